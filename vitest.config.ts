@@ -7,26 +7,29 @@ const SYSTEM = 'test/**/*.system.test.ts'
 const HEAVY = 'test/**/*.heavy.*.test.ts'
 
 /** Suites that depend on what the database does: several writers at once, its types, its statements. */
-const ON_POSTGRES = ['test/authority/{audit,pools,readers}.test.ts', 'test/satellite/concurrent.long.test.ts']
+const ON_POSTGRES = [
+  'test/authority/{audit,pools,read-only}.test.ts',
+  'test/satellite/concurrent.long.test.ts',
+]
 
 /** The other suites of an authority, whose outcome no database should change. */
 const ALSO_ON_POSTGRES = [
-  'test/agent/{copies,histories,registration}.test.ts',
+  'test/agent/{cloned-device,histories,registration}.test.ts',
   'test/authority/{alerts,notifications,restore,rotation,webhooks}.heavy.long.test.ts',
   'test/authority/{orders,reports}.test.ts',
   'test/conferencing/licenses.test.ts',
-  'test/reservation/{authority,mistakes}.test.ts',
+  'test/reservation/{authority,operator-errors}.test.ts',
   'test/rest/{clients,oauth.heavy.long}.test.ts',
-  'test/satellite/{accounts,mandate,mistakes,model}.heavy.long.test.ts',
+  'test/satellite/{accounts,delegation,operator-errors,model}.heavy.long.test.ts',
   'test/satellite/exchange.test.ts',
 ]
 
 /** Suites of the agent, which are run with its heartbeat everywhere and without it once. */
-const WITHOUT_HEARTBEAT = ['test/agent/{copies,histories,product-ledger,registration}.test.ts']
+const WITHOUT_HEARTBEAT = ['test/agent/{cloned-device,histories,usage-ledger,registration}.test.ts']
 
 /** Files that wait for a minute or two: begun first, so that nobody waits for them at the end. */
 const LONGEST =
-  /\/(matrix|postgres|procedures|daemon|killed|bad-line|planted-bugs|simulation|fast-year|histories)[.\w]*\.test\.ts$/
+  /\/(matrix|postgres|procedures|daemon|crash-recovery|degraded-network|planted-bugs|simulation|fast-year|histories)[.\w]*\.test\.ts$/
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

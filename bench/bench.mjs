@@ -6,15 +6,15 @@ import { join } from 'node:path'
 import { authority } from './sections/authority.mjs'
 import { chart } from './sections/chart.mjs'
 import { fleet } from './sections/fleet.mjs'
-import { gate } from './sections/gate.mjs'
+import { gate } from './sections/policy-check.mjs'
 import { hosts } from './sections/hosts.mjs'
 import { issuing } from './sections/issuing.mjs'
 import { pages } from './sections/pages.mjs'
 import { programs } from './sections/programs.mjs'
-import { roads } from './sections/roads.mjs'
+import { roads } from './sections/transports.mjs'
 import { satellites } from './sections/satellites.mjs'
 import { scale } from './sections/scale.mjs'
-import { storms } from './sections/storm.mjs'
+import { storms } from './sections/reconnect-storm.mjs'
 import { keep, Section } from './table.mjs'
 
 const sections = {
@@ -23,7 +23,7 @@ const sections = {
   hosts: ['The ledger of hosts', hosts],
   roads: ['Exchanges of an agent', roads],
   programs: ['Commands and the daemon', programs],
-  satellites: ['Synchronisation of a satellite', satellites],
+  satellites: ['Synchronization of a satellite', satellites],
   pages: ['The pages', pages],
   issuing: ['Certificates of boxes', issuing],
   authority: ['An authority under load', authority],

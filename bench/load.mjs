@@ -2,10 +2,10 @@
 // of its own, so that what it costs is not the authority's.
 import { createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
 import { connect, createSecureContext } from 'node:tls'
-import { answerHash } from '../dist/src/protocol/digest.js'
-import { parseToken, tokenMac } from '../dist/src/protocol/token.js'
-import { createRequest } from '../dist/src/pki/certificate-generation.js'
-import { peek, seal } from '../dist/src/pki/signed-message.js'
+import { hashAnswer } from '../dist/src/protocol/digest.js'
+import { parseToken, computeTokenMac } from '../dist/src/protocol/token.js'
+import { createCsr } from '../dist/src/pki/certificate-generation.js'
+import { decodePayloadUnverified, signMessage } from '../dist/src/pki/signed-message.js'
 
 const nonce = () => randomBytes(16).toString('base64url')
 
@@ -66,7 +66,7 @@ export function connection({ port, session }) {
 export async function newBox(serial) {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
-  return { key: createPrivateKey(pem), csr: await createRequest(pem, serial), serial, sequence: 0 }
+  return { key: createPrivateKey(pem), csr: await createCsr(pem, serial), serial, sequence: 0 }
 }
 
 const envelope = (audience) => ({
@@ -88,7 +88,7 @@ export async function registration(box, { token, root }) {
     ...head,
     type: 'register',
     body: {
-      token: { id, account, mac: tokenMac(secret, claim) },
+      token: { id, account, mac: computeTokenMac(secret, claim) },
       udi,
       hostname: null,
       agentVersion: '1',
@@ -97,17 +97,17 @@ export async function registration(box, { token, root }) {
       previous: null,
     },
   }
-  const sealed = await seal(request, { type: 'sla-request+jws', privateKey: box.key })
+  const sealed = await signMessage(request, { type: 'sla-request+jws', privateKey: box.key })
   return {
     path: '/smart-agent/v1/register',
     body: JSON.stringify(sealed),
     taken: (body) => {
-      const answer = peek(JSON.parse(body))
+      const answer = decodePayloadUnverified(JSON.parse(body))
       if (answer.decision.outcome !== 'accepted') throw new Error(JSON.stringify(answer.decision))
       box.id = answer.decision.instanceId
       box.certificates = answer.decision.certificates.slice(0, 1)
       box.authority = answer.authority.id
-      box.last = answerHash(request.messageId, answer.decision)
+      box.last = hashAnswer(request.messageId, answer.decision)
     },
   }
 }
@@ -121,7 +121,7 @@ export async function authorization(box, count = 1) {
     lastAnswer: box.sequence === 1 ? null : box.last,
     body: { entitlements: [{ tag: 'HOST', count }], version: '1.0', deadlineAt: null },
   }
-  const sealed = await seal(request, {
+  const sealed = await signMessage(request, {
     type: 'sla-request+jws',
     privateKey: box.key,
     certificates: box.certificates,
@@ -130,9 +130,9 @@ export async function authorization(box, count = 1) {
     path: '/smart-agent/v1/authorize',
     body: JSON.stringify(sealed),
     taken: (body) => {
-      const answer = peek(JSON.parse(body))
+      const answer = decodePayloadUnverified(JSON.parse(body))
       if (answer.decision.outcome !== 'accepted') throw new Error(JSON.stringify(answer.decision))
-      box.last = answerHash(request.messageId, answer.decision)
+      box.last = hashAnswer(request.messageId, answer.decision)
       return answer
     },
   }

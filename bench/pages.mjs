@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { SmartAgent } from '../dist/src/index.js'
 import { Authority } from '../dist/src/authority/index.js'
-import { serveBoxPage } from '../dist/src/console/device-console.js'
-import { managerPage } from '../dist/src/console/authority-console.js'
+import { serveDeviceConsole } from '../dist/src/console/device-console.js'
+import { createManagerConsole } from '../dist/src/console/authority-console.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'sla-bench-pages-'))
 const dir = (name) => join(directory, name)
@@ -43,10 +43,10 @@ const agent = await SmartAgent.open({
   dataDir: dir('box'),
   product: { pid: 'CWMS-K9', serial: 'BENCH', version: '4.0' },
 })
-const box = await serveBoxPage(agent, { dataDir: dir('box'), host: '127.0.0.1', port: 0, logger })
+const box = await serveDeviceConsole(agent, { dataDir: dir('box'), host: '127.0.0.1', port: 0, logger })
 await Authority.init({ dataDir: dir('authority'), account: 'acme.example', acceptAgreement: true })
 const authority = await Authority.open({ dataDir: dir('authority') })
-const page = await managerPage(authority, {
+const page = await createManagerConsole(authority, {
   dataDir: dir('authority'),
   host: '127.0.0.1',
   names: [],

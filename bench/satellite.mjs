@@ -1,4 +1,4 @@
-// One satellite of as many product instances as are asked for, synchronised with its manager: prints one line of JSON.
+// One satellite of as many product instances as are asked for, synchronized with its manager: prints one line of JSON.
 // A process of its own, so that its memory is its own.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -19,7 +19,7 @@ const timed = async (work) => {
   return [done, performance.now() - start]
 }
 
-/** The product instances, straight into the satellite's tables: what is measured is their synchronisation. */
+/** The product instances, straight into the satellite's tables: what is measured is their synchronization. */
 function fill() {
   const database = new Database(join(dir('satellite'), 'authority.db'))
   const { id: account } = database.prepare('select id from accounts').get()

@@ -3,7 +3,7 @@
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { createServer } from 'node:https'
 import { Database } from '../dist/src/storage/sqlite.js'
-import { createSelfSigned, tlsOptions } from '../dist/src/pki/certificate-generation.js'
+import { createSelfSigned, toTlsOptions } from '../dist/src/pki/certificate-generation.js'
 
 const [kind, options] = [process.argv[2], JSON.parse(process.argv[3])]
 
@@ -117,7 +117,7 @@ async function tls() {
     notBefore: Date.now() - day,
     notAfter: Date.now() + day,
   })
-  const server = createServer(tlsOptions(made), (request, response) => {
+  const server = createServer(toTlsOptions(made), (request, response) => {
     request.resume()
     request.on('end', () => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': 2 })

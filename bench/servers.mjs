@@ -3,7 +3,7 @@ import { fork, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Authority } from '../dist/src/authority/index.js'
-import { readRoots, thumbprint } from '../dist/src/pki/chain-validation.js'
+import { parseRoots, computeThumbprint } from '../dist/src/pki/chain-validation.js'
 
 const program = new URL('../dist/bin/smart-authority.js', import.meta.url).pathname
 
@@ -65,7 +65,7 @@ export async function newAuthority(directory, { database, quantity = 1_000_000, 
   for (let i = 0; i < orders; i++) await authority.orders.create({ tag: 'HOST', quantity: quantity / orders })
   const tokens = []
   for (let i = 0; i < 10; i++) tokens.push((await authority.tokens.create({ days: 30 })).token)
-  const root = thumbprint(readRoots(authority.trustAnchor())[0])
+  const root = computeThumbprint(parseRoots(authority.trustAnchor())[0])
   await authority.close()
   return { dataDir, tokens, root }
 }

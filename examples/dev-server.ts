@@ -10,16 +10,16 @@ import { fileURLToPath } from 'node:url'
  */
 const [kept] = process.argv.slice(2)
 const directory = kept ?? mkdtempSync(join(tmpdir(), 'smart-licensing-'))
-const bin = (name: string): string => fileURLToPath(new URL(`../bin/${name}.js`, import.meta.url))
+const getBinPath = (name: string): string => fileURLToPath(new URL(`../bin/${name}.js`, import.meta.url))
 const [authorityDir, boxDir] = [join(directory, 'authority'), join(directory, 'box')]
-const say = (text: string): void => {
+const print = (text: string): void => {
   process.stdout.write(`${text}\n`)
 }
 
 function run(name: string, dataDir: string, ...words: string[]): string {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [bin(name), '--data-dir', dataDir, ...words],
+    [getBinPath(name), '--data-dir', dataDir, ...words],
     {
       encoding: 'utf8',
     },
@@ -32,8 +32,8 @@ function run(name: string, dataDir: string, ...words: string[]): string {
 const running: ChildProcess[] = []
 
 /** Starts a program that stays up; gives the lines it has said when it is ready. */
-function stay(name: string, dataDir: string, ready: RegExp, ...words: string[]): Promise<string> {
-  const child = spawn(process.execPath, [bin(name), '--data-dir', dataDir, ...words], {
+function startServer(name: string, dataDir: string, ready: RegExp, ...words: string[]): Promise<string> {
+  const child = spawn(process.execPath, [getBinPath(name), '--data-dir', dataDir, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C is told to all of a terminal's programs: these are to be told once, below.
     detached: true,
@@ -80,7 +80,7 @@ if (!existsSync(authorityDir)) {
   run('smart-authority', authorityDir, '--account', 'acme.example', 'init', '--accept-agreement')
   run('smart-authority', authorityDir, 'order', '--tag', 'HOST', '--quantity', '100')
 }
-const authority = await stay(
+const authority = await startServer(
   'smart-authority',
   authorityDir,
   /^Software Manager is at/m,
@@ -95,7 +95,14 @@ if (!existsSync(boxDir)) {
   run('smart-agent', boxDir, 'init', '--pid', 'CWMS-K9', '--serial', 'SN-1', '--trust', root)
   run('smart-agent', boxDir, 'transport', 'direct', authorityUrl)
 }
-const box = await stay('smart-agent', boxDir, /^Smart Licenses is at/m, 'run', '--listen', 'localhost:8444')
+const box = await startServer(
+  'smart-agent',
+  boxDir,
+  /^Smart Licenses is at/m,
+  'run',
+  '--listen',
+  'localhost:8444',
+)
 const [, boxUrl = ''] = /^Smart Licenses is at (\S+)/m.exec(box) ?? []
 const { token } = JSON.parse(
   run('smart-authority', authorityDir, '--json', 'token', 'create', '--days', '30'),
@@ -104,17 +111,17 @@ const { token } = JSON.parse(
 }
 
 /** Good once, and asked to be changed at once: meant for the screen of whoever tries this out. */
-function firstPassword(dataDir: string): string {
+function formatSignIn(dataDir: string): string {
   const file = join(dataDir, 'console', 'first-password')
   return existsSync(file)
     ? `sign in as admin, with ${readFileSync(file, 'utf8').trim()}`
     : 'sign in as before'
 }
 
-say(`Software Manager    ${authorityUrl}    ${firstPassword(authorityDir)}`)
-say(`Smart Licenses      ${boxUrl}    ${firstPassword(boxDir)}`)
-say(`Registration token  ${token}`)
-say(
+print(`Software Manager    ${authorityUrl}    ${formatSignIn(authorityDir)}`)
+print(`Smart Licenses      ${boxUrl}    ${formatSignIn(boxDir)}`)
+print(`Registration token  ${token}`)
+print(
   `Browsers do not know the certificates of either and say so. The commands work on both: --data-dir ${authorityDir} and --data-dir ${boxDir}.`,
 )
-say('Ctrl-C stops both.')
+print('Ctrl-C stops both.')

@@ -6,17 +6,17 @@ import type { DeepReadonly } from './deep-readonly.ts'
  * which the types are derived. The machine itself imports the types alone.
  */
 
-const instant = z.number()
+const instantSchema = z.number()
 
 /** Why an attempt did not succeed, in the words of the error table. */
 export const failureSchema = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
 export type Failure = DeepReadonly<z.infer<typeof failureSchema>>
 
-const datedFailureSchema = failureSchema.extend({ at: instant })
+const datedFailureSchema = failureSchema.extend({ at: instantSchema })
 
 /** The end of one attempt, for status and history. */
 export const attemptSchema = z.object({
-  at: instant,
+  at: instantSchema,
   outcome: z.enum(['succeeded', 'failed']),
   reason: failureSchema.nullable(),
 })
@@ -24,7 +24,7 @@ export type Attempt = DeepReadonly<z.infer<typeof attemptSchema>>
 
 const countsSchema = z.record(z.string(), z.number())
 /** Numbers of licenses, by tag. */
-export type Counts = DeepReadonly<z.infer<typeof countsSchema>>
+export type UsageCounts = DeepReadonly<z.infer<typeof countsSchema>>
 
 const entitlementSchema = z.object({
   tag: z.string(),
@@ -41,9 +41,9 @@ const registrationSchema = z.object({
   smartAccount: z.string(),
   virtualAccount: z.string(),
   exportControlled: z.boolean(),
-  registeredAt: instant,
+  registeredAt: instantSchema,
   /** The end of the ID certificate, by the certificate's own date. */
-  expiresAt: instant,
+  expiresAt: instantSchema,
 })
 /** What a registration gives: the identity of the device at the authority, and its end. */
 export type Registration = DeepReadonly<z.infer<typeof registrationSchema>>
@@ -52,9 +52,9 @@ const reservedLicenseSchema = z.object({
   tag: z.string(),
   name: z.string(),
   count: z.number(),
-  endsAt: instant.nullable(),
+  endsAt: instantSchema.nullable(),
   /** Seconds before the end at which it was last warned of; 0 when the end was told; null before any warning. */
-  told: z.number().nullable(),
+  lastWarningSeconds: z.number().nullable(),
 })
 /** Licenses of one tag that are reserved for this device, until an instant or without end. */
 export type ReservedLicense = DeepReadonly<z.infer<typeof reservedLicenseSchema>>
@@ -68,28 +68,28 @@ const grantSchema = z.object({
   virtualAccount: z.string(),
   epoch: z.int(),
   sequence: z.int(),
-  issuedAt: instant,
-  installedAt: instant,
+  issuedAt: instantSchema,
+  installedAt: instantSchema,
   /** When the first authorization of this reservation was installed. */
-  reservedAt: instant,
+  reservedAt: instantSchema,
   licenses: z.array(reservedLicenseSchema),
   /** What the licensing user enters at the authority after an update; null before the first. */
   confirmationCode: z.string().nullable(),
   /** The latest instant of this device that the next file must be younger than: its clock is checked by it. */
-  knownAt: instant,
+  knownAt: instantSchema,
 })
 /** An authorization file that was installed: what it reserves, and what is needed to take a newer one. */
-export type Grant = DeepReadonly<z.infer<typeof grantSchema>>
+export type InstalledAuthorization = DeepReadonly<z.infer<typeof grantSchema>>
 
 const returnedSchema = z.object({
   /** The request that it answered. */
   request: z.int(),
   reservationId: z.string(),
   returnCode: z.string(),
-  at: instant,
+  at: instantSchema,
 })
 /** A reservation that was returned: kept, since its files may come again and its code may be asked for again. */
-export type Returned = DeepReadonly<z.infer<typeof returnedSchema>>
+export type ReturnedReservation = DeepReadonly<z.infer<typeof returnedSchema>>
 
 /** Specific license reservation: at most one is current, and it belongs to the newest request. */
 const reservationSchema = z.object({
@@ -97,7 +97,7 @@ const reservationSchema = z.object({
   requests: z.int().min(0),
   current: z
     .discriminatedUnion('stage', [
-      z.object({ stage: z.literal('requested'), requestCode: z.string(), at: instant }),
+      z.object({ stage: z.literal('requested'), requestCode: z.string(), at: instantSchema }),
       z.object({ stage: z.literal('installed'), requestCode: z.string(), grant: grantSchema }),
       z.object({
         stage: z.literal('returning'),
@@ -110,7 +110,7 @@ const reservationSchema = z.object({
   returned: z.array(returnedSchema),
 })
 /** State of the reservations of a device. */
-export type ReservationFacts = DeepReadonly<z.infer<typeof reservationSchema>>
+export type ReservationState = DeepReadonly<z.infer<typeof reservationSchema>>
 
 /** What a product may set differently. The defaults are the guide's and the field's. */
 const periodsSchema = z.object({
@@ -121,13 +121,13 @@ const periodsSchema = z.object({
   /** From one success to the next authorization while authorized (guide: 30 days). */
   authorizationRenewal: z.number(),
   /** The same while out of compliance (field: 12 hours). */
-  complianceCheck: z.number(),
+  outOfComplianceRecheck: z.number(),
   /** How long changes of usage are gathered before they are reported; at most 60 seconds pass. */
-  usageReport: z.number(),
+  usageReportDelay: z.number(),
   /** An authority's wish for an earlier contact is followed by at most this much. */
-  suggestionReach: z.number(),
+  maxEarlyContact: z.number(),
   /** `Retry-After` beyond this is not believed: it is unsigned. */
-  retryAfterCeiling: z.number(),
+  maxRetryAfter: z.number(),
   /** Warnings before the evaluation ends, in seconds left. */
   evaluationWarnings: z.array(z.number()),
   /** Warnings before the term of reserved licenses ends, in seconds left. */
@@ -146,21 +146,21 @@ export const contextSchema = z.object({
   registration: registrationSchema.nullable(),
   /** The attempt to register, or to register again, that is under way. */
   registering: z
-    .object({ force: z.boolean(), failures: z.number(), nextAttemptAt: instant.nullable() })
+    .object({ force: z.boolean(), failures: z.number(), nextAttemptAt: instantSchema.nullable() })
     .nullable(),
   /** Why there is no registration, or why the last attempt at one failed. */
   registrationFailure: datedFailureSchema.nullable(),
   renewal: z.object({
     last: attemptSchema.nullable(),
-    nextAt: instant.nullable(),
+    nextAt: instantSchema.nullable(),
     failures: z.number(),
   }),
   authorization: z.object({
     /** When the license state was entered; polls that change nothing leave it. */
-    since: instant,
+    since: instantSchema,
     last: attemptSchema.nullable(),
-    nextAttemptAt: instant.nullable(),
-    deadlineAt: instant.nullable(),
+    nextAttemptAt: instantSchema.nullable(),
+    deadlineAt: instantSchema.nullable(),
     failures: z.number(),
     entitlements: z.array(entitlementSchema),
   }),
@@ -169,7 +169,7 @@ export const contextSchema = z.object({
     counts: countsSchema,
     /** What the authority last heard; null when it heard nothing under this registration. */
     reported: countsSchema.nullable(),
-    reportAt: instant.nullable(),
+    reportAt: instantSchema.nullable(),
   }),
   reservation: reservationSchema,
   lastFailure: datedFailureSchema.nullable(),

@@ -1,6 +1,6 @@
-import { chart, freshContext } from './agent-setup.ts'
+import { agentSetup, initialContext } from './agent-setup.ts'
 import { license } from './license.ts'
-import { link } from './connection.ts'
+import { connection } from './connection.ts'
 import { registration } from './registration.ts'
 
 /**
@@ -10,9 +10,9 @@ import { registration } from './registration.ts'
  *
  * The `license` axis holds the seven words of the Status document as its own states.
  */
-export const smartAgent = chart.createMachine({
+export const agentMachine = agentSetup.createMachine({
   id: 'smart-agent',
   type: 'parallel',
-  context: ({ input }) => freshContext(input.periods, input.at),
-  states: { registration, license, link },
+  context: ({ input }) => initialContext(input.periods, input.at),
+  states: { registration, license, link: connection },
 })

@@ -1,11 +1,18 @@
-import type { Counts, Entitlement, Failure, Grant, Registration, Returned } from './agent-context.ts'
+import type {
+  UsageCounts,
+  Entitlement,
+  Failure,
+  InstalledAuthorization,
+  Registration,
+  ReturnedReservation,
+} from './agent-context.ts'
 import type { Instant } from './time.ts'
 
-interface At {
+interface Timestamped {
   readonly at: Instant
 }
 /** A refusal in a signed answer: final. */
-export interface Refused extends At {
+export interface RefusedEvent extends Timestamped {
   readonly failure: Failure
   /** The authority says that this registration is over. */
   readonly ended: boolean
@@ -13,7 +20,7 @@ export interface Refused extends At {
   readonly again?: boolean
 }
 /** No answer that counts: tried again. */
-export interface Unreachable extends At {
+export interface UnreachableEvent extends Timestamped {
   readonly failure: Failure
   /** A random number from 0 up to 1, thrown once. */
   readonly jitter: number
@@ -22,31 +29,34 @@ export interface Unreachable extends At {
 }
 
 export type Event =
-  | (At & { readonly type: 'TICK'; readonly used: number })
-  | (At & { readonly type: 'REGISTER'; readonly force: boolean; readonly again: boolean })
-  | (At & { readonly type: 'DEREGISTER' })
+  | (Timestamped & { readonly type: 'tick'; readonly used: number })
+  | (Timestamped & { readonly type: 'register'; readonly force: boolean; readonly again: boolean })
+  | (Timestamped & { readonly type: 'deregister' })
   /** Another road to the authority: its kind and URL, for people. */
-  | (At & { readonly type: 'TRANSPORT_CHANGED'; readonly road: string })
-  | (At & { readonly type: 'RENEW_REGISTRATION' })
-  | (At & { readonly type: 'RENEW_AUTHORIZATION' })
-  | (At & { readonly type: 'USAGE'; readonly tag: string; readonly count: number })
+  | (Timestamped & { readonly type: 'transport.changed'; readonly transport: string })
+  | (Timestamped & { readonly type: 'registration.renew' })
+  | (Timestamped & { readonly type: 'authorization.renew' })
+  | (Timestamped & { readonly type: 'usage.changed'; readonly tag: string; readonly count: number })
   /** To another major version, of a box that holds no registration and no reservation; with an evaluation of its own, or without. */
-  | (At & { readonly type: 'UPGRADE'; readonly version: string; readonly evaluate: boolean })
-  | (At & { readonly type: 'RESERVATION_REQUEST'; readonly requestCode: string })
-  | (At & { readonly type: 'RESERVATION_CANCEL' })
+  | (Timestamped & { readonly type: 'upgrade'; readonly version: string; readonly evaluate: boolean })
+  | (Timestamped & { readonly type: 'reservation.request'; readonly requestCode: string })
+  | (Timestamped & { readonly type: 'reservation.cancel' })
   /** The first authorization file of a reservation, or a newer one: checked before. */
-  | (At & { readonly type: 'RESERVATION_INSTALL' | 'RESERVATION_UPDATE'; readonly grant: Grant })
+  | (Timestamped & {
+      readonly type: 'reservation.install' | 'reservation.update'
+      readonly grant: InstalledAuthorization
+    })
   /** The grant ends here. */
-  | (At & { readonly type: 'RESERVATION_RETURN_CODE'; readonly returnCode: string })
-  | (At & { readonly type: 'RESERVATION_RETURN' })
-  /** An authorization file for a cancelled request is given back without being installed. */
-  | (At & { readonly type: 'RESERVATION_DISCARD'; readonly returned: Returned })
-  | (At & { readonly type: 'register.accepted'; readonly registration: Registration })
-  | (Refused & { readonly type: 'register.refused' })
-  | (Unreachable & { readonly type: 'register.unreachable' })
-  | (At & {
+  | (Timestamped & { readonly type: 'reservation.return-code'; readonly returnCode: string })
+  | (Timestamped & { readonly type: 'reservation.return' })
+  /** An authorization file for a canceled request is given back without being installed. */
+  | (Timestamped & { readonly type: 'reservation.discard'; readonly returned: ReturnedReservation })
+  | (Timestamped & { readonly type: 'register.accepted'; readonly registration: Registration })
+  | (RefusedEvent & { readonly type: 'register.refused' })
+  | (UnreachableEvent & { readonly type: 'register.unreachable' })
+  | (Timestamped & {
       readonly type: 'authorize.accepted'
-      readonly counts: Counts
+      readonly counts: UsageCounts
       readonly compliant: boolean
       readonly entitlements: readonly Entitlement[]
       readonly deadlineAt: Instant
@@ -54,21 +64,21 @@ export type Event =
       readonly smartAccount: string
       readonly virtualAccount: string
     })
-  | (Refused & { readonly type: 'authorize.refused' })
-  | (Unreachable & { readonly type: 'authorize.unreachable' })
-  | (At & { readonly type: 'renew.accepted'; readonly expiresAt: Instant })
-  | (Refused & { readonly type: 'renew.refused' })
-  | (Unreachable & { readonly type: 'renew.unreachable' })
-  | (At & { readonly type: 'acknowledge.accepted' })
-  | (Refused & { readonly type: 'acknowledge.refused' })
-  | (Unreachable & { readonly type: 'acknowledge.unreachable' })
-  | (At & { readonly type: 'deregister.accepted' })
-  | (Refused & { readonly type: 'deregister.refused' })
-  | (Unreachable & { readonly type: 'deregister.unreachable' })
+  | (RefusedEvent & { readonly type: 'authorize.refused' })
+  | (UnreachableEvent & { readonly type: 'authorize.unreachable' })
+  | (Timestamped & { readonly type: 'renew.accepted'; readonly expiresAt: Instant })
+  | (RefusedEvent & { readonly type: 'renew.refused' })
+  | (UnreachableEvent & { readonly type: 'renew.unreachable' })
+  | (Timestamped & { readonly type: 'acknowledge.accepted' })
+  | (RefusedEvent & { readonly type: 'acknowledge.refused' })
+  | (UnreachableEvent & { readonly type: 'acknowledge.unreachable' })
+  | (Timestamped & { readonly type: 'deregister.accepted' })
+  | (RefusedEvent & { readonly type: 'deregister.refused' })
+  | (UnreachableEvent & { readonly type: 'deregister.unreachable' })
 
 export type RequestKind = 'register' | 'authorize' | 'renew' | 'acknowledge' | 'deregister'
 
-/** Names of the field's event catalogue (agent-behaviour §4.7), said once each time they happen. */
+/** Names of the field's event catalog (agent-behavior §4.7), said once each time they happen. */
 export type Notice =
   | 'EVAL_START'
   | 'EVAL_EXPIRED'
@@ -107,5 +117,5 @@ export type Notice =
 export type Command =
   | { readonly type: 'request'; readonly params: { readonly kind: RequestKind; readonly force?: boolean } }
   /** What was kept for a purpose that is over: a token, a key, an identity. */
-  | { readonly type: 'forget'; readonly params: { readonly what: 'identity' | 'registering' } }
+  | { readonly type: 'discardSecrets'; readonly params: { readonly what: 'identity' | 'registering' } }
   | { readonly type: 'notice'; readonly params: { readonly notice: Notice; readonly detail?: string } }

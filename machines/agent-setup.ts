@@ -1,21 +1,27 @@
 import { assign, setup } from 'xstate'
 import {
   defaultPeriods,
-  due,
-  longestRetry,
+  isDue,
+  maxRetryDelay,
   nextAuthorizationAt,
   nextRetryAt,
-  waited,
-  warningsCrossed,
+  hasElapsed,
+  crossedThresholds,
 } from './deadlines.ts'
-import { expectEvent } from './assert-event-type.ts'
-import { covered, type TermNews, termNews, toldTerms, uncoveredWords } from './reservation.ts'
+import { assertEventType } from './assert-event-type.ts'
+import {
+  isCovered,
+  type TermNotice,
+  pendingTermNotices,
+  markTermsNotified,
+  describeShortfalls,
+} from './reservation.ts'
 import type { Attempt, Context, Failure, Periods } from './agent-context.ts'
 import type { Event, Notice, RequestKind } from './agent-machine.types.ts'
 import type { Instant } from './time.ts'
 
 /** The facts of a box that was just installed. */
-export const freshContext = (periods: Periods = defaultPeriods, at: Instant = 0): Context => ({
+export const initialContext = (periods: Periods = defaultPeriods, at: Instant = 0): Context => ({
   periods,
   evaluation: { remainingSeconds: periods.evaluationSeconds, running: true },
   registration: null,
@@ -36,107 +42,114 @@ export const freshContext = (periods: Periods = defaultPeriods, at: Instant = 0)
 })
 
 /** What an event says went wrong; only those that say it are ever asked. */
-function failureOf(event: Event): Failure {
+function getFailure(event: Event): Failure {
   if ('failure' in event) return event.failure
   throw new TypeError(`${event.type} carries no failure`)
 }
-const failureAt = (event: Event): Failure & { at: Instant } => ({ ...failureOf(event), at: event.at })
-const failed = (event: Event): Attempt => ({ at: event.at, outcome: 'failed', reason: failureOf(event) })
-const succeeded = (at: Instant): Attempt => ({ at, outcome: 'succeeded', reason: null })
+const toDatedFailure = (event: Event): Failure & { at: Instant } => ({ ...getFailure(event), at: event.at })
+const toFailedAttempt = (event: Event): Attempt => ({
+  at: event.at,
+  outcome: 'failed',
+  reason: getFailure(event),
+})
+const toSucceededAttempt = (at: Instant): Attempt => ({ at, outcome: 'succeeded', reason: null })
 
-/** Whether two sets of counts are the same; a count of 0 is as good as none (agent-behaviour §9.3). */
-function sameCounts(a: Record<string, number> | null, b: Record<string, number>): boolean {
+/** Whether two sets of counts are the same; a count of 0 is as good as none (agent-behavior §9.3). */
+function countsEqual(a: Record<string, number> | null, b: Record<string, number>): boolean {
   const counts = a ?? {}
   return [...Object.keys(counts), ...Object.keys(b)].every((tag) => (counts[tag] ?? 0) === (b[tag] ?? 0))
 }
 
 /** How much evaluation is left after a beat; unchanged while it stands still. */
-const remainingAfter = (context: Context, used: number): number =>
+const computeRemainingSeconds = (context: Context, used: number): number =>
   context.evaluation.running
     ? Math.max(0, context.evaluation.remainingSeconds - Math.max(0, used))
     : context.evaluation.remainingSeconds
 
-function evaluationSpent(context: Context, event: Event): boolean {
-  expectEvent(event, 'TICK')
-  return context.evaluation.running && remainingAfter(context, event.used) === 0
+function willExhaustEvaluation(context: Context, event: Event): boolean {
+  assertEventType(event, 'tick')
+  return context.evaluation.running && computeRemainingSeconds(context, event.used) === 0
 }
 
 /** Whether it is time to authorize: a renewal or a poll, or another attempt at one. */
-const attemptDue = ({ authorization, periods }: Context, at: Instant): boolean =>
-  waited(
+const isAttemptDue = ({ authorization, periods }: Context, at: Instant): boolean =>
+  hasElapsed(
     authorization.nextAttemptAt,
     at,
     authorization.failures > 0
-      ? longestRetry(periods)
-      : Math.max(periods.authorizationRenewal, periods.complianceCheck),
+      ? maxRetryDelay(periods)
+      : Math.max(periods.authorizationRenewal, periods.outOfComplianceRecheck),
   )
 
 /** The words of the chart: what it holds, what it asks, and how a step changes the facts. */
-export const chart = setup({
+export const agentSetup = setup({
   types: {
     context: {} as Context,
     events: {} as Event,
     input: {} as { periods?: Periods; at: Instant },
   },
   guards: {
-    evaluationSpent: ({ context, event }) => evaluationSpent(context, event),
-    evaluationIsSpent: ({ context }) => context.evaluation.remainingSeconds === 0,
-    identityExpired: ({ context, event }) => due(context.registration?.expiresAt ?? null, event.at),
-    identityExpiredForGood: ({ context, event }) =>
-      due(context.registration?.expiresAt ?? null, event.at) && context.evaluation.remainingSeconds === 0,
-    retryDue: ({ context, event }) =>
-      waited(context.registering?.nextAttemptAt ?? null, event.at, longestRetry(context.periods)),
-    renewalDue: ({ context, event }) =>
-      waited(
+    willExhaustEvaluation: ({ context, event }) => willExhaustEvaluation(context, event),
+    isEvaluationExhausted: ({ context }) => context.evaluation.remainingSeconds === 0,
+    isIdentityExpired: ({ context, event }) => isDue(context.registration?.expiresAt ?? null, event.at),
+    isIdentityExpiredAndEvaluationExhausted: ({ context, event }) =>
+      isDue(context.registration?.expiresAt ?? null, event.at) && context.evaluation.remainingSeconds === 0,
+    isRetryDue: ({ context, event }) =>
+      hasElapsed(context.registering?.nextAttemptAt ?? null, event.at, maxRetryDelay(context.periods)),
+    isRenewalDue: ({ context, event }) =>
+      hasElapsed(
         context.renewal.nextAt,
         event.at,
-        Math.max(context.periods.registrationRenewal, longestRetry(context.periods)),
+        Math.max(context.periods.registrationRenewal, maxRetryDelay(context.periods)),
       ),
-    authorizationDue: ({ context, event }) =>
-      attemptDue(context, event.at) || waited(context.usage.reportAt, event.at, context.periods.usageReport),
-    attemptDue: ({ context, event }) => attemptDue(context, event.at),
-    spentAndAttemptDue: ({ context, event }) =>
-      evaluationSpent(context, event) && attemptDue(context, event.at),
-    deadlinePassed: ({ context, event }) => due(context.authorization.deadlineAt, event.at),
-    compliant: ({ event }) => {
-      expectEvent(event, 'authorize.accepted')
+    isAuthorizationDue: ({ context, event }) =>
+      isAttemptDue(context, event.at) ||
+      hasElapsed(context.usage.reportAt, event.at, context.periods.usageReportDelay),
+    isAttemptDue: ({ context, event }) => isAttemptDue(context, event.at),
+    willExhaustEvaluationAndAttemptDue: ({ context, event }) =>
+      willExhaustEvaluation(context, event) && isAttemptDue(context, event.at),
+    isDeadlinePassed: ({ context, event }) => isDue(context.authorization.deadlineAt, event.at),
+    isCompliant: ({ event }) => {
+      assertEventType(event, 'authorize.accepted')
       return event.compliant
     },
-    ended: ({ event }) => 'ended' in event && event.ended,
-    endedForGood: ({ context, event }) =>
+    isRevoked: ({ event }) => 'ended' in event && event.ended,
+    isRevokedAndEvaluationExhausted: ({ context, event }) =>
       'ended' in event && event.ended && context.evaluation.remainingSeconds === 0,
-    unbound: ({ context }) =>
+    hasNoRegistration: ({ context }) =>
       context.registration === null && context.registering === null && context.reservation.current === null,
-    evaluatedAnew: ({ context, event }) =>
-      event.type === 'UPGRADE' &&
+    startsNewEvaluation: ({ context, event }) =>
+      event.type === 'upgrade' &&
       event.evaluate &&
       context.registration === null &&
       context.registering === null &&
       context.reservation.current === null,
-    registering: ({ context }) => context.registering !== null,
-    reservationRequested: ({ context }) => context.reservation.current?.stage === 'requested',
-    returning: ({ context }) => context.reservation.current?.stage === 'returning',
-    returningForGood: ({ context }) =>
+    isRegistering: ({ context }) => context.registering !== null,
+    isReservationRequested: ({ context }) => context.reservation.current?.stage === 'requested',
+    isReturning: ({ context }) => context.reservation.current?.stage === 'returning',
+    isReturningAndEvaluationExhausted: ({ context }) =>
       context.reservation.current?.stage === 'returning' && context.evaluation.remainingSeconds === 0,
-    covered: ({ context, event }) => covered(context, event.at),
-    notCovered: ({ context, event }) => !covered(context, event.at),
-    mayRegister: ({ event }) => {
-      expectEvent(event, 'REGISTER')
+    isCovered: ({ context, event }) => isCovered(context, event.at),
+    isNotCovered: ({ context, event }) => !isCovered(context, event.at),
+    canRegister: ({ event }) => {
+      assertEventType(event, 'register')
       return event.force || event.again
     },
   },
   actions: {
     // Commands: the runtime carries them out once the step is on disk.
     request: (_, _params: { kind: RequestKind; force?: boolean }) => undefined,
-    forget: (_, _params: { what: 'identity' | 'registering' }) => undefined,
+    discardSecrets: (_, _params: { what: 'identity' | 'registering' }) => undefined,
     notice: (_, _params: { notice: Notice; detail?: string }) => undefined,
 
     // Facts.
-    useEvaluation: assign(({ context, event }) => {
-      expectEvent(event, 'TICK')
-      return { evaluation: { ...context.evaluation, remainingSeconds: remainingAfter(context, event.used) } }
+    consumeEvaluation: assign(({ context, event }) => {
+      assertEventType(event, 'tick')
+      return {
+        evaluation: { ...context.evaluation, remainingSeconds: computeRemainingSeconds(context, event.used) },
+      }
     }),
-    spendEvaluation: assign({ evaluation: { remainingSeconds: 0, running: false } }),
+    exhaustEvaluation: assign({ evaluation: { remainingSeconds: 0, running: false } }),
     renewEvaluation: assign(({ context }) => ({
       evaluation: { remainingSeconds: context.periods.evaluationSeconds, running: true },
     })),
@@ -145,47 +158,50 @@ export const chart = setup({
       evaluation: { ...context.evaluation, running: context.evaluation.remainingSeconds > 0 },
     })),
     // The very first state is entered by no event of ours: its instant came with the input.
-    markSince: assign(({ context, event }) =>
+    stampStateEntry: assign(({ context, event }) =>
       'at' in event ? { authorization: { ...context.authorization, since: event.at } } : {},
     ),
     countUsage: assign(({ context, event }) => {
-      expectEvent(event, 'USAGE')
+      assertEventType(event, 'usage.changed')
       const counts = { ...context.usage.counts, [event.tag]: event.count }
-      const changed = context.registration !== null && !sameCounts(context.usage.reported, counts)
+      const changed = context.registration !== null && !countsEqual(context.usage.reported, counts)
       return {
         usage: {
           ...context.usage,
           counts,
-          reportAt: changed ? (context.usage.reportAt ?? event.at + context.periods.usageReport) : null,
+          reportAt: changed ? (context.usage.reportAt ?? event.at + context.periods.usageReportDelay) : null,
         },
       }
     }),
 
     beginRegistering: assign(({ event }) => {
-      expectEvent(event, 'REGISTER')
+      assertEventType(event, 'register')
       return {
         registering: { force: event.force, failures: 0, nextAttemptAt: null },
         registrationFailure: null,
       }
     }),
     retryRegistering: assign(({ context, event }) => {
-      expectEvent(event, 'register.unreachable')
+      assertEventType(event, 'register.unreachable')
       if (!context.registering) return {}
       const failures = context.registering.failures + 1
       const nextAttemptAt = nextRetryAt(event.at, failures, event.jitter, {
         retryAfter: event.retryAfter,
-        ceiling: context.periods.retryAfterCeiling,
+        ceiling: context.periods.maxRetryAfter,
         deadline: null,
       })
       return {
         registering: { ...context.registering, failures, nextAttemptAt },
-        registrationFailure: failureAt(event),
+        registrationFailure: toDatedFailure(event),
       }
     }),
-    failRegistering: assign(({ event }) => ({ registering: null, registrationFailure: failureAt(event) })),
+    failRegistering: assign(({ event }) => ({
+      registering: null,
+      registrationFailure: toDatedFailure(event),
+    })),
     dropRegistering: assign({ registering: null, registrationFailure: null }),
-    becomeRegistered: assign(({ context, event }) => {
-      expectEvent(event, 'register.accepted')
+    setRegistration: assign(({ context, event }) => {
+      assertEventType(event, 'register.accepted')
       return {
         registration: event.registration,
         registering: null,
@@ -215,7 +231,7 @@ export const chart = setup({
       },
       usage: { ...context.usage, reported: null, reportAt: null },
     })),
-    keepFailure: assign(({ event }) => ({ registrationFailure: failureAt(event) })),
+    recordRegistrationFailure: assign(({ event }) => ({ registrationFailure: toDatedFailure(event) })),
     expireRegistration: assign(({ context, event }) => ({
       registrationFailure: {
         at: event.at,
@@ -225,45 +241,45 @@ export const chart = setup({
       },
     })),
 
-    renewed: assign(({ context, event }) => {
-      expectEvent(event, 'renew.accepted')
+    recordRenewal: assign(({ context, event }) => {
+      assertEventType(event, 'renew.accepted')
       if (!context.registration) return {}
       return {
         registration: { ...context.registration, expiresAt: event.expiresAt },
         renewal: {
-          last: succeeded(event.at),
+          last: toSucceededAttempt(event.at),
           nextAt: event.at + context.periods.registrationRenewal,
           failures: 0,
         },
       }
     }),
-    renewalRefused: assign(({ event }) => ({
-      renewal: { last: failed(event), nextAt: null, failures: 0 },
+    recordRenewalRefusal: assign(({ event }) => ({
+      renewal: { last: toFailedAttempt(event), nextAt: null, failures: 0 },
     })),
     retryRenewal: assign(({ context, event }) => {
-      expectEvent(event, 'renew.unreachable')
+      assertEventType(event, 'renew.unreachable')
       const failures = context.renewal.failures + 1
       return {
         renewal: {
-          last: failed(event),
+          last: toFailedAttempt(event),
           failures,
           nextAt: nextRetryAt(event.at, failures, event.jitter, {
             retryAfter: event.retryAfter,
-            ceiling: context.periods.retryAfterCeiling,
+            ceiling: context.periods.maxRetryAfter,
             deadline: context.registration?.expiresAt ?? null,
           }),
         },
       }
     }),
 
-    authorized: assign(({ context, event }) => {
-      expectEvent(event, 'authorize.accepted')
+    recordAuthorization: assign(({ context, event }) => {
+      assertEventType(event, 'authorize.accepted')
       const { smartAccount, virtualAccount } = event
       return {
         registration: context.registration && { ...context.registration, smartAccount, virtualAccount },
         authorization: {
           ...context.authorization,
-          last: succeeded(event.at),
+          last: toSucceededAttempt(event.at),
           nextAttemptAt: nextAuthorizationAt(event.at, event.compliant, context.periods, event),
           deadlineAt: event.deadlineAt,
           failures: 0,
@@ -273,43 +289,43 @@ export const chart = setup({
           ...context.usage,
           reported: event.counts,
           // What changed while the report was on its way goes with the next one, at once.
-          reportAt: sameCounts(event.counts, context.usage.counts) ? null : event.at,
+          reportAt: countsEqual(event.counts, context.usage.counts) ? null : event.at,
         },
       }
     }),
-    authorizationRefused: assign(({ context, event }) => {
-      expectEvent(event, 'authorize.refused')
+    recordAuthorizationRefusal: assign(({ context, event }) => {
+      assertEventType(event, 'authorize.refused')
       return {
         authorization: {
           ...context.authorization,
-          last: failed(event),
+          last: toFailedAttempt(event),
           // A satellite that is out of touch is asked again: what mends it is not done at the box.
-          nextAttemptAt: event.again ? event.at + context.periods.complianceCheck : null,
+          nextAttemptAt: event.again ? event.at + context.periods.outOfComplianceRecheck : null,
           failures: 0,
         },
         usage: { ...context.usage, reportAt: null },
       }
     }),
     retryAuthorization: assign(({ context, event }) => {
-      expectEvent(event, 'authorize.unreachable')
+      assertEventType(event, 'authorize.unreachable')
       const failures = context.authorization.failures + 1
       return {
         authorization: {
           ...context.authorization,
-          last: failed(event),
+          last: toFailedAttempt(event),
           failures,
           nextAttemptAt: nextRetryAt(event.at, failures, event.jitter, {
             retryAfter: event.retryAfter,
-            ceiling: context.periods.retryAfterCeiling,
+            ceiling: context.periods.maxRetryAfter,
             deadline: context.authorization.deadlineAt,
           }),
         },
       }
     }),
-    rememberFailure: assign(({ event }) => ({ lastFailure: failureAt(event) })),
-    forgetFailure: assign({ lastFailure: null }),
+    recordConnectionFailure: assign(({ event }) => ({ lastFailure: toDatedFailure(event) })),
+    clearConnectionFailure: assign({ lastFailure: null }),
     /** The authority can be reached, or may be: what waits for another attempt need not wait any longer. */
-    retryNow: assign(({ context, event }) => {
+    retryImmediately: assign(({ context, event }) => {
       const { registering, renewal, authorization } = context
       const sooner = (instant: Instant | null) => (instant === null ? null : Math.min(instant, event.at))
       return {
@@ -322,8 +338,8 @@ export const chart = setup({
       }
     }),
     // Reservation.
-    keepRequest: assign(({ context, event }) => {
-      expectEvent(event, 'RESERVATION_REQUEST')
+    recordReservationRequest: assign(({ context, event }) => {
+      assertEventType(event, 'reservation.request')
       return {
         reservation: {
           ...context.reservation,
@@ -333,9 +349,11 @@ export const chart = setup({
         registrationFailure: null,
       }
     }),
-    dropRequest: assign(({ context }) => ({ reservation: { ...context.reservation, current: null } })),
+    clearReservationRequest: assign(({ context }) => ({
+      reservation: { ...context.reservation, current: null },
+    })),
     installGrant: assign(({ context, event }) => {
-      expectEvent(event, 'RESERVATION_INSTALL', 'RESERVATION_UPDATE')
+      assertEventType(event, 'reservation.install', 'reservation.update')
       const { current } = context.reservation
       if (!current) return {}
       const { requestCode } = current
@@ -346,8 +364,8 @@ export const chart = setup({
         },
       }
     }),
-    endGrant: assign(({ context, event }) => {
-      expectEvent(event, 'RESERVATION_RETURN_CODE')
+    revokeGrant: assign(({ context, event }) => {
+      assertEventType(event, 'reservation.return-code')
       const { current } = context.reservation
       if (current?.stage !== 'installed') return {}
       return {
@@ -364,8 +382,8 @@ export const chart = setup({
       const last = { request: requests, reservationId: grant.reservationId, returnCode, at: event.at }
       return { reservation: { requests, current: null, returned: [...returned, last] } }
     }),
-    keepDiscarded: assign(({ context, event }) => {
-      expectEvent(event, 'RESERVATION_DISCARD')
+    recordDiscardedFile: assign(({ context, event }) => {
+      assertEventType(event, 'reservation.discard')
       return {
         reservation: {
           ...context.reservation,
@@ -373,41 +391,44 @@ export const chart = setup({
         },
       }
     }),
-    tellTerms: assign(({ context, event }) => {
+    markTermsNotified: assign(({ context, event }) => {
       const { current } = context.reservation
       if (current?.stage !== 'installed') return {}
-      const grant = toldTerms(current.grant, event.at, context.periods.termWarnings)
+      const grant = markTermsNotified(current.grant, event.at, context.periods.termWarnings)
       return { reservation: { ...context.reservation, current: { ...current, grant } } }
     }),
-    noticeTerms: (_, _params: { news: readonly TermNews[] }) => undefined,
-    noticeInvalidTags: (_, _params: { tags: string[] }) => undefined,
-    noticeWarnings: (_, _params: { seconds: number[] }) => undefined,
+    notifyTermExpiry: (_, _params: { notices: readonly TermNotice[] }) => undefined,
+    notifyInvalidTags: (_, _params: { tags: string[] }) => undefined,
+    notifyEvaluationWarnings: (_, _params: { seconds: number[] }) => undefined,
   },
 })
 
 /** A notice with the text of the failure that the event carries. */
-export const because = (notice: Notice) => ({
+export const notifyFailure = (notice: Notice) => ({
   type: 'notice' as const,
-  params: ({ event }: { event: Event }) => ({ notice, detail: failureOf(event).message }),
+  params: ({ event }: { event: Event }) => ({ notice, detail: getFailure(event).message }),
 })
-export const say = (notice: Notice) => ({ type: 'notice' as const, params: { notice } })
-export const ask = (kind: RequestKind) => ({ type: 'request' as const, params: { kind } })
-export const askToRegister = {
+export const notify = (notice: Notice) => ({ type: 'notice' as const, params: { notice } })
+export const request = (kind: RequestKind) => ({ type: 'request' as const, params: { kind } })
+export const requestRegistration = {
   type: 'request' as const,
   params: ({ context }: { context: Context }) => ({
     kind: 'register' as const,
     force: context.registering?.force ?? false,
   }),
 }
-export const forget = (what: 'identity' | 'registering') => ({ type: 'forget' as const, params: { what } })
-export const sayWarnings = {
-  type: 'noticeWarnings' as const,
+export const discardSecrets = (what: 'identity' | 'registering') => ({
+  type: 'discardSecrets' as const,
+  params: { what },
+})
+export const notifyEvaluationWarnings = {
+  type: 'notifyEvaluationWarnings' as const,
   params: ({ context, event }: { context: Context; event: Event }) => {
-    expectEvent(event, 'TICK')
+    assertEventType(event, 'tick')
     return {
-      seconds: warningsCrossed(
+      seconds: crossedThresholds(
         context.evaluation.remainingSeconds,
-        remainingAfter(context, event.used),
+        computeRemainingSeconds(context, event.used),
         context.periods.evaluationWarnings,
       ),
     }
@@ -415,46 +436,48 @@ export const sayWarnings = {
 }
 
 /** The ends of terms that are near, or have come: said before they are noted as told. */
-export const sayTerms = {
-  type: 'noticeTerms' as const,
+export const notifyTermExpiry = {
+  type: 'notifyTermExpiry' as const,
   params: ({ context, event }: { context: Context; event: Event }) => {
     const { current } = context.reservation
     return {
-      news:
-        current?.stage === 'installed' ? termNews(current.grant, event.at, context.periods.termWarnings) : [],
+      notices:
+        current?.stage === 'installed'
+          ? pendingTermNotices(current.grant, event.at, context.periods.termWarnings)
+          : [],
     }
   },
 }
-export const sayNotAuthorized = {
+export const notifyNotAuthorized = {
   type: 'notice' as const,
   params: ({ context, event }: { context: Context; event: Event }) => ({
     notice: 'NOT_AUTHORIZED' as const,
-    detail: uncoveredWords(context, event.at),
+    detail: describeShortfalls(context, event.at),
   }),
 }
 
-export const sayInvalidTags = {
-  type: 'noticeInvalidTags' as const,
+export const notifyInvalidTags = {
+  type: 'notifyInvalidTags' as const,
   params: ({ event }: { event: Event }) => {
-    expectEvent(event, 'authorize.accepted')
+    assertEventType(event, 'authorize.accepted')
     return {
       tags: event.entitlements.filter(({ status }) => status === 'invalid-tag').map(({ tag }) => tag),
     }
   },
 }
 
-export const sayUpgrade = {
+export const notifyUpgrade = {
   type: 'notice' as const,
   params: ({ event }: { event: Event }) => {
-    expectEvent(event, 'UPGRADE')
+    assertEventType(event, 'upgrade')
     return { notice: 'PRODUCT_UPGRADED' as const, detail: event.version }
   },
 }
 
-export const sayRoad = {
+export const notifyTransportChanged = {
   type: 'notice' as const,
   params: ({ event }: { event: Event }) => {
-    expectEvent(event, 'TRANSPORT_CHANGED')
-    return { notice: 'TRANSPORT_CHANGED' as const, detail: event.road }
+    assertEventType(event, 'transport.changed')
+    return { notice: 'TRANSPORT_CHANGED' as const, detail: event.transport }
   },
 }

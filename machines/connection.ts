@@ -1,51 +1,54 @@
-import { because, chart, say, sayRoad } from './agent-setup.ts'
+import { notifyFailure, agentSetup, notify, notifyTransportChanged } from './agent-setup.ts'
 import type { RequestKind } from './agent-machine.types.ts'
 
 /** The kinds of exchange whose ends say whether the authority can be reached. */
-type Ending<E extends 'accepted' | 'refused' | 'unreachable'> = `${RequestKind}.${E}`
-const KINDS = ['register', 'authorize', 'renew', 'acknowledge', 'deregister'] as const
+type RequestOutcomeEvent<E extends 'accepted' | 'refused' | 'unreachable'> = `${RequestKind}.${E}`
+const REQUEST_KINDS = ['register', 'authorize', 'renew', 'acknowledge', 'deregister'] as const
 
-function onEach<E extends 'accepted' | 'refused' | 'unreachable', T>(ending: E, value: T) {
-  return Object.fromEntries(KINDS.map((kind) => [`${kind}.${ending}`, value])) as Record<Ending<E>, T>
+function onEachRequest<E extends 'accepted' | 'refused' | 'unreachable', T>(outcome: E, value: T) {
+  return Object.fromEntries(REQUEST_KINDS.map((kind) => [`${kind}.${outcome}`, value])) as Record<
+    RequestOutcomeEvent<E>,
+    T
+  >
 }
-function wentDown() {
-  return onEach('unreachable', {
+function onUnreachable() {
+  return onEachRequest('unreachable', {
     target: 'down',
-    actions: ['rememberFailure' as const, because('COMM_FAILED')],
+    actions: ['recordConnectionFailure' as const, notifyFailure('COMM_FAILED')],
     description: 'said once per outage',
   })
 }
-function stillDown() {
-  return onEach('unreachable', { actions: 'rememberFailure' as const })
+function onUnreachableAgain() {
+  return onEachRequest('unreachable', { actions: 'recordConnectionFailure' as const })
 }
-function cameUp(...actions: ReturnType<typeof say>[]) {
+function onReachable(...actions: ReturnType<typeof notify>[]) {
   const up = {
     target: 'up',
-    actions: [...actions, 'retryNow' as const],
+    actions: [...actions, 'retryImmediately' as const],
     description: 'answered, with yes or no',
   }
-  return { ...onEach('accepted', up), ...onEach('refused', up) }
+  return { ...onEachRequest('accepted', up), ...onEachRequest('refused', up) }
 }
 
 /** The link axis: whether the authority can be reached. */
-export const link = chart.createStateConfig({
+export const connection = agentSetup.createStateConfig({
   initial: 'unknown',
   on: {
-    TRANSPORT_CHANGED: {
+    'transport.changed': {
       target: '.unknown',
-      actions: ['forgetFailure', 'retryNow', sayRoad],
+      actions: ['clearConnectionFailure', 'retryImmediately', notifyTransportChanged],
       description: 'another road, of which nothing is known yet: what waits tries it now',
     },
   },
   states: {
     unknown: {
       description: 'nothing was asked yet on this road',
-      on: { ...wentDown(), ...cameUp() },
+      on: { ...onUnreachable(), ...onReachable() },
     },
-    up: { description: 'the last exchange was answered', on: wentDown() },
+    up: { description: 'the last exchange was answered', on: onUnreachable() },
     down: {
       description: 'the last exchange was not answered',
-      on: { ...stillDown(), ...cameUp(say('COMM_RESTORED')) },
+      on: { ...onUnreachableAgain(), ...onReachable(notify('COMM_RESTORED')) },
     },
   },
 })

@@ -11,16 +11,16 @@ export const defaultPeriods: Periods = {
   evaluationSeconds: (90 * DAY) / SECOND,
   registrationRenewal: 180 * DAY,
   authorizationRenewal: 30 * DAY,
-  complianceCheck: 12 * HOUR,
-  usageReport: 30 * SECOND,
-  suggestionReach: 3 * DAY,
-  retryAfterCeiling: DAY,
+  outOfComplianceRecheck: 12 * HOUR,
+  usageReportDelay: 30 * SECOND,
+  maxEarlyContact: 3 * DAY,
+  maxRetryAfter: DAY,
   evaluationWarnings: [30, 14, 7, 3, 1].map((days) => (days * DAY) / SECOND),
   termWarnings: [60, 30, 14, 7, 3, 1].map((days) => (days * DAY) / SECOND),
 }
 
 /** Waits after the first, second, … failed attempt; the last one repeats. Short first, then longer, capped. */
-export const retryWaits: readonly number[] = [
+export const RETRY_DELAYS_MS: readonly number[] = [
   30 * SECOND,
   MINUTE,
   2 * MINUTE,
@@ -34,7 +34,7 @@ export const retryWaits: readonly number[] = [
 ]
 
 /** No attempt follows another sooner, however the dice fall. */
-export const SHORTEST_RETRY = 5 * SECOND
+export const MIN_RETRY_DELAY_MS = 5 * SECOND
 
 /**
  * When to try again after a failed attempt.
@@ -54,30 +54,33 @@ export function nextRetryAt(
   jitter: number,
   options: { retryAfter: number | null; ceiling: number; deadline: Instant | null },
 ): Instant {
-  const wait = retryWaits[Math.min(failures, retryWaits.length) - 1] ?? HOUR
-  const jittered = SHORTEST_RETRY + Math.floor(jitter * (wait - SHORTEST_RETRY))
-  const wished = Math.min(Math.max(options.retryAfter ?? 0, 0), options.ceiling)
-  const asked = Math.min(wished + Math.floor((jitter * wished) / 10), options.ceiling)
-  const next = at + Math.max(jittered, asked)
+  const wait = RETRY_DELAYS_MS[Math.min(failures, RETRY_DELAYS_MS.length) - 1] ?? HOUR
+  const jittered = MIN_RETRY_DELAY_MS + Math.floor(jitter * (wait - MIN_RETRY_DELAY_MS))
+  const requestedDelay = Math.min(Math.max(options.retryAfter ?? 0, 0), options.ceiling)
+  const jitteredRequest = Math.min(
+    requestedDelay + Math.floor((jitter * requestedDelay) / 10),
+    options.ceiling,
+  )
+  const next = at + Math.max(jittered, jitteredRequest)
   if (options.deadline === null || options.deadline <= at) return next
-  return Math.min(next, Math.max(options.deadline - MINUTE, at + SHORTEST_RETRY))
+  return Math.min(next, Math.max(options.deadline - MINUTE, at + MIN_RETRY_DELAY_MS))
 }
 
 /** Whether an instant that may not be set has come. */
-export const due = (instant: Instant | null, at: Instant): boolean => instant !== null && at >= instant
+export const isDue = (instant: Instant | null, at: Instant): boolean => instant !== null && at >= instant
 
 /**
  * Whether a wait is over: its end has come, or lies further ahead than it was ever set. The latter is so when
  * the wait was begun by a clock that was ahead, and the authority has corrected it since.
  *
- * @param longest milliseconds that such a wait lasts at most
+ * @param maxWait milliseconds that such a wait lasts at most
  */
-export const waited = (instant: Instant | null, at: Instant, longest: number): boolean =>
-  due(instant, at) || (instant !== null && instant - at > longest)
+export const hasElapsed = (instant: Instant | null, at: Instant, maxWait: number): boolean =>
+  isDue(instant, at) || (instant !== null && instant - at > maxWait)
 
 /** The longest wait between two attempts, whatever the other side asked for. */
-export const longestRetry = (periods: Periods): number =>
-  Math.max(periods.retryAfterCeiling, retryWaits.at(-1) ?? HOUR)
+export const maxRetryDelay = (periods: Periods): number =>
+  Math.max(periods.maxRetryAfter, RETRY_DELAYS_MS.at(-1) ?? HOUR)
 
 /**
  * When to authorize next after a success. An authority may wish for less, by at most the reach; nothing
@@ -89,13 +92,13 @@ export function nextAuthorizationAt(
   periods: Periods,
   answer: { deadlineAt: Instant; nextContactAt: Instant | null },
 ): Instant {
-  const regular = at + (compliant ? periods.authorizationRenewal : periods.complianceCheck)
-  const wished = answer.nextContactAt ?? regular
-  const earliest = Math.max(regular - periods.suggestionReach, at + MINUTE)
-  const next = Math.min(regular, Math.max(wished, Math.min(earliest, regular)))
+  const regular = at + (compliant ? periods.authorizationRenewal : periods.outOfComplianceRecheck)
+  const suggestedAt = answer.nextContactAt ?? regular
+  const earliest = Math.max(regular - periods.maxEarlyContact, at + MINUTE)
+  const next = Math.min(regular, Math.max(suggestedAt, Math.min(earliest, regular)))
   return answer.deadlineAt > at ? Math.min(next, answer.deadlineAt) : next
 }
 
 /** The warnings that lie between two readings of the remaining seconds, largest first. */
-export const warningsCrossed = (before: number, after: number, warnings: readonly number[]): number[] =>
+export const crossedThresholds = (before: number, after: number, warnings: readonly number[]): number[] =>
   warnings.filter((seconds) => before > seconds && after <= seconds && after > 0)

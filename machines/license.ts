@@ -1,115 +1,119 @@
 import {
-  ask,
-  because,
-  chart,
-  say,
-  sayInvalidTags,
-  sayNotAuthorized,
-  sayTerms,
-  sayUpgrade,
-  sayWarnings,
+  request,
+  notifyFailure,
+  agentSetup,
+  notify,
+  notifyInvalidTags,
+  notifyNotAuthorized,
+  notifyTermExpiry,
+  notifyUpgrade,
+  notifyEvaluationWarnings,
 } from './agent-setup.ts'
 
-/** Where the licence axis goes when there is no registration any more: what is left of the evaluation. */
-const backToEvaluation = { target: '#evaluation', description: 'what is left of the evaluation runs again' }
-const nothingLeft = { target: '#unregistered', description: 'the evaluation is used up' }
+/** Where the license axis goes when there is no registration any more: what is left of the evaluation. */
+const toEvaluation = { target: '#evaluation', description: 'what is left of the evaluation runs again' }
+const toUnregistered = { target: '#unregistered', description: 'the evaluation is used up' }
 
-/** The transitions out of a licence state when the registration ends, whoever ends it. */
-const registrationEnds = {
-  'deregister.accepted': [{ guard: 'evaluationIsSpent' as const, ...nothingLeft }, backToEvaluation],
-  'deregister.refused': [{ guard: 'evaluationIsSpent' as const, ...nothingLeft }, backToEvaluation],
-  'deregister.unreachable': [{ guard: 'evaluationIsSpent' as const, ...nothingLeft }, backToEvaluation],
+/** The transitions out of a license state when the registration ends, whoever ends it. */
+const onRegistrationEnded = {
+  'deregister.accepted': [{ guard: 'isEvaluationExhausted' as const, ...toUnregistered }, toEvaluation],
+  'deregister.refused': [{ guard: 'isEvaluationExhausted' as const, ...toUnregistered }, toEvaluation],
+  'deregister.unreachable': [{ guard: 'isEvaluationExhausted' as const, ...toUnregistered }, toEvaluation],
   'renew.refused': [
-    { guard: 'endedForGood' as const, ...nothingLeft },
-    { guard: 'ended' as const, ...backToEvaluation },
+    { guard: 'isRevokedAndEvaluationExhausted' as const, ...toUnregistered },
+    { guard: 'isRevoked' as const, ...toEvaluation },
   ],
   'acknowledge.refused': [
-    { guard: 'endedForGood' as const, ...nothingLeft },
-    { guard: 'ended' as const, ...backToEvaluation },
+    { guard: 'isRevokedAndEvaluationExhausted' as const, ...toUnregistered },
+    { guard: 'isRevoked' as const, ...toEvaluation },
   ],
   'register.accepted': {
-    guard: 'registering' as const,
+    guard: 'isRegistering' as const,
     target: '#registered',
     description: 'registered again: authorize under the new identity',
   },
 }
-const expiry = [
-  { guard: 'identityExpiredForGood' as const, ...nothingLeft },
-  { guard: 'identityExpired' as const, ...backToEvaluation },
+const onIdentityExpired = [
+  { guard: 'isIdentityExpiredAndEvaluationExhausted' as const, ...toUnregistered },
+  { guard: 'isIdentityExpired' as const, ...toEvaluation },
 ]
-const reservationInstalled = {
-  RESERVATION_INSTALL: {
-    guard: 'reservationRequested' as const,
+const onReservationInstalled = {
+  'reservation.install': {
+    guard: 'isReservationRequested' as const,
     target: 'reserved',
-    description: 'licences are reserved for this box',
+    description: 'licenses are reserved for this box',
   },
 }
 /** Another major version has an evaluation of its own, once (R-EVAL-2). */
-const upgraded = {
-  UPGRADE: [
+const onUpgrade = {
+  upgrade: [
     {
-      guard: 'evaluatedAnew' as const,
+      guard: 'startsNewEvaluation' as const,
       target: 'evaluation',
       reenter: true,
-      actions: ['renewEvaluation' as const, sayUpgrade],
+      actions: ['renewEvaluation' as const, notifyUpgrade],
       description: 'a new version is evaluated anew',
     },
     {
-      guard: 'unbound' as const,
-      actions: sayUpgrade,
+      guard: 'hasNoRegistration' as const,
+      actions: notifyUpgrade,
       description: 'a version that earns no evaluation: what is left goes on',
     },
   ],
 }
-const authorizeRefusedEnds = [
-  { guard: 'endedForGood' as const, actions: because('AUTH_RENEW_FAILED'), ...nothingLeft },
-  { guard: 'ended' as const, actions: because('AUTH_RENEW_FAILED'), ...backToEvaluation },
+const onAuthorizationRevoked = [
+  {
+    guard: 'isRevokedAndEvaluationExhausted' as const,
+    actions: notifyFailure('AUTH_RENEW_FAILED'),
+    ...toUnregistered,
+  },
+  { guard: 'isRevoked' as const, actions: notifyFailure('AUTH_RENEW_FAILED'), ...toEvaluation },
 ]
-const countUsage = { USAGE: { actions: 'countUsage' as const } }
+const onUsageChanged = { 'usage.changed': { actions: 'countUsage' as const } }
 
 /** What an answer to an authorization request does, in every state that may ask. */
-const authorizeOutcomes = {
+const onAuthorizeAccepted = {
   'authorize.accepted': [
     {
-      guard: 'compliant' as const,
+      guard: 'isCompliant' as const,
       target: '#authorized.current',
-      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS'), sayInvalidTags],
-      description: 'enough licences for what is in use',
+      actions: ['recordAuthorization' as const, notify('AUTH_RENEW_SUCCESS'), notifyInvalidTags],
+      description: 'enough licenses for what is in use',
     },
     {
       target: '#out-of-compliance.current',
-      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS'), sayInvalidTags],
+      actions: ['recordAuthorization' as const, notify('AUTH_RENEW_SUCCESS'), notifyInvalidTags],
       description: 'more is in use than was bought',
     },
   ],
 }
 
 /** Before the first answer: the next attempt when it is due, while the evaluation goes on. */
-const askAgain = {
-  TICK: [
-    ...expiry,
+const onRetryDue = {
+  tick: [
+    ...onIdentityExpired,
     {
-      guard: 'spentAndAttemptDue' as const,
-      target: 'asking',
-      actions: ['spendEvaluation' as const, say('EVAL_EXPIRED'), ask('authorize')],
+      guard: 'willExhaustEvaluationAndAttemptDue' as const,
+      target: 'requesting',
+      actions: ['exhaustEvaluation' as const, notify('EVAL_EXPIRED'), request('authorize')],
     },
     {
-      guard: 'attemptDue' as const,
-      target: 'asking',
-      actions: [sayWarnings, 'useEvaluation' as const, ask('authorize')],
+      guard: 'isAttemptDue' as const,
+      target: 'requesting',
+      actions: [notifyEvaluationWarnings, 'consumeEvaluation' as const, request('authorize')],
     },
   ],
-  RENEW_AUTHORIZATION: { target: 'asking', actions: ask('authorize') },
+  'authorization.renew': { target: 'requesting', actions: request('authorize') },
 }
 
-/** The three licence states of a box that was answered have the same inside: resting, asking, retrying. */
-const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
-  const mayExpire = word !== 'auth-expired'
-  const expired = (child: string, extra: object = {}) =>
-    mayExpire
+/** The three license states of a box that was answered have the same inside: resting, asking, retrying. */
+const authorizationSubstates = (state: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
+  const canExpire = state !== 'auth-expired'
+  const onDeadlinePassed = (child: string, extra: object = {}) =>
+    canExpire
       ? [
           {
-            guard: 'deadlinePassed' as const,
+            guard: 'isDeadlinePassed' as const,
             target: `#auth-expired.${child}`,
             description: 'no contact until the deadline the authority gave',
             ...extra,
@@ -118,18 +122,18 @@ const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
       : []
   return {
     on: {
-      ...registrationEnds,
-      ...authorizeOutcomes,
+      ...onRegistrationEnded,
+      ...onAuthorizeAccepted,
       'authorize.refused': [
-        ...authorizeRefusedEnds,
+        ...onAuthorizationRevoked,
         {
           target: '.current',
-          actions: ['authorizationRefused' as const, because('AUTH_RENEW_FAILED')],
+          actions: ['recordAuthorizationRefusal' as const, notifyFailure('AUTH_RENEW_FAILED')],
         },
       ],
       'authorize.unreachable': {
         target: '.retrying',
-        actions: ['retryAuthorization' as const, because('AUTH_RENEW_FAILED')],
+        actions: ['retryAuthorization' as const, notifyFailure('AUTH_RENEW_FAILED')],
       },
     },
     initial: 'current' as const,
@@ -137,29 +141,29 @@ const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
       current: {
         description: 'nothing to ask until the next authorization or a change of usage',
         on: {
-          TICK: [
-            ...expiry,
-            ...expired('asking', { actions: ask('authorize') }),
-            { guard: 'authorizationDue' as const, target: 'asking', actions: ask('authorize') },
+          tick: [
+            ...onIdentityExpired,
+            ...onDeadlinePassed('requesting', { actions: request('authorize') }),
+            { guard: 'isAuthorizationDue' as const, target: 'requesting', actions: request('authorize') },
           ],
-          RENEW_AUTHORIZATION: { target: 'asking', actions: ask('authorize') },
+          'authorization.renew': { target: 'requesting', actions: request('authorize') },
         },
       },
-      asking: {
+      requesting: {
         description: 'an authorization request is due, or on its way',
         on: {
-          TICK: [...expiry, ...expired('asking')],
+          tick: [...onIdentityExpired, ...onDeadlinePassed('requesting')],
         },
       },
       retrying: {
         description: 'the authority was not reached; the next attempt is set',
         on: {
-          TICK: [
-            ...expiry,
-            ...expired('retrying'),
-            { guard: 'attemptDue' as const, target: 'asking', actions: ask('authorize') },
+          tick: [
+            ...onIdentityExpired,
+            ...onDeadlinePassed('retrying'),
+            { guard: 'isAttemptDue' as const, target: 'requesting', actions: request('authorize') },
           ],
-          RENEW_AUTHORIZATION: { target: 'asking', actions: ask('authorize') },
+          'authorization.renew': { target: 'requesting', actions: request('authorize') },
         },
       },
     },
@@ -167,138 +171,138 @@ const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
 }
 
 /** The license axis: what the box may do. It holds the seven words of the Status document as its own states. */
-export const license = chart.createStateConfig({
+export const license = agentSetup.createStateConfig({
   initial: 'evaluation',
-  on: countUsage,
+  on: onUsageChanged,
   states: {
     evaluation: {
       id: 'evaluation',
       tags: ['full', 'evaluation-runs'],
       description: 'everything may be used while the evaluation lasts',
-      entry: ['markSince', 'resumeEvaluation', say('EVAL_START')],
+      entry: ['stampStateEntry', 'resumeEvaluation', notify('EVAL_START')],
       on: {
-        TICK: [
+        tick: [
           {
-            guard: 'evaluationSpent',
+            guard: 'willExhaustEvaluation',
             target: 'unregistered',
-            actions: ['spendEvaluation', say('EVAL_EXPIRED')],
+            actions: ['exhaustEvaluation', notify('EVAL_EXPIRED')],
             description: 'the last second of the evaluation is used',
           },
-          { actions: [sayWarnings, 'useEvaluation'] },
+          { actions: [notifyEvaluationWarnings, 'consumeEvaluation'] },
         ],
         'register.accepted': {
-          guard: 'registering',
+          guard: 'isRegistering',
           target: 'registered',
           description: 'registered: authorize next',
         },
-        ...reservationInstalled,
-        ...upgraded,
+        ...onReservationInstalled,
+        ...onUpgrade,
       },
     },
     unregistered: {
       id: 'unregistered',
       tags: ['license-management-only'],
-      description: 'the evaluation is used up and nothing is registered: only licence management works',
-      entry: ['markSince', 'resumeEvaluation'],
+      description: 'the evaluation is used up and nothing is registered: only license management works',
+      entry: ['stampStateEntry', 'resumeEvaluation'],
       on: {
         'register.accepted': {
-          guard: 'registering',
+          guard: 'isRegistering',
           target: 'registered',
           description: 'registered: authorize next',
         },
-        ...reservationInstalled,
-        ...upgraded,
+        ...onReservationInstalled,
+        ...onUpgrade,
       },
     },
     registered: {
       id: 'registered',
       tags: ['full', 'evaluation-runs'],
       description: 'registered, and waiting for the first authorization',
-      entry: ['markSince', ask('authorize')],
-      initial: 'asking',
+      entry: ['stampStateEntry', request('authorize')],
+      initial: 'requesting',
       on: {
-        ...registrationEnds,
-        ...authorizeOutcomes,
+        ...onRegistrationEnded,
+        ...onAuthorizeAccepted,
         'register.accepted': {
-          guard: 'registering',
+          guard: 'isRegistering',
           target: 'registered',
           reenter: true,
           description: 'registered again',
         },
         'authorize.refused': [
-          ...authorizeRefusedEnds,
-          { target: '.refused', actions: ['authorizationRefused', because('AUTH_RENEW_FAILED')] },
+          ...onAuthorizationRevoked,
+          { target: '.refused', actions: ['recordAuthorizationRefusal', notifyFailure('AUTH_RENEW_FAILED')] },
         ],
         'authorize.unreachable': {
           target: '.retrying',
-          actions: ['retryAuthorization', because('AUTH_RENEW_FAILED')],
+          actions: ['retryAuthorization', notifyFailure('AUTH_RENEW_FAILED')],
         },
-        TICK: [
-          ...expiry,
-          { guard: 'evaluationSpent', actions: ['spendEvaluation', say('EVAL_EXPIRED')] },
-          { actions: [sayWarnings, 'useEvaluation'] },
+        tick: [
+          ...onIdentityExpired,
+          { guard: 'willExhaustEvaluation', actions: ['exhaustEvaluation', notify('EVAL_EXPIRED')] },
+          { actions: [notifyEvaluationWarnings, 'consumeEvaluation'] },
         ],
       },
       states: {
-        asking: { description: 'the first authorization request is due, or on its way' },
+        requesting: { description: 'the first authorization request is due, or on its way' },
         retrying: {
           description: 'the authority was not reached; the next attempt is set',
-          on: askAgain,
+          on: onRetryDue,
         },
         refused: {
           description: 'the authority refused; only a person changes that, here or at a satellite',
-          on: askAgain,
+          on: onRetryDue,
         },
       },
     },
     authorized: {
       id: 'authorized',
       tags: ['full'],
-      description: 'the authority says that enough licences are there',
-      entry: ['markSince', 'stopEvaluation', say('IN_COMPLIANCE')],
-      ...contact('authorized'),
+      description: 'the authority says that enough licenses are there',
+      entry: ['stampStateEntry', 'stopEvaluation', notify('IN_COMPLIANCE')],
+      ...authorizationSubstates('authorized'),
     },
     'out-of-compliance': {
       id: 'out-of-compliance',
       tags: ['full'],
       description: 'more is in use than was bought; nothing is refused for that',
-      entry: ['markSince', 'stopEvaluation', say('OUT_OF_COMPLIANCE')],
-      ...contact('out-of-compliance'),
+      entry: ['stampStateEntry', 'stopEvaluation', notify('OUT_OF_COMPLIANCE')],
+      ...authorizationSubstates('out-of-compliance'),
     },
     'auth-expired': {
       id: 'auth-expired',
       tags: ['full'],
       description: 'no contact until the deadline; one successful contact mends it',
-      entry: ['markSince', say('AUTHORIZATION_EXPIRED')],
-      ...contact('auth-expired'),
+      entry: ['stampStateEntry', notify('AUTHORIZATION_EXPIRED')],
+      ...authorizationSubstates('auth-expired'),
     },
     reserved: {
       id: 'reserved',
-      description: 'licences were reserved for this box; it makes no connections',
+      description: 'licenses were reserved for this box; it makes no connections',
       entry: ['stopEvaluation'],
       initial: 'authorized',
       on: {
-        TICK: {
-          actions: [sayTerms, 'tellTerms'],
+        tick: {
+          actions: [notifyTermExpiry, 'markTermsNotified'],
           description: 'terms end by their date, and are told of before',
         },
-        RESERVATION_RETURN: [
-          { guard: 'returningForGood', ...nothingLeft },
-          { guard: 'returning', ...backToEvaluation },
+        'reservation.return': [
+          { guard: 'isReturningAndEvaluationExhausted', ...toUnregistered },
+          { guard: 'isReturning', ...toEvaluation },
         ],
       },
       states: {
         authorized: {
           tags: ['full'],
           description: 'what is reserved covers what is in use',
-          entry: 'markSince',
-          always: { guard: 'notCovered', target: 'not-authorized' },
+          entry: 'stampStateEntry',
+          always: { guard: 'isNotCovered', target: 'not-authorized' },
         },
         'not-authorized': {
           tags: ['license-management-only'],
           description: 'more is in use than is reserved, or the reservation is being returned',
-          entry: ['markSince', sayNotAuthorized],
-          always: { guard: 'covered', target: 'authorized', actions: say('IN_COMPLIANCE') },
+          entry: ['stampStateEntry', notifyNotAuthorized],
+          always: { guard: 'isCovered', target: 'authorized', actions: notify('IN_COMPLIANCE') },
         },
       },
     },

@@ -1,63 +1,73 @@
-import { ask, askToRegister, because, chart, forget, say } from './agent-setup.ts'
+import {
+  request,
+  requestRegistration,
+  notifyFailure,
+  agentSetup,
+  discardSecrets,
+  notify,
+} from './agent-setup.ts'
 
 /** The authority says that the registration is over. */
-const endsByAuthority = {
-  guard: 'ended' as const,
+const onRevokedByAuthority = {
+  guard: 'isRevoked' as const,
   target: '#not-registered.failed',
   actions: [
-    'keepFailure' as const,
+    'recordRegistrationFailure' as const,
     'endRegistration' as const,
-    forget('identity'),
-    because('REGISTRATION_ENDED'),
+    discardSecrets('identity'),
+    notifyFailure('REGISTRATION_ENDED'),
   ],
   description: 'removed or replaced at the authority',
 }
 
 /** The authority ends a registration while another is under way: that one goes on. */
-const oldRegistrationEnds = (child: 'asking' | 'retrying') => {
+const onPreviousRegistrationEnded = (child: 'requesting' | 'retrying') => {
   const ends = {
-    guard: 'ended' as const,
+    guard: 'isRevoked' as const,
     target: `#smart-agent.registration.registering.${child}`,
     actions: [
       'endRegistration' as const,
-      forget('identity'),
-      because('REGISTRATION_ENDED'),
-      'retryNow' as const,
+      discardSecrets('identity'),
+      notifyFailure('REGISTRATION_ENDED'),
+      'retryImmediately' as const,
     ],
     description: 'the old registration is over; the new one is still under way',
   }
   return {
     'authorize.refused': ends,
     'acknowledge.refused': ends,
-    'renew.refused': [ends, { actions: ['renewalRefused' as const, because('ID_CERT_RENEW_FAILED')] }],
+    'renew.refused': [
+      ends,
+      { actions: ['recordRenewalRefusal' as const, notifyFailure('ID_CERT_RENEW_FAILED')] },
+    ],
   }
 }
 
 /** While no renewal is on its way: the certificate ends, or another one is asked for. */
-const mayRenew = {
-  TICK: [
+const onRenewalDue = {
+  tick: [
     {
-      guard: 'identityExpired' as const,
+      guard: 'isIdentityExpired' as const,
       target: '#not-registered.expired',
       actions: [
         'expireRegistration' as const,
         'endRegistration' as const,
-        forget('identity'),
-        say('ID_CERT_EXPIRED'),
+        discardSecrets('identity'),
+        notify('ID_CERT_EXPIRED'),
       ],
       description: 'the ID certificate has ended',
     },
-    { guard: 'renewalDue' as const, target: 'renewing', actions: ask('renew') },
+    { guard: 'isRenewalDue' as const, target: 'renewing', actions: request('renew') },
   ],
-  RENEW_REGISTRATION: { target: 'renewing', actions: ask('renew') },
+  'registration.renew': { target: 'renewing', actions: request('renew') },
 }
 
 /** The registration axis: who the box is to its authority. */
-export const registration = chart.createStateConfig({
+export const registration = agentSetup.createStateConfig({
   initial: 'unregistered',
   on: {
-    RESERVATION_DISCARD: {
-      actions: ['keepDiscarded', say('RESERVATION_DISCARDED')],
+    'reservation.discard': {
+      actions: ['recordDiscardedFile', notify('RESERVATION_DISCARDED')],
       description: 'a file that came too late is given back',
     },
   },
@@ -67,10 +77,10 @@ export const registration = chart.createStateConfig({
       description: 'this box holds no registration',
       initial: 'idle',
       on: {
-        REGISTER: { target: 'registering', actions: ['beginRegistering', askToRegister] },
-        RESERVATION_REQUEST: {
+        register: { target: 'registering', actions: ['beginRegistering', requestRegistration] },
+        'reservation.request': {
           target: 'reservation-requested',
-          actions: ['keepRequest', say('RESERVATION_REQUESTED')],
+          actions: ['recordReservationRequest', notify('RESERVATION_REQUESTED')],
         },
       },
       states: {
@@ -82,14 +92,14 @@ export const registration = chart.createStateConfig({
     'reservation-requested': {
       description: 'a reservation request code was made; its authorization file has not come yet',
       on: {
-        RESERVATION_CANCEL: {
+        'reservation.cancel': {
           target: 'unregistered',
-          actions: ['dropRequest', say('RESERVATION_CANCELED')],
+          actions: ['clearReservationRequest', notify('RESERVATION_CANCELED')],
           description: 'the code is good for nothing any more; the next one is another',
         },
-        RESERVATION_INSTALL: {
+        'reservation.install': {
           target: 'reserved',
-          actions: ['installGrant', say('RESERVED_INSTALLED')],
+          actions: ['installGrant', notify('RESERVED_INSTALLED')],
         },
       },
     },
@@ -100,23 +110,23 @@ export const registration = chart.createStateConfig({
         installed: {
           description: 'the reservation is in force',
           on: {
-            RESERVATION_UPDATE: {
-              actions: ['installGrant', say('RESERVATION_UPDATED')],
+            'reservation.update': {
+              actions: ['installGrant', notify('RESERVATION_UPDATED')],
               description: 'other quantities, and a confirmation code for the authority',
             },
-            RESERVATION_RETURN_CODE: {
-              target: 'returning',
-              actions: ['endGrant', say('RETURN_CODE_CREATED')],
+            'reservation.return-code': {
+              target: 'return-pending',
+              actions: ['revokeGrant', notify('RETURN_CODE_CREATED')],
               description: 'the grant ends here, before anybody sees the code',
             },
           },
         },
-        returning: {
+        'return-pending': {
           description: 'the return code was made; nothing is granted any more',
           on: {
-            RESERVATION_RETURN: {
+            'reservation.return': {
               target: '#not-registered',
-              actions: ['completeReturn', say('RESERVATION_RETURNED')],
+              actions: ['completeReturn', notify('RESERVATION_RETURNED')],
             },
           },
         },
@@ -124,39 +134,39 @@ export const registration = chart.createStateConfig({
     },
     registering: {
       description: 'a token was given; the authority has not answered yet',
-      initial: 'asking',
+      initial: 'requesting',
       on: {
         'register.accepted': {
           target: 'registered',
           actions: [
-            'becomeRegistered',
-            forget('registering'),
-            say('AGENT_REG_SUCCESS'),
-            say('EXPORT_CONTROLLED'),
+            'setRegistration',
+            discardSecrets('registering'),
+            notify('AGENT_REG_SUCCESS'),
+            notify('EXPORT_CONTROLLED'),
           ],
           description: 'the box is a product instance now',
         },
         'register.refused': {
           target: 'unregistered.failed',
-          actions: ['failRegistering', forget('registering'), because('AGENT_REG_FAILED')],
+          actions: ['failRegistering', discardSecrets('registering'), notifyFailure('AGENT_REG_FAILED')],
           description: 'a refusal is final: the token is not tried again',
         },
         'register.unreachable': {
           target: '.retrying',
-          actions: ['retryRegistering', because('AGENT_REG_FAILED')],
+          actions: ['retryRegistering', notifyFailure('AGENT_REG_FAILED')],
           description: 'the authority was not reached; tried again',
         },
       },
       states: {
-        asking: { description: 'a registration request is due, or on its way' },
+        requesting: { description: 'a registration request is due, or on its way' },
         retrying: {
           description: 'the next attempt to register is set',
           on: {
-            TICK: { guard: 'retryDue', target: 'asking', actions: askToRegister },
-            REGISTER: { target: 'asking', actions: ['beginRegistering', askToRegister] },
-            DEREGISTER: {
+            tick: { guard: 'isRetryDue', target: 'requesting', actions: requestRegistration },
+            register: { target: 'requesting', actions: ['beginRegistering', requestRegistration] },
+            deregister: {
               target: '#not-registered.idle',
-              actions: ['dropRegistering', forget('registering')],
+              actions: ['dropRegistering', discardSecrets('registering')],
               description: 'the attempt is given up',
             },
           },
@@ -168,57 +178,62 @@ export const registration = chart.createStateConfig({
       description: 'the box is a product instance and holds an ID certificate',
       initial: 'current',
       on: {
-        DEREGISTER: {
+        deregister: {
           target: 'deregistering',
-          actions: ['dropRegistering', forget('registering'), ask('deregister')],
+          actions: ['dropRegistering', discardSecrets('registering'), request('deregister')],
         },
-        REGISTER: {
-          guard: 'mayRegister',
+        register: {
+          guard: 'canRegister',
           target: '.reregistering',
-          actions: ['beginRegistering', askToRegister],
+          actions: ['beginRegistering', requestRegistration],
           description: 'the old registration stands until the new one is there',
         },
-        TICK: {
-          guard: 'identityExpired',
+        tick: {
+          guard: 'isIdentityExpired',
           target: 'unregistered.expired',
-          actions: ['expireRegistration', 'endRegistration', forget('identity'), say('ID_CERT_EXPIRED')],
+          actions: [
+            'expireRegistration',
+            'endRegistration',
+            discardSecrets('identity'),
+            notify('ID_CERT_EXPIRED'),
+          ],
           description: 'the ID certificate has ended',
         },
-        'authorize.refused': endsByAuthority,
-        'acknowledge.refused': endsByAuthority,
+        'authorize.refused': onRevokedByAuthority,
+        'acknowledge.refused': onRevokedByAuthority,
         // A renewal whose answer was lost is settled by whatever is asked next, wherever the chart stands.
         'renew.accepted': {
           target: '.acknowledging',
-          actions: ['renewed', say('ID_CERT_RENEW_SUCCESS'), ask('acknowledge')],
+          actions: ['recordRenewal', notify('ID_CERT_RENEW_SUCCESS'), request('acknowledge')],
         },
         'renew.refused': [
-          endsByAuthority,
-          { target: '.current', actions: ['renewalRefused', because('ID_CERT_RENEW_FAILED')] },
+          onRevokedByAuthority,
+          { target: '.current', actions: ['recordRenewalRefusal', notifyFailure('ID_CERT_RENEW_FAILED')] },
         ],
       },
       states: {
         current: {
           description: 'the ID certificate is good',
-          on: mayRenew,
+          on: onRenewalDue,
         },
         renewing: {
           description: 'a new ID certificate is asked for',
           on: {
             'renew.unreachable': {
               target: 'renewal-retrying',
-              actions: ['retryRenewal', because('ID_CERT_RENEW_FAILED')],
+              actions: ['retryRenewal', notifyFailure('ID_CERT_RENEW_FAILED')],
             },
           },
         },
         'renewal-retrying': {
           description: 'the authority was not reached; the next renewal attempt is set',
-          on: mayRenew,
+          on: onRenewalDue,
         },
         acknowledging: {
           description: 'the authority is told that the new certificate arrived',
           on: {
             'acknowledge.accepted': 'current',
-            'acknowledge.refused': [endsByAuthority, { target: 'current' }],
+            'acknowledge.refused': [onRevokedByAuthority, { target: 'current' }],
             'acknowledge.unreachable': {
               target: 'current',
               description: 'the next request made with the new certificate says the same',
@@ -227,55 +242,55 @@ export const registration = chart.createStateConfig({
         },
         reregistering: {
           description: 'registering again, with the old registration still good',
-          initial: 'asking',
+          initial: 'requesting',
           on: {
             'register.accepted': {
               target: 'current',
               actions: [
-                'becomeRegistered',
-                forget('registering'),
-                say('AGENT_REG_SUCCESS'),
-                say('EXPORT_CONTROLLED'),
+                'setRegistration',
+                discardSecrets('registering'),
+                notify('AGENT_REG_SUCCESS'),
+                notify('EXPORT_CONTROLLED'),
               ],
             },
             'register.refused': {
               target: 'current',
-              actions: ['failRegistering', forget('registering'), because('AGENT_REG_FAILED')],
+              actions: ['failRegistering', discardSecrets('registering'), notifyFailure('AGENT_REG_FAILED')],
               description: 'the old registration stays',
             },
             'register.unreachable': {
               target: '.retrying',
-              actions: ['retryRegistering', because('AGENT_REG_FAILED')],
+              actions: ['retryRegistering', notifyFailure('AGENT_REG_FAILED')],
             },
-            'renew.accepted': { actions: ['renewed', say('ID_CERT_RENEW_SUCCESS')] },
-            'renew.unreachable': { actions: ['retryRenewal', because('ID_CERT_RENEW_FAILED')] },
+            'renew.accepted': { actions: ['recordRenewal', notify('ID_CERT_RENEW_SUCCESS')] },
+            'renew.unreachable': { actions: ['retryRenewal', notifyFailure('ID_CERT_RENEW_FAILED')] },
           },
           states: {
-            asking: {
+            requesting: {
               description: 'a registration request is due, or on its way',
               on: {
-                ...oldRegistrationEnds('asking'),
-                REGISTER: { description: 'one registration at a time' },
-                TICK: {
-                  guard: 'identityExpired',
-                  target: '#smart-agent.registration.registering.asking',
-                  actions: ['endRegistration', forget('identity'), say('ID_CERT_EXPIRED')],
+                ...onPreviousRegistrationEnded('requesting'),
+                register: { description: 'one registration at a time' },
+                tick: {
+                  guard: 'isIdentityExpired',
+                  target: '#smart-agent.registration.registering.requesting',
+                  actions: ['endRegistration', discardSecrets('identity'), notify('ID_CERT_EXPIRED')],
                 },
               },
             },
             retrying: {
               description: 'the next attempt to register is set',
               on: {
-                ...oldRegistrationEnds('retrying'),
-                TICK: [
+                ...onPreviousRegistrationEnded('retrying'),
+                tick: [
                   {
-                    guard: 'identityExpired',
+                    guard: 'isIdentityExpired',
                     target: '#smart-agent.registration.registering.retrying',
-                    actions: ['endRegistration', forget('identity'), say('ID_CERT_EXPIRED')],
+                    actions: ['endRegistration', discardSecrets('identity'), notify('ID_CERT_EXPIRED')],
                   },
-                  { guard: 'retryDue', target: 'asking', actions: askToRegister },
+                  { guard: 'isRetryDue', target: 'requesting', actions: requestRegistration },
                 ],
-                REGISTER: { target: 'asking', actions: ['beginRegistering', askToRegister] },
+                register: { target: 'requesting', actions: ['beginRegistering', requestRegistration] },
               },
             },
           },
@@ -287,37 +302,52 @@ export const registration = chart.createStateConfig({
       on: {
         'deregister.accepted': {
           target: 'unregistered.idle',
-          actions: ['endRegistration', forget('identity'), say('AGENT_DEREG_SUCCESS')],
+          actions: ['endRegistration', discardSecrets('identity'), notify('AGENT_DEREG_SUCCESS')],
         },
         'deregister.refused': {
           target: 'unregistered.idle',
-          actions: ['keepFailure', 'endRegistration', forget('identity'), because('AGENT_DEREG_FAILED')],
+          actions: [
+            'recordRegistrationFailure',
+            'endRegistration',
+            discardSecrets('identity'),
+            notifyFailure('AGENT_DEREG_FAILED'),
+          ],
           description: 'ended here; the authority may still list the instance',
         },
         'deregister.unreachable': {
           target: 'unregistered.idle',
-          actions: ['keepFailure', 'endRegistration', forget('identity'), because('AGENT_DEREG_FAILED')],
+          actions: [
+            'recordRegistrationFailure',
+            'endRegistration',
+            discardSecrets('identity'),
+            notifyFailure('AGENT_DEREG_FAILED'),
+          ],
           description: 'ended here; the instance must be removed at the authority by hand',
         },
-        TICK: {
-          guard: 'identityExpired',
+        tick: {
+          guard: 'isIdentityExpired',
           target: 'unregistered.expired',
-          actions: ['expireRegistration', 'endRegistration', forget('identity'), say('ID_CERT_EXPIRED')],
+          actions: [
+            'expireRegistration',
+            'endRegistration',
+            discardSecrets('identity'),
+            notify('ID_CERT_EXPIRED'),
+          ],
         },
         'authorize.refused': {
-          guard: 'ended',
+          guard: 'isRevoked',
           target: 'unregistered.idle',
-          actions: ['endRegistration', forget('identity'), because('REGISTRATION_ENDED')],
+          actions: ['endRegistration', discardSecrets('identity'), notifyFailure('REGISTRATION_ENDED')],
         },
         'renew.refused': {
-          guard: 'ended',
+          guard: 'isRevoked',
           target: 'unregistered.idle',
-          actions: ['endRegistration', forget('identity'), because('REGISTRATION_ENDED')],
+          actions: ['endRegistration', discardSecrets('identity'), notifyFailure('REGISTRATION_ENDED')],
         },
         'acknowledge.refused': {
-          guard: 'ended',
+          guard: 'isRevoked',
           target: 'unregistered.idle',
-          actions: ['endRegistration', forget('identity'), because('REGISTRATION_ENDED')],
+          actions: ['endRegistration', discardSecrets('identity'), notifyFailure('REGISTRATION_ENDED')],
         },
       },
     },

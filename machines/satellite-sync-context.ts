@@ -4,19 +4,30 @@ import type { DeepReadonly } from './deep-readonly.ts'
 
 /** The stored snapshot of the satellite synchronization machine: the schema is the one declaration. */
 
-const instant = z.number()
+const instantSchema = z.number()
 
-const hour = z.int('an hour is a whole number').min(0, 'an hour is 0 to 23').max(23, 'an hour is 0 to 23')
-const WEEKDAY = 'a day of the week is 1, Monday, to 7'
-const MONTHDAY = 'a day of the month is 1 to 28'
+const hourSchema = z
+  .int('an hour is a whole number')
+  .min(0, 'an hour is 0 to 23')
+  .max(23, 'an hour is 0 to 23')
+const WEEKDAY_MESSAGE = 'a day of the week is 1, Monday, to 7'
+const MONTHDAY_MESSAGE = 'a day of the month is 1 to 28'
 
 export const syncScheduleSchema = z.discriminatedUnion('every', [
   z.object({ every: z.literal('never') }),
-  z.object({ every: z.literal('day'), hour }),
+  z.object({ every: z.literal('day'), hour: hourSchema }),
   /** Day 1 is Monday. */
-  z.object({ every: z.literal('week'), day: z.int().min(1, WEEKDAY).max(7, WEEKDAY), hour }),
+  z.object({
+    every: z.literal('week'),
+    day: z.int().min(1, WEEKDAY_MESSAGE).max(7, WEEKDAY_MESSAGE),
+    hour: hourSchema,
+  }),
   /** Days 1 to 28, which every month has. */
-  z.object({ every: z.literal('month'), day: z.int().min(1, MONTHDAY).max(28, MONTHDAY), hour }),
+  z.object({
+    every: z.literal('month'),
+    day: z.int().min(1, MONTHDAY_MESSAGE).max(28, MONTHDAY_MESSAGE),
+    hour: hourSchema,
+  }),
 ])
 /** When a satellite synchronizes by itself: days and hours are UTC. */
 export type SyncSchedule = DeepReadonly<z.infer<typeof syncScheduleSchema>>
@@ -25,13 +36,13 @@ export type Schedule = Exclude<SyncSchedule, { every: 'never' }>
 
 const syncTermsSchema = z.object({
   /** When the manager answered: a satellite is in touch from then on. */
-  answeredAt: instant,
+  answeredAt: instantSchema,
   /** When a synchronization that is overdue is warned of. */
-  warnAt: instant,
+  warnAt: instantSchema,
   /** When the satellite may grant nothing any more: the end of its delegation. */
-  restrictAt: instant,
+  restrictAt: instantSchema,
   /** Until when it may synchronize by itself. */
-  automaticUntil: instant,
+  automaticUntil: instantSchema,
 })
 /** What the manager said of the time that the satellite has. */
 export type SyncTerms = DeepReadonly<z.infer<typeof syncTermsSchema>>
@@ -42,27 +53,27 @@ const syncContextSchema = z.object({
   jitter: z.number(),
   terms: syncTermsSchema.nullable(),
   /** The last exchange that was accepted. */
-  lastSync: instant.nullable(),
+  lastSync: instantSchema.nullable(),
   last: attemptSchema.nullable(),
   /** When it synchronizes next by itself; null when it does not. */
-  nextAt: instant.nullable(),
+  nextAt: instantSchema.nullable(),
   failures: z.number(),
   /** The newest request that went out by file and was not answered. */
-  carried: z.object({ exchange: z.int(), at: instant }).nullable(),
+  exportedRequest: z.object({ exchange: z.int(), at: instantSchema }).nullable(),
   /** Days before the end of the automatic credential at which it was last warned of; null before any. */
-  told: z.number().nullable(),
+  lastWarningDays: z.number().nullable(),
 })
 /** State of a satellite's synchronization. */
 export type SyncContext = DeepReadonly<z.infer<typeof syncContextSchema>>
 
-export const syncPositionSchema = z.object({
+export const syncSnapshotSchema = z.object({
   value: z.object({
-    standing: z.enum(['unregistered', 'current', 'overdue', 'restricted', 'ended']),
-    exchange: z.enum(['idle', 'carried', 'asking', 'retrying', 'blocked']),
-    credential: z.enum(['none', 'good', 'ending', 'ended']),
+    status: z.enum(['unregistered', 'current', 'overdue', 'restricted', 'ended']),
+    exchange: z.enum(['idle', 'awaiting-import', 'requesting', 'retrying', 'blocked']),
+    credential: z.enum(['missing', 'valid', 'expiring', 'expired']),
   }),
   context: syncContextSchema,
 })
 /** Stored snapshot of the satellite synchronization machine. */
-export type SyncPosition = DeepReadonly<z.infer<typeof syncPositionSchema>>
-export type SyncValue = SyncPosition['value']
+export type SyncSnapshot = DeepReadonly<z.infer<typeof syncSnapshotSchema>>
+export type SyncStateValue = SyncSnapshot['value']

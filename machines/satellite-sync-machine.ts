@@ -1,50 +1,54 @@
 import { assign, initialTransition, setup, transition } from 'xstate'
-import { defaultPeriods, due, longestRetry, nextRetryAt, waited } from './deadlines.ts'
-import { expectEvent } from './assert-event-type.ts'
-import { longestWait, nextScheduledAt } from './schedule.ts'
+import { defaultPeriods, isDue, maxRetryDelay, nextRetryAt, hasElapsed } from './deadlines.ts'
+import { assertEventType } from './assert-event-type.ts'
+import { maxInterval, nextScheduledAt } from './schedule.ts'
 import { DAY, type Instant } from './time.ts'
-import type { SyncContext, SyncPosition, SyncSchedule } from './satellite-sync-context.ts'
+import type { SyncContext, SyncSnapshot, SyncSchedule } from './satellite-sync-context.ts'
 import type { SyncCommand, SyncEvent, SyncNotice } from './satellite-sync-machine.types.ts'
 
 /** Days before the end of the automatic credential at which it is warned of. */
-export const CREDENTIAL_WARNINGS: readonly number[] = [30, 14, 7, 3, 1]
+export const CREDENTIAL_WARNING_DAYS: readonly number[] = [30, 14, 7, 3, 1]
 
 /** The warning that has come and was not given yet; null for none. */
-function warningDue({ terms, told }: SyncContext, at: Instant): number | null {
+function dueWarning({ terms, lastWarningDays }: SyncContext, at: Instant): number | null {
   if (terms === null || at >= terms.automaticUntil) return null
   const left = terms.automaticUntil - at
-  const come = CREDENTIAL_WARNINGS.filter((days) => left <= days * DAY)
-  const closest = come.at(-1)
-  return closest !== undefined && (told === null || closest < told) ? closest : null
+  const crossed = CREDENTIAL_WARNING_DAYS.filter((days) => left <= days * DAY)
+  const closest = crossed.at(-1)
+  return closest !== undefined && (lastWarningDays === null || closest < lastWarningDays) ? closest : null
 }
 
 /** Whether only a person can help. */
-function needsHand(event: SyncEvent): boolean {
-  expectEvent(event, 'REFUSED')
+function requiresManualExchange(event: SyncEvent): boolean {
+  assertEventType(event, 'sync.refused')
   return event.ended || event.byHand
 }
 
-const day = (instant: Instant | undefined): string =>
+const formatDay = (instant: Instant | undefined): string =>
   instant === undefined ? '' : new Date(instant).toISOString().slice(0, 10)
 
-const chart = setup({
+const syncSetup = setup({
   types: {
     context: {} as SyncContext,
     events: {} as SyncEvent,
     input: {} as { schedule?: SyncSchedule; jitter: number; at: Instant },
   },
   guards: {
-    overdue: ({ context, event }) => due(context.terms?.warnAt ?? null, event.at),
-    restricted: ({ context, event }) => due(context.terms?.restrictAt ?? null, event.at),
-    scheduleDue: ({ context, event }) =>
-      waited(context.nextAt, event.at, Math.max(longestWait(context.schedule), longestRetry(defaultPeriods))),
-    credentialOver: ({ context, event }) => due(context.terms?.automaticUntil ?? null, event.at),
-    credentialWarning: ({ context, event }) => warningDue(context, event.at) !== null,
-    ended: ({ event }) => {
-      expectEvent(event, 'REFUSED')
+    isOverdue: ({ context, event }) => isDue(context.terms?.warnAt ?? null, event.at),
+    isRestricted: ({ context, event }) => isDue(context.terms?.restrictAt ?? null, event.at),
+    isScheduleDue: ({ context, event }) =>
+      hasElapsed(
+        context.nextAt,
+        event.at,
+        Math.max(maxInterval(context.schedule), maxRetryDelay(defaultPeriods)),
+      ),
+    isCredentialExpired: ({ context, event }) => isDue(context.terms?.automaticUntil ?? null, event.at),
+    isCredentialWarningDue: ({ context, event }) => dueWarning(context, event.at) !== null,
+    isRevoked: ({ event }) => {
+      assertEventType(event, 'sync.refused')
       return event.ended
     },
-    byHand: ({ event }) => needsHand(event),
+    requiresManualExchange: ({ event }) => requiresManualExchange(event),
   },
   actions: {
     // Commands: the runtime carries them out once the step is on disk.
@@ -52,141 +56,146 @@ const chart = setup({
     notice: (_, _params: { notice: SyncNotice; detail: string }) => undefined,
 
     // Facts.
-    answered: assign(({ context, event }) => {
-      expectEvent(event, 'ANSWERED')
+    recordAnswer: assign(({ context, event }) => {
+      assertEventType(event, 'sync.answered')
       return {
         terms: event.terms,
         lastSync: event.terms.answeredAt,
         last: { at: event.at, outcome: 'succeeded' as const, reason: null },
         failures: 0,
-        carried: null,
-        told: null,
+        exportedRequest: null,
+        lastWarningDays: null,
         nextAt: nextScheduledAt(context.schedule, event.at, context.jitter),
       }
     }),
-    exported: assign(({ event }) => {
-      expectEvent(event, 'EXPORTED')
-      return { carried: { exchange: event.exchange, at: event.at } }
+    recordExport: assign(({ event }) => {
+      assertEventType(event, 'sync.exported')
+      return { exportedRequest: { exchange: event.exchange, at: event.at } }
     }),
-    refused: assign(({ context, event }) => {
-      expectEvent(event, 'REFUSED')
+    recordRefusal: assign(({ context, event }) => {
+      assertEventType(event, 'sync.refused')
       return {
         last: { at: event.at, outcome: 'failed' as const, reason: event.reason },
         failures: 0,
         // Where only a person can help, nothing is tried until one has.
-        nextAt: needsHand(event) ? null : nextScheduledAt(context.schedule, event.at, context.jitter),
+        nextAt: requiresManualExchange(event)
+          ? null
+          : nextScheduledAt(context.schedule, event.at, context.jitter),
       }
     }),
-    retryLater: assign(({ context, event }) => {
-      expectEvent(event, 'UNREACHABLE')
+    scheduleRetry: assign(({ context, event }) => {
+      assertEventType(event, 'sync.unreachable')
       const failures = context.failures + 1
       return {
         last: { at: event.at, outcome: 'failed' as const, reason: event.reason },
         failures,
         nextAt: nextRetryAt(event.at, failures, event.jitter, {
           retryAfter: event.retryAfter,
-          ceiling: defaultPeriods.retryAfterCeiling,
+          ceiling: defaultPeriods.maxRetryAfter,
           deadline: context.terms?.restrictAt ?? null,
         }),
       }
     }),
     reschedule: assign(({ context, event }) => {
-      expectEvent(event, 'SCHEDULE')
+      assertEventType(event, 'sync.reschedule')
       return {
         schedule: event.schedule,
         nextAt: nextScheduledAt(event.schedule, event.at, context.jitter),
       }
     }),
-    tellCredential: assign(({ context, event }) => ({ told: warningDue(context, event.at) ?? context.told })),
+    markCredentialWarned: assign(({ context, event }) => ({
+      lastWarningDays: dueWarning(context, event.at) ?? context.lastWarningDays,
+    })),
   },
 })
 
 /** Says something, with words made from the facts at that moment. */
-const say = (notice: SyncNotice, words: (args: { context: SyncContext; event: SyncEvent }) => string) => ({
+const notify = (notice: SyncNotice, words: (args: { context: SyncContext; event: SyncEvent }) => string) => ({
   type: 'notice' as const,
   params: (args: { context: SyncContext; event: SyncEvent }) => ({ notice, detail: words(args) }),
 })
 
-const sayOverdue = say(
+const notifyOverdue = notify(
   'SYNC_OVERDUE',
   ({ context }) =>
-    `not synchronised since ${day(context.lastSync ?? undefined)}; restricted from ${day(context.terms?.restrictAt)}`,
+    `not synchronized since ${formatDay(context.lastSync ?? undefined)}; restricted from ${formatDay(context.terms?.restrictAt)}`,
 )
-const sayRestricted = say(
+const notifyRestricted = notify(
   'SYNC_RESTRICTED',
   ({ context }) =>
-    `not synchronised since ${day(context.lastSync ?? undefined)}: nothing is granted any more`,
+    `not synchronized since ${formatDay(context.lastSync ?? undefined)}: nothing is granted any more`,
 )
-const sayRestored = say('SYNC_RESTORED', () => 'in touch with the manager again')
-const sayDone = say('SYNC_DONE', ({ event }) => {
-  expectEvent(event, 'ANSWERED')
-  return `good until ${day(event.terms.restrictAt)}`
+const notifyRestored = notify('SYNC_RESTORED', () => 'in touch with the manager again')
+const notifySynced = notify('SYNC_DONE', ({ event }) => {
+  assertEventType(event, 'sync.answered')
+  return `good until ${formatDay(event.terms.restrictAt)}`
 })
-const sayWhy = (notice: 'SYNC_FAILED' | 'SYNC_ENDED') =>
-  say(notice, ({ event }) => {
-    expectEvent(event, 'REFUSED', 'UNREACHABLE')
+const notifySyncFailed = (notice: 'SYNC_FAILED' | 'SYNC_ENDED') =>
+  notify(notice, ({ event }) => {
+    assertEventType(event, 'sync.refused', 'sync.unreachable')
     return event.reason.message
   })
-const sayEnding = say(
+const notifyCredentialExpiring = notify(
   'SYNC_CREDENTIAL_ENDING',
-  ({ context }) => `synchronising by itself ends at ${day(context.terms?.automaticUntil)} unless it is used`,
+  ({ context }) =>
+    `synchronizing by itself ends at ${formatDay(context.terms?.automaticUntil)} unless it is used`,
 )
-const sayEnded = say(
+const notifyCredentialExpired = notify(
   'SYNC_CREDENTIAL_ENDED',
-  () => 'synchronising by itself has ended: one exchange by hand renews it',
+  () => 'synchronizing by itself has ended: one exchange by hand renews it',
 )
 
-const reschedule = { SCHEDULE: { actions: 'reschedule' as const } }
-const exportedByHand = {
-  EXPORTED: {
-    target: 'carried',
-    actions: 'exported' as const,
+const onScheduleChanged = { 'sync.reschedule': { actions: 'reschedule' as const } }
+const onExported = {
+  'sync.exported': {
+    target: 'awaiting-import',
+    actions: 'recordExport' as const,
     description: 'a request file is on its way by hand',
   },
 }
-const ask = { target: 'asking', actions: 'exchange' as const }
-const now = {
-  TICK: { guard: 'scheduleDue' as const, ...ask, description: 'its time has come' },
-  SYNC_NOW: { ...ask, description: 'somebody wants it now' },
+const startSync = { target: 'requesting', actions: 'exchange' as const }
+const syncTriggers = {
+  tick: { guard: 'isScheduleDue' as const, ...startSync, description: 'its time has come' },
+  'sync.start': { ...startSync, description: 'somebody wants it now' },
 }
-const answered = {
-  ANSWERED: { target: 'idle', actions: 'answered' as const, description: 'an answer was taken' },
+const onAnswered = {
+  'sync.answered': { target: 'idle', actions: 'recordAnswer' as const, description: 'an answer was taken' },
 }
-const refusedOrNot = {
-  REFUSED: [
+const onSyncFailure = {
+  'sync.refused': [
     {
-      guard: 'byHand' as const,
+      guard: 'requiresManualExchange' as const,
       target: 'blocked',
-      actions: ['refused' as const, sayWhy('SYNC_FAILED')],
+      actions: ['recordRefusal' as const, notifySyncFailed('SYNC_FAILED')],
       description: 'only a person can help',
     },
-    { target: 'idle', actions: ['refused' as const, sayWhy('SYNC_FAILED')] },
+    { target: 'idle', actions: ['recordRefusal' as const, notifySyncFailed('SYNC_FAILED')] },
   ],
-  UNREACHABLE: {
+  'sync.unreachable': {
     target: 'retrying',
-    actions: ['retryLater' as const, sayWhy('SYNC_FAILED')],
+    actions: ['scheduleRetry' as const, notifySyncFailed('SYNC_FAILED')],
     description: 'the manager was not reached',
   },
 }
-const endedByManager = {
-  REFUSED: {
-    guard: 'ended' as const,
+const onRevokedByManager = {
+  'sync.refused': {
+    guard: 'isRevoked' as const,
     target: 'ended',
-    actions: sayWhy('SYNC_ENDED'),
+    actions: notifySyncFailed('SYNC_ENDED'),
     description: 'the manager knows this satellite no more',
   },
 }
-const restrictedByTime = {
-  guard: 'restricted' as const,
+const onRestrictionDeadline = {
+  guard: 'isRestricted' as const,
   target: 'restricted',
-  actions: sayRestricted,
+  actions: notifyRestricted,
   description: 'its mandate has ended',
 }
-const goodAgain = { ANSWERED: { target: 'good', description: 'renewed by use' } }
-const credentialOver = {
-  guard: 'credentialOver' as const,
-  target: 'ended',
-  actions: sayEnded,
+const onAnswerRenewCredential = { 'sync.answered': { target: 'valid', description: 'renewed by use' } }
+const onCredentialDeadline = {
+  guard: 'isCredentialExpired' as const,
+  target: 'expired',
+  actions: notifyCredentialExpired,
   description: 'it was not used for too long',
 }
 
@@ -194,7 +203,7 @@ const credentialOver = {
  * How a satellite keeps in touch with its manager, as a pure statechart: no clock, no I/O, every event carries its
  * instant. How it stands, what it is doing about it, and whether it may still do so by itself, are three axes.
  */
-export const satelliteSync = chart.createMachine({
+export const satelliteSyncMachine = syncSetup.createMachine({
   id: 'satellite-sync',
   type: 'parallel',
   context: ({ input }) => ({
@@ -205,48 +214,51 @@ export const satelliteSync = chart.createMachine({
     last: null,
     nextAt: input.schedule ? nextScheduledAt(input.schedule, input.at, input.jitter) : null,
     failures: 0,
-    carried: null,
-    told: null,
+    exportedRequest: null,
+    lastWarningDays: null,
   }),
   states: {
-    standing: {
+    status: {
       initial: 'unregistered',
       states: {
         unregistered: {
-          description: 'never synchronised: it has nothing to give',
-          on: { ANSWERED: { target: 'current', actions: sayDone }, ...endedByManager },
+          description: 'never synchronized: it has nothing to give',
+          on: { 'sync.answered': { target: 'current', actions: notifySynced }, ...onRevokedByManager },
         },
         current: {
           description: 'in touch with its manager',
           on: {
-            TICK: [
-              restrictedByTime,
+            tick: [
+              onRestrictionDeadline,
               {
-                guard: 'overdue',
+                guard: 'isOverdue',
                 target: 'overdue',
-                actions: sayOverdue,
-                description: 'not synchronised for too long',
+                actions: notifyOverdue,
+                description: 'not synchronized for too long',
               },
             ],
-            ANSWERED: { actions: sayDone },
-            ...endedByManager,
+            'sync.answered': { actions: notifySynced },
+            ...onRevokedByManager,
           },
         },
         overdue: {
-          description: 'serves on, and says that a synchronisation is overdue',
+          description: 'serves on, and says that a synchronization is overdue',
           on: {
-            TICK: restrictedByTime,
-            ANSWERED: { target: 'current', actions: [sayDone, sayRestored] },
-            ...endedByManager,
+            tick: onRestrictionDeadline,
+            'sync.answered': { target: 'current', actions: [notifySynced, notifyRestored] },
+            ...onRevokedByManager,
           },
         },
         restricted: {
           description: 'grants nothing: its boxes are told so, and keep what they have until its end',
-          on: { ANSWERED: { target: 'current', actions: [sayDone, sayRestored] }, ...endedByManager },
+          on: {
+            'sync.answered': { target: 'current', actions: [notifySynced, notifyRestored] },
+            ...onRevokedByManager,
+          },
         },
         ended: {
           description: 'removed at the manager, or superseded by another copy: grants nothing',
-          on: { ANSWERED: { target: 'current', actions: [sayDone, sayRestored] } },
+          on: { 'sync.answered': { target: 'current', actions: [notifySynced, notifyRestored] } },
         },
       },
     },
@@ -255,20 +267,20 @@ export const satelliteSync = chart.createMachine({
       states: {
         idle: {
           description: 'nothing is under way',
-          on: { ...now, ...reschedule, ...exportedByHand, ...answered, ...refusedOrNot },
+          on: { ...syncTriggers, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
         },
-        carried: {
+        'awaiting-import': {
           description: 'a request was written into a file, and its answer is awaited',
-          on: { ...now, ...reschedule, ...exportedByHand, ...answered, ...refusedOrNot },
+          on: { ...syncTriggers, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
         },
-        asking: {
+        requesting: {
           description: 'an exchange by wire is due, or on its way',
           on: {
-            ...answered,
-            ...refusedOrNot,
-            ...reschedule,
-            REPAIR: {
-              target: 'asking',
+            ...onAnswered,
+            ...onSyncFailure,
+            ...onScheduleChanged,
+            'sync.resync': {
+              target: 'requesting',
               reenter: true,
               actions: 'exchange',
               description: 'everything is reported anew, at once',
@@ -277,92 +289,106 @@ export const satelliteSync = chart.createMachine({
         },
         retrying: {
           description: 'the manager was not reached; the next attempt is set',
-          on: { ...now, ...reschedule, ...exportedByHand, ...answered, ...refusedOrNot },
+          on: { ...syncTriggers, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
         },
         blocked: {
           description: 'the manager refused; only a person changes that',
           on: {
-            SYNC_NOW: { ...ask, description: 'somebody wants it now' },
-            ...exportedByHand,
-            ...answered,
-            SCHEDULE: { target: 'idle', actions: 'reschedule' },
+            'sync.start': { ...startSync, description: 'somebody wants it now' },
+            ...onExported,
+            ...onAnswered,
+            'sync.reschedule': { target: 'idle', actions: 'reschedule' },
           },
         },
       },
     },
     credential: {
-      initial: 'none',
+      initial: 'missing',
       states: {
-        none: { description: 'no leave to synchronise by itself yet', on: goodAgain },
-        good: {
-          description: 'may synchronise by itself',
+        missing: { description: 'no leave to synchronize by itself yet', on: onAnswerRenewCredential },
+        valid: {
+          description: 'may synchronize by itself',
           on: {
-            TICK: [
-              credentialOver,
-              { guard: 'credentialWarning', target: 'ending', actions: [sayEnding, 'tellCredential'] },
+            tick: [
+              onCredentialDeadline,
+              {
+                guard: 'isCredentialWarningDue',
+                target: 'expiring',
+                actions: [notifyCredentialExpiring, 'markCredentialWarned'],
+              },
             ],
-            ...goodAgain,
+            ...onAnswerRenewCredential,
           },
         },
-        ending: {
-          description: 'may synchronise by itself for a few days more',
+        expiring: {
+          description: 'may synchronize by itself for a few days more',
           on: {
-            TICK: [credentialOver, { guard: 'credentialWarning', actions: [sayEnding, 'tellCredential'] }],
-            ...goodAgain,
+            tick: [
+              onCredentialDeadline,
+              {
+                guard: 'isCredentialWarningDue',
+                actions: [notifyCredentialExpiring, 'markCredentialWarned'],
+              },
+            ],
+            ...onAnswerRenewCredential,
           },
         },
-        ended: {
-          description: 'may not synchronise by itself until one exchange by hand',
-          on: goodAgain,
+        expired: {
+          description: 'may not synchronize by itself until one exchange by hand',
+          on: onAnswerRenewCredential,
         },
       },
     },
   },
 })
 
-type Snapshot = ReturnType<typeof satelliteSync.resolveState>
-type Action = ReturnType<typeof transition<typeof satelliteSync>>[1][number]
+type MachineSnapshot = ReturnType<typeof satelliteSyncMachine.resolveState>
+type Action = ReturnType<typeof transition<typeof satelliteSyncMachine>>[1][number]
 
-const positionOf = (snapshot: Snapshot): SyncPosition => ({
+const toSyncSnapshot = (snapshot: MachineSnapshot): SyncSnapshot => ({
   value: snapshot.value,
   context: snapshot.context,
 })
 
-const commandsOf = (actions: readonly Action[]): SyncCommand[] =>
+const toSyncCommands = (actions: readonly Action[]): SyncCommand[] =>
   actions.flatMap(({ type, params }): SyncCommand[] => {
     if (type === 'exchange') return [{ type }]
     return type === 'notice' ? [{ type, params } as SyncCommand] : []
   })
 
 /** Where a satellite begins. */
-export function beginSync(input: { schedule?: SyncSchedule; jitter: number; at: Instant }): SyncPosition {
-  const [snapshot] = initialTransition(satelliteSync, input)
-  return positionOf(snapshot)
+export function initialSyncTransition(input: {
+  schedule?: SyncSchedule
+  jitter: number
+  at: Instant
+}): SyncSnapshot {
+  const [snapshot] = initialTransition(satelliteSyncMachine, input)
+  return toSyncSnapshot(snapshot)
 }
 
 /** One step: the next position, and the commands that it asks for. */
-export function stepSync(
-  position: SyncPosition,
+export function syncTransition(
+  snapshot: SyncSnapshot,
   event: SyncEvent,
-): { position: SyncPosition; commands: SyncCommand[] } {
-  const from = satelliteSync.resolveState({ value: { ...position.value }, context: position.context })
-  const [snapshot, actions] = transition(satelliteSync, from, event)
-  return { position: positionOf(snapshot), commands: commandsOf(actions) }
+): { snapshot: SyncSnapshot; commands: SyncCommand[] } {
+  const from = satelliteSyncMachine.resolveState({ value: { ...snapshot.value }, context: snapshot.context })
+  const [next, actions] = transition(satelliteSyncMachine, from, event)
+  return { snapshot: toSyncSnapshot(next), commands: toSyncCommands(actions) }
 }
 
 /** Whether the satellite may grant anything where it stands. */
-export const mayGrant = ({ value }: SyncPosition): boolean =>
-  value.standing === 'current' || value.standing === 'overdue'
+export const canIssue = ({ value }: SyncSnapshot): boolean =>
+  value.status === 'current' || value.status === 'overdue'
 
 /** The next instant at which a TICK would change something. */
-export function nextSyncDueAt({ value, context }: SyncPosition): Instant | null {
-  const { terms, nextAt, told } = context
-  const warning = CREDENTIAL_WARNINGS.find((days) => told === null || days < told)
+export function nextSyncDeadline({ value, context }: SyncSnapshot): Instant | null {
+  const { terms, nextAt, lastWarningDays } = context
+  const warning = CREDENTIAL_WARNING_DAYS.find((days) => lastWarningDays === null || days < lastWarningDays)
   const candidates = [
-    value.exchange === 'asking' || value.exchange === 'blocked' ? null : nextAt,
-    terms && value.standing === 'current' ? terms.warnAt : null,
-    terms && (value.standing === 'current' || value.standing === 'overdue') ? terms.restrictAt : null,
-    terms && (value.credential === 'good' || value.credential === 'ending')
+    value.exchange === 'requesting' || value.exchange === 'blocked' ? null : nextAt,
+    terms && value.status === 'current' ? terms.warnAt : null,
+    terms && (value.status === 'current' || value.status === 'overdue') ? terms.restrictAt : null,
+    terms && (value.credential === 'valid' || value.credential === 'expiring')
       ? terms.automaticUntil - (warning ?? 0) * DAY
       : null,
   ].filter((at): at is Instant => typeof at === 'number')

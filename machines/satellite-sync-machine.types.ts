@@ -3,18 +3,18 @@ import type { SyncSchedule, SyncTerms } from './satellite-sync-context.ts'
 import type { Instant } from './time.ts'
 
 export type SyncEvent =
-  | { readonly type: 'TICK'; readonly at: Instant }
-  | { readonly type: 'SCHEDULE'; readonly at: Instant; readonly schedule: SyncSchedule }
+  | { readonly type: 'tick'; readonly at: Instant }
+  | { readonly type: 'sync.reschedule'; readonly at: Instant; readonly schedule: SyncSchedule }
   /** Somebody wants it now. */
-  | { readonly type: 'SYNC_NOW'; readonly at: Instant }
+  | { readonly type: 'sync.start'; readonly at: Instant }
   /** A request was written into a file. */
-  | { readonly type: 'EXPORTED'; readonly at: Instant; readonly exchange: number }
+  | { readonly type: 'sync.exported'; readonly at: Instant; readonly exchange: number }
   /** An answer was taken, by whichever way it came. */
-  | { readonly type: 'ANSWERED'; readonly at: Instant; readonly terms: SyncTerms }
+  | { readonly type: 'sync.answered'; readonly at: Instant; readonly terms: SyncTerms }
   /** The manager asked for everything anew: the exchange that follows at once, or is carried. */
-  | { readonly type: 'REPAIR'; readonly at: Instant }
+  | { readonly type: 'sync.resync'; readonly at: Instant }
   | {
-      readonly type: 'REFUSED'
+      readonly type: 'sync.refused'
       readonly at: Instant
       readonly reason: Failure
       /** The satellite is no more: removed at its manager, or superseded by another copy of it. */
@@ -23,7 +23,7 @@ export type SyncEvent =
       readonly byHand: boolean
     }
   | {
-      readonly type: 'UNREACHABLE'
+      readonly type: 'sync.unreachable'
       readonly at: Instant
       readonly reason: Failure
       readonly jitter: number

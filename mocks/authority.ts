@@ -9,13 +9,13 @@ import {
   Injector,
   isFault,
   type PlannedFault,
-  type RoadFaultName,
+  type ConnectionFaultName,
 } from '../src/faults/index.ts'
 import type { Clock } from '../src/core/clock.ts'
 import { systemClock } from '../src/core/system-clock.ts'
-import { exchangePath, type ExchangeType, exchangeTypeSchema } from '../src/protocol/messages.ts'
-import { toResponse } from './to-msw-response.ts'
-import { isRoadFault, layRoad, type Road } from './fault-network.ts'
+import { getMessagePath, type MessageType, messageTypeSchema } from '../src/protocol/messages.ts'
+import { toMswResponse } from './to-msw-response.ts'
+import { isConnectionFault, startFaultNetwork, type FaultNetwork } from './fault-network.ts'
 
 export interface MockAuthorityOptions {
   /** Where it answers by MSW: any https URL that leads nowhere. Default: https://authority.test */
@@ -39,17 +39,17 @@ export interface MockAuthority {
   /** The root certificate to give to an agent: PEM. */
   readonly trustAnchor: string
   /** The kinds of request that came, in order, whatever became of them. */
-  readonly requests: readonly ExchangeType[]
+  readonly requests: readonly MessageType[]
   /** Replaces every planned fault; without arguments all is well again. */
   setFaults(...faults: readonly (FaultName | PlannedFault)[]): void
   /**
-   * Listens on loopback, by real TLS and with a real proxy: where every fault of the catalogue can be had, those of the
+   * Listens on loopback, by real TLS and with a real proxy: where every fault of the catalog can be had, those of the
    * road too. Gives the settings of the transport for an agent. TLS goes by the machine's own clock: a virtual one must
    * begin near it.
    */
-  listen(): Promise<{ settings: Road['settings']; connections: Road['connections'] }>
+  listen(): Promise<{ settings: FaultNetwork['settings']; connections: FaultNetwork['connections'] }>
   /** Puts a fault on the road that `listen` has laid; null clears it. */
-  setRoad(fault: RoadFaultName | null): Promise<void>
+  setConnectionFault(fault: ConnectionFaultName | null): Promise<void>
   /** Removes what it kept on disk. */
   close(): Promise<void>
 }
@@ -61,7 +61,7 @@ export interface MockAuthority {
  * const mock = await mockAuthority({ faults: [{ fault: 'error503', times: 2 }] })
  * const server = setupServer(...mock.handlers)
  */
-export async function mockAuthority(options: MockAuthorityOptions = {}): Promise<MockAuthority> {
+export async function createMockAuthority(options: MockAuthorityOptions = {}): Promise<MockAuthority> {
   const { url = 'https://authority.test', account = 'acme.example' } = options
   const directory = mkdtempSync(join(tmpdir(), 'smart-licensing-mock-'))
   const clock = options.clock && { clock: options.clock }
@@ -69,23 +69,25 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
   const authority = await Authority.open({ dataDir: directory, ...clock })
   const plan = new FaultPlan([], options.random)
   const injector = new Injector(plan, () => (options.clock ?? systemClock).wall())
-  const requests: ExchangeType[] = []
-  let road: Road | null = null
+  const requests: MessageType[] = []
+  let network: FaultNetwork | null = null
 
   const setFaults: MockAuthority['setFaults'] = (...faults) => {
     const names = faults.map((one) => (typeof one === 'string' ? one : one.fault))
-    const onRoad = names.find((name) => isFault(name) && isRoadFault(name))
-    if (onRoad !== undefined)
-      throw new TypeError(`${onRoad} is a fault of the road: listen(), and setRoad('${onRoad}')`)
+    const connectionFault = names.find((name) => isFault(name) && isConnectionFault(name))
+    if (connectionFault !== undefined)
+      throw new TypeError(
+        `${connectionFault} is a fault of the road: listen(), and setRoad('${connectionFault}')`,
+      )
     plan.set(faults)
   }
   setFaults(...(options.faults ?? []))
 
-  const answer = async (type: ExchangeType, body: string): Promise<Response> => {
+  const answer = async (type: MessageType, body: string): Promise<Response> => {
     requests.push(type)
     const decide = () =>
-      authority.operations.server.inject({ method: 'POST', path: exchangePath(type), body })
-    return toResponse((await injector.answer(type, decide)).delivery)
+      authority.operations.server.inject({ method: 'POST', path: getMessagePath(type), body })
+    return toMswResponse((await injector.answer(type, decide)).delivery)
   }
 
   return {
@@ -96,24 +98,24 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
       return [...requests, ...authority.operations.server.faultRequestLog().map(({ type }) => type)]
     },
     setFaults,
-    handlers: exchangeTypeSchema.options.map((type) =>
-      http.post(`${url}${exchangePath(type)}`, async ({ request }) => answer(type, await request.text())),
+    handlers: messageTypeSchema.options.map((type) =>
+      http.post(`${url}${getMessagePath(type)}`, async ({ request }) => answer(type, await request.text())),
     ),
     listen: async () => {
-      if (!road) {
+      if (!network) {
         const served = await authority.listen({ host: 'localhost', port: 0, chaos: plan })
-        road = await layRoad(Number(new URL(served).port), (facts) =>
+        network = await startFaultNetwork(Number(new URL(served).port), (facts) =>
           authority.operations.server.createTestTls(facts),
         )
       }
-      return road
+      return network
     },
-    setRoad: async (fault) => {
-      if (!road) throw new TypeError('there is no road yet: listen() lays one')
-      await road.set(fault)
+    setConnectionFault: async (fault) => {
+      if (!network) throw new TypeError('there is no road yet: listen() lays one')
+      await network.setFault(fault)
     },
     close: async () => {
-      await road?.close()
+      await network?.close()
       await authority.close()
       rmSync(directory, { recursive: true, force: true })
     },

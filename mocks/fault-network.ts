@@ -1,20 +1,25 @@
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, TLSSocket } from 'node:tls'
-import { faultCatalogue, type FaultName, type RoadFaultName, strangeCredential } from '../src/faults/index.ts'
+import {
+  faultCatalog,
+  type FaultName,
+  type ConnectionFaultName,
+  createUntrustedCredential,
+} from '../src/faults/index.ts'
 import { DAY } from '../src/core/time.ts'
 import type { TransportSettings } from '../src/transports/transport.ts'
-import { type Credential, tlsOptions } from '../src/pki/certificate-generation.ts'
-import { inspectingCredential } from './interception-certificate.ts'
+import { type Credential, toTlsOptions } from '../src/pki/certificate-generation.ts'
+import { createInterceptionCredential } from './interception-certificate.ts'
 
 /** A real road on loopback, to a real authority: with every fault that takes sockets, TLS or a proxy. */
-export interface Road {
+export interface FaultNetwork {
   /** What to give to an agent: straight, through what relays, or through the proxy. */
   settings(kind: TransportSettings['kind']): TransportSettings
   /** How many connections were taken by the authority's side, and by the proxy. */
   readonly connections: { readonly authority: number; readonly proxy: number }
   /** The fault that stands on the road now; null when it is clear. */
-  set(fault: RoadFaultName | null): Promise<void>
+  setFault(fault: ConnectionFaultName | null): Promise<void>
   close(): Promise<void>
 }
 
@@ -22,26 +27,30 @@ export interface Road {
  * Lays a road to an authority that listens on loopback: a port that stands for the authority's, and a proxy.
  *
  * @param authorityPort where the authority listens
- * @param own the authority's own TLS credential with other dates or names, for certificates that are almost right
+ * @param createAuthorityCredential the authority's own TLS credential with other dates or names, for certificates that are almost right
  */
-export async function layRoad(
+export async function startFaultNetwork(
   authorityPort: number,
-  own: (facts: { notBefore: number; notAfter: number; hosts: readonly string[] }) => Promise<Credential>,
-): Promise<Road> {
-  let fault: RoadFaultName | null = null
+  createAuthorityCredential: (facts: {
+    notBefore: number
+    notAfter: number
+    hosts: readonly string[]
+  }) => Promise<Credential>,
+): Promise<FaultNetwork> {
+  let fault: ConnectionFaultName | null = null
   const count = { authority: 0, proxy: 0 }
   const sockets = new Set<Socket>()
-  const keep = (socket: Socket): Socket => {
+  const track = (socket: Socket): Socket => {
     sockets.add(socket)
     socket.on('error', () => undefined)
     socket.once('close', () => sockets.delete(socket))
     return socket
   }
-  const credentials = new Map<RoadFaultName, Promise<Credential>>()
+  const credentials = new Map<ConnectionFaultName, Promise<Credential>>()
 
-  const front = createServer((socket) => {
+  const server = createServer((socket) => {
     count.authority++
-    keep(socket)
+    track(socket)
     switch (fault) {
       case 'reset':
         socket.once('data', () => socket.resetAndDestroy())
@@ -56,15 +65,15 @@ export async function layRoad(
       case 'tls-name-mismatch':
       case 'tls-untrusted':
       case 'tls-inspected':
-        void present(socket, credentialFor(fault))
+        void serveWith(socket, credentialFor(fault))
         return
       default:
-        join(socket, keep(connect(authorityPort, '127.0.0.1')))
+        pipeBoth(socket, track(connect(authorityPort, '127.0.0.1')))
     }
   })
 
-  const credentialFor = (name: RoadFaultName): Promise<Credential> => {
-    const kept = credentials.get(name) ?? makeCredential(name, own)
+  const credentialFor = (name: ConnectionFaultName): Promise<Credential> => {
+    const kept = credentials.get(name) ?? createCredential(name, createAuthorityCredential)
     credentials.set(name, kept)
     return kept
   }
@@ -74,7 +83,7 @@ export async function layRoad(
   })
   proxy.on('connection', (socket: Socket) => {
     count.proxy++
-    keep(socket)
+    track(socket)
     if (fault === 'proxy-garbage') socket.end('220 mail.example ESMTP\r\n')
     if (fault === 'proxy-closed') socket.destroy()
   })
@@ -82,31 +91,31 @@ export async function layRoad(
     if (fault === 'proxy-silence') return
     const status = PROXY_STATUS[fault ?? '']
     if (status !== undefined) {
-      socket.end(tunnelRefused(status))
+      socket.end(formatTunnelRefusal(status))
       return
     }
-    const onward = connect(ports.front, '127.0.0.1')
-    keep(onward)
-    const refuse = () => socket.end(tunnelRefused(502))
-    onward.once('error', refuse)
-    onward.once('connect', () => {
-      onward.off('error', refuse)
+    const upstream = connect(ports.server, '127.0.0.1')
+    track(upstream)
+    const refuse = () => socket.end(formatTunnelRefusal(502))
+    upstream.once('error', refuse)
+    upstream.once('connect', () => {
+      upstream.off('error', refuse)
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      join(socket, onward)
+      pipeBoth(socket, upstream)
     })
   })
 
-  await listen(front, 0)
+  await listen(server, 0)
   await listen(proxy, 0)
-  const ports = { front: portOf(front), proxy: portOf(proxy) }
-  const url = `https://localhost:${ports.front}`
+  const ports = { server: getPort(server), proxy: getPort(proxy) }
+  const url = `https://localhost:${ports.server}`
 
-  const set = async (next: RoadFaultName | null) => {
+  const setFault = async (next: ConnectionFaultName | null) => {
     fault = next
     // What is kept alive is on the old road.
     for (const socket of sockets) socket.destroy()
-    await (next === 'refused' ? shut(front) : listen(front, ports.front))
-    await (next === 'proxy-unreachable' ? shut(proxy) : listen(proxy, ports.proxy))
+    await (next === 'refused' ? close(server) : listen(server, ports.server))
+    await (next === 'proxy-unreachable' ? close(proxy) : listen(proxy, ports.proxy))
   }
   return {
     settings: (kind) => {
@@ -116,11 +125,11 @@ export async function layRoad(
       return { kind, url, via: `http://127.0.0.1:${ports.proxy}`, ...known }
     },
     connections: count,
-    set,
+    setFault,
     close: async () => {
       for (const socket of sockets) socket.destroy()
-      await shut(front)
-      await shut(proxy)
+      await close(server)
+      await close(proxy)
     },
   }
 }
@@ -134,16 +143,16 @@ const PROXY_STATUS: Readonly<Record<string, number>> = {
   'proxy-gateway-timeout': 504,
 }
 
-const tunnelRefused = (status: number): string => `HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`
+const formatTunnelRefusal = (status: number): string => `HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`
 
 /** Carries bytes both ways, until either side is closed. */
-function join(one: Socket, other: Socket): void {
+function pipeBoth(one: Socket, other: Socket): void {
   one.pipe(other).pipe(one)
   one.once('close', () => other.destroy())
   other.once('close', () => one.destroy())
 }
 
-const portOf = (server: Server | HttpServer): number => (server.address() as AddressInfo).port
+const getPort = (server: Server | HttpServer): number => (server.address() as AddressInfo).port
 
 function listen(server: Server | HttpServer, port: number): Promise<void> {
   if (server.listening) return Promise.resolve()
@@ -156,35 +165,43 @@ function listen(server: Server | HttpServer, port: number): Promise<void> {
   })
 }
 
-const shut = (server: Server | HttpServer): Promise<void> =>
+const close = (server: Server | HttpServer): Promise<void> =>
   server.listening ? new Promise((resolve) => void server.close(() => resolve())) : Promise.resolve()
 
 /** Answers TLS with a credential that is not right, and says nothing more. */
-async function present(socket: Socket, credential: Promise<Credential>): Promise<void> {
+async function serveWith(socket: Socket, credential: Promise<Credential>): Promise<void> {
   const secure = new TLSSocket(socket, {
     isServer: true,
-    secureContext: createSecureContext(tlsOptions(await credential)),
+    secureContext: createSecureContext(toTlsOptions(await credential)),
   })
   secure.on('error', () => undefined)
 }
 
-function makeCredential(fault: RoadFaultName, own: Parameters<typeof layRoad>[1]): Promise<Credential> {
+function createCredential(
+  fault: ConnectionFaultName,
+  createAuthorityCredential: Parameters<typeof startFaultNetwork>[1],
+): Promise<Credential> {
   // TLS is checked by the clock of the machine, whatever time a test has set for the rest.
   const now = Date.now()
   const hosts = ['localhost', '127.0.0.1']
   switch (fault) {
     case 'tls-expired':
-      return own({ notBefore: now - 20 * DAY, notAfter: now - 10 * DAY, hosts })
+      return createAuthorityCredential({ notBefore: now - 20 * DAY, notAfter: now - 10 * DAY, hosts })
     case 'tls-not-yet-valid':
-      return own({ notBefore: now + 10 * DAY, notAfter: now + 20 * DAY, hosts })
+      return createAuthorityCredential({ notBefore: now + 10 * DAY, notAfter: now + 20 * DAY, hosts })
     case 'tls-name-mismatch':
-      return own({ notBefore: now - DAY, notAfter: now + DAY, hosts: ['elsewhere.example'] })
+      return createAuthorityCredential({
+        notBefore: now - DAY,
+        notAfter: now + DAY,
+        hosts: ['elsewhere.example'],
+      })
     case 'tls-inspected':
-      return inspectingCredential(now)
+      return createInterceptionCredential(now)
     default:
-      return strangeCredential('tls', now, { hosts })
+      return createUntrustedCredential('tls', now, { hosts })
   }
 }
 
-/** The faults a road can have, of those of the catalogue. */
-export const isRoadFault = (name: FaultName): name is RoadFaultName => faultCatalogue[name].place !== 'answer'
+/** The faults a road can have, of those of the catalog. */
+export const isConnectionFault = (name: FaultName): name is ConnectionFaultName =>
+  faultCatalog[name].layer !== 'answer'

@@ -1,13 +1,13 @@
 /** For tests of products that embed the agent: an authority, by MSW or by real sockets, and everything that can go wrong. */
 export {
   type AnswerFaultName,
-  faultCatalogue,
+  faultCatalog,
   type FaultName,
   type PlannedFault,
-  type RoadFaultName,
+  type ConnectionFaultName,
 } from '../src/faults/index.ts'
-export { mockAuthority, type MockAuthority, type MockAuthorityOptions } from './authority.ts'
-export type { Road } from './fault-network.ts'
+export { createMockAuthority, type MockAuthority, type MockAuthorityOptions } from './authority.ts'
+export type { FaultNetwork } from './fault-network.ts'
 export {
   CLOUD_HOSTS,
   ConnectProxy,

@@ -2,14 +2,14 @@ import { delay, HttpResponse } from 'msw'
 import type { Delivery } from '../src/faults/index.ts'
 
 /** A delivery as MSW can give it: it stands before the connection, so a broken one is a failed request. */
-export async function toResponse(delivery: Delivery): Promise<Response> {
+export async function toMswResponse(delivery: Delivery): Promise<Response> {
   const headers = { 'content-type': 'application/json' }
   switch (delivery.kind) {
     case 'reply':
       return new HttpResponse(delivery.body === '' ? null : delivery.body, delivery)
-    case 'broken':
+    case 'reset':
       return HttpResponse.error()
-    case 'silent':
+    case 'timeout':
       await delay('infinite')
       return HttpResponse.error()
     case 'truncated':

@@ -1,6 +1,6 @@
 /** What judges the chart of a box, whichever of its rooms is mutated. */
 const ofTheChart = [
-  ['test/machines/{made,field-table,facts-of-a-step,expect-event}.test.ts'],
+  ['test/machines/{implementations,field-table,transition-context,assert-event-type}.test.ts'],
   ['test/machines/transitions.test.ts'],
 ]
 
@@ -13,7 +13,7 @@ export const areas = {
     mutate: ['machines/{agent-setup,assert-event-type,agent-machine,transition,connection}.ts'],
     rounds: [
       ...ofTheChart,
-      ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/mistakes.test.ts'],
+      ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/operator-errors.test.ts'],
     ],
   },
   registration: { mutate: ['machines/registration.ts'], rounds: ofTheChart },
@@ -25,7 +25,7 @@ export const areas = {
   schedules: {
     mutate: ['machines/{deadlines,schedule,satellite-sync-machine}.ts'],
     rounds: [
-      ['test/machines/{made,deadlines,facts-of-a-step,sync-facts}.test.ts'],
+      ['test/machines/{implementations,deadlines,transition-context,sync-context}.test.ts'],
       ['test/machines/satellite-sync.test.ts'],
     ],
   },
@@ -35,14 +35,17 @@ export const areas = {
   },
   codes: {
     mutate: ['src/protocol/{human-code,offline-codes}.ts'],
-    rounds: [['test/protocol/{typed-code,offline-codes}.test.ts'], ['test/reservation/mistakes.test.ts']],
+    rounds: [
+      ['test/protocol/{human-code,offline-codes}.test.ts'],
+      ['test/reservation/operator-errors.test.ts'],
+    ],
   },
   messages: {
-    mutate: ['src/protocol/{delegation,digest,enrolment,messages,signed-text,text-format}.ts'],
+    mutate: ['src/protocol/{delegation,digest,enrollment,messages,signed-text,text-format}.ts'],
     rounds: [
-      ['test/protocol/{digest,enrolment,lines,messages,signed-text}.test.ts'],
+      ['test/protocol/{digest,enrollment,text-format,messages,signed-text}.test.ts'],
       ['test/protocol/sync-files.test.ts', 'test/pki/tampering.heavy.long.test.ts'],
-      ['test/satellite/mistakes.heavy.long.test.ts'],
+      ['test/satellite/operator-errors.heavy.long.test.ts'],
     ],
   },
   files: {
@@ -50,7 +53,10 @@ export const areas = {
     rounds: [
       ['test/protocol/file-lines.test.ts'],
       ['test/protocol/sync-files.test.ts', 'test/pki/authorization-file.long.test.ts'],
-      ['test/reservation/{mistakes,authority}.test.ts', 'test/satellite/mistakes.heavy.long.test.ts'],
+      [
+        'test/reservation/{operator-errors,authority}.test.ts',
+        'test/satellite/operator-errors.heavy.long.test.ts',
+      ],
     ],
   },
   certificates: {
@@ -74,27 +80,27 @@ export const areas = {
       'src/storage/{age-files,encrypted-secret,private-files,sqlite}.ts',
     ],
     rounds: [
-      ['test/pki/{sealing,secrets.long}.test.ts', 'test/protocol/offline-codes.test.ts'],
-      ['test/authority/{restore,webhooks}.heavy.long.test.ts', 'test/reservation/mistakes.test.ts'],
+      ['test/pki/{signing-and-encryption,secrets.long}.test.ts', 'test/protocol/offline-codes.test.ts'],
+      ['test/authority/{restore,webhooks}.heavy.long.test.ts', 'test/reservation/operator-errors.test.ts'],
     ],
   },
   rules: {
     mutate: ['src/authority/policy.ts'],
-    rounds: [['test/authority/rules.test.ts']],
+    rounds: [['test/authority/policy.test.ts']],
   },
   pool: {
     mutate: ['src/authority/inventory/pools.ts'],
     rounds: [
       ['test/authority/{pools,orders}.test.ts', 'test/reservation/authority.test.ts'],
       [
-        'test/reservation/{mistakes,sequences.heavy.long}.test.ts',
+        'test/reservation/{operator-errors,sequences.heavy.long}.test.ts',
         'test/satellite/{accounts,model}.heavy.long.test.ts',
         'test/agent/*.test.ts',
       ],
     ],
   },
   hosts: {
-    mutate: ['src/conferencing/host-licenses.ts'],
+    mutate: ['src/conferencing/host-ledger.ts'],
     rounds: [
       ['test/conferencing/ledger.test.ts'],
       ['test/conferencing/{licenses,system,profile}.test.ts'],
@@ -104,8 +110,8 @@ export const areas = {
   ledger: {
     mutate: ['src/agent/usage-ledger.ts', 'src/authority/inventory/reservation-ledger.ts'],
     rounds: [
-      ['test/agent/product-ledger.test.ts', 'test/reservation/authority.test.ts'],
-      ['test/conferencing/{licenses,system,profile}.test.ts', 'test/reservation/mistakes.test.ts'],
+      ['test/agent/usage-ledger.test.ts', 'test/reservation/authority.test.ts'],
+      ['test/conferencing/{licenses,system,profile}.test.ts', 'test/reservation/operator-errors.test.ts'],
       [
         'test/conferencing/model.long.test.ts',
         'test/reservation/{sequences,procedures}.test.ts',

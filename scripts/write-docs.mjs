@@ -5,24 +5,24 @@ import { format, resolveConfig } from 'prettier'
 import { z } from 'zod'
 import {
   defaultPeriods,
-  describeStates,
-  drawMermaid,
-  retryWaits,
-  satelliteSync,
-  SHORTEST_RETRY,
-  smartAgent,
+  listStateDescriptions,
+  toMermaid,
+  RETRY_DELAYS_MS,
+  satelliteSyncMachine,
+  MIN_RETRY_DELAY_MS,
+  agentMachine,
 } from '../dist/machines/index.js'
-import { noticeTable } from '../dist/src/agent/event-catalog.js'
-import { faultCatalogue } from '../dist/mocks/index.js'
-import { chartSvg } from '../dist/src/diagrams/chart-svg.js'
-import { layOutChart } from '../dist/src/diagrams/layout.js'
+import { eventCatalog } from '../dist/src/agent/event-catalog.js'
+import { faultCatalog } from '../dist/mocks/index.js'
+import { renderChartSvg } from '../dist/src/diagrams/chart-svg.js'
+import { layoutChart } from '../dist/src/diagrams/layout.js'
 import { errorTable, resources } from '../dist/src/core/errors.js'
 import { arrivals, busiestSecond, dice, draw, histogram } from './arrivals.mjs'
 import {
   answerSchema,
   helloRequestSchema,
   requestSchema,
-  sealedSchema,
+  signedMessageSchema,
 } from '../dist/src/protocol/messages.js'
 
 const table = (head, rows) =>
@@ -75,7 +75,7 @@ const events = [
   generated,
   table(
     ['event', 'severity', 'text'],
-    Object.entries(noticeTable).map(([name, { severity, text }]) => [
+    Object.entries(eventCatalog).map(([name, { severity, text }]) => [
       `\`${name}\``,
       `${severity} ${severities[severity]}`,
       text,
@@ -83,14 +83,14 @@ const events = [
   ),
 ]
 
-const chart = (options, machine = smartAgent) => `\`\`\`mermaid\n${drawMermaid(machine, options)}\`\`\``
-const axis = (key, title, text, machine = smartAgent) => [
+const chart = (options, machine = agentMachine) => `\`\`\`mermaid\n${toMermaid(machine, options)}\`\`\``
+const axis = (key, title, text, machine = agentMachine) => [
   `## ${title}`,
   text,
-  chart({ axis: key }, machine),
+  chart({ region: key }, machine),
   table(
     ['state', 'meaning'],
-    describeStates(machine)
+    listStateDescriptions(machine)
       .filter(({ path }) => path.startsWith(`${key}.`))
       .map(({ path, meaning }) => [`\`${path.slice(key.length + 1)}\``, meaning]),
   ),
@@ -99,9 +99,9 @@ const statecharts = [
   '# Statecharts',
   'The agent is one statechart of three axes that stand beside each other: what the box is to the authority (registration), what it may do (license), and whether the authority can be reached (link). The states of the license axis are the seven words of the Status document. Every event carries its instant; `TICK` says that time has passed; `register.accepted` and its like are the ends of requests. Why it is drawn so: [decisions/0002-three-axes.md](decisions/0002-three-axes.md).',
   generated,
-  'As pictures: [the agent](statechart.svg), [the synchronisation of a satellite](satellite-sync.svg). A dot and its arrow show where a box is entered; an arrow from a box is taken wherever within it the chart stands. `smart-agent machine --format svg` draws the agent with the states lit in which a box is.',
+  'As pictures: [the agent](statechart.svg), [the synchronization of a satellite](satellite-sync.svg). A dot and its arrow show where a box is entered; an arrow from a box is taken wherever within it the chart stands. `smart-agent machine --format svg` draws the agent with the states lit in which a box is.',
   '## The license axis at a glance',
-  chart({ axis: 'license', depth: 1 }),
+  chart({ region: 'license', depth: 1 }),
   ...axis(
     'registration',
     'Registration',
@@ -113,15 +113,15 @@ const statecharts = [
     'Link',
     'Whether the last exchange was answered: `COMM_FAILED` and `COMM_RESTORED` are said once per outage.',
   ),
-  '# The synchronisation of a satellite',
+  '# The synchronization of a satellite',
   'A chart of its own, of three axes: how the satellite stands with its manager, what it is doing about it, and whether it may still do so by itself. `ANSWERED`, `REFUSED` and `UNREACHABLE` are the ends of exchanges, by wire or by hand.',
-  ...axis('standing', 'Standing', 'What the satellite may grant.', satelliteSync),
-  ...axis('exchange', 'Exchange', 'What is under way with the manager.', satelliteSync),
+  ...axis('status', 'Standing', 'What the satellite may grant.', satelliteSyncMachine),
+  ...axis('exchange', 'Exchange', 'What is under way with the manager.', satelliteSyncMachine),
   ...axis(
     'credential',
     'Credential',
-    'The leave to synchronise by itself, renewed by every exchange.',
-    satelliteSync,
+    'The leave to synchronize by itself, renewed by every exchange.',
+    satelliteSyncMachine,
   ),
 ]
 
@@ -152,9 +152,9 @@ const faults = [
         'the agent’s code',
         'what an administrator reads',
       ],
-      Object.entries(faultCatalogue)
-        .filter(([, fault]) => fault.place === place)
-        .map(([name, { meaning, decides, code }]) => [
+      Object.entries(faultCatalog)
+        .filter(([, fault]) => fault.layer === place)
+        .map(([name, { meaning, afterDecision: decides, code }]) => [
           `\`${name}\``,
           meaning,
           decides ? 'yes' : 'no',
@@ -181,9 +181,9 @@ const retries = [
   generated,
   table(
     ['after failure', 'wait'],
-    retryWaits.map((wait, i) => [
-      i === retryWaits.length - 1 ? `${i + 1} and later` : String(i + 1),
-      `${words(SHORTEST_RETRY)} to ${words(wait)}`,
+    RETRY_DELAYS_MS.map((wait, i) => [
+      i === RETRY_DELAYS_MS.length - 1 ? `${i + 1} and later` : String(i + 1),
+      `${words(MIN_RETRY_DELAY_MS)} to ${words(wait)}`,
     ]),
   ),
   `Where in that span the next attempt falls is decided once, by a throw of the dice, stored, and shown as \`nextAttemptAt\`: a restart continues the schedule. \`Retry-After\` moves it later, by what it says and up to a tenth more, and up to ${words(defaultPeriods.retryAfterCeiling)}, since it is not signed; nothing moves it past the deadline of an authorization or the end of a certificate. An exchange that is answered makes what else is waiting due at once.`,
@@ -201,7 +201,7 @@ const protocol = {
   description:
     'A message travels sealed; its payload, once opened, is a request or an answer. See protocol.md.',
   $defs: {
-    sealed: schema(sealedSchema),
+    sealed: schema(signedMessageSchema),
     ...Object.fromEntries(
       [
         ['request', [...requestSchema.options, helloRequestSchema]],
@@ -214,7 +214,7 @@ const protocol = {
 }
 for (const one of Object.values(protocol.$defs)) delete one.$schema
 
-const picture = async (machine) => chartSvg(await layOutChart(machine), { standalone: true })
+const picture = async (machine) => renderChartSvg(await layoutChart(machine), { standalone: true })
 
 const pages = {
   'docs/errors.md': errors.join('\n\n'),
@@ -222,8 +222,8 @@ const pages = {
   'docs/faults.md': faults.join('\n\n'),
   'docs/retries.md': retries.join('\n\n'),
   'docs/statecharts.md': statecharts.join('\n\n'),
-  'docs/statechart.svg': await picture(smartAgent),
-  'docs/satellite-sync.svg': await picture(satelliteSync),
+  'docs/statechart.svg': await picture(agentMachine),
+  'docs/satellite-sync.svg': await picture(satelliteSyncMachine),
   'docs/protocol.schema.json': JSON.stringify(protocol, null, 2),
 }
 

@@ -1,8 +1,8 @@
 // Writes the facts of characteristic places, as this version stores them, for the tests of every later version.
 // Run once when the version of the facts has changed, before its release: node scripts/write-golden-facts.mjs
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { begin, step } from '../dist/machines/index.js'
-import { FACTS_VERSION, writeFacts } from '../dist/src/agent/persisted-state.js'
+import { initialTransition, transition } from '../dist/machines/index.js'
+import { STATE_VERSION, serializeState } from '../dist/src/agent/persisted-state.js'
 
 const DAY = 86_400_000
 const start = Date.parse('2027-01-01T00:00:00Z')
@@ -11,8 +11,8 @@ const failure = { code: 'TIMED_OUT', message: 'No answer.', remedy: 'Wait.' }
 const lost = { failure, jitter: 0.5, retryAfter: null }
 const account = { smartAccount: 'acme.example', virtualAccount: 'Default' }
 
-const used = { type: 'USAGE', at: at(0), tag: 'HOST', count: 3 }
-const register = { type: 'REGISTER', at: at(1), force: false, again: false }
+const used = { type: 'usage.changed', at: at(0), tag: 'HOST', count: 3 }
+const register = { type: 'register', at: at(1), force: false, again: false }
 const registered = {
   type: 'register.accepted',
   at: at(1),
@@ -33,7 +33,7 @@ const answered = (compliant) => ({
     {
       tag: 'HOST',
       name: 'Host License',
-      description: 'Permanent host licence, per host',
+      description: 'Permanent host license, per host',
       count: 3,
       status: compliant ? 'in-compliance' : 'out-of-compliance',
     },
@@ -42,9 +42,9 @@ const answered = (compliant) => ({
   nextContactAt: null,
   ...account,
 })
-const requested = { type: 'RESERVATION_REQUEST', at: at(1), requestCode: '2EXAMP-1E' }
+const requested = { type: 'reservation.request', at: at(1), requestCode: '2EXAMP-1E' }
 const installed = (count) => ({
-  type: 'RESERVATION_INSTALL',
+  type: 'reservation.install',
   at: at(2),
   grant: {
     reservationId: '2102138f-2792-4b00-8d06-3b8223258c63',
@@ -56,7 +56,7 @@ const installed = (count) => ({
     issuedAt: at(1),
     installedAt: at(2),
     reservedAt: at(2),
-    licenses: [{ tag: 'HOST', name: 'Host License', count, endsAt: at(365), told: null }],
+    licenses: [{ tag: 'HOST', name: 'Host License', count, endsAt: at(365), lastWarningSeconds: null }],
     confirmationCode: null,
     knownAt: at(1),
   },
@@ -65,7 +65,7 @@ const authorized = [used, register, registered, answered(true)]
 
 const places = {
   evaluation: [used],
-  unregistered: [used, { type: 'TICK', at: at(90), used: 90 * 86_400 }],
+  unregistered: [used, { type: 'tick', at: at(90), used: 90 * 86_400 }],
   'registering-retrying': [used, register, { type: 'register.unreachable', at: at(1), ...lost }],
   'registration-refused': [used, register, { type: 'register.refused', at: at(1), failure, ended: false }],
   registered: [used, register, registered],
@@ -73,13 +73,13 @@ const places = {
   'out-of-compliance': [used, register, registered, answered(false)],
   'auth-expired': [
     ...authorized,
-    { type: 'TICK', at: at(91), used: 0 },
+    { type: 'tick', at: at(91), used: 0 },
     { type: 'authorize.unreachable', at: at(91), ...lost },
   ],
-  reregistering: [...authorized, { type: 'REGISTER', at: at(2), force: true, again: true }],
+  reregistering: [...authorized, { type: 'register', at: at(2), force: true, again: true }],
   'renewal-retrying': [
     ...authorized,
-    { type: 'RENEW_REGISTRATION', at: at(5) },
+    { type: 'registration.renew', at: at(5) },
     { type: 'renew.unreachable', at: at(5), ...lost },
   ],
   'reservation-requested': [used, requested],
@@ -89,25 +89,25 @@ const places = {
     used,
     requested,
     installed(5),
-    { type: 'RESERVATION_RETURN_CODE', at: at(3), returnCode: '4EXAMP-1E' },
+    { type: 'reservation.return-code', at: at(3), returnCode: '4EXAMP-1E' },
   ],
   'reservation-returned': [
     used,
     requested,
     installed(5),
-    { type: 'RESERVATION_RETURN_CODE', at: at(3), returnCode: '4EXAMP-1E' },
-    { type: 'RESERVATION_RETURN', at: at(4) },
+    { type: 'reservation.return-code', at: at(3), returnCode: '4EXAMP-1E' },
+    { type: 'reservation.return', at: at(4) },
   ],
-  'registration-expired': [...authorized, { type: 'TICK', at: at(366), used: 0 }],
+  'registration-expired': [...authorized, { type: 'tick', at: at(366), used: 0 }],
 }
 
-const directory = new URL(`../test/golden/facts-${FACTS_VERSION}/`, import.meta.url)
+const directory = new URL(`../test/golden/facts-${STATE_VERSION}/`, import.meta.url)
 mkdirSync(directory, { recursive: true })
 for (const [name, events] of Object.entries(places)) {
-  let { position } = begin(start)
-  for (const event of events) ({ position } = step(position, event))
+  let { snapshot } = initialTransition(start)
+  for (const event of events) ({ snapshot } = transition(snapshot, event))
   writeFileSync(
     new URL(`${name}.json`, directory),
-    `${JSON.stringify(JSON.parse(writeFacts(position)), null, 2)}\n`,
+    `${JSON.stringify(JSON.parse(serializeState(snapshot)), null, 2)}\n`,
   )
 }

@@ -10,7 +10,7 @@ export { defineProfile, type ProductProfile, type ProfileInput, type ProfileTag 
 export type { Transport, TransportSettings } from './transports/transport.ts'
 export type { Explanation } from './agent/explain.ts'
 export type { AgentLogger } from './agent/logger.ts'
-export type { NoticeRecord } from './agent/event-catalog.ts'
+export type { AgentEvent } from './agent/event-catalog.ts'
 export type {
   LicenseHold,
   ModuleAgent,

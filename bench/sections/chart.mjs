@@ -1,6 +1,6 @@
 // The statechart itself, beside XState's own work on a chart of the same form.
-import { createActor, createMachine, initialTransition } from 'xstate'
-import { begin, smartAgent, step } from '../../dist/machines/index.js'
+import { createActor, createMachine, initialTransition as initialMachineTransition } from 'xstate'
+import { initialTransition, agentMachine, transition } from '../../dist/machines/index.js'
 import { rate } from '../rate.mjs'
 import { perSecond } from '../table.mjs'
 
@@ -19,7 +19,7 @@ function hollow(node) {
 
 /** Steps of a hollow chart of the agent's form, as the agent takes its own: with one actor for them all. */
 export function hollowSteps() {
-  const machine = createMachine({ id: 'hollow', ...hollow(smartAgent.root) })
+  const machine = createMachine({ id: 'hollow', ...hollow(agentMachine.root) })
   const actor = createActor(machine)
   const nothing = () => undefined
   const scope = {
@@ -33,14 +33,14 @@ export function hollowSteps() {
     stopChild: nothing,
     actionExecutor: nothing,
   }
-  const [empty] = initialTransition(machine)
-  return () => machine.transition(empty, { type: 'TICK' }, scope)
+  const [empty] = initialMachineTransition(machine)
+  return () => machine.transition(empty, { type: 'tick' }, scope)
 }
 
 export function chart(row) {
   const floor = rate(hollowSteps())
-  const { position } = begin(0)
-  const measured = rate((i) => step(position, { type: 'TICK', at: i, used: 0 }))
+  const { snapshot } = initialTransition(0)
+  const measured = rate((i) => transition(snapshot, { type: 'tick', at: i, used: 0 }))
   row(
     'chart: one beat, facts kept',
     perSecond(measured),
@@ -49,8 +49,8 @@ export function chart(row) {
     '',
   )
   const cycle = [
-    { type: 'USAGE', at: 0, tag: 'HOST', count: 1 },
-    { type: 'REGISTER', at: 1, force: false, again: false },
+    { type: 'usage.changed', at: 0, tag: 'HOST', count: 1 },
+    { type: 'register', at: 1, force: false, again: false },
     {
       type: 'register.unreachable',
       at: 2,
@@ -58,12 +58,12 @@ export function chart(row) {
       jitter: 0.5,
       retryAfter: null,
     },
-    { type: 'TICK', at: 3, used: 60 },
-    { type: 'DEREGISTER', at: 4 },
+    { type: 'tick', at: 3, used: 60 },
+    { type: 'deregister', at: 4 },
   ]
-  let place = position
+  let place = snapshot
   const events = rate((i) => {
-    place = step(place, cycle[i % cycle.length]).position
+    place = transition(place, cycle[i % cycle.length]).snapshot
   })
   row(
     'chart: events of a registration',

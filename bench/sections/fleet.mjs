@@ -1,7 +1,7 @@
 // A fleet: many boxes for a year, everything real but time; a hundred thousand charts; and what comes after an outage.
 import { writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'
-import { happen, letFleetLive, makePlan } from '../../dist/tools/simulator/index.js'
+import { runSimulation, simulateFleet, createPlan } from '../../dist/tools/simulator/index.js'
 import { hollowSteps } from './chart.mjs'
 import { drawArrivals } from '../plot.mjs'
 import { rate } from '../rate.mjs'
@@ -71,7 +71,7 @@ const timed = (work) => {
 const count = (n) => Math.round(n).toLocaleString('en')
 
 export async function fleet(row, _directory, note) {
-  const busy = makePlan({ seed: 1, boxes: 20, satellites: 0, days: 365, faults: 'none' })
+  const busy = createPlan({ seed: 1, boxes: 20, satellites: 0, days: 365, faults: 'none' })
   for (const [name, plan, lived] of [
     [
       'left alone',
@@ -80,20 +80,20 @@ export async function fleet(row, _directory, note) {
     ],
     ['used by people', busy, 'Boxes used by people do what people make them do all year, and nothing fails'],
   ]) {
-    await happen(plan)
+    await runSimulation(plan)
     const begun = performance.now()
-    const { violation } = await happen(plan)
+    const { violation } = await runSimulation(plan)
     if (violation) throw new Error(violation.message)
     const real = 20 / ((performance.now() - begun) / 1000)
     row(`box-years, everything real but time, ${name}`, `${real.toFixed(1)} /s`, '', null, '100 /s')
-    note(`${lived}; of that time, ${await shares(() => happen(plan))}.`)
+    note(`${lived}; of that time, ${await shares(() => runSimulation(plan))}.`)
   }
 
   const year = timed(() =>
-    letFleetLive({
+    simulateFleet({
       seed: 1,
       boxes: BOXES,
-      lasts: 365 * DAY,
+      durationMs: 365 * DAY,
       installedWithin: 30 * DAY,
       usageChanges: null,
       outage: null,
@@ -115,17 +115,17 @@ export async function fleet(row, _directory, note) {
 
   const from = 35.5 * DAY
   const storm = timed(() =>
-    letFleetLive({
+    simulateFleet({
       seed: 1,
       boxes: BOXES,
-      lasts: 37 * DAY,
+      durationMs: 37 * DAY,
       installedWithin: 30 * DAY,
       usageChanges: { every: 4 * HOUR, from: from - 6 * HOUR },
       outage: { from, until: from + OUTAGE * HOUR },
       work: WORK,
     }),
   )
-  const { arrivals, waiting, rightAfter, sentAway } = storm.report.after
+  const { arrivals, waiting, recoveredAfter, sentAway } = storm.report.recovery
   const peak = Math.max(...arrivals)
   const mean = arrivals.reduce((sum, one) => sum + one, 0) / arrivals.length
   row(

@@ -1,4 +1,4 @@
-// A synchronisation of many instances, beside that of a tenth of them.
+// A synchronization of many instances, beside that of a tenth of them.
 import { spawnSync } from 'node:child_process'
 
 /** A satellite of ten thousand instances and of ten times as many, each a process of its own. */
@@ -16,7 +16,7 @@ export function satellites(row) {
   const ms = (n) => `${n.toFixed(0)} ms`
   const megabytes = (n) => `${(n / 1e6).toFixed(1)} MB`
   row(
-    'synchronising 100,000 instances: time',
+    'synchronizing 100,000 instances: time',
     seconds(large.full.ms),
     `10 × ${seconds(small.full.ms)}, of 10,000`,
     growth(small.full.ms, large.full.ms),

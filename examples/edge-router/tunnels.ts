@@ -78,7 +78,7 @@ class OpenTunnels implements ModuleState<Tunnels, TunnelStatus> {
     return new LicensingError('POLICY_REFUSED', `The router has ${this.#settings.maxTunnels} tunnels.`)
   }
 
-  upgradeLicenses() {
+  getUpgradeLicenses() {
     return null
   }
 

@@ -32,7 +32,7 @@ export class Device {
 
   /** @throws LicensingError AGENT_CLOSED */
   requireOpen(): void {
-    if (this.#closed) throw agentClosed()
+    if (this.#closed) throw agentClosedError()
   }
 
   close(): void {
@@ -40,4 +40,5 @@ export class Device {
   }
 }
 
-export const agentClosed = (): LicensingError => new LicensingError('AGENT_CLOSED', 'The agent was closed.')
+export const agentClosedError = (): LicensingError =>
+  new LicensingError('AGENT_CLOSED', 'The agent was closed.')

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { stateWord } from '../../machines/index.ts'
-import type { NoticeRecord } from './event-catalog.ts'
+import { getLicenseState } from '../../machines/index.ts'
+import type { AgentEvent } from './event-catalog.ts'
 import type { AgentLogger } from './logger.ts'
 import type { MachineRunner, Transition } from './machine-runner.ts'
 import type { Status, StatusReader } from './status.ts'
@@ -9,7 +9,7 @@ import type { Status, StatusReader } from './status.ts'
 export interface AgentEventMap {
   /** The license state, or anything a reader of the status would see, has changed. */
   state: [status: Status]
-  notice: [notice: NoticeRecord]
+  notice: [notice: AgentEvent]
   transition: [transition: Transition]
 }
 
@@ -46,7 +46,7 @@ export class AgentEvents {
     this.#emitter.emit('transition', transition)
     if (this.#emitter.listenerCount('state') === 0) return
     const { event, before, after } = transition
-    if (event.type !== 'TICK' || stateWord(before.value) !== stateWord(after.value))
+    if (event.type !== 'tick' || getLicenseState(before.value) !== getLicenseState(after.value))
       this.#emitter.emit('state', this.#readStatus())
   }
 }

@@ -1,4 +1,10 @@
-import { type Position, smartAgent, can, type Event, stateWord } from '../../machines/index.ts'
+import {
+  type AgentSnapshot,
+  agentMachine,
+  canHandle,
+  type Event,
+  getLicenseState,
+} from '../../machines/index.ts'
 import type { Instant } from '../core/time.ts'
 import type { AgentEventMap } from './agent-events.ts'
 import { type Explanation, explain } from './explain.ts'
@@ -23,7 +29,7 @@ const ALLOWED = Object.freeze({ allowed: true, reason: null })
  */
 export class SmartAgent<Api = unknown, StatusPart extends object = object> {
   /** The state machine that the agent runs (XState 5). */
-  readonly machine = smartAgent
+  readonly machine = agentMachine
   /** How the device reaches its authority. */
   readonly transport: TransportApi
   /** Specific license reservation, for a device that makes no connection. */
@@ -107,21 +113,21 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
   /** Explains why the device is in its state, what it may do, what comes next, and what would change it. */
   explain(): Explanation {
     const { runner, store } = this.#services.core
-    return explain(runner.position, {
+    return explain(runner.snapshot, {
       now: this.now,
       status: this.status(),
-      change: store.history.lastChangeTo(stateWord(runner.position.value)),
+      change: store.listHistory.lastChangeTo(getLicenseState(runner.snapshot.value)),
     })
   }
 
   /** The state of the machine: its value and its context. Not for printing: codes are in it. */
-  get position(): Position {
-    return this.#services.core.runner.position
+  get snapshot(): AgentSnapshot {
+    return this.#services.core.runner.snapshot
   }
 
   /** Returns the newest transitions, oldest first: each with its cause and its notices. */
   history(limit = 100, after = 0): HistoryRow[] {
-    return this.#services.core.store.history.list(limit, after)
+    return this.#services.core.store.listHistory.list(limit, after)
   }
 
   /**
@@ -130,7 +136,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
    */
   allows(action: string): { allowed: boolean; reason: string | null } {
     const { core, policies, module } = this.#services
-    const policy = policies.get(core.runner.position, () => core.clock.now())
+    const policy = policies.get(core.runner.snapshot, () => core.clock.now())
     const refusal = policy.checkAction(action) ?? module.checkAction(action)
     return refusal ? { allowed: false, reason: refusal.message } : ALLOWED
   }
@@ -183,11 +189,11 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
   async flushUsage(): Promise<void> {
     const { runner, clock } = this.#services.core
     // A request that was under way when the usage changed does not cover the change; the one after it does.
-    for (let requests = 0; requests < 2 && runner.position.context.usage.reportAt !== null; requests++) {
-      const event = (at: number): Event => ({ type: 'RENEW_AUTHORIZATION', at })
-      if (can(runner.position, event(clock.now()))) runner.step(event)
+    for (let requests = 0; requests < 2 && runner.snapshot.context.usage.reportAt !== null; requests++) {
+      const event = (at: number): Event => ({ type: 'authorization.renew', at })
+      if (canHandle(runner.snapshot, event(clock.now()))) runner.step(event)
       await this.idle()
-      if (runner.position.context.authorization.last?.outcome !== 'succeeded') return
+      if (runner.snapshot.context.authorization.last?.outcome !== 'succeeded') return
     }
   }
 

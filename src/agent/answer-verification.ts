@@ -2,19 +2,19 @@ import type { KeyObject, X509Certificate } from 'node:crypto'
 import { ENGLISH } from '../core/english.ts'
 import { LicensingError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
-import { answerHash } from '../protocol/digest.ts'
-import { compareMandates, type Mandate } from '../protocol/delegation.ts'
-import { type Answer, answerSchema, PROTOCOL_VERSION, sealedSchema } from '../protocol/messages.ts'
-import { ChainError, type Chained, checkChain } from '../pki/chain-validation.ts'
+import { hashAnswer } from '../protocol/digest.ts'
+import { compareDelegations, type Delegation } from '../protocol/delegation.ts'
+import { type Answer, answerSchema, PROTOCOL_VERSION, signedMessageSchema } from '../protocol/messages.ts'
+import { ChainError, type ValidatedChain, validateChain } from '../pki/chain-validation.ts'
 import { readCertificate } from '../pki/certificate-cache.ts'
-import { verifyMandate } from '../pki/delegation.ts'
-import { adoptBundles, type Anchors } from '../pki/root-rotation.ts'
-import { peek, sealedBy, sealedCertificates } from '../pki/signed-message.ts'
+import { verifyDelegation } from '../pki/delegation.ts'
+import { applyRotations, type TrustAnchors } from '../pki/root-rotation.ts'
+import { decodePayloadUnverified, verifyMessage, getCertificateChain } from '../pki/signed-message.ts'
 
 /** The roots that are trusted, the newest first, and the statements they came with. */
 export interface TrustedRoots {
   readonly roots: readonly X509Certificate[]
-  readonly anchors: Anchors
+  readonly anchors: TrustAnchors
 }
 
 /** An answer that was believed, with the hash that goes back with the next request. */
@@ -23,15 +23,15 @@ export type VerifiedAnswer = Answer & {
   /** What the time is from here on: a satellite does not set it back behind what this box knows to have passed. */
   readonly now: Instant
   /** The mandate that a satellite has shown; null from a manager. */
-  readonly delegation: Pick<Mandate, 'epoch' | 'sequence'> | null
+  readonly delegation: Pick<Delegation, 'epoch' | 'sequence'> | null
   /** The roots that are believed from here on, where it brought newer ones; null where it did not. */
-  readonly anchors: Anchors | null
+  readonly anchors: TrustAnchors | null
 }
 
 /** @throws LicensingError ANSWER_MALFORMED: of half a character there is no canonical form (RFC 8785 §3.2.2.2) */
-function hashOf(messageId: string, decision: unknown): string {
+function computeAnswerHash(messageId: string, decision: unknown): string {
   try {
-    return answerHash(messageId, decision)
+    return hashAnswer(messageId, decision)
   } catch {
     throw new LicensingError('ANSWER_MALFORMED', 'The answer holds text that is none.')
   }
@@ -47,7 +47,7 @@ interface AnswerExpectation {
   readonly notBefore: Instant | null
   readonly epoch: number
   /** The newest mandate that this box has seen of the satellite: no older one counts. */
-  readonly mandate: Pick<Mandate, 'epoch' | 'sequence'> | null
+  readonly delegation: Pick<Delegation, 'epoch' | 'sequence'> | null
   /** What the time is at least, by how long this box has run since it was told the time. */
   readonly earliestNow: Instant
   /** What was asked to be authorized; null for other requests. */
@@ -65,16 +65,16 @@ export async function verifyAnswer(
   trusted: TrustedRoots,
   expected: AnswerExpectation,
 ): Promise<VerifiedAnswer> {
-  const sealed = sealedSchema.safeParse(parseJson(text))
+  const sealed = signedMessageSchema.safeParse(parseJson(text))
   if (!sealed.success) throw new LicensingError('ANSWER_MALFORMED', 'The answer is not a sealed message.')
-  const certificates = sealedCertificates(sealed.data, 'sla-answer+jws')
+  const certificates = getCertificateChain(sealed.data, 'sla-answer+jws')
   if (certificates === null)
     throw new LicensingError('ANSWER_MALFORMED', 'The seal of the answer is not of this protocol.')
   // Whose key it is comes after whether it fits: nothing is read that the seal does not cover.
-  if (!(await sealedBy(sealed.data, 'sla-answer+jws', leafKey(certificates)))) {
+  if (!(await verifyMessage(sealed.data, 'sla-answer+jws', readLeafKey(certificates)))) {
     throw new LicensingError('ANSWER_SIGNATURE_INVALID', 'The signature of the answer does not fit it.')
   }
-  const raw = peek(sealed.data)
+  const raw = decodePayloadUnverified(sealed.data)
   checkVersion(raw)
   const parsed = answerSchema.safeParse(raw, ENGLISH)
   if (!parsed.success) {
@@ -112,22 +112,22 @@ export async function verifyAnswer(
     throw new LicensingError('ANSWER_STALE', 'The answer is older than one already accepted.')
   }
   checkEntitlements(answer, expected.requestedEntitlements)
-  const mandate = checkMandate(
+  const delegation = checkDelegation(
     answer,
     { signer, issuingCa: certificates[1] ?? '', roots: trusted.roots },
     expected,
   )
   // The hash is over what was sent, with whatever a newer authority may add to it.
   const sent = raw as { decision: unknown }
-  const hash = hashOf(answer.messageId, sent.decision)
+  const hash = computeAnswerHash(answer.messageId, sent.decision)
   const satellite = signer.authorityId !== signer.managerId
   const now = satellite ? Math.max(time, expected.earliestNow) : time
-  const anchors = adoptBundles(trusted.anchors, answer.trustBundles ?? [], time)
+  const anchors = applyRotations(trusted.anchors, answer.trustBundles ?? [], time)
   return {
-    ...(mandate ? capDeadline(answer, mandate) : answer),
+    ...(delegation ? capDeadline(answer, delegation) : answer),
     hash,
     now,
-    delegation: mandate,
+    delegation,
     anchors: anchors === trusted.anchors ? null : anchors,
   }
 }
@@ -157,11 +157,11 @@ function checkEntitlements(
  * A satellite acts under the mandate of its manager: what it grants is believed for as long, and as far, as that goes
  * (trust §7). What it refuses needs none.
  */
-function checkMandate(
+function checkDelegation(
   answer: Answer,
-  by: { signer: Chained; issuingCa: string; roots: readonly X509Certificate[] },
+  by: { signer: ValidatedChain; issuingCa: string; roots: readonly X509Certificate[] },
   expected: AnswerExpectation,
-): Mandate | null {
+): Delegation | null {
   const { authorityId, managerId, account } = by.signer
   if ((authorityId === managerId) !== (answer.authority.role === 'manager'))
     throw new LicensingError(
@@ -176,30 +176,33 @@ function checkMandate(
     throw new LicensingError('MANDATE_MISSING', 'The satellite shows no mandate of its manager.')
   }
   const { roots, issuingCa } = by
-  const mandate = verifyMandate(answer.mandate, { roots, satelliteId: authorityId, account, issuingCa })
-  if (expected.mandate && compareMandates(mandate, expected.mandate) < 0)
+  const delegation = verifyDelegation(answer.mandate, { roots, satelliteId: authorityId, account, issuingCa })
+  if (expected.delegation && compareDelegations(delegation, expected.delegation) < 0)
     throw new LicensingError(
       'MANDATE_SUPERSEDED',
-      `The satellite shows mandate ${mandate.sequence} of epoch ${mandate.epoch}; this box has seen ${expected.mandate.sequence} of epoch ${expected.mandate.epoch}.`,
+      `The satellite shows mandate ${delegation.sequence} of epoch ${delegation.epoch}; this box has seen ${expected.delegation.sequence} of epoch ${expected.delegation.epoch}.`,
     )
-  if (!grants) return mandate
+  if (!grants) return delegation
   // Its own clock is not the measure: one that was stopped would make a mandate of ever.
-  if (Math.max(Date.parse(answer.time), expected.earliestNow) >= Date.parse(mandate.notAfter))
-    throw new LicensingError('MANDATE_EXPIRED', `The mandate of the satellite ended at ${mandate.notAfter}.`)
+  if (Math.max(Date.parse(answer.time), expected.earliestNow) >= Date.parse(delegation.notAfter))
+    throw new LicensingError(
+      'MANDATE_EXPIRED',
+      `The mandate of the satellite ended at ${delegation.notAfter}.`,
+    )
   if (answer.type === 'authorize' && answer.decision.outcome === 'accepted')
     for (const { tag, count, status } of answer.decision.entitlements) {
-      const given = mandate.quantities.find((one) => one.tag === tag)?.quantity ?? 0
+      const given = delegation.quantities.find((one) => one.tag === tag)?.quantity ?? 0
       if (status === 'in-compliance' && count > given)
         throw new LicensingError(
           'MANDATE_EXCEEDED',
           `The satellite says that ${count} of ${tag} are covered; its manager gave it ${given}.`,
         )
     }
-  return mandate
+  return delegation
 }
 
 /** No authorization outlasts the mandate that it was given under. */
-function capDeadline(answer: Answer, { notAfter }: Mandate): Answer {
+function capDeadline(answer: Answer, { notAfter }: Delegation): Answer {
   if (answer.type !== 'authorize' || answer.decision.outcome !== 'accepted') return answer
   const { deadlineAt } = answer.decision
   if (Date.parse(deadlineAt) <= Date.parse(notAfter)) return answer
@@ -221,17 +224,17 @@ function checkVersion(raw: unknown): void {
   }
 }
 
-const untrusted = (why: string) =>
+const untrustedSignerError = (why: string) =>
   new LicensingError(
     'ANSWER_SIGNER_UNTRUSTED',
     `The answer is not signed by an authority this box trusts: ${why}.`,
   )
 
-function leafKey(certificates: readonly string[]): KeyObject {
+function readLeafKey(certificates: readonly string[]): KeyObject {
   try {
     return readCertificate(certificates[0] ?? '').publicKey
   } catch {
-    throw untrusted('it names no certificate')
+    throw untrustedSignerError('it names no certificate')
   }
 }
 
@@ -239,12 +242,12 @@ function checkSigner(
   certificates: readonly string[],
   roots: readonly X509Certificate[],
   at: Instant,
-): Chained {
+): ValidatedChain {
   try {
-    return checkChain(certificates, { role: 'answer-signer', at, roots })
+    return validateChain(certificates, { role: 'answer-signer', at, roots })
   } catch (error) {
     if (!(error instanceof ChainError)) throw error
-    if (error.reason !== 'role') throw untrusted(error.message)
+    if (error.reason !== 'role') throw untrustedSignerError(error.message)
     throw new LicensingError(
       'ANSWER_SIGNER_ROLE',
       `The answer is signed by a certificate that is not for answers: ${error.message}.`,

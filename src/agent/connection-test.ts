@@ -1,65 +1,65 @@
 import type { Failure } from '../../machines/index.ts'
-import { asLicensingError, LicensingError } from '../core/errors.ts'
-import { readRoots } from '../pki/chain-validation.ts'
-import { anchorsOf } from '../pki/root-rotation.ts'
-import { openConnection, type RoadStep } from '../transports/connection.ts'
+import { toLicensingError, LicensingError } from '../core/errors.ts'
+import { parseRoots } from '../pki/chain-validation.ts'
+import { parseTrustAnchors } from '../pki/root-rotation.ts'
+import { openConnection, type ConnectStep } from '../transports/connection.ts'
 import { startDeadline } from '../transports/deadline.ts'
-import { httpsTransport } from '../transports/https.ts'
-import { destinationOf, type RoadOptions } from '../transports/connection-options.ts'
+import { createHttpsTransport } from '../transports/https.ts'
+import { toDestination, type ConnectionOptions } from '../transports/connection-options.ts'
 import { sendHello } from './protocol-client.ts'
 
 /** The steps of a road to an authority, in their order; the last is the authority's signature. */
-const STEPS = ['name', 'connect', 'proxy', 'tls', 'authority', 'signature'] as const
-export type Step = (typeof STEPS)[number]
+const CONNECTION_TEST_STEPS = ['name', 'connect', 'proxy', 'tls', 'authority', 'signature'] as const
+export type ConnectionTestStepName = (typeof CONNECTION_TEST_STEPS)[number]
 
 /** How one step ended. What comes after a failed one is not tried. */
-export interface StepReport {
-  readonly step: Step
+export interface ConnectionTestStep {
+  readonly step: ConnectionTestStepName
   readonly outcome: 'ok' | 'failed' | 'not-tried' | 'not-needed'
   /** What was found; null where nothing was. */
   readonly found: string | null
   readonly failure: Failure | null
 }
 
-export interface RoadReport {
+export interface ConnectionTestReport {
   readonly ok: boolean
-  readonly steps: readonly StepReport[]
+  readonly steps: readonly ConnectionTestStep[]
   /** Where it breaks; null when it does not. */
   readonly failure: Failure | null
 }
 
 /** Milliseconds for the walk up to TLS. */
-const PATIENCE = 30_000
+const CONNECT_TIMEOUT_MS = 30_000
 
 /** Walks a road step by step, up to the authority's signature, and says where it breaks. Registers nothing. */
-export async function walkRoad(
-  road: RoadOptions,
+export async function testConnection(
+  options: ConnectionOptions,
   by: {
     anchor: string
     authorityId: string | null
-    onStep: (step: StepReport) => void
+    onStep: (step: ConnectionTestStep) => void
     /** Breaks the walk off: nothing is opened from then on. */
     signal: AbortSignal
   },
-): Promise<RoadReport> {
-  const steps: StepReport[] = []
-  const add = (step: Step, rest: Omit<StepReport, 'step'>) => {
+): Promise<ConnectionTestReport> {
+  const steps: ConnectionTestStep[] = []
+  const add = (step: ConnectionTestStepName, rest: Omit<ConnectionTestStep, 'step'>) => {
     const report = { step, ...rest }
     steps.push(report)
     by.onStep(report)
   }
-  const done = (step: Step, found: string) => {
-    if (step === 'tls' && !road.proxy) add('proxy', { outcome: 'not-needed', found: null, failure: null })
+  const done = (step: ConnectionTestStepName, found: string) => {
+    if (step === 'tls' && !options.proxy) add('proxy', { outcome: 'not-needed', found: null, failure: null })
     add(step, { outcome: 'ok', found, failure: null })
   }
   try {
-    await connect(road, by.signal, done)
-    await greet(road, by, done)
+    await connect(options, by.signal, done)
+    await checkAuthority(options, by, done)
     return { ok: true, steps, failure: null }
-  } catch (thrown) {
-    const failure = asLicensingError(thrown).toJSON()
-    for (const step of STEPS.slice(steps.length)) {
-      if (step === 'proxy' && !road.proxy) add(step, { outcome: 'not-needed', found: null, failure: null })
+  } catch (error) {
+    const failure = toLicensingError(error).toJSON()
+    for (const step of CONNECTION_TEST_STEPS.slice(steps.length)) {
+      if (step === 'proxy' && !options.proxy) add(step, { outcome: 'not-needed', found: null, failure: null })
       else if (steps.some(({ outcome }) => outcome === 'failed'))
         add(step, { outcome: 'not-tried', found: null, failure: null })
       else add(step, { outcome: 'failed', found: null, failure })
@@ -68,18 +68,22 @@ export async function walkRoad(
   }
 }
 
-const brokenOff = () =>
+const abortedError = () =>
   new LicensingError('AGENT_CLOSED', 'The walk was broken off.', { remedy: 'Try it again.' })
 
 async function connect(
-  road: RoadOptions,
+  options: ConnectionOptions,
   signal: AbortSignal,
-  done: (step: RoadStep, found: string) => void,
+  done: (step: ConnectStep, found: string) => void,
 ): Promise<void> {
-  const deadline = startDeadline(road.deadline ?? PATIENCE)
+  const deadline = startDeadline(options.deadline ?? CONNECT_TIMEOUT_MS)
   try {
-    if (signal.aborted) throw brokenOff()
-    const socket = await openConnection(destinationOf(road), AbortSignal.any([deadline.signal, signal]), done)
+    if (signal.aborted) throw abortedError()
+    const socket = await openConnection(
+      toDestination(options),
+      AbortSignal.any([deadline.signal, signal]),
+      done,
+    )
     socket.destroy()
   } finally {
     deadline.stop()
@@ -87,25 +91,25 @@ async function connect(
 }
 
 /** Whatever answers in the form of an authority is one, until its signature is looked at. */
-async function greet(
-  road: RoadOptions,
+async function checkAuthority(
+  options: ConnectionOptions,
   by: { anchor: string; authorityId: string | null; signal: AbortSignal },
-  done: (step: Step, found: string) => void,
+  done: (step: ConnectionTestStepName, found: string) => void,
 ): Promise<void> {
-  if (by.signal.aborted) throw brokenOff()
-  const transport = httpsTransport(road)
+  if (by.signal.aborted) throw abortedError()
+  const transport = createHttpsTransport(options)
   const stop = () => {
     transport.close({ now: true })
   }
   by.signal.addEventListener('abort', stop)
   try {
     const { authority, time } = await sendHello(
-      { transport, roots: readRoots(by.anchor), anchors: anchorsOf(by.anchor) },
+      { transport, roots: parseRoots(by.anchor), anchors: parseTrustAnchors(by.anchor) },
       by.authorityId,
-    ).catch((thrown: unknown) => {
-      if (thrown instanceof LicensingError && thrown.kind === 'answer' && thrown.code !== 'ANSWER_MALFORMED')
+    ).catch((error: unknown) => {
+      if (error instanceof LicensingError && error.kind === 'answer' && error.code !== 'ANSWER_MALFORMED')
         done('authority', 'it answers')
-      throw thrown
+      throw error
     })
     done('authority', `${authority.role} ${authority.id}${authority.test ? ', a TEST authority' : ''}`)
     done('signature', `good, at ${time} by its clock`)

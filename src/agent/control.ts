@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { asLicensingError, type ErrorDocument, LicensingError } from '../core/errors.ts'
+import { toLicensingError, type ErrorDocument, LicensingError } from '../core/errors.ts'
 import { withTimeout } from '../transports/deadline.ts'
 import type { SmartAgent } from './agent.ts'
 
@@ -10,49 +10,49 @@ import type { SmartAgent } from './agent.ts'
  * `{"id","verb","params"}`; one line answers `{"id","result"}` or `{"id","error"}`. `follow` answers with a line
  * for every transition until the caller leaves. There are no time-outs: the clock may run as it likes.
  */
-const NAME = 'agent.sock'
-const LONGEST_LINE = 1024 * 1024
+const SOCKET_NAME = 'agent.sock'
+const MAX_LINE_BYTES = 1024 * 1024
 /** How long what was asked may still take when the daemon stops, and how long its answer may take to leave: milliseconds. */
-const LONGEST_DRAIN = 10_000
-const LAST_WORD = 500
+const DRAIN_TIMEOUT_MS = 10_000
+const FLUSH_TIMEOUT_MS = 500
 /** What the kernel takes for the path of a Unix socket, with its closing zero left out. */
-const LONGEST_PATH = 100
+const MAX_SOCKET_PATH_BYTES = 100
 
 /** A deep data directory is reached through a descriptor of it, whose path is short (Linux). */
 function withSocketPath<T>(dataDir: string, use: (path: string, done: () => void) => T): T {
-  const path = join(dataDir, NAME)
-  if (Buffer.byteLength(path) <= LONGEST_PATH) return use(path, () => undefined)
+  const path = join(dataDir, SOCKET_NAME)
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return use(path, () => undefined)
   const fd = openSync(dataDir, 'r')
-  return use(`/proc/self/fd/${fd}/${NAME}`, () => {
+  return use(`/proc/self/fd/${fd}/${SOCKET_NAME}`, () => {
     closeSync(fd)
   })
 }
 
 /** Splits a stream into lines, and closes it on one that is too long. */
-function onLines(socket: Socket, take: (line: string) => void): void {
+function onLines(socket: Socket, onLine: (line: string) => void): void {
   let rest = ''
   socket.setEncoding('utf8')
   socket.on('data', (chunk: string) => {
     rest += chunk
-    if (rest.length > LONGEST_LINE) {
+    if (rest.length > MAX_LINE_BYTES) {
       socket.destroy()
       return
     }
     const lines = rest.split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) if (line.trim() !== '') take(line)
+    for (const line of lines) if (line.trim() !== '') onLine(line)
   })
 }
 
 /** The control socket, served. */
-interface Control {
+interface ControlServer {
   /** Takes nothing new, and answers what was asked: for at most ten seconds. */
   readonly drain: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
 /** Serves an agent on the control socket of its data directory, which the caller holds open. */
-export async function serveControl(agent: SmartAgent, dataDir: string): Promise<Control> {
+export async function serveControl(agent: SmartAgent, dataDir: string): Promise<ControlServer> {
   /** Each connection, with how many of its requests are not answered yet. */
   const sockets = new Map<Socket, number>()
   let closing = false
@@ -65,14 +65,14 @@ export async function serveControl(agent: SmartAgent, dataDir: string): Promise<
     onLines(socket, (line) => {
       const count = (by: number) => sockets.set(socket, (sockets.get(socket) ?? 0) + by)
       count(1)
-      void answer(agent, socket, line).finally(() => {
+      void handleRequest(agent, socket, line).finally(() => {
         if (sockets.has(socket)) count(-1)
         if (closing && sockets.get(socket) === 0) socket.end()
       })
     })
   })
   // The data directory is locked by this process, so a socket file found here is a dead one.
-  rmSync(join(dataDir, NAME), { force: true })
+  rmSync(join(dataDir, SOCKET_NAME), { force: true })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     withSocketPath(dataDir, (path, done) => {
@@ -90,7 +90,7 @@ export async function serveControl(agent: SmartAgent, dataDir: string): Promise<
   })
   const closed = new Promise<void>((resolve) => {
     server.once('close', () => {
-      rmSync(join(dataDir, NAME), { force: true })
+      rmSync(join(dataDir, SOCKET_NAME), { force: true })
       resolve()
     })
   })
@@ -99,39 +99,39 @@ export async function serveControl(agent: SmartAgent, dataDir: string): Promise<
       closing = true
       server.close()
       for (const [socket, underWay] of sockets) if (underWay === 0) socket.end()
-      await withTimeout(LONGEST_DRAIN, closed)
+      await withTimeout(DRAIN_TIMEOUT_MS, closed)
     },
     close: async () => {
       closing = true
       server.close()
       for (const socket of sockets.keys()) socket.end()
-      await withTimeout(LAST_WORD, closed)
+      await withTimeout(FLUSH_TIMEOUT_MS, closed)
       for (const socket of sockets.keys()) socket.destroy()
       await closed
     },
   }
 }
 
-async function answer(agent: SmartAgent, socket: Socket, line: string): Promise<void> {
+async function handleRequest(agent: SmartAgent, socket: Socket, line: string): Promise<void> {
   let id: unknown = null
-  const say = (document: object) => {
+  const respond = (document: object) => {
     if (socket.writable) socket.write(`${JSON.stringify({ id, ...document })}\n`)
   }
   try {
-    const asked = parseLine(line)
-    id = asked.id
-    if (asked.verb === 'follow') {
+    const request = parseLine(line)
+    id = request.id
+    if (request.verb === 'follow') {
       const stop = agent.on('transition', () => {
-        say({ event: agent.history(1)[0] ?? null, status: agent.status() })
+        respond({ event: agent.history(1)[0] ?? null, status: agent.status() })
       })
       socket.on('close', stop)
-      say({ status: agent.status() })
+      respond({ status: agent.status() })
       return
     }
     const { findCommand } = await import('./control-commands.ts')
-    say({ result: await findCommand(agent, asked.verb).call(asked.params) })
-  } catch (thrown) {
-    say({ error: asLicensingError(thrown).toJSON() })
+    respond({ result: await findCommand(agent, request.verb).call(request.params) })
+  } catch (error) {
+    respond({ error: toLicensingError(error).toJSON() })
   }
 }
 
@@ -153,7 +153,7 @@ function parseLine(line: string): { id: unknown; verb: string; params: unknown }
 }
 
 /** A connection to the daemon of a data directory; null when none is listening. */
-export function connectControl(dataDir: string): Promise<Socket | null> {
+export function connectToDaemon(dataDir: string): Promise<Socket | null> {
   return new Promise((resolve) => {
     try {
       withSocketPath(dataDir, (path, done) => {
@@ -179,7 +179,7 @@ export function connectControl(dataDir: string): Promise<Socket | null> {
  *
  * @throws LicensingError what the daemon answered, or DAEMON_UNREACHABLE
  */
-export function askDaemon(socket: Socket, verb: string, params: unknown): Promise<unknown> {
+export function callDaemon(socket: Socket, verb: string, params: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const lost = () => {
       reject(new LicensingError('DAEMON_UNREACHABLE', 'The daemon closed the connection before it answered.'))
@@ -197,9 +197,9 @@ export function askDaemon(socket: Socket, verb: string, params: unknown): Promis
 }
 
 /** Calls for every transition of a daemon, and at once with its status, until the connection ends. */
-export function followDaemon(
+export function subscribeToDaemon(
   socket: Socket,
-  take: (line: { event?: unknown; status: unknown }) => void,
+  onUpdate: (line: { event?: unknown; status: unknown }) => void,
 ): Promise<void> {
   return new Promise((resolve) => {
     socket.on('error', () => undefined)
@@ -207,7 +207,7 @@ export function followDaemon(
       resolve()
     })
     onLines(socket, (line) => {
-      take(JSON.parse(line) as { status: unknown })
+      onUpdate(JSON.parse(line) as { status: unknown })
     })
     socket.write(`${JSON.stringify({ id: 1, verb: 'follow' })}\n`)
   })

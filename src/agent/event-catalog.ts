@@ -1,14 +1,14 @@
 import type { Notice } from '../../machines/index.ts'
 
-/** Severity by the field's numbers (agent-behaviour §4.7): 3 error, 4 warning, 5 notice, 6 informational. */
+/** Severity by the field's numbers (agent-behavior §4.7): 3 error, 4 warning, 5 notice, 6 informational. */
 export type Severity = 3 | 4 | 5 | 6
 
 /** What the agent itself notices, beside the chart. */
-export type AgentNotice =
+export type AgentEventName =
   Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRUST_CHANGED' | 'PROFILE_REPLACED'
 
-/** The event catalogue: what each notice says in the log and in the history, and how loud. */
-export const noticeTable: Record<AgentNotice, { severity: Severity; text: string }> = {
+/** The event catalog: what each notice says in the log and in the history, and how loud. */
+export const eventCatalog: Record<AgentEventName, { severity: Severity; text: string }> = {
   AGENT_READY: { severity: 6, text: 'The licensing agent is ready' },
   EVAL_START: { severity: 5, text: 'Entering the evaluation period' },
   EVAL_EXPIRED: { severity: 3, text: 'The evaluation period is used up' },
@@ -30,8 +30,8 @@ export const noticeTable: Record<AgentNotice, { severity: Severity; text: string
     severity: 3,
     text: 'The authorization has expired: no contact until its deadline',
   },
-  OUT_OF_COMPLIANCE: { severity: 3, text: 'More licences are in use than were bought' },
-  IN_COMPLIANCE: { severity: 5, text: 'All licences in use are covered' },
+  OUT_OF_COMPLIANCE: { severity: 3, text: 'More licenses are in use than were bought' },
+  IN_COMPLIANCE: { severity: 5, text: 'All licenses in use are covered' },
   INVALID_TAG: { severity: 3, text: 'The authority does not know an entitlement tag' },
   EXPORT_CONTROLLED: { severity: 6, text: 'Usage of export-controlled features' },
   COMM_FAILED: { severity: 3, text: 'Communications failure with the licensing authority' },
@@ -42,68 +42,69 @@ export const noticeTable: Record<AgentNotice, { severity: Severity; text: string
   TRANSPORT_CHANGED: { severity: 6, text: 'The transport settings were changed' },
   PRODUCT_UPGRADED: { severity: 5, text: 'The product was upgraded' },
   RESERVATION_REQUESTED: { severity: 6, text: 'A reservation request code was made' },
-  RESERVATION_CANCELED: { severity: 6, text: 'The reservation request was cancelled' },
-  RESERVED_INSTALLED: { severity: 6, text: 'A specific licence reservation was installed' },
-  RESERVATION_UPDATED: { severity: 6, text: 'The specific licence reservation was updated' },
+  RESERVATION_CANCELED: { severity: 6, text: 'The reservation request was canceled' },
+  RESERVED_INSTALLED: { severity: 6, text: 'A specific license reservation was installed' },
+  RESERVATION_UPDATED: { severity: 6, text: 'The specific license reservation was updated' },
   RETURN_CODE_CREATED: {
     severity: 5,
     text: 'The return code of the reservation was made; nothing is reserved any more',
   },
   RESERVATION_RETURNED: { severity: 6, text: 'The return of the reservation is complete' },
   RESERVATION_DISCARDED: { severity: 6, text: 'An authorization file was given back without installing it' },
-  RESERVATION_TERM_WARNING: { severity: 4, text: 'The term of reserved licences will end' },
-  RESERVATION_TERM_ENDED: { severity: 3, text: 'The term of reserved licences has ended' },
-  NOT_AUTHORIZED: { severity: 3, text: 'Not authorized: licence management only' },
+  RESERVATION_TERM_WARNING: { severity: 4, text: 'The term of reserved licenses will end' },
+  RESERVATION_TERM_ENDED: { severity: 3, text: 'The term of reserved licenses has ended' },
+  NOT_AUTHORIZED: { severity: 3, text: 'Not authorized: license management only' },
 }
 
-const EVENT_WORDS: Record<string, string> = {
-  TICK: 'time passed',
-  REGISTER: 'a registration was asked for',
-  DEREGISTER: 'a deregistration was asked for',
-  RENEW_AUTHORIZATION: 'a renewal of the authorization was asked for',
-  RENEW_REGISTRATION: 'a renewal of the registration was asked for',
-  USAGE: 'the usage changed',
-  UPGRADE: 'the product was upgraded',
-  RESERVATION_REQUEST: 'a reservation request code was asked for',
-  RESERVATION_CANCEL: 'the reservation request was cancelled',
-  RESERVATION_INSTALL: 'an authorization file was installed',
-  RESERVATION_UPDATE: 'a newer authorization file was installed',
-  RESERVATION_RETURN_CODE: 'a return code was asked for',
-  RESERVATION_RETURN: 'the return of the reservation was completed',
-  RESERVATION_DISCARD: 'an authorization file was given back',
+const EVENT_DESCRIPTIONS: Record<string, string> = {
+  tick: 'time passed',
+  register: 'a registration was asked for',
+  deregister: 'a deregistration was asked for',
+  'authorization.renew': 'a renewal of the authorization was asked for',
+  'registration.renew': 'a renewal of the registration was asked for',
+  'usage.changed': 'the usage changed',
+  upgrade: 'the product was upgraded',
+  'reservation.request': 'a reservation request code was asked for',
+  'reservation.cancel': 'the reservation request was canceled',
+  'reservation.install': 'an authorization file was installed',
+  'reservation.update': 'a newer authorization file was installed',
+  'reservation.return-code': 'a return code was asked for',
+  'reservation.return': 'the return of the reservation was completed',
+  'reservation.discard': 'an authorization file was given back',
 }
-const REQUEST_WORDS: Record<string, string> = {
+const REQUEST_LABELS: Record<string, string> = {
   register: 'the registration',
   authorize: 'the authorization',
   renew: 'the renewal of the registration',
   acknowledge: 'the acknowledgement of the new certificate',
   deregister: 'the deregistration',
 }
-const ENDING_WORDS: Record<string, string> = {
+const OUTCOME_LABELS: Record<string, string> = {
   accepted: 'was answered',
   refused: 'was refused',
   unreachable: 'got no answer',
 }
 
 /** An event of the chart, or a notice, as a person says it. */
-export function eventWords(event: string): string {
+export function describeEvent(event: string): string {
   const [request = '', ending = ''] = event.split('.')
-  const [what, how] = [REQUEST_WORDS[request], ENDING_WORDS[ending]]
+  const [what, how] = [REQUEST_LABELS[request], OUTCOME_LABELS[ending]]
   if (what !== undefined && how !== undefined) return `${what} ${how}`
   return (
-    EVENT_WORDS[event] ?? (Object.hasOwn(noticeTable, event) ? noticeTable[event as AgentNotice].text : event)
+    EVENT_DESCRIPTIONS[event] ??
+    (Object.hasOwn(eventCatalog, event) ? eventCatalog[event as AgentEventName].text : event)
   )
 }
 
 /** One notice as it is told to listeners, log and history. */
-export interface NoticeRecord {
+export interface AgentEvent {
   readonly at: number
-  readonly notice: AgentNotice
+  readonly notice: AgentEventName
   readonly severity: Severity
   readonly message: string
 }
 
-export function noticeRecord(at: number, notice: AgentNotice, detail: string | undefined): NoticeRecord {
-  const { severity, text } = noticeTable[notice]
+export function createAgentEvent(at: number, notice: AgentEventName, detail: string | undefined): AgentEvent {
+  const { severity, text } = eventCatalog[notice]
   return { at, notice, severity, message: detail ? `${text}: ${detail}` : text }
 }

@@ -1,18 +1,18 @@
 import {
-  can,
+  canHandle,
   type Context,
   type Event,
   type Failure,
-  type Grant,
+  type InstalledAuthorization,
   type Instant,
-  type Position,
-  resolve,
-  step,
-  stateWord,
+  type AgentSnapshot,
+  toMachineSnapshot,
+  transition,
+  getLicenseState,
 } from '../../machines/index.ts'
 import { errorTable } from '../core/errors.ts'
-import { duration, iso } from '../core/time.ts'
-import { eventWords } from './event-catalog.ts'
+import { formatDuration, toIsoString } from '../core/time.ts'
+import { describeEvent } from './event-catalog.ts'
 import type { Status } from './status.ts'
 import type { HistoryRow } from './history-table.ts'
 
@@ -22,53 +22,53 @@ export interface Explanation {
   /** What the chart says of the states that are active, outermost first. */
   readonly meaning: readonly string[]
   /** The transition that led here; null when the history does not reach back so far. */
-  readonly because: {
+  readonly cause: {
     at: string
     event: string
-    inWords: string
+    label: string
     from: string
     fact: string | null
   } | null
   /** What is not as it should be, and what to do about it. */
-  readonly trouble: readonly (Failure & { at: string | null })[]
-  readonly may: { functionality: Status['functionality']; reason: string | null }
+  readonly problems: readonly (Failure & { at: string | null })[]
+  readonly capabilities: { functionality: Status['functionality']; reason: string | null }
   /** What will happen by itself, soonest first. */
-  readonly next: readonly { at: string; inWords: string; what: string }[]
+  readonly next: readonly { at: string; label: string; what: string }[]
   /** What would change the state word, and to which: tried on the chart itself. */
   readonly wouldChange: readonly { event: string; state: Status['state']; effect: string }[]
 }
 
 export function explain(
-  position: Position,
+  snapshot: AgentSnapshot,
   facts: { now: Instant; status: Status; change: HistoryRow | null },
 ): Explanation {
   const { status, now } = facts
   return {
     state: status.state,
-    meaning: activeDescriptions(position),
-    because: facts.change && becauseOf(facts.change),
-    trouble: troubleOf(status),
-    may: { functionality: status.functionality, reason: status.functionalityReason },
-    next: upcoming(position, now),
-    wouldChange: wouldChange(position, now),
+    meaning: describeActiveStates(snapshot),
+    cause: facts.change && lastCause(facts.change),
+    problems: collectProblems(status),
+    capabilities: { functionality: status.functionality, reason: status.functionalityReason },
+    next: upcomingEvents(snapshot, now),
+    wouldChange: predictChanges(snapshot, now),
   }
 }
 
 /** The gravest of what was said when the state was entered: an expiry rather than what follows from it. */
-function becauseOf(row: HistoryRow): NonNullable<Explanation['because']> {
+function lastCause(row: HistoryRow): NonNullable<Explanation['cause']> {
   const before = JSON.parse(row.before) as { state: string }
   const notices = JSON.parse(row.notices) as { message: string; severity: number }[]
   const [gravest] = notices.toSorted((a, b) => a.severity - b.severity)
   return {
-    at: iso(row.at),
+    at: toIsoString(row.at),
     event: row.event,
-    inWords: eventWords(row.event),
+    label: describeEvent(row.event),
     from: before.state,
     fact: gravest?.message ?? null,
   }
 }
 
-function troubleOf(status: Status): Explanation['trouble'] {
+function collectProblems(status: Status): Explanation['problems'] {
   const { registration, authorization, transport, clock } = status
   const failures = [
     authorization.status === 'not-authorized' && {
@@ -100,16 +100,16 @@ function troubleOf(status: Status): Explanation['trouble'] {
   return [...new Map(failures.map((one) => [`${one.code} ${one.message}`, one])).values()]
 }
 
-interface Node {
+interface StateNode {
   readonly path: readonly string[]
   readonly description: string | undefined
 }
 
 /** The active states of the license and registration axes, outermost first. */
-function activeDescriptions(position: Position): string[] {
-  const { _nodes: nodes } = resolve(position) as unknown as { _nodes: Node[] }
-  const axes = ['license', 'registration']
-  const axisOf = ({ path }: Node) => axes.indexOf(path[0] ?? '')
+function describeActiveStates(snapshot: AgentSnapshot): string[] {
+  const { _nodes: nodes } = toMachineSnapshot(snapshot) as unknown as { _nodes: StateNode[] }
+  const regions = ['license', 'registration']
+  const axisOf = ({ path }: StateNode) => regions.indexOf(path[0] ?? '')
   return nodes
     .filter((node) => node.path.length > 1 && axisOf(node) !== -1)
     .sort((a, b) => axisOf(a) - axisOf(b) || a.path.length - b.path.length)
@@ -119,11 +119,11 @@ function activeDescriptions(position: Position): string[] {
 }
 
 /** The deadlines that are set, with what each of them does. */
-function upcoming(position: Position, now: Instant): Explanation['next'] {
+function upcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation['next'] {
   const { registration, renewal, authorization, usage, registering, evaluation, reservation } =
-    position.context
+    snapshot.context
   const reserved = reservation.current?.stage === 'installed' ? reservation.current.grant.licenses : []
-  const state = stateWord(position.value)
+  const state = getLicenseState(snapshot.value)
   const list: [Instant | null | undefined, string][] = [
     [registering?.nextAttemptAt, 'the registration is tried again'],
     [
@@ -145,7 +145,7 @@ function upcoming(position: Position, now: Instant): Explanation['next'] {
       'the evaluation period is used up, if the agent runs until then',
     ],
     ...reserved
-      .filter(({ told }) => told !== 0)
+      .filter(({ lastWarningSeconds }) => lastWarningSeconds !== 0)
       .map(({ tag, count, endsAt }): [Instant | null, string] => [
         endsAt,
         `the term of ${count} of ${tag} ends, which are reserved until then`,
@@ -154,11 +154,15 @@ function upcoming(position: Position, now: Instant): Explanation['next'] {
   return list
     .filter((entry): entry is [Instant, string] => typeof entry[0] === 'number')
     .sort(([a], [b]) => a - b)
-    .map(([at, what]) => ({ at: iso(at), inWords: at <= now ? 'now' : `in ${duration(at - now)}`, what }))
+    .map(([at, what]) => ({
+      at: toIsoString(at),
+      label: at <= now ? 'now' : `in ${formatDuration(at - now)}`,
+      what,
+    }))
 }
 
 /** A history that may follow, as a person would name its cause. */
-interface Supposed {
+interface Hypothesis {
   readonly event: string
   readonly events: readonly Event[]
 }
@@ -167,21 +171,21 @@ interface Supposed {
  * Which of the things that may happen would change the state word: each is tried on the chart, from here.
  * What the chart would not take here, or what would change nothing, is not mentioned.
  */
-function wouldChange(position: Position, now: Instant): Explanation['wouldChange'] {
-  const here = stateWord(position.value)
-  return supposed(position.context, now).flatMap(({ event, events }) => {
-    let place = position
+function predictChanges(snapshot: AgentSnapshot, now: Instant): Explanation['wouldChange'] {
+  const here = getLicenseState(snapshot.value)
+  return hypotheticalEvents(snapshot.context, now).flatMap(({ event, events }) => {
+    let place = snapshot
     for (const one of events) {
-      if (!can(place, one)) return []
-      place = step(place, one).position
+      if (!canHandle(place, one)) return []
+      place = transition(place, one).snapshot
     }
-    const state = stateWord(place.value)
-    const meaning = activeDescriptions(place)[0]?.replace(/^[^:]*: /, '')
+    const state = getLicenseState(place.value)
+    const meaning = describeActiveStates(place)[0]?.replace(/^[^:]*: /, '')
     return state === here ? [] : [{ event, state, effect: meaning ?? '' }]
   })
 }
 
-function supposed(context: Context, at: Instant): Supposed[] {
+function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
   const { registration, authorization, evaluation, usage, reservation } = context
   const place = { smartAccount: '', virtualAccount: '' }
   const found = (compliant: boolean): Event => ({
@@ -194,13 +198,13 @@ function supposed(context: Context, at: Instant): Supposed[] {
     nextContactAt: null,
     ...place,
   })
-  const nobody: Failure = { code: '', message: '', remedy: '' }
-  const later = (instant: Instant, used: number): Event => ({ type: 'TICK', at: Math.max(instant, at), used })
+  const noFailure: Failure = { code: '', message: '', remedy: '' }
+  const later = (instant: Instant, used: number): Event => ({ type: 'tick', at: Math.max(instant, at), used })
   return [
     {
       event: 'registering with a token',
       events: [
-        { type: 'REGISTER', at, force: false, again: false },
+        { type: 'register', at, force: false, again: false },
         {
           type: 'register.accepted',
           at,
@@ -216,37 +220,37 @@ function supposed(context: Context, at: Instant): Supposed[] {
       ],
     },
     {
-      event: 'enough licences, found at the next contact: more are bought, or less is in use',
+      event: 'enough licenses, found at the next contact: more are bought, or less is in use',
       events: [found(true)],
     },
-    { event: 'too few licences, found at the next contact', events: [found(false)] },
+    { event: 'too few licenses, found at the next contact', events: [found(false)] },
     {
       event: 'removing or replacing the product instance at the authority',
-      events: [{ type: 'authorize.refused', at, failure: nobody, ended: true }],
+      events: [{ type: 'authorize.refused', at, failure: noFailure, ended: true }],
     },
     {
       event: 'deregistering',
       events: [
-        { type: 'DEREGISTER', at },
+        { type: 'deregister', at },
         { type: 'deregister.accepted', at },
       ],
     },
     {
-      event: 'reserving licences, for a box that never makes a connection',
+      event: 'reserving licenses, for a box that never makes a connection',
       events: [
         ...(reservation.current === null
-          ? [{ type: 'RESERVATION_REQUEST' as const, at, requestCode: '' }]
+          ? [{ type: 'reservation.request' as const, at, requestCode: '' }]
           : []),
-        { type: 'RESERVATION_INSTALL', at, grant: supposedGrant(at) },
+        { type: 'reservation.install', at, grant: createHypotheticalGrant(at) },
       ],
     },
     {
       event: 'returning the reservation',
       events: [
         ...(reservation.current?.stage === 'installed'
-          ? [{ type: 'RESERVATION_RETURN_CODE' as const, at, returnCode: '' }]
+          ? [{ type: 'reservation.return-code' as const, at, returnCode: '' }]
           : []),
-        { type: 'RESERVATION_RETURN', at },
+        { type: 'reservation.return', at },
       ],
     },
     ...(authorization.deadlineAt === null
@@ -262,7 +266,7 @@ function supposed(context: Context, at: Instant): Supposed[] {
 }
 
 /** A grant of which only the place it leads to matters. */
-const supposedGrant = (at: Instant): Grant => ({
+const createHypotheticalGrant = (at: Instant): InstalledAuthorization => ({
   reservationId: '',
   authorityId: '',
   authorityKey: '',

@@ -6,7 +6,7 @@ export interface AgentLogger {
   debug(message: string, fields?: object): void
 }
 
-export const silent: AgentLogger = {
+export const noopLogger: AgentLogger = {
   error: () => undefined,
   warn: () => undefined,
   info: () => undefined,

@@ -1,29 +1,29 @@
 import { EventEmitter } from 'node:events'
 import {
-  axisPath,
-  begin,
+  toRegionPath,
+  initialTransition,
   type Command,
   type Event,
-  nextDueAt,
+  nextDeadline,
   type Periods,
-  type Position,
-  step,
-  stateWord,
+  type AgentSnapshot,
+  transition,
+  getLicenseState,
 } from '../../machines/index.ts'
 import type { Instant } from '../core/time.ts'
 import type { EvaluationMeter, LicenseClock } from './license-clock.ts'
-import { readFacts, readingSchema, writeFacts } from './persisted-state.ts'
+import { parseState, clockStateSchema, serializeState } from './persisted-state.ts'
 import type { AgentLogger } from './logger.ts'
-import { type AgentNotice, noticeRecord, type NoticeRecord } from './event-catalog.ts'
+import { type AgentEventName, createAgentEvent, type AgentEvent } from './event-catalog.ts'
 import type { AgentStore } from './store.ts'
 
 /** One transition of the machine. Listeners receive it once it is on disk. */
 export interface Transition {
   readonly at: number
   readonly event: Event
-  readonly before: Position
-  readonly after: Position
-  readonly notices: readonly NoticeRecord[]
+  readonly before: AgentSnapshot
+  readonly after: AgentSnapshot
+  readonly notices: readonly AgentEvent[]
 }
 
 /** Something beside the machine that has to be written in the same transaction. */
@@ -31,7 +31,7 @@ export type TransactionHook = (store: AgentStore) => void
 
 /** What the runner says of its transactions. Listeners of `beforeCommit` are a part of the transaction: what they throw ends it. */
 interface RunnerEvents {
-  beforeCommit: [after: Position, at: Instant]
+  beforeCommit: [after: AgentSnapshot, at: Instant]
   /** The transaction was not kept: whoever holds a copy of what is on disk reads it again. */
   rollback: []
   /** Secrets that were kept for a purpose are not needed any more. */
@@ -47,12 +47,12 @@ interface RunnerEvents {
  */
 export class MachineRunner {
   readonly events = new EventEmitter<RunnerEvents>()
-  position: Position
+  snapshot: AgentSnapshot
   readonly #store: AgentStore
   readonly #clock: LicenseClock
   readonly #meter: EvaluationMeter
   readonly #logger: AgentLogger
-  #distrust: string | null
+  #untrustedReason: string | null
 
   constructor(
     store: AgentStore,
@@ -64,13 +64,13 @@ export class MachineRunner {
     this.#clock = clock
     this.#meter = meter
     this.#logger = logger
-    this.#distrust = store.read('clock', readingSchema)?.distrust ?? null
+    this.#untrustedReason = store.read('clock', clockStateSchema)?.distrust ?? null
     // Every caller that waits for an outcome listens for a while.
     this.events.setMaxListeners(0)
     const facts = store.readText('facts')
-    const stored = facts === null ? begin(clock.now(), periods).position : readFacts(facts)
+    const stored = facts === null ? initialTransition(clock.now(), periods).snapshot : parseState(facts)
     // The periods are those of the profile of today, not of the day the state was written.
-    this.position = { ...stored, context: { ...stored.context, periods } }
+    this.snapshot = { ...stored, context: { ...stored.context, periods } }
   }
 
   /** Applies the time that passed since the last event: to the evaluation, and to every deadline. */
@@ -87,13 +87,13 @@ export class MachineRunner {
    *
    * @param work receives the state after that time, and returns the counts that changed
    */
-  runInTransaction(work: (position: Position) => readonly { tag: string; count: number }[]): void {
+  runInTransaction(work: (snapshot: AgentSnapshot) => readonly { tag: string; count: number }[]): void {
     let changes: readonly { tag: string; count: number }[] = []
     this.#transact(
       { always: false },
-      () => changes.map((change) => (at: number): Event => ({ type: 'USAGE', at, ...change })),
-      (_, position) => {
-        changes = work(position)
+      () => changes.map((change) => (at: number): Event => ({ type: 'usage.changed', at, ...change })),
+      (_, snapshot) => {
+        changes = work(snapshot)
       },
     )
   }
@@ -107,43 +107,43 @@ export class MachineRunner {
     /** Whether a tick is applied although no time is charged and nothing is due. */
     { always }: { always: boolean },
     createEvents: () => readonly ((at: number) => Event)[],
-    hook: (store: AgentStore, position: Position) => void,
+    hook: (store: AgentStore, snapshot: AgentSnapshot) => void,
   ): void {
     const seconds = this.#meter.pendingSeconds()
     const transitions: Transition[] = []
-    let { position } = this
+    let { snapshot: position } = this
     const released: Command[] = []
     const apply = (event: Event) => {
-      const { position: after, commands } = step(position, event)
+      const { snapshot: after, commands } = transition(position, event)
       transitions.push(this.#record(event, position, after, commands))
-      released.push(...commands.filter(({ type }) => type === 'forget'))
+      released.push(...commands.filter(({ type }) => type === 'discardSecrets'))
       position = after
     }
-    const distrust = this.#distrust
+    const distrust = this.#untrustedReason
     const restoreClock = this.#clock.snapshot()
     try {
       this.#store.commit(() => {
         const now = this.#clock.now()
-        const due = nextDueAt(position)
+        const due = nextDeadline(position)
         // A tick in which nothing was used and nothing is due changes nothing.
         if (always || seconds > 0 || (due !== null && due <= now))
-          apply({ type: 'TICK', at: now, used: seconds })
+          apply({ type: 'tick', at: now, used: seconds })
         // A correction of the clock belongs to the event that brought it, not to the time that passed before.
         hook(this.#store, position)
         for (const createEvent of createEvents()) apply(createEvent(this.#clock.now()))
         this.events.emit('beforeCommit', position, this.#clock.now())
-        this.#store.write('facts', writeFacts(position))
+        this.#store.write('facts', serializeState(position))
         this.#store.write('clock', this.#clock.serialize())
       })
     } catch (error) {
       // What is not on disk was not learned either: it is learned again, from the same clock, with the next attempt.
       restoreClock()
-      this.#distrust = distrust
+      this.#untrustedReason = distrust
       this.events.emit('rollback')
       throw error
     }
     this.#meter.commit(seconds)
-    this.position = position
+    this.snapshot = position
     if (released.length > 0) this.events.emit('secretsReleased')
     for (const transition of transitions) {
       for (const notice of transition.notices) this.#log(notice)
@@ -152,18 +152,25 @@ export class MachineRunner {
     this.events.emit('committed')
   }
 
-  #record(event: Event, before: Position, after: Position, commands: readonly Command[]): Transition {
+  #record(
+    event: Event,
+    before: AgentSnapshot,
+    after: AgentSnapshot,
+    commands: readonly Command[],
+  ): Transition {
     const notices = commands.flatMap((command) => this.#persistCommand(command, event.at, after))
     if (this.#clockChanged())
-      notices.push(noticeRecord(event.at, 'SYSTEM_CLOCK_CHANGED', this.#distrust ?? 'it is right again'))
+      notices.push(
+        createAgentEvent(event.at, 'SYSTEM_CLOCK_CHANGED', this.#untrustedReason ?? 'it is right again'),
+      )
     const transition = { at: event.at, event, before, after, notices }
     const quiet =
-      event.type === 'TICK' && notices.length === 0 && encodeStatePaths(before) === encodeStatePaths(after)
+      event.type === 'tick' && notices.length === 0 && encodeStatePaths(before) === encodeStatePaths(after)
     if (!quiet) {
-      this.#store.history.add({
+      this.#store.listHistory.add({
         at: event.at,
         event: event.type,
-        detail: JSON.stringify(detailOf(event)),
+        detail: JSON.stringify(toHistoryDetail(event)),
         before: encodeStatePaths(before),
         after: encodeStatePaths(after),
         notices: JSON.stringify(
@@ -175,35 +182,35 @@ export class MachineRunner {
   }
 
   /** Stores a request in the same transaction. A notice is kept with the event, and returned. */
-  #persistCommand(command: Command, at: number, after: Position): NoticeRecord[] {
+  #persistCommand(command: Command, at: number, after: AgentSnapshot): AgentEvent[] {
     switch (command.type) {
       case 'request':
-        this.#store.commands.removeKinds([command.params.kind])
-        this.#store.commands.add(command.params.kind)
+        this.#store.listCommands.removeKinds([command.params.kind])
+        this.#store.listCommands.add(command.params.kind)
         return []
-      case 'forget':
+      case 'discardSecrets':
         if (command.params.what === 'registering') {
           this.#store.remove('registering')
-          this.#store.commands.removeKinds(['register'])
+          this.#store.listCommands.removeKinds(['register'])
         } else {
           this.#store.remove('identity')
           this.#store.remove('outstanding')
-          this.#store.commands.removeKinds(['authorize', 'renew', 'acknowledge', 'deregister'])
+          this.#store.listCommands.removeKinds(['authorize', 'renew', 'acknowledge', 'deregister'])
         }
         return []
       case 'notice':
-        return [noticeRecord(at, command.params.notice, noticeDetail(command.params, after))]
+        return [createAgentEvent(at, command.params.notice, toNoticeDetail(command.params, after))]
     }
   }
 
   #clockChanged(): boolean {
     const { reason } = this.#clock.trustStatus()
-    if (reason === this.#distrust) return false
-    this.#distrust = reason
+    if (reason === this.#untrustedReason) return false
+    this.#untrustedReason = reason
     return true
   }
 
-  #log(notice: NoticeRecord): void {
+  #log(notice: AgentEvent): void {
     const fields = { event: notice.notice, at: new Date(notice.at).toISOString() }
     const level = notice.severity === 3 ? 'error' : notice.severity === 4 ? 'warn' : 'info'
     try {
@@ -214,11 +221,11 @@ export class MachineRunner {
   }
 
   /** Records a notice that is not of the machine: kept in the history like the rest. */
-  recordNotice(notice: AgentNotice, detail?: string): void {
-    const record = noticeRecord(this.#clock.now(), notice, detail)
-    const here = encodeStatePaths(this.position)
+  recordNotice(notice: AgentEventName, detail?: string): void {
+    const record = createAgentEvent(this.#clock.now(), notice, detail)
+    const here = encodeStatePaths(this.snapshot)
     this.#store.commit(() => {
-      this.#store.history.add({
+      this.#store.listHistory.add({
         at: record.at,
         event: notice,
         detail: '{}',
@@ -231,9 +238,9 @@ export class MachineRunner {
   }
 }
 
-const noticeDetail = (
-  params: { notice: AgentNotice; detail?: string },
-  after: Position,
+const toNoticeDetail = (
+  params: { notice: AgentEventName; detail?: string },
+  after: AgentSnapshot,
 ): string | undefined =>
   params.notice === 'EXPORT_CONTROLLED'
     ? after.context.registration?.exportControlled
@@ -242,31 +249,31 @@ const noticeDetail = (
     : params.detail
 
 /** The states of the machine, as the history keeps them. */
-export const encodeStatePaths = ({ value }: Position): string =>
+export const encodeStatePaths = ({ value }: AgentSnapshot): string =>
   JSON.stringify({
-    state: stateWord(value),
-    registration: axisPath(value.registration),
-    license: axisPath(value.license),
+    state: getLicenseState(value),
+    registration: toRegionPath(value.registration),
+    license: toRegionPath(value.license),
     link: value.link,
   })
 
 /** What an event carried that a reader of the history wants to know. Events of the chart hold no secrets. */
-function detailOf(event: Event): object {
+function toHistoryDetail(event: Event): object {
   switch (event.type) {
-    case 'TICK':
-    case 'DEREGISTER':
-    case 'RENEW_AUTHORIZATION':
-    case 'RENEW_REGISTRATION':
+    case 'tick':
+    case 'deregister':
+    case 'authorization.renew':
+    case 'registration.renew':
     // Codes belong to the people they were printed for, not to the history.
-    case 'RESERVATION_REQUEST':
-    case 'RESERVATION_CANCEL':
-    case 'RESERVATION_RETURN_CODE':
-    case 'RESERVATION_RETURN':
+    case 'reservation.request':
+    case 'reservation.cancel':
+    case 'reservation.return-code':
+    case 'reservation.return':
       return {}
-    case 'RESERVATION_DISCARD':
+    case 'reservation.discard':
       return { reservationId: event.returned.reservationId }
-    case 'RESERVATION_INSTALL':
-    case 'RESERVATION_UPDATE': {
+    case 'reservation.install':
+    case 'reservation.update': {
       const { reservationId, sequence, licenses } = event.grant
       return {
         reservationId,

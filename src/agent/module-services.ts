@@ -1,4 +1,4 @@
-import { reservedCount } from '../../machines/index.ts'
+import { countReserved } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
 import type { AgentCore } from './agent-core.ts'
@@ -7,7 +7,7 @@ import type { LicenseHold, ModuleAgent, ModuleOperation } from './product-module
 import type { RegistrationRequests } from './registration-requests.ts'
 import type { UsageLedger } from './usage-ledger.ts'
 
-type Wanted = readonly (readonly [tag: string, count: number])[]
+type RequiredCounts = readonly (readonly [tag: string, count: number])[]
 
 /** What an agent does for the module of its product. */
 export class ModuleServices implements ModuleAgent {
@@ -32,8 +32,8 @@ export class ModuleServices implements ModuleAgent {
     return this.#core.clock.now()
   }
 
-  inUse(tag: string): number {
-    return this.#ledger.inUse(tag)
+  countInUse(tag: string): number {
+    return this.#ledger.countInUse(tag)
   }
 
   run<T>(operation: ModuleOperation<T>): Promise<T> {
@@ -50,24 +50,26 @@ export class ModuleServices implements ModuleAgent {
   }
 
   async acquire(more: Readonly<Record<string, number>>): Promise<LicenseHold | null> {
-    const wanted = Object.entries(more).map(([tag, count]) => [tag, count + this.#ledger.inUse(tag)] as const)
-    const { registration, reservation } = this.#core.runner.position.context
+    const wanted = Object.entries(more).map(
+      ([tag, count]) => [tag, count + this.#ledger.countInUse(tag)] as const,
+    )
+    const { registration, reservation } = this.#core.runner.snapshot.context
     if (reservation.current !== null && reservation.current.stage !== 'requested') {
       this.#requireReserved(wanted)
       return null
     }
     if (registration === null)
-      throw missingLicenses(wanted, 'the box is not registered, and there is no trial of them')
+      throw missingLicensesError(wanted, 'the box is not registered, and there is no trial of them')
     // The authority says whether they are there when they are asked for.
     const hold = this.#ledger.hold(Object.fromEntries(wanted))
     try {
       await this.#requests.renewAuthorization()
-      const answered = this.#core.runner.position.context.authorization.entitlements
+      const answered = this.#core.runner.snapshot.context.authorization.entitlements
       const missing = wanted.filter(
         ([tag, count]) =>
           !answered.some((one) => one.tag === tag && one.count >= count && one.status === 'in-compliance'),
       )
-      if (missing.length > 0) throw missingLicenses(missing, 'the virtual account has not so many')
+      if (missing.length > 0) throw missingLicensesError(missing, 'the virtual account has not so many')
       return hold
     } catch (error) {
       hold.release()
@@ -77,18 +79,18 @@ export class ModuleServices implements ModuleAgent {
     }
   }
 
-  #requireReserved(wanted: Wanted): void {
-    const { current } = this.#core.runner.position.context.reservation
+  #requireReserved(wanted: RequiredCounts): void {
+    const { current } = this.#core.runner.snapshot.context.reservation
     const missing = wanted.filter(
       ([tag, count]) =>
-        current?.stage !== 'installed' || count > reservedCount(current.grant, tag, this.#core.clock.now()),
+        current?.stage !== 'installed' || count > countReserved(current.grant, tag, this.#core.clock.now()),
     )
-    if (missing.length > 0) throw missingLicenses(missing, 'the reservation does not cover them')
+    if (missing.length > 0) throw missingLicensesError(missing, 'the reservation does not cover them')
   }
 }
 
-const missingLicenses = (missing: Wanted, why: string) =>
+const missingLicensesError = (missing: RequiredCounts, why: string) =>
   new LicensingError(
     'LICENSES_REQUIRED',
-    `Licences are needed first, ${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')}: ${why}.`,
+    `Licenses are needed first, ${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')}: ${why}.`,
   )

@@ -8,7 +8,7 @@ import { isLicenseManagement } from './usage-policy.ts'
 
 /** The counts of a module, and which module counted them. */
 const storedCountsSchema = z.object({ module: z.string(), counts: z.record(z.string(), z.number()) })
-type Counts = z.infer<typeof storedCountsSchema>['counts']
+type ModuleCounts = z.infer<typeof storedCountsSchema>['counts']
 
 const COUNTS_KEY = 'module-counts'
 
@@ -22,7 +22,7 @@ export class ModuleSlot<Api, StatusPart extends object> {
   readonly #module: ProductModule<Api, StatusPart> | null
   /** Null where the product has no module, or this program lacks it. */
   readonly state: ModuleState<Api, StatusPart> | null
-  #storedCounts: Counts
+  #storedCounts: ModuleCounts
   #api: { readonly value: Api } | null = null
 
   /** Opens the module that the profile names: within a transaction. @throws LicensingError INVALID_ARGUMENT, STORE_* */
@@ -39,12 +39,12 @@ export class ModuleSlot<Api, StatusPart extends object> {
   }
 
   /** The counts of another module are those of a profile that was replaced. */
-  #readCounts(): Counts {
+  #readCounts(): ModuleCounts {
     const stored = this.#store.read(COUNTS_KEY, storedCountsSchema)
     return stored !== null && stored.module === this.#profile.module?.name ? stored.counts : {}
   }
 
-  counts(): Readonly<Counts> {
+  counts(): Readonly<ModuleCounts> {
     return this.state ? this.state.counts() : this.#storedCounts
   }
 
@@ -57,7 +57,7 @@ export class ModuleSlot<Api, StatusPart extends object> {
   storeCounts(): void {
     if (!this.state || !this.#module) return
     const counts = this.state.counts()
-    if (sameCounts(counts, this.#storedCounts)) return
+    if (countsEqual(counts, this.#storedCounts)) return
     this.#store.write(COUNTS_KEY, { module: this.#module.name, counts })
     this.#storedCounts = { ...counts }
   }
@@ -74,7 +74,7 @@ export class ModuleSlot<Api, StatusPart extends object> {
   /** @throws LicensingError MODULE_UNAVAILABLE */
   get api(): Api {
     if (this.#api) return this.#api.value
-    throw this.#unavailable()
+    throw this.#createUnavailableError()
   }
 
   /**
@@ -86,11 +86,11 @@ export class ModuleSlot<Api, StatusPart extends object> {
     const commands: Readonly<Record<string, ControlCommand<Api>>> = this.#module?.commands ?? {}
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
     if (command) return { reads: command.reads, call: (params) => command.call(this.api, params) }
-    if (this.#module === null) throw this.#unavailable()
-    throw unknownCommand(name)
+    if (this.#module === null) throw this.#createUnavailableError()
+    throw unknownCommandError(name)
   }
 
-  #unavailable(): LicensingError {
+  #createUnavailableError(): LicensingError {
     const { name, module } = this.#profile
     return new LicensingError(
       'MODULE_UNAVAILABLE',
@@ -101,7 +101,7 @@ export class ModuleSlot<Api, StatusPart extends object> {
   }
 }
 
-export const unknownCommand = (name: string): LicensingError =>
+export const unknownCommandError = (name: string): LicensingError =>
   new LicensingError('USAGE', `The agent knows no ${JSON.stringify(name)}.`)
 
 /** Brings the tables of a module up to date, and reads its state. */
@@ -130,5 +130,5 @@ function openModule<Api, StatusPart extends object>(
   })
 }
 
-const sameCounts = (a: Readonly<Counts>, b: Readonly<Counts>): boolean =>
+const countsEqual = (a: Readonly<ModuleCounts>, b: Readonly<ModuleCounts>): boolean =>
   [...new Set([...Object.keys(a), ...Object.keys(b)])].every((tag) => (a[tag] ?? 0) === (b[tag] ?? 0))

@@ -7,7 +7,7 @@ import type { TransportSettings } from '../transports/transport.ts'
 import { type AgentCore, Device } from './agent-core.ts'
 import { AgentEvents } from './agent-events.ts'
 import { EvaluationMeter, LicenseClock } from './license-clock.ts'
-import { type AgentLogger, silent } from './logger.ts'
+import { type AgentLogger, noopLogger } from './logger.ts'
 import { MachineRunner } from './machine-runner.ts'
 import { ModuleServices } from './module-services.ts'
 import { ModuleSlot } from './module-slot.ts'
@@ -17,10 +17,10 @@ import {
   parseProduct,
   type Product,
   productSchema,
-  readingSchema,
+  clockStateSchema,
 } from './persisted-state.ts'
 import type { ProductModule } from './product-module.ts'
-import { periodsOf, readProfile, storeProfile } from './profile-store.ts'
+import { resolvePeriods, readProfile, storeProfile } from './profile-store.ts'
 import { RegistrationRequests } from './registration-requests.ts'
 import { RequestAwaiter } from './request-awaiter.ts'
 import { RequestRunner } from './request-runner.ts'
@@ -108,7 +108,7 @@ export async function openAgent<Api, StatusPart extends object>(
     const services = store.commit(() => createServices(store, product, options, isNew))
     services.ledger.releaseStaleHolds()
     if (!isNew) tickAgent(services)
-    await services.upgrades.openedWith(product?.version ?? null)
+    await services.upgrades.recordOpenedVersion(product?.version ?? null)
     deleteUnreferencedSecrets(store)
     if (options.heartbeat ?? true)
       await services.scheduler.start(() => {
@@ -181,11 +181,11 @@ function createCore(
   options: Pick<OpenOptions, 'clock' | 'logger'>,
 ): AgentCore {
   const systemTime = options.clock ?? systemClock
-  const logger = options.logger ?? silent
-  const clock = new LicenseClock(systemTime, store.read('clock', readingSchema))
+  const logger = options.logger ?? noopLogger
+  const clock = new LicenseClock(systemTime, store.read('clock', clockStateSchema))
   const runner = new MachineRunner(store, clock, new EvaluationMeter(systemTime), {
     logger,
-    periods: periodsOf(profile),
+    periods: resolvePeriods(profile),
   })
   return { store, clock, runner, device: new Device(product), profile, logger }
 }
@@ -199,10 +199,10 @@ function connectServices<Api, StatusPart extends object>(
   const module = new ModuleSlot(store, profile, options.module)
   const readStatus = () =>
     withModulePart(
-      describeStatus(runner.position, {
+      describeStatus(runner.snapshot, {
         product: device.product,
         profile,
-        transport: transports.settings(),
+        transport: transports.readSettings(),
         authority: store.read('identity', identitySchema)?.authority ?? null,
         clock: clock.trustStatus(),
         now: clock.now(),

@@ -1,7 +1,7 @@
-import { stateWord } from '../../machines/index.ts'
-import { asLicensingError, LicensingError } from '../core/errors.ts'
+import { getLicenseState } from '../../machines/index.ts'
+import { toLicensingError, LicensingError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
-import { agentClosed, type AgentCore } from './agent-core.ts'
+import { agentClosedError, type AgentCore } from './agent-core.ts'
 import type { ModuleSlot } from './module-slot.ts'
 import type { ModuleOperation, ModuleTransaction } from './product-module.ts'
 import { isLicensed } from './status.ts'
@@ -43,7 +43,7 @@ export class OperationQueue {
    * @throws LicensingError what the operation throws, and what the policy refuses; AGENT_CLOSED, STORE_FULL, STORE_UNWRITABLE
    */
   enqueue<T>(operation: ModuleOperation<T>): Promise<T> {
-    if (this.#core.device.isClosed) return Promise.reject(agentClosed())
+    if (this.#core.device.isClosed) return Promise.reject(agentClosedError())
     return new Promise<T>((resolve, reject) => {
       this.#pending.push({ ...operation, resolve, reject })
       if (this.#scheduled) return
@@ -61,20 +61,20 @@ export class OperationQueue {
     // Under a reservation each decides whether the next is allowed.
     while (this.#pending.length > 0)
       this.#runBatch(
-        this.#pending.splice(0, stateWord(runner.position.value) === 'reserved' ? 1 : MAX_BATCH_SIZE),
+        this.#pending.splice(0, getLicenseState(runner.snapshot.value) === 'reserved' ? 1 : MAX_BATCH_SIZE),
       )
   }
 
   #runBatch(operations: readonly PendingOperation[]): void {
     const answers: (() => void)[] = []
     try {
-      this.#ledger.change((position) => {
+      this.#ledger.change((snapshot) => {
         const at = this.#core.clock.now()
-        const policy = createUsagePolicy(position, this.#core.profile, at)
+        const policy = createUsagePolicy(snapshot, this.#core.profile, at)
         const transaction = {
           at,
-          isLicensed: isLicensed(position),
-          mayTakeLicenses: policy.restrictionReason === null,
+          isLicensed: isLicensed(snapshot),
+          canTakeLicenses: policy.restrictionReason === null,
         }
         for (const operation of operations) answers.push(this.#runOperation(operation, transaction, policy))
       })
@@ -118,11 +118,11 @@ export class OperationQueue {
     device.requireOpen()
     const at = clock.now()
     try {
-      const refusal = createUsagePolicy(runner.position, profile, at).checkAction(operation.action)
+      const refusal = createUsagePolicy(runner.snapshot, profile, at).checkAction(operation.action)
       if (refusal) throw refusal
       return await work()
     } catch (error) {
-      const failure = asLicensingError(error)
+      const failure = toLicensingError(error)
       if (failure.kind === 'refusal')
         store.commit(() => {
           this.#recordDenial({ what: operation.what, who: null }, failure, at)

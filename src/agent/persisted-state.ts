@@ -1,49 +1,56 @@
 import { z } from 'zod'
 import { contextSchema } from '../../machines/agent-context.ts'
-import { type AxisValue, CONNECTION_STATES, type Position, resolve, stateWord } from '../../machines/index.ts'
+import {
+  type RegionValue,
+  CONNECTION_STATES,
+  type AgentSnapshot,
+  toMachineSnapshot,
+  getLicenseState,
+} from '../../machines/index.ts'
 import { ENGLISH } from '../core/english.ts'
 import { LicensingError } from '../core/errors.ts'
 import { udiSchema } from '../core/udi.ts'
 
 /** The version of the stored snapshot. */
-export const FACTS_VERSION = 1
+export const STATE_VERSION = 1
 
-const regionSchema: z.ZodType<AxisValue> = z.lazy(() =>
+const regionSchema: z.ZodType<RegionValue> = z.lazy(() =>
   z.union([z.string(), z.record(z.string(), regionSchema)]),
 )
 
-const positionSchema: z.ZodType<Position> = z.object({
+const snapshotSchema: z.ZodType<AgentSnapshot> = z.object({
   value: z.object({ registration: regionSchema, license: regionSchema, link: z.enum(CONNECTION_STATES) }),
   context: contextSchema,
 })
 
-const envelope = z.object({ version: z.int().min(1), position: z.unknown() })
+const envelopeSchema = z.object({ version: z.int().min(1), position: z.unknown() })
 
-export const writeFacts = (position: Position): string => JSON.stringify({ version: FACTS_VERSION, position })
+export const serializeState = (snapshot: AgentSnapshot): string =>
+  JSON.stringify({ version: STATE_VERSION, position: snapshot })
 
 /** @throws LicensingError STORE_TOO_NEW, STORE_UNREADABLE */
-export function readFacts(json: string): Position {
-  const stored = envelope.safeParse(parseStored(json, 'state'))
-  if (!stored.success) throw unreadable('it does not say its version')
+export function parseState(json: string): AgentSnapshot {
+  const stored = envelopeSchema.safeParse(parseStored(json, 'state'))
+  if (!stored.success) throw unreadableError('it does not say its version')
   const { version, position } = stored.data
-  if (version > FACTS_VERSION) {
+  if (version > STATE_VERSION) {
     throw new LicensingError(
       'STORE_TOO_NEW',
-      `The state was written as version ${version}; this program knows ${FACTS_VERSION}.`,
+      `The state was written as version ${version}; this program knows ${STATE_VERSION}.`,
     )
   }
-  const parsed = positionSchema.safeParse(position, ENGLISH)
+  const parsed = snapshotSchema.safeParse(position, ENGLISH)
   if (!parsed.success)
-    throw unreadable(`it is not of its form, at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
+    throw unreadableError(`it is not of its form, at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
   try {
-    stateWord(resolve(parsed.data).value)
+    getLicenseState(toMachineSnapshot(parsed.data).value)
   } catch {
-    throw unreadable('it names a place the chart does not have')
+    throw unreadableError('it names a place the chart does not have')
   }
   return parsed.data
 }
 
-const unreadable = (why: string) =>
+const unreadableError = (why: string) =>
   new LicensingError('STORE_UNREADABLE', `The stored state cannot be used: ${why}.`)
 
 /** A stored text as JSON. @throws LicensingError STORE_UNREADABLE */
@@ -89,16 +96,16 @@ export const identitySchema = z.object({
 export type Identity = z.infer<typeof identitySchema>
 
 /** A registration under way: the token and the key are files, named here. */
-export const registeringSchema = z.object({
+export const pendingRegistrationSchema = z.object({
   token: z.string(),
   key: z.string(),
   certificateRequest: z.string(),
   force: z.boolean(),
 })
-export type Registering = z.infer<typeof registeringSchema>
+export type PendingRegistration = z.infer<typeof pendingRegistrationSchema>
 
 /** A request that was sent and not answered, as far as is known: repeated as it is until it is answered. */
-export const outstandingSchema = z.object({
+export const pendingRequestSchema = z.object({
   kind: z.enum(['authorize', 'renew', 'acknowledge', 'deregister']),
   messageId: z.string(),
   sequence: z.number(),
@@ -110,10 +117,10 @@ export const outstandingSchema = z.object({
   /** The number of the roots that the device had then: it is part of the repeated request. */
   trustBundle: z.number().nullable(),
 })
-export type Outstanding = z.infer<typeof outstandingSchema>
+export type PendingRequest = z.infer<typeof pendingRequestSchema>
 
 /** The last reading of the clocks, and what is thought of them. */
-export const readingSchema = z.object({
+export const clockStateSchema = z.object({
   anchor: z.object({ time: z.number(), wall: z.number() }),
   excess: z.number(),
   highestWall: z.number(),
@@ -124,7 +131,7 @@ export const readingSchema = z.object({
   contacted: z.boolean(),
   distrust: z.string().nullable(),
 })
-export type Reading = z.infer<typeof readingSchema>
+export type ClockReading = z.infer<typeof clockStateSchema>
 
 /** What the keys of the box's reservation requests are made from: a file of its own. */
 export const RESERVATION_SEED_FILE = 'reservation.seed'

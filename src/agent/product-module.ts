@@ -52,7 +52,7 @@ export interface ModuleState<Api = unknown, StatusPart extends object = object> 
   /** Returns why the module refuses an action that the agent allows; null when it does not. */
   checkAction(action: string): LicensingError | null
   /** Returns the licenses without which an upgrade to a major version has no evaluation; null when there are none. */
-  upgradeLicenses(): { readonly tag: string; readonly count: number } | null
+  getUpgradeLicenses(): { readonly tag: string; readonly count: number } | null
   /** Tells whether `expire` may have something to do. Called with every tick, so it is quick. */
   hasExpiring(): boolean
   /** Ends what time has ended, in a transaction. */
@@ -71,7 +71,7 @@ export interface ModuleTransaction {
   /** Tells whether the product is licensed rather than evaluated. */
   readonly isLicensed: boolean
   /** Tells whether licenses may be taken into use; false while only license management works. */
-  readonly mayTakeLicenses: boolean
+  readonly canTakeLicenses: boolean
 }
 
 /** Something that a product does with its licenses. */
@@ -96,7 +96,7 @@ export interface ModuleAgent {
   /** Returns the time by which licenses are judged. */
   now(): Instant
   /** Returns how many of a tag are in use: declared by the product, counted by the module, and held. */
-  inUse(tag: string): number
+  countInUse(tag: string): number
   /**
    * Runs an operation together with the others that are asked for at the same moment, in one transaction with the counts that come
    * of it. Resolves when that is on disk.

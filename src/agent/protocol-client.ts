@@ -5,21 +5,26 @@ import type { Instant } from '../core/time.ts'
 import { VERSION } from '../core/version.ts'
 import {
   type Answer,
-  exchangePath,
+  getMessagePath,
   HELLO_AUDIENCE,
   type HelloRequest,
   PROTOCOL_VERSION,
   type RequestType,
 } from '../protocol/messages.ts'
-import { parseToken, tokenMac } from '../protocol/token.ts'
-import { ChainError, checkChain, type Checked, thumbprint } from '../pki/chain-validation.ts'
+import { parseToken, computeTokenMac } from '../protocol/token.ts'
+import {
+  ChainError,
+  validateChain,
+  type CertificateInfo,
+  computeThumbprint,
+} from '../pki/chain-validation.ts'
 import { readCertificate } from '../pki/certificate-cache.ts'
-import { seal } from '../pki/signed-message.ts'
+import { signMessage } from '../pki/signed-message.ts'
 import type { Transport } from '../transports/transport.ts'
 import { type TrustedRoots, type VerifiedAnswer, verifyAnswer } from './answer-verification.ts'
-import type { Identity, Outstanding, Product, Registering } from './persisted-state.ts'
+import type { Identity, PendingRequest, Product, PendingRegistration } from './persisted-state.ts'
 
-const newNonce = (): string => randomBytes(24).toString('base64url')
+const createNonce = (): string => randomBytes(24).toString('base64url')
 const sha256 = (bytes: string | Buffer): string => createHash('sha256').update(bytes).digest('base64url')
 
 /** How a key that has no instance yet is addressed in an answer. */
@@ -40,13 +45,13 @@ export async function sendHello(
   if (!root)
     throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
   const request: HelloRequest = {
-    ...envelope(randomUUID(), newNonce(), thumbprint(root), {
+    ...createEnvelope(randomUUID(), createNonce(), computeThumbprint(root), {
       epoch: 0,
       trustBundle: connection.anchors.number,
     }),
     type: 'hello',
   }
-  const text = await connection.transport.post(exchangePath('hello'), JSON.stringify(request))
+  const text = await connection.transport.post(getMessagePath('hello'), JSON.stringify(request))
   return verifyAnswer(text, connection, {
     type: 'hello',
     messageId: request.messageId,
@@ -55,7 +60,7 @@ export async function sendHello(
     authorityId,
     notBefore: null,
     epoch: 0,
-    mandate: null,
+    delegation: null,
     earliestNow: 0,
     requestedEntitlements: null,
   })
@@ -64,7 +69,7 @@ export async function sendHello(
 /** Registers: the token's secret signs the request and does not travel (trust §5). */
 export async function sendRegistration(
   connection: AuthorityConnection,
-  registering: Registering,
+  pendingRegistration: PendingRegistration,
   secrets: { token: string; key: string; oldKey: string | null },
   device: { product: Product; identity: Identity | null; messageId: string; earliestNow: Instant },
 ): Promise<VerifiedAnswer> {
@@ -73,28 +78,28 @@ export async function sendRegistration(
   const [root] = connection.roots
   if (!root)
     throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
-  const nonce = newNonce()
+  const nonce = createNonce()
   const claim = {
-    audience: thumbprint(root),
+    audience: computeThumbprint(root),
     nonce,
-    certificateRequest: registering.certificateRequest,
+    certificateRequest: pendingRegistration.certificateRequest,
     udi: { pid, version, serial },
-    force: registering.force,
+    force: pendingRegistration.force,
   }
   const payload = {
-    ...envelope(device.messageId, nonce, claim.audience, {
+    ...createEnvelope(device.messageId, nonce, claim.audience, {
       epoch: device.identity?.epoch ?? 0,
       trustBundle: connection.anchors.number,
     }),
     type: 'register' as const,
     body: {
-      certificateRequest: registering.certificateRequest,
+      certificateRequest: pendingRegistration.certificateRequest,
       udi: claim.udi,
       hostname: hostname().slice(0, 253),
       agentVersion: VERSION,
-      force: registering.force,
-      token: { id: token.id, account: token.account, mac: tokenMac(token.secret, claim) },
-      previous: await signReplacementProof(registering, secrets.oldKey, device.identity),
+      force: pendingRegistration.force,
+      token: { id: token.id, account: token.account, mac: computeTokenMac(token.secret, claim) },
+      previous: await signReplacementProof(pendingRegistration, secrets.oldKey, device.identity),
     },
   }
   const answer = await exchange(connection, 'register', payload, {
@@ -110,7 +115,7 @@ export async function sendRegistration(
     authorityId: null,
     notBefore: null,
     epoch: 0,
-    mandate: null,
+    delegation: null,
     earliestNow: device.earliestNow,
     requestedEntitlements: null,
   })
@@ -122,12 +127,12 @@ export async function sendRegistration(
 
 /** Proof that this box still holds the key of the registration it replaces (trust §6). */
 async function signReplacementProof(
-  registering: Registering,
+  registering: PendingRegistration,
   oldKey: string | null,
   identity: Identity | null,
 ): Promise<string | null> {
   if (oldKey === null || identity === null) return null
-  const proof = await seal(
+  const proof = await signMessage(
     {
       use: 'replace',
       instanceId: identity.instanceId,
@@ -143,9 +148,9 @@ async function signReplacementProof(
 }
 
 /** Sends, or sends again, a request of a registered box: the same message, sealed for a new nonce. */
-export async function sendOutstanding(
+export async function sendPendingRequest(
   connection: AuthorityConnection,
-  outstanding: Outstanding,
+  pendingRequest: PendingRequest,
   device: {
     identity: Identity
     keys: { identity: string; requested: string | null }
@@ -153,36 +158,36 @@ export async function sendOutstanding(
   },
 ): Promise<VerifiedAnswer> {
   const { identity, keys, earliestNow } = device
-  const nonce = newNonce()
+  const nonce = createNonce()
   const payload = {
-    ...envelope(outstanding.messageId, nonce, identity.authority.id, {
+    ...createEnvelope(pendingRequest.messageId, nonce, identity.authority.id, {
       epoch: identity.epoch,
-      trustBundle: outstanding.trustBundle ?? identity.trustBundle,
+      trustBundle: pendingRequest.trustBundle ?? identity.trustBundle,
     }),
     instanceId: identity.instanceId,
-    sequence: outstanding.sequence,
+    sequence: pendingRequest.sequence,
     lastAnswer: identity.lastAnswer,
-    type: outstanding.kind,
-    body: outstanding.body,
+    type: pendingRequest.kind,
+    body: pendingRequest.body,
   }
-  const answer = await exchange(connection, outstanding.kind, payload, {
+  const answer = await exchange(connection, pendingRequest.kind, payload, {
     key: keys.identity,
     certificates: identity.certificates.slice(0, 1),
     authorityId: identity.authority.id,
   })
   const checked = await verifyAnswer(answer, connection, {
-    type: outstanding.kind,
-    messageId: outstanding.messageId,
+    type: pendingRequest.kind,
+    messageId: pendingRequest.messageId,
     nonce,
     audience: identity.instanceId,
     authorityId: identity.authority.id,
     notBefore: identity.lastTime,
     epoch: identity.epoch,
-    mandate: identity.mandate,
+    delegation: identity.mandate,
     earliestNow,
     requestedEntitlements:
-      outstanding.kind === 'authorize'
-        ? (outstanding.body.entitlements as { tag: string; count: number }[])
+      pendingRequest.kind === 'authorize'
+        ? (pendingRequest.body.entitlements as { tag: string; count: number }[])
         : null,
   })
   if (checked.decision.outcome === 'accepted' && checked.type === 'renew' && keys.requested !== null) {
@@ -194,7 +199,7 @@ export async function sendOutstanding(
   return checked
 }
 
-const envelope = (
+const createEnvelope = (
   messageId: string,
   nonce: string,
   audience: string,
@@ -217,12 +222,12 @@ async function exchange(
   by: { key: string; certificates: readonly string[]; authorityId: string | null },
 ): Promise<string> {
   const { key, certificates, authorityId } = by
-  const sealed = await seal(payload, {
+  const sealed = await signMessage(payload, {
     type: 'sla-request+jws',
     privateKey: createPrivateKey(key),
     ...(certificates.length > 0 && { certificates }),
   })
-  return connection.transport.post(exchangePath(type), JSON.stringify(sealed), null, {}, authorityId)
+  return connection.transport.post(getMessagePath(type), JSON.stringify(sealed), null, {}, authorityId)
 }
 
 /** A certificate that came with an answer is this box's only if it fits its key, its id and its authority. */
@@ -234,9 +239,9 @@ function checkIdentity(
 ): void {
   const refuse = (why: string) =>
     new LicensingError('ANSWER_CERTIFICATE_INVALID', `The certificate in the answer ${why}.`)
-  let checked: Checked
+  let checked: CertificateInfo
   try {
-    checked = checkChain(accepted.certificates, {
+    checked = validateChain(accepted.certificates, {
       role: 'instance',
       at: Date.parse(answer.time),
       roots,
@@ -253,11 +258,11 @@ function checkIdentity(
 }
 
 /** The end of an identity certificate, by its own date. */
-export const expiryOf = (certificates: readonly string[]): Instant =>
+export const getCertificateExpiry = (certificates: readonly string[]): Instant =>
   certificates[0] === undefined ? 0 : Date.parse(readCertificate(certificates[0]).validTo)
 
-export const thumbprintOf = (certificates: readonly string[]): string =>
-  certificates[0] === undefined ? '' : thumbprint(readCertificate(certificates[0]))
+export const getLeafThumbprint = (certificates: readonly string[]): string =>
+  certificates[0] === undefined ? '' : computeThumbprint(readCertificate(certificates[0]))
 
 /** Returns what an identity keeps of an answer. */
 export const identityUpdateFrom = (answer: VerifiedAnswer) => ({

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { can, type Event, type RequestKind } from '../../machines/index.ts'
+import { canHandle, type Event, type RequestKind } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
 import { parseToken } from '../protocol/token.ts'
 import type { AgentCore } from './agent-core.ts'
-import { registeringSchema } from './persisted-state.ts'
+import { pendingRegistrationSchema } from './persisted-state.ts'
 import type { RequestAwaiter } from './request-awaiter.ts'
-import { reservationRefusal } from './reservation-refusal.ts'
+import { toReservationRefusal } from './reservation-refusal.ts'
 import type { Status } from './status.ts'
 import type { TransportManager } from './transport-manager.ts'
 
@@ -32,7 +32,7 @@ export class RegistrationRequests {
   }
 
   async register(token: string, options: RegisterOptions = {}): Promise<Status> {
-    const isRegistered = this.#core.runner.position.context.registration !== null
+    const isRegistered = this.#core.runner.snapshot.context.registration !== null
     if (isRegistered && !options.force) {
       throw new LicensingError('ALREADY_REGISTERED', 'This box is registered already.')
     }
@@ -52,10 +52,10 @@ export class RegistrationRequests {
     parseToken(token)
     device.requireOpen()
     this.#transport.requireConfigured()
-    const event = (at: number): Event => ({ type: 'REGISTER', at, force, again })
+    const event = (at: number): Event => ({ type: 'register', at, force, again })
     this.#requireIdle(event)
     // The authority may have received an earlier attempt: its key is used again, so that it is the same registration.
-    const earlier = store.read('registering', registeringSchema)
+    const earlier = store.read('registering', pendingRegistrationSchema)
     const key = earlier ? { ...earlier, pem: null } : await this.#createKey()
     // Another caller may have begun, or closed the agent, while the key was made.
     this.#requireIdle(event)
@@ -74,31 +74,31 @@ export class RegistrationRequests {
   #requireIdle(event: (at: number) => Event): void {
     const { device, runner, clock } = this.#core
     device.requireOpen()
-    if (can(runner.position, event(clock.now()))) return
+    if (canHandle(runner.snapshot, event(clock.now()))) return
     throw (
-      reservationRefusal(runner.position) ??
+      toReservationRefusal(runner.snapshot) ??
       new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
     )
   }
 
   async #createKey(): Promise<{ key: string; certificateRequest: string; pem: string }> {
-    const { createRequest, generateKey } = await import('../pki/certificate-generation.ts')
+    const { createCsr, generateKey } = await import('../pki/certificate-generation.ts')
     const { pid, serial } = this.#core.device.product
     const pem = await generateKey()
-    const certificateRequest = await createRequest(pem, `${pid}:${serial}`)
+    const certificateRequest = await createCsr(pem, `${pid}:${serial}`)
     return { key: `${randomUUID()}.key`, certificateRequest, pem }
   }
 
   async deregister(options: RequestOptions = {}): Promise<Status> {
-    return this.#request('deregister', (at) => ({ type: 'DEREGISTER', at }), options)
+    return this.#request('deregister', (at) => ({ type: 'deregister', at }), options)
   }
 
   async renewRegistration(options: RequestOptions = {}): Promise<Status> {
-    return this.#request('renew', (at) => ({ type: 'RENEW_REGISTRATION', at }), options)
+    return this.#request('renew', (at) => ({ type: 'registration.renew', at }), options)
   }
 
   async renewAuthorization(options: RequestOptions = {}): Promise<Status> {
-    return this.#request('authorize', (at) => ({ type: 'RENEW_AUTHORIZATION', at }), options)
+    return this.#request('authorize', (at) => ({ type: 'authorization.renew', at }), options)
   }
 
   async #request(
@@ -108,19 +108,19 @@ export class RegistrationRequests {
   ): Promise<Status> {
     const { store, runner, clock } = this.#core
     // A request of before may be under way: its outcome is the answer.
-    const isUnderWay = store.commands.list().some((command) => command.kind === kind)
-    if (can(runner.position, event(clock.now()))) runner.step(event)
-    else if (!isUnderWay) throw this.#refusal(kind)
+    const isUnderWay = store.listCommands.list().some((command) => command.kind === kind)
+    if (canHandle(runner.snapshot, event(clock.now()))) runner.step(event)
+    else if (!isUnderWay) throw this.#createRefusal(kind)
     const outcome = this.#awaiter.expect([kind])
     // Giving up an attempt to register asks nobody.
-    const isStored = store.commands.list().some((command) => command.kind === kind)
+    const isStored = store.listCommands.list().some((command) => command.kind === kind)
     return wait && isStored ? outcome.wait() : outcome.detach()
   }
 
-  #refusal(kind: RequestKind): LicensingError {
-    const { position } = this.#core.runner
-    const { registration, registering, registrationFailure } = position.context
-    const reserved = reservationRefusal(position)
+  #createRefusal(kind: RequestKind): LicensingError {
+    const { snapshot } = this.#core.runner
+    const { registration, registering, registrationFailure } = snapshot.context
+    const reserved = toReservationRefusal(snapshot)
     if (reserved?.code === 'RESERVED') return reserved
     if (registration === null) {
       if (registering)

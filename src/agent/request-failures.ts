@@ -22,7 +22,7 @@ function describeFailure(kind: RequestKind, { code, message, remedy }: Failure):
   return {
     code,
     message: `The box is deregistered here, but not at its authority: ${message}`,
-    remedy: 'Remove the product instance at the authority by hand, so that its licences go back to the pool.',
+    remedy: 'Remove the product instance at the authority by hand, so that its licenses go back to the pool.',
   }
 }
 

@@ -1,7 +1,7 @@
 import type { AuthorizeAccepted, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
 import type { VerifiedAnswer } from './answer-verification.ts'
-import type { Identity, Outstanding, Registering } from './persisted-state.ts'
-import { expiryOf, identityUpdateFrom } from './protocol-client.ts'
+import type { Identity, PendingRequest, PendingRegistration } from './persisted-state.ts'
+import { getCertificateExpiry, identityUpdateFrom } from './protocol-client.ts'
 import { type RequestResult, toRefusal } from './request-failures.ts'
 
 /** How one request of a registered device ended, and its identity from there on. */
@@ -13,10 +13,10 @@ interface RegisteredResult extends RequestResult {
 export function toRegistered(
   answer: VerifiedAnswer,
   accepted: RegisterAccepted,
-  { key }: Registering,
+  { key }: PendingRegistration,
 ): RegisteredResult {
   const { instanceId, smartAccount, virtualAccount, exportControlled, certificates } = accepted
-  const expiresAt = expiryOf(certificates)
+  const expiresAt = getCertificateExpiry(certificates)
   const registration = { instanceId, smartAccount, virtualAccount, exportControlled, expiresAt }
   return {
     event: (at) => ({ type: 'register.accepted', at, registration: { ...registration, registeredAt: at } }),
@@ -37,7 +37,7 @@ export function toRegistered(
 
 /** Returns the result of a request of a registered device. */
 export function toResult(
-  outstanding: Outstanding,
+  outstanding: PendingRequest,
   identity: Identity,
   answer: VerifiedAnswer,
 ): RegisteredResult {
@@ -63,10 +63,13 @@ export function toResult(
       return accepted(toAuthorized(outstanding, decision as AuthorizeAccepted))
     case 'renew': {
       const { certificates } = decision as RenewAccepted
-      return accepted((at) => ({ type: 'renew.accepted', at, expiresAt: expiryOf(certificates) }), {
-        certificates: [...certificates],
-        key: outstanding.key ?? identity.key,
-      })
+      return accepted(
+        (at) => ({ type: 'renew.accepted', at, expiresAt: getCertificateExpiry(certificates) }),
+        {
+          certificates: [...certificates],
+          key: outstanding.key ?? identity.key,
+        },
+      )
     }
     case 'acknowledge':
       return accepted((at) => ({ type: 'acknowledge.accepted', at }))
@@ -75,7 +78,7 @@ export function toResult(
   }
 }
 
-function toAuthorized(outstanding: Outstanding, accepted: AuthorizeAccepted): RequestResult['event'] {
+function toAuthorized(outstanding: PendingRequest, accepted: AuthorizeAccepted): RequestResult['event'] {
   const { entitlements, compliance, deadlineAt, nextContactAt, smartAccount, virtualAccount } = accepted
   const requested = outstanding.body.entitlements as { tag: string; count: number }[]
   const counts = Object.fromEntries(requested.map(({ tag, count }) => [tag, count]))

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import type { RequestKind } from '../../machines/index.ts'
-import { asLicensingError, type LicensingError } from '../core/errors.ts'
-import { iso, MINUTE } from '../core/time.ts'
+import { toLicensingError, type LicensingError } from '../core/errors.ts'
+import { toIsoString, MINUTE } from '../core/time.ts'
 import type { RegisterAccepted } from '../protocol/messages.ts'
-import { rootsAt } from '../pki/root-rotation.ts'
+import { getTrustedRoots } from '../pki/root-rotation.ts'
 import type { VerifiedAnswer } from './answer-verification.ts'
 import type { LicenseClock } from './license-clock.ts'
 import type { MachineRunner, TransactionHook } from './machine-runner.ts'
@@ -13,10 +13,10 @@ import type { PendingCommand } from './pending-commands.ts'
 import {
   type Identity,
   identitySchema,
-  type Outstanding,
-  outstandingSchema,
+  type PendingRequest,
+  pendingRequestSchema,
   productSchema,
-  registeringSchema,
+  pendingRegistrationSchema,
 } from './persisted-state.ts'
 import type { AuthorityConnection } from './protocol-client.ts'
 import { type RequestResult, toRefusal, toUnreachable } from './request-failures.ts'
@@ -86,7 +86,7 @@ export class RequestRunner {
   async #drain(): Promise<void> {
     try {
       for (;;) {
-        const [command] = this.#closed ? [] : this.#store.commands.list()
+        const [command] = this.#closed ? [] : this.#store.listCommands.list()
         if (!command) return
         await this.#execute(command)
       }
@@ -105,19 +105,19 @@ export class RequestRunner {
       // What failed over a transport that is not in force any more is asked over the one that is.
       if (this.#transport.generation !== generation || this.#closed) return
       // A request that is not stored any more has no outcome: the registration ended meanwhile, or was given up.
-      if (!this.#store.commands.list().some(({ kind }) => kind === command.kind)) return
-      result = { ...toUnreachable(command.kind, asLicensingError(error)), hook: () => undefined }
+      if (!this.#store.listCommands.list().some(({ kind }) => kind === command.kind)) return
+      result = { ...toUnreachable(command.kind, toLicensingError(error)), hook: () => undefined }
     }
     if (this.#closed) return
     // Without an outcome there was nothing left to ask for: the registration ended meanwhile.
     if (result === null)
       this.#store.commit(() => {
-        this.#store.commands.remove(command.id)
+        this.#store.listCommands.remove(command.id)
       })
     else {
       const { event, hook } = result
       this.#runner.step(event, (store) => {
-        store.commands.remove(command.id)
+        store.listCommands.remove(command.id)
         hook(store)
       })
     }
@@ -129,18 +129,18 @@ export class RequestRunner {
     if (kind === 'register') return this.#register()
     const identity = this.#store.read('identity', identitySchema)
     if (!identity) return null
-    const { sendOutstanding } = await import('./protocol-client.ts')
+    const { sendPendingRequest } = await import('./protocol-client.ts')
     const connection = await this.#connect()
     // What was sent and perhaps not received is settled first: a sequence has no holes (trust §2). Ending the
     // registration does not wait for it.
-    const left = this.#store.read('outstanding', outstandingSchema)
+    const left = this.#store.read('outstanding', pendingRequestSchema)
     const again = left && (kind !== 'deregister' || left.kind === 'deregister') ? left : null
     const outstanding = again ?? (await this.#createMessage(kind, identity, left))
     const keys = {
       identity: this.#store.secrets.get(identity.key),
       requested: outstanding.key === null ? null : this.#store.secrets.get(outstanding.key),
     }
-    const answer = await sendOutstanding(connection, outstanding, {
+    const answer = await sendPendingRequest(connection, outstanding, {
       identity,
       keys,
       earliestNow: this.#clock.earliestNow(),
@@ -152,7 +152,7 @@ export class RequestRunner {
     if (outstanding.kind === kind) {
       // A decision on what was in use when it was first asked may be months old: it is noted, and asked anew.
       const isYoung = this.#clock.now() - outstanding.madeAt < MAX_DECISION_AGE_MS
-      const isCurrent = isYoung && isDeepStrictEqual(outstanding.body, this.#usage())
+      const isCurrent = isYoung && isDeepStrictEqual(outstanding.body, this.#createAuthorizationBody())
       if (kind !== 'authorize' || result.failure !== null || isCurrent) return result
       this.#store.commit(() => {
         result.hook(this.#store)
@@ -166,12 +166,12 @@ export class RequestRunner {
 
   /** Creates a message, on disk before it is sent. */
   async #createMessage(
-    kind: Outstanding['kind'],
+    kind: PendingRequest['kind'],
     identity: Identity,
-    skipped: Outstanding | null,
-  ): Promise<Outstanding> {
+    skipped: PendingRequest | null,
+  ): Promise<PendingRequest> {
     const { body, key } = await this.#createBody(kind, identity)
-    const outstanding: Outstanding = {
+    const outstanding: PendingRequest = {
       kind,
       messageId: randomUUID(),
       sequence: (skipped?.sequence ?? identity.sequence) + 1,
@@ -187,35 +187,35 @@ export class RequestRunner {
   }
 
   /** What is in use now, as an authorization asks for it. */
-  #usage(): Record<string, unknown> {
-    const { usage, authorization } = this.#runner.position.context
+  #createAuthorizationBody(): Record<string, unknown> {
+    const { usage, authorization } = this.#runner.snapshot.context
     const entitlements = Object.entries(usage.counts)
       .filter(([, count]) => count > 0)
       .map(([tag, count]) => ({ tag, count }))
     const product = this.#store.read('product', productSchema)
     const udi = product && { pid: product.pid, serial: product.serial }
-    const deadlineAt = iso(authorization.deadlineAt)
+    const deadlineAt = toIsoString(authorization.deadlineAt)
     return { entitlements, version: product?.version ?? '', deadlineAt, ...(udi && { udi }) }
   }
 
   async #createBody(
-    kind: Outstanding['kind'],
+    kind: PendingRequest['kind'],
     identity: Identity,
   ): Promise<{ body: Record<string, unknown>; key: string | null }> {
     switch (kind) {
       case 'authorize':
-        return { body: this.#usage(), key: null }
+        return { body: this.#createAuthorizationBody(), key: null }
       case 'renew': {
-        const { createRequest, generateKey } = await import('../pki/certificate-generation.ts')
+        const { createCsr, generateKey } = await import('../pki/certificate-generation.ts')
         const key = `${randomUUID()}.key`
         const pem = await generateKey()
-        const certificateRequest = await createRequest(pem, identity.instanceId)
+        const certificateRequest = await createCsr(pem, identity.instanceId)
         this.#store.secrets.put(key, pem)
         return { body: { certificateRequest }, key }
       }
       case 'acknowledge': {
-        const { thumbprintOf } = await import('./protocol-client.ts')
-        return { body: { thumbprint: thumbprintOf(identity.certificates) }, key: null }
+        const { getLeafThumbprint } = await import('./protocol-client.ts')
+        return { body: { thumbprint: getLeafThumbprint(identity.certificates) }, key: null }
       }
       case 'deregister':
         return { body: {}, key: null }
@@ -225,11 +225,11 @@ export class RequestRunner {
   async #connect(): Promise<AuthorityConnection> {
     const transport = await this.#transport.connect()
     const anchors = requireAnchors(this.#store)
-    return { transport, anchors, roots: rootsAt(anchors, this.#clock.now()) }
+    return { transport, anchors, roots: getTrustedRoots(anchors, this.#clock.now()) }
   }
 
   async #register(): Promise<StoredResult | null> {
-    const registering = this.#store.read('registering', registeringSchema)
+    const registering = this.#store.read('registering', pendingRegistrationSchema)
     const product = this.#store.read('product', productSchema)
     if (!registering || !product) return null
     const { sendRegistration } = await import('./protocol-client.ts')
@@ -246,7 +246,7 @@ export class RequestRunner {
     )
     const { toRegistered } = await import('./request-results.ts')
     // The attempt may have been given up while the answer was on its way: then nobody waits for it, and nothing is kept of it.
-    if (this.#store.read('registering', registeringSchema)?.key !== registering.key) return null
+    if (this.#store.read('registering', pendingRegistrationSchema)?.key !== registering.key) return null
     const { decision } = answer
     if (decision.outcome === 'refused')
       return {
@@ -267,7 +267,7 @@ export class RequestRunner {
   }
 
   async #handleAnswer(
-    outstanding: Outstanding,
+    outstanding: PendingRequest,
     identity: Identity,
     answer: VerifiedAnswer,
   ): Promise<StoredResult> {

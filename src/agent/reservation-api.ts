@@ -1,5 +1,5 @@
 import type { AgentCore } from './agent-core.ts'
-import type { BoxReservation } from './reservation.ts'
+import type { DeviceReservation } from './reservation.ts'
 import type { Status, StatusReader } from './status.ts'
 import type { TransportManager } from './transport-manager.ts'
 
@@ -18,7 +18,7 @@ export class ReservationApi {
     this.#readStatus = readStatus
   }
 
-  /** Returns the reservation request code: the same until it is cancelled. @throws LicensingError RESERVED, NOT_ALLOWED_IN_STATE */
+  /** Returns the reservation request code: the same until it is canceled. @throws LicensingError RESERVED, NOT_ALLOWED_IN_STATE */
   request(): Promise<string> {
     return this.#run((reservation) => reservation.request())
   }
@@ -63,7 +63,7 @@ export class ReservationApi {
     })
   }
 
-  /** Returns the return code of a file whose request was cancelled. @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_* */
+  /** Returns the return code of a file whose request was canceled. @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_* */
   discard(file: string): Promise<{ instanceId: string; returnCode: string }> {
     return this.#run((reservation) => {
       const { reservationId: instanceId, returnCode } = reservation.discard(file)
@@ -72,9 +72,9 @@ export class ReservationApi {
   }
 
   /** Runs work without a pause in it: what was checked still holds when it is written. */
-  async #run<T>(work: (reservation: BoxReservation) => T): Promise<T> {
-    const { BoxReservation } = await import('./reservation.ts')
+  async #run<T>(work: (reservation: DeviceReservation) => T): Promise<T> {
+    const { DeviceReservation } = await import('./reservation.ts')
     this.#core.device.requireOpen()
-    return work(new BoxReservation(this.#core))
+    return work(new DeviceReservation(this.#core))
   }
 }

@@ -1,8 +1,8 @@
-import type { Position } from '../../machines/index.ts'
+import type { AgentSnapshot } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
 
 /** Returns why a device with a reservation, or with a request for one, does not ask its authority; null without either. */
-export function reservationRefusal({ context }: Position): LicensingError | null {
+export function toReservationRefusal({ context }: AgentSnapshot): LicensingError | null {
   const { current } = context.reservation
   if (current === null) return null
   return current.stage === 'requested'

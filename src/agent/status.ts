@@ -1,24 +1,24 @@
 import {
-  axisPath,
+  toRegionPath,
   type ConnectionState,
-  covered,
+  isCovered,
   type Context,
   type Failure,
-  fullyFunctional,
-  type Grant,
+  isFullyFunctional,
+  type InstalledAuthorization,
   type Instant,
-  type Position,
-  stateWord,
+  type AgentSnapshot,
+  getLicenseState,
   type LicenseState,
-  uncovered,
-  uncoveredWords,
+  findShortfalls,
+  describeShortfalls,
 } from '../../machines/index.ts'
-import { iso } from '../core/time.ts'
+import { toIsoString } from '../core/time.ts'
 import type { ProductProfile } from '../core/profile.ts'
 import type { StoredSettings, TransportSettings } from '../transports/transport.ts'
 import type { Product } from './persisted-state.ts'
 
-type Outcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | null } | null
+type AttemptOutcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | null } | null
 
 /**
  * The Status document: what `status --json` prints and `agent.status()` returns. Times are ISO 8601 UTC. The module of the product adds
@@ -36,7 +36,7 @@ export interface Status {
     instanceId: string | null
     exportControlled: boolean
     registeredAt: string | null
-    lastRenewal: Outcome
+    lastRenewal: AttemptOutcome
     nextRenewalAt: string | null
     expiresAt: string | null
     nextAttemptAt: string | null
@@ -54,7 +54,7 @@ export interface Status {
       | 'reserved'
       | 'not-authorized'
     since: string
-    lastAttempt: Outcome
+    lastAttempt: AttemptOutcome
     nextAttemptAt: string | null
     deadlineAt: string | null
   }
@@ -75,7 +75,7 @@ export interface Status {
     returnCode: string | null
     /** The reservations that were given back, the newest last: any of their codes may still have to be entered. */
     returned: { instanceId: string; returnCode: string; returnedAt: string }[]
-    /** What is reserved now; a tag has several rows when its licences end differently. */
+    /** What is reserved now; a tag has several rows when its licenses end differently. */
     entitlements: { tag: string; name: string; count: number; endsAt: string | null }[]
   }
   transport: {
@@ -93,7 +93,7 @@ export interface Status {
 /** Reads the Status document of an agent. */
 export type StatusReader = () => Status
 
-/** How one tag stands (agent-behaviour §1.4). */
+/** How one tag stands (agent-behavior §1.4). */
 export type EntitlementStatus =
   | 'evaluation'
   | 'evaluation-expired'
@@ -106,7 +106,7 @@ export type EntitlementStatus =
   | 'reserved-in-compliance'
   | 'not-authorized'
 
-const AUTHORIZATION = {
+const AUTHORIZATION_STATUSES = {
   evaluation: 'evaluation',
   unregistered: 'evaluation-expired',
   registered: 'waiting',
@@ -117,50 +117,51 @@ const AUTHORIZATION = {
 } as const satisfies Record<LicenseState, Status['authorization']['status']>
 
 /** The status of the registration, from the path of its axis. */
-function registrationStatus(path: string): Status['registration']['status'] {
+function toRegistrationStatus(path: string): Status['registration']['status'] {
   if (path === 'unregistered.failed') return 'failed'
   if (path === 'unregistered.expired') return 'expired'
-  if (path === 'registering.asking') return 'registering'
+  if (path === 'registering.requesting') return 'registering'
   if (path === 'registering.retrying') return 'retrying'
   if (path.startsWith('reserved')) return 'reserved'
   return path.startsWith('registered') || path === 'deregistering' ? 'registered' : 'unregistered'
 }
 
 /** What of the product works, and why not all of it (R-EVAL-4). */
-export function functionality(
-  position: Position,
+export function getFunctionality(
+  snapshot: AgentSnapshot,
   now: Instant,
 ): Pick<Status, 'functionality' | 'functionalityReason'> {
   // A term that has ended counts at once, not at the next beat.
   if (
-    fullyFunctional(position) &&
-    (stateWord(position.value) !== 'reserved' || covered(position.context, now))
+    isFullyFunctional(snapshot) &&
+    (getLicenseState(snapshot.value) !== 'reserved' || isCovered(snapshot.context, now))
   )
     return { functionality: 'full', functionalityReason: null }
   return {
     functionality: 'license-management-only',
     functionalityReason:
-      position.context.reservation.current?.stage === 'returning'
+      snapshot.context.reservation.current?.stage === 'returning'
         ? 'The reservation is being returned.'
-        : stateWord(position.value) === 'reserved'
-          ? `The reservation does not cover what is in use: ${uncoveredWords(position.context, now)}.`
+        : getLicenseState(snapshot.value) === 'reserved'
+          ? `The reservation does not cover what is in use: ${describeShortfalls(snapshot.context, now)}.`
           : 'The evaluation period is used up and the box is not registered.',
   }
 }
 
 /** Tells whether the product is licensed, rather than evaluated (R-EVAL-5). */
-export const isLicensed = (position: Position): boolean =>
-  !['evaluation', 'unregistered', 'registered'].includes(stateWord(position.value))
+export const isLicensed = (snapshot: AgentSnapshot): boolean =>
+  !['evaluation', 'unregistered', 'registered'].includes(getLicenseState(snapshot.value))
 
-const earliest = (a: Instant | null, b: Instant | null): Instant | null =>
+const getEarlier = (a: Instant | null, b: Instant | null): Instant | null =>
   a === null || b === null ? (a ?? b) : Math.min(a, b)
 
-const dated = <T extends { at: Instant }>(value: T | null) => value && { ...value, at: iso(value.at) }
+const toDatedDocument = <T extends { at: Instant }>(value: T | null) =>
+  value && { ...value, at: toIsoString(value.at) }
 
 /** Puts the Status document together from the facts: nothing in it is stored apart. */
 export function describeStatus(
-  position: Position,
-  box: {
+  snapshot: AgentSnapshot,
+  device: {
     product: Product
     profile: ProductProfile
     transport: StoredSettings | null
@@ -169,72 +170,74 @@ export function describeStatus(
     now: Instant
   },
 ): Status {
-  const { context, value } = position
+  const { context, value } = snapshot
   const { registration, renewal, authorization, evaluation } = context
-  const state = stateWord(value)
-  const path = axisPath(value.registration)
-  const grant = grantOf(context)
-  const working = functionality(position, box.now)
+  const state = getLicenseState(value)
+  const path = toRegionPath(value.registration)
+  const grant = getGrant(context)
+  const working = getFunctionality(snapshot, device.now)
   const retrying = path.endsWith('.retrying') ? context.registering?.nextAttemptAt : null
   return {
     product: {
-      pid: box.product.pid,
-      serial: box.product.serial,
-      version: box.product.version,
+      pid: device.product.pid,
+      serial: device.product.serial,
+      version: device.product.version,
     },
     state,
     ...working,
     registration: {
-      status: registrationStatus(path),
+      status: toRegistrationStatus(path),
       smartAccount: registration?.smartAccount ?? grant?.smartAccount ?? null,
       virtualAccount: registration?.virtualAccount ?? grant?.virtualAccount ?? null,
       instanceId: registration?.instanceId ?? grant?.reservationId ?? null,
       exportControlled: registration?.exportControlled ?? false,
-      registeredAt: iso(registration?.registeredAt ?? grant?.reservedAt ?? null),
-      lastRenewal: dated(renewal.last),
-      nextRenewalAt: iso(renewal.nextAt),
-      expiresAt: iso(registration?.expiresAt ?? null),
-      nextAttemptAt: iso(retrying ?? null),
-      failure: dated(context.registrationFailure),
+      registeredAt: toIsoString(registration?.registeredAt ?? grant?.reservedAt ?? null),
+      lastRenewal: toDatedDocument(renewal.last),
+      nextRenewalAt: toIsoString(renewal.nextAt),
+      expiresAt: toIsoString(registration?.expiresAt ?? null),
+      nextAttemptAt: toIsoString(retrying ?? null),
+      failure: toDatedDocument(context.registrationFailure),
     },
     authorization: {
       status:
-        state === 'reserved' && working.functionality !== 'full' ? 'not-authorized' : AUTHORIZATION[state],
-      since: iso(authorization.since),
-      lastAttempt: dated(authorization.last),
+        state === 'reserved' && working.functionality !== 'full'
+          ? 'not-authorized'
+          : AUTHORIZATION_STATUSES[state],
+      since: toIsoString(authorization.since),
+      lastAttempt: toDatedDocument(authorization.last),
       // What is reported soon is the next attempt too.
-      nextAttemptAt: iso(earliest(authorization.nextAttemptAt, context.usage.reportAt)),
-      deadlineAt: iso(authorization.deadlineAt),
+      nextAttemptAt: toIsoString(getEarlier(authorization.nextAttemptAt, context.usage.reportAt)),
+      deadlineAt: toIsoString(authorization.deadlineAt),
     },
     evaluation: {
       running: evaluation.running,
       expired: evaluation.remainingSeconds === 0,
       remainingSeconds: evaluation.remainingSeconds,
     },
-    entitlements: describeEntitlements(position, box.profile, box.now),
-    reservation: describeReservation(context, box.now),
+    entitlements: describeEntitlements(snapshot, device.profile, device.now),
+    reservation: describeReservation(context, device.now),
     transport: {
-      kind: box.transport?.kind ?? null,
-      url: box.transport?.url ?? null,
-      via: box.transport?.kind === 'proxy' ? box.transport.via : null,
-      username: box.transport?.kind === 'proxy' ? box.transport.username : null,
+      kind: device.transport?.kind ?? null,
+      url: device.transport?.url ?? null,
+      via: device.transport?.kind === 'proxy' ? device.transport.via : null,
+      username: device.transport?.kind === 'proxy' ? device.transport.username : null,
       link: value.link,
-      lastFailure: value.link === 'down' ? dated(context.lastFailure) : null,
+      lastFailure: value.link === 'down' ? toDatedDocument(context.lastFailure) : null,
     },
-    authority: box.authority,
-    clock: box.clock,
+    authority: device.authority,
+    clock: device.clock,
   }
 }
 
 /** The reservation that is installed, or being returned. */
-const grantOf = ({ reservation: { current } }: Context): Grant | null =>
+const getGrant = ({ reservation: { current } }: Context): InstalledAuthorization | null =>
   current === null || current.stage === 'requested' ? null : current.grant
 
-const RETURNED_SHOWN = 20
+const MAX_RETURNED_RESERVATIONS = 20
 
 function describeReservation(context: Context, now: Instant): Status['reservation'] {
   const { current, returned } = context.reservation
-  const grant = grantOf(context)
+  const grant = getGrant(context)
   return {
     status: current?.stage ?? 'none',
     requestCode: current?.requestCode ?? null,
@@ -245,29 +248,29 @@ function describeReservation(context: Context, now: Instant): Status['reservatio
         : current?.stage === 'installed'
           ? null
           : (returned.at(-1)?.returnCode ?? null),
-    returned: returned.slice(-RETURNED_SHOWN).map(({ reservationId, returnCode, at }) => ({
+    returned: returned.slice(-MAX_RETURNED_RESERVATIONS).map(({ reservationId, returnCode, at }) => ({
       instanceId: reservationId,
       returnCode,
-      returnedAt: iso(at),
+      returnedAt: toIsoString(at),
     })),
     entitlements: (current?.stage === 'installed' ? current.grant.licenses : [])
       .filter(({ endsAt }) => endsAt === null || now < endsAt)
-      .map(({ tag, name, count, endsAt }) => ({ tag, name, count, endsAt: iso(endsAt) })),
+      .map(({ tag, name, count, endsAt }) => ({ tag, name, count, endsAt: toIsoString(endsAt) })),
   }
 }
 
 /** Every tag in use or answered for; the name is the authority's to give, and null until it did. */
 function describeEntitlements(
-  { context, value }: Position,
+  { context, value }: AgentSnapshot,
   profile: ProductProfile,
   now: Instant,
 ): Status['entitlements'] {
   const { counts, reported } = context.usage
   const answered = new Map(context.authorization.entitlements.map((one) => [one.tag, one]))
-  const state = stateWord(value)
-  const grant = grantOf(context)
-  const over = new Set(uncovered(context, now))
-  const statusOf = (tag: string, count: number): EntitlementStatus => {
+  const state = getLicenseState(value)
+  const grant = getGrant(context)
+  const over = new Set(findShortfalls(context, now))
+  const getEntitlementStatus = (tag: string, count: number): EntitlementStatus => {
     if (state === 'evaluation') return count > 0 ? 'evaluation' : 'not-in-use'
     if (state === 'unregistered') return count > 0 ? 'evaluation-expired' : 'not-in-use'
     if (state === 'reserved') {
@@ -290,6 +293,6 @@ function describeEntitlements(
       name: answered.get(tag)?.name ?? reserved.get(tag) ?? null,
       description: answered.get(tag)?.description ?? (reserved.has(tag) ? (known.get(tag) ?? null) : null),
       count: counts[tag] ?? 0,
-      status: statusOf(tag, counts[tag] ?? 0),
+      status: getEntitlementStatus(tag, counts[tag] ?? 0),
     }))
 }

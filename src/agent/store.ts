@@ -6,8 +6,8 @@ import {
   checkPrivateDirectory,
   ensurePrivateDirectory,
   fileExists,
-  SecretFiles,
-  storeFailure,
+  SecretFileStore,
+  toStoreError,
 } from '../storage/private-files.ts'
 import { isBusy, openDatabase } from '../storage/sqlite.ts'
 import { HISTORY_SCHEMA, HistoryTable } from './history-table.ts'
@@ -15,7 +15,7 @@ import { COMMANDS_SCHEMA, PendingCommands } from './pending-commands.ts'
 import { parseStored } from './persisted-state.ts'
 import { USAGE_SCHEMA } from './usage-history.ts'
 
-const FILE = 'agent.db'
+const DATABASE_FILE = 'agent.db'
 
 /** The version of the tables and documents, as the database's `user_version`. */
 export const DATA_VERSION = 1
@@ -50,25 +50,25 @@ function assertSupported(db: Sqlite.Database): void {
  */
 export class AgentStore {
   readonly #db: Sqlite.Database
-  readonly #get: Sqlite.Statement<[string], { json: string }>
-  readonly #put: Sqlite.Statement<[string, string]>
-  readonly secrets: SecretFiles
-  readonly history: HistoryTable
-  readonly commands: PendingCommands
+  readonly #selectDocument: Sqlite.Statement<[string], { json: string }>
+  readonly #upsertDocument: Sqlite.Statement<[string, string]>
+  readonly secrets: SecretFileStore
+  readonly listHistory: HistoryTable
+  readonly listCommands: PendingCommands
 
-  private constructor(db: Sqlite.Database, secrets: SecretFiles) {
+  private constructor(db: Sqlite.Database, secrets: SecretFileStore) {
     this.#db = db
     this.secrets = secrets
-    this.history = new HistoryTable(db)
-    this.commands = new PendingCommands(db)
-    this.#get = db.prepare('select json from documents where name = ?')
-    this.#put = db.prepare(
+    this.listHistory = new HistoryTable(db)
+    this.listCommands = new PendingCommands(db)
+    this.#selectDocument = db.prepare('select json from documents where name = ?')
+    this.#upsertDocument = db.prepare(
       'insert into documents values (?, ?) on conflict (name) do update set json = excluded.json',
     )
   }
 
   static exists(dataDir: string): boolean {
-    return fileExists(join(dataDir, FILE))
+    return fileExists(join(dataDir, DATABASE_FILE))
   }
 
   /**
@@ -84,7 +84,7 @@ export class AgentStore {
     } else checkPrivateDirectory(dataDir)
     let db: Sqlite.Database | undefined
     try {
-      db = openDatabase(join(dataDir, FILE), { timeout: 0 })
+      db = openDatabase(join(dataDir, DATABASE_FILE), { timeout: 0 })
       db.pragma('locking_mode = EXCLUSIVE')
       // Before anything is written: a database that is refused stays as it is.
       assertSupported(db)
@@ -92,11 +92,11 @@ export class AgentStore {
       db.pragma('synchronous = FULL')
       db.pragma('secure_delete = ON')
       db.exec(`begin immediate; ${SCHEMA} pragma user_version = ${DATA_VERSION}; commit;`)
-      return new AgentStore(db, new SecretFiles(join(dataDir, 'secrets')))
-    } catch (thrown) {
+      return new AgentStore(db, new SecretFileStore(join(dataDir, 'secrets')))
+    } catch (error) {
       db?.close()
-      if (isBusy(thrown)) throw new LicensingError('DATA_DIR_LOCKED', `Another process is using ${dataDir}.`)
-      throw storeFailure(thrown, `opening ${dataDir}`)
+      if (isBusy(error)) throw new LicensingError('DATA_DIR_LOCKED', `Another process is using ${dataDir}.`)
+      throw toStoreError(error, `opening ${dataDir}`)
     }
   }
 
@@ -116,20 +116,20 @@ export class AgentStore {
   }
 
   readText(name: string): string | null {
-    return this.#get.get(name)?.json ?? null
+    return this.#selectDocument.get(name)?.json ?? null
   }
 
   /** Runs the work in one transaction: all of it is on disk when this returns, or nothing. */
   commit<T>(work: () => T): T {
     try {
       return this.#db.transaction(work).immediate()
-    } catch (thrown) {
-      throw storeFailure(thrown, 'writing the state')
+    } catch (error) {
+      throw toStoreError(error, 'writing the state')
     }
   }
 
   write(name: string, document: unknown): void {
-    this.#put.run(name, typeof document === 'string' ? document : JSON.stringify(document))
+    this.#upsertDocument.run(name, typeof document === 'string' ? document : JSON.stringify(document))
   }
 
   remove(name: string): void {

@@ -1,8 +1,8 @@
 import type { TransportSettings } from '../transports/transport.ts'
 import type { AgentCore } from './agent-core.ts'
-import type { RoadReport, StepReport } from './connection-test.ts'
+import type { ConnectionTestReport, ConnectionTestStep } from './connection-test.ts'
 import { identitySchema } from './persisted-state.ts'
-import { reservationRefusal } from './reservation-refusal.ts'
+import { toReservationRefusal } from './reservation-refusal.ts'
 import type { Status, StatusReader } from './status.ts'
 import { toStoredSettings, type TransportManager } from './transport-manager.ts'
 
@@ -28,9 +28,9 @@ export class TransportApi {
     const { store, runner } = this.#core
     const stored = toStoredSettings(settings, store)
     const via = stored.kind === 'proxy' ? ['via', stored.via] : []
-    const road = [stored.kind, stored.url, ...via].join(' ')
+    const transport = [stored.kind, stored.url, ...via].join(' ')
     runner.step(
-      (at) => ({ type: 'TRANSPORT_CHANGED', at, road }),
+      (at) => ({ type: 'transport.changed', at, transport }),
       () => {
         store.write('transport', stored)
       },
@@ -48,10 +48,10 @@ export class TransportApi {
    * RESERVED: such a device makes no connection at all
    */
   async test(
-    options: { settings?: TransportSettings; onStep?: (step: StepReport) => void } = {},
-  ): Promise<RoadReport> {
+    options: { settings?: TransportSettings; onStep?: (step: ConnectionTestStep) => void } = {},
+  ): Promise<ConnectionTestReport> {
     const { settings, onStep = () => undefined } = options
-    const refusal = reservationRefusal(this.#core.runner.position)
+    const refusal = toReservationRefusal(this.#core.runner.snapshot)
     if (refusal?.code === 'RESERVED') throw refusal
     const identity = this.#core.store.read('identity', identitySchema)
     return this.#transport.test(settings, identity?.authority.id ?? null, onStep)

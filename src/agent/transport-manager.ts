@@ -1,22 +1,22 @@
-import { asLicensingError, LicensingError } from '../core/errors.ts'
-import { type RoadOptions, roadOf } from '../transports/connection-options.ts'
+import { toLicensingError, LicensingError } from '../core/errors.ts'
+import { type ConnectionOptions, toConnectionOptions } from '../transports/connection-options.ts'
 import {
-  checkSettings,
-  openSettings,
+  normalizeSettings,
+  decryptSettings,
   type StoredSettings,
   storedSettingsSchema,
   type Transport,
   type TransportSettings,
 } from '../transports/transport.ts'
-import { authorityOfServer } from '../pki/certificate-names.ts'
-import { newSecretKey, openSecret, sealSecret } from '../storage/encrypted-secret.ts'
-import { rootsPem } from '../pki/root-rotation.ts'
+import { readServerAuthority } from '../pki/certificate-names.ts'
+import { generateSecretKey, decryptSecret, encryptSecret } from '../storage/encrypted-secret.ts'
+import { formatTrustedRoots } from '../pki/root-rotation.ts'
 import type { LicenseClock } from './license-clock.ts'
 import type { AgentLogger } from './logger.ts'
 import type { AgentObserver } from './observer.ts'
 import type { AgentStore } from './store.ts'
-import { readAnchors, tlsRoots } from './trust-store.ts'
-import type { RoadReport, StepReport } from './connection-test.ts'
+import { readAnchors, readTlsRoots } from './trust-store.ts'
+import type { ConnectionTestReport, ConnectionTestStep } from './connection-test.ts'
 
 /** The key that the proxy's password is encrypted with: a file of its own. */
 export const PROXY_PASSWORD_KEY_FILE = 'transport.key'
@@ -38,7 +38,7 @@ export class TransportManager {
   #transport: { readonly anchors: string | null; readonly transport: Transport } | null = null
   #generation = 0
   /** Ends the connection tests that are under way. */
-  #tests = new AbortController()
+  #testAbort = new AbortController()
 
   constructor(store: AgentStore, clock: LicenseClock, logger: AgentLogger, options: TransportOptions) {
     this.#store = store
@@ -47,20 +47,20 @@ export class TransportManager {
     this.#options = options
   }
 
-  settings(): StoredSettings | null {
+  readSettings(): StoredSettings | null {
     return this.#store.read('transport', storedSettingsSchema)
   }
 
   /** The root certificates this box believes: PEM; null when there are none. */
-  trustAnchor(): string | null {
+  readTrustAnchor(): string | null {
     const anchors = readAnchors(this.#store)
-    return anchors && rootsPem(anchors, this.#clock.now())
+    return anchors && formatTrustedRoots(anchors, this.#clock.now())
   }
 
   /** @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING */
-  requireConfigured(settings = this.settings()): { settings: StoredSettings; anchor: string } {
+  requireConfigured(settings = this.readSettings()): { settings: StoredSettings; anchor: string } {
     if (!settings) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
-    const anchor = this.trustAnchor()
+    const anchor = this.readTrustAnchor()
     if (anchor === null)
       throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
     return { settings, anchor }
@@ -72,7 +72,7 @@ export class TransportManager {
     const make = this.#options.createTransport ?? (await this.#loadHttps())
     // The settings are read after the last pause: they may have been changed in it.
     const { settings } = this.requireConfigured()
-    const anchors = tlsRoots(this.#store, this.#clock.now())
+    const anchors = readTlsRoots(this.#store, this.#clock.now())
     // A root was replaced since, or its overlap has ended.
     if (this.#transport?.anchors !== anchors) this.#transport?.transport.close()
     else return this.#transport.transport
@@ -82,8 +82,8 @@ export class TransportManager {
   }
 
   async #loadHttps(): Promise<(settings: TransportSettings) => Transport> {
-    const { httpsTransport } = await import('../transports/https.ts')
-    return (settings) => httpsTransport(this.#roadOptions(settings))
+    const { createHttpsTransport } = await import('../transports/https.ts')
+    return (settings) => createHttpsTransport(this.#createConnectionOptions(settings))
   }
 
   /** Counts the changes of the transport: a failure over an earlier one says nothing of this one. */
@@ -102,20 +102,25 @@ export class TransportManager {
   abort(): void {
     this.#transport?.transport.close({ now: true })
     this.#transport = null
-    this.#tests.abort()
-    this.#tests = new AbortController()
+    this.#testAbort.abort()
+    this.#testAbort = new AbortController()
   }
 
   /** Tests the connection step by step, with other settings or those in force. Changes nothing. */
   async test(
     other: TransportSettings | undefined,
     authorityId: string | null,
-    onStep: (step: StepReport) => void,
-  ): Promise<RoadReport> {
+    onStep: (step: ConnectionTestStep) => void,
+  ): Promise<ConnectionTestReport> {
     const { settings, anchor } = this.requireConfigured(other && toStoredSettings(other, this.#store))
-    const { signal } = this.#tests
-    const { walkRoad } = await import('./connection-test.ts')
-    return walkRoad(this.#roadOptions(this.#withPassword(settings)), { anchor, authorityId, onStep, signal })
+    const { signal } = this.#testAbort
+    const { testConnection } = await import('./connection-test.ts')
+    return testConnection(this.#createConnectionOptions(this.#withPassword(settings)), {
+      anchor,
+      authorityId,
+      onStep,
+      signal,
+    })
   }
 
   /** Makes the requests of a transport visible to the observer, and in the log. */
@@ -138,7 +143,7 @@ export class TransportManager {
           end(null)
           return answer
         } catch (error) {
-          end(asLicensingError(error).code)
+          end(toLicensingError(error).code)
           throw error
         }
       },
@@ -149,33 +154,37 @@ export class TransportManager {
   }
 
   #withPassword(settings: StoredSettings): TransportSettings {
-    return openSettings(settings, (sealed) =>
-      openSecret(sealed, this.#store.secrets.get(PROXY_PASSWORD_KEY_FILE)),
+    return decryptSettings(settings, (sealed) =>
+      decryptSecret(sealed, this.#store.secrets.get(PROXY_PASSWORD_KEY_FILE)),
     )
   }
 
-  #roadOptions(settings: TransportSettings): RoadOptions {
-    const anchors = [tlsRoots(this.#store, this.#clock.now()), this.#store.readText('tls-ca')].filter(
+  #createConnectionOptions(settings: TransportSettings): ConnectionOptions {
+    const anchors = [readTlsRoots(this.#store, this.#clock.now()), this.#store.readText('tls-ca')].filter(
       (pem) => pem !== null,
     )
-    return { ...roadOf(settings, anchors), authorityOf: authorityOfServer }
+    return { ...toConnectionOptions(settings, anchors), readAuthority: readServerAuthority }
   }
 }
 
 /** Returns settings as they are stored: checked, the password encrypted. One that is left out stays, for the same user and proxy. */
 export function toStoredSettings(settings: TransportSettings, store: AgentStore): StoredSettings {
-  const good = checkSettings(settings)
+  const good = normalizeSettings(settings)
   if (good.kind !== 'proxy') return good
   const { kind, url, via, username, password } = good
-  const place = { kind, url, via, username: username ?? null }
+  const settingsWithoutPassword = { kind, url, via, username: username ?? null }
   if (password !== undefined) {
     if (!store.secrets.has(PROXY_PASSWORD_KEY_FILE))
-      store.secrets.put(PROXY_PASSWORD_KEY_FILE, newSecretKey())
-    return { ...place, sealedPassword: sealSecret(password, store.secrets.get(PROXY_PASSWORD_KEY_FILE)) }
+      store.secrets.put(PROXY_PASSWORD_KEY_FILE, generateSecretKey())
+    return {
+      ...settingsWithoutPassword,
+      sealedPassword: encryptSecret(password, store.secrets.get(PROXY_PASSWORD_KEY_FILE)),
+    }
   }
   const stored = store.read('transport', storedSettingsSchema)
-  const same = stored?.kind === 'proxy' && stored.via === via && stored.username === place.username
-  return { ...place, sealedPassword: same ? stored.sealedPassword : null }
+  const same =
+    stored?.kind === 'proxy' && stored.via === via && stored.username === settingsWithoutPassword.username
+  return { ...settingsWithoutPassword, sealedPassword: same ? stored.sealedPassword : null }
 }
 
 /**
@@ -188,10 +197,11 @@ export async function validateTrustAnchor(
   pem: string,
   use: 'authority' | 'tls' = 'authority',
 ): Promise<string> {
-  const { ChainError, readCertificates, readRoots, thumbprint } = await import('../pki/chain-validation.ts')
+  const { ChainError, parseCertificates, parseRoots, computeThumbprint } =
+    await import('../pki/chain-validation.ts')
   try {
-    const [first] = use === 'authority' ? readRoots(pem) : readCertificates(pem)
-    return first ? thumbprint(first) : ''
+    const [first] = use === 'authority' ? parseRoots(pem) : parseCertificates(pem)
+    return first ? computeThumbprint(first) : ''
   } catch (error) {
     if (error instanceof ChainError)
       throw new LicensingError('TRUST_ANCHOR_INVALID', `The trust anchor cannot be used: ${error.message}.`)

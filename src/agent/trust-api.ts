@@ -20,9 +20,9 @@ export class TrustApi {
    */
   async install(text: string): Promise<void> {
     const { store, clock, runner } = this.#core
-    const { installBundles, readTrustBundles } = await import('../pki/root-rotation.ts')
-    const bundles = readTrustBundles(text)
-    const anchors = bundles && installBundles(requireAnchors(store), bundles, clock.now())
+    const { installRotations, parseRootRotations } = await import('../pki/root-rotation.ts')
+    const bundles = parseRootRotations(text)
+    const anchors = bundles && installRotations(requireAnchors(store), bundles, clock.now())
     const detail = anchors ? `bundle ${anchors.number}` : await validateTrustAnchor(text)
     store.commit(() => {
       if (anchors) writeAnchors(store, anchors)
@@ -45,7 +45,7 @@ export class TrustApi {
 
   /** Returns the root certificates that are trusted: PEM, the newest first; null when there are none. */
   anchor(): string | null {
-    return this.#transport.trustAnchor()
+    return this.#transport.readTrustAnchor()
   }
 
   /** Returns the version of the roots that are trusted: 0 for roots that were installed by hand. */

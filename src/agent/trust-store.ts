@@ -1,6 +1,11 @@
 import { LicensingError } from '../core/errors.ts'
 import { DAY, type Instant } from '../core/time.ts'
-import { type Anchors, anchorsOf, anchorsSchema, rootsPem } from '../pki/root-rotation.ts'
+import {
+  type TrustAnchors,
+  parseTrustAnchors,
+  trustAnchorsSchema,
+  formatTrustedRoots,
+} from '../pki/root-rotation.ts'
 import type { AgentStore } from './store.ts'
 
 /** What the box believes since its authority replaced the root it was given. */
@@ -9,25 +14,25 @@ const ROTATED_ROOTS_KEY = 'trust-bundle'
 const INSTALLED_ROOTS_KEY = 'trust'
 
 /** TLS is checked by the box's own clock, which may be ahead: an old root leads a while longer there. */
-const TLS_GRACE = 90 * DAY
+const TLS_GRACE_MS = 90 * DAY
 
 /** The roots this box believes, and by which bundle; null when it was given none. */
-export function readAnchors(store: AgentStore): Anchors | null {
-  const adopted = store.read(ROTATED_ROOTS_KEY, anchorsSchema)
+export function readAnchors(store: AgentStore): TrustAnchors | null {
+  const adopted = store.read(ROTATED_ROOTS_KEY, trustAnchorsSchema)
   if (adopted) return adopted
   const pem = store.readText(INSTALLED_ROOTS_KEY)
-  return pem === null ? null : anchorsOf(pem)
+  return pem === null ? null : parseTrustAnchors(pem)
 }
 
 /** @throws LicensingError TRUST_ANCHOR_MISSING */
-export function requireAnchors(store: AgentStore): Anchors {
+export function requireAnchors(store: AgentStore): TrustAnchors {
   const anchors = readAnchors(store)
   if (anchors) return anchors
   throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
 }
 
 /** Takes the bundle that an authority has replaced its root by: within a commit. */
-export function writeAnchors(store: AgentStore, anchors: Anchors): void {
+export function writeAnchors(store: AgentStore, anchors: TrustAnchors): void {
   store.write(ROTATED_ROOTS_KEY, anchors)
 }
 
@@ -40,7 +45,7 @@ export function replaceRoots(store: AgentStore, pem: string): void {
 }
 
 /** The roots a TLS server is checked by: PEM; null when there are none. */
-export function tlsRoots(store: AgentStore, at: Instant): string | null {
+export function readTlsRoots(store: AgentStore, at: Instant): string | null {
   const anchors = readAnchors(store)
-  return anchors && rootsPem(anchors, at - TLS_GRACE)
+  return anchors && formatTrustedRoots(anchors, at - TLS_GRACE_MS)
 }

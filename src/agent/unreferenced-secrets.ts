@@ -1,7 +1,7 @@
 import {
   identitySchema,
-  outstandingSchema,
-  registeringSchema,
+  pendingRequestSchema,
+  pendingRegistrationSchema,
   RESERVATION_SEED_FILE,
 } from './persisted-state.ts'
 import type { AgentStore } from './store.ts'
@@ -9,14 +9,14 @@ import { PROXY_PASSWORD_KEY_FILE } from './transport-manager.ts'
 
 /** Deletes the secrets that no document names any more: tokens of settled registrations, replaced keys. */
 export function deleteUnreferencedSecrets(store: AgentStore): void {
-  const registering = store.read('registering', registeringSchema)
+  const registering = store.read('registering', pendingRegistrationSchema)
   const names = [
     registering?.token,
     registering?.key,
     store.read('identity', identitySchema)?.key,
-    store.read('outstanding', outstandingSchema)?.key,
+    store.read('outstanding', pendingRequestSchema)?.key,
     PROXY_PASSWORD_KEY_FILE,
     RESERVATION_SEED_FILE,
   ]
-  store.secrets.keepOnly(new Set(names.filter((name) => typeof name === 'string')))
+  store.secrets.deleteExcept(new Set(names.filter((name) => typeof name === 'string')))
 }

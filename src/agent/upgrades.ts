@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { can, type Event } from '../../machines/index.ts'
-import { asLicensingError, LicensingError } from '../core/errors.ts'
+import { canHandle, type Event } from '../../machines/index.ts'
+import { toLicensingError, LicensingError } from '../core/errors.ts'
 import type { AgentCore } from './agent-core.ts'
 import type { ModuleSlot } from './module-slot.ts'
 import { parseProduct, type Product } from './persisted-state.ts'
-import { isHigher, majorOf, upgradeKind } from '../core/product-version.ts'
+import { isHigherVersion, parseMajorVersion, classifyUpgrade } from '../core/product-version.ts'
 import type { RegistrationRequests } from './registration-requests.ts'
 import type { ReservationApi } from './reservation-api.ts'
 import { isVersionSigned } from './signed-version.ts'
@@ -32,9 +32,9 @@ const pendingUpgradeSchema = z.object({
 const VERSIONS_KEY = 'versions'
 const PENDING_KEY = 'upgrade'
 
-const initialVersions = ({ version }: Product): Versions => ({
+const createInitialVersions = ({ version }: Product): Versions => ({
   opened: version,
-  evaluated: majorOf(version) ?? 0,
+  evaluated: parseMajorVersion(version) ?? 0,
 })
 
 /** What an upgrade uses of the agent beside its core. */
@@ -63,17 +63,17 @@ export class Upgrades {
     const { store, device } = core
     if (store.readText(VERSIONS_KEY) === null)
       store.commit(() => {
-        store.write(VERSIONS_KEY, initialVersions(device.product))
+        store.write(VERSIONS_KEY, createInitialVersions(device.product))
       })
   }
 
-  #versions(): Versions {
+  #readVersions(): Versions {
     const { store, device } = this.#core
-    return store.read(VERSIONS_KEY, versionsSchema) ?? initialVersions(device.product)
+    return store.read(VERSIONS_KEY, versionsSchema) ?? createInitialVersions(device.product)
   }
 
-  get #isUnbound(): boolean {
-    const { registration, registering, reservation } = this.#core.runner.position.context
+  get #hasNoRegistration(): boolean {
+    const { registration, registering, reservation } = this.#core.runner.snapshot.context
     return registration === null && registering === null && reservation.current === null
   }
 
@@ -83,28 +83,28 @@ export class Upgrades {
    *
    * @param version null where a program without the product opened the directory
    */
-  async openedWith(version: string | null): Promise<void> {
-    if (version !== null) this.#take(version)
+  async recordOpenedVersion(version: string | null): Promise<void> {
+    if (version !== null) this.#applyOpenedVersion(version)
     await this.#proceed()
   }
 
-  #take(version: string): void {
+  #applyOpenedVersion(version: string): void {
     const { store, device } = this.#core
-    const versions = this.#versions()
+    const versions = this.#readVersions()
     const recorded = device.product.version
     // A version that a command named stands until the product opens with another.
-    const isNew = isHigher(version, versions.opened)
-    const next = isHigher(version, recorded) || isNew ? version : recorded
-    const [from, to] = [majorOf(recorded) ?? 0, majorOf(version) ?? 0]
+    const isNew = isHigherVersion(version, versions.opened)
+    const next = isHigherVersion(version, recorded) || isNew ? version : recorded
+    const [from, to] = [parseMajorVersion(recorded) ?? 0, parseMajorVersion(version) ?? 0]
     // Where a command has ended what the old version held, the evaluation begins when nothing of the new one is in its place.
-    const begins = to > from || (to > versions.evaluated && this.#isUnbound)
+    const begins = to > from || (to > versions.evaluated && this.#hasNoRegistration)
     if (!isNew && !begins && next === recorded) return
     store.commit(() => {
       if (isNew) store.write(VERSIONS_KEY, { ...versions, opened: version })
       if (begins) store.write(PENDING_KEY, { version: next, evaluation: to })
       else this.#record(next)
     })
-    if (!begins) this.#recorded(next)
+    if (!begins) this.#applyRecordedVersion(next)
   }
 
   /**
@@ -123,10 +123,10 @@ export class Upgrades {
     const { requests, module, readStatus } = this.#services
     const { version } = parseProduct({ ...device.product, version: text })
     // A change of a moment ago may not be answered yet.
-    if (module.state?.upgradeLicenses() && runner.position.context.registration !== null)
+    if (module.state?.getUpgradeLicenses() && runner.snapshot.context.registration !== null)
       await requests.renewAuthorization().catch(() => undefined)
     if (this.#begin(version)) {
-      const { registration, registering } = runner.position.context
+      const { registration, registering } = runner.snapshot.context
       // Whatever the authority says to it, it ends here.
       if (registration !== null || registering !== null) await requests.deregister().catch(() => undefined)
       await this.#proceed()
@@ -139,17 +139,17 @@ export class Upgrades {
   /** Begins an upgrade. Returns whether it is to another major version, and therefore not done yet. */
   #begin(version: string): boolean {
     const { store, device } = this.#core
-    const kind = upgradeKind(device.product.version, version)
+    const kind = classifyUpgrade(device.product.version, version)
     if (kind === 'major') this.#requireLicenses()
     store.commit(() => {
       if (kind === 'major')
         store.write(PENDING_KEY, {
           version,
-          evaluation: isVersionSigned(store, version) ? majorOf(version) : null,
+          evaluation: isVersionSigned(store, version) ? parseMajorVersion(version) : null,
         })
       else this.#record(version)
     })
-    if (kind === 'minor') this.#recorded(version)
+    if (kind === 'minor') this.#applyRecordedVersion(version)
     return kind === 'major'
   }
 
@@ -157,7 +157,7 @@ export class Upgrades {
   proceedLater(): void {
     if (this.#core.device.isClosed || !this.#isUnderWay) return
     this.#proceed().catch((error: unknown) => {
-      this.#core.logger.error('an upgrade could not go on', { reason: asLicensingError(error).message })
+      this.#core.logger.error('an upgrade could not go on', { reason: toLicensingError(error).message })
     })
   }
 
@@ -173,26 +173,26 @@ export class Upgrades {
     const { store, runner, clock } = this.#core
     const pending = store.read(PENDING_KEY, pendingUpgradeSchema)
     if (pending === null) return
-    if (runner.position.context.reservation.current !== null) await this.#endReservation()
-    const end = (at: number): Event => ({ type: 'DEREGISTER', at })
-    if (!this.#isUnbound && can(runner.position, end(clock.now()))) runner.step(end)
+    if (runner.snapshot.context.reservation.current !== null) await this.#endReservation()
+    const end = (at: number): Event => ({ type: 'deregister', at })
+    if (!this.#hasNoRegistration && canHandle(runner.snapshot, end(clock.now()))) runner.step(end)
     const { version, evaluation } = pending
-    const versions = this.#versions()
+    const versions = this.#readVersions()
     const isFirst = evaluation !== null && evaluation > versions.evaluated
     const evaluate = isFirst && this.#missingLicenses() === null
-    const upgrade = (at: number): Event => ({ type: 'UPGRADE', at, version, evaluate })
-    if (!can(runner.position, upgrade(clock.now()))) return
+    const upgrade = (at: number): Event => ({ type: 'upgrade', at, version, evaluate })
+    if (!canHandle(runner.snapshot, upgrade(clock.now()))) return
     runner.step(upgrade, () => {
       this.#record(version)
       if (isFirst) store.write(VERSIONS_KEY, { ...versions, evaluated: evaluation })
       store.remove(PENDING_KEY)
     })
-    this.#recorded(version)
+    this.#applyRecordedVersion(version)
   }
 
   async #endReservation(): Promise<void> {
     const { reservation } = this.#services
-    const stage = this.#core.runner.position.context.reservation.current?.stage
+    const stage = this.#core.runner.snapshot.context.reservation.current?.stage
     if (stage === 'requested') await reservation.cancel()
     else if (stage !== undefined) {
       await reservation.returnCode()
@@ -209,14 +209,14 @@ export class Upgrades {
   }
 
   /** The version is on disk. */
-  #recorded(version: string): void {
+  #applyRecordedVersion(version: string): void {
     const { device } = this.#core
     device.product = { ...device.product, version }
   }
 
   /** The licenses that the product lacks for an evaluation of another version; null when none are missing (R-EVAL-6). */
   #missingLicenses(): { tag: string; count: number } | null {
-    const needed = this.#services.module.state?.upgradeLicenses() ?? null
+    const needed = this.#services.module.state?.getUpgradeLicenses() ?? null
     if (needed === null) return null
     const isCovered = this.#services
       .readStatus()

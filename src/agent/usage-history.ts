@@ -1,6 +1,6 @@
 import type Sqlite from 'better-sqlite3'
 import { z } from 'zod'
-import { DAY, HOUR, type Instant, iso } from '../core/time.ts'
+import { DAY, HOUR, type Instant, toIsoString } from '../core/time.ts'
 
 /** What was in use of a tag in one hour or day: the most, and the mean over its time. */
 export interface UsagePeriod {
@@ -20,9 +20,9 @@ export interface Denial {
 }
 
 /** Hours are kept a quarter of a year, days three years, refusals as many as anybody reads. */
-const HOURS_KEPT = 92 * DAY
-const DAYS_KEPT = 3 * 366 * DAY
-const DENIALS_KEPT = 10_000
+const HOUR_RETENTION_MS = 92 * DAY
+const DAY_RETENTION_MS = 3 * 366 * DAY
+const MAX_DENIALS = 10_000
 
 export const USAGE_SCHEMA = `
   create table if not exists usage_hours (
@@ -47,12 +47,12 @@ const hourSchema = z.object({
   last: z.number(),
   last_at: z.number(),
 })
-type Hour = z.infer<typeof hourSchema>
+type UsageHour = z.infer<typeof hourSchema>
 const openHoursSchema = z.record(z.string(), hourSchema)
 type OpenHours = z.infer<typeof openHoursSchema>
 
 /** Where the hours are kept that are not over yet: beside the facts, in the same transaction. */
-export interface OpenHoursStore {
+export interface UsageHistoryRepository {
   read(schema: z.ZodType<OpenHours>): OpenHours | null
   write(hours: OpenHours): void
 }
@@ -62,21 +62,21 @@ export interface OpenHoursStore {
  * between the count stayed what it was. Methods that write are called in a transaction of the store.
  */
 export class UsageHistory {
-  readonly #store: OpenHoursStore
-  #open: OpenHours = {}
+  readonly #store: UsageHistoryRepository
+  #openHours: OpenHours = {}
   #changed = false
   readonly #upsertHour: Sqlite.Statement<[string, number, number, number, number, number]>
-  readonly #hours: Sqlite.Statement<[string, number], Hour>
-  readonly #tags: Sqlite.Statement<[], { tag: string }>
-  readonly #deny: Sqlite.Statement<[number, string, string | null, string, string]>
-  readonly #trim: Sqlite.Statement<[number]>
-  readonly #denials: Sqlite.Statement<
+  readonly #selectHours: Sqlite.Statement<[string, number], UsageHour>
+  readonly #selectTags: Sqlite.Statement<[], { tag: string }>
+  readonly #insertDenial: Sqlite.Statement<[number, string, string | null, string, string]>
+  readonly #deleteOldDenials: Sqlite.Statement<[number]>
+  readonly #selectDenials: Sqlite.Statement<
     [number],
     { at: number; what: string; who: string | null; code: string; reason: string }
   >
   readonly #db: Sqlite.Database
 
-  constructor(db: Sqlite.Database, store: OpenHoursStore) {
+  constructor(db: Sqlite.Database, store: UsageHistoryRepository) {
     this.#db = db
     this.#store = store
     this.reload()
@@ -84,42 +84,48 @@ export class UsageHistory {
       `insert into usage_hours values (?, ?, ?, ?, ?, ?) on conflict (tag, start) do update set peak = excluded.peak,
        area = excluded.area, last = excluded.last, last_at = excluded.last_at`,
     )
-    this.#hours = db.prepare('select * from usage_hours where tag = ? and start >= ? order by start')
-    this.#tags = db.prepare('select distinct tag from usage_hours union select distinct tag from usage_days')
-    this.#deny = db.prepare('insert into denials (at, what, who, code, reason) values (?, ?, ?, ?, ?)')
-    this.#trim = db.prepare('delete from denials where id <= ?')
-    this.#denials = db.prepare('select at, what, who, code, reason from denials order by id desc limit ?')
+    this.#selectHours = db.prepare('select * from usage_hours where tag = ? and start >= ? order by start')
+    this.#selectTags = db.prepare(
+      'select distinct tag from usage_hours union select distinct tag from usage_days',
+    )
+    this.#insertDenial = db.prepare(
+      'insert into denials (at, what, who, code, reason) values (?, ?, ?, ?, ?)',
+    )
+    this.#deleteOldDenials = db.prepare('delete from denials where id <= ?')
+    this.#selectDenials = db.prepare(
+      'select at, what, who, code, reason from denials order by id desc limit ?',
+    )
   }
 
   /** Takes the open hours from the disk again: after a transaction that was not kept. */
   reload(): void {
-    this.#open = this.#store.read(openHoursSchema) ?? {}
+    this.#openHours = this.#store.read(openHoursSchema) ?? {}
     this.#changed = false
   }
 
   /** Writes the open hours: the last thing in a transaction. */
   flush(): void {
     if (!this.#changed) return
-    this.#store.write(this.#open)
+    this.#store.write(this.#openHours)
     this.#changed = false
   }
 
   /** From here on so many of the tag are in use. */
   record(tag: string, count: number, at: Instant): void {
-    const start = hourOf(at)
-    const open = this.#open[tag]
+    const start = toHourStart(at)
+    const open = this.#openHours[tag]
     this.#changed = true
     if (open?.start === start) {
       const area = open.area + open.last * Math.max(0, at - open.last_at)
       const last_at = Math.max(at, open.last_at)
-      this.#open = {
-        ...this.#open,
+      this.#openHours = {
+        ...this.#openHours,
         [tag]: { ...open, peak: Math.max(open.peak, count), area, last: count, last_at },
       }
       return
     }
     const before = open?.last ?? 0
-    const hour: Hour = {
+    const hour: UsageHour = {
       tag,
       start,
       peak: Math.max(before, count),
@@ -127,12 +133,12 @@ export class UsageHistory {
       last: count,
       last_at: at,
     }
-    this.#open = { ...this.#open, [tag]: hour }
+    this.#openHours = { ...this.#openHours, [tag]: hour }
     if (!open) return
     if (open.start > start) {
       // The clock was ahead and is right again: what it called the future was not.
       this.#db.prepare('delete from usage_hours where tag = ? and start >= ?').run(tag, start)
-      this.#db.prepare('delete from usage_days where tag = ? and start > ?').run(tag, dayOf(at))
+      this.#db.prepare('delete from usage_days where tag = ? and start > ?').run(tag, toDayStart(at))
       return
     }
     this.#upsertHour.run(tag, open.start, open.peak, open.area, open.last, open.last_at)
@@ -141,7 +147,7 @@ export class UsageHistory {
 
   /** How many of the tag were in use by the newest record; 0 before any. */
   currentCount(tag: string): number {
-    return this.#open[tag]?.last ?? 0
+    return this.#openHours[tag]?.last ?? 0
   }
 
   /** Records a refusal. */
@@ -153,16 +159,16 @@ export class UsageHistory {
     reason: string
   }): void {
     const { at, what, who, code, reason } = denial
-    const id = Number(this.#deny.run(at, what, who, code, reason).lastInsertRowid)
-    if (id % 100 === 0) this.#trim.run(id - DENIALS_KEPT)
+    const id = Number(this.#insertDenial.run(at, what, who, code, reason).lastInsertRowid)
+    if (id % 100 === 0) this.#deleteOldDenials.run(id - MAX_DENIALS)
   }
 
   /** The newest refusals, oldest first. */
   denials(limit: number): Denial[] {
-    return this.#denials
+    return this.#selectDenials
       .all(limit)
       .reverse()
-      .map((row) => ({ ...row, at: iso(row.at) }))
+      .map((row) => ({ ...row, at: toIsoString(row.at) }))
   }
 
   /**
@@ -171,42 +177,54 @@ export class UsageHistory {
    * @param now the hour or day that is not over yet counts as far as it has come
    */
   periods(by: 'hour' | 'day', from: Instant, now: Instant): UsagePeriod[] {
-    const tags = new Set([...this.#tags.all().map(({ tag }) => tag), ...Object.keys(this.#open)])
+    const tags = new Set([...this.#selectTags.all().map(({ tag }) => tag), ...Object.keys(this.#openHours)])
     return [...tags].flatMap((tag) => {
-      const hours = this.#filled(tag, by === 'day' ? dayOf(from) : hourOf(from), now)
+      const hours = this.#fillGaps(tag, by === 'day' ? toDayStart(from) : toHourStart(from), now)
       if (by === 'hour')
-        return hours.map(({ start, peak, mean }) => ({ tag, from: iso(start), peak, mean: rounded(mean) }))
+        return hours.map(({ start, peak, mean }) => ({
+          tag,
+          from: toIsoString(start),
+          peak,
+          mean: roundToHundredths(mean),
+        }))
       const days = new Map(
         this.#db
           .prepare<[string, number], { start: number; peak: number; mean: number }>(
             'select start, peak, mean from usage_days where tag = ? and start >= ? order by start',
           )
-          .all(tag, dayOf(from))
+          .all(tag, toDayStart(from))
           .map((day) => [day.start, day]),
       )
-      for (const day of daysOf(hours)) if (!days.has(day.start)) days.set(day.start, day)
+      for (const day of aggregateDays(hours)) if (!days.has(day.start)) days.set(day.start, day)
       return [...days.values()]
         .sort((a, b) => a.start - b.start)
-        .map(({ start, peak, mean }) => ({ tag, from: iso(start), peak, mean: rounded(mean) }))
+        .map(({ start, peak, mean }) => ({
+          tag,
+          from: toIsoString(start),
+          peak,
+          mean: roundToHundredths(mean),
+        }))
     })
   }
 
   /** Every hour from one on, those without a change too. */
-  #filled(
+  #fillGaps(
     tag: string,
     from: Instant,
     now: Instant,
   ): { start: number; peak: number; mean: number; lasted: number }[] {
-    const open = this.#open[tag]
-    const rows = [...this.#hours.all(tag, 0), ...(open ? [open] : [])].filter(({ start }) => start <= now)
+    const open = this.#openHours[tag]
+    const rows = [...this.#selectHours.all(tag, 0), ...(open ? [open] : [])].filter(
+      ({ start }) => start <= now,
+    )
     const list: { start: number; peak: number; mean: number; lasted: number }[] = []
     for (const [i, row] of rows.entries()) {
-      const end = rows[i + 1]?.start ?? hourOf(now) + HOUR
+      const end = rows[i + 1]?.start ?? toHourStart(now) + HOUR
       const until = Math.min(row.start + HOUR, Math.max(now, row.last_at))
       const lasted = Math.max(1, until - row.start)
       const area = row.area + row.last * Math.max(0, until - row.last_at)
       list.push({ start: row.start, peak: row.peak, mean: area / lasted, lasted })
-      for (let start = Math.max(row.start + HOUR, hourOf(from)); start < end; start += HOUR)
+      for (let start = Math.max(row.start + HOUR, toHourStart(from)); start < end; start += HOUR)
         list.push({ start, peak: row.last, mean: row.last, lasted: Math.max(1, Math.min(HOUR, now - start)) })
     }
     return list.filter(({ start }) => start >= from)
@@ -214,13 +232,15 @@ export class UsageHistory {
 
   /** Hours that nobody looks at any more become days; what is older still goes. */
   #compact(tag: string, at: Instant): void {
-    const border = dayOf(at - HOURS_KEPT)
-    const old = this.#filled(tag, dayOf(at - DAYS_KEPT), at).filter(({ start }) => start < border)
+    const border = toDayStart(at - HOUR_RETENTION_MS)
+    const old = this.#fillGaps(tag, toDayStart(at - DAY_RETENTION_MS), at).filter(
+      ({ start }) => start < border,
+    )
     if (old.length === 0) return
     const put = this.#db.prepare('insert or replace into usage_days values (?, ?, ?, ?)')
-    for (const { start, peak, mean } of daysOf(old)) put.run(tag, start, peak, mean)
+    for (const { start, peak, mean } of aggregateDays(old)) put.run(tag, start, peak, mean)
     const last = this.#db
-      .prepare<[string, number], Hour>(
+      .prepare<[string, number], UsageHour>(
         'select * from usage_hours where tag = ? and start < ? order by start desc limit 1',
       )
       .get(tag, border)
@@ -230,21 +250,21 @@ export class UsageHistory {
       this.#db
         .prepare('insert or ignore into usage_hours values (?, ?, ?, 0, ?, ?)')
         .run(tag, border, last.last, last.last, border)
-    this.#db.prepare('delete from usage_days where tag = ? and start < ?').run(tag, at - DAYS_KEPT)
+    this.#db.prepare('delete from usage_days where tag = ? and start < ?').run(tag, at - DAY_RETENTION_MS)
   }
 }
 
-const hourOf = (at: Instant): Instant => Math.floor(at / HOUR) * HOUR
-const dayOf = (at: Instant): Instant => Math.floor(at / DAY) * DAY
-const rounded = (mean: number): number => Math.round(mean * 100) / 100
+const toHourStart = (at: Instant): Instant => Math.floor(at / HOUR) * HOUR
+const toDayStart = (at: Instant): Instant => Math.floor(at / DAY) * DAY
+const roundToHundredths = (mean: number): number => Math.round(mean * 100) / 100
 
-function daysOf(
+function aggregateDays(
   hours: readonly { start: number; peak: number; mean: number; lasted: number }[],
 ): { start: number; peak: number; mean: number }[] {
   const days = new Map<number, { peak: number; area: number; lasted: number }>()
   for (const { start, peak, mean, lasted } of hours) {
-    const day = days.get(dayOf(start)) ?? { peak: 0, area: 0, lasted: 0 }
-    days.set(dayOf(start), {
+    const day = days.get(toDayStart(start)) ?? { peak: 0, area: 0, lasted: 0 }
+    days.set(toDayStart(start), {
       peak: Math.max(day.peak, peak),
       area: day.area + mean * lasted,
       lasted: day.lasted + lasted,

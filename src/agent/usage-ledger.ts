@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import type { Position } from '../../machines/index.ts'
+import type { AgentSnapshot } from '../../machines/index.ts'
 import { countSchema, MAX_COUNT } from '../core/entitlement.ts'
 import { LicensingError } from '../core/errors.ts'
 import type { ProductProfile } from '../core/profile.ts'
 import type { Instant } from '../core/time.ts'
-import { checked } from '../core/validate.ts'
+import { validate } from '../core/validate.ts'
 import type { AgentCore } from './agent-core.ts'
 import type { ModuleSlot } from './module-slot.ts'
 import type { LicenseHold } from './product-module.ts'
@@ -22,7 +22,10 @@ class UsageHold implements LicenseHold {
 
   constructor(ledger: UsageLedger, wanted: Readonly<Record<string, number>>) {
     this.#ledger = ledger
-    this.#more = Object.entries(wanted).map(([tag, count]) => [tag, Math.max(0, count - ledger.inUse(tag))])
+    this.#more = Object.entries(wanted).map(([tag, count]) => [
+      tag,
+      Math.max(0, count - ledger.countInUse(tag)),
+    ])
   }
 
   count(tag: string): number {
@@ -71,7 +74,7 @@ export class UsageLedger {
     const { store } = this.#core
     const stored = store.read('declared', declaredSchema)
     if (stored) return stored
-    const declared = { ...this.#core.runner.position.context.usage.counts }
+    const declared = { ...this.#core.runner.snapshot.context.usage.counts }
     store.commit(() => {
       store.write('declared', declared)
     })
@@ -79,13 +82,13 @@ export class UsageLedger {
   }
 
   /** Returns how many of a tag are in use: declared, counted by the module, and held. */
-  inUse(tag: string): number {
+  countInUse(tag: string): number {
     if (!this.#core.profile.tags.some((known) => known.tag === tag)) return 0
     const counted = this.#module.counts()[tag] ?? 0
-    return Math.min(MAX_COUNT, (this.#declared[tag] ?? 0) + counted + this.#held(tag))
+    return Math.min(MAX_COUNT, (this.#declared[tag] ?? 0) + counted + this.#countHeld(tag))
   }
 
-  #held(tag: string): number {
+  #countHeld(tag: string): number {
     return this.#holds.reduce((sum, hold) => sum + hold.count(tag), 0)
   }
 
@@ -107,7 +110,7 @@ export class UsageLedger {
 
   /** What a process held when it ended is in use no more. */
   releaseStaleHolds(): void {
-    if (this.#changes().length > 0) this.change(() => undefined)
+    if (this.#findChanges().length > 0) this.change(() => undefined)
   }
 
   /**
@@ -116,21 +119,21 @@ export class UsageLedger {
    * @param hold licenses that the work uses from here on
    * @throws LicensingError STORE_FULL, STORE_UNWRITABLE: nothing is changed
    */
-  change(work: (position: Position) => void, hold?: LicenseHold | null): void {
+  change(work: (snapshot: AgentSnapshot) => void, hold?: LicenseHold | null): void {
     for (const one of this.#holds) if (one === hold) one.isActive = false
-    this.#core.runner.runInTransaction((position) => {
-      work(position)
-      return this.#changes()
+    this.#core.runner.runInTransaction((snapshot) => {
+      work(snapshot)
+      return this.#findChanges()
     })
   }
 
   /** The tags whose count is not what the machine has: each is an event in the same transaction. */
-  #changes(): { tag: string; count: number }[] {
-    const { counts } = this.#core.runner.position.context.usage
+  #findChanges(): { tag: string; count: number }[] {
+    const { counts } = this.#core.runner.snapshot.context.usage
     // A tag that the profile has no more is not in use any more.
     const tags = new Set([...this.#core.profile.tags.map(({ tag }) => tag), ...Object.keys(counts)])
     return [...tags].flatMap((tag) => {
-      const count = this.inUse(tag)
+      const count = this.countInUse(tag)
       return count === (counts[tag] ?? 0) ? [] : [{ tag, count }]
     })
   }
@@ -143,11 +146,11 @@ export class UsageLedger {
   setDeclaredUsage(tag: string, count: number): void {
     const { device, clock, profile, runner, store } = this.#core
     device.requireOpen()
-    if (!profile.tags.some((known) => known.tag === tag)) throw unknownTag(profile, tag)
-    const declared = checked(countSchema, count, `count of ${tag}`)
+    if (!profile.tags.some((known) => known.tag === tag)) throw unknownTagError(profile, tag)
+    const declared = validate(countSchema, count, `count of ${tag}`)
     const at = clock.now()
     if (declared > (this.#declared[tag] ?? 0)) {
-      const refusal = createUsagePolicy(runner.position, profile, at).checkAction('usage')
+      const refusal = createUsagePolicy(runner.snapshot, profile, at).checkAction('usage')
       if (refusal) {
         const { code } = refusal
         const reason = `No more of ${tag} can be used: ${refusal.message}`
@@ -162,7 +165,7 @@ export class UsageLedger {
     try {
       runner.runInTransaction(() => {
         store.write('declared', this.#declared)
-        return [{ tag, count: this.inUse(tag) }]
+        return [{ tag, count: this.countInUse(tag) }]
       })
     } catch (error) {
       this.#declared = before
@@ -180,18 +183,18 @@ export class UsageLedger {
   }
 
   /** Completes what belongs to every transaction: what the module has to add, and the history of what is in use. */
-  #beforeCommit(after: Position, at: Instant): void {
+  #beforeCommit(after: AgentSnapshot, at: Instant): void {
     this.#module.state?.beforeCommit({ at, isLicensed: isLicensed(after) })
     this.#module.storeCounts()
     for (const [tag, count] of Object.entries(after.context.usage.counts)) {
-      const used = count - this.#held(tag)
+      const used = count - this.#countHeld(tag)
       if (used !== this.history.currentCount(tag)) this.history.record(tag, used, at)
     }
     this.history.flush()
   }
 }
 
-const unknownTag = ({ tags }: ProductProfile, tag: string): LicensingError =>
+const unknownTagError = ({ tags }: ProductProfile, tag: string): LicensingError =>
   new LicensingError(
     'UNKNOWN_TAG',
     `The product has no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; it has ${tags.map((known) => known.tag).join(', ')}.`,

@@ -1,8 +1,8 @@
-import { type Position, stateWord } from '../../machines/index.ts'
+import { type AgentSnapshot, getLicenseState } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
 import type { ProductProfile } from '../core/profile.ts'
 import type { Instant } from '../core/time.ts'
-import { functionality } from './status.ts'
+import { getFunctionality } from './status.ts'
 
 /** What the product may do in a state, and why not. */
 export interface UsagePolicy {
@@ -16,14 +16,19 @@ export interface UsagePolicy {
 export const isLicenseManagement = (action: string): boolean => action.startsWith('license-')
 
 /** Creates the policy of a state: what the machine says, and the product's own policies beside it. */
-export function createUsagePolicy(position: Position, profile: ProductProfile, now: Instant): UsagePolicy {
-  const { functionalityReason: restrictionReason } = functionality(position, now)
-  const denied = profile.policies.deniedActions[stateWord(position.value)]
+export function createUsagePolicy(
+  snapshot: AgentSnapshot,
+  profile: ProductProfile,
+  now: Instant,
+): UsagePolicy {
+  const { functionalityReason: restrictionReason } = getFunctionality(snapshot, now)
+  const denied = profile.policies.deniedActions[getLicenseState(snapshot.value)]
   return {
     restrictionReason,
     checkAction: (action) => {
       if (isLicenseManagement(action)) return null
-      if (restrictionReason !== null) return new LicensingError(restrictionCode(position), restrictionReason)
+      if (restrictionReason !== null)
+        return new LicensingError(getRestrictionCode(snapshot), restrictionReason)
       if (denied?.actions.includes(action)) return new LicensingError('POLICY_REFUSED', denied.reason)
       return null
     },
@@ -31,26 +36,26 @@ export function createUsagePolicy(position: Position, profile: ProductProfile, n
 }
 
 /** Why only license management works, as an error code. */
-function restrictionCode({ value, context }: Position) {
+function getRestrictionCode({ value, context }: AgentSnapshot) {
   if (context.reservation.current?.stage === 'returning') return 'RESERVATION_RETURNING'
-  return stateWord(value) === 'reserved' ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED'
+  return getLicenseState(value) === 'reserved' ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED'
 }
 
 /** Keeps the policy of the present state, so that asking takes no more than a lookup. */
 export class UsagePolicyCache {
   readonly #profile: ProductProfile
-  #cached: { readonly position: Position; readonly policy: UsagePolicy } | null = null
+  #cached: { readonly position: AgentSnapshot; readonly policy: UsagePolicy } | null = null
 
   constructor(profile: ProductProfile) {
     this.#profile = profile
   }
 
-  get(position: Position, now: () => Instant): UsagePolicy {
+  get(snapshot: AgentSnapshot, now: () => Instant): UsagePolicy {
     // Under a reservation a term may have ended since.
-    if (this.#cached?.position === position && stateWord(position.value) !== 'reserved')
+    if (this.#cached?.position === snapshot && getLicenseState(snapshot.value) !== 'reserved')
       return this.#cached.policy
-    const policy = createUsagePolicy(position, this.#profile, now())
-    this.#cached = { position, policy }
+    const policy = createUsagePolicy(snapshot, this.#profile, now())
+    this.#cached = { position: snapshot, policy }
     return policy
   }
 }

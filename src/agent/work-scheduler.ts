@@ -1,5 +1,5 @@
-import { nextDueAt } from '../../machines/index.ts'
-import { asLicensingError } from '../core/errors.ts'
+import { nextDeadline } from '../../machines/index.ts'
+import { toLicensingError } from '../core/errors.ts'
 import { MINUTE } from '../core/time.ts'
 import type { LicenseClock } from './license-clock.ts'
 import type { AgentLogger } from './logger.ts'
@@ -39,7 +39,7 @@ export class WorkScheduler {
         tick()
       } catch (error) {
         // On a full disk for example. Nothing has changed, and the next tick charges what this one could not.
-        this.#logger.error('a heartbeat could not be written', { reason: asLicensingError(error).message })
+        this.#logger.error('a heartbeat could not be written', { reason: toLicensingError(error).message })
       }
     })
     this.#runner.recordNotice('AGENT_READY')
@@ -58,7 +58,7 @@ export class WorkScheduler {
         },
         (error: unknown) => {
           // The outcome could not be written, on a full disk for example: the request is still there, for the next tick.
-          this.#logger.error('a request could not be concluded', { reason: asLicensingError(error).message })
+          this.#logger.error('a request could not be concluded', { reason: toLicensingError(error).message })
         },
       )
     }
@@ -66,7 +66,7 @@ export class WorkScheduler {
   }
 
   #scheduleTick(): void {
-    const dueAt = nextDueAt(this.#runner.position)
+    const dueAt = nextDeadline(this.#runner.snapshot)
     if (dueAt === null) return
     const wait = dueAt - this.#clock.now()
     if (wait < MINUTE) this.#ticks?.scheduleWithin(wait)

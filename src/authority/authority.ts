@@ -6,24 +6,24 @@ import { systemClock } from '../core/system-clock.ts'
 import { checkPrivateDirectory } from '../storage/private-files.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import { AuditService } from './audit/audit-service.ts'
-import { endRestore } from './backup/restore-marker.ts'
+import { markRestoreFinished } from './backup/restore-marker.ts'
 import { AuthorityClock } from './context/authority-clock.ts'
 import { AuthorityTransactions } from './context/transactions.ts'
 import { ExchangeEndpoint } from './exchange/request-endpoint.ts'
 import { ApiClients } from './identity/api-clients.ts'
-import { SignIns } from './identity/session-store.ts'
-import { People } from './identity/users.ts'
-import { settleProfile } from './inventory/stored-profile.ts'
+import { SignInStore } from './identity/session-store.ts'
+import { UserRepository } from './identity/users.ts'
+import { resolveProfile } from './inventory/stored-profile.ts'
 import { Credentials } from './keys/credentials.ts'
 import { BackgroundWork } from './maintenance/background-work.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
 import { Mailer } from './notifications/mailer.ts'
-import { NotificationDoor } from './notifications/notification-service.ts'
-import { WebhookDoor } from './notifications/webhook-service.ts'
-import { type AuthorityObserver, unobserved } from './observer.ts'
+import { NotificationService } from './notifications/notification-service.ts'
+import { WebhookService } from './notifications/webhook-service.ts'
+import { type AuthorityObserver, noopObserver } from './observer.ts'
 import { Schedules } from './reports/schedules.ts'
-import { SyncDoor } from './satellite-sync/sync-service.ts'
-import { SatelliteDoor } from './satellites/satellite-service.ts'
+import { SyncService } from './satellite-sync/sync-service.ts'
+import { SatelliteService } from './satellites/satellite-service.ts'
 import { AccountService } from './services/account-service.ts'
 import { AlertService } from './services/alert-service.ts'
 import { BackupService } from './services/backup-service.ts'
@@ -54,9 +54,9 @@ export interface OpenOptions {
   /** Lets `profile` replace the stored one: an event of the log. No tag in use is dropped. Default: false. */
   readonly replaceProfile?: boolean
   /** A road to the manager of one's own, for tests. */
-  readonly connect?: (settings: TransportSettings) => Transport
+  readonly createTransport?: (settings: TransportSettings) => Transport
   /** Sees what it does: metrics, traces. */
-  readonly observe?: AuthorityObserver
+  readonly observer?: AuthorityObserver
 }
 
 /** Who may do what with an authority, and how it proves who it is. */
@@ -66,11 +66,11 @@ export interface SecurityServices {
   /** Its keys and certificates: shown, replaced, taken off the machine. */
   readonly trust: TrustService
   /** The people who sign in at its page. */
-  readonly users: People
+  readonly users: UserRepository
   /** The programs that use its REST API. */
   readonly apiClients: ApiClients
   /** The sessions of its page, and the wrong passwords of each address. */
-  readonly signIns: SignIns
+  readonly signIns: SignInStore
   /** Who did what, and what was refused. */
   readonly audit: AuditService
 }
@@ -84,9 +84,9 @@ export interface OperationServices {
   readonly schedules: Schedules
   readonly stats: StatsService
   /** People who are told by e-mail. */
-  readonly notifications: NotificationDoor
+  readonly notifications: NotificationService
   /** Programs that are told of events. */
-  readonly webhooks: WebhookDoor
+  readonly webhooks: WebhookService
   readonly mail: Mailer
   readonly backups: BackupService
   /** The exchanges with agents and satellites. */
@@ -94,7 +94,7 @@ export interface OperationServices {
   readonly server: AuthorityServer
 }
 
-const silent: ServerLogger = { info: () => undefined, error: () => undefined }
+const noopLogger: ServerLogger = { info: () => undefined, error: () => undefined }
 
 /**
  * The licensing authority: smart accounts and their pools, tokens, product instances, and the answers to their
@@ -110,21 +110,21 @@ export class Authority {
   readonly instances: InstanceService
   readonly reservations: ReservationService
   /** A manager's satellites. */
-  readonly satellites: SatelliteDoor
+  readonly satellites: SatelliteService
   /** A satellite's synchronization with its manager. */
-  readonly sync: SyncDoor
+  readonly sync: SyncService
   readonly security: SecurityServices
   readonly operations: OperationServices
   readonly #context: AuthorityTransactions
 
   private constructor(
     context: AuthorityTransactions,
-    { dataDir, connect, logger = silent, observe = unobserved }: OpenOptions,
+    { dataDir, createTransport, logger = noopLogger, observer = noopObserver }: OpenOptions,
   ) {
     this.#context = context
     const { store } = context
-    store.observe = (seconds) => {
-      observe.transaction(seconds)
+    store.onTransaction = (seconds) => {
+      observer.transaction(seconds)
     }
     this.accounts = new AccountService(context)
     this.orders = new OrderService(context)
@@ -132,10 +132,10 @@ export class Authority {
     this.tokens = new TokenService(context)
     this.instances = new InstanceService(context)
     this.reservations = new ReservationService(context)
-    this.satellites = new SatelliteDoor(context)
-    this.sync = new SyncDoor(context, connect)
+    this.satellites = new SatelliteService(context)
+    this.sync = new SyncService(context, createTransport)
     this.security = createSecurity(context)
-    const endpoint = new ExchangeEndpoint(context, this.satellites, { observer: observe, logger })
+    const endpoint = new ExchangeEndpoint(context, this.satellites, { observer, logger })
     this.operations = createOperations(context, {
       dataDir,
       logger,
@@ -155,9 +155,9 @@ export class Authority {
     try {
       const { credentials, profile, issued } = await store.transaction(async (tx) => {
         const credentials = await Credentials.load(dataDir, tx)
-        if (store.kind === 'postgres') await endRestore(tx)
+        if (store.kind === 'postgres') await markRestoreFinished(tx)
         const issued = await TimeFloor.read(tx)
-        const profile = await settleProfile(tx, options, Math.max(clock.wall(), issued))
+        const profile = await resolveProfile(tx, options, Math.max(clock.wall(), issued))
         return { credentials, profile, issued }
       })
       const time = new AuthorityClock(clock, credentials.keyRing.identity.role, issued)
@@ -196,13 +196,13 @@ export class Authority {
 function createSecurity(context: AuthorityTransactions): SecurityServices {
   const { store, credentials } = context
   const { id, role, test } = credentials.keyRing.identity
-  const users = new People(store)
+  const users = new UserRepository(store)
   return {
     identity: { id, role, test },
     trust: new TrustService(context),
     users,
     apiClients: new ApiClients(context, users),
-    signIns: new SignIns(store, context.clock),
+    signIns: new SignInStore(store, context.clock),
     audit: new AuditService(context),
   }
 }
@@ -213,15 +213,15 @@ function createOperations(
     dataDir: string
     logger: ServerLogger
     endpoint: ExchangeEndpoint
-    sync: SyncDoor
+    sync: SyncService
     audit: AuditService
   },
 ): OperationServices {
   const { dataDir, logger, endpoint, sync, audit } = parts
   const services = {
     schedules: new Schedules(context),
-    notifications: new NotificationDoor(context),
-    webhooks: new WebhookDoor(context),
+    notifications: new NotificationService(context),
+    webhooks: new WebhookService(context),
     mail: new Mailer(context),
   }
   const isSatellite = context.credentials.keyRing.identity.role === 'satellite'

@@ -2,7 +2,7 @@
 export { Authority } from './authority.ts'
 export { restoreAuthority } from './backup/backup.ts'
 export { ALERT_TYPES, type AlertDocument, type AlertSeverity, type AlertType } from './alerts/alerts.ts'
-export type { Where } from './context/authority-context.ts'
+export type { AccountSelector } from './context/authority-context.ts'
 export type { InstanceDocument } from './inventory/instances.ts'
 export type { LicenseTransaction } from './inventory/license-transactions.ts'
 export { type ReportDocument, type ReportKind, toCsv } from './reports/reports.ts'

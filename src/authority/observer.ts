@@ -1,4 +1,4 @@
-import type { ExchangeType } from '../protocol/messages.ts'
+import type { MessageType } from '../protocol/messages.ts'
 
 /** Where a request came from, as far as it can be told apart from others. */
 export interface Origin {
@@ -7,11 +7,11 @@ export interface Origin {
   /** The trace that its sender says it is a part of (W3C Trace Context); null without. */
   readonly traceparent: string | null
   /** Hears the trace that an exchange of it is a part of, as soon as it is known. */
-  readonly traced?: (traceId: string) => void
+  readonly onTrace?: (traceId: string) => void
 }
 
 /** A request of this process. */
-export const inProcess: Origin = { requestId: null, traceparent: null }
+export const IN_PROCESS_ORIGIN: Origin = { requestId: null, traceparent: null }
 
 /** What is done for an exchange, one after the other. */
 export type ExchangeStep = 'receive' | 'decide' | 'commit' | 'seal'
@@ -24,7 +24,7 @@ export interface ExchangeEnd {
 }
 
 /** Somebody who sees one exchange pass. */
-export interface ExchangeWatch {
+export interface ExchangeSpan {
   /** The trace it is a part of; null where none is kept. */
   readonly traceId: string | null
   /** A step begins, and the one before has ended. */
@@ -34,15 +34,15 @@ export interface ExchangeWatch {
 
 /** Somebody who sees what an authority does, and changes nothing of it: metrics, traces. */
 export interface AuthorityObserver {
-  exchange(type: ExchangeType | 'synchronise', origin: Origin): ExchangeWatch
+  exchange(type: MessageType | 'synchronize', origin: Origin): ExchangeSpan
   /** A transaction ended. @param seconds with the time it waited for the database */
   transaction(seconds: number): void
 }
 
-const unwatched: ExchangeWatch = { traceId: null, step: () => undefined, end: () => undefined }
+const noopSpan: ExchangeSpan = { traceId: null, step: () => undefined, end: () => undefined }
 
 /** Nobody looks. */
-export const unobserved: AuthorityObserver = {
-  exchange: () => unwatched,
+export const noopObserver: AuthorityObserver = {
+  exchange: () => noopSpan,
   transaction: () => undefined,
 }

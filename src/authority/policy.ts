@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { DAY, HOUR, type Instant } from '../core/time.ts'
 import type { ErrorCode } from '../core/errors.ts'
 
-/** Periods the authority gives: identity certificates and authorizations (guide; agent-behaviour §3). */
-export const IDENTITY_LIFE = 365 * DAY
-export const AUTHORIZATION_LIFE = 90 * DAY
+/** Periods the authority gives: identity certificates and authorizations (guide; agent-behavior §3). */
+export const IDENTITY_LIFETIME = 365 * DAY
+export const AUTHORIZATION_LIFETIME = 90 * DAY
 /** When boxes come back by themselves, and how much earlier they may be asked to: never later (interfaces, "Next contact"). */
 const CONTACT_PERIOD = 30 * DAY
-const CONTACT_EARLIER = 3 * DAY
+const MAX_EARLY_CONTACT = 3 * DAY
 
 /**
  * When a box is asked to come back that came with many others: anywhere within the days before it would by itself.
@@ -15,13 +15,14 @@ const CONTACT_EARLIER = 3 * DAY
  * @param chance 0 to 1
  * @returns milliseconds from now
  */
-export const spreadContact = (chance: number): number => CONTACT_PERIOD - Math.floor(chance * CONTACT_EARLIER)
+export const jitterContactDelay = (chance: number): number =>
+  CONTACT_PERIOD - Math.floor(chance * MAX_EARLY_CONTACT)
 
 /** Certificates and deadlines begin this much in the past, for clocks that lag a little. */
-export const BACKDATED = 5 * 60_000
+export const BACKDATE_MS = 5 * 60_000
 
 /** What is known of a token when it is used. */
-export interface TokenFacts {
+export interface TokenState {
   readonly revokedAt: Instant | null
   readonly expiresAt: Instant
   readonly uses: number
@@ -31,7 +32,7 @@ export interface TokenFacts {
 }
 
 /** Why a token cannot be used at an instant; null when it can (R-TOK-4). */
-export function tokenRefusal(token: TokenFacts, at: Instant): { code: ErrorCode; message: string } | null {
+export function getTokenRefusal(token: TokenState, at: Instant): { code: ErrorCode; message: string } | null {
   if (token.revokedAt !== null) {
     return {
       code: 'TOKEN_REVOKED',
@@ -59,47 +60,47 @@ export function tokenRefusal(token: TokenFacts, at: Instant): { code: ErrorCode;
   return null
 }
 
-/** One lot of licences: counts while its term lasts. */
+/** One lot of licenses: counts while its term lasts. */
 export interface Lot {
   readonly quantity: number
   readonly startsAt: Instant
   readonly endsAt: Instant | null
 }
 
-/** How many licences a pool owns at an instant. */
-export const ownedAt = (lots: readonly Lot[], at: Instant): number =>
+/** How many licenses a pool owns at an instant. */
+export const countOwned = (lots: readonly Lot[], at: Instant): number =>
   lots.reduce(
     (sum, { quantity, startsAt, endsAt }) =>
       startsAt <= at && (endsAt === null || at < endsAt) ? sum + quantity : sum,
     0,
   )
 
-/** The rows of licences that last at an instant. */
-export const activeLots = <T extends { starts_at: Instant; ends_at: Instant | null }>(
+/** The rows of licenses that last at an instant. */
+export const filterActiveLots = <T extends { starts_at: Instant; ends_at: Instant | null }>(
   rows: readonly T[],
   at: Instant,
 ): T[] => rows.filter((row) => row.starts_at <= at && (row.ends_at === null || at < row.ends_at))
 
 /** The most that is owned at any instant from one on, up to another: what a mandate is for. */
-export const mostOwned = (lots: readonly Lot[], from: Instant, until: Instant): number =>
+export const computePeakOwned = (lots: readonly Lot[], from: Instant, until: Instant): number =>
   Math.max(
     0,
     ...[from, ...lots.map(({ startsAt }) => startsAt)]
       .filter((moment) => moment >= from && moment < until)
-      .map((moment) => ownedAt(lots, moment)),
+      .map((moment) => countOwned(lots, moment)),
   )
 
-/** A pool is in compliance while its licences cover what its instances use and reserve together (R-AUTH-2, R-ACC-2). */
-export const compliant = (pool: { owned: number; inUse: number; reserved: number }): boolean =>
+/** A pool is in compliance while its licenses cover what its instances use and reserve together (R-AUTH-2, R-ACC-2). */
+export const isCompliant = (pool: { owned: number; inUse: number; reserved: number }): boolean =>
   pool.inUse + pool.reserved <= pool.owned
 
-/** Reserved licences of one tag: count while their term lasts. */
-export interface ReservedPart {
+/** Reserved licenses of one tag: count while their term lasts. */
+export interface ReservedQuantity {
   readonly count: number
   readonly endsAt: Instant | null
 }
 
-const countAt = (parts: readonly ReservedPart[], at: Instant): number =>
+const countActive = (parts: readonly ReservedQuantity[], at: Instant): number =>
   parts.reduce((sum, { count, endsAt }) => (endsAt === null || at < endsAt ? sum + count : sum), 0)
 
 /**
@@ -108,41 +109,46 @@ const countAt = (parts: readonly ReservedPart[], at: Instant): number =>
  *
  * @param authorizations the parts of each authorization that the box may work from
  */
-export const heldAt = (authorizations: readonly (readonly ReservedPart[])[], at: Instant): number =>
-  Math.max(0, ...authorizations.map((parts) => countAt(parts, at)))
+export const countReserved = (
+  authorizations: readonly (readonly ReservedQuantity[])[],
+  at: Instant,
+): number => Math.max(0, ...authorizations.map((parts) => countActive(parts, at)))
 
 /**
  * The same as parts, each until its end: for whoever must know what is held without knowing of authorizations. What is held
  * never grows with time, since parts only end.
  */
-export function heldParts(authorizations: readonly (readonly ReservedPart[])[], at: Instant): ReservedPart[] {
+export function toReservedIntervals(
+  authorizations: readonly (readonly ReservedQuantity[])[],
+  at: Instant,
+): ReservedQuantity[] {
   const ends = [...new Set(authorizations.flat().map(({ endsAt }) => endsAt ?? Infinity))]
     .filter((end) => end > at)
     .sort((a, b) => b - a)
-  const parts: ReservedPart[] = []
+  const parts: ReservedQuantity[] = []
   let later = 0
   for (const end of ends) {
-    const held = heldAt(authorizations, end === Infinity ? Number.MAX_SAFE_INTEGER : end - 1)
-    if (held > later) parts.push({ count: held - later, endsAt: end === Infinity ? null : end })
-    later = held
+    const reserved = countReserved(authorizations, end === Infinity ? Number.MAX_SAFE_INTEGER : end - 1)
+    if (reserved > later) parts.push({ count: reserved - later, endsAt: end === Infinity ? null : end })
+    later = reserved
   }
   return parts
 }
 
 /**
- * Chooses which licences of a pool to reserve: the ones that last longest first. Never more than the pool owns beyond what is
+ * Chooses which licenses of a pool to reserve: the ones that last longest first. Never more than the pool owns beyond what is
  * held already and what is in use, now or at any later instant.
  *
  * @param pool its lots, what others hold of the tag at an instant, what is in use by those who are connected
  * @returns the parts; null when the pool has not so many
  */
-export function chooseLicenses(
+export function allocateLicenses(
   count: number,
-  pool: { lots: readonly Lot[]; held: (at: Instant) => number; inUse: number; at: Instant },
-): ReservedPart[] | null {
-  const { lots, held, at } = pool
-  // What others use is left to them for as long as the licences last that are left; what they use beyond is theirs to mend.
-  const inUse = Math.min(pool.inUse, Math.max(0, ownedAt(lots, at) - held(at) - count))
+  pool: { lots: readonly Lot[]; reservedAt: (at: Instant) => number; inUse: number; at: Instant },
+): ReservedQuantity[] | null {
+  const { lots, reservedAt, at } = pool
+  // What others use is left to them for as long as the licenses last that are left; what they use beyond is theirs to mend.
+  const inUse = Math.min(pool.inUse, Math.max(0, countOwned(lots, at) - reservedAt(at) - count))
   const ends = [...new Set(lots.map(({ endsAt }) => endsAt ?? Infinity))]
     .filter((end) => end > at)
     .sort((a, b) => b - a)
@@ -150,12 +156,12 @@ export function chooseLicenses(
   const moments = [at, ...lots.flatMap(({ startsAt, endsAt }) => [startsAt, endsAt ?? at])].filter(
     (moment) => moment >= at,
   )
-  const parts: ReservedPart[] = []
+  const parts: ReservedQuantity[] = []
   let left = count
   for (const end of ends) {
     const free = moments
       .filter((moment) => moment < end)
-      .map((moment) => ownedAt(lots, moment) - held(moment) - inUse - countAt(parts, moment))
+      .map((moment) => countOwned(lots, moment) - reservedAt(moment) - inUse - countActive(parts, moment))
     const taken = Math.min(left, Math.max(0, Math.min(...free)))
     if (taken > 0) parts.push({ count: taken, endsAt: end === Infinity ? null : end })
     left -= taken
@@ -164,13 +170,13 @@ export function chooseLicenses(
 }
 
 /** Boxes of one account that are offline, beyond which a satellite is less work than carrying codes (R-SLR-8). */
-export const OFFLINE_BOXES = 30
-export const SATELLITE_ADVICE = `More than ${OFFLINE_BOXES} boxes of the account are offline: a disconnected satellite would serve them with less work.`
+export const SATELLITE_RECOMMENDED_AT = 30
+export const SATELLITE_RECOMMENDATION = `More than ${SATELLITE_RECOMMENDED_AT} boxes of the account are offline: a disconnected satellite would serve them with less work.`
 
 /** Wrong codes that may be entered for one reservation within an hour (trust §11). */
-export const WRONG_CODES = 10
-export const WRONG_CODES_WITHIN = HOUR
+export const MAX_CODE_ATTEMPTS = 10
+export const CODE_ATTEMPT_WINDOW_MS = HOUR
 
 /** A smart account as a token names it: short, and no secret. */
-export const accountTag = (domain: string): string =>
+export const hashAccountDomain = (domain: string): string =>
   createHash('sha256').update(domain).digest('base64url').slice(0, 11)

@@ -12,7 +12,7 @@ import {
 import { dirname } from 'node:path'
 import { LicensingError } from '../core/errors.ts'
 import { fsyncDirectory } from '../storage/private-files.ts'
-import { fileFailure } from './secrets.ts'
+import { toFileError } from './secrets.ts'
 
 /**
  * Where a file will be: what a symbolic link leads to. A directory or a device is not written over.
@@ -69,12 +69,12 @@ export function writeStreamAtomically(
       })
       return bytes
     },
-    () => WRITTEN,
+    () => ALREADY_WRITTEN,
   )
 }
 
 /** What was to be written was, piece by piece. */
-const WRITTEN = Buffer.alloc(0)
+const ALREADY_WRITTEN = Buffer.alloc(0)
 
 async function writeAtomically<T>(
   path: string,
@@ -82,7 +82,7 @@ async function writeAtomically<T>(
   contents: (done: T) => string | Buffer | null,
 ): Promise<T> {
   if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The file to write has no name.')
-  const unwritable = (thrown: unknown) => fileFailure('FILE_UNWRITABLE', path, thrown)
+  const unwritable = (error: unknown) => toFileError('FILE_UNWRITABLE', path, error)
   let fd: number
   let place: string
   let temporary: string
@@ -91,27 +91,27 @@ async function writeAtomically<T>(
     temporary = `${place}.${randomBytes(6).toString('hex')}`
     // Made here and now: what lies there already, or leads elsewhere, is not written to.
     fd = openSync(temporary, 'wx', 0o600)
-  } catch (thrown) {
-    throw unwritable(thrown)
+  } catch (error) {
+    throw unwritable(error)
   }
   try {
     const done = await work((chunk) => {
       try {
         writeFileSync(fd, chunk)
-      } catch (thrown) {
-        throw unwritable(thrown)
+      } catch (error) {
+        throw unwritable(error)
       }
     })
     try {
       const whole = contents(done)
-      if (whole !== null && whole !== WRITTEN) writeFileSync(fd, whole)
+      if (whole !== null && whole !== ALREADY_WRITTEN) writeFileSync(fd, whole)
       fsyncSync(fd)
       if (whole !== null) {
         renameSync(temporary, place)
         fsyncDirectory(dirname(place))
       }
-    } catch (thrown) {
-      throw unwritable(thrown)
+    } catch (error) {
+      throw unwritable(error)
     }
     return done
   } finally {

@@ -5,7 +5,7 @@ import { printText } from './output.ts'
 const takesValue = (option: Option): boolean => option.required || option.optional
 
 /** The word and its choices, as a line of a shell `case`. */
-const choicesOf = (words: readonly string[], choices: readonly string[] | undefined): string[] =>
+const formatChoices = (words: readonly string[], choices: readonly string[] | undefined): string[] =>
   choices === undefined
     ? []
     : [`    ${words.map((word) => `'${word}'`).join('|')}) words='${choices.join(' ')}' ;;`]
@@ -15,11 +15,11 @@ export const createCompletionCommand = (program: Command): Command =>
   createCommand('completion')
     .description('a completion script for bash: source it, or put it in /etc/bash_completion.d')
     .action(() => {
-      printText(bashCompletion(program))
+      printText(createBashCompletion(program))
     })
 
 /** A completion script for bash, from the commands as they are: their words, their options, and what those take. */
-export function bashCompletion(program: Command): string {
+export function createBashCompletion(program: Command): string {
   const words: string[] = []
   const values: string[] = []
   const withValue = new Set<string>()
@@ -33,11 +33,11 @@ export function bashCompletion(program: Command): string {
         : program.options.flatMap(({ long }) => (long && long !== '--version' ? [long] : []))),
       '--help',
     ]
-    words.push(...choicesOf([path], choices))
+    words.push(...formatChoices([path], choices))
     for (const option of command.options) {
       if (!option.long || !takesValue(option)) continue
       withValue.add(option.long)
-      values.push(...choicesOf([`${path} ${option.long}`.trim()], option.argChoices))
+      values.push(...formatChoices([`${path} ${option.long}`.trim()], option.argChoices))
     }
     for (const one of command.commands) walk(one, `${path} ${one.name()}`.trim())
   }

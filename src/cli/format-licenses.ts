@@ -1,4 +1,4 @@
-/** Licences as a person reads them: how many of what, until when. */
+/** Licenses as a person reads them: how many of what, until when. */
 export const formatLicenses = (
   licenses: readonly { tag: string; count: number; endsAt: string | null }[],
 ): string =>

@@ -4,13 +4,13 @@ import { LicensingError } from '../core/errors.ts'
 import { LOG_LEVELS } from './log-options.ts'
 import { redact } from './redact.ts'
 
-function positive(text: string, option: string): number {
+function parsePositiveInteger(text: string, option: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
   throw new LicensingError('INVALID_ARGUMENT', `${option} is a whole number, 1 or more.`)
 }
 
 /** A value in a line for people: bare where it is one word. */
-const word = (value: unknown): string =>
+const formatValue = (value: unknown): string =>
   typeof value === 'string' && /^[\w.:/@+-]+$/.test(value) ? value : JSON.stringify(value)
 
 /**
@@ -30,8 +30,8 @@ export function createLogger(options: {
   const { logFile, logLevel, logFormat = 'json', logMaxSize = '10485760', logMaxFiles = '5' } = options
   const { format, transports } = winston
   const [maxsize, maxFiles] = [
-    positive(logMaxSize, '--log-max-size'),
-    positive(logMaxFiles, '--log-max-files'),
+    parsePositiveInteger(logMaxSize, '--log-max-size'),
+    parsePositiveInteger(logMaxFiles, '--log-max-files'),
   ]
   const hide = format((info) => Object.assign(info, redact({ ...info })))
   const lines =
@@ -43,7 +43,7 @@ export function createLogger(options: {
             level.padEnd(5),
             // A line stays a line, whatever is in it.
             String(message).replace(/\p{Cc}/gu, '\u{fffd}'),
-            ...Object.entries(fields).map(([name, value]) => `${name}=${word(value)}`),
+            ...Object.entries(fields).map(([name, value]) => `${name}=${formatValue(value)}`),
           ].join(' '),
         )
   /* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types name its base class twice */

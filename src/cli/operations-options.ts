@@ -29,6 +29,6 @@ export function addOperationsOptions(command: Command): Command {
 }
 
 /** Where metrics are served: on this machine unless a host is named. @throws LicensingError INVALID_ARGUMENT */
-export function metricsAddress(text: string): { host: string; port: number } {
+export function parseMetricsAddress(text: string): { host: string; port: number } {
   return parseAddress(/^:?\d+$/.test(text) ? `127.0.0.1:${text.replace(':', '')}` : text)
 }

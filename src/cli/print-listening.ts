@@ -1,8 +1,8 @@
 import { printText } from './output.ts'
-import { pageText } from './page-text.ts'
+import { formatPage } from './format-page.ts'
 
 /** Where it serves, as programs are told; people are told the same in words. */
-export interface Serving {
+export interface ListeningInfo {
   readonly listening: string
   readonly firstPasswordFile: string | null
   readonly workers?: number
@@ -14,17 +14,17 @@ export interface Serving {
 }
 
 /** Says where it serves: one line of JSON, or text. */
-export function printListening(json: boolean, told: Serving): void {
+export function printListening(json: boolean, info: ListeningInfo): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify(told)}\n`)
+    process.stdout.write(`${JSON.stringify(info)}\n`)
     return
   }
-  const { listening, firstPasswordFile } = told
-  printText(`listening on ${listening}${told.workers === undefined ? '' : `, by ${told.workers} workers`}`)
-  printText(pageText('Software Manager', { url: listening, firstPasswordFile }))
-  for (const url of [told.metrics ?? []].flat()) printText(`metrics on ${url}/metrics`)
-  if (told.connectProxy !== undefined)
-    printText(`CONNECT proxy on ${told.connectProxy}, its CA is in ${told.connectCa ?? ''}`)
-  if (told.management !== undefined)
-    printText(`management on ${told.management}, its bearer is in ${told.bearerFile ?? ''}`)
+  const { listening, firstPasswordFile } = info
+  printText(`listening on ${listening}${info.workers === undefined ? '' : `, by ${info.workers} workers`}`)
+  printText(formatPage('Software Manager', { url: listening, firstPasswordFile }))
+  for (const url of [info.metrics ?? []].flat()) printText(`metrics on ${url}/metrics`)
+  if (info.connectProxy !== undefined)
+    printText(`CONNECT proxy on ${info.connectProxy}, its CA is in ${info.connectCa ?? ''}`)
+  if (info.management !== undefined)
+    printText(`management on ${info.management}, its bearer is in ${info.bearerFile ?? ''}`)
 }

@@ -10,7 +10,7 @@ export interface ProxyOptions {
 }
 
 /** The settings of a proxy from the command line, and where they came from in words. */
-export async function proxySettings(
+export async function readProxySettings(
   url: string,
   options: ProxyOptions,
 ): Promise<{ settings: TransportSettings; how: string }> {
@@ -20,7 +20,7 @@ export async function proxySettings(
         'USAGE',
         '--from-environment takes the place of --via, --username and --password-file.',
       )
-    return fromEnvironment(url, process.env)
+    return readEnvironmentProxy(url, process.env)
   }
   const { via, username } = options
   if (via === undefined)
@@ -55,7 +55,7 @@ async function readPassword({ username, passwordFile }: ProxyOptions): Promise<s
 }
 
 /** What the environment says of a proxy, adopted on purpose: it is stored, and the environment is not asked again. */
-function fromEnvironment(
+function readEnvironmentProxy(
   url: string,
   environment: NodeJS.ProcessEnv,
 ): { settings: TransportSettings; how: string } {

@@ -13,17 +13,17 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/(\w:\/\/)[^\s/@]+@/g, `$1${HIDDEN}@`],
 ]
 
-const hideIn = (text: string): string =>
+const redactText = (text: string): string =>
   SECRETS.reduce((left, [form, instead]) => left.replace(form, instead), text)
 
 /**
- * What goes into a log, without what looks like a secret by its name or form. A second line of defence: the callers word
+ * What goes into a log, without what looks like a secret by its name or form. A second line of defense: the callers word
  * their lines from public facts.
  */
 export function redact(value: unknown, name = ''): unknown {
   if (typeof value === 'string') {
     const isCode = name === 'code' && ERROR_CODE.test(value)
-    return SECRET_FIELD.test(name) && !isCode ? HIDDEN : hideIn(value)
+    return SECRET_FIELD.test(name) && !isCode ? HIDDEN : redactText(value)
   }
   if (Array.isArray(value)) return value.map((one) => redact(one))
   if (typeof value !== 'object' || value === null) return value

@@ -7,7 +7,7 @@ const GLOBAL_VALUES = ['--data-dir', '--account']
 const GLOBAL_FLAGS = ['--json']
 
 /** Moves the program's own options to the front, wherever they were written. */
-function globalsFirst(program: Command, words: readonly string[]): string[] {
+function hoistGlobalOptions(program: Command, words: readonly string[]): string[] {
   const known = new Set(program.options.map(({ long }) => long))
   const front: string[] = []
   const rest: string[] = []
@@ -41,26 +41,26 @@ export async function runCli(program: Command): Promise<void> {
 }
 
 async function execute(program: Command): Promise<number> {
-  const words = globalsFirst(program, process.argv.slice(2))
+  const words = hoistGlobalOptions(program, process.argv.slice(2))
   const json = words.includes('--json')
   try {
     await program.parseAsync(words, { from: 'user' })
     // Not 0 where a command has only handed on what another process has said.
     return Number(process.exitCode ?? 0)
-  } catch (thrown) {
-    if (!(thrown instanceof CommanderError)) return printFailure(thrown, json)
-    if (thrown.exitCode === 0) return 0
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return printFailure(error, json)
+    if (error.exitCode === 0) return 0
     // Without a command, or with half of one, the help is the answer.
     const message =
-      thrown.code === 'commander.help'
+      error.code === 'commander.help'
         ? 'No command was given, or only half of one.'
-        : sentence(thrown.message.replace(/^error: /, ''))
+        : toSentence(error.message.replace(/^error: /, ''))
     return printFailure(new LicensingError('USAGE', message), json)
   }
 }
 
 /** The parser's words as a sentence: `Unknown command 'x'.` */
-function sentence(text: string): string {
+function toSentence(text: string): string {
   const trimmed = text.trim()
   const begun = trimmed.charAt(0).toUpperCase() + trimmed.slice(1)
   return /[.?!]$/.test(begun) ? begun : `${begun}.`

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { LicensingError } from '../core/errors.ts'
 import { errnoCode } from '../core/errno-code.ts'
 
-const FILE_WORDS: Readonly<Record<string, string>> = {
+const ERRNO_MESSAGES: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or directory',
   EISDIR: 'it is a directory',
   ENOTDIR: 'part of its path is no directory',
@@ -13,23 +13,23 @@ const FILE_WORDS: Readonly<Record<string, string>> = {
 }
 
 /** Why a file could not be read or written, in words. */
-export function fileFailure(
+export function toFileError(
   code: 'FILE_UNREADABLE' | 'FILE_UNWRITABLE',
   path: string,
-  thrown: unknown,
+  error: unknown,
 ): LicensingError {
-  if (thrown instanceof LicensingError) return thrown
-  const errno = errnoCode(thrown) || 'unknown reason'
+  if (error instanceof LicensingError) return error
+  const errno = errnoCode(error) || 'unknown reason'
   const what = code === 'FILE_UNREADABLE' ? 'read' : 'written'
-  return new LicensingError(code, `The file ${path} could not be ${what}: ${FILE_WORDS[errno] ?? errno}.`)
+  return new LicensingError(code, `The file ${path} could not be ${what}: ${ERRNO_MESSAGES[errno] ?? errno}.`)
 }
 
 /** A file that was named on the command line. @throws LicensingError FILE_UNREADABLE */
 export function readFileArgument(path: string): string {
   try {
     return readFileSync(path, 'utf8')
-  } catch (thrown) {
-    throw fileFailure('FILE_UNREADABLE', path, thrown)
+  } catch (error) {
+    throw toFileError('FILE_UNREADABLE', path, error)
   }
 }
 
@@ -37,8 +37,8 @@ export function readFileArgument(path: string): string {
 export function readBytesArgument(path: string): Buffer {
   try {
     return readFileSync(path)
-  } catch (thrown) {
-    throw fileFailure('FILE_UNREADABLE', path, thrown)
+  } catch (error) {
+    throw toFileError('FILE_UNREADABLE', path, error)
   }
 }
 
@@ -73,11 +73,11 @@ export async function readSecret(given: {
     return text
   }
   const { default: password } = await import('@inquirer/password')
-  return asked(password({ message: given.what, mask: true }, { output: process.stderr }))
+  return awaitAnswer(password({ message: given.what, mask: true }, { output: process.stderr }))
 }
 
 /** An answer from the terminal; one that was broken off is a no. Standard output is for the result alone. */
-async function asked<T>(answer: Promise<T>): Promise<T> {
+async function awaitAnswer<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch {
@@ -95,7 +95,7 @@ export async function confirm(question: string, yes: boolean, remedy?: string): 
       ...(remedy !== undefined && { remedy }),
     })
   const { default: confirm } = await import('@inquirer/confirm')
-  if (!(await asked(confirm({ message: question, default: false }, { output: process.stderr })))) {
+  if (!(await awaitAnswer(confirm({ message: question, default: false }, { output: process.stderr })))) {
     throw new LicensingError('CONFIRMATION_REQUIRED', 'It was not confirmed; nothing was changed.', {
       remedy: 'Run it again and answer yes if you mean it.',
     })

@@ -6,11 +6,11 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
  */
 export function onShutdownSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let told = false
+    let isSignaled = false
     for (const signal of SIGNALS)
       process.on(signal, () => {
-        if (told) process.exit(1)
-        told = true
+        if (isSignaled) process.exit(1)
+        isSignaled = true
         resolve()
       })
   })

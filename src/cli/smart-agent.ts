@@ -64,13 +64,13 @@ program
   .addCommand(
     createUserCommand({
       json: cli.json,
-      reaches: false,
-      withDesk: async (work) => {
-        const { boxDesk } = await import('../console/device-console.ts')
+      supportsAccountScope: false,
+      withAuth: async (work) => {
+        const { createDeviceAuth } = await import('../console/device-console.ts')
         const { SmartAgent } = await import('../index.ts')
         if (!SmartAgent.exists(cli.dataDir()))
           throw new LicensingError('DATA_DIR_MISSING', `There is no agent in ${cli.dataDir()}.`)
-        return work(boxDesk(cli.dataDir()))
+        return work(createDeviceAuth(cli.dataDir()))
       },
     }),
   )

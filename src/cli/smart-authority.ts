@@ -32,7 +32,7 @@ process.umask(0o077)
 process.title = 'smart-authority'
 
 const program = createCommand('smart-authority')
-  .description('The licensing authority: smart accounts, tokens, licences and product instances.')
+  .description('The licensing authority: smart accounts, tokens, licenses and product instances.')
   .option(
     '--data-dir <dir>',
     'where the authority keeps its data (default: $SMART_AUTHORITY_DATA_DIR or /var/lib/smart-authority)',
@@ -65,11 +65,11 @@ program
   .addCommand(
     createUserCommand({
       json: cli.json,
-      reaches: true,
-      withDesk: (work) =>
+      supportsAccountScope: true,
+      withAuth: (work) =>
         cli.withAuthority(async (authority) => {
-          const { authorityDesk } = await import('../console/authority-console.ts')
-          return work(authorityDesk(authority, cli.dataDir()))
+          const { createAuthorityAuth } = await import('../console/authority-console.ts')
+          return work(createAuthorityAuth(authority, cli.dataDir()))
         }),
     }),
   )

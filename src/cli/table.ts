@@ -16,17 +16,17 @@ export async function printTable(
     style: { head: [], border: [], compact: true },
     ...fitColumns([columns, ...rows], width),
   })
-  for (const row of rows) table.push(row.map(cellOf))
+  for (const row of rows) table.push(row.map(toCell))
   printText(table.toString())
 }
 
 /** Names come from boxes and strangers: none of them moves the terminal, or begins a row of its own. */
-const cellOf = (cell: string | number): string | number =>
+const toCell = (cell: string | number): string | number =>
   typeof cell === 'number' ? cell : cell.replace(/[\p{Cc}\p{Cf}]/gu, '\u{fffd}')
 
 /** What a column needs beside its text: a blank at either side, and a border. */
-const AROUND = 3
-const NARROWEST = 10
+const CELL_PADDING = 3
+const MIN_COLUMN_WIDTH = 10
 
 /** Widths that fit a terminal, taken from the widest columns first; none where all of it fits. */
 export function fitColumns(
@@ -34,19 +34,19 @@ export function fitColumns(
   width: number,
 ): { colWidths: number[]; wordWrap: true; wrapOnWordBoundary: false } | object {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => String(row[i] ?? '').length)))
-  const total = () => widths.reduce((sum, one) => sum + one + AROUND, 1)
+  const total = () => widths.reduce((sum, one) => sum + one + CELL_PADDING, 1)
   if (total() <= width) return {}
   while (total() > width) {
     const widest = widths.indexOf(Math.max(...widths))
     const now = widths[widest] ?? 0
-    if (now <= NARROWEST) break
+    if (now <= MIN_COLUMN_WIDTH) break
     widths[widest] = now - 1
   }
   return { colWidths: widths.map((one) => one + 2), wordWrap: true, wrapOnWordBoundary: false }
 }
 
 /** A count as a bar of blocks, an eighth of one being the least that is drawn. */
-export function bar(value: number, most: number, width: number): string {
+export function renderBar(value: number, most: number, width: number): string {
   if (most <= 0 || value <= 0) return ''
   const eighths = Math.max(1, Math.round((value / most) * width * 8))
   const rest = ' ▏▎▍▌▋▊▉'.charAt(eighths % 8)

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
-import type { SignInDesk } from '../http/auth-service.ts'
-import type { Role } from '../http/users.ts'
+import type { AuthService } from '../http/auth-service.ts'
+import type { UserRole } from '../http/users.ts'
 import { createCommand } from './create-command.ts'
 import { printJson, printText } from './output.ts'
 import { printTable } from './table.ts'
@@ -8,19 +8,19 @@ import { printTable } from './table.ts'
 interface UserCli {
   readonly json: () => boolean
   /** Whether users can be kept to a smart account and a virtual account. */
-  readonly reaches: boolean
-  readonly withDesk: <T>(work: (desk: SignInDesk) => Promise<T>) => Promise<T>
+  readonly supportsAccountScope: boolean
+  readonly withAuth: <T>(work: (auth: AuthService) => Promise<T>) => Promise<T>
 }
 
 /** The commands for who may sign in at a page. */
-export function createUserCommand({ json, reaches, withDesk }: UserCli): Command {
+export function createUserCommand({ json, supportsAccountScope, withAuth }: UserCli): Command {
   const user = createCommand('user').description('who may sign in at the page')
   user
     .command('list')
     .description('list them')
     .action(() =>
-      withDesk(async (desk) => {
-        const users = await desk.list()
+      withAuth(async (auth) => {
+        const users = await auth.list()
         if (json()) printJson({ users })
         else
           await printTable(
@@ -43,13 +43,14 @@ export function createUserCommand({ json, reaches, withDesk }: UserCli): Command
         .choices(['administrator', 'user', 'viewer'])
         .default('user'),
     )
-  if (reaches) add.option('--virtual-account <name>', 'the one virtual account that the user is kept to')
-  add.action((name: string, options: { role: Role; virtualAccount?: string }, command: Command) =>
-    withDesk(async (desk) => {
+  if (supportsAccountScope)
+    add.option('--virtual-account <name>', 'the one virtual account that the user is kept to')
+  add.action((name: string, options: { role: UserRole; virtualAccount?: string }, command: Command) =>
+    withAuth(async (auth) => {
       const { account } = command.optsWithGlobals<{ account?: string }>()
-      printMade(
+      printOneTimePassword(
         json(),
-        await desk.add({
+        await auth.add({
           name,
           role: options.role,
           account: account ?? null,
@@ -63,8 +64,8 @@ export function createUserCommand({ json, reaches, withDesk }: UserCli): Command
     .description('give a user another one-time password; every session of theirs ends')
     .argument('<name>')
     .action((name: string) =>
-      withDesk(async (desk) => {
-        printMade(json(), await desk.reset(name))
+      withAuth(async (auth) => {
+        printOneTimePassword(json(), await auth.reset(name))
       }),
     )
   user
@@ -72,8 +73,8 @@ export function createUserCommand({ json, reaches, withDesk }: UserCli): Command
     .description('remove one; every session of theirs ends')
     .argument('<name>')
     .action((name: string) =>
-      withDesk(async (desk) => {
-        await desk.remove(name)
+      withAuth(async (auth) => {
+        await auth.remove(name)
         if (json()) printJson({ removed: name })
         else printText(`The user ${name} was removed.`)
       }),
@@ -83,9 +84,9 @@ export function createUserCommand({ json, reaches, withDesk }: UserCli): Command
     .description('who did what at the page, and what was refused: the newest first')
     .option('--limit <n>', 'how many', '200')
     .action((options: { limit: string }) =>
-      withDesk(async (desk) => {
-        const { wholeNumber } = await import('./authority/authority-cli.ts')
-        const audit = await desk.audit(wholeNumber(options.limit, 'limit'))
+      withAuth(async (auth) => {
+        const { parseWholeNumber } = await import('./authority/authority-cli.ts')
+        const audit = await auth.listAuditEntries(parseWholeNumber(options.limit, 'limit'))
         if (json()) printJson({ audit })
         else
           await printTable(
@@ -104,7 +105,7 @@ export function createUserCommand({ json, reaches, withDesk }: UserCli): Command
   return user
 }
 
-function printMade(json: boolean, made: { name: string; oneTimePassword: string }): void {
+function printOneTimePassword(json: boolean, made: { name: string; oneTimePassword: string }): void {
   if (json) printJson(made)
   else
     printText(

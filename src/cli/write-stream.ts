@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { open, rename, rm } from 'node:fs/promises'
 import { LicensingError } from '../core/errors.ts'
-import { fileFailure } from './secrets.ts'
+import { toFileError } from './secrets.ts'
 
 /**
  * Writes texts one after the other, as they come: into a file of this user alone, which is whole or not there, or to
@@ -22,20 +22,20 @@ export async function writeStream(path: string, texts: AsyncIterable<string>): P
     return bytes
   }
   const temporary = `${path}.${randomBytes(6).toString('hex')}`
-  const unwritable = (thrown: unknown) => fileFailure('FILE_UNWRITABLE', path, thrown)
-  const file = await open(temporary, 'wx', 0o600).catch((thrown: unknown) => {
-    throw unwritable(thrown)
+  const unwritable = (error: unknown) => toFileError('FILE_UNWRITABLE', path, error)
+  const file = await open(temporary, 'wx', 0o600).catch((error: unknown) => {
+    throw unwritable(error)
   })
   try {
     for await (const text of texts) {
       bytes += Buffer.byteLength(text)
-      await file.appendFile(text).catch((thrown: unknown) => {
-        throw unwritable(thrown)
+      await file.appendFile(text).catch((error: unknown) => {
+        throw unwritable(error)
       })
     }
     await file.sync()
-    await rename(temporary, path).catch((thrown: unknown) => {
-      throw unwritable(thrown)
+    await rename(temporary, path).catch((error: unknown) => {
+      throw unwritable(error)
     })
     return bytes
   } finally {

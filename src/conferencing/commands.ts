@@ -14,72 +14,98 @@ export interface Conferencing {
   readonly system: DeploymentApi
 }
 
-const command = <Params>(
+const defineConferencingCommand = <Params>(
   reads: boolean,
   schema: z.ZodType<Params>,
   run: (api: Conferencing, params: Params) => unknown,
 ) => defineCommand(reads, schema, run)
 
-const none = z.object({})
-const name = z.string().max(20_000)
-const user = z.object({ user: name })
-const attendance = z.object({ id: name, user: name })
-const page = z.object({
+const emptySchema = z.object({})
+const nameSchema = z.string().max(20_000)
+const userSchema = z.object({ user: nameSchema })
+const attendanceSchema = z.object({ id: nameSchema, user: nameSchema })
+const pageSchema = z.object({
   after: z.string().max(1000).default(''),
   limit: z.int().min(1).max(10_000).default(1000),
 })
 
 /** What can be asked of the conferencing module over the control socket. */
 export const conferencingCommands = {
-  'host-list': command(true, page.extend({ all: z.boolean().default(false) }), ({ hosts }, options) => ({
-    hosts: hosts.list(options),
-  })),
-  'host-assign': command(false, user, ({ hosts }, { user }) => hosts.assign(user)),
-  'host-deactivate': command(false, user, ({ hosts }, { user }) => hosts.deactivate(user)),
-  'host-activate': command(false, user, ({ hosts }, { user }) => hosts.activate(user)),
-  'host-attendee-only': command(
+  'host-list': defineConferencingCommand(
+    true,
+    pageSchema.extend({ all: z.boolean().default(false) }),
+    ({ hosts }, options) => ({
+      hosts: hosts.list(options),
+    }),
+  ),
+  'host-assign': defineConferencingCommand(false, userSchema, ({ hosts }, { user }) => hosts.assign(user)),
+  'host-deactivate': defineConferencingCommand(false, userSchema, ({ hosts }, { user }) =>
+    hosts.deactivate(user),
+  ),
+  'host-activate': defineConferencingCommand(false, userSchema, ({ hosts }, { user }) =>
+    hosts.activate(user),
+  ),
+  'host-attendee-only': defineConferencingCommand(
     false,
-    z.object({ user: name, attendeeOnly: z.boolean() }),
+    z.object({ user: nameSchema, attendeeOnly: z.boolean() }),
     ({ hosts }, { user, attendeeOnly }) => hosts.setAttendeeOnly(user, attendeeOnly),
   ),
-  'meeting-list': command(true, page, ({ meetings }, options) => ({ meetings: meetings.list(options) })),
-  'meeting-show': command(true, z.object({ id: name }), ({ meetings }, { id }) => meetings.show(id)),
-  'meeting-schedule': command(
+  'meeting-list': defineConferencingCommand(true, pageSchema, ({ meetings }, options) => ({
+    meetings: meetings.list(options),
+  })),
+  'meeting-show': defineConferencingCommand(true, z.object({ id: nameSchema }), ({ meetings }, { id }) =>
+    meetings.show(id),
+  ),
+  'meeting-schedule': defineConferencingCommand(
     false,
     z.object({
-      id: name,
-      host: name,
-      alternates: z.array(name).max(1000).optional(),
-      by: name.optional(),
+      id: nameSchema,
+      host: nameSchema,
+      alternates: z.array(nameSchema).max(1000).optional(),
+      scheduledBy: nameSchema.optional(),
       startsAt: z.string().max(100).optional(),
       endsAt: z.string().max(100).optional(),
     }),
     ({ meetings }, plan) => meetings.schedule(plan),
   ),
-  'meeting-start': command(false, z.object({ id: name, by: name.optional() }), ({ meetings }, { id, by }) =>
-    meetings.start(id, by),
+  'meeting-start': defineConferencingCommand(
+    false,
+    z.object({ id: nameSchema, by: nameSchema.optional() }),
+    ({ meetings }, { id, by }) => meetings.start(id, by),
   ),
-  'meeting-join': command(false, attendance, ({ meetings }, { id, user }) => meetings.join(id, user)),
-  'meeting-leave': command(false, attendance, ({ meetings }, { id, user }) => meetings.leave(id, user)),
-  'meeting-end': command(false, z.object({ id: name }), ({ meetings }, { id }) => meetings.end(id)),
-  'system-show': command(true, none, ({ system }) => system.show()),
-  'system-size': command(
+  'meeting-join': defineConferencingCommand(false, attendanceSchema, ({ meetings }, { id, user }) =>
+    meetings.join(id, user),
+  ),
+  'meeting-leave': defineConferencingCommand(false, attendanceSchema, ({ meetings }, { id, user }) =>
+    meetings.leave(id, user),
+  ),
+  'meeting-end': defineConferencingCommand(false, z.object({ id: nameSchema }), ({ meetings }, { id }) =>
+    meetings.end(id),
+  ),
+  'system-show': defineConferencingCommand(true, emptySchema, ({ system }) => system.show()),
+  'system-size': defineConferencingCommand(
     false,
     z.object({
       size: z.enum(['micro', 'small', 'medium', 'large'], 'the size is micro, small, medium or large'),
     }),
     ({ system }, { size }) => system.resize(size),
   ),
-  'system-extend': command(false, none, ({ system }) => system.extend()),
-  'system-reduce': command(false, none, ({ system }) => system.reduce()),
-  'system-join': command(false, z.object({ dataCenter: name }), ({ system }, { dataCenter }) =>
-    system.join(dataCenter),
+  'system-extend': defineConferencingCommand(false, emptySchema, ({ system }) => system.extend()),
+  'system-reduce': defineConferencingCommand(false, emptySchema, ({ system }) => system.reduce()),
+  'system-join': defineConferencingCommand(
+    false,
+    z.object({ dataCenter: nameSchema }),
+    ({ system }, { dataCenter }) => system.join(dataCenter),
   ),
-  'system-join-to': command(false, z.object({ primary: name }), ({ system }, { primary }) =>
-    system.joinTo(primary),
+  'system-join-to': defineConferencingCommand(
+    false,
+    z.object({ primary: nameSchema }),
+    ({ system }, { primary }) => system.joinTo(primary),
   ),
-  'system-leave': command(false, z.object({ dataCenter: name.optional() }), ({ system }, { dataCenter }) =>
-    system.leave(dataCenter),
+  'system-leave': defineConferencingCommand(
+    false,
+    z.object({ dataCenter: nameSchema.optional() }),
+    ({ system }, { dataCenter }) => system.leave(dataCenter),
   ),
 }
 

@@ -1,14 +1,14 @@
 import type { ModuleAgent } from '../agent/product-module.ts'
 import { LicensingError } from '../core/errors.ts'
 import {
-  extended,
-  joinedBy,
-  joining,
-  left,
-  licensesOf,
-  portsOf,
-  reduced,
-  resized,
+  extend,
+  addDataCenter,
+  joinDataCenter,
+  removeDataCenter,
+  getRequiredLicenses,
+  getPorts,
+  reduce,
+  resize,
   type System,
 } from './deployment.ts'
 import { parseDataCenter } from './identifiers.ts'
@@ -48,13 +48,13 @@ export class DeploymentApi {
     const { system } = this.#state
     return {
       size: system.size,
-      ports: portsOf(system),
-      portsInUse: this.#portsInUse(),
+      ports: getPorts(system),
+      portsInUse: this.#countPortsInUse(),
       extended: system.extended,
       role: system.primary !== null ? 'joined' : system.dataCenters.length > 0 ? 'primary' : 'single',
       dataCenters: system.dataCenters,
       primary: system.primary,
-      licenses: licensesOf(system, this.#tags),
+      licenses: getRequiredLicenses(system, this.#tags),
     }
   }
 
@@ -68,18 +68,18 @@ export class DeploymentApi {
   /** Changes the size. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE, LICENSES_REQUIRED, and those of a renewal */
   resize(size: Size): Promise<SystemDocument> {
     return this.#change(`make the system ${size}`, (system) =>
-      resized(system, size, this.#tags, this.#portsInUse()),
+      resize(system, size, this.#tags, this.#countPortsInUse()),
     )
   }
 
   /** Extends a large system from 2000 to 4000 ports. @throws LicensingError SYSTEM_NOT_ALLOWED, LICENSES_REQUIRED, and those of a renewal */
   extend(): Promise<SystemDocument> {
-    return this.#change('extend the system', extended)
+    return this.#change('extend the system', extend)
   }
 
   /** Reduces it to 2000 ports again. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
   reduce(): Promise<SystemDocument> {
-    return this.#change('reduce the system', (system) => reduced(system, this.#portsInUse()))
+    return this.#change('reduce the system', (system) => reduce(system, this.#countPortsInUse()))
   }
 
   /**
@@ -89,7 +89,9 @@ export class DeploymentApi {
    */
   join(dataCenter: string): Promise<SystemDocument> {
     const name = parseDataCenter(dataCenter)
-    return this.#change(`let the data center ${name} join`, (system) => joinedBy(system, name, this.#tags))
+    return this.#change(`let the data center ${name} join`, (system) =>
+      addDataCenter(system, name, this.#tags),
+    )
   }
 
   /**
@@ -100,13 +102,13 @@ export class DeploymentApi {
   joinTo(primary: string): Promise<SystemDocument> {
     const name = parseDataCenter(primary)
     return this.#attempt(`join the data center ${name}`, () => {
-      const next = joining(this.#state.system, name)
+      const next = joinDataCenter(this.#state.system, name)
       if (next === this.#state.system) return this.show()
-      const running = this.#state.meetings.anyRunning()
+      const running = this.#state.meetings.findRunning()
       if (running !== null)
         throw new LicensingError(
           'HOST_IN_MEETING',
-          `The meeting ${JSON.stringify(running)} runs, whose host would have no licence.`,
+          `The meeting ${JSON.stringify(running)} runs, whose host would have no license.`,
         )
       this.#agent.change(() => {
         this.#state.writeSystem(next)
@@ -119,7 +121,7 @@ export class DeploymentApi {
   /** Lets a data center leave this system; without a name, this one leaves the one it joined. @throws LicensingError SYSTEM_NOT_ALLOWED */
   leave(dataCenter?: string): Promise<SystemDocument> {
     return this.#attempt('let a data center leave', () => {
-      const next = left(this.#state.system, dataCenter)
+      const next = removeDataCenter(this.#state.system, dataCenter)
       this.#agent.change(() => {
         this.#state.writeSystem(next)
       })
@@ -127,8 +129,8 @@ export class DeploymentApi {
     })
   }
 
-  #portsInUse(): number {
-    return this.#state.meetings.portsInUse()
+  #countPortsInUse(): number {
+    return this.#state.meetings.countPortsInUse()
   }
 
   #attempt<T>(what: string, work: () => T | Promise<T>): Promise<T> {
@@ -145,7 +147,7 @@ export class DeploymentApi {
     const { system } = this.#state
     const next = to(system)
     if (next === system) return this.show()
-    const [now, then] = [licensesOf(system, this.#tags), licensesOf(next, this.#tags)]
+    const [now, then] = [getRequiredLicenses(system, this.#tags), getRequiredLicenses(next, this.#tags)]
     const more = Object.entries(then)
       .map(([tag, count]) => [tag, count - (now[tag] ?? 0)] as const)
       .filter(([, count]) => count > 0)

@@ -1,5 +1,5 @@
 import { LicensingError } from '../core/errors.ts'
-import { type ConferencingSettings, EXTENDED_PORTS, type Size, SIZES } from './settings.ts'
+import { type ConferencingSettings, EXTENDED_PORTS, type Size, PORTS_BY_SIZE } from './settings.ts'
 
 /** A deployment: its size, and the data centers that are one system with it (guide, "System Licenses"). */
 export interface System {
@@ -8,20 +8,20 @@ export interface System {
   readonly extended: boolean
   /** The other data centers of a multi-data-center system, where this is the primary one. */
   readonly dataCenters: readonly string[]
-  /** The primary data center, where this one has joined another: that holds the licences. */
+  /** The primary data center, where this one has joined another: that holds the licenses. */
   readonly primary: string | null
 }
 
-export const portsOf = ({ size, extended }: Pick<System, 'size' | 'extended'>): number =>
-  extended ? EXTENDED_PORTS : SIZES[size]
+export const getPorts = ({ size, extended }: Pick<System, 'size' | 'extended'>): number =>
+  extended ? EXTENDED_PORTS : PORTS_BY_SIZE[size]
 
 type SystemTags = NonNullable<ConferencingSettings['deployment']>
 
 /**
- * The licences a system needs: none for one data center of its own size, one for extended capacity, one of its size for each
+ * The licenses a system needs: none for one data center of its own size, one for extended capacity, one of its size for each
  * data center of several (R-SYS-1…3).
  */
-export function licensesOf(system: System, tags: SystemTags): Record<string, number> {
+export function getRequiredLicenses(system: System, tags: SystemTags): Record<string, number> {
   const needed: Record<string, number> = {}
   if (system.primary !== null) return needed
   if (system.extended) needed[tags.extendedTag] = 1
@@ -30,41 +30,44 @@ export function licensesOf(system: System, tags: SystemTags): Record<string, num
   return needed
 }
 
-const refused = (message: string, remedy?: string) =>
+const notAllowedError = (message: string, remedy?: string) =>
   new LicensingError('SYSTEM_NOT_ALLOWED', message, { ...(remedy !== undefined && { remedy }) })
 
-const requireOwn = (system: System): void => {
+const requirePrimary = (system: System): void => {
   if (system.primary !== null)
-    throw refused(
-      `This data center has joined ${system.primary}, which holds the licences.`,
+    throw notAllowedError(
+      `This data center has joined ${system.primary}, which holds the licenses.`,
       'Do it at the primary data center, or leave the system first.',
     )
 }
 
 function requirePorts(system: System, next: System, inUse: number): void {
-  if (portsOf(next) >= portsOf(system) || inUse <= portsOf(next)) return
+  if (getPorts(next) >= getPorts(system) || inUse <= getPorts(next)) return
   throw new LicensingError(
     'PORTS_IN_USE',
-    `${inUse} ports are in use; the system would have ${portsOf(next)}.`,
+    `${inUse} ports are in use; the system would have ${getPorts(next)}.`,
   )
 }
 
 /** Another size. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
-export function resized(system: System, size: Size, tags: SystemTags, portsInUse: number): System {
-  requireOwn(system)
+export function resize(system: System, size: Size, tags: SystemTags, portsInUse: number): System {
+  requirePrimary(system)
   const next = { ...system, size }
   if (system.extended && size !== 'large')
-    throw refused('The system is extended: only a large one can be.', 'Reduce it first with `system reduce`.')
+    throw notAllowedError(
+      'The system is extended: only a large one can be.',
+      'Reduce it first with `system reduce`.',
+    )
   requireDataCenters(next, tags)
   requirePorts(system, next, portsInUse)
   return next
 }
 
 /** From 2000 to 4000 ports (R-SYS-2). @throws LicensingError SYSTEM_NOT_ALLOWED */
-export function extended(system: System): System {
-  requireOwn(system)
+export function extend(system: System): System {
+  requirePrimary(system)
   if (system.size !== 'large')
-    throw refused(
+    throw notAllowedError(
       `Only a large system is extended; this one is ${system.size}.`,
       'Make it large first with `system size large`.',
     )
@@ -72,8 +75,8 @@ export function extended(system: System): System {
 }
 
 /** Back from 4000 to 2000 ports. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
-export function reduced(system: System, portsInUse: number): System {
-  requireOwn(system)
+export function reduce(system: System, portsInUse: number): System {
+  requirePrimary(system)
   const next = { ...system, extended: false }
   requirePorts(system, next, portsInUse)
   return next
@@ -81,12 +84,14 @@ export function reduced(system: System, portsInUse: number): System {
 
 function requireDataCenters(system: System, tags: SystemTags): void {
   if (system.dataCenters.length === 0 || tags.dataCenterTags[system.size] !== undefined) return
-  throw refused(`A ${system.size} system cannot have several data centers: there is no licence for that.`)
+  throw notAllowedError(
+    `A ${system.size} system cannot have several data centers: there is no license for that.`,
+  )
 }
 
 /** Another data center joins this one, the primary. @throws LicensingError SYSTEM_NOT_ALLOWED */
-export function joinedBy(system: System, dataCenter: string, tags: SystemTags): System {
-  requireOwn(system)
+export function addDataCenter(system: System, dataCenter: string, tags: SystemTags): System {
+  requirePrimary(system)
   if (system.dataCenters.includes(dataCenter)) return system
   const next = { ...system, dataCenters: [...system.dataCenters, dataCenter] }
   requireDataCenters(next, tags)
@@ -94,24 +99,27 @@ export function joinedBy(system: System, dataCenter: string, tags: SystemTags): 
 }
 
 /** This data center joins another one's system, giving up its own. @throws LicensingError SYSTEM_NOT_ALLOWED */
-export function joining(system: System, primary: string): System {
+export function joinDataCenter(system: System, primary: string): System {
   if (system.primary === primary) return system
-  requireOwn(system)
+  requirePrimary(system)
   if (system.dataCenters.length > 0)
-    throw refused('This data center is the primary one of a system.', 'Let the others leave it first.')
+    throw notAllowedError(
+      'This data center is the primary one of a system.',
+      'Let the others leave it first.',
+    )
   return { ...system, primary }
 }
 
 /** A data center leaves this one's system, or this one leaves the one it joined. @throws LicensingError SYSTEM_NOT_ALLOWED */
-export function left(system: System, dataCenter: string | undefined): System {
+export function removeDataCenter(system: System, dataCenter: string | undefined): System {
   if (dataCenter === undefined) {
     if (system.primary === null)
-      throw refused('This data center has joined no other.', 'Name the one that leaves.')
+      throw notAllowedError('This data center has joined no other.', 'Name the one that leaves.')
     return { ...system, primary: null }
   }
-  requireOwn(system)
+  requirePrimary(system)
   if (!system.dataCenters.includes(dataCenter))
-    throw refused(
+    throw notAllowedError(
       `There is no data center ${JSON.stringify(dataCenter)} in this system.`,
       'See `system show`.',
     )

@@ -1,7 +1,7 @@
 import type { ModuleAgent } from '../agent/product-module.ts'
 import { LicensingError } from '../core/errors.ts'
-import { iso } from '../core/time.ts'
-import type { Host } from './host-licenses.ts'
+import { toIsoString } from '../core/time.ts'
+import type { Host } from './host-ledger.ts'
 import { parseUser } from './identifiers.ts'
 import type { ConferencingState } from './state.ts'
 
@@ -10,7 +10,7 @@ export interface HostDocument extends Omit<Host, 'assignedAt'> {
   readonly assignedAt: string | null
 }
 
-const hostDocument = (host: Host): HostDocument => ({ ...host, assignedAt: iso(host.assignedAt) })
+const toHostDocument = (host: Host): HostDocument => ({ ...host, assignedAt: toIsoString(host.assignedAt) })
 
 /** Host licenses as an administrator manages them (`agent.module.hosts`). Each call resolves when it is on disk. */
 export class HostLicenses {
@@ -23,16 +23,16 @@ export class HostLicenses {
   }
 
   /**
-   * Gives a user a host licence by hand; one who holds one keeps it (R-HOST-1).
+   * Gives a user a host license by hand; one who holds one keeps it (R-HOST-1).
    *
    * @throws LicensingError INVALID_ARGUMENT, HOST_DEACTIVATED, ATTENDEE_ONLY; EVALUATION_EXPIRED, NOT_AUTHORIZED, POLICY_REFUSED
    */
   async assign(user: string): Promise<HostDocument> {
     const name = parseUser(user)
-    return hostDocument(
+    return toHostDocument(
       await this.#agent.run({
         action: 'host-assign',
-        what: 'assign a host licence',
+        what: 'assign a host license',
         who: name,
         run: ({ at, isLicensed }) => this.#state.hosts.assign(name, 'manual', at, isLicensed),
       }),
@@ -40,20 +40,20 @@ export class HostLicenses {
   }
 
   /**
-   * Deactivates a user, which releases the licence: nothing else does (R-HOST-3).
+   * Deactivates a user, which releases the license: nothing else does (R-HOST-3).
    *
    * @throws LicensingError INVALID_ARGUMENT, HOST_IN_MEETING
    */
   async deactivate(user: string): Promise<HostDocument> {
     const name = parseUser(user)
-    return hostDocument(
+    return toHostDocument(
       await this.#agent.run({
         action: null,
         what: 'deactivate a user',
         who: name,
         run: () => {
           const { hosts, meetings } = this.#state
-          const [meeting] = meetings.runningFor(name)
+          const [meeting] = meetings.listRunningFor(name)
           if (meeting !== undefined)
             throw new LicensingError(
               'HOST_IN_MEETING',
@@ -65,10 +65,10 @@ export class HostLicenses {
     )
   }
 
-  /** Activates a user again; a licence is taken when they host, or by hand. @throws LicensingError INVALID_ARGUMENT */
+  /** Activates a user again; a license is taken when they host, or by hand. @throws LicensingError INVALID_ARGUMENT */
   async activate(user: string): Promise<HostDocument> {
     const name = parseUser(user)
-    return hostDocument(
+    return toHostDocument(
       await this.#agent.run({
         action: null,
         what: 'activate a user',
@@ -81,7 +81,7 @@ export class HostLicenses {
   /** Who may attend only can neither host nor be an alternate host (R-HOST-7). @throws LicensingError HOST_LICENSED */
   async setAttendeeOnly(user: string, attendeeOnly: boolean): Promise<HostDocument> {
     const name = parseUser(user)
-    return hostDocument(
+    return toHostDocument(
       await this.#agent.run({
         action: 'host-attendee-only',
         what: 'make a user attendee-only',
@@ -91,19 +91,19 @@ export class HostLicenses {
     )
   }
 
-  /** One user; null for one who never had to do with licences. @throws LicensingError INVALID_ARGUMENT */
+  /** One user; null for one who never had to do with licenses. @throws LicensingError INVALID_ARGUMENT */
   find(user: string): HostDocument | null {
     const host = this.#state.hosts.find(parseUser(user))
-    return host && hostDocument(host)
+    return host && toHostDocument(host)
   }
 
   /**
-   * Who holds a licence, by name; with `all`, everybody known.
+   * Who holds a license, by name; with `all`, everybody known.
    *
    * @param options `after`: the last name of the page before; `search`: a part of the name
    */
   list(options: { after?: string; limit?: number; all?: boolean; search?: string } = {}): HostDocument[] {
     const { after = '', limit = 1000, all = false, search = '' } = options
-    return this.#state.hosts.list({ after, limit, all, search }).map(hostDocument)
+    return this.#state.hosts.list({ after, limit, all, search }).map(toHostDocument)
   }
 }

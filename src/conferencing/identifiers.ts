@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { checked } from '../core/validate.ts'
+import { validate } from '../core/validate.ts'
 
 /** Longest name of a user, in UTF-16 units: an address of e-mail has 254. */
-export const LONGEST_USER = 254
+export const MAX_USERNAME_LENGTH = 254
 
 /**
  * A user as the product names them: in any script, without control characters and without blanks at either end. One
@@ -15,12 +15,12 @@ const userSchema = z
     z
       .string()
       .min(1, 'it is empty')
-      .max(LONGEST_USER, `it is longer than ${LONGEST_USER} characters`)
+      .max(MAX_USERNAME_LENGTH, `it is longer than ${MAX_USERNAME_LENGTH} characters`)
       .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]+$/u, 'it holds control characters'),
   )
 
 /** The id of a meeting: the product's own, one word or more. */
-const meetingSchema = z
+const meetingIdSchema = z
   .string()
   .trim()
   .min(1, 'it is empty')
@@ -28,11 +28,11 @@ const meetingSchema = z
   .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]+$/u, 'it holds control characters')
 
 /** @throws LicensingError INVALID_ARGUMENT */
-export const parseUser = (value: unknown): string => checked(userSchema, value, 'user name')
+export const parseUser = (value: unknown): string => validate(userSchema, value, 'user name')
 
 /** @throws LicensingError INVALID_ARGUMENT */
 export const parseDataCenter = (value: unknown): string =>
-  checked(userSchema, value, 'name of the data center')
+  validate(userSchema, value, 'name of the data center')
 
 /** @throws LicensingError INVALID_ARGUMENT */
-export const parseMeetingId = (value: unknown): string => checked(meetingSchema, value, 'meeting id')
+export const parseMeetingId = (value: unknown): string => validate(meetingIdSchema, value, 'meeting id')

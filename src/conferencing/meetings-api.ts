@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ModuleAgent } from '../agent/product-module.ts'
 import { LicensingError } from '../core/errors.ts'
-import { type Instant, iso } from '../core/time.ts'
+import { type Instant, toIsoString } from '../core/time.ts'
 import { parseMeetingId, parseUser } from './identifiers.ts'
 import type { Meeting, MeetingPlan } from './meetings.ts'
 import type { ConferencingState } from './state.ts'
@@ -18,13 +18,13 @@ export interface MeetingDocument extends Omit<
   readonly endsAtLatest: string | null
 }
 
-const meetingDocument = (meeting: Meeting): MeetingDocument => ({
+const toMeetingDocument = (meeting: Meeting): MeetingDocument => ({
   ...meeting,
-  startsAt: iso(meeting.startsAt),
-  endsAt: iso(meeting.endsAt),
-  startedAt: iso(meeting.startedAt),
-  endedAt: iso(meeting.endedAt),
-  endsAtLatest: iso(meeting.endsAtLatest),
+  startsAt: toIsoString(meeting.startsAt),
+  endsAt: toIsoString(meeting.endsAt),
+  startedAt: toIsoString(meeting.startedAt),
+  endedAt: toIsoString(meeting.endedAt),
+  endsAtLatest: toIsoString(meeting.endsAtLatest),
 })
 
 /** A meeting as it is planned, its instants as dates, ISO 8601 or milliseconds. */
@@ -44,7 +44,7 @@ export class MeetingsApi {
   }
 
   /**
-   * Plans a meeting: takes no licence, whoever plans it, for whomever (R-HOST-2).
+   * Plans a meeting: takes no license, whoever plans it, for whomever (R-HOST-2).
    *
    * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, ALREADY_EXISTS, and what the gate refuses
    */
@@ -53,10 +53,10 @@ export class MeetingsApi {
     const plan = {
       ...request,
       id: parseMeetingId(request.id),
-      startsAt: instantOf(request.startsAt, 'start'),
-      endsAt: instantOf(request.endsAt, 'end'),
+      startsAt: toInstant(request.startsAt, 'start'),
+      endsAt: toInstant(request.endsAt, 'end'),
     }
-    return meetingDocument(
+    return toMeetingDocument(
       await this.#agent.run({
         action: 'meeting-schedule',
         what: 'schedule a meeting',
@@ -75,27 +75,27 @@ export class MeetingsApi {
   async start(id: string, by?: string): Promise<MeetingDocument> {
     const meeting = parseMeetingId(id)
     const user = by === undefined ? undefined : parseUser(by)
-    return meetingDocument(
+    return toMeetingDocument(
       await this.#agent.run({
         action: 'meeting-start',
         what: `start the meeting ${meeting}`,
         who: user ?? null,
         run: (transaction) =>
-          this.#state.meetings.start(meeting, user, transaction.at, this.#state.meetingTerms(transaction)),
+          this.#state.meetings.start(meeting, user, transaction.at, this.#state.toMeetingTerms(transaction)),
       }),
     )
   }
 
-  /** Somebody attends: no licence. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
+  /** Somebody attends: no license. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
   async join(id: string, user: string): Promise<MeetingDocument> {
     const [meeting, name] = [parseMeetingId(id), parseUser(user)]
-    return meetingDocument(
+    return toMeetingDocument(
       await this.#agent.run({
         action: 'meeting-join',
         what: `join the meeting ${meeting}`,
         who: name,
         run: (transaction) =>
-          this.#state.meetings.join(meeting, name, transaction.at, this.#state.meetingTerms(transaction)),
+          this.#state.meetings.join(meeting, name, transaction.at, this.#state.toMeetingTerms(transaction)),
       }),
     )
   }
@@ -103,13 +103,13 @@ export class MeetingsApi {
   /** Somebody leaves. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
   async leave(id: string, user: string): Promise<MeetingDocument> {
     const [meeting, name] = [parseMeetingId(id), parseUser(user)]
-    return meetingDocument(
+    return toMeetingDocument(
       await this.#agent.run({
         action: null,
         what: `leave the meeting ${meeting}`,
         who: name,
         run: (transaction) =>
-          this.#state.meetings.leave(meeting, name, transaction.at, this.#state.meetingTerms(transaction)),
+          this.#state.meetings.leave(meeting, name, transaction.at, this.#state.toMeetingTerms(transaction)),
       }),
     )
   }
@@ -117,7 +117,7 @@ export class MeetingsApi {
   /** The meeting is over. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED */
   async end(id: string): Promise<MeetingDocument> {
     const meeting = parseMeetingId(id)
-    return meetingDocument(
+    return toMeetingDocument(
       await this.#agent.run({
         action: null,
         what: `end the meeting ${meeting}`,
@@ -129,13 +129,13 @@ export class MeetingsApi {
 
   /** @throws LicensingError NOT_FOUND */
   show(id: string): MeetingDocument {
-    return meetingDocument(this.#state.meetings.show(id))
+    return toMeetingDocument(this.#state.meetings.show(id))
   }
 
   /** The meetings that run or are planned, by id. */
   list(options: { after?: string; limit?: number } = {}): MeetingDocument[] {
     const { after = '', limit = 1000 } = options
-    return this.#state.meetings.list({ after, limit }).map(meetingDocument)
+    return this.#state.meetings.list({ after, limit }).map(toMeetingDocument)
   }
 }
 
@@ -148,7 +148,7 @@ const parseTime = (text: string): Instant => {
   return timeSchema.safeParse(whole).success ? Date.parse(whole) : Number.NaN
 }
 
-function instantOf(value: Instant | string | Date | undefined, what: string): Instant | undefined {
+function toInstant(value: Instant | string | Date | undefined, what: string): Instant | undefined {
   if (value === undefined || typeof value === 'number') return value
   const instant = value instanceof Date ? value.getTime() : parseTime(value)
   if (!Number.isNaN(instant)) return instant

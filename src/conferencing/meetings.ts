@@ -1,17 +1,17 @@
 import type Sqlite from 'better-sqlite3'
 import { z } from 'zod'
-import { alreadyExists, LicensingError, notFound } from '../core/errors.ts'
-import { DAY, type Instant, iso } from '../core/time.ts'
-import type { HostLedger } from './host-licenses.ts'
+import { alreadyExistsError, LicensingError, notFoundError } from '../core/errors.ts'
+import { DAY, type Instant, toIsoString } from '../core/time.ts'
+import type { HostLedger } from './host-ledger.ts'
 import { parseMeetingId, parseUser } from './identifiers.ts'
 
-/** A meeting, as far as licences are concerned. */
+/** A meeting, as far as licenses are concerned. */
 export interface Meeting {
   readonly id: string
-  /** The person it is scheduled for: must hold a licence when it takes place, present or not (R-HOST-6). */
+  /** The person it is scheduled for: must hold a license when it takes place, present or not (R-HOST-6). */
   readonly host: string
   readonly alternates: readonly string[]
-  /** Who scheduled it, which takes no licence (R-HOST-2). */
+  /** Who scheduled it, which takes no license (R-HOST-2). */
   readonly scheduledBy: string
   readonly startsAt: Instant | null
   readonly endsAt: Instant | null
@@ -30,7 +30,7 @@ export interface MeetingPlan {
   readonly id: string
   readonly host: string
   readonly alternates?: readonly string[] | undefined
-  readonly by?: string | undefined
+  readonly scheduledBy?: string | undefined
   readonly startsAt?: Instant | undefined
   readonly endsAt?: Instant | undefined
 }
@@ -48,7 +48,7 @@ export const MEETINGS_SCHEMA = `
   ) strict, without rowid;
 `
 
-interface Row {
+interface MeetingRow {
   readonly id: string
   readonly host: string
   readonly alternates: string
@@ -72,8 +72,8 @@ export interface MeetingTerms {
 }
 
 /** Meetings that ended are remembered so long, so that asking again about one gives the same answer. */
-const REMEMBERED = 30 * DAY
-const MOST_ALTERNATES = 50
+const ENDED_MEETING_RETENTION_MS = 30 * DAY
+const MAX_ALTERNATES = 50
 const instantSchema = z.int().min(0).max(8_640_000_000_000_000)
 
 /**
@@ -82,15 +82,15 @@ const instantSchema = z.int().min(0).max(8_640_000_000_000_000)
  */
 export class Meetings {
   readonly #ledger: HostLedger
-  readonly #statements: ReturnType<typeof prepare>
+  readonly #statements: ReturnType<typeof prepareStatements>
 
   constructor(db: Sqlite.Database, ledger: HostLedger) {
     this.#ledger = ledger
-    this.#statements = prepare(db)
+    this.#statements = prepareStatements(db)
   }
 
   /**
-   * Plans a meeting: takes no licence, whoever plans it, for whomever (R-HOST-2).
+   * Plans a meeting: takes no license, whoever plans it, for whomever (R-HOST-2).
    *
    * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, ALREADY_EXISTS
    */
@@ -98,18 +98,15 @@ export class Meetings {
     const id = parseMeetingId(plan.id)
     const host = parseUser(plan.host)
     const alternates = [...new Set((plan.alternates ?? []).map(parseUser))].filter((user) => user !== host)
-    if (alternates.length > MOST_ALTERNATES)
-      throw new LicensingError(
-        'INVALID_ARGUMENT',
-        `A meeting has at most ${MOST_ALTERNATES} alternate hosts.`,
-      )
-    const scheduledBy = plan.by === undefined ? host : parseUser(plan.by)
+    if (alternates.length > MAX_ALTERNATES)
+      throw new LicensingError('INVALID_ARGUMENT', `A meeting has at most ${MAX_ALTERNATES} alternate hosts.`)
+    const scheduledBy = plan.scheduledBy === undefined ? host : parseUser(plan.scheduledBy)
     const startsAt = parseInstant(plan.startsAt, 'start')
     const endsAt = parseInstant(plan.endsAt, 'end')
     if (startsAt !== null && endsAt !== null && endsAt <= startsAt)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `The meeting would end at ${iso(endsAt)}, which is not after its start at ${iso(startsAt)}.`,
+        `The meeting would end at ${toIsoString(endsAt)}, which is not after its start at ${toIsoString(startsAt)}.`,
       )
     for (const user of [host, ...alternates]) this.#requireHost(user)
     const wanted = [host, JSON.stringify(alternates), scheduledBy, startsAt, endsAt] as const
@@ -120,36 +117,39 @@ export class Meetings {
         (value, i) => value === wanted[i],
       )
       if (!same)
-        throw alreadyExists('meeting', `There is a meeting ${JSON.stringify(id)} already, planned otherwise.`)
-      return this.#meeting(row)
+        throw alreadyExistsError(
+          'meeting',
+          `There is a meeting ${JSON.stringify(id)} already, planned otherwise.`,
+        )
+      return this.#toMeeting(row)
     }
     if (endsAt !== null && endsAt <= at)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `The meeting would have ended at ${iso(endsAt)}, which is past.`,
+        `The meeting would have ended at ${toIsoString(endsAt)}, which is past.`,
       )
     this.#statements.plan.run(id, ...wanted)
     return this.show(id)
   }
 
   /**
-   * Begins a meeting: its host, or an alternate host in their absence, who then takes a licence (R-HOST-5). The host of record
+   * Begins a meeting: its host, or an alternate host in their absence, who then takes a license (R-HOST-5). The host of record
    * takes one too, unless they hold it (R-HOST-1, R-HOST-6).
    *
    * @throws LicensingError NOT_FOUND, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY
    */
   start(id: string, by: string | undefined, at: Instant, terms: MeetingTerms): Meeting {
-    const row = this.#row(id)
+    const row = this.#requireRow(id)
     const user = by === undefined ? row.host : parseUser(by)
-    if (row.status === 'ended') throw this.#ended(row)
-    if (user !== row.host && !alternatesOf(row).includes(user))
+    if (row.status === 'ended') throw this.#createEndedError(row)
+    if (user !== row.host && !parseAlternates(row).includes(user))
       throw new LicensingError(
         'MEETING_NOT_HOST',
         `${JSON.stringify(user)} is neither the host of the meeting ${JSON.stringify(row.id)} nor an alternate host.`,
       )
     if (row.status === 'running') return this.join(id, user, at, terms)
     this.#requireFree(user, terms)
-    // Both are looked at before either takes a licence.
+    // Both are looked at before either takes a license.
     for (const one of new Set([row.host, user])) this.#requireHost(one)
     for (const one of new Set([row.host, user])) this.#ledger.assign(one, 'hosting', at, terms.isLicensed)
     this.#statements.run.run(user, at, at + terms.maxDuration, row.id)
@@ -158,17 +158,17 @@ export class Meetings {
   }
 
   /**
-   * Somebody attends, which takes no licence (R-HOST-2). The host hosts from here on, if they do not host too many others.
+   * Somebody attends, which takes no license (R-HOST-2). The host hosts from here on, if they do not host too many others.
    *
    * @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
    */
   join(id: string, user: string, at: Instant, terms: MeetingTerms): Meeting {
-    const row = this.#running(id)
+    const row = this.#requireRunning(id)
     const name = parseUser(user)
     this.#statements.attend.run(row.id, name)
-    if (name === row.host && row.acting !== name) this.#act(row, name, at, terms)
-    else if (row.acting !== null && !this.#present(row.id).includes(row.acting))
-      this.#succeed(row, this.#present(row.id), at, terms)
+    if (name === row.host && row.acting !== name) this.#setActingHost(row, name, at, terms)
+    else if (row.acting !== null && !this.#listPresent(row.id).includes(row.acting))
+      this.#promoteHost(row, this.#listPresent(row.id), at, terms)
     return this.show(row.id)
   }
 
@@ -179,20 +179,20 @@ export class Meetings {
    * @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
    */
   leave(id: string, user: string, at: Instant, terms: MeetingTerms): Meeting {
-    const row = this.#running(id)
+    const row = this.#requireRunning(id)
     const name = parseUser(user)
     this.#statements.unattend.run(row.id, name)
-    const present = this.#present(row.id)
+    const present = this.#listPresent(row.id)
     if (present.length === 0) return this.end(id, at)
-    if (row.acting === name) this.#succeed(row, present, at, terms)
+    if (row.acting === name) this.#promoteHost(row, present, at, terms)
     return this.show(row.id)
   }
 
   /** The meeting is over. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED */
   end(id: string, at: Instant): Meeting {
-    const row = this.#row(id)
-    if (row.status === 'ended') return this.#meeting(row)
-    if (row.status === 'scheduled') throw this.#notStarted(row)
+    const row = this.#requireRow(id)
+    if (row.status === 'ended') return this.#toMeeting(row)
+    if (row.status === 'scheduled') throw this.#createNotStartedError(row)
     this.#statements.end.run(at, row.id)
     this.#statements.empty.run(row.id)
     return this.show(row.id)
@@ -202,41 +202,41 @@ export class Meetings {
   expire(at: Instant): string[] {
     const over = this.#statements.over.all(at).map(({ id }) => id)
     for (const id of over) this.end(id, at)
-    this.#statements.forget.run(at - REMEMBERED)
+    this.#statements.forget.run(at - ENDED_MEETING_RETENTION_MS)
     return over
   }
 
   /** A meeting that runs, any of them; null when none does: a look at an index. */
-  anyRunning(): string | null {
+  findRunning(): string | null {
     return this.#statements.anyRuns.get()?.id ?? null
   }
 
   /** @throws LicensingError NOT_FOUND, INVALID_ARGUMENT */
   show(id: string): Meeting {
-    return this.#meeting(this.#row(id))
+    return this.#toMeeting(this.#requireRow(id))
   }
 
   /** The meetings that run or are planned, by id. */
   list(options: { after: string; limit: number }): Meeting[] {
-    return this.#statements.list.all(options.after, options.limit).map((row) => this.#meeting(row))
+    return this.#statements.list.all(options.after, options.limit).map((row) => this.#toMeeting(row))
   }
 
   /** How many attend meetings now: the ports in use. */
-  portsInUse(): number {
+  countPortsInUse(): number {
     return this.#statements.ports.get()?.ports ?? 0
   }
 
   /** The meetings that run for a user: hosted by them now, or scheduled for them. */
-  runningFor(user: string): string[] {
+  listRunningFor(user: string): string[] {
     return this.#statements.runningFor.all(user, user).map(({ id }) => id)
   }
 
-  #hosts(user: string): number {
+  #countHosted(user: string): number {
     return this.#statements.hosted.all(user).length
   }
 
   #requireFree(user: string, { maxConcurrent }: MeetingTerms): void {
-    if (this.#hosts(user) < maxConcurrent) return
+    if (this.#countHosted(user) < maxConcurrent) return
     throw new LicensingError(
       'HOST_BUSY',
       `${JSON.stringify(user)} hosts ${maxConcurrent} meetings already, as many as one host may at once.`,
@@ -256,56 +256,56 @@ export class Meetings {
   }
 
   /** Who goes on with a meeting whose host of the moment is not there; without anybody, it stays theirs. */
-  #succeed(row: Row, present: readonly string[], at: Instant, terms: MeetingTerms): void {
-    for (const user of [row.host, ...alternatesOf(row)])
-      if (present.includes(user) && this.#act(row, user, at, terms)) return
+  #promoteHost(row: MeetingRow, present: readonly string[], at: Instant, terms: MeetingTerms): void {
+    for (const user of [row.host, ...parseAlternates(row)])
+      if (present.includes(user) && this.#setActingHost(row, user, at, terms)) return
   }
 
-  /** Lets somebody host from here on, with a licence, if they may and are free. */
-  #act(row: Row, user: string, at: Instant, terms: MeetingTerms): boolean {
+  /** Lets somebody host from here on, with a license, if they may and are free. */
+  #setActingHost(row: MeetingRow, user: string, at: Instant, terms: MeetingTerms): boolean {
     const host = this.#ledger.find(user)
     if (host?.attendeeOnly === true || host?.active === false) return false
-    if (this.#hosts(user) >= terms.maxConcurrent) return false
+    if (this.#countHosted(user) >= terms.maxConcurrent) return false
     if (typeof host?.license !== 'string' && !terms.canAssignLicense) return false
     this.#ledger.assign(user, 'hosting', at, terms.isLicensed)
     this.#statements.act.run(user, row.id)
     return true
   }
 
-  #row(id: string): Row {
+  #requireRow(id: string): MeetingRow {
     const name = parseMeetingId(id)
     const row = this.#statements.find.get(name)
     if (row) return row
-    throw notFound('meeting', `There is no meeting ${JSON.stringify(name)}.`)
+    throw notFoundError('meeting', `There is no meeting ${JSON.stringify(name)}.`)
   }
 
-  #running(id: string): Row {
-    const row = this.#row(id)
-    if (row.status === 'ended') throw this.#ended(row)
-    if (row.status === 'scheduled') throw this.#notStarted(row)
+  #requireRunning(id: string): MeetingRow {
+    const row = this.#requireRow(id)
+    if (row.status === 'ended') throw this.#createEndedError(row)
+    if (row.status === 'scheduled') throw this.#createNotStartedError(row)
     return row
   }
 
-  #ended(row: Row): LicensingError {
+  #createEndedError(row: MeetingRow): LicensingError {
     return new LicensingError(
       'MEETING_ENDED',
-      `The meeting ${JSON.stringify(row.id)} ended at ${iso(row.ended_at ?? 0)}.`,
+      `The meeting ${JSON.stringify(row.id)} ended at ${toIsoString(row.ended_at ?? 0)}.`,
     )
   }
 
-  #notStarted(row: Row): LicensingError {
+  #createNotStartedError(row: MeetingRow): LicensingError {
     return new LicensingError('MEETING_NOT_STARTED', `The meeting ${JSON.stringify(row.id)} has not begun.`)
   }
 
-  #present(id: string): string[] {
+  #listPresent(id: string): string[] {
     return this.#statements.present.all(id).map(({ user }) => user)
   }
 
-  #meeting(row: Row): Meeting {
+  #toMeeting(row: MeetingRow): Meeting {
     return {
       id: row.id,
       host: row.host,
-      alternates: alternatesOf(row),
+      alternates: parseAlternates(row),
       scheduledBy: row.scheduled_by,
       startsAt: row.starts_at,
       endsAt: row.ends_at,
@@ -314,12 +314,12 @@ export class Meetings {
       startedAt: row.started_at,
       endedAt: row.ended_at,
       endsAtLatest: row.status === 'running' ? row.latest : null,
-      present: this.#present(row.id),
+      present: this.#listPresent(row.id),
     }
   }
 }
 
-const alternatesOf = (row: Row): string[] => z.array(z.string()).parse(JSON.parse(row.alternates))
+const parseAlternates = (row: MeetingRow): string[] => z.array(z.string()).parse(JSON.parse(row.alternates))
 
 function parseInstant(value: Instant | undefined, what: string): Instant | null {
   if (value === undefined) return null
@@ -328,8 +328,8 @@ function parseInstant(value: Instant | undefined, what: string): Instant | null 
   throw new LicensingError('INVALID_ARGUMENT', `The ${what} of the meeting is not an instant.`)
 }
 
-const prepare = (db: Sqlite.Database) => ({
-  find: db.prepare<[string], Row>('select * from meetings where id = ?'),
+const prepareStatements = (db: Sqlite.Database) => ({
+  find: db.prepare<[string], MeetingRow>('select * from meetings where id = ?'),
   plan: db.prepare<[string, string, string, string, number | null, number | null]>(
     "insert into meetings values (?, ?, ?, ?, ?, ?, 'scheduled', null, null, null, null)",
   ),
@@ -356,7 +356,7 @@ const prepare = (db: Sqlite.Database) => ({
     "select id from meetings where status = 'running' and acting is not null and latest <= ?",
   ),
   forget: db.prepare<[number]>("delete from meetings where status = 'ended' and ended_at < ?"),
-  list: db.prepare<[string, number], Row>(
+  list: db.prepare<[string, number], MeetingRow>(
     "select * from meetings where id > ? and status <> 'ended' order by id limit ?",
   ),
   anyRuns: db.prepare<[], { id: string }>(

@@ -1,7 +1,7 @@
 import type { ModuleAgent, ModuleState, ProductModule } from '../agent/product-module.ts'
 import { type Conferencing, conferencingCommands } from './commands.ts'
 import { DeploymentApi } from './deployment-api.ts'
-import { HOSTS_SCHEMA } from './host-licenses.ts'
+import { HOSTS_SCHEMA } from './host-ledger.ts'
 import { HostLicenses } from './hosts-api.ts'
 import { MEETINGS_SCHEMA } from './meetings.ts'
 import { MeetingsApi } from './meetings-api.ts'
@@ -10,7 +10,7 @@ import type { Size } from './settings.ts'
 import { ConferencingState, type ConferencingStatus } from './state.ts'
 
 /** The state of the module, with the interface on it. */
-class OpenConferencing extends ConferencingState implements ModuleState<Conferencing, ConferencingStatus> {
+class ConferencingModule extends ConferencingState implements ModuleState<Conferencing, ConferencingStatus> {
   createApi(agent: ModuleAgent): Conferencing {
     return {
       hosts: new HostLicenses(this, agent),
@@ -36,5 +36,5 @@ export const conferencing = ({ size = 'small' }: { size?: Size } = {}): ProductM
   profile: conferencingProfile,
   migrations: [HOSTS_SCHEMA + MEETINGS_SCHEMA],
   commands: conferencingCommands,
-  openState: (storage) => new OpenConferencing(storage, { size }),
+  openState: (storage) => new ConferencingModule(storage, { size }),
 })

@@ -5,7 +5,7 @@ import { HOUR } from '../core/time.ts'
 export const conferencingProfile: ProductProfile = defineProfile({
   name: 'conferencing',
   tags: [
-    { tag: 'HOST', name: 'Host License', description: 'Permanent host licence, per host' },
+    { tag: 'HOST', name: 'Host License', description: 'Permanent host license, per host' },
     {
       tag: 'SYS-XL',
       name: 'Extended Capacity',
@@ -44,37 +44,37 @@ export const conferencingProfile: ProductProfile = defineProfile({
     {
       sku: 'CWMS-USRUG-K9',
       description: 'User Licenses - Upgrade SKU, per host license',
-      gives: { kind: 'licenses', tag: 'HOST' },
+      grants: { kind: 'licenses', tag: 'HOST' },
     },
     {
       sku: 'CWMS4-UPG-MG-K9',
       description: '4.x SW Kit - Upgrade & Migrations Only, unrestricted (K9)',
-      gives: { kind: 'version', version: '4' },
+      grants: { kind: 'version', version: '4' },
     },
     {
       sku: 'CWMS4-UGMG-UAK9',
       description: '4.x SW Kit Audio Unencrypt - Upgrade & Migrations Only, non-encrypted audio (K7)',
-      gives: { kind: 'version', version: '4' },
+      grants: { kind: 'version', version: '4' },
     },
     {
       sku: 'CWMS-MD-S-UG-S-K9',
       description: 'Small MDC (capacity 250 concurrent users) - Upgrade SKU',
-      gives: { kind: 'licenses', tag: 'MDC-SMALL' },
+      grants: { kind: 'licenses', tag: 'MDC-SMALL' },
     },
     {
       sku: 'CWMS-MD-M-UG-S-K9',
       description: 'Medium MDC (capacity 800 concurrent users) - Upgrade SKU',
-      gives: { kind: 'licenses', tag: 'MDC-MEDIUM' },
+      grants: { kind: 'licenses', tag: 'MDC-MEDIUM' },
     },
     {
       sku: 'CWMS-MD-L-UG-S-K9',
       description: 'Large & XL MDC (capacity 2000+ concurrent users) - Upgrade SKU',
-      gives: { kind: 'licenses', tag: 'MDC-LARGE' },
+      grants: { kind: 'licenses', tag: 'MDC-LARGE' },
     },
     {
       sku: 'CWMS-XL-UG-S-K9',
       description: 'Large capacity license for 4000 port - Upgrade SKU',
-      gives: { kind: 'licenses', tag: 'SYS-XL' },
+      grants: { kind: 'licenses', tag: 'SYS-XL' },
     },
   ],
 })

@@ -5,8 +5,8 @@ import { LicensingError } from '../core/errors.ts'
 import { DAY } from '../core/time.ts'
 
 /** Deployment sizes and their ports (guide, "System Licenses"). */
-export const SIZES = { micro: 50, small: 250, medium: 800, large: 2000 } as const
-export type Size = keyof typeof SIZES
+export const PORTS_BY_SIZE = { micro: 50, small: 250, medium: 800, large: 2000 } as const
+export type Size = keyof typeof PORTS_BY_SIZE
 /** Ports of a large deployment that was extended. */
 export const EXTENDED_PORTS = 4000
 
@@ -39,17 +39,17 @@ export function parseSettings(settings: unknown, tags: readonly string[]): Confe
   const parsed = settingsSchema.safeParse(settings, ENGLISH)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    throw invalid(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not of its form'}`)
+    throw invalidSettingsError(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not of its form'}`)
   }
   const { perHostTag, deployment } = parsed.data
   const used = [perHostTag, deployment?.extendedTag, ...Object.values(deployment?.dataCenterTags ?? {})]
   for (const tag of used)
     if (typeof tag === 'string' && !tags.includes(tag))
-      throw invalid(`they use the tag ${tag}, which the profile does not have`)
+      throw invalidSettingsError(`they use the tag ${tag}, which the profile does not have`)
   return parsed.data
 }
 
-const invalid = (why: string) =>
+const invalidSettingsError = (why: string) =>
   new LicensingError(
     'INVALID_ARGUMENT',
     `The product profile cannot be used: the settings of the conferencing module: ${why}.`,

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { ModuleState, ModuleStorage, ModuleTransaction } from '../agent/product-module.ts'
 import { LicensingError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
-import { licensesOf, portsOf, type System } from './deployment.ts'
-import { type HostCounts, HostLedger } from './host-licenses.ts'
+import { getRequiredLicenses, getPorts, type System } from './deployment.ts'
+import { type HostCounts, HostLedger } from './host-ledger.ts'
 import { Meetings, type MeetingTerms } from './meetings.ts'
 import { type ConferencingSettings, parseSettings, type Size } from './settings.ts'
 
@@ -13,8 +13,8 @@ export interface ConferencingStatus {
   readonly hosts?: HostCounts
 }
 
-const SYSTEM = 'system'
-const HOST_COUNTS = 'host-counts'
+const SYSTEM_KEY = 'system'
+const HOST_COUNTS_KEY = 'host-counts'
 
 const systemSchema = z.object({
   size: z.enum(['micro', 'small', 'medium', 'large']),
@@ -38,15 +38,15 @@ export class ConferencingState implements Omit<ModuleState<unknown, Conferencing
     this.#storage = storage
     this.settings = parseSettings(storage.settings, storage.tags)
     this.hosts = new HostLedger(storage.db, {
-      read: (schema) => storage.read(HOST_COUNTS, schema),
+      read: (schema) => storage.read(HOST_COUNTS_KEY, schema),
       write: (counts) => {
-        storage.write(HOST_COUNTS, counts)
+        storage.write(HOST_COUNTS_KEY, counts)
       },
     })
     this.meetings = new Meetings(storage.db, this.hosts)
-    const stored = storage.read(SYSTEM, systemSchema)
+    const stored = storage.read(SYSTEM_KEY, systemSchema)
     this.#system = stored ?? { size, extended: false, dataCenters: [], primary: null }
-    if (stored === null) storage.write(SYSTEM, this.#system)
+    if (stored === null) storage.write(SYSTEM_KEY, this.#system)
   }
 
   get system(): System {
@@ -56,19 +56,19 @@ export class ConferencingState implements Omit<ModuleState<unknown, Conferencing
   /** Changes the deployment, in a transaction. */
   writeSystem(system: System): void {
     this.#system = system
-    this.#storage.write(SYSTEM, system)
+    this.#storage.write(SYSTEM_KEY, system)
   }
 
   counts(): Record<string, number> {
     const { perHostTag, deployment } = this.settings
-    const counts = deployment ? licensesOf(this.#system, deployment) : {}
+    const counts = deployment ? getRequiredLicenses(this.#system, deployment) : {}
     if (perHostTag !== null) counts[perHostTag] = (counts[perHostTag] ?? 0) + this.hosts.counts().assigned
     return counts
   }
 
   status(): ConferencingStatus {
     return {
-      product: { size: this.#system.size, ports: portsOf(this.#system) },
+      product: { size: this.#system.size, ports: getPorts(this.#system) },
       hosts: this.hosts.counts(),
     }
   }
@@ -79,30 +79,30 @@ export class ConferencingState implements Omit<ModuleState<unknown, Conferencing
     if (primary === null || !LICENSE_CONSUMING_ACTIONS.includes(action)) return null
     return new LicensingError(
       'SYSTEM_NOT_ALLOWED',
-      `The primary data center ${primary} holds the licences.`,
+      `The primary data center ${primary} holds the licenses.`,
       { remedy: 'Do it there.' },
     )
   }
 
   /** A system of several data centers has no evaluation (R-EVAL-6). */
-  upgradeLicenses(): { tag: string; count: number } | null {
+  getUpgradeLicenses(): { tag: string; count: number } | null {
     const { dataCenters, size } = this.#system
     if (dataCenters.length === 0) return null
     return { tag: this.settings.deployment?.dataCenterTags[size] ?? '', count: dataCenters.length + 1 }
   }
 
-  meetingTerms({ isLicensed, mayTakeLicenses }: ModuleTransaction): MeetingTerms {
+  toMeetingTerms({ isLicensed, canTakeLicenses }: ModuleTransaction): MeetingTerms {
     const { maxConcurrentMeetings, maxMeetingDuration } = this.settings
     return {
       maxConcurrent: maxConcurrentMeetings,
       maxDuration: maxMeetingDuration,
       isLicensed,
-      canAssignLicense: mayTakeLicenses,
+      canAssignLicense: canTakeLicenses,
     }
   }
 
   hasExpiring(): boolean {
-    return this.meetings.anyRunning() !== null
+    return this.meetings.findRunning() !== null
   }
 
   expire(at: Instant): void {
@@ -116,6 +116,6 @@ export class ConferencingState implements Omit<ModuleState<unknown, Conferencing
 
   rollback(): void {
     this.hosts.reload()
-    this.#system = this.#storage.read(SYSTEM, systemSchema) ?? this.#system
+    this.#system = this.#storage.read(SYSTEM_KEY, systemSchema) ?? this.#system
   }
 }

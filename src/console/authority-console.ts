@@ -1,32 +1,32 @@
-import { actingAs } from '../authority/events/actor.ts'
+import { runAs } from '../authority/events/actor.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
-import { authorityProcedures } from './authority/procedures.ts'
+import { createAuthorityProcedures } from './authority/procedures.ts'
 import { type ConsoleOptions, type EmitEvent, WebConsole } from './web-console.ts'
-import { SignInDesk } from '../http/auth-service.ts'
-import { firstPassword, forgetFirstPassword } from '../http/initial-password.ts'
-import { hostNames, shortId } from '../http/listen-self-signed.ts'
+import { AuthService } from '../http/auth-service.ts'
+import { ensureInitialPassword, deleteInitialPassword } from '../http/initial-password.ts'
+import { listHostNames, hashId } from '../http/listen-self-signed.ts'
 
 /** How often pages that are open are told that something happened: milliseconds. */
-const LOOK = 1_000
+const POLL_INTERVAL_MS = 1_000
 
 /** Who may sign in at an authority. */
-export const authorityDesk = (
+export const createAuthorityAuth = (
   authority: Authority,
   dataDir: string,
   clock: Clock = systemClock,
-): SignInDesk =>
-  new SignInDesk(authority.security.users, clock, {
-    reaches: true,
-    kept: authority.security.signIns,
-    firstPasswordUsed: () => {
-      forgetFirstPassword(dataDir)
+): AuthService =>
+  new AuthService(authority.security.users, clock, {
+    supportsAccountScope: true,
+    stores: authority.security.signIns,
+    onInitialPasswordUsed: () => {
+      deleteInitialPassword(dataDir)
     },
   })
 
 /** The page Software Manager and its API, for the address that an authority is served at. */
-export async function managerPage(
+export async function createManagerConsole(
   authority: Authority,
   options: {
     dataDir: string
@@ -37,35 +37,35 @@ export async function managerPage(
   },
 ): Promise<{ routes: WebConsole['routes']; firstPasswordFile: string | null }> {
   const { dataDir, host, names, clock = systemClock, logger } = options
-  const desk = authorityDesk(authority, dataDir, clock)
-  const hosts = hostNames(host, names)
+  const auth = createAuthorityAuth(authority, dataDir, clock)
+  const hosts = listHostNames(host, names)
   const page = new WebConsole({
     page: 'manager',
     title: 'Software Manager',
-    desk,
-    procedures: authorityProcedures(authority),
+    auth,
+    procedures: createAuthorityProcedures(authority),
     follow: (emit) => follow(authority, emit),
-    runAs: ({ name }, work) => actingAs({ kind: 'user', name }, work),
+    runAs: ({ name }, work) => runAs({ kind: 'user', name }, work),
     hosts,
-    id: shortId(authority.security.identity.id),
+    id: hashId(authority.security.identity.id),
     logger,
   })
-  return { routes: page.routes, firstPasswordFile: await firstPassword(desk, dataDir) }
+  return { routes: page.routes, firstPasswordFile: await ensureInitialPassword(auth, dataDir) }
 }
 
 /** Commands and other servers may work on the same data: it is looked at, as long as somebody listens. */
 function follow(authority: Authority, emit: EmitEvent): () => void {
   let last: number | null = null
   const look = async () => {
-    const newest = await authority.operations.events.newestId()
+    const newest = await authority.operations.events.getNewestId()
     if (newest !== last) emit('changed', { event: newest })
     last = newest
   }
-  const beats = setInterval(() => {
+  const timer = setInterval(() => {
     void look().catch(() => undefined)
-  }, LOOK)
+  }, POLL_INTERVAL_MS)
   void look().catch(() => undefined)
   return () => {
-    clearInterval(beats)
+    clearInterval(timer)
   }
 }

@@ -2,22 +2,26 @@ import type { SmartAgent } from '../index.ts'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'
-import { deviceProcedures } from './device/procedures.ts'
+import { createDeviceProcedures } from './device/procedures.ts'
 import { statusSchema } from './device/schemas.ts'
-import { statusFor, transitionDocument } from './device/status.ts'
+import { redactStatus, toTransitionDocument } from './device/status.ts'
 import type { Caller } from '../http/procedures.ts'
 import { type EmitEvent, WebConsole } from './web-console.ts'
-import { SignInDesk } from '../http/auth-service.ts'
-import { FileUsers } from '../http/file-user-store.ts'
-import { consoleDirectory, firstPassword, forgetFirstPassword } from '../http/initial-password.ts'
-import { hostNames, listenWithOwnCertificate, shortId } from '../http/listen-self-signed.ts'
+import { AuthService } from '../http/auth-service.ts'
+import { FileUserStore } from '../http/file-user-store.ts'
+import {
+  getConsoleDirectory,
+  ensureInitialPassword,
+  deleteInitialPassword,
+} from '../http/initial-password.ts'
+import { listHostNames, listenWithSelfSignedCertificate, hashId } from '../http/listen-self-signed.ts'
 
 /** Who may sign in at a box. */
-export const boxDesk = (dataDir: string, clock: Clock = systemClock): SignInDesk =>
-  new SignInDesk(new FileUsers(consoleDirectory(dataDir)), clock, {
-    reaches: false,
-    firstPasswordUsed: () => {
-      forgetFirstPassword(dataDir)
+export const createDeviceAuth = (dataDir: string, clock: Clock = systemClock): AuthService =>
+  new AuthService(new FileUserStore(getConsoleDirectory(dataDir)), clock, {
+    supportsAccountScope: false,
+    onInitialPasswordUsed: () => {
+      deleteInitialPassword(dataDir)
     },
   })
 
@@ -39,7 +43,7 @@ export interface ServedPage {
  *
  * @throws LicensingError ADDRESS_IN_USE, STORE_*
  */
-export async function serveBoxPage(
+export async function serveDeviceConsole(
   agent: SmartAgent,
   options: {
     dataDir: string
@@ -51,35 +55,35 @@ export async function serveBoxPage(
   },
 ): Promise<ServedPage> {
   const { dataDir, host, port, clock = systemClock, logger } = options
-  const directory = consoleDirectory(dataDir)
-  const desk = boxDesk(dataDir, clock)
-  const names = hostNames(host, options.names ?? [])
+  const directory = getConsoleDirectory(dataDir)
+  const auth = createDeviceAuth(dataDir, clock)
+  const names = listHostNames(host, options.names ?? [])
   const { pid, serial } = agent.status().product
   const page = new WebConsole({
     page: 'device',
     title: 'Smart Licenses',
-    desk,
-    procedures: deviceProcedures(agent),
+    auth,
+    procedures: createDeviceProcedures(agent),
     follow: (emit, caller) => follow(agent, emit, caller),
     runAs: (_caller, work) => work(),
     hosts: names,
-    id: shortId(`${pid} ${serial}`),
+    id: hashId(`${pid} ${serial}`),
     logger,
   })
-  const firstPasswordFile = await firstPassword(desk, dataDir)
-  const served = await listenWithOwnCertificate({ host, port, names, directory, clock }, page.routes)
+  const firstPasswordFile = await ensureInitialPassword(auth, dataDir)
+  const served = await listenWithSelfSignedCertificate({ host, port, names, directory, clock }, page.routes)
   return { ...served, firstPasswordFile }
 }
 
 /** Tells the status at once, and with every transition from then on. */
 function follow(agent: SmartAgent, emit: EmitEvent, caller: Caller): () => void {
-  const status = () => statusSchema.parse(statusFor(agent.status(), caller))
+  const status = () => statusSchema.parse(redactStatus(agent.status(), caller))
   let last = agent.history(1).at(-1)?.id ?? 0
   emit('status', status())
   return agent.on('transition', () => {
     for (const row of agent.history(1000, last)) {
       last = row.id
-      emit('transition', transitionDocument(row))
+      emit('transition', toTransitionDocument(row))
     }
     emit('status', status())
   })

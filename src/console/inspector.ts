@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { type Context, type Position, resolve, smartAgent } from '../../machines/index.ts'
+import { type Context, type AgentSnapshot, toMachineSnapshot, agentMachine } from '../../machines/index.ts'
 import type { SmartAgent } from '../index.ts'
 import { LicensingError } from '../core/errors.ts'
-import { formatUrlHost, LOOPBACK, stripBrackets } from '../core/host-name.ts'
+import { formatUrlHost, LOOPBACK_HOSTS, stripBrackets } from '../core/host-name.ts'
 import { toAddressInUseError } from '../http/listen.ts'
 
 /** An inspector that is served, until it is closed. */
@@ -15,10 +15,10 @@ export interface ServedInspector {
 }
 
 /** Clients say nothing that is listened to. */
-const LONGEST_MESSAGE = 1024
-const MOST_CLIENTS = 16
+const MAX_MESSAGE_BYTES = 1024
+const MAX_CLIENTS = 16
 /** What may wait for a client that does not read. */
-const LONGEST_QUEUE = 1024 * 1024
+const MAX_QUEUE_BYTES = 1024 * 1024
 
 /**
  * Serves what the agent's chart does to inspectors on this machine, over a WebSocket, as `@statelyai/inspect` 0.7 words it:
@@ -31,11 +31,14 @@ export async function serveInspector(
   agent: SmartAgent,
   at: { readonly host: string; readonly port: number },
 ): Promise<ServedInspector> {
-  if (!LOOPBACK.includes(at.host))
-    throw new LicensingError('INVALID_ARGUMENT', `The inspector's address is one of ${LOOPBACK.join(', ')}.`)
+  if (!LOOPBACK_HOSTS.includes(at.host))
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `The inspector's address is one of ${LOOPBACK_HOSTS.join(', ')}.`,
+    )
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: LONGEST_MESSAGE,
+    maxPayload: MAX_MESSAGE_BYTES,
     perMessageDeflate: false,
   })
   const server = createServer((_, response) => {
@@ -43,7 +46,7 @@ export async function serveInspector(
   })
   server.on('upgrade', (request, socket, head) => {
     // A page from elsewhere, or one whose name was made to point here, is not shown what the box does.
-    if (!isLocal(request.headers) || sockets.clients.size >= MOST_CLIENTS) {
+    if (!isLocal(request.headers) || sockets.clients.size >= MAX_CLIENTS) {
       socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
       return
     }
@@ -51,7 +54,7 @@ export async function serveInspector(
       client.on('error', () => {
         client.terminate()
       })
-      tell(client, actorMessage(agent.position, agent.history(1)[0]?.at ?? 0))
+      send(client, toActorMessage(agent.snapshot, agent.history(1)[0]?.at ?? 0))
     })
   })
   await new Promise<void>((done, failed) => {
@@ -62,8 +65,8 @@ export async function serveInspector(
   })
   const stop = agent.on('transition', ({ at: instant, event, after }) => {
     if (sockets.clients.size === 0) return
-    const messages = [eventMessage(event.type, instant), snapshotMessage(event.type, after, instant)]
-    for (const client of sockets.clients) for (const message of messages) tell(client, message)
+    const messages = [toEventMessage(event.type, instant), toSnapshotMessage(event.type, after, instant)]
+    for (const client of sockets.clients) for (const message of messages) send(client, message)
   })
   const { port } = server.address() as AddressInfo
   return {
@@ -87,56 +90,56 @@ function isLocal({ host, origin }: { host?: string | undefined; origin?: string 
 
 /** Whether a URL's host is this machine by its loopback name or address. */
 const isLoopback = (url: string): boolean =>
-  URL.canParse(url) && LOOPBACK.includes(stripBrackets(new URL(url).hostname))
+  URL.canParse(url) && LOOPBACK_HOSTS.includes(stripBrackets(new URL(url).hostname))
 
-function tell(client: WebSocket, message: object): void {
-  if (client.bufferedAmount > LONGEST_QUEUE) client.terminate()
+function send(client: WebSocket, message: object): void {
+  if (client.bufferedAmount > MAX_QUEUE_BYTES) client.terminate()
   else client.send(JSON.stringify(message))
 }
 
-const common = (type: string, at: number) => ({
+const createEnvelope = (type: string, at: number) => ({
   type,
-  sessionId: smartAgent.id,
-  rootId: smartAgent.id,
+  sessionId: agentMachine.id,
+  rootId: agentMachine.id,
   createdAt: String(at),
   id: null,
   _version: '0.7.2',
 })
 
 // A chart that runs by itself has no parent, and its events come from no other actor.
-const actorMessage = (position: Position, at: number) => ({
-  ...common('@xstate.actor', at),
-  name: smartAgent.id,
+const toActorMessage = (position: AgentSnapshot, at: number) => ({
+  ...createEnvelope('@xstate.actor', at),
+  name: agentMachine.id,
   definition,
-  snapshot: snapshotOf(position),
+  snapshot: toInspectedSnapshot(position),
 })
 
-const eventMessage = (type: string, at: number) => ({
-  ...common('@xstate.event', at),
+const toEventMessage = (type: string, at: number) => ({
+  ...createEnvelope('@xstate.event', at),
   event: { type },
 })
 
-const snapshotMessage = (type: string, position: Position, at: number) => ({
-  ...common('@xstate.snapshot', at),
+const toSnapshotMessage = (type: string, position: AgentSnapshot, at: number) => ({
+  ...createEnvelope('@xstate.snapshot', at),
   event: { type },
-  snapshot: snapshotOf(position),
+  snapshot: toInspectedSnapshot(position),
 })
 
 /** The chart's states and transitions. What it begins with is not among them. */
-const { id, type, states } = smartAgent.config
+const { id, type, states } = agentMachine.config
 const definition = JSON.stringify({ id, type, states })
 
-const snapshotOf = (position: Position) => ({
+const toInspectedSnapshot = (position: AgentSnapshot) => ({
   status: 'active',
   value: position.value,
-  context: safeContext(position.context),
+  context: redactContext(position.context),
   children: {},
   historyValue: {},
-  tags: [...resolve(position).tags],
+  tags: [...toMachineSnapshot(position).tags],
 })
 
 /** What of the facts may be seen: named one by one, so that a fact that is added later is not. */
-const safeContext = (context: Context) => ({
+const redactContext = (context: Context) => ({
   evaluation: {
     remainingSeconds: context.evaluation.remainingSeconds,
     running: context.evaluation.running,

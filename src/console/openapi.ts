@@ -2,7 +2,7 @@ import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
 import { errorTable } from '../core/errors.ts'
 import type { Access, Procedure } from '../http/procedures.ts'
-import { type ApiDescription, json } from '../http/zod-schemas.ts'
+import { type ApiDescription, createJsonContent } from '../http/zod-schemas.ts'
 
 const ALLOWED_USERS: Record<Access, string> = {
   open: 'Anyone.',
@@ -22,7 +22,7 @@ const failureSchema = z.object({
     field: z.string().meta({ description: 'The input that was not of its form.' }).optional(),
   }),
 })
-const failure = json('Refused or failed: a code, why, and what to do.', failureSchema)
+const failure = createJsonContent('Refused or failed: a code, why, and what to do.', failureSchema)
 
 /** Returns the Fastify schema of a procedure: its input, its response and its part of the description. */
 export const toFastifySchema = (
@@ -35,7 +35,7 @@ export const toFastifySchema = (
   description: `${summary} ${ALLOWED_USERS[access]}`,
   ...(access === 'open' && { security: [] }),
   ...('body' in schema ? { body: schema.body } : { querystring: schema.querystring }),
-  response: { 200: json('Done.', schema.response), '4xx': failure, '5xx': failure },
+  response: { 200: createJsonContent('Done.', schema.response), '4xx': failure, '5xx': failure },
 })
 
 /** The schema of the event stream. */

@@ -8,25 +8,25 @@ import rateLimit from '@fastify/rate-limit'
 import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { asLicensingError, LicensingError } from '../core/errors.ts'
+import { toLicensingError, LicensingError } from '../core/errors.ts'
 import { closeOnShutdown } from '../http/connection-limiter.ts'
-import { errorStatus } from '../http/error-status.ts'
+import { toErrorStatus } from '../http/error-status.ts'
 import { malformedRequestError } from '../http/malformed-request.ts'
-import { rateLimitOptions } from '../http/rate-limit.ts'
+import { createRateLimitOptions } from '../http/rate-limit.ts'
 import type { Access, BoundProcedure, Caller, Procedures } from '../http/procedures.ts'
 import { signInContract } from '../http/sign-in-contract.ts'
-import { accessProcedures } from '../http/sign-in-procedures.ts'
-import { InvalidInput, useZodSchemas } from '../http/zod-schemas.ts'
-import type { SignInDesk } from '../http/auth-service.ts'
+import { createAccessProcedures } from '../http/sign-in-procedures.ts'
+import { InvalidInputError, useZodSchemas } from '../http/zod-schemas.ts'
+import type { AuthService } from '../http/auth-service.ts'
 import { describeConsole, liveSchema, toFastifySchema } from './openapi.ts'
 
-export const API = '/api/v1'
+export const API_PREFIX = '/api/v1'
 const TOKEN_HEADER = 'x-session-token'
 const MAX_BODY_BYTES = 256 * 1024
 /** Bytes that wait for a listener who does not read them. */
 const MAX_BUFFERED_BYTES = 1024 * 1024
 /** Of one address in a minute: more than a page with several tabs needs. */
-const REQUESTS = 1_200
+const MAX_REQUESTS_PER_MINUTE = 1_200
 
 /** Sends an event to an open page. */
 export type EmitEvent = (event: string, data: unknown) => void
@@ -34,7 +34,7 @@ export type EmitEvent = (event: string, data: unknown) => void
 export interface ConsoleOptions {
   readonly page: 'device' | 'manager'
   readonly title: string
-  readonly desk: SignInDesk
+  readonly auth: AuthService
   readonly procedures: Procedures
   /** Starts to send events, and returns a function that stops. */
   readonly follow: (emit: EmitEvent, caller: Caller) => () => void
@@ -50,7 +50,7 @@ export interface ConsoleOptions {
 const ROLE_RANK: Record<Access, number> = { open: 0, 'signed-in': 0, viewer: 1, user: 2, administrator: 3 }
 
 /** Where the built pages are: beside the programs, or in the build of a checkout. */
-function pagesDirectory(page: string): string | null {
+function findPagesDirectory(page: string): string | null {
   const places = ['../pages', '../../pages', '../../dist/pages'].map((place) =>
     fileURLToPath(new URL(`${place}/${page}/`, import.meta.url)),
   )
@@ -81,7 +81,7 @@ export class WebConsole {
         directives: {
           defaultSrc: ["'none'"],
           scriptSrc: ["'self'"],
-          styleSrc: ["'self'", (request) => `'nonce-${nonceOf(request)}'`],
+          styleSrc: ["'self'", (request) => `'nonce-${getNonce(request)}'`],
           imgSrc: ["'self'", 'data:'],
           fontSrc: ["'self'"],
           connectSrc: ["'self'"],
@@ -92,31 +92,31 @@ export class WebConsole {
       },
       referrerPolicy: { policy: 'no-referrer' },
     })
-    await server.register(rateLimit, rateLimitOptions(REQUESTS))
+    await server.register(rateLimit, createRateLimitOptions(MAX_REQUESTS_PER_MINUTE))
     // Before anything is refused: a refusal is work too.
     server.addHook('onRequest', server.rateLimit())
     server.addHook('onRequest', (request, _reply, done) => {
       this.#requireHost(request)
       done()
     })
-    server.setErrorHandler((thrown: FastifyError, request, reply) => this.#refuse(thrown, request, reply))
+    server.setErrorHandler((error: FastifyError, request, reply) => this.#refuse(error, request, reply))
     await this.#serveApi(server)
     await this.#servePage(server)
   }
 
   async #serveApi(server: FastifyInstance): Promise<void> {
-    const { procedures, desk, title } = this.#options
+    const { procedures, auth, title } = this.#options
     await useZodSchemas(
       server,
       describeConsole(title),
       ({ field, reason }) => `${field || 'The request'}: ${reason}.`,
     )
-    for (const [name, procedure] of Object.entries({ ...accessProcedures(desk), ...procedures }))
+    for (const [name, procedure] of Object.entries({ ...createAccessProcedures(auth), ...procedures }))
       this.#serveProcedure(server, name, procedure)
     this.#serveSignIn(server)
-    server.get(`${API}/openapi.json`, () => server.swagger())
+    server.get(`${API_PREFIX}/openapi.json`, () => server.swagger())
     server.get(
-      `${API}/live`,
+      `${API_PREFIX}/live`,
       { schema: liveSchema, onRequest: (request) => this.#admit(request, 'viewer') },
       (request, reply) => {
         this.#follow(request, reply)
@@ -128,7 +128,7 @@ export class WebConsole {
     const { method, access } = procedure
     server.route({
       method,
-      url: `${API}/${name}`,
+      url: `${API_PREFIX}/${name}`,
       schema: toFastifySchema(name, procedure),
       exposeHeadRoute: false,
       bodyLimit: ('bodyLimit' in procedure ? procedure.bodyLimit : undefined) ?? MAX_BODY_BYTES,
@@ -136,7 +136,7 @@ export class WebConsole {
       onRequest: (request) => this.#admit(request, access),
       handler: async (request, reply) => {
         void reply.header('cache-control', 'no-store')
-        const caller = this.#caller(request)
+        const caller = this.#getCaller(request)
         if (method === 'GET') return procedure.handler(request.query, caller)
         const subject = procedure.auditSubject?.(request.body) ?? ''
         this.#auditSubjects.set(request, subject)
@@ -151,11 +151,11 @@ export class WebConsole {
   }
 
   #serveSignIn(server: FastifyInstance): void {
-    const { desk, id } = this.#options
+    const { auth, id } = this.#options
     const signIn = signInContract['sign-in']
     server.withTypeProvider<ZodTypeProvider>().route({
       method: signIn.method,
-      url: `${API}/sign-in`,
+      url: `${API_PREFIX}/sign-in`,
       schema: { ...toFastifySchema('sign-in', signIn), body: signIn.schema.body },
       onRequest: (request, _reply, done) => {
         this.#requireOrigin(request)
@@ -163,23 +163,23 @@ export class WebConsole {
       },
       handler: async (request, reply) => {
         const { name, password } = request.body
-        this.#auditSubjects.set(request, (await desk.knows(name)) ? name.trim() : 'an unknown name')
-        const { user, secrets } = await desk.signIn(name, password, request.ip)
-        void reply.header('cache-control', 'no-store').setCookie(cookieName(id), secrets.id, {
+        this.#auditSubjects.set(request, (await auth.hasUser(name)) ? name.trim() : 'an unknown name')
+        const { user, secrets } = await auth.signIn(name, password, request.ip)
+        void reply.header('cache-control', 'no-store').setCookie(getCookieName(id), secrets.id, {
           path: '/',
           httpOnly: true,
           secure: true,
           sameSite: 'strict',
         })
         await this.#recordDone(request, 'sign-in', '', user.name)
-        return { token: secrets.token, user: desk.document(user) }
+        return { token: secrets.token, user: auth.toDocument(user) }
       },
     })
   }
 
   /** Server-sent events (WHATWG HTML §9.2), as long as the session stands. */
   #follow(request: FastifyRequest, reply: FastifyReply): void {
-    const caller = this.#caller(request)
+    const caller = this.#getCaller(request)
     reply.hijack()
     const { raw } = reply
     raw.writeHead(200, {
@@ -188,15 +188,15 @@ export class WebConsole {
       'x-content-type-options': 'nosniff',
     })
     closeOnShutdown(raw)
-    const { desk, follow } = this.#options
+    const { auth, follow } = this.#options
     // One after the other: each looks first whether the session still stands.
-    let told = Promise.resolve()
+    let queue = Promise.resolve()
     const stop = follow((event, data) => {
-      told = told
+      queue = queue
         .then(async () => {
           if (
             raw.writableLength > MAX_BUFFERED_BYTES ||
-            !(await desk.userOf(await desk.sessions.whose(caller.session)))
+            !(await auth.getUser(await auth.sessions.find(caller.session)))
           )
             raw.end()
           else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
@@ -211,7 +211,7 @@ export class WebConsole {
   }
 
   async #servePage(server: FastifyInstance): Promise<void> {
-    const directory = pagesDirectory(this.#options.page)
+    const directory = findPagesDirectory(this.#options.page)
     if (directory === null) return
     const index = readFileSync(`${directory}index.html`, 'utf8')
     await server.register(files, {
@@ -226,7 +226,7 @@ export class WebConsole {
       reply
         .type('text/html; charset=utf-8')
         .header('cache-control', 'no-store')
-        .send(index.replaceAll('__NONCE__', nonceOf(request))),
+        .send(index.replaceAll('__NONCE__', getNonce(request))),
     )
   }
 
@@ -251,18 +251,18 @@ export class WebConsole {
   async #admit(request: FastifyRequest, access: Access): Promise<void> {
     this.#requireOrigin(request)
     if (access === 'open') return
-    const { desk, id } = this.#options
-    const session = request.cookies[cookieName(id)]
+    const { auth, id } = this.#options
+    const session = request.cookies[getCookieName(id)]
     const token = request.headers[TOKEN_HEADER]
-    const found = await desk.sessions.find(session, typeof token === 'string' ? token : undefined)
+    const found = await auth.sessions.authenticate(session, typeof token === 'string' ? token : undefined)
     if (found === 'no-session' || session === undefined)
       throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in, or the session has ended.')
-    if (found === 'forged')
+    if (found === 'csrf-mismatch')
       throw new LicensingError(
         'SESSION_TOKEN_INVALID',
         'The request does not carry the token of its session.',
       )
-    const user = await desk.userOf(found)
+    const user = await auth.getUser(found)
     if (!user) throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in, or the session has ended.')
     const { name, role, account, virtualAccount, mustChange } = user
     this.#callers.set(request, { name, role, account, virtualAccount, address: request.ip, session })
@@ -272,7 +272,7 @@ export class WebConsole {
       throw new LicensingError('PERMISSION_DENIED', `A ${role} may not do that.`)
   }
 
-  #caller(request: FastifyRequest): Caller {
+  #getCaller(request: FastifyRequest): Caller {
     const caller = this.#callers.get(request)
     if (caller) return caller
     throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in.')
@@ -281,27 +281,27 @@ export class WebConsole {
   /** What was done is done, whether or not it could be written down. */
   async #recordDone(request: FastifyRequest, action: string, about: string, who?: string): Promise<void> {
     try {
-      await this.#options.desk.record({
+      await this.#options.auth.record({
         who: who ?? this.#callers.get(request)?.name ?? null,
         address: request.ip,
         action,
         subject: about,
         outcome: 'done',
       })
-    } catch (thrown) {
+    } catch (error) {
       this.#options.logger.error('the audit record could not be written', {
-        reason: asLicensingError(thrown).message,
+        reason: toLicensingError(error).message,
       })
     }
   }
 
   /** Every attempt to do something, and whatever a caller may not: by the name of the call, never by what was typed. */
   async #recordRefusal(request: FastifyRequest, failure: LicensingError, status: number): Promise<void> {
-    const action = request.routeOptions.url?.replace(`${API}/`, '') ?? 'what is not there'
+    const action = request.routeOptions.url?.replace(`${API_PREFIX}/`, '') ?? 'what is not there'
     // A page that was open asks again by itself after a restart: that is nobody's attempt.
     if (action === 'live' && failure.code === 'SIGN_IN_REQUIRED') return
     if (request.method !== 'POST' && ![401, 403, 421, 429].includes(status)) return
-    await this.#options.desk.record({
+    await this.#options.auth.record({
       who: this.#callers.get(request)?.name ?? null,
       address: request.ip,
       action,
@@ -310,14 +310,14 @@ export class WebConsole {
     })
   }
 
-  async #refuse(thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const field = thrown instanceof InvalidInput ? thrown.field : undefined
-    const failure = failureOf(thrown)
+  async #refuse(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const field = error instanceof InvalidInputError ? error.field : undefined
+    const failure = toFailure(error)
     // The web framework knows best what is wrong with the form of a request.
     const status =
-      failure.code === 'REQUEST_MALFORMED' && 'statusCode' in thrown
-        ? (thrown.statusCode ?? 400)
-        : errorStatus(failure, failure.kind === 'usage' ? 400 : 409)
+      failure.code === 'REQUEST_MALFORMED' && 'statusCode' in error
+        ? (error.statusCode ?? 400)
+        : toErrorStatus(failure, failure.kind === 'usage' ? 400 : 409)
     await this.#recordRefusal(request, failure, status).catch(() => undefined)
     if (status === 500)
       this.#options.logger.error('a request failed', {
@@ -325,31 +325,31 @@ export class WebConsole {
         code: failure.code,
         reason: failure.message,
       })
-    const told =
+    const publicFailure =
       failure.code === 'INTERNAL' ? new LicensingError('INTERNAL', 'The request could not be done.') : failure
     if (failure.retryAfterMs !== undefined)
       void reply.header('retry-after', Math.ceil(failure.retryAfterMs / 1000))
     await reply
       .code(status)
       .header('cache-control', 'no-store')
-      .send({ error: { ...told.toJSON(), ...(field !== undefined && { field }) } })
+      .send({ error: { ...publicFailure.toJSON(), ...(field !== undefined && { field }) } })
   }
 }
 
 /** What went wrong, as one of this project's errors: the web framework's own are about the form of a request. */
-function failureOf(thrown: FastifyError | Error): LicensingError {
-  const failure = asLicensingError(thrown)
-  const status = 'statusCode' in thrown ? thrown.statusCode : undefined
+function toFailure(error: FastifyError | Error): LicensingError {
+  const failure = toLicensingError(error)
+  const status = 'statusCode' in error ? error.statusCode : undefined
   return failure.code === 'INTERNAL' && status !== undefined && status < 500
     ? malformedRequestError(status)
     : failure
 }
 
-const cookieName = (id: string): string => `__Host-sla-${id}`
+const getCookieName = (id: string): string => `__Host-sla-${id}`
 
 const nonces = new WeakMap<object, string>()
 /** One nonce for a request: for its policy and for the page it is sent with. */
-function nonceOf(request: object): string {
+function getNonce(request: object): string {
   const raw = 'raw' in request && typeof request.raw === 'object' && request.raw ? request.raw : request
   const nonce = nonces.get(raw) ?? randomBytes(16).toString('base64')
   nonces.set(raw, nonce)

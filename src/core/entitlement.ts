@@ -16,7 +16,7 @@ export const countSchema = z
 /** How the authority answers for one tag. `overage`, `reserved` and others join when they are built. */
 export const answeredStatusSchema = z.enum(['in-compliance', 'out-of-compliance', 'invalid-tag'])
 
-/** One tag as the authority answered it: name and description are its to give (agent-behaviour §9.15). */
+/** One tag as the authority answered it: name and description are its to give (agent-behavior §9.15). */
 export const answeredEntitlementSchema = z.strictObject({
   tag: entitlementTagSchema,
   name: z.string().max(200),

@@ -1,10 +1,10 @@
 export type { ErrorKind } from './errors/error-entry.ts'
 export { type ErrorCode, errorTable, isErrorCode } from './errors/error-table.ts'
 export {
-  alreadyExists,
-  asLicensingError,
+  alreadyExistsError,
+  toLicensingError,
   type ErrorDocument,
   LicensingError,
-  notFound,
+  notFoundError,
 } from './errors/licensing-error.ts'
 export { type Resource, resources } from './errors/resources.ts'

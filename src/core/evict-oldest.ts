@@ -1,7 +1,7 @@
 /** Lets the oldest give way until no more than so many are left: a Map keeps the order in which they came. */
-export function dropOldest(map: Map<string, unknown>, most: number): void {
+export function evictOldest(map: Map<string, unknown>, maxSize: number): void {
   for (const oldest of map.keys()) {
-    if (map.size <= most) return
+    if (map.size <= maxSize) return
     map.delete(oldest)
   }
 }

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 
-const LONGEST_NAME = 253
-const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+const MAX_NAME_LENGTH = 253
+const LABEL_PATTERN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 /**
  * Returns the one spelling of a host name or IP address: small letters, IDN converted (RFC 5891), without brackets and
@@ -16,10 +16,12 @@ export function parseHostName(text: string): string | null {
   if (isIP(address) === 4) return address
   if (isIP(address) === 6) return stripBrackets(new URL(`https://[${address}]`).hostname)
   const name = domainToASCII(bare.replace(/\.$/, '')).toLowerCase()
-  if (name.length > LONGEST_NAME || isIP(name) !== 0) return null
+  if (name.length > MAX_NAME_LENGTH || isIP(name) !== 0) return null
   const labels = name.split('.')
   // A last label of digits alone would be an address to URL parsers.
-  return labels.every((label) => LABEL.test(label)) && !/^\d+$/.test(labels.at(-1) ?? '') ? name : null
+  return labels.every((label) => LABEL_PATTERN.test(label)) && !/^\d+$/.test(labels.at(-1) ?? '')
+    ? name
+    : null
 }
 
 /** Whether a name is one that every machine has for itself alone. */
@@ -27,7 +29,7 @@ export const isLoopbackName = (name: string): boolean =>
   name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
 
 /** Addresses that only this machine reaches. */
-export const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
+export const LOOPBACK_HOSTS: readonly string[] = ['127.0.0.1', '::1', 'localhost']
 
 /** Removes the brackets that a URL puts around an IPv6 address. */
 export const stripBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1')

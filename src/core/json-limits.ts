@@ -7,7 +7,7 @@ export interface JsonLimits {
 }
 
 /** More than any message of a stranger has, by far: some milliseconds to parse, and a few megabytes. */
-export const STRANGERS_JSON: JsonLimits = { depth: 32, values: 20_000 }
+export const UNTRUSTED_JSON_LIMITS: JsonLimits = { depth: 32, values: 20_000 }
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -16,13 +16,13 @@ const COMMA = 0x2c
  * Names the limit that a JSON text exceeds; null where it keeps within all. Counts the characters that separate values,
  * without building any of them: a text that is no JSON is counted too, and is refused by its parser.
  */
-export function exceededLimit(text: string, limits: JsonLimits): keyof JsonLimits | null {
+export function findExceededLimit(text: string, limits: JsonLimits): keyof JsonLimits | null {
   let depth = 0
   let values = 1
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case QUOTE:
-        at = endOfString(text, at + 1)
+        at = findStringEnd(text, at + 1)
         break
       case COMMA:
         values++
@@ -42,7 +42,7 @@ export function exceededLimit(text: string, limits: JsonLimits): keyof JsonLimit
 }
 
 /** Returns where the string that begins there ends: at the first quote that is not escaped. */
-function endOfString(text: string, from: number): number {
+function findStringEnd(text: string, from: number): number {
   for (let quote = text.indexOf('"', from); quote >= 0; quote = text.indexOf('"', quote + 1)) {
     let escapes = 0
     while (text[quote - 1 - escapes] === '\\' && quote - 1 - escapes >= from) escapes++

@@ -1,7 +1,7 @@
 import { LicensingError } from './errors.ts'
 
 /** The numbers of a version, from the left: `4.0MR2` is 4, 0, 2. @throws LicensingError INVALID_ARGUMENT */
-function numbersOf(version: string): number[] {
+function parseNumbers(version: string): number[] {
   const numbers = version.match(/\d+/g) ?? []
   if (/^\d/.test(version) && numbers.every(({ length }) => length <= 6)) return numbers.map(Number)
   throw new LicensingError(
@@ -11,10 +11,10 @@ function numbersOf(version: string): number[] {
 }
 
 /** The versions' numbers, compared from the left; null where one of them is no version. */
-function compare(from: string, to: string): { sign: number; at: number } | null {
+function compareVersions(from: string, to: string): { sign: number; at: number } | null {
   let numbers: [number[], number[]]
   try {
-    numbers = [numbersOf(from), numbersOf(to)]
+    numbers = [parseNumbers(from), parseNumbers(to)]
   } catch {
     return null
   }
@@ -27,12 +27,13 @@ function compare(from: string, to: string): { sign: number; at: number } | null 
 }
 
 /** Whether a version is higher than another; false where one of them is no version. */
-export const isHigher = (version: string, than: string): boolean => compare(than, version)?.sign === 1
+export const isHigherVersion = (version: string, than: string): boolean =>
+  compareVersions(than, version)?.sign === 1
 
 /** The first number of a version; null where it is none. */
-export function majorOf(version: string): number | null {
+export function parseMajorVersion(version: string): number | null {
   try {
-    return numbersOf(version)[0] ?? null
+    return parseNumbers(version)[0] ?? null
   } catch {
     return null
   }
@@ -43,9 +44,9 @@ export function majorOf(version: string): number | null {
  *
  * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT
  */
-export function upgradeKind(from: string, to: string): 'major' | 'minor' {
-  numbersOf(to)
-  const found = compare(majorOf(from) === null ? '0' : from, to)
+export function classifyUpgrade(from: string, to: string): 'major' | 'minor' {
+  parseNumbers(to)
+  const found = compareVersions(parseMajorVersion(from) === null ? '0' : from, to)
   if (found?.sign === 1) return found.at === 0 ? 'major' : 'minor'
   throw new LicensingError('VERSION_NOT_HIGHER', `The version ${to} is not higher than ${from}.`)
 }

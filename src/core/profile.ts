@@ -5,23 +5,23 @@ import { entitlementTagSchema } from './entitlement.ts'
 import { LicensingError } from './errors.ts'
 import { DAY } from './time.ts'
 
-const words = (what: string, max: number) =>
+const createTextSchema = (what: string, max: number) =>
   z.string().trim().min(1, `${what} is empty`).max(max, `${what} is longer than ${max} characters`)
 /** Ten years, in milliseconds: nothing here lasts longer. */
-const LONGEST = 10 * 366 * DAY
-const wait = z.int().min(1).max(LONGEST)
+const MAX_PERIOD_MS = 10 * 366 * DAY
+const periodSchema = z.int().min(1).max(MAX_PERIOD_MS)
 
 const tagSchema = z.strictObject({
   tag: entitlementTagSchema,
-  name: words('the name of a tag', 200),
+  name: createTextSchema('the name of a tag', 200),
   description: z.string().max(1000),
 })
 
-/** What an order of one SKU gives: licences of a tag, or the right to a version of the software. */
+/** What an order of one SKU gives: licenses of a tag, or the right to a version of the software. */
 const skuSchema = z.strictObject({
   sku: z.string().regex(/^[A-Z0-9][A-Z0-9-]{0,63}$/, 'a SKU is 1 to 64 capital letters, digits and -'),
-  description: words('the description of a SKU', 500),
-  gives: z.discriminatedUnion('kind', [
+  description: createTextSchema('the description of a SKU', 500),
+  grants: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('licenses'), tag: entitlementTagSchema }),
     z.strictObject({ kind: z.literal('version'), version: z.string().regex(/^\d{1,6}$/) }),
   ]),
@@ -30,15 +30,15 @@ const skuSchema = z.strictObject({
 /** How long things last, where a product's terms differ from the field's: milliseconds unless the name says otherwise. */
 const periodsSchema = z
   .strictObject({
-    evaluationSeconds: wait,
-    registrationRenewal: wait,
-    authorizationRenewal: wait,
-    complianceCheck: wait,
-    usageReport: wait.max(60_000, 'a change of usage is reported within 60 seconds'),
-    suggestionReach: wait,
-    retryAfterCeiling: wait,
-    evaluationWarnings: z.array(wait),
-    termWarnings: z.array(wait),
+    evaluationSeconds: periodSchema,
+    registrationRenewal: periodSchema,
+    authorizationRenewal: periodSchema,
+    outOfComplianceRecheck: periodSchema,
+    usageReportDelay: periodSchema.max(60_000, 'a change of usage is reported within 60 seconds'),
+    maxEarlyContact: periodSchema,
+    maxRetryAfter: periodSchema,
+    evaluationWarnings: z.array(periodSchema),
+    termWarnings: z.array(periodSchema),
   })
   .partial()
 
@@ -46,13 +46,16 @@ const policiesSchema = z.strictObject({
   /** Actions that are refused in a state although it allows everything else: what the product's own terms say. */
   deniedActions: z.partialRecord(
     z.enum(LICENSE_STATES),
-    z.strictObject({ actions: z.array(words('an action', 100)), reason: words('a reason', 500) }),
+    z.strictObject({
+      actions: z.array(createTextSchema('an action', 100)),
+      reason: createTextSchema('a reason', 500),
+    }),
   ),
 })
 
 const moduleSchema = z.strictObject({
   /** The name of the module, as the program that brings it says. */
-  name: words('the name of a module', 100),
+  name: createTextSchema('the name of a module', 100),
   /** What the module is told about this product. The module checks it. */
   settings: z.record(z.string(), z.json()).default({}),
 })
@@ -62,7 +65,7 @@ const moduleSchema = z.strictObject({
  */
 export const profileSchema = z
   .strictObject({
-    name: words('the name of a profile', 100),
+    name: createTextSchema('the name of a profile', 100),
     tags: z.array(tagSchema).min(1, 'a product has an entitlement tag at least'),
     /** The module that counts more than the product declares; null for a product that declares all of its counts. */
     module: moduleSchema.nullable().default(null),
@@ -72,9 +75,9 @@ export const profileSchema = z
   })
   .superRefine((profile, context) => {
     const tags = profile.tags.map(({ tag }) => tag)
-    for (const { gives } of profile.skus)
-      if (gives.kind === 'licenses' && !tags.includes(gives.tag))
-        context.addIssue({ code: 'custom', message: `it uses the tag ${gives.tag}, which it does not have` })
+    for (const { grants } of profile.skus)
+      if (grants.kind === 'licenses' && !tags.includes(grants.tag))
+        context.addIssue({ code: 'custom', message: `it uses the tag ${grants.tag}, which it does not have` })
     for (const list of [tags, profile.skus.map(({ sku }) => sku)])
       for (const one of new Set(list.filter((name, i) => list.indexOf(name) !== i)))
         context.addIssue({ code: 'custom', message: `${one} is in it twice` })

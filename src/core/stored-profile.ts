@@ -3,7 +3,7 @@ import { LicensingError } from './errors.ts'
 import { defineProfile, type ProductProfile, type ProfileInput } from './profile.ts'
 
 /** The profile that the caller of an opening wants. */
-export interface WantedProfile {
+export interface ProfileRequest {
   /** Without one, the stored profile applies; in a new directory, `defaultProfile`. */
   readonly profile?: ProfileInput | undefined
   /** The profile of a new directory that is opened without one. */
@@ -18,10 +18,10 @@ export type ProfileChoice =
   | { readonly kind: 'first'; readonly profile: ProductProfile }
   | { readonly kind: 'replaced'; readonly profile: ProductProfile; readonly before: ProductProfile }
 
-const sameProfile = (a: ProductProfile, b: ProductProfile): boolean => canonicalize(a) === canonicalize(b)
+const isSameProfile = (a: ProductProfile, b: ProductProfile): boolean => canonicalize(a) === canonicalize(b)
 
 /** Returns the tags of `before` that `after` no longer has. */
-export function droppedTags(before: ProductProfile, after: ProductProfile): string[] {
+export function findDroppedTags(before: ProductProfile, after: ProductProfile): string[] {
   const kept = new Set(after.tags.map(({ tag }) => tag))
   return before.tags.map(({ tag }) => tag).filter((tag) => !kept.has(tag))
 }
@@ -35,7 +35,7 @@ export function droppedTags(before: ProductProfile, after: ProductProfile): stri
  */
 export function chooseProfile(
   stored: ProductProfile | null,
-  { profile, defaultProfile, replaceProfile = false }: WantedProfile,
+  { profile, defaultProfile, replaceProfile = false }: ProfileRequest,
 ): ProfileChoice {
   const wanted = profile === undefined ? null : defineProfile(profile)
   if (stored === null) {
@@ -46,7 +46,7 @@ export function chooseProfile(
       'A new data directory needs a product profile, or a module with one.',
     )
   }
-  if (wanted === null || sameProfile(wanted, stored)) return { kind: 'stored', profile: stored }
+  if (wanted === null || isSameProfile(wanted, stored)) return { kind: 'stored', profile: stored }
   if (!replaceProfile)
     throw new LicensingError(
       'PROFILE_MISMATCH',
@@ -64,7 +64,7 @@ export function requireTagsKept(
   { before, profile }: Extract<ProfileChoice, { kind: 'replaced' }>,
   inUse: ReadonlySet<string>,
 ): void {
-  const lost = droppedTags(before, profile).filter((tag) => inUse.has(tag))
+  const lost = findDroppedTags(before, profile).filter((tag) => inUse.has(tag))
   if (lost.length === 0) return
   throw new LicensingError(
     'PROFILE_TAG_IN_USE',
@@ -74,10 +74,10 @@ export function requireTagsKept(
 
 const describeDifference = (stored: ProductProfile, wanted: ProductProfile): string =>
   wanted.name === stored.name
-    ? `another profile of that name, which differs in ${differingParts(stored, wanted).join(', ')}`
+    ? `another profile of that name, which differs in ${findDifferingParts(stored, wanted).join(', ')}`
     : wanted.name
 
-const differingParts = (a: ProductProfile, b: ProductProfile): string[] =>
+const findDifferingParts = (a: ProductProfile, b: ProductProfile): string[] =>
   (Object.keys(a) as (keyof ProductProfile)[]).filter(
     (part) => canonicalize(a[part]) !== canonicalize(b[part]),
   )

@@ -3,7 +3,7 @@ import { uptime } from 'node:os'
 import type { Clock } from './clock.ts'
 import { SECOND } from './time.ts'
 
-function read(path: string): string | null {
+function readTextFile(path: string): string | null {
   try {
     return readFileSync(path, 'utf8')
   } catch {
@@ -12,10 +12,10 @@ function read(path: string): string | null {
 }
 
 let bootId: string | undefined
-let asked: { monotonic: number; uptime: number } | null = null
+let lastUptime: { monotonic: number; uptime: number } | null = null
 
 function readUptime(): number {
-  const seconds = read('/proc/uptime')?.split(' ', 1)[0]
+  const seconds = readTextFile('/proc/uptime')?.split(' ', 1)[0]
   return 1000 * (seconds === undefined ? uptime() : Number(seconds))
 }
 
@@ -26,8 +26,10 @@ export const systemClock: Clock = {
   uptime: () => {
     const monotonic = performance.now()
     // The kernel is asked once a second: what it says is for the time that this process was suspended.
-    if (asked === null || monotonic - asked.monotonic >= SECOND) asked = { monotonic, uptime: readUptime() }
-    return Math.round(asked.uptime + monotonic - asked.monotonic)
+    if (lastUptime === null || monotonic - lastUptime.monotonic >= SECOND)
+      lastUptime = { monotonic, uptime: readUptime() }
+    return Math.round(lastUptime.uptime + monotonic - lastUptime.monotonic)
   },
-  bootId: () => (bootId ??= read('/proc/sys/kernel/random/boot_id')?.trim() ?? `process ${process.pid}`),
+  bootId: () =>
+    (bootId ??= readTextFile('/proc/sys/kernel/random/boot_id')?.trim() ?? `process ${process.pid}`),
 }

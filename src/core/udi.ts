@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-const text = (what: string, max: number) =>
+const createTextSchema = (what: string, max: number) =>
   z
     .string()
     .min(1, `${what} is empty`)
@@ -12,9 +12,9 @@ const text = (what: string, max: number) =>
  * instance (guide, "Product Instances"). Two boxes are the same one when pid and serial are equal.
  */
 export const udiSchema = z.strictObject({
-  pid: text('product id', 64),
-  version: text('version', 32),
-  serial: text('serial number', 64),
+  pid: createTextSchema('product id', 64),
+  version: createTextSchema('version', 32),
+  serial: createTextSchema('serial number', 64),
 })
 
 export type Udi = z.infer<typeof udiSchema>

@@ -3,7 +3,7 @@ import { ENGLISH } from './english.ts'
 import { LicensingError } from './errors.ts'
 
 /** Checks a value from outside. @throws LicensingError INVALID_ARGUMENT */
-export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+export function validate<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const parsed = schema.safeParse(value, ENGLISH)
   if (parsed.success) return parsed.data
   throw new LicensingError(

@@ -12,11 +12,11 @@ export interface ChartPoint {
 
 /** A state, or an axis of a parallel chart. */
 export interface ChartState {
-  /** The dotted path below the root: `license.authorized.asking`. */
+  /** The dotted path below the root: `license.authorized.requesting`. */
   readonly id: string
   readonly key: string
   readonly description: string
-  readonly kind: 'axis' | 'compound' | 'atomic'
+  readonly kind: 'region' | 'compound' | 'atomic'
   /** The id of the box round this one; null for an axis. */
   readonly parent: string | null
   /** Whether the box round this one is entered here. */
@@ -75,32 +75,32 @@ export interface ChartLayout {
  * Where a chart stands, an axis a key, as a path in it: `{ registration: 'registered.current', license: … }`, which
  * is how the history keeps it. Other keys say nothing.
  */
-export type ChartStanding = Readonly<Record<string, unknown>>
+export type ActiveStates = Readonly<Record<string, unknown>>
 
-/** The chart's own value, `{ license: { authorized: 'asking' } }`, as a standing. */
-export function standingOf(value: Readonly<Record<string, unknown>>): ChartStanding {
-  return Object.fromEntries(Object.entries(value).map(([axis, inner]) => [axis, pathOf(inner)]))
+/** The chart's own value, `{ license: { authorized: 'requesting' } }`, as a standing. */
+export function activeStates(value: Readonly<Record<string, unknown>>): ActiveStates {
+  return Object.fromEntries(Object.entries(value).map(([axis, inner]) => [axis, toPath(inner)]))
 }
 
-const pathOf = (value: unknown): string => {
+const toPath = (value: unknown): string => {
   if (typeof value === 'string') return value
   if (typeof value !== 'object' || value === null) return ''
   const [key, inner] = Object.entries(value as Record<string, unknown>)[0] ?? ['', '']
-  return [key, pathOf(inner)].filter((part) => part !== '').join('.')
+  return [key, toPath(inner)].filter((part) => part !== '').join('.')
 }
 
 /** An id with those of the boxes round it, outermost first. */
-export const withAncestors = (id: string): string[] =>
+export const includeAncestors = (id: string): string[] =>
   id.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.'))
 
 /** The ids that are lit where a chart stands: states, and the boxes round them. Axes and states it does not have are left out. */
-export function activeNodes(
-  standing: ChartStanding,
+export function findActiveNodes(
+  active: ActiveStates,
   chart: { readonly nodes: readonly ChartState[] },
 ): string[] {
   const lit = new Set(
-    Object.entries(standing).flatMap(([axis, path]) =>
-      typeof path === 'string' && path !== '' ? withAncestors(`${axis}.${path}`) : [],
+    Object.entries(active).flatMap(([axis, path]) =>
+      typeof path === 'string' && path !== '' ? includeAncestors(`${axis}.${path}`) : [],
     ),
   )
   return chart.nodes.filter(({ id }) => lit.has(id)).map(({ id }) => id)
@@ -109,31 +109,35 @@ export function activeNodes(
 /** One event, and where the chart stood before and after it. */
 export interface ChartMove {
   readonly event: string
-  readonly before: ChartStanding
-  readonly after: ChartStanding
+  readonly before: ActiveStates
+  readonly after: ActiveStates
 }
 
 /**
  * The ids of the edges that an event took: in each axis at most one of its own, and one that is taken at once. What
  * went on inside a state takes none.
  */
-export function takenEdges({ event, before, after }: ChartMove, layout: ChartLayout): string[] {
-  const axes = layout.nodes.filter(({ kind }) => kind === 'axis').map(({ key }) => key)
-  return axes.flatMap((axis) => {
-    const [from, to] = [before[axis], after[axis]]
+export function traversedEdges({ event, before, after }: ChartMove, layout: ChartLayout): string[] {
+  const regions = layout.nodes.filter(({ kind }) => kind === 'region').map(({ key }) => key)
+  return regions.flatMap((region) => {
+    const [from, to] = [before[region], after[region]]
     if (typeof from !== 'string' || typeof to !== 'string') return []
-    return takenWithin(layout, event, { from: `${axis}.${from}`, to: `${axis}.${to}` })
+    return findTraversedEdges(layout, event, { from: `${region}.${from}`, to: `${region}.${to}` })
   })
 }
 
-function takenWithin(layout: ChartLayout, event: string, move: { from: string; to: string }): string[] {
-  const left = withAncestors(move.from)
-  const entered = withAncestors(move.to)
+function findTraversedEdges(
+  layout: ChartLayout,
+  event: string,
+  move: { from: string; to: string },
+): string[] {
+  const left = includeAncestors(move.from)
+  const entered = includeAncestors(move.to)
   const by = (name: string) => (edge: ChartEdge) => edge.causes.some((cause) => cause.event === name)
   const deepest = (a: ChartEdge, b: ChartEdge) => b.from.length + b.to.length - (a.from.length + a.to.length)
   const candidates = layout.edges.filter(by(event)).filter(({ from }) => left.includes(from))
   const direct = candidates
-    .filter(({ to }) => firstInside(layout, to) === move.to)
+    .filter(({ to }) => getInitialDescendant(layout, to) === move.to)
     .sort(deepest)
     .at(0)
   if (direct) return [direct.id]
@@ -144,7 +148,7 @@ function takenWithin(layout: ChartLayout, event: string, move: { from: string; t
 }
 
 /** The state one stands in after entering a box. */
-function firstInside(layout: ChartLayout, id: string): string {
+function getInitialDescendant(layout: ChartLayout, id: string): string {
   const first = layout.nodes.find(({ parent, initial }) => parent === id && initial)
-  return first ? firstInside(layout, first.id) : id
+  return first ? getInitialDescendant(layout, first.id) : id
 }

@@ -1,45 +1,45 @@
 import type { ChartEdge, ChartLayout, ChartNode, ChartPoint } from './chart-layout.ts'
-import { causeWords } from './words.ts'
+import { formatCause } from './format-causes.ts'
 
 export interface ChartSvgOptions {
   /** The ids of the states to light: `activeNodes`. */
   readonly active?: readonly string[]
   /** The ids of the edges to light: `takenEdges`. */
-  readonly taken?: readonly string[]
+  readonly traversed?: readonly string[]
   /** Whether it carries its own styles, as a file or an `<img>` needs; within a page that has `chartStylesIn`, it need not. */
   readonly standalone: boolean
-  /** The one axis to show; all of them unless named. */
-  readonly axis?: string | undefined
+  /** The one region to show; all of them unless named. */
+  readonly region?: string | undefined
 }
 
-const light = `
+const LIGHT_COLORS = `
   --chart-page: #ffffff; --chart-axis: #f6f8fb; --chart-round: #edf1f6; --chart-box: #ffffff; --chart-line: #8593a6; --chart-text: #16202e;
   --chart-quiet: #55637a; --chart-edge: #75839a; --chart-on: #0b6bcb; --chart-on-box: #dcecfd; --chart-on-round: #eef5fd;
   --chart-taken: #b84a00;
 `
-const dark = `
+const DARK_COLORS = `
   --chart-page: #12161d; --chart-axis: #161b24; --chart-round: #1a212c; --chart-box: #1f2733; --chart-line: #5d6b80; --chart-text: #e8edf4;
   --chart-quiet: #a3b0c2; --chart-edge: #7d8ca3; --chart-on: #63b3ff; --chart-on-box: #173a5f; --chart-on-round: #182636;
   --chart-taken: #ffa057;
 `
-const look = `
+const SHARED_STYLES = `
 .chart .page { fill: var(--chart-page); }
 .chart .state rect { fill: var(--chart-box); stroke: var(--chart-line); stroke-width: 1; }
-.chart .axis rect { fill: var(--chart-axis); }
+.chart .region rect { fill: var(--chart-axis); }
 .chart .compound rect { fill: var(--chart-round); }
 .chart .name { fill: var(--chart-text); font-size: 13px; font-weight: 600; }
-.chart .axis .name { font-size: 15px; }
+.chart .region .name { font-size: 15px; }
 .chart .meaning { fill: var(--chart-quiet); font-size: 11px; }
 .chart .state-words { pointer-events: none; --chart-behind: var(--chart-round); }
-.chart .state-words.axis { --chart-behind: var(--chart-axis); }
+.chart .state-words.region { --chart-behind: var(--chart-axis); }
 .chart .state-words.atomic { --chart-behind: var(--chart-box); }
 .chart .state-words.active { --chart-behind: var(--chart-on-round); }
-.chart .state-words.axis.active { --chart-behind: var(--chart-axis); }
+.chart .state-words.region.active { --chart-behind: var(--chart-axis); }
 .chart .state-words.atomic.active { --chart-behind: var(--chart-on-box); }
 .chart .state-words text { paint-order: stroke; stroke: var(--chart-behind); stroke-width: 4px; stroke-linejoin: round; }
 .chart .active rect { stroke: var(--chart-on); stroke-width: 3; fill: var(--chart-on-box); }
 .chart .active.compound rect { stroke-width: 2.5; fill: var(--chart-on-round); }
-.chart .active.axis rect { stroke-width: 2; fill: var(--chart-axis); }
+.chart .active.region rect { stroke-width: 2; fill: var(--chart-axis); }
 .chart .active .name { fill: var(--chart-on); font-weight: 700; }
 .chart .edge path { fill: none; stroke: var(--chart-edge); stroke-width: 1.2; }
 .chart .edge .head, .chart .start .head { fill: var(--chart-edge); stroke: none; }
@@ -54,48 +54,48 @@ const look = `
 .chart .edge:hover .edge-label { fill: var(--chart-text); }
 `
 
-const font = `font-family: "Inter", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;`
+const FONT = `font-family: "Inter", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;`
 
 /** The look of a chart in a page, where something of the page's own says that it is dark: a selector. */
-export const chartStylesIn = (darkPage: string): string =>
-  `.chart {${light}${font}}\n${darkPage} .chart {${dark}}${look}`
+export const createScopedStyles = (darkPage: string): string =>
+  `.chart {${LIGHT_COLORS}${FONT}}\n${darkPage} .chart {${DARK_COLORS}}${SHARED_STYLES}`
 
 /** The look of a chart that stands alone: dark where its reader prefers that. */
-const chartStyles = `.chart {${light}${font}}
-@media (prefers-color-scheme: dark) { .chart {${dark}} }${look}`
+const STANDALONE_STYLES = `.chart {${LIGHT_COLORS}${FONT}}
+@media (prefers-color-scheme: dark) { .chart {${DARK_COLORS}} }${SHARED_STYLES}`
 
 /** The chart as SVG. Needs neither a document nor Node. */
-export function chartSvg(layout: ChartLayout, options: ChartSvgOptions): string {
+export function renderChartSvg(layout: ChartLayout, options: ChartSvgOptions): string {
   const active = new Set(options.active)
-  const taken = new Set(options.taken)
+  const taken = new Set(options.traversed)
   const { name } = layout
-  const shown = shownOf(layout, options.axis)
+  const shown = selectRegion(layout, options.region)
   const { width, height } = shown
   // What is lit is drawn last, so that no other arrow crosses it.
   const edges = [...shown.edges].sort((a, b) => Number(taken.has(a.id)) - Number(taken.has(b.id)))
   const size = options.standalone ? ` width="${width}" height="${height}"` : ''
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="${shown.x} ${shown.y} ${width} ${height}"${size} aria-labelledby="${name}-title ${name}-desc">`,
-    `<title id="${name}-title">${escape(`The statechart ${name}`)}</title>`,
-    `<desc id="${name}-desc">${escape(described(layout, active))}</desc>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="${shown.x} ${shown.y} ${width} ${height}"${size} aria-labeledby="${name}-title ${name}-desc">`,
+    `<title id="${name}-title">${escapeXml(`The statechart ${name}`)}</title>`,
+    `<desc id="${name}-desc">${escapeXml(describeChart(layout, active))}</desc>`,
     ...(options.standalone
-      ? [`<style>${chartStyles}</style>`, `<rect class="page" width="${width}" height="${height}"/>`]
+      ? [`<style>${STANDALONE_STYLES}</style>`, `<rect class="page" width="${width}" height="${height}"/>`]
       : []),
-    ...shown.nodes.map((node) => box(node, active.has(node.id))),
+    ...shown.nodes.map((node) => renderBox(node, active.has(node.id))),
     ...shown.starts.map(
       ({ x, y, points }) =>
-        `<g class="start"><circle cx="${x}" cy="${y}" r="5"/><path d="${path(points)}"/>${head(points)}</g>`,
+        `<g class="start"><circle cx="${x}" cy="${y}" r="5"/><path d="${formatPath(points)}"/>${renderArrowhead(points)}</g>`,
     ),
-    ...edges.map((edge) => arrow(edge, taken.has(edge.id))),
+    ...edges.map((edge) => renderArrow(edge, taken.has(edge.id))),
     // Words come last: an arrow into a box passes behind its name.
-    ...shown.nodes.map((node) => words(node, active.has(node.id))),
+    ...shown.nodes.map((node) => renderWords(node, active.has(node.id))),
     '</svg>\n',
   ].join('\n')
 }
 
 /** What is drawn, and the part of the drawing that is looked at. */
-function shownOf(layout: ChartLayout, axis: string | undefined) {
-  const frame = layout.nodes.find(({ id, kind }) => kind === 'axis' && id === axis)
+function selectRegion(layout: ChartLayout, region: string | undefined) {
+  const frame = layout.nodes.find(({ id, kind }) => kind === 'region' && id === region)
   if (!frame) return { ...layout, x: 0, y: 0 }
   const within = (id: string) => id === frame.id || id.startsWith(`${frame.id}.`)
   return {
@@ -109,67 +109,67 @@ function shownOf(layout: ChartLayout, axis: string | undefined) {
   }
 }
 
-const described = ({ nodes }: ChartLayout, active: ReadonlySet<string>): string => {
-  const states = nodes.filter(({ kind }) => kind !== 'axis').length
-  const axes = nodes.filter(({ kind }) => kind === 'axis').map(({ key }) => key)
+const describeChart = ({ nodes }: ChartLayout, active: ReadonlySet<string>): string => {
+  const states = nodes.filter(({ kind }) => kind !== 'region').length
+  const regions = nodes.filter(({ kind }) => kind === 'region').map(({ key }) => key)
   const lit = nodes.filter(({ id, kind }) => kind === 'atomic' && active.has(id)).map(({ id }) => id)
   const where = lit.length === 0 ? '' : ` It stands in ${lit.join(', ')}.`
-  return `${states} states on ${axes.length} axes: ${axes.join(', ')}.${where}`
+  return `${states} states on ${regions.length} axes: ${regions.join(', ')}.${where}`
 }
 
-const classOf = (name: string, { kind }: ChartNode, active: boolean): string =>
+const formatClass = (name: string, { kind }: ChartNode, active: boolean): string =>
   `class="${name} ${kind}${active ? ' active' : ''}"`
 
-function box(node: ChartNode, active: boolean): string {
+function renderBox(node: ChartNode, active: boolean): string {
   const { id, kind, x, y, width, height, inside, description } = node
-  const stays = inside.length === 0 ? '' : `\nStays here on: ${inside.map(causeWords).join(', ')}`
+  const stays = inside.length === 0 ? '' : `\nStays here on: ${inside.map(formatCause).join(', ')}`
   return [
-    `<g ${classOf('state', node, active)} data-id="${escape(id)}">`,
-    `<title>${escape(`${id}${description === '' ? '' : `: ${description}`}${stays}`)}</title>`,
-    `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="${kind === 'axis' ? 12 : 8}"/></g>`,
+    `<g ${formatClass('state', node, active)} data-id="${escapeXml(id)}">`,
+    `<title>${escapeXml(`${id}${description === '' ? '' : `: ${description}`}${stays}`)}</title>`,
+    `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="${kind === 'region' ? 12 : 8}"/></g>`,
   ].join('')
 }
 
-function words(node: ChartNode, active: boolean): string {
+function renderWords(node: ChartNode, active: boolean): string {
   const { key, kind, x, y, lines } = node
-  const top = y + (kind === 'axis' ? 24 : 20)
+  const top = y + (kind === 'region' ? 24 : 20)
   return [
-    `<g ${classOf('state-words', node, active)}>`,
-    `<text class="name" x="${x + 12}" y="${top}">${active ? '● ' : ''}${escape(key)}</text>`,
+    `<g ${formatClass('state-words', node, active)}>`,
+    `<text class="name" x="${x + 12}" y="${top}">${active ? '● ' : ''}${escapeXml(key)}</text>`,
     ...lines.map(
-      (line, i) => `<text class="meaning" x="${x + 12}" y="${top + 16 + i * 14}">${escape(line)}</text>`,
+      (line, i) => `<text class="meaning" x="${x + 12}" y="${top + 16 + i * 14}">${escapeXml(line)}</text>`,
     ),
     '</g>',
   ].join('')
 }
 
-function arrow({ id, from, to, causes, points, label }: ChartEdge, taken: boolean): string {
+function renderArrow({ id, from, to, causes, points, label }: ChartEdge, taken: boolean): string {
   return [
-    `<g class="edge${taken ? ' taken' : ''}" data-id="${escape(id)}">`,
-    `<title>${escape(`${from} → ${to}\n${causes.map(causeWords).join('\n')}`)}</title>`,
-    `<path d="${path(points)}"/>${head(points)}`,
+    `<g class="edge${taken ? ' taken' : ''}" data-id="${escapeXml(id)}">`,
+    `<title>${escapeXml(`${from} → ${to}\n${causes.map(formatCause).join('\n')}`)}</title>`,
+    `<path d="${formatPath(points)}"/>${renderArrowhead(points)}`,
     `<text class="edge-label">`,
     ...label.lines.map(
-      (line, i) => `<tspan x="${label.x + 4}" y="${label.y + 11 + i * 13}">${escape(line)}</tspan>`,
+      (line, i) => `<tspan x="${label.x + 4}" y="${label.y + 11 + i * 13}">${escapeXml(line)}</tspan>`,
     ),
     '</text></g>',
   ].join('')
 }
 
-const path = (points: readonly ChartPoint[]): string => {
+const formatPath = (points: readonly ChartPoint[]): string => {
   const [first, ...rest] = points
   if (!first) return ''
   const corners = rest.map((corner, i) => {
     const [before, after] = [points[i], rest[i + 1]]
     if (!before || !after) return `L${corner.x} ${corner.y}`
-    const [a, b] = [towards(corner, before), towards(corner, after)]
+    const [a, b] = [moveTowards(corner, before), moveTowards(corner, after)]
     return `L${a.x} ${a.y}Q${corner.x} ${corner.y} ${b.x} ${b.y}`
   })
   return `M${first.x} ${first.y}${corners.join('')}`
 }
 
 /** The point a little way from a corner, where its rounding begins. */
-function towards(corner: ChartPoint, to: ChartPoint): ChartPoint {
+function moveTowards(corner: ChartPoint, to: ChartPoint): ChartPoint {
   const [dx, dy] = [to.x - corner.x, to.y - corner.y]
   const length = Math.abs(dx) + Math.abs(dy)
   const reach = Math.min(6, length / 2)
@@ -178,8 +178,8 @@ function towards(corner: ChartPoint, to: ChartPoint): ChartPoint {
     : { x: Math.round(corner.x + (dx / length) * reach), y: Math.round(corner.y + (dy / length) * reach) }
 }
 
-/** The head of an arrow: a triangle, since a marker cannot take its line's colour everywhere. */
-function head(points: readonly ChartPoint[]): string {
+/** The head of an arrow: a triangle, since a marker cannot take its line's color everywhere. */
+function renderArrowhead(points: readonly ChartPoint[]): string {
   const [before, tip] = points.slice(-2)
   if (!before || !tip) return ''
   const [dx, dy] = [Math.sign(tip.x - before.x), Math.sign(tip.y - before.y)]
@@ -187,7 +187,7 @@ function head(points: readonly ChartPoint[]): string {
   return `<polygon class="head" points="${tip.x},${tip.y} ${x - dy * 4},${y - dx * 4} ${x + dy * 4},${y + dx * 4}"/>`
 }
 
-const escape = (text: string): string =>
+const escapeXml = (text: string): string =>
   text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

@@ -6,7 +6,7 @@ import { connect as connectTls, createSecureContext, type SecureContext, TLSSock
 import type { ServerLogger } from '../core/server-logger.ts'
 import { LicensingError } from '../core/errors.ts'
 import { DAY, HOUR, type Instant } from '../core/time.ts'
-import { formatUrlHost, LOOPBACK } from '../core/host-name.ts'
+import { formatUrlHost, LOOPBACK_HOSTS } from '../core/host-name.ts'
 import { toAddressInUseError } from '../http/listen.ts'
 import { TLS_CLIENT_SETTINGS, TLS_SETTINGS } from '../transports/tls-settings.ts'
 import { createTlsCa, generateKey, type Issuer, issueTlsCertificate } from '../pki/certificate-generation.ts'
@@ -169,8 +169,11 @@ export async function startConnectProxy(
   options: ConnectProxyOptions,
 ): Promise<{ readonly proxy: ConnectProxy; readonly url: string }> {
   const { host, port, authority, at, logger } = options
-  if (!LOOPBACK.includes(host))
-    throw new LicensingError('INVALID_ARGUMENT', `The CONNECT proxy is at one of ${LOOPBACK.join(', ')}.`)
+  if (!LOOPBACK_HOSTS.includes(host))
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `The CONNECT proxy is at one of ${LOOPBACK_HOSTS.join(', ')}.`,
+    )
   const hosts = normalizeHosts(options.hosts ?? CLOUD_HOSTS)
   const ca = await createCa(at)
   const contexts = new Map<string, SecureContext>()

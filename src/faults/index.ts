@@ -2,13 +2,13 @@
 export {
   type AnswerFaultName,
   type Delivery,
-  faultCatalogue,
+  faultCatalog,
   type FaultName,
   isAnswerFault,
   isFault,
   type Reply,
-  type RoadFaultName,
+  type ConnectionFaultName,
 } from './faults.ts'
 export { Injector } from './inject.ts'
-export { FaultPlan, LONGEST_DELAY, parseChaos, type PlannedFault } from './plan.ts'
-export { forge, strangeCredential } from './untrusted-signer.ts'
+export { FaultPlan, MAX_DELAY_MS, parseChaos, type PlannedFault } from './plan.ts'
+export { resignUntrusted, createUntrustedCredential } from './untrusted-signer.ts'

@@ -1,11 +1,11 @@
-import type { ExchangeType } from '../protocol/messages.ts'
+import type { MessageType } from '../protocol/messages.ts'
 import type { Credential } from '../pki/certificate-generation.ts'
-import { type AnswerFaultName, type Delivery, faultCatalogue, isAnswerFault, type Reply } from './faults.ts'
+import { type AnswerFaultName, type Delivery, faultCatalog, isAnswerFault, type Reply } from './faults.ts'
 import type { FaultPlan } from './plan.ts'
-import { forge, strangeCredential } from './untrusted-signer.ts'
+import { resignUntrusted, createUntrustedCredential } from './untrusted-signer.ts'
 
 /** What becomes of an exchange: what is delivered, and which fault did it; null where none did. */
-interface Injected {
+interface InjectionResult {
   readonly delivery: Delivery
   readonly fault: AnswerFaultName | null
 }
@@ -15,8 +15,8 @@ export class Injector {
   readonly #plan: FaultPlan
   readonly #now: () => number
   /** The last good answer of each kind: it may be played again. */
-  readonly #earlier = new Map<ExchangeType, Reply>()
-  #strange: Promise<Credential> | undefined
+  readonly #earlier = new Map<MessageType, Reply>()
+  #untrustedCredential: Promise<Credential> | undefined
 
   constructor(plan: FaultPlan, now: () => number) {
     this.#plan = plan
@@ -24,7 +24,7 @@ export class Injector {
   }
 
   /** @param decide lets the authority decide; asked for once at most */
-  async answer(type: ExchangeType, decide: () => Promise<Reply>): Promise<Injected> {
+  async answer(type: MessageType, decide: () => Promise<Reply>): Promise<InjectionResult> {
     const earlier = this.#earlier.get(type)
     const remembering = async () => {
       const reply = await decide()
@@ -36,16 +36,16 @@ export class Injector {
       return { delivery: { kind: 'reply', ...(await remembering()) }, fault: null }
     const { fault, delay } = planned
     if (delay !== undefined) await new Promise((resolve) => setTimeout(resolve, delay))
-    const delivery = await faultCatalogue[fault].inject({
+    const delivery = await faultCatalog[fault].inject({
       decide: remembering,
       earlier,
-      forge: (reply) => this.#forge(reply),
+      resignUntrusted: (reply) => this.#resignUntrusted(reply),
     })
     return { delivery, fault }
   }
 
-  async #forge(reply: Reply): Promise<Reply> {
-    this.#strange ??= strangeCredential('answer-signer', this.#now())
-    return forge(reply, await this.#strange)
+  async #resignUntrusted(reply: Reply): Promise<Reply> {
+    this.#untrustedCredential ??= createUntrustedCredential('answer-signer', this.#now())
+    return resignUntrusted(reply, await this.#untrustedCredential)
   }
 }

@@ -1,13 +1,13 @@
 import { LicensingError } from '../core/errors.ts'
-import { cited } from '../core/text.ts'
-import { type ExchangeType, exchangeTypeSchema } from '../protocol/messages.ts'
-import { faultCatalogue, type FaultName, isFault } from './faults.ts'
+import { quoteForError } from '../core/text.ts'
+import { type MessageType, messageTypeSchema } from '../protocol/messages.ts'
+import { faultCatalog, type FaultName, isFault } from './faults.ts'
 
 /** A fault to come, and when. */
 export interface PlannedFault {
   readonly fault: FaultName
   /** At which kind of request; every kind unless given. */
-  readonly on?: ExchangeType | undefined
+  readonly on?: MessageType | undefined
   /** From 0 to 1; always unless given. */
   readonly probability?: number | undefined
   /** How often at most; without end unless given. */
@@ -19,17 +19,17 @@ export interface PlannedFault {
 }
 
 /** Milliseconds: an hour, which Node's timers take and nobody waits out. */
-export const LONGEST_DELAY = 3_600_000
+export const MAX_DELAY_MS = 3_600_000
 
 /** @throws LicensingError CHAOS_INVALID */
-function checkPlanned(plan: PlannedFault): PlannedFault {
+function validatePlannedFault(plan: PlannedFault): PlannedFault {
   const { fault, probability = 1, times = 0, after = 0, delay = 0 } = plan
   const refuse = (why: string) =>
-    new LicensingError('CHAOS_INVALID', `${cited(fault)} cannot be planned so: ${why}.`)
+    new LicensingError('CHAOS_INVALID', `${quoteForError(fault)} cannot be planned so: ${why}.`)
   if (!isFault(fault)) throw refuse('there is no such fault')
   if (!(probability >= 0 && probability <= 1)) throw refuse('a probability is from 0 to 1')
   if (times < 0 || after < 0) throw refuse('a count is 0 or more')
-  if (!(delay >= 0 && delay <= LONGEST_DELAY)) throw refuse('a wait is at most an hour')
+  if (!(delay >= 0 && delay <= MAX_DELAY_MS)) throw refuse('a wait is at most an hour')
   if (fault === 'delay' && plan.delay === undefined) throw refuse('a delay says how long')
   return plan
 }
@@ -48,7 +48,7 @@ export class FaultPlan {
   /** Replaces every planned fault; an empty list means that all is well again. @throws LicensingError CHAOS_INVALID */
   set(faults: readonly (FaultName | PlannedFault)[]): void {
     this.#planned = faults.map((one) => ({
-      plan: checkPlanned(typeof one === 'string' ? { fault: one } : one),
+      plan: validatePlannedFault(typeof one === 'string' ? { fault: one } : one),
       seen: 0,
       done: 0,
     }))
@@ -62,12 +62,12 @@ export class FaultPlan {
    * What happens to the next request of a kind, of the faults asked about: the first that applies, after every delay
    * that applies too.
    */
-  next(type: ExchangeType, among: (fault: FaultName) => boolean = () => true): PlannedFault | null {
+  next(type: MessageType, isCandidate: (fault: FaultName) => boolean = () => true): PlannedFault | null {
     let waited: PlannedFault | null = null
     for (const entry of this.#planned) {
       const { plan } = entry
       const { on, probability = 1, times = Infinity, after = 0 } = plan
-      if ((on !== undefined && on !== type) || !among(plan.fault)) continue
+      if ((on !== undefined && on !== type) || !isCandidate(plan.fault)) continue
       if (entry.seen++ < after || entry.done >= times || this.#random() >= probability) continue
       entry.done++
       const delay: number = (waited?.delay ?? 0) + (plan.delay ?? 0)
@@ -79,10 +79,10 @@ export class FaultPlan {
 }
 
 /** `name[=PROBABILITY][+WAIT][xTIMES][@AFTER][/TYPE]`; for a wait alone, `delay=200ms` does. */
-const ITEM =
+const ITEM_PATTERN =
   /^(?<name>[a-z0-9-]+?)(?:=(?<value>\d+(?:\.\d+)?)(?<unit>ms|s)?)?(?:\+(?<wait>\d+)(?<waitUnit>ms|s))?(?:x(?<times>\d+))?(?:@(?<after>\d+))?(?:\/(?<on>[a-z]+))?$/
 
-const milliseconds = (number: string, unit: string | undefined): number =>
+const toMilliseconds = (number: string, unit: string | undefined): number =>
   Number(number) * (unit === 's' ? 1000 : 1)
 
 /**
@@ -101,20 +101,20 @@ export function parseChaos(spec: string): PlannedFault[] {
 
 function parseItem(item: string): PlannedFault {
   const refuse = (why: string) =>
-    new LicensingError('CHAOS_INVALID', `${cited(item)} is not a fault: ${why}.`)
-  const { name = '', value, unit, wait, waitUnit, times, after, on } = ITEM.exec(item)?.groups ?? {}
+    new LicensingError('CHAOS_INVALID', `${quoteForError(item)} is not a fault: ${why}.`)
+  const { name = '', value, unit, wait, waitUnit, times, after, on } = ITEM_PATTERN.exec(item)?.groups ?? {}
   if (name === '') throw refuse('it is not of the form NAME=PROBABILITY+WAITxTIMES@AFTER/TYPE')
-  if (!isFault(name)) throw refuse(`there are ${Object.keys(faultCatalogue).join(', ')}`)
-  const type = on === undefined ? undefined : exchangeTypeSchema.safeParse(on)
-  if (type?.success === false) throw refuse(`the requests are ${exchangeTypeSchema.options.join(', ')}`)
+  if (!isFault(name)) throw refuse(`there are ${Object.keys(faultCatalog).join(', ')}`)
+  const type = on === undefined ? undefined : messageTypeSchema.safeParse(on)
+  if (type?.success === false) throw refuse(`the requests are ${messageTypeSchema.options.join(', ')}`)
   const probability = value === undefined || unit !== undefined ? undefined : Number(value)
   const delay =
     value !== undefined && unit !== undefined
-      ? milliseconds(value, unit)
+      ? toMilliseconds(value, unit)
       : wait === undefined
         ? undefined
-        : milliseconds(wait, waitUnit)
-  return checkPlanned({
+        : toMilliseconds(wait, waitUnit)
+  return validatePlannedFault({
     fault: name,
     ...(type && { on: type.data }),
     ...(probability !== undefined && { probability }),

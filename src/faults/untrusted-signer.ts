@@ -1,19 +1,19 @@
 import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto'
 import { DAY } from '../core/time.ts'
-import type { Sealed } from '../protocol/messages.ts'
+import type { SignedMessage } from '../protocol/messages.ts'
 import { createRoot, type Credential, generateKey, issueCertificate } from '../pki/certificate-generation.ts'
-import { peek, seal } from '../pki/signed-message.ts'
+import { decodePayloadUnverified, signMessage } from '../pki/signed-message.ts'
 import type { Reply } from './faults.ts'
 
 /** An answer as it is, but signed by a stranger. */
-export async function forge({ status, body }: Reply, by: Credential): Promise<Reply> {
-  const payload = peek(JSON.parse(body) as Sealed) as object
-  const forged = await seal(payload, { type: 'sla-answer+jws', ...by })
+export async function resignUntrusted({ status, body }: Reply, by: Credential): Promise<Reply> {
+  const payload = decodePayloadUnverified(JSON.parse(body) as SignedMessage) as object
+  const forged = await signMessage(payload, { type: 'sla-answer+jws', ...by })
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(forged) }
 }
 
 /** A credential with everything right but its root: made here, and trusted by nobody. */
-export async function strangeCredential(
+export async function createUntrustedCredential(
   role: 'answer-signer' | 'tls',
   at: number,
   facts: { notBefore?: number; notAfter?: number; hosts?: readonly string[] } = {},
@@ -24,12 +24,12 @@ export async function strangeCredential(
     notBefore: at - DAY,
     notAfter: at + 90 * DAY,
   }
-  const publicOf = (key: string) => createPublicKey(createPrivateKey(key))
+  const toPublicKey = (key: string) => createPublicKey(createPrivateKey(key))
   const root = await createRoot({ ...subject, name: 'Smart Licensing Root of strangers' })
   const [caKey, pem] = [await generateKey(), await generateKey()]
   const privateKey = createPrivateKey(pem)
   const name = 'Smart Licensing Issuing CA of strangers'
-  const ca = await issueCertificate(root, publicOf(caKey), { ...subject, role: 'sub-ca', name })
+  const ca = await issueCertificate(root, toPublicKey(caKey), { ...subject, role: 'sub-ca', name })
   const leaf = await issueCertificate({ certificate: ca, privateKey: caKey }, createPublicKey(privateKey), {
     ...subject,
     ...facts,

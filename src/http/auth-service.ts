@@ -1,50 +1,50 @@
 import type { Clock } from '../core/clock.ts'
-import { alreadyExists, LicensingError, notFound } from '../core/errors.ts'
-import { iso } from '../core/time.ts'
-import { checked } from '../core/validate.ts'
-import { userName, type userSchema } from './sign-in-schemas.ts'
-import { plain, Told } from '../core/text.ts'
+import { alreadyExistsError, LicensingError, notFoundError } from '../core/errors.ts'
+import { toIsoString } from '../core/time.ts'
+import { validate } from '../core/validate.ts'
+import { userNameSchema, type userSchema } from './sign-in-schemas.ts'
+import { sanitizeText, Deduplicator } from '../core/text.ts'
 import type { Caller } from './procedures.ts'
-import { beginGuess, type GuessStore, MemoryGuesses } from './login-rate-limiter.ts'
-import { checkPassword, hashPassword, oneTimePassword, requireStrong } from './passwords.ts'
+import { consumeAttempt, type LoginAttemptStore, MemoryLoginAttempts } from './login-rate-limiter.ts'
+import { verifyPassword, hashPassword, generateOneTimePassword, assertStrongPassword } from './passwords.ts'
 import {
-  isStamped,
+  isCurrent,
   MemorySessions,
-  type SessionOf,
+  type SessionOwner,
   Sessions,
   type SessionSecrets,
   type SessionStore,
 } from './sessions.ts'
-import type { AuditEntry, Role, User, UserStore } from './users.ts'
+import type { AuditEntry, UserRole, User, UserStore } from './users.ts'
 import type { z } from 'zod'
 
 /** The user there is from the first start on. */
-export const FIRST_USER = 'admin'
+export const INITIAL_USER = 'admin'
 
-interface Wanted {
+interface UserInput {
   readonly name: string
-  readonly role: Role
+  readonly role: UserRole
   readonly account: string | null
   readonly virtualAccount: string | null
 }
 
 type UserDocument = z.infer<typeof userSchema>
 
-const userDocument = ({ password: _, createdAt, signedInAt, ...user }: User): UserDocument => ({
+const toUserDocument = ({ password: _, createdAt, signedInAt, ...user }: User): UserDocument => ({
   ...user,
-  createdAt: iso(createdAt),
-  signedInAt: iso(signedInAt),
+  createdAt: toIsoString(createdAt),
+  signedInAt: toIsoString(signedInAt),
 })
 
 /** Who may sign in, and who has: the front desk of a page. */
-export class SignInDesk {
+export class AuthService {
   readonly sessions: Sessions
-  readonly #guesses: GuessStore
+  readonly #attempts: LoginAttemptStore
   readonly #users: UserStore
   readonly #clock: Clock
-  readonly #reaches: boolean
-  readonly #firstPasswordUsed: () => void
-  readonly #told = new Told()
+  readonly #supportsAccountScope: boolean
+  readonly #onInitialPasswordUsed: () => void
+  readonly #deduplicator = new Deduplicator()
 
   /**
    * @param options `reaches`: whether users can be kept to a smart account; `firstPasswordUsed`: called when the one-time
@@ -55,24 +55,24 @@ export class SignInDesk {
     users: UserStore,
     clock: Clock,
     options: {
-      reaches: boolean
-      firstPasswordUsed: () => void
-      kept?: { sessions: SessionStore; guesses: GuessStore }
+      supportsAccountScope: boolean
+      onInitialPasswordUsed: () => void
+      stores?: { sessions: SessionStore; attempts: LoginAttemptStore }
     },
   ) {
-    this.sessions = new Sessions(options.kept?.sessions ?? new MemorySessions(() => clock.uptime()))
-    this.#guesses = options.kept?.guesses ?? new MemoryGuesses(() => clock.uptime())
+    this.sessions = new Sessions(options.stores?.sessions ?? new MemorySessions(() => clock.uptime()))
+    this.#attempts = options.stores?.attempts ?? new MemoryLoginAttempts(() => clock.uptime())
     this.#users = users
     this.#clock = clock
-    this.#reaches = options.reaches
-    this.#firstPasswordUsed = options.firstPasswordUsed
+    this.#supportsAccountScope = options.supportsAccountScope
+    this.#onInitialPasswordUsed = options.onInitialPasswordUsed
   }
 
   /** Makes the first user where there is none. @param keep keeps the one-time password, before the user is there */
-  async begin(keep: (oneTimePassword: string) => void): Promise<void> {
+  async ensureInitialUser(keep: (oneTimePassword: string) => void): Promise<void> {
     if ((await this.#users.list()).length > 0) return
-    const { user, password } = await this.#made({
-      name: FIRST_USER,
+    const { user, password } = await this.#createUser({
+      name: INITIAL_USER,
       role: 'administrator',
       account: null,
       virtualAccount: null,
@@ -88,9 +88,9 @@ export class SignInDesk {
     password: string,
     address: string,
   ): Promise<{ user: User; secrets: SessionSecrets }> {
-    const right = await beginGuess(this.#guesses, address)
+    const right = await consumeAttempt(this.#attempts, address)
     const user = await this.#users.find(name.trim())
-    if (!(await checkPassword(password, user?.password ?? null)) || !user)
+    if (!(await verifyPassword(password, user?.password ?? null)) || !user)
       throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
     const signedInAt = this.#clock.wall()
     // Removed, or given another password, while this one was looked at.
@@ -101,88 +101,91 @@ export class SignInDesk {
   }
 
   /** The user of a session; null when it is over: by time, or because the user or the password is another by now. */
-  async userOf(session: SessionOf | null): Promise<User | null> {
+  async getUser(session: SessionOwner | null): Promise<User | null> {
     const user = session && (await this.#users.find(session.name))
-    return user !== null && session !== null && isStamped(session, user.password) ? user : null
+    return user !== null && session !== null && isCurrent(session, user.password) ? user : null
   }
 
   /** Whether there is such a user: what else is typed into the field of the name may be a password. */
-  async knows(name: string): Promise<boolean> {
+  async hasUser(name: string): Promise<boolean> {
     return (await this.#users.find(name.trim())) !== null
   }
 
   /** Records what was done, and once a minute what the same caller was refused in the same way. */
-  async record(deed: Omit<AuditEntry, 'at'>): Promise<void> {
-    const { who, address, action, subject, outcome } = deed
+  async record(entry: Omit<AuditEntry, 'at'>): Promise<void> {
+    const { who, address, action, subject, outcome } = entry
     if (
       outcome !== 'done' &&
-      !this.#told.isNew(`${who ?? ''} ${address} ${action} ${outcome}`, this.#clock.uptime())
+      !this.#deduplicator.firstSeen(`${who ?? ''} ${address} ${action} ${outcome}`, this.#clock.uptime())
     )
       return
     await this.#users.record({
       at: this.#clock.wall(),
       who,
       address,
-      action: plain(action, 100),
-      subject: plain(subject, 300),
+      action: sanitizeText(action, 100),
+      subject: sanitizeText(subject, 300),
       outcome,
     })
   }
 
   /** Returns the document of a user by name. @throws LicensingError NOT_FOUND */
-  async profile(name: string): Promise<UserDocument> {
-    return userDocument(await this.#require(name))
+  async getProfile(name: string): Promise<UserDocument> {
+    return toUserDocument(await this.#require(name))
   }
 
   /** Who may sign in. */
   async list(): Promise<UserDocument[]> {
-    return (await this.#users.list()).map(userDocument)
+    return (await this.#users.list()).map(toUserDocument)
   }
 
   /** Who did what, and what was refused: the newest first. */
-  async audit(limit: number) {
-    return (await this.#users.auditEntries(limit)).map(({ at, ...deed }) => ({ at: iso(at), ...deed }))
+  async listAuditEntries(limit: number) {
+    return (await this.#users.auditEntries(limit)).map(({ at, ...entry }) => ({
+      at: toIsoString(at),
+      ...entry,
+    }))
   }
 
   /** What a user is told of themselves when they have signed in. */
-  document(user: User): UserDocument {
-    return userDocument(user)
+  toDocument(user: User): UserDocument {
+    return toUserDocument(user)
   }
 
   /** @throws LicensingError ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND */
-  async add(wanted: Wanted): Promise<{ name: string; oneTimePassword: string }> {
-    const name = checked(userName, wanted.name, 'user name')
+  async add(wanted: UserInput): Promise<{ name: string; oneTimePassword: string }> {
+    const name = validate(userNameSchema, wanted.name, 'user name')
     if (wanted.role === 'administrator' && wanted.virtualAccount !== null)
       throw new LicensingError(
         'INVALID_ARGUMENT',
         'An administrator is not kept to one virtual account: give the role user.',
       )
-    if (!this.#reaches && (wanted.account !== null || wanted.virtualAccount !== null))
+    if (!this.#supportsAccountScope && (wanted.account !== null || wanted.virtualAccount !== null))
       throw new LicensingError('INVALID_ARGUMENT', 'A box has no smart accounts that users could be kept to.')
-    const { user, password } = await this.#made({ ...wanted, name })
-    if (!(await this.#users.add(user))) throw alreadyExists('user', `There is a user ${name} already.`)
+    const { user, password } = await this.#createUser({ ...wanted, name })
+    if (!(await this.#users.add(user))) throw alreadyExistsError('user', `There is a user ${name} already.`)
     return { name, oneTimePassword: password }
   }
 
   /** A new one-time password. @throws LicensingError NOT_FOUND */
   async reset(name: string): Promise<{ name: string; oneTimePassword: string }> {
-    const oneTime = oneTimePassword()
+    const oneTime = generateOneTimePassword()
     const password = await hashPassword(oneTime)
     // Whoever sets a password of their own at the same moment loses it.
     while (
       !(await this.#users.change(name, (await this.#require(name)).password, { password, mustChange: true }))
     );
-    if (name === FIRST_USER) this.#firstPasswordUsed()
+    if (name === INITIAL_USER) this.#onInitialPasswordUsed()
     return { name, oneTimePassword: oneTime }
   }
 
   /** @throws LicensingError NOT_FOUND, LAST_ADMINISTRATOR */
   async remove(name: string): Promise<void> {
     const done = await this.#users.remove(name)
-    if (done === 'unknown') throw notFound('user', `There is no user ${name}.`)
+    if (done === 'unknown') throw notFoundError('user', `There is no user ${name}.`)
     if (done === 'last')
       throw new LicensingError('LAST_ADMINISTRATOR', `Without ${name} nobody could administer.`)
-    if (name === FIRST_USER) this.#firstPasswordUsed()
+    if (name === INITIAL_USER) this.#onInitialPasswordUsed()
   }
 
   /** Sets another password and ends the user's other sessions. @throws LicensingError SIGN_IN_FAILED, PASSWORD_WEAK */
@@ -190,24 +193,24 @@ export class SignInDesk {
     { current, password }: { current: string; password: string },
     { name, session, address }: Caller,
   ): Promise<Record<string, never>> {
-    const right = await beginGuess(this.#guesses, address)
+    const right = await consumeAttempt(this.#attempts, address)
     const user = await this.#require(name)
-    if (!(await checkPassword(current, user.password)))
+    if (!(await verifyPassword(current, user.password)))
       throw new LicensingError('SIGN_IN_FAILED', 'The present password is not right.')
     await right()
-    requireStrong(password, name)
+    assertStrongPassword(password, name)
     if (password === current)
       throw new LicensingError('PASSWORD_WEAK', 'The new password is the one there was before.')
     const hash = await hashPassword(password)
     if (!(await this.#users.change(name, user.password, { password: hash, mustChange: false })))
       throw new LicensingError('SIGN_IN_FAILED', 'The present password is not right any more.')
-    await this.sessions.restamp(session, hash)
-    if (name === FIRST_USER) this.#firstPasswordUsed()
+    await this.sessions.updatePasswordDigest(session, hash)
+    if (name === INITIAL_USER) this.#onInitialPasswordUsed()
     return {}
   }
 
-  async #made(wanted: Wanted): Promise<{ user: User; password: string }> {
-    const password = oneTimePassword()
+  async #createUser(wanted: UserInput): Promise<{ user: User; password: string }> {
+    const password = generateOneTimePassword()
     const user = {
       ...wanted,
       password: await hashPassword(password),
@@ -222,6 +225,6 @@ export class SignInDesk {
   async #require(name: string): Promise<User> {
     const user = await this.#users.find(name)
     if (user) return user
-    throw notFound('user', `There is no user ${name}.`)
+    throw notFoundError('user', `There is no user ${name}.`)
   }
 }

@@ -85,12 +85,12 @@ export class ConnectionLimiter {
   }
 
   /** Counts the open connections of each stage. */
-  counts(): Record<Stage, number> {
-    return this.#connections.counts()
+  countByStage(): Record<Stage, number> {
+    return this.#connections.countByStage()
   }
 
   /** Counts the connections that the server ended or did not accept, by reason. */
-  disconnects(): ReadonlyMap<DisconnectReason, number> {
+  countDisconnects(): ReadonlyMap<DisconnectReason, number> {
     return this.#disconnects
   }
 
@@ -133,7 +133,7 @@ export class ConnectionLimiter {
   /** @returns whether the connection was accepted */
   #accept(raw: Socket, stage: TrackedStage): boolean {
     if (this.#connections.size >= this.limits.maxConnections) {
-      const oldest = this.#connections.oldestIn(EVICTION_ORDER)
+      const oldest = this.#connections.findOldest(EVICTION_ORDER)
       if (!oldest) {
         this.#count('max_connections')
         raw.destroy()
@@ -220,7 +220,7 @@ export class ConnectionLimiter {
   /** Ends every connection, whatever is under way on it, and accepts none. */
   abort(): void {
     this.#stopAccepting()
-    for (const connection of this.#connections.all()) this.#disconnect(connection, 'draining')
+    for (const connection of this.#connections.listAll()) this.#disconnect(connection, 'draining')
   }
 
   #stopAccepting(): void {
@@ -236,20 +236,23 @@ export class ConnectionLimiter {
   async drain(): Promise<void> {
     if (this.#isDraining) return
     this.#stopAccepting()
-    for (const { responses } of this.#connections.in('response'))
+    for (const { responses } of this.#connections.listByStage('response'))
       for (const response of responses) if (streams.has(response)) response.end()
     const recently = systemClock.uptime() - RECENTLY_USED_MS
     const disconnectIdle = (connections: readonly Connection[]) => {
       for (const connection of connections)
         if (!isSendingHeaders(connection)) this.#disconnect(connection, 'draining')
     }
-    disconnectIdle(this.#connections.in('idle').filter(({ since }) => since < recently))
+    disconnectIdle(this.#connections.listByStage('idle').filter(({ since }) => since < recently))
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve
       if (this.#connections.size === 0) resolve()
     })
     await withTimeout(LINGER_MS, empty)
-    disconnectIdle([...this.#connections.in('tls_handshake'), ...this.#connections.in('idle')])
+    disconnectIdle([
+      ...this.#connections.listByStage('tls_handshake'),
+      ...this.#connections.listByStage('idle'),
+    ])
     await withTimeout(MAX_DRAIN_MS - LINGER_MS, empty)
     this.abort()
   }

@@ -35,7 +35,7 @@ export class ConnectionTable {
   }
 
   add(raw: Socket, stage: TrackedStage): Connection {
-    const name = connectionName(raw)
+    const name = toConnectionKey(raw)
     const since = systemClock.uptime()
     const connection: Connection = { raw, socket: raw, stage, since, bytesBefore: 0, responses: new Set() }
     this.#byName.set(name, connection)
@@ -47,19 +47,19 @@ export class ConnectionTable {
   }
 
   find(socket: Socket): Connection | undefined {
-    return this.#byName.get(connectionName(socket))
+    return this.#byName.get(toConnectionKey(socket))
   }
 
-  in(stage: TrackedStage): readonly Connection[] {
+  listByStage(stage: TrackedStage): readonly Connection[] {
     return [...this.#byStage[stage]]
   }
 
-  all(): readonly Connection[] {
+  listAll(): readonly Connection[] {
     return Object.values(this.#byStage).flatMap((connections) => [...connections])
   }
 
   /** Returns the connection that has been longest in the first of the stages that has any. */
-  oldestIn(stages: readonly TrackedStage[]): Connection | undefined {
+  findOldest(stages: readonly TrackedStage[]): Connection | undefined {
     for (const stage of stages) for (const connection of this.#byStage[stage]) return connection
     return undefined
   }
@@ -78,7 +78,7 @@ export class ConnectionTable {
     return this.#byStage[connection.stage].delete(connection)
   }
 
-  counts(): Record<Stage, number> {
+  countByStage(): Record<Stage, number> {
     const { tls_handshake, idle, body, response } = this.#byStage
     const headers = [...idle].filter(isSendingHeaders).length
     return {
@@ -95,5 +95,5 @@ export const isSendingHeaders = ({ stage, socket, bytesBefore }: Connection): bo
   stage === 'idle' && socket.bytesRead > bytesBefore
 
 /** Both ends of a connection: the same for a TLS socket and the raw socket below it. */
-const connectionName = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
+const toConnectionKey = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
   [remoteAddress, remotePort, localAddress, localPort].join(' ')

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { LicensingError } from '../core/errors.ts'
-import { exceededLimit, STRANGERS_JSON } from '../core/json-limits.ts'
+import { findExceededLimit, UNTRUSTED_JSON_LIMITS } from '../core/json-limits.ts'
 import { HOUR, MINUTE, SECOND } from '../core/time.ts'
 import type { ConnectionLimiter } from './connection-limiter.ts'
 import { TLS_SETTINGS } from '../transports/tls-settings.ts'
@@ -41,7 +41,7 @@ const MAX_HEADERS = 100
 /** A name in a path whose every character is encoded. */
 const MAX_PARAM_LENGTH = 2_000
 
-const errorBody = (error: LicensingError) => ({ error: error.toJSON() })
+const toErrorBody = (error: LicensingError) => ({ error: error.toJSON() })
 
 /**
  * Creates a server that limits its connections, accepts JSON and nothing else, and answers malformed requests with a closed
@@ -103,12 +103,12 @@ export function createHardenedServer(options: {
       onClientError(error, socket, limiter)
     },
     frameworkErrors: (_error: FastifyError, _request, reply: FastifyReply) =>
-      void reply.code(400).send(errorBody(malformedRequestError(400))),
+      void reply.code(400).send(toErrorBody(malformedRequestError(400))),
   })
   server.addHook('onRequest', async (request, reply) => {
     if (request.headers.host === undefined)
       await reply.code(400).send(
-        errorBody(
+        toErrorBody(
           new LicensingError('REQUEST_MALFORMED', 'The request does not say which host it is for.', {
             remedy: 'Send the header Host.',
           }),
@@ -124,7 +124,7 @@ export function createHardenedServer(options: {
     server.addHook('preClose', () => limiter.drain())
   }
   server.setNotFoundHandler(async (_request, reply) => {
-    await reply.code(404).send(errorBody(malformedRequestError(404)))
+    await reply.code(404).send(toErrorBody(malformedRequestError(404)))
   })
   return server
 }
@@ -141,7 +141,7 @@ function onClientError(
     return
   }
   const status = ERROR_STATUSES[error.code ?? ''] ?? 400
-  const body = status === 408 ? '' : JSON.stringify(errorBody(malformedRequestError(status)))
+  const body = status === 408 ? '' : JSON.stringify(toErrorBody(malformedRequestError(status)))
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n` +
       `Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
@@ -159,7 +159,7 @@ function acceptJsonOnly(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {
-    const exceeded = exceededLimit(text, STRANGERS_JSON)
+    const exceeded = findExceededLimit(text, UNTRUSTED_JSON_LIMITS)
     if (exceeded !== null) {
       const error: FastifyError = Object.assign(new Error(`too much: ${exceeded}`), {
         code: 'REQUEST_MALFORMED',

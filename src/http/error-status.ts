@@ -19,10 +19,10 @@ const ERROR_STATUS: Partial<Record<ErrorCode, number>> = {
 }
 
 /** Resources that are places of others: a request that names a missing one is answered as a missing path. */
-const PLACES: readonly (Resource | undefined)[] = ['smart-account', 'virtual-account']
+const ACCOUNT_RESOURCES: readonly (Resource | undefined)[] = ['smart-account', 'virtual-account']
 
 /** Returns the HTTP status of an error. @param refused the status of a refusal that has none of its own */
-export function errorStatus({ code, resource }: LicensingError, refused: 400 | 409 | 422): number {
-  if (code === 'NOT_FOUND' && PLACES.includes(resource)) return 404
+export function toErrorStatus({ code, resource }: LicensingError, refused: 400 | 409 | 422): number {
+  if (code === 'NOT_FOUND' && ACCOUNT_RESOURCES.includes(resource)) return 404
   return ERROR_STATUS[code] ?? (/^(STORE|DATABASE)_/.test(code) ? 500 : refused)
 }

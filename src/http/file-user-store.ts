@@ -2,19 +2,26 @@ import { appendFileSync, chmodSync, readFileSync, renameSync, statSync, truncate
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
-import { ensurePrivateFile, fileExists, SecretFiles, storeFailure } from '../storage/private-files.ts'
-import { canLose, type AuditEntry, roleSchema, type User, type UserChange, type UserStore } from './users.ts'
+import { ensurePrivateFile, fileExists, SecretFileStore, toStoreError } from '../storage/private-files.ts'
+import {
+  canRemove,
+  type AuditEntry,
+  userRoleSchema,
+  type User,
+  type UserChange,
+  type UserStore,
+} from './users.ts'
 
-const USERS = 'users.json'
-const AUDIT = 'audit.jsonl'
-const REFUSED = 'refused.jsonl'
+const USERS_FILE = 'users.json'
+const AUDIT_FILE = 'audit.jsonl'
+const DENIALS_FILE = 'refused.jsonl'
 /** Bytes at which the record begins a new file; the one before is kept. */
-const LARGEST = 4 * 1024 * 1024
+const MAX_FILE_BYTES = 4 * 1024 * 1024
 
 const usersSchema = z.array(
   z.object({
     name: z.string(),
-    role: roleSchema,
+    role: userRoleSchema,
     account: z.string().nullable(),
     virtualAccount: z.string().nullable(),
     password: z.string(),
@@ -23,7 +30,7 @@ const usersSchema = z.array(
     signedInAt: z.number().nullable(),
   }),
 )
-const deedSchema = z.object({
+const auditEntrySchema = z.object({
   at: z.number(),
   who: z.string().nullable(),
   address: z.string(),
@@ -33,16 +40,16 @@ const deedSchema = z.object({
 })
 
 /** Users and the audit record of a box: two files of its data directory, for its owner alone. */
-export class FileUsers implements UserStore {
-  readonly #files: SecretFiles
-  readonly #audit: string
-  readonly #refused: string
+export class FileUserStore implements UserStore {
+  readonly #files: SecretFileStore
+  readonly #auditPath: string
+  readonly #denialsPath: string
 
   /** @throws LicensingError DATA_DIR_UNSAFE, STORE_* */
   constructor(directory: string) {
-    this.#files = new SecretFiles(directory)
-    this.#audit = join(directory, AUDIT)
-    this.#refused = join(directory, REFUSED)
+    this.#files = new SecretFileStore(directory)
+    this.#auditPath = join(directory, AUDIT_FILE)
+    this.#denialsPath = join(directory, DENIALS_FILE)
   }
 
   find(name: string): Promise<User | null> {
@@ -78,31 +85,31 @@ export class FileUsers implements UserStore {
   remove(name: string): Promise<'removed' | 'unknown' | 'last'> {
     const users = this.#read()
     if (!users.some((user) => user.name === name)) return Promise.resolve('unknown')
-    if (!canLose(users, name)) return Promise.resolve('last')
+    if (!canRemove(users, name)) return Promise.resolve('last')
     this.#write(users.filter((user) => user.name !== name))
     return Promise.resolve('removed')
   }
 
-  record(deed: AuditEntry): Promise<void> {
+  record(entry: AuditEntry): Promise<void> {
     // What strangers are refused is kept apart: it pushes nothing out that somebody did.
-    const path = deed.who === null ? this.#refused : this.#audit
+    const path = entry.who === null ? this.#denialsPath : this.#auditPath
     try {
       ensurePrivateFile(path)
-      if (statSync(path).size > LARGEST) renameSync(path, `${path}.1`)
-      appendWhole(path, `${JSON.stringify(deed)}\n`)
+      if (statSync(path).size > MAX_FILE_BYTES) renameSync(path, `${path}.1`)
+      appendLine(path, `${JSON.stringify(entry)}\n`)
       chmodSync(path, 0o600)
-    } catch (thrown) {
-      return Promise.reject(storeFailure(thrown, 'writing the audit record'))
+    } catch (error) {
+      return Promise.reject(toStoreError(error, 'writing the audit record'))
     }
     return Promise.resolve()
   }
 
   auditEntries(limit: number): Promise<AuditEntry[]> {
-    const newest = [this.#audit, this.#refused].flatMap((audit) => {
+    const newest = [this.#auditPath, this.#denialsPath].flatMap((audit) => {
       const lines = [`${audit}.1`, audit].flatMap((path) =>
         fileExists(path) ? readFileSync(path, 'utf8').split('\n') : [],
       )
-      return lines.slice(-limit - 1).flatMap(readDeed)
+      return lines.slice(-limit - 1).flatMap(parseAuditEntry)
     })
     return Promise.resolve(
       newest
@@ -113,8 +120,8 @@ export class FileUsers implements UserStore {
   }
 
   #read(): User[] {
-    if (!this.#files.has(USERS)) return []
-    const parsed = usersSchema.safeParse(jsonOf(this.#files.get(USERS)))
+    if (!this.#files.has(USERS_FILE)) return []
+    const parsed = usersSchema.safeParse(parseJson(this.#files.get(USERS_FILE)))
     if (parsed.success) return parsed.data
     throw new LicensingError('STORE_UNREADABLE', 'The list of users, console/users.json, cannot be read.', {
       remedy:
@@ -123,12 +130,12 @@ export class FileUsers implements UserStore {
   }
 
   #write(users: readonly User[]): void {
-    this.#files.put(USERS, JSON.stringify(users, null, 2))
+    this.#files.put(USERS_FILE, JSON.stringify(users, null, 2))
   }
 }
 
 /** Appends a line, or leaves the file as it was: half a line would spoil the next one too. */
-function appendWhole(path: string, line: string): void {
+function appendLine(path: string, line: string): void {
   const before = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   try {
     appendFileSync(path, line, { mode: 0o600 })
@@ -139,7 +146,7 @@ function appendWhole(path: string, line: string): void {
 }
 
 /** Undefined for what is no JSON. */
-function jsonOf(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -148,7 +155,7 @@ function jsonOf(text: string): unknown {
 }
 
 /** A line that a crash cut short is no deed. */
-function readDeed(line: string): AuditEntry[] {
-  const parsed = deedSchema.safeParse(jsonOf(line))
+function parseAuditEntry(line: string): AuditEntry[] {
+  const parsed = auditEntrySchema.safeParse(parseJson(line))
   return parsed.success ? [parsed.data] : []
 }

@@ -48,11 +48,11 @@ export class InflightBodies {
       return { connection, isTrusted, bytes: Math.min(maxBytes, socket.bytesRead - bytesBefore) }
     })
     let excess = bodies.reduce((sum, { bytes }) => sum + bytes, -this.#maxBytes)
-    const strangersFirst = [
+    const untrustedFirst = [
       ...bodies.filter(({ isTrusted }) => !isTrusted),
       ...bodies.filter(({ isTrusted }) => isTrusted),
     ]
-    for (const { connection, bytes } of strangersFirst) {
+    for (const { connection, bytes } of untrustedFirst) {
       if (excess <= 0) return
       excess -= bytes
       this.#disconnect(connection)

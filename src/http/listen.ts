@@ -12,10 +12,10 @@ export interface ListenAddress {
 }
 
 /** Why an address cannot be listened on, from the system's own error. */
-export function toAddressInUseError({ host, port }: ListenAddress, thrown: unknown): LicensingError {
+export function toAddressInUseError({ host, port }: ListenAddress, error: unknown): LicensingError {
   return new LicensingError(
     'ADDRESS_IN_USE',
-    `It is not possible to listen on ${host}:${port} (${errnoCode(thrown)}).`,
+    `It is not possible to listen on ${host}:${port} (${errnoCode(error)}).`,
   )
 }
 
@@ -26,11 +26,11 @@ interface Listener {
 }
 
 /** @returns the port @throws LicensingError ADDRESS_IN_USE */
-export async function listenOn(server: Listener, at: ListenAddress): Promise<number> {
+export async function listen(server: Listener, at: ListenAddress): Promise<number> {
   try {
     await server.listen({ ...at, backlog: BACKLOG })
-  } catch (thrown) {
-    throw toAddressInUseError(at, thrown)
+  } catch (error) {
+    throw toAddressInUseError(at, error)
   }
   const address = server.server.address()
   return typeof address === 'object' && address !== null ? address.port : at.port

@@ -1,14 +1,14 @@
 import { LicensingError } from '../core/errors.ts'
-import { GUESS_LIMITS } from './login-attempt-limits.ts'
-import { dropOldest } from '../core/evict-oldest.ts'
+import { LOGIN_ATTEMPT_LIMITS } from './login-attempt-limits.ts'
+import { evictOldest } from '../core/evict-oldest.ts'
 
 /** A guess that was counted, or how many milliseconds its address has to wait. */
-export type Counted = { readonly guess: number } | { readonly waitMs: number }
+export type AttemptResult = { readonly attempt: number } | { readonly retryAfterMs: number }
 
 /** Where wrong passwords are counted, by address. */
-export interface GuessStore {
-  count(address: string): Promise<Counted>
-  takeBack(address: string, guess: number): Promise<void>
+export interface LoginAttemptStore {
+  count(address: string): Promise<AttemptResult>
+  refund(address: string, attempt: number): Promise<void>
 }
 
 /**
@@ -17,47 +17,52 @@ export interface GuessStore {
  * @returns takes it back: it was right
  * @throws LicensingError TOO_MANY_REQUESTS
  */
-export async function beginGuess(store: GuessStore, address: string): Promise<() => Promise<void>> {
+export async function consumeAttempt(
+  store: LoginAttemptStore,
+  address: string,
+): Promise<() => Promise<void>> {
   const counted = await store.count(address)
-  if ('waitMs' in counted)
+  if ('retryAfterMs' in counted)
     throw new LicensingError('TOO_MANY_REQUESTS', 'Too many wrong passwords came from this address.', {
-      retryAfterMs: counted.waitMs,
+      retryAfterMs: counted.retryAfterMs,
     })
-  return () => store.takeBack(address, counted.guess)
+  return () => store.refund(address, counted.attempt)
 }
 
-interface Guess {
+interface LoginAttempt {
   readonly at: number
   readonly number: number
 }
 
 /** Guesses of one process, by the machine's uptime. */
-export class MemoryGuesses implements GuessStore {
+export class MemoryLoginAttempts implements LoginAttemptStore {
   readonly #now: () => number
-  readonly #wrong = new Map<string, Guess[]>()
+  readonly #attempts = new Map<string, LoginAttempt[]>()
   #number = 0
 
   constructor(now: () => number) {
     this.#now = now
   }
 
-  count(address: string): Promise<Counted> {
+  count(address: string): Promise<AttemptResult> {
     const now = this.#now()
-    const recent = (this.#wrong.get(address) ?? []).filter(({ at }) => now - at < GUESS_LIMITS.window)
+    const recent = (this.#attempts.get(address) ?? []).filter(
+      ({ at }) => now - at < LOGIN_ATTEMPT_LIMITS.windowMs,
+    )
     const [first = { at: now }] = recent
-    if (recent.length >= GUESS_LIMITS.most)
-      return Promise.resolve({ waitMs: first.at + GUESS_LIMITS.window - now })
-    const guess = { at: now, number: ++this.#number }
-    this.#wrong.delete(address)
-    this.#wrong.set(address, [...recent, guess])
-    dropOldest(this.#wrong, GUESS_LIMITS.known)
-    return Promise.resolve({ guess: guess.number })
+    if (recent.length >= LOGIN_ATTEMPT_LIMITS.maxFailures)
+      return Promise.resolve({ retryAfterMs: first.at + LOGIN_ATTEMPT_LIMITS.windowMs - now })
+    const attempt = { at: now, number: ++this.#number }
+    this.#attempts.delete(address)
+    this.#attempts.set(address, [...recent, attempt])
+    evictOldest(this.#attempts, LOGIN_ATTEMPT_LIMITS.maxRemembered)
+    return Promise.resolve({ attempt: attempt.number })
   }
 
-  takeBack(address: string, guess: number): Promise<void> {
-    const others = (this.#wrong.get(address) ?? []).filter(({ number }) => number !== guess)
-    if (others.length > 0) this.#wrong.set(address, others)
-    else this.#wrong.delete(address)
+  refund(address: string, attempt: number): Promise<void> {
+    const others = (this.#attempts.get(address) ?? []).filter(({ number }) => number !== attempt)
+    if (others.length > 0) this.#attempts.set(address, others)
+    else this.#attempts.delete(address)
     return Promise.resolve()
   }
 }

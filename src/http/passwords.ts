@@ -2,18 +2,19 @@ import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { LicensingError } from '../core/errors.ts'
 import { PASSWORD_COST as COST } from './password-cost.ts'
 
-const LENGTH = 32
-const SHORTEST = 12
-const LONGEST = 256
+const KEY_BYTES = 32
+const MIN_LENGTH = 12
+const MAX_LENGTH = 256
 
 /** What is guessed first; the longer ones of the usual lists. */
-const COMMON = /^(.)\1+$|^(password|passwort|qwertyuiop|administrator|smartlicens|letmein|welcome|changeme)/i
+const COMMON_PATTERN =
+  /^(.)\1+$|^(password|passwort|qwertyuiop|administrator|smartlicens|letmein|welcome|changeme)/i
 const SEQUENCES = ['0123456789012345', 'abcdefghijklmnopqrstuvwxyz', 'qwertyuiopasdfghjklzxcvbnm']
 
 function derive(password: string, salt: Buffer, { N, r, p }: { N: number; r: number; p: number }) {
   return new Promise<Buffer>((resolve, reject) => {
     const options = { N, r, p, maxmem: 256 * N * r }
-    scrypt(password.normalize('NFC'), salt, LENGTH, options, (failure, key) => {
+    scrypt(password.normalize('NFC'), salt, KEY_BYTES, options, (failure, key) => {
       if (failure) reject(failure)
       else resolve(key)
     })
@@ -28,7 +29,7 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /** Whether a password is the one of a hash. Without a hash it takes as long, and says no. */
-export async function checkPassword(password: string, hash: string | null): Promise<boolean> {
+export async function verifyPassword(password: string, hash: string | null): Promise<boolean> {
   const [, N, r, p, salt, stored] = (hash ?? '').split('$')
   if (salt === undefined || stored === undefined) {
     await derive(password, Buffer.alloc(16), COST)
@@ -44,24 +45,24 @@ export async function checkPassword(password: string, hash: string | null): Prom
 }
 
 /** @throws LicensingError PASSWORD_WEAK */
-export function requireStrong(password: string, name: string): void {
+export function assertStrongPassword(password: string, name: string): void {
   const folded = password.toLowerCase()
   const why =
-    password.length < SHORTEST
-      ? `it has fewer than ${SHORTEST} characters`
-      : password.length > LONGEST
-        ? `it has more than ${LONGEST} characters`
+    password.length < MIN_LENGTH
+      ? `it has fewer than ${MIN_LENGTH} characters`
+      : password.length > MAX_LENGTH
+        ? `it has more than ${MAX_LENGTH} characters`
         : name.length >= 4 && folded.includes(name.toLowerCase())
           ? 'it holds the name of the user'
-          : COMMON.test(password) || SEQUENCES.some((sequence) => sequence.includes(folded))
+          : COMMON_PATTERN.test(password) || SEQUENCES.some((sequence) => sequence.includes(folded))
             ? 'it is one of the first that would be tried'
             : null
   if (why !== null) throw new LicensingError('PASSWORD_WEAK', `The password cannot be used: ${why}.`)
 }
 
 /** A one-time password: 100 bits, in groups that can be typed. */
-export function oneTimePassword(): string {
-  const signs = 'abcdefghijkmnpqrstuvwxyz23456789'
-  const text = Array.from(randomBytes(20), (byte) => signs[byte % signs.length]).join('')
+export function generateOneTimePassword(): string {
+  const alphabet = 'abcdefghijkmnpqrstuvwxyz23456789'
+  const text = Array.from(randomBytes(20), (byte) => alphabet[byte % alphabet.length]).join('')
   return text.replace(/(.{5})(?=.)/g, '$1-')
 }

@@ -1,14 +1,14 @@
 import type { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
-import type { Role } from './users.ts'
+import type { UserRole } from './users.ts'
 
 /** The users who may call a procedure: anyone, a signed-in user (a one-time password will do), or a role and those above it. */
-export type Access = 'open' | 'signed-in' | Role
+export type Access = 'open' | 'signed-in' | UserRole
 
 /** The user who calls a procedure. */
 export interface Caller {
   readonly name: string
-  readonly role: Role
+  readonly role: UserRole
   readonly account: string | null
   readonly virtualAccount: string | null
   readonly address: string

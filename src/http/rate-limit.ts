@@ -3,7 +3,7 @@ import { LicensingError } from '../core/errors.ts'
 import { MINUTE } from '../core/time.ts'
 
 /** Returns options for `@fastify/rate-limit`: at most `max` requests a minute from one address, for the routes that ask for it. */
-export const rateLimitOptions = (max: number): RateLimitPluginOptions => ({
+export const createRateLimitOptions = (max: number): RateLimitPluginOptions => ({
   global: false,
   max,
   timeWindow: MINUTE,

@@ -1,9 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { SESSION_LIMITS } from './login-attempt-limits.ts'
-import { dropOldest } from '../core/evict-oldest.ts'
+import { evictOldest } from '../core/evict-oldest.ts'
 
 /** A session as it is kept: digests, of which none gives back what the browser holds. */
-export interface KeptSession {
+export interface StoredSession {
   /** Of the cookie. */
   readonly id: string
   /** Of the token. */
@@ -16,15 +16,15 @@ export interface KeptSession {
 /** Where sessions are kept. One that is over by time is not found. */
 export interface SessionStore {
   /** Keeps a new one; where there are too many, the oldest give way. */
-  begin(session: KeptSession): Promise<void>
-  find(id: string): Promise<KeptSession | null>
+  begin(session: StoredSession): Promise<void>
+  find(id: string): Promise<StoredSession | null>
   /** Notes that it was used. */
   use(id: string): Promise<void>
-  restamp(id: string, stamp: string): Promise<void>
+  updatePasswordDigest(id: string, passwordDigest: string): Promise<void>
   end(id: string): Promise<void>
 }
 
-const digest = (secret: string): string => createHash('sha256').update(secret).digest('hex')
+const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 
 /** What a browser is given: the cookie it sends by itself, and the token that only the page can send along. */
 export interface SessionSecrets {
@@ -33,11 +33,11 @@ export interface SessionSecrets {
 }
 
 /** Whose session it is. */
-export type SessionOf = Pick<KeptSession, 'name' | 'passwordDigest'>
+export type SessionOwner = Pick<StoredSession, 'name' | 'passwordDigest'>
 
 /** Whether a session was begun with a password as it is kept now. */
-export const isStamped = ({ passwordDigest }: SessionOf, password: string): boolean =>
-  passwordDigest === digest(password)
+export const isCurrent = ({ passwordDigest }: SessionOwner, password: string): boolean =>
+  passwordDigest === hashSecret(password)
 
 /**
  * Who is signed in. A session is its cookie and its token together: a cookie alone, stolen or sent along by another
@@ -54,60 +54,65 @@ export class Sessions {
   async begin(name: string, password: string): Promise<SessionSecrets> {
     const id = randomBytes(32).toString('base64url')
     const token = randomBytes(32).toString('base64url')
-    await this.#store.begin({ id: digest(id), token: digest(token), name, passwordDigest: digest(password) })
+    await this.#store.begin({
+      id: hashSecret(id),
+      token: hashSecret(token),
+      name,
+      passwordDigest: hashSecret(password),
+    })
     return { id, token }
   }
 
   /** Whose session it is; `no-session` where there is none; `forged` where the token is not that session's. */
-  async find(
+  async authenticate(
     id: string | undefined,
     token: string | undefined,
-  ): Promise<SessionOf | 'no-session' | 'forged'> {
-    const session = id === undefined ? null : await this.#store.find(digest(id))
+  ): Promise<SessionOwner | 'no-session' | 'csrf-mismatch'> {
+    const session = id === undefined ? null : await this.#store.find(hashSecret(id))
     if (!session) return 'no-session'
-    if (token === undefined || !timingSafeEqual(Buffer.from(digest(token)), Buffer.from(session.token)))
-      return 'forged'
+    if (token === undefined || !timingSafeEqual(Buffer.from(hashSecret(token)), Buffer.from(session.token)))
+      return 'csrf-mismatch'
     await this.#store.use(session.id)
     return session
   }
 
   /** Whose session it is, for what goes on after it was asked for; null when it is over. */
-  whose(id: string): Promise<SessionOf | null> {
-    return this.#store.find(digest(id))
+  find(id: string): Promise<SessionOwner | null> {
+    return this.#store.find(hashSecret(id))
   }
 
   /** Keeps a session alive through a change of its user's own password. @param password as it is kept */
-  restamp(id: string, password: string): Promise<void> {
-    return this.#store.restamp(digest(id), digest(password))
+  updatePasswordDigest(id: string, password: string): Promise<void> {
+    return this.#store.updatePasswordDigest(hashSecret(id), hashSecret(password))
   }
 
   end(id: string): Promise<void> {
-    return this.#store.end(digest(id))
+    return this.#store.end(hashSecret(id))
   }
 }
 
 /** Sessions of one process, by the machine's uptime: what a wall clock does, ends none and keeps none alive. */
 export class MemorySessions implements SessionStore {
   readonly #now: () => number
-  readonly #sessions = new Map<string, { kept: KeptSession; begunAt: number; usedAt: number }>()
+  readonly #sessions = new Map<string, { stored: StoredSession; begunAt: number; usedAt: number }>()
 
   constructor(now: () => number) {
     this.#now = now
   }
 
-  begin(kept: KeptSession): Promise<void> {
-    for (const id of this.#sessions.keys()) if (!this.#live(id)) this.#sessions.delete(id)
-    const own = [...this.#sessions.values()].filter((session) => session.kept.name === kept.name)
-    for (const session of own.slice(0, Math.max(0, own.length - SESSION_LIMITS.mostOfUser + 1)))
-      this.#sessions.delete(session.kept.id)
-    dropOldest(this.#sessions, SESSION_LIMITS.most - 1)
+  begin(stored: StoredSession): Promise<void> {
+    for (const id of this.#sessions.keys()) if (!this.#findLive(id)) this.#sessions.delete(id)
+    const own = [...this.#sessions.values()].filter((session) => session.stored.name === stored.name)
+    for (const session of own.slice(0, Math.max(0, own.length - SESSION_LIMITS.maxPerUser + 1)))
+      this.#sessions.delete(session.stored.id)
+    evictOldest(this.#sessions, SESSION_LIMITS.maxSessions - 1)
     const now = this.#now()
-    this.#sessions.set(kept.id, { kept, begunAt: now, usedAt: now })
+    this.#sessions.set(stored.id, { stored, begunAt: now, usedAt: now })
     return Promise.resolve()
   }
 
-  find(id: string): Promise<KeptSession | null> {
-    return Promise.resolve(this.#live(id)?.kept ?? null)
+  find(id: string): Promise<StoredSession | null> {
+    return Promise.resolve(this.#findLive(id)?.stored ?? null)
   }
 
   use(id: string): Promise<void> {
@@ -116,9 +121,9 @@ export class MemorySessions implements SessionStore {
     return Promise.resolve()
   }
 
-  restamp(id: string, stamp: string): Promise<void> {
+  updatePasswordDigest(id: string, passwordDigest: string): Promise<void> {
     const session = this.#sessions.get(id)
-    if (session) session.kept = { ...session.kept, passwordDigest: stamp }
+    if (session) session.stored = { ...session.stored, passwordDigest }
     return Promise.resolve()
   }
 
@@ -127,11 +132,13 @@ export class MemorySessions implements SessionStore {
     return Promise.resolve()
   }
 
-  #live(id: string) {
+  #findLive(id: string) {
     const session = this.#sessions.get(id)
     const now = this.#now()
     const over =
-      !session || now - session.begunAt > SESSION_LIMITS.longest || now - session.usedAt > SESSION_LIMITS.idle
+      !session ||
+      now - session.begunAt > SESSION_LIMITS.maxAgeMs ||
+      now - session.usedAt > SESSION_LIMITS.maxIdleMs
     return over ? undefined : session
   }
 }

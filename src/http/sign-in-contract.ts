@@ -4,11 +4,11 @@ import {
   auditEntrySchema,
   createdUserSchema,
   emptySchema,
-  password,
-  userName,
+  passwordSchema,
+  userNameSchema,
   userSchema,
 } from './sign-in-schemas.ts'
-import { roleSchema } from './users.ts'
+import { userRoleSchema } from './users.ts'
 
 /** The procedure that signs a user in. The console answers it, because it also sets the session cookie. */
 export const signInContract = {
@@ -17,7 +17,7 @@ export const signInContract = {
     summary:
       'Signs in: sets the session cookie and gives the token that goes with every call in X-Session-Token.',
     schema: {
-      body: z.object({ name: z.string().min(1, 'give the name').max(200), password }),
+      body: z.object({ name: z.string().min(1, 'give the name').max(200), password: passwordSchema }),
       response: z.object({ token: z.string(), user: userSchema }),
     },
   }),
@@ -38,7 +38,7 @@ export const accessContract = {
   'change-password': mutation({
     access: 'signed-in',
     summary: 'Sets another password for oneself; every other session of the user ends.',
-    schema: { body: z.object({ current: password, password }), response: emptySchema },
+    schema: { body: z.object({ current: passwordSchema, password: passwordSchema }), response: emptySchema },
   }),
   users: query({
     access: 'administrator',
@@ -50,8 +50,8 @@ export const accessContract = {
     summary: 'Adds a user, with a one-time password that is shown this once.',
     schema: {
       body: z.object({
-        name: userName,
-        role: roleSchema,
+        name: userNameSchema,
+        role: userRoleSchema,
         account: z.string().max(253).nullable().default(null),
         virtualAccount: z.string().max(100).nullable().default(null),
       }),
@@ -62,13 +62,13 @@ export const accessContract = {
   'user-reset': mutation({
     access: 'administrator',
     summary: 'Gives a user a new one-time password; every session of theirs ends.',
-    schema: { body: z.object({ name: userName }), response: createdUserSchema },
+    schema: { body: z.object({ name: userNameSchema }), response: createdUserSchema },
     auditSubject: (input) => input.name,
   }),
   'user-remove': mutation({
     access: 'administrator',
     summary: 'Removes a user; every session of theirs ends.',
-    schema: { body: z.object({ name: userName }), response: emptySchema },
+    schema: { body: z.object({ name: userNameSchema }), response: emptySchema },
     auditSubject: (input) => input.name,
   }),
   audit: query({

@@ -1,15 +1,15 @@
-import type { SignInDesk } from './auth-service.ts'
+import type { AuthService } from './auth-service.ts'
 import { assertGlobalAdmin, implement } from './procedures.ts'
 import { accessContract } from './sign-in-contract.ts'
 
 /** Returns the procedures that every console has. */
-export const accessProcedures = (auth: SignInDesk) =>
+export const createAccessProcedures = (auth: AuthService) =>
   implement(accessContract, {
     'sign-out': async (_, { session }) => {
       await auth.sessions.end(session)
       return {}
     },
-    me: (_, { name }) => auth.profile(name),
+    me: (_, { name }) => auth.getProfile(name),
     'change-password': (input, caller) => auth.changePassword(input, caller),
     users: async (_, caller) => {
       assertGlobalAdmin(caller)
@@ -30,6 +30,6 @@ export const accessProcedures = (auth: SignInDesk) =>
     },
     audit: async ({ limit }, caller) => {
       assertGlobalAdmin(caller)
-      return { audit: await auth.audit(limit) }
+      return { audit: await auth.listAuditEntries(limit) }
     },
   })

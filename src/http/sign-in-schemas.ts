@@ -1,17 +1,17 @@
 import { z } from 'zod'
-import { roleSchema } from './users.ts'
+import { userRoleSchema } from './users.ts'
 
-export const userName = z
+export const userNameSchema = z
   .string()
   .trim()
   .min(1, 'a user has a name')
   .max(64, 'a name is at most 64 characters')
   .regex(/^[\p{L}\p{N}][\p{L}\p{N}@._-]*$/u, 'a name holds letters, digits and @ . _ - only')
-export const password = z.string().min(1, 'give the password').max(1000)
+export const passwordSchema = z.string().min(1, 'give the password').max(1000)
 
 export const userSchema = z.object({
   name: z.string(),
-  role: roleSchema,
+  role: userRoleSchema,
   account: z.string().nullable(),
   virtualAccount: z.string().nullable(),
   mustChange: z.boolean(),

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import type { Instant } from '../core/time.ts'
 
-export const roleSchema = z.enum(['administrator', 'user', 'viewer'])
+export const userRoleSchema = z.enum(['administrator', 'user', 'viewer'])
 /** What somebody who signs in may do: everything; licensing work; look. */
-export type Role = z.infer<typeof roleSchema>
+export type UserRole = z.infer<typeof userRoleSchema>
 
 /** Somebody who may sign in. */
 export interface User {
   readonly name: string
-  readonly role: Role
+  readonly role: UserRole
   /** At an authority: the smart account and the virtual account the user is kept to; null for all. */
   readonly account: string | null
   readonly virtualAccount: string | null
@@ -48,16 +48,16 @@ export interface UserStore {
   change(name: string, password: string, change: UserChange): Promise<boolean>
   /** Removes a user, unless nobody would be left who may administer everything and has a password of their own. */
   remove(name: string): Promise<'removed' | 'unknown' | 'last'>
-  record(deed: AuditEntry): Promise<void>
+  record(entry: AuditEntry): Promise<void>
   /** The newest, the newest first. */
   auditEntries(limit: number): Promise<AuditEntry[]>
 }
 
 /** Whether somebody may administer everything, and can. */
-const administers = ({ role, account, mustChange }: User): boolean =>
+const isActiveAdministrator = ({ role, account, mustChange }: User): boolean =>
   role === 'administrator' && account === null && !mustChange
 
 /** Whether users can go on without one of them. */
-export const canLose = (users: readonly User[], name: string): boolean =>
-  users.some((user) => user.name !== name && administers(user)) ||
+export const canRemove = (users: readonly User[], name: string): boolean =>
+  users.some((user) => user.name !== name && isActiveAdministrator(user)) ||
   !users.some((user) => user.name === name && user.role === 'administrator' && user.account === null)

@@ -13,7 +13,7 @@ export interface InputIssue {
 }
 
 /** An input that its schema refuses. */
-export class InvalidInput extends LicensingError {
+export class InvalidInputError extends LicensingError {
   readonly field: string
 
   constructor(field: string, message: string) {
@@ -26,7 +26,7 @@ export class InvalidInput extends LicensingError {
 type InputPart = 'body' | 'query'
 
 /** Returns a validator compiler that fails with the first issue, in the words of `describe`. */
-export const inputValidator =
+export const createInputValidator =
   (describe: (issue: InputIssue, part: InputPart) => string): FastifySchemaCompiler<z.ZodType> =>
   ({ schema, httpPart }) =>
   (data: unknown) => {
@@ -35,7 +35,7 @@ export const inputValidator =
     if (parsed.success) return { value: parsed.data }
     const issue = primaryIssue(parsed.error.issues) ?? { field: '', reason: 'not of its form' }
     return {
-      error: new InvalidInput(issue.field, describe(issue, httpPart === 'body' ? 'body' : 'query')),
+      error: new InvalidInputError(issue.field, describe(issue, httpPart === 'body' ? 'body' : 'query')),
     }
   }
 
@@ -65,7 +65,7 @@ function primaryIssue(
   return ranked.find(({ isMissing }) => !isMissing) ?? ranked[0]
 }
 
-export const json = (description: string, schema: z.ZodType) => ({
+export const createJsonContent = (description: string, schema: z.ZodType) => ({
   description,
   content: { 'application/json': { schema } },
 })
@@ -111,7 +111,7 @@ export async function useZodSchemas(
   api: ApiDescription,
   describeIssue: (issue: InputIssue, part: InputPart) => string,
 ): Promise<void> {
-  scope.setValidatorCompiler(inputValidator(describeIssue))
+  scope.setValidatorCompiler(createInputValidator(describeIssue))
   scope.setSerializerCompiler(serializerCompiler)
   const schemaRegistry = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(api.errorBodies)) schemaRegistry.add(schema, { id })

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import { isIP, isIPv6 } from 'node:net'
-import { DerError, element, elementsOf, readOnly, SEQUENCE } from './der.ts'
+import { DerError, encodeElement, readElements, readSingleElement, SEQUENCE } from './der.ts'
 
 export const OCTET_STRING = 0x04
 export const EXTENSIONS = 0xa3
@@ -22,12 +22,12 @@ export const IP_ADDRESS = 0x87
  * @throws DerError where the certificate has it twice, or is not DER
  */
 export function readExtension(certificate: X509Certificate, id: Buffer): Buffer | null {
-  const [tbs] = elementsOf(readOnly(certificate.raw, SEQUENCE))
-  const found = (tbs ? elementsOf(tbs) : [])
+  const [tbs] = readElements(readSingleElement(certificate.raw, SEQUENCE))
+  const found = (tbs ? readElements(tbs) : [])
     .filter(({ tag }) => tag === EXTENSIONS)
-    .flatMap((one) => elementsOf(one))
-    .flatMap((list) => elementsOf(list))
-    .map((extension) => elementsOf(extension))
+    .flatMap((one) => readElements(one))
+    .flatMap((list) => readElements(list))
+    .map((extension) => readElements(extension))
     .filter(([first]) => first?.whole.equals(id))
   if (found.length > 1) throw new DerError('an extension that is there twice')
   const value = found[0]?.at(-1)
@@ -37,13 +37,13 @@ export function readExtension(certificate: X509Certificate, id: Buffer): Buffer 
 }
 
 /** Encodes a URI as a GeneralName. */
-export const uriName = (uri: string): Buffer => element(URI_NAME, Buffer.from(uri, 'latin1'))
+export const encodeUriName = (uri: string): Buffer => encodeElement(URI_NAME, Buffer.from(uri, 'latin1'))
 
 /** Returns the bytes of an IP address: 4 or 16. */
-export const addressBytes = (address: string): Buffer =>
-  isIPv6(address) ? ipv6Bytes(address) : Buffer.from(address.split('.').map(Number))
+export const toAddressBytes = (address: string): Buffer =>
+  isIPv6(address) ? toIpv6Bytes(address) : Buffer.from(address.split('.').map(Number))
 
-function ipv6Bytes(address: string): Buffer {
+function toIpv6Bytes(address: string): Buffer {
   // In its one spelling it has no dotted end, and at most one gap (RFC 5952).
   const { hostname } = new URL(`https://[${address}]`)
   const [left = [], right = []] = hostname
@@ -58,5 +58,7 @@ function ipv6Bytes(address: string): Buffer {
 }
 
 /** Encodes a host name or an IP address as a GeneralName. */
-export const hostName = (host: string): Buffer =>
-  isIP(host) === 0 ? element(DNS_NAME, Buffer.from(host, 'latin1')) : element(IP_ADDRESS, addressBytes(host))
+export const encodeHostName = (host: string): Buffer =>
+  isIP(host) === 0
+    ? encodeElement(DNS_NAME, Buffer.from(host, 'latin1'))
+    : encodeElement(IP_ADDRESS, toAddressBytes(host))

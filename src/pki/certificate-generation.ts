@@ -1,12 +1,12 @@
 import { createPrivateKey, createPublicKey, KeyObject, webcrypto, X509Certificate } from 'node:crypto'
 import type * as X509 from '@peculiar/x509'
 import type { Instant } from '../core/time.ts'
-import { hostName, uriName } from './certificate-extensions.ts'
-import { certificateUris } from './certificate-names.ts'
-import { element, SEQUENCE } from './der.ts'
+import { encodeHostName, encodeUriName } from './certificate-extensions.ts'
+import { formatCertificateUris } from './certificate-names.ts'
+import { encodeElement, SEQUENCE } from './der.ts'
 import { encodeNameConstraints, type NameConstraints, readNameConstraints } from './name-constraints.ts'
-import type { Role } from './roles.ts'
-import { serialNumber } from './serial-number.ts'
+import type { CertificateRole } from './roles.ts'
+import { generateSerialNumber } from './serial-number.ts'
 
 /** ECDSA P-256 with SHA-256 (ES256): the only algorithm of this project. */
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
@@ -22,15 +22,15 @@ async function loadX509(): Promise<typeof X509> {
  * the process.
  */
 type Params<F extends (...args: never[]) => unknown> = Parameters<F>[0]
-const requestBy = (
+const generateCsr = (
   { Pkcs10CertificateRequestGenerator }: typeof X509,
   params: Params<typeof X509.Pkcs10CertificateRequestGenerator.create>,
 ) => Pkcs10CertificateRequestGenerator.create(params, webcrypto)
-const selfSignedBy = (
+const generateSelfSigned = (
   { X509CertificateGenerator }: typeof X509,
   params: Params<typeof X509.X509CertificateGenerator.createSelfSigned>,
 ) => X509CertificateGenerator.createSelfSigned(params, webcrypto)
-const signedBy = (
+const generateSigned = (
   { X509CertificateGenerator }: typeof X509,
   params: Params<typeof X509.X509CertificateGenerator.create>,
 ) => X509CertificateGenerator.create(params, webcrypto)
@@ -42,33 +42,33 @@ export async function generateKey(): Promise<string> {
   return object.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
-async function keyPair(privatePem: string): Promise<webcrypto.CryptoKeyPair> {
+async function importKeyPair(privatePem: string): Promise<webcrypto.CryptoKeyPair> {
   const object = createPrivateKey(privatePem)
   const [privateKey, publicKey] = await Promise.all([
     webcrypto.subtle.importKey('pkcs8', object.export({ type: 'pkcs8', format: 'der' }), ALGORITHM, false, [
       'sign',
     ]),
-    importPublic(createPublicKey(object)),
+    importPublicKey(createPublicKey(object)),
   ])
   return { privateKey, publicKey }
 }
 
-const importPublic = (key: KeyObject): Promise<webcrypto.CryptoKey> =>
+const importPublicKey = (key: KeyObject): Promise<webcrypto.CryptoKey> =>
   webcrypto.subtle.importKey('spki', key.export({ type: 'spki', format: 'der' }), ALGORITHM, true, ['verify'])
 
 /** A PKCS #10 request for the key: PEM. Its subject says which box asks, and binds nothing. */
-export async function createRequest(privatePem: string, name: string): Promise<string> {
+export async function createCsr(privatePem: string, name: string): Promise<string> {
   const x509 = await loadX509()
-  const request = await requestBy(x509, {
+  const request = await generateCsr(x509, {
     name: [{ CN: [name] }],
-    keys: await keyPair(privatePem),
+    keys: await importKeyPair(privatePem),
     signingAlgorithm: ALGORITHM,
   })
   return request.toString('pem')
 }
 
 /** Who a certificate is for, as people read it, and when. Its subject permits nothing. */
-interface Described {
+interface CertificateDetails {
   /** What it is called in its subject; of an ID certificate the id of its product instance. */
   readonly name: string
   readonly notBefore: Instant
@@ -78,8 +78,8 @@ interface Described {
 }
 
 /** Whom and what a certificate of an authority is for. */
-export interface Subject extends Described {
-  readonly role: Role
+export interface Subject extends CertificateDetails {
+  readonly role: CertificateRole
   readonly account: string
   readonly authorityId: string
   /** The names that TLS certificates under a satellite's CA may be for; a manager's CA has none. */
@@ -93,7 +93,7 @@ export interface Credential {
 }
 
 /** A credential as a TLS server takes it: PEM. Not for printing. */
-export const tlsOptions = ({ certificates, privateKey }: Credential): { cert: string; key: string } => ({
+export const toTlsOptions = ({ certificates, privateKey }: Credential): { cert: string; key: string } => ({
   cert: certificates.join('\n'),
   key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
 })
@@ -110,30 +110,36 @@ const NAME_CONSTRAINTS = '2.5.29.30'
 const MAX_NAME_LENGTH = 64
 
 /** `ca`: how many further CAs may stand below it; null for a certificate that is no CA. */
-interface Use {
+interface CertificateUsage {
   readonly ca: number | null
   readonly tls: boolean
   readonly uris: readonly string[]
   readonly nameConstraints?: NameConstraints | undefined
 }
 
-const useOf = ({ role, name, account, authorityId, nameConstraints }: Subject): Use => ({
+const toCertificateUsage = ({
+  role,
+  name,
+  account,
+  authorityId,
+  nameConstraints,
+}: Subject): CertificateUsage => ({
   ca: role === 'root' ? 1 : role === 'sub-ca' ? 0 : null,
   tls: role === 'tls',
-  uris: certificateUris({ role, account, authorityId, instanceId: role === 'instance' ? name : null }),
+  uris: formatCertificateUris({ role, account, authorityId, instanceId: role === 'instance' ? name : null }),
   nameConstraints,
 })
 
 /** A TLS certificate that no authority stands behind: it has no role. */
-const BARE_TLS: Use = { ca: null, tls: true, uris: [] }
+const BARE_TLS: CertificateUsage = { ca: null, tls: true, uris: [] }
 
 /**
  * A CA has no extended key usage, and no other than a TLS certificate has one: what a certificate is for, its URIs say,
  * which every library reads.
  */
-function extensions(
+function createExtensions(
   x509: typeof X509,
-  { ca, tls, uris, nameConstraints }: Use,
+  { ca, tls, uris, nameConstraints }: CertificateUsage,
   hosts: readonly string[] = [],
 ): X509.Extension[] {
   const list: X509.Extension[] = [
@@ -151,56 +157,64 @@ function extensions(
       new x509.Extension(
         SUBJECT_ALTERNATIVE_NAME,
         false,
-        element(SEQUENCE, ...hosts.map(hostName), ...uris.map(uriName)),
+        encodeElement(SEQUENCE, ...hosts.map(encodeHostName), ...uris.map(encodeUriName)),
       ),
     )
   return list
 }
 
-const dates = (subject: Described) => ({
+const toValidityDates = (subject: CertificateDetails) => ({
   notBefore: new Date(subject.notBefore),
   notAfter: new Date(subject.notAfter),
 })
 
-const fitting = (text: string): string => Array.from(text).slice(0, MAX_NAME_LENGTH).join('')
+const truncateName = (text: string): string => Array.from(text).slice(0, MAX_NAME_LENGTH).join('')
 
 /** What people call an ID certificate. */
-export const instanceName = (instanceId: string): string => fitting(`Product instance ${instanceId}`)
+export const formatInstanceName = (instanceId: string): string =>
+  truncateName(`Product instance ${instanceId}`)
 
 /**
  * The subject, for people. Only CAs and TLS certificates have a CN: OpenSSL and GnuTLS take that of any certificate without
  * a host name for the name of a host, and find it outside the name constraints of a satellite's CA.
  */
-function nameOf({ role, name, account, authorityId }: Subject): X509.JsonName {
-  const organization = account === '' ? [] : [{ O: [fitting(account)] }]
+function toSubjectName({ role, name, account, authorityId }: Subject): X509.JsonName {
+  const organization = account === '' ? [] : [{ O: [truncateName(account)] }]
   if (role === 'root' || role === 'sub-ca')
     return [
-      { CN: [fitting(name)] },
+      { CN: [truncateName(name)] },
       ...organization,
-      ...(authorityId === '' ? [] : [{ OU: [fitting(authorityId)] }]),
+      ...(authorityId === '' ? [] : [{ OU: [truncateName(authorityId)] }]),
     ]
-  if (role === 'tls') return [{ CN: [fitting(name)] }, ...organization]
-  return [{ OU: [role === 'instance' ? instanceName(name) : fitting(name)] }, ...organization]
+  if (role === 'tls') return [{ CN: [truncateName(name)] }, ...organization]
+  return [{ OU: [role === 'instance' ? formatInstanceName(name) : truncateName(name)] }, ...organization]
 }
 
 /** A TLS certificate that vouches for itself, for a page that people open: PEM, with its key. */
-export async function createSelfSigned(subject: Described): Promise<Credential> {
-  const { certificate, privateKey } = await selfSigned(subject, [{ CN: [fitting(subject.name)] }], BARE_TLS)
+export async function createSelfSigned(subject: CertificateDetails): Promise<Credential> {
+  const { certificate, privateKey } = await issueSelfSigned(
+    subject,
+    [{ CN: [truncateName(subject.name)] }],
+    BARE_TLS,
+  )
   return { certificates: [certificate], privateKey: createPrivateKey(privateKey) }
 }
 
 /** A CA for TLS alone, which is the root of no authority. */
-export const createTlsCa = (subject: Described): Promise<Issuer> =>
-  selfSigned(subject, [{ CN: [fitting(subject.name)] }], { ca: 0, tls: false, uris: [] })
+export const createTlsCa = (subject: CertificateDetails): Promise<Issuer> =>
+  issueSelfSigned(subject, [{ CN: [truncateName(subject.name)] }], { ca: 0, tls: false, uris: [] })
 
 /** A TLS certificate by a CA for TLS alone: PEM. */
-export const issueTlsCertificate = (ca: Issuer, publicKey: KeyObject, subject: Described): Promise<string> =>
-  issue(ca, publicKey, subject, [{ CN: [fitting(subject.name)] }], BARE_TLS)
+export const issueTlsCertificate = (
+  ca: Issuer,
+  publicKey: KeyObject,
+  subject: CertificateDetails,
+): Promise<string> => issue(ca, publicKey, subject, [{ CN: [truncateName(subject.name)] }], BARE_TLS)
 
 /** The root of an authority: signs sub-CAs, and nothing else. */
 export function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer> {
   const root = { ...subject, role: 'root' as const }
-  return selfSigned(root, nameOf(root), useOf(root))
+  return issueSelfSigned(root, toSubjectName(root), toCertificateUsage(root))
 }
 
 /**
@@ -209,21 +223,31 @@ export function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer> {
  */
 export function issueCertificate(issuer: Issuer, publicKey: KeyObject, subject: Subject): Promise<string> {
   const bare = subject.role === 'tls' && readNameConstraints(new X509Certificate(issuer.certificate)) !== null
-  return issue(issuer, publicKey, subject, nameOf(subject), bare ? BARE_TLS : useOf(subject))
+  return issue(
+    issuer,
+    publicKey,
+    subject,
+    toSubjectName(subject),
+    bare ? BARE_TLS : toCertificateUsage(subject),
+  )
 }
 
-async function selfSigned(subject: Described, name: X509.JsonName, use: Use): Promise<Issuer> {
+async function issueSelfSigned(
+  subject: CertificateDetails,
+  name: X509.JsonName,
+  use: CertificateUsage,
+): Promise<Issuer> {
   const privateKey = await generateKey()
-  const keys = await keyPair(privateKey)
+  const keys = await importKeyPair(privateKey)
   const x509 = await loadX509()
-  const certificate = await selfSignedBy(x509, {
-    serialNumber: serialNumber().toString('hex'),
+  const certificate = await generateSelfSigned(x509, {
+    serialNumber: generateSerialNumber().toString('hex'),
     name,
-    ...dates(subject),
+    ...toValidityDates(subject),
     keys,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      ...extensions(x509, use, subject.hosts),
+      ...createExtensions(x509, use, subject.hosts),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
     ],
   })
@@ -233,24 +257,24 @@ async function selfSigned(subject: Described, name: X509.JsonName, use: Use): Pr
 async function issue(
   issuer: Issuer,
   publicKey: KeyObject,
-  subject: Described,
+  subject: CertificateDetails,
   name: X509.JsonName,
-  use: Use,
+  use: CertificateUsage,
 ): Promise<string> {
   const x509 = await loadX509()
   const ca = new x509.X509Certificate(issuer.certificate)
-  const signing = await keyPair(issuer.privateKey)
-  const key = await importPublic(publicKey)
-  const certificate = await signedBy(x509, {
-    serialNumber: serialNumber().toString('hex'),
+  const signing = await importKeyPair(issuer.privateKey)
+  const key = await importPublicKey(publicKey)
+  const certificate = await generateSigned(x509, {
+    serialNumber: generateSerialNumber().toString('hex'),
     subject: new x509.Name(name).toString(),
     issuer: ca.subject,
-    ...dates(subject),
+    ...toValidityDates(subject),
     publicKey: key,
     signingKey: signing.privateKey,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      ...extensions(x509, use, subject.hosts),
+      ...createExtensions(x509, use, subject.hosts),
       await x509.SubjectKeyIdentifierExtension.create(key, false, webcrypto),
       await x509.AuthorityKeyIdentifierExtension.create(ca, false, webcrypto),
     ],

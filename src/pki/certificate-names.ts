@@ -1,11 +1,11 @@
 import type { X509Certificate } from 'node:crypto'
 import { readExtension, SUBJECT_ALTERNATIVE_NAME, URI_NAME } from './certificate-extensions.ts'
-import { DerError, elementsOf, readOnly, SEQUENCE } from './der.ts'
-import { type Role, ROLES } from './roles.ts'
+import { DerError, readElements, readSingleElement, SEQUENCE } from './der.ts'
+import { type CertificateRole, CERTIFICATE_ROLES } from './roles.ts'
 
 /** The role of a certificate and whom it names: what is believed of it once its chain is checked. */
 export interface CertificateNames {
-  readonly role: Role
+  readonly role: CertificateRole
   /** The smart account it is for. */
   readonly account: string
   /** The id of the authority it is of. */
@@ -14,20 +14,26 @@ export interface CertificateNames {
   readonly instanceId: string | null
 }
 
-const URN = /^urn:smart-licensing:(role|account|authority|instance):(.+)$/
+const URN_PATTERN = /^urn:smart-licensing:(role|account|authority|instance):(.+)$/
 type Kind = 'role' | 'account' | 'authority' | 'instance'
 
-const uri = (kind: Kind, value: string): string => `urn:smart-licensing:${kind}:${encodeURIComponent(value)}`
+const formatUri = (kind: Kind, value: string): string =>
+  `urn:smart-licensing:${kind}:${encodeURIComponent(value)}`
 
 /** The URI of the product instance that an ID certificate identifies. */
-export const instanceUri = (instanceId: string): string => uri('instance', instanceId)
+export const formatInstanceUri = (instanceId: string): string => formatUri('instance', instanceId)
 
 /** Formats the names as URI subject alternative names (RFC 8141): each library shows them to whoever asks. */
-export const certificateUris = ({ role, account, authorityId, instanceId }: CertificateNames): string[] => [
-  uri('role', role),
-  uri('account', account),
-  uri('authority', authorityId),
-  ...(instanceId === null ? [] : [instanceUri(instanceId)]),
+export const formatCertificateUris = ({
+  role,
+  account,
+  authorityId,
+  instanceId,
+}: CertificateNames): string[] => [
+  formatUri('role', role),
+  formatUri('account', account),
+  formatUri('authority', authorityId),
+  ...(instanceId === null ? [] : [formatInstanceUri(instanceId)]),
 ]
 
 /** Returns a value as it was before it was percent-encoded; null where that is not its one spelling. */
@@ -49,12 +55,12 @@ function decode(text: string): string | null {
 export function parseCertificateUris(uris: readonly string[]): CertificateNames | null {
   const values = new Map<string, string>()
   for (const text of uris) {
-    const [, kind, encoded] = URN.exec(text) ?? []
+    const [, kind, encoded] = URN_PATTERN.exec(text) ?? []
     const value = encoded === undefined ? null : decode(encoded)
     if (kind === undefined || value === null || values.has(kind)) return null
     values.set(kind, value)
   }
-  const role = ROLES.find((one) => one === values.get('role'))
+  const role = CERTIFICATE_ROLES.find((one) => one === values.get('role'))
   const account = values.get('account')
   const authorityId = values.get('authority')
   const instanceId = values.get('instance') ?? null
@@ -64,14 +70,14 @@ export function parseCertificateUris(uris: readonly string[]): CertificateNames 
 }
 
 /** Certificates come again with every message; each is read once. */
-const known = new WeakMap<X509Certificate, CertificateNames | null>()
+const namesCache = new WeakMap<X509Certificate, CertificateNames | null>()
 
 /** Reads the names of a certificate; null for one that is not of an authority, or whose names are not well formed. */
 export function readCertificateNames(certificate: X509Certificate): CertificateNames | null {
-  const before = known.get(certificate)
+  const before = namesCache.get(certificate)
   if (before !== undefined) return before
   const names = parseNames(certificate)
-  known.set(certificate, names)
+  namesCache.set(certificate, names)
   return names
 }
 
@@ -79,7 +85,7 @@ export function readCertificateNames(certificate: X509Certificate): CertificateN
  * Returns the authority of a server, by the names of its certificate or of the CA above it, once TLS has verified both;
  * null where these are of no authority, as a gateway's of its own.
  */
-export function authorityOfServer(leaf: X509Certificate): string | null {
+export function readServerAuthority(leaf: X509Certificate): string | null {
   // A satellite's server has no names but those of its hosts.
   const { issuerCertificate: ca } = leaf
   return (readCertificateNames(leaf) ?? (ca ? readCertificateNames(ca) : null))?.authorityId ?? null
@@ -89,7 +95,7 @@ function parseNames(certificate: X509Certificate): CertificateNames | null {
   try {
     const value = readExtension(certificate, SUBJECT_ALTERNATIVE_NAME)
     if (value === null) return null
-    const uris = elementsOf(readOnly(value, SEQUENCE)).filter(({ tag }) => tag === URI_NAME)
+    const uris = readElements(readSingleElement(value, SEQUENCE)).filter(({ tag }) => tag === URI_NAME)
     return parseCertificateUris(uris.map(({ content }) => content.toString('latin1')))
   } catch (error) {
     if (error instanceof DerError) return null

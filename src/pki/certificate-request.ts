@@ -1,20 +1,21 @@
 import { verify } from 'node:crypto'
-import { BIT_STRING, DerError, elementsOf, INTEGER, readOnly, SEQUENCE } from './der.ts'
+import { BIT_STRING, DerError, readElements, INTEGER, readSingleElement, SEQUENCE } from './der.ts'
 import { type P256Key, importP256Key } from './p256-key.ts'
 
 /** AlgorithmIdentifier of ecdsa-with-SHA256 (RFC 5758 §3.2). */
 const ECDSA_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex')
-const PEM = /^\s*-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----\s*$/
+const PEM_PATTERN =
+  /^\s*-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----\s*$/
 
 /**
  * The public key of a PKCS #10 request (RFC 2986) in PEM whose own signature is right and whose key is
  * P-256; null otherwise. Of the request nothing else is believed.
  */
-export function readRequest(pem: string): P256Key | null {
+export function parseCsr(pem: string): P256Key | null {
   try {
-    const [info, algorithm, signature] = elementsOf(readOnly(derOf(pem), SEQUENCE))
+    const [info, algorithm, signature] = readElements(readSingleElement(decodePem(pem), SEQUENCE))
     if (!info || signature?.tag !== BIT_STRING || !algorithm?.whole.equals(ECDSA_SHA256)) return null
-    const [version, , spki] = elementsOf(info)
+    const [version, , spki] = readElements(info)
     if (version?.tag !== INTEGER || !spki) return null
     const found = importP256Key(spki.whole)
     if (!found) return null
@@ -22,15 +23,15 @@ export function readRequest(pem: string): P256Key | null {
     const good =
       signature.content[0] === 0 && verify('sha256', info.whole, found.key, signature.content.subarray(1))
     return good ? found : null
-  } catch (thrown) {
-    if (thrown instanceof DerError) return null
-    throw thrown
+  } catch (error) {
+    if (error instanceof DerError) return null
+    throw error
   }
 }
 
 /** @throws DerError */
-function derOf(pem: string): Buffer {
-  const base64 = PEM.exec(pem)?.[1]?.replace(/\s/g, '')
+function decodePem(pem: string): Buffer {
+  const base64 = PEM_PATTERN.exec(pem)?.[1]?.replace(/\s/g, '')
   if (base64 === undefined) throw new DerError('not PEM')
   const der = Buffer.from(base64, 'base64')
   if (der.toString('base64') !== base64) throw new DerError('not base64')

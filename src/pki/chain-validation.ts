@@ -4,10 +4,10 @@ import 'node:tls'
 import type { Instant } from '../core/time.ts'
 import { isIssuedBy, readCertificate } from './certificate-cache.ts'
 import { readCertificateNames } from './certificate-names.ts'
-import type { Role } from './roles.ts'
+import type { CertificateRole } from './roles.ts'
 
-/** What a satellite's issuing CA may issue. Mandates and synchronisation answers are its manager's alone. */
-const OF_SATELLITES: readonly Role[] = [
+/** What a satellite's issuing CA may issue. Mandates and synchronization answers are its manager's alone. */
+const SATELLITE_ROLES: readonly CertificateRole[] = [
   'instance',
   'answer-signer',
   'reservation-signer',
@@ -26,12 +26,12 @@ export class ChainError extends Error {
 }
 
 /** A certificate that was checked: its key, and whom it names. */
-export interface Checked {
+export interface CertificateInfo {
   readonly certificate: X509Certificate
   /** What people call it, of its subject: believed by nobody. */
   readonly name: string
   /** Null for a certificate that says nothing of an authority, or not in the form it must. */
-  readonly role: Role | null
+  readonly role: CertificateRole | null
   /** The smart account it is for; empty where it has no role. */
   readonly account: string
   /** The id of the authority it is of; empty where it has no role. */
@@ -42,7 +42,7 @@ export interface Checked {
 }
 
 /** A certificate whose chain was followed to a root. */
-export interface Chained extends Checked {
+export interface ValidatedChain extends CertificateInfo {
   /** The authority whose root it is: the manager. A certificate of another authority is a satellite's. */
   readonly managerId: string
   /** The CA that issued it: PEM. */
@@ -50,7 +50,7 @@ export interface Chained extends Checked {
 }
 
 /** SHA-256 of the certificate's DER, base64url: how a certificate is named in messages and tables. */
-export const thumbprint = (certificate: X509Certificate): string =>
+export const computeThumbprint = (certificate: X509Certificate): string =>
   createHash('sha256').update(certificate.raw).digest('base64url')
 
 function hasReadableKey(certificate: X509Certificate): boolean {
@@ -62,7 +62,7 @@ function hasReadableKey(certificate: X509Certificate): boolean {
 }
 
 /** The names a certificate carries, unchecked. @throws ChainError where its key cannot be read */
-export function describe(certificate: X509Certificate): Checked {
+export function readCertificateInfo(certificate: X509Certificate): CertificateInfo {
   // Node 24 ends the process when it is asked for the subject of one whose key it does not know.
   if (!hasReadableKey(certificate))
     throw new ChainError('untrusted', 'the key of a certificate cannot be read')
@@ -83,14 +83,14 @@ export function describe(certificate: X509Certificate): Checked {
   }
 }
 
-const hasRole = (certificate: X509Certificate, role: Role): boolean =>
+const hasRole = (certificate: X509Certificate, role: CertificateRole): boolean =>
   readCertificateNames(certificate)?.role === role
 
-const validAt = (certificate: X509Certificate, at: Instant): boolean =>
+const isValidAt = (certificate: X509Certificate, at: Instant): boolean =>
   Date.parse(certificate.validFrom) <= at && at <= Date.parse(certificate.validTo)
 
 /** While a root is replaced, the issuing CA has a certificate by each: the verifier takes the one whose root it has. */
-const MOST_ISSUERS = 3
+const MAX_ISSUERS = 3
 
 /**
  * Checks a chain of [leaf, sub-CA] up to one of the roots, at an instant, for one role. Longer chains do not exist here: a
@@ -99,22 +99,22 @@ const MOST_ISSUERS = 3
  *
  * @throws ChainError
  */
-export function checkChain(
+export function validateChain(
   pem: readonly string[],
-  expected: { role: Role; at: Instant; roots: readonly X509Certificate[] },
-): Chained {
-  const [leaf, first, ...further] = pem.map(parse)
-  if (!leaf || !first || further.length >= MOST_ISSUERS) {
+  expected: { role: CertificateRole; at: Instant; roots: readonly X509Certificate[] },
+): ValidatedChain {
+  const [leaf, first, ...further] = pem.map(parseCertificate)
+  if (!leaf || !first || further.length >= MAX_ISSUERS) {
     throw new ChainError('untrusted', 'the chain is not a certificate and its issuing CA')
   }
-  const rootOf = (one: X509Certificate) =>
+  const findRoot = (one: X509Certificate) =>
     expected.roots.find((root) => root.ca && hasRole(root, 'root') && isIssuedBy(one, root))
-  const subCa = [first, ...further].find((one) => rootOf(one) !== undefined) ?? first
-  const root = rootOf(subCa)
+  const subCa = [first, ...further].find((one) => findRoot(one) !== undefined) ?? first
+  const root = findRoot(subCa)
   if (!subCa.ca || !root) {
     throw new ChainError(
       'untrusted',
-      `the chain of ${describe(leaf).name || 'the certificate'} does not lead to a trusted root`,
+      `the chain of ${readCertificateInfo(leaf).name || 'the certificate'} does not lead to a trusted root`,
     )
   }
   if (!isIssuedBy(leaf, subCa))
@@ -122,13 +122,13 @@ export function checkChain(
   if (!hasRole(subCa, 'sub-ca') || !hasRole(leaf, expected.role) || leaf.ca) {
     throw new ChainError(
       'role',
-      `the certificate of ${describe(leaf).name} is not one for the role ${expected.role}`,
+      `the certificate of ${readCertificateInfo(leaf).name} is not one for the role ${expected.role}`,
     )
   }
-  const ca = describe(subCa)
+  const ca = readCertificateInfo(subCa)
   const checked = {
-    ...describe(leaf),
-    managerId: describe(root).authorityId,
+    ...readCertificateInfo(leaf),
+    managerId: readCertificateInfo(root).authorityId,
     issuingCa: subCa.toString(),
   }
   if (checked.authorityId !== ca.authorityId) {
@@ -138,10 +138,10 @@ export function checkChain(
   if (checked.authorityId !== checked.managerId) {
     if (checked.account !== ca.account)
       throw new ChainError('authority', 'the certificate and its issuing CA are for different smart accounts')
-    if (!OF_SATELLITES.includes(expected.role))
+    if (!SATELLITE_ROLES.includes(expected.role))
       throw new ChainError('role', `a satellite signs nothing in the role ${expected.role}`)
   }
-  if (!validAt(leaf, expected.at) || !validAt(subCa, expected.at)) {
+  if (!isValidAt(leaf, expected.at) || !isValidAt(subCa, expected.at)) {
     throw new ChainError(
       'dates',
       `the certificate of ${checked.name} is not valid at ${new Date(expected.at).toISOString()}`,
@@ -150,7 +150,7 @@ export function checkChain(
   return checked
 }
 
-function parse(pem: string): X509Certificate {
+function parseCertificate(pem: string): X509Certificate {
   try {
     return readCertificate(pem)
   } catch {
@@ -159,10 +159,10 @@ function parse(pem: string): X509Certificate {
 }
 
 /** Reads the certificates of a PEM file, whatever they are for. @throws ChainError when it holds none that can be read */
-export function readCertificates(pem: string): X509Certificate[] {
+export function parseCertificates(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g)
   if (!blocks) throw new ChainError('untrusted', 'the file holds no certificate')
-  return blocks.map(parse)
+  return blocks.map(parseCertificate)
 }
 
 /**
@@ -170,12 +170,12 @@ export function readCertificates(pem: string): X509Certificate[] {
  *
  * @throws ChainError when it holds none, or one that is not a self-signed CA of the role root
  */
-export function readRoots(pem: string): X509Certificate[] {
-  return readCertificates(pem).map((root) => {
+export function parseRoots(pem: string): X509Certificate[] {
+  return parseCertificates(pem).map((root) => {
     if (!root.ca || !isIssuedBy(root, root) || !hasRole(root, 'root')) {
       throw new ChainError(
         'role',
-        `the certificate of ${describe(root).name || 'unknown subject'} is not the root of an authority`,
+        `the certificate of ${readCertificateInfo(root).name || 'unknown subject'} is not the root of an authority`,
       )
     }
     return root

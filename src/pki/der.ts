@@ -10,10 +10,10 @@ export const INTEGER = 0x02
 export const BIT_STRING = 0x03
 const UTC_TIME = 0x17
 const GENERALIZED_TIME = 0x18
-const TIME = /^(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/
+const TIME_PATTERN = /^(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/
 
 /** Lengths of more than four bytes belong to nothing that is read here. */
-const LONGEST_LENGTH = 4
+const MAX_LENGTH_BYTES = 4
 
 /** Bytes that are no DER, or end in the middle of it. */
 export class DerError extends Error {
@@ -29,7 +29,8 @@ export function readElement(bytes: Buffer, offset = 0): Element {
   let start = offset + 2
   if (first >= 0x80) {
     const count = first & 0x7f
-    if (count === 0 || count > LONGEST_LENGTH || start + count > bytes.length) throw new DerError('no length')
+    if (count === 0 || count > MAX_LENGTH_BYTES || start + count > bytes.length)
+      throw new DerError('no length')
     length = bytes.readUIntBE(start, count)
     start += count
     if (length < 0x80 || (count > 1 && length < 2 ** (8 * (count - 1))))
@@ -41,14 +42,14 @@ export function readElement(bytes: Buffer, offset = 0): Element {
 }
 
 /** Reads bytes that are one element and nothing more. @throws DerError */
-export function readOnly(bytes: Buffer, tag: number): Element {
+export function readSingleElement(bytes: Buffer, tag: number): Element {
   const element = readElement(bytes)
   if (element.tag !== tag || element.whole.length !== bytes.length) throw new DerError('another element')
   return element
 }
 
 /** The elements inside one. @throws DerError */
-export function elementsOf({ content }: Element): Element[] {
+export function readElements({ content }: Element): Element[] {
   const elements: Element[] = []
   for (let offset = 0; offset < content.length;) {
     const element = readElement(content, offset)
@@ -59,7 +60,7 @@ export function elementsOf({ content }: Element): Element[] {
 }
 
 /** One element as DER. */
-export function element(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+export function encodeElement(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const length = parts.reduce((sum, part) => sum + part.length, 0)
   if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), ...parts])
   const count = length < 0x100 ? 1 : length < 0x1_0000 ? 2 : 3
@@ -71,8 +72,8 @@ export function element(tag: number, ...parts: readonly Uint8Array[]): Buffer {
 }
 
 /** The instant that a certificate's time says. @throws DerError */
-export function instantOf({ tag, content }: Element): number {
-  const [, year = '', ...others] = TIME.exec(content.toString('latin1')) ?? []
+export function readInstant({ tag, content }: Element): number {
+  const [, year = '', ...others] = TIME_PATTERN.exec(content.toString('latin1')) ?? []
   if (year.length !== (tag === UTC_TIME ? 2 : 4) || (tag !== UTC_TIME && tag !== GENERALIZED_TIME))
     throw new DerError('no time')
   const [month = 0, day = 0, hour = 0, minute = 0, second = 0] = others.map(Number)
@@ -82,12 +83,12 @@ export function instantOf({ tag, content }: Element): number {
 }
 
 /** An instant as certificates write it (RFC 5280 §4.1.2.5): in whole seconds, UTCTime until 2049. */
-export function timeElement(at: number): Buffer {
+export function encodeTime(at: number): Buffer {
   const digits = new Date(at)
     .toISOString()
     .replace(/\.\d+Z$/, 'Z')
     .replace(/[-:T]/g, '')
   return Number(digits.slice(0, 4)) < 2050
-    ? element(UTC_TIME, Buffer.from(digits.slice(2)))
-    : element(GENERALIZED_TIME, Buffer.from(digits))
+    ? encodeElement(UTC_TIME, Buffer.from(digits.slice(2)))
+    : encodeElement(GENERALIZED_TIME, Buffer.from(digits))
 }

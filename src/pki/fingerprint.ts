@@ -1,20 +1,22 @@
 import { createHash, X509Certificate } from 'node:crypto'
 
-const printed = (bytes: Uint8Array): string =>
+const formatFingerprint = (bytes: Uint8Array): string =>
   (createHash('sha256').update(bytes).digest('hex').toUpperCase().match(/../g) ?? []).join(':')
 
 /** The fingerprint of a key (SPKI, base64url) as people compare it: SHA-256, in pairs. */
-export const keyFingerprint = (spki: string): string => printed(Buffer.from(spki, 'base64url'))
+export const formatKeyFingerprint = (spki: string): string =>
+  formatFingerprint(Buffer.from(spki, 'base64url'))
 
 /** The fingerprint of a certificate as people compare it: SHA-256 of its DER, in pairs. */
-export const certificateFingerprint = (pem: string): string => printed(new X509Certificate(pem).raw)
+export const formatCertificateFingerprint = (pem: string): string =>
+  formatFingerprint(new X509Certificate(pem).raw)
 
 /** Whether two fingerprints are the same, however they are written. */
-export const sameFingerprint = (a: string, b: string): boolean => {
-  const plain = (text: string) =>
+export const fingerprintsEqual = (a: string, b: string): boolean => {
+  const normalize = (text: string) =>
     text
       .replace(/^sha256:?/i, '')
       .replace(/[\s:]/g, '')
       .toUpperCase()
-  return plain(a) === plain(b)
+  return normalize(a) === normalize(b)
 }

@@ -13,19 +13,27 @@ import {
   readExtension,
   SUBJECT_ALTERNATIVE_NAME,
   SUBJECT_KEY_IDENTIFIER,
-  uriName,
+  encodeUriName,
 } from './certificate-extensions.ts'
-import { instanceUri } from './certificate-names.ts'
-import { instanceName, type Issuer, issueCertificate } from './certificate-generation.ts'
-import { BIT_STRING, element, elementsOf, INTEGER, readOnly, SEQUENCE, timeElement } from './der.ts'
+import { formatInstanceUri } from './certificate-names.ts'
+import { formatInstanceName, type Issuer, issueCertificate } from './certificate-generation.ts'
+import {
+  BIT_STRING,
+  encodeElement,
+  readElements,
+  INTEGER,
+  readSingleElement,
+  SEQUENCE,
+  encodeTime,
+} from './der.ts'
 import type { P256Key } from './p256-key.ts'
-import { serialNumber } from './serial-number.ts'
+import { generateSerialNumber } from './serial-number.ts'
 
 const UTF8_STRING = 0x0c
 const SET = 0x31
 
 /** What differs between the identities of one smart account. */
-export interface Identity {
+export interface InstanceIdentity {
   /** The id of the product instance. */
   readonly name: string
   readonly notBefore: Instant
@@ -52,12 +60,12 @@ export class InstanceCertificateIssuer {
 
   private constructor(issuer: Issuer, template: X509Certificate) {
     this.#key = createPrivateKey(issuer.privateKey)
-    const [tbs, algorithm] = elementsOf(readOnly(template.raw, SEQUENCE))
-    const [version, , , name, , subject, , extensions] = tbs ? elementsOf(tbs) : []
-    const [first, ...others] = subject ? elementsOf(subject) : []
-    const [attribute] = first ? elementsOf(first) : []
-    const [type] = attribute ? elementsOf(attribute) : []
-    const [list] = extensions ? elementsOf(extensions) : []
+    const [tbs, algorithm] = readElements(readSingleElement(template.raw, SEQUENCE))
+    const [version, , , name, , subject, , extensions] = tbs ? readElements(tbs) : []
+    const [first, ...others] = subject ? readElements(subject) : []
+    const [attribute] = first ? readElements(first) : []
+    const [type] = attribute ? readElements(attribute) : []
+    const [list] = extensions ? readElements(extensions) : []
     if (!version || !algorithm || !name || !type || !list)
       throw new TypeError('not a certificate of version 3')
     this.#version = version.whole
@@ -66,14 +74,14 @@ export class InstanceCertificateIssuer {
     this.#nameType = type.whole
     this.#namesAfter = Buffer.concat(others.map(({ whole }) => whole))
     const isExtension = (content: Buffer, id: Buffer) => content.subarray(0, id.length).equals(id)
-    this.#extensions = elementsOf(list).map(({ content, whole }) => {
+    this.#extensions = readElements(list).map(({ content, whole }) => {
       if (isExtension(content, SUBJECT_KEY_IDENTIFIER)) return 'subject-key'
       return isExtension(content, SUBJECT_ALTERNATIVE_NAME) ? 'names' : whole
     })
     const names = readExtension(template, SUBJECT_ALTERNATIVE_NAME)
     // The last of them is that of the instance.
     this.#names = Buffer.concat(
-      (names ? elementsOf(readOnly(names, SEQUENCE)) : []).slice(0, -1).map(({ whole }) => whole),
+      (names ? readElements(readSingleElement(names, SEQUENCE)) : []).slice(0, -1).map(({ whole }) => whole),
     )
   }
 
@@ -91,54 +99,70 @@ export class InstanceCertificateIssuer {
   /** A certificate for a key: PEM, and its thumbprint. */
   issue(
     { spki }: Pick<P256Key, 'spki'>,
-    { name, notBefore, notAfter }: Identity,
+    { name, notBefore, notAfter }: InstanceIdentity,
   ): { pem: string; thumbprint: string } {
-    const tbs = element(
+    const tbs = encodeElement(
       SEQUENCE,
       this.#version,
-      element(INTEGER, serialNumber()),
+      encodeElement(INTEGER, generateSerialNumber()),
       this.#algorithm,
       this.#issuer,
-      element(SEQUENCE, timeElement(notBefore), timeElement(notAfter)),
-      element(
+      encodeElement(SEQUENCE, encodeTime(notBefore), encodeTime(notAfter)),
+      encodeElement(
         SEQUENCE,
-        element(
+        encodeElement(
           SET,
-          element(SEQUENCE, this.#nameType, element(UTF8_STRING, Buffer.from(instanceName(name)))),
+          encodeElement(
+            SEQUENCE,
+            this.#nameType,
+            encodeElement(UTF8_STRING, Buffer.from(formatInstanceName(name))),
+          ),
         ),
         this.#namesAfter,
       ),
       spki,
-      element(
+      encodeElement(
         EXTENSIONS,
-        element(
+        encodeElement(
           SEQUENCE,
           ...this.#extensions.map((one) => {
-            if (one === 'subject-key') return subjectKeyIdentifier(spki)
-            return one === 'names' ? alternativeNames(this.#names, name) : one
+            if (one === 'subject-key') return encodeSubjectKeyIdentifier(spki)
+            return one === 'names' ? encodeAlternativeNames(this.#names, name) : one
           }),
         ),
       ),
     )
     const signature = sign('sha256', tbs, this.#key)
-    const der = element(SEQUENCE, tbs, this.#algorithm, element(BIT_STRING, Buffer.of(0), signature))
-    return { pem: pemOf(der), thumbprint: createHash('sha256').update(der).digest('base64url') }
+    const der = encodeElement(
+      SEQUENCE,
+      tbs,
+      this.#algorithm,
+      encodeElement(BIT_STRING, Buffer.of(0), signature),
+    )
+    return { pem: toPem(der), thumbprint: createHash('sha256').update(der).digest('base64url') }
   }
 }
 
 /** SHA-1 over the bits of the key, by RFC 5280 §4.2.1.2 (1): a name, not a protection. */
-function subjectKeyIdentifier(spki: Buffer): Buffer {
-  const bits = elementsOf(readOnly(spki, SEQUENCE))[1]?.content.subarray(1) ?? Buffer.of()
+function encodeSubjectKeyIdentifier(spki: Buffer): Buffer {
+  const bits = readElements(readSingleElement(spki, SEQUENCE))[1]?.content.subarray(1) ?? Buffer.of()
   const digest = createHash('sha1').update(bits).digest()
-  return element(SEQUENCE, SUBJECT_KEY_IDENTIFIER, element(OCTET_STRING, element(OCTET_STRING, digest)))
+  return encodeElement(
+    SEQUENCE,
+    SUBJECT_KEY_IDENTIFIER,
+    encodeElement(OCTET_STRING, encodeElement(OCTET_STRING, digest)),
+  )
 }
 
-const alternativeNames = (others: Buffer, instanceId: string): Buffer =>
-  element(
+const encodeAlternativeNames = (others: Buffer, instanceId: string): Buffer =>
+  encodeElement(
     SEQUENCE,
     SUBJECT_ALTERNATIVE_NAME,
-    element(OCTET_STRING, element(SEQUENCE, others, uriName(instanceUri(instanceId)))),
+    encodeElement(
+      OCTET_STRING,
+      encodeElement(SEQUENCE, others, encodeUriName(formatInstanceUri(instanceId))),
+    ),
   )
 
-const pemOf = (der: Buffer): string =>
+const toPem = (der: Buffer): string =>
   `-----BEGIN CERTIFICATE-----\n${(der.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`

@@ -15,24 +15,28 @@ import {
  */
 
 /** RFC 8410: what stands before the 32 bytes of an X25519 key in PKCS #8 and in SPKI. */
-const PKCS8 = Buffer.from('302e020100300506032b656e04220420', 'hex')
-const SPKI = Buffer.from('302a300506032b656e032100', 'hex')
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
+const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
 
 /** A secret that agreement keys are made from: base64url, for a file of mode 0600. */
-export const newSeed = (): string => randomBytes(32).toString('base64url')
+export const generateSeed = (): string => randomBytes(32).toString('base64url')
 
 /** The agreement key of a number, always the same: nothing has to be kept for a number that may never be used. */
-export function agreementKey(seed: string, number: number): KeyObject {
+export function deriveKeyPair(seed: string, number: number): KeyObject {
   const bytes = hkdfSync('sha256', Buffer.from(seed, 'base64url'), '', `agreement key ${number}`, 32)
-  return createPrivateKey({ key: Buffer.concat([PKCS8, Buffer.from(bytes)]), format: 'der', type: 'pkcs8' })
+  return createPrivateKey({
+    key: Buffer.concat([PKCS8_PREFIX, Buffer.from(bytes)]),
+    format: 'der',
+    type: 'pkcs8',
+  })
 }
 
 /** Its public part: 32 bytes. */
-export const publicBytes = (privateKey: KeyObject): Uint8Array =>
+export const exportRawPublicKey = (privateKey: KeyObject): Uint8Array =>
   Uint8Array.from(
     createPublicKey(privateKey.export({ type: 'pkcs8', format: 'pem' }))
       .export({ type: 'spki', format: 'der' })
-      .subarray(SPKI.length),
+      .subarray(SPKI_PREFIX.length),
   )
 
 /**
@@ -41,8 +45,16 @@ export const publicBytes = (privateKey: KeyObject): Uint8Array =>
  * @param theirs the other side's public key, 32 bytes
  * @returns 32 bytes; null for a public key that would make the secret known to all (RFC 7748 §6.1)
  */
-export function agreedKey(mine: KeyObject, theirs: Uint8Array, reservationId: string): Uint8Array | null {
-  const publicKey = createPublicKey({ key: Buffer.concat([SPKI, theirs]), format: 'der', type: 'spki' })
+export function deriveSharedKey(
+  mine: KeyObject,
+  theirs: Uint8Array,
+  reservationId: string,
+): Uint8Array | null {
+  const publicKey = createPublicKey({
+    key: Buffer.concat([SPKI_PREFIX, theirs]),
+    format: 'der',
+    type: 'spki',
+  })
   try {
     const secret = diffieHellman({ privateKey: mine, publicKey })
     const salt = createHash('sha256').update(reservationId).digest()

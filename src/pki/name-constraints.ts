@@ -2,14 +2,14 @@ import type { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { isLoopbackName, parseHostName } from '../core/host-name.ts'
 import {
-  addressBytes,
+  toAddressBytes,
   DNS_NAME,
-  hostName,
+  encodeHostName,
   IP_ADDRESS,
   NAME_CONSTRAINTS,
   readExtension,
 } from './certificate-extensions.ts'
-import { DerError, type Element, element, elementsOf, readOnly, SEQUENCE } from './der.ts'
+import { DerError, type Element, encodeElement, readElements, readSingleElement, SEQUENCE } from './der.ts'
 
 const PERMITTED = 0xa0
 const EXCLUDED = 0xa1
@@ -33,25 +33,25 @@ export const isPermitted = (name: string, { permitted, excluded }: NameConstrain
   isLoopbackName(name) ||
   (permitted.some((one) => isWithin(name, one)) && !excluded.some((one) => isWithin(name, one)))
 
-function subtree(name: string): Buffer {
-  if (isIP(name) === 0) return element(SEQUENCE, hostName(name))
-  const bytes = addressBytes(name)
-  return element(SEQUENCE, element(IP_ADDRESS, bytes, Buffer.alloc(bytes.length, 0xff)))
+function encodeSubtree(name: string): Buffer {
+  if (isIP(name) === 0) return encodeElement(SEQUENCE, encodeHostName(name))
+  const bytes = toAddressBytes(name)
+  return encodeElement(SEQUENCE, encodeElement(IP_ADDRESS, bytes, Buffer.alloc(bytes.length, 0xff)))
 }
 
 /** 127.0.0.0/8 and ::1/128. Since addresses are named, no other address is permitted unless it is named too. */
-const LOOPBACK: readonly Buffer[] = [
-  subtree('localhost'),
-  element(SEQUENCE, element(IP_ADDRESS, Buffer.of(127, 0, 0, 0, 255, 0, 0, 0))),
-  subtree('::1'),
+const LOOPBACK_SUBTREES: readonly Buffer[] = [
+  encodeSubtree('localhost'),
+  encodeElement(SEQUENCE, encodeElement(IP_ADDRESS, Buffer.of(127, 0, 0, 0, 255, 0, 0, 0))),
+  encodeSubtree('::1'),
 ]
 
 /** Encodes the value of the extension: DER. */
 export function encodeNameConstraints({ permitted, excluded }: NameConstraints): Buffer {
-  return element(
+  return encodeElement(
     SEQUENCE,
-    element(PERMITTED, ...LOOPBACK, ...permitted.map(subtree)),
-    ...(excluded.length > 0 ? [element(EXCLUDED, ...excluded.map(subtree))] : []),
+    encodeElement(PERMITTED, ...LOOPBACK_SUBTREES, ...permitted.map(encodeSubtree)),
+    ...(excluded.length > 0 ? [encodeElement(EXCLUDED, ...excluded.map(encodeSubtree))] : []),
   )
 }
 
@@ -60,15 +60,15 @@ export function readNameConstraints(certificate: X509Certificate): NameConstrain
   try {
     const value = readExtension(certificate, NAME_CONSTRAINTS)
     if (value === null) return null
-    const lists = elementsOf(readOnly(value, SEQUENCE))
-    const namesOf = (tag: number) =>
+    const lists = readElements(readSingleElement(value, SEQUENCE))
+    const readNames = (tag: number) =>
       lists
         .filter((list) => list.tag === tag)
-        .flatMap(elementsOf)
+        .flatMap(readElements)
         .map(readSubtree)
     return {
-      permitted: namesOf(PERMITTED).filter((name) => !isLoopbackName(name)),
-      excluded: namesOf(EXCLUDED),
+      permitted: readNames(PERMITTED).filter((name) => !isLoopbackName(name)),
+      excluded: readNames(EXCLUDED),
     }
   } catch (error) {
     if (error instanceof DerError) return null
@@ -78,7 +78,7 @@ export function readNameConstraints(certificate: X509Certificate): NameConstrain
 
 /** @throws DerError for a subtree of another form than this project writes */
 function readSubtree(one: Element): string {
-  const [base, ...bounds] = elementsOf(one)
+  const [base, ...bounds] = readElements(one)
   if (base && bounds.length === 0) {
     const { tag, content } = base
     const name =

@@ -1,5 +1,5 @@
 /** What a certificate is for: one role each, so that a chain alone permits nothing (trust §1). */
-export const ROLES = [
+export const CERTIFICATE_ROLES = [
   'root',
   'sub-ca',
   'instance',
@@ -10,4 +10,4 @@ export const ROLES = [
   'tls',
 ] as const
 
-export type Role = (typeof ROLES)[number]
+export type CertificateRole = (typeof CERTIFICATE_ROLES)[number]

@@ -1,17 +1,22 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
-import { type Instant, iso } from '../core/time.ts'
+import { type Instant, toIsoString } from '../core/time.ts'
 import { readCertificate } from './certificate-cache.ts'
 import type { Issuer } from './certificate-generation.ts'
-import { ChainError, describe, readRoots, thumbprint } from './chain-validation.ts'
-import { peek, seal, sealedCertificates, signatureFits } from './signed-message.ts'
+import { ChainError, readCertificateInfo, parseRoots, computeThumbprint } from './chain-validation.ts'
+import {
+  decodePayloadUnverified,
+  signMessage,
+  getCertificateChain,
+  verifySignature,
+} from './signed-message.ts'
 
 /**
  * How a root is replaced (trust §10): a numbered bundle of the roots that are believed from then on, signed by the root
  * before it and by its own. Whoever holds either takes it; nobody takes one of a lower number.
  */
-export interface TrustBundle {
+export interface RootRotation {
   /** 1 is the root that an authority was made with, which no bundle tells of. */
   readonly number: number
   /** The authority whose roots they are. */
@@ -24,20 +29,20 @@ export interface TrustBundle {
 }
 
 /** The roots that are believed, and by which bundle: 0 for roots that were given by hand. */
-export interface Anchors {
+export interface TrustAnchors {
   readonly number: number
   /** PEM, the newest first; null for one that is believed until it is replaced. */
   readonly roots: readonly { readonly pem: string; readonly until: Instant | null }[]
 }
 
-export const anchorsSchema: z.ZodType<Anchors> = z.object({
+export const trustAnchorsSchema: z.ZodType<TrustAnchors> = z.object({
   number: z.int().min(0),
   roots: z.array(z.object({ pem: z.string(), until: z.number().nullable() })).min(1),
 })
 
 /** More rotations than that are not between what somebody holds and what is given. */
-const MOST_BUNDLES = 50
-const MOST_ROOTS = 4
+const MAX_ROTATIONS = 50
+const MAX_ROOTS = 4
 
 const payloadSchema = z.object({
   use: z.literal('trust-bundle'),
@@ -45,7 +50,7 @@ const payloadSchema = z.object({
   managerId: z.uuid(),
   issuedAt: z.iso.datetime({ precision: 3 }),
   until: z.iso.datetime({ precision: 3 }),
-  roots: z.array(z.string().max(8192)).min(1).max(MOST_ROOTS),
+  roots: z.array(z.string().max(8192)).min(1).max(MAX_ROOTS),
 })
 
 /** A bundle as it travels: a JWS with a signature by each root (RFC 7515 §7.2.1). */
@@ -54,26 +59,26 @@ const signedSchema = z.object({
   signatures: z
     .array(z.object({ protected: z.string().max(16_384), signature: z.string().max(128) }))
     .min(1)
-    .max(MOST_ROOTS),
+    .max(MAX_ROOTS),
 })
 
 /** What is carried as a file: the bundles of an authority, the oldest first. */
-const fileSchema = z.object({ trustBundles: z.array(signedSchema).min(1).max(MOST_BUNDLES) })
+const fileSchema = z.object({ trustBundles: z.array(signedSchema).min(1).max(MAX_ROTATIONS) })
 
 /** Signs a bundle by each of the roots: JSON. */
-export async function signTrustBundle(bundle: TrustBundle, by: readonly Issuer[]): Promise<string> {
+export async function signRootRotation(bundle: RootRotation, by: readonly Issuer[]): Promise<string> {
   const { number, managerId, issuedAt, until, roots } = bundle
   const payload = {
     use: 'trust-bundle',
     number,
     managerId,
-    issuedAt: iso(issuedAt),
-    until: iso(until),
+    issuedAt: toIsoString(issuedAt),
+    until: toIsoString(until),
     roots,
   }
   const signed = await Promise.all(
     by.map(({ certificate, privateKey }) =>
-      seal(payload, {
+      signMessage(payload, {
         type: 'sla-trust-bundle+jws',
         privateKey: createPrivateKey(privateKey),
         certificates: [certificate],
@@ -87,11 +92,11 @@ export async function signTrustBundle(bundle: TrustBundle, by: readonly Issuer[]
 }
 
 /** The bundles as one file that is carried. */
-export const writeTrustBundles = (bundles: readonly string[]): string =>
+export const formatRootRotations = (bundles: readonly string[]): string =>
   `${JSON.stringify({ trustBundles: bundles.map((text) => JSON.parse(text) as unknown) }, null, 2)}\n`
 
 /** The bundles of a file; null for a file that is none of bundles. */
-export function readTrustBundles(text: string): string[] | null {
+export function parseRootRotations(text: string): string[] | null {
   try {
     const parsed = fileSchema.safeParse(JSON.parse(text))
     return parsed.success ? parsed.data.trustBundles.map((one) => JSON.stringify(one)) : null
@@ -101,23 +106,23 @@ export function readTrustBundles(text: string): string[] | null {
 }
 
 /** Roots that were given by hand. @throws ChainError */
-export const anchorsOf = (pem: string): Anchors => ({
+export const parseTrustAnchors = (pem: string): TrustAnchors => ({
   number: 0,
-  roots: readRoots(pem).map((root) => ({ pem: root.toString(), until: null })),
+  roots: parseRoots(pem).map((root) => ({ pem: root.toString(), until: null })),
 })
 
 /** The roots that are believed at an instant. */
-export const rootsAt = ({ roots }: Anchors, at: Instant): X509Certificate[] =>
+export const getTrustedRoots = ({ roots }: TrustAnchors, at: Instant): X509Certificate[] =>
   roots.filter(({ until }) => until === null || at < until).map(({ pem }) => readCertificate(pem))
 
 /** The same as PEM. */
-export const rootsPem = (anchors: Anchors, at: Instant): string =>
-  rootsAt(anchors, at)
+export const formatTrustedRoots = (anchors: TrustAnchors, at: Instant): string =>
+  getTrustedRoots(anchors, at)
     .map((root) => root.toString())
     .join('')
 
 /** Reads a bundle, and whether a root that is held has signed it; null otherwise, and for what is no bundle. */
-function readSigned(text: string, held: readonly X509Certificate[]): TrustBundle | null {
+function verifyRotation(text: string, held: readonly X509Certificate[]): RootRotation | null {
   let signed: z.infer<typeof signedSchema>
   try {
     signed = signedSchema.parse(JSON.parse(text))
@@ -126,34 +131,34 @@ function readSigned(text: string, held: readonly X509Certificate[]): TrustBundle
   }
   const { payload } = signed
   for (const { protected: head, signature } of signed.signatures) {
-    const sealed = { protected: head, payload, signature }
-    const [pem] = sealedCertificates(sealed, 'sla-trust-bundle+jws') ?? []
-    const root = pem === undefined ? undefined : sameCertificate(pem, held)
-    if (!root || !signatureFits(sealed, root.publicKey)) continue
-    const bundle = payloadSchema.safeParse(peek(sealed))
-    if (!bundle.success || bundle.data.managerId !== describe(root).authorityId) return null
+    const message = { protected: head, payload, signature }
+    const [pem] = getCertificateChain(message, 'sla-trust-bundle+jws') ?? []
+    const root = pem === undefined ? undefined : findSameCertificate(pem, held)
+    if (!root || !verifySignature(message, root.publicKey)) continue
+    const bundle = payloadSchema.safeParse(decodePayloadUnverified(message))
+    if (!bundle.success || bundle.data.managerId !== readCertificateInfo(root).authorityId) return null
     const { issuedAt, until, ...rest } = bundle.data
     return { ...rest, issuedAt: Date.parse(issuedAt), until: Date.parse(until) }
   }
   return null
 }
 
-function sameCertificate(pem: string, held: readonly X509Certificate[]): X509Certificate | undefined {
+function findSameCertificate(pem: string, held: readonly X509Certificate[]): X509Certificate | undefined {
   try {
-    const print = thumbprint(new X509Certificate(pem))
-    return held.find((one) => thumbprint(one) === print)
+    const print = computeThumbprint(new X509Certificate(pem))
+    return held.find((one) => computeThumbprint(one) === print)
   } catch {
     return undefined
   }
 }
 
 /** Whether every root of a bundle is a root, and of the same authority. */
-function wellMade({ roots, managerId }: TrustBundle): boolean {
+function isWellFormed({ roots, managerId }: RootRotation): boolean {
   try {
-    return readRoots(roots.join('\n')).every((root) => describe(root).authorityId === managerId)
-  } catch (thrown) {
-    if (thrown instanceof ChainError) return false
-    throw thrown
+    return parseRoots(roots.join('\n')).every((root) => readCertificateInfo(root).authorityId === managerId)
+  } catch (error) {
+    if (error instanceof ChainError) return false
+    throw error
   }
 }
 
@@ -164,14 +169,14 @@ function wellMade({ roots, managerId }: TrustBundle): boolean {
  * @param at the time that is known here: a root whose overlap has passed signs nothing any more
  * @returns what is held from then on: the same object when nothing was taken
  */
-export function adoptBundles(held: Anchors, texts: readonly string[], at: Instant): Anchors {
+export function applyRotations(held: TrustAnchors, texts: readonly string[], at: Instant): TrustAnchors {
   let now = held
   // Unchecked so far: only the order is made of it.
-  const numberOf = (text: string): number => readNumber(text) ?? 0
-  const inOrder = [...texts].slice(0, MOST_BUNDLES).sort((a, b) => numberOf(a) - numberOf(b))
+  const getVersion = (text: string): number => parseRotationVersion(text) ?? 0
+  const inOrder = [...texts].slice(0, MAX_ROTATIONS).sort((a, b) => getVersion(a) - getVersion(b))
   for (const text of inOrder) {
-    const bundle = readSigned(text, rootsAt(now, at))
-    if (!bundle || bundle.number <= now.number || !wellMade(bundle)) continue
+    const bundle = verifyRotation(text, getTrustedRoots(now, at))
+    if (!bundle || bundle.number <= now.number || !isWellFormed(bundle)) continue
     now = {
       number: bundle.number,
       roots: bundle.roots.map((pem, i) => ({ pem, until: i === 0 ? null : bundle.until })),
@@ -181,7 +186,7 @@ export function adoptBundles(held: Anchors, texts: readonly string[], at: Instan
 }
 
 /** What a bundle says, unchecked; null for what is no bundle. */
-function peekBundle(text: string): z.infer<typeof payloadSchema> | null {
+function decodeRotationUnverified(text: string): z.infer<typeof payloadSchema> | null {
   try {
     const { payload } = signedSchema.parse(JSON.parse(text))
     return payloadSchema.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()))
@@ -191,7 +196,8 @@ function peekBundle(text: string): z.infer<typeof payloadSchema> | null {
 }
 
 /** What a bundle says its number is, unchecked; null when it says none. */
-export const readNumber = (text: string): number | null => peekBundle(text)?.number ?? null
+export const parseRotationVersion = (text: string): number | null =>
+  decodeRotationUnverified(text)?.number ?? null
 
 /**
  * Returns the signed bundles that the holder of an older one lacks, the oldest first.
@@ -203,21 +209,21 @@ export const bundlesAfter = (
   trust: { readonly number: number; readonly bundles: readonly string[] },
   number: number,
 ): readonly string[] =>
-  trust.number <= number ? [] : trust.bundles.filter((text) => (readNumber(text) ?? 0) > number)
+  trust.number <= number ? [] : trust.bundles.filter((text) => (parseRotationVersion(text) ?? 0) > number)
 
 /** The roots that a bundle tells of, unchecked. */
-export const rootsIn = (text: string): X509Certificate[] =>
-  (peekBundle(text)?.roots ?? []).map((pem) => new X509Certificate(pem))
+export const parseRotationRoots = (text: string): X509Certificate[] =>
+  (decodeRotationUnverified(text)?.roots ?? []).map((pem) => new X509Certificate(pem))
 
 /**
  * Takes the bundles of a file that somebody carried.
  *
  * @throws LicensingError TRUST_BUNDLE_REFUSED: nothing of it is newer and signed by a root that is held
  */
-export function installBundles(held: Anchors, texts: readonly string[], at: Instant): Anchors {
-  const taken = adoptBundles(held, texts, at)
+export function installRotations(held: TrustAnchors, texts: readonly string[], at: Instant): TrustAnchors {
+  const taken = applyRotations(held, texts, at)
   if (taken !== held) return taken
-  const newest = Math.max(0, ...texts.map((text) => readNumber(text) ?? 0))
+  const newest = Math.max(0, ...texts.map((text) => parseRotationVersion(text) ?? 0))
   throw new LicensingError(
     'TRUST_BUNDLE_REFUSED',
     newest <= held.number && held.number > 0

@@ -1,26 +1,30 @@
 import { createHash, type KeyObject, sign, verify, X509Certificate } from 'node:crypto'
 import { LicensingError } from '../core/errors.ts'
-import { type Instant, iso } from '../core/time.ts'
-import { readSignedText, textToSign, writeSignedText } from '../protocol/signed-text.ts'
+import { type Instant, toIsoString } from '../core/time.ts'
+import { parseSignedText, formatTextToSign, formatSignedText } from '../protocol/signed-text.ts'
 import type { Credential } from './certificate-generation.ts'
-import { type Chained, ChainError, checkChain } from './chain-validation.ts'
-import type { Role } from './roles.ts'
+import { type ValidatedChain, ChainError, validateChain } from './chain-validation.ts'
+import type { CertificateRole } from './roles.ts'
 
 /** Signs the lines of a file that people carry; the signer's certificates become part of it. ES256. */
-export const signText = (lines: readonly string[], by: Credential): string => signAndName(lines, by).text
+export const signText = (lines: readonly string[], by: Credential): string =>
+  signTextWithDigest(lines, by).text
 
 /** The same, with the digest that names exactly what was signed: base64url. */
-export function signAndName(lines: readonly string[], by: Credential): { text: string; digest: string } {
-  const signed = textToSign(lines, by.certificates)
+export function signTextWithDigest(
+  lines: readonly string[],
+  by: Credential,
+): { text: string; digest: string } {
+  const signed = formatTextToSign(lines, by.certificates)
   const key = by.privateKey
   const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
-  return { text: writeSignedText(signed, signature), digest: textDigest(signed) }
+  return { text: formatSignedText(signed, signature), digest: digestText(signed) }
 }
 
 /** A file whose signature is right, and who signed it. */
 export interface VerifiedText {
   readonly lines: readonly string[]
-  readonly signer: Chained
+  readonly signer: ValidatedChain
   /** Names exactly what was signed: base64url. */
   readonly digest: string
 }
@@ -38,26 +42,26 @@ export function verifyText(
   expected: {
     what: string
     title: string
-    role: Role
+    role: CertificateRole
     roots: readonly X509Certificate[]
     at: (lines: readonly string[]) => Instant
-    longest?: number
+    maxLength?: number
   },
 ): VerifiedText {
   const { what, role, roots } = expected
-  const { signed, lines, certificates, signature } = readSignedText(text, expected)
-  if (!fits(signed, keyOf(certificates[0]), signature)) throw altered(what)
+  const { signed, lines, certificates, signature } = parseSignedText(text, expected)
+  if (!isSignatureValid(signed, readPublicKey(certificates[0]), signature)) throw createAlteredError(what)
   const at = expected.at(lines)
   try {
-    return { lines, signer: checkChain(certificates, { role, at, roots }), digest: textDigest(signed) }
-  } catch (thrown) {
-    if (!(thrown instanceof ChainError)) throw thrown
-    if (thrown.reason === 'dates')
+    return { lines, signer: validateChain(certificates, { role, at, roots }), digest: digestText(signed) }
+  } catch (error) {
+    if (!(error instanceof ChainError)) throw error
+    if (error.reason === 'dates')
       throw new LicensingError(
         'SIGNED_FILE_SIGNER_EXPIRED',
-        `The ${what} cannot be used at ${iso(at)}: ${thrown.message}.`,
+        `The ${what} cannot be used at ${toIsoString(at)}: ${error.message}.`,
       )
-    throw new LicensingError('SIGNED_FILE_UNTRUSTED', `The ${what} cannot be used: ${thrown.message}.`)
+    throw new LicensingError('SIGNED_FILE_UNTRUSTED', `The ${what} cannot be used: ${error.message}.`)
   }
 }
 
@@ -66,7 +70,7 @@ export function signTextByKey(
   lines: readonly string[],
   privateKey: KeyObject,
 ): { text: string; digest: string } {
-  return signAndName(lines, { certificates: [], privateKey })
+  return signTextWithDigest(lines, { certificates: [], privateKey })
 }
 
 /**
@@ -82,21 +86,22 @@ export function verifyTextByKey(
     what: string
     title: string
     key: (lines: readonly string[]) => KeyObject | null
-    longest?: number
+    maxLength?: number
   },
 ): { readonly lines: readonly string[]; readonly digest: string } {
-  const { signed, lines, certificates, signature } = readSignedText(text, expected)
-  if (certificates.length > 0 || !fits(signed, expected.key(lines), signature)) throw altered(expected.what)
-  return { lines, digest: textDigest(signed) }
+  const { signed, lines, certificates, signature } = parseSignedText(text, expected)
+  if (certificates.length > 0 || !isSignatureValid(signed, expected.key(lines), signature))
+    throw createAlteredError(expected.what)
+  return { lines, digest: digestText(signed) }
 }
 
 /** The digest that names a signed text: SHA-256 over its lines without the signature, base64url. */
-const textDigest = (signed: string): string => createHash('sha256').update(signed).digest('base64url')
+const digestText = (signed: string): string => createHash('sha256').update(signed).digest('base64url')
 
-const altered = (what: string) =>
+const createAlteredError = (what: string) =>
   new LicensingError('SIGNED_FILE_ALTERED', `The ${what} was altered: its signature does not fit its text.`)
 
-function keyOf(certificate: string | undefined): KeyObject | null {
+function readPublicKey(certificate: string | undefined): KeyObject | null {
   try {
     return certificate === undefined ? null : new X509Certificate(certificate).publicKey
   } catch {
@@ -104,7 +109,7 @@ function keyOf(certificate: string | undefined): KeyObject | null {
   }
 }
 
-function fits(signed: string, key: KeyObject | null, signature: Buffer): boolean {
+function isSignatureValid(signed: string, key: KeyObject | null, signature: Buffer): boolean {
   if (key?.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false
   return verify('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }, signature)
 }

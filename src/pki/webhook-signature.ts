@@ -4,11 +4,12 @@ import { LicensingError } from '../core/errors.ts'
 import { type Instant, SECOND } from '../core/time.ts'
 
 /** Standard Webhooks 1.0: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
-const PREFIX = 'whsec_'
-const BYTES = { made: 32, least: 24, most: 64 } as const
+const SECRET_PREFIX = 'whsec_'
+const SECRET_BYTES = { generated: 32, min: 24, max: 64 } as const
 
 /** A secret that signs what a webhook sends. */
-export const newWebhookSecret = (): string => PREFIX + randomBytes(BYTES.made).toString('base64')
+export const generateWebhookSecret = (): string =>
+  SECRET_PREFIX + randomBytes(SECRET_BYTES.generated).toString('base64')
 
 /**
  * A secret from outside: `whsec_` and the base64 of 24 to 64 bytes.
@@ -17,16 +18,18 @@ export const newWebhookSecret = (): string => PREFIX + randomBytes(BYTES.made).t
  */
 export function checkWebhookSecret(text: string): string {
   const secret = text.trim()
-  const key = secret.startsWith(PREFIX) ? Buffer.from(secret.slice(PREFIX.length), 'base64') : null
+  const key = secret.startsWith(SECRET_PREFIX)
+    ? Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64')
+    : null
   if (
     key === null ||
-    key.length < BYTES.least ||
-    key.length > BYTES.most ||
-    key.toString('base64') !== secret.slice(PREFIX.length)
+    key.length < SECRET_BYTES.min ||
+    key.length > SECRET_BYTES.max ||
+    key.toString('base64') !== secret.slice(SECRET_PREFIX.length)
   )
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `The secret is not ${PREFIX} and the base64 of ${BYTES.least} to ${BYTES.most} bytes.`,
+      `The secret is not ${SECRET_PREFIX} and the base64 of ${SECRET_BYTES.min} to ${SECRET_BYTES.max} bytes.`,
     )
   return secret
 }
@@ -35,7 +38,7 @@ export function checkWebhookSecret(text: string): string {
  * Returns the headers that name and sign a message: its id, when it is sent, and one signature by each secret that is good
  * now.
  */
-export function webhookHeaders(
+export function createWebhookHeaders(
   message: { readonly id: string; readonly body: string; readonly at: Instant },
   secrets: readonly string[],
 ): Record<string, string> {

@@ -2,24 +2,24 @@ import { z } from 'zod'
 import { ENGLISH } from '../core/english.ts'
 import { countSchema, entitlementTagSchema } from '../core/entitlement.ts'
 import { LicensingError } from '../core/errors.ts'
-import { cited } from '../core/text.ts'
-import { type Instant, iso } from '../core/time.ts'
+import { quoteForError } from '../core/text.ts'
+import { type Instant, toIsoString } from '../core/time.ts'
 import { udiSchema } from '../core/udi.ts'
 import {
-  bundlesOf,
-  readFields,
-  readSections,
+  parseRotations,
+  parseFields,
+  parseSections,
   wrap,
-  writeBundles,
-  writeFields,
-  writeSection,
+  formatRotations,
+  formatFields,
+  formatSection,
 } from './text-format.ts'
 
-/** Licences of one tag, reserved until one instant or for ever. A tag has several when its licences end differently. */
+/** Licenses of one tag, reserved until one instant or for ever. A tag has several when its licenses end differently. */
 export interface ReservedLicense {
   readonly tag: string
   readonly count: number
-  /** When the term of these licences ends; null for perpetual ones. */
+  /** When the term of these licenses ends; null for perpetual ones. */
   readonly endsAt: Instant | null
 }
 
@@ -38,7 +38,7 @@ export interface Authorization {
   readonly issuedAt: Instant
   readonly licenses: readonly (ReservedLicense & { readonly name: string })[]
   /** X25519 public keys, base64url: the one of the request, and the authority's. */
-  readonly boxKey: string
+  readonly deviceKey: string
   readonly authorityKey: string
   readonly trustBundle: number
   /** A satellite's leave to reserve, signed by its manager; null in a manager's own file. */
@@ -63,54 +63,54 @@ const FIELDS = [
   ['Epoch', 'epoch'],
   ['Issued', 'issuedAt'],
   ['Trust bundle', 'trustBundle'],
-  ['Box key', 'boxKey'],
+  ['Box key', 'deviceKey'],
   ['Authority key', 'authorityKey'],
 ] as const
 type FieldName = (typeof FIELDS)[number][1]
 
-const LICENSES = 'Reserved licences:'
-const MANDATE = 'Mandate:'
-const BUNDLES = 'Trust bundles:'
-const LICENSE = /^ {2}(\S+) +(\d{1,9}) {2}(perpetual|until (\S+)) {2}(\S.*)$/
+const LICENSES_HEADING = 'Reserved licenses:'
+const DELEGATION_HEADING = 'Mandate:'
+const ROTATIONS_HEADING = 'Trust bundles:'
+const LICENSE_PATTERN = /^ {2}(\S+) +(\d{1,9}) {2}(perpetual|until (\S+)) {2}(\S.*)$/
 
 /** The lines of the file, for signing. */
-export function writeAuthorization(authorization: Authorization): string[] {
+export function formatAuthorization(authorization: Authorization): string[] {
   const { udi, licenses, issuedAt } = authorization
   const values: Record<FieldName, string | number> = {
     ...authorization,
     product: udi.pid,
     serial: udi.serial,
     version: udi.version,
-    issuedAt: iso(issuedAt),
+    issuedAt: toIsoString(issuedAt),
   }
   const width = Math.max(...licenses.map(({ tag }) => tag.length))
   return [
     AUTHORIZATION_TITLE,
     '',
-    ...writeFields(FIELDS, values),
+    ...formatFields(FIELDS, values),
     '',
-    LICENSES,
+    LICENSES_HEADING,
     ...licenses.map(
       ({ tag, count, endsAt, name }) =>
-        `  ${tag.padEnd(width)} ${String(count).padStart(9)}  ${endsAt === null ? 'perpetual' : `until ${iso(endsAt)}`}  ${name}`,
+        `  ${tag.padEnd(width)} ${String(count).padStart(9)}  ${endsAt === null ? 'perpetual' : `until ${toIsoString(endsAt)}`}  ${name}`,
     ),
     '',
-    ...(authorization.mandate === null ? [] : writeSection('Mandate', wrap(authorization.mandate))),
-    ...writeBundles(authorization.trustBundles),
+    ...(authorization.mandate === null ? [] : formatSection('Mandate', wrap(authorization.mandate))),
+    ...formatRotations(authorization.trustBundles),
   ]
 }
 
-const wholeNumber = z
+const integerSchema = z
   .string()
   .regex(/^(?:0|[1-9]\d{0,8})$/)
   .transform(Number)
-const instant = z.iso.datetime({ precision: 3 }).transform((text) => Date.parse(text))
-const key = z
+const instantSchema = z.iso.datetime({ precision: 3 }).transform((text) => Date.parse(text))
+const publicKeySchema = z
   .string()
   .regex(/^[A-Za-z0-9_-]{43}$/)
   .refine((text) => Buffer.from(text, 'base64url').toString('base64url') === text)
 
-const schema = z.object({
+const fieldsSchema = z.object({
   product: udiSchema.shape.pid,
   serial: udiSchema.shape.serial,
   version: udiSchema.shape.version,
@@ -118,22 +118,22 @@ const schema = z.object({
   virtualAccount: z.string().min(1),
   authorityId: z.uuid(),
   reservationId: z.uuid(),
-  request: wholeNumber,
-  sequence: wholeNumber,
-  epoch: wholeNumber,
-  issuedAt: instant,
-  trustBundle: wholeNumber,
-  boxKey: key,
-  authorityKey: key,
+  request: integerSchema,
+  sequence: integerSchema,
+  epoch: integerSchema,
+  issuedAt: instantSchema,
+  trustBundle: integerSchema,
+  deviceKey: publicKeySchema,
+  authorityKey: publicKeySchema,
 })
 const licenseSchema = z.object({
   tag: entitlementTagSchema,
   count: countSchema.min(1),
-  endsAt: instant.nullable(),
+  endsAt: instantSchema.nullable(),
   name: z.string(),
 })
 
-const malformed = (why: string) =>
+const createMalformedError = (why: string) =>
   new LicensingError('SIGNED_FILE_MALFORMED', `The authorization file cannot be used: ${why}.`, {
     remedy: 'Update this program: the file may be of a newer version of the authority.',
   })
@@ -143,44 +143,45 @@ const malformed = (why: string) =>
  *
  * @throws LicensingError SIGNED_FILE_MALFORMED
  */
-export function readAuthorization(lines: readonly string[]): Authorization {
-  const head = lines.indexOf(LICENSES)
+export function parseAuthorization(lines: readonly string[]): Authorization {
+  const head = lines.indexOf(LICENSES_HEADING)
   if (
     lines[0] !== AUTHORIZATION_TITLE ||
     lines[1] !== '' ||
     head !== FIELDS.length + 3 ||
     lines[head - 1] !== ''
   )
-    throw malformed('its lines are not in their order')
-  const fields = schema.safeParse(readFields(lines, 2, FIELDS, malformed), ENGLISH)
+    throw createMalformedError('its lines are not in their order')
+  const fields = fieldsSchema.safeParse(parseFields(lines, 2, FIELDS, createMalformedError), ENGLISH)
   if (!fields.success)
-    throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
-  const [mandateAt, bundlesAt] = [lines.indexOf(MANDATE), lines.indexOf(BUNDLES)]
+    throw createMalformedError(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
+  const [mandateAt, bundlesAt] = [lines.indexOf(DELEGATION_HEADING), lines.indexOf(ROTATIONS_HEADING)]
   const [foot = lines.length] = [mandateAt, bundlesAt].filter((at) => at !== -1)
   const rows = lines.slice(head + 1, foot)
   while (rows.at(-1) === '') rows.pop()
   const mandate =
     mandateAt === -1
       ? null
-      : readSections(
+      : parseSections(
           bundlesAt === -1 ? lines : lines.slice(0, bundlesAt),
           mandateAt,
           ['Mandate'],
-          malformed,
+          createMalformedError,
         ).Mandate.join('') || null
   const licenses = rows.map((line) => {
-    const [, tag, count, , until, name] = LICENSE.exec(line) ?? []
+    const [, tag, count, , until, name] = LICENSE_PATTERN.exec(line) ?? []
     const license = licenseSchema.safeParse({ tag, count: Number(count), endsAt: until ?? null, name })
-    if (!license.success) throw malformed(`a reserved licence is not of its form: ${cited(line)}`)
+    if (!license.success)
+      throw createMalformedError(`a reserved license is not of its form: ${quoteForError(line)}`)
     return license.data
   })
-  if (licenses.length === 0) throw malformed('it reserves nothing')
+  if (licenses.length === 0) throw createMalformedError('it reserves nothing')
   const { product: pid, serial, version, ...rest } = fields.data
-  return { ...rest, udi: { pid, serial, version }, licenses, mandate, trustBundles: bundlesOf(lines) }
+  return { ...rest, udi: { pid, serial, version }, licenses, mandate, trustBundles: parseRotations(lines) }
 }
 
 /** When an authorization says it was issued: unchecked, from its lines; 0 when it does not say. */
-export function issuedAtOf(lines: readonly string[]): Instant {
+export function parseIssuedAt(lines: readonly string[]): Instant {
   const line = lines.find((one) => one.startsWith('Issued: '))
   const time = Date.parse(line?.slice('Issued: '.length).trim() ?? '')
   return Number.isNaN(time) ? 0 : time

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { entitlementTagSchema } from '../core/entitlement.ts'
 
 /** A satellite's leave to act, signed by its manager and carried in each of its answers (trust §7). */
-export const mandateSchema = z.object({
+export const delegationSchema = z.object({
   use: z.literal('mandate'),
   satellite: z.uuid(),
   account: z.string().min(1).max(253),
@@ -15,10 +15,10 @@ export const mandateSchema = z.object({
   issuedAt: z.iso.datetime({ precision: 3 }),
   notAfter: z.iso.datetime({ precision: 3 }),
 })
-export type Mandate = z.infer<typeof mandateSchema>
+export type Delegation = z.infer<typeof delegationSchema>
 
 /** Which of two mandates of one satellite is newer, as a difference. */
-export const compareMandates = (
+export const compareDelegations = (
   a: { epoch: number; sequence: number },
   b: { epoch: number; sequence: number },
 ): number => a.epoch - b.epoch || a.sequence - b.sequence

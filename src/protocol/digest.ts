@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 
 /** A JSON value as the one text it has by RFC 8785, whoever writes it. */
-export function canonical(value: unknown): string {
+export function toCanonicalJson(value: unknown): string {
   const text = canonicalize(value)
   if (text === undefined) throw new TypeError('not a JSON value')
   return text
@@ -14,22 +14,22 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
  * What a request asks, whatever nonce it is asked with: SHA-256 over the payload without the nonce.
  * Two requests of the same digest are the same request and get the same decision (trust §2).
  */
-export function requestDigest(payload: object): string {
+export function hashRequestPayload(payload: object): string {
   const asked: Record<string, unknown> = { ...payload }
   delete asked.nonce
-  return sha256(canonical(asked))
+  return sha256(toCanonicalJson(asked))
 }
 
 /** The UDI of a box, comparable where its serial number is not told: SHA-256, base64url. */
-export const udiDigest = (pid: string, serial: string): string =>
+export const hashUdi = (pid: string, serial: string): string =>
   serial.startsWith('sha256:') ? serial.slice('sha256:'.length) : sha256(`${pid}\u0000${serial}`)
 
 /** What a serial number may be known as: itself, or its digest where it was left out and came back after a restore. */
-export const serialsOf = (pid: string, serial: string): string[] => [
+export const listSerialForms = (pid: string, serial: string): string[] => [
   serial,
-  `sha256:${udiDigest(pid, serial)}`,
+  `sha256:${hashUdi(pid, serial)}`,
 ]
 
 /** What a box was told: goes back with its next request, so that a copied box is found out (trust §2). */
-export const answerHash = (messageId: string, decision: unknown): string =>
-  sha256(canonical({ messageId, decision }))
+export const hashAnswer = (messageId: string, decision: unknown): string =>
+  sha256(toCanonicalJson({ messageId, decision }))

@@ -21,57 +21,58 @@ const END_CERTIFICATE = '-----END CERTIFICATE-----'
 const BEGIN_SIGNATURE = '-----BEGIN SIGNATURE-----'
 const END_SIGNATURE = '-----END SIGNATURE-----'
 const SIGNATURE_BYTES = 64
-const LINE = 64
+const BASE64_LINE_LENGTH = 64
 /** A chain is two certificates long; what has many more is no file of ours. */
-const MOST_CERTIFICATES = 4
+const MAX_CERTIFICATES = 4
 /** Beyond this nothing is looked at, unless the kind of file may be longer. */
-const LONGEST = 100_000
+const MAX_TEXT_LENGTH = 100_000
 
 /** Characters that lines have on average at least, where there are many: each costs memory of its own. */
-const SHORTEST_LINE = 16
+const MIN_AVERAGE_LINE_LENGTH = 16
 
-function hasMoreLines(text: string, most: number): boolean {
+function hasMoreLines(text: string, maxLines: number): boolean {
   let lines = 0
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
-    if ((code === 0x0a || code === 0x0d) && ++lines > most) return true
+    if ((code === 0x0a || code === 0x0d) && ++lines > maxLines) return true
   }
   return false
 }
 
 /** The lines of a text whatever ended them, without trailing blanks; a byte order mark is no part of it. */
-function linesOf(text: string): string[] {
+function splitLines(text: string): string[] {
   const lines = text
     .replace(/^\uFEFF/, '')
     .split(/\r\n|\n|\r/)
-    .map(withoutTrailingBlanks)
+    .map(trimTrailingBlanks)
   while (lines.at(-1) === '') lines.pop()
   return lines
 }
 
 /** From the end: a pattern would look at every blank in between again and again. */
-function withoutTrailingBlanks(line: string): string {
+function trimTrailingBlanks(line: string): string {
   let end = line.length
   while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end--
   return line.slice(0, end)
 }
 
-const wrapped = (base64: string): string[] => base64.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []
+const wrapBase64 = (base64: string): string[] =>
+  base64.match(new RegExp(`.{1,${BASE64_LINE_LENGTH}}`, 'g')) ?? []
 
 /** The lines that a signature is made over: the text and its certificates. */
-export function textToSign(lines: readonly string[], certificates: readonly string[]): string {
+export function formatTextToSign(lines: readonly string[], certificates: readonly string[]): string {
   const pem = certificates.map((one) => one.trim())
-  return linesOf([...lines, ...pem].join('\n')).join('\n')
+  return splitLines([...lines, ...pem].join('\n')).join('\n')
 }
 
 /** The whole file, with its signature. */
-export const writeSignedText = (signed: string, signature: Uint8Array): string =>
-  [signed, BEGIN_SIGNATURE, ...wrapped(Buffer.from(signature).toString('base64')), END_SIGNATURE, ''].join(
+export const formatSignedText = (signed: string, signature: Uint8Array): string =>
+  [signed, BEGIN_SIGNATURE, ...wrapBase64(Buffer.from(signature).toString('base64')), END_SIGNATURE, ''].join(
     '\n',
   )
 
 /** Base64 of which there is one spelling only. */
-function decode(text: string): Buffer | null {
+function decodeCanonicalBase64(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64')
   return bytes.toString('base64') === text ? bytes : null
 }
@@ -84,20 +85,20 @@ function decode(text: string): Buffer | null {
  * @param longest how many characters it may have
  * @throws LicensingError SIGNED_FILE_MALFORMED, SIGNED_FILE_TRUNCATED, SIGNED_FILE_ALTERED
  */
-export function readSignedText(
+export function parseSignedText(
   text: string,
-  { what, title, longest = LONGEST }: { what: string; title: string; longest?: number },
+  { what, title, longest: maxLength = MAX_TEXT_LENGTH }: { what: string; title: string; longest?: number },
 ): SignedText {
   const fail = (code: 'MALFORMED' | 'TRUNCATED' | 'ALTERED', why: string) =>
     new LicensingError(`SIGNED_FILE_${code}`, `The ${what} cannot be used: ${why}.`)
-  if (text.length > longest) throw fail('MALFORMED', 'it is far too large')
+  if (text.length > maxLength) throw fail('MALFORMED', 'it is far too large')
   if (text.trim() === '') throw fail('MALFORMED', 'it is empty')
   // Text of two bytes a character, read as text of one.
   if (text.includes('\u0000'))
     throw fail('MALFORMED', 'it is not plain text in UTF-8; an editor may have saved it in another encoding')
-  if (hasMoreLines(text, Math.max(LONGEST, longest / SHORTEST_LINE)))
+  if (hasMoreLines(text, Math.max(MAX_TEXT_LENGTH, maxLength / MIN_AVERAGE_LINE_LENGTH)))
     throw fail('MALFORMED', 'it has far too many lines')
-  const all = linesOf(text)
+  const all = splitLines(text)
   if (all[0] !== title) {
     throw all.includes(title)
       ? fail('ALTERED', 'something was added before its first line')
@@ -109,8 +110,8 @@ export function readSignedText(
   if (end !== all.length - 1) throw fail('ALTERED', 'something was added after its last line')
   // The signature covers all but itself: of it, there is one spelling too.
   const written = all.slice(begin + 1, end)
-  const signature = decode(written.join(''))
-  if (signature?.length !== SIGNATURE_BYTES || wrapped(written.join('')).join() !== written.join())
+  const signature = decodeCanonicalBase64(written.join(''))
+  if (signature?.length !== SIGNATURE_BYTES || wrapBase64(written.join('')).join() !== written.join())
     throw fail('ALTERED', 'its signature is not as it was written')
   const body = all.slice(0, begin)
   const first = body.indexOf(BEGIN_CERTIFICATE)
@@ -119,10 +120,10 @@ export function readSignedText(
     const last = body.indexOf(END_CERTIFICATE, at)
     const block = body.slice(at, last + 1)
     if (
-      certificates.length === MOST_CERTIFICATES ||
+      certificates.length === MAX_CERTIFICATES ||
       body[at] !== BEGIN_CERTIFICATE ||
       last === -1 ||
-      decode(block.slice(1, -1).join('')) === null
+      decodeCanonicalBase64(block.slice(1, -1).join('')) === null
     )
       throw fail('ALTERED', 'its certificates are not as they were written')
     certificates.push(`${block.join('\n')}\n`)

@@ -2,31 +2,31 @@ import { z } from 'zod'
 import { ENGLISH } from '../core/english.ts'
 import { entitlementTagSchema } from '../core/entitlement.ts'
 import { LicensingError } from '../core/errors.ts'
-import { type Instant, iso } from '../core/time.ts'
+import { type Instant, toIsoString } from '../core/time.ts'
 import {
-  bundlesOf,
-  quoted,
-  readFields,
-  readRows,
-  readSections,
-  unquoted,
-  wordsOf,
+  parseRotations,
+  quote,
+  parseFields,
+  parseRows,
+  parseSections,
+  unquote,
+  parseWords,
   wrap,
-  writeBundles,
-  writeFields,
-  writeSection,
+  formatRotations,
+  formatFields,
+  formatSection,
 } from './text-format.ts'
 import {
-  hashText,
-  instanceRow,
-  instantText,
-  nameText,
-  readInstanceRow,
+  hashSchema,
+  formatInstanceRow,
+  instantSchema,
+  nameSchema,
+  parseInstanceRow,
   type ReportedInstance,
-  wholeNumber,
+  integerSchema,
 } from './sync-request.ts'
 
-/** A lot of licences that comes down: of the manager's virtual account that it is held in. */
+/** A lot of licenses that comes down: of the manager's virtual account that it is held in. */
 export interface SyncLot {
   readonly id: string
   readonly tag: string
@@ -37,7 +37,7 @@ export interface SyncLot {
 }
 
 /** An instance of the satellite that came to its end by what the manager knows. */
-export interface SyncEnd {
+export interface EndedInstance {
   readonly id: string
   /** A newer registration of the same box elsewhere; or, after a restore, what had ended before. */
   readonly how: 'replaced' | 'ended'
@@ -63,10 +63,10 @@ export interface SyncAnswer {
   readonly message: string
   readonly remedy: string
   readonly answeredAt: Instant
-  /** When a synchronisation that is overdue is warned of, and when the satellite may grant nothing any more. */
+  /** When a synchronization that is overdue is warned of, and when the satellite may grant nothing any more. */
   readonly warnAt: Instant
   readonly restrictAt: Instant
-  /** Until when it may synchronise by itself. */
+  /** Until when it may synchronize by itself. */
   readonly automaticUntil: Instant
   /** The highest software version that the account's orders entitle; null where no order names one. */
   readonly softwareVersion: string | null
@@ -81,14 +81,14 @@ export interface SyncAnswer {
   readonly mandate: string | null
   readonly virtualAccounts: readonly { readonly name: string; readonly home: boolean }[]
   readonly lots: readonly SyncLot[]
-  readonly ended: readonly SyncEnd[]
+  readonly ended: readonly EndedInstance[]
   /** Instances of an earlier history that the satellite does not know any more: taken back for review. */
   readonly known: readonly ReportedInstance[]
   /** What a person should know: conflicts, and how they were resolved. */
   readonly notices: readonly string[]
 }
 
-export const SYNC_ANSWER_TITLE = 'SMART LICENSING SYNCHRONISATION ANSWER, version 1'
+export const SYNC_ANSWER_TITLE = 'SMART LICENSING SYNCHRONIZATION ANSWER, version 1'
 
 const FIELDS = [
   ['Satellite', 'name'],
@@ -115,7 +115,7 @@ const NO_VERSION = '-'
 
 const SECTIONS = [
   'Virtual accounts',
-  'Licences',
+  'Licenses',
   'Ended',
   'Known before',
   'Notices',
@@ -124,111 +124,114 @@ const SECTIONS = [
   'Mandate',
 ] as const
 
-const certificatesOf = (pem: string): string[] =>
+const splitCertificates = (pem: string): string[] =>
   pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? []
-const ofPem = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, '')
+const toBase64Der = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, '')
 const toPem = (base64: string): string =>
   `-----BEGIN CERTIFICATE-----\n${wrap(base64).join('\n')}\n-----END CERTIFICATE-----`
 
 /** The lines of an answer, for signing. */
-export function writeSyncAnswer(answer: SyncAnswer): string[] {
+export function formatSyncAnswer(answer: SyncAnswer): string[] {
   const { name, message, remedy, answeredAt, warnAt, restrictAt, automaticUntil } = answer
   return [
     SYNC_ANSWER_TITLE,
     '',
-    ...writeFields(FIELDS, {
+    ...formatFields(FIELDS, {
       ...answer,
-      name: quoted(name),
-      message: quoted(message),
-      remedy: quoted(remedy),
-      answeredAt: iso(answeredAt),
-      warnAt: iso(warnAt),
-      restrictAt: iso(restrictAt),
-      automaticUntil: iso(automaticUntil),
-      softwareVersion: answer.softwareVersion === null ? NO_VERSION : quoted(answer.softwareVersion),
+      name: quote(name),
+      message: quote(message),
+      remedy: quote(remedy),
+      answeredAt: toIsoString(answeredAt),
+      warnAt: toIsoString(warnAt),
+      restrictAt: toIsoString(restrictAt),
+      automaticUntil: toIsoString(automaticUntil),
+      softwareVersion: answer.softwareVersion === null ? NO_VERSION : quote(answer.softwareVersion),
     }),
     '',
-    ...writeSection(
+    ...formatSection(
       'Virtual accounts',
-      answer.virtualAccounts.map((one) => `${quoted(one.name)}${one.home ? ' as "Default"' : ''}`),
+      answer.virtualAccounts.map((one) => `${quote(one.name)}${one.home ? ' as "Default"' : ''}`),
     ),
-    ...writeSection(
-      'Licences',
+    ...formatSection(
+      'Licenses',
       answer.lots.map((lot) =>
         [
           lot.tag,
           lot.quantity,
-          quoted(lot.virtualAccount),
+          quote(lot.virtualAccount),
           'from',
-          iso(lot.startsAt),
-          ...(lot.endsAt === null ? ['perpetual'] : ['until', iso(lot.endsAt)]),
+          toIsoString(lot.startsAt),
+          ...(lot.endsAt === null ? ['perpetual'] : ['until', toIsoString(lot.endsAt)]),
           'lot',
           lot.id,
         ].join(' '),
       ),
     ),
-    ...writeSection(
+    ...formatSection(
       'Ended',
       answer.ended.map(({ id, how }) => `${id} ${how}`),
     ),
-    ...writeSection('Known before', answer.known.map(instanceRow)),
-    ...writeSection('Notices', answer.notices.map(quoted)),
-    ...writeSection('Root certificate', wrap(ofPem(answer.root))),
-    ...writeSection(
+    ...formatSection('Known before', answer.known.map(formatInstanceRow)),
+    ...formatSection('Notices', answer.notices.map(quote)),
+    ...formatSection('Root certificate', wrap(toBase64Der(answer.root))),
+    ...formatSection(
       'Issuing CA certificate',
-      answer.issuingCa === null ? [] : wrap(certificatesOf(answer.issuingCa).map(ofPem).join('.')),
+      answer.issuingCa === null ? [] : wrap(splitCertificates(answer.issuingCa).map(toBase64Der).join('.')),
     ),
-    ...writeSection('Mandate', answer.mandate === null ? [] : wrap(answer.mandate)),
-    ...writeBundles(answer.trustBundles),
+    ...formatSection('Mandate', answer.mandate === null ? [] : wrap(answer.mandate)),
+    ...formatRotations(answer.trustBundles),
   ]
 }
 
-const text = (max: number) =>
+const createQuotedTextSchema = (max: number) =>
   z
     .string()
-    .transform((word) => unquoted(word))
+    .transform((word) => unquote(word))
     .pipe(z.string().max(max))
 
 const fieldsSchema = z.object({
-  name: text(100),
+  name: createQuotedTextSchema(100),
   satelliteId: z.uuid(),
   smartAccount: z.string().min(1).max(253),
   managerId: z.uuid(),
-  exchange: wholeNumber,
-  epoch: wholeNumber,
-  request: hashText,
+  exchange: integerSchema,
+  epoch: integerSchema,
+  request: hashSchema,
   outcome: z.enum(['accepted', 'repair', 'refused']),
   code: z.string().regex(/^(?:-|[A-Z][A-Z0-9_]{2,63})$/),
-  message: text(1000),
-  remedy: text(1000),
-  answeredAt: instantText,
-  warnAt: instantText,
-  restrictAt: instantText,
-  automaticUntil: instantText,
-  softwareVersion: z.union([z.literal(NO_VERSION).transform(() => null), text(100).pipe(z.string().min(1))]),
-  trustBundle: wholeNumber,
+  message: createQuotedTextSchema(1000),
+  remedy: createQuotedTextSchema(1000),
+  answeredAt: instantSchema,
+  warnAt: instantSchema,
+  restrictAt: instantSchema,
+  automaticUntil: instantSchema,
+  softwareVersion: z.union([
+    z.literal(NO_VERSION).transform(() => null),
+    createQuotedTextSchema(100).pipe(z.string().min(1)),
+  ]),
+  trustBundle: integerSchema,
 })
 
-const malformed = (why: string) =>
-  new LicensingError('SIGNED_FILE_MALFORMED', `The synchronisation answer cannot be used: ${why}.`, {
+const createMalformedError = (why: string) =>
+  new LicensingError('SIGNED_FILE_MALFORMED', `The synchronization answer cannot be used: ${why}.`, {
     remedy:
       'Have it written anew by the manager with `sync respond`; both sides may have to be of one version.',
   })
 
-const readAll = <T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] =>
-  readRows(rows, what, read, malformed)
+const parseAllRows = <T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] =>
+  parseRows(rows, what, read, createMalformedError)
 
 const lotSchema = z.object({
   id: z.uuid(),
   tag: entitlementTagSchema,
   quantity: z.int().min(1),
-  startsAt: instantText,
-  endsAt: instantText.nullable(),
-  virtualAccount: nameText,
+  startsAt: instantSchema,
+  endsAt: instantSchema.nullable(),
+  virtualAccount: nameSchema,
 })
 
-function readLot(row: string): SyncLot | null {
-  const [tag, quantity, place, from, startsAt, kind, ...rest] = wordsOf(row)
+function parseLot(row: string): SyncLot | null {
+  const [tag, quantity, place, from, startsAt, kind, ...rest] = parseWords(row)
   const endsAt = kind === 'until' ? rest.shift() : null
   const [word, id, ...more] = rest
   if (from !== 'from' || word !== 'lot' || more.length > 0 || (kind !== 'until' && kind !== 'perpetual'))
@@ -236,7 +239,7 @@ function readLot(row: string): SyncLot | null {
   const lot = lotSchema.safeParse({
     tag,
     quantity: Number(quantity),
-    virtualAccount: unquoted(place),
+    virtualAccount: unquote(place),
     startsAt,
     endsAt,
     id,
@@ -249,50 +252,52 @@ function readLot(row: string): SyncLot | null {
  *
  * @throws LicensingError SIGNED_FILE_MALFORMED
  */
-export function readSyncAnswer(lines: readonly string[]): SyncAnswer {
-  if (lines[0] !== SYNC_ANSWER_TITLE || lines[1] !== '') throw malformed('its lines are not in their order')
-  const fields = fieldsSchema.safeParse(readFields(lines, 2, FIELDS, malformed), ENGLISH)
+export function parseSyncAnswer(lines: readonly string[]): SyncAnswer {
+  if (lines[0] !== SYNC_ANSWER_TITLE || lines[1] !== '')
+    throw createMalformedError('its lines are not in their order')
+  const fields = fieldsSchema.safeParse(parseFields(lines, 2, FIELDS, createMalformedError), ENGLISH)
   if (!fields.success)
-    throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
+    throw createMalformedError(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
   const bundlesAt = lines.lastIndexOf('Trust bundles:')
-  const sections = readSections(
+  const sections = parseSections(
     bundlesAt === -1 ? lines : lines.slice(0, bundlesAt),
     FIELDS.length + 3,
     SECTIONS,
-    malformed,
+    createMalformedError,
   )
   const pem = (head: 'Root certificate' | 'Issuing CA certificate'): string | null => {
     const base64 = sections[head].join('')
     // While a root is replaced there is one by each, with a dot between.
-    if (!/^[A-Za-z0-9+/=.]*$/.test(base64)) throw malformed(`${head.toLowerCase()} is not as it was written`)
+    if (!/^[A-Za-z0-9+/=.]*$/.test(base64))
+      throw createMalformedError(`${head.toLowerCase()} is not as it was written`)
     return base64 === '' ? null : base64.split('.').map(toPem).join('\n')
   }
   const compact = (rows: readonly string[]): string => {
     const text = rows.join('')
-    if (!/^[A-Za-z0-9_.-]*$/.test(text)) throw malformed('mandate is not as it was written')
+    if (!/^[A-Za-z0-9_.-]*$/.test(text)) throw createMalformedError('mandate is not as it was written')
     return text
   }
   const root = pem('Root certificate')
-  if (root === null) throw malformed('it holds no root certificate')
+  if (root === null) throw createMalformedError('it holds no root certificate')
   return {
     ...fields.data,
-    virtualAccounts: readAll(sections['Virtual accounts'], 'virtual accounts', (row) => {
-      const [word, ...rest] = wordsOf(row)
-      const name = unquoted(word)
+    virtualAccounts: parseAllRows(sections['Virtual accounts'], 'virtual accounts', (row) => {
+      const [word, ...rest] = parseWords(row)
+      const name = unquote(word)
       const home = rest.join(' ') === 'as "Default"'
       return name !== null && (home || rest.length === 0) ? { name, home } : null
     }),
-    lots: readAll(sections.Licences, 'licences', readLot),
-    ended: readAll(sections.Ended, 'what ended', (row) => {
+    lots: parseAllRows(sections.Licenses, 'licenses', parseLot),
+    ended: parseAllRows(sections.Ended, 'what ended', (row) => {
       const [id = '', how, ...rest] = row.split(' ')
       return rest.length === 0 && z.uuid().safeParse(id).success && (how === 'replaced' || how === 'ended')
         ? { id, how }
         : null
     }),
-    known: readAll(sections['Known before'], 'what was known', readInstanceRow),
-    notices: readAll(sections.Notices, 'notices', (row) => unquoted(row)),
+    known: parseAllRows(sections['Known before'], 'what was known', parseInstanceRow),
+    notices: parseAllRows(sections.Notices, 'notices', (row) => unquote(row)),
     root,
-    trustBundles: bundlesOf(lines),
+    trustBundles: parseRotations(lines),
     issuingCa: pem('Issuing CA certificate'),
     mandate: compact(sections.Mandate) || null,
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { hashText } from './sync-request.ts'
+import { hashSchema } from './sync-request.ts'
 
 /** The media type of a synchronization request and of its answer: a signed text, which is no JSON. */
 export const SYNC_CONTENT_TYPE = 'application/vnd.smart-licensing.sync'
@@ -27,5 +27,5 @@ export const syncProofSchema: z.ZodType<SyncProof> = z.strictObject({
   account: z.string().min(1).max(253),
   key: z.string().regex(/^[A-Za-z0-9_-]{80,160}$/),
   length: z.int().min(1),
-  digest: hashText,
+  digest: hashSchema,
 })

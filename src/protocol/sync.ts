@@ -1,5 +1,5 @@
 /** The path that a satellite's request is posted to, below the manager's URL. */
-export const SYNC_PATH = '/satellite/v1/synchronise'
+export const SYNC_PATH = '/satellite/v1/synchronize'
 
 /** The characters of a request or an answer at most. */
 export const MAX_SYNC_BYTES = 64 * 1024 * 1024

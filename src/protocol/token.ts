@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { LicensingError } from '../core/errors.ts'
-import { canonical } from './digest.ts'
+import { toCanonicalJson } from './digest.ts'
 
 /**
  * A registration token: an id the wire may show, the smart account it is of, and a secret that never
@@ -12,10 +12,10 @@ export interface Token {
   readonly secret: string
 }
 
-const TOKEN = /^SLT1\.([A-Za-z0-9_-]{11})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/
+const TOKEN_PATTERN = /^SLT1\.([A-Za-z0-9_-]{11})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/
 /** Classic PAKs are eleven letters and digits; some vendors group them with dashes. */
-const ACTIVATION_KEY = /^(?:[A-Z0-9]{11}|[A-Z0-9]{4,6}(?:-[A-Z0-9]{4,6}){2,7})$/i
-const LICENSE_FILE =
+const ACTIVATION_KEY_PATTERN = /^(?:[A-Z0-9]{11}|[A-Z0-9]{4,6}(?:-[A-Z0-9]{4,6}){2,7})$/i
+const LICENSE_FILE_PATTERN =
   /^\s*(?:<\?xml|<(?:CISCO_WT_LICENSES|WT_LICENSES|specificPLR|smartLicense)\b)|\b(?:INCREMENT|FEATURE|UPGRADE)\s+\S+\s+\S+\s+\d|\bSERVER\s+\S+\s+\S+|\bVENDOR\s+\S+\s+\/|VENDOR_STRING\s*=|\bSIGN\d?=/i
 
 export const formatToken = (token: Token): string => `SLT1.${token.account}.${token.id}.${token.secret}`
@@ -29,15 +29,15 @@ export const formatToken = (token: Token): string => `SLT1.${token.account}.${to
 export function parseToken(text: string): Token {
   if (text.trim() === '') throw new LicensingError('TOKEN_MISSING', 'The registration token is empty.')
   const word = text.replace(/%0[ad]/gi, '').replace(/\s+/g, '')
-  const match = TOKEN.exec(word)
+  const match = TOKEN_PATTERN.exec(word)
   if (match?.[1] && match[2] && match[3]) return { account: match[1], id: match[2], secret: match[3] }
-  if (LICENSE_FILE.test(text)) {
+  if (LICENSE_FILE_PATTERN.test(text)) {
     throw new LicensingError(
       'TOKEN_IS_LICENSE_FILE',
-      'A licence file was given where a registration token belongs.',
+      'A license file was given where a registration token belongs.',
     )
   }
-  if (ACTIVATION_KEY.test(word)) {
+  if (ACTIVATION_KEY_PATTERN.test(word)) {
     throw new LicensingError(
       'TOKEN_IS_ACTIVATION_KEY',
       'A product activation key was given where a registration token belongs.',
@@ -56,10 +56,10 @@ export interface TokenClaim {
 }
 
 /** HMAC-SHA256 over the claim, keyed by the token's secret: proves the secret without showing it (trust §5). */
-export function tokenMac(secret: string, claim: TokenClaim): string {
+export function computeTokenMac(secret: string, claim: TokenClaim): string {
   const { audience, nonce, certificateRequest, udi, force } = claim
   const { pid, version, serial } = udi
-  const text = canonical({
+  const text = toCanonicalJson({
     use: 'register',
     audience,
     nonce,
@@ -71,8 +71,8 @@ export function tokenMac(secret: string, claim: TokenClaim): string {
 }
 
 /** Whether the MAC is the claim's, in time that does not depend on where they differ. */
-export function tokenMacMatches(secret: string, claim: TokenClaim, mac: string): boolean {
-  const expected = Buffer.from(tokenMac(secret, claim))
+export function verifyTokenMac(secret: string, claim: TokenClaim, mac: string): boolean {
+  const expected = Buffer.from(computeTokenMac(secret, claim))
   const given = Buffer.from(mac)
   return expected.length === given.length && timingSafeEqual(expected, given)
 }

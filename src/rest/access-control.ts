@@ -1,36 +1,36 @@
 import { isSameDomain } from '../authority/inventory/accounts.ts'
-import type { ApiCaller } from '../authority/identity/api-clients.ts'
-import type { NumberedAccount } from '../authority/inventory/numeric-ids.ts'
+import type { ApiPrincipal } from '../authority/identity/api-clients.ts'
+import type { AccountWithNumericId } from '../authority/inventory/numeric-ids.ts'
 import { LicensingError } from '../core/errors.ts'
 import type { RestCall } from './endpoint.ts'
 
-const denied = ({ name }: ApiCaller, what: string) =>
+const createDeniedError = ({ name }: ApiPrincipal, what: string) =>
   new LicensingError('PERMISSION_DENIED', `${name} may not reach ${what}.`)
 
 /** Whether there is a smart account of that name makes no difference to whom it is out of reach. @throws LicensingError PERMISSION_DENIED */
-export function requireAccount(caller: ApiCaller, account: string): void {
+export function assertAccountAccess(caller: ApiPrincipal, account: string): void {
   if (caller.account !== null && !isSameDomain(caller.account, account))
-    throw denied(caller, 'that smart account')
+    throw createDeniedError(caller, 'that smart account')
 }
 
 /** @throws LicensingError PERMISSION_DENIED */
-export function requireVirtualAccount(caller: ApiCaller, virtualAccount: string): void {
+export function assertVirtualAccountAccess(caller: ApiPrincipal, virtualAccount: string): void {
   if (caller.virtualAccount !== null && caller.virtualAccount !== virtualAccount)
-    throw denied(caller, 'that virtual account')
+    throw createDeniedError(caller, 'that virtual account')
 }
 
 /** Who is kept to one virtual account does nothing to the smart account. @throws LicensingError PERMISSION_DENIED */
-export function requireWholeAccount(caller: ApiCaller): void {
-  if (caller.virtualAccount !== null) throw denied(caller, `beyond ${caller.virtualAccount}`)
+export function assertWholeAccountAccess(caller: ApiPrincipal): void {
+  if (caller.virtualAccount !== null) throw createDeniedError(caller, `beyond ${caller.virtualAccount}`)
 }
 
 /** The virtual accounts that a call is about: those it names, and all that the caller reaches when it names none. */
-export async function chosenVirtualAccounts(
+export async function createVirtualAccountFilter(
   { authority, account, caller }: RestCall,
   wanted: readonly string[] | null | undefined,
 ): Promise<(one: { virtualAccount: string | null }) => boolean> {
   const names = wanted ?? []
-  for (const name of names) requireVirtualAccount(caller, name)
+  for (const name of names) assertVirtualAccountAccess(caller, name)
   const there = new Set((await authority.accounts.listVirtualAccounts({ account })).map(({ name }) => name))
   const unknown = names.find((name) => !there.has(name))
   if (unknown !== undefined)
@@ -45,7 +45,10 @@ export async function chosenVirtualAccounts(
 }
 
 /** The smart accounts that a caller reaches, with what they reach of them. */
-export async function reachableAccounts({ authority, caller }: RestCall): Promise<NumberedAccount[]> {
+export async function listAccessibleAccounts({
+  authority,
+  caller,
+}: RestCall): Promise<AccountWithNumericId[]> {
   return (await authority.accounts.listWithNumericIds())
     .filter(({ domain }) => caller.account === null || caller.account === domain)
     .map((account) => ({
@@ -61,7 +64,7 @@ export async function reachableAccounts({ authority, caller }: RestCall): Promis
  *
  * @throws LicensingError INVALID_ARGUMENT, PERMISSION_DENIED
  */
-export async function placeOfHeaders(
+export async function accountFromHeaders(
   call: RestCall,
 ): Promise<{ account: string; virtualAccount: string | undefined }> {
   const number = (name: string): number | undefined => {
@@ -74,12 +77,12 @@ export async function placeOfHeaders(
   const smart = number('X-CSW-SMART-ACCOUNT-ID')
   if (smart === undefined)
     throw new LicensingError('INVALID_ARGUMENT', 'The header X-CSW-SMART-ACCOUNT-ID is missing.')
-  const account = (await reachableAccounts(call)).find((one) => one.number === smart)
-  if (!account) throw denied(call.caller, 'that smart account')
+  const account = (await listAccessibleAccounts(call)).find((one) => one.number === smart)
+  if (!account) throw createDeniedError(call.caller, 'that smart account')
   const virtual = number('X-CSW-VIRTUAL-ACCOUNT-ID')
   if (virtual === undefined)
     return { account: account.domain, virtualAccount: call.caller.virtualAccount ?? undefined }
   const found = account.virtualAccounts.find((one) => one.number === virtual)
-  if (!found) throw denied(call.caller, 'that virtual account')
+  if (!found) throw createDeniedError(call.caller, 'that virtual account')
   return { account: account.domain, virtualAccount: found.name }
 }

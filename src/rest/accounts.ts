@@ -1,16 +1,16 @@
 import { z } from 'zod'
-import type { NumberedAccount } from '../authority/inventory/numeric-ids.ts'
+import type { AccountWithNumericId } from '../authority/inventory/numeric-ids.ts'
 import { isSameDomain } from '../authority/inventory/accounts.ts'
-import { notFound } from '../core/errors.ts'
-import { endpoint, type RestCall } from './endpoint.ts'
+import { notFoundError } from '../core/errors.ts'
+import { createEndpoint, type RestCall } from './endpoint.ts'
 import { sharedRoutes, cloudV1Routes, cloudV2Routes, onPremRoutes } from './routes.ts'
-import { nameText, outcomeSchema, pageOf, wholeNumber, success } from './fields.ts'
-import { reachableAccounts, requireWholeAccount } from './access-control.ts'
+import { nameField, outcomeSchema, paginate, integerField, toOkStatus } from './fields.ts'
+import { listAccessibleAccounts, assertWholeAccountAccess } from './access-control.ts'
 
 const ACCOUNT_STATUS = 'ACTIVE'
 const ACCOUNT_TYPE = 'CUSTOMER'
 /** As many as the field's own search tells at most. */
-const MOST_FOUND = 1_000
+const MAX_SEARCH_RESULTS = 1_000
 
 /** The smart accounts are at paths of customers, in small letters and in capitals. */
 const virtualAccountRoutes = (rest = ''): string[] =>
@@ -18,7 +18,7 @@ const virtualAccountRoutes = (rest = ''): string[] =>
     sharedRoutes(`/accounts/:domain${type}/virtual-accounts${rest}`),
   )
 
-const rolesOf = ({ caller }: RestCall) => [
+const getRoles = ({ caller }: RestCall) => [
   caller.virtualAccount === null
     ? { role: caller.scope === 'write' ? 'Smart Account Administrator' : 'Smart Account Viewer' }
     : {
@@ -32,12 +32,12 @@ const roleSchema = z.object({ role: z.string(), virtualAccount: z.string().optio
 const matches = (text: string, wanted: string | undefined): boolean =>
   wanted === undefined || text.toLowerCase().includes(wanted.toLowerCase())
 
-const noData = (message: string) => ({ status: 'COMPLETE', message_code: 'NO_DATA_FOUND', message })
+const toNoDataResponse = (message: string) => ({ status: 'COMPLETE', message_code: 'NO_DATA_FOUND', message })
 
 const pnpQuery = z.object({
-  accountDomain: nameText.optional(),
-  startIdx: wholeNumber(0, 10_000_000).default(0),
-  rowsPerPage: wholeNumber(1, 1_000).default(50),
+  accountDomain: nameField.optional(),
+  startIdx: integerField(0, 10_000_000).default(0),
+  rowsPerPage: integerField(1, 1_000).default(50),
 })
 const pnpFields = {
   status: z.string(),
@@ -48,8 +48,8 @@ const pnpFields = {
   startIdx: z.int(),
 }
 
-function pnpPage<T>(rows: readonly T[], query: { startIdx: number; rowsPerPage: number }) {
-  const data = pageOf(rows, { limit: query.rowsPerPage, offset: query.startIdx })
+function toPnpPage<T>(rows: readonly T[], query: { startIdx: number; rowsPerPage: number }) {
+  const data = paginate(rows, { limit: query.rowsPerPage, offset: query.startIdx })
   return {
     status: 'COMPLETE',
     message: 'Success',
@@ -61,14 +61,16 @@ function pnpPage<T>(rows: readonly T[], query: { startIdx: number; rowsPerPage: 
   }
 }
 
-async function accountOfPath(call: RestCall): Promise<NumberedAccount> {
-  const found = (await reachableAccounts(call)).find(({ domain }) => isSameDomain(domain, call.account ?? ''))
+async function getAccountFromPath(call: RestCall): Promise<AccountWithNumericId> {
+  const found = (await listAccessibleAccounts(call)).find(({ domain }) =>
+    isSameDomain(domain, call.account ?? ''),
+  )
   if (found) return found
-  throw notFound('smart-account', 'There is no such smart account.')
+  throw notFoundError('smart-account', 'There is no such smart account.')
 }
 
 export const accountEndpoints = [
-  endpoint({
+  createEndpoint({
     name: 'accounts',
     method: 'GET',
     urls: cloudV1Routes('/accounts'),
@@ -88,17 +90,17 @@ export const accountEndpoints = [
       }),
     },
     handler: async (call) => ({
-      ...success('Smart accounts successfully read.'),
-      accounts: (await reachableAccounts(call)).map(({ domain }) => ({
+      ...toOkStatus('Smart accounts successfully read.'),
+      accounts: (await listAccessibleAccounts(call)).map(({ domain }) => ({
         accountStatus: ACCOUNT_STATUS,
         accountDomain: domain,
         accountName: domain,
         accountType: ACCOUNT_TYPE,
-        roles: rolesOf(call),
+        roles: getRoles(call),
       })),
     }),
   }),
-  endpoint({
+  createEndpoint({
     name: 'accounts-search',
     method: 'GET',
     urls: [...cloudV1Routes('/accounts/search', ['v1']), ...onPremRoutes('/accounts/search')],
@@ -106,12 +108,12 @@ export const accountEndpoints = [
     summary: 'The smart accounts whose domain holds a text.',
     schema: {
       querystring: z.object({
-        domain: nameText.optional(),
+        domain: nameField.optional(),
         type: z.string().max(32).optional(),
-        limit: wholeNumber(-1, 100_000)
-          .transform((limit) => Math.min(limit, MOST_FOUND))
+        limit: integerField(-1, 100_000)
+          .transform((limit) => Math.min(limit, MAX_SEARCH_RESULTS))
           .default(50),
-        offset: wholeNumber(0, 10_000_000).default(0),
+        offset: integerField(0, 10_000_000).default(0),
       }),
       response: outcomeSchema.extend({
         totalRecords: z.int(),
@@ -128,13 +130,13 @@ export const accountEndpoints = [
     },
     handler: async (call) => {
       const { domain, type } = call.query
-      const found = (await reachableAccounts(call)).filter(
+      const found = (await listAccessibleAccounts(call)).filter(
         (one) => matches(one.domain, domain) && (type === undefined || type.toUpperCase() === ACCOUNT_TYPE),
       )
       return {
-        ...success('Smart accounts successfully read.'),
+        ...toOkStatus('Smart accounts successfully read.'),
         totalRecords: found.length,
-        accounts: pageOf(found, call.query, MOST_FOUND).map((one) => ({
+        accounts: paginate(found, call.query, MAX_SEARCH_RESULTS).map((one) => ({
           domain: one.domain,
           name: one.domain,
           id: one.number,
@@ -144,15 +146,15 @@ export const accountEndpoints = [
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'accounts-with-virtual-accounts',
     method: 'GET',
     urls: cloudV1Routes('/accounts/search', ['v2', 'v3']),
     scope: 'read',
-    errorFormat: 'E5',
+    errorFormat: 'localizedWithCode',
     summary: 'The smart accounts and their virtual accounts, with the numbers that other calls name them by.',
     schema: {
-      querystring: z.object({ domain: nameText.optional() }),
+      querystring: z.object({ domain: nameField.optional() }),
       response: z.object({
         status: z.string(),
         message: z.string(),
@@ -172,8 +174,10 @@ export const accountEndpoints = [
       }),
     },
     handler: async (call) => {
-      const found = (await reachableAccounts(call)).filter((one) => matches(one.domain, call.query.domain))
-      if (found.length === 0) return noData('No smart accounts were found.')
+      const found = (await listAccessibleAccounts(call)).filter((one) =>
+        matches(one.domain, call.query.domain),
+      )
+      if (found.length === 0) return toNoDataResponse('No smart accounts were found.')
       return {
         status: 'COMPLETE',
         message: 'Smart accounts successfully read.',
@@ -191,7 +195,7 @@ export const accountEndpoints = [
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'virtual-accounts',
     method: 'GET',
     urls: virtualAccountRoutes(),
@@ -210,7 +214,7 @@ export const accountEndpoints = [
       }),
     },
     handler: async ({ authority, account, caller }) => ({
-      ...success('Virtual accounts successfully read.'),
+      ...toOkStatus('Virtual accounts successfully read.'),
       virtualAccounts: (await authority.accounts.listVirtualAccounts({ account }))
         .filter(({ name }) => caller.virtualAccount === null || caller.virtualAccount === name)
         .map(({ name, isDefault }) => ({
@@ -221,7 +225,7 @@ export const accountEndpoints = [
         })),
     }),
   }),
-  endpoint({
+  createEndpoint({
     name: 'virtual-account-create',
     method: 'POST',
     urls: virtualAccountRoutes(),
@@ -243,12 +247,12 @@ export const accountEndpoints = [
     },
     auditSubject: ({ body }) => body.name,
     handler: async ({ authority, account, caller, body }) => {
-      requireWholeAccount(caller)
+      assertWholeAccountAccess(caller)
       await authority.accounts.addVirtualAccount(body.name, { account })
-      return success(`Virtual account '${body.name}' created successfully.`)
+      return toOkStatus(`Virtual account '${body.name}' created successfully.`)
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'virtual-account-delete',
     method: 'POST',
     urls: virtualAccountRoutes('/:virtualAccount/delete'),
@@ -257,12 +261,12 @@ export const accountEndpoints = [
     schema: { response: outcomeSchema },
     auditSubject: ({ virtualAccount = '' }) => virtualAccount,
     handler: async ({ authority, account, caller, virtualAccount = '' }) => {
-      requireWholeAccount(caller)
+      assertWholeAccountAccess(caller)
       await authority.accounts.removeVirtualAccount(virtualAccount, { account })
-      return success(`Virtual account '${virtualAccount}' deleted successfully.`)
+      return toOkStatus(`Virtual account '${virtualAccount}' deleted successfully.`)
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'local-accounts',
     method: 'POST',
     urls: onPremRoutes('/upstream_satellites/accounts'),
@@ -284,7 +288,7 @@ export const accountEndpoints = [
       }),
     },
     handler: async (call) => ({
-      accounts: (await reachableAccounts(call)).map(({ number, domain }) => ({
+      accounts: (await listAccessibleAccounts(call)).map(({ number, domain }) => ({
         account_id: number,
         domain,
         name: domain,
@@ -295,12 +299,12 @@ export const accountEndpoints = [
       })),
     }),
   }),
-  endpoint({
+  createEndpoint({
     name: 'pnp-accounts',
     method: 'GET',
     urls: cloudV2Routes('/pnp/v2/accounts'),
     scope: 'read',
-    errorFormat: 'E5',
+    errorFormat: 'localizedWithCode',
     summary: 'The smart accounts, page by page.',
     schema: {
       querystring: pnpQuery,
@@ -312,8 +316,8 @@ export const accountEndpoints = [
       }),
     },
     handler: async (call) =>
-      pnpPage(
-        (await reachableAccounts(call))
+      toPnpPage(
+        (await listAccessibleAccounts(call))
           .filter(({ domain }) => matches(domain, call.query.accountDomain))
           .map(({ domain, number }) => ({
             companyName: domain,
@@ -323,12 +327,12 @@ export const accountEndpoints = [
         call.query,
       ),
   }),
-  endpoint({
+  createEndpoint({
     name: 'pnp-virtual-accounts',
     method: 'GET',
     urls: cloudV2Routes('/pnp/v2/accounts/:domain/virtual-accounts'),
     scope: 'read',
-    errorFormat: 'E5',
+    errorFormat: 'localizedWithCode',
     summary: 'The virtual accounts of a smart account, page by page.',
     schema: {
       querystring: pnpQuery,
@@ -346,8 +350,8 @@ export const accountEndpoints = [
       }),
     },
     handler: async (call) => {
-      const { domain, virtualAccounts } = await accountOfPath(call)
-      return pnpPage(
+      const { domain, virtualAccounts } = await getAccountFromPath(call)
+      return toPnpPage(
         virtualAccounts.map(({ name, number, isDefault }) => ({
           virtualAccountName: name,
           virtualAccountId: number,
@@ -359,12 +363,12 @@ export const accountEndpoints = [
       )
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'search-smart-accounts',
     method: 'GET',
     urls: cloudV2Routes('/accounts/v1/user/search-smart-accounts'),
     scope: 'read',
-    errorFormat: 'E4',
+    errorFormat: 'failureMessage',
     summary: 'The smart accounts that the caller reaches. Whose they are said to be is not looked at.',
     schema: {
       querystring: z.object({
@@ -373,7 +377,7 @@ export const accountEndpoints = [
         addRoleDipslayName: z.string().max(8).optional(),
         accountType: z.string().max(32).optional(),
         roleName: z.string().max(100).optional(),
-        smartAccountDomain: nameText.optional(),
+        smartAccountDomain: nameField.optional(),
       }),
       response: z.object({
         status: z.string(),
@@ -395,8 +399,8 @@ export const accountEndpoints = [
     },
     handler: async (call) => {
       const { accountType, smartAccountDomain, roleName, addVirtualAccounts, addRoleDipslayName } = call.query
-      const roles = rolesOf(call).filter(({ role }) => matches(role, roleName))
-      const found = (await reachableAccounts(call)).filter(
+      const roles = getRoles(call).filter(({ role }) => matches(role, roleName))
+      const found = (await listAccessibleAccounts(call)).filter(
         ({ domain }) =>
           matches(domain, smartAccountDomain) &&
           (accountType === undefined || accountType.toUpperCase() === ACCOUNT_TYPE) &&

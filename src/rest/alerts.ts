@@ -1,23 +1,23 @@
 import { z } from 'zod'
 import type { AlertDocument, AlertType } from '../authority/alerts/alerts.ts'
-import { endpoint, type RestCall } from './endpoint.ts'
+import { createEndpoint, type RestCall } from './endpoint.ts'
 import { sharedRoutes, cloudV2Routes } from './routes.ts'
 import {
-  alertDate,
+  formatAlertDate,
   outcomeSchema,
   pageFields,
-  pageOf,
-  success,
-  textsField,
+  paginate,
+  toOkStatus,
+  stringListField,
   virtualAccountsField,
 } from './fields.ts'
-import { chosenVirtualAccounts } from './access-control.ts'
+import { createVirtualAccountFilter } from './access-control.ts'
 
 /** As many as `limit` -1 stands for. */
-const MOST_ALERTS = 1_000
+const MAX_ALERTS = 1_000
 
 /** The words of the field for what an alert is about; what only this authority knows is told by its own. */
-const words: Partial<Record<AlertType, string>> = {
+const MESSAGE_TYPES: Partial<Record<AlertType, string>> = {
   'agreement-pending': 'Smart Licensing Agreement Pending',
   'insufficient-licenses': 'Insufficient Licenses',
   'licenses-expiring': 'Licenses Expiring',
@@ -30,21 +30,21 @@ const words: Partial<Record<AlertType, string>> = {
   'satellite-sync-deadline': 'Upcoming Satellite Sync Deadline (30 Day)',
   'satellite-removed': 'Satellite Unregistered and Removed',
 }
-const messageType = (type: AlertType): string =>
-  words[type] ??
+const formatMessageType = (type: AlertType): string =>
+  MESSAGE_TYPES[type] ??
   type.replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => (dash ? ' ' : '') + letter.toUpperCase())
 
-const severities = { major: 'Major', minor: 'Minor', informational: 'Informational' } as const
+const SEVERITY_LABELS = { major: 'Major', minor: 'Minor', informational: 'Informational' } as const
 
 /** Alerts about what belongs to no one smart account. */
-const OF_NOBODY: readonly AlertType[] = ['order-without-account', 'mail-not-sent']
-const OF_TERMS: readonly AlertType[] = ['licenses-expiring', 'licenses-expired']
-const OF_LICENSES: readonly AlertType[] = ['insufficient-licenses', ...OF_TERMS]
+const GLOBAL_ALERT_TYPES: readonly AlertType[] = ['order-without-account', 'mail-not-sent']
+const TERM_ALERT_TYPES: readonly AlertType[] = ['licenses-expiring', 'licenses-expired']
+const LICENSE_ALERT_TYPES: readonly AlertType[] = ['insufficient-licenses', ...TERM_ALERT_TYPES]
 
-const sourceType = ({ instanceId, satellite, virtualAccount, type }: AlertDocument): string =>
+const getSourceType = ({ instanceId, satellite, virtualAccount, type }: AlertDocument): string =>
   instanceId !== null
     ? 'Product Instance'
-    : OF_LICENSES.includes(type)
+    : LICENSE_ALERT_TYPES.includes(type)
       ? 'Virtual Account'
       : satellite !== null
         ? 'Satellite'
@@ -53,11 +53,11 @@ const sourceType = ({ instanceId, satellite, virtualAccount, type }: AlertDocume
           : 'Smart Account'
 
 /** When something is due; what is due already, or by no day, is due now. */
-const actionDue = ({ actionDue: due }: AlertDocument, { at }: Pick<RestCall, 'at'>): string =>
-  due === null || Date.parse(due) <= at ? 'Now' : alertDate(due)
+const formatActionDue = ({ actionDue: due }: AlertDocument, { at }: Pick<RestCall, 'at'>): string =>
+  due === null || Date.parse(due) <= at ? 'Now' : formatAlertDate(due)
 
 export const alertEndpoints = [
-  endpoint({
+  createEndpoint({
     name: 'alerts',
     method: 'POST',
     urls: [
@@ -70,7 +70,7 @@ export const alertEndpoints = [
       body: z
         .object({
           virtualAccounts: virtualAccountsField,
-          severity: textsField(z.string().max(32), 10),
+          severity: stringListField(z.string().max(32), 10),
           ...pageFields,
         })
         .default({ limit: 50, offset: 0 }),
@@ -96,7 +96,7 @@ export const alertEndpoints = [
     },
     handler: async (call) => {
       const { authority, account, caller, body } = call
-      const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
+      const chosen = await createVirtualAccountFilter(call, body.virtualAccounts)
       const wanted = (body.severity ?? []).map((text) => text.toLowerCase())
       const found = (
         await authority.operations.alerts.list({
@@ -105,28 +105,32 @@ export const alertEndpoints = [
         })
       )
         .filter(chosen)
-        .filter(({ type }) => caller.account === null || !OF_NOBODY.includes(type))
+        .filter(({ type }) => caller.account === null || !GLOBAL_ALERT_TYPES.includes(type))
         .filter(({ severity }) => wanted.length === 0 || wanted.includes(severity))
-      const page = pageOf(found, body, MOST_ALERTS)
+      const page = paginate(found, body, MAX_ALERTS)
       const hosts = page.some(({ instanceId }) => instanceId !== null)
         ? new Map((await authority.instances.list({ account })).map(({ id, hostname }) => [id, hostname]))
         : new Map<string, string | null>()
       const names = new Map(authority.licenses.product.tags.map(({ tag, name }) => [tag, name]))
       return {
-        ...success('Alerts successfully read.'),
+        ...toOkStatus('Alerts successfully read.'),
         totalRecords: found.length,
         alerts: page.map((alert) => ({
           virtualAccount: alert.virtualAccount ?? '',
           message: alert.message,
-          license: OF_LICENSES.includes(alert.type) ? (names.get(alert.source) ?? alert.source) : '',
-          severity: severities[alert.severity],
-          messageType: messageType(alert.type),
+          license: LICENSE_ALERT_TYPES.includes(alert.type) ? (names.get(alert.source) ?? alert.source) : '',
+          severity: SEVERITY_LABELS[alert.severity],
+          messageType: formatMessageType(alert.type),
           licenseStartDate: '',
           licenseEndDate:
-            OF_TERMS.includes(alert.type) && alert.actionDue !== null ? alertDate(alert.actionDue) : '',
-          actionDue: actionDue(alert, call),
-          source: OF_LICENSES.includes(alert.type) ? (alert.virtualAccount ?? alert.source) : alert.source,
-          sourceType: sourceType(alert),
+            TERM_ALERT_TYPES.includes(alert.type) && alert.actionDue !== null
+              ? formatAlertDate(alert.actionDue)
+              : '',
+          actionDue: formatActionDue(alert, call),
+          source: LICENSE_ALERT_TYPES.includes(alert.type)
+            ? (alert.virtualAccount ?? alert.source)
+            : alert.source,
+          sourceType: getSourceType(alert),
           productInstanceHostName: hosts.get(alert.instanceId ?? '') ?? '',
           satelliteName: alert.satellite ?? '',
         })),

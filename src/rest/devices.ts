@@ -1,25 +1,25 @@
 import { z } from 'zod'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
-import { notFound } from '../core/errors.ts'
-import { endpoint, type RestCall } from './endpoint.ts'
+import { notFoundError } from '../core/errors.ts'
+import { createEndpoint, type RestCall } from './endpoint.ts'
 import { sharedRoutes, cloudV1Routes, cloudV2Routes, onPremRoutes } from './routes.ts'
 import {
-  eachPart,
-  MOST_AT_ONCE,
-  nameText,
-  outcomeOf,
+  runBatch,
+  MAX_BATCH_ITEMS,
+  nameField,
+  toOutcome,
   outcomeSchema,
   pageFields,
-  pageOf,
+  paginate,
   virtualAccountsField,
-  success,
-  refused,
+  toOkStatus,
+  toRefusedStatus,
 } from './fields.ts'
 import {
-  chosenVirtualAccounts,
-  reachableAccounts,
-  requireVirtualAccount,
-  requireWholeAccount,
+  createVirtualAccountFilter,
+  listAccessibleAccounts,
+  assertVirtualAccountAccess,
+  assertWholeAccountAccess,
 } from './access-control.ts'
 
 const text = z.string().max(4_096).nullish()
@@ -46,7 +46,7 @@ export const sudiSchema = z.object({
   macAddress: z.null(),
 })
 
-export const sudiOf = ({ pid, serial }: { pid: string; serial: string }): z.infer<typeof sudiSchema> => ({
+export const toSudi = ({ pid, serial }: { pid: string; serial: string }): z.infer<typeof sudiSchema> => ({
   suvi: null,
   uuid: null,
   hostIdentifier: null,
@@ -57,21 +57,22 @@ export const sudiOf = ({ pid, serial }: { pid: string; serial: string }): z.infe
 })
 
 /** `UDI_PID:CWMS-K9; UDI_SN:0001; `, its end included, as the field writes it. */
-export const displayName = ({ pid, serial }: { pid: string; serial: string }): string =>
+export const formatDisplayName = ({ pid, serial }: { pid: string; serial: string }): string =>
   `UDI_PID:${pid}; UDI_SN:${serial}; `
 
-const instanceName = ({ hostname, udi }: InstanceDocument): string => hostname ?? displayName(udi).trim()
+const formatInstanceName = ({ hostname, udi }: InstanceDocument): string =>
+  hostname ?? formatDisplayName(udi).trim()
 
 const briefSchema = z.object({ instanceName: z.string(), productTagName: z.string(), sudi: sudiSchema })
 
-const brief = ({ authority }: Pick<RestCall, 'authority'>, one: InstanceDocument) => ({
-  instanceName: instanceName(one),
+const toBriefDevice = ({ authority }: Pick<RestCall, 'authority'>, one: InstanceDocument) => ({
+  instanceName: formatInstanceName(one),
   productTagName: authority.licenses.product.name,
-  sudi: sudiOf(one.udi),
+  sudi: toSudi(one.udi),
 })
 
 /** The product instances that a call may see. */
-export async function reachableInstances(
+export async function listAccessibleInstances(
   { authority, caller }: Pick<RestCall, 'authority' | 'caller'>,
   account: string | undefined,
 ): Promise<InstanceDocument[]> {
@@ -81,13 +82,13 @@ export async function reachableInstances(
 }
 
 /** The one device that is named. @throws LicensingError NOT_FOUND */
-export function instanceOfSudi(there: readonly InstanceDocument[], { udiPid, udiSerialNumber }: Sudi) {
+export function findInstance(there: readonly InstanceDocument[], { udiPid, udiSerialNumber }: Sudi) {
   const found = there.find(({ udi }) => udi.pid === udiPid && udi.serial === udiSerialNumber)
   if (found) return found
-  throw notFound('product-instance', `There is no product instance ${udiPid}:${udiSerialNumber} there.`)
+  throw notFoundError('product-instance', `There is no product instance ${udiPid}:${udiSerialNumber} there.`)
 }
 
-const devicesOf = (list: readonly { sudi: Sudi }[]): string =>
+const formatDevices = (list: readonly { sudi: Sudi }[]): string =>
   `${list
     .slice(0, 5)
     .map(({ sudi }) => `${sudi.udiPid}:${sudi.udiSerialNumber}`)
@@ -98,7 +99,7 @@ const removal = z.object({
   productTagName: text,
   returnCode: z.string().max(2_000).nullish(),
 })
-const removals = z.array(removal).max(MOST_AT_ONCE)
+const removals = z.array(removal).max(MAX_BATCH_ITEMS)
 /** The first spelling is the real one; some clients send both. */
 const removeBody = z
   .object({
@@ -121,20 +122,20 @@ async function remove(
   requests: z.output<typeof removals>,
 ) {
   if (virtualAccount !== undefined) {
-    requireVirtualAccount(caller, virtualAccount)
-    await inPath({ authority, account }, virtualAccount)
+    assertVirtualAccountAccess(caller, virtualAccount)
+    await createPathAccountFilter({ authority, account }, virtualAccount)
   }
-  const there = (await reachableInstances({ authority, caller }, account)).filter(
+  const there = (await listAccessibleInstances({ authority, caller }, account)).filter(
     (one) => virtualAccount === undefined || one.virtualAccount === virtualAccount,
   )
-  const { results, done } = await eachPart(requests, async ({ sudi, returnCode }) => {
-    const { id } = instanceOfSudi(there, sudi)
+  const { results, done } = await runBatch(requests, async ({ sudi, returnCode }) => {
+    const { id } = findInstance(there, sudi)
     if (returnCode === null || returnCode === undefined || returnCode === '')
       await authority.instances.remove(id, { account })
     else await authority.reservations.acceptReturnCode(id, returnCode, { account })
   })
   return {
-    status: outcomeOf(done, results.length),
+    status: toOutcome(done, results.length),
     statusMessage: `${done} of ${results.length} product instances removed successfully`,
     removeProductInstancesStatus: results.map((one, i) => {
       const sudi = requests[i]?.sudi
@@ -148,7 +149,7 @@ async function remove(
 }
 
 export const deviceEndpoints = [
-  endpoint({
+  createEndpoint({
     name: 'virtual-account-devices',
     method: 'GET',
     urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/devices'),
@@ -160,16 +161,16 @@ export const deviceEndpoints = [
     },
     handler: async (call) => {
       const { account, virtualAccount = '' } = call
-      const chosen = await inPath(call, virtualAccount)
-      const found = (await reachableInstances(call, account)).filter(chosen)
+      const chosen = await createPathAccountFilter(call, virtualAccount)
+      const found = (await listAccessibleInstances(call, account)).filter(chosen)
       return {
-        ...success('Devices successfully read.'),
+        ...toOkStatus('Devices successfully read.'),
         totalRecords: found.length,
-        devices: pageOf(found, call.query).map((one) => brief(call, one)),
+        devices: paginate(found, call.query).map((one) => toBriefDevice(call, one)),
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'devices',
     method: 'POST',
     urls: sharedRoutes('/accounts/:domain/devices'),
@@ -201,22 +202,22 @@ export const deviceEndpoints = [
     },
     handler: async (call) => {
       const { authority, account, body } = call
-      const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
+      const chosen = await createVirtualAccountFilter(call, body.virtualAccounts)
       const found = (await authority.instances.list({ account })).filter(chosen)
       const names = new Map(authority.licenses.product.tags.map(({ tag, name }) => [tag, name]))
       return {
-        ...success('Devices successfully read.'),
+        ...toOkStatus('Devices successfully read.'),
         totalRecords: found.length,
-        devices: pageOf(found, body).map((one) => ({
-          displayName: displayName(one.udi),
+        devices: paginate(found, body).map((one) => ({
+          displayName: formatDisplayName(one.udi),
           hostName: one.hostname,
-          sudi: sudiOf(one.udi),
+          sudi: toSudi(one.udi),
           productTagName: authority.licenses.product.name,
           productName: one.udi.pid,
           productDescription: authority.licenses.product.name,
           productType: authority.licenses.product.name,
           virtualAccount: one.virtualAccount,
-          status: deviceStatus[one.status],
+          status: DEVICE_STATUS_LABELS[one.status],
           registrationDate: one.registeredAt,
           lastContactDate: one.lastContactAt,
           licenseUsage: one.entitlements.map(({ tag, count }) => ({
@@ -227,16 +228,16 @@ export const deviceEndpoints = [
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'devices-by-name',
     method: 'GET',
     urls: cloudV2Routes('/licensing/v2/accounts/:domain/devices'),
     scope: 'read',
-    errorFormat: 'E3',
+    errorFormat: 'localized',
     summary: 'The product instances of a virtual account whose host name or serial number holds a text.',
     schema: {
       querystring: z.object({
-        virtualAccountName: nameText.optional(),
+        virtualAccountName: nameField.optional(),
         instanceName: z.string().max(400).optional(),
         ...pageFields,
       }),
@@ -244,7 +245,7 @@ export const deviceEndpoints = [
     },
     handler: async (call) => {
       const { virtualAccountName, instanceName: wanted } = call.query
-      const chosen = await chosenVirtualAccounts(
+      const chosen = await createVirtualAccountFilter(
         call,
         virtualAccountName === undefined ? [] : [virtualAccountName],
       )
@@ -253,23 +254,23 @@ export const deviceEndpoints = [
         .filter(
           (one) =>
             wanted === undefined ||
-            [instanceName(one), one.udi.serial, displayName(one.udi), one.id].some((name) =>
+            [formatInstanceName(one), one.udi.serial, formatDisplayName(one.udi), one.id].some((name) =>
               name.toLowerCase().includes(wanted.toLowerCase()),
             ),
         )
       return {
-        ...success('Devices successfully read.'),
+        ...toOkStatus('Devices successfully read.'),
         totalRecords: found.length,
-        devices: pageOf(found, call.query).map((one) => brief(call, one)),
+        devices: paginate(found, call.query).map((one) => toBriefDevice(call, one)),
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'device-search',
     method: 'GET',
     urls: cloudV2Routes('/licensing/v2/device/search'),
     scope: 'read',
-    errorFormat: 'E5',
+    errorFormat: 'localizedWithCode',
     summary: 'Where a device of a serial number is, in all smart accounts that the caller reaches.',
     schema: {
       querystring: z.object({
@@ -299,12 +300,12 @@ export const deviceEndpoints = [
     handler: async (call) => {
       const { udi_serial_number: serial, udi_pid: pid } = call.query
       const data = []
-      for (const { domain, number, virtualAccounts } of await reachableAccounts(call))
-        for (const { udi, virtualAccount } of await reachableInstances(call, domain)) {
+      for (const { domain, number, virtualAccounts } of await listAccessibleAccounts(call))
+        for (const { udi, virtualAccount } of await listAccessibleInstances(call, domain)) {
           if (udi.serial !== serial || (pid !== undefined && udi.pid !== pid)) continue
           const place = virtualAccounts.find(({ name }) => name === virtualAccount)
           data.push({
-            sudi: sudiOf(udi),
+            sudi: toSudi(udi),
             software_tag: call.authority.licenses.product.name,
             account: {
               name: domain,
@@ -324,7 +325,7 @@ export const deviceEndpoints = [
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'devices-transfer',
     method: 'POST',
     urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/devices/transfer'),
@@ -337,49 +338,49 @@ export const deviceEndpoints = [
             z.object({
               sudi: sudiInput,
               productTagName: text,
-              targetVirtualAccount: nameText.min(1, 'it is missing'),
+              targetVirtualAccount: nameField.min(1, 'it is missing'),
             }),
           )
           .min(1, 'no device is named')
-          .max(MOST_AT_ONCE),
+          .max(MAX_BATCH_ITEMS),
       }),
       response: outcomeSchema.extend({ productInstancesTransferStatus: z.array(outcomeSchema) }),
     },
-    auditSubject: ({ body }) => devicesOf(body.productInstances),
+    auditSubject: ({ body }) => formatDevices(body.productInstances),
     handler: async (call) => {
       const { authority, account, caller, virtualAccount = '', body } = call
-      requireWholeAccount(caller)
-      const chosen = await inPath(call, virtualAccount)
+      assertWholeAccountAccess(caller)
+      const chosen = await createPathAccountFilter(call, virtualAccount)
       const there = (await authority.instances.list({ account })).filter(chosen)
-      const { results, done } = await eachPart(
+      const { results, done } = await runBatch(
         body.productInstances,
         async ({ sudi, targetVirtualAccount }) => {
-          await authority.instances.transfer(instanceOfSudi(there, sudi).id, {
+          await authority.instances.transfer(findInstance(there, sudi).id, {
             account,
             to: targetVirtualAccount,
           })
         },
       )
       return {
-        status: outcomeOf(done, results.length),
+        status: toOutcome(done, results.length),
         statusMessage: `${done} of ${results.length} product instances transferred successfully`,
         productInstancesTransferStatus: results.map((one) =>
-          one.done ? success('The product instance was transferred.') : refused(one.message),
+          one.done ? toOkStatus('The product instance was transferred.') : toRefusedStatus(one.message),
         ),
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'devices-remove',
     method: 'POST',
     urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/devices/remove'),
     scope: 'write',
     summary: 'Removes product instances; those that work from a reservation by their return codes.',
     schema: { body: removeBody, response: removeAnswer },
-    auditSubject: ({ body }) => devicesOf(body),
+    auditSubject: ({ body }) => formatDevices(body),
     handler: (call) => remove(call, call.virtualAccount, call.body),
   }),
-  endpoint({
+  createEndpoint({
     name: 'devices-remove-v3',
     method: 'POST',
     urls: [
@@ -388,32 +389,32 @@ export const deviceEndpoints = [
       ...onPremRoutes('/accounts/:domain/devices/remove'),
     ],
     scope: 'write',
-    errorFormat: 'E3',
+    errorFormat: 'localized',
     summary: 'The same, with the virtual account in the query.',
     schema: {
       body: removeBody,
-      querystring: z.object({ virtualAccountName: nameText.optional() }),
+      querystring: z.object({ virtualAccountName: nameField.optional() }),
       response: removeAnswer,
     },
-    auditSubject: ({ body }) => devicesOf(body),
+    auditSubject: ({ body }) => formatDevices(body),
     handler: (call) => remove(call, call.query.virtualAccountName, call.body),
   }),
 ]
 
-const deviceStatus = {
+const DEVICE_STATUS_LABELS = {
   'in-compliance': 'In Compliance',
   'out-of-compliance': 'Out Of Compliance',
   reserved: 'Reserved',
 } as const
 
 /** What is in the virtual account of a path. @throws LicensingError NOT_FOUND */
-export async function inPath(
+export async function createPathAccountFilter(
   { authority, account }: Pick<RestCall, 'authority' | 'account'>,
   virtualAccount: string,
 ): Promise<(one: { virtualAccount: string | null }) => boolean> {
   if (
     !(await authority.accounts.listVirtualAccounts({ account })).some(({ name }) => name === virtualAccount)
   )
-    throw notFound('virtual-account', 'There is no such virtual account.')
+    throw notFoundError('virtual-account', 'There is no such virtual account.')
   return (one) => one.virtualAccount === virtualAccount
 }

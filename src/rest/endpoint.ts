@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { ApiCaller, ApiScope } from '../authority/identity/api-clients.ts'
+import type { ApiPrincipal, ApiScope } from '../authority/identity/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { Instant } from '../core/time.ts'
 import type { ErrorFormat } from './error-responses.ts'
@@ -7,7 +7,7 @@ import type { ErrorFormat } from './error-responses.ts'
 /** One request, as the handler of an endpoint sees it. */
 export interface RestCall<B = unknown, Q = unknown> {
   readonly authority: Authority
-  readonly caller: ApiCaller
+  readonly caller: ApiPrincipal
   /** The smart account of the path. Without one it is the caller's own, or undefined for all of them. */
   readonly account: string | undefined
   /** The virtual account of the path. */
@@ -54,7 +54,7 @@ export interface Endpoint {
   handler(call: RestCall): Promise<unknown>
 }
 
-export const endpoint = <
+export const createEndpoint = <
   R extends z.ZodType,
   B extends z.ZodType = z.ZodUnknown,
   Q extends z.ZodType = z.ZodUnknown,
@@ -63,7 +63,7 @@ export const endpoint = <
 ): Endpoint => {
   const { auditSubject, handler, ...rest } = definition
   return {
-    errorFormat: 'E1',
+    errorFormat: 'statusMessage',
     anonymousIs403: () => false,
     ...rest,
     auditSubject: (call) => auditSubject?.(call as RestCall<z.output<B>, z.output<Q>>) ?? '',

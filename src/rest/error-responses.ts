@@ -8,11 +8,16 @@ const text = z.string()
  * agreements, `OAuth` (RFC 6749 §5.2) for access tokens.
  */
 export const errorBodies = {
-  E1: z.object({ status: z.literal('ERROR'), statusMessage: text }),
-  E3: z.object({ status: z.literal('FAILED'), localized_message: text, message: text }),
-  E4: z.object({ status: z.literal('FAILURE'), message: text }),
-  E5: z.object({ status: z.literal('FAILED'), localized_message: text, message: text, message_code: text }),
-  EA: z.object({ code: text, message: text, severity: text }),
+  statusMessage: z.object({ status: z.literal('ERROR'), statusMessage: text }),
+  localized: z.object({ status: z.literal('FAILED'), localized_message: text, message: text }),
+  failureMessage: z.object({ status: z.literal('FAILURE'), message: text }),
+  localizedWithCode: z.object({
+    status: z.literal('FAILED'),
+    localized_message: text,
+    message: text,
+    message_code: text,
+  }),
+  enterpriseAgreement: z.object({ code: text, message: text, severity: text }),
   OAuth: z.object({ error: text, error_description: text }),
 }
 export type ErrorFormat = keyof typeof errorBodies
@@ -22,32 +27,32 @@ export const hasEmptyBody = (status: number): boolean =>
   status === 401 || status === 403 || status === 404 || status >= 500
 
 /** What to do, for a program: where the error table names commands and their options. */
-const remedies: Partial<Record<ErrorCode, string>> = {
+const API_REMEDIES: Partial<Record<ErrorCode, string>> = {
   TRANSFER_UNAVAILABLE: 'Transfer fewer.',
   TRANSFER_UNCONFIRMED: 'Transfer fewer, or order more first.',
   RETURN_CODE_REQUIRED: 'Make the code on the box, and send it as returnCode.',
 }
 
 /** A refusal in one text: what failed, and what to do. */
-export const errorText = ({ code, message, remedy }: LicensingError): string =>
+export const formatErrorText = ({ code, message, remedy }: LicensingError): string =>
   code === 'NOT_FOUND'
     ? message
-    : `${message} ${(remedy === errorTable[code].remedy ? remedies[code] : undefined) ?? remedy}`.trim()
+    : `${message} ${(remedy === errorTable[code].remedy ? API_REMEDIES[code] : undefined) ?? remedy}`.trim()
 
 /** A refusal in the words of an envelope. */
-export function toErrorBody(form: ErrorFormat, failure: LicensingError): object {
+export function toErrorBody(format: ErrorFormat, failure: LicensingError): object {
   const { code } = failure
-  const words = errorText(failure)
-  switch (form) {
-    case 'E1':
+  const words = formatErrorText(failure)
+  switch (format) {
+    case 'statusMessage':
       return { status: 'ERROR', statusMessage: words }
-    case 'E3':
+    case 'localized':
       return { status: 'FAILED', localized_message: words, message: words }
-    case 'E4':
+    case 'failureMessage':
       return { status: 'FAILURE', message: words }
-    case 'E5':
+    case 'localizedWithCode':
       return { status: 'FAILED', localized_message: words, message: words, message_code: code }
-    case 'EA':
+    case 'enterpriseAgreement':
       return { code, message: words, severity: 'ERROR' }
     case 'OAuth':
       return {

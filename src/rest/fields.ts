@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { asLicensingError } from '../core/errors.ts'
+import { toLicensingError } from '../core/errors.ts'
 import { type Instant } from '../core/time.ts'
-import { errorStatus } from '../http/error-status.ts'
-import { errorText } from './error-responses.ts'
+import { toErrorStatus } from '../http/error-status.ts'
+import { formatErrorText } from './error-responses.ts'
 
 /** A whole number, as a number or in digits: clients send both. */
-export const wholeNumber = (least: number, most: number) =>
+export const integerField = (least: number, most: number) =>
   z
     .union([z.int(), z.string().regex(/^-?\d{1,12}$/)], {
       error: ({ input }) => (input === undefined ? 'it is missing' : 'not a whole number'),
@@ -14,30 +14,30 @@ export const wholeNumber = (least: number, most: number) =>
     .pipe(z.int().min(least, `at least ${least}`).max(most, `at most ${most}`))
 
 /** A name that is only ever looked up. */
-export const nameText = z.string().max(253)
+export const nameField = z.string().max(253)
 /** Things that are done in one call: a client of the field's asks for 998 at a time. */
-export const MOST_AT_ONCE = 1_000
+export const MAX_BATCH_ITEMS = 1_000
 
-/** How much of a long list: -1 for all of it. @param unsaid where none is given, or null */
-export const limitField = (unsaid: number) =>
-  wholeNumber(-1, 100_000)
+/** How much of a long list: -1 for all of it. @param defaultLimit where none is given, or null */
+export const limitField = (defaultLimit: number) =>
+  integerField(-1, 100_000)
     .nullish()
-    .transform((limit) => limit ?? unsaid)
+    .transform((limit) => limit ?? defaultLimit)
 
 /** Which part of a long list. */
 export const pageFields = {
   limit: limitField(50),
-  offset: wholeNumber(0, 10_000_000)
+  offset: integerField(0, 10_000_000)
     .nullish()
     .transform((offset) => offset ?? 0),
 }
 /** A list of texts; one that is alone comes without its list too, as every form sends it. */
-export const textsField = <T extends z.ZodType<string, string>>(text: T, most: number) =>
+export const stringListField = <T extends z.ZodType<string, string>>(text: T, most: number) =>
   z.union([z.array(text).max(most), text.transform((one) => (one === '' ? [] : [one]))]).nullish()
-export const virtualAccountsField = textsField(nameText, MOST_AT_ONCE)
+export const virtualAccountsField = stringListField(nameField, MAX_BATCH_ITEMS)
 
 /** One of a few words, in capitals or not; nothing is none of them. */
-export const wordField = <const T extends readonly [string, ...string[]]>(words: T, error?: string) =>
+export const enumField = <const T extends readonly [string, ...string[]]>(words: T, error?: string) =>
   z
     .string(error)
     .max(64)
@@ -47,7 +47,7 @@ export const wordField = <const T extends readonly [string, ...string[]]>(words:
     .nullish()
 
 /** A page of a list. @param most entries that -1 stands for */
-export const pageOf = <T>(
+export const paginate = <T>(
   list: readonly T[],
   page: { limit: number; offset: number },
   most = Infinity,
@@ -59,15 +59,15 @@ export const outcomeSchema = z.object({
 })
 export type Outcome = z.infer<typeof outcomeSchema>['status']
 
-export const success = (statusMessage: string) => ({ status: 'SUCCESS' as const, statusMessage })
-export const refused = (statusMessage: string) => ({ status: 'ERROR' as const, statusMessage })
+export const toOkStatus = (statusMessage: string) => ({ status: 'SUCCESS' as const, statusMessage })
+export const toRefusedStatus = (statusMessage: string) => ({ status: 'ERROR' as const, statusMessage })
 
 /** How a call of several parts went: a part of it is a warning. */
-export const outcomeOf = (done: number, of: number): Outcome =>
+export const toOutcome = (done: number, of: number): Outcome =>
   done === of ? 'SUCCESS' : done === 0 ? 'ERROR' : 'WARNING'
 
 /** Does each part on its own: what is refused is told as that part's, and the others are done. */
-export async function eachPart<T, R>(
+export async function runBatch<T, R>(
   parts: readonly T[],
   work: (part: T) => Promise<R>,
 ): Promise<{
@@ -78,10 +78,10 @@ export async function eachPart<T, R>(
   for (const part of parts) {
     try {
       results.push({ done: true, value: await work(part) })
-    } catch (thrown) {
-      const failure = asLicensingError(thrown)
-      if (errorStatus(failure, 422) >= 500) throw thrown
-      results.push({ done: false, part, message: errorText(failure) })
+    } catch (error) {
+      const failure = toLicensingError(error)
+      if (toErrorStatus(failure, 422) >= 500) throw error
+      results.push({ done: false, part, message: formatErrorText(failure) })
     }
   }
   return { results, done: results.filter((one) => one.done).length }
@@ -89,7 +89,7 @@ export async function eachPart<T, R>(
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
-const partsOf = (at: Instant | string) => {
+const toDateParts = (at: Instant | string) => {
   const date = new Date(at)
   const two = (n: number): string => String(n).padStart(2, '0')
   return {
@@ -99,26 +99,26 @@ const partsOf = (at: Instant | string) => {
   }
 }
 
-/** `2026-Jan-01`, as terms of licences are told; UTC. */
-export function termDate(at: Instant | string): string {
-  const { year, month, day } = partsOf(at)
+/** `2026-Jan-01`, as terms of licenses are told; UTC. */
+export function formatTermDate(at: Instant | string): string {
+  const { year, month, day } = toDateParts(at)
   return `${year}-${month}-${day}`
 }
 
 /** `Jan 01, 2026`, as alerts are told; UTC. */
-export function alertDate(at: Instant | string): string {
-  const { year, month, day } = partsOf(at)
+export function formatAlertDate(at: Instant | string): string {
+  const { year, month, day } = toDateParts(at)
   return `${month} ${day}, ${year}`
 }
 
 /** `01-JAN-2026`, as histories are asked for and told; UTC. */
-export function historyDate(at: Instant | string): string {
-  const { year, month, day } = partsOf(at)
+export function formatHistoryDate(at: Instant | string): string {
+  const { year, month, day } = toDateParts(at)
   return `${day}-${month.toUpperCase()}-${year}`
 }
 
 /** The first instant of a day as clients write it: `2026-Jan-01`, `01-JAN-2026` or ISO 8601; null for none of these. */
-export function readDay(text: string): Instant | null {
+export function parseDay(text: string): Instant | null {
   const named = /^(?:(\d{4})-([A-Za-z]{3})-(\d{2})|(\d{2})-([A-Za-z]{3})-(\d{4}))$/.exec(text)
   const month = MONTHS.findIndex((one) => one.toLowerCase() === (named?.[2] ?? named?.[5])?.toLowerCase())
   const numbered = /^(\d{4})-(\d{2})-(\d{2})(?:T[\d:.]+Z?)?$/.exec(text)
@@ -132,7 +132,7 @@ export function readDay(text: string): Instant | null {
 
 /** A day, as clients write it. */
 export const daySchema = z.string().transform((text, context) => {
-  const at = readDay(text)
+  const at = parseDay(text)
   if (at !== null) return at
   context.addIssue({ code: 'custom', message: 'a day is written 2026-01-31, 2026-Jan-31 or 31-JAN-2026' })
   return z.NEVER

@@ -3,28 +3,28 @@ import { LicensingError } from '../core/errors.ts'
 import { DAY, type Instant } from '../core/time.ts'
 import type { ProductProfile } from '../core/profile.ts'
 import type { ChosenLot } from '../authority/inventory/transfers.ts'
-import { endpoint } from './endpoint.ts'
+import { createEndpoint } from './endpoint.ts'
 import { sharedRoutes } from './routes.ts'
 import {
   daySchema,
-  eachPart,
-  MOST_AT_ONCE,
-  nameText,
-  outcomeOf,
+  runBatch,
+  MAX_BATCH_ITEMS,
+  nameField,
+  toOutcome,
   outcomeSchema,
-  wholeNumber,
-  wordField,
-  success,
-  refused,
+  integerField,
+  enumField,
+  toOkStatus,
+  toRefusedStatus,
 } from './fields.ts'
-import { requireWholeAccount } from './access-control.ts'
+import { assertWholeAccountAccess } from './access-control.ts'
 
 const partSchema = z.object({
   license: z.string().min(1, 'it is missing').max(200),
-  licenseType: wordField(['TERM', 'PERPETUAL', 'DEMO']),
-  quantity: wholeNumber(1, 10_000_000),
-  targetVirtualAccount: nameText.min(1, 'it is missing'),
-  precedence: wordField(['LONGEST_TERM_FIRST', 'LONGEST_TERM_LAST']),
+  licenseType: enumField(['TERM', 'PERPETUAL', 'DEMO']),
+  quantity: integerField(1, 10_000_000),
+  targetVirtualAccount: nameField.min(1, 'it is missing'),
+  precedence: enumField(['LONGEST_TERM_FIRST', 'LONGEST_TERM_LAST']),
   subsriptionId: z.string().max(100).nullish(),
   subscriptionId: z.string().max(100).nullish(),
   startDate: z.union([z.literal(''), daySchema]).nullish(),
@@ -32,18 +32,18 @@ const partSchema = z.object({
 })
 type Part = z.output<typeof partSchema>
 
-/** The tag of a licence that is named by its tag or by its name. @throws LicensingError UNKNOWN_TAG */
-export function tagOf(profile: ProductProfile, license: string): string {
+/** The tag of a license that is named by its tag or by its name. @throws LicensingError UNKNOWN_TAG */
+export function resolveTag(profile: ProductProfile, license: string): string {
   const found = profile.tags.find(({ tag, name }) => tag === license || name === license)
   if (found) return found.tag
   throw new LicensingError(
     'UNKNOWN_TAG',
-    `There is no licence ${JSON.stringify(license.slice(0, 100))}. There are: ${profile.tags.map(({ tag }) => tag).join(', ')}.`,
+    `There is no license ${JSON.stringify(license.slice(0, 100))}. There are: ${profile.tags.map(({ tag }) => tag).join(', ')}.`,
   )
 }
 
 /** Whether a lot is one of those that a part of a transfer may be taken from. */
-function takesLot({ licenseType, subsriptionId, subscriptionId, startDate, endDate }: Part) {
+function createLotFilter({ licenseType, subsriptionId, subscriptionId, startDate, endDate }: Part) {
   const id = subsriptionId ?? subscriptionId ?? ''
   const sameDay = (wanted: Instant | '' | null | undefined, at: Instant | null): boolean =>
     typeof wanted !== 'number' || (at !== null && at >= wanted && at < wanted + DAY)
@@ -57,15 +57,15 @@ function takesLot({ licenseType, subsriptionId, subscriptionId, startDate, endDa
 }
 
 export const transferEndpoints = [
-  endpoint({
+  createEndpoint({
     name: 'licenses-transfer',
     method: 'POST',
     urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/licenses/transfer'),
     scope: 'write',
     summary:
-      'Moves licences to other virtual accounts, each part on its own. What would put a pool out of compliance is refused.',
+      'Moves licenses to other virtual accounts, each part on its own. What would put a pool out of compliance is refused.',
     schema: {
-      body: z.object({ licenses: z.array(partSchema).min(1, 'nothing is named').max(MOST_AT_ONCE) }),
+      body: z.object({ licenses: z.array(partSchema).min(1, 'nothing is named').max(MAX_BATCH_ITEMS) }),
       response: outcomeSchema.extend({ licensesTransferStatus: z.array(outcomeSchema) }),
     },
     auditSubject: ({ virtualAccount = '', body }) =>
@@ -74,26 +74,28 @@ export const transferEndpoints = [
         .map((one) => `${one.quantity} of ${one.license} to ${one.targetVirtualAccount}`)
         .join(', ')}${body.licenses.length > 5 ? ` and ${body.licenses.length - 5} more` : ''}`,
     handler: async ({ authority, account, caller, virtualAccount = '', body }) => {
-      requireWholeAccount(caller)
-      const { results, done } = await eachPart(body.licenses, async (part) => {
+      assertWholeAccountAccess(caller)
+      const { results, done } = await runBatch(body.licenses, async (part) => {
         const { status } = await authority.licenses.transfer({
           account,
           from: virtualAccount,
           to: part.targetVirtualAccount,
-          tag: tagOf(authority.licenses.product, part.license),
+          tag: resolveTag(authority.licenses.product, part.license),
           quantity: part.quantity,
-          takesLot: takesLot(part),
+          takesLot: createLotFilter(part),
           longestFirst: part.precedence === 'LONGEST_TERM_FIRST',
         })
         return `${part.quantity} of ${part.license} ${status === 'waiting' ? 'will move when the satellite has heard of it' : 'transferred successfully'}`
       })
       return {
-        status: outcomeOf(done, results.length),
+        status: toOutcome(done, results.length),
         statusMessage:
           done === results.length
             ? `${done} licenses transferred successfully`
             : `${done} of ${results.length} licenses transferred successfully`,
-        licensesTransferStatus: results.map((one) => (one.done ? success(one.value) : refused(one.message))),
+        licensesTransferStatus: results.map((one) =>
+          one.done ? toOkStatus(one.value) : toRefusedStatus(one.message),
+        ),
       }
     },
   }),

@@ -1,36 +1,36 @@
 import { z } from 'zod'
 import type { LicenseDocument } from '../authority/inventory/accounts.ts'
 import type { LicenseTransaction } from '../authority/inventory/license-transactions.ts'
-import { endpoint, type RestCall } from './endpoint.ts'
+import { createEndpoint, type RestCall } from './endpoint.ts'
 import { sharedRoutes, cloudV2Routes } from './routes.ts'
 import {
   limitField,
   outcomeSchema,
   pageFields,
-  pageOf,
-  termDate,
+  paginate,
+  formatTermDate,
   virtualAccountsField,
-  success,
+  toOkStatus,
 } from './fields.ts'
-import { chosenVirtualAccounts } from './access-control.ts'
+import { createVirtualAccountFilter } from './access-control.ts'
 
 /** The words of the field for how a pool stands. */
-export const complianceWords = (status: 'in-compliance' | 'out-of-compliance'): string =>
+export const complianceLabel = (status: 'in-compliance' | 'out-of-compliance'): string =>
   status === 'in-compliance' ? 'In Compliance' : 'Out Of Compliance'
 
 /** A pool as this API tells it: what is reserved is in use too, as the field counts. */
-export interface PoolFacts extends LicenseDocument {
+export interface PoolSummary extends LicenseDocument {
   readonly lots: readonly LicenseTransaction[]
-  /** Licences that were bought and whose term has not begun. */
-  readonly coming: number
+  /** Licenses that were bought and whose term has not begun. */
+  readonly futureQuantity: number
 }
 
 /** The pools that a call is about, with the lots behind them that have not ended. */
-export async function poolsOf(
+export async function listPools(
   { authority, account }: Pick<RestCall, 'authority' | 'account'>,
   chosen: (one: { virtualAccount: string | null }) => boolean,
-): Promise<PoolFacts[]> {
-  const lots = (await authority.licenses.transactions({ account })).filter(
+): Promise<PoolSummary[]> {
+  const lots = (await authority.licenses.listTransactions({ account })).filter(
     ({ status }) => status !== 'expired',
   )
   return (await authority.licenses.list({ account })).filter(chosen).map((license) => {
@@ -41,22 +41,22 @@ export async function poolsOf(
       ...license,
       inUse: license.inUse + license.reserved,
       lots: own,
-      coming: own
+      futureQuantity: own
         .filter(({ status }) => status === 'not-started')
         .reduce((sum, { quantity }) => sum + quantity, 0),
     }
   })
 }
 
-export const licenseType = ({ type }: LicenseTransaction): 'TERM' | 'PERPETUAL' =>
+export const getLicenseType = ({ type }: LicenseTransaction): 'TERM' | 'PERPETUAL' =>
   type === 'term' ? 'TERM' : 'PERPETUAL'
-/** A licence for a term is what the field calls a subscription; it is named by its lot. */
-export const subscriptionId = ({ type, id }: LicenseTransaction): string | null =>
+/** A license for a term is what the field calls a subscription; it is named by its lot. */
+export const getSubscriptionId = ({ type, id }: LicenseTransaction): string | null =>
   type === 'term' ? id : null
-export const endDate = ({ endsAt }: LicenseTransaction): string | null =>
-  endsAt === null ? null : termDate(endsAt)
+export const formatEndDate = ({ endsAt }: LicenseTransaction): string | null =>
+  endsAt === null ? null : formatTermDate(endsAt)
 
-const lotStatus = ({ status }: LicenseTransaction): 'ACTIVE' | 'FUTURE' =>
+const getLotStatus = ({ status }: LicenseTransaction): 'ACTIVE' | 'FUTURE' =>
   status === 'active' ? 'ACTIVE' : 'FUTURE'
 
 const substitution = z.object({
@@ -77,11 +77,11 @@ const poolFields = {
   reserved: z.int(),
   pendingQuantity: z.int(),
   ahaApps: z.boolean(),
-  /** No licence stands for another one here. */
+  /** No license stands for another one here. */
   licenseSubstitutions: z.array(substitution),
 }
 
-const described = (pool: PoolFacts) => ({
+const toLicenseEntry = (pool: PoolSummary) => ({
   license: pool.name,
   virtualAccount: pool.virtualAccount,
   quantity: pool.quantity,
@@ -90,7 +90,7 @@ const described = (pool: PoolFacts) => ({
   status: pool.status === 'in-compliance' ? ('In Compliance' as const) : ('Out Of Compliance' as const),
   billingType: 'PREPAID' as const,
   reserved: pool.reserved,
-  pendingQuantity: pool.coming,
+  pendingQuantity: pool.futureQuantity,
   ahaApps: false,
   licenseSubstitutions: [],
 })
@@ -100,22 +100,22 @@ const usageBody = z.object({ virtualAccounts: virtualAccountsField, ...pageField
   offset: 0,
 })
 
-async function usagePage(call: RestCall<z.output<typeof usageBody>>) {
-  const pools = await poolsOf(call, await chosenVirtualAccounts(call, call.body.virtualAccounts))
+async function readUsagePage(call: RestCall<z.output<typeof usageBody>>) {
+  const pools = await listPools(call, await createVirtualAccountFilter(call, call.body.virtualAccounts))
   return {
-    ...success('Licenses successfully read.'),
+    ...toOkStatus('Licenses successfully read.'),
     totalRecords: pools.length,
-    pools: pageOf(pools, call.body),
+    pools: paginate(pools, call.body),
   }
 }
 
-const statusOf = (lot: LicenseTransaction): 'Active' | 'Expired' | 'Future' =>
+const getSubscriptionStatus = (lot: LicenseTransaction): 'Active' | 'Expired' | 'Future' =>
   lot.status === 'active' ? 'Active' : lot.status === 'expired' ? 'Expired' : 'Future'
 
 const subscriptionBody = z
   .object({
     virtualAccounts: virtualAccountsField,
-    /** None is cancelled here. */
+    /** None is canceled here. */
     status: z
       .union([z.string().max(32), z.array(z.string().max(32)).max(10)])
       .transform((one) => (typeof one === 'string' ? [one] : one).map((text) => text.toLowerCase()))
@@ -126,7 +126,7 @@ const subscriptionBody = z
   .default({ limit: -1, offset: 0 })
 
 export const licenseEndpoints = [
-  endpoint({
+  createEndpoint({
     name: 'licenses',
     method: 'POST',
     urls: sharedRoutes('/accounts/:domain/licenses'),
@@ -155,25 +155,25 @@ export const licenseEndpoints = [
       }),
     },
     handler: async (call) => {
-      const { pools, ...rest } = await usagePage(call)
+      const { pools, ...rest } = await readUsagePage(call)
       return {
         ...rest,
         licenses: pools.map((pool) => ({
-          ...described(pool),
+          ...toLicenseEntry(pool),
           isPortable: false,
           licenseDetails: pool.lots.map((lot) => ({
-            licenseType: licenseType(lot),
+            licenseType: getLicenseType(lot),
             quantity: lot.quantity,
-            startDate: termDate(lot.startsAt),
-            endDate: endDate(lot),
-            subscriptionId: subscriptionId(lot),
-            status: lotStatus(lot),
+            startDate: formatTermDate(lot.startsAt),
+            endDate: formatEndDate(lot),
+            subscriptionId: getSubscriptionId(lot),
+            status: getLotStatus(lot),
           })),
         })),
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'report-usage-partner',
     method: 'POST',
     urls: cloudV2Routes('/licensing/v1/account/:domain/report-usage-partner'),
@@ -203,26 +203,26 @@ export const licenseEndpoints = [
       }),
     },
     handler: async (call) => {
-      const { pools, ...rest } = await usagePage(call)
+      const { pools, ...rest } = await readUsagePage(call)
       return {
         ...rest,
         licenses: pools.map((pool) => ({
-          ...described(pool),
+          ...toLicenseEntry(pool),
           portable: false,
           licenseDetails: pool.lots.map((lot) => ({
-            license_type: licenseType(lot),
+            license_type: getLicenseType(lot),
             entitled_quantity: lot.quantity,
-            start_date: termDate(lot.startsAt),
-            end_date: endDate(lot),
-            sub_ref_id: subscriptionId(lot),
-            status: lotStatus(lot),
+            start_date: formatTermDate(lot.startsAt),
+            end_date: formatEndDate(lot),
+            sub_ref_id: getSubscriptionId(lot),
+            status: getLotStatus(lot),
             product_sku: null,
           })),
         })),
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'license-subscriptions',
     method: 'POST',
     urls: [
@@ -230,7 +230,7 @@ export const licenseEndpoints = [
       ...cloudV2Routes('/licensing/v1/account/:domain/licenses/subscription-usage'),
     ],
     scope: 'read',
-    summary: 'The licences for a term. Quantities are text, as the field’s are.',
+    summary: 'The licenses for a term. Quantities are text, as the field’s are.',
     schema: {
       body: subscriptionBody,
       response: outcomeSchema.extend({
@@ -251,9 +251,9 @@ export const licenseEndpoints = [
     },
     handler: async (call) => {
       const { body, authority, account } = call
-      const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
+      const chosen = await createVirtualAccountFilter(call, body.virtualAccounts)
       const wanted = body.status ?? []
-      const found = (await authority.licenses.transactions({ account }))
+      const found = (await authority.licenses.listTransactions({ account }))
         .filter(chosen)
         .filter((lot) => lot.type === 'term')
         .map((lot) => ({
@@ -261,16 +261,16 @@ export const licenseEndpoints = [
           license: lot.name,
           billingType: 'PREPAID' as const,
           quantity: String(lot.quantity),
-          startDate: termDate(lot.startsAt),
-          endDate: endDate(lot),
-          status: statusOf(lot),
+          startDate: formatTermDate(lot.startsAt),
+          endDate: formatEndDate(lot),
+          status: getSubscriptionStatus(lot),
           subscriptionId: lot.id,
         }))
         .filter(({ status }) => wanted.length === 0 || wanted.includes(status.toLowerCase()))
       return {
-        ...success('Subscriptions successfully read.'),
+        ...toOkStatus('Subscriptions successfully read.'),
         totalRecords: found.length,
-        licenseSubscriptions: pageOf(found, body),
+        licenseSubscriptions: paginate(found, body),
       }
     },
   }),

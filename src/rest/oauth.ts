@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { actorName } from '../authority/events/actor.ts'
+import { formatActor } from '../authority/events/actor.ts'
 import { ACCESS_TOKEN_SECONDS } from '../authority/identity/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { User } from '../http/users.ts'
 import { LicensingError } from '../core/errors.ts'
-import { beginGuess, type GuessStore } from '../http/login-rate-limiter.ts'
-import { checkPassword } from '../http/passwords.ts'
+import { consumeAttempt, type LoginAttemptStore } from '../http/login-rate-limiter.ts'
+import { verifyPassword } from '../http/passwords.ts'
 
 /** Where the field's clients ask for access tokens. */
 export const TOKEN_PATHS = [
@@ -24,12 +24,12 @@ type OAuthError =
   | 'temporarily_unavailable'
 
 /** What is answered to a request for an access token. */
-export type TokenAnswer =
+export type TokenResponse =
   | {
       readonly kind: 'granted'
       readonly accessToken: string
       /** Whose it is, for the records. */
-      readonly holder: string
+      readonly subject: string
     }
   | {
       readonly kind: 'refused'
@@ -38,7 +38,7 @@ export type TokenAnswer =
       readonly description: string
       readonly retryAfterMs?: number
       /** The client tried to say who it is by the header. */
-      readonly byHeader: boolean
+      readonly usedBasicAuth: boolean
     }
 
 const text = z
@@ -55,7 +55,7 @@ const parametersSchema = z.object({
 })
 type Parameters = z.output<typeof parametersSchema>
 
-class Refused extends Error {
+class TokenRefusal extends Error {
   readonly status: 400 | 401
   readonly error: OAuthError
   constructor(status: 400 | 401, error: OAuthError, description: string) {
@@ -65,7 +65,7 @@ class Refused extends Error {
   }
 }
 
-const invalid = (description: string) => new Refused(400, 'invalid_request', description)
+const toInvalidRequest = (description: string) => new TokenRefusal(400, 'invalid_request', description)
 
 /** What a request says: in its body, in its query, and in its header, each thing once. @throws Refused */
 function readParameters(request: {
@@ -79,29 +79,29 @@ function readParameters(request: {
     ['query', request.query],
   ] as const) {
     const read = parametersSchema.safeParse(raw ?? {})
-    if (!read.success) throw invalid(`A parameter of the ${where} cannot be read.`)
+    if (!read.success) throw toInvalidRequest(`A parameter of the ${where} cannot be read.`)
     for (const name of Object.keys(parametersSchema.shape) as (keyof Parameters)[]) {
       const value = read.data[name]
       if (value === undefined) continue
       if (all[name] !== undefined && all[name] !== value)
-        throw invalid(`The parameter ${name} came twice, and not the same.`)
+        throw toInvalidRequest(`The parameter ${name} came twice, and not the same.`)
       all[name] = value
     }
   }
   const basic = /^Basic +([A-Za-z0-9+/=_-]+) *$/i.exec(request.authorization ?? '')?.[1]
   if (basic === undefined) return all
   const [id, ...rest] = Buffer.from(basic, 'base64').toString('utf8').split(':')
-  if (all.client_secret !== undefined) throw invalid('The client says twice who it is.')
+  if (all.client_secret !== undefined) throw toInvalidRequest('The client says twice who it is.')
   const client = parametersSchema.safeParse({
-    client_id: unescaped(id ?? ''),
-    client_secret: unescaped(rest.join(':')),
+    client_id: decodeFormComponent(id ?? ''),
+    client_secret: decodeFormComponent(rest.join(':')),
   })
-  if (!client.success) throw invalid('The header cannot be read.')
+  if (!client.success) throw toInvalidRequest('The header cannot be read.')
   return { ...all, ...client.data }
 }
 
 /** RFC 6749 §2.3.1: both are form-encoded first, by clients that know it. */
-function unescaped(part: string): string {
+function decodeFormComponent(part: string): string {
   try {
     return decodeURIComponent(part.replaceAll('+', ' '))
   } catch {
@@ -110,13 +110,13 @@ function unescaped(part: string): string {
 }
 
 /** Gives access tokens to clients and to people (RFC 6749), and slows down who guesses. */
-export class TokenDesk {
+export class TokenEndpoint {
   readonly #authority: Authority
-  readonly #guesses: GuessStore
+  readonly #loginAttempts: LoginAttemptStore
 
-  constructor(authority: Authority, guesses: GuessStore) {
+  constructor(authority: Authority, loginAttempts: LoginAttemptStore) {
     this.#authority = authority
-    this.#guesses = guesses
+    this.#loginAttempts = loginAttempts
   }
 
   /** @throws LicensingError STORE_* */
@@ -125,71 +125,72 @@ export class TokenDesk {
     query: unknown
     authorization: string | undefined
     address: string
-  }): Promise<TokenAnswer> {
-    const byHeader = /^basic /i.test(request.authorization ?? '')
+  }): Promise<TokenResponse> {
+    const usedBasicAuth = /^basic /i.test(request.authorization ?? '')
     try {
       return await this.#grant(readParameters(request), request.address)
     } catch (thrown) {
-      if (thrown instanceof Refused) {
+      if (thrown instanceof TokenRefusal) {
         const { status, error, message } = thrown
-        return { kind: 'refused', status, error, description: message, byHeader }
+        return { kind: 'refused', status, error, description: message, usedBasicAuth }
       }
       if (thrown instanceof LicensingError && thrown.code === 'TOO_MANY_REQUESTS') {
         const { message, retryAfterMs = 60_000 } = thrown
         const refused = { kind: 'refused', status: 429, error: 'temporarily_unavailable' } as const
-        return { ...refused, description: message, retryAfterMs, byHeader }
+        return { ...refused, description: message, retryAfterMs, usedBasicAuth }
       }
       throw thrown
     }
   }
 
-  async #grant(parameters: Parameters, address: string): Promise<TokenAnswer> {
+  async #grant(parameters: Parameters, address: string): Promise<TokenResponse> {
     const { grant_type: grant } = parameters
-    if (grant === undefined || grant === '') throw invalid('The parameter grant_type is missing.')
+    if (grant === undefined || grant === '') throw toInvalidRequest('The parameter grant_type is missing.')
     if (grant !== 'client_credentials' && grant !== 'password')
-      throw new Refused(
+      throw new TokenRefusal(
         400,
         'unsupported_grant_type',
         'Access tokens are given for client_credentials and for a password.',
       )
-    const client = await this.#client(parameters, address)
-    if (grant === 'client_credentials' && client === null) throw invalid('The client does not say who it is.')
-    const person = grant === 'password' ? await this.#person(parameters, address) : null
-    const accessToken = await this.#authority.security.apiClients.issue({ client, person })
+    const client = await this.#authenticateClient(parameters, address)
+    if (grant === 'client_credentials' && client === null)
+      throw toInvalidRequest('The client does not say who it is.')
+    const person = grant === 'password' ? await this.#authenticateUser(parameters, address) : null
+    const accessToken = await this.#authority.security.apiClients.issue({ client, user: person })
     if (accessToken === null)
       throw person
-        ? new Refused(400, 'invalid_grant', 'The user name or the password is not right.')
-        : new Refused(401, 'invalid_client', 'The client or its secret is not right.')
+        ? new TokenRefusal(400, 'invalid_grant', 'The user name or the password is not right.')
+        : new TokenRefusal(401, 'invalid_client', 'The client or its secret is not right.')
     return {
       kind: 'granted',
       accessToken,
-      holder: person?.name ?? actorName({ kind: 'api-client', name: client ?? '' }),
+      subject: person?.name ?? formatActor({ kind: 'api-client', name: client ?? '' }),
     }
   }
 
   /** The client that says who it is; null when none does. @throws Refused */
-  async #client(parameters: Parameters, address: string): Promise<string | null> {
+  async #authenticateClient(parameters: Parameters, address: string): Promise<string | null> {
     const { client_id: id, client_secret: secret } = parameters
     if (id === undefined && secret === undefined) return null
     if (id === undefined || secret === undefined)
-      throw invalid(`The parameter ${id === undefined ? 'client_id' : 'client_secret'} is missing.`)
+      throw toInvalidRequest(`The parameter ${id === undefined ? 'client_id' : 'client_secret'} is missing.`)
     if (await this.#authority.security.apiClients.verify(id, secret)) return id
     // Nobody guesses one, and nobody who has one is held up by those who try.
-    await beginGuess(this.#guesses, address)
-    throw new Refused(401, 'invalid_client', 'The client or its secret is not right.')
+    await consumeAttempt(this.#loginAttempts, address)
+    throw new TokenRefusal(401, 'invalid_client', 'The client or its secret is not right.')
   }
 
   /** Who signs in at the page, by name and password. @throws Refused */
-  async #person({ username, password }: Parameters, address: string): Promise<User> {
+  async #authenticateUser({ username, password }: Parameters, address: string): Promise<User> {
     if (username === undefined || password === undefined)
-      throw invalid(`The parameter ${username === undefined ? 'username' : 'password'} is missing.`)
-    const right = await beginGuess(this.#guesses, address)
+      throw toInvalidRequest(`The parameter ${username === undefined ? 'username' : 'password'} is missing.`)
+    const right = await consumeAttempt(this.#loginAttempts, address)
     const person = await this.#authority.security.users.find(username.trim())
-    if (!(await checkPassword(password, person?.password ?? null)) || !person)
-      throw new Refused(400, 'invalid_grant', 'The user name or the password is not right.')
+    if (!(await verifyPassword(password, person?.password ?? null)) || !person)
+      throw new TokenRefusal(400, 'invalid_grant', 'The user name or the password is not right.')
     await right()
     if (person.mustChange)
-      throw new Refused(
+      throw new TokenRefusal(
         400,
         'invalid_grant',
         'The one-time password is good for setting another one only: at the page.',
@@ -199,7 +200,7 @@ export class TokenDesk {
 }
 
 /** RFC 6749 §5.1 and §5.2. */
-export const tokenBody = (answer: TokenAnswer): object =>
+export const toTokenBody = (answer: TokenResponse): object =>
   answer.kind === 'granted'
     ? { access_token: answer.accessToken, token_type: 'Bearer', expires_in: ACCESS_TOKEN_SECONDS }
     : { error: answer.error, error_description: answer.description }

@@ -1,6 +1,6 @@
 import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
-import { type ApiDescription, json } from '../http/zod-schemas.ts'
+import { type ApiDescription, createJsonContent } from '../http/zod-schemas.ts'
 import type { Endpoint } from './endpoint.ts'
 import { errorBodies } from './error-responses.ts'
 
@@ -25,8 +25,8 @@ export function toFastifySchema(
     ...(method === 'POST' && body && { body }),
     ...(querystring && { querystring }),
     response: {
-      200: json('Answered.', response),
-      '4xx': json(
+      200: createJsonContent('Answered.', response),
+      '4xx': createJsonContent(
         'Not of its form (400), or refused (422). 401, 403 and 404 have no body.',
         errorBodies[errorFormat],
       ),
@@ -51,7 +51,7 @@ export function describeEndpoint({ name, scope, summary, urls }: Endpoint): Fast
 const parameter = z.string().optional()
 
 /** Returns the schema of a token endpoint. It describes the body; the endpoint reads the body by itself. */
-export const tokenSchema = (url: string): FastifySchema => ({
+export const createTokenSchema = (url: string): FastifySchema => ({
   operationId: `token${url.replaceAll(/\W+/g, '-')}`,
   tags: ['Access tokens'],
   summary: 'Access token',
@@ -67,11 +67,11 @@ export const tokenSchema = (url: string): FastifySchema => ({
     password: parameter,
   }),
   response: {
-    200: json(
+    200: createJsonContent(
       'Given.',
       z.object({ access_token: z.string(), token_type: z.literal('Bearer'), expires_in: z.int() }),
     ),
-    '4xx': json('Refused.', errorBodies.OAuth),
+    '4xx': createJsonContent('Refused.', errorBodies.OAuth),
   },
 })
 

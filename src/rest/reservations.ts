@@ -3,49 +3,49 @@ import type { InstanceDocument } from '../authority/inventory/instances.ts'
 import type { Quantities } from '../authority/reservations/authorization-issue.ts'
 import type { IssuedAuthorization } from '../authority/reservations/reservations.ts'
 import { LicensingError } from '../core/errors.ts'
-import { endpoint, type RestCall } from './endpoint.ts'
+import { createEndpoint, type RestCall } from './endpoint.ts'
 import {
-  displayName,
-  inPath,
-  instanceOfSudi,
-  reachableInstances,
+  formatDisplayName,
+  createPathAccountFilter,
+  findInstance,
+  listAccessibleInstances,
   sudiInput,
-  sudiOf,
+  toSudi,
   sudiSchema,
 } from './devices.ts'
 import { sharedRoutes, cloudV1Routes, cloudV2Routes } from './routes.ts'
 import {
-  eachPart,
-  MOST_AT_ONCE,
-  nameText,
+  runBatch,
+  MAX_BATCH_ITEMS,
+  nameField,
   type Outcome,
-  outcomeOf,
+  toOutcome,
   outcomeSchema,
-  termDate,
-  wholeNumber,
-  wordField,
+  formatTermDate,
+  integerField,
+  enumField,
 } from './fields.ts'
-import { tagOf } from './license-transfer.ts'
-import { requireVirtualAccount } from './access-control.ts'
+import { resolveTag } from './license-transfer.ts'
+import { assertVirtualAccountAccess } from './access-control.ts'
 
 const licensesField = z
   .array(
     z.object({
       entitlementTag: z.string().min(1, 'it is missing').max(4_096),
-      quantity: wholeNumber(0, 10_000_000),
-      precedence: wordField(['LONGEST_TERM_FIRST', 'LONGEST_TERM_LAST']),
+      quantity: integerField(0, 10_000_000),
+      precedence: enumField(['LONGEST_TERM_FIRST', 'LONGEST_TERM_LAST']),
     }),
   )
-  .max(MOST_AT_ONCE)
+  .max(MAX_BATCH_ITEMS)
 type Licenses = z.output<typeof licensesField>
 
 const requestSchema = z.object({
   reservationCode: z.string().min(1, 'it is missing').max(16_384),
-  reservationType: wordField(['SPECIFIC', 'UNIVERSAL']),
+  reservationType: enumField(['SPECIFIC', 'UNIVERSAL']),
   licenses: licensesField.nullish(),
 })
 type Request = z.output<typeof requestSchema>
-const requestsField = z.array(requestSchema).min(1, 'nothing is asked for').max(MOST_AT_ONCE)
+const requestsField = z.array(requestSchema).min(1, 'nothing is asked for').max(MAX_BATCH_ITEMS)
 
 const codeSchema = outcomeSchema.extend({
   reservationCode: z.string().optional(),
@@ -65,7 +65,7 @@ const codeSchema = outcomeSchema.extend({
 })
 type Code = z.input<typeof codeSchema>
 
-const failed = (statusMessage: string, reservationCode?: string): Code => ({
+const toFailedEntry = (statusMessage: string, reservationCode?: string): Code => ({
   status: 'ERROR',
   statusMessage,
   ...(reservationCode !== undefined && { reservationCode }),
@@ -78,43 +78,47 @@ const failed = (statusMessage: string, reservationCode?: string): Code => ({
 })
 
 /** What is wanted, by tag. @throws LicensingError INVALID_ARGUMENT, UNKNOWN_TAG */
-function quantitiesOf(
+function toQuantities(
   { authority }: Pick<RestCall, 'authority'>,
   licenses: Licenses,
   least: 0 | 1,
 ): Quantities {
   const wanted: Record<string, number> = {}
   for (const { entitlementTag, quantity, precedence } of licenses) {
-    const tag = tagOf(authority.licenses.product, entitlementTag)
+    const tag = resolveTag(authority.licenses.product, entitlementTag)
     if (Object.hasOwn(wanted, tag))
-      throw new LicensingError('INVALID_ARGUMENT', `The licence ${tag} is named twice.`)
+      throw new LicensingError('INVALID_ARGUMENT', `The license ${tag} is named twice.`)
     if (quantity < least) throw new LicensingError('INVALID_ARGUMENT', `The quantity of ${tag} is 0.`)
     if (precedence === 'LONGEST_TERM_LAST')
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        'The licences that last longest are reserved first here: LONGEST_TERM_LAST cannot be asked for.',
+        'The licenses that last longest are reserved first here: LONGEST_TERM_LAST cannot be asked for.',
       )
     wanted[tag] = quantity
   }
   return wanted
 }
 
-function authorized(call: Pick<RestCall, 'authority'>, issued: IssuedAuthorization, code?: string): Code {
+function toAuthorizedEntry(
+  call: Pick<RestCall, 'authority'>,
+  issued: IssuedAuthorization,
+  code?: string,
+): Code {
   const { product } = call.authority.licenses
   return {
     status: 'SUCCESS',
     statusMessage: 'Authorization code generated successfully',
     ...(code !== undefined && { reservationCode: code }),
     authorizationCode: issued.file,
-    sudi: sudiOf(issued.udi),
-    productInstance: displayName(issued.udi).replace(/; $/, ''),
+    sudi: toSudi(issued.udi),
+    productInstance: formatDisplayName(issued.udi).replace(/; $/, ''),
     productTagName: product.name,
     productType: product.name,
     licenses: issued.licenses.map(({ tag, count, endsAt }) => ({
       name: product.tags.find((one) => one.tag === tag)?.name ?? tag,
       quantity: count,
       licenseType: endsAt === null ? 'PERPETUAL' : 'TERM',
-      endDate: endsAt === null ? null : termDate(endsAt),
+      endDate: endsAt === null ? null : formatTermDate(endsAt),
     })),
   }
 }
@@ -125,51 +129,53 @@ async function reserve(
   requests: readonly Request[],
 ): Promise<{ codes: Code[]; done: number }> {
   const { authority, account } = call
-  const { results, done } = await eachPart(requests, async (request) => {
+  const { results, done } = await runBatch(requests, async (request) => {
     if (request.reservationType === 'UNIVERSAL')
       throw new LicensingError(
         'API_NOT_SERVED',
-        'A universal reservation is not given here: every licence is reserved by its tag.',
+        'A universal reservation is not given here: every license is reserved by its tag.',
         { remedy: 'Ask for a SPECIFIC one.' },
       )
-    const licenses = quantitiesOf(call, request.licenses ?? [], 1)
+    const licenses = toQuantities(call, request.licenses ?? [], 1)
     const issued = await authority.reservations.reserve({
       account,
       virtualAccount,
       request: request.reservationCode,
       licenses,
-      again: true,
+      reissue: true,
     })
-    return authorized(call, issued, request.reservationCode)
+    return toAuthorizedEntry(call, issued, request.reservationCode)
   })
   return {
     done,
-    codes: results.map((one) => (one.done ? one.value : failed(one.message, one.part.reservationCode))),
+    codes: results.map((one) =>
+      one.done ? one.value : toFailedEntry(one.message, one.part.reservationCode),
+    ),
   }
 }
 
-const processed = (done: number): string => `${done} reservation requests processed successfully`
+const formatProcessed = (done: number): string => `${done} reservation requests processed successfully`
 
 const codesAnswer = outcomeSchema.extend({ authorizationCodes: z.array(codeSchema) })
 
-const reserveIn = (name: string, routes: readonly string[]) =>
-  endpoint({
+const createReserveEndpoint = (name: string, routes: readonly string[]) =>
+  createEndpoint({
     name,
     method: 'POST',
     urls: routes,
     scope: 'write',
     summary:
-      'Reserves licences for boxes, each request on its own: request codes in, authorization files of this authority out.',
+      'Reserves licenses for boxes, each request on its own: request codes in, authorization files of this authority out.',
     schema: { body: z.object({ reservationRequests: requestsField }), response: codesAnswer },
     auditSubject: ({ virtualAccount = '', body }) =>
       `${body.reservationRequests.length} requests, from ${virtualAccount}`,
     handler: async (call) => {
       const { virtualAccount = '', body } = call
-      await inPath(call, virtualAccount)
+      await createPathAccountFilter(call, virtualAccount)
       const { codes, done } = await reserve(call, virtualAccount, body.reservationRequests)
       return {
-        status: outcomeOf(done, codes.length),
-        statusMessage: processed(done),
+        status: toOutcome(done, codes.length),
+        statusMessage: formatProcessed(done),
         authorizationCodes: codes,
       }
     },
@@ -185,7 +191,7 @@ const updateFields = z.object({
       }),
     )
     .min(1, 'nothing is asked for')
-    .max(MOST_AT_ONCE),
+    .max(MAX_BATCH_ITEMS),
 })
 /** The key is spelled so, with one letter missing. */
 const updateAnswer = outcomeSchema.extend({ autorizationCodes: z.array(codeSchema) })
@@ -196,18 +202,18 @@ async function update(
   requests: z.output<typeof updateFields>['reservationUpdateRequests'],
 ) {
   const { authority, account } = call
-  const there = await instancesThere(call, virtualAccount)
-  const { results, done } = await eachPart(requests, async ({ sudi, licenses }) => {
-    const { id } = instanceOfSudi(there, sudi)
-    return authorized(
+  const there = await listInstances(call, virtualAccount)
+  const { results, done } = await runBatch(requests, async ({ sudi, licenses }) => {
+    const { id } = findInstance(there, sudi)
+    return toAuthorizedEntry(
       call,
-      await authority.reservations.update(id, quantitiesOf(call, licenses, 0), { account, again: true }),
+      await authority.reservations.update(id, toQuantities(call, licenses, 0), { account, reissue: true }),
     )
   })
   return {
-    status: outcomeOf(done, results.length),
-    statusMessage: processed(done),
-    autorizationCodes: results.map((one) => (one.done ? one.value : failed(one.message))),
+    status: toOutcome(done, results.length),
+    statusMessage: formatProcessed(done),
+    autorizationCodes: results.map((one) => (one.done ? one.value : toFailedEntry(one.message))),
   }
 }
 
@@ -221,14 +227,14 @@ const confirmFields = z.object({
       }),
     )
     .min(1, 'nothing is asked for')
-    .max(MOST_AT_ONCE),
+    .max(MAX_BATCH_ITEMS),
 })
-const confirmed = outcomeSchema.extend({
+const confirmedSchema = outcomeSchema.extend({
   confirmation_code: z.string(),
   sudi: sudiSchema,
   productInstance: z.string(),
 })
-const confirmAnswer = outcomeSchema.extend({ data: z.union([confirmed, z.array(confirmed)]) })
+const confirmAnswer = outcomeSchema.extend({ data: z.union([confirmedSchema, z.array(confirmedSchema)]) })
 
 async function confirm(
   call: RestCall,
@@ -236,9 +242,9 @@ async function confirm(
   requests: z.output<typeof confirmFields>['reservationConfirmationRequests'],
 ) {
   const { authority, account } = call
-  const there = await instancesThere(call, virtualAccount)
-  const { results, done } = await eachPart(requests, async ({ sudi, confirmationCode }) => {
-    await authority.reservations.confirm(instanceOfSudi(there, sudi).id, confirmationCode, { account })
+  const there = await listInstances(call, virtualAccount)
+  const { results, done } = await runBatch(requests, async ({ sudi, confirmationCode }) => {
+    await authority.reservations.confirm(findInstance(there, sudi).id, confirmationCode, { account })
   })
   const data = requests.map(({ sudi: { udiPid, udiSerialNumber }, confirmationCode }, i) => {
     const one = results[i]
@@ -247,12 +253,12 @@ async function confirm(
       status: one?.done === true ? ('SUCCESS' as const) : ('ERROR' as const),
       statusMessage: one?.done === false ? one.message : 'Update confirmed',
       confirmation_code: confirmationCode,
-      sudi: sudiOf(udi),
-      productInstance: displayName(udi).replace(/; $/, ''),
+      sudi: toSudi(udi),
+      productInstance: formatDisplayName(udi).replace(/; $/, ''),
     }
   })
   const [only] = data
-  const status: Outcome = outcomeOf(done, requests.length)
+  const status: Outcome = toOutcome(done, requests.length)
   return {
     status,
     statusMessage: `${done} of ${requests.length} updates confirmed`,
@@ -261,46 +267,46 @@ async function confirm(
   }
 }
 
-async function instancesThere(
+async function listInstances(
   call: RestCall,
   virtualAccount: string | undefined,
 ): Promise<InstanceDocument[]> {
   if (virtualAccount !== undefined) {
-    requireVirtualAccount(call.caller, virtualAccount)
-    await inPath(call, virtualAccount)
+    assertVirtualAccountAccess(call.caller, virtualAccount)
+    await createPathAccountFilter(call, virtualAccount)
   }
-  return (await reachableInstances(call, call.account)).filter(
+  return (await listAccessibleInstances(call, call.account)).filter(
     (one) => virtualAccount === undefined || one.virtualAccount === virtualAccount,
   )
 }
 
-const inQuery = z.object({ virtualAccountName: nameText.optional() })
-const VIRTUAL = '/accounts/:domain/virtual-accounts/:virtualAccount'
-const devicesOf = (list: readonly { sudi: { udiPid: string; udiSerialNumber: string } }[]): string =>
+const querySchema = z.object({ virtualAccountName: nameField.optional() })
+const VIRTUAL_ACCOUNT_PATH = '/accounts/:domain/virtual-accounts/:virtualAccount'
+const formatDevices = (list: readonly { sudi: { udiPid: string; udiSerialNumber: string } }[]): string =>
   list
     .slice(0, 5)
     .map(({ sudi }) => `${sudi.udiPid}:${sudi.udiSerialNumber}`)
     .join(', ')
 
 export const reservationEndpoints = [
-  reserveIn('reserve-licenses', sharedRoutes(`${VIRTUAL}/reserve-licenses`)),
-  reserveIn(
+  createReserveEndpoint('reserve-licenses', sharedRoutes(`${VIRTUAL_ACCOUNT_PATH}/reserve-licenses`)),
+  createReserveEndpoint(
     'licenses-reserve',
     cloudV2Routes(
       '/licensing/v1/account/:domain/virtual-account/:virtualAccount/licenses/reserve',
       '/licensing/v2/account/:domain/virtual-account/:virtualAccount/licenses/reserve',
     ),
   ),
-  endpoint({
+  createEndpoint({
     name: 'reserve-bulk',
     method: 'POST',
     urls: cloudV2Routes('/licensing/v2/account/:domain/licenses/reserve-bulk'),
     scope: 'write',
-    summary: 'Reserves licences from several virtual accounts.',
+    summary: 'Reserves licenses from several virtual accounts.',
     schema: {
       body: z.object({
         virtualAccounts: z
-          .array(z.object({ name: nameText, reservationRequests: requestsField }))
+          .array(z.object({ name: nameField, reservationRequests: requestsField }))
           .min(1, 'nothing is asked for')
           .max(100),
         forSingleVirtualAccount: z.union([z.boolean(), z.string().max(8)]).nullish(),
@@ -310,8 +316,8 @@ export const reservationEndpoints = [
     auditSubject: ({ body }) => `from ${body.virtualAccounts.map(({ name }) => name).join(', ')}`,
     handler: async (call) => {
       for (const { name } of call.body.virtualAccounts) {
-        requireVirtualAccount(call.caller, name)
-        await inPath(call, name)
+        assertVirtualAccountAccess(call.caller, name)
+        await createPathAccountFilter(call, name)
       }
       const codes: Code[] = []
       let done = 0
@@ -321,65 +327,65 @@ export const reservationEndpoints = [
         done += part.done
       }
       return {
-        status: outcomeOf(done, codes.length),
-        statusMessage: processed(done),
+        status: toOutcome(done, codes.length),
+        statusMessage: formatProcessed(done),
         authorizationCodes: codes,
       }
     },
   }),
-  endpoint({
+  createEndpoint({
     name: 'update-slr',
     method: 'POST',
-    urls: sharedRoutes(`${VIRTUAL}/update-slr`),
+    urls: sharedRoutes(`${VIRTUAL_ACCOUNT_PATH}/update-slr`),
     scope: 'write',
     summary: 'Changes what is reserved for boxes: the next authorization file of each.',
     schema: { body: updateFields, response: updateAnswer },
-    auditSubject: ({ body }) => devicesOf(body.reservationUpdateRequests),
+    auditSubject: ({ body }) => formatDevices(body.reservationUpdateRequests),
     handler: (call) => update(call, call.virtualAccount, call.body.reservationUpdateRequests),
   }),
-  endpoint({
+  createEndpoint({
     name: 'licenses-update',
     method: 'POST',
     urls: cloudV2Routes('/licensing/v2/accounts/:domain/licenses/update'),
     scope: 'write',
-    errorFormat: 'E3',
+    errorFormat: 'localized',
     summary: 'The same, with the virtual account in the query.',
-    schema: { body: updateFields, querystring: inQuery, response: updateAnswer },
-    auditSubject: ({ body }) => devicesOf(body.reservationUpdateRequests),
+    schema: { body: updateFields, querystring: querySchema, response: updateAnswer },
+    auditSubject: ({ body }) => formatDevices(body.reservationUpdateRequests),
     handler: (call) => update(call, call.query.virtualAccountName, call.body.reservationUpdateRequests),
   }),
-  endpoint({
+  createEndpoint({
     name: 'confirm-slr-update',
     method: 'POST',
-    urls: sharedRoutes(`${VIRTUAL}/confirm-slr-update`),
+    urls: sharedRoutes(`${VIRTUAL_ACCOUNT_PATH}/confirm-slr-update`),
     scope: 'write',
     summary: 'Takes the confirmation codes of updates; until then another update of the same box is refused.',
     schema: { body: confirmFields, response: confirmAnswer },
-    auditSubject: ({ body }) => devicesOf(body.reservationConfirmationRequests),
+    auditSubject: ({ body }) => formatDevices(body.reservationConfirmationRequests),
     handler: (call) => confirm(call, call.virtualAccount, call.body.reservationConfirmationRequests),
   }),
-  endpoint({
+  createEndpoint({
     name: 'licenses-confirm',
     method: 'POST',
     urls: cloudV2Routes('/licensing/v2/accounts/:domain/licenses/confirm'),
     scope: 'write',
-    errorFormat: 'E3',
+    errorFormat: 'localized',
     summary: 'The same, with the virtual account in the query.',
-    schema: { body: confirmFields, querystring: inQuery, response: confirmAnswer },
-    auditSubject: ({ body }) => devicesOf(body.reservationConfirmationRequests),
+    schema: { body: confirmFields, querystring: querySchema, response: confirmAnswer },
+    auditSubject: ({ body }) => formatDevices(body.reservationConfirmationRequests),
     handler: (call) =>
       confirm(call, call.query.virtualAccountName, call.body.reservationConfirmationRequests),
   }),
-  endpoint({
+  createEndpoint({
     name: 'search-slr-details',
     method: 'POST',
     urls: [...cloudV2Routes('/licensing/v1/search-slr-details'), ...cloudV1Routes('/search-slr-details')],
     scope: 'read',
-    errorFormat: 'E4',
+    errorFormat: 'failureMessage',
     summary: 'Which entitlement tags can be reserved for a product, by its software tag.',
     schema: {
       body: z.object({
-        softwareTags: z.array(z.string().max(4_096)).min(1, 'none is named').max(MOST_AT_ONCE),
+        softwareTags: z.array(z.string().max(4_096)).min(1, 'none is named').max(MAX_BATCH_ITEMS),
       }),
       response: z.object({
         status: z.string(),

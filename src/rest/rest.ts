@@ -1,47 +1,47 @@
 import { randomUUID } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
-import { actingAs } from '../authority/events/actor.ts'
-import type { ApiCaller, ApiScope } from '../authority/identity/api-clients.ts'
+import { runAs } from '../authority/events/actor.ts'
+import type { ApiPrincipal, ApiScope } from '../authority/identity/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { ServerLogger } from '../core/server-logger.ts'
 import type { Clock } from '../core/clock.ts'
-import { asLicensingError, LicensingError } from '../core/errors.ts'
+import { toLicensingError, LicensingError } from '../core/errors.ts'
 import { systemClock } from '../core/system-clock.ts'
-import { plain, Told } from '../core/text.ts'
-import { errorStatus } from '../http/error-status.ts'
+import { sanitizeText, Deduplicator } from '../core/text.ts'
+import { toErrorStatus } from '../http/error-status.ts'
 import { malformedRequestError } from '../http/malformed-request.ts'
 import { useZodSchemas } from '../http/zod-schemas.ts'
-import { rateLimitOptions } from '../http/rate-limit.ts'
-import { readBody, UnreadableType } from './bodies.ts'
+import { createRateLimitOptions } from '../http/rate-limit.ts'
+import { parseBody, UnsupportedMediaType } from './bodies.ts'
 import type { Endpoint, RestCall } from './endpoint.ts'
 import { endpoints } from './endpoints.ts'
 import { toErrorBody, type ErrorFormat, hasEmptyBody } from './error-responses.ts'
 import { RESERVED_PREFIXES } from './routes.ts'
-import { unservedEndpoints } from './unsupported-endpoints.ts'
-import { TOKEN_PATHS, tokenBody, TokenDesk } from './oauth.ts'
-import { describeEndpoint, describeRestApi, toFastifySchema, tokenSchema } from './openapi.ts'
-import { requireAccount, requireVirtualAccount } from './access-control.ts'
+import { unsupportedEndpoints } from './unsupported-endpoints.ts'
+import { TOKEN_PATHS, toTokenBody, TokenEndpoint } from './oauth.ts'
+import { describeEndpoint, describeRestApi, toFastifySchema, createTokenSchema } from './openapi.ts'
+import { assertAccountAccess, assertVirtualAccountAccess } from './access-control.ts'
 
 /** Bytes of a request: a thousand parts of a call have room. */
 const MAX_BODY_BYTES = 1024 * 1024
 /** Of one address in a minute: more than a client that asks for every pool of a large account one by one. */
-const REQUESTS = 6_000
+const MAX_REQUESTS_PER_MINUTE = 6_000
 /** Milliseconds after which clients come back when the database was away. */
 const RETRY_AFTER_MS = 30_000
 /** Where the API says what it is. */
 export const DESCRIPTION_PATH = '/api/openapi.json'
 
 /** How a client may name a request: not what would break a header or a log. */
-const REQUEST_NAME = /^[\w.:@/+=-]{1,128}$/
+const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/
 
 /** What of a request matters for its answer, whatever goes wrong. */
 interface RequestState {
   readonly errorFormat: ErrorFormat
   readonly action: string
-  readonly doing: boolean
-  caller: ApiCaller | null
-  about: string
+  readonly isWrite: boolean
+  caller: ApiPrincipal | null
+  auditSubject: string
 }
 
 /** The field's REST API: access tokens, and every call in each of its families. */
@@ -49,24 +49,24 @@ export class RestApi {
   readonly #authority: Authority
   readonly #clock: Clock
   readonly #logger: ServerLogger
-  readonly #tokens: TokenDesk
-  readonly #told = new Told()
+  readonly #tokenEndpoint: TokenEndpoint
+  readonly #deduplicator = new Deduplicator()
   readonly #states = new WeakMap<FastifyRequest, RequestState>()
   readonly #requests: number
 
   /** @param options.requests - how many of one address are answered in a minute; 6,000 unless given */
   constructor(authority: Authority, options: { clock?: Clock; logger: ServerLogger; requests?: number }) {
-    const { clock = systemClock, logger, requests = REQUESTS } = options
+    const { clock = systemClock, logger, requests = MAX_REQUESTS_PER_MINUTE } = options
     this.#requests = requests
     this.#authority = authority
     this.#clock = clock
     this.#logger = logger
-    this.#tokens = new TokenDesk(authority, authority.security.signIns.guesses)
+    this.#tokenEndpoint = new TokenEndpoint(authority, authority.security.signIns.attempts)
   }
 
   /** Its routes, in a scope of their own on a server. */
   readonly routes = async (server: FastifyInstance): Promise<void> => {
-    await server.register(rateLimit, rateLimitOptions(this.#requests))
+    await server.register(rateLimit, createRateLimitOptions(this.#requests))
     server.addHook('onRequest', (request, reply, done) => {
       assignRequestId(request, reply)
       done()
@@ -78,14 +78,14 @@ export class RestApi {
       { parseAs: 'string', bodyLimit: MAX_BODY_BYTES },
       (request, text, done) => {
         try {
-          done(null, readBody(request.headers['content-type'], String(text)))
-        } catch (thrown) {
-          done(thrown as Error)
+          done(null, parseBody(request.headers['content-type'], String(text)))
+        } catch (error) {
+          done(error as Error)
         }
       },
     )
-    server.setErrorHandler((thrown: FastifyError | Error, request, reply) =>
-      this.#refuse(thrown, request, reply),
+    server.setErrorHandler((error: FastifyError | Error, request, reply) =>
+      this.#refuse(error, request, reply),
     )
     await useZodSchemas(
       server,
@@ -94,14 +94,14 @@ export class RestApi {
     )
     for (const url of TOKEN_PATHS) this.#serveTokens(server, url)
     for (const endpoint of endpoints) this.#serve(server, endpoint, describeEndpoint(endpoint))
-    for (const endpoint of unservedEndpoints) this.#serve(server, endpoint, {})
+    for (const endpoint of unsupportedEndpoints) this.#serve(server, endpoint, {})
     this.#serveDescription(server)
     this.#registerNotFoundRoutes(server)
   }
 
   #serveTokens(server: FastifyInstance, path: string): void {
     const onRequest = (request: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
-      this.#states.set(request, requestState('OAuth', 'api access-token', true))
+      this.#states.set(request, createRequestState('OAuth', 'api access-token', true))
       done()
     }
     server.route({
@@ -118,7 +118,7 @@ export class RestApi {
     })
     const options = {
       bodyLimit: 16 * 1024,
-      schema: tokenSchema(path),
+      schema: createTokenSchema(path),
       // The token endpoint checks by itself: its parameters also come in the query and in a header.
       validatorCompiler: () => (value: unknown) => ({ value }),
       onRequest,
@@ -127,16 +127,17 @@ export class RestApi {
       void reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
       const { body, query, ip: address } = request
       const { authorization } = request.headers
-      const answer = await this.#tokens.answer({ body, query, authorization, address })
+      const answer = await this.#tokenEndpoint.answer({ body, query, authorization, address })
       if (answer.kind === 'granted') {
-        await this.#record(request, { who: answer.holder, outcome: 'done' })
-        return tokenBody(answer)
+        await this.#record(request, { who: answer.subject, outcome: 'done' })
+        return toTokenBody(answer)
       }
-      const { status, retryAfterMs, byHeader, error } = answer
+      const { status, retryAfterMs, usedBasicAuth, error } = answer
       if (retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(retryAfterMs / 1000))
-      if (status === 401 && byHeader) void reply.header('www-authenticate', 'Basic realm="smart licensing"')
+      if (status === 401 && usedBasicAuth)
+        void reply.header('www-authenticate', 'Basic realm="smart licensing"')
       await this.#record(request, { who: null, outcome: error })
-      return reply.code(status).send(tokenBody(answer))
+      return reply.code(status).send(toTokenBody(answer))
     })
   }
 
@@ -151,12 +152,12 @@ export class RestApi {
         bodyLimit: MAX_BODY_BYTES,
         // Authentication comes before the body is read.
         onRequest: async (request) => {
-          this.#states.set(request, requestState(errorFormat, `api ${name}`, scope === 'write'))
+          this.#states.set(request, createRequestState(errorFormat, `api ${name}`, scope === 'write'))
           await this.#authenticate(request, scope, endpoint.anonymousIs403(url))
         },
         preValidation: (request, _reply, done) => {
           this.#requirePath(request)
-          request.query = withoutBlanks(request.query)
+          request.query = dropBlanks(request.query)
           done()
         },
         handler: async (request, reply) => {
@@ -182,20 +183,20 @@ export class RestApi {
       },
       at: Math.floor(this.#clock.wall()),
     }
-    this.#states.set(request, { ...this.#state(request), about: endpoint.auditSubject(call) })
-    const answer = await actingAs(caller.actor, () => endpoint.handler(call))
+    this.#states.set(request, { ...this.#getState(request), auditSubject: endpoint.auditSubject(call) })
+    const answer = await runAs(caller.actor, () => endpoint.handler(call))
     if (endpoint.scope === 'write' && endpoint.method === 'POST')
-      await this.#record(request, { who: caller.name, outcome: outcomeOf(answer) })
+      await this.#record(request, { who: caller.name, outcome: toAuditOutcome(answer) })
     return answer
   }
 
   /** Returns the caller and what the path names, which the caller may reach. @throws LicensingError PERMISSION_DENIED, SIGN_IN_REQUIRED */
   #requirePath(request: FastifyRequest) {
-    const { caller } = this.#state(request)
+    const { caller } = this.#getState(request)
     if (!caller) throw new LicensingError('SIGN_IN_REQUIRED', 'The access token is missing.')
     const { domain, virtualAccount } = request.params as Readonly<Record<string, string | undefined>>
-    if (domain !== undefined) requireAccount(caller, domain)
-    if (virtualAccount !== undefined) requireVirtualAccount(caller, virtualAccount)
+    if (domain !== undefined) assertAccountAccess(caller, domain)
+    if (virtualAccount !== undefined) assertVirtualAccountAccess(caller, virtualAccount)
     return { caller, domain, virtualAccount }
   }
 
@@ -204,7 +205,7 @@ export class RestApi {
       DESCRIPTION_PATH,
       {
         onRequest: async (request) => {
-          this.#states.set(request, requestState('E1', 'api description', false))
+          this.#states.set(request, createRequestState('statusMessage', 'api description', false))
           await this.#authenticate(request, 'read', false)
         },
       },
@@ -220,7 +221,7 @@ export class RestApi {
         url: `${prefix}/*`,
         exposeHeadRoute: false,
         onRequest: async (request) => {
-          this.#states.set(request, requestState('E1', 'api what is not there', false))
+          this.#states.set(request, createRequestState('statusMessage', 'api what is not there', false))
           await this.#authenticate(request, 'read', false)
         },
         handler: async (_request, reply) => {
@@ -229,20 +230,24 @@ export class RestApi {
       })
   }
 
-  #state(request: FastifyRequest): RequestState {
-    return this.#states.get(request) ?? requestState('E1', 'api what is not there', false)
+  #getState(request: FastifyRequest): RequestState {
+    return this.#states.get(request) ?? createRequestState('statusMessage', 'api what is not there', false)
   }
 
   /** Lets a request in by its access token, or says why not. @throws LicensingError SIGN_IN_REQUIRED, PERMISSION_DENIED */
-  async #authenticate(request: FastifyRequest, needs: ApiScope, forbidden: boolean): Promise<void> {
+  async #authenticate(
+    request: FastifyRequest,
+    requiredScope: ApiScope,
+    anonymousIs403: boolean,
+  ): Promise<void> {
     const token = /^Bearer +([A-Za-z0-9_~+/=.-]{1,512}) *$/i.exec(request.headers.authorization ?? '')?.[1]
-    const caller = token === undefined ? null : await this.#authority.security.apiClients.whose(token)
+    const caller = token === undefined ? null : await this.#authority.security.apiClients.authenticate(token)
     if (!caller)
-      throw forbidden && request.headers.authorization === undefined
+      throw anonymousIs403 && request.headers.authorization === undefined
         ? new LicensingError('PERMISSION_DENIED', 'The access token is missing.')
         : new LicensingError('SIGN_IN_REQUIRED', 'The access token is missing, over or revoked.')
-    this.#states.set(request, { ...this.#state(request), caller })
-    if (needs === 'write' && caller.scope === 'read')
+    this.#states.set(request, { ...this.#getState(request), caller })
+    if (requiredScope === 'write' && caller.scope === 'read')
       throw new LicensingError('PERMISSION_DENIED', `${caller.name} may read only.`)
   }
 
@@ -251,37 +256,37 @@ export class RestApi {
     request: FastifyRequest,
     { who, outcome }: { who: string | null; outcome: string },
   ): Promise<void> {
-    const { action, about } = this.#state(request)
-    const often = outcome !== 'done' || action === 'api access-token'
-    const told = `${who ?? ''} ${request.ip} ${action} ${outcome}`
-    if (often && !this.#told.isNew(told, this.#clock.uptime())) return
+    const { action, auditSubject } = this.#getState(request)
+    const isRepetitive = outcome !== 'done' || action === 'api access-token'
+    const dedupeKey = `${who ?? ''} ${request.ip} ${action} ${outcome}`
+    if (isRepetitive && !this.#deduplicator.firstSeen(dedupeKey, this.#clock.uptime())) return
     try {
       await this.#authority.security.users.record({
         at: this.#clock.wall(),
         who,
         address: request.ip,
         action,
-        subject: plain(about, 300),
+        subject: sanitizeText(auditSubject, 300),
         outcome,
       })
-    } catch (thrown) {
+    } catch (error) {
       // What was done is done, whether or not it could be written down.
       this.#logger.error('the audit record could not be written', {
-        reason: asLicensingError(thrown).message,
+        reason: toLicensingError(error).message,
       })
     }
   }
 
-  async #refuse(thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { errorFormat, doing, caller } = this.#state(request)
-    const { failure, status } = failureOf(thrown)
+  async #refuse(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { errorFormat, isWrite, caller } = this.#getState(request)
+    const { failure, status } = toFailure(error)
     if (status >= 500)
       this.#logger.error('a request failed', {
         requestId: reply.getHeader('x-request-id'),
         code: failure.code,
         reason: failure.message,
       })
-    else if (doing || [401, 403, 429].includes(status))
+    else if (isWrite || [401, 403, 429].includes(status))
       await this.#record(request, { who: caller?.name ?? null, outcome: failure.code })
     void reply.code(status).header('cache-control', 'no-store')
     const retryAfterMs = failure.retryAfterMs ?? (status === 503 ? RETRY_AFTER_MS : undefined)
@@ -292,35 +297,35 @@ export class RestApi {
   }
 }
 
-const requestState = (errorFormat: ErrorFormat, action: string, doing: boolean): RequestState => ({
+const createRequestState = (errorFormat: ErrorFormat, action: string, isWrite: boolean): RequestState => ({
   errorFormat,
   action,
-  doing,
+  isWrite,
   caller: null,
-  about: '',
+  auditSubject: '',
 })
 
 /** What went wrong and its status; the web framework knows best what is wrong with the form of a request. */
-function failureOf(thrown: FastifyError | Error): { failure: LicensingError; status: number } {
-  if (thrown instanceof UnreadableType) return { failure: thrown, status: 415 }
-  const failure = asLicensingError(thrown)
-  const status = 'statusCode' in thrown ? thrown.statusCode : undefined
+function toFailure(error: FastifyError | Error): { failure: LicensingError; status: number } {
+  if (error instanceof UnsupportedMediaType) return { failure: error, status: 415 }
+  const failure = toLicensingError(error)
+  const status = 'statusCode' in error ? error.statusCode : undefined
   if (failure.code === 'INTERNAL' && status !== undefined && status < 500)
     return {
       failure: malformedRequestError(status),
       status,
     }
-  return { failure, status: errorStatus(failure, 422) }
+  return { failure, status: toErrorStatus(failure, 422) }
 }
 
 /** Drops empty parameters: clients send every parameter, with nothing behind those they do not mean. */
-const withoutBlanks = (query: unknown): unknown =>
+const dropBlanks = (query: unknown): unknown =>
   typeof query === 'object' && query !== null
     ? Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''))
     : query
 
 /** A call of several parts may be done in part, or not at all, and is answered all the same. */
-function outcomeOf(answer: unknown): string {
+function toAuditOutcome(answer: unknown): string {
   const status =
     typeof answer === 'object' && answer !== null && 'status' in answer ? answer.status : undefined
   return status === 'ERROR' ? 'refused' : status === 'WARNING' ? 'done in part' : 'done'
@@ -328,10 +333,10 @@ function outcomeOf(answer: unknown): string {
 
 /** Every answer says which request it is to: by the name that the client gave it, or by one of ours. */
 function assignRequestId(request: FastifyRequest, reply: FastifyReply): void {
-  const given = (name: string): string | undefined => {
+  const readHeader = (name: string): string | undefined => {
     const value = request.headers[name]
-    return typeof value === 'string' && REQUEST_NAME.test(value) ? value : undefined
+    return typeof value === 'string' && REQUEST_ID.test(value) ? value : undefined
   }
-  const id = given('x-request-id') ?? given('x-correlation-id') ?? randomUUID()
-  void reply.header('x-request-id', id).header('x-correlation-id', given('x-correlation-id') ?? id)
+  const id = readHeader('x-request-id') ?? readHeader('x-correlation-id') ?? randomUUID()
+  void reply.header('x-request-id', id).header('x-correlation-id', readHeader('x-correlation-id') ?? id)
 }

@@ -1,20 +1,27 @@
 import { z } from 'zod'
 import type { EventDocument } from '../authority/events/event-log.ts'
 import { DAY } from '../core/time.ts'
-import { endpoint, type RestCall } from './endpoint.ts'
+import { createEndpoint, type RestCall } from './endpoint.ts'
 import { cloudV1Routes, cloudV2Routes } from './routes.ts'
-import { daySchema, historyDate, MOST_AT_ONCE, termDate } from './fields.ts'
-import { complianceWords, endDate, licenseType, type PoolFacts, poolsOf, subscriptionId } from './licenses.ts'
-import { placeOfHeaders } from './access-control.ts'
+import { daySchema, formatHistoryDate, MAX_BATCH_ITEMS, formatTermDate } from './fields.ts'
+import {
+  complianceLabel,
+  formatEndDate,
+  getLicenseType,
+  type PoolSummary,
+  listPools,
+  getSubscriptionId,
+} from './licenses.ts'
+import { accountFromHeaders } from './access-control.ts'
 
 /** As long as histories go back in one answer. */
-const MOST_EVENTS = 5_000
+const MAX_EVENTS = 5_000
 
 const nonce = z.union([z.string().max(1_000), z.number()])
 const nonceField = nonce.nullish()
 /** Clients send it as a number and as text; it is told what this authority's own time is. */
 const timestampField = z.union([z.number(), z.string().max(40)]).nullish()
-const tagsField = z.array(z.string().max(4_096)).max(MOST_AT_ONCE).nullish()
+const tagsField = z.array(z.string().max(4_096)).max(MAX_BATCH_ITEMS).nullish()
 
 const summaryBody = z.object({
   data: z.object({ timestamp: timestampField, nonce: nonceField, tags: tagsField }),
@@ -44,36 +51,36 @@ const topFields = {
 const summaryFields = { ...topFields, out_standing_reports: z.int() }
 
 /** The pools of where the headers say, added up by tag where that is a whole smart account. */
-async function pools(call: RestCall<z.output<typeof summaryBody>>): Promise<PoolFacts[]> {
-  const { account, virtualAccount } = await placeOfHeaders(call)
+async function sumPools(call: RestCall<z.output<typeof summaryBody>>): Promise<PoolSummary[]> {
+  const { account, virtualAccount } = await accountFromHeaders(call)
   const { authority, body } = call
-  const found = await poolsOf(
+  const found = await listPools(
     { authority, account },
     (one) => virtualAccount === undefined || one.virtualAccount === virtualAccount,
   )
   const tags = body.data.tags ?? []
-  const sums = new Map<string, PoolFacts>()
+  const sums = new Map<string, PoolSummary>()
   for (const pool of found) {
     if (tags.length > 0 && !tags.includes(pool.tag)) continue
     const before = sums.get(pool.tag)
-    sums.set(pool.tag, before ? added(before, pool) : pool)
+    sums.set(pool.tag, before ? addPools(before, pool) : pool)
   }
   return [...sums.values()]
 }
 
-const added = (a: PoolFacts, b: PoolFacts): PoolFacts => ({
+const addPools = (a: PoolSummary, b: PoolSummary): PoolSummary => ({
   ...a,
   quantity: a.quantity + b.quantity,
   inUse: a.inUse + b.inUse,
   reserved: a.reserved + b.reserved,
   available: a.available + b.available,
   balance: a.balance + b.balance,
-  coming: a.coming + b.coming,
+  futureQuantity: a.futureQuantity + b.futureQuantity,
   lots: [...a.lots, ...b.lots],
   status: a.status === 'in-compliance' ? b.status : a.status,
 })
 
-const top = ({ at, body }: RestCall<z.output<typeof summaryBody>>) => ({
+const toSummaryHeader = ({ at, body }: RestCall<z.output<typeof summaryBody>>) => ({
   status: 'SUCCESS',
   message_code: 'SUCCESS',
   message: 'License summary successfully read.',
@@ -82,21 +89,21 @@ const top = ({ at, body }: RestCall<z.output<typeof summaryBody>>) => ({
   out_standing_reports: 0,
 })
 
-const item = (pool: PoolFacts) => ({
+const toSummaryItem = (pool: PoolSummary) => ({
   tag: pool.tag,
-  compliance_status: complianceWords(pool.status),
+  compliance_status: complianceLabel(pool.status),
   display_name: pool.name,
   enforced: false,
   export_restricted: false,
 })
 
-const details = (pool: PoolFacts) =>
+const toLotDetails = (pool: PoolSummary) =>
   pool.lots.map((lot) => ({
     quantity: lot.quantity,
-    start_date: termDate(lot.startsAt),
-    end_date: endDate(lot),
-    subscription_id: subscriptionId(lot),
-    license_type: licenseType(lot),
+    start_date: formatTermDate(lot.startsAt),
+    end_date: formatEndDate(lot),
+    subscription_id: getSubscriptionId(lot),
+    license_type: getLicenseType(lot),
     active: lot.status === 'active',
   }))
 
@@ -116,7 +123,7 @@ const historyBody = z.union([
 ])
 
 export const summaryEndpoints = [
-  endpoint({
+  createEndpoint({
     name: 'get-summary',
     method: 'POST',
     urls: [
@@ -124,7 +131,7 @@ export const summaryEndpoints = [
       ...cloudV1Routes('/licenses/summary', ['v1', 'v2']),
     ],
     scope: 'read',
-    errorFormat: 'E5',
+    errorFormat: 'localizedWithCode',
     summary: 'The pools of the accounts that are named, by number, in the headers X-CSW-*.',
     schema: {
       body: summaryBody,
@@ -143,23 +150,23 @@ export const summaryEndpoints = [
       }),
     },
     handler: async (call) => ({
-      ...top(call),
-      summary: (await pools(call)).map((pool) => ({
-        ...item(pool),
+      ...toSummaryHeader(call),
+      summary: (await sumPools(call)).map((pool) => ({
+        ...toSummaryItem(pool),
         entitled: pool.quantity,
-        future_entitled: pool.coming,
+        future_entitled: pool.futureQuantity,
         inuse: pool.inUse,
         reserved: pool.reserved,
-        license_details: details(pool),
+        license_details: toLotDetails(pool),
       })),
     }),
   }),
-  endpoint({
+  createEndpoint({
     name: 'get-summary-v3',
     method: 'POST',
     urls: [...cloudV2Routes('/licensing/v3/get-summary'), ...cloudV1Routes('/licenses/summary', ['v3'])],
     scope: 'read',
-    errorFormat: 'E5',
+    errorFormat: 'localizedWithCode',
     summary: 'The same, told by what was paid before; nothing here is paid by use.',
     schema: {
       body: summaryBody,
@@ -186,14 +193,14 @@ export const summaryEndpoints = [
       }),
     },
     handler: async (call) => ({
-      ...top(call),
-      summary: (await pools(call)).map((pool) => ({
-        ...item(pool),
+      ...toSummaryHeader(call),
+      summary: (await sumPools(call)).map((pool) => ({
+        ...toSummaryItem(pool),
         prepaid_entitled: pool.quantity,
         prepaid_inuse: pool.inUse,
         prepaid_reserved: pool.reserved,
-        prepaid_future_entitled: pool.coming,
-        license_details: details(pool).map(({ active, ...one }) => ({
+        prepaid_future_entitled: pool.futureQuantity,
+        license_details: toLotDetails(pool).map(({ active, ...one }) => ({
           ...one,
           billing_type: 'PREPAID' as const,
           postpaid_usage: 0 as const,
@@ -203,14 +210,14 @@ export const summaryEndpoints = [
       })),
     }),
   }),
-  endpoint({
+  createEndpoint({
     name: 'get-history',
     method: 'POST',
     urls: cloudV2Routes('/licensing/v2/get-history'),
     scope: 'read',
-    errorFormat: 'E5',
+    errorFormat: 'localizedWithCode',
     summary:
-      'What the event log says of licences, day by day. How much was in use on a day is not recorded, and not told.',
+      'What the event log says of licenses, day by day. How much was in use on a day is not recorded, and not told.',
     schema: {
       body: historyBody,
       response: z.object({
@@ -235,7 +242,7 @@ export const summaryEndpoints = [
     },
     handler: async (call) => {
       const { authority, body, at } = call
-      const { account, virtualAccount } = await placeOfHeaders(call)
+      const { account, virtualAccount } = await accountFromHeaders(call)
       const wanted = body.tags ?? []
       const data = []
       for (const { tag, name } of authority.licenses.product.tags) {
@@ -247,7 +254,7 @@ export const summaryEndpoints = [
           since: body.fromDate,
           until: body.toDate + DAY,
           ownOnly: true,
-          limit: MOST_EVENTS,
+          limit: MAX_EVENTS,
         })
         if (events.length > 0)
           data.push({
@@ -257,7 +264,7 @@ export const summaryEndpoints = [
             export_restricted: false,
             billing_type: 'PREPAID' as const,
             userDefinedTags: [],
-            history: byDay(events),
+            history: groupByDay(events),
           })
       }
       return {
@@ -272,10 +279,10 @@ export const summaryEndpoints = [
   }),
 ]
 
-function byDay(events: readonly EventDocument[]) {
+function groupByDay(events: readonly EventDocument[]) {
   const days = new Map<string, { at: string; type: string; message: string }[]>()
   for (const { at, type, message } of events) {
-    const date = historyDate(at)
+    const date = formatHistoryDate(at)
     days.set(date, [...(days.get(date) ?? []), { at, type, message }])
   }
   return [...days].map(([date, list]) => ({ date, events: list }))

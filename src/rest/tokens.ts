@@ -1,21 +1,21 @@
 import { z } from 'zod'
 import type { TokenDocument } from '../authority/inventory/tokens.ts'
-import { notFound } from '../core/errors.ts'
-import { endpoint, type RestCall } from './endpoint.ts'
+import { notFoundError } from '../core/errors.ts'
+import { createEndpoint, type RestCall } from './endpoint.ts'
 import { sharedRoutes, isOnPrem, cloudV2Routes } from './routes.ts'
 import {
-  eachPart,
-  MOST_AT_ONCE,
-  outcomeOf,
+  runBatch,
+  MAX_BATCH_ITEMS,
+  toOutcome,
   outcomeSchema,
-  wholeNumber,
-  wordField,
-  success,
-  refused,
+  integerField,
+  enumField,
+  toOkStatus,
+  toRefusedStatus,
 } from './fields.ts'
 
-const NEW = '/licensing/v1/account/:domain/virtual-account/:virtualAccount/token'
-const OLD = '/accounts/:domain/virtual-accounts/:virtualAccount/tokens'
+const CLOUD_V2_PATH = '/licensing/v1/account/:domain/virtual-account/:virtualAccount/token'
+const SHARED_PATH = '/accounts/:domain/virtual-accounts/:virtualAccount/tokens'
 
 const tokenSchema = z.object({
   token: z.string(),
@@ -25,7 +25,7 @@ const tokenSchema = z.object({
   createdBy: z.string(),
 })
 
-const described = (token: TokenDocument): z.infer<typeof tokenSchema> => ({
+const toTokenEntry = (token: TokenDocument): z.infer<typeof tokenSchema> => ({
   token: token.token,
   expirationDate: token.expiresAt,
   description: token.description,
@@ -33,11 +33,11 @@ const described = (token: TokenDocument): z.infer<typeof tokenSchema> => ({
   createdBy: token.createdBy ?? '',
 })
 
-const uses = wholeNumber(1, 4000).nullish()
-const wantedToken = z.object({
+const uses = integerField(1, 4000).nullish()
+const tokenInput = z.object({
   description: z.string().max(200, 'at most 200 characters').nullish(),
-  expiresAfterDays: wholeNumber(1, 365),
-  exportControlled: wordField(['ALLOWED', 'NOT ALLOWED'], '"Allowed" or "Not Allowed"'),
+  expiresAfterDays: integerField(1, 365),
+  exportControlled: enumField(['ALLOWED', 'NOT ALLOWED'], '"Allowed" or "Not Allowed"'),
   // How it is spelled is not certain: clients write both.
   numberOfUses: uses,
   numberofUses: uses,
@@ -45,24 +45,24 @@ const wantedToken = z.object({
 
 /** The tokens of the virtual account of the path that register still. */
 async function activeTokens({ authority, account, virtualAccount }: RestCall): Promise<TokenDocument[]> {
-  await requireThere({ authority, account, virtualAccount })
+  await assertVirtualAccountExists({ authority, account, virtualAccount })
   return (await authority.tokens.list({ account })).filter(
     (token) => token.virtualAccount === virtualAccount && token.status === 'valid',
   )
 }
 
 /** @throws LicensingError NOT_FOUND */
-async function requireThere({
+async function assertVirtualAccountExists({
   authority,
   account,
   virtualAccount,
 }: Pick<RestCall, 'authority' | 'account' | 'virtualAccount'>): Promise<void> {
   if ((await authority.accounts.listVirtualAccounts({ account })).some(({ name }) => name === virtualAccount))
     return
-  throw notFound('virtual-account', 'There is no such virtual account.')
+  throw notFoundError('virtual-account', 'There is no such virtual account.')
 }
 
-async function create(call: RestCall<z.infer<typeof wantedToken>>) {
+async function create(call: RestCall<z.infer<typeof tokenInput>>) {
   const { authority, account, virtualAccount, body } = call
   const maxUses = body.numberOfUses ?? body.numberofUses
   const token = await authority.tokens.create({
@@ -74,13 +74,13 @@ async function create(call: RestCall<z.infer<typeof wantedToken>>) {
     ...(maxUses !== null && maxUses !== undefined && { maxUses }),
   })
   return {
-    ...success('A valid, active token was generated.'),
-    tokenInfo: described(token),
+    ...toOkStatus('A valid, active token was generated.'),
+    tokenInfo: toTokenEntry(token),
   }
 }
 
-const list = (routes: readonly string[], name: string) =>
-  endpoint({
+const createListEndpoint = (routes: readonly string[], name: string) =>
+  createEndpoint({
     name,
     method: 'GET',
     urls: routes,
@@ -90,13 +90,13 @@ const list = (routes: readonly string[], name: string) =>
     summary: 'The registration tokens of a virtual account that are good for something.',
     schema: { response: outcomeSchema.extend({ tokens: z.array(tokenSchema) }) },
     handler: async (call) => ({
-      ...success('Successfully read active tokens.'),
-      tokens: (await activeTokens(call)).map(described),
+      ...toOkStatus('Successfully read active tokens.'),
+      tokens: (await activeTokens(call)).map(toTokenEntry),
     }),
   })
 
-const revoke = (routes: readonly string[], name: string) =>
-  endpoint({
+const createRevokeEndpoint = (routes: readonly string[], name: string) =>
+  createEndpoint({
     name,
     method: 'POST',
     urls: routes,
@@ -104,57 +104,57 @@ const revoke = (routes: readonly string[], name: string) =>
     summary: 'Revokes registration tokens; what is registered with them stays.',
     schema: {
       body: z.object({
-        tokens: z.array(z.string().max(1000)).min(1, 'no token is named').max(MOST_AT_ONCE),
+        tokens: z.array(z.string().max(1000)).min(1, 'no token is named').max(MAX_BATCH_ITEMS),
       }),
       response: outcomeSchema.extend({ tokensRevokeStatus: z.array(outcomeSchema) }),
     },
     auditSubject: ({ body }) => `${body.tokens.length} tokens`,
     handler: async ({ authority, account, virtualAccount, body }) => {
-      await requireThere({ authority, account, virtualAccount })
+      await assertVirtualAccountExists({ authority, account, virtualAccount })
       const there = (await authority.tokens.list({ account })).filter(
         (token) => token.virtualAccount === virtualAccount,
       )
-      const { results, done } = await eachPart(body.tokens, async (text) => {
+      const { results, done } = await runBatch(body.tokens, async (text) => {
         const token = there.find((one) => one.token === text || one.id === text)
-        if (!token) throw notFound('token', 'The virtual account has no such token.')
+        if (!token) throw notFoundError('token', 'The virtual account has no such token.')
         await authority.tokens.revoke(token.id, { account })
       })
       return {
-        status: outcomeOf(done, results.length),
+        status: toOutcome(done, results.length),
         statusMessage: `${done} tokens successfully revoked.`,
         tokensRevokeStatus: results.map((one) =>
-          one.done ? success('The token was revoked.') : refused(one.message),
+          one.done ? toOkStatus('The token was revoked.') : toRefusedStatus(one.message),
         ),
       }
     },
   })
 
 export const tokenEndpoints = [
-  list(sharedRoutes(OLD), 'tokens'),
-  list(cloudV2Routes(`${NEW}/list`), 'token-list'),
-  endpoint({
+  createListEndpoint(sharedRoutes(SHARED_PATH), 'tokens'),
+  createListEndpoint(cloudV2Routes(`${CLOUD_V2_PATH}/list`), 'token-list'),
+  createEndpoint({
     name: 'token-create',
     method: 'POST',
-    urls: sharedRoutes(OLD),
+    urls: sharedRoutes(SHARED_PATH),
     scope: 'write',
     summary: 'Makes a registration token. `tokenInfo` is an object, as clients of this family read it.',
-    schema: { body: wantedToken, response: outcomeSchema.extend({ tokenInfo: tokenSchema }) },
+    schema: { body: tokenInput, response: outcomeSchema.extend({ tokenInfo: tokenSchema }) },
     auditSubject: ({ virtualAccount = '' }) => virtualAccount,
     handler: create,
   }),
-  endpoint({
+  createEndpoint({
     name: 'token-create-new',
     method: 'POST',
-    urls: cloudV2Routes(`${NEW}/create`),
+    urls: cloudV2Routes(`${CLOUD_V2_PATH}/create`),
     scope: 'write',
     summary: 'Makes a registration token. `tokenInfo` is a list of one, as this family is specified.',
-    schema: { body: wantedToken, response: outcomeSchema.extend({ tokenInfo: z.array(tokenSchema) }) },
+    schema: { body: tokenInput, response: outcomeSchema.extend({ tokenInfo: z.array(tokenSchema) }) },
     auditSubject: ({ virtualAccount = '' }) => virtualAccount,
     handler: async (call) => {
       const { tokenInfo, ...rest } = await create(call)
       return { ...rest, tokenInfo: [tokenInfo] }
     },
   }),
-  revoke(sharedRoutes(`${OLD}/revoke`), 'tokens-revoke'),
-  revoke(cloudV2Routes(`${NEW}/revoke`), 'token-revoke'),
+  createRevokeEndpoint(sharedRoutes(`${SHARED_PATH}/revoke`), 'tokens-revoke'),
+  createRevokeEndpoint(cloudV2Routes(`${CLOUD_V2_PATH}/revoke`), 'token-revoke'),
 ]

@@ -1,18 +1,18 @@
 import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
-import { endpoint } from './endpoint.ts'
+import { createEndpoint } from './endpoint.ts'
 import type { ErrorFormat } from './error-responses.ts'
 import { sharedRoutes, cloudV1Routes, cloudV2Routes } from './routes.ts'
 
 /** A call of the field's API that this authority does not serve: it says so, instead of being nowhere. */
-const notServed = (
+const createUnsupportedEndpoint = (
   name: string,
   method: 'GET' | 'POST',
   routes: readonly string[],
   why: string,
-  envelope: ErrorFormat = 'E1',
+  envelope: ErrorFormat = 'statusMessage',
 ) =>
-  endpoint({
+  createEndpoint({
     name,
     method,
     urls: routes,
@@ -28,17 +28,17 @@ const notServed = (
 
 const POLICY =
   'its boxes report by their agents, under their own identities, and not by reports that are carried here'
-const CONVERSION = 'there are no classic licences to convert'
+const CONVERSION = 'there are no classic licenses to convert'
 
-export const unservedEndpoints = [
-  notServed(
+export const unsupportedEndpoints = [
+  createUnsupportedEndpoint(
     'authorization-requests',
     'POST',
     [...cloudV1Routes('/devices/authrequest'), ...cloudV2Routes('/licensing/v2/device/request-auth-codes')],
     POLICY,
-    'E5',
+    'localizedWithCode',
   ),
-  notServed(
+  createUnsupportedEndpoint(
     'usage-reports',
     'POST',
     [
@@ -46,29 +46,29 @@ export const unservedEndpoints = [
       ...cloudV2Routes('/licensing/v2/report-usage', '/licensing/v2/report-usage-legacy'),
     ],
     POLICY,
-    'E5',
+    'localizedWithCode',
   ),
-  notServed(
+  createUnsupportedEndpoint(
     'poll',
     'POST',
     [...cloudV1Routes('/accounts/poll'), ...cloudV2Routes('/licensing/v2/poll')],
     POLICY,
-    'E5',
+    'localizedWithCode',
   ),
-  notServed(
+  createUnsupportedEndpoint(
     'policy',
     'GET',
     cloudV2Routes('/licensing/v2/account-policy'),
     'there is no reporting policy: agents report by the periods of their product',
-    'E5',
+    'localizedWithCode',
   ),
-  notServed(
+  createUnsupportedEndpoint(
     'msla-subscriptions',
     'POST',
     cloudV2Routes('/licensing/v1/account/:domain/virtual-account/:virtualAccount/get-msla-subscriptions'),
-    'no licences are paid by use here',
+    'no licenses are paid by use here',
   ),
-  notServed(
+  createUnsupportedEndpoint(
     'license-conversion',
     'POST',
     [
@@ -77,11 +77,11 @@ export const unservedEndpoints = [
     ],
     CONVERSION,
   ),
-  notServed(
+  createUnsupportedEndpoint(
     'enterprise-agreements',
     'GET',
     cloudV2Routes('/ea/v1/subscription/account/:domain/consumption'),
     'there are no enterprise agreements here',
-    'EA',
+    'enterpriseAgreement',
   ),
 ]

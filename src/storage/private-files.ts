@@ -17,46 +17,49 @@ import { LicensingError } from '../core/errors.ts'
 import { errnoCode } from '../core/errno-code.ts'
 
 /** An error of the file system as one of ours: full, read-only, or not permitted. */
-export function storeFailure(thrown: unknown, doing: string): LicensingError {
-  if (thrown instanceof LicensingError) return thrown
-  const code = errnoCode(thrown)
+export function toStoreError(error: unknown, doing: string): LicensingError {
+  if (error instanceof LicensingError) return error
+  const code = errnoCode(error)
   if (/^(ENOSPC|EDQUOT|EFBIG|SQLITE_FULL)$/.test(code)) {
     return new LicensingError('STORE_FULL', `The disk is full: ${doing} failed.`)
   }
   if (/^(EACCES|EPERM|EROFS|EIO|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|SQLITE_IOERR)/.test(code)) {
-    return new LicensingError('STORE_UNWRITABLE', `${capital(doing)} failed (${code}).`)
+    return new LicensingError('STORE_UNWRITABLE', `${capitalize(doing)} failed (${code}).`)
   }
   if (/^(SQLITE_NOTADB|SQLITE_CORRUPT)/.test(code)) {
-    return new LicensingError('STORE_UNREADABLE', `${capital(doing)} failed: the file is damaged (${code}).`)
+    return new LicensingError(
+      'STORE_UNREADABLE',
+      `${capitalize(doing)} failed: the file is damaged (${code}).`,
+    )
   }
   return new LicensingError(
     'INTERNAL',
-    `${capital(doing)} failed (${code || (thrown instanceof Error ? thrown.message : 'unknown')}).`,
+    `${capitalize(doing)} failed (${code || (error instanceof Error ? error.message : 'unknown')}).`,
   )
 }
 
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** Whether a file is there. @throws LicensingError STORE_UNWRITABLE when that may not be looked at */
 export function fileExists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined
-  } catch (thrown) {
-    if (errnoCode(thrown) === 'ENOTDIR') return false
-    throw storeFailure(thrown, `looking for ${path}`)
+  } catch (error) {
+    if (errnoCode(error) === 'ENOTDIR') return false
+    throw toStoreError(error, `looking for ${path}`)
   }
 }
 
 /** Makes a directory for this user alone, or checks that an existing one is. Throws DATA_DIR_UNSAFE. */
 export function ensurePrivateDirectory(path: string): void {
   try {
-    makeDirectory(path)
-  } catch (thrown) {
-    const code = errnoCode(thrown)
+    createDirectory(path)
+  } catch (error) {
+    const code = errnoCode(error)
     if (code === 'EEXIST' || code === 'ENOTDIR')
       throw new LicensingError('DATA_DIR_UNSAFE', `${path} is not a directory.`)
     // Node tells of a read-only or missing parent by several codes: what is to be done is the same.
-    const failure = storeFailure(thrown, `making the directory ${path}`)
+    const failure = toStoreError(error, `making the directory ${path}`)
     throw failure.code === 'INTERNAL' ? new LicensingError('STORE_UNWRITABLE', failure.message) : failure
   }
   checkPrivateDirectory(path)
@@ -68,17 +71,17 @@ export function ensurePrivateDirectory(path: string): void {
  *
  * @throws Error of the file system
  */
-export function makeDirectory(path: string): void {
+export function createDirectory(path: string): void {
   const make = () => {
     mkdirSync(path, { mode: 0o700 })
   }
   try {
     make()
-  } catch (thrown) {
-    if (errnoCode(thrown) === 'EEXIST' && statSync(path).isDirectory()) return
+  } catch (error) {
+    if (errnoCode(error) === 'EEXIST' && statSync(path).isDirectory()) return
     const above = dirname(resolve(path))
-    if (errnoCode(thrown) !== 'ENOENT' || above === resolve(path)) throw thrown
-    makeDirectory(above)
+    if (errnoCode(error) !== 'ENOENT' || above === resolve(path)) throw error
+    createDirectory(above)
     make()
   }
 }
@@ -120,7 +123,7 @@ export const fsyncDirectory = (path: string): void => {
 }
 
 /** Secrets as files of mode 0600, never as rows: on disk, with their directory entry, when `put` returns. */
-export class SecretFiles {
+export class SecretFileStore {
   readonly #directory: string
 
   constructor(directory: string) {
@@ -142,9 +145,9 @@ export class SecretFiles {
       }
       renameSync(temporary, path)
       fsyncDirectory(this.#directory)
-    } catch (thrown) {
+    } catch (error) {
       rmSync(temporary, { force: true })
-      throw storeFailure(thrown, 'writing a secret')
+      throw toStoreError(error, 'writing a secret')
     }
   }
 
@@ -161,7 +164,7 @@ export class SecretFiles {
   }
 
   /** Removes every secret that nothing refers to any more; what a crash left behind goes with it. */
-  keepOnly(names: ReadonlySet<string>): void {
+  deleteExcept(names: ReadonlySet<string>): void {
     for (const name of readdirSync(this.#directory)) {
       if (!names.has(name)) rmSync(join(this.#directory, name), { force: true })
     }

@@ -10,24 +10,24 @@ import { ensurePrivateFile } from './private-files.ts'
  */
 const [major = 0] = process.versions.node.split('.').map(Number)
 
-const NAME = major >= 22 ? 'better-sqlite3-node22' : 'better-sqlite3'
+const MODULE_NAME = major >= 22 ? 'better-sqlite3-node22' : 'better-sqlite3'
 
 /** @throws LicensingError STORE_MODULE_ABSENT: it is optional to npm, which goes on without it where it cannot be built */
 function loadSqlite(): typeof Sqlite {
   try {
-    return createRequire(import.meta.url)(NAME) as typeof Sqlite
-  } catch (thrown) {
-    if (errnoCode(thrown) !== 'MODULE_NOT_FOUND') throw thrown
-    throw new LicensingError('STORE_MODULE_ABSENT', `The module ${NAME} is not installed.`)
+    return createRequire(import.meta.url)(MODULE_NAME) as typeof Sqlite
+  } catch (error) {
+    if (errnoCode(error) !== 'MODULE_NOT_FOUND') throw error
+    throw new LicensingError('STORE_MODULE_ABSENT', `The module ${MODULE_NAME} is not installed.`)
   }
 }
 
 export const Database: typeof Sqlite = loadSqlite()
 
 /** The module has found no native part of itself, which it says without a code, or one of another Node. */
-const isNotBuilt = (thrown: unknown): boolean =>
-  ['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(errnoCode(thrown)) ||
-  (thrown instanceof Error && thrown.message.startsWith('Could not locate the bindings file'))
+const isNotBuilt = (error: unknown): boolean =>
+  ['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(errnoCode(error)) ||
+  (error instanceof Error && error.message.startsWith('Could not locate the bindings file'))
 
 /**
  * Opens a database, and makes it for this user alone where there is none.
@@ -39,15 +39,15 @@ export function openDatabase(path: string, options: Sqlite.Options): Sqlite.Data
   ensurePrivateFile(path)
   try {
     return new Database(path, options)
-  } catch (thrown) {
-    if (!isNotBuilt(thrown)) throw thrown
+  } catch (error) {
+    if (!isNotBuilt(error)) throw error
     throw new LicensingError(
       'STORE_MODULE_ABSENT',
-      `The native module ${NAME} is not built for Node ${process.versions.node}.`,
+      `The native module ${MODULE_NAME} is not built for Node ${process.versions.node}.`,
     )
   }
 }
 
 /** Whether another process has what this one wanted to lock. */
-export const isBusy = (thrown: unknown): boolean =>
-  thrown instanceof Database.SqliteError && thrown.code.startsWith('SQLITE_BUSY')
+export const isBusy = (error: unknown): boolean =>
+  error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')

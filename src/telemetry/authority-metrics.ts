@@ -2,17 +2,17 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { OperationServices } from '../authority/authority.ts'
 import type { AuthorityStats } from '../authority/services/stats-service.ts'
 import { withTimeout } from '../transports/deadline.ts'
-import { codeLabel, commonMetrics } from './common-metrics.ts'
-import { connectionMetrics } from './connection-metrics.ts'
+import { toCodeLabel, createRegistry } from './common-metrics.ts'
+import { registerConnectionMetrics } from './connection-metrics.ts'
 
 /** Series of pools at most: an authority may have more virtual accounts than a scraper wants to keep. */
-const MOST_POOLS = 500
+const MAX_POOLS = 500
 /** Figures are read anew after so many milliseconds: however often it is scraped, the database is asked this often. */
-const FRESH = 5_000
+const MAX_AGE_MS = 5_000
 /** A scraper waits ten seconds as a rule: what the database does not tell by then is not told, and that it is away is. */
-const PATIENCE = 5_000
+const COLLECT_TIMEOUT_MS = 5_000
 /** From a millisecond to ten seconds. */
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /** Part of an authority that its metrics read. */
 interface MetricsSource {
@@ -26,13 +26,16 @@ export class AuthorityMetrics {
   readonly #exchanges: Counter<'type' | 'outcome' | 'code'>
   readonly #durations: Histogram<'type'>
   readonly #transactions: Histogram
-  readonly #gauges: ReturnType<typeof figureGauges>
+  readonly #gauges: ReturnType<typeof createGauges>
   #authority: MetricsSource | null = null
-  #read: { at: number; done: Promise<void> } | null = null
+  #collection: { at: number; done: Promise<void> } | null = null
 
   constructor() {
     const prefix = 'smart_authority'
-    this.#registry = commonMetrics(prefix, () => this.#authority?.server.notReadyReasons() ?? starting())
+    this.#registry = createRegistry(
+      prefix,
+      () => this.#authority?.server.notReadyReasons() ?? getStartingReasons(),
+    )
     const registers = [this.#registry]
     this.#exchanges = new Counter({
       name: `${prefix}_exchanges_total`,
@@ -44,21 +47,21 @@ export class AuthorityMetrics {
       name: `${prefix}_exchange_duration_seconds`,
       help: 'From the request that was read to its answer.',
       labelNames: ['type'],
-      buckets: SECONDS,
+      buckets: DURATION_BUCKETS_SECONDS,
       registers,
     })
     this.#transactions = new Histogram({
       name: `${prefix}_transaction_duration_seconds`,
       help: 'Transactions of the database, with their wait for it.',
-      buckets: SECONDS,
+      buckets: DURATION_BUCKETS_SECONDS,
       registers,
     })
-    connectionMetrics(prefix, this.#registry, () => this.#authority?.server.connections ?? null)
-    this.#gauges = figureGauges(prefix, this.#registry)
+    registerConnectionMetrics(prefix, this.#registry, () => this.#authority?.server.connections ?? null)
+    this.#gauges = createGauges(prefix, this.#registry)
   }
 
   /** Measures this authority from now on. */
-  of(authority: MetricsSource): void {
+  attach(authority: MetricsSource): void {
     this.#authority = authority
   }
 
@@ -69,7 +72,7 @@ export class AuthorityMetrics {
       step: () => undefined,
       end: ({ outcome, code }: { outcome: string; code: string | null }) => {
         end()
-        this.#exchanges.inc({ type, outcome, code: codeLabel(code) })
+        this.#exchanges.inc({ type, outcome, code: toCodeLabel(code) })
       },
     }
   }
@@ -80,51 +83,51 @@ export class AuthorityMetrics {
 
   async render(): Promise<{ contentType: string; text: string }> {
     const now = performance.now()
-    if (this.#read === null || now - this.#read.at > FRESH)
-      this.#read = { at: now, done: this.#readFigures() }
-    await this.#read.done
+    if (this.#collection === null || now - this.#collection.at > MAX_AGE_MS)
+      this.#collection = { at: now, done: this.#collect() }
+    await this.#collection.done
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() }
   }
 
   /** What cannot be read is left out: an old number would look like a new one. */
-  async #readFigures(): Promise<void> {
+  async #collect(): Promise<void> {
     const { up, instances, owned, inUse, reserved, leftOut, alerts, waiting, certificates } = this.#gauges
     for (const gauge of [instances, owned, inUse, reserved, alerts, waiting, certificates]) gauge.reset()
-    let figures: AuthorityStats | null = null
+    let stats: AuthorityStats | null = null
     try {
-      if (this.#authority) figures = await withTimeout(PATIENCE, this.#authority.stats.collect())
+      if (this.#authority) stats = await withTimeout(COLLECT_TIMEOUT_MS, this.#authority.stats.collect())
     } catch {
-      figures = null
+      stats = null
     }
-    up.set(figures ? 1 : 0)
-    if (!figures) return
-    for (const [status, count] of Object.entries(figures.instances)) instances.set({ status }, count)
-    for (const one of figures.pools.slice(0, MOST_POOLS)) {
+    up.set(stats ? 1 : 0)
+    if (!stats) return
+    for (const [status, count] of Object.entries(stats.instances)) instances.set({ status }, count)
+    for (const one of stats.pools.slice(0, MAX_POOLS)) {
       const pool = { account: one.account, virtual_account: one.virtualAccount, tag: one.tag }
       owned.set(pool, one.quantity)
       inUse.set(pool, one.inUse)
       reserved.set(pool, one.reserved)
     }
-    leftOut.set(Math.max(0, figures.pools.length - MOST_POOLS))
-    for (const [severity, count] of Object.entries(figures.alerts)) alerts.set({ severity }, count)
-    for (const [kind, count] of Object.entries(figures.waiting)) waiting.set({ kind }, count)
-    for (const [certificate, seconds] of Object.entries(figures.certificates))
+    leftOut.set(Math.max(0, stats.pools.length - MAX_POOLS))
+    for (const [severity, count] of Object.entries(stats.alerts)) alerts.set({ severity }, count)
+    for (const [kind, count] of Object.entries(stats.waiting)) waiting.set({ kind }, count)
+    for (const [certificate, seconds] of Object.entries(stats.certificates))
       certificates.set({ certificate }, seconds)
   }
 }
 
-const starting = (): Promise<readonly string[]> => Promise.resolve(['starting'])
+const getStartingReasons = (): Promise<readonly string[]> => Promise.resolve(['starting'])
 
-function figureGauges(prefix: string, registry: Registry) {
+function createGauges(prefix: string, registry: Registry) {
   const gauge = <L extends string>(name: string, help: string, labelNames: L[]) =>
     new Gauge<L>({ name: `${prefix}_${name}`, help, labelNames, registers: [registry] })
   const pool: ('account' | 'virtual_account' | 'tag')[] = ['account', 'virtual_account', 'tag']
   return {
     up: gauge('database_up', '1 while the database answers.', []),
     instances: gauge('instances', 'Product instances, by how they stand.', ['status']),
-    owned: gauge('licenses_owned', 'Licences that a pool owns.', pool),
-    inUse: gauge('licenses_in_use', 'Licences of a pool that product instances use.', pool),
-    reserved: gauge('licenses_reserved', 'Licences of a pool that are reserved.', pool),
+    owned: gauge('licenses_owned', 'Licenses that a pool owns.', pool),
+    inUse: gauge('licenses_in_use', 'Licenses of a pool that product instances use.', pool),
+    reserved: gauge('licenses_reserved', 'Licenses of a pool that are reserved.', pool),
     leftOut: gauge('pools_left_out', 'Pools beyond the number that is told of.', []),
     alerts: gauge('alerts', 'What somebody should do something about.', ['severity']),
     waiting: gauge('deliveries_waiting', 'What waits to be sent.', ['kind']),

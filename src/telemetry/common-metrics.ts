@@ -3,7 +3,7 @@ import { errorTable } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
 
 /** Metrics that both programs have: of the process, its version, and whether it can do its work. */
-export function commonMetrics(prefix: string, unready: () => Promise<readonly string[]>): Registry {
+export function createRegistry(prefix: string, notReadyReasons: () => Promise<readonly string[]>): Registry {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -18,12 +18,12 @@ export function commonMetrics(prefix: string, unready: () => Promise<readonly st
     help: '1 while it can do its work.',
     registers,
     async collect() {
-      this.set((await unready()).length === 0 ? 1 : 0)
+      this.set((await notReadyReasons()).length === 0 ? 1 : 0)
     },
   })
   return registry
 }
 
 /** A code of the error table as a label: what comes from elsewhere makes no series of its own. */
-export const codeLabel = (code: string | null): string =>
+export const toCodeLabel = (code: string | null): string =>
   code === null ? '' : Object.hasOwn(errorTable, code) ? code : 'OTHER'

@@ -3,7 +3,7 @@ import { type ConnectionLimiter, DISCONNECT_REASONS } from '../http/connection-l
 import { STAGES } from '../http/connection-table.ts'
 
 /** Registers the connections of a server as gauges and a counter whose names begin with the program's. */
-export function connectionMetrics(
+export function registerConnectionMetrics(
   prefix: string,
   registry: Registry,
   limiter: () => ConnectionLimiter | null,
@@ -15,7 +15,7 @@ export function connectionMetrics(
     labelNames: ['stage'],
     registers,
     collect() {
-      const counts = limiter()?.counts()
+      const counts = limiter()?.countByStage()
       for (const stage of STAGES) this.set({ stage }, counts?.[stage] ?? 0)
     },
   })
@@ -34,7 +34,7 @@ export function connectionMetrics(
     registers,
     collect() {
       this.reset()
-      const disconnects = limiter()?.disconnects()
+      const disconnects = limiter()?.countDisconnects()
       for (const reason of DISCONNECT_REASONS) this.inc({ reason }, disconnects?.get(reason) ?? 0)
     },
   })

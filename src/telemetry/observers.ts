@@ -4,7 +4,7 @@ import type { Tracing } from './tracing.ts'
 type Observer = Pick<Tracing, 'exchange'> & { transaction(seconds: number): void }
 
 /** Several who look, as one: the trace is the first's that keeps one. */
-export function together(observers: readonly Observer[]): Observer {
+export function combineObservers(observers: readonly Observer[]): Observer {
   return {
     exchange: (type, origin) => {
       const watches = observers.map((observer) => observer.exchange(type, origin))

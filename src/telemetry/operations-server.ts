@@ -1,7 +1,7 @@
 import { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { createHardenedServer } from '../http/create-server.ts'
 import { formatUrlHost } from '../core/host-name.ts'
-import { listenOn } from '../http/listen.ts'
+import { listen } from '../http/listen.ts'
 
 /** A scraper and a few people with curl. */
 const MAX_CONNECTIONS = 100
@@ -24,9 +24,9 @@ export async function serveOperations(options: {
   /** The metrics, in the text format of Prometheus. */
   render: () => Promise<{ contentType: string; text: string }>
   /** Why the program cannot do its work now; nothing where it can. */
-  unready: () => Promise<readonly string[]>
+  notReadyReasons: () => Promise<readonly string[]>
 }): Promise<OperationsServer> {
-  const { host, port, render, unready } = options
+  const { host, port, render, notReadyReasons } = options
   const limiter = new ConnectionLimiter({ maxConnections: MAX_CONNECTIONS })
   const server = createHardenedServer({ tls: null, limiter, bodyLimit: MAX_BODY_BYTES })
   server.addHook('onSend', async (_request, reply) => {
@@ -38,10 +38,10 @@ export async function serveOperations(options: {
   })
   server.get('/health', () => ({ status: 'ok' }))
   server.get('/ready', async (_request, reply) => {
-    const reasons = await unready()
+    const reasons = await notReadyReasons()
     return reasons.length === 0 ? { status: 'ready' } : reply.code(503).send({ status: 'not-ready', reasons })
   })
-  const bound = await listenOn(server, { host, port, exclusive: true })
+  const bound = await listen(server, { host, port, exclusive: true })
   return {
     url: `http://${formatUrlHost(host)}:${bound}`,
     close: async () => {

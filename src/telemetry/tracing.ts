@@ -25,13 +25,13 @@ export interface TracingLogger {
 }
 
 /** How long a collector may take for what it is sent, and at the end for all that is left: milliseconds. */
-const PATIENCE = 3000
+const EXPORT_TIMEOUT_MS = 3000
 
 /** OTLP's own path, where an address is given without one. */
-const PATH = '/v1/traces'
+const DEFAULT_PATH = '/v1/traces'
 
 /** @throws LicensingError INVALID_ARGUMENT */
-function endpoint(text: string): string {
+function parseEndpoint(text: string): string {
   const refuse = (why: string) =>
     new LicensingError('INVALID_ARGUMENT', `The address for traces cannot be used: ${why}.`)
   if (!URL.canParse(text)) throw refuse('it is not a URL')
@@ -40,7 +40,7 @@ function endpoint(text: string): string {
     throw refuse('it begins with neither http nor https')
   if (url.username !== '' || url.password !== '')
     throw refuse('it holds a user name or password; OTEL_EXPORTER_OTLP_HEADERS takes what is secret')
-  if (url.pathname === '/') url.pathname = PATH
+  if (url.pathname === '/') url.pathname = DEFAULT_PATH
   return url.href
 }
 
@@ -56,7 +56,7 @@ export async function startTracing(
   service: string,
   logger: TracingLogger,
 ): Promise<Tracing> {
-  const url = endpoint(address)
+  const url = parseEndpoint(address)
   const [api, sdk, { OTLPTraceExporter }, { resourceFromAttributes }, { W3CTraceContextPropagator }] =
     await Promise.all([
       import('@opentelemetry/api'),
@@ -66,7 +66,7 @@ export async function startTracing(
       import('@opentelemetry/core'),
     ])
   const { defaultTextMapGetter, defaultTextMapSetter, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = api
-  const exporter = new OTLPTraceExporter({ url, timeoutMillis: PATIENCE })
+  const exporter = new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS })
   let taken = true
   const heard: typeof exporter.export = (spans, done) => {
     exporter.export(spans, (result) => {
@@ -144,7 +144,7 @@ export async function startTracing(
     transaction: () => undefined,
     close: async () => {
       await withTimeout(
-        PATIENCE,
+        EXPORT_TIMEOUT_MS,
         provider.shutdown().catch(() => undefined),
       )
     },

@@ -11,7 +11,7 @@ export interface AxiosPost {
   readonly headers: Readonly<Record<string, string>>
   readonly agent: Agent
   /** Bytes that the body may have at most. */
-  readonly largest: number
+  readonly maxBytes: number
   readonly signal: AbortSignal
 }
 
@@ -50,7 +50,7 @@ export async function postByAxios(post: AxiosPost): Promise<AxiosResponse<Readab
     // The environment's proxy variables do not change the route.
     proxy: false,
     maxRedirects: 0,
-    maxBodyLength: post.largest,
+    maxBodyLength: post.maxBytes,
     // It covers neither a slow body nor a tunnel: the signal covers all.
     timeout: 0,
     responseType: 'stream',

@@ -7,19 +7,19 @@ import { LicensingError } from '../core/errors.ts'
 import { SECOND } from '../core/time.ts'
 import { withTimeout } from './deadline.ts'
 import {
-  connectFailure,
-  nameFailure,
-  type Presented,
-  proxyConnectFailure,
-  proxyStatusFailure,
-  proxyTlsFailure,
-  through,
-  tlsFailure,
+  toConnectError,
+  toDnsError,
+  type PeerCertificateNames,
+  toProxyConnectError,
+  toProxyStatusError,
+  toProxyTlsError,
+  formatViaSuffix,
+  toTlsError,
 } from './failures.ts'
 import { TLS_CLIENT_SETTINGS } from './tls-settings.ts'
 
 /** The steps of a road, in their order. */
-export type RoadStep = 'name' | 'connect' | 'proxy' | 'tls'
+export type ConnectStep = 'name' | 'connect' | 'proxy' | 'tls'
 
 export interface Proxy {
   readonly url: URL
@@ -36,13 +36,13 @@ export interface Destination {
   readonly proxy: Proxy | null
   readonly timeouts?: Partial<Timeouts>
   /** Where the newest TLS session with the authority is kept, for a shorter handshake the next time. */
-  readonly session?: KeptSession
+  readonly session?: TlsSessionCache
   /** Addresses that nothing is sent to, whatever name leads there; any may be reached without. */
-  readonly mayReach?: (address: string) => boolean
+  readonly isAddressAllowed?: (address: string) => boolean
 }
 
 /** A TLS session that may be resumed; null while there is none. */
-export interface KeptSession {
+export interface TlsSessionCache {
   ticket: Buffer | null
 }
 
@@ -52,10 +52,10 @@ export interface Timeouts {
   readonly proxy: number
   readonly tls: number
 }
-const defaultTimeouts: Timeouts = { connect: 10 * SECOND, proxy: 15 * SECOND, tls: 10 * SECOND }
+const DEFAULT_TIMEOUTS: Timeouts = { connect: 10 * SECOND, proxy: 15 * SECOND, tls: 10 * SECOND }
 
 /** Called when a step is done, with what was found. */
-export type OnStep = (step: RoadStep, found: string) => void
+export type StepCallback = (step: ConnectStep, found: string) => void
 
 /**
  * Opens a TLS connection to an authority, step by step: name, connection, the proxy's tunnel, TLS. TLS is end to
@@ -66,29 +66,37 @@ export type OnStep = (step: RoadStep, found: string) => void
 export async function openConnection(
   to: Destination,
   signal: AbortSignal,
-  onStep: OnStep = () => undefined,
+  onStep: StepCallback = () => undefined,
 ): Promise<TLSSocket> {
-  const timeouts = { ...defaultTimeouts, ...to.timeouts }
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...to.timeouts }
   const { proxy } = to
   const first = proxy
-    ? { host: stripBrackets(proxy.url.hostname), port: portOf(proxy.url) }
-    : { host: to.host, port: to.port, mayReach: to.mayReach }
-  const [socket, address] = await reach(first, { timeouts, proxied: proxy !== null, signal, onStep })
+    ? { host: stripBrackets(proxy.url.hostname), port: getPort(proxy.url) }
+    : { host: to.host, port: to.port, isAddressAllowed: to.isAddressAllowed }
+  const [socket, address] = await openTcpConnection(first, {
+    timeouts,
+    proxied: proxy !== null,
+    signal,
+    onStep,
+  })
   onStep('connect', `${address}:${first.port}`)
-  let road: Socket = socket
+  let connection: Socket = socket
   if (proxy) {
-    if (proxy.url.protocol === 'https:') road = await proxyTls(socket, proxy, to, timeouts, signal)
-    road = await tunnel(road, proxy, to, timeouts, signal)
+    if (proxy.url.protocol === 'https:') connection = await openProxyTls(socket, proxy, to, timeouts, signal)
+    connection = await openTunnel(connection, proxy, to, timeouts, signal)
     onStep('proxy', `${proxy.url.host} opened a tunnel to ${to.host}:${to.port}`)
   }
-  const secure = await handshake(road, to, timeouts.tls, signal)
-  onStep('tls', `${secure.getProtocol() ?? 'TLS'}, ${nameOf(secure.getPeerCertificate().subject)}`)
+  const secure = await openTlsConnection(connection, to, timeouts.tls, signal)
+  onStep(
+    'tls',
+    `${secure.getProtocol() ?? 'TLS'}, ${formatDistinguishedName(secure.getPeerCertificate().subject)}`,
+  )
   return secure
 }
 
-const portOf = (url: URL): number => Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+const getPort = (url: URL): number => Number(url.port || (url.protocol === 'https:' ? 443 : 80))
 
-const hostPort = ({ host, port }: { host: string; port: number }): string =>
+const formatHostPort = ({ host, port }: { host: string; port: number }): string =>
   isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
 
 /**
@@ -126,23 +134,23 @@ async function runStep<T>(
 }
 
 /** The TCP connection: to the proxy where there is one, to the authority otherwise. */
-async function reach(
-  to: { host: string; port: number; mayReach?: Destination['mayReach'] },
-  by: { timeouts: Timeouts; proxied: boolean; signal: AbortSignal; onStep: OnStep },
+async function openTcpConnection(
+  to: { host: string; port: number; isAddressAllowed?: Destination['isAddressAllowed'] },
+  by: { timeouts: Timeouts; proxied: boolean; signal: AbortSignal; onStep: StepCallback },
 ): Promise<[Socket, string]> {
-  const shown = hostPort(to)
-  const failed = (thrown: unknown) =>
-    by.proxied ? proxyConnectFailure(thrown, shown) : connectFailure(thrown, shown)
+  const shown = formatHostPort(to)
+  const failed = (error: unknown) =>
+    by.proxied ? toProxyConnectError(error, shown) : toConnectError(error, shown)
   let addresses: LookupAddress[] | null = null
   if (isIP(to.host) === 0) {
-    addresses = await resolveName(to.host, by, (thrown) =>
-      by.proxied ? proxyConnectFailure(thrown, shown) : nameFailure(thrown, to.host),
+    addresses = await resolveName(to.host, by, (error) =>
+      by.proxied ? toProxyConnectError(error, shown) : toDnsError(error, to.host),
     )
     by.onStep('name', `${to.host} is ${addresses.map(({ address }) => address).join(', ')}`)
   } else by.onStep('name', `${to.host} is an address`)
-  const { mayReach = () => true } = to
+  const { isAddressAllowed = () => true } = to
   const found = addresses?.map(({ address }) => address) ?? [to.host]
-  const forbidden = found.find((address) => !mayReach(address))
+  const forbidden = found.find((address) => !isAddressAllowed(address))
   if (forbidden !== undefined)
     throw new LicensingError('ADDRESS_FORBIDDEN', `${to.host} leads to ${forbidden}, where nothing is sent.`)
   const late = () =>
@@ -165,8 +173,8 @@ async function reach(
       socket.off('error', onError)
       done([socket, socket.remoteAddress ?? to.host])
     })
-    const onError = (thrown: Error) => {
-      fail(failed(thrown))
+    const onError = (error: Error) => {
+      fail(failed(error))
     }
     socket.once('error', onError)
     return () => {
@@ -182,13 +190,13 @@ const ignore = () => undefined
 function resolveName(
   host: string,
   by: { timeouts: Timeouts; signal: AbortSignal },
-  failed: (thrown: unknown) => LicensingError,
+  failed: (error: unknown) => LicensingError,
 ): Promise<LookupAddress[]> {
   const late = () => failed(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }))
   return runStep<LookupAddress[]>(by.timeouts.connect, by.signal, late, (done, fail) => {
     // The order of the system's resolver, whatever `dns.setDefaultResultOrder` says.
-    lookup(host, { all: true, order: 'verbatim' }, (thrown, addresses) => {
-      if (thrown) fail(failed(thrown))
+    lookup(host, { all: true, order: 'verbatim' }, (error, addresses) => {
+      if (error) fail(failed(error))
       else done(addresses)
     })
     return ignore
@@ -196,7 +204,7 @@ function resolveName(
 }
 
 /** TLS to the proxy itself, where its URL begins with https: by the system's roots and the anchors given. */
-function proxyTls(
+function openProxyTls(
   socket: Socket,
   proxy: Proxy,
   to: Destination,
@@ -214,8 +222,8 @@ function proxyTls(
       ca: [...rootCertificates, ...to.anchors],
       ...TLS_CLIENT_SETTINGS,
     })
-    const onError = (thrown: Error) => {
-      fail(proxyTlsFailure(thrown, proxy.url.host))
+    const onError = (error: Error) => {
+      fail(toProxyTlsError(error, proxy.url.host))
     }
     secure.once('secureConnect', () => {
       secure.off('error', onError)
@@ -230,7 +238,7 @@ function proxyTls(
 }
 
 /** A tunnel through the proxy (CONNECT, RFC 9110 §9.3.6). What the proxy says is the proxy's, never the authority's. */
-function tunnel(
+function openTunnel(
   socket: Socket,
   proxy: Proxy,
   to: Destination,
@@ -238,7 +246,7 @@ function tunnel(
   signal: AbortSignal,
 ): Promise<Socket> {
   const via = proxy.url.host
-  const target = hostPort(to)
+  const target = formatHostPort(to)
   const late = () =>
     new LicensingError('PROXY_TIMED_OUT', `The proxy ${via} did not answer the request for a tunnel in time.`)
   return runStep(timeouts.proxy, signal, late, (done, fail) => {
@@ -248,7 +256,7 @@ function tunnel(
       headers: {
         host: target,
         ...(proxy.username !== null && {
-          'proxy-authorization': `Basic ${basic(proxy.username, proxy.password ?? '')}`,
+          'proxy-authorization': `Basic ${encodeBasicCredentials(proxy.username, proxy.password ?? '')}`,
         }),
       },
       createConnection: () => socket,
@@ -257,7 +265,7 @@ function tunnel(
     asked.once('connect', (response, opened: Socket, head: Buffer) => {
       const status = response.statusCode ?? 0
       if (status < 200 || status > 299) {
-        fail(proxyStatusFailure(status, via, proxy.username !== null, offeredBy(response)))
+        fail(toProxyStatusError(status, via, proxy.username !== null, parseOfferedSchemes(response)))
         return
       }
       if (head.length > 0) opened.unshift(head)
@@ -265,10 +273,10 @@ function tunnel(
     })
     // A response that is not one to CONNECT, such as 1xx or an upgrade, is no tunnel either.
     asked.once('response', (response) => {
-      fail(proxyStatusFailure(response.statusCode ?? 0, via, proxy.username !== null))
+      fail(toProxyStatusError(response.statusCode ?? 0, via, proxy.username !== null))
     })
-    asked.once('error', (thrown) => {
-      fail(proxyConnectFailure(thrown, via))
+    asked.once('error', (error) => {
+      fail(toProxyConnectError(error, via))
     })
     asked.end()
     return () => {
@@ -281,7 +289,7 @@ function tunnel(
 }
 
 /** The schemes of authentication a proxy offers, of those that exist (RFC 9110 §11.7.1). */
-function offeredBy({ headers }: IncomingMessage): string[] {
+function parseOfferedSchemes({ headers }: IncomingMessage): string[] {
   const offered = [headers['proxy-authenticate'] ?? ''].flat().join(', ')
   return ['Basic', 'Digest', 'NTLM', 'Negotiate', 'Bearer'].filter((scheme) =>
     new RegExp(`(?:^|,\\s*)${scheme}\\b`, 'i').test(offered),
@@ -289,19 +297,20 @@ function offeredBy({ headers }: IncomingMessage): string[] {
 }
 
 /** User name and password as they go out: UTF-8 (RFC 7617 §2.1). */
-const basic = (username: string, password: string): string =>
+const encodeBasicCredentials = (username: string, password: string): string =>
   Buffer.from(`${username}:${password}`, 'utf8').toString('base64')
 
 /** TLS with the authority, whatever the bytes travel through. */
-function handshake(
+function openTlsConnection(
   socket: Socket,
   to: Destination,
   milliseconds: number,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const shown = hostPort(to)
+  const shown = formatHostPort(to)
   const via = to.proxy?.url.host
-  const late = () => new LicensingError('TIMED_OUT', `${shown} did not complete TLS in time${through(via)}.`)
+  const late = () =>
+    new LicensingError('TIMED_OUT', `${shown} did not complete TLS in time${formatViaSuffix(via)}.`)
   return runStep(milliseconds, signal, late, (done, fail) => {
     const secure = connectTls({
       socket,
@@ -314,19 +323,19 @@ function handshake(
     secure.on('session', (ticket: Buffer) => {
       if (to.session) to.session.ticket = ticket
     })
-    let presented: Presented | null = null
+    let presented: PeerCertificateNames | null = null
     // The certificate of a peer that is refused is gone by the time the refusal is told: who it was is noted before.
     secure.prependListener('secure', () => {
-      presented = presentedBy(secure)
+      presented = readPeerNames(secure)
     })
-    const onError = (thrown: Error) => {
+    const onError = (error: Error) => {
       // Whatever it was about: the next attempt begins without what came of this one.
       if (to.session) to.session.ticket = null
-      fail(tlsFailure(thrown, shown, presented, via))
+      fail(toTlsError(error, shown, presented, via))
     }
     // Closed in the middle of the handshake, without an error of its own.
     const onClose = () => {
-      fail(tlsFailure(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), shown, presented, via))
+      fail(toTlsError(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), shown, presented, via))
     }
     secure.once('secureConnect', () => {
       secure.off('error', onError)
@@ -343,13 +352,13 @@ function handshake(
   })
 }
 
-interface Name {
+interface DistinguishedName {
   CN?: string | string[]
   O?: string | string[]
 }
 
 /** A distinguished name as people know it. */
-function nameOf(name: Name | undefined): string {
+function formatDistinguishedName(name: DistinguishedName | undefined): string {
   // Whoever is out there chose these: nothing of them may steer a terminal, or fill a log.
   const parts = [name?.CN, name?.O]
     .flat()
@@ -358,7 +367,10 @@ function nameOf(name: Name | undefined): string {
   return parts.length === 0 ? 'nobody' : parts.slice(0, 4).join(', ')
 }
 
-function presentedBy(secure: TLSSocket): Presented {
-  const { subject, issuer } = secure.getPeerCertificate() as { subject?: Name; issuer?: Name }
-  return { subject: nameOf(subject), issuer: nameOf(issuer) }
+function readPeerNames(secure: TLSSocket): PeerCertificateNames {
+  const { subject, issuer } = secure.getPeerCertificate() as {
+    subject?: DistinguishedName
+    issuer?: DistinguishedName
+  }
+  return { subject: formatDistinguishedName(subject), issuer: formatDistinguishedName(issuer) }
 }

@@ -2,21 +2,24 @@ import { errnoCode } from '../core/errno-code.ts'
 import { type ErrorCode, LicensingError } from '../core/errors.ts'
 
 /** Who a server said it was. */
-export interface Presented {
+export interface PeerCertificateNames {
   readonly subject: string
   readonly issuer: string
 }
 
 /** How the certificates of an authority's own CA are named: another issuer is somebody else's. */
-const AUTHORITY_ISSUER = 'Smart Licensing '
+const AUTHORITY_ISSUER_PREFIX = 'Smart Licensing '
 
 /** The code in brackets, for whoever searches for it. */
-const bracketed = (code: string): string => (code === '' ? '' : ` (${code})`)
+const formatCodeSuffix = (code: string): string => (code === '' ? '' : ` (${code})`)
 
-export const nameFailure = (thrown: unknown, host: string): LicensingError =>
-  new LicensingError('DNS_FAILED', `The name ${host} could not be resolved${bracketed(errnoCode(thrown))}.`)
+export const toDnsError = (error: unknown, host: string): LicensingError =>
+  new LicensingError(
+    'DNS_FAILED',
+    `The name ${host} could not be resolved${formatCodeSuffix(errnoCode(error))}.`,
+  )
 
-const UNREACHABLE = [
+const UNREACHABLE_CODES = [
   'EHOSTUNREACH',
   'ENETUNREACH',
   'EADDRNOTAVAIL',
@@ -27,20 +30,20 @@ const UNREACHABLE = [
 ]
 
 /** Why no connection was made to the authority, or a gateway, whose name is resolved. */
-export function connectFailure(thrown: unknown, host: string): LicensingError {
-  const code = errnoCode(thrown)
+export function toConnectError(error: unknown, host: string): LicensingError {
+  const code = errnoCode(error)
   if (code === 'ECONNREFUSED')
     return new LicensingError('CONNECTION_REFUSED', `${host} refused the connection.`)
   if (code === 'ETIMEDOUT')
     return new LicensingError('CONNECT_TIMED_OUT', `${host} did not take the connection in time.`)
-  if (UNREACHABLE.includes(code))
-    return new LicensingError('HOST_UNREACHABLE', `${host} cannot be reached${bracketed(code)}.`)
-  return new LicensingError('CONNECTION_RESET', `${host} closed the connection${bracketed(code)}.`)
+  if (UNREACHABLE_CODES.includes(code))
+    return new LicensingError('HOST_UNREACHABLE', `${host} cannot be reached${formatCodeSuffix(code)}.`)
+  return new LicensingError('CONNECTION_RESET', `${host} closed the connection${formatCodeSuffix(code)}.`)
 }
 
 /** Why there is no connection to the proxy, or none any more. */
-export function proxyConnectFailure(thrown: unknown, via: string): LicensingError {
-  const code = errnoCode(thrown)
+export function toProxyConnectError(error: unknown, via: string): LicensingError {
+  const code = errnoCode(error)
   if (code.startsWith('HPE_'))
     return new LicensingError(
       'PROXY_FAILED',
@@ -55,18 +58,21 @@ export function proxyConnectFailure(thrown: unknown, via: string): LicensingErro
     )
   if (code === 'ECONNREFUSED')
     return new LicensingError('PROXY_UNREACHABLE', `The proxy ${via} refused the connection.`)
-  return new LicensingError('PROXY_UNREACHABLE', `The proxy ${via} cannot be reached${bracketed(code)}.`)
+  return new LicensingError(
+    'PROXY_UNREACHABLE',
+    `The proxy ${via} cannot be reached${formatCodeSuffix(code)}.`,
+  )
 }
 
 /** Why there is no TLS with a proxy whose URL begins with https. */
-export function proxyTlsFailure(thrown: unknown, via: string): LicensingError {
-  const code = errnoCode(thrown)
+export function toProxyTlsError(error: unknown, via: string): LicensingError {
+  const code = errnoCode(error)
   if (isPlainText(code))
     return new LicensingError(
       'PROXY_TLS_FAILED',
       `The proxy ${via} answers without TLS, and its URL begins with https.`,
     )
-  return new LicensingError('PROXY_TLS_FAILED', `TLS with the proxy ${via} failed${bracketed(code)}.`)
+  return new LicensingError('PROXY_TLS_FAILED', `TLS with the proxy ${via} failed${formatCodeSuffix(code)}.`)
 }
 
 /**
@@ -74,7 +80,7 @@ export function proxyTlsFailure(thrown: unknown, via: string): LicensingError {
  *
  * @param known whether a user name was sent
  */
-export function proxyStatusFailure(
+export function toProxyStatusError(
   status: number,
   via: string,
   known: boolean,
@@ -128,7 +134,7 @@ const isPlainText = (code: string): boolean =>
   )
 
 /** Chains that lead to nobody. */
-const UNTRUSTED = [
+const UNTRUSTED_CODES = [
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'UNABLE_TO_GET_ISSUER_CERT',
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
@@ -149,13 +155,13 @@ const UNTRUSTED = [
 ]
 
 /** Why there is no TLS with the authority. */
-export function tlsFailure(
-  thrown: unknown,
+export function toTlsError(
+  error: unknown,
   host: string,
-  presented: Presented | null,
+  presented: PeerCertificateNames | null,
   via?: string,
 ): LicensingError {
-  const code = errnoCode(thrown)
+  const code = errnoCode(error)
   if (code === 'CERT_HAS_EXPIRED')
     return new LicensingError(
       'TLS_EXPIRED',
@@ -171,7 +177,7 @@ export function tlsFailure(
       'TLS_NAME_MISMATCH',
       `The certificate of ${host} is for another name${presented ? `, ${presented.subject}` : ''}.`,
     )
-  if (UNTRUSTED.includes(code)) return untrusted(code, host, presented)
+  if (UNTRUSTED_CODES.includes(code)) return createUntrustedError(code, host, presented)
   if (isPlainText(code))
     return via === undefined
       ? new LicensingError('TLS_PLAIN_TEXT', `${host} answers without TLS on that port.`)
@@ -182,13 +188,17 @@ export function tlsFailure(
   if (code === 'ECONNRESET' || code === 'EPIPE')
     return new LicensingError(
       'CONNECTION_RESET',
-      `${host} closed the connection during the TLS handshake${through(via)}.`,
+      `${host} closed the connection during the TLS handshake${formatViaSuffix(via)}.`,
     )
-  return new LicensingError('TLS_FAILED', `TLS with ${host} failed${bracketed(code)}.`)
+  return new LicensingError('TLS_FAILED', `TLS with ${host} failed${formatCodeSuffix(code)}.`)
 }
 
-function untrusted(code: string, host: string, presented: Presented | null): LicensingError {
-  const foreign = presented !== null && !presented.issuer.startsWith(AUTHORITY_ISSUER)
+function createUntrustedError(
+  code: string,
+  host: string,
+  presented: PeerCertificateNames | null,
+): LicensingError {
+  const foreign = presented !== null && !presented.issuer.startsWith(AUTHORITY_ISSUER_PREFIX)
   // Issued by somebody, and by no licensing authority: a middlebox that opens TLS, or a gateway with a CA of its own.
   if (foreign && code !== 'DEPTH_ZERO_SELF_SIGNED_CERT') {
     return new LicensingError(
@@ -204,16 +214,16 @@ function untrusted(code: string, host: string, presented: Presented | null): Lic
 }
 
 /** Who may have done it, where a proxy stands between. */
-export const through = (via: string | undefined): string =>
+export const formatViaSuffix = (via: string | undefined): string =>
   via === undefined ? '' : `, or the proxy ${via} did`
 
 /** Why an exchange failed on a connection that was there. */
-export function exchangeFailure(
-  thrown: unknown,
+export function toExchangeError(
+  error: unknown,
   host: string,
   state: { timedOut: boolean; begun: boolean; via?: string | undefined },
 ): LicensingError {
-  if (thrown instanceof LicensingError && thrown.code !== 'TIMED_OUT') return thrown
+  if (error instanceof LicensingError && error.code !== 'TIMED_OUT') return error
   if (state.timedOut) {
     return state.begun
       ? new LicensingError(
@@ -222,22 +232,22 @@ export function exchangeFailure(
         )
       : new LicensingError('TIMED_OUT', `No answer came from ${host} within the time allowed.`)
   }
-  if (thrown instanceof LicensingError) return thrown
+  if (error instanceof LicensingError) return error
   if (state.begun)
     return new LicensingError('ANSWER_TRUNCATED', `The answer of ${host} broke off in its middle.`)
-  const code = errnoCode(thrown)
+  const code = errnoCode(error)
   if (code.startsWith('ERR_SSL_'))
     return new LicensingError('TLS_FAILED', `TLS with ${host} was ended (${code}).`)
   if (code.startsWith('HPE_'))
     return new LicensingError('ANSWER_NOT_HTTP', `What ${host} answered is not HTTP (${code}).`)
   return new LicensingError(
     'CONNECTION_RESET',
-    `${host} closed the connection before it answered${through(state.via)}${bracketed(code)}.`,
+    `${host} closed the connection before it answered${formatViaSuffix(state.via)}${formatCodeSuffix(code)}.`,
   )
 }
 
 /** A status without a signed answer: never a refusal, whatever it says (trust §4). */
-export function statusFailure(
+export function toStatusError(
   status: number,
   retryAfter: string | undefined,
   host: string,
@@ -246,11 +256,11 @@ export function statusFailure(
   const retryAfterMs = parseRetryAfter(retryAfter, now)
   const options = retryAfterMs === undefined ? {} : { retryAfterMs }
   const said = `${host} answered ${status} without a signed answer`
-  const told = (code: ErrorCode, what: string) => new LicensingError(code, `${said}${what}.`, options)
-  if (status >= 300 && status < 400) return told('REDIRECTED', ': it points elsewhere')
-  if (status === 429) return told('RATE_LIMITED', ': too many requests')
-  if (status === 503) return told('AUTHORITY_UNAVAILABLE', ': not available now')
-  return status >= 500 ? told('AUTHORITY_FAILED', '') : told('AUTHORITY_REJECTED', '')
+  const createError = (code: ErrorCode, what: string) => new LicensingError(code, `${said}${what}.`, options)
+  if (status >= 300 && status < 400) return createError('REDIRECTED', ': it points elsewhere')
+  if (status === 429) return createError('RATE_LIMITED', ': too many requests')
+  if (status === 503) return createError('AUTHORITY_UNAVAILABLE', ': not available now')
+  return status >= 500 ? createError('AUTHORITY_FAILED', '') : createError('AUTHORITY_REJECTED', '')
 }
 
 /** `Retry-After` in milliseconds (RFC 9110 §10.2.3): seconds, or a date. */

@@ -7,20 +7,20 @@ import { SECOND } from '../core/time.ts'
 import { postByAxios } from './axios-post.ts'
 import { type Destination, openConnection } from './connection.ts'
 import { startDeadline } from './deadline.ts'
-import { exchangeFailure, statusFailure } from './failures.ts'
-import { destinationOf, type RoadOptions } from './connection-options.ts'
+import { toExchangeError, toStatusError } from './failures.ts'
+import { toDestination, type ConnectionOptions } from './connection-options.ts'
 import type { Transport } from './transport.ts'
 
 /** One exchange, from the look-up of the name to the last byte, in milliseconds. */
-const TOTAL_DEADLINE = 30 * SECOND
-const LARGEST_ANSWER = 1024 * 1024
+const EXCHANGE_TIMEOUT_MS = 30 * SECOND
+const MAX_ANSWER_BYTES = 1024 * 1024
 /** How long a connection is kept for the next exchange: they come in twos and threes, and then not for a month. */
-const IDLE = 60 * SECOND
+const KEEP_ALIVE_MS = 60 * SECOND
 
 /** An https agent whose connections are made step by step, so that each step's failure is known for what it is. */
-class RoadAgent extends Agent {
-  readonly #to: Destination
-  readonly #authorityOf: RoadOptions['authorityOf']
+class TunnelingAgent extends Agent {
+  readonly #destination: Destination
+  readonly #readAuthority: ConnectionOptions['readAuthority']
   /** Ends the attempt to connect together with the exchange it is for. */
   signal: AbortSignal = AbortSignal.abort()
   /** The authority that the next request is for; null where any may answer it. */
@@ -28,11 +28,11 @@ class RoadAgent extends Agent {
   /** The authority that the last connection was made with; null where its certificate does not say. */
   #authority: string | null = null
 
-  constructor(to: Destination, authorityOf: RoadOptions['authorityOf']) {
+  constructor(to: Destination, readAuthority: ConnectionOptions['readAuthority']) {
     // A connection that is kept is probed once a minute, not once a second.
-    super({ keepAlive: true, keepAliveMsecs: IDLE, maxSockets: 1 })
-    this.#to = to
-    this.#authorityOf = authorityOf
+    super({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: 1 })
+    this.#destination = to
+    this.#readAuthority = readAuthority
   }
 
   get #isExpected(): boolean {
@@ -47,26 +47,26 @@ class RoadAgent extends Agent {
 
   override createConnection(
     _options: unknown,
-    callback: (thrown: Error | null, socket?: unknown) => void,
+    callback: (error: Error | null, socket?: unknown) => void,
   ): undefined {
-    openConnection(this.#to, this.signal).then(
+    openConnection(this.#destination, this.signal).then(
       (socket) => {
         const certificate = socket.getPeerX509Certificate()
-        this.#authority = (certificate && this.#authorityOf?.(certificate)) ?? null
+        this.#authority = (certificate && this.#readAuthority?.(certificate)) ?? null
         if (this.#isExpected) callback(null, socket)
         else {
           socket.destroy()
-          callback(wrongAuthority(this.#to.host))
+          callback(createWrongAuthorityError(this.#destination.host))
         }
       },
-      (thrown: unknown) => {
-        callback(thrown instanceof Error ? thrown : new Error('no connection'))
+      (error: unknown) => {
+        callback(error instanceof Error ? error : new Error('no connection'))
       },
     )
   }
 }
 
-const wrongAuthority = (host: string) =>
+const createWrongAuthorityError = (host: string) =>
   new LicensingError(
     'TLS_WRONG_AUTHORITY',
     `${host} is a server of another authority than the one the request is for.`,
@@ -80,11 +80,14 @@ const HEADERS = {
 } as const
 
 /** Creates the transport over HTTPS: straight, or through a proxy's tunnel. One deadline covers a whole exchange. */
-export function httpsTransport(options: RoadOptions): Transport {
-  const largest = options.largest ?? LARGEST_ANSWER
-  const agent = new RoadAgent({ ...destinationOf(options), session: { ticket: null } }, options.authorityOf)
+export function createHttpsTransport(options: ConnectionOptions): Transport {
+  const maxBytes = options.maxBytes ?? MAX_ANSWER_BYTES
+  const agent = new TunnelingAgent(
+    { ...toDestination(options), session: { ticket: null } },
+    options.readAuthority,
+  )
   const { host } = new URL(options.url)
-  let underWay: ReturnType<typeof startDeadline>[] = []
+  let pendingDeadlines: ReturnType<typeof startDeadline>[] = []
   let closed = false
   let idle: NodeJS.Timeout | undefined
 
@@ -95,8 +98,8 @@ export function httpsTransport(options: RoadOptions): Transport {
     more: Readonly<Record<string, string>> = {},
     authorityId: string | null = null,
   ): Promise<string> => {
-    const deadline = startDeadline(options.deadline ?? TOTAL_DEADLINE)
-    underWay = [...underWay, deadline]
+    const deadline = startDeadline(options.deadline ?? EXCHANGE_TIMEOUT_MS)
+    pendingDeadlines = [...pendingDeadlines, deadline]
     agent.signal = deadline.signal
     agent.expect(authorityId)
     const state = { begun: false }
@@ -107,24 +110,24 @@ export function httpsTransport(options: RoadOptions): Transport {
         body,
         headers: { ...HEADERS, ...more, ...(traceparent !== null && { traceparent }) },
         agent,
-        largest,
+        maxBytes,
         signal: deadline.signal,
       })
     try {
-      const { status, headers, data } = await send().catch((thrown: unknown) => {
+      const { status, headers, data } = await send().catch((error: unknown) => {
         // A kept connection that the other side has closed meanwhile says nothing about the road.
-        if (wasStale(thrown)) return send()
-        throw thrown
+        if (isStaleSocketError(error)) return send()
+        throw error
       })
       state.begun = true
       if (status !== 200) {
         data.destroy()
         const retryAfter: unknown = headers['retry-after']
-        throw statusFailure(status, typeof retryAfter === 'string' ? retryAfter : undefined, host, Date.now())
+        throw toStatusError(status, typeof retryAfter === 'string' ? retryAfter : undefined, host, Date.now())
       }
-      return await readAnswer(data, host, deadline.signal, largest)
-    } catch (thrown) {
-      throw exchangeFailure(ours(thrown), host, {
+      return await readAnswer(data, host, deadline.signal, maxBytes)
+    } catch (error) {
+      throw toExchangeError(toLicensingError(error), host, {
         ...state,
         timedOut: deadline.signal.aborted,
         via: options.proxy?.url.host,
@@ -132,28 +135,28 @@ export function httpsTransport(options: RoadOptions): Transport {
     } finally {
       // An attempt to connect that is still going on belongs to nobody any more.
       deadline.abort()
-      underWay = underWay.filter((one) => one !== deadline)
-      rest()
+      pendingDeadlines = pendingDeadlines.filter((one) => one !== deadline)
+      scheduleIdleClose()
     }
   }
 
   /** Between exchanges a connection is kept for a while, and after the last not at all. */
-  const rest = () => {
+  const scheduleIdleClose = () => {
     clearTimeout(idle)
-    if (underWay.length > 0) return
+    if (pendingDeadlines.length > 0) return
     if (closed) agent.destroy()
     else
       idle = setTimeout(() => {
         agent.destroy()
-      }, IDLE).unref()
+      }, KEEP_ALIVE_MS).unref()
   }
 
   return {
     post: exchange,
     close: ({ now = false } = {}) => {
       closed = true
-      if (now) for (const deadline of underWay) deadline.abort()
-      rest()
+      if (now) for (const deadline of pendingDeadlines) deadline.abort()
+      scheduleIdleClose()
     },
   }
 }
@@ -163,7 +166,7 @@ async function readAnswer(
   stream: Readable,
   host: string,
   signal: AbortSignal,
-  largest: number,
+  maxBytes: number,
 ): Promise<string> {
   const stop = () => {
     stream.destroy(new Error('the time allowed is over'))
@@ -173,14 +176,14 @@ async function readAnswer(
     const chunks: Buffer[] = []
     let length = 0
     const { headers } = stream as Readable & { headers?: Record<string, string> }
-    if (Number(headers?.['content-length']) > largest) {
+    if (Number(headers?.['content-length']) > maxBytes) {
       stream.destroy()
-      throw tooLarge(host, largest)
+      throw createTooLargeError(host, maxBytes)
     }
     for await (const chunk of stream) {
       const bytes = chunk as Buffer
       length += bytes.length
-      if (length > largest) throw tooLarge(host, largest)
+      if (length > maxBytes) throw createTooLargeError(host, maxBytes)
       chunks.push(bytes)
     }
     return Buffer.concat(chunks).toString('utf8')
@@ -189,22 +192,22 @@ async function readAnswer(
   }
 }
 
-const tooLarge = (host: string, largest: number) =>
-  new LicensingError('ANSWER_TOO_LARGE', `${host} answers more than ${largest} bytes.`)
+const createTooLargeError = (host: string, maxBytes: number) =>
+  new LicensingError('ANSWER_TOO_LARGE', `${host} answers more than ${maxBytes} bytes.`)
 
 /** What a step of the road said, out of what axios has made of it; the original carries headers and stays behind. */
-function ours(thrown: unknown): unknown {
-  if (thrown instanceof LicensingError) return thrown
-  if (isAxiosError(thrown)) {
-    if (thrown.cause instanceof LicensingError) return thrown.cause
-    return { code: thrown.code === 'ERR_BAD_RESPONSE' ? errnoCode(thrown.cause) : thrown.code }
+function toLicensingError(error: unknown): unknown {
+  if (error instanceof LicensingError) return error
+  if (isAxiosError(error)) {
+    if (error.cause instanceof LicensingError) return error.cause
+    return { code: error.code === 'ERR_BAD_RESPONSE' ? errnoCode(error.cause) : error.code }
   }
-  return thrown
+  return error
 }
 
 /** Whether an attempt failed on a connection that was kept from an earlier exchange. */
-const wasStale = (thrown: unknown): boolean =>
-  isAxiosError(thrown) &&
-  (thrown.code === 'ECONNRESET' || thrown.code === 'EPIPE') &&
-  thrown.response === undefined &&
-  (thrown.request as { reusedSocket?: boolean } | undefined)?.reusedSocket === true
+const isStaleSocketError = (error: unknown): boolean =>
+  isAxiosError(error) &&
+  (error.code === 'ECONNRESET' || error.code === 'EPIPE') &&
+  error.response === undefined &&
+  (error.request as { reusedSocket?: boolean } | undefined)?.reusedSocket === true

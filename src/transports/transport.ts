@@ -39,16 +39,16 @@ export type TransportSettings =
       readonly password?: string | undefined
     }
 
-const url = z.string().max(2048)
+const urlSchema = z.string().max(2048)
 
 /** Transport settings as a caller of another program gives them. The URLs and credentials are checked when they are set. */
 export const transportSettingsSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('direct'), url }),
-  z.object({ kind: z.literal('gateway'), url }),
+  z.object({ kind: z.literal('direct'), url: urlSchema }),
+  z.object({ kind: z.literal('gateway'), url: urlSchema }),
   z.object({
     kind: z.literal('proxy'),
-    url,
-    via: url,
+    url: urlSchema,
+    via: urlSchema,
     username: z.string().max(1000).optional(),
     password: z.string().max(1000).optional(),
   }),
@@ -68,7 +68,7 @@ export const storedSettingsSchema = z.discriminatedUnion('kind', [
 export type StoredSettings = z.infer<typeof storedSettingsSchema>
 
 /** What a program listens on when a proxy is meant (guide, "Configure the Transport Settings"). */
-const PROXY_PORT = 3128
+const DEFAULT_PROXY_PORT = 3128
 
 function parseUrl(text: string, refuse: (why: string) => LicensingError): URL {
   let url: URL
@@ -115,7 +115,7 @@ export function parseProxyUrl(text: string): string {
   if (url.pathname !== '/') throw refuse('it holds a path')
   // The URL parser leaves out a scheme's own port: what was written counts.
   const written = /:(\d+)\/?$/.exec(trimmed)?.[1]
-  return `${url.protocol}//${url.hostname}:${url.port || Number(written ?? PROXY_PORT)}`
+  return `${url.protocol}//${url.hostname}:${url.port || Number(written ?? DEFAULT_PROXY_PORT)}`
 }
 
 /**
@@ -140,7 +140,7 @@ export function checkProxyCredentials(username: string | undefined, password: st
  *
  * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID, PROXY_CREDENTIALS_INVALID
  */
-export function checkSettings(settings: TransportSettings): TransportSettings {
+export function normalizeSettings(settings: TransportSettings): TransportSettings {
   const url = parseAuthorityUrl(settings.url)
   if (settings.kind !== 'proxy') return { kind: settings.kind, url }
   const via = parseProxyUrl(settings.via)
@@ -149,13 +149,16 @@ export function checkSettings(settings: TransportSettings): TransportSettings {
   return { kind: settings.kind, url, via, username, password }
 }
 
-/** Stored settings as a transport takes them. @param open opens a sealed password */
-export function openSettings(stored: StoredSettings, open: (sealed: string) => string): TransportSettings {
+/** Stored settings as a transport takes them. @param decrypt opens a sealed password */
+export function decryptSettings(
+  stored: StoredSettings,
+  decrypt: (sealed: string) => string,
+): TransportSettings {
   if (stored.kind !== 'proxy') return stored
   const { sealedPassword, username, ...rest } = stored
   return {
     ...rest,
     ...(username !== null && { username }),
-    ...(sealedPassword !== null && { password: open(sealedPassword) }),
+    ...(sealedPassword !== null && { password: decrypt(sealedPassword) }),
   }
 }

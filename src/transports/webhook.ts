@@ -5,42 +5,42 @@ import { LicensingError } from '../core/errors.ts'
 import { DAY, type Instant, SECOND } from '../core/time.ts'
 import { openConnection } from './connection.ts'
 import { startDeadline } from './deadline.ts'
-import { exchangeFailure } from './failures.ts'
-import { LOOPBACK, stripBrackets } from '../core/host-name.ts'
+import { toExchangeError } from './failures.ts'
+import { LOOPBACK_HOSTS, stripBrackets } from '../core/host-name.ts'
 
 /** One message, from the look-up of the name to the head of the answer. */
-const TOTAL_DEADLINE = 15 * SECOND
+const DELIVERY_TIMEOUT_MS = 15 * SECOND
 /** A receiver that asks for more time than this is not taken at its word. */
-const LONGEST_RETRY_AFTER = DAY
-const LONGEST_URL = 2_000
-const LARGEST_HEAD = 16 * 1024
+const MAX_RETRY_AFTER_MS = DAY
+const MAX_URL_LENGTH = 2_000
+const MAX_HEADER_BYTES = 16 * 1024
 
 /** Addresses that lead to no receiver: link-local ones, among them where clouds tell machines their credentials, and none at all. */
-const refused = new BlockList()
-refused.addSubnet('169.254.0.0', 16, 'ipv4')
-refused.addSubnet('0.0.0.0', 8, 'ipv4')
-refused.addSubnet('224.0.0.0', 3, 'ipv4')
-refused.addAddress('100.100.100.200', 'ipv4')
-refused.addAddress('168.63.129.16', 'ipv4')
-refused.addSubnet('fe80::', 10, 'ipv6')
-refused.addSubnet('ff00::', 8, 'ipv6')
-refused.addAddress('fd00:ec2::254', 'ipv6')
-refused.addAddress('::', 'ipv6')
+const forbiddenAddresses = new BlockList()
+forbiddenAddresses.addSubnet('169.254.0.0', 16, 'ipv4')
+forbiddenAddresses.addSubnet('0.0.0.0', 8, 'ipv4')
+forbiddenAddresses.addSubnet('224.0.0.0', 3, 'ipv4')
+forbiddenAddresses.addAddress('100.100.100.200', 'ipv4')
+forbiddenAddresses.addAddress('168.63.129.16', 'ipv4')
+forbiddenAddresses.addSubnet('fe80::', 10, 'ipv6')
+forbiddenAddresses.addSubnet('ff00::', 8, 'ipv6')
+forbiddenAddresses.addAddress('fd00:ec2::254', 'ipv6')
+forbiddenAddresses.addAddress('::', 'ipv6')
 // Where clouds tell their credentials by way of a gateway: NAT64 (RFC 6052), 6to4 (RFC 3056), and IPv4 within IPv6 as it was first.
 for (const [address, bits] of [
   ['a9fe:0', 16],
   ['6464:64c8', 32],
   ['a83f:8110', 32],
 ] as const) {
-  refused.addSubnet(`64:ff9b::${address}`, 96 + bits, 'ipv6')
-  refused.addSubnet(`2002:${address}::`, 16 + bits, 'ipv6')
-  refused.addSubnet(`::${address}`, 96 + bits, 'ipv6')
+  forbiddenAddresses.addSubnet(`64:ff9b::${address}`, 96 + bits, 'ipv6')
+  forbiddenAddresses.addSubnet(`2002:${address}::`, 16 + bits, 'ipv6')
+  forbiddenAddresses.addSubnet(`::${address}`, 96 + bits, 'ipv6')
 }
 
 /** Whether something may be sent to an address. One of IPv4 within IPv6 is looked at as what it is. */
-export function mayReceive(address: string): boolean {
+export function isAddressAllowed(address: string): boolean {
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-  return !refused.check(address, family)
+  return !forbiddenAddresses.check(address, family)
 }
 
 /**
@@ -49,7 +49,7 @@ export function mayReceive(address: string): boolean {
  * @throws LicensingError WEBHOOK_URL_REFUSED
  */
 export function checkWebhookUrl(text: string): string {
-  const url = text.length <= LONGEST_URL ? URL.parse(text) : null
+  const url = text.length <= MAX_URL_LENGTH ? URL.parse(text) : null
   const fail = (why: string): never => {
     throw new LicensingError('WEBHOOK_URL_REFUSED', `The address of the webhook cannot be used: ${why}.`)
   }
@@ -58,16 +58,16 @@ export function checkWebhookUrl(text: string): string {
   if (url.hash !== '') fail('it holds a fragment')
   const host = stripBrackets(url.hostname)
   if (url.protocol === 'http:') {
-    if (!LOOPBACK.includes(host)) fail('it is http, and not on this machine')
+    if (!LOOPBACK_HOSTS.includes(host)) fail('it is http, and not on this machine')
   } else if (url.protocol !== 'https:') fail('it is not https')
-  if (isIP(host) !== 0 && !mayReceive(host))
+  if (isIP(host) !== 0 && !isAddressAllowed(host))
     fail(`${host} is a link-local address, or none that could receive`)
   return url.href
 }
 
 /** What became of a message: taken, or not, and then whether it is worth another try and when. */
-export type Delivered =
-  | { readonly outcome: 'taken' }
+export type DeliveryResult =
+  | { readonly outcome: 'delivered' }
   | { readonly outcome: 'gone'; readonly why: string }
   | { readonly outcome: 'failed'; readonly why: string; readonly retryAfter: number | null }
 
@@ -78,24 +78,24 @@ export type Delivered =
  * @param ca further certificates its TLS is checked by: PEM
  * @param now the wall clock, for a `Retry-After` that is a date
  */
-export async function postWebhook(
+export async function sendWebhook(
   to: { readonly url: string; readonly ca: string | null },
   message: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
   now: Instant,
-): Promise<Delivered> {
+): Promise<DeliveryResult> {
   const url = new URL(to.url)
-  const deadline = startDeadline(TOTAL_DEADLINE)
+  const deadline = startDeadline(DELIVERY_TIMEOUT_MS)
   try {
     const answer = await send(url, to.ca, message, deadline.signal)
     const status = answer.statusCode ?? 0
-    const retryAfter = retryAfterOf(answer.headers['retry-after'], now)
+    const retryAfter = parseRetryAfter(answer.headers['retry-after'], now)
     answer.destroy()
-    if (status >= 200 && status <= 299) return { outcome: 'taken' }
+    if (status >= 200 && status <= 299) return { outcome: 'delivered' }
     if (status === 410) return { outcome: 'gone', why: `${url.host} answered 410: it is not there any more` }
     const redirected = status >= 300 && status <= 399 ? ', and redirects are not followed' : ''
     return { outcome: 'failed', why: `${url.host} answered ${status}${redirected}`, retryAfter }
-  } catch (thrown) {
-    const failure = exchangeFailure(thrown, url.host, {
+  } catch (error) {
+    const failure = toExchangeError(error, url.host, {
       begun: false,
       timedOut: deadline.signal.aborted,
       via: undefined,
@@ -125,7 +125,7 @@ async function send(
       connection: 'close',
       ...headers,
     },
-    maxHeaderSize: LARGEST_HEAD,
+    maxHeaderSize: MAX_HEADER_BYTES,
     signal,
   }
   if (url.protocol === 'https:') {
@@ -135,7 +135,7 @@ async function send(
         port: Number(options.port),
         anchors: [...rootCertificates, ...(ca === null ? [] : [ca])],
         proxy: null,
-        mayReach: mayReceive,
+        isAddressAllowed,
       },
       signal,
     )
@@ -151,8 +151,8 @@ async function send(
 }
 
 /** Milliseconds; null where nothing usable is asked for. */
-function retryAfterOf(header: string | undefined, now: Instant): number | null {
+function parseRetryAfter(header: string | undefined, now: Instant): number | null {
   if (header === undefined) return null
   const wanted = /^\d{1,9}$/.test(header) ? Number(header) * SECOND : Date.parse(header) - now
-  return Number.isNaN(wanted) || wanted <= 0 ? null : Math.min(wanted, LONGEST_RETRY_AFTER)
+  return Number.isNaN(wanted) || wanted <= 0 ? null : Math.min(wanted, MAX_RETRY_AFTER_MS)
 }

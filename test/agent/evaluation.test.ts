@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
-import { makeWorld, pass, type World } from '../support/test-environment.ts'
+import { createTestEnvironment, advance, type TestEnvironment } from '../support/test-environment.ts'
 
 const FULL = 90 * 86_400
 
-let world: World
+let world: TestEnvironment
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
 })
 afterEach(async () => {
   await world.close()
@@ -30,25 +30,25 @@ describe('evaluation', () => {
 
   it('R-EVAL-1: counts the seconds in use, each once; a box that is off uses none', async () => {
     let agent = await world.open()
-    await pass(world, agent, 10 * DAY)
+    await advance(world, agent, 10 * DAY)
     expect(agent.status().evaluation.remainingSeconds).toBe(FULL - 10 * 86_400)
-    await pass(world, agent, 30 * MINUTE)
-    await pass(world, agent, 30 * MINUTE)
+    await advance(world, agent, 30 * MINUTE)
+    await advance(world, agent, 30 * MINUTE)
     await agent.close()
     const left = FULL - 10 * 86_400 - 3600
     world.clock.reboot(20 * DAY)
     agent = await world.open()
     // Every opening costs one beat: opening again and again is no way round.
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 60)
-    await pass(world, agent, 10 * SECOND)
+    await advance(world, agent, 10 * SECOND)
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 60)
-    await pass(world, agent, 60 * SECOND)
+    await advance(world, agent, 60 * SECOND)
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 70)
   })
 
   it('R-EVAL-1: a wall clock moved either way changes nothing of it', async () => {
     const agent = await world.open()
-    await pass(world, agent, HOUR)
+    await advance(world, agent, HOUR)
     const left = agent.status().evaluation.remainingSeconds
     world.clock.setWall(world.clock.wall() + 1000 * DAY)
     agent.tick()
@@ -59,37 +59,37 @@ describe('evaluation', () => {
 
   it('R-EVAL-3: goes on until registration and the first authorization have both succeeded', async () => {
     const agent = await world.open()
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     world.road.refuse = 'authorize'
     await expect(agent.register(await world.token())).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' })
     expect(agent.status()).toMatchObject({ state: 'registered', evaluation: { running: true } })
     const before = agent.status().evaluation.remainingSeconds
-    await pass(world, agent, 20 * SECOND)
+    await advance(world, agent, 20 * SECOND)
     expect(agent.status().evaluation.remainingSeconds).toBe(before - 20)
     world.road.refuse = null
-    await pass(world, agent, 10 * MINUTE)
+    await advance(world, agent, 10 * MINUTE)
     expect(agent.status()).toMatchObject({ state: 'authorized', evaluation: { running: false } })
   })
 
   it('R-EVAL-3, R-REG-5: stands still while registered, and resumes where it stood', async () => {
     const agent = await world.open()
-    await pass(world, agent, 30 * DAY)
+    await advance(world, agent, 30 * DAY)
     await agent.register(await world.token())
     const left = agent.status().evaluation.remainingSeconds
-    for (let day = 0; day < 100; day++) await pass(world, agent, DAY)
+    for (let day = 0; day < 100; day++) await advance(world, agent, DAY)
     expect(agent.status().evaluation).toEqual({ running: false, expired: false, remainingSeconds: left })
     await agent.deregister()
     expect(agent.status()).toMatchObject({
       state: 'evaluation',
       evaluation: { running: true, remainingSeconds: left },
     })
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 86_400)
   })
 
-  it('R-EVAL-4: spent, only licence management is left, with the reason; registering brings everything back', async () => {
+  it('R-EVAL-4: spent, only license management is left, with the reason; registering brings everything back', async () => {
     const agent = await world.open()
-    await pass(world, agent, 91 * DAY)
+    await advance(world, agent, 91 * DAY)
     expect(agent.status()).toMatchObject({
       state: 'unregistered',
       functionality: 'license-management-only',
@@ -122,10 +122,10 @@ describe('evaluation', () => {
 describe('the clock of the box', () => {
   it('set back in evaluation: nothing is gained, and it is said with its reason', async () => {
     const agent = await world.open()
-    await pass(world, agent, 20 * DAY)
+    await advance(world, agent, 20 * DAY)
     const left = agent.status().evaluation.remainingSeconds
     world.clock.setWall(world.clock.wall() - 10 * DAY)
-    await pass(world, agent, MINUTE)
+    await advance(world, agent, MINUTE)
     const { clock, evaluation } = agent.status()
     expect(evaluation.remainingSeconds).toBe(left - 60)
     expect(clock.trusted).toBe(false)
@@ -143,10 +143,10 @@ describe('the clock of the box', () => {
   it('set back while registered: the deadlines do not move away', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    await pass(world, agent, 20 * DAY)
+    await advance(world, agent, 20 * DAY)
     world.road.down = true
     world.clock.setWall(world.clock.wall() - 50 * DAY)
-    for (let day = 0; day < 71; day++) await pass(world, agent, DAY)
+    for (let day = 0; day < 71; day++) await advance(world, agent, DAY)
     expect(agent.status().state).toBe('auth-expired')
   })
 
@@ -155,10 +155,10 @@ describe('the clock of the box', () => {
     await agent.register(await world.token())
     expect(agent.status().clock).toEqual({ trusted: true, reason: null })
     world.clock.setWall(world.clock.wall() - 3 * HOUR)
-    await pass(world, agent, MINUTE)
+    await advance(world, agent, MINUTE)
     expect(agent.status().clock.trusted).toBe(false)
     world.clock.setWall(world.clock.wall() + 3 * HOUR)
-    await pass(world, agent, MINUTE)
+    await advance(world, agent, MINUTE)
     await agent.renewAuthorization()
     expect(agent.status().clock).toEqual({ trusted: true, reason: null })
   })

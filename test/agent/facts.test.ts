@@ -2,8 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { begin, nextDueAt, resolve, stateWord, step } from '../../machines/index.ts'
-import { FACTS_VERSION, readFacts, writeFacts } from '../../src/agent/persisted-state.ts'
+import {
+  initialTransition,
+  nextDeadline,
+  toMachineSnapshot,
+  getLicenseState,
+  transition,
+} from '../../machines/index.ts'
+import { STATE_VERSION, parseState, serializeState } from '../../src/agent/persisted-state.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 
 const golden = new URL('../golden/', import.meta.url).pathname
@@ -16,34 +22,34 @@ const files = versions.flatMap((version) =>
 
 describe('the facts of every version that was ever released', () => {
   it('there is at least one file of each version', () => {
-    for (let version = 1; version <= FACTS_VERSION; version++)
+    for (let version = 1; version <= STATE_VERSION; version++)
       expect(files.some(([name]) => name.startsWith(`facts-${version}/`))).toBe(true)
   })
 
   it.each(files)('%s is read, resumed and stepped on', (_, path) => {
-    const position = readFacts(readFileSync(path, 'utf8'))
-    expect(resolve(position).status).toBe('active')
-    const due = nextDueAt(position) ?? position.context.authorization.since
-    const after = step(position, { type: 'TICK', at: due, used: 60 }).position
-    expect(stateWord(after.value)).toBeTypeOf('string')
-    expect(readFacts(writeFacts(after))).toEqual(after)
+    const position = parseState(readFileSync(path, 'utf8'))
+    expect(toMachineSnapshot(position).status).toBe('active')
+    const due = nextDeadline(position) ?? position.context.authorization.since
+    const after = transition(position, { type: 'tick', at: due, used: 60 }).snapshot
+    expect(getLicenseState(after.value)).toBeTypeOf('string')
+    expect(parseState(serializeState(after))).toEqual(after)
   })
 })
 
 const codeOf = (json: string): string => {
   try {
-    readFacts(json)
-  } catch (thrown) {
-    if (thrown instanceof LicensingError) return thrown.code
-    throw thrown
+    parseState(json)
+  } catch (error) {
+    if (error instanceof LicensingError) return error.code
+    throw error
   }
   return 'read'
 }
 
 describe('facts that are not what they should be', () => {
-  const good = writeFacts(begin(0).position)
+  const good = serializeState(initialTransition(0).snapshot)
   it('of a newer version are left alone', () => {
-    expect(codeOf(JSON.stringify({ ...(JSON.parse(good) as object), version: FACTS_VERSION + 1 }))).toBe(
+    expect(codeOf(JSON.stringify({ ...(JSON.parse(good) as object), version: STATE_VERSION + 1 }))).toBe(
       'STORE_TOO_NEW',
     )
   })

@@ -6,12 +6,17 @@ import { Authority } from '../../src/authority/index.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
 import { Database } from '../../src/storage/sqlite.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
 
 /** Histories that ended badly once: what came late, twice, out of order, or by a clock that was wrong. */
-let world: World
+let world: TestEnvironment
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
 })
 afterEach(async () => {
   vi.restoreAllMocks()
@@ -125,7 +130,7 @@ describe('a box whose clock is its own', () => {
     expect(agent.status().clock).toEqual({ trusted: true, reason: null })
   })
 
-  it('R-REG-6: an identity that has ended is not renewed, and holds no licences', async () => {
+  it('R-REG-6: an identity that has ended is not renewed, and holds no licenses', async () => {
     const first = await registered()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     first.setUsage('HOST', 3)
@@ -138,7 +143,7 @@ describe('a box whose clock is its own', () => {
     expect(await world.authority.licenses.list()).toMatchObject([{ tag: 'HOST', inUse: 0 }])
     clock.setWall(off + SECOND)
     const agent = await world.open('box', { clock })
-    expect(await codeOf(agent.renewRegistration())).toBe('INSTANCE_EXPIRED')
+    expect(await getErrorCode(agent.renewRegistration())).toBe('INSTANCE_EXPIRED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
     await agent.register(await world.token())
     expect(agent.status().state).toBe('authorized')
@@ -151,8 +156,8 @@ describe('an outcome that comes when nobody expects it', () => {
     await agent.register(await world.token())
     world.road.refuse = 'renew'
     const end = Date.parse(agent.status().registration.expiresAt ?? '')
-    while (world.clock.wall() < end - DAY) await pass(world, agent, DAY)
-    await pass(world, agent, end - 10 * SECOND - world.clock.wall())
+    while (world.clock.wall() < end - DAY) await advance(world, agent, DAY)
+    await advance(world, agent, end - 10 * SECOND - world.clock.wall())
     world.road.onAnswer = (type, body) => {
       if (type === 'register') world.clock.advance(15 * SECOND)
       return body
@@ -168,12 +173,12 @@ describe('an outcome that comes when nobody expects it', () => {
   it('R-REG-2: a renewal whose answer was lost is settled by the next request, and counts', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    for (let day = 0; day < 179; day++) await pass(world, agent, DAY)
+    for (let day = 0; day < 179; day++) await advance(world, agent, DAY)
     world.road.onAnswer = (type, body) => {
       if (type === 'renew') throw new Error('lost')
       return body
     }
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     expect(agent.status().registration.lastRenewal?.outcome).toBe('failed')
     world.road.onAnswer = (_, body) => body
     agent.setUsage('HOST', 0)
@@ -192,7 +197,7 @@ describe('an outcome that comes when nobody expects it', () => {
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
     world.road.refuse = null
-    expect(await codeOf(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
   })
 
@@ -201,12 +206,12 @@ describe('an outcome that comes when nobody expects it', () => {
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
-    for (let day = 0; day < 29; day++) await pass(world, agent, DAY)
+    for (let day = 0; day < 29; day++) await advance(world, agent, DAY)
     world.road.loseAnswers = true
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     world.road.loseAnswers = false
     world.road.down = true
-    for (let day = 0; day < 95; day++) await pass(world, agent, DAY)
+    for (let day = 0; day < 95; day++) await advance(world, agent, DAY)
     world.road.down = false
     const other = await world.open('other')
     other.setUsage('HOST', 3)
@@ -264,11 +269,11 @@ describe('an outcome that comes when nobody expects it', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.road.down = true
-    expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
     world.road.down = false
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
-    expect(await codeOf(agent.renewRegistration())).toBe('INSTANCE_REMOVED')
+    expect(await getErrorCode(agent.renewRegistration())).toBe('INSTANCE_REMOVED')
     await expect(agent.renewRegistration()).rejects.toMatchObject({
       code: 'NOT_REGISTERED',
       message: expect.stringMatching(/removed at the authority/) as string,
@@ -288,7 +293,7 @@ describe('an outcome that comes when nobody expects it', () => {
 describe('a disk that is full', () => {
   it('R-EVAL-1: gives no time away: what could not be written is charged later', async () => {
     const agent = await world.open()
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     const before = agent.status().evaluation.remainingSeconds
     const full = fillDisk()
     for (let day = 0; day < 30; day++) {
@@ -298,7 +303,7 @@ describe('a disk that is full', () => {
       }).toThrow(/disk is full/)
     }
     full.mockRestore()
-    await pass(world, agent, MINUTE)
+    await advance(world, agent, MINUTE)
     expect(before - agent.status().evaluation.remainingSeconds).toBe((30 * DAY + MINUTE) / SECOND)
   })
 
@@ -326,18 +331,18 @@ describe('a disk that is full', () => {
     const box = join(world.directory, 'half')
     mkdirSync(box, { mode: 0o700 })
     writeFileSync(join(box, 'agent.db'), '', { mode: 0o600 })
-    expect(await codeOf(SmartAgent.open({ dataDir: box }))).toBe('DATA_DIR_MISSING')
+    expect(await getErrorCode(SmartAgent.open({ dataDir: box }))).toBe('DATA_DIR_MISSING')
     const product = { pid: 'CWMS-K9', serial: '1', version: '4.0' }
     await SmartAgent.init({ dataDir: box, product })
-    expect(await codeOf(SmartAgent.init({ dataDir: box, product }))).toBe('DATA_DIR_EXISTS')
+    expect(await getErrorCode(SmartAgent.init({ dataDir: box, product }))).toBe('DATA_DIR_EXISTS')
 
     const dataDir = join(world.directory, 'half-authority')
     mkdirSync(dataDir, { mode: 0o700 })
     writeFileSync(join(dataDir, 'authority.db'), '', { mode: 0o600 })
-    expect(await codeOf(Authority.open({ dataDir }))).toBe('DATA_DIR_MISSING')
+    expect(await getErrorCode(Authority.open({ dataDir }))).toBe('DATA_DIR_MISSING')
     const made = { dataDir, account: 'acme.example', acceptAgreement: true }
     await Authority.init(made)
-    expect(await codeOf(Authority.init(made))).toBe('DATA_DIR_EXISTS')
+    expect(await getErrorCode(Authority.init(made))).toBe('DATA_DIR_EXISTS')
   })
 })
 
@@ -378,11 +383,11 @@ describe('what the authority has ended', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.road.loseAnswers = true
-    expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_RESET')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_RESET')
     world.road.loseAnswers = false
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
-    expect(await codeOf(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
     expect(agent.status().state).toBe('evaluation')
   })
 
@@ -390,7 +395,7 @@ describe('what the authority has ended', () => {
     await world.authority.accounts.addVirtualAccount('Labs')
     const agent = await world.open()
     world.road.loseAnswers = true
-    expect(await codeOf(agent.register(await world.token()))).toBe('CONNECTION_RESET')
+    expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_RESET')
     world.road.loseAnswers = false
     await agent.register(await world.token({ virtualAccount: 'Labs', exportControlled: true }))
     expect(agent.status().registration).toMatchObject({ virtualAccount: 'Labs', exportControlled: true })
@@ -402,7 +407,9 @@ describe('what the authority has ended', () => {
     const agent = await world.open()
     const token = await world.token({ virtualAccount: 'Labs' })
     await agent.register(token)
-    expect(await codeOf(world.authority.accounts.removeVirtualAccount('Labs'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+    expect(await getErrorCode(world.authority.accounts.removeVirtualAccount('Labs'))).toBe(
+      'VIRTUAL_ACCOUNT_IN_USE',
+    )
     await agent.deregister()
     await world.authority.tokens.revoke(token)
     await world.authority.accounts.removeVirtualAccount('Labs')
@@ -428,8 +435,8 @@ describe('what the authority has ended', () => {
 it('R-EVAL-1: warns before the evaluation’s end also while the first authorization is tried again', async () => {
   const agent = await world.open()
   world.road.refuse = 'authorize'
-  expect(await codeOf(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
-  for (let day = 0; day < 91; day++) await pass(world, agent, DAY)
+  expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
+  for (let day = 0; day < 91; day++) await advance(world, agent, DAY)
   expect(said(agent).filter((notice) => notice.startsWith('EVAL_EXPIRED'))).toEqual([
     ...Array.from({ length: 5 }, () => 'EVAL_EXPIRED_WARNING'),
     'EVAL_EXPIRED',
@@ -439,7 +446,7 @@ it('R-EVAL-1: warns before the evaluation’s end also while the first authoriza
 it('a token is off the box when its registration is given up', async () => {
   const agent = await world.open()
   world.road.down = true
-  expect(await codeOf(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
+  expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
   const secrets = () => readdirSync(join(world.directory, 'box', 'secrets'))
   expect(secrets()).toHaveLength(2)
   await agent.deregister()

@@ -5,12 +5,12 @@ import { findCommand } from '../../src/agent/control-commands.ts'
 import { AgentStore } from '../../src/agent/store.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { type OpenOptions, SmartAgent } from '../../src/index.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
-let world: World
+let world: TestEnvironment
 let authority: Authority
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   const dataDir = join(world.directory, 'edge-authority')
   const { clock } = world
   await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, clock, profile: edgeRouter })
@@ -80,7 +80,7 @@ describe('a product with a module of its own', () => {
     await agent.module.open('east')
     await agent.register((await authority.tokens.create({ days: 30 })).token)
     expect(agent.status().state).toBe('out-of-compliance')
-    expect(await codeOf(agent.module.open('west'))).toBe('POLICY_REFUSED')
+    expect(await getErrorCode(agent.module.open('west'))).toBe('POLICY_REFUSED')
     expect(agent.allows('tunnel-open').allowed).toBe(false)
     expect(agent.usage.denials()).toMatchObject([{ what: 'open a tunnel', code: 'POLICY_REFUSED' }])
     expect(agent.module.list()).toHaveLength(1)
@@ -92,7 +92,7 @@ describe('a product with a module of its own', () => {
     const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation(() => {
       throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
     })
-    expect(await codeOf(agent.module.open('east'))).toBe('STORE_FULL')
+    expect(await getErrorCode(agent.module.open('east'))).toBe('STORE_FULL')
     write.mockRestore()
     expect(agent.module.list()).toEqual([])
     expect(countOf(agent)).toBe(0)
@@ -107,9 +107,9 @@ describe('a product with a module of its own', () => {
       Promise.resolve().then(() => findCommand(agent as never, name).call(params))
     expect(await call('tunnel-open', { peer: 'east' })).toMatchObject({ peer: 'east' })
     expect(await call('tunnel-list')).toMatchObject({ tunnels: [{ peer: 'east' }] })
-    expect(await codeOf(call('tunnel-open', { peer: '' }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(call('host-list'))).toBe('USAGE')
-    expect(await codeOf(call('nonsense'))).toBe('USAGE')
+    expect(await getErrorCode(call('tunnel-open', { peer: '' }))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(call('host-list'))).toBe('USAGE')
+    expect(await getErrorCode(call('nonsense'))).toBe('USAGE')
     await agent.close()
   })
 })
@@ -140,10 +140,10 @@ describe('a program that lacks the module of the product', () => {
     await (await openRouter()).close()
     const other = await SmartAgent.open(options())
     for (const name of ['tunnel-open', 'host-list', 'system-show'])
-      expect(await codeOf(Promise.resolve().then(() => findCommand(other, name).call({ peer: 'x' })))).toBe(
-        'MODULE_UNAVAILABLE',
-      )
-    expect(await codeOf(Promise.resolve().then(() => other.module))).toBe('MODULE_UNAVAILABLE')
+      expect(
+        await getErrorCode(Promise.resolve().then(() => findCommand(other, name).call({ peer: 'x' }))),
+      ).toBe('MODULE_UNAVAILABLE')
+    expect(await getErrorCode(Promise.resolve().then(() => other.module))).toBe('MODULE_UNAVAILABLE')
     expect(other.status()).not.toHaveProperty('hosts')
     expect(other.status()).not.toHaveProperty('tunnels')
     await other.close()
@@ -159,7 +159,7 @@ it('refuses to open a product whose settings its module cannot use, and leaves n
       module: tunnels(),
       profile,
     })
-  expect(await codeOf(open(wrong))).toBe('INVALID_ARGUMENT')
+  expect(await getErrorCode(open(wrong))).toBe('INVALID_ARGUMENT')
   const agent = await open(edgeRouter)
   expect(agent.module.list()).toEqual([])
   await agent.close()

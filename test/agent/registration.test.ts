@@ -2,11 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
 
-let world: World
+let world: TestEnvironment
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
 })
 afterEach(async () => {
   await world.close()
@@ -37,7 +42,7 @@ describe('registration', () => {
     const expired = await world.token({ days: 1 })
     const revoked = await world.token()
     const exhausted = await world.token({ maxUses: 1 })
-    const other = await makeWorld({ account: 'other.example' })
+    const other = await createTestEnvironment({ account: 'other.example' })
     const foreign = await other.token()
     await other.close()
     await world.authority.tokens.revoke(revoked)
@@ -46,7 +51,7 @@ describe('registration', () => {
     world.clock.advance(2 * DAY)
     const codes = []
     for (const token of [expired, revoked, exhausted, unknown, foreign])
-      codes.push(await codeOf(agent.register(token)))
+      codes.push(await getErrorCode(agent.register(token)))
     expect(codes).toEqual([
       'TOKEN_EXPIRED',
       'TOKEN_REVOKED',
@@ -57,18 +62,18 @@ describe('registration', () => {
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
   })
 
-  it('R-AUTH-1, R-AUTH-2: usage is reported within 60 s; too few licences is out of compliance, more mend it', async () => {
+  it('R-AUTH-1, R-AUTH-2: usage is reported within 60 s; too few licenses is out of compliance, more mend it', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 3 })
     await agent.register(await world.token())
     agent.setUsage('HOST', 5)
-    await pass(world, agent, 60 * SECOND)
+    await advance(world, agent, 60 * SECOND)
     const since = agent.status().authorization.since
     expect(agent.status().state).toBe('out-of-compliance')
-    await pass(world, agent, 13 * HOUR)
+    await advance(world, agent, 13 * HOUR)
     expect(agent.status().authorization).toMatchObject({ status: 'out-of-compliance', since })
     await world.authority.orders.create({ tag: 'HOST', quantity: 2 })
-    await pass(world, agent, 13 * HOUR)
+    await advance(world, agent, 13 * HOUR)
     expect(agent.status().state).toBe('authorized')
   })
 
@@ -76,11 +81,11 @@ describe('registration', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.road.down = true
-    for (let day = 0; day < 91; day++) await pass(world, agent, DAY)
+    for (let day = 0; day < 91; day++) await advance(world, agent, DAY)
     expect(agent.status()).toMatchObject({ state: 'auth-expired', transport: { link: 'down' } })
     expect(agent.history(1000).filter(({ notices }) => notices.includes('COMM_FAILED'))).toHaveLength(1)
     world.road.down = false
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'up' } })
     expect(agent.history(1000).filter(({ notices }) => notices.includes('COMM_RESTORED'))).toHaveLength(1)
   })
@@ -95,12 +100,12 @@ describe('registering again, renewing, leaving', () => {
     expect(days(agent.status().registration.nextRenewalAt)).toBe(180)
     // The authority dates its certificates five minutes back; the end is the certificate's own.
     expect(days(agent.status().registration.expiresAt)).toBeCloseTo(365 - 5 / 1440, 6)
-    for (let day = 0; day < 181; day++) await pass(world, agent, DAY)
+    for (let day = 0; day < 181; day++) await advance(world, agent, DAY)
     const { lastRenewal, expiresAt, instanceId } = agent.status().registration
     expect(lastRenewal).toMatchObject({ outcome: 'succeeded' })
     expect(days(expiresAt)).toBeGreaterThan(540)
     expect((await world.authority.instances.list())[0]?.id).toBe(instanceId)
-    for (let day = 0; day < 600; day++) await pass(world, agent, DAY)
+    for (let day = 0; day < 600; day++) await advance(world, agent, DAY)
     expect(agent.status().registration.status).toBe('registered')
   })
 
@@ -108,7 +113,7 @@ describe('registering again, renewing, leaving', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const before = agent.status()
-    await pass(world, agent, 10 * DAY)
+    await advance(world, agent, 10 * DAY)
     const renewed = await agent.renewRegistration()
     expect(Date.parse(renewed.registration.expiresAt ?? '')).toBe(
       Date.parse(before.registration.expiresAt ?? '') + 10 * DAY,
@@ -122,9 +127,9 @@ describe('registering again, renewing, leaving', () => {
 
   it('R-REG-2: nothing is renewed of a box that is not registered', async () => {
     const agent = await world.open()
-    expect(await codeOf(agent.renewRegistration())).toBe('NOT_REGISTERED')
-    expect(await codeOf(agent.renewAuthorization())).toBe('NOT_REGISTERED')
-    expect(await codeOf(agent.deregister())).toBe('NOT_REGISTERED')
+    expect(await getErrorCode(agent.renewRegistration())).toBe('NOT_REGISTERED')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('NOT_REGISTERED')
+    expect(await getErrorCode(agent.deregister())).toBe('NOT_REGISTERED')
     expect(world.road.sent).toEqual([])
   })
 
@@ -133,12 +138,12 @@ describe('registering again, renewing, leaving', () => {
     const old = await world.open('old', { product })
     const fresh = await world.open('new', { product })
     await old.register(await world.token())
-    expect(await codeOf(fresh.register(await world.token()))).toBe('INSTANCE_ALREADY_REGISTERED')
+    expect(await getErrorCode(fresh.register(await world.token()))).toBe('INSTANCE_ALREADY_REGISTERED')
     expect(fresh.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
     await fresh.register(await world.token(), { force: true })
     expect(fresh.status().state).toBe('authorized')
     expect(await world.authority.instances.list()).toHaveLength(1)
-    expect(await codeOf(old.renewAuthorization())).toBe('INSTANCE_REPLACED')
+    expect(await getErrorCode(old.renewAuthorization())).toBe('INSTANCE_REPLACED')
     expect(old.status()).toMatchObject({
       state: 'evaluation',
       registration: { status: 'failed', failure: { code: 'INSTANCE_REPLACED' } },
@@ -149,7 +154,7 @@ describe('registering again, renewing, leaving', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const sent = world.road.sent.length
-    expect(await codeOf(agent.register(await world.token()))).toBe('ALREADY_REGISTERED')
+    expect(await getErrorCode(agent.register(await world.token()))).toBe('ALREADY_REGISTERED')
     expect(world.road.sent).toHaveLength(sent)
     expect(agent.status().state).toBe('authorized')
   })
@@ -163,7 +168,7 @@ describe('registering again, renewing, leaving', () => {
     await world.authority.orders.create({ tag: 'HOST', quantity: 9, virtualAccount: 'Branch' })
     const token = await world.token({ virtualAccount: 'Branch' })
     // As the guide has it: without "overwrite", an instance that exists is an error.
-    expect(await codeOf(agent.reregister(token))).toBe('INSTANCE_ALREADY_REGISTERED')
+    expect(await getErrorCode(agent.reregister(token))).toBe('INSTANCE_ALREADY_REGISTERED')
     expect(agent.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'Default' } })
     const status = await agent.reregister(token, { force: true })
     expect(status).toMatchObject({
@@ -185,12 +190,12 @@ describe('registering again, renewing, leaving', () => {
     const before = agent.status().registration.instanceId
     const revoked = await world.token()
     await world.authority.tokens.revoke(revoked)
-    expect(await codeOf(agent.reregister(revoked))).toBe('TOKEN_REVOKED')
+    expect(await getErrorCode(agent.reregister(revoked))).toBe('TOKEN_REVOKED')
     expect(agent.status()).toMatchObject({ state: 'authorized', registration: { instanceId: before } })
     await agent.renewAuthorization()
   })
 
-  it('R-REG-5: deregistering gives every licence back', async () => {
+  it('R-REG-5: deregistering gives every license back', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
@@ -208,22 +213,22 @@ describe('registering again, renewing, leaving', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.road.down = true
-    expect(await codeOf(agent.deregister())).toBe('CONNECTION_REFUSED')
+    expect(await getErrorCode(agent.deregister())).toBe('CONNECTION_REFUSED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'unregistered' } })
     expect(agent.history().some(({ notices }) => notices.includes('AGENT_DEREG_FAILED'))).toBe(true)
     // The stale instance is removed by hand at the authority, or overwritten.
     world.road.down = false
-    expect(await codeOf(agent.register(await world.token()))).toBe('INSTANCE_ALREADY_REGISTERED')
+    expect(await getErrorCode(agent.register(await world.token()))).toBe('INSTANCE_ALREADY_REGISTERED')
     expect((await agent.register(await world.token(), { force: true })).state).toBe('authorized')
   })
 
   it('R-REG-6: not renewed within its year, the registration expires and the evaluation goes on', async () => {
     const agent = await world.open()
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     await agent.register(await world.token())
     const left = agent.status().evaluation.remainingSeconds
     world.road.down = true
-    for (let day = 0; day < 365; day++) await pass(world, agent, DAY)
+    for (let day = 0; day < 365; day++) await advance(world, agent, DAY)
     expect(agent.status()).toMatchObject({
       state: 'evaluation',
       registration: { status: 'expired', failure: { code: 'REGISTRATION_EXPIRED' } },
@@ -235,7 +240,7 @@ describe('registering again, renewing, leaving', () => {
   })
 
   it('R-REG-1: a UDI is unique in a smart account, and free in another', async () => {
-    const other = await makeWorld({ account: 'other.example' })
+    const other = await createTestEnvironment({ account: 'other.example' })
     const product = { pid: 'CWMS-K9', version: '4.0', serial: 'SAME' }
     await (await world.open('a', { product })).register(await world.token())
     await (await other.open('a', { product })).register(await other.token())
@@ -257,11 +262,11 @@ describe('registering again, renewing, leaving', () => {
     const agent = await world.open()
     const token = await world.token({ maxUses: 1 })
     world.road.loseAnswers = true
-    expect(await codeOf(agent.register(token))).toBe('CONNECTION_RESET')
+    expect(await getErrorCode(agent.register(token))).toBe('CONNECTION_RESET')
     expect(agent.status().registration.status).toBe('retrying')
-    expect(await codeOf(agent.register(token))).toBe('CONNECTION_RESET')
+    expect(await getErrorCode(agent.register(token))).toBe('CONNECTION_RESET')
     world.road.loseAnswers = false
-    await pass(world, agent, HOUR)
+    await advance(world, agent, HOUR)
     expect(agent.status().state).toBe('authorized')
     expect(await world.authority.tokens.list()).toMatchObject([{ uses: 1 }])
     expect(await world.authority.instances.list()).toHaveLength(1)
@@ -270,10 +275,10 @@ describe('registering again, renewing, leaving', () => {
   it('an attempt that waits for its turn can be given up', async () => {
     const agent = await world.open()
     world.road.down = true
-    await codeOf(agent.register(await world.token()))
+    await getErrorCode(agent.register(await world.token()))
     expect((await agent.deregister()).registration.status).toBe('unregistered')
     world.road.down = false
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     expect(agent.status().registration.status).toBe('unregistered')
     expect(await world.authority.instances.list()).toEqual([])
   })
@@ -306,7 +311,7 @@ describe('tokens', () => {
       { days: 1, maxUses: 4001 },
       { days: 1, description: 'a\nb' },
     ])
-      expect(await codeOf(world.authority.tokens.create(wrong))).toBe('INVALID_ARGUMENT')
+      expect(await getErrorCode(world.authority.tokens.create(wrong))).toBe('INVALID_ARGUMENT')
     expect(await world.authority.tokens.list()).toHaveLength(1)
   })
 
@@ -320,16 +325,16 @@ describe('tokens', () => {
     expect(await world.authority.tokens.list()).toMatchObject([{ uses: 2, status: 'revoked' }])
     await first.renewAuthorization()
     await second.renewRegistration()
-    expect(await codeOf((await world.open('third')).register(token))).toBe('TOKEN_REVOKED')
+    expect(await getErrorCode((await world.open('third')).register(token))).toBe('TOKEN_REVOKED')
   })
 
-  it('R-TOK-5: an activation key or a licence file is recognised, and refused with what to do instead', async () => {
+  it('R-TOK-5: an activation key or a license file is recognized, and refused with what to do instead', async () => {
     const agent = await world.open()
-    const pak = await agent.register('3901J4FFA0B').catch((thrown: unknown) => thrown)
+    const pak = await agent.register('3901J4FFA0B').catch((error: unknown) => error)
     expect(pak).toMatchObject({ code: 'TOKEN_IS_ACTIVATION_KEY' })
     expect((pak as { remedy: string }).remedy).toMatch(/token/)
     expect(
-      await codeOf(
+      await getErrorCode(
         agent.register('INCREMENT CWMS cisco 4.0 permanent 50 VENDOR_STRING=x HOSTID=ANY SIGN="ABCD"'),
       ),
     ).toBe('TOKEN_IS_LICENSE_FILE')
@@ -340,7 +345,7 @@ describe('tokens', () => {
   it('R-TOK-4: something else altogether is refused before anybody is asked', async () => {
     const agent = await world.open()
     for (const text of ['', '   ', 'hello', 'SLT1.a.b', `${await world.token()}x`])
-      expect(['TOKEN_MALFORMED', 'TOKEN_MISSING']).toContain(await codeOf(agent.register(text)))
+      expect(['TOKEN_MALFORMED', 'TOKEN_MISSING']).toContain(await getErrorCode(agent.register(text)))
     expect(world.road.sent).toEqual([])
   })
 
@@ -367,7 +372,7 @@ describe('tokens', () => {
 })
 
 describe('accounts and pools', () => {
-  it('R-ACC-1, R-ACC-2: licences are of a virtual account, and any of its instances draws on them', async () => {
+  it('R-ACC-1, R-ACC-2: licenses are of a virtual account, and any of its instances draws on them', async () => {
     await world.authority.accounts.addVirtualAccount('Branch')
     await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     const [a, b, c] = [await world.open('a'), await world.open('b'), await world.open('c')]
@@ -387,10 +392,10 @@ describe('accounts and pools', () => {
       { name: 'Default', isDefault: true },
     ])
     await world.authority.accounts.setDefaultVirtualAccount('Branch')
-    expect(await codeOf(world.authority.accounts.removeVirtualAccount('Branch'))).toBe(
+    expect(await getErrorCode(world.authority.accounts.removeVirtualAccount('Branch'))).toBe(
       'VIRTUAL_ACCOUNT_IS_DEFAULT',
     )
-    expect(await codeOf(world.authority.accounts.removeVirtualAccount('Default'))).toBe(
+    expect(await getErrorCode(world.authority.accounts.removeVirtualAccount('Default'))).toBe(
       'VIRTUAL_ACCOUNT_IN_USE',
     )
   })
@@ -405,13 +410,13 @@ describe('accounts and pools', () => {
     await a.renewAuthorization()
     expect([a.status().state, b.status().state]).toEqual(['out-of-compliance', 'out-of-compliance'])
     b.setUsage('HOST', 2)
-    await pass(world, b, MINUTE)
+    await advance(world, b, MINUTE)
     expect(b.status().state).toBe('authorized')
-    await pass(world, a, 12 * HOUR)
+    await advance(world, a, 12 * HOUR)
     expect(a.status().state).toBe('authorized')
   })
 
-  it('R-ACC-4: removing an instance gives its licences back, and the box learns it at its next contact', async () => {
+  it('R-ACC-4: removing an instance gives its licenses back, and the box learns it at its next contact', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
@@ -419,21 +424,21 @@ describe('accounts and pools', () => {
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
     expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 0 }])
-    await pass(world, agent, 30 * DAY)
+    await advance(world, agent, 30 * DAY)
     expect(agent.status()).toMatchObject({
       state: 'evaluation',
       registration: { status: 'failed', failure: { code: 'INSTANCE_REMOVED' } },
     })
   })
 
-  it('R-AUTH-2: a licence for a term counts until its end', async () => {
+  it('R-AUTH-2: a license for a term counts until its end', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 60 })
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
-    await pass(world, agent, 45 * DAY)
+    await advance(world, agent, 45 * DAY)
     expect(agent.status().state).toBe('authorized')
-    await pass(world, agent, 30 * DAY)
+    await advance(world, agent, 30 * DAY)
     expect(agent.status().state).toBe('out-of-compliance')
   })
 })
@@ -447,11 +452,11 @@ describe('what can be asked of an agent', () => {
     for (let count = 1; count <= 50; count++) agent.setUsage('HOST', count)
     await agent.idle()
     expect(world.road.sent).toHaveLength(sent)
-    await pass(world, agent, MINUTE)
+    await advance(world, agent, MINUTE)
     expect(world.road.sent).toHaveLength(sent + 1)
     expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 50 }])
     agent.setUsage('HOST', 50)
-    await pass(world, agent, MINUTE)
+    await advance(world, agent, MINUTE)
     expect(world.road.sent).toHaveLength(sent + 1)
   })
 
@@ -484,7 +489,7 @@ describe('what can be asked of an agent', () => {
       expect(() => agent.transport.set({ kind: 'direct', url })).toThrow(
         expect.objectContaining({ code: 'TRANSPORT_URL_INVALID' }) as Error,
       )
-    expect(await codeOf(agent.trust.install('not a certificate'))).toBe('TRUST_ANCHOR_INVALID')
+    expect(await getErrorCode(agent.trust.install('not a certificate'))).toBe('TRUST_ANCHOR_INVALID')
     expect(JSON.stringify(agent.status())).toBe(before)
   })
 
@@ -493,10 +498,10 @@ describe('what can be asked of an agent', () => {
     await world.authority.orders.create({ tag: 'HOST', quantity: 1 })
     await agent.register(await world.token())
     agent.setUsage('HOST', 2)
-    await pass(world, agent, MINUTE)
+    await advance(world, agent, MINUTE)
     const why = agent.explain()
     expect(why.state).toBe('out-of-compliance')
-    expect(why.because).toMatchObject({
+    expect(why.cause).toMatchObject({
       at: new Date(world.clock.wall()).toISOString(),
       event: 'authorize.accepted',
       from: 'authorized',
@@ -514,6 +519,6 @@ describe('what can be asked of an agent', () => {
       'auth-expired',
       'evaluation',
     ])
-    expect(why.trouble).toEqual([])
+    expect(why.problems).toEqual([])
   })
 })

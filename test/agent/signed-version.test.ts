@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
 import { DAY } from '../../src/core/time.ts'
-import { makeWorld, pass, type World } from '../support/test-environment.ts'
+import { createTestEnvironment, advance, type TestEnvironment } from '../support/test-environment.ts'
 
 const NINETY_DAYS = 90 * 86_400
 
-let world: World
+let world: TestEnvironment
 let agent: SmartAgent
 const product = { pid: 'CWMS-K9', version: '3.0', serial: 'BOX' }
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   agent = await world.open('box', { product })
-  await pass(world, agent, 10 * DAY)
+  await advance(world, agent, 10 * DAY)
 })
 afterEach(() => world.close())
 
@@ -44,7 +44,7 @@ describe('R-EVAL-2: an upgrade to a major version by a command', () => {
     await orderKit()
     await register()
     await agent.upgrade('4.0')
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     const left = remaining()
     expect(left).toBeLessThan(NINETY_DAYS)
     await agent.close()

@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
 /** Only a lost wake-up takes this long: no timer of the agent ever fires here, so nothing else can end a wait. */
 const HANGS_MS = 20_000
 
-let world: World
+let world: TestEnvironment
 let agent: SmartAgent
 /** Made before, so that nothing is awaited between the two calls. */
 let token: string
 beforeEach(async () => {
   // Beats and alarms of the heartbeat would hide a request that nobody carried out.
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] })
-  world = await makeWorld()
+  world = await createTestEnvironment()
   await world.authority.orders.create({ tag: 'HOST', quantity: 100 })
   agent = await world.open('box', { heartbeat: true })
   await agent.register(await world.token())

@@ -1,13 +1,13 @@
 import { createPrivateKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { Exchanges } from '../../src/authority/exchange/exchange-batcher.ts'
-import type { Decided, SignedRequest } from '../../src/authority/exchange/requests.ts'
+import { ExchangeBatcher } from '../../src/authority/exchange/exchange-batcher.ts'
+import type { DecidedRequest, SignedRequest } from '../../src/authority/exchange/requests.ts'
 import { createServer } from '../../src/authority/serving/routes.ts'
 import { LicensingError } from '../../src/core/errors.ts'
-import { DAY, iso, SECOND } from '../../src/core/time.ts'
-import { createRequest, createSelfSigned, generateKey } from '../../src/pki/certificate-generation.ts'
-import { seal } from '../../src/pki/signed-message.ts'
-import { codeOf, makeWorld } from '../support/test-environment.ts'
+import { DAY, toIsoString, SECOND } from '../../src/core/time.ts'
+import { createCsr, createSelfSigned, generateKey } from '../../src/pki/certificate-generation.ts'
+import { signMessage } from '../../src/pki/signed-message.ts'
+import { getErrorCode, createTestEnvironment } from '../support/test-environment.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const ignored = { step: () => undefined }
@@ -23,7 +23,7 @@ beforeAll(async () => {
   privateKey = made.privateKey
   const pem = await generateKey()
   key = createPrivateKey(pem)
-  csr = await createRequest(pem, 'box')
+  csr = await createCsr(pem, 'box')
 })
 
 const envelope = () => ({
@@ -36,7 +36,7 @@ const envelope = () => ({
   trustBundle: 1,
 })
 const authorize = (version: string, deadlineAt?: string | null) =>
-  seal(
+  signMessage(
     {
       ...envelope(),
       type: 'authorize',
@@ -45,10 +45,10 @@ const authorize = (version: string, deadlineAt?: string | null) =>
       lastAnswer: null,
       body: { entitlements: [], version, ...(deadlineAt !== undefined && { deadlineAt }) },
     },
-    { type: 'sla-request+jws', privateKey: privateKey, certificates: [certificate] },
+    { type: 'sla-request+jws', privateKey, certificates: [certificate] },
   )
 const register = (version: string) =>
-  seal(
+  signMessage(
     {
       ...envelope(),
       type: 'register',
@@ -76,7 +76,7 @@ function slowAuthority(each: number) {
   let time = 0
   const batches: string[][] = []
   let release: () => void = () => undefined
-  const exchanges = new Exchanges<null>(
+  const exchanges = new ExchangeBatcher<null>(
     {
       decide: async ({ requests }) => {
         batches.push(requests.map(versionOf))
@@ -84,7 +84,7 @@ function slowAuthority(each: number) {
           release = resolve
         })
         time += each * requests.length
-        const outcomes = requests.map((one): Decided => ({
+        const outcomes = requests.map((one): DecidedRequest => ({
           request: one.request,
           audience: 'x',
           decision: { outcome: 'accepted' },
@@ -112,25 +112,25 @@ const settled = async () => {
 const failureOf = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
     () => null,
-    (thrown: unknown) => thrown,
+    (error: unknown) => error,
   )
 
 describe('exchanges that come while a transaction is written', () => {
   test('are decided together in the next, what matters more first and everybody in their turn', async () => {
     const { exchanges, batches, next } = slowAuthority(1)
-    const near = iso(NOW + DAY)
-    const far = iso(NOW + 60 * DAY)
-    const all = [exchanges.take('authorize', await authorize('first', far), ignored)]
+    const near = toIsoString(NOW + DAY)
+    const far = toIsoString(NOW + 60 * DAY)
+    const all = [exchanges.submit('authorize', await authorize('first', far), ignored)]
     await settled()
     for (let i = 0; i < 100; i++)
-      all.push(exchanges.take('authorize', await authorize(`routine-${i}`, far), ignored))
-    for (let i = 0; i < 30; i++) all.push(exchanges.take('register', await register(`new-${i}`), ignored))
+      all.push(exchanges.submit('authorize', await authorize(`routine-${i}`, far), ignored))
+    for (let i = 0; i < 30; i++) all.push(exchanges.submit('register', await register(`new-${i}`), ignored))
     for (let i = 0; i < 30; i++)
-      all.push(exchanges.take('authorize', await authorize(`near-${i}`, near), ignored))
-    all.push(exchanges.take('authorize', await authorize('without', null), ignored))
+      all.push(exchanges.submit('authorize', await authorize(`near-${i}`, near), ignored))
+    all.push(exchanges.submit('authorize', await authorize('without', null), ignored))
     await settled()
     expect(batches).toEqual([['first']])
-    expect(exchanges.waiting).toBe(162)
+    expect(exchanges.queueLength).toBe(162)
     await next()
     const second = batches[1] ?? []
     expect(second).toHaveLength(64)
@@ -144,7 +144,7 @@ describe('exchanges that come while a transaction is written', () => {
     const third = batches[2] ?? []
     expect(third).toContain('without')
     expect(third.filter((name) => name.startsWith('new'))).toHaveLength(4)
-    while (exchanges.waiting > 0) await next()
+    while (exchanges.queueLength > 0) await next()
     await Promise.all(all)
     expect(batches.flat()).toHaveLength(162)
     expect(new Set(batches.flat()).size).toBe(162)
@@ -152,19 +152,19 @@ describe('exchanges that come while a transaction is written', () => {
 
   test('are sent away early when they could not be answered in time, each with its own time to come back', async () => {
     const { exchanges, next } = slowAuthority(50)
-    const far = iso(NOW + 60 * DAY)
+    const far = toIsoString(NOW + 60 * DAY)
     // Learns that an exchange takes 50 ms.
     const known = await authorize('x', far)
     for (let i = 0; i < 30; i++) {
-      const some = Array.from({ length: 60 }, () => exchanges.take('authorize', known, ignored))
+      const some = Array.from({ length: 60 }, () => exchanges.submit('authorize', known, ignored))
       await settled()
-      while (exchanges.waiting > 0) await next()
+      while (exchanges.queueLength > 0) await next()
       await Promise.all(some)
     }
     const let_in = []
     const away: LicensingError[] = []
     for (let i = 0; i < 120; i++) {
-      const one = exchanges.take('authorize', await authorize('x', far), ignored)
+      const one = exchanges.submit('authorize', await authorize('x', far), ignored)
       const failure = await Promise.race([failureOf(one), settled().then(() => null)])
       if (failure instanceof LicensingError) away.push(failure)
       else let_in.push(one)
@@ -179,19 +179,19 @@ describe('exchanges that come while a transaction is written', () => {
     // Spread over the time that the queue and they themselves need, with room for others.
     expect(Math.min(...back)).toBeGreaterThanOrEqual(4 * SECOND)
     expect(Math.max(...back)).toBeCloseTo(4 * SECOND + back.length * 50 * 1.5, -3)
-    expect(exchanges.underLoad).toBe(true)
+    expect(exchanges.isOverloaded).toBe(true)
     // Those who matter more are let in all the same.
-    exchanges.require('register')
-    const urgent = exchanges.take('authorize', await authorize('near', iso(NOW + DAY)), ignored)
+    exchanges.admit('register')
+    const urgent = exchanges.submit('authorize', await authorize('near', toIsoString(NOW + DAY)), ignored)
     await settled()
-    while (exchanges.waiting > 0) await next()
+    while (exchanges.queueLength > 0) await next()
     await Promise.all([...let_in, urgent])
-    expect(exchanges.underLoad).toBe(false)
+    expect(exchanges.isOverloaded).toBe(false)
   })
 
   test('are not the end of each other: what goes wrong with one undoes that one alone', async () => {
     const tried: string[][] = []
-    const exchanges = new Exchanges<null>(
+    const exchanges = new ExchangeBatcher<null>(
       {
         decide: async ({ requests }) => {
           const names = requests.map(versionOf)
@@ -211,7 +211,7 @@ describe('exchanges that come while a transaction is written', () => {
     )
     const all = await Promise.all(
       ['a', 'b', 'bad', 'worse', 'refused', 'c']
-        .map(async (name) => exchanges.take('register', await register(name), ignored))
+        .map(async (name) => exchanges.submit('register', await register(name), ignored))
         .map(failureOf),
     )
     expect(all.map((one) => (one instanceof LicensingError ? one.code : one))).toEqual([
@@ -227,7 +227,7 @@ describe('exchanges that come while a transaction is written', () => {
 
   test('are not tried one by one where the database is away', async () => {
     let tried = 0
-    const exchanges = new Exchanges<null>(
+    const exchanges = new ExchangeBatcher<null>(
       {
         decide: () => {
           tried++
@@ -238,7 +238,7 @@ describe('exchanges that come while a transaction is written', () => {
     )
     const all = await Promise.all(
       ['a', 'b', 'c']
-        .map(async (name) => exchanges.take('register', await register(name), ignored))
+        .map(async (name) => exchanges.submit('register', await register(name), ignored))
         .map(failureOf),
     )
     expect(all.every((one) => one instanceof LicensingError && one.code === 'DATABASE_UNREACHABLE')).toBe(
@@ -264,7 +264,7 @@ test('over HTTP they are sent away before their body is read, with Retry-After a
       satellites: { isKnown: () => Promise.reject(new Error('it was read')) },
     },
     health: { notReadyReasons: () => Promise.resolve([]) },
-    misbehaviour: () => null,
+    faultInjector: () => null,
     logger: { info: () => undefined, error: () => undefined },
   })
   const answer = await server.inject({ method: 'POST', url: '/smart-agent/v1/authorize', payload: { x: 1 } })
@@ -279,7 +279,7 @@ test('over HTTP they are sent away before their body is read, with Retry-After a
 test('an authority that is slow sends away who would wait too long, and its observer sees them', async () => {
   let slow: () => void = () => undefined
   const ends: (string | null)[] = []
-  const world = await makeWorld({
+  const world = await createTestEnvironment({
     observe: {
       exchange: () => ({
         traceId: null,
@@ -297,7 +297,7 @@ test('an authority that is slow sends away who would wait too long, and its obse
   const crowd = (size: number) =>
     Promise.all(
       Array.from({ length: size }, () =>
-        codeOf(world.authority.operations.endpoint.handle('register', JSON.parse(body))),
+        getErrorCode(world.authority.operations.endpoint.handle('register', JSON.parse(body))),
       ),
     )
   slow = () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DATA_VERSION } from '../../src/authority/store/migrations/index.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 import { runOnTerminal } from '../support/terminal.ts'
 
 const PASSPHRASE = 'correct horse bättery'
@@ -16,7 +16,7 @@ const decrypt = async (from: string, to: string, passphrase = PASSPHRASE) =>
   runOnTerminal(['age', '--decrypt', '--output', path(to), path(from)], [passphrase])
 
 beforeAll(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.initAuthority()
   await programs.order(7)
   writeFileSync(path('passphrase'), `${PASSPHRASE}\n`)
@@ -67,7 +67,7 @@ describe('a backup', () => {
       ...place,
       ...['restore', path('backup.age'), '--passphrase-file', path('another'), '--json'],
     ])
-    expect(errorOf(refused)).toMatchObject({
+    expect(parseError(refused)).toMatchObject({
       code: 'BACKUP_UNREADABLE',
       message: 'The backup cannot be opened.',
     })
@@ -105,7 +105,7 @@ describe('the exported key of the root', () => {
   it('is told from a backup under the same passphrase', async () => {
     const rotate = ['trust', 'rotate', 'issuing-ca', ...passphraseFile(), '--json']
     const refused = await programs.authority([...rotate, '--root-key', path('backup.age')])
-    expect(errorOf(refused).code).toBe('ROOT_KEY_UNREADABLE')
+    expect(parseError(refused).code).toBe('ROOT_KEY_UNREADABLE')
     await programs.good(programs.authority([...rotate, '--root-key', path('root.age')]))
   })
 })

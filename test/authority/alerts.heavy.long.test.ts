@@ -10,27 +10,31 @@ import {
   type AlertType,
   restoreAuthority,
 } from '../../src/authority/index.ts'
-import { bySeverity } from '../../src/authority/alerts/alerts.ts'
-import { DAY, iso, MINUTE } from '../../src/core/time.ts'
-import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
-import { makeReceiver } from '../support/receiver.ts'
-import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { inStored } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { sortBySeverity } from '../../src/authority/alerts/alerts.ts'
+import { DAY, toIsoString, MINUTE } from '../../src/core/time.ts'
+import { encodeRequestCode } from '../../src/protocol/offline-codes.ts'
+import { createReceiver } from '../support/receiver.ts'
+import {
+  exchangeByFile,
+  createSatelliteEnvironment,
+  type SatelliteEnvironment,
+} from '../support/satellite.ts'
+import { runStored } from '../support/stored.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 const typesOf = (alerts: readonly AlertDocument[]) =>
   alerts.map(({ severity, type }) => `${severity} ${type}`)
-const later = (clock: World['clock'], days: number) => iso(clock.wall() + days * DAY)
+const later = (clock: TestEnvironment['clock'], days: number) => toIsoString(clock.wall() + days * DAY)
 
 describe('the alerts of a manager', () => {
-  let world: World
+  let world: TestEnvironment
   let authority: Authority
   beforeEach(async () => {
-    world = await makeWorld()
+    world = await createTestEnvironment()
     authority = world.authority
   })
   afterEach(() => world.close())
@@ -53,7 +57,7 @@ describe('the alerts of a manager', () => {
 
   it('R-ACC-7, R-ACC-8: an agreement that is not accepted, until it is', async () => {
     const agreement = (at: number | null) =>
-      inStored(join(world.directory, 'authority'), 'update accounts set agreement_at = ?', at)
+      runStored(join(world.directory, 'authority'), 'update accounts set agreement_at = ?', at)
     await agreement(null)
     expect(await alerts()).toMatchObject([
       { type: 'agreement-pending', severity: 'major', source: 'acme.example', virtualAccount: null },
@@ -62,7 +66,7 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7, R-AUTH-2: too few licences, until enough are ordered, transferred or given back', async () => {
+  it('R-ACC-7, R-AUTH-2: too few licenses, until enough are ordered, transferred or given back', async () => {
     await authority.accounts.addVirtualAccount('East')
     await authority.orders.create({ tag: 'HOST', quantity: 5 })
     const agent = await registered()
@@ -125,7 +129,7 @@ describe('the alerts of a manager', () => {
     world.clock.advance(31 * DAY)
     expect(typesOf(await alerts('Default'))).toEqual(['major licenses-expired'])
     expect(typesOf(await alerts('East'))).toContain('minor instance-failed-to-connect')
-    expect(await codeOf(alerts('West'))).toBe('NOT_FOUND')
+    expect(await getErrorCode(alerts('West'))).toBe('NOT_FOUND')
   })
 
   it('R-ACC-7: one smart account is not told of another', async () => {
@@ -159,7 +163,7 @@ describe('the alerts of a manager', () => {
         source: 'CWMS-K9:QUIET',
         virtualAccount: 'Default',
         instanceId: instanceOf(agent),
-        actionDue: iso(end),
+        actionDue: toIsoString(end),
       },
     ])
     world.clock.advance(60 * DAY - 5 * MINUTE - 2)
@@ -206,16 +210,16 @@ describe('the alerts of a manager', () => {
     const clone = await world.open('clone', { product })
     await box.renewAuthorization()
     expect(await alerts()).toEqual([])
-    expect(await codeOf(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
+    expect(await getErrorCode(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
     world.clock.advance(MINUTE)
-    expect(await codeOf(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
+    expect(await getErrorCode(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
     expect(await alerts()).toMatchObject([
       {
         severity: 'major',
         type: 'instance-diverged',
         source: 'CWMS-K9:BOX',
         instanceId: instanceOf(box),
-        message: expect.stringContaining(iso(world.clock.wall())) as string,
+        message: expect.stringContaining(toIsoString(world.clock.wall())) as string,
       },
     ])
     await clone.register(await world.token(), { force: true })
@@ -223,7 +227,7 @@ describe('the alerts of a manager', () => {
     // The same registration asked for again, with another token, is one since.
     const [instance] = await authority.instances.list()
     const tell = (type: string) =>
-      inStored(
+      runStored(
         join(world.directory, 'authority'),
         `insert into events (at, account_id, instance_id, type, severity, message)
          select 0, account_id, id, ?, 'major', '' from instances where id = ?`,
@@ -262,7 +266,7 @@ describe('the alerts of a manager', () => {
   })
 
   it('R-ACC-7, R-ACC-6: a term is replaced by as many that were bought since and last longer, and by no others', async () => {
-    // Bought with it, for ever: more licences, and no new term of those that end.
+    // Bought with it, for ever: more licenses, and no new term of those that end.
     await authority.orders.create({ tag: 'HOST', quantity: 50 })
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
     const due = later(world.clock, 100)
@@ -350,7 +354,7 @@ describe('the alerts of a manager', () => {
       url: 'smtp://127.0.0.1:1',
     })
     expect(await types()).toEqual(['minor order-without-account'])
-    expect(await codeOf(authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
+    expect(await getErrorCode(authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
     expect((await alerts()).at(-1)).toMatchObject({
       type: 'mail-not-sent',
       message: '1 waiting to be sent: The mail could not be sent (ESOCKET).',
@@ -378,7 +382,7 @@ describe('the alerts of a manager', () => {
     for (let i = 0; i < 31; i++) {
       const udi = { pid: 'CWMS-K9', serial: `SN${i}`, version: '4.0' }
       const boxKey = Uint8Array.from({ length: 32 }, () => i + 9)
-      const request = writeRequestCode({ udi, number: 1, boxKey })
+      const request = encodeRequestCode({ udi, number: 1, deviceKey: boxKey })
       expect(await alerts()).toEqual([])
       ids.push((await authority.reservations.reserve({ request, licenses: { HOST: 1 } })).instanceId)
     }
@@ -390,7 +394,7 @@ describe('the alerts of a manager', () => {
   })
 
   it('R-ACC-7: webhooks whose messages are dead, until they were sent again, and reports that could not be written', async () => {
-    const receiver = await makeReceiver()
+    const receiver = await createReceiver()
     const { id } = await authority.operations.webhooks.add({ url: receiver.url, types: ['TOKEN_CREATED'] })
     receiver.answer = (response) => response.writeHead(410).end()
     await world.token()
@@ -409,21 +413,21 @@ describe('the alerts of a manager', () => {
     rmSync(folder, { recursive: true })
     writeFileSync(folder, 'in the way')
     world.clock.advance(DAY)
-    await authority.operations.schedules.beat()
+    await authority.operations.schedules.runDue()
     expect(await types()).toEqual(['minor report-not-made'])
     rmSync(folder)
     world.clock.advance(DAY)
-    await authority.operations.schedules.beat()
+    await authority.operations.schedules.runDue()
     expect(await alerts()).toEqual([])
   })
 })
 
 describe('the alerts of a satellite and of its manager', () => {
-  let world: SatelliteWorld
+  let world: SatelliteEnvironment
   let manager: Authority
   let satellite: Authority
   beforeEach(async () => {
-    world = await makeSatelliteWorld()
+    world = await createSatelliteEnvironment()
     manager = world.manager
     satellite = await world.addSatellite('branch')
   })
@@ -447,12 +451,12 @@ describe('the alerts of a satellite and of its manager', () => {
     expect(await manager.operations.alerts.list({ virtualAccount: 'Annex' })).toMatchObject([
       { virtualAccount: 'Annex' },
     ])
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await both()).toEqual(none)
   })
 
-  it('R-ACC-7, R-SAT-4: overdue, then close to its deadline, then expired, on both sides, until it synchronises', async () => {
-    await carry(manager, satellite)
+  it('R-ACC-7, R-SAT-4: overdue, then close to its deadline, then expired, on both sides, until it synchronizes', async () => {
+    await exchangeByFile(manager, satellite)
     const restricted = later(world.clock, 90)
     const said: string[] = []
     for (let day = 0; day <= 91; day++) {
@@ -471,48 +475,48 @@ describe('the alerts of a satellite and of its manager', () => {
       expect(await side.operations.alerts.list()).toMatchObject([
         { satellite: 'branch', actionDue: restricted },
       ])
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await both()).toEqual(none)
   })
 
   it('R-ACC-7: a satellite whose days are few is not always about to end', async () => {
-    await manager.satellites.set('branch', { warnDays: 8, restrictDays: 20, credentialDays: 14 })
-    await carry(manager, satellite)
+    await manager.satellites.configure('branch', { warnDays: 8, restrictDays: 20, credentialDays: 14 })
+    await exchangeByFile(manager, satellite)
     expect(await both()).toEqual(none)
     world.clock.advance(7 * DAY)
     expect(await both()).toEqual([['minor sync-credential-ending'], ['minor sync-credential-ending']])
     world.clock.advance(7 * DAY)
     const deadline = ['major sync-credential-ending', 'major satellite-sync-deadline']
     expect(await both()).toEqual([deadline, deadline])
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await both()).toEqual(none)
   })
 
   it('R-ACC-7: removed at its manager, which the satellite hears', async () => {
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     await manager.satellites.remove('branch')
     expect(await both()).toEqual(none)
     await satellite.sync.setManager({ kind: 'direct', url: 'https://manager.test' })
-    await codeOf(satellite.sync.now())
+    await getErrorCode(satellite.sync.run())
     expect(await both()).toEqual([[], ['major satellite-removed']])
   })
 
-  it('R-ACC-7: restored, until it has synchronised', async () => {
-    await carry(manager, satellite)
+  it('R-ACC-7: restored, until it has synchronized', async () => {
+    await exchangeByFile(manager, satellite)
     const backup = await satellite.operations.backups.create('a long passphrase')
     await satellite.close()
     const dataDir = join(world.directory, 'restored')
     await restoreAuthority({ dataDir, backup, passphrase: 'a long passphrase', clock: world.clock })
     satellite = await world.openSatellite('restored')
     expect(await both()).toEqual([[], ['major satellite-in-doubt']])
-    await carry(manager, satellite)
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await both()).toEqual(none)
   })
 
   it('R-ACC-7: its boxes are its own to look after; what its pools lack, and what it has reserved, both see', async () => {
     await manager.orders.create({ tag: 'HOST', quantity: 4, termDays: 100, virtualAccount: 'BRANCH' })
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
@@ -520,13 +524,13 @@ describe('the alerts of a satellite and of its manager', () => {
     const agent = await world.box(() => satellite, 'box')
     agent.setUsage('HOST', 2)
     await agent.register((await satellite.tokens.create({ days: 5 })).token)
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await manager.operations.alerts.list()).toMatchObject([
       { type: 'insufficient-licenses', virtualAccount: 'BRANCH', satellite: 'branch' },
     ])
     expect(typesOf(await satellite.operations.alerts.list())).toEqual(['major insufficient-licenses'])
     world.clock.advance(35 * DAY)
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(typesOf(await satellite.operations.alerts.list())).toContain('minor instance-failed-to-connect')
     expect(typesOf(await manager.operations.alerts.list())).not.toContain('minor instance-failed-to-connect')
     world.clock.advance(66 * DAY)
@@ -543,10 +547,10 @@ describe('the alerts of a satellite and of its manager', () => {
       )
   })
 
-  it('R-ACC-7: a box that is here and at its satellite, with licences reserved for it, until one of both ends', async () => {
+  it('R-ACC-7: a box that is here and at its satellite, with licenses reserved for it, until one of both ends', async () => {
     await manager.orders.create({ tag: 'HOST', quantity: 9 })
     await manager.orders.create({ tag: 'HOST', quantity: 4, virtualAccount: 'BRANCH' })
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     await satellite.reservations.enable()
     const twin = await world.box(() => manager, 'twin')
     await twin.register((await manager.tokens.create({ days: 5 })).token)
@@ -556,7 +560,7 @@ describe('the alerts of a satellite and of its manager', () => {
     const request = await sealed.reservation.request()
     await satellite.reservations.reserve({ request, licenses: { HOST: 1 } })
     expect(typesOf(await manager.operations.alerts.list())).toEqual([])
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await manager.operations.alerts.list()).toMatchObject([
       {
         severity: 'major',
@@ -576,7 +580,7 @@ describe('the alerts of a satellite and of its manager', () => {
 describe('alerts', () => {
   const alert = fc.record({
     severity: fc.constantFrom('major', 'minor', 'informational'),
-    actionDue: fc.option(fc.integer({ min: 0, max: 5 }).map((day) => iso(day * DAY))),
+    actionDue: fc.option(fc.integer({ min: 0, max: 5 }).map((day) => toIsoString(day * DAY))),
     message: fc.string({ maxLength: 3 }),
   })
   const whole = (one: object) =>
@@ -586,7 +590,7 @@ describe('alerts', () => {
     const rank = { major: 0, minor: 1, informational: 2 }
     fc.assert(
       fc.property(fc.array(alert), (some) => {
-        const sorted = bySeverity(some.map(whole))
+        const sorted = sortBySeverity(some.map(whole))
         for (const [i, next] of sorted.slice(1).entries()) {
           const one = sorted[i] ?? next
           const keys = ({ severity, actionDue, message }: AlertDocument) =>
@@ -596,7 +600,7 @@ describe('alerts', () => {
           if (first !== undefined) expect((a[first] ?? '') < (b[first] ?? '')).toBe(true)
         }
         expect(
-          bySeverity([...sorted].reverse())
+          sortBySeverity([...sorted].reverse())
             .map((one) => JSON.stringify(one))
             .sort(),
         ).toEqual(sorted.map((one) => JSON.stringify(one)).sort())

@@ -4,13 +4,13 @@ import { MAX_DENIALS_PER_DAY, RETENTION } from '../../src/authority/audit/audit-
 import { verifyAuditExport } from '../../src/authority/audit/audit-service.ts'
 import { appendToChain, type ChainPosition, GENESIS_POSITION } from '../../src/authority/audit/hash-chain.ts'
 import { DAY } from '../../src/core/time.ts'
-import { openStored, type Row, type Stored } from '../support/stored.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
+import { openStored, type Row, type StoredDatabase } from '../support/stored.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
-let world: World
-let database: Stored
+let world: TestEnvironment
+let database: StoredDatabase
 beforeAll(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   database = await openStored(join(world.directory, 'authority'))
 })
 afterAll(async () => {

@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { entryHash } from '../../src/authority/audit/hash-chain.ts'
+import { hashEntry } from '../../src/authority/audit/hash-chain.ts'
 import { verifyAuditExport } from '../../src/authority/audit/audit-service.ts'
 import { DAY } from '../../src/core/time.ts'
-import { openStored, type Row, type Stored, type Value } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+import { openStored, type Row, type StoredDatabase, type Value } from '../support/stored.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
-let world: World
-let database: Stored
+let world: TestEnvironment
+let database: StoredDatabase
 let rows: Row[]
 let end: Row[]
 let kept: string
@@ -43,7 +43,7 @@ const write = async (table: string, written: Row[]) => {
 const signedCheckpoints = () => database.run('select * from audit_checkpoints')
 
 beforeAll(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   database = await openStored(join(world.directory, 'authority'))
   for (let i = 0; i < 12; i++) {
     world.clock.advance(1000)
@@ -117,7 +117,7 @@ describe('the audit record', () => {
           for (const field of fields) [row[field], other[field]] = [other[field]!, row[field]!]
         }
         await write('audit', altered)
-        expect(await codeOf(world.authority.security.audit.verify())).toBe('AUDIT_BROKEN')
+        expect(await getErrorCode(world.authority.security.audit.verify())).toBe('AUDIT_BROKEN')
       }),
       { numRuns: 150 },
     )
@@ -144,8 +144,8 @@ describe('the audit record', () => {
   it('finds a record that was rewritten as a whole by a checkpoint, also by one that was kept elsewhere only', async () => {
     let previous = 'genesis'
     for (const row of rows) {
-      const rewritten = { ...row, previous, subject: 'nothing' } as never as Parameters<typeof entryHash>[0]
-      previous = entryHash(rewritten)
+      const rewritten = { ...row, previous, subject: 'nothing' } as never as Parameters<typeof hashEntry>[0]
+      previous = hashEntry(rewritten)
       await database.run(
         'update audit set previous = ?, subject = ?, hash = ? where number = ?',
         ...[rewritten.previous, rewritten.subject, previous, row.number],
@@ -155,8 +155,8 @@ describe('the audit record', () => {
     await expect(world.authority.security.audit.verify()).rejects.toThrow(/signed checkpoint/)
     const signed = await signedCheckpoints()
     await write('audit_checkpoints', [])
-    expect(await codeOf(world.authority.security.audit.verify())).toBe('no error')
-    expect(await codeOf(world.authority.security.audit.verify([kept]))).toBe('AUDIT_BROKEN')
+    expect(await getErrorCode(world.authority.security.audit.verify())).toBe('no error')
+    expect(await getErrorCode(world.authority.security.audit.verify([kept]))).toBe('AUDIT_BROKEN')
     await write('audit_checkpoints', signed)
   })
 
@@ -174,7 +174,7 @@ describe('the audit record', () => {
     })
     // An export made now has a signed checkpoint that begins there.
     const cut = await lines()
-    expect(await codeOf(verifyAuditExport(cut, world.authority.trustAnchor()))).toBe('AUDIT_BROKEN')
+    expect(await getErrorCode(verifyAuditExport(cut, world.authority.trustAnchor()))).toBe('AUDIT_BROKEN')
   })
 
   it('finds a record whose end was cut off by a checkpoint, and refuses a checkpoint that was altered', async () => {
@@ -185,21 +185,23 @@ describe('the audit record', () => {
       /entries 4 to \d+ are missing/,
     )
     expect(
-      await codeOf(world.authority.security.audit.verify([kept.replace('Entries to:', 'Entries to: ')])),
+      await getErrorCode(
+        world.authority.security.audit.verify([kept.replace('Entries to:', 'Entries to: ')]),
+      ),
     ).toBe('SIGNED_FILE_ALTERED')
   })
 
   it('signs a checkpoint once a day while there is something new', async () => {
     const count = async () => (await signedCheckpoints()).length
     const before = await count()
-    await world.authority.security.audit.beat()
+    await world.authority.security.audit.runDue()
     expect(await count()).toBe(before)
     world.clock.advance(DAY)
-    await world.authority.security.audit.beat()
+    await world.authority.security.audit.runDue()
     expect(await count()).toBe(before)
     await world.authority.security.audit.record(entry(100))
-    await world.authority.security.audit.beat()
-    await world.authority.security.audit.beat()
+    await world.authority.security.audit.runDue()
+    await world.authority.security.audit.runDue()
     expect(await count()).toBe(before + 1)
     await database.run('delete from audit_checkpoints where at = (select max(at) from audit_checkpoints)')
   })
@@ -207,8 +209,8 @@ describe('the audit record', () => {
   it('verifies an export by itself, and finds any change of its lines', async () => {
     const trust = world.authority.trustAnchor()
     expect(await verifyAuditExport(exportedLines, trust, [kept])).toMatchObject({ from: 1, to: 12 })
-    const other = await makeWorld()
-    expect(await codeOf(verifyAuditExport(exportedLines, other.authority.trustAnchor()))).toBe(
+    const other = await createTestEnvironment()
+    expect(await getErrorCode(verifyAuditExport(exportedLines, other.authority.trustAnchor()))).toBe(
       'SIGNED_FILE_UNTRUSTED',
     )
     await other.close()
@@ -223,7 +225,9 @@ describe('the audit record', () => {
         fc.pre(altered.join() !== exportedLines.join())
         // The name of the account in the first line is the checkpoint's to say, in words.
         fc.pre(!(how === 'change' && i === 0))
-        expect(await codeOf(verifyAuditExport(altered, trust))).toMatch(/^(AUDIT_BROKEN|SIGNED_FILE_\w+)$/)
+        expect(await getErrorCode(verifyAuditExport(altered, trust))).toMatch(
+          /^(AUDIT_BROKEN|SIGNED_FILE_\w+)$/,
+        )
       }),
       { numRuns: 150 },
     )

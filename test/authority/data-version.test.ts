@@ -7,8 +7,8 @@ import { Authority } from '../../src/authority/index.ts'
 import { MIGRATIONS } from '../../src/authority/store/migrations/index.ts'
 import { AuthorityStore } from '../../src/authority/store/store.ts'
 import { Database } from '../../src/storage/sqlite.ts'
-import { layAuthority } from '../support/golden.ts'
-import { codeOf } from '../support/test-environment.ts'
+import { createGoldenAuthority } from '../support/golden.ts'
+import { getErrorCode } from '../support/test-environment.ts'
 
 let directory: string
 beforeEach(() => {
@@ -48,15 +48,15 @@ describe('the data version of an authority', () => {
     ],
     ['with a migration of another name', `update schema_migrations set name = '0001-first'`],
   ])('refuses a development state %s, and changes nothing', async (_, statements) => {
-    const dataDir = layAuthority(directory)
+    const dataDir = createGoldenAuthority(directory)
     alter(dataDir, statements)
     const before = contents(dataDir)
-    expect(await codeOf(Authority.open({ dataDir }))).toBe('DATA_VERSION_UNSUPPORTED')
+    expect(await getErrorCode(Authority.open({ dataDir }))).toBe('DATA_VERSION_UNSUPPORTED')
     expect(contents(dataDir)).toEqual(before)
   })
 
   it('refuses a newer version, and changes nothing', async () => {
-    const dataDir = layAuthority(directory)
+    const dataDir = createGoldenAuthority(directory)
     alter(
       dataDir,
       `insert into schema_migrations values ('0002-next.000000000000', '2027-01-01T00:00:00.000Z')`,

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:tls'
 import { describe, it } from 'vitest'
-import { makePrograms } from '../support/programs.ts'
+import { createPrograms } from '../support/programs.ts'
 
 describe('a clock 200,000 times too fast', () => {
   it('does not end a connection that is used', async () => {
-    const other = makePrograms()
+    const other = createPrograms()
     try {
       await other.initAuthority()
       const server = await other.serveAuthority(0, { time: '+0 x200000' })

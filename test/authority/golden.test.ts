@@ -6,9 +6,9 @@ import { SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/virtual-clock.ts'
-import { layAuthority, writeGolden } from '../support/golden.ts'
-import { heartbeatOfRun } from '../support/heartbeat.ts'
-import { makeWorld } from '../support/test-environment.ts'
+import { createGoldenAuthority, writeGolden } from '../support/golden.ts'
+import { isHeartbeatOn } from '../support/heartbeat.ts'
+import { createTestEnvironment } from '../support/test-environment.ts'
 
 let directory: string
 beforeAll(() => {
@@ -21,7 +21,7 @@ afterAll(() => {
 // Run once for each new data version, before its release: WRITE_GOLDEN=1 npx vitest run --project quick test/authority/golden.test.ts
 if (process.env.WRITE_GOLDEN === '1')
   it('writes the golden files of this data version', async () => {
-    const world = await makeWorld()
+    const world = await createTestEnvironment()
     const { authority } = world
     await authority.orders.create({ tag: 'HOST', quantity: 10 })
     const { token } = await authority.tokens.create({ days: 365, description: 'golden' })
@@ -43,7 +43,7 @@ if (process.env.WRITE_GOLDEN === '1')
 
 describe('an authority of data version 1', () => {
   it('opens, shows what it had, and registers another device', async () => {
-    const dataDir = layAuthority(directory)
+    const dataDir = createGoldenAuthority(directory)
     const clock = new VirtualClock()
     clock.advance(DAY)
     const authority = await Authority.open({ dataDir, clock })
@@ -62,7 +62,7 @@ describe('an authority of data version 1', () => {
       trust: authority.trustAnchor(),
       transport: { kind: 'direct', url: 'https://authority.test' },
       clock,
-      heartbeat: heartbeatOfRun(),
+      heartbeat: isHeartbeatOn(),
       createTransport: () => ({
         post: async (path, body) =>
           JSON.stringify(

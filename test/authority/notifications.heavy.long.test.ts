@@ -2,20 +2,20 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { actingAs } from '../../src/authority/events/actor.ts'
-import { eventLines } from '../../src/authority/events/event-export.ts'
+import { runAs } from '../../src/authority/events/actor.ts'
+import { exportEvents } from '../../src/authority/events/event-export.ts'
 import type { Authority } from '../../src/authority/index.ts'
 import { DAY, HOUR, MINUTE } from '../../src/core/time.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
-let world: World
+let world: TestEnvironment
 let authority: Authority
 let folder: string
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   authority = world.authority
   folder = mkdtempSync(join(tmpdir(), 'sla-mail-'))
   await authority.operations.mail.configure({ kind: 'folder', from: 'licensing@vendor.example', folder })
@@ -30,8 +30,8 @@ beforeEach(() => {
   seen = 0
 })
 async function mails(): Promise<{ to: string; subject: string; text: string }[]> {
-  await authority.operations.notifications.beat()
-  await authority.operations.schedules.beat()
+  await authority.operations.notifications.runDue()
+  await authority.operations.schedules.runDue()
   await authority.operations.mail.send()
   const files = readdirSync(folder).sort((a, b) => parseInt(a) - parseInt(b))
   const fresh = files.slice(seen)
@@ -124,7 +124,7 @@ describe('R-ACC-7: e-mail notifications', () => {
     await authority.operations.notifications.list(where)
   })
 
-  it('licences that end are told so many days before, once for each, in one mail, and at the end', async () => {
+  it('licenses that end are told so many days before, once for each, in one mail, and at the end', async () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, expiring: [90, 30] })
     await authority.operations.notifications.set({
       ...nothing,
@@ -133,16 +133,16 @@ describe('R-ACC-7: e-mail notifications', () => {
     })
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
     await authority.orders.create({ tag: 'SYS-XL', quantity: 1, termDays: 100 })
-    const told: string[] = []
+    const sentTexts: string[] = []
     for (let day = 0; day <= 101; day++) {
       for (const { to, subject, text } of await mails()) {
-        told.push(`${day} ${to} ${subject}`)
+        sentTexts.push(`${day} ${to} ${subject}`)
         expect(text).toMatch(/5 of HOST in Default [\s\S]*1 of SYS-XL in Default/)
       }
       world.clock.advance(DAY)
     }
     const subject = 'Expiring licenses of acme.example: 2'
-    expect(told).toEqual([
+    expect(sentTexts).toEqual([
       `10 ${ANN} ${subject}`,
       `40 bob@eu.acme.example ${subject}`,
       `70 ${ANN} ${subject}`,
@@ -155,7 +155,7 @@ describe('R-ACC-7: e-mail notifications', () => {
 
   it('a Daily Event Summary counts and lists the events of a day, says who did them, and is silent without any', async () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, daily: true })
-    await actingAs({ kind: 'user', name: 'eve' }, () => authority.accounts.addVirtualAccount('East'))
+    await runAs({ kind: 'user', name: 'eve' }, () => authority.accounts.addVirtualAccount('East'))
     await registered('box', 7)
     world.clock.advance(2 * DAY)
     const [summary, ...more] = await mails()
@@ -169,7 +169,7 @@ describe('R-ACC-7: e-mail notifications', () => {
 
   it('go to addresses of the domain of the smart account, or below it, and to no others', async () => {
     const set = (recipient: string) =>
-      codeOf(authority.operations.notifications.set({ ...nothing, recipient, daily: true }))
+      getErrorCode(authority.operations.notifications.set({ ...nothing, recipient, daily: true }))
     expect(await set('ann@acme.example')).toBe('no error')
     expect(await set('ann@EU.Acme.example')).toBe('no error')
     for (const other of [
@@ -180,11 +180,13 @@ describe('R-ACC-7: e-mail notifications', () => {
     ])
       expect(await set(other)).toMatch(/RECIPIENT_REFUSED|INVALID_ARGUMENT/)
     expect(await set('acme.example')).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(authority.operations.notifications.set({ ...nothing, recipient: ANN }))).toBe(
+    expect(await getErrorCode(authority.operations.notifications.set({ ...nothing, recipient: ANN }))).toBe(
       'INVALID_ARGUMENT',
     )
     expect(
-      await codeOf(authority.operations.notifications.set({ ...nothing, recipient: ANN, expiring: [45] })),
+      await getErrorCode(
+        authority.operations.notifications.set({ ...nothing, recipient: ANN, expiring: [45] }),
+      ),
     ).toBe('INVALID_ARGUMENT')
     expect(await authority.operations.notifications.list()).toHaveLength(2)
   })
@@ -204,7 +206,7 @@ describe('R-ACC-7: e-mail notifications', () => {
     await registered('box', 7)
     await authority.operations.notifications.remove(id)
     expect(await mails()).toEqual([])
-    expect(await codeOf(authority.operations.notifications.remove(id))).toBe('NOT_FOUND')
+    expect(await getErrorCode(authority.operations.notifications.remove(id))).toBe('NOT_FOUND')
   })
 })
 
@@ -247,7 +249,7 @@ describe('R-ACC-7: scheduled reports', () => {
     const file = join(reports, 'file')
     writeFileSync(file, '')
     expect(
-      await codeOf(
+      await getErrorCode(
         authority.operations.schedules.add({
           kind: 'usage',
           every: 'day',
@@ -257,8 +259,8 @@ describe('R-ACC-7: scheduled reports', () => {
       ),
     ).toBe('FILE_UNWRITABLE')
     world.clock.advance(8 * DAY)
-    expect(await authority.operations.schedules.beat()).toBe(2)
-    expect(await authority.operations.schedules.beat()).toBe(0)
+    expect(await authority.operations.schedules.runDue()).toBe(2)
+    expect(await authority.operations.schedules.runDue()).toBe(0)
     const names = readdirSync(reports).sort()
     expect(names.map((name) => name.replace(/\d{4}-\d\d-\d\dT\d\d/, 'WHEN'))).toEqual([
       'audit-checkpoint-acme.example-WHEN.txt',
@@ -266,11 +268,11 @@ describe('R-ACC-7: scheduled reports', () => {
       'usage-acme.example-WHEN.csv',
     ])
     const checkpoint = readFileSync(join(reports, names[0]!), 'utf8')
-    expect(await codeOf(authority.security.audit.verify([checkpoint]))).toBe('no error')
+    expect(await getErrorCode(authority.security.audit.verify([checkpoint]))).toBe('no error')
     const [first] = await authority.operations.schedules.list()
     await authority.operations.schedules.remove(first!.id)
     expect(await authority.operations.schedules.list()).toHaveLength(1)
-    expect(await codeOf(authority.operations.schedules.remove(first!.id))).toBe('NOT_FOUND')
+    expect(await getErrorCode(authority.operations.schedules.remove(first!.id))).toBe('NOT_FOUND')
   })
 
   it('are due at their hour of each day, each Monday, each first of a month', async () => {
@@ -291,7 +293,7 @@ describe('R-ACC-7: scheduled reports', () => {
   it('go to the domain of the smart account only', async () => {
     const to = { recipient: 'ann@evil.example' }
     expect(
-      await codeOf(authority.operations.schedules.add({ kind: 'usage', every: 'day', hour: 0, to })),
+      await getErrorCode(authority.operations.schedules.add({ kind: 'usage', every: 'day', hour: 0, to })),
     ).toBe('RECIPIENT_REFUSED')
   })
 })
@@ -299,9 +301,9 @@ describe('R-ACC-7: scheduled reports', () => {
 describe('R-ACC-7: the event log as a file', () => {
   it('says who did what, and nobody of what time brought while they did it', async () => {
     const eve = { kind: 'user', name: 'eve' } as const
-    await actingAs(eve, () => authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 }))
+    await runAs(eve, () => authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 }))
     world.clock.advance(20 * DAY)
-    const events = await actingAs(eve, () => authority.operations.events.list())
+    const events = await runAs(eve, () => authority.operations.events.list())
     expect(events.slice(-2).map(({ type, who }) => [type, who])).toEqual([
       ['LICENSES_ORDERED', 'eve'],
       ['LICENSES_EXPIRING', null],
@@ -309,7 +311,7 @@ describe('R-ACC-7: the event log as a file', () => {
   })
 
   it('has every entry once, in pages, with who did it, within the time that was asked for', async () => {
-    await actingAs({ kind: 'command-line', name: 'root' }, () =>
+    await runAs({ kind: 'command-line', name: 'root' }, () =>
       authority.accounts.addVirtualAccount('East, "far"'),
     )
     for (let i = 0; i < 1200; i++) {
@@ -318,7 +320,7 @@ describe('R-ACC-7: the event log as a file', () => {
     }
     const text = async (format: 'csv' | 'jsonl', filter = {}) => {
       let all = ''
-      for await (const part of eventLines(authority.operations.events.export(filter), format)) all += part
+      for await (const part of exportEvents(authority.operations.events.export(filter), format)) all += part
       return all
     }
     const events = await authority.operations.events.list({ limit: 5000 })

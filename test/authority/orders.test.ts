@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { conferencingProfile } from '../../src/conferencing/profile.ts'
-import { allStored } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+import { readAllStored } from '../support/stored.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
 const DAY = 86_400_000
 
-let world: World
+let world: TestEnvironment
 let directory: string
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   directory = mkdtempSync(join(tmpdir(), 'sla-mail-'))
 })
 afterEach(async () => {
@@ -54,7 +54,7 @@ describe('orders', () => {
     await world.authority.orders.create({ sku: 'CWMS-USRUG-K9', quantity: 3 })
     await world.authority.orders.create({ tag: 'HOST', quantity: 4 })
     expect((await world.authority.licenses.list())[0]).toMatchObject({ tag: 'HOST', quantity: 7 })
-    const order = (wanted: object) => codeOf(world.authority.orders.create({ quantity: 1, ...wanted }))
+    const order = (wanted: object) => getErrorCode(world.authority.orders.create({ quantity: 1, ...wanted }))
     expect(await order({ sku: 'NONE' })).toBe('NOT_FOUND')
     expect(await order({ tag: 'NONE' })).toBe('UNKNOWN_TAG')
     expect(await order({})).toBe('INVALID_ARGUMENT')
@@ -70,10 +70,10 @@ describe('orders', () => {
       world.clock.advance(DAY)
       await world.authority.licenses.list()
     }
-    const told = (await world.authority.operations.events.list()).filter(({ type }) =>
+    const events = (await world.authority.operations.events.list()).filter(({ type }) =>
       type.startsWith('LICENSES_EXPIR'),
     )
-    expect(told.map(({ type }) => type)).toEqual([
+    expect(events.map(({ type }) => type)).toEqual([
       'LICENSES_EXPIRING',
       'LICENSES_EXPIRING',
       'LICENSES_EXPIRING',
@@ -121,15 +121,15 @@ describe('an order without a smart account', () => {
       'ORDER_REMINDED',
       'ORDER_NEEDS_A_PERSON',
     ])
-    expect((await world.authority.orders.list())[0]).toMatchObject({ status: 'handed-over', reminders: 3 })
+    expect((await world.authority.orders.list())[0]).toMatchObject({ status: 'escalated', reminders: 3 })
     // Whoever called has it assigned in the end.
     expect(await world.authority.orders.assign(placed.id)).toMatchObject({
       status: 'fulfilled',
       virtualAccount: 'Default',
     })
     expect((await world.authority.licenses.list())[0]).toMatchObject({ tag: 'HOST', quantity: 10 })
-    expect(await codeOf(world.authority.orders.assign(placed.id))).toBe('ORDER_FULFILLED')
-    expect(await codeOf(world.authority.orders.assign('none'))).toBe('NOT_FOUND')
+    expect(await getErrorCode(world.authority.orders.assign(placed.id))).toBe('ORDER_FULFILLED')
+    expect(await getErrorCode(world.authority.orders.assign('none'))).toBe('NOT_FOUND')
   })
 
   it('R-ACC-6: once it is assigned, nobody is reminded any more', async () => {
@@ -147,7 +147,7 @@ describe('an order without a smart account', () => {
     expect((await types()).filter((type) => type === 'ORDER_REMINDED')).toHaveLength(1)
     expect(await types()).not.toContain('ORDER_NEEDS_A_PERSON')
     const bad = world.authority.orders.createForBuyer({ tag: 'HOST', quantity: 1, buyer: 'nobody' })
-    expect(await codeOf(bad)).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(bad)).toBe('INVALID_ARGUMENT')
   })
 })
 
@@ -197,7 +197,7 @@ describe('e-mail', () => {
     const server = await smtp()
     try {
       await order()
-      expect(await codeOf(world.authority.operations.mail.send())).toBe('MAIL_NOT_CONFIGURED')
+      expect(await getErrorCode(world.authority.operations.mail.send())).toBe('MAIL_NOT_CONFIGURED')
       const settings = { kind: 'smtp', from: 'o@vendor.example', url: server.url } as const
       await world.authority.operations.mail.configure({ ...settings, username: 'u', password: 'geheim-7' })
       expect(await world.authority.operations.mail.show()).toMatchObject({
@@ -206,7 +206,7 @@ describe('e-mail', () => {
       })
       expect(JSON.stringify(await world.authority.operations.mail.show())).not.toContain('sealed')
       // The server offers no TLS: it is not told the password.
-      expect(await codeOf(world.authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
+      expect(await getErrorCode(world.authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
       expect(server.received.some((line) => line.startsWith('AUTH'))).toBe(false)
       await world.authority.operations.mail.configure(settings)
       world.clock.advance(DAY)
@@ -217,12 +217,12 @@ describe('e-mail', () => {
       ).toEqual([0, 1])
       expect(await world.authority.operations.mail.send()).toBe(0)
       expect(server.received).toContain('RCPT TO:<buyer@customer.example>')
-      const told = JSON.stringify([
+      const texts = JSON.stringify([
         await world.authority.operations.mail.show(),
         await world.authority.operations.events.list(),
       ])
-      expect(told).not.toContain('geheim')
-      expect(allStored(join(world.directory, 'authority'))).not.toContain('geheim')
+      expect(texts).not.toContain('geheim')
+      expect(readAllStored(join(world.directory, 'authority'))).not.toContain('geheim')
     } finally {
       await server.close()
     }
@@ -233,7 +233,7 @@ describe('e-mail', () => {
     try {
       await order()
       await world.authority.operations.mail.configure({ kind: 'smtp', from: 'o@vendor.example', url: no.url })
-      expect(await codeOf(world.authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
+      expect(await getErrorCode(world.authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
       expect(await world.authority.operations.mail.show()).toMatchObject({
         waiting: 1,
         failure: expect.stringContaining('550') as string,
@@ -257,7 +257,7 @@ describe('e-mail', () => {
     ['another scheme', { kind: 'smtp', from: 'a@b.example', url: 'https://mail.example' }],
     ['a password in the URL', { kind: 'smtp', from: 'a@b.example', url: 'smtp://u:p@mail.example' }],
   ] as const)('settings with %s are refused', async (_, settings) => {
-    expect(await codeOf(world.authority.operations.mail.configure(settings))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(world.authority.operations.mail.configure(settings))).toBe('INVALID_ARGUMENT')
     expect((await world.authority.operations.mail.show()).settings).toBeNull()
   })
 })

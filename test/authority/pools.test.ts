@@ -2,24 +2,24 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
 import {
-  assessPool,
-  changeUse,
-  complianceEntry,
-  holdings,
-  setDemand,
-  writeDemands,
+  recomputeCompliance,
+  adjustUsage,
+  createComplianceEvent,
+  sumHoldings,
+  setInstanceUsage,
+  saveInstanceUsage,
 } from '../../src/authority/inventory/pools.ts'
 import { AuthorityStore, type Tx } from '../../src/authority/store/store.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
 const DAY = 86_400_000
 
-let world: World
+let world: TestEnvironment
 let store: AuthorityStore
 let box: SmartAgent
 let instance: { id: string; virtualAccountId: string }
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
   box = await world.open('box')
   await box.register(await world.token())
@@ -38,14 +38,15 @@ const inTransaction = <T>(work: (tx: Tx) => Promise<T>) => store.transaction(wor
 const now = () => world.clock.wall()
 const use = (...wanted: [string, number][]) =>
   inTransaction((tx) =>
-    setDemand(
+    setInstanceUsage(
       tx,
       instance,
       wanted.map(([tag, count]) => ({ tag, count })),
       now(),
     ),
   )
-const assess = (tag: string) => inTransaction((tx) => assessPool(tx, instance.virtualAccountId, tag, now()))
+const assess = (tag: string) =>
+  inTransaction((tx) => recomputeCompliance(tx, instance.virtualAccountId, tag, now()))
 const demands = () =>
   inTransaction((tx) => tx.selectFrom('instance_usage').select(['tag', 'count']).orderBy('tag').execute())
 const inUse = async (tag: string) => (await assess(tag)).inUse
@@ -98,7 +99,7 @@ describe('what an instance uses', () => {
 
   it('is written for many at once: what is no longer used is gone', async () => {
     const write = (...tags: [string, number][]) =>
-      inTransaction((tx) => writeDemands(tx, new Map([[instance.id, new Map(tags)]])))
+      inTransaction((tx) => saveInstanceUsage(tx, new Map([[instance.id, new Map(tags)]])))
     await write(['HOST', 2], ['SYS-XL', 1])
     await write(['HOST', 0], ['MDC-SMALL', 0], ['SYS-XL', 3])
     expect(await demands()).toEqual([{ tag: 'SYS-XL', count: 3 }])
@@ -142,7 +143,7 @@ describe('the compliance of a pool', () => {
   it('names what is reserved where something is, and the account, where there is one', async () => {
     const pool = { tag: 'HOST', owned: 5, inUse: 4, reserved: 2, compliant: false }
     const entry = (virtualAccountId: string) =>
-      inTransaction((tx) => complianceEntry(tx, virtualAccountId, pool, now()))
+      inTransaction((tx) => createComplianceEvent(tx, virtualAccountId, pool, now()))
     const [account] = await inTransaction((tx) => tx.selectFrom('accounts').select('id').execute())
     expect(await entry(instance.virtualAccountId)).toEqual({
       at: now(),
@@ -169,11 +170,11 @@ describe('the compliance of a pool', () => {
         ])
         .execute()
     })
-    const held = await inTransaction((tx) => holdings(tx, instance.virtualAccountId, 'HOST'))
+    const held = await inTransaction((tx) => sumHoldings(tx, instance.virtualAccountId, 'HOST'))
     expect([held(now()), held(now() + DAY - 1), held(now() + DAY)]).toEqual([5, 5, 2])
-    const none = await inTransaction((tx) => holdings(tx, instance.virtualAccountId, 'MDC-SMALL'))
+    const none = await inTransaction((tx) => sumHoldings(tx, instance.virtualAccountId, 'MDC-SMALL'))
     expect(none(now())).toBe(0)
-    await inTransaction((tx) => changeUse(tx, instance.virtualAccountId, 'HOST', 1, now()))
+    await inTransaction((tx) => adjustUsage(tx, instance.virtualAccountId, 'HOST', 1, now()))
     expect((await ofCompliance())[0]?.[2]).toBe('HOST: 1 in use, 5 reserved, 5 owned.')
   })
 })

@@ -1,20 +1,20 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Authority, toCsv } from '../../src/authority/index.ts'
-import { csv } from '../../src/core/csv.ts'
-import { DAY, iso } from '../../src/core/time.ts'
-import { carry, makeSatelliteWorld } from '../support/satellite.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+import { formatCsv } from '../../src/core/csv.ts'
+import { DAY, toIsoString } from '../../src/core/time.ts'
+import { exchangeByFile, createSatelliteEnvironment } from '../support/satellite.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
-let world: World
+let world: TestEnvironment
 let authority: Authority
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   authority = world.authority
 })
 afterEach(() => world.close())
 
-const day = (days: number) => iso(world.clock.wall() + days * DAY)
+const day = (days: number) => toIsoString(world.clock.wall() + days * DAY)
 const registered = async (name: string, demand: Record<string, number>, virtualAccount = 'Default') => {
   const agent = await world.open(name)
   for (const [tag, count] of Object.entries(demand)) agent.setUsage(tag, count)
@@ -23,7 +23,7 @@ const registered = async (name: string, demand: Record<string, number>, virtualA
 }
 
 describe('reports', () => {
-  it('R-ACC-7: licences, by virtual account and tag, with what ends next', async () => {
+  it('R-ACC-7: licenses, by virtual account and tag, with what ends next', async () => {
     await authority.accounts.addVirtualAccount('East')
     await authority.reservations.enable()
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 30 })
@@ -132,30 +132,30 @@ describe('reports', () => {
     for (const kind of ['licenses', 'instances', 'usage'] as const) {
       const east = await authority.operations.reports.create(kind, { virtualAccount: 'East' })
       expect(east.rows.map((row) => row.virtualAccount)).toEqual(['East'])
-      expect(await codeOf(authority.operations.reports.create(kind, { virtualAccount: 'West' }))).toBe(
+      expect(await getErrorCode(authority.operations.reports.create(kind, { virtualAccount: 'West' }))).toBe(
         'NOT_FOUND',
       )
     }
   })
 
   it('R-ACC-7, R-SAT-1: a manager’s tell of the boxes of its satellites', async () => {
-    const above = await makeSatelliteWorld()
+    const above = await createSatelliteEnvironment()
     try {
       const satellite = await above.addSatellite('branch')
       await above.manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
-      await carry(above.manager, satellite)
+      await exchangeByFile(above.manager, satellite)
       const box = await above.box(() => satellite, 'box')
       box.setUsage('HOST', 1)
       await box.register((await satellite.tokens.create({ days: 5 })).token)
-      await carry(above.manager, satellite)
+      await exchangeByFile(above.manager, satellite)
       expect((await above.manager.operations.reports.create('instances')).rows).toMatchObject([
         { serial: 'BOX', satellite: 'branch', virtualAccount: 'BRANCH', licenses: 'HOST 1' },
       ])
       expect((await satellite.operations.reports.create('instances')).rows).toMatchObject([
         { serial: 'BOX', satellite: null },
       ])
-      expect(await satellite.licenses.transactions()).toMatchObject([
-        { virtualAccount: 'Default', quantity: 2, source: 'synchronised from the manager' },
+      expect(await satellite.licenses.listTransactions()).toMatchObject([
+        { virtualAccount: 'Default', quantity: 2, source: 'synchronized from the manager' },
       ])
     } finally {
       await above.close()
@@ -181,7 +181,7 @@ describe('the lots behind a pool', () => {
     await authority.orders.create({ tag: 'SYS-XL', quantity: 1 })
     await authority.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'Default', to: 'East' })
     const lot = { virtualAccount: 'Default', tag: 'HOST', name: 'Host License' }
-    const [bought, term, ...more] = await authority.licenses.transactions({ tag: 'HOST' })
+    const [bought, term, ...more] = await authority.licenses.listTransactions({ tag: 'HOST' })
     expect(bought?.id).not.toBe(term?.id)
     expect(bought).toMatchObject({
       ...lot,
@@ -209,12 +209,14 @@ describe('the lots behind a pool', () => {
       },
     ])
     world.clock.advance(10 * DAY)
-    expect(await authority.licenses.transactions({ virtualAccount: 'East' })).toMatchObject([
+    expect(await authority.licenses.listTransactions({ virtualAccount: 'East' })).toMatchObject([
       { status: 'expired', quantity: 3 },
     ])
-    expect(await authority.licenses.transactions()).toHaveLength(4)
-    expect(await codeOf(authority.licenses.transactions({ tag: 'NONE' }))).toBe('UNKNOWN_TAG')
-    expect(await codeOf(authority.licenses.transactions({ virtualAccount: 'West' }))).toBe('NOT_FOUND')
+    expect(await authority.licenses.listTransactions()).toHaveLength(4)
+    expect(await getErrorCode(authority.licenses.listTransactions({ tag: 'NONE' }))).toBe('UNKNOWN_TAG')
+    expect(await getErrorCode(authority.licenses.listTransactions({ virtualAccount: 'West' }))).toBe(
+      'NOT_FOUND',
+    )
   })
 
   it('R-ACC-7: where a lot was before is not guessed at, once a virtual account is gone', async () => {
@@ -223,7 +225,7 @@ describe('the lots behind a pool', () => {
     const { id } = await authority.orders.create({ tag: 'HOST', quantity: 1, virtualAccount: 'Gone' })
     await authority.licenses.transfer({ tag: 'HOST', quantity: 1, from: 'Gone', to: 'East' })
     await authority.accounts.removeVirtualAccount('Gone')
-    expect((await authority.licenses.transactions()).map(({ source }) => source)).toEqual([
+    expect((await authority.licenses.listTransactions()).map(({ source }) => source)).toEqual([
       `order ${id}, transferred`,
     ])
   })
@@ -277,7 +279,7 @@ describe('comma-separated values', () => {
             typeof one === 'string' ? one.replace(/^(?=[=+\-@\t\r])/, "'") : String(one ?? ''),
           ),
         )
-        expect(parse(csv(columns, rows))).toEqual([columns, ...expected])
+        expect(parse(formatCsv(columns, rows))).toEqual([columns, ...expected])
       }),
     )
   })
@@ -285,11 +287,11 @@ describe('comma-separated values', () => {
   it('R-ACC-7: no text begins a formula; numbers stay numbers', () => {
     fc.assert(
       fc.property(fc.constantFrom('=', '+', '-', '@', '\t', '\r'), fc.string(), (first, rest) => {
-        const [, [one = ''] = []] = parse(csv(['a'], [[first + rest]]))
+        const [, [one = ''] = []] = parse(formatCsv(['a'], [[first + rest]]))
         expect(one).toBe(`'${first}${rest}`)
       }),
     )
-    expect(csv(['a', 'b'], [[-1, null]])).toBe('a,b\r\n-1,\r\n')
+    expect(formatCsv(['a', 'b'], [[-1, null]])).toBe('a,b\r\n-1,\r\n')
   })
 })
 

@@ -7,18 +7,18 @@ import { Authority, restoreAuthority } from '../../src/authority/index.ts'
 import { tablesForVersion } from '../../src/authority/backup/dump.ts'
 import { DATA_VERSION } from '../../src/authority/store/migrations/index.ts'
 import { DAY } from '../../src/core/time.ts'
-import { makeSatelliteWorld } from '../support/satellite.ts'
-import { someDatabase } from '../support/database.ts'
-import { inStored, storedTables } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createSatelliteEnvironment } from '../support/satellite.ts'
+import { createDatabaseOptions } from '../support/database.ts'
+import { runStored, listStoredTables } from '../support/stored.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 const PASSPHRASE = 'correct horse battery'
 const RENEWAL = 31 * DAY
 const KINDS = ['register', 'report', 'renew', 'leave', 'backup'] as const
-let world: World
+let world: TestEnvironment
 /** The manager that runs now: boxes reach whichever that is. */
 let manager: Authority
 let restores = 0
@@ -52,13 +52,13 @@ const types = async (authority = manager) =>
 async function restore(backup: Buffer, where: { database?: string } | null = null): Promise<void> {
   if (manager !== world.authority) await manager.close()
   const dataDir = join(world.directory, `restored-${++restores}`)
-  const database = where ?? (await someDatabase())
+  const database = where ?? (await createDatabaseOptions())
   await restoreAuthority({ dataDir, backup, passphrase: PASSPHRASE, clock: world.clock, ...database })
   manager = await Authority.open({ dataDir, clock: world.clock })
 }
 
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   manager = world.authority
   await manager.orders.create({ tag: 'HOST', quantity: 40 })
   await manager.reservations.enable()
@@ -75,7 +75,7 @@ describe('trust §9: backup and restore of a manager', () => {
     for (const secret of [token, 'a description to find', 'PRIVATE KEY', 'SQLite format'])
       expect(backup.toString('latin1')).not.toContain(secret)
     const attempt = (bytes: Buffer, passphrase = PASSPHRASE) =>
-      codeOf(
+      getErrorCode(
         restoreAuthority({
           dataDir: join(world.directory, 'x'),
           backup: bytes,
@@ -95,7 +95,7 @@ describe('trust §9: backup and restore of a manager', () => {
     await restore(backup)
     const keys = readdirSync(join(world.directory, `restored-${restores}`, 'keys'))
     expect(keys).not.toContain('root.key')
-    expect(await codeOf(manager.security.trust.rotateIssuingCa())).toBe('ROOT_KEY_ABSENT')
+    expect(await getErrorCode(manager.security.trust.rotateIssuingCa())).toBe('ROOT_KEY_ABSENT')
     expect(manager.trustAnchor()).toBe(world.authority.trustAnchor())
   })
 
@@ -103,7 +103,7 @@ describe('trust §9: backup and restore of a manager', () => {
     await register('box', 3)
     const rowsOf = async (directory: string) => {
       const dataDir = join(world.directory, directory)
-      const names = await storedTables(dataDir)
+      const names = await listStoredTables(dataDir)
       expect(names).toEqual(
         tablesForVersion(DATA_VERSION)
           .map(({ name }) => name)
@@ -112,7 +112,7 @@ describe('trust §9: backup and restore of a manager', () => {
       const rows: Record<string, string[]> = {}
       for (const name of names)
         if (!['settings', 'tokens', 'events'].includes(name)) {
-          const all = await inStored(dataDir, `select * from ${name}`)
+          const all = await runStored(dataDir, `select * from ${name}`)
           rows[name] = all.map((row) => JSON.stringify(row)).sort()
         }
       return rows
@@ -131,7 +131,7 @@ describe('trust §9: backup and restore of a manager', () => {
     const again = await register('again', 4)
     const backup = await manager.operations.backups.create(PASSPHRASE)
     for (let month = 0; month < 7; month++) await settle(renewing)
-    expect(renewing.position.context.renewal.last?.outcome).toBe('succeeded')
+    expect(renewing.snapshot.context.renewal.last?.outcome).toBe('succeeded')
     await again.reregister((await manager.tokens.create({ days: 365 })).token, { force: true })
     const since = await register('since', 5)
     expect(await sums()).toEqual([[40, 14, 0]])
@@ -154,7 +154,7 @@ describe('trust §9: backup and restore of a manager', () => {
     const of = async (serial: string) =>
       (await manager.instances.list()).find(({ udi }) => udi.serial === serial)?.id ?? ''
     await manager.instances.review(await of('SINCE'))
-    expect(await codeOf(manager.instances.review(await of('SINCE')))).toBe('INSTANCE_NOT_IN_REVIEW')
+    expect(await getErrorCode(manager.instances.review(await of('SINCE')))).toBe('INSTANCE_NOT_IN_REVIEW')
     await manager.instances.remove(await of('AGAIN'))
     expect(await sums()).toEqual([[40, 10, 0]])
     expect(await settle(since)).toEqual(GOOD)
@@ -178,9 +178,9 @@ describe('trust §9: backup and restore of a manager', () => {
     expect((await manager.tokens.list()).map(({ status }) => status)).toEqual(['in-doubt'])
     expect((await manager.operations.alerts.list()).map(({ type }) => type)).toContain('token-in-doubt')
     const agent = await box('box')
-    expect(await codeOf(agent.register(token))).toBe('TOKEN_IN_DOUBT')
+    expect(await getErrorCode(agent.register(token))).toBe('TOKEN_IN_DOUBT')
     await manager.tokens.review(id, { uses: 2 })
-    expect(await codeOf(manager.tokens.review(id))).toBe('TOKEN_NOT_IN_REVIEW')
+    expect(await getErrorCode(manager.tokens.review(id))).toBe('TOKEN_NOT_IN_REVIEW')
     await agent.register(token)
     expect((await manager.tokens.list()).map(({ status, uses }) => [status, uses])).toEqual([
       ['exhausted', 3],
@@ -202,7 +202,9 @@ describe('trust §9: backup and restore of a manager', () => {
     expect(await sums()).toEqual([[40, 0, 6]])
     expect((await manager.operations.alerts.list()).map(({ type }) => type)).toContain('reservation-in-doubt')
     expect(await manager.reservations.get(instanceId)).toMatchObject({ inReview: true })
-    expect(await codeOf(manager.reservations.update(instanceId, { HOST: 7 }))).toBe('RESERVATION_IN_DOUBT')
+    expect(await getErrorCode(manager.reservations.update(instanceId, { HOST: 7 }))).toBe(
+      'RESERVATION_IN_DOUBT',
+    )
     await manager.instances.review(instanceId)
     const next = await manager.reservations.update(instanceId, { HOST: 7 })
     const after = await sealed.reservation.update(next.file)
@@ -221,7 +223,7 @@ describe('trust §9: backup and restore of a manager', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 12 }), async (steps) => {
         await world.close()
-        world = await makeWorld()
+        world = await createTestEnvironment()
         manager = world.authority
         await manager.orders.create({ tag: 'HOST', quantity: 40 })
         const boxes = [await box('a'), await box('b'), await box('c')]
@@ -273,12 +275,12 @@ describe('trust §9: backup and restore of a manager', () => {
 
 describe('trust §9: satellites of a manager that was restored', () => {
   it('tell it everything anew: what ended since has ended, and nothing comes back or counts twice', async () => {
-    const below = await makeSatelliteWorld()
+    const below = await createSatelliteEnvironment()
     try {
       await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'Default' })
       const satellite = await below.addSatellite('branch', { online: true })
       await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
-      await satellite.sync.now()
+      await satellite.sync.run()
       const open = async (name: string, count: number) => {
         const agent = await below.box(() => satellite, name)
         agent.setUsage('HOST', count)
@@ -287,11 +289,11 @@ describe('trust §9: satellites of a manager that was restored', () => {
       }
       const kept = await open('kept', 3)
       const gone = await open('gone', 4)
-      await satellite.sync.now()
+      await satellite.sync.run()
       const backup = await below.manager.operations.backups.create(PASSPHRASE)
       await gone.deregister()
       await open('since', 5)
-      await satellite.sync.now()
+      await satellite.sync.run()
       const dataDir = join(below.directory, 'restored')
       await restoreAuthority({ dataDir, backup, passphrase: PASSPHRASE, clock: below.clock })
       const restored = await Authority.open({ dataDir, clock: below.clock })
@@ -300,14 +302,14 @@ describe('trust §9: satellites of a manager that was restored', () => {
           (await authority.licenses.list()).filter(({ inUse }) => inUse > 0).map(({ inUse }) => inUse)
         expect(await branch(restored)).toEqual([7])
         below.useManager(restored)
-        await satellite.sync.now()
+        await satellite.sync.run()
         expect(await branch(restored)).toEqual([8])
         expect(await branch(satellite)).toEqual([8])
         expect((await satellite.instances.list()).map(({ udi }) => udi.serial).sort()).toEqual([
           'KEPT',
           'SINCE',
         ])
-        await satellite.sync.now()
+        await satellite.sync.run()
         expect(await branch(restored)).toEqual([8])
         below.clock.advance(RENEWAL)
         kept.tick()
@@ -322,11 +324,11 @@ describe('trust §9: satellites of a manager that was restored', () => {
   })
 
   it('believe it of a reservation that has become smaller since its backup', async () => {
-    const below = await makeSatelliteWorld()
+    const below = await createSatelliteEnvironment()
     try {
       const satellite = await below.addSatellite('branch', { online: true })
       await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
-      await satellite.sync.now()
+      await satellite.sync.run()
       await satellite.reservations.enable()
       const sealed = await below.box(() => satellite, 'sealed')
       const issued = await satellite.reservations.reserve({
@@ -334,23 +336,23 @@ describe('trust §9: satellites of a manager that was restored', () => {
         licenses: { HOST: 6 },
       })
       await sealed.reservation.install(issued.file)
-      await satellite.sync.now()
+      await satellite.sync.run()
       const backup = await below.manager.operations.backups.create(PASSPHRASE)
       const updated = await satellite.reservations.update(issued.instanceId, { HOST: 2 })
       const { reservation } = await sealed.reservation.update(updated.file)
       await satellite.reservations.confirm(issued.instanceId, reservation.confirmationCode ?? '')
-      await satellite.sync.now()
+      await satellite.sync.run()
       const dataDir = join(below.directory, 'restored')
       await restoreAuthority({
         ...{ dataDir, backup, passphrase: PASSPHRASE, clock: below.clock },
-        ...(await someDatabase()),
+        ...(await createDatabaseOptions()),
       })
       const restored = await Authority.open({ dataDir, clock: below.clock })
       try {
         expect((await restored.licenses.list()).map(({ reserved }) => reserved)).toEqual([6])
         below.useManager(restored)
         for (let times = 0; times < 2; times++) {
-          await satellite.sync.now()
+          await satellite.sync.run()
           expect((await restored.licenses.list()).map(({ reserved }) => reserved)).toEqual([2])
           expect((await satellite.licenses.list()).map(({ reserved }) => reserved)).toEqual([2])
         }

@@ -3,20 +3,29 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { sealRootKey } from '../../src/authority/services/trust-service.ts'
+import { encryptRootKey } from '../../src/authority/services/trust-service.ts'
 import { DAY } from '../../src/core/time.ts'
-import { sealedCertificates } from '../../src/pki/signed-message.ts'
-import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { getCertificateChain } from '../../src/pki/signed-message.ts'
+import {
+  exchangeByFile,
+  createSatelliteEnvironment,
+  type SatelliteEnvironment,
+} from '../support/satellite.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 const RENEWAL = 31 * DAY
-let world: World
+let world: TestEnvironment
 let authority: Authority
 const authorized = async (agent: SmartAgent) => {
-  await pass(world, agent, RENEWAL)
+  await advance(world, agent, RENEWAL)
   const { state, authorization } = agent.status()
   return [state, authorization.lastAttempt?.outcome, authorization.lastAttempt?.reason?.code]
 }
@@ -31,7 +40,7 @@ const rootKeys = () =>
   readdirSync(join(world.directory, 'authority', 'keys')).filter((name) => name.startsWith('root'))
 
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   ;({ authority } = world)
   await authority.orders.create({ tag: 'HOST', quantity: 20 })
 })
@@ -47,8 +56,8 @@ describe('trust §10: signers, and the issuing CA', () => {
     // One that registers since has its identity under the new one, and renews it there.
     const later = await register('later')
     expect(await authorized(later)).toEqual(GOOD)
-    for (let month = 0; month < 7; month++) await pass(world, agent, RENEWAL)
-    expect(agent.position.context.renewal.last?.outcome).toBe('succeeded')
+    for (let month = 0; month < 7; month++) await advance(world, agent, RENEWAL)
+    expect(agent.snapshot.context.renewal.last?.outcome).toBe('succeeded')
     expect((await authority.operations.events.list()).map(({ type }) => type)).toEqual(
       expect.arrayContaining(['SIGNER_ROTATED', 'TLS_ROTATED', 'ISSUING_CA_ROTATED']),
     )
@@ -70,7 +79,7 @@ describe('trust §10: signers, and the issuing CA', () => {
           epoch: 0,
           trustBundle: 0,
         })
-        return sealedCertificates(hello, 'sla-answer+jws')
+        return getCertificateChain(hello, 'sla-answer+jws')
       }
       const before = await signer(authority)
       await other.security.trust.rotateIssuingCa()
@@ -90,8 +99,8 @@ describe('trust §10: the root', () => {
     const agent = await register('box')
     const late = await register('late')
     const before = authority.trustAnchor()
-    const { bundle, replacing } = await authority.security.trust.rotateRoot({ overlapDays: 60 })
-    expect(bundle).toBe(2)
+    const { rootVersion, replacing } = await authority.security.trust.rotateRoot({ overlapDays: 60 })
+    expect(rootVersion).toBe(2)
     expect(replacing).not.toBeNull()
     expect(rootKeys()).toEqual(['root-2.key'])
     expect(await authorized(agent)).toEqual(GOOD)
@@ -116,7 +125,9 @@ describe('trust §10: the root', () => {
     await late.trust.install(authority.security.trust.bundles())
     expect(late.trust.rootVersion()).toBe(2)
     expect(await authorized(late)).toEqual(GOOD)
-    expect(await codeOf(late.trust.install(authority.security.trust.bundles()))).toBe('TRUST_BUNDLE_REFUSED')
+    expect(await getErrorCode(late.trust.install(authority.security.trust.bundles()))).toBe(
+      'TRUST_BUNDLE_REFUSED',
+    )
     // And once more, over two rotations: each bundle is signed by the root before it.
     await authority.security.trust.rotateRoot({ overlapDays: 10 })
     world.clock.advance(11 * DAY)
@@ -144,14 +155,14 @@ describe('trust §10: the root', () => {
 
   it('no box takes a bundle that is not signed by a root it has, is older, or was altered', async () => {
     const agent = await register('box')
-    const stranger = await makeWorld()
+    const untrusted = await createTestEnvironment()
     try {
-      await stranger.authority.security.trust.rotateRoot({})
-      expect(await codeOf(agent.trust.install(stranger.authority.security.trust.bundles()))).toBe(
+      await untrusted.authority.security.trust.rotateRoot({})
+      expect(await getErrorCode(agent.trust.install(untrusted.authority.security.trust.bundles()))).toBe(
         'TRUST_BUNDLE_REFUSED',
       )
     } finally {
-      await stranger.close()
+      await untrusted.close()
     }
     await authority.security.trust.rotateRoot({ overlapDays: 1 })
     const second = authority.security.trust.bundles()
@@ -161,7 +172,7 @@ describe('trust §10: the root', () => {
     for (const change of [{ number: 9 }, { until: '2099-01-01T00:00:00.000Z' }, { roots: [] }]) {
       const altered = Buffer.from(JSON.stringify({ ...payload, ...change })).toString('base64url')
       const file = JSON.stringify({ trustBundles: [{ ...one, payload: altered }] })
-      expect(await codeOf(agent.trust.install(file))).toBe('TRUST_BUNDLE_REFUSED')
+      expect(await getErrorCode(agent.trust.install(file))).toBe('TRUST_BUNDLE_REFUSED')
     }
     expect(agent.trust.rootVersion()).toBe(0)
     // In an answer, what does not fit changes nothing, and the answer counts.
@@ -170,15 +181,17 @@ describe('trust §10: the root', () => {
     await authority.security.trust.rotateRoot({ overlapDays: 60 })
     await agent.trust.install(authority.security.trust.bundles())
     expect(agent.trust.rootVersion()).toBe(3)
-    expect(await codeOf(agent.trust.install(second))).toBe('TRUST_BUNDLE_REFUSED')
+    expect(await getErrorCode(agent.trust.install(second))).toBe('TRUST_BUNDLE_REFUSED')
   })
 
   it('is not replaced twice at a time, nor without its key', async () => {
     await authority.security.trust.rotateRoot({ overlapDays: 5 })
-    expect(await codeOf(authority.security.trust.rotateRoot({}))).toBe('ROTATION_UNDER_WAY')
-    expect(await codeOf(authority.security.trust.rotateIssuingCa())).toBe('ROTATION_UNDER_WAY')
+    expect(await getErrorCode(authority.security.trust.rotateRoot({}))).toBe('ROTATION_UNDER_WAY')
+    expect(await getErrorCode(authority.security.trust.rotateIssuingCa())).toBe('ROTATION_UNDER_WAY')
     for (const overlapDays of [0, 1.5, 4000])
-      expect(await codeOf(authority.security.trust.rotateRoot({ overlapDays }))).toBe('INVALID_ARGUMENT')
+      expect(await getErrorCode(authority.security.trust.rotateRoot({ overlapDays }))).toBe(
+        'INVALID_ARGUMENT',
+      )
   })
 
   it('its key may be kept off the machine: everything else works without, and it is replaced from its file', async () => {
@@ -197,26 +210,28 @@ describe('trust §10: the root', () => {
     expect(files[0]?.toString('latin1')).not.toContain('PRIVATE KEY')
     expect(await authorized(agent)).toEqual(GOOD)
     await authority.security.trust.rotate(['answer-signer', 'tls'])
-    expect(await codeOf(authority.security.trust.rotateIssuingCa())).toBe('ROOT_KEY_ABSENT')
-    expect(await codeOf(authority.security.trust.rotateRoot({}))).toBe('ROOT_KEY_ABSENT')
+    expect(await getErrorCode(authority.security.trust.rotateIssuingCa())).toBe('ROOT_KEY_ABSENT')
+    expect(await getErrorCode(authority.security.trust.rotateRoot({}))).toBe('ROOT_KEY_ABSENT')
     const [file = Buffer.alloc(0)] = files
-    expect(await codeOf(authority.security.trust.bringRootKey(file, 'another one'))).toBe(
+    expect(await getErrorCode(authority.security.trust.loadRootKey(file, 'another one'))).toBe(
       'ROOT_KEY_UNREADABLE',
     )
-    await authority.security.trust.bringRootKey(file, 'correct horse')
+    await authority.security.trust.loadRootKey(file, 'correct horse')
     expect(await authority.security.trust.rotateIssuingCa()).toBe(true)
     await authority.security.trust.rotateRoot({
       overlapDays: 60,
-      keep: async (key) => {
-        files.push(await sealRootKey(key, 'correct horse'))
+      store: async (key) => {
+        files.push(await encryptRootKey(key, 'correct horse'))
       },
     })
     expect(rootKeys()).toEqual([])
     expect(await authorized(agent)).toEqual(GOOD)
     expect(agent.trust.rootVersion()).toBe(2)
     // The old key is that of the root no more.
-    expect(await codeOf(authority.security.trust.bringRootKey(file, 'correct horse'))).toBe('ROOT_KEY_WRONG')
-    await authority.security.trust.bringRootKey(files[1] ?? Buffer.alloc(0), 'correct horse')
+    expect(await getErrorCode(authority.security.trust.loadRootKey(file, 'correct horse'))).toBe(
+      'ROOT_KEY_WRONG',
+    )
+    await authority.security.trust.loadRootKey(files[1] ?? Buffer.alloc(0), 'correct horse')
     world.clock.advance(61 * DAY)
     expect(await authority.security.trust.rotateIssuingCa()).toBe(true)
     expect(await authorized(agent)).toEqual(GOOD)
@@ -238,7 +253,7 @@ describe('trust §10: the root', () => {
 })
 
 describe('trust §10: satellites', () => {
-  let below: SatelliteWorld
+  let below: SatelliteEnvironment
   let satellite: Authority
   const settled = async (agent: SmartAgent) => {
     below.clock.advance(RENEWAL)
@@ -254,10 +269,10 @@ describe('trust §10: satellites', () => {
     return agent
   }
   beforeEach(async () => {
-    below = await makeSatelliteWorld()
+    below = await createSatelliteEnvironment()
     satellite = await below.addSatellite('branch', { online: true })
     await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
-    await satellite.sync.now()
+    await satellite.sync.run()
   })
   afterEach(() => below.close())
 
@@ -266,15 +281,15 @@ describe('trust §10: satellites', () => {
     await below.manager.security.trust.rotateRoot({ overlapDays: 90 })
     expect(await settled(agent)).toEqual(GOOD)
     expect(agent.trust.rootVersion()).toBe(0)
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await settled(agent)).toEqual(GOOD)
     expect(agent.trust.rootVersion()).toBe(2)
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await settled(agent)).toEqual(GOOD)
     // The overlap has ended, and the satellite shows a mandate from within it.
     expect((await below.manager.security.trust.show()).replacing).toBeNull()
     expect(await settled(agent)).toEqual(GOOD)
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await settled(agent)).toEqual(GOOD)
     const later = await box('later')
     expect(await settled(later)).toEqual(GOOD)
@@ -283,7 +298,7 @@ describe('trust §10: satellites', () => {
   it('one that missed the whole overlap is mended by an exchange by hand', async () => {
     await below.manager.security.trust.rotateRoot({ overlapDays: 10 })
     below.clock.advance(40 * DAY)
-    const { imported } = await carry(below.manager, satellite)
+    const { imported } = await exchangeByFile(below.manager, satellite)
     expect(imported.outcome).toBe('accepted')
     expect(await settled(await box('box'))).toEqual(GOOD)
   })
@@ -292,13 +307,13 @@ describe('trust §10: satellites', () => {
     const agent = await box('box')
     expect(await satellite.security.trust.rotateIssuingCa()).toBe(false)
     expect(await settled(agent)).toEqual(GOOD)
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await settled(agent)).toEqual(GOOD)
     expect(await settled(await box('later'))).toEqual(GOOD)
-    expect(await codeOf(satellite.security.trust.rotateRoot({}))).toBe('WRONG_ROLE')
-    expect(await codeOf(satellite.security.trust.rotate(['sync']))).toBe('WRONG_ROLE')
+    expect(await getErrorCode(satellite.security.trust.rotateRoot({}))).toBe('WRONG_ROLE')
+    expect(await getErrorCode(satellite.security.trust.rotate(['sync']))).toBe('WRONG_ROLE')
     await satellite.security.trust.rotate(['answer-signer', 'sync', 'tls'])
-    expect((await satellite.sync.now()).outcome).toBe('accepted')
+    expect((await satellite.sync.run()).outcome).toBe('accepted')
     expect(await settled(agent)).toEqual(GOOD)
   })
 })

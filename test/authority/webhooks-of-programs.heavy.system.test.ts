@@ -1,18 +1,18 @@
 import { join } from 'node:path'
 import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { makePrograms } from '../support/programs.ts'
-import { makeReceiver } from '../support/receiver.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createPrograms } from '../support/programs.ts'
+import { createReceiver } from '../support/receiver.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(2)
+const { describe, it } = createSampledTests(2)
 
-let world: World
-let receiver: Awaited<ReturnType<typeof makeReceiver>>
+let world: TestEnvironment
+let receiver: Awaited<ReturnType<typeof createReceiver>>
 beforeEach(async () => {
-  world = await makeWorld()
-  receiver = await makeReceiver()
+  world = await createTestEnvironment()
+  receiver = await createReceiver()
 })
 afterEach(async () => {
   await receiver.close()
@@ -28,7 +28,7 @@ const status =
 
 describe('the programs', () => {
   it('several processes send each message once, in its order', async () => {
-    const programs = makePrograms()
+    const programs = createPrograms()
     try {
       await hooks().add({ url: receiver.url })
       for (let i = 0; i < 60; i++) await world.token()
@@ -59,7 +59,7 @@ describe('the programs', () => {
   })
 
   it('who is killed between sending and noting it leaves it to be sent again, by the same id', async () => {
-    const programs = makePrograms()
+    const programs = createPrograms()
     const authority = (...words: string[]) => programs.good(programs.authority([...words, '--json']))
     try {
       await authority('init', '--account', 'acme.example', '--accept-agreement')

@@ -4,20 +4,20 @@ import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { DAY, HOUR, MINUTE } from '../../src/core/time.ts'
-import { mayReceive } from '../../src/transports/webhook.ts'
-import { makePrograms } from '../support/programs.ts'
-import { makeReceiver } from '../support/receiver.ts'
-import { allStored } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { isAddressAllowed } from '../../src/transports/webhook.ts'
+import { createPrograms } from '../support/programs.ts'
+import { createReceiver } from '../support/receiver.ts'
+import { readAllStored } from '../support/stored.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(2)
+const { describe, it } = createSampledTests(2)
 
-let world: World
-let receiver: Awaited<ReturnType<typeof makeReceiver>>
+let world: TestEnvironment
+let receiver: Awaited<ReturnType<typeof createReceiver>>
 beforeEach(async () => {
-  world = await makeWorld()
-  receiver = await makeReceiver()
+  world = await createTestEnvironment()
+  receiver = await createReceiver()
 })
 afterEach(async () => {
   await receiver.close()
@@ -128,10 +128,10 @@ describe('webhooks', () => {
     const began = world.clock.wall()
     await until(() => seen.length > 0)
     expect(world.clock.wall() - began).toBeLessThan(2 * HOUR)
-    await until(async () => (await hooks().dead()).length > 0)
+    await until(async () => (await hooks().listFailed()).length > 0)
     expect(world.clock.wall() - began).toBeGreaterThan(DAY)
     expect(world.clock.wall() - began).toBeLessThan(4 * DAY)
-    const [dead] = await hooks().dead()
+    const [dead] = await hooks().listFailed()
     expect(dead).toMatchObject({ webhook: id, type: 'TOKEN_CREATED', attempts: 14 })
     expect(dead!.failure).toMatch(/answered 500/)
     const count = receiver.received.length
@@ -142,13 +142,13 @@ describe('webhooks', () => {
     expect(await hooks().retry(dead!.id)).toBe(1)
     expect(await hooks().deliver()).toBe(1)
     expect(receiver.ids().at(-1)).toBe(dead!.id)
-    expect(await hooks().dead()).toEqual([])
-    expect(await codeOf(hooks().retry(dead!.id))).toBe('NOT_FOUND')
+    expect(await hooks().listFailed()).toEqual([])
+    expect(await getErrorCode(hooks().retry(dead!.id))).toBe('NOT_FOUND')
   })
 
   it('follow no redirect, and give up a receiver that is gone', async () => {
     await hooks().add({ url: receiver.url })
-    const elsewhere = await makeReceiver()
+    const elsewhere = await createReceiver()
     receiver.answer = status(307, { location: elsewhere.url })
     await world.token()
     await hooks().deliver()
@@ -157,7 +157,7 @@ describe('webhooks', () => {
     receiver.answer = status(410)
     world.clock.advance(MINUTE)
     await hooks().deliver()
-    expect(await hooks().dead()).toHaveLength(1)
+    expect(await hooks().listFailed()).toHaveLength(1)
     await elsewhere.close()
   })
 
@@ -185,14 +185,14 @@ describe('webhooks', () => {
     const made = (await hooks().rotate(id)).secret
     receiver.answer = status(500)
     await hooks().deliver()
-    const told = JSON.stringify([
+    const texts = JSON.stringify([
       await hooks().list(),
       await world.authority.operations.events.list(),
       receiver.received.map(({ body }) => body),
     ])
-    const database = allStored(join(world.directory, 'authority'))
+    const database = readAllStored(join(world.directory, 'authority'))
     for (const one of [secret, made])
-      for (const text of [told, database]) expect(text).not.toContain(one.slice('whsec_'.length))
+      for (const text of [texts, database]) expect(text).not.toContain(one.slice('whsec_'.length))
     expect(JSON.stringify(await world.authority.operations.events.list())).not.toContain('hidden')
     expect(receiver.received[0]!.headers['webhook-signature']).toBeDefined()
   })
@@ -209,7 +209,7 @@ describe('webhooks', () => {
     'https://0.0.0.0/',
     'https://2852039166/',
   ])('are not sent to %s', async (url) => {
-    expect(await codeOf(hooks().add({ url }))).toBe('WEBHOOK_URL_REFUSED')
+    expect(await getErrorCode(hooks().add({ url }))).toBe('WEBHOOK_URL_REFUSED')
     expect(await hooks().list()).toEqual([])
   })
 
@@ -226,7 +226,7 @@ describe('webhooks', () => {
       '::169.254.169.254',
       '64:ff9b::100.100.100.200',
     ])
-      expect(mayReceive(address)).toBe(false)
+      expect(isAddressAllowed(address)).toBe(false)
     for (const address of [
       '64:ff9b::c000:201',
       '2002:c000:201::1',
@@ -237,24 +237,24 @@ describe('webhooks', () => {
       '::1',
       '::ffff:192.0.2.1',
     ])
-      expect(mayReceive(address)).toBe(true)
+      expect(isAddressAllowed(address)).toBe(true)
   })
 
   it('a wrong secret, type or certificate, and an endless address are refused, and what is not there is not found', async () => {
     const { url } = receiver
-    expect(await codeOf(hooks().add({ url, secret: 'whsec_c2hvcnQ=' }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(hooks().add({ url: `https://receiver.example/${'x'.repeat(3000)}` }))).toBe(
+    expect(await getErrorCode(hooks().add({ url, secret: 'whsec_c2hvcnQ=' }))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(hooks().add({ url: `https://receiver.example/${'x'.repeat(3000)}` }))).toBe(
       'WEBHOOK_URL_REFUSED',
     )
-    expect(await codeOf(hooks().add({ url, types: ['no type'] }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(hooks().add({ url, ca: 'no certificate' }))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(hooks().add({ url, types: ['no type'] }))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(hooks().add({ url, ca: 'no certificate' }))).toBe('INVALID_ARGUMENT')
     for (const missing of [
       () => hooks().remove('wh_0'),
       () => hooks().test('wh_0'),
       () => hooks().rotate('wh_0'),
       () => hooks().retry('wh_0'),
     ])
-      expect(await codeOf(missing())).toBe('NOT_FOUND')
+      expect(await getErrorCode(missing())).toBe('NOT_FOUND')
   })
 
   it('a test is sent at once, and says what went wrong', async () => {
@@ -262,13 +262,13 @@ describe('webhooks', () => {
     await hooks().test(id)
     expect(receiver.types()).toEqual(['WEBHOOK_TEST'])
     await receiver.close()
-    expect(await codeOf(hooks().test(id))).toBe('WEBHOOK_NOT_DELIVERED')
+    expect(await getErrorCode(hooks().test(id))).toBe('WEBHOOK_NOT_DELIVERED')
   })
 })
 
 describe('the programs', () => {
   it('send over TLS that is checked, by a certificate of one’s own where it is given', async () => {
-    const programs = makePrograms()
+    const programs = createPrograms()
     try {
       await programs.initAuthority()
       const { url } = await programs.serveAuthority()

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makePrograms, type Programs } from '../support/programs.ts'
+import { createPrograms, type Programs } from '../support/programs.ts'
 
 let programs: Programs
 beforeAll(() => {
-  programs = makePrograms()
+  programs = createPrograms()
 })
 afterAll(async () => {
   await programs.close()

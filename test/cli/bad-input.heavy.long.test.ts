@@ -3,13 +3,13 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { everyNth, scaled } from '../support/scale.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { pickEveryNth, selectScale } from '../support/scale.ts'
 
 let programs: Programs
 let url: string
 beforeAll(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.initAuthority()
   ;({ url } = await programs.serveAuthority())
   await programs.initBox(url)
@@ -45,19 +45,19 @@ const cases: [string, string[], number, string][] = [
 ]
 
 describe('bad input to smart-agent', () => {
-  it.each(everyNth(scaled(8, 1), cases))(
+  it.each(pickEveryNth(selectScale(8, 1), cases))(
     'R-UI-3: %s is refused by its code',
     async (_, words, exit, code) => {
       const before = await programs.status()
       const ended = await programs.agent([...words, '--json'])
-      expect([ended.code, errorOf(ended).code, ended.stdout]).toEqual([exit, code, ''])
+      expect([ended.code, parseError(ended).code, ended.stdout]).toEqual([exit, code, ''])
       expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
-      const { message, remedy } = errorOf(ended)
+      const { message, remedy } = parseError(ended)
       expect(message.length * remedy.length).toBeGreaterThan(0)
       // To people it is one line too, with what to do.
-      const told = await programs.agent(words)
-      expect(told.stderr.trimEnd().split('\n')).toHaveLength(1)
-      expect(told.stderr).toContain(remedy)
+      const result = await programs.agent(words)
+      expect(result.stderr.trimEnd().split('\n')).toHaveLength(1)
+      expect(result.stderr).toContain(remedy)
       // Nothing has changed but the seconds.
       const { evaluation: _was, ...rest } = before
       const { evaluation: _is, ...after } = await programs.status()
@@ -67,10 +67,10 @@ describe('bad input to smart-agent', () => {
 
   it('R-UI-3: a data directory that is not there, or not ours', async () => {
     const at = (dir: string) => programs.run('smart-agent', ['--data-dir', dir, 'status', '--json'])
-    expect(errorOf(await at(join(programs.directory, 'nothing'))).code).toBe('DATA_DIR_MISSING')
-    expect(errorOf(await at('/etc')).code).toBe('DATA_DIR_MISSING')
+    expect(parseError(await at(join(programs.directory, 'nothing'))).code).toBe('DATA_DIR_MISSING')
+    expect(parseError(await at('/etc')).code).toBe('DATA_DIR_MISSING')
     writeFileSync(join(programs.directory, 'file'), '')
-    expect(errorOf(await at(join(programs.directory, 'file'))).code).toBe('DATA_DIR_MISSING')
+    expect(parseError(await at(join(programs.directory, 'file'))).code).toBe('DATA_DIR_MISSING')
   })
 
   it('R-UI-3: a database that is damaged', async () => {
@@ -79,17 +79,17 @@ describe('bad input to smart-agent', () => {
       join(programs.box('damaged'), 'agent.db'),
       'this is not a database at all, whatever its name says',
     )
-    expect(errorOf(await programs.agent(['status', '--json'], { box: 'damaged' })).code).toBe(
+    expect(parseError(await programs.agent(['status', '--json'], { box: 'damaged' })).code).toBe(
       'STORE_UNREADABLE',
     )
   })
 
   it('R-NET-1: the wrong root certificate: TLS is untrusted, and registration is tried again', async () => {
-    const other = makePrograms()
+    const other = createPrograms()
     await other.initAuthority()
     await other.initBox(url)
     const ended = await other.agent(['register', await other.token(), '--json'])
-    expect([ended.code, errorOf(ended).code]).toEqual([1, 'TLS_UNTRUSTED'])
+    expect([ended.code, parseError(ended).code]).toEqual([1, 'TLS_UNTRUSTED'])
     expect((await other.status()).registration).toMatchObject({ status: 'retrying' })
     await other.close()
   })
@@ -99,12 +99,12 @@ describe('bad input to smart-agent', () => {
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
     await programs.initBox(`https://127.0.0.1:${(plain.address() as AddressInfo).port}`, 'plain')
     const ended = await programs.agent(['register', await programs.token(), '--json'], { box: 'plain' })
-    expect([ended.code, errorOf(ended).code]).toEqual([1, 'TLS_PLAIN_TEXT'])
+    expect([ended.code, parseError(ended).code]).toEqual([1, 'TLS_PLAIN_TEXT'])
     plain.close()
   })
 
   it('R-NET-1: the environment’s proxies and TLS switches change nothing', async () => {
-    const other = makePrograms()
+    const other = createPrograms()
     await other.initAuthority()
     await other.initBox(url)
     const env = {
@@ -114,7 +114,7 @@ describe('bad input to smart-agent', () => {
       ALL_PROXY: 'http://127.0.0.1:9',
     }
     const ended = await other.agent(['register', await other.token(), '--json'], { env })
-    expect(errorOf(ended).code).toBe('TLS_UNTRUSTED')
+    expect(parseError(ended).code).toBe('TLS_UNTRUSTED')
     await other.close()
     await programs.initBox(url, 'proxied')
     const good = await programs.agent(['register', await programs.token(), '--json'], { box: 'proxied', env })
@@ -124,10 +124,10 @@ describe('bad input to smart-agent', () => {
   it('R-NET-1: nobody there, and a name nobody knows', async () => {
     await programs.initBox('https://127.0.0.1:1', 'nobody')
     const refused = await programs.agent(['register', await programs.token(), '--json'], { box: 'nobody' })
-    expect([refused.code, errorOf(refused).code]).toEqual([1, 'CONNECTION_REFUSED'])
+    expect([refused.code, parseError(refused).code]).toEqual([1, 'CONNECTION_REFUSED'])
     await programs.agent(['transport', 'direct', 'https://nobody.invalid', '--json'], { box: 'nobody' })
     const unknown = await programs.agent(['register', await programs.token(), '--json'], { box: 'nobody' })
-    expect([unknown.code, errorOf(unknown).code]).toEqual([1, 'DNS_FAILED'])
+    expect([unknown.code, parseError(unknown).code]).toEqual([1, 'DNS_FAILED'])
   })
 })
 
@@ -153,13 +153,13 @@ describe('bad input to smart-authority', () => {
     ['removing the default', ['virtual-account', 'remove', 'Default'], 1, 'VIRTUAL_ACCOUNT_IS_DEFAULT'],
     ['an address that is none', ['serve', '--listen', 'nonsense'], 2, 'INVALID_ARGUMENT'],
   ]
-  it.each(everyNth(scaled(8, 1), authorityCases))(
+  it.each(pickEveryNth(selectScale(8, 1), authorityCases))(
     'R-UI-3: %s is refused by its code',
     async (_, words, exit, code) => {
       const ended = await programs.authority([...words, '--json'])
-      expect([ended.code, errorOf(ended).code, ended.stdout]).toEqual([exit, code, ''])
+      expect([ended.code, parseError(ended).code, ended.stdout]).toEqual([exit, code, ''])
       expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
-      expect(errorOf(ended).remedy).not.toBe('')
+      expect(parseError(ended).remedy).not.toBe('')
     },
   )
 
@@ -172,11 +172,11 @@ describe('bad input to smart-authority', () => {
       'a.example',
       '--json',
     ])
-    expect([ended.code, errorOf(ended).code]).toEqual([1, 'AGREEMENT_NOT_ACCEPTED'])
+    expect([ended.code, parseError(ended).code]).toEqual([1, 'AGREEMENT_NOT_ACCEPTED'])
   })
 
   it('an address in use', async () => {
     const ended = await programs.authority(['serve', '--listen', new URL(url).host, '--json'])
-    expect([ended.code, errorOf(ended).code]).toEqual([1, 'ADDRESS_IN_USE'])
+    expect([ended.code, parseError(ended).code]).toEqual([1, 'ADDRESS_IN_USE'])
   })
 })

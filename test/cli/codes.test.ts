@@ -14,7 +14,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { writeFileAtomically } from '../../src/cli/atomic-write.ts'
 import { formatCode } from '../../src/cli/codes.ts'
 import { LicensingError } from '../../src/core/errors.ts'
-import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
+import { encodeRequestCode } from '../../src/protocol/offline-codes.ts'
 
 let directory: string
 beforeEach(() => {
@@ -24,10 +24,10 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-const code = writeRequestCode({
+const code = encodeRequestCode({
   udi: { pid: 'CWMS-K9', serial: 'SN12345', version: '4.0' },
   number: 3,
-  boxKey: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
+  deviceKey: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
 })
 
 it('R-SLR-7: a code is printed in short lines, and read back from them', () => {

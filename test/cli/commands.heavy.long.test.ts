@@ -2,16 +2,16 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import type { Explanation, Status } from '../../src/index.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { sampledTests } from '../support/scale.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(4)
+const { describe, it } = createSampledTests(4)
 
 /** The commands as a person uses them, one box each. */
 let programs: Programs
 let url: string
 beforeAll(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.initAuthority()
   ;({ url } = await programs.serveAuthority())
 })
@@ -20,9 +20,9 @@ afterAll(async () => {
 })
 
 let boxes = 0
-const newBox = async (road = url): Promise<string> => {
+const newBox = async (transportUrl = url): Promise<string> => {
   const name = `box-${++boxes}`
-  await programs.initBox(road, name)
+  await programs.initBox(transportUrl, name)
   return name
 }
 const explain = (box: string) => programs.good<Explanation>(programs.agent(['why', '--json'], { box }))
@@ -40,7 +40,7 @@ describe('one-shot commands', () => {
     const file = join(programs.directory, 'token')
     writeFileSync(file, `${token}\n`)
     const twice = await programs.agent(['register', token, '--token-file', file, '--json'], { box })
-    expect([twice.code, errorOf(twice).code]).toEqual([2, 'USAGE'])
+    expect([twice.code, parseError(twice).code]).toEqual([2, 'USAGE'])
     await programs.good(programs.agent(['register', '-', '--json'], { box, input: `${token}\n` }))
     const again = programs.agent(['reregister', '--token-file', file, '--force', '--json'], { box })
     expect((await programs.good<Status>(again)).state).toBe('authorized')
@@ -66,15 +66,15 @@ describe('one-shot commands', () => {
     await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
     await programs.good(programs.agent(['transport', 'direct', 'https://localhost:1', '--json'], { box }))
     const ended = await programs.agent(['deregister', '--yes', '--json'], { box })
-    const told = {
+    const outputs = {
       code: 'CONNECTION_REFUSED',
       message: expect.stringMatching(/deregistered here, but not at its authority/) as string,
       remedy: expect.stringMatching(/by hand/) as string,
     }
-    expect([ended.code, errorOf(ended)]).toEqual([1, told])
+    expect([ended.code, parseError(ended)]).toEqual([1, outputs])
     const status = await programs.status({ box })
-    expect(status).toMatchObject({ state: 'evaluation', registration: { failure: told } })
-    expect((await explain(box)).trouble).toMatchObject([told])
+    expect(status).toMatchObject({ state: 'evaluation', registration: { failure: outputs } })
+    expect((await explain(box)).problems).toMatchObject([outputs])
     const { stdout } = await programs.agent(['show'], { box })
     expect(stdout).toContain('Deregistration: FAILED')
   })
@@ -83,7 +83,7 @@ describe('one-shot commands', () => {
     const box = await newBox('https://localhost:1')
     const token = await programs.token()
     const failed = await programs.agent(['register', token, '--json'], { box })
-    expect(errorOf(failed).code).toBe('CONNECTION_REFUSED')
+    expect(parseError(failed).code).toBe('CONNECTION_REFUSED')
     expect((await programs.status({ box })).transport.link).toBe('down')
     await programs.good(programs.agent(['transport', 'direct', url, '--json'], { box }))
     expect((await programs.status({ box })).transport).toMatchObject({ link: 'unknown', lastFailure: null })
@@ -107,7 +107,7 @@ describe('why', () => {
     const token = await programs.token()
     await programs.good(programs.authority(['token', 'revoke', token, '--json']))
     await programs.agent(['register', token], { box })
-    expect((await explain(box)).trouble).toMatchObject([{ code: 'TOKEN_REVOKED' }])
+    expect((await explain(box)).problems).toMatchObject([{ code: 'TOKEN_REVOKED' }])
   })
 
   it('R-AUTH-2: out of compliance, says what would mend it', async () => {

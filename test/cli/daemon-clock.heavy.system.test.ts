@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Status } from '../../src/index.ts'
-import { makePrograms, type Programs } from '../support/programs.ts'
+import { createPrograms, type Programs } from '../support/programs.ts'
 import { until } from '../support/until.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(2)
+const { describe, it } = createSampledTests(2)
 
 let programs: Programs
 beforeEach(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.initAuthority()
 })
 afterEach(async () => {

@@ -5,15 +5,15 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import WebSocket from 'ws'
 import type { Status } from '../../src/index.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 import { until } from '../support/until.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 let programs: Programs
 beforeEach(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.initAuthority()
 })
 afterEach(async () => {
@@ -46,7 +46,7 @@ describe('the daemon', () => {
     await programs.initBox('https://localhost:1')
     await programs.daemon()
     const second = await programs.agent(['run', '--json'])
-    expect([second.code, errorOf(second).code]).toEqual([1, 'DAEMON_RUNNING'])
+    expect([second.code, parseError(second).code]).toEqual([1, 'DAEMON_RUNNING'])
     expect((await programs.status()).state).toBe('evaluation')
   })
 
@@ -87,7 +87,7 @@ describe('the daemon', () => {
     await programs.initBox('https://localhost:1')
     const run = ['--data-dir', programs.box(), 'run', '--json', '--inspect']
     const elsewhere = await programs.run('smart-agent', [...run, '0.0.0.0:0'])
-    expect([elsewhere.code, errorOf(elsewhere).code]).toEqual([2, 'INVALID_ARGUMENT'])
+    expect([elsewhere.code, parseError(elsewhere).code]).toEqual([2, 'INVALID_ARGUMENT'])
     const daemon = programs.start('smart-agent', [...run, '127.0.0.1:0'])
     let said = ''
     daemon.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text))
@@ -108,7 +108,7 @@ describe('the daemon', () => {
       '--inspect',
       inspector.replace('ws://', ''),
     ])
-    expect([taken.code, errorOf(taken).code]).toEqual([1, 'ADDRESS_IN_USE'])
+    expect([taken.code, parseError(taken).code]).toEqual([1, 'ADDRESS_IN_USE'])
     const closed = once(client, 'close')
     daemon.kill('SIGTERM')
     await closed

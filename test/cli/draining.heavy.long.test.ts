@@ -1,16 +1,16 @@
 import { Agent, request } from 'node:https'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Status } from '../../src/index.ts'
-import { type Ended, greet } from '../support/hello.ts'
+import { type HelloResult, sendHello } from '../support/hello.ts'
 import { signInFirst } from '../support/pages.ts'
-import { makePrograms, type Programs } from '../support/programs.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createPrograms, type Programs } from '../support/programs.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 let programs: Programs
 beforeEach(() => {
-  programs = makePrograms()
+  programs = createPrograms()
 })
 afterEach(async () => {
   await programs.close()
@@ -30,7 +30,16 @@ async function connected({ metrics }: { metrics: string }, stage: string, number
 /** An authority that can be told to be slow, with its metrics beside it. */
 async function slowAuthority(chaos?: string) {
   const { authority, good, serve, box } = programs
-  await good(authority(['init', '--account', 'acme.example', '--accept-agreement', '--test', '--json']))
+  await good(
+    authority([
+      'init',
+      '--account',
+      'acme.example',
+      '--accept-agreement',
+      '--allow-fault-injection',
+      '--json',
+    ]),
+  )
   const server = await serve('smart-authority', [
     '--data-dir',
     box('authority'),
@@ -54,10 +63,10 @@ describe('an authority that is told to stop', () => {
   it('under load: no request fails, and it ends with 0', async () => {
     const server = await slowAuthority()
     const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
-    const ended: Ended[] = []
+    const ended: HelloResult[] = []
     const work = async (agent: Agent) => {
       for (;;) {
-        const one = await greet(server.url, agent)
+        const one = await sendHello(server.url, agent)
         ended.push(one)
         if (one === 'not sent') return
       }
@@ -81,8 +90,8 @@ describe('an authority that is told to stop', () => {
     const server = await slowAuthority('delay=3s')
     expect(await ready(server.metrics)).toEqual([200, { status: 'ready' }])
     const admin = await signInFirst(server.url, server.firstPasswordFile)
-    const { ended: streamed } = await admin.look()
-    const underWay = greet(server.url, new Agent())
+    const { ended: streamed } = await admin.subscribe()
+    const underWay = sendHello(server.url, new Agent())
     await connected(server, 'response', 2)
     const stopped = server.stop('SIGTERM')
     expect((await streamed).status).toBe(200)
@@ -93,7 +102,7 @@ describe('an authority that is told to stop', () => {
 
   it('told a second time, by whatever signal, it ends at once', async () => {
     const server = await slowAuthority('delay=30s')
-    const underWay = greet(server.url, new Agent())
+    const underWay = sendHello(server.url, new Agent())
     await connected(server, 'response', 1)
     void server.stop('SIGTERM')
     while ((await ready(server.metrics))[0] === 200);

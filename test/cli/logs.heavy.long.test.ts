@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { redact } from '../../src/cli/redact.ts'
-import { greet } from '../support/hello.ts'
-import { makePrograms, type Programs } from '../support/programs.ts'
+import { sendHello } from '../support/hello.ts'
+import { createPrograms, type Programs } from '../support/programs.ts'
 import { Agent } from 'node:https'
-import { sampledTests } from '../support/scale.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 let programs: Programs
 beforeEach(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.initAuthority()
 })
 afterEach(async () => {
@@ -27,7 +27,7 @@ describe('the logs of both programs', () => {
 
   it('by serve: a JSON line each, with the number of the request; more with debug, less with error', async () => {
     const debug = await served('--log-level', 'debug')
-    await greet(debug.url, new Agent())
+    await sendHello(debug.url, new Agent())
     await debug.stop()
     const lines = debug
       .log()
@@ -49,7 +49,7 @@ describe('the logs of both programs', () => {
       }),
     )
     const quiet = await served('--log-level', 'error')
-    await greet(quiet.url, new Agent())
+    await sendHello(quiet.url, new Agent())
     await quiet.stop()
     expect(quiet.log()).toBe('')
   })

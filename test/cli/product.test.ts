@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
-import { bar, fitColumns } from '../../src/cli/table.ts'
-import { csv } from '../../src/core/csv.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { renderBar, fitColumns } from '../../src/cli/table.ts'
+import { formatCsv } from '../../src/core/csv.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 
 let programs: Programs
 beforeEach(() => {
-  programs = makePrograms()
+  programs = createPrograms()
 })
 afterEach(() => programs.close())
 
@@ -27,13 +27,13 @@ it('R-UI-3 R-HOST-1 R-HOST-4: hosts and meetings by commands, with a daemon and 
     const { hosts } = await programs.status()
     expect(hosts).toEqual({ assigned: 2, permanent: 0, demo: 2 })
     const refused = await agent(['host', 'deactivate', 'bob', '--json'])
-    expect([refused.code, errorOf(refused).code]).toEqual([1, 'HOST_IN_MEETING'])
+    expect([refused.code, parseError(refused).code]).toEqual([1, 'HOST_IN_MEETING'])
     await good(agent(['meeting', 'end', meeting, '--json']))
     expect(await good(agent(['host', 'list', '--json']))).toMatchObject({
       hosts: [{ user: 'ann' }, { user: 'bob' }],
     })
     const bad = await agent(['host', 'assign', 'ann\u0007', '--json'])
-    expect([bad.code, errorOf(bad).code]).toEqual([2, 'INVALID_ARGUMENT'])
+    expect([bad.code, parseError(bad).code]).toEqual([2, 'INVALID_ARGUMENT'])
   }
   await run('m')
   const table = await agent(['host', 'list'])
@@ -61,8 +61,8 @@ it('R-UI-3 R-SYS-1 R-EVAL-2: the system, an upgrade, usage history and refusals 
     ports: 2000,
     role: 'single',
   })
-  expect(errorOf(await agent(['system', 'extend', '--json'])).code).toBe('LICENSES_REQUIRED')
-  expect(errorOf(await agent(['system', 'join', 'dc2', '--json'])).code).toBe('LICENSES_REQUIRED')
+  expect(parseError(await agent(['system', 'extend', '--json'])).code).toBe('LICENSES_REQUIRED')
+  expect(parseError(await agent(['system', 'join', 'dc2', '--json'])).code).toBe('LICENSES_REQUIRED')
   expect((await agent(['system', 'join'])).code).toBe(2)
   expect(await good(agent(['system', 'size', 'small', '--json']))).toMatchObject({ ports: 250 })
   expect((await agent(['system', 'size', 'huge'])).code).toBe(2)
@@ -80,15 +80,15 @@ it('R-UI-3 R-SYS-1 R-EVAL-2: the system, an upgrade, usage history and refusals 
     expect(upgraded).toMatchObject({ state: 'evaluation', product: { version }, hosts: { assigned: 1 } })
     expect(upgraded.evaluation.remainingSeconds).toBeLessThanOrEqual(before.evaluation.remainingSeconds)
   }
-  expect(errorOf(await agent(['upgrade', '--to', '4.9', '--json'])).code).toBe('VERSION_NOT_HIGHER')
+  expect(parseError(await agent(['upgrade', '--to', '4.9', '--json'])).code).toBe('VERSION_NOT_HIGHER')
   // What was refused is to be seen.
   await good(agent(['host', 'attendee-only', '=cmd()2', '--json']))
-  expect(errorOf(await agent(['host', 'assign', '=cmd()2', '--json'])).code).toBe('ATTENDEE_ONLY')
+  expect(parseError(await agent(['host', 'assign', '=cmd()2', '--json'])).code).toBe('ATTENDEE_ONLY')
   expect(await good(agent(['usage', 'denials', '--json']))).toMatchObject({
     denials: [
       { what: 'extend the system', code: 'LICENSES_REQUIRED' },
       { what: 'let the data center dc2 join', code: 'LICENSES_REQUIRED' },
-      { what: 'assign a host licence', who: '=cmd()2', code: 'ATTENDEE_ONLY' },
+      { what: 'assign a host license', who: '=cmd()2', code: 'ATTENDEE_ONLY' },
     ],
   })
   expect((await agent(['usage', 'denials', '--csv'])).stdout).toContain(",'=cmd()2,ATTENDEE_ONLY,")
@@ -106,7 +106,7 @@ it('R-ACC-6 R-SYS-4: orders by SKU and tag, and for a buyer without a smart acco
     status: 'fulfilled',
   })
   await good(order('--tag', 'HOST', '--quantity', '2', '--virtual-account', 'Default', '--term', '30'))
-  expect(errorOf(await order('--sku', 'NONE', '--quantity', '1')).code).toBe('NOT_FOUND')
+  expect(parseError(await order('--sku', 'NONE', '--quantity', '1')).code).toBe('NOT_FOUND')
   expect(await good(authority(['license', 'list', '--json']))).toMatchObject({
     licenses: [{ tag: 'HOST', quantity: 7 }],
   })
@@ -135,7 +135,7 @@ it('a table that is wider than the terminal is made to fit, from its widest colu
 
 it('cells are quoted, formulas are text, and bars are as long as what they show', () => {
   expect(
-    csv(
+    formatCsv(
       ['a', 'b'],
       [
         ['x,"y"', 1],
@@ -144,11 +144,11 @@ it('cells are quoted, formulas are text, and bars are as long as what they show'
       ],
     ),
   ).toBe(`a,b\r\n"x,""y""",1\r\n'=1+1,-2\r\n"two\nlines",0\r\n`)
-  expect([bar(10, 10, 4), bar(5, 10, 4), bar(0, 10, 4), bar(1, 1000, 4), bar(1, 0, 4)]).toEqual([
-    '████',
-    '██',
-    '',
-    '▏',
-    '',
-  ])
+  expect([
+    renderBar(10, 10, 4),
+    renderBar(5, 10, 4),
+    renderBar(0, 10, 4),
+    renderBar(1, 1000, 4),
+    renderBar(1, 0, 4),
+  ]).toEqual(['████', '██', '', '▏', ''])
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type ProfileInput, SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { makePrograms, type Programs } from '../support/programs.ts'
+import { createPrograms, type Programs } from '../support/programs.ts'
 
 const router: ProfileInput = {
   name: 'router',
@@ -14,7 +14,7 @@ const router: ProfileInput = {
 let programs: Programs
 let directory: string
 beforeEach(() => {
-  programs = makePrograms()
+  programs = createPrograms()
   directory = mkdtempSync(join(tmpdir(), 'sla-'))
 })
 afterEach(async () => {

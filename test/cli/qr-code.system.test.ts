@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { qrText } from '../../src/cli/codes.ts'
-import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
+import { encodeQrText } from '../../src/cli/codes.ts'
+import { encodeRequestCode } from '../../src/protocol/offline-codes.ts'
 
 let directory: string
 beforeEach(() => {
@@ -14,10 +14,10 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-const code = writeRequestCode({
+const code = encodeRequestCode({
   udi: { pid: 'CWMS-K9', serial: 'SN12345', version: '4.0' },
   number: 3,
-  boxKey: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
+  deviceKey: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
 })
 
 /** The text that a terminal shows as an image of dark and light squares. */
@@ -37,11 +37,11 @@ function drawn(text: string): string {
 
 it('R-SLR-7: a code is drawn so that a phone reads it back as it is', async () => {
   const picture = join(directory, 'code.pgm')
-  const plain = await qrText(code, { colours: false })
+  const plain = await encodeQrText(code, { colors: false })
   writeFileSync(picture, drawn(plain))
   const read = execFileSync('zbarimg', ['--quiet', '--raw', '--nodbus', picture], { encoding: 'utf8' }).trim()
   expect(read).toBe(code)
-  // It fits a terminal of 80 columns, and says its own colours there.
+  // It fits a terminal of 80 columns, and says its own colors there.
   expect(Math.max(...plain.split('\n').map((line) => line.length))).toBeLessThan(80)
-  expect(await qrText(code, { colours: true })).toContain('\u001b[38;5;231;48;5;16m')
+  expect(await encodeQrText(code, { colors: true })).toContain('\u001b[38;5;231;48;5;16m')
 })

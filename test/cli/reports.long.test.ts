@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AlertDocument, LicenseTransaction, ReportDocument } from '../../src/authority/index.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 
 /** Alerts, reports and the event log, as licensing staff see them: the built program. */
 let programs: Programs
 beforeAll(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.initAuthority()
   await programs.good(programs.authority(['virtual-account', 'add', '=East', '--json']))
   await programs.order(3)
@@ -68,7 +68,7 @@ describe('smart-authority', () => {
       'Virtual account,Tag,Instance,Count,Status\r\n',
     )
     const bad = await programs.authority(['report', 'nothing', '--json'])
-    expect([bad.code, errorOf(bad).code]).toEqual([2, 'USAGE'])
+    expect([bad.code, parseError(bad).code]).toEqual([2, 'USAGE'])
   })
 
   it('R-ACC-7, R-UI-3: license transactions lists the lots', async () => {
@@ -92,6 +92,6 @@ describe('smart-authority', () => {
     expect(await text('events', '--instance', 'none')).toBe('')
     expect(await text('events', '--limit', '1')).toContain('LICENSES_EXPIRING')
     const bad = await programs.authority(['events', '--severity', 'loud', '--json'])
-    expect([bad.code, errorOf(bad).code]).toEqual([2, 'USAGE'])
+    expect([bad.code, parseError(bad).code]).toEqual([2, 'USAGE'])
   })
 })

@@ -4,21 +4,28 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import type { Status } from '../../src/index.ts'
-import type { RoadReport } from '../../src/agent/connection-test.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { sampledTests } from '../support/scale.ts'
+import type { ConnectionTestReport } from '../../src/agent/connection-test.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 /** The roads by the commands, with an authority that may be told to misbehave. */
 let programs: Programs
 let url: string
-let management: { url: string; bearer: string }
+let faultApi: { url: string; bearer: string }
 
 beforeAll(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.good(
-    programs.authority(['init', '--account', 'acme.example', '--accept-agreement', '--test', '--json']),
+    programs.authority([
+      'init',
+      '--account',
+      'acme.example',
+      '--accept-agreement',
+      '--allow-fault-injection',
+      '--json',
+    ]),
   )
   const server = await programs.serve('smart-authority', [
     '--data-dir',
@@ -27,12 +34,12 @@ beforeAll(async () => {
     'serve',
     '--listen',
     'localhost:0',
-    '--management',
+    '--fault-api',
     '127.0.0.1:0',
   ])
-  const said = JSON.parse(server.line) as { listening: string; management: string; bearerFile: string }
+  const said = JSON.parse(server.line) as { listening: string; faultApi: string; bearerFile: string }
   url = said.listening
-  management = { url: said.management, bearer: readFileSync(said.bearerFile, 'utf8') }
+  faultApi = { url: said.faultApi, bearer: readFileSync(said.bearerFile, 'utf8') }
   expect(statSync(said.bearerFile).mode & 0o777).toBe(0o600)
 })
 afterAll(async () => {
@@ -97,7 +104,7 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
       programs.agent([...words, '--password-file', '-', '--json'], { box, input: 'wrong\n' }),
     )
     const refused = await programs.agent(['renew', 'authorization', '--json'], { box })
-    expect(errorOf(refused).code).toBe('PROXY_AUTHENTICATION_REFUSED')
+    expect(parseError(refused).code).toBe('PROXY_AUTHENTICATION_REFUSED')
     asking.close()
   })
 
@@ -117,7 +124,7 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
     await programs.good(programs.agent(['renew', 'authorization', '--json'], { box }))
     expect(open.seen).toEqual(['user@x:p:w'])
     const none = await programs.agent(['transport', 'proxy', url, '--from-environment', '--json'], { box })
-    expect(errorOf(none).code).toBe('PROXY_URL_INVALID')
+    expect(parseError(none).code).toBe('PROXY_URL_INVALID')
     open.close()
   })
 
@@ -130,8 +137,8 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
     const asking = await proxy('bob:secret')
     await programs.good(programs.agent(['transport', 'proxy', url, '--via', asking.via, '--json'], { box }))
     const broken = await programs.agent(['transport', 'test', '--json'], { box })
-    const report = JSON.parse(broken.stdout) as RoadReport
-    expect([broken.code, errorOf(broken).code]).toEqual([1, 'PROXY_AUTHENTICATION_REQUIRED'])
+    const report = JSON.parse(broken.stdout) as ConnectionTestReport
+    expect([broken.code, parseError(broken).code]).toEqual([1, 'PROXY_AUTHENTICATION_REQUIRED'])
     expect(report.steps.map(({ step, outcome }) => [step, outcome])).toEqual([
       ['name', 'ok'],
       ['connect', 'ok'],
@@ -147,7 +154,7 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
   })
 
   it('test: tells a wrong root from a right one by the signature’s chain', async () => {
-    const other = makePrograms()
+    const other = createPrograms()
     await other.initAuthority()
     const foreign = await other.serveAuthority()
     const box = await newBox()
@@ -162,8 +169,8 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
 })
 
 describe('R-UI-5: an authority that misbehaves on purpose', () => {
-  const manage = async (method: string, path: string, body?: unknown, bearer = management.bearer) => {
-    const response = await fetch(`${management.url}${path}`, {
+  const manage = async (method: string, path: string, body?: unknown, bearer = faultApi.bearer) => {
+    const response = await fetch(`${faultApi.url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${bearer}`,
@@ -174,7 +181,7 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
     return { status: response.status, body: (await response.json()) as Record<string, unknown> }
   }
 
-  it('by its management address: faults are planned at run time, and what came is told', async () => {
+  it('by its fault API: faults are planned at run time, and what came is told', async () => {
     const box = await newBox()
     await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
     expect((await programs.status({ box })).authority?.test).toBe(true)
@@ -182,7 +189,7 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
     const planned = { faults: [{ fault: 'error503', on: 'authorize', times: 1 }, 'dripping'] }
     expect((await manage('PUT', '/chaos', planned)).status).toBe(200)
     const failed = await programs.agent(['renew', 'authorization', '--json'], { box })
-    expect(errorOf(failed).code).toBe('AUTHORITY_UNAVAILABLE')
+    expect(parseError(failed).code).toBe('AUTHORITY_UNAVAILABLE')
     await manage('DELETE', '/chaos')
     await programs.good(programs.agent(['renew', 'authorization', '--json'], { box }))
     const { requests } = (await manage('GET', '/requests')).body
@@ -210,7 +217,7 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
     ] as const) {
       await manage('PUT', '/chaos', { faults: [{ fault, on: 'hello' }] })
       const { stdout } = await programs.agent(['transport', 'test', '--json'], { box })
-      const { steps } = JSON.parse(stdout) as RoadReport
+      const { steps } = JSON.parse(stdout) as ConnectionTestReport
       const broken = steps.find(({ outcome }) => outcome === 'failed')
       expect([broken?.step, broken?.failure?.code]).toEqual([step, code])
     }
@@ -233,25 +240,32 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
   })
 
   it('by serve --chaos, and says so loudly; not otherwise than made for tests', async () => {
-    const other = makePrograms()
+    const other = createPrograms()
     await other.initAuthority()
     const serve = (chaos: string[]) =>
       other.authority(['serve', '--listen', 'localhost:0', ...chaos, '--json'])
-    expect(errorOf(await serve(['--chaos', 'error503'])).code).toBe('CHAOS_NOT_ALLOWED')
-    expect(errorOf(await serve(['--management', '127.0.0.1:0'])).code).toBe('CHAOS_NOT_ALLOWED')
-    expect(errorOf(await serve(['--chaos', 'nonsense'])).code).toBe('CHAOS_INVALID')
-    expect(errorOf(await serve(['--chaos', 'refused'])).code).toBe('CHAOS_INVALID')
+    expect(parseError(await serve(['--chaos', 'error503'])).code).toBe('CHAOS_NOT_ALLOWED')
+    expect(parseError(await serve(['--fault-api', '127.0.0.1:0'])).code).toBe('CHAOS_NOT_ALLOWED')
+    expect(parseError(await serve(['--chaos', 'nonsense'])).code).toBe('CHAOS_INVALID')
+    expect(parseError(await serve(['--chaos', 'refused'])).code).toBe('CHAOS_INVALID')
     await other.close()
 
-    const mad = makePrograms()
+    const mad = createPrograms()
     await mad.good(
-      mad.authority(['init', '--account', 'acme.example', '--accept-agreement', '--test', '--json']),
+      mad.authority([
+        'init',
+        '--account',
+        'acme.example',
+        '--accept-agreement',
+        '--allow-fault-injection',
+        '--json',
+      ]),
     )
     const words = ['serve', '--listen', 'localhost:0', '--chaos', 'delay=20ms,error500=1x1/register']
     const server = await mad.serve('smart-authority', ['--data-dir', mad.box('authority'), ...words])
     await mad.initBox(server.line.replace('listening on ', ''))
     const failed = await mad.agent(['register', await mad.token(), '--json'])
-    expect(errorOf(failed).code).toBe('AUTHORITY_FAILED')
+    expect(parseError(failed).code).toBe('AUTHORITY_FAILED')
     await server.stop()
     expect(server.log()).toMatch(/MISBEHAVES ON PURPOSE/)
     await mad.close()

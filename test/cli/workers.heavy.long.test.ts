@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, expect } from 'vitest'
-import { makePrograms, errorOf, type Programs } from '../support/programs.ts'
+import { createPrograms, parseError, type Programs } from '../support/programs.ts'
 import { eventually } from '../support/eventually.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 let programs: Programs
 beforeAll(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.good(
     programs.authority(['init', '--account', 'acme.example', '--accept-agreement', '--json']),
   )
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => programs.close())
 
-interface Told {
+interface ListeningLine {
   listening: string
   workers: number
   metrics: string[]
@@ -24,7 +24,7 @@ interface Told {
 const serve = async (...more: string[]) => {
   const words = ['serve', '--listen', '127.0.0.1:0', '--workers', '2', '--metrics', '0', '--json', ...more]
   const server = await programs.serve('smart-authority', ['--data-dir', programs.box('authority'), ...words])
-  return { ...server, told: JSON.parse(server.line) as Told }
+  return { ...server, listening: JSON.parse(server.line) as ListeningLine }
 }
 
 /** The processes that a process has started. */
@@ -48,16 +48,16 @@ const exchanges = async (urls: readonly string[]): Promise<number[]> =>
 
 describe('serve --workers', () => {
   it('one address, by several processes; one that is killed is started again, and boxes do not notice', async () => {
-    const { child, told, stop, log } = await serve()
-    expect(told.workers).toBe(2)
-    expect(new Set(told.metrics).size).toBe(2)
+    const { child, listening, stop, log } = await serve()
+    expect(listening.workers).toBe(2)
+    expect(new Set(listening.metrics).size).toBe(2)
     const token = await programs.token()
     const register = async (name: string) => {
-      await programs.initBox(told.listening, name)
+      await programs.initBox(listening.listening, name)
       await programs.good(programs.agent(['register', token, '--json'], { box: name }))
     }
     for (let i = 0; i < 4; i++) await register(`BOX-${i}`)
-    const [one = 0, other = 0] = await exchanges(told.metrics)
+    const [one = 0, other = 0] = await exchanges(listening.metrics)
     expect(one).toBeGreaterThan(0)
     expect(other).toBeGreaterThan(0)
     const [first = 0] = childrenOf(child.pid)
@@ -89,20 +89,20 @@ describe('serve --workers', () => {
   })
 
   it('says once why it cannot start, and refuses what is of one process', async () => {
-    const { stop, told } = await serve()
+    const { stop, listening } = await serve()
     const again = await programs.run('smart-authority', [
       ...['--data-dir', programs.box('authority')],
-      ...['serve', '--listen', new URL(told.listening).host, '--workers', '2', '--json'],
+      ...['serve', '--listen', new URL(listening.listening).host, '--workers', '2', '--json'],
     ])
     expect(again.code).toBe(1)
-    expect(errorOf(again).code).toBe('ADDRESS_IN_USE')
+    expect(parseError(again).code).toBe('ADDRESS_IN_USE')
     await stop()
     for (const [words, code] of [
       [['--workers', '0'], 'INVALID_ARGUMENT'],
       [['--workers', '65'], 'INVALID_ARGUMENT'],
       [['--workers', '2', '--chaos', 'delay=1ms'], 'USAGE'],
-      [['--workers', '2', '--management', '127.0.0.1:0'], 'USAGE'],
+      [['--workers', '2', '--fault-api', '127.0.0.1:0'], 'USAGE'],
     ] as const)
-      expect(errorOf(await programs.authority(['serve', ...words, '--json'])).code).toBe(code)
+      expect(parseError(await programs.authority(['serve', ...words, '--json'])).code).toBe(code)
   })
 })

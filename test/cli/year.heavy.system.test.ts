@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Explanation, Status } from '../../src/index.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { sampledTests } from '../support/scale.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 let programs: Programs
 beforeEach(() => {
-  programs = makePrograms()
+  programs = createPrograms()
 })
 afterEach(async () => {
   await programs.close()
@@ -35,8 +35,8 @@ describe('a box and its authority, as two programs', () => {
     })
     await order(2)
     // Within one poll: the next command that may connect, 13 hours later, runs what is due first.
-    const mended = await good<Status>(agent(['usage', 'set', 'HOST', '5', '--json'], { time: '+13h' }))
-    expect(mended.state).toBe('authorized')
+    const recovered = await good<Status>(agent(['usage', 'set', 'HOST', '5', '--json'], { time: '+13h' }))
+    expect(recovered.state).toBe('authorized')
 
     const before = (await status()).evaluation.remainingSeconds
     const left = await good<Status>(agent(['deregister', '--yes', '--json']))
@@ -68,9 +68,9 @@ describe('a box and its authority, as two programs', () => {
     ]
     for (const [text, code] of expected) {
       const ended = await agent(['register', text, '--json'])
-      expect([ended.code, errorOf(ended).code, ended.stdout]).toEqual([1, code, ''])
+      expect([ended.code, parseError(ended).code, ended.stdout]).toEqual([1, code, ''])
       expect(ended.stderr).not.toContain(text)
-      expect(errorOf(ended).remedy).not.toBe('')
+      expect(parseError(ended).remedy).not.toBe('')
     }
   })
 
@@ -82,7 +82,7 @@ describe('a box and its authority, as two programs', () => {
     const expired = await token()
     await first.stop()
     await programs.serveAuthority(first.port, { time: '+31d' })
-    expect(errorOf(await agent(['register', expired, '--json'])).code).toBe('TOKEN_EXPIRED')
+    expect(parseError(await agent(['register', expired, '--json'])).code).toBe('TOKEN_EXPIRED')
   })
 
   it('R-AUTH-1, R-AUTH-3, R-REG-6: renewed after a month; expired after 90 days of silence, and mended; over after a year', async () => {
@@ -143,12 +143,12 @@ describe('why', () => {
     const { stdout } = await programs.agent(['why', '--json'], { time: '+366d' })
     const why = JSON.parse(stdout) as Explanation
     expect(why.state).toBe('evaluation')
-    expect(why.because).toMatchObject({ from: 'authorized', inWords: 'time passed' })
-    expect(why.because?.fact).toMatch(/ID certificate has expired/)
-    expect(why.trouble).toMatchObject([{ code: 'REGISTRATION_EXPIRED' }])
+    expect(why.cause).toMatchObject({ from: 'authorized', label: 'time passed' })
+    expect(why.cause?.fact).toMatch(/ID certificate has expired/)
+    expect(why.problems).toMatchObject([{ code: 'REGISTRATION_EXPIRED' }])
     expect(why.wouldChange.map(({ event, state }) => [event, state])).toEqual([
       ['registering with a token', 'authorized'],
-      ['reserving licences, for a box that never makes a connection', 'reserved'],
+      ['reserving licenses, for a box that never makes a connection', 'reserved'],
       ['using up the evaluation', 'unregistered'],
     ])
   })

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type CountsStore, HostLedger, HOSTS_SCHEMA } from '../../src/conferencing/host-licenses.ts'
+import { type HostCountRepository, HostLedger, HOSTS_SCHEMA } from '../../src/conferencing/host-ledger.ts'
 import { Database } from '../../src/storage/sqlite.ts'
 
-type Counts = Parameters<CountsStore['write']>[0]
+type Counts = Parameters<HostCountRepository['write']>[0]
 
 let database: InstanceType<typeof Database>
 let kept: { counts: Counts | null; writes: number }
@@ -33,7 +33,7 @@ const both = () => {
 }
 
 describe('the counts of the host ledger', () => {
-  it('R-HOST-1 follow each licence that is given, by whether the product was licensed', () => {
+  it('R-HOST-1 follow each license that is given, by whether the product was licensed', () => {
     ledger.assign('ann', 'manual', 1, false)
     expect(both()).toEqual([counted(0, 1), counted(0, 1)])
     ledger.assign('bob', 'hosting', 2, true)
@@ -41,7 +41,7 @@ describe('the counts of the host ledger', () => {
     expect([ledger.find('ann')?.license, ledger.find('bob')?.license]).toEqual(['demo', 'permanent'])
   })
 
-  it('R-HOST-3 follow each licence that is given back, of either kind', () => {
+  it('R-HOST-3 follow each license that is given back, of either kind', () => {
     ledger.assign('ann', 'manual', 1, false)
     ledger.assign('bob', 'manual', 2, true)
     both()
@@ -51,7 +51,7 @@ describe('the counts of the host ledger', () => {
     expect(both()).toEqual([counted(0, 0), counted(0, 0)])
   })
 
-  it('R-EVAL-5 move when the licences of the evaluation become permanent', () => {
+  it('R-EVAL-5 move when the licenses of the evaluation become permanent', () => {
     ledger.assign('ann', 'manual', 1, false)
     both()
     ledger.makePermanent()

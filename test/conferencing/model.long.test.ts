@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
-import { makeWorld } from '../support/test-environment.ts'
+import { createTestEnvironment } from '../support/test-environment.ts'
 
-/** The rules of the guide in the plainest words: users, meetings, and who holds a licence. */
+/** The rules of the guide in the plainest words: users, meetings, and who holds a license. */
 class Model {
   readonly holders = new Set<string>()
   readonly deactivated = new Set<string>()
@@ -32,7 +32,7 @@ const MEETINGS = ['m1', 'm2', 'm3', 'm4', 'm5', 'm6'] as const
 const user = fc.constantFrom(...USERS)
 const id = fc.constantFrom(...MEETINGS)
 
-type Deed =
+type Action =
   | { do: 'assign' | 'deactivate' | 'activate'; user: string }
   | { do: 'attendeeOnly'; user: string; only: boolean }
   | { do: 'schedule'; id: string; user: string; alternates: string[] }
@@ -40,7 +40,7 @@ type Deed =
   | { do: 'end'; id: string }
   | { do: 'restart' | 'register' | 'deregister' | 'day' }
 
-const deed: fc.Arbitrary<Deed> = fc.oneof(
+const action: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ do: fc.constantFrom('assign', 'deactivate', 'activate'), user }),
   fc.record({ do: fc.constant('attendeeOnly' as const), user, only: fc.boolean() }),
   {
@@ -58,7 +58,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
 )
 
 /** What the model says of a deed: whether it is done, and does it. */
-function modelDoes(model: Model, one: Deed): boolean {
+function modelDoes(model: Model, one: Action): boolean {
   switch (one.do) {
     case 'assign':
       if (!model.mayHost(one.user)) return false
@@ -135,7 +135,7 @@ function joins(model: Model, meeting: ModelMeeting, name: string): boolean {
   return true
 }
 
-/** Whoever hosts may, is free, and holds a licence from then on. */
+/** Whoever hosts may, is free, and holds a license from then on. */
 function acts(model: Model, meeting: ModelMeeting, name: string): boolean {
   if (!model.mayHost(name) || model.running(name) >= 2) return false
   model.holders.add(name)
@@ -148,7 +148,7 @@ function succeeds(model: Model, meeting: ModelMeeting): void {
     if (meeting.present.has(name) && acts(model, meeting, name)) return
 }
 
-async function agentDoes(agent: SmartAgent, one: Deed): Promise<boolean> {
+async function agentDoes(agent: SmartAgent, one: Action): Promise<boolean> {
   try {
     switch (one.do) {
       case 'assign':
@@ -181,20 +181,20 @@ async function agentDoes(agent: SmartAgent, one: Deed): Promise<boolean> {
       default:
     }
     return true
-  } catch (thrown) {
-    if (thrown instanceof LicensingError && thrown.code !== 'INTERNAL') return false
-    throw thrown
+  } catch (error) {
+    if (error instanceof LicensingError && error.code !== 'INTERNAL') return false
+    throw error
   }
 }
 
 it('R-HOST-1…R-HOST-7: whatever users, meetings, restarts and states come, the counts are those of the plain rules', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(deed, { minLength: 5, maxLength: 50 }), async (deeds) => {
-      const world = await makeWorld()
+    fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 50 }), async (actions) => {
+      const world = await createTestEnvironment()
       try {
         let agent = await world.open()
         const model = new Model()
-        for (const one of deeds) {
+        for (const one of actions) {
           if (one.do === 'restart') {
             await agent.close()
             agent = await world.open()

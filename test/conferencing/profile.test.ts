@@ -2,7 +2,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { defineProfile, LicensingError, type ProfileInput } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
 
 /** A product that has nothing of a conferencing server: a router, licensed by throughput and by tunnels. */
 const router: ProfileInput = {
@@ -20,12 +25,12 @@ const router: ProfileInput = {
       },
     },
   },
-  skus: [{ sku: 'RT-GBIT-10', description: 'Ten gigabits', gives: { kind: 'licenses', tag: 'GBIT' } }],
+  skus: [{ sku: 'RT-GBIT-10', description: 'Ten gigabits', grants: { kind: 'licenses', tag: 'GBIT' } }],
 }
 
-let world: World
+let world: TestEnvironment
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
 })
 afterEach(() => world.close())
 
@@ -48,13 +53,13 @@ describe('another product', () => {
         createTransport: () => world.transport(authority),
       })
       expect(agent.status().evaluation.remainingSeconds).toBeLessThanOrEqual(30 * 86_400)
-      expect(await codeOf(Promise.resolve().then(() => agent.setUsage('HOST', 1)))).toBe('UNKNOWN_TAG')
+      expect(await getErrorCode(Promise.resolve().then(() => agent.setUsage('HOST', 1)))).toBe('UNKNOWN_TAG')
       expect(() => agent.module.system.show()).toThrow(LicensingError)
-      expect(await codeOf(authority.orders.create({ tag: 'HOST', quantity: 1 }))).toBe('UNKNOWN_TAG')
+      expect(await getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 }))).toBe('UNKNOWN_TAG')
       await authority.orders.create({ sku: 'RT-GBIT-10', quantity: 10 })
       await agent.register((await authority.tokens.create({ days: 30 })).token)
       agent.setUsage('GBIT', 12)
-      await pass(world, agent, 60_000)
+      await advance(world, agent, 60_000)
       expect(agent.status()).toMatchObject({
         state: 'out-of-compliance',
         entitlements: [{ tag: 'GBIT', name: 'Throughput', count: 12, status: 'out-of-compliance' }],
@@ -83,11 +88,11 @@ describe('another product', () => {
       'a SKU for a tag that is not there',
       {
         ...router,
-        skus: [{ sku: 'X', description: 'x', gives: { kind: 'licenses' as const, tag: 'NONE' } }],
+        skus: [{ sku: 'X', description: 'x', grants: { kind: 'licenses' as const, tag: 'NONE' } }],
       },
     ],
-    ['a report that takes longer than a minute', { ...router, periods: { usageReport: 120_000 } }],
-    ['something nobody knows', { ...router, colour: 'green' }],
+    ['a report that takes longer than a minute', { ...router, periods: { usageReportDelay: 120_000 } }],
+    ['something nobody knows', { ...router, color: 'green' }],
   ])('a profile with %s is refused with the reason', (_, profile) => {
     expect(() => defineProfile(profile)).toThrow(LicensingError)
     expect(() => defineProfile(profile)).toThrow(/product profile cannot be used/)

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { conferencingProfile } from '../../src/conferencing/index.ts'
 import type { ProfileInput, SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
 const DAY_SECONDS = 86_400
 /** A product that has nothing of a conferencing server. */
@@ -23,9 +23,9 @@ const nextRouter: ProfileInput = {
   tags: [...router.tags, { tag: 'PORT', name: 'Port', description: 'One port' }],
 }
 
-let world: World
+let world: TestEnvironment
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
 })
 afterEach(() => world.close())
 
@@ -69,7 +69,7 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
     const before = agent.history(1000)
     await agent.close()
     for (const profile of [conferencingProfile, nextRouter])
-      expect(await codeOf(world.open('box', { profile }))).toBe('PROFILE_MISMATCH')
+      expect(await getErrorCode(world.open('box', { profile }))).toBe('PROFILE_MISMATCH')
     const again = await world.open('box', { profile: router })
     expect(counts(again)).toEqual({ TUNNEL: 5 })
     expect(notices(again)).not.toContain('PROFILE_REPLACED')
@@ -103,7 +103,7 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
     agent.setUsage('PORT', 3)
     await agent.close()
     const replacing = () => world.open('box', { profile: router, replaceProfile: true })
-    expect(await codeOf(replacing())).toBe('PROFILE_TAG_IN_USE')
+    expect(await getErrorCode(replacing())).toBe('PROFILE_TAG_IN_USE')
     const kept = await world.open('box')
     expect(counts(kept)).toEqual({ PORT: 3 })
     kept.setUsage('PORT', 0)
@@ -143,17 +143,17 @@ describe('R-UI-3: the data of an authority knows its product', () => {
     const open = await make()
     const authority = await open()
     await authority.orders.create({ tag: 'TUNNEL', quantity: 2 })
-    expect(await codeOf(authority.orders.create({ tag: 'HOST', quantity: 2 }))).toBe('UNKNOWN_TAG')
+    expect(await getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 2 }))).toBe('UNKNOWN_TAG')
     await authority.close()
   })
 
   it('is refused with another profile, and replaced when it is told to: an event of the log', async () => {
     const open = await make()
-    expect(await codeOf(open({ profile: nextRouter }))).toBe('PROFILE_MISMATCH')
+    expect(await getErrorCode(open({ profile: nextRouter }))).toBe('PROFILE_MISMATCH')
     const authority = await open({ profile: nextRouter, replaceProfile: true })
     await authority.orders.create({ tag: 'PORT', quantity: 1 })
     expect((await authority.operations.events.list({})).map(({ type }) => type)).toContain('PROFILE_REPLACED')
     await authority.close()
-    expect(await codeOf(open({ profile: router, replaceProfile: true }))).toBe('PROFILE_TAG_IN_USE')
+    expect(await getErrorCode(open({ profile: router, replaceProfile: true }))).toBe('PROFILE_TAG_IN_USE')
   })
 })

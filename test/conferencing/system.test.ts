@@ -1,14 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { conferencing, conferencingProfile } from '../../src/conferencing/index.ts'
 import type { SmartAgent } from '../../src/index.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
 
 const DAY = 86_400_000
 
-let world: World
+let world: TestEnvironment
 let agent: SmartAgent
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   agent = await world.open('box', {
     product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
     module: conferencing({ size: 'large' }),
@@ -22,7 +27,7 @@ const inUse = async (tag: string) =>
   (await world.authority.licenses.list()).find((one) => one.tag === tag)?.inUse ?? 0
 
 describe('sizes', () => {
-  it('R-SYS-1: micro 50, small 250, medium 800, large 2000 ports, without a system licence', async () => {
+  it('R-SYS-1: micro 50, small 250, medium 800, large 2000 ports, without a system license', async () => {
     for (const [size, ports] of [
       ['micro', 50],
       ['small', 250],
@@ -39,9 +44,9 @@ describe('sizes', () => {
     expect(agent.module.system.show()).toMatchObject({ size: 'small', ports: 250 })
   })
 
-  it('R-SYS-2: a large one extends to 4000 with its licence, and goes back to 2000', async () => {
+  it('R-SYS-2: a large one extends to 4000 with its license, and goes back to 2000', async () => {
     await register()
-    expect(await codeOf(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
+    expect(await getErrorCode(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
     expect(agent.module.system.show()).toMatchObject({ ports: 2000, licenses: {} })
     expect(agent.status().entitlements.every(({ count }) => count === 0)).toBe(true)
     await buy('SYS-XL')
@@ -52,16 +57,16 @@ describe('sizes', () => {
     })
     expect(agent.status()).toMatchObject({ state: 'authorized', product: { ports: 4000 } })
     expect(await inUse('SYS-XL')).toBe(1)
-    expect(await codeOf(agent.module.system.resize('small'))).toBe('SYSTEM_NOT_ALLOWED')
+    expect(await getErrorCode(agent.module.system.resize('small'))).toBe('SYSTEM_NOT_ALLOWED')
     expect(await agent.module.system.reduce()).toMatchObject({ ports: 2000, licenses: {} })
-    await pass(world, agent, 60_000)
+    await advance(world, agent, 60_000)
     expect(await inUse('SYS-XL')).toBe(0)
   })
 
   it('R-SYS-2: there is no trial of extended capacity, and only a large one extends', async () => {
-    expect(await codeOf(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
+    expect(await getErrorCode(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
     await agent.module.system.resize('medium')
-    expect(await codeOf(agent.module.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
+    expect(await getErrorCode(agent.module.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
   })
 
   it('R-SYS-2: it is not reduced while more ports are in use than it would have', async () => {
@@ -69,24 +74,24 @@ describe('sizes', () => {
     await agent.module.meetings.schedule({ id: 'm', host: 'ann' })
     await agent.module.meetings.start('m')
     await Promise.all(Array.from({ length: 60 }, (_, i) => agent.module.meetings.join('m', `user${i}`)))
-    expect(await codeOf(agent.module.system.resize('micro'))).toBe('PORTS_IN_USE')
+    expect(await getErrorCode(agent.module.system.resize('micro'))).toBe('PORTS_IN_USE')
     expect(agent.module.system.show()).toMatchObject({ size: 'small', portsInUse: 61 })
     await agent.module.meetings.end('m')
     expect(await agent.module.system.resize('micro')).toMatchObject({ ports: 50 })
   })
 
-  it('R-EVAL-4: while only licence management works, the system stays as it is', async () => {
+  it('R-EVAL-4: while only license management works, the system stays as it is', async () => {
     await agent.close()
     agent = await world.open('spent', {
       profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
     })
-    await pass(world, agent, 2 * 3_600_000)
+    await advance(world, agent, 2 * 3_600_000)
     for (const change of [
       agent.module.system.resize('large'),
       agent.module.system.joinTo('dc1'),
       agent.module.hosts.setAttendeeOnly('x', true),
     ])
-      expect(await codeOf(change)).toBe('EVALUATION_EXPIRED')
+      expect(await getErrorCode(change)).toBe('EVALUATION_EXPIRED')
     expect(agent.module.system.show()).toMatchObject({ size: 'small', role: 'single' })
   })
 
@@ -94,20 +99,20 @@ describe('sizes', () => {
     await register()
     await buy('SYS-XL')
     world.road.down = true
-    expect(await codeOf(agent.module.system.extend())).toBe('CONNECTION_REFUSED')
+    expect(await getErrorCode(agent.module.system.extend())).toBe('CONNECTION_REFUSED')
     expect(agent.module.system.show().extended).toBe(false)
     expect(agent.status().entitlements.find(({ tag }) => tag === 'SYS-XL')?.count ?? 0).toBe(0)
   })
 })
 
 describe('data centers', () => {
-  it('R-SYS-3 R-EVAL-6: licences of the size are there before a data center joins; there is no evaluation of it', async () => {
-    expect(await codeOf(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+  it('R-SYS-3 R-EVAL-6: licenses of the size are there before a data center joins; there is no evaluation of it', async () => {
+    expect(await getErrorCode(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
     await register()
     await buy('MDC-SMALL', 2)
-    expect(await codeOf(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    expect(await getErrorCode(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
     await buy('MDC-LARGE', 1)
-    expect(await codeOf(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    expect(await getErrorCode(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
     await buy('MDC-LARGE', 1)
     expect(await agent.module.system.join('dc2')).toMatchObject({
       role: 'primary',
@@ -118,7 +123,7 @@ describe('data centers', () => {
     expect(await inUse('MDC-LARGE')).toBe(2)
     expect(agent.status().state).toBe('authorized')
     // To take in another needs more of them first; what was refused is not in use, at the authority neither.
-    expect(await codeOf(agent.module.system.join('dc3'))).toBe('LICENSES_REQUIRED')
+    expect(await getErrorCode(agent.module.system.join('dc3'))).toBe('LICENSES_REQUIRED')
     expect(await inUse('MDC-LARGE')).toBe(2)
     expect(agent.status().state).toBe('authorized')
     const peaks = agent.usage.periods({ by: 'hour', last: 1 }).filter(({ tag }) => tag === 'MDC-LARGE')
@@ -130,17 +135,17 @@ describe('data centers', () => {
     const both = [agent.module.system.join('dc2'), agent.module.system.join('dc4')]
     expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
     expect(await agent.module.system.leave('dc2')).toMatchObject({ role: 'single', licenses: {} })
-    await pass(world, agent, 60_000)
+    await advance(world, agent, 60_000)
     expect(await inUse('MDC-LARGE')).toBe(0)
   })
 
-  it('R-SYS-3: growing such a system needs the licences of the new size first; a micro one does not exist', async () => {
+  it('R-SYS-3: growing such a system needs the licenses of the new size first; a micro one does not exist', async () => {
     await register()
     await agent.module.system.resize('small')
     await buy('MDC-SMALL', 2)
     await agent.module.system.join('dc2')
-    expect(await codeOf(agent.module.system.resize('medium'))).toBe('LICENSES_REQUIRED')
-    expect(await codeOf(agent.module.system.resize('micro'))).toBe('SYSTEM_NOT_ALLOWED')
+    expect(await getErrorCode(agent.module.system.resize('medium'))).toBe('LICENSES_REQUIRED')
+    expect(await getErrorCode(agent.module.system.resize('micro'))).toBe('SYSTEM_NOT_ALLOWED')
     await buy('MDC-MEDIUM', 2)
     expect(await agent.module.system.resize('medium')).toMatchObject({
       size: 'medium',
@@ -158,18 +163,18 @@ describe('data centers', () => {
       licenses: { HOST: 5 },
     })
     await agent.reservation.install(file)
-    expect(await codeOf(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    expect(await getErrorCode(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
     const more = await world.authority.reservations.update(instanceId, { 'MDC-LARGE': 2 })
     await agent.reservation.update(more.file)
     expect(await agent.module.system.join('dc2')).toMatchObject({ role: 'primary' })
     expect(agent.status()).toMatchObject({ state: 'reserved', functionality: 'full' })
   })
 
-  it('R-HOST-10: the data center that joins another releases its host licences', async () => {
+  it('R-HOST-10: the data center that joins another releases its host licenses', async () => {
     for (const user of ['a', 'b', 'c']) await agent.module.hosts.assign(user)
     await agent.module.meetings.schedule({ id: 'm', host: 'a' })
     await agent.module.meetings.start('m')
-    expect(await codeOf(agent.module.system.joinTo('dc1'))).toBe('HOST_IN_MEETING')
+    expect(await getErrorCode(agent.module.system.joinTo('dc1'))).toBe('HOST_IN_MEETING')
     await agent.module.meetings.end('m')
     expect(await agent.module.system.joinTo('dc1')).toMatchObject({
       role: 'joined',
@@ -179,7 +184,7 @@ describe('data centers', () => {
     expect(agent.status().hosts).toEqual({ assigned: 0, permanent: 0, demo: 0 })
     expect(agent.module.hosts.list()).toEqual([])
     expect(agent.module.hosts.find('a')).toMatchObject({ license: null, active: true })
-    expect(await codeOf(agent.module.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
+    expect(await getErrorCode(agent.module.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
     expect(await agent.module.system.leave()).toMatchObject({ role: 'single' })
   })
 })
@@ -187,7 +192,11 @@ describe('data centers', () => {
 describe('upgrades', () => {
   const NINETY_DAYS = 90 * 86_400
   /** The product is closed, and opens with another version. */
-  const openWith = async (version: string, name = 'box', more: Parameters<World['open']>[1] = {}) => {
+  const openWith = async (
+    version: string,
+    name = 'box',
+    more: Parameters<TestEnvironment['open']>[1] = {},
+  ) => {
     await agent.close()
     agent = await world.open(name, { product: { pid: 'CWMS-K9', version, serial: 'BOX' }, ...more })
   }
@@ -197,7 +206,7 @@ describe('upgrades', () => {
     await buy('HOST', 5)
     await register()
     for (const user of ['a', 'b']) await agent.module.hosts.assign(user)
-    await pass(world, agent, 60_000)
+    await advance(world, agent, 60_000)
     await openWith('5.0')
     await agent.idle()
     expect(agent.status()).toMatchObject({
@@ -218,7 +227,7 @@ describe('upgrades', () => {
     await openWith('4.0', 'spent', {
       profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
     })
-    const spend = () => pass(world, agent, 3000 * 3_600_000)
+    const spend = () => advance(world, agent, 3000 * 3_600_000)
     await spend()
     expect(agent.status().state).toBe('unregistered')
     await openWith('5.0', 'spent')
@@ -235,31 +244,31 @@ describe('upgrades', () => {
   })
 
   it('R-EVAL-2: versions that only a command names bring no second of evaluation, however many they are', async () => {
-    await pass(world, agent, 10 * DAY)
+    await advance(world, agent, 10 * DAY)
     const left = remaining()
     expect(left).toBeLessThan(NINETY_DAYS)
     for (const version of ['5', '6', '7.1', '100', '999999']) {
       expect((await agent.upgrade(version)).product.version).toBe(version)
       expect(remaining()).toBe(left)
     }
-    await pass(world, agent, 100 * DAY)
+    await advance(world, agent, 100 * DAY)
     expect(agent.status()).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
-    expect(await codeOf(agent.upgrade('99999999999999999999'))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(agent.upgrade('99999999999999999999'))).toBe('INVALID_ARGUMENT')
     for (const version of ['999999', '999998.9', '5'])
-      expect(await codeOf(agent.upgrade(version))).toBe('VERSION_NOT_HIGHER')
+      expect(await getErrorCode(agent.upgrade(version))).toBe('VERSION_NOT_HIGHER')
     await agent.upgrade('999999.1')
     expect(agent.status()).toMatchObject({ state: 'unregistered', product: { version: '999999.1' } })
     // What was typed takes nothing from the version that the product then really is of.
     await openWith('5.0')
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
     expect(remaining()).toBe(NINETY_DAYS)
-    await pass(world, agent, 100 * DAY)
+    await advance(world, agent, 100 * DAY)
     await openWith('5.0')
     expect(agent.status().state).toBe('unregistered')
   })
 
   it('R-EVAL-2: a command ends the registration of the old version, and leaves what was left of the evaluation', async () => {
-    await pass(world, agent, 10 * DAY)
+    await advance(world, agent, 10 * DAY)
     const left = remaining()
     await register()
     await agent.upgrade('5.0')
@@ -285,7 +294,7 @@ describe('upgrades', () => {
 
   it('R-EVAL-2: an upgrade that was cut off after it ended the registration goes on at the next opening, and is one', async () => {
     await register()
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     await openWith('5.0')
     // The end of the registration is on disk, and was sent to nobody yet.
     expect(agent.status().product.version).toBe('4.0')
@@ -295,7 +304,7 @@ describe('upgrades', () => {
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
     expect(remaining()).toBe(NINETY_DAYS)
     expect(await world.authority.instances.list()).toEqual([])
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     await openWith('5.0')
     await agent.idle()
     expect(remaining()).toBeLessThan(NINETY_DAYS)
@@ -334,7 +343,7 @@ describe('upgrades', () => {
     const both = await Promise.allSettled([agent.upgrade('6.0'), agent.upgrade('5.0')])
     expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
     expect((await agent.upgrade('6.0MR2')).product.version).toBe('6.0MR2')
-    expect(await codeOf(agent.upgrade('6.0MR1'))).toBe('VERSION_NOT_HIGHER')
+    expect(await getErrorCode(agent.upgrade('6.0MR1'))).toBe('VERSION_NOT_HIGHER')
     expect((await agent.upgrade('10.0')).product.version).toBe('10.0')
   })
 
@@ -343,7 +352,7 @@ describe('upgrades', () => {
     const before = agent.status()
     await agent.upgrade('4.1')
     expect(agent.status()).toEqual({ ...before, product: { ...before.product, version: '4.1' } })
-    expect(await codeOf(agent.upgrade('vier'))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(agent.upgrade('vier'))).toBe('INVALID_ARGUMENT')
     await agent.renewAuthorization()
     expect((await world.authority.instances.list())[0]).toMatchObject({ udi: { version: '4.1' } })
   })
@@ -363,7 +372,7 @@ describe('upgrades', () => {
     await world.authority.reservations.acceptReturnCode(instanceId, reservation.returnCode ?? '')
   })
 
-  it('R-SYS-3: a system of several data centers is upgraded with its licences only', async () => {
+  it('R-SYS-3: a system of several data centers is upgraded with its licenses only', async () => {
     await register()
     await buy('MDC-LARGE', 2)
     await agent.module.system.join('dc2')
@@ -373,7 +382,7 @@ describe('upgrades', () => {
       registration: { status: 'unregistered' },
     })
     // Nobody says that they are there any more.
-    expect(await codeOf(agent.upgrade('6.0'))).toBe('LICENSES_REQUIRED')
+    expect(await getErrorCode(agent.upgrade('6.0'))).toBe('LICENSES_REQUIRED')
     expect(agent.status().product.version).toBe('5.0')
   })
 
@@ -387,7 +396,7 @@ describe('upgrades', () => {
     expect(agent.status().product.version).toBe('5.0')
     expect(remaining()).toBeLessThanOrEqual(left)
     await openWith('5.0')
-    expect(agent.history().filter(({ event }) => event === 'UPGRADE')).toHaveLength(1)
+    expect(agent.history().filter(({ event }) => event === 'upgrade')).toHaveLength(1)
   })
 })
 
@@ -397,12 +406,12 @@ it('what was in use, hour by hour and day by day', async () => {
     profile: { ...conferencingProfile, periods: { evaluationSeconds: 400 * 86_400 } },
   })
   const start = Math.ceil(world.clock.wall() / DAY) * DAY
-  await pass(world, agent, start - world.clock.wall())
+  await advance(world, agent, start - world.clock.wall())
   for (const user of ['a', 'b', 'c', 'd']) await agent.module.hosts.assign(user)
-  await pass(world, agent, 1_800_000)
+  await advance(world, agent, 1_800_000)
   await agent.module.hosts.deactivate('a')
   await agent.module.hosts.deactivate('b')
-  await pass(world, agent, DAY)
+  await advance(world, agent, DAY)
   const hours = agent.usage.periods({ by: 'hour', last: 30 }).filter(({ tag }) => tag === 'HOST')
   expect(hours.slice(0, 3)).toMatchObject([
     { from: new Date(start).toISOString(), peak: 4, mean: 3 },
@@ -416,7 +425,7 @@ it('what was in use, hour by hour and day by day', async () => {
   ])
   // After a year the hours are days, and nothing of it is lost.
   for (let i = 0; i < 30; i++) {
-    await pass(world, agent, 10 * DAY)
+    await advance(world, agent, 10 * DAY)
     await agent.module.hosts.assign(`late${i}`)
   }
   const year = agent.usage.periods({ by: 'day', last: 400 }).filter(({ tag }) => tag === 'HOST')
@@ -433,7 +442,7 @@ it('a clock that was years ahead leaves nothing in the history when it is right 
   world.clock.setWall(right)
   await register()
   for (const user of ['bob', 'carol']) await agent.module.hosts.assign(user)
-  await pass(world, agent, DAY)
+  await advance(world, agent, DAY)
   await agent.module.hosts.assign('dan')
   const days = agent.usage.periods({ by: 'day', last: 2 }).filter(({ tag }) => tag === 'HOST')
   expect(days.map(({ peak }) => peak)).toEqual([3, 4])

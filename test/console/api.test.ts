@@ -8,16 +8,16 @@ import { deviceContract } from '../../src/console/device/contract.ts'
 import type { Contract } from '../../src/http/procedures.ts'
 import { accessContract, signInContract } from '../../src/http/sign-in-contract.ts'
 import { send, servePages, signInFirst, type Visitor } from '../support/pages.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
-let world: World
+let world: TestEnvironment
 let pages: Awaited<ReturnType<typeof servePages>>
 let box: Visitor
 let manager: Visitor
 const directory = mkdtempSync(join(tmpdir(), 'sla-api-'))
 
 beforeAll(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   pages = await servePages(world)
   box = await signInFirst(pages.box.url, pages.box.firstPasswordFile)
   manager = await signInFirst(pages.manager.url, pages.manager.firstPasswordFile)
@@ -84,7 +84,7 @@ describe('R-UI-3: what is read answers in the form that is declared', () => {
 
   it('at a box, in evaluation, registered and reserved', async () => {
     const every = async (): Promise<void> => {
-      for (const call of reads(ofDevice)) expect([call, (await box.read(call)).status]).toEqual([call, 200])
+      for (const call of reads(ofDevice)) expect([call, (await box.query(call)).status]).toEqual([call, 200])
     }
     await every()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
@@ -110,7 +110,7 @@ describe('R-UI-3: what is read answers in the form that is declared', () => {
       'report-csv': '?kind=usage',
     }
     for (const call of reads(ofAuthority)) {
-      const answer = await manager.read(`${call}${inputs[call] ?? ''}`)
+      const answer = await manager.query(`${call}${inputs[call] ?? ''}`)
       // A manager has no manager of its own.
       expect([call, answer.status]).toEqual([call, call === 'sync' ? 409 : 200])
     }

@@ -1,23 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ErrorCode, errorTable, LicensingError } from '../../src/core/errors.ts'
-import { serveBoxPage } from '../../src/console/device-console.ts'
+import { serveDeviceConsole } from '../../src/console/device-console.ts'
 import { join } from 'node:path'
 import { openBrowser, signInFirst, type Window } from '../support/browser.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
-import { everyNth, scaled } from '../support/scale.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+import { pickEveryNth, selectScale } from '../support/scale.ts'
 
 const codes = (Object.keys(errorTable) as ErrorCode[]).filter((code) =>
   ['transport', 'answer'].includes(errorTable[code].kind),
 )
 
-let world: World
+let world: TestEnvironment
 let browser: Awaited<ReturnType<typeof openBrowser>>
 let window: Window
 let close: () => Promise<void>
 let fault: ErrorCode | null = null
 
 beforeAll(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   const agent = await world.open('box', {
     createTransport: () => {
       const good = world.transport()
@@ -31,7 +31,7 @@ beforeAll(async () => {
     },
   })
   await agent.register(await world.token())
-  const page = await serveBoxPage(agent, {
+  const page = await serveDeviceConsole(agent, {
     dataDir: join(world.directory, 'box'),
     host: '127.0.0.1',
     port: 0,
@@ -53,7 +53,7 @@ describe('R-UI-1, R-UI-5: every failure of the road is told in words that somebo
     expect(codes.length).toBeGreaterThan(25)
   })
 
-  it.each(everyNth(scaled(6, 1), codes))('%s: what failed, and what to do', async (code) => {
+  it.each(pickEveryNth(selectScale(6, 1), codes))('%s: what failed, and what to do', async (code) => {
     const { page } = window
     fault = code
     await page.keyboard.press('Escape')

@@ -4,16 +4,16 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import type { SmartAgent } from '../../src/index.ts'
 import { serveInspector, type ServedInspector } from '../../src/console/inspector.ts'
-import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 import { eventually } from '../support/eventually.ts'
 
-let world: World
+let world: TestEnvironment
 let agent: SmartAgent
 let inspector: ServedInspector
 const clients: WebSocket[] = []
 
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   agent = await world.open()
   inspector = await serveInspector(agent, { host: '127.0.0.1', port: 0 })
 })
@@ -104,7 +104,7 @@ describe('R-UI-4: the inspector', () => {
     await agent.deregister()
     const requestCode = await agent.reservation.request()
     await eventually(() => {
-      expect(texts.at(-2)).toContain('RESERVATION_REQUEST')
+      expect(texts.at(-2)).toContain('reservation.request')
       expect(texts.at(-1)).toContain('@xstate.snapshot')
     })
     const everything = texts.join('\n')
@@ -127,7 +127,7 @@ describe('R-UI-4: the inspector', () => {
   it('listens to nothing that clients say, and lets go of one that says much', async () => {
     const quiet = connect()
     await quiet.said(1)
-    quiet.client.send(JSON.stringify({ type: 'DEREGISTER' }))
+    quiet.client.send(JSON.stringify({ type: 'deregister' }))
     const loud = connect()
     await loud.said(1)
     const closed = once(loud.client, 'close')
@@ -139,9 +139,9 @@ describe('R-UI-4: the inspector', () => {
   })
 
   it('is for this machine alone, and says so of an address that is taken', async () => {
-    expect(await codeOf(serveInspector(agent, { host: '0.0.0.0', port: 0 }))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(serveInspector(agent, { host: '0.0.0.0', port: 0 }))).toBe('INVALID_ARGUMENT')
     const port = Number(new URL(inspector.url).port)
-    expect(await codeOf(serveInspector(agent, { host: '127.0.0.1', port }))).toBe('ADDRESS_IN_USE')
+    expect(await getErrorCode(serveInspector(agent, { host: '127.0.0.1', port }))).toBe('ADDRESS_IN_USE')
   })
 
   it('is no web page', async () => {

@@ -3,19 +3,19 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
 import {
-  choose,
+  chooseFile,
   expectAccessible,
   freePort,
   openBrowser,
-  picture,
-  saved,
+  takeScreenshot,
+  saveDownload,
   signInFirst,
   type Window,
 } from '../support/browser.ts'
-import { makePrograms } from '../support/programs.ts'
+import { createPrograms } from '../support/programs.ts'
 
 /** The procedures of the guide, in its order and words, between the two pages of real programs. */
-const programs = makePrograms()
+const programs = createPrograms()
 let browser: Awaited<ReturnType<typeof openBrowser>>
 let boxWindow: Window
 let managerWindow: Window
@@ -39,7 +39,7 @@ beforeAll(async () => {
   box = boxWindow.page
   manager = managerWindow.page
   await expectAccessible(box, 'sign in')
-  await picture(box, 'sign-in')
+  await takeScreenshot(box, 'sign-in')
   await signInFirst(box, join(programs.box(), 'console', 'first-password'))
   await signInFirst(manager, join(programs.box('authority'), 'console', 'first-password'))
 })
@@ -135,7 +135,7 @@ describe('License Registration', () => {
     await walked.getByText('broken here').waitFor()
     expect(await walked.innerText()).toContain('CONNECTION_REFUSED')
     await expectAccessible(box, 'transport settings')
-    await picture(box, 'transport-broken')
+    await takeScreenshot(box, 'transport-broken')
     // The proxy has fields of its own.
     await box.getByLabel('HTTP/HTTPS Proxy').check()
     for (const label of ['Proxy URL', 'Username', 'Password'])
@@ -162,7 +162,7 @@ describe('License Registration', () => {
     const row = manager.getByRole('table').getByRole('row').nth(1)
     expect(await row.innerText()).toContain("The lab’s boxes <img src=x onerror='alert(1)'>")
     expect(await row.innerText()).toContain('0 of 5')
-    await picture(manager, 'tokens')
+    await takeScreenshot(manager, 'tokens')
   })
 
   it('R-UI-1, R-TOK-5: Register Your Licenses', async () => {
@@ -178,7 +178,7 @@ describe('License Registration', () => {
     await box.getByRole('button', { name: 'Register', exact: true }).click()
     await box.locator('[data-state=authorized]').waitFor()
     expect(await state()).toBe('authorized')
-    await picture(box, 'smart-licenses')
+    await takeScreenshot(box, 'smart-licenses')
   })
 
   it('R-UI-1, R-REG-2: Renew Registration', async () => {
@@ -224,11 +224,11 @@ describe('License Registration', () => {
     expect([after.state, after.hosts?.assigned]).toEqual(['authorized', 1])
   })
 
-  it('R-UI-2: the instance and its licences are in the inventory', async () => {
+  it('R-UI-2: the instance and its licenses are in the inventory', async () => {
     await inventory('Licenses')
     await manager.getByRole('cell', { name: /Host License/ }).waitFor()
     await expectAccessible(manager, 'licenses')
-    await picture(manager, 'licenses')
+    await takeScreenshot(manager, 'licenses')
     await manager.getByRole('button', { name: 'Actions: HOST' }).click()
     await manager.getByRole('menuitem', { name: 'Show License Transactions' }).click()
     await dialog(manager).getByText('Perpetual').waitFor()
@@ -277,12 +277,14 @@ describe('License Reservation', () => {
     const code = box.getByRole('textbox', { name: 'Reservation Request Code' })
     await code.waitFor()
     requestCode = await code.inputValue()
-    const kept = await saved(box, () => dialog(box).getByRole('button', { name: 'Save to a file' }).click())
+    const kept = await saveDownload(box, () =>
+      dialog(box).getByRole('button', { name: 'Save to a file' }).click(),
+    )
     expect(kept.text.trim()).toBe(requestCode)
     await box.getByRole('button', { name: 'Show QR code' }).click()
     await box.getByRole('img', { name: /QR code/ }).waitFor()
     await expectAccessible(box, 'reservation request')
-    await picture(box, 'reservation-request')
+    await takeScreenshot(box, 'reservation-request')
     await box.getByRole('button', { name: 'OK', exact: true }).click()
     expect((await status()).reservation.requestCode).toBe(requestCode)
   })
@@ -299,7 +301,7 @@ describe('License Reservation', () => {
     expect(await manager.getByRole('button', { name: 'Next', exact: true }).isDisabled()).toBe(true)
     await quantity.fill('3')
     await expectAccessible(manager, 'reserve licenses')
-    await picture(manager, 'reserve')
+    await takeScreenshot(manager, 'reserve')
     await manager.getByRole('button', { name: 'Next', exact: true }).click()
     const generate = manager.getByRole('button', { name: 'Generate Authorization Code' })
     await generate.click()
@@ -307,7 +309,7 @@ describe('License Reservation', () => {
     await manager.getByRole('button', { name: 'Authorize this smart account for reservation' }).click()
     await manager.getByText('The smart account is authorized for reservation.').waitFor()
     await generate.click()
-    file = await saved(manager, () => manager.getByRole('button', { name: 'Download File' }).click())
+    file = await saveDownload(manager, () => manager.getByRole('button', { name: 'Download File' }).click())
     expect(file.text).toContain('HOST')
     await manager.getByRole('button', { name: 'Close' }).last().click()
   })
@@ -315,16 +317,21 @@ describe('License Reservation', () => {
   it('R-UI-1, R-SLR-4: Register Your Reserved Licenses', async () => {
     await viewMore()
     await box.getByRole('button', { name: 'click here' }).click()
-    await choose(box, 'Reservation Authorization Code file', file.name, file.text.replace('HOST', 'GHOST'))
+    await chooseFile(
+      box,
+      'Reservation Authorization Code file',
+      file.name,
+      file.text.replace('HOST', 'GHOST'),
+    )
     await box.getByRole('button', { name: 'Install Authorization Code' }).click()
     await dialog(box).getByRole('alert').waitFor()
     expect((await status()).reservation.status).toBe('requested')
-    await choose(box, 'Reservation Authorization Code file', file.name, file.text)
+    await chooseFile(box, 'Reservation Authorization Code file', file.name, file.text)
     await box.getByRole('button', { name: 'Install Authorization Code' }).click()
     await box.locator('[data-state=reserved]').waitFor()
     expect(await state()).toBe('reserved')
     await expectAccessible(box, 'reserved')
-    await picture(box, 'reserved')
+    await takeScreenshot(box, 'reserved')
   })
 
   it('R-UI-2, R-SLR-5: Modify Your Reserved Licenses', async () => {
@@ -334,14 +341,16 @@ describe('License Reservation', () => {
     await manager.getByLabel('Quantity to Reserve: HOST').fill('5')
     await manager.getByRole('button', { name: 'Next', exact: true }).click()
     await manager.getByRole('button', { name: 'Generate Authorization Code' }).click()
-    file = await saved(manager, () => manager.getByRole('button', { name: 'Download as File' }).click())
+    file = await saveDownload(manager, () =>
+      manager.getByRole('button', { name: 'Download as File' }).click(),
+    )
     await manager.getByRole('button', { name: 'Close' }).last().click()
   })
 
   it('R-UI-1, R-SLR-5: Update Your Reserved Licenses', async () => {
     await viewMore()
     await box.getByRole('button', { name: 'Modify Licenses' }).click()
-    await choose(box, 'Reservation Authorization Code file', file.name, file.text)
+    await chooseFile(box, 'Reservation Authorization Code file', file.name, file.text)
     await box.getByRole('button', { name: 'Update', exact: true }).click()
     const code = dialog(box).getByRole('textbox', { name: 'Confirmation Code' })
     await code.waitFor()
@@ -395,7 +404,7 @@ describe('License Reservation', () => {
 })
 
 describe('what else the pages do', () => {
-  it('R-UI-2, R-ACC-3: virtual accounts, and licences moved between them with what that does shown first', async () => {
+  it('R-UI-2, R-ACC-3: virtual accounts, and licenses moved between them with what that does shown first', async () => {
     await inventory('Licenses')
     await manager.getByRole('button', { name: 'Virtual account actions' }).click()
     await manager.getByRole('menuitem', { name: 'Add virtual account' }).click()
@@ -409,7 +418,7 @@ describe('what else the pages do', () => {
     await dialog(manager).getByRole('button', { name: 'Show what it does' }).click()
     await dialog(manager).getByRole('table').waitFor()
     await expectAccessible(manager, 'transfer')
-    await picture(manager, 'transfer')
+    await takeScreenshot(manager, 'transfer')
     await dialog(manager).getByRole('button', { name: 'Transfer', exact: true }).click()
     await dialog(manager).waitFor({ state: 'hidden' })
     await inventory('Licenses', '<b>East</b>')
@@ -432,10 +441,12 @@ describe('what else the pages do', () => {
       await manager.getByRole('link', { name, exact: true }).click()
       await manager.getByRole('heading', { name, exact: true }).waitFor()
       await expectAccessible(manager, name)
-      await picture(manager, name.toLowerCase())
+      await takeScreenshot(manager, name.toLowerCase())
     }
     await manager.getByRole('link', { name: 'Reports', exact: true }).click()
-    const csv = await saved(manager, () => manager.getByRole('button', { name: 'Download CSV' }).click())
+    const csv = await saveDownload(manager, () =>
+      manager.getByRole('button', { name: 'Download CSV' }).click(),
+    )
     expect(csv.text.split('\r\n').length).toBeGreaterThan(2)
     await manager.getByRole('link', { name: 'Preferences', exact: true }).click()
     await manager.getByText('Folder on the server').click()
@@ -456,13 +467,15 @@ describe('what else the pages do', () => {
     await dialog(manager).waitFor({ state: 'hidden' })
     await manager.getByText('Status Notification, Expiring Licenses (90, 30 days)').waitFor()
     await expectAccessible(manager, 'notifications')
-    await picture(manager, 'preferences')
+    await takeScreenshot(manager, 'preferences')
     await manager.getByRole('button', { name: 'Actions: ann@acme.example' }).click()
     await manager.getByRole('menuitem', { name: 'Remove' }).click()
     await dialog(manager).getByRole('button', { name: 'Yes', exact: true }).click()
     await manager.getByText('Nobody is told yet.').waitFor()
     await inventory('Event Log')
-    const log = await saved(manager, () => manager.getByRole('button', { name: 'Download CSV' }).click())
+    const log = await saveDownload(manager, () =>
+      manager.getByRole('button', { name: 'Download CSV' }).click(),
+    )
     expect(log.text).toMatch(/^Time,Severity,Type,Virtual account,Instance,Message,User\r\n/)
     expect(log.text).toMatch(/TOKEN_CREATED,.*,admin\r\n/)
     await inventory('General')
@@ -488,7 +501,7 @@ describe('what else the pages do', () => {
     await box.getByRole('link', { name: 'Hosts', exact: true }).click()
     await box.getByText(ill).waitFor()
     await expectAccessible(box, 'hosts')
-    await picture(box, 'hosts')
+    await takeScreenshot(box, 'hosts')
     await box.getByLabel('Search by name').fill('CAR')
     await box.getByText('bob').waitFor({ state: 'hidden' })
     await box.getByRole('button', { name: 'Actions: carol' }).click()
@@ -501,14 +514,14 @@ describe('what else the pages do', () => {
   it('R-UI-1, R-SYS-2: the system, its size, and what support asks for, without secrets', async () => {
     await box.getByRole('link', { name: 'System', exact: true }).click()
     await expectAccessible(box, 'system')
-    await picture(box, 'system')
+    await takeScreenshot(box, 'system')
     await box.getByLabel('Size', { exact: true }).selectOption('large')
     await box.getByRole('button', { name: 'Set size' }).click()
     await box.getByRole('button', { name: 'Extend to 4000 ports' }).waitFor()
     // There is no trial for it.
     await box.getByRole('button', { name: 'Extend to 4000 ports' }).click()
     await box.getByRole('alert').first().waitFor()
-    const bundle = await saved(box, () =>
+    const bundle = await saveDownload(box, () =>
       box.getByRole('button', { name: 'Download support bundle' }).click(),
     )
     const { version, history } = JSON.parse(bundle.text) as { version: string; history: unknown[] }
@@ -520,7 +533,7 @@ describe('what else the pages do', () => {
     await box.getByRole('link', { name: 'Event history', exact: true }).click()
     await box.getByRole('table').waitFor()
     await expectAccessible(box, 'event history')
-    await picture(box, 'history')
+    await takeScreenshot(box, 'history')
   })
 
   it('R-UI-4: the statechart, lit where it stands, replayed, live, and saved', async () => {
@@ -533,7 +546,7 @@ describe('what else the pages do', () => {
     await chart.locator('svg').waitFor()
     expect(await lit()).toEqual(['license.evaluation'])
     await expectAccessible(box, 'statechart')
-    await picture(box, 'statechart')
+    await takeScreenshot(box, 'statechart')
     // Back to the installation of the reservation, by its cause.
     const cause = box.getByRole('status')
     const last = await box.getByText(/^Transition \d+ of \d+/).innerText()
@@ -543,10 +556,10 @@ describe('what else the pages do', () => {
     for (let step = 0; step < 60 && (await lit()).includes('license.reserved.authorized'); step++)
       await box.getByRole('button', { name: 'Previous', exact: true }).click()
     await box.getByRole('button', { name: 'Next', exact: true }).click()
-    expect(await cause.innerText()).toContain('RESERVATION_INSTALL')
+    expect(await cause.innerText()).toContain('reservation.install')
     expect(await chart.locator('.edge.taken').count()).toBeGreaterThan(0)
-    await picture(box, 'statechart-replayed')
-    const svg = await saved(box, () => box.getByRole('button', { name: 'Save as SVG' }).click())
+    await takeScreenshot(box, 'statechart-replayed')
+    const svg = await saveDownload(box, () => box.getByRole('button', { name: 'Save as SVG' }).click())
     expect(svg.text).toMatch(/^<svg /)
     // By keyboard, to the very first; then back to what happens now.
     await box.getByRole('slider').focus()
@@ -568,7 +581,7 @@ describe('what else the pages do', () => {
     await box.getByRole('link', { name: 'Smart Licenses', exact: true }).click()
     await box.getByRole('heading', { name: 'Registration Status' }).waitFor()
     await expectAccessible(box, 'dark and narrow')
-    await picture(box, 'narrow-dark')
+    await takeScreenshot(box, 'narrow-dark')
     const wide = await box.evaluate('document.documentElement.scrollWidth <= window.innerWidth')
     expect(wide).toBe(true)
     const edit = box.getByRole('button', { name: 'View/Edit: Authorization Status' })

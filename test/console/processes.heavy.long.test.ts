@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
-import { managerPage } from '../../src/console/authority-console.ts'
+import { createManagerConsole } from '../../src/console/authority-console.ts'
 import { HOUR, MINUTE } from '../../src/core/time.ts'
 import { PASSWORD, send, signIn, signInFirst, type Visitor } from '../support/pages.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(2)
+const { describe, it } = createSampledTests(2)
 
-let world: World
+let world: TestEnvironment
 let opened: Authority[] = []
 /** Another process of the same authority, as far as its data are concerned, with the page at an address of its own. */
 async function another(): Promise<{
@@ -23,7 +23,7 @@ async function another(): Promise<{
   const authority = await Authority.open({ dataDir, clock })
   opened.push(authority)
   const logger = { error: () => undefined }
-  const page = await managerPage(authority, { dataDir, host: '127.0.0.1', names: [], clock, logger })
+  const page = await createManagerConsole(authority, { dataDir, host: '127.0.0.1', names: [], clock, logger })
   const url = await authority.listen({ host: '127.0.0.1', port: 0, routes: page.routes })
   return { url, firstPasswordFile: page.firstPasswordFile, close: () => authority.close() }
 }
@@ -35,7 +35,7 @@ const statusAt = async (url: string, { cookie, token }: Visitor): Promise<number
 let one: Awaited<ReturnType<typeof another>>
 let two: Awaited<ReturnType<typeof another>>
 beforeAll(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   one = await another()
   two = await another()
   await signInFirst(one.url, one.firstPasswordFile)
@@ -65,29 +65,29 @@ describe('R-UI-2: several processes of one authority', () => {
 
   it('who signs out at one is signed out at all', async () => {
     const admin = await signIn(one.url, 'admin', PASSWORD)
-    await admin.act('sign-out')
+    await admin.mutate('sign-out')
     expect(await statusAt(two.url, admin)).toBe(401)
   })
 
   it('another password ends every other session of the user, in every process', async () => {
     const [here, there] = [await signIn(one.url, 'admin', PASSWORD), await signIn(two.url, 'admin', PASSWORD)]
-    await there.act('change-password', { current: PASSWORD, password: `${PASSWORD} anew` })
+    await there.mutate('change-password', { current: PASSWORD, password: `${PASSWORD} anew` })
     expect(await statusAt(one.url, here)).toBe(401)
     expect(await statusAt(one.url, there)).toBe(200)
-    await there.act('change-password', { current: `${PASSWORD} anew`, password: PASSWORD })
+    await there.mutate('change-password', { current: `${PASSWORD} anew`, password: PASSWORD })
   })
 
   it('a user who is removed at one is nobody at the others', async () => {
     const admin = await signIn(one.url, 'admin', PASSWORD)
     const made = JSON.parse(
-      (await admin.act('user-add', { name: 'ada', role: 'viewer', account: null, virtualAccount: null }))
+      (await admin.mutate('user-add', { name: 'ada', role: 'viewer', account: null, virtualAccount: null }))
         .body,
     ) as {
       oneTimePassword: string
     }
     const ada = await signIn(two.url, 'ada', made.oneTimePassword)
     expect(await statusAt(two.url, ada)).toBe(200)
-    await admin.act('user-remove', { name: 'ada' })
+    await admin.mutate('user-remove', { name: 'ada' })
     expect(await statusAt(two.url, ada)).toBe(401)
   })
 

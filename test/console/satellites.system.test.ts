@@ -2,18 +2,18 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
-  choose,
+  chooseFile,
   expectAccessible,
   openBrowser,
-  picture,
-  saved,
+  takeScreenshot,
+  saveDownload,
   signInFirst,
   type Window,
 } from '../support/browser.ts'
-import { makePrograms } from '../support/programs.ts'
+import { createPrograms } from '../support/programs.ts'
 
 /** A satellite and its manager, each by its own page, with nothing between them but files that somebody carries. */
-const programs = makePrograms()
+const programs = createPrograms()
 let browser: Awaited<ReturnType<typeof openBrowser>>
 let windows: Window[]
 let manager: Page
@@ -50,14 +50,16 @@ describe('R-UI-2, R-SAT-3: a satellite, by its page and its manager’s', () => 
 
   const carry = async (): Promise<void> => {
     await satellite.getByRole('link', { name: 'Synchronization', exact: true }).click()
-    const request = await saved(satellite, () =>
+    const request = await saveDownload(satellite, () =>
       satellite.getByRole('button', { name: 'Write the request' }).click(),
     )
     await manager.getByRole('link', { name: 'Satellites', exact: true }).click()
-    await choose(manager, 'Synchronization request of the satellite', request.name, request.text)
+    await chooseFile(manager, 'Synchronization request of the satellite', request.name, request.text)
     await manager.getByRole('button', { name: 'Make the answer' }).click()
-    answer = await saved(manager, () => manager.getByRole('button', { name: 'Download the answer' }).click())
-    await choose(satellite, 'Answer of the manager', answer.name, answer.text)
+    answer = await saveDownload(manager, () =>
+      manager.getByRole('button', { name: 'Download the answer' }).click(),
+    )
+    await chooseFile(satellite, 'Answer of the manager', answer.name, answer.text)
     await satellite.getByRole('button', { name: 'Take the answer' }).click()
   }
 
@@ -80,22 +82,22 @@ describe('R-UI-2, R-SAT-3: a satellite, by its page and its manager’s', () => 
     await satellite.getByRole('button', { name: 'It is the right one' }).click()
     await satellite.getByText('Exchange 1 is done.').waitFor()
     await expectAccessible(satellite, 'synchronization')
-    await picture(satellite, 'synchronization')
+    await takeScreenshot(satellite, 'synchronization')
     await manager.getByText('Current', { exact: true }).waitFor()
     await expectAccessible(manager, 'satellites')
-    await picture(manager, 'satellites')
+    await takeScreenshot(manager, 'satellites')
   })
 
   it('takes an answer once, and says why not again', async () => {
-    await choose(satellite, 'Answer of the manager', answer.name, answer.text)
+    await chooseFile(satellite, 'Answer of the manager', answer.name, answer.text)
     await satellite.getByRole('button', { name: 'Take the answer' }).click()
     await satellite.getByText('SYNC_ANSWER_IMPORTED').waitFor()
-    await choose(satellite, 'Answer of the manager', answer.name, answer.text.replace('Site', 'Sate'))
+    await chooseFile(satellite, 'Answer of the manager', answer.name, answer.text.replace('Site', 'Sate'))
     await satellite.getByRole('button', { name: 'Take the answer' }).click()
     await satellite.getByText('SIGNED_FILE_ALTERED').waitFor()
   })
 
-  it('has the licences that are moved to it, and makes its own tokens (R-ACC-5)', async () => {
+  it('has the licenses that are moved to it, and makes its own tokens (R-ACC-5)', async () => {
     await manager.getByRole('link', { name: 'Inventory', exact: true }).click()
     await manager.getByRole('tab', { name: 'Licenses' }).click()
     await manager.getByRole('button', { name: 'Actions: HOST' }).click()

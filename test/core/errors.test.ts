@@ -1,6 +1,12 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { alreadyExists, errorTable, LicensingError, notFound, resources } from '../../src/core/errors.ts'
+import {
+  alreadyExistsError,
+  errorTable,
+  LicensingError,
+  notFoundError,
+  resources,
+} from '../../src/core/errors.ts'
 
 describe('the error table', () => {
   it('names each code in one area alone', async () => {
@@ -25,13 +31,13 @@ describe('the error table', () => {
 
 describe('an error about a thing', () => {
   it('carries the kind of thing, and the command that lists what exists', () => {
-    expect(notFound('order', 'There is no order "7".').toJSON()).toEqual({
+    expect(notFoundError('order', 'There is no order "7".').toJSON()).toEqual({
       code: 'NOT_FOUND',
       message: 'There is no order "7".',
       remedy: 'See `order list`.',
       resource: 'order',
     })
-    expect(alreadyExists('user', 'There is a user ann already.')).toMatchObject({
+    expect(alreadyExistsError('user', 'There is a user ann already.')).toMatchObject({
       code: 'ALREADY_EXISTS',
       resource: 'user',
       remedy: errorTable.ALREADY_EXISTS.remedy,
@@ -40,7 +46,7 @@ describe('an error about a thing', () => {
 
   it('keeps its kind of thing on the way through a document', () => {
     for (const resource of Object.keys(resources) as (keyof typeof resources)[]) {
-      const error = notFound(resource, 'gone')
+      const error = notFoundError(resource, 'gone')
       expect(LicensingError.fromDocument(error.toJSON())).toEqual(error)
     }
   })

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { DAY, MINUTE } from '../../src/core/time.ts'
 import { Database } from '../../src/storage/sqlite.ts'
-import { makeWorld, pass, type World } from '../support/test-environment.ts'
+import { createTestEnvironment, advance, type TestEnvironment } from '../support/test-environment.ts'
 
-let world: World
+let world: TestEnvironment
 /** Each statement that was prepared, by its database. */
 let prepared: Map<string, Set<string>>
 beforeEach(async () => {
@@ -15,7 +15,7 @@ beforeEach(async () => {
     prepared.set(this.name, seen.add(text))
     return Reflect.apply(prepare, this, [text])
   })
-  world = await makeWorld()
+  world = await createTestEnvironment()
 })
 afterEach(async () => {
   vi.restoreAllMocks()
@@ -64,10 +64,10 @@ test('what an exchange costs does not grow with the boxes there are: no statemen
   const agent = await world.open()
   agent.setUsage('HOST', 2)
   await agent.register(await world.token())
-  await pass(world, agent, 31 * DAY)
-  await pass(world, agent, 200 * DAY)
+  await advance(world, agent, 31 * DAY)
+  await advance(world, agent, 200 * DAY)
   agent.setUsage('HOST', 20)
-  await pass(world, agent, 2 * MINUTE)
+  await advance(world, agent, 2 * MINUTE)
   await agent.deregister()
   expect(costly()).toEqual([])
 })

@@ -8,7 +8,7 @@ import { Authority } from '../../src/authority/index.ts'
 import { AuthorityStore, readSetting, writeSetting } from '../../src/authority/store/store.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
-import { codeOf } from '../support/test-environment.ts'
+import { getErrorCode } from '../support/test-environment.ts'
 
 /** The lock that every transaction that writes takes first. */
 const WRITERS = 0x5a1_a001
@@ -51,7 +51,7 @@ async function observer(): Promise<pg.Client> {
 const writes = (store: AuthorityStore, count: number) =>
   Promise.all(
     Array.from({ length: count }, (_, number) =>
-      codeOf(store.transaction((tx) => writeSetting(tx, `row-${number}`, 'written'))),
+      getErrorCode(store.transaction((tx) => writeSetting(tx, `row-${number}`, 'written'))),
     ),
   )
 
@@ -143,7 +143,7 @@ describe('a transaction whose begin fails leaves a connection that can be used',
 
 it('a transaction in which an error of the database was swallowed is not told as done', async () => {
   const store = await openStore({})
-  const code = await codeOf(
+  const code = await getErrorCode(
     store.transaction(async (tx) => {
       await writeSetting(tx, 'row', 'written')
       await sql`select nothing`.execute(tx).catch(() => undefined)
@@ -166,13 +166,17 @@ describe('a failover to a standby', () => {
       const promote = own.failOver()
       expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 }])
       const refused = await Promise.all(
-        Array.from({ length: MANY }, () => codeOf(authority.orders.create({ tag: 'HOST', quantity: 1 }))),
+        Array.from({ length: MANY }, () =>
+          getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
+        ),
       )
       expect(new Set(refused)).toEqual(new Set(['DATABASE_UNREACHABLE']))
       promote()
       expect(await authority.operations.server.notReadyReasons()).toEqual([])
       const ordered = await Promise.all(
-        Array.from({ length: MANY }, () => codeOf(authority.orders.create({ tag: 'HOST', quantity: 1 }))),
+        Array.from({ length: MANY }, () =>
+          getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
+        ),
       )
       expect(new Set(ordered)).toEqual(new Set(['no error']))
       expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 + MANY }])

@@ -11,13 +11,13 @@ import { MIGRATIONS } from '../../src/authority/store/migrations/index.ts'
 import { AuthorityStore } from '../../src/authority/store/store.ts'
 import { RestApi } from '../../src/rest/rest.ts'
 import { AuthorityMetrics } from '../../src/telemetry/authority-metrics.ts'
-import { thumbprint, readRoots } from '../../src/pki/chain-validation.ts'
+import { computeThumbprint, parseRoots } from '../../src/pki/chain-validation.ts'
 import { startCommitProxy } from '../support/commit-proxy.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { sendRaw } from '../support/rest.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { codeOf } from '../support/test-environment.ts'
-import { scaled } from '../support/scale.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { getErrorCode } from '../support/test-environment.ts'
+import { selectScale } from '../support/scale.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 
 let server: Postgres
@@ -31,7 +31,7 @@ afterAll(() => {
   server.stop()
 })
 beforeEach(() => {
-  programs = makePrograms()
+  programs = createPrograms()
   directory = mkdtempSync(join(tmpdir(), 'sla-database-'))
 })
 afterEach(async () => {
@@ -103,16 +103,16 @@ describe('--database', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(readFileSync(file, 'utf8').trim()).toBe(url)
     // Neither a second authority in the same place, nor the same directory with another database.
-    expect(errorOf(await programs.authority(init)).code).toBe('DATA_DIR_EXISTS')
+    expect(parseError(await programs.authority(init)).code).toBe('DATA_DIR_EXISTS')
     const other = await server.database()
-    expect(errorOf(await programs.authority(['--database', other, 'account', 'list', '--json'])).code).toBe(
-      'DATA_DIR_EXISTS',
-    )
+    expect(
+      parseError(await programs.authority(['--database', other, 'account', 'list', '--json'])).code,
+    ).toBe('DATA_DIR_EXISTS')
     const elsewhere = await programs.run('smart-authority', [
       ...['--data-dir', programs.box('elsewhere'), '--database', url],
       ...init,
     ])
-    expect(errorOf(elsewhere).code).toBe('DATA_DIR_EXISTS')
+    expect(parseError(elsewhere).code).toBe('DATA_DIR_EXISTS')
   })
 
   test('keeps no U+0000, and that is said as what it is', async () => {
@@ -120,7 +120,7 @@ describe('--database', () => {
     await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
     const authority = await Authority.open({ dataDir: directory })
     try {
-      expect(await codeOf(authority.operations.events.list({ virtualAccount: 'a\u0000' }))).toBe(
+      expect(await getErrorCode(authority.operations.events.list({ virtualAccount: 'a\u0000' }))).toBe(
         'INVALID_ARGUMENT',
       )
       expect(await authority.operations.events.list({ virtualAccount: 'a' })).toEqual([])
@@ -139,7 +139,7 @@ describe('--database', () => {
       const ended = await programs.authority([
         ...['--database', url, 'init', '--account', 'acme.example', '--accept-agreement', '--json'],
       ])
-      expect([url, errorOf(ended).code]).toEqual([url, code])
+      expect([url, parseError(ended).code]).toEqual([url, code])
       expect(ended.stdout + ended.stderr).not.toContain('secret-word')
     }
   })
@@ -218,7 +218,7 @@ describe('a connection that is lost', () => {
         routes: new RestApi(authority, { logger }).routes,
       })
       const metrics = new AuthorityMetrics()
-      metrics.of(authority.operations)
+      metrics.attach(authority.operations)
       own.crash()
       const asked = performance.now()
       const waited = () => performance.now() - asked
@@ -238,7 +238,7 @@ describe('a connection that is lost', () => {
       const form = { grant_type: 'client_credentials', client_id: 'x', client_secret: 'x' }
       const program = await sendRaw({ port: Number(new URL(url).port) }, '/oauth/token', { form })
       expect([program.status, program.headers['retry-after'], program.text]).toEqual([503, '30', ''])
-      expect(await codeOf(authority.licenses.list())).toBe('DATABASE_UNREACHABLE')
+      expect(await getErrorCode(authority.licenses.list())).toBe('DATABASE_UNREACHABLE')
       own.start()
       expect(await authority.licenses.list()).toEqual([])
       await authority.close()
@@ -267,12 +267,12 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
       ])
     const servers = [await serve('authority'), await serve('other')]
     const ports = servers.map(({ line }) => Number(new URL(line.replace('listening on ', '')).port))
-    const [root] = readRoots(ca)
+    const [root] = parseRoots(ca)
     const wanted = {
       ports,
       ca,
       token,
-      root: root && thumbprint(root),
+      root: root && computeThumbprint(root),
       boxes: 64,
     }
     const clients = spawn(
@@ -282,7 +282,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     )
     const lines = createInterface({ input: clients.stdout })[Symbol.asyncIterator]()
     // By what they achieved, not by the time: a busy machine would be killed before it had answered anybody.
-    const turns = scaled(4, 8)
+    const turns = selectScale(4, 8)
     for (let turn = 0; turn < turns; turn++) {
       for (let answer = 0; answer < 100; answer++) expect((await lines.next()).value).toMatch(/^\d+$/)
       if (turn === 2) {
@@ -296,10 +296,15 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     clients.stdin.end()
     let last = ''
     for await (const line of lines) last = line
-    const told = JSON.parse(last) as { exchanges: number; repeated: number; differed: number; inUse: number }
-    expect(told.exchanges).toBeGreaterThanOrEqual(100 * turns)
-    expect(told.repeated).toBeGreaterThan(scaled(4, 10))
-    expect(told.differed).toBe(0)
+    const summary = JSON.parse(last) as {
+      exchanges: number
+      repeated: number
+      differed: number
+      inUse: number
+    }
+    expect(summary.exchanges).toBeGreaterThanOrEqual(100 * turns)
+    expect(summary.repeated).toBeGreaterThan(selectScale(4, 10))
+    expect(summary.differed).toBe(0)
     const { licenses } = await programs.good<{
       licenses: { tag: string; quantity: number; inUse: number; status: string }[]
     }>(programs.authority(['license', 'list', '--json']))
@@ -307,8 +312,8 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
       {
         tag: 'HOST',
         quantity: 100,
-        inUse: told.inUse,
-        status: told.inUse > 100 ? 'out-of-compliance' : 'in-compliance',
+        inUse: summary.inUse,
+        status: summary.inUse > 100 ? 'out-of-compliance' : 'in-compliance',
       },
     ])
     const [sums] = await query<{ demands: number; instances: number; uses: number }>(
@@ -316,7 +321,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
       `select (select coalesce(sum(count), 0)::int from instance_usage) as demands,
         (select count(*)::int from instances) as instances, (select sum(uses)::int from tokens) as uses`,
     )
-    expect(sums).toEqual({ demands: told.inUse, instances: 64, uses: 64 })
+    expect(sums).toEqual({ demands: summary.inUse, instances: 64, uses: 64 })
   })
 })
 
@@ -371,7 +376,7 @@ describe('restore into a database', () => {
     expect(await restore('counted', await server.database(), 0)).toMatchObject({ code: 0 })
     const steps = Number(readFileSync(join(directory, 'steps'), 'utf8'))
     const left: string[] = []
-    for (let step = steps; step > steps - 8; step -= scaled(3, 1)) {
+    for (let step = steps; step > steps - 8; step -= selectScale(3, 1)) {
       const url = await server.database()
       const place = `killed-${step}`
       expect((await restore(place, url, step)).code).toBe(null)
@@ -386,7 +391,7 @@ describe('restore into a database', () => {
       )
       expect(licenses.map(({ quantity }) => quantity)).toEqual([5])
       // And of an authority that is whole, nobody takes the database.
-      expect(errorOf(await restore(`${place}-stolen`, url, 0)).code).toBe('DATA_DIR_EXISTS')
+      expect(parseError(await restore(`${place}-stolen`, url, 0)).code).toBe('DATA_DIR_EXISTS')
     }
     expect(new Set(left)).toEqual(new Set(['whole 1', 'none 1']))
   })

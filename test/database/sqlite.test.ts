@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
 import { Database } from '../../src/storage/sqlite.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
-let world: World
+let world: TestEnvironment
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
 })
 afterEach(async () => {
   await world.close()

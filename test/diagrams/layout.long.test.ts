@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { satelliteSync, smartAgent } from '../../machines/index.ts'
+import { satelliteSyncMachine, agentMachine } from '../../machines/index.ts'
 import type { HistoryRow } from '../../src/index.ts'
 import {
-  activeNodes,
+  findActiveNodes,
   type ChartLayout,
-  standingOf,
-  takenEdges,
-  withAncestors,
+  activeStates,
+  traversedEdges,
+  includeAncestors,
 } from '../../src/diagrams/chart-layout.ts'
-import { chartSvg } from '../../src/diagrams/chart-svg.ts'
-import { chartText } from '../../src/diagrams/chart-text.ts'
-import { layOutChart } from '../../src/diagrams/layout.ts'
-import { makeWorld, pass, type World } from '../support/test-environment.ts'
+import { renderChartSvg } from '../../src/diagrams/chart-svg.ts'
+import { renderChartText } from '../../src/diagrams/chart-text.ts'
+import { layoutChart } from '../../src/diagrams/layout.ts'
+import { createTestEnvironment, advance, type TestEnvironment } from '../support/test-environment.ts'
 
 const DAY = 86_400_000
 
@@ -40,13 +40,13 @@ const pairs = <T>(list: readonly T[]): [T, T][] =>
   list.flatMap((a, i) => list.slice(i + 1).map((b): [T, T] => [a, b]))
 
 describe.each([
-  ['the agent', smartAgent],
-  ['the synchronisation of a satellite', satelliteSync],
+  ['the agent', agentMachine],
+  ['the synchronization of a satellite', satelliteSyncMachine],
 ] as const)('R-UI-4: the layout of %s', (_, machine) => {
   let layout: ChartLayout
   const node = (id: string) => layout.nodes.find((one) => one.id === id)!
   beforeAll(async () => {
-    layout = await layOutChart(machine)
+    layout = await layoutChart(machine)
   })
 
   it('has every state of the definition that runs, and no other', () => {
@@ -60,7 +60,7 @@ describe.each([
           .filter(({ target, guard: named }) => {
             const guard = typeof named === 'string' ? named : null
             const [to] = target ?? []
-            const from = withAncestors(idOf(state))
+            const from = includeAncestors(idOf(state))
             const same = (cause: { event: string; guard: string | null }) =>
               cause.event === event && cause.guard === guard
             return to
@@ -79,7 +79,7 @@ describe.each([
         [...state.transitions, ['always', state.always ?? []] as const].flatMap(([event, taken]) =>
           taken.flatMap(({ target, guard }) =>
             (target ?? []).flatMap((to) =>
-              withAncestors(idOf(state)).map((from) =>
+              includeAncestors(idOf(state)).map((from) =>
                 JSON.stringify([from, idOf(to), event, guard ?? null]),
               ),
             ),
@@ -132,26 +132,26 @@ describe.each([
   it('is plain JSON in whole numbers, and the same each time', async () => {
     expect(JSON.parse(JSON.stringify(layout))).toEqual(layout)
     expect(JSON.stringify(layout)).not.toMatch(/\d\.\d/)
-    expect(JSON.stringify(await layOutChart(machine))).toBe(JSON.stringify(layout))
+    expect(JSON.stringify(await layoutChart(machine))).toBe(JSON.stringify(layout))
   })
 })
 
 describe('R-UI-4: where a box stands', () => {
   let layout: ChartLayout
-  let world: World
+  let world: TestEnvironment
   let rows: HistoryRow[]
   beforeAll(async () => {
-    layout = await layOutChart(smartAgent)
-    world = await makeWorld()
+    layout = await layoutChart(agentMachine)
+    world = await createTestEnvironment()
     const agent = await world.open()
     await agent.register(await world.token())
     await agent.idle()
     agent.setUsage('HOST', 3)
-    await pass(world, agent, 31 * DAY)
+    await advance(world, agent, 31 * DAY)
     world.road.down = true
-    for (let i = 0; i < 100; i++) await pass(world, agent, DAY)
+    for (let i = 0; i < 100; i++) await advance(world, agent, DAY)
     world.road.down = false
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     await agent.deregister()
     rows = agent.history(10_000)
   })
@@ -162,9 +162,9 @@ describe('R-UI-4: where a box stands', () => {
     for (const { after } of rows) {
       const { registration, license, link } = read(after)
       const expected = [`registration.${registration}`, `license.${license}`, `link.${link}`].flatMap(
-        withAncestors,
+        includeAncestors,
       )
-      expect(activeNodes(read(after), layout).sort()).toEqual(expected.sort())
+      expect(findActiveNodes(read(after), layout).sort()).toEqual(expected.sort())
     }
     expect(new Set(rows.map(({ after }) => read(after).state)).size).toBeGreaterThan(3)
   })
@@ -174,7 +174,7 @@ describe('R-UI-4: where a box stands', () => {
     expect(moved.length).toBeGreaterThan(8)
     for (const row of moved) {
       const [before, after] = [read(row.before), read(row.after)]
-      const taken = takenEdges({ event: row.event, before, after }, layout)
+      const taken = traversedEdges({ event: row.event, before, after }, layout)
       const axes = ['registration', 'license', 'link'].filter((axis) => before[axis] !== after[axis])
       const lit = new Set(taken.map((id) => id.split('.', 1)[0]))
       expect(
@@ -191,8 +191,8 @@ describe('R-UI-4: where a box stands', () => {
   it('also follows what is taken at once', () => {
     const before = { license: 'evaluation' }
     expect(
-      takenEdges(
-        { event: 'RESERVATION_INSTALL', before, after: { license: 'reserved.not-authorized' } },
+      traversedEdges(
+        { event: 'reservation.install', before, after: { license: 'reserved.not-authorized' } },
         layout,
       ),
     ).toEqual([
@@ -202,23 +202,25 @@ describe('R-UI-4: where a box stands', () => {
   })
 
   it('takes paths that the chart does not have, and other facts, as nothing', () => {
-    expect(activeNodes({ state: 'x', registration: 'nowhere.at.all', link: 7, other: null }, layout)).toEqual(
-      ['registration'],
-    )
-    expect(takenEdges({ event: 'NOTHING', before: {}, after: { link: 'up' } }, layout)).toEqual([])
+    expect(
+      findActiveNodes({ state: 'x', registration: 'nowhere.at.all', link: 7, other: null }, layout),
+    ).toEqual(['registration'])
+    expect(traversedEdges({ event: 'NOTHING', before: {}, after: { link: 'up' } }, layout)).toEqual([])
   })
 
   it('reads the value of any chart', async () => {
-    const sync = await layOutChart(satelliteSync)
-    const value = { standing: 'current', exchange: 'asking', credential: 'good' }
-    expect(activeNodes(standingOf(value), sync).length).toBe(6)
-    expect(standingOf({ license: { authorized: 'asking' } })).toEqual({ license: 'authorized.asking' })
+    const sync = await layoutChart(satelliteSyncMachine)
+    const value = { status: 'current', exchange: 'requesting', credential: 'valid' }
+    expect(findActiveNodes(activeStates(value), sync).length).toBe(6)
+    expect(activeStates({ license: { authorized: 'requesting' } })).toEqual({
+      license: 'authorized.requesting',
+    })
   })
 
-  it('is drawn: lit by more than colour, and said to those who do not see it', () => {
-    const svg = chartSvg(layout, {
-      active: activeNodes({ license: 'authorized.current' }, layout),
-      taken: ['license.registered->license.authorized.current'],
+  it('is drawn: lit by more than color, and said to those who do not see it', () => {
+    const svg = renderChartSvg(layout, {
+      active: findActiveNodes({ license: 'authorized.current' }, layout),
+      traversed: ['license.registered->license.authorized.current'],
       standalone: true,
     })
     expect(svg).toContain('class="state atomic active" data-id="license.authorized.current"')
@@ -227,21 +229,21 @@ describe('R-UI-4: where a box stands', () => {
     expect(svg).toMatch(/role="img"[^]*<desc[^>]*>[^<]*It stands in license\.authorized\.current\./)
     expect(svg).toContain('prefers-color-scheme: dark')
     expect(svg).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/)
-    expect(chartSvg(layout, { standalone: false })).not.toContain('<style')
+    expect(renderChartSvg(layout, { standalone: false })).not.toContain('<style')
   })
 
   it('is drawn with its words escaped', () => {
     const [first] = layout.nodes
     const hostile = { ...first!, key: `<script>&"'`, description: '</title><script>' }
-    const svg = chartSvg({ ...layout, nodes: [hostile] }, { standalone: true })
+    const svg = renderChartSvg({ ...layout, nodes: [hostile] }, { standalone: true })
     expect(svg).not.toContain('<script')
     expect(svg).toContain('&lt;script&gt;&amp;&quot;&#39;')
   })
 
   it('is told to a terminal: what is lit is opened, the rest is folded', () => {
-    const text = chartText(layout, {
-      active: activeNodes(
-        { registration: 'registered.current', license: 'authorized.asking', link: 'up' },
+    const text = renderChartText(layout, {
+      active: findActiveNodes(
+        { registration: 'registered.current', license: 'authorized.requesting', link: 'up' },
         layout,
       ),
     })
@@ -251,6 +253,6 @@ describe('R-UI-4: where a box stands', () => {
     expect(text).toMatch(/^ {2}○ auth-expired {2}\(3 states\)$/m)
     expect(text.split('\n').length).toBeLessThanOrEqual(40)
     expect(text).not.toContain('\u001b')
-    expect(chartText(layout, { active: ['link.up'], bold: true })).toContain('\u001b[1m● up\u001b[22m')
+    expect(renderChartText(layout, { active: ['link.up'], bold: true })).toContain('\u001b[1m● up\u001b[22m')
   })
 })

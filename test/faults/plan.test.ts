@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  faultCatalogue,
+  faultCatalog,
   type FaultName,
   FaultPlan,
   parseChaos,
@@ -10,7 +10,7 @@ import {
 import { errorTable, LicensingError } from '../../src/core/errors.ts'
 import { requestTypeSchema } from '../../src/protocol/messages.ts'
 
-const names = Object.keys(faultCatalogue) as FaultName[]
+const names = Object.keys(faultCatalog) as FaultName[]
 const many = (plan: FaultPlan, count: number) =>
   Array.from({ length: count }, () => plan.next('authorize')?.fault ?? null)
 
@@ -26,8 +26,8 @@ describe('R-UI-5: planned faults', () => {
   })
 
   it('happen by chance when they have a probability', () => {
-    const dice = [0.05, 0.5, 0.099, 0.1]
-    const plan = new FaultPlan([{ fault: 'error503', probability: 0.1 }], () => dice.shift() ?? 1)
+    const draws = [0.05, 0.5, 0.099, 0.1]
+    const plan = new FaultPlan([{ fault: 'error503', probability: 0.1 }], () => draws.shift() ?? 1)
     expect(many(plan, 4)).toEqual(['error503', null, 'error503', null])
   })
 
@@ -100,7 +100,7 @@ describe('R-UI-5: serve --chaos', () => {
 })
 
 it('R-UI-5: every error of the road has a fault that brings it about, or is named here', () => {
-  const brought = new Set(Object.values(faultCatalogue).map(({ code }) => code))
+  const brought = new Set(Object.values(faultCatalog).map(({ code }) => code))
   const rest = Object.entries(errorTable)
     .filter(([code, { kind }]) => kind === 'transport' && !brought.has(code as never))
     .map(([code]) => code)

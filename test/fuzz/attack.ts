@@ -17,13 +17,13 @@ export interface Target {
 }
 
 /** Longest that reading one input may take, in milliseconds: a thousand times what it takes. */
-const LONGEST = 3_000
+const MAX_READ_MS = 3_000
 
-const fits = (code: string, refusals: readonly string[]): boolean =>
+const matchesRefusal = (code: string, refusals: readonly string[]): boolean =>
   refusals.some((one) => (one.endsWith('*') ? code.startsWith(one.slice(0, -1)) : code === one))
 
 /** A stretch of a secret that was said: long enough to be no accident. */
-function leaked(said: string, input: string): boolean {
+function hasLeak(said: string, input: string): boolean {
   for (let at = 0; at + 16 <= input.length; at += 4)
     if (/^[A-Za-z0-9_+/=-]{16}$/.test(input.slice(at, at + 16)) && said.includes(input.slice(at, at + 16)))
       return true
@@ -36,22 +36,22 @@ export async function attack(target: Target, input: string): Promise<string | nu
   let value: unknown
   try {
     value = await target.read(input)
-  } catch (thrown) {
-    if (!(thrown instanceof LicensingError))
-      return `threw what is no error of the project: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`
-    const { code, message } = thrown
+  } catch (error) {
+    if (!(error instanceof LicensingError))
+      return `threw what is no error of the project: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`
+    const { code, message } = error
     if (!Object.hasOwn(errorTable, code)) return `refused with ${code}, which the table does not know`
-    if (!fits(code satisfies ErrorCode, target.refusals)) return `refused with ${code}: ${message}`
+    if (!matchesRefusal(code satisfies ErrorCode, target.refusals)) return `refused with ${code}: ${message}`
     if (message.length > 2_000) return `said ${message.length} characters`
 
     if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(message))
       return `said control characters: ${JSON.stringify(message)}`
-    if (target.secret && leaked(JSON.stringify(thrown), input)) return `told a part of the secret: ${message}`
+    if (target.secret && hasLeak(JSON.stringify(error), input)) return `told a part of the secret: ${message}`
     return null
   } finally {
-    if (performance.now() - begun > LONGEST) console.error(`${target.name}: an input took long`)
+    if (performance.now() - begun > MAX_READ_MS) console.error(`${target.name}: an input took long`)
   }
-  if (performance.now() - begun > LONGEST) return 'took too long'
+  if (performance.now() - begun > MAX_READ_MS) return 'took too long'
   if (target.write && value !== null && value !== undefined) {
     const again = await target.read(target.write(value as never))
     if (!isDeepStrictEqual(again, value))

@@ -2,20 +2,20 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { Dice } from '../../tools/simulator/seeded-random.ts'
+import { SeededRandom } from '../../tools/simulator/seeded-random.ts'
 import { attack, type Target } from './attack.ts'
 import { mutate } from './mutate.ts'
-import { makeTargets } from './targets.ts'
-import { scaled } from '../support/scale.ts'
+import { createTargets } from './targets.ts'
+import { selectScale } from '../support/scale.ts'
 
 /** What `npm run fuzz` asks for; without it, a few new inputs of the same seed every time. */
 const { FUZZ_TARGET, FUZZ_SEED = '1', FUZZ_SECONDS } = process.env
-const INPUTS = scaled(250, 1_500)
+const INPUTS = selectScale(250, 1_500)
 const CORPUS = 'test/fuzz/corpus'
 
 let targets: readonly Target[] = []
 beforeAll(async () => {
-  const all = await makeTargets()
+  const all = await createTargets()
   targets = all.filter(({ name }) => FUZZ_TARGET === undefined || name === FUZZ_TARGET)
 })
 
@@ -62,10 +62,10 @@ describe('what strangers send or type', () => {
     const finds = new Map<string, string>()
     for (let round = 0; round === 0 || performance.now() < until; round++)
       for (const target of targets) {
-        const dice = new Dice(`${FUZZ_SEED} ${round} ${target.name}`)
+        const random = new SeededRandom(`${FUZZ_SEED} ${round} ${target.name}`)
         const sources = [...target.seeds, ...keptFor(target.name)]
         for (let i = 0; i < INPUTS; i++) {
-          const input = mutate(dice.pick(sources), dice)
+          const input = mutate(random.pick(sources), random)
           const wrong = await attack(target, input)
           if (wrong === null) continue
           finds.set(target.name, `${wrong}\nThe input is kept: ${keep(target.name, input)}`)

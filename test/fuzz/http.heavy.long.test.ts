@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isErrorCode } from '../../src/core/errors.ts'
 import { endpoints } from '../../src/rest/endpoints.ts'
-import { Dice } from '../../tools/simulator/seeded-random.ts'
-import { LEGACY, type Rest, serveRest } from '../support/rest.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
+import { SeededRandom } from '../../tools/simulator/seeded-random.ts'
+import { CLOUD_V1_PREFIX, type Rest, serveRest } from '../support/rest.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 import { mutate } from './mutate.ts'
-import { scaled } from '../support/scale.ts'
+import { selectScale } from '../support/scale.ts'
 
-const { FUZZ_SEED = '1', FUZZ_REQUESTS = scaled('100', '400') } = process.env
-let world: World
+const { FUZZ_SEED = '1', FUZZ_REQUESTS = selectScale('100', '400') } = process.env
+let world: TestEnvironment
 let rest: Rest
 let token = ''
 let bodies: string[] = []
 beforeAll(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
   rest = await serveRest(world)
   token = (await rest.clientToken({ scope: 'write' })).token
@@ -32,13 +32,13 @@ afterAll(() => world.close())
 
 /** Where something listens, and where nothing does. */
 const paths = (): string[] => [
-  ...['register', 'authorize', 'renew', 'deregister', 'acknowledge', 'hello', 'synchronise'].map(
+  ...['register', 'authorize', 'renew', 'deregister', 'acknowledge', 'hello', 'synchronize'].map(
     (one) => `/smart-agent/v1/${one}`,
   ),
   ...endpoints.flatMap((one) => one.urls.map((path) => path.replace(/[{:]([A-Za-z]+)}?/g, 'acme.example'))),
   ...['sign-in', 'instances', 'licenses', 'tokens', 'events', 'orders'].map((call) => `/api/v1/${call}`),
   '/oauth/token',
-  `${LEGACY}/v1/accounts`,
+  `${CLOUD_V1_PREFIX}/v1/accounts`,
   '/health',
   '/ready',
   '/metrics',
@@ -53,7 +53,7 @@ describe('the servers, asked anything', () => {
     'answer each request by something that a client understands, and fail at none',
     { timeout: 600_000 },
     async () => {
-      const dice = new Dice(`${FUZZ_SEED} http`)
+      const random = new SeededRandom(`${FUZZ_SEED} http`)
       const all = paths()
       const before = JSON.stringify([
         await world.authority.instances.list(),
@@ -61,7 +61,7 @@ describe('the servers, asked anything', () => {
       ])
       const wrong: string[] = []
       for (let i = 0; i < Number(FUZZ_REQUESTS); i++) {
-        const method = dice.weighted([
+        const method = random.pickWeighted([
           [6, 'POST'],
           [4, 'GET'],
           [1, 'PUT'],
@@ -70,11 +70,11 @@ describe('the servers, asked anything', () => {
           [1, 'PATCH'],
         ] as const)
         const path = sendable(
-          dice.chance(0.5) ? dice.pick(all).slice(1) : mutate(dice.pick(all), dice).slice(1),
+          random.nextBoolean(0.5) ? random.pick(all).slice(1) : mutate(random.pick(all), random).slice(1),
         )
-        const body = dice.pick(bodies)
-        const text = dice.chance(0.2) ? '' : dice.chance(0.3) ? body : mutate(body, dice)
-        const type = dice.pick([
+        const body = random.pick(bodies)
+        const text = random.nextBoolean(0.2) ? '' : random.nextBoolean(0.3) ? body : mutate(body, random)
+        const type = random.pick([
           'application/json',
           'application/x-www-form-urlencoded',
           'text/plain',
@@ -83,28 +83,28 @@ describe('the servers, asked anything', () => {
         ])
         const headers = {
           'content-type': type,
-          ...(dice.chance(0.3) && {
-            cookie: mutate('session=abc; x=y', dice)
+          ...(random.nextBoolean(0.3) && {
+            cookie: mutate('session=abc; x=y', random)
               .replace(/[^\x20-\x7e]/g, '')
               .slice(0, 2_000),
           }),
-          ...(dice.chance(0.2) && { accept: 'text/html' }),
+          ...(random.nextBoolean(0.2) && { accept: 'text/html' }),
         }
         const answer = await rest.send(path, {
           method,
           headers,
           ...(method !== 'GET' && { text }),
-          ...(dice.chance(0.5) && { token: dice.chance(0.8) ? token : 'x'.repeat(40) }),
+          ...(random.nextBoolean(0.5) && { token: random.nextBoolean(0.8) ? token : 'x'.repeat(40) }),
         })
-        const told = `${method} ${path} ${type} ${text.slice(0, 300)}: ${answer.status} ${answer.text.slice(0, 300)}`
-        if (answer.status >= 500) wrong.push(told)
+        const exchange = `${method} ${path} ${type} ${text.slice(0, 300)}: ${answer.status} ${answer.text.slice(0, 300)}`
+        if (answer.status >= 500) wrong.push(exchange)
         const code: unknown = answer.json?.error?.code
         if (
           path.startsWith('/smart-agent/') &&
           answer.status >= 400 &&
           !(typeof code === 'string' && isErrorCode(code))
         )
-          wrong.push(told)
+          wrong.push(exchange)
       }
       expect(wrong).toEqual([])
       expect(rest.logged).toEqual([])

@@ -1,7 +1,7 @@
-import type { Dice } from '../../tools/simulator/seeded-random.ts'
+import type { SeededRandom } from '../../tools/simulator/seeded-random.ts'
 
 /** What breaks readers: ends of ranges, signs that look alike, names that objects have of their own. */
-const NASTY = [
+const HOSTILE_STRINGS = [
   '',
   ' ',
   '\u0000',
@@ -48,55 +48,58 @@ const splice = (text: string, at: number, gone: number, put: string): string =>
   text.slice(0, at) + put + text.slice(at + gone)
 
 /** Changes text as something without understanding would: signs, stretches and lines. */
-const onText: readonly ((text: string, dice: Dice) => string)[] = [
-  (text, dice) => splice(text, dice.between(0, text.length), 0, dice.pick(NASTY)),
-  (text, dice) => splice(text, dice.between(0, text.length), dice.between(1, 4), ''),
-  (text, dice) => splice(text, dice.between(0, text.length), 1, String.fromCharCode(dice.between(0, 255))),
-  (text, dice) => splice(text, dice.between(0, text.length), 1, String.fromCharCode(dice.between(0, 0xffff))),
-  (text, dice) => text.slice(0, dice.between(0, text.length)),
-  (text, dice) => text.slice(dice.between(0, text.length)),
-  (text, dice) => {
-    const from = dice.between(0, text.length)
-    const part = text.slice(from, from + dice.between(1, 200))
-    return splice(text, dice.between(0, text.length), 0, part.repeat(dice.pick([1, 1, 2, 50])))
+const TEXT_MUTATIONS: readonly ((text: string, random: SeededRandom) => string)[] = [
+  (text, random) => splice(text, random.nextInt(0, text.length), 0, random.pick(HOSTILE_STRINGS)),
+  (text, random) => splice(text, random.nextInt(0, text.length), random.nextInt(1, 4), ''),
+  (text, random) =>
+    splice(text, random.nextInt(0, text.length), 1, String.fromCharCode(random.nextInt(0, 255))),
+  (text, random) =>
+    splice(text, random.nextInt(0, text.length), 1, String.fromCharCode(random.nextInt(0, 0xffff))),
+  (text, random) => text.slice(0, random.nextInt(0, text.length)),
+  (text, random) => text.slice(random.nextInt(0, text.length)),
+  (text, random) => {
+    const from = random.nextInt(0, text.length)
+    const part = text.slice(from, from + random.nextInt(1, 200))
+    return splice(text, random.nextInt(0, text.length), 0, part.repeat(random.pick([1, 1, 2, 50])))
   },
-  (text, dice) => {
+  (text, random) => {
     const lines = text.split('\n')
-    const [line = ''] = lines.splice(dice.between(0, lines.length - 1), 1)
-    if (dice.chance(0.5))
-      lines.splice(dice.between(0, lines.length), 0, line, ...(dice.chance(0.5) ? [line] : []))
+    const [line = ''] = lines.splice(random.nextInt(0, lines.length - 1), 1)
+    if (random.nextBoolean(0.5))
+      lines.splice(random.nextInt(0, lines.length), 0, line, ...(random.nextBoolean(0.5) ? [line] : []))
     return lines.join('\n')
   },
   (text) => text.replaceAll('\n', '\r\n'),
-  (text, dice) => (dice.chance(0.5) ? text.toLowerCase() : text.toUpperCase()),
-  (text, dice) => text.replace(/\d+/g, (number) => (dice.chance(0.2) ? dice.pick(NASTY) : number)),
+  (text, random) => (random.nextBoolean(0.5) ? text.toLowerCase() : text.toUpperCase()),
+  (text, random) =>
+    text.replace(/\d+/g, (number) => (random.nextBoolean(0.2) ? random.pick(HOSTILE_STRINGS) : number)),
 ]
 
 /** Changes one value of a document, whatever it is. */
-function onJson(value: Json, dice: Dice): Json {
-  if (typeof value === 'string' && dice.chance(0.7)) return dice.pick(onText)(value, dice)
-  if (typeof value !== 'object' || value === null || dice.chance(0.05))
-    return dice.chance(0.5) ? dice.pick(VALUES) : dice.pick(NASTY)
+function mutateJson(value: Json, random: SeededRandom): Json {
+  if (typeof value === 'string' && random.nextBoolean(0.7)) return random.pick(TEXT_MUTATIONS)(value, random)
+  if (typeof value !== 'object' || value === null || random.nextBoolean(0.05))
+    return random.nextBoolean(0.5) ? random.pick(VALUES) : random.pick(HOSTILE_STRINGS)
   if (Array.isArray(value)) {
     const copy = [...value]
-    const at = dice.between(0, Math.max(0, copy.length - 1))
-    if (copy.length === 0 || dice.chance(0.2)) return [...copy, dice.pick(VALUES)]
-    if (dice.chance(0.2)) copy.splice(at, 1)
-    else if (dice.chance(0.1)) return Array.from({ length: 300 }, () => copy[at] ?? null)
-    else copy[at] = onJson(copy[at] ?? null, dice)
+    const at = random.nextInt(0, Math.max(0, copy.length - 1))
+    if (copy.length === 0 || random.nextBoolean(0.2)) return [...copy, random.pick(VALUES)]
+    if (random.nextBoolean(0.2)) copy.splice(at, 1)
+    else if (random.nextBoolean(0.1)) return Array.from({ length: 300 }, () => copy[at] ?? null)
+    else copy[at] = mutateJson(copy[at] ?? null, random)
     return copy
   }
   const names = Object.keys(value)
-  if (names.length === 0 || dice.chance(0.1)) {
-    const more = JSON.parse(`{${JSON.stringify(dice.pick(NASTY))}:1}`) as object
+  if (names.length === 0 || random.nextBoolean(0.1)) {
+    const more = JSON.parse(`{${JSON.stringify(random.pick(HOSTILE_STRINGS))}:1}`) as object
     return { ...value, ...more }
   }
-  const name = dice.pick(names)
+  const name = random.pick(names)
   const { [name]: chosen = null, ...rest } = value
-  return dice.chance(0.15) ? rest : { ...value, [name]: onJson(chosen, dice) }
+  return random.nextBoolean(0.15) ? rest : { ...value, [name]: mutateJson(chosen, random) }
 }
 
-function parsed(text: string): Json | undefined {
+function parseJson(text: string): Json | undefined {
   try {
     return JSON.parse(text) as Json
   } catch {
@@ -105,14 +108,14 @@ function parsed(text: string): Json | undefined {
 }
 
 /** Another text from one that is right: changed as a document where it is one, or as text; now and then more than once. */
-export function mutate(text: string, dice: Dice): string {
+export function mutate(text: string, random: SeededRandom): string {
   let changed = text
-  for (let times = dice.pick([1, 1, 1, 2, 3, 8]); times > 0; times--) {
-    const document = parsed(changed)
+  for (let times = random.pick([1, 1, 1, 2, 3, 8]); times > 0; times--) {
+    const document = parseJson(changed)
     changed =
-      document !== undefined && dice.chance(0.8)
-        ? JSON.stringify(onJson(document, dice))
-        : dice.pick(onText)(changed, dice)
+      document !== undefined && random.nextBoolean(0.8)
+        ? JSON.stringify(mutateJson(document, random))
+        : random.pick(TEXT_MUTATIONS)(changed, random)
   }
   return changed.length > 400_000 ? changed.slice(0, 400_000) : changed
 }

@@ -1,11 +1,11 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
-import { readFacts, writeFacts } from '../../src/agent/persisted-state.ts'
+import { parseState, serializeState } from '../../src/agent/persisted-state.ts'
 import { verifyAnswer } from '../../src/agent/answer-verification.ts'
-import { begin, step } from '../../machines/index.ts'
+import { initialTransition, transition } from '../../machines/index.ts'
 import { readCheckpoint } from '../../src/authority/audit/checkpoint.ts'
 import { verifyExport } from '../../src/authority/audit/export-file.ts'
-import { readExchange, readHello } from '../../src/authority/exchange/requests.ts'
-import { readSync } from '../../src/authority/satellites/sync-request-checks.ts'
+import { readExchange, parseHello } from '../../src/authority/exchange/requests.ts'
+import { verifySyncRequest } from '../../src/authority/satellites/sync-request-checks.ts'
 import { parseChaos } from '../../src/faults/index.ts'
 import { parseAddress } from '../../src/cli/address.ts'
 import { conferencingProfile } from '../../src/conferencing/profile.ts'
@@ -14,35 +14,40 @@ import { parseDataCenter, parseMeetingId, parseUser } from '../../src/conferenci
 import {
   type Authorization,
   AUTHORIZATION_TITLE,
-  issuedAtOf,
-  readAuthorization,
-  writeAuthorization,
+  parseIssuedAt,
+  parseAuthorization,
+  formatAuthorization,
 } from '../../src/protocol/authorization-file.ts'
-import { newEnrolmentCode, readEnrolmentCode } from '../../src/protocol/enrolment.ts'
+import { generateEnrollmentCode, parseEnrollmentCode } from '../../src/protocol/enrollment.ts'
 import { type Answer, type RequestType, requestTypeSchema } from '../../src/protocol/messages.ts'
-import { readProofCode, readRequestCode, writeRequestCode } from '../../src/protocol/offline-codes.ts'
-import { readSignedText } from '../../src/protocol/signed-text.ts'
-import { readSyncAnswer } from '../../src/protocol/sync-answer.ts'
-import { readSyncRequest, type SyncRequest, writeSyncRequest } from '../../src/protocol/sync-request.ts'
+import { decodeProofCode, decodeRequestCode, encodeRequestCode } from '../../src/protocol/offline-codes.ts'
+import { parseSignedText } from '../../src/protocol/signed-text.ts'
+import { parseSyncAnswer } from '../../src/protocol/sync-answer.ts'
+import { parseSyncRequest, type SyncRequest, formatSyncRequest } from '../../src/protocol/sync-request.ts'
 import { formatToken, parseToken } from '../../src/protocol/token.ts'
-import { readBody } from '../../src/rest/bodies.ts'
-import { readDay } from '../../src/rest/fields.ts'
-import { ChainError, readCertificates, readRoots } from '../../src/pki/chain-validation.ts'
-import { createRequest, generateKey } from '../../src/pki/certificate-generation.ts'
-import { readRequest } from '../../src/pki/certificate-request.ts'
-import { readLeafFacts } from '../../src/pki/leaf-certificate.ts'
-import { seal } from '../../src/pki/signed-message.ts'
+import { parseBody } from '../../src/rest/bodies.ts'
+import { parseDay } from '../../src/rest/fields.ts'
+import { ChainError, parseCertificates, parseRoots } from '../../src/pki/chain-validation.ts'
+import { createCsr, generateKey } from '../../src/pki/certificate-generation.ts'
+import { parseCsr } from '../../src/pki/certificate-request.ts'
+import { parseLeafCertificate } from '../../src/pki/leaf-certificate.ts'
+import { signMessage } from '../../src/pki/signed-message.ts'
 import { verifyText } from '../../src/pki/sign-text.ts'
-import { readSyncProof, signSyncProof } from '../../src/pki/sync-proof.ts'
-import { adoptBundles, anchorsOf, installBundles, readTrustBundles } from '../../src/pki/root-rotation.ts'
-import { checkWebhookSecret, newWebhookSecret } from '../../src/pki/webhook-signature.ts'
+import { verifySyncProof, signSyncProof } from '../../src/pki/sync-proof.ts'
+import {
+  applyRotations,
+  parseTrustAnchors,
+  installRotations,
+  parseRootRotations,
+} from '../../src/pki/root-rotation.ts'
+import { checkWebhookSecret, generateWebhookSecret } from '../../src/pki/webhook-signature.ts'
 import { checkProxyCredentials, parseAuthorityUrl, parseProxyUrl } from '../../src/transports/transport.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { StolenKeys } from '../support/keys.ts'
-import { takeApart } from '../support/messages.ts'
-import { carry, makeSatelliteWorld } from '../support/satellite.ts'
-import { makeSealedWorld } from '../support/sealed.ts'
-import { pass } from '../support/test-environment.ts'
+import { decodeMessage } from '../support/messages.ts'
+import { exchangeByFile, createSatelliteEnvironment } from '../support/satellite.ts'
+import { createReservationEnvironment } from '../support/reservation-environment.ts'
+import { advance } from '../support/test-environment.ts'
 import type { Target } from './attack.ts'
 
 const SIGNED = [
@@ -68,16 +73,16 @@ const json = (text: string): unknown => {
 const orChainError = (read: () => unknown): unknown => {
   try {
     return read()
-  } catch (thrown) {
-    if (thrown instanceof ChainError) return null
-    throw thrown
+  } catch (error) {
+    if (error instanceof ChainError) return null
+    throw error
   }
 }
 
 /** The readers of the project, each with inputs that are right: made by the programs themselves, in a small world. */
-export async function makeTargets(): Promise<readonly Target[]> {
-  const world = await makeSealedWorld()
-  const branches = await makeSatelliteWorld()
+export async function createTargets(): Promise<readonly Target[]> {
+  const world = await createReservationEnvironment()
+  const branches = await createSatelliteEnvironment()
   try {
     const { authority } = world
     const agent = await world.open()
@@ -91,11 +96,11 @@ export async function makeTargets(): Promise<readonly Target[]> {
     await agent.register(token)
     await agent.renewAuthorization()
     await agent.renewRegistration()
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     await agent.deregister()
     const root = authority.trustAnchor()
     const issuedAt = world.clock.wall()
-    const anchors = anchorsOf(root)
+    const anchors = parseTrustAnchors(root)
     const roots = anchors.roots.map(({ pem }) => new X509Certificate(pem))
 
     // A reservation, for a box of its own.
@@ -109,62 +114,62 @@ export async function makeTargets(): Promise<readonly Target[]> {
     const more = await authority.reservations.update(instanceId, { HOST: 6 })
     const { confirmationCode } = (await sealedBox.reservation.update(more.file)).reservation
     const returnCode = await sealedBox.reservation.returnCode()
-    const authorization = readAuthorization(
-      readSignedText(file, { what: 'file', title: AUTHORIZATION_TITLE }).lines,
+    const authorization = parseAuthorization(
+      parseSignedText(file, { what: 'file', title: AUTHORIZATION_TITLE }).lines,
     )
 
     // A satellite, and what it and its manager carry.
     const satellite = await branches.addSatellite('branch')
     await branches.manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
-    const carried = await carry(branches.manager, satellite)
+    const carried = await exchangeByFile(branches.manager, satellite)
 
     const boxKey = createPrivateKey(await generateKey())
-    const certificateRequest = await createRequest(
+    const certificateRequest = await createCsr(
       boxKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
       'box',
     )
     const register = answers.find(({ type }) => type === 'register')
     const authorize = answers.find(({ type }) => type === 'authorize')
     const signer = new StolenKeys(`${world.directory}/authority`).signer('answer-signer')
-    const leaves = (takeApart(authorize?.request ?? '').header.x5c as string[] | undefined) ?? []
+    const leaves = (decodeMessage(authorize?.request ?? '').header.x5c as string[] | undefined) ?? []
     const pemOf = (der: string) =>
       `-----BEGIN CERTIFICATE-----\n${(der.match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`
 
     /** A request whose content somebody has changed who holds the key of the box: the seal is right. */
     const sealedRequest = (payload: unknown) =>
-      seal(payload as object, {
+      signMessage(payload as object, {
         type: 'sla-request+jws',
         privateKey: boxKey,
         certificates: leaves.map(pemOf),
       })
     /** An answer that its authority itself has made strange. */
     const sealedAnswer = async (payload: unknown) =>
-      JSON.stringify(await seal(payload as object, { type: 'sla-answer+jws', ...signer }))
+      JSON.stringify(await signMessage(payload as object, { type: 'sla-answer+jws', ...signer }))
     if (!register || !authorize) throw new Error('the box has not been answered')
-    const answered = takeApart(authorize.answer).payload as unknown as Answer
+    const answered = decodeMessage(authorize.answer).payload as unknown as Answer
     const expected: Expected = {
       ...answered,
       type: 'authorize',
       authorityId: answered.authority.id,
       notBefore: null,
-      mandate: null,
+      delegation: null,
       earliestNow: 0,
       requestedEntitlements: [{ tag: 'HOST', count: 3 }],
     }
-    const road = { roots, anchors }
+    const trust = { roots, anchors }
     await authority.security.trust.rotateRoot({ overlapDays: 60 })
     const bundles = authority.security.trust.bundles()
     const checkpoint = await authority.security.audit.checkpoint()
     const record: string[] = []
     for await (const line of authority.security.audit.export()) record.push(line)
     const known = authority.trustAnchor()
-    const knownRoots = [...roots, ...readRoots(known)]
-    let position = begin(0).position
+    const knownRoots = [...roots, ...parseRoots(known)]
+    let position = initialTransition(0).snapshot
     for (const event of [
-      { type: 'USAGE', at: 1_000, used: 1_000, tag: 'HOST', count: 2 },
-      { type: 'TICK', at: DAY, used: 1_000 },
+      { type: 'usage.changed', at: 1_000, used: 1_000, tag: 'HOST', count: 2 },
+      { type: 'tick', at: DAY, used: 1_000 },
     ] as const)
-      position = step(position, event).position
+      position = transition(position, event).snapshot
     const certificate = pemOf(leaves[0] ?? '')
     const profile: ProfileInput = conferencingProfile
 
@@ -180,29 +185,29 @@ export async function makeTargets(): Promise<readonly Target[]> {
       {
         name: 'request-code',
         seeds: [requestCode],
-        read: readRequestCode,
-        write: writeRequestCode,
+        read: decodeRequestCode,
+        write: encodeRequestCode,
         refusals: ['CODE_*'],
       },
       {
         name: 'confirmation-code',
         seeds: [confirmationCode ?? ''],
         secret: true,
-        read: (text) => readProofCode('confirmation', text),
+        read: (text) => decodeProofCode('confirmation', text),
         refusals: ['CODE_*'],
       },
       {
         name: 'return-code',
         seeds: [returnCode],
         secret: true,
-        read: (text) => readProofCode('return', text),
+        read: (text) => decodeProofCode('return', text),
         refusals: ['CODE_*'],
       },
       {
-        name: 'enrolment-code',
-        seeds: [newEnrolmentCode()],
+        name: 'enrollment-code',
+        seeds: [generateEnrollmentCode()],
         secret: true,
-        read: readEnrolmentCode,
+        read: parseEnrollmentCode,
         write: (code: string) => code,
         refusals: ['CODE_*'],
       },
@@ -221,7 +226,7 @@ export async function makeTargets(): Promise<readonly Target[]> {
             boxKey,
           ),
         ],
-        read: readSyncProof,
+        read: verifySyncProof,
         refusals: [],
       },
       {
@@ -233,34 +238,34 @@ export async function makeTargets(): Promise<readonly Target[]> {
             title: AUTHORIZATION_TITLE,
             role: 'reservation-signer',
             roots,
-            at: issuedAtOf,
+            at: parseIssuedAt,
           }).lines,
         refusals: SIGNED,
       },
       {
         name: 'authorization-text',
-        seeds: [writeAuthorization(authorization).join('\n')],
-        read: (text) => readAuthorization(text.split('\n')),
-        write: (value: Authorization) => writeAuthorization(value).join('\n'),
+        seeds: [formatAuthorization(authorization).join('\n')],
+        read: (text) => parseAuthorization(text.split('\n')),
+        write: (value: Authorization) => formatAuthorization(value).join('\n'),
         refusals: SIGNED,
       },
       {
-        name: 'synchronisation-request',
+        name: 'synchronization-request',
         seeds: [carried.request],
-        read: readSync,
+        read: verifySyncRequest,
         refusals: SIGNED,
       },
       {
-        name: 'synchronisation-request-text',
+        name: 'synchronization-request-text',
         seeds: [carried.request.split('-----')[0]?.trimEnd() ?? ''],
-        read: (text) => readSyncRequest(text.split('\n')),
-        write: (value: SyncRequest) => writeSyncRequest(value).join('\n'),
+        read: (text) => parseSyncRequest(text.split('\n')),
+        write: (value: SyncRequest) => formatSyncRequest(value).join('\n'),
         refusals: SIGNED,
       },
       {
-        name: 'synchronisation-answer-text',
+        name: 'synchronization-answer-text',
         seeds: [carried.answer.split('-----')[0]?.trimEnd() ?? ''],
-        read: (text) => readSyncAnswer(text.split('\n')),
+        read: (text) => parseSyncAnswer(text.split('\n')),
         refusals: SIGNED,
       },
       ...requestTypeSchema.options
@@ -272,8 +277,8 @@ export async function makeTargets(): Promise<readonly Target[]> {
           refusals: MESSAGE,
         })),
       {
-        name: 'message-sealed-anew',
-        seeds: answers.map(({ request }) => JSON.stringify(takeApart(request).payload)),
+        name: 'message-signed-again',
+        seeds: answers.map(({ request }) => JSON.stringify(decodeMessage(request).payload)),
         read: async (text) => readExchange('authorize', await sealedRequest(json(text))),
         refusals: MESSAGE,
       },
@@ -291,46 +296,48 @@ export async function makeTargets(): Promise<readonly Target[]> {
             trustBundle: 1,
           }),
         ],
-        read: (text) => readHello(json(text)),
+        read: (text) => parseHello(json(text)),
         refusals: MESSAGE,
       },
       {
         name: 'answer',
         seeds: [authorize.answer],
-        read: (text) => verifyAnswer(text, road, expected),
+        read: (text) => verifyAnswer(text, trust, expected),
         refusals: ['ANSWER_*', 'PROTOCOL_UNSUPPORTED'],
       },
       {
-        name: 'answer-sealed-anew',
+        name: 'answer-signed-again',
         seeds: [JSON.stringify(answered)],
-        read: async (text) => verifyAnswer(await sealedAnswer(json(text)), road, expected),
+        read: async (text) => verifyAnswer(await sealedAnswer(json(text)), trust, expected),
         refusals: ['ANSWER_*', 'PROTOCOL_UNSUPPORTED', 'MANDATE_INVALID'],
       },
       {
         name: 'trust-bundles',
         seeds: [bundles],
         read: (text) => {
-          const texts = readTrustBundles(text)
-          return texts && [adoptBundles(anchors, texts, issuedAt), installBundles(anchors, texts, issuedAt)]
+          const texts = parseRootRotations(text)
+          return (
+            texts && [applyRotations(anchors, texts, issuedAt), installRotations(anchors, texts, issuedAt)]
+          )
         },
         refusals: ['TRUST_BUNDLE_REFUSED'],
       },
       {
         name: 'root-certificates',
         seeds: [root, root + root],
-        read: (text) => orChainError(() => readRoots(text).length + readCertificates(text).length),
+        read: (text) => orChainError(() => parseRoots(text).length + parseCertificates(text).length),
         refusals: [],
       },
       {
         name: 'certificate',
         seeds: [certificate],
-        read: (text) => readLeafFacts(text)?.thumbprint ?? null,
+        read: (text) => parseLeafCertificate(text)?.thumbprint ?? null,
         refusals: [],
       },
       {
         name: 'certificate-request',
         seeds: [certificateRequest],
-        read: (text) => readRequest(text)?.spki.length ?? null,
+        read: (text) => parseCsr(text)?.spki.length ?? null,
         refusals: [],
       },
       {
@@ -347,9 +354,9 @@ export async function makeTargets(): Promise<readonly Target[]> {
       },
       {
         name: 'stored-state',
-        seeds: [writeFacts(position), writeFacts(begin(0).position)],
-        read: readFacts,
-        write: writeFacts,
+        seeds: [serializeState(position), serializeState(initialTransition(0).snapshot)],
+        read: parseState,
+        write: serializeState,
         refusals: ['STORE_UNREADABLE', 'STORE_TOO_NEW'],
       },
       {
@@ -384,7 +391,7 @@ export async function makeTargets(): Promise<readonly Target[]> {
       },
       {
         name: 'webhook-secret',
-        seeds: [newWebhookSecret()],
+        seeds: [generateWebhookSecret()],
         secret: true,
         read: checkWebhookSecret,
         write: (secret: string) => secret,
@@ -405,7 +412,7 @@ export async function makeTargets(): Promise<readonly Target[]> {
       {
         name: 'day',
         seeds: ['2026-01-31', '2026-Jan-31', '31-JAN-2026', '2026-01-31T00:00:00Z'],
-        read: readDay,
+        read: parseDay,
         refusals: [],
       },
       {
@@ -420,10 +427,10 @@ export async function makeTargets(): Promise<readonly Target[]> {
             text.slice(0, 20),
           ].map((type) => {
             try {
-              return readBody(type, text)
-            } catch (thrown) {
-              if (thrown instanceof LicensingError && thrown.code === 'REQUEST_MALFORMED') return null
-              throw thrown
+              return parseBody(type, text)
+            } catch (error) {
+              if (error instanceof LicensingError && error.code === 'REQUEST_MALFORMED') return null
+              throw error
             }
           }),
         refusals: [],
@@ -435,9 +442,9 @@ export async function makeTargets(): Promise<readonly Target[]> {
           [parseUser, parseDataCenter, parseMeetingId].map((parse) => {
             try {
               return parse(text)
-            } catch (thrown) {
-              if (thrown instanceof LicensingError && thrown.code === 'INVALID_ARGUMENT') return null
-              throw thrown
+            } catch (error) {
+              if (error instanceof LicensingError && error.code === 'INVALID_ARGUMENT') return null
+              throw error
             }
           }),
         refusals: [],

@@ -9,8 +9,8 @@ import {
   type DisconnectReason,
 } from '../../src/http/connection-limiter.ts'
 import { createHardenedServer, type ServerTimeouts } from '../../src/http/create-server.ts'
-import { listenOn } from '../../src/http/listen.ts'
-import { createSelfSigned, tlsOptions } from '../../src/pki/certificate-generation.ts'
+import { listen } from '../../src/http/listen.ts'
+import { createSelfSigned, toTlsOptions } from '../../src/pki/certificate-generation.ts'
 
 let closing: (() => unknown)[] = []
 beforeEach(() => {
@@ -47,7 +47,7 @@ async function serve(
     pending++
     return new Promise(() => undefined)
   })
-  const port = await listenOn(server, { host: '127.0.0.1', port: 0 })
+  const port = await listen(server, { host: '127.0.0.1', port: 0 })
   closing.push(async () => {
     limiter.abort()
     await server.close()
@@ -71,7 +71,7 @@ const until = async (condition: () => boolean) => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 const disconnected = (limiter: ConnectionLimiter, reason: DisconnectReason) =>
-  limiter.disconnects().get(reason) ?? 0
+  limiter.countDisconnects().get(reason) ?? 0
 const HEAD = 'POST /length HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 
 describe('time-outs of a hardened server', () => {
@@ -121,8 +121,8 @@ describe('time-outs of a hardened server', () => {
     const client = await openClient(port)
     client.socket.pause()
     client.socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n')
-    await until(() => limiter.counts().response === 1)
-    await until(() => limiter.counts().response === 0)
+    await until(() => limiter.countByStage().response === 1)
+    await until(() => limiter.countByStage().response === 0)
     expect(disconnected(limiter, 'write_stall_timeout')).toBe(1)
   })
 
@@ -135,7 +135,7 @@ describe('time-outs of a hardened server', () => {
     await until(() => listening.received().includes('begun'))
     await new Promise((resolve) => setTimeout(resolve, 4 * SHORT_MS))
     expect([waiting.isClosed(), listening.isClosed()]).toEqual([false, false])
-    expect(limiter.counts().response).toBe(2)
+    expect(limiter.countByStage().response).toBe(2)
   })
 
   it('closes a connection that does not complete TLS (handshakeTimeout)', async () => {
@@ -146,9 +146,9 @@ describe('time-outs of a hardened server', () => {
       notAfter: Date.now() + day,
       hosts: ['localhost'],
     })
-    const { limiter, port } = await serve({}, { handshakeTimeout: SHORT_MS }, tlsOptions(certificate))
+    const { limiter, port } = await serve({}, { handshakeTimeout: SHORT_MS }, toTlsOptions(certificate))
     const client = await openClient(port)
-    await until(() => limiter.counts().tls_handshake === 1)
+    await until(() => limiter.countByStage().tls_handshake === 1)
     await until(client.isClosed)
     expect(client.received()).toBe('')
     expect(disconnected(limiter, 'handshake_timeout')).toBe(1)
@@ -159,20 +159,20 @@ describe('a connection limiter', () => {
   it('evicts the connection that was idle longest for a new one, and refuses the new one where none is idle', async () => {
     const { limiter, port } = await serve({ maxConnections: 3 })
     const first = await openClient(port)
-    await until(() => limiter.counts().idle === 1)
+    await until(() => limiter.countByStage().idle === 1)
     const busy = await openClient(port)
     busy.socket.write('GET /never HTTP/1.1\r\nHost: x\r\n\r\n')
-    await until(() => limiter.counts().response === 1)
+    await until(() => limiter.countByStage().response === 1)
     const second = await openClient(port)
-    await until(() => limiter.counts().idle === 2)
+    await until(() => limiter.countByStage().idle === 2)
     const third = await openClient(port)
     await until(first.isClosed)
     expect([busy.isClosed(), second.isClosed(), third.isClosed()]).toEqual([false, false, false])
     for (const client of [second, third]) client.socket.write('GET /never HTTP/1.1\r\nHost: x\r\n\r\n')
-    await until(() => limiter.counts().response === 3)
+    await until(() => limiter.countByStage().response === 3)
     const refused = await openClient(port)
     await until(refused.isClosed)
-    expect(limiter.counts().response).toBe(3)
+    expect(limiter.countByStage().response).toBe(3)
     expect(disconnected(limiter, 'max_connections')).toBe(2)
   })
 
@@ -180,10 +180,10 @@ describe('a connection limiter', () => {
     const { limiter, port } = await serve({ maxConnections: 2 })
     const busy = await openClient(port)
     busy.socket.write('GET /never HTTP/1.1\r\nHost: x\r\n\r\n')
-    await until(() => limiter.counts().response === 1)
+    await until(() => limiter.countByStage().response === 1)
     const slow = await openClient(port)
     slow.socket.write(`${HEAD}Content-Length: 100000\r\n\r\n"`)
-    await until(() => limiter.counts().body === 1)
+    await until(() => limiter.countByStage().body === 1)
     const next = await openClient(port)
     next.socket.write('GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n')
     await until(() => next.received().includes('404'))
@@ -203,7 +203,7 @@ describe('a connection limiter', () => {
     const large = 'x'.repeat(190_000)
     for (let i = 1; i <= 3; i++) {
       await begin('Content-Length: 200000', large)
-      await until(() => limiter.counts().body === i || clients[0]?.isClosed() === true)
+      await until(() => limiter.countByStage().body === i || clients[0]?.isClosed() === true)
     }
     await until(() => clients[0]?.isClosed() === true)
     expect(clients.map(({ isClosed }) => isClosed())).toEqual([true, false, false])
@@ -218,11 +218,11 @@ describe('a connection limiter', () => {
     const { limiter, port } = await serve({ maxInflightBodyBytes: 500_000 })
     const slow = await openClient(port)
     slow.socket.write(`${HEAD}Content-Length: 200000\r\n\r\n"${'x'.repeat(150_000)}`)
-    await until(() => limiter.counts().body === 1)
+    await until(() => limiter.countByStage().body === 1)
     for (let i = 2; i <= 20; i++) {
       const other = await openClient(port)
       other.socket.write(`${HEAD}Content-Length: 200000\r\n\r\n"`)
-      await until(() => limiter.counts().body === i || slow.isClosed())
+      await until(() => limiter.countByStage().body === i || slow.isClosed())
     }
     await new Promise((resolve) => setTimeout(resolve, SHORT_MS))
     slow.socket.write(`${'x'.repeat(200_000 - 150_002)}"`)
@@ -242,7 +242,7 @@ describe('a connection limiter', () => {
     expect(pending()).toBe(8)
     expect(patient.isClosed()).toBe(false)
     expect(disconnected(limiter, 'max_pipelined_requests')).toBe(1)
-    expect(limiter.counts().response).toBe(1)
+    expect(limiter.countByStage().response).toBe(1)
   })
 
   it('answers the requests under way when it drains, ends streams, and refuses new connections', async () => {
@@ -253,7 +253,7 @@ describe('a connection limiter', () => {
     const busy = await openClient(port)
     busy.socket.write(`${HEAD}Content-Length: 4\r\n\r\n"a`)
     await until(() => {
-      const { body, idle, response } = limiter.counts()
+      const { body, idle, response } = limiter.countByStage()
       return body === 1 && idle === 1 && response === 1
     })
     const drained = limiter.drain()
@@ -267,6 +267,6 @@ describe('a connection limiter', () => {
     busy.socket.write('b"')
     await until(() => busy.received().includes('length'))
     await drained
-    expect(Object.values(limiter.counts())).toEqual([0, 0, 0, 0, 0])
+    expect(Object.values(limiter.countByStage())).toEqual([0, 0, 0, 0, 0])
   })
 })

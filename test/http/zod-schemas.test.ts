@@ -1,9 +1,9 @@
 import Fastify, { type FastifyError } from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { LicensingError, notFound } from '../../src/core/errors.ts'
-import { errorStatus } from '../../src/http/error-status.ts'
-import { type InvalidInput, json, useZodSchemas } from '../../src/http/zod-schemas.ts'
+import { LicensingError, notFoundError } from '../../src/core/errors.ts'
+import { toErrorStatus } from '../../src/http/error-status.ts'
+import { type InvalidInputError, createJsonContent, useZodSchemas } from '../../src/http/zod-schemas.ts'
 
 const failure = z.object({ code: z.string(), message: z.string() })
 const servers: { close(): Promise<void> }[] = []
@@ -29,10 +29,12 @@ async function serve(answer: unknown) {
     ({ field, reason }, part) => `${part} ${field}: ${reason}`,
   )
   server.setErrorHandler(async (error: FastifyError | Error, _request, reply) => {
-    const status = error instanceof LicensingError ? errorStatus(error, 409) : 500
+    const status = error instanceof LicensingError ? toErrorStatus(error, 409) : 500
     const { message } = error
     const code = error instanceof LicensingError ? error.code : 'INTERNAL'
-    await reply.code(status).send({ code, message, secret: 'left out', field: (error as InvalidInput).field })
+    await reply
+      .code(status)
+      .send({ code, message, secret: 'left out', field: (error as InvalidInputError).field })
   })
   server.post(
     '/things',
@@ -47,7 +49,10 @@ async function serve(answer: unknown) {
             .meta({ enum: ['a', 'b'] })
             .default('a'),
         }),
-        response: { 200: json('Done.', z.object({ count: z.number() })), '4xx': json('Refused.', failure) },
+        response: {
+          200: createJsonContent('Done.', z.object({ count: z.number() })),
+          '4xx': createJsonContent('Refused.', failure),
+        },
       },
     },
     (request) => {
@@ -106,12 +111,12 @@ describe('routes with zod schemas', () => {
 
 describe('the HTTP status of an error', () => {
   it.each([
-    [404, notFound('smart-account', 'x')],
-    [409, notFound('token', 'x')],
+    [404, notFoundError('smart-account', 'x')],
+    [409, notFoundError('token', 'x')],
     [503, new LicensingError('DATABASE_UNREACHABLE', 'x')],
     [500, new LicensingError('STORE_UNREADABLE', 'x')],
     [401, new LicensingError('SIGN_IN_REQUIRED', 'x')],
   ])('is %i for %s', (status, error) => {
-    expect(errorStatus(error, 409)).toBe(status)
+    expect(toErrorStatus(error, 409)).toBe(status)
   })
 })

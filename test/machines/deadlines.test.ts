@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   defaultPeriods,
-  due,
-  longestRetry,
+  isDue,
+  maxRetryDelay,
   nextAuthorizationAt,
   nextRetryAt,
-  retryWaits,
-  SHORTEST_RETRY,
-  waited,
-  warningsCrossed,
+  RETRY_DELAYS_MS,
+  MIN_RETRY_DELAY_MS,
+  hasElapsed,
+  crossedThresholds,
 } from '../../machines/index.ts'
 
 const DAY = 86_400_000
@@ -34,20 +34,20 @@ describe('the periods', () => {
 
 describe('waiting', () => {
   it('is over at its instant, or where that lies further ahead than it was ever set', () => {
-    expect([due(null, NOW), due(NOW + 1, NOW), due(NOW, NOW)]).toEqual([false, false, true])
-    expect([waited(null, NOW, 10), waited(NOW, NOW, 10)]).toEqual([false, true])
-    expect([NOW + 1, NOW + 10, NOW + 11].map((instant) => waited(instant, NOW, 10))).toEqual([
+    expect([isDue(null, NOW), isDue(NOW + 1, NOW), isDue(NOW, NOW)]).toEqual([false, false, true])
+    expect([hasElapsed(null, NOW, 10), hasElapsed(NOW, NOW, 10)]).toEqual([false, true])
+    expect([NOW + 1, NOW + 10, NOW + 11].map((instant) => hasElapsed(instant, NOW, 10))).toEqual([
       false,
       false,
       true,
     ])
     // Null is no instant of long ago.
-    expect(waited(null, -100, 10)).toBe(false)
+    expect(hasElapsed(null, -100, 10)).toBe(false)
   })
 
   it('for another attempt lasts no longer than the table or the ceiling', () => {
-    expect(longestRetry({ ...defaultPeriods, retryAfterCeiling: 1 })).toBe(4 * 3_600_000)
-    expect(longestRetry(defaultPeriods)).toBe(DAY)
+    expect(maxRetryDelay({ ...defaultPeriods, maxRetryAfter: 1 })).toBe(4 * 3_600_000)
+    expect(maxRetryDelay(defaultPeriods)).toBe(DAY)
   })
 })
 
@@ -55,38 +55,38 @@ describe('retries', () => {
   const options = { retryAfter: null, ceiling: DAY, deadline: null }
 
   it('R-AUTH-4: that were asked to wait are spread over a tenth more', () => {
-    const after = (dice: number) => nextRetryAt(NOW, 1, dice, { ...options, retryAfter: 3_600_000 }) - NOW
+    const after = (draw: number) => nextRetryAt(NOW, 1, draw, { ...options, retryAfter: 3_600_000 }) - NOW
     expect([after(0), after(0.5), after(0.999)]).toEqual([3_600_000, 3_780_000, 3_959_640])
   })
 
   it('R-AUTH-4: are made a minute before the deadline, or at once when that is near, and as ever when it is past', () => {
     const late = (deadline: number | null) => nextRetryAt(NOW, 10, 0.5, { ...options, deadline }) - NOW
     const plain = late(null)
-    expect(plain).toBe(SHORTEST_RETRY + Math.floor(0.5 * (4 * 3_600_000 - SHORTEST_RETRY)))
+    expect(plain).toBe(MIN_RETRY_DELAY_MS + Math.floor(0.5 * (4 * 3_600_000 - MIN_RETRY_DELAY_MS)))
     expect(late(NOW + 600_000)).toBe(540_000)
-    expect(late(NOW + 30_000)).toBe(SHORTEST_RETRY)
-    expect(late(NOW + 1)).toBe(SHORTEST_RETRY)
+    expect(late(NOW + 30_000)).toBe(MIN_RETRY_DELAY_MS)
+    expect(late(NOW + 1)).toBe(MIN_RETRY_DELAY_MS)
     expect([late(NOW), late(NOW - 1), late(NOW + DAY)]).toEqual([plain, plain, plain])
   })
 
   it('R-AUTH-4: lie between the shortest wait and the table’s, and grow with the failures', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 100 }), jitter, (failures, dice) => {
-        const at = nextRetryAt(NOW, failures, dice, { retryAfter: null, ceiling: DAY, deadline: null })
-        const longest = retryWaits[Math.min(failures, retryWaits.length) - 1] ?? 0
-        expect(at - NOW).toBeGreaterThanOrEqual(SHORTEST_RETRY)
+      fc.property(fc.integer({ min: 1, max: 100 }), jitter, (failures, draw) => {
+        const at = nextRetryAt(NOW, failures, draw, { retryAfter: null, ceiling: DAY, deadline: null })
+        const longest = RETRY_DELAYS_MS[Math.min(failures, RETRY_DELAYS_MS.length) - 1] ?? 0
+        expect(at - NOW).toBeGreaterThanOrEqual(MIN_RETRY_DELAY_MS)
         expect(at - NOW).toBeLessThanOrEqual(longest)
       }),
     )
-    expect([...retryWaits].sort((a, b) => a - b)).toEqual(retryWaits)
+    expect([...RETRY_DELAYS_MS].sort((a, b) => a - b)).toEqual(RETRY_DELAYS_MS)
   })
 
   it('R-AUTH-4: Retry-After moves them later, never earlier, and is not believed beyond a day', () => {
     fc.assert(
-      fc.property(fc.integer({ min: -DAY, max: 1000 * DAY }), jitter, (retryAfter, dice) => {
-        const options = { ceiling: defaultPeriods.retryAfterCeiling, deadline: null }
-        const plain = nextRetryAt(NOW, 3, dice, { ...options, retryAfter: null })
-        const asked = nextRetryAt(NOW, 3, dice, { ...options, retryAfter })
+      fc.property(fc.integer({ min: -DAY, max: 1000 * DAY }), jitter, (retryAfter, draw) => {
+        const options = { ceiling: defaultPeriods.maxRetryAfter, deadline: null }
+        const plain = nextRetryAt(NOW, 3, draw, { ...options, retryAfter: null })
+        const asked = nextRetryAt(NOW, 3, draw, { ...options, retryAfter })
         expect(asked).toBeGreaterThanOrEqual(plain)
         expect(asked - NOW).toBeLessThanOrEqual(DAY)
         if (retryAfter >= 0 && retryAfter <= DAY) expect(asked - NOW).toBeGreaterThanOrEqual(retryAfter)
@@ -101,9 +101,9 @@ describe('retries', () => {
         fc.integer({ min: 120_000, max: 100 * DAY }),
         fc.integer({ min: 0, max: 100 * DAY }),
         jitter,
-        (failures, left, retryAfter, dice) => {
+        (failures, left, retryAfter, draw) => {
           const deadline = NOW + left
-          expect(nextRetryAt(NOW, failures, dice, { retryAfter, ceiling: DAY, deadline })).toBeLessThan(
+          expect(nextRetryAt(NOW, failures, draw, { retryAfter, ceiling: DAY, deadline })).toBeLessThan(
             deadline,
           )
         },
@@ -155,7 +155,7 @@ describe('the next authorization', () => {
 
 describe('warnings before the evaluation ends', () => {
   it('R-EVAL-1: are those that were reached since, the largest first, and none at the end itself', () => {
-    const crossed = (before: number, after: number) => warningsCrossed(before, after, [30, 14, 7])
+    const crossed = (before: number, after: number) => crossedThresholds(before, after, [30, 14, 7])
     expect(crossed(31, 30)).toEqual([30])
     expect(crossed(30, 29)).toEqual([])
     expect(crossed(31, 31)).toEqual([])
@@ -171,7 +171,7 @@ describe('warnings before the evaluation ends', () => {
         const said: number[] = []
         for (const used of steps) {
           const after = Math.max(0, left - used)
-          said.push(...warningsCrossed(left, after, defaultPeriods.evaluationWarnings))
+          said.push(...crossedThresholds(left, after, defaultPeriods.evaluationWarnings))
           left = after
         }
         expect(new Set(said).size).toBe(said.length)

@@ -2,10 +2,10 @@ import {
   type Command,
   defaultPeriods,
   type Event,
-  begin,
+  initialTransition,
   type Periods,
-  step,
-  type Step,
+  transition,
+  type TransitionResult,
 } from '../../machines/index.ts'
 
 /** Events as a box meets them, told in days since it was installed; and what steps ask for, in short. */
@@ -17,14 +17,14 @@ export const lost = { failure, jitter: 0.5, retryAfter: null }
 
 export const at = (days: number) => T0 + days * DAY
 type Answer = Extract<Event, { type: 'authorize.accepted' }>
-export const tick = (days: number, used = 0): Event => ({ type: 'TICK', at: at(days), used })
+export const tick = (days: number, used = 0): Event => ({ type: 'tick', at: at(days), used })
 export const register = (days: number, { force = false, again = false } = {}): Event => ({
-  type: 'REGISTER',
+  type: 'register',
   at: at(days),
   force,
   again,
 })
-export const registered = (days: number, exportControlled = false): Event => ({
+export const registerAccepted = (days: number, exportControlled = false): Event => ({
   type: 'register.accepted',
   at: at(days),
   registration: {
@@ -36,7 +36,7 @@ export const registered = (days: number, exportControlled = false): Event => ({
     expiresAt: at(days + 365) - 5 * 60_000,
   },
 })
-export const answered = (days: number, compliant = true, more: Partial<Answer> = {}): Event => ({
+export const authorizeAccepted = (days: number, compliant = true, more: Partial<Answer> = {}): Event => ({
   type: 'authorize.accepted',
   at: at(days),
   counts: { HOST: 3 },
@@ -48,17 +48,17 @@ export const answered = (days: number, compliant = true, more: Partial<Answer> =
   virtualAccount: 'Default',
   ...more,
 })
-export const used: Event = { type: 'USAGE', at: at(0), tag: 'HOST', count: 3 }
+export const used: Event = { type: 'usage.changed', at: at(0), tag: 'HOST', count: 3 }
 
 /** What a step asks for, and what it says. */
-export const requests = (commands: readonly Command[]) =>
+export const listRequests = (commands: readonly Command[]) =>
   commands.flatMap((one) => (one.type === 'request' ? [one.params.kind] : []))
-export const notices = (commands: readonly Command[]) =>
+export const listNotices = (commands: readonly Command[]) =>
   commands.flatMap((one) => (one.type === 'notice' ? [one.params.notice] : []))
 
 /** The last step of a history that begins with the box. */
-export function live(events: readonly Event[], periods: Periods = defaultPeriods): Step {
-  let last = begin(T0, periods)
-  for (const event of events) last = step(last.position, event)
+export function runEvents(events: readonly Event[], periods: Periods = defaultPeriods): TransitionResult {
+  let last = initialTransition(T0, periods)
+  for (const event of events) last = transition(last.snapshot, event)
   return last
 }

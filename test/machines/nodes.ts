@@ -1,5 +1,5 @@
 /** A state and all below it, of any chart. */
-export const allNodes = <N extends { readonly states: Readonly<Record<string, N>> }>(node: N): N[] => [
+export const listNodes = <N extends { readonly states: Readonly<Record<string, N>> }>(node: N): N[] => [
   node,
-  ...Object.values(node.states).flatMap((state) => allNodes(state)),
+  ...Object.values(node.states).flatMap((state) => listNodes(state)),
 ]

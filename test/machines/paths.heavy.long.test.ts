@@ -1,33 +1,33 @@
 import { getShortestPaths } from 'xstate/graph'
 import { describe, expect, it } from 'vitest'
 import {
-  axisPath,
-  begin,
-  can,
+  toRegionPath,
+  initialTransition,
+  canHandle,
   type Event,
-  fullyFunctional,
-  nextDueAt,
-  resolve,
-  smartAgent,
-  stateWord,
-  step,
+  isFullyFunctional,
+  nextDeadline,
+  toMachineSnapshot,
+  agentMachine,
+  getLicenseState,
+  transition,
 } from '../../machines/index.ts'
-import { readFacts, writeFacts } from '../../src/agent/persisted-state.ts'
-import { allNodes } from './nodes.ts'
+import { parseState, serializeState } from '../../src/agent/persisted-state.ts'
+import { listNodes } from './nodes.ts'
 import {
   adjacency,
   type ChartEvent,
   DAY,
-  eventsAt,
-  nowOf,
+  listEvents,
+  getLatestInstant,
   options,
-  pendingOf,
+  listPendingRequests,
   periods,
-  positionOf,
+  toPosition,
   type Snapshot,
   START,
-} from './places.ts'
-import { everyNth, scaled } from '../support/scale.ts'
+} from './reachable-states.ts'
+import { pickEveryNth, selectScale } from '../support/scale.ts'
 
 interface Node {
   readonly id: string
@@ -36,7 +36,7 @@ interface Node {
   readonly transitions: Map<string, readonly object[]>
   readonly always?: readonly { readonly target?: readonly { readonly id: string }[] | undefined }[]
 }
-const nodes = allNodes<Node>(smartAgent.root)
+const nodes = listNodes<Node>(agentMachine.root)
 
 describe('the chart, by generated paths', () => {
   it('every state is reached', () => {
@@ -69,7 +69,7 @@ describe('the chart, by generated paths', () => {
     const taken = new Set<object>()
     for (const { state, transitions } of adjacency) {
       for (const { event } of Object.values(transitions)) {
-        for (const one of smartAgent.getTransitionData(state, event)) taken.add(one)
+        for (const one of agentMachine.getTransitionData(state, event)) taken.add(one)
       }
     }
     const missing = nodes.flatMap((node) =>
@@ -84,14 +84,14 @@ describe('the chart, by generated paths', () => {
 })
 
 describe('what holds in every place', () => {
-  const places = adjacency.map(({ state }) => positionOf(state))
+  const places = adjacency.map(({ state }) => toPosition(state))
   /** Every event in every place, and what a step makes of it: taken once, for all who ask. */
   let taken: ReturnType<typeof takeAll> | undefined
   const takeAll = () =>
     adjacency.flatMap(({ state, transitions }) =>
       Object.values(transitions).map(({ event, state: to }) => {
-        const before = positionOf(state)
-        const { position: after, commands } = step(before, event)
+        const before = toPosition(state)
+        const { snapshot: after, commands } = transition(before, event)
         return { before, event, after, commands, to }
       }),
     )
@@ -106,13 +106,13 @@ describe('what holds in every place', () => {
 
   it('the axes agree on whether there is a registration', () => {
     for (const { value, context } of places) {
-      const registration = axisPath(value.registration)
+      const registration = toRegionPath(value.registration)
       const held = context.registration !== null
       expect([
         registration,
         registration.startsWith('registered') || registration === 'deregistering',
       ]).toEqual([registration, held])
-      const word = stateWord({ ...value })
+      const word = getLicenseState({ ...value })
       expect([word, !['evaluation', 'unregistered', 'reserved'].includes(word)]).toEqual([word, held])
       expect(context.registering !== null).toBe(/registering\.(asking|retrying)$/.test(registration))
     }
@@ -122,7 +122,7 @@ describe('what holds in every place', () => {
     for (const position of places) {
       const { context } = position
       if (context.registering !== null) continue
-      const at = nowOf(context) + 1000
+      const at = getLatestInstant(context) + 1000
       const registration = {
         instanceId: 'late',
         smartAccount: 'acme.example',
@@ -131,7 +131,7 @@ describe('what holds in every place', () => {
         registeredAt: at,
         expiresAt: at + 365 * DAY,
       }
-      const { position: after } = step(position, { type: 'register.accepted', at, registration })
+      const { snapshot: after } = transition(position, { type: 'register.accepted', at, registration })
       expect([after.value.registration, after.value.license]).toEqual([
         position.value.registration,
         position.value.license,
@@ -143,47 +143,50 @@ describe('what holds in every place', () => {
     const stages: Record<string, string | undefined> = {
       'reservation-requested': 'requested',
       'reserved.installed': 'installed',
-      'reserved.returning': 'returning',
+      'reserved.return-pending': 'return-pending',
     }
     for (const position of places) {
       const { value, context } = position
-      const registration = axisPath(value.registration)
+      const registration = toRegionPath(value.registration)
       expect([registration, context.reservation.current?.stage]).toEqual([registration, stages[registration]])
-      expect(stateWord(value) === 'reserved').toBe(registration.startsWith('reserved'))
+      expect(getLicenseState(value) === 'reserved').toBe(registration.startsWith('reserved'))
       if (!registration.startsWith('reserv')) continue
-      expect(pendingOf(position).size).toBe(0)
-      for (const event of eventsAt(resolve(position))) {
-        const asked = step(position, event).commands.filter(({ type }) => type === 'request')
-        expect(event.type === 'REGISTER' ? [] : asked).toEqual([])
+      expect(listPendingRequests(position).size).toBe(0)
+      for (const event of listEvents(toMachineSnapshot(position))) {
+        const asked = transition(position, event).commands.filter(({ type }) => type === 'request')
+        expect(event.type === 'register' ? [] : asked).toEqual([])
         if (registration !== 'reservation-requested') expect(asked).toEqual([])
       }
     }
   })
 
   it('R-HOST-9: everything works under a reservation exactly while it covers what is in use', () => {
-    const reserved = places.filter(({ value }) => stateWord(value) === 'reserved')
+    const reserved = places.filter(({ value }) => getLicenseState(value) === 'reserved')
     expect(reserved.length).toBeGreaterThan(5)
     for (const position of reserved) {
       const { current } = position.context.reservation
       const lasting =
         current?.stage === 'installed'
-          ? current.grant.licenses.filter(({ endsAt, told }) => endsAt === null || told !== 0)
+          ? current.grant.licenses.filter(
+              ({ endsAt, lastWarningSeconds }) => endsAt === null || lastWarningSeconds !== 0,
+            )
           : []
       const enough = (position.context.usage.counts.HOST ?? 0) <= lasting.length
-      expect(fullyFunctional(position)).toBe(current?.stage === 'installed' && enough)
+      expect(isFullyFunctional(position)).toBe(current?.stage === 'installed' && enough)
     }
   })
 
   it('R-EVAL-3: the evaluation runs exactly until registration and the first authorization have succeeded', () => {
     for (const { value, context } of places) {
       const { running, remainingSeconds } = context.evaluation
-      const word = stateWord(value)
+      const word = getLicenseState(value)
       if (word === 'evaluation') expect(running && remainingSeconds > 0).toBe(true)
       else if (word === 'unregistered') expect([running, remainingSeconds]).toEqual([false, 0])
       else if (word !== 'registered') expect(running).toBe(false)
     }
     for (const { before, after } of edges()) {
-      const entered = stateWord(before.value) !== 'registered' && stateWord(after.value) === 'registered'
+      const entered =
+        getLicenseState(before.value) !== 'registered' && getLicenseState(after.value) === 'registered'
       // The first registration leaves it running; one that follows an authorization leaves it standing.
       if (entered) expect(after.context.evaluation.running).toBe(before.context.evaluation.running)
     }
@@ -191,7 +194,7 @@ describe('what holds in every place', () => {
 
   it('no event but an upgrade that earns one gives evaluation back, and the deadline moves only by an accepted answer', () => {
     for (const { before, event, after } of edges()) {
-      if (event.type !== 'UPGRADE' || !event.evaluate)
+      if (event.type !== 'upgrade' || !event.evaluate)
         expect(after.context.evaluation.remainingSeconds).toBeLessThanOrEqual(
           before.context.evaluation.remainingSeconds,
         )
@@ -205,7 +208,7 @@ describe('what holds in every place', () => {
       const asked = commands.flatMap((command) =>
         command.type === 'request' ? [command.params.kind as string] : [],
       )
-      const [was, is] = [pendingOf(before), pendingOf(after)]
+      const [was, is] = [listPendingRequests(before), listPendingRequests(after)]
       for (const kind of is) {
         const answered = event.type.startsWith(`${kind}.`)
         if (!was.has(kind) || answered) expect([kind, asked]).toEqual([kind, expect.arrayContaining([kind])])
@@ -217,70 +220,70 @@ describe('what holds in every place', () => {
 
   it('something happens when it is due, and nothing before', () => {
     for (const position of places) {
-      const due = nextDueAt(position)
+      const due = nextDeadline(position)
       if (due === null) continue
       // What is overdue has no quiet moment before it.
-      if (due > nowOf(position.context)) {
-        const quiet = step(position, { type: 'TICK', at: due - 1, used: 0 })
-        expect({ value: quiet.position.value, commands: quiet.commands }).toEqual({
+      if (due > getLatestInstant(position.context)) {
+        const quiet = transition(position, { type: 'tick', at: due - 1, used: 0 })
+        expect({ value: quiet.snapshot.value, commands: quiet.commands }).toEqual({
           value: position.value,
           commands: [],
         })
       }
-      const { position: after, commands } = step(position, { type: 'TICK', at: due, used: 0 })
+      const { snapshot: after, commands } = transition(position, { type: 'tick', at: due, used: 0 })
       expect([
-        axisPath(after.value.license),
-        axisPath(after.value.registration),
+        toRegionPath(after.value.license),
+        toRegionPath(after.value.registration),
         commands.length,
-      ]).not.toEqual([axisPath(position.value.license), axisPath(position.value.registration), 0])
+      ]).not.toEqual([toRegionPath(position.value.license), toRegionPath(position.value.registration), 0])
     }
   })
 
   it('is written to disk and read back as it was', () => {
-    for (const position of places) expect(readFacts(writeFacts(position))).toEqual(position)
+    for (const position of places) expect(parseState(serializeState(position))).toEqual(position)
   })
 
   it('a box that is answered is never stuck: every place leads to authorized', () => {
     for (const place of places) {
       let position = place
-      const now = () => nowOf(position.context) + 1000
-      for (let i = 0; i < 20 && stateWord(position.value) !== 'authorized'; i++) {
-        const events = eventsAt(resolve(position))
+      const now = () => getLatestInstant(position.context) + 1000
+      for (let i = 0; i < 20 && getLicenseState(position.value) !== 'authorized'; i++) {
+        const events = listEvents(toMachineSnapshot(position))
         const good = events.find(
           (event) =>
             event.type.endsWith('.accepted') &&
-            pendingOf(position).has(event.type.split('.')[0] ?? '') &&
+            listPendingRequests(position).has(event.type.split('.')[0] ?? '') &&
             !(event.type === 'authorize.accepted' && !event.compliant),
         )
         const ask: Event[] = [
-          { type: 'RESERVATION_CANCEL', at: now() },
-          { type: 'RESERVATION_RETURN', at: now() },
-          { type: 'RESERVATION_RETURN_CODE', at: now(), returnCode: 'code' },
-          { type: 'RENEW_AUTHORIZATION', at: now() },
-          { type: 'REGISTER', at: now(), force: false, again: false },
-          { type: 'TICK', at: nextDueAt(position) ?? now(), used: 0 },
+          { type: 'reservation.cancel', at: now() },
+          { type: 'reservation.return', at: now() },
+          { type: 'reservation.return-code', at: now(), returnCode: 'code' },
+          { type: 'authorization.renew', at: now() },
+          { type: 'register', at: now(), force: false, again: false },
+          { type: 'tick', at: nextDeadline(position) ?? now(), used: 0 },
         ]
-        const next = good ?? ask.find((event) => can(position, event))
+        const next = good ?? ask.find((event) => canHandle(position, event))
         if (!next) break
-        position = step(position, next).position
+        position = transition(position, next).snapshot
       }
-      expect([place.value, stateWord(position.value)]).toEqual([place.value, 'authorized'])
+      expect([place.value, getLicenseState(position.value)]).toEqual([place.value, 'authorized'])
     }
   })
 })
 
 describe('a path to every place', () => {
   it('leads there again, event by event, through the pure step', () => {
-    const paths = getShortestPaths(smartAgent as never, options) as unknown as {
+    const paths = getShortestPaths(agentMachine as never, options) as unknown as {
       state: Snapshot
       steps: { event: ChartEvent }[]
     }[]
     expect(paths.length).toBe(adjacency.length)
-    for (const path of everyNth(scaled(5, 1), paths)) {
-      let { position } = begin(START, periods)
+    for (const path of pickEveryNth(selectScale(5, 1), paths)) {
+      let { snapshot } = initialTransition(START, periods)
       for (const { event } of path.steps)
-        if ((event.type as string) !== 'xstate.init') position = step(position, event).position
-      expect(position.value).toEqual(path.state.value)
+        if ((event.type as string) !== 'xstate.init') snapshot = transition(snapshot, event).snapshot
+      expect(snapshot.value).toEqual(path.state.value)
     }
   })
 })

@@ -2,54 +2,54 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { getAdjacencyMap } from 'xstate/graph'
 import {
-  beginSync,
-  describeStates,
-  mayGrant,
+  initialSyncTransition,
+  listStateDescriptions,
+  canIssue,
   nextScheduledAt,
-  nextSyncDueAt,
-  satelliteSync,
-  stepSync,
+  nextSyncDeadline,
+  satelliteSyncMachine,
+  syncTransition,
   type SyncEvent,
-  type SyncPosition,
+  type SyncSnapshot,
 } from '../../machines/index.ts'
-import { allNodes } from './nodes.ts'
-import { answered, DAY, daily, history, HOUR, refused, START, unreachable } from './sync-events.ts'
-import { transitionLines } from './transition-lines.ts'
+import { listNodes } from './nodes.ts'
+import { answered, DAY, daily, runHistory, HOUR, refused, START, unreachable } from './sync-events.ts'
+import { formatTransitions } from './transition-lines.ts'
 
-type Snapshot = ReturnType<typeof satelliteSync.resolveState>
+type Snapshot = ReturnType<typeof satelliteSyncMachine.resolveState>
 const positionOf = (snapshot: Snapshot) =>
-  ({ value: snapshot.value, context: snapshot.context }) as unknown as SyncPosition
+  ({ value: snapshot.value, context: snapshot.context }) as unknown as SyncSnapshot
 
 /** The latest instant the facts mention as past. */
-const nowOf = ({ context }: SyncPosition): number => Math.max(START, context.last?.at ?? 0)
+const nowOf = ({ context }: SyncSnapshot): number => Math.max(START, context.last?.at ?? 0)
 
 function eventsAt(snapshot: Snapshot): SyncEvent[] {
   const position = positionOf(snapshot)
   const { terms } = position.context
   const at = nowOf(position) + 1000
-  const dues = [terms?.warnAt, terms?.restrictAt, terms?.automaticUntil, nextSyncDueAt(position)]
+  const dues = [terms?.warnAt, terms?.restrictAt, terms?.automaticUntil, nextSyncDeadline(position)]
   return [
     answered(at),
     refused(at, false, false),
     refused(at, true, false),
     refused(at, false, true),
     unreachable(at),
-    { type: 'SYNC_NOW', at },
-    { type: 'EXPORTED', at, exchange: 1 },
-    { type: 'SCHEDULE', at, schedule: daily },
-    { type: 'SCHEDULE', at, schedule: { every: 'never' } },
-    { type: 'REPAIR', at },
-    { type: 'TICK', at },
+    { type: 'sync.start', at },
+    { type: 'sync.exported', at, exchange: 1 },
+    { type: 'sync.reschedule', at, schedule: daily },
+    { type: 'sync.reschedule', at, schedule: { every: 'never' } },
+    { type: 'sync.resync', at },
+    { type: 'tick', at },
     ...dues.flatMap((due): SyncEvent[] =>
-      typeof due === 'number' ? [{ type: 'TICK', at: Math.max(due, at) }] : [],
+      typeof due === 'number' ? [{ type: 'tick', at: Math.max(due, at) }] : [],
     ),
-    // Shortly before the leave to synchronise by itself ends.
-    ...(terms ? [{ type: 'TICK', at: Math.max(at, terms.automaticUntil - 2 * DAY) } as const] : []),
+    // Shortly before the leave to synchronize by itself ends.
+    ...(terms ? [{ type: 'tick', at: Math.max(at, terms.automaticUntil - 2 * DAY) } as const] : []),
   ]
 }
 
 const adjacency = Object.values(
-  getAdjacencyMap(satelliteSync as never, {
+  getAdjacencyMap(satelliteSyncMachine as never, {
     events: eventsAt,
     serializeState: (snapshot: Snapshot) => {
       const { value, context } = positionOf(snapshot)
@@ -57,7 +57,7 @@ const adjacency = Object.values(
         value,
         context.schedule.every,
         context.terms !== null,
-        context.told,
+        context.lastWarningDays,
         context.nextAt !== null,
       ])
     },
@@ -73,9 +73,9 @@ interface Node {
   readonly states: Record<string, Node>
   readonly transitions: Map<string, readonly object[]>
 }
-const nodes = allNodes<Node>(satelliteSync.root)
+const nodes = listNodes<Node>(satelliteSyncMachine.root)
 
-describe('the synchronisation chart, by generated paths', () => {
+describe('the synchronization chart, by generated paths', () => {
   it('every state is reached', () => {
     const reached = new Set(
       adjacency.flatMap(({ state }) => (state as unknown as { _nodes: Node[] })._nodes.map(({ id }) => id)),
@@ -87,7 +87,7 @@ describe('the synchronisation chart, by generated paths', () => {
     const taken = new Set<object>()
     for (const { state, transitions } of adjacency)
       for (const { event } of Object.values(transitions))
-        for (const one of satelliteSync.getTransitionData(state, event)) taken.add(one)
+        for (const one of satelliteSyncMachine.getTransitionData(state, event)) taken.add(one)
     const missing = nodes.flatMap((node) =>
       [...node.transitions].flatMap(([event, transitions]) =>
         transitions.filter((one) => !taken.has(one)).map(() => `${node.path.join('.')} on ${event}`),
@@ -100,97 +100,99 @@ describe('the synchronisation chart, by generated paths', () => {
     for (const { state } of adjacency) {
       const position = positionOf(state)
       const at = nowOf(position) + 1000
-      const good = stepSync(position, answered(at))
-      expect(good.position.value.standing).toBe('current')
-      expect(good.position.value.credential).toBe('good')
-      expect(good.position.value.exchange).toBe('idle')
-      expect(mayGrant(good.position)).toBe(true)
-      const asked = stepSync(position, { type: 'SYNC_NOW', at })
+      const good = syncTransition(position, answered(at))
+      expect(good.snapshot.value.status).toBe('current')
+      expect(good.snapshot.value.credential).toBe('valid')
+      expect(good.snapshot.value.exchange).toBe('idle')
+      expect(canIssue(good.snapshot)).toBe(true)
+      const asked = syncTransition(position, { type: 'sync.start', at })
       const asks = asked.commands.filter(({ type }) => type === 'exchange')
-      expect(asked.position.value.exchange).toBe('asking')
-      expect(asks).toHaveLength(position.value.exchange === 'asking' ? 0 : 1)
+      expect(asked.snapshot.value.exchange).toBe('requesting')
+      expect(asks).toHaveLength(position.value.exchange === 'requesting' ? 0 : 1)
     }
   })
 
   it('what is next due is what a TICK changes: nothing before, something at it', () => {
     for (const { state } of adjacency) {
       const position = positionOf(state)
-      const next = nextSyncDueAt(position)
+      const next = nextSyncDeadline(position)
       const at = nowOf(position)
       if (next === null) continue
       if (next - 1 > at)
-        expect(stepSync(position, { type: 'TICK', at: next - 1 }).position.value).toEqual(position.value)
-      const after = stepSync(position, { type: 'TICK', at: Math.max(next, at) })
-      expect(JSON.stringify(after.position) !== JSON.stringify(position) || after.commands.length > 0).toBe(
+        expect(syncTransition(position, { type: 'tick', at: next - 1 }).snapshot.value).toEqual(
+          position.value,
+        )
+      const after = syncTransition(position, { type: 'tick', at: Math.max(next, at) })
+      expect(JSON.stringify(after.snapshot) !== JSON.stringify(position) || after.commands.length > 0).toBe(
         true,
       )
     }
   })
 
   it('every state says what it means', () => {
-    const described = new Set(describeStates(satelliteSync).map(({ path }) => path))
+    const described = new Set(listStateDescriptions(satelliteSyncMachine).map(({ path }) => path))
     expect(nodes.filter(({ path }) => path.length === 2 && !described.has(path.join('.')))).toEqual([])
   })
 })
 
-describe('each transition of the synchronisation chart, with what is to be done', () => {
-  const AXES = ['standing', 'exchange', 'credential'] as const
+describe('each transition of the synchronization chart, with what is to be done', () => {
+  const AXES = ['status', 'exchange', 'credential'] as const
   /** What is said by which axis; to exchange is the exchange's. */
   const axisOf = (words: string): (typeof AXES)[number] =>
     words === 'exchange' || words === 'SYNC_FAILED'
       ? 'exchange'
       : words.startsWith('SYNC_CREDENTIAL')
         ? 'credential'
-        : 'standing'
+        : 'status'
   const named = (event: SyncEvent) => {
-    if (event.type !== 'REFUSED') return event.type
-    return event.ended ? 'REFUSED (ended)' : event.byHand ? 'REFUSED (by hand)' : 'REFUSED'
+    if (event.type !== 'sync.refused') return event.type
+    return event.ended ? 'sync.refused (ended)' : event.byHand ? 'sync.refused (by hand)' : 'sync.refused'
   }
 
   it('is as it was read by people', async () => {
     const steps = adjacency.flatMap(({ state, transitions }) =>
       Object.values(transitions).map(({ event }) => {
-        const { position, commands } = stepSync(positionOf(state), event)
+        const { snapshot, commands } = syncTransition(positionOf(state), event)
         const words = commands.map((one) => (one.type === 'notice' ? one.params.notice : one.type))
         return {
           from: positionOf(state).value,
-          to: position.value,
+          to: snapshot.value,
           event: named(event),
           does: words.map((one) => ({ axis: axisOf(one), words: one })),
         }
       }),
     )
-    const text = transitionLines(AXES, steps)
+    const text = formatTransitions(AXES, steps)
     await expect(text).toMatchFileSnapshot('sync-transitions.txt')
   })
 })
 
 describe('R-SAT-2 R-SAT-4: its histories', () => {
-  it('synchronises daily for a year, and never becomes overdue', () => {
-    let position = beginSync({ schedule: daily, jitter: 0.25, at: START })
+  it('synchronizes daily for a year, and never becomes overdue', () => {
+    let position = initialSyncTransition({ schedule: daily, jitter: 0.25, at: START })
     const said: string[] = []
     const step = (event: SyncEvent) => {
-      const done = stepSync(position, event)
-      position = done.position
+      const done = syncTransition(position, event)
+      position = done.snapshot
       said.push(...done.commands.map((one) => (one.type === 'notice' ? one.params.notice : one.type)))
       return done.commands
     }
     for (let at = START; at < START + 365 * DAY; at += HOUR)
-      if (step({ type: 'TICK', at }).some(({ type }) => type === 'exchange')) step(answered(at))
+      if (step({ type: 'tick', at }).some(({ type }) => type === 'exchange')) step(answered(at))
     expect(said.filter((one) => one === 'exchange')).toHaveLength(365)
     expect(new Set(said)).toEqual(new Set(['exchange', 'SYNC_DONE']))
   })
 
   it('warns at 30 days, restricts at 90, and is mended by one exchange', () => {
     const at = START + 1000
-    const days = Array.from({ length: 120 }, (_, i): SyncEvent => ({ type: 'TICK', at: at + i * DAY }))
-    const { position, said } = history(undefined, [answered(at), ...days])
+    const days = Array.from({ length: 120 }, (_, i): SyncEvent => ({ type: 'tick', at: at + i * DAY }))
+    const { position, said } = runHistory(undefined, [answered(at), ...days])
     expect(said).toEqual(['SYNC_DONE', 'SYNC_OVERDUE', 'SYNC_RESTRICTED'])
-    expect(position.value.standing).toBe('restricted')
-    expect(mayGrant(position)).toBe(false)
-    const mended = stepSync(position, answered(at + 120 * DAY))
-    expect(mended.position.value.standing).toBe('current')
-    expect(mended.commands).toContainEqual({
+    expect(position.value.status).toBe('restricted')
+    expect(canIssue(position)).toBe(false)
+    const recovered = syncTransition(position, answered(at + 120 * DAY))
+    expect(recovered.snapshot.value.status).toBe('current')
+    expect(recovered.commands).toContainEqual({
       type: 'notice',
       params: { notice: 'SYNC_RESTORED', detail: 'in touch with the manager again' },
     })
@@ -198,36 +200,36 @@ describe('R-SAT-2 R-SAT-4: its histories', () => {
 
   it('announces the end of the automatic credential before it comes', () => {
     const at = START + 1000
-    const days = Array.from({ length: 190 }, (_, i): SyncEvent => ({ type: 'TICK', at: at + i * DAY }))
-    const { position, said } = history(undefined, [answered(at), ...days])
+    const days = Array.from({ length: 190 }, (_, i): SyncEvent => ({ type: 'tick', at: at + i * DAY }))
+    const { position, said } = runHistory(undefined, [answered(at), ...days])
     expect(said.filter((one) => one === 'SYNC_CREDENTIAL_ENDING')).toHaveLength(5)
     expect(said.at(-1)).toBe('SYNC_CREDENTIAL_ENDED')
     expect(position.value.credential).toBe('ended')
   })
 
   it('a manager that cannot be reached is tried again, more and more rarely, and once it answers it is well', () => {
-    let position = beginSync({ schedule: daily, jitter: 0.25, at: START })
+    let position = initialSyncTransition({ schedule: daily, jitter: 0.25, at: START })
     let attempts = 0
     for (let at = START; at < START + 3 * DAY; at += 60_000) {
-      const { position: next, commands } = stepSync(position, { type: 'TICK', at })
+      const { snapshot: next, commands } = syncTransition(position, { type: 'tick', at })
       position = next
       if (!commands.some(({ type }) => type === 'exchange')) continue
       attempts++
-      position = stepSync(position, unreachable(at)).position
+      position = syncTransition(position, unreachable(at)).snapshot
     }
     expect(attempts).toBeGreaterThan(15)
     expect(attempts).toBeLessThan(60)
-    position = stepSync(position, { type: 'SYNC_NOW', at: START + 3 * DAY }).position
-    position = stepSync(position, answered(START + 3 * DAY)).position
+    position = syncTransition(position, { type: 'sync.start', at: START + 3 * DAY }).snapshot
+    position = syncTransition(position, answered(START + 3 * DAY)).snapshot
     expect(position.context.failures).toBe(0)
   })
 
   it('a refusal that only a person can mend is not tried again by itself', () => {
     const at = START + 4 * HOUR
-    const { position } = history(daily, [{ type: 'TICK', at }, refused(at, false, true)])
+    const { position } = runHistory(daily, [{ type: 'tick', at }, refused(at, false, true)])
     expect(position.value.exchange).toBe('blocked')
-    expect(nextSyncDueAt(position)).toBeNull()
-    expect(stepSync(position, { type: 'TICK', at: at + 30 * DAY }).commands).toEqual([])
+    expect(nextSyncDeadline(position)).toBeNull()
+    expect(syncTransition(position, { type: 'tick', at: at + 30 * DAY }).commands).toEqual([])
   })
 })
 

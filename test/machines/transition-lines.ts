@@ -1,5 +1,5 @@
 /** A step as it is listed: where it was and came to on each axis, by what, and what is to be done on which of them. */
-export interface ListedStep<Axis extends string> {
+export interface ListedTransition<Axis extends string> {
   readonly from: Readonly<Record<Axis, string>>
   readonly to: Readonly<Record<Axis, string>>
   /** The event, as a person would name it. */
@@ -8,9 +8,9 @@ export interface ListedStep<Axis extends string> {
 }
 
 /** Every way that a step goes on each axis: once, whatever the other axes do meanwhile. */
-export function transitionLines<Axis extends string>(
+export function formatTransitions<Axis extends string>(
   axes: readonly Axis[],
-  steps: readonly ListedStep<Axis>[],
+  steps: readonly ListedTransition<Axis>[],
 ): string {
   const linesOf = (axis: Axis) => {
     const lines = steps.flatMap(({ from, to, event, does }) => {

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { axisPath, type Command, type Event, type Notice, type Position, step } from '../../machines/index.ts'
-import { adjacency, positionOf } from './places.ts'
-import { transitionLines } from './transition-lines.ts'
+import {
+  toRegionPath,
+  type Command,
+  type Event,
+  type Notice,
+  type AgentSnapshot,
+  transition,
+} from '../../machines/index.ts'
+import { adjacency, toPosition } from './reachable-states.ts'
+import { formatTransitions } from './transition-lines.ts'
 
 type Axis = 'registration' | 'license' | 'link'
 
@@ -25,7 +32,7 @@ const OF_LINK: readonly Notice[] = ['COMM_FAILED', 'COMM_RESTORED', 'TRANSPORT_C
 
 function axisOf(command: Command): Axis {
   if (command.type === 'request') return command.params.kind === 'authorize' ? 'license' : 'registration'
-  if (command.type === 'forget') return 'registration'
+  if (command.type === 'discardSecrets') return 'registration'
   const { notice } = command.params
   return OF_LICENSE.includes(notice) ? 'license' : OF_LINK.includes(notice) ? 'link' : 'registration'
 }
@@ -34,7 +41,7 @@ function worded(command: Command): string {
   switch (command.type) {
     case 'request':
       return `request ${command.params.kind}${command.params.force === true ? ' by force' : ''}`
-    case 'forget':
+    case 'discardSecrets':
       return `forget ${command.params.what}`
     case 'notice':
       return command.params.notice
@@ -53,18 +60,18 @@ function named(event: Event): string {
   return facts.length === 0 ? event.type : `${event.type} (${facts.join(', ')})`
 }
 
-const placesOf = ({ value }: Position) => ({
-  registration: axisPath(value.registration),
-  license: axisPath(value.license),
+const placesOf = ({ value }: AgentSnapshot) => ({
+  registration: toRegionPath(value.registration),
+  license: toRegionPath(value.license),
   link: value.link,
 })
 const steps = adjacency.flatMap(({ state, transitions }) =>
   Object.values(transitions).map(({ event }) => {
-    const before = positionOf(state)
-    const { position, commands } = step(before, event)
+    const before = toPosition(state)
+    const { snapshot, commands } = transition(before, event)
     return {
       from: placesOf(before),
-      to: placesOf(position),
+      to: placesOf(snapshot),
       event: named(event),
       does: commands.map((one) => ({ axis: axisOf(one), words: worded(one) })),
     }
@@ -73,7 +80,7 @@ const steps = adjacency.flatMap(({ state, transitions }) =>
 
 describe('each transition of the chart, with what is to be done', () => {
   it('is as it was read by people', async () => {
-    const text = transitionLines<Axis>(['registration', 'license', 'link'], steps)
+    const text = formatTransitions<Axis>(['registration', 'license', 'link'], steps)
     await expect(text).toMatchFileSnapshot('transitions.txt')
   })
 })

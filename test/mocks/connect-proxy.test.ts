@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CLOUD_HOSTS, type ConnectProxy, startConnectProxy } from '../../mocks/index.ts'
 import { DAY } from '../../src/core/time.ts'
-import { createSelfSigned, tlsOptions } from '../../src/pki/certificate-generation.ts'
+import { createSelfSigned, toTlsOptions } from '../../src/pki/certificate-generation.ts'
 
 const logger = { info: () => undefined, error: () => undefined }
 const authority = { host: '127.0.0.1', port: 0, trust: '' }
@@ -17,7 +17,9 @@ beforeEach(async () => {
   const now = Date.now()
   const dates = { notBefore: now - DAY, notAfter: now + DAY }
   const certificate = await createSelfSigned({ name: 'localhost', hosts: ['localhost'], ...dates })
-  const server = createServer(tlsOptions(certificate), (_request, response) => response.end('the authority'))
+  const server = createServer(toTlsOptions(certificate), (_request, response) =>
+    response.end('the authority'),
+  )
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const trust = certificate.certificates.join('\n')
   const options = { ...authority, port: (server.address() as AddressInfo).port, trust }

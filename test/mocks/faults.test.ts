@@ -5,29 +5,29 @@ import { setupServer, type SetupServer } from 'msw/node'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   type AnswerFaultName,
-  faultCatalogue,
+  faultCatalog,
   type FaultName,
-  mockAuthority,
+  createMockAuthority,
   type MockAuthority,
 } from '../../mocks/index.ts'
 import { SmartAgent } from '../../src/index.ts'
 import { MINUTE } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
-import { httpsTransport } from '../../src/transports/https.ts'
-import { isSilent, Patience } from '../support/timeouts.ts'
-import { codeOf } from '../support/test-environment.ts'
+import { createHttpsTransport } from '../../src/transports/https.ts'
+import { isSilent, TestTimeouts } from '../support/timeouts.ts'
+import { getErrorCode } from '../support/test-environment.ts'
 
 let clock: VirtualClock
 let mock: MockAuthority
 let server: SetupServer
 let directory: string
 let agent: SmartAgent
-let patience: Patience
+let patience: TestTimeouts
 
 beforeEach(async () => {
   clock = new VirtualClock()
-  patience = new Patience()
-  mock = await mockAuthority({ clock })
+  patience = new TestTimeouts()
+  mock = await createMockAuthority({ clock })
   server = setupServer(...mock.handlers)
   server.listen({ onUnhandledRequest: 'error' })
   directory = mkdtempSync(join(tmpdir(), 'sla-'))
@@ -39,7 +39,7 @@ beforeEach(async () => {
     clock,
     heartbeat: false,
     createTransport: ({ url }) =>
-      patience.transport((limits) => httpsTransport({ url, proxy: null, anchors: [], ...limits })),
+      patience.transport((limits) => createHttpsTransport({ url, proxy: null, anchors: [], ...limits })),
   })
   await mock.authority.orders.create({ tag: 'HOST', quantity: 10 })
 })
@@ -53,32 +53,32 @@ afterEach(async () => {
 const token = async (): Promise<string> =>
   (await mock.authority.tokens.create({ days: 30, maxUses: 1 })).token
 /** What an answer can suffer: a delay is no failure. */
-const names = (Object.keys(faultCatalogue) as FaultName[]).filter(
-  (name): name is AnswerFaultName => faultCatalogue[name].place === 'answer' && name !== 'delay',
+const names = (Object.keys(faultCatalog) as FaultName[]).filter(
+  (name): name is AnswerFaultName => faultCatalog[name].layer === 'answer' && name !== 'delay',
 )
 /** Nothing was answered before a registration, so nothing can be played again. */
 const atRegistration = names.filter((name) => name !== 'replayed')
 
-async function untilMended(): Promise<void> {
+async function untilRecovered(): Promise<void> {
   patience.short = false
   clock.advance(5 * MINUTE)
   agent.tick()
   await agent.idle()
 }
 
-describe('every fault of the catalogue', () => {
+describe('every fault of the catalog', () => {
   it.each(atRegistration)(
     'R-UI-5, R-AUTH-4: %s at the registration is told by its code, and mended by the next attempt',
     async (fault) => {
       mock.setFaults({ fault, on: 'register', times: 1 })
       patience.short = isSilent(fault)
-      expect(await codeOf(agent.register(await token()))).toBe(faultCatalogue[fault].code)
+      expect(await getErrorCode(agent.register(await token()))).toBe(faultCatalog[fault].code)
       expect(agent.status()).toMatchObject({
         state: 'evaluation',
-        registration: { status: 'retrying', failure: { code: faultCatalogue[fault].code } },
-        transport: { link: 'down', lastFailure: { code: faultCatalogue[fault].code } },
+        registration: { status: 'retrying', failure: { code: faultCatalog[fault].code } },
+        transport: { link: 'down', lastFailure: { code: faultCatalog[fault].code } },
       })
-      await untilMended()
+      await untilRecovered()
       expect(agent.status().state).toBe('authorized')
       // The token had one use: whatever the authority had decided, it decided once.
       expect(await mock.authority.instances.list()).toHaveLength(1)
@@ -94,15 +94,15 @@ describe('every fault of the catalogue', () => {
       mock.setFaults({ fault, on: 'authorize', times: 1 })
       patience.short = isSilent(fault)
       const before = agent.status().authorization
-      expect(await codeOf(agent.renewAuthorization())).toBe(faultCatalogue[fault].code)
+      expect(await getErrorCode(agent.renewAuthorization())).toBe(faultCatalog[fault].code)
       const { state, authorization } = agent.status()
       expect(state).toBe('authorized')
       expect(authorization).toMatchObject({ since: before.since, deadlineAt: before.deadlineAt })
       expect(authorization.lastAttempt).toMatchObject({
         outcome: 'failed',
-        reason: { code: faultCatalogue[fault].code },
+        reason: { code: faultCatalog[fault].code },
       })
-      await untilMended()
+      await untilRecovered()
       expect(agent.status()).toMatchObject({
         state: 'authorized',
         transport: { link: 'up' },
@@ -116,7 +116,7 @@ describe('every fault of the catalogue', () => {
 describe('Retry-After', () => {
   it('R-AUTH-4: moves the next attempt to when the authority wishes to be asked', async () => {
     mock.setFaults({ fault: 'error503', times: 1 })
-    await codeOf(agent.register(await token()))
+    await getErrorCode(agent.register(await token()))
     const { nextAttemptAt } = agent.status().registration
     const wait = Date.parse(nextAttemptAt ?? '') - clock.wall()
     expect(wait).toBeGreaterThanOrEqual(2 * MINUTE)

@@ -134,7 +134,7 @@ await agent.close()`,
           const failed = node(program(which), '--data-dir', join(directory, 'nowhere'), ...rest)
           const { stderr } = await failed.then(
             () => ({ stderr: 'it went well' }),
-            (thrown: unknown) => thrown as { stderr: string },
+            (error: unknown) => error as { stderr: string },
           )
           expect(JSON.parse(stderr)).toMatchObject({
             error: {
@@ -189,7 +189,7 @@ import { step, begin } from '${ours.name}/machines'
 import { Authority } from '${ours.name}/authority'
 import { VirtualClock } from '${ours.name}/testing'
 export const stateOf = ({ state }: Status): string => state
-export const { position } = step(begin(0).position, { type: 'TICK', at: 1, used: 1 })
+export const { position } = step(begin(0).position, { type: 'tick', at: 1, used: 1 })
 export const clock = new VirtualClock()
 // @ts-expect-error -- a state is no number
 export const wrong: number = stateOf((await SmartAgent.open({} as never)).status())

@@ -21,7 +21,7 @@ const ours = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
 const locked = Object.entries(packages).filter(([path]) => path !== '')
 const shipped = locked.filter(([, { dev, devOptional, peer }]) => !dev && !devOptional && !peer)
 
-/** Licences that a product may ship; elkjs is taken under the EPL, which asks for no more of a program that only uses it. */
+/** Licenses that a product may ship; elkjs is taken under the EPL, which asks for no more of a program that only uses it. */
 const LICENSES = [
   'MIT',
   'MIT-0',
@@ -45,7 +45,7 @@ describe('what the package brings along', () => {
     ).toEqual([])
   })
 
-  it('is under licences that a product may ship', () => {
+  it('is under licenses that a product may ship', () => {
     const choices = (license = 'none') => license.replace(/[()]/g, '').split(' OR ')
     expect(
       shipped

@@ -5,20 +5,20 @@ import { LicensingError } from '../../src/core/errors.ts'
 import {
   type Authorization,
   AUTHORIZATION_TITLE,
-  issuedAtOf,
-  readAuthorization,
-  writeAuthorization,
+  parseIssuedAt,
+  parseAuthorization,
+  formatAuthorization,
 } from '../../src/protocol/authorization-file.ts'
-import { readSignedText } from '../../src/protocol/signed-text.ts'
+import { parseSignedText } from '../../src/protocol/signed-text.ts'
 import {
   createRoot,
   type Credential,
   generateKey,
   issueCertificate,
 } from '../../src/pki/certificate-generation.ts'
-import type { Role } from '../../src/pki/roles.ts'
+import type { CertificateRole } from '../../src/pki/roles.ts'
 import { signText, verifyText } from '../../src/pki/sign-text.ts'
-import { scaled } from '../support/scale.ts'
+import { selectScale } from '../support/scale.ts'
 
 const DAY = 86_400_000
 const START = Date.parse('2027-01-01T00:00:00.000Z')
@@ -38,7 +38,7 @@ const authorization: Authorization = {
     { tag: 'HOST', count: 5, endsAt: START + 365 * DAY, name: 'Host License' },
     { tag: 'MDC-MEDIUM', count: 1, endsAt: null, name: 'Multi-data Center, medium' },
   ],
-  boxKey: Buffer.alloc(32, 7).toString('base64url'),
+  deviceKey: Buffer.alloc(32, 7).toString('base64url'),
   authorityKey: Buffer.alloc(32, 9).toString('base64url'),
   trustBundle: 1,
   mandate: null,
@@ -48,7 +48,10 @@ const authorization: Authorization = {
 let roots: X509Certificate[]
 let signer: Credential
 let good: string
-const issue = async (role: Role, root?: { certificate: string; privateKey: string }): Promise<Credential> => {
+const issue = async (
+  role: CertificateRole,
+  root?: { certificate: string; privateKey: string },
+): Promise<Credential> => {
   const of = {
     account: 'acme.example',
     authorityId: AUTHORITY,
@@ -79,26 +82,26 @@ beforeAll(async () => {
   })
   roots = [new X509Certificate(root.certificate)]
   signer = await issue('reservation-signer', root)
-  good = signText(writeAuthorization(authorization), signer)
+  good = signText(formatAuthorization(authorization), signer)
 })
 afterAll(() => undefined)
 
 const read = (text: string, at = START): Authorization =>
-  readAuthorization(
+  parseAuthorization(
     verifyText(text, {
       what: 'authorization file',
       title: AUTHORIZATION_TITLE,
       role: 'reservation-signer',
       roots,
-      at: (lines) => Math.max(at, issuedAtOf(lines)),
+      at: (lines) => Math.max(at, parseIssuedAt(lines)),
     }).lines,
   )
 const codeOf = (text: string, at?: number): string => {
   try {
     read(text, at)
-  } catch (thrown) {
-    if (thrown instanceof LicensingError) return thrown.code
-    throw thrown
+  } catch (error) {
+    if (error instanceof LicensingError) return error.code
+    throw error
   }
   return 'read'
 }
@@ -165,7 +168,7 @@ describe('an authorization file', () => {
   })
 
   it('in another spelling of its base64 is refused', () => {
-    const { signature } = readSignedText(good, { what: 'file', title: AUTHORIZATION_TITLE })
+    const { signature } = parseSignedText(good, { what: 'file', title: AUTHORIZATION_TITLE })
     const last = signature.toString('base64').slice(-4)
     // The bits that fill up the last sign: other signs stand for the same bytes.
     const other = `${last.charAt(0)}${'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'.charAt(
@@ -176,11 +179,11 @@ describe('an authorization file', () => {
   })
 
   it('signed by another authority, or by a certificate for something else, is not trusted', async () => {
-    expect(codeOf(signText(writeAuthorization(authorization), await issue('reservation-signer')))).toBe(
+    expect(codeOf(signText(formatAuthorization(authorization), await issue('reservation-signer')))).toBe(
       'SIGNED_FILE_UNTRUSTED',
     )
     for (const role of ['answer-signer', 'instance', 'sync', 'tls'] as const)
-      expect(codeOf(signText(writeAuthorization(authorization), await issue(role, root)))).toBe(
+      expect(codeOf(signText(formatAuthorization(authorization), await issue(role, root)))).toBe(
         'SIGNED_FILE_UNTRUSTED',
       )
   })
@@ -207,7 +210,7 @@ describe('an authorization file', () => {
         if (code !== 'read') expect(FAILURES).toContain(code)
         else expect(read(given)).toEqual(authorization)
       }),
-      { numRuns: Number(process.env.FUZZ_RUNS ?? scaled(1_000, 3_000)) },
+      { numRuns: Number(process.env.FUZZ_RUNS ?? selectScale(1_000, 3_000)) },
     )
     expect(codeOf('x'.repeat(1_000_000))).toBe('SIGNED_FILE_MALFORMED')
   })
@@ -238,7 +241,7 @@ describe('an authorization file', () => {
         }),
         { minLength: 1, maxLength: 5 },
       ),
-      boxKey: key,
+      deviceKey: key,
       authorityKey: key,
       trustBundle: number,
       mandate: fc.option(fc.stringMatching(/^[A-Za-z0-9_.-]{1,300}$/), { nil: null }),
@@ -246,7 +249,7 @@ describe('an authorization file', () => {
     })
     fc.assert(
       fc.property(any, (one) => {
-        expect(readAuthorization(writeAuthorization(one))).toEqual(one)
+        expect(parseAuthorization(formatAuthorization(one))).toEqual(one)
       }),
     )
   })

@@ -5,7 +5,7 @@ import { DAY } from '../../src/core/time.ts'
 import { isLoopbackName, parseHostName } from '../../src/core/host-name.ts'
 import {
   type CertificateNames,
-  certificateUris,
+  formatCertificateUris,
   parseCertificateUris,
   readCertificateNames,
 } from '../../src/pki/certificate-names.ts'
@@ -21,7 +21,7 @@ import {
   isWithin,
   readNameConstraints,
 } from '../../src/pki/name-constraints.ts'
-import { ROLES } from '../../src/pki/roles.ts'
+import { CERTIFICATE_ROLES } from '../../src/pki/roles.ts'
 
 const names = (more: Partial<CertificateNames> = {}): CertificateNames => ({
   role: 'answer-signer',
@@ -36,26 +36,26 @@ const AUTHORITY = 'urn:smart-licensing:authority:a1'
 
 describe('the URIs of a certificate', () => {
   it('are a role, an account and an authority, and are read as they were written', () => {
-    expect(certificateUris(names())).toEqual([
+    expect(formatCertificateUris(names())).toEqual([
       ROLE,
       ACCOUNT,
       'urn:smart-licensing:authority:00000000-0000-4000-8000-000000000001',
     ])
-    for (const role of ROLES) {
+    for (const role of CERTIFICATE_ROLES) {
       const one = names({ role, instanceId: role === 'instance' ? 'i-1' : null })
-      expect(parseCertificateUris(certificateUris(one))).toEqual(one)
+      expect(parseCertificateUris(formatCertificateUris(one))).toEqual(one)
     }
   })
 
   it('hold what a URN cannot hold percent-encoded, whatever is in the names', () => {
-    expect(certificateUris(names({ account: 'Bäcker & Söhne/50%' }))[1]).toBe(
+    expect(formatCertificateUris(names({ account: 'Bäcker & Söhne/50%' }))[1]).toBe(
       'urn:smart-licensing:account:B%C3%A4cker%20%26%20S%C3%B6hne%2F50%25',
     )
     const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 80 })
     fc.assert(
       fc.property(text, text, (account, instanceId) => {
         const one = names({ role: 'instance', account, instanceId })
-        const uris = certificateUris(one)
+        const uris = formatCertificateUris(one)
         for (const uri of uris) expect(uri).toMatch(/^urn:smart-licensing:[a-z]+:[A-Za-z0-9._~!*'()%-]+$/)
         expect(parseCertificateUris(uris)).toEqual(one)
       }),

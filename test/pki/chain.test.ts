@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { DAY, iso } from '../../src/core/time.ts'
-import type { Mandate } from '../../src/protocol/delegation.ts'
+import { DAY, toIsoString } from '../../src/core/time.ts'
+import type { Delegation } from '../../src/protocol/delegation.ts'
 import {
   type Credential,
   createRoot,
@@ -13,35 +13,35 @@ import {
   generateKey,
   type Issuer,
   issueCertificate,
-  tlsOptions,
+  toTlsOptions,
 } from '../../src/pki/certificate-generation.ts'
 import {
   ChainError,
-  checkChain,
-  describe as describeCertificate,
-  readCertificates,
-  readRoots,
+  validateChain,
+  readCertificateInfo as describeCertificate,
+  parseCertificates,
+  parseRoots,
 } from '../../src/pki/chain-validation.ts'
-import { keyDigest, signMandate, verifyMandate } from '../../src/pki/delegation.ts'
-import { certificateUris } from '../../src/pki/certificate-names.ts'
-import type { Role } from '../../src/pki/roles.ts'
-import { seal } from '../../src/pki/signed-message.ts'
+import { hashPublicKey, signDelegationJws, verifyDelegation } from '../../src/pki/delegation.ts'
+import { formatCertificateUris } from '../../src/pki/certificate-names.ts'
+import type { CertificateRole } from '../../src/pki/roles.ts'
+import { signMessage } from '../../src/pki/signed-message.ts'
 import { signText, signTextByKey, verifyText, verifyTextByKey } from '../../src/pki/sign-text.ts'
 import {
-  adoptBundles,
-  type Anchors,
-  anchorsOf,
-  installBundles,
-  readNumber,
-  readTrustBundles,
-  rootsAt,
-  rootsIn,
-  rootsPem,
-  signTrustBundle,
-  type TrustBundle,
-  writeTrustBundles,
+  applyRotations,
+  type TrustAnchors,
+  parseTrustAnchors,
+  installRotations,
+  parseRotationVersion,
+  parseRootRotations,
+  getTrustedRoots,
+  parseRotationRoots,
+  formatTrustedRoots,
+  signRootRotation,
+  type RootRotation,
+  formatRootRotations,
 } from '../../src/pki/root-rotation.ts'
-import { refusal } from '../support/refusal.ts'
+import { getRefusal } from '../support/refusal.ts'
 
 const NOW = Date.UTC(2027, 0, 1)
 const END = NOW + 10 * DAY
@@ -50,7 +50,7 @@ const SATELLITE = '00000000-0000-4000-8000-000000000002'
 const facts = { account: 'acme.example', authorityId: MANAGER, notBefore: NOW, notAfter: END }
 
 const newRoot = (more: object = {}) => createRoot({ ...facts, name: 'Root', ...more })
-async function issue(by: Issuer, role: Role, more: object = {}): Promise<Issuer> {
+async function issue(by: Issuer, role: CertificateRole, more: object = {}): Promise<Issuer> {
   const privateKey = await generateKey()
   const key = createPublicKey(createPrivateKey(privateKey))
   return {
@@ -98,9 +98,13 @@ beforeAll(async () => {
 
 const check = (
   chain: readonly Issuer[],
-  { role = 'answer-signer', at = NOW, roots = [root] }: { role?: Role; at?: number; roots?: Issuer[] } = {},
+  {
+    role = 'answer-signer',
+    at = NOW,
+    roots = [root],
+  }: { role?: CertificateRole; at?: number; roots?: Issuer[] } = {},
 ) =>
-  checkChain(
+  validateChain(
     chain.map(({ certificate }) => certificate),
     { role, at, roots: roots.map(certificateOf) },
   )
@@ -109,8 +113,8 @@ const chainRefusal = (...asked: Parameters<typeof check>) => {
   try {
     check(...asked)
     return 'not refused'
-  } catch (thrown) {
-    return thrown instanceof ChainError ? `${thrown.reason}: ${thrown.message}` : String(thrown)
+  } catch (error) {
+    return error instanceof ChainError ? `${error.reason}: ${error.message}` : String(error)
   }
 }
 
@@ -135,7 +139,7 @@ describe('a chain', () => {
     expect(chainRefusal([leaf, subCa], { at: END })).toBe('not refused')
     for (const at of [NOW - 1, END + 1])
       expect(chainRefusal([leaf, subCa], { at })).toBe(
-        `dates: the certificate of one answer-signer is not valid at ${iso(at)}`,
+        `dates: the certificate of one answer-signer is not valid at ${toIsoString(at)}`,
       )
   })
 
@@ -243,7 +247,7 @@ describe('a chain', () => {
 
   it('is refused where a certificate cannot be read', () => {
     expect(() =>
-      checkChain([leaf.certificate, 'no certificate'], { role: 'answer-signer', at: NOW, roots: [] }),
+      validateChain([leaf.certificate, 'no certificate'], { role: 'answer-signer', at: NOW, roots: [] }),
     ).toThrow('a certificate of the chain cannot be read')
   })
 })
@@ -251,24 +255,31 @@ describe('a chain', () => {
 describe('a file of certificates', () => {
   it('is read whatever stands between them; without one it is none', () => {
     const both = `before\n${root.certificate}between\n${subCa.certificate}after`
-    expect(readCertificates(both)).toHaveLength(2)
-    expect(() => readCertificates('nothing')).toThrow('the file holds no certificate')
-    expect(() => readCertificates('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')).toThrow(
+    expect(parseCertificates(both)).toHaveLength(2)
+    expect(() => parseCertificates('nothing')).toThrow('the file holds no certificate')
+    expect(() => parseCertificates('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')).toThrow(
       'cannot be read',
     )
   })
 
   it('of roots has nothing but roots', async () => {
-    expect(readRoots(root.certificate + otherRoot.certificate)).toHaveLength(2)
+    expect(parseRoots(root.certificate + otherRoot.certificate)).toHaveLength(2)
     for (const other of [subCa, leaf])
-      expect(() => readRoots(root.certificate + other.certificate)).toThrow('is not the root of an authority')
-    expect(() => readRoots(subCa.certificate)).toThrow('the certificate of one sub-ca')
+      expect(() => parseRoots(root.certificate + other.certificate)).toThrow(
+        'is not the root of an authority',
+      )
+    expect(() => parseRoots(subCa.certificate)).toThrow('the certificate of one sub-ca')
     const page = await createSelfSigned({ ...facts, name: 'page' })
-    expect(() => readRoots(page.certificates.join(''))).toThrow('the certificate of page')
+    expect(() => parseRoots(page.certificates.join(''))).toThrow('the certificate of page')
     // One that another signed; one that is no CA; one that is not called a root; one signed by another key of its name.
     const crossed = await issue(root, 'root')
     const root1 = uriNames(
-      certificateUris({ role: 'root', account: 'acme.example', authorityId: MANAGER, instanceId: null }),
+      formatCertificateUris({
+        role: 'root',
+        account: 'acme.example',
+        authorityId: MANAGER,
+        instanceId: null,
+      }),
     )
     const ca = new x509.BasicConstraintsExtension(true)
     const others = [
@@ -277,8 +288,8 @@ describe('a file of certificates', () => {
       await own([ca]),
       await own([ca, root1], await twoKeys()),
     ]
-    for (const other of others) expect(() => readRoots(other)).toThrow('is not the root of an authority')
-    expect(readRoots(await own([ca, root1]))).toHaveLength(1)
+    for (const other of others) expect(() => parseRoots(other)).toThrow('is not the root of an authority')
+    expect(parseRoots(await own([ca, root1]))).toHaveLength(1)
   })
 
   it('tells the names that a certificate carries', () => {
@@ -353,7 +364,7 @@ describe('certificates', () => {
 
   it('are given to a TLS server as PEM, with their key', async () => {
     const page = await createSelfSigned({ ...facts, name: 'page', hosts: ['localhost'] })
-    const { cert, key } = tlsOptions(page)
+    const { cert, key } = toTlsOptions(page)
     expect(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))).toBe(true)
     expect(new X509Certificate(cert).verify(createPublicKey(createPrivateKey(key)))).toBe(true)
     expect(new X509Certificate(cert).checkHost('localhost')).toBe('localhost')
@@ -361,16 +372,16 @@ describe('certificates', () => {
 })
 
 describe('a mandate', () => {
-  const mandate = (more: Partial<Mandate> = {}): Mandate => ({
+  const mandate = (more: Partial<Delegation> = {}): Delegation => ({
     use: 'mandate',
     satellite: SATELLITE,
     account: 'acme.example',
-    issuingKey: keyDigest(certificateOf(satelliteCa).publicKey),
+    issuingKey: hashPublicKey(certificateOf(satelliteCa).publicKey),
     epoch: 1,
     sequence: 3,
     quantities: [{ tag: 'HOST', quantity: 5 }],
-    issuedAt: iso(NOW + DAY),
-    notAfter: iso(NOW + 2 * DAY),
+    issuedAt: toIsoString(NOW + DAY),
+    notAfter: toIsoString(NOW + 2 * DAY),
     ...more,
   })
   let sync: Credential
@@ -386,15 +397,15 @@ describe('a mandate', () => {
   })
   const refusedFor = async (text: string | Promise<string>, more: object = {}) => {
     const given = await text
-    return refusal(() => verifyMandate(given, by(more)))
+    return getRefusal(() => verifyDelegation(given, by(more)))
   }
 
   it('is read as the manager signed it', async () => {
-    expect(verifyMandate(await signMandate(mandate(), sync), by())).toEqual(mandate())
+    expect(verifyDelegation(await signDelegationJws(mandate(), sync), by())).toEqual(mandate())
   })
 
   it('is refused where it is of another, for another, or by another', async () => {
-    const signed = await signMandate(mandate(), sync)
+    const signed = await signDelegationJws(mandate(), sync)
     const why = (text: string) => `MANDATE_INVALID: The mandate of the satellite cannot be used: ${text}.`
     expect(await refusedFor(signed, { satelliteId: MANAGER })).toBe(why('it is of another satellite'))
     expect(await refusedFor(signed, { issuingCa: subCa.certificate })).toBe(why('it is of another satellite'))
@@ -404,21 +415,21 @@ describe('a mandate', () => {
     expect(await refusedFor(signed, { roots: [certificateOf(otherRoot)] })).toBe(
       why('the chain of one sync does not lead to a trusted root'),
     )
-    const late = mandate({ issuedAt: iso(END + DAY) })
-    expect(await refusedFor(signMandate(late, sync))).toContain('is not valid at')
+    const late = mandate({ issuedAt: toIsoString(END + DAY) })
+    expect(await refusedFor(signDelegationJws(late, sync))).toContain('is not valid at')
     const signer = credential(leaf, subCa)
-    expect(await refusedFor(signMandate(mandate(), signer))).toContain('not one for the role sync')
+    expect(await refusedFor(signDelegationJws(mandate(), signer))).toContain('not one for the role sync')
     const stolen = { ...sync, privateKey: createPrivateKey(leaf.privateKey) }
-    expect(await refusedFor(signMandate(mandate(), stolen))).toBe(why('its signature does not fit it'))
+    expect(await refusedFor(signDelegationJws(mandate(), stolen))).toBe(why('its signature does not fit it'))
   })
 
   it('is refused where it is not of its form', async () => {
-    const signed = await signMandate(mandate(), sync)
+    const signed = await signDelegationJws(mandate(), sync)
     const form = 'it is not of its form'
     for (const text of ['', '..', `${signed}.`, `${signed}.more`, signed.replace(/^[^.]*/, ''), 'a.b.c'])
       expect(await refusedFor(text), text).toContain(form)
-    expect(await refusedFor(signMandate({ ...mandate(), epoch: 0 }, sync))).toContain(form)
-    expect(await refusedFor(signMandate({ ...mandate(), use: 'other' } as never, sync))).toContain(form)
+    expect(await refusedFor(signDelegationJws({ ...mandate(), epoch: 0 }, sync))).toContain(form)
+    expect(await refusedFor(signDelegationJws({ ...mandate(), use: 'other' } as never, sync))).toContain(form)
   })
 })
 
@@ -427,7 +438,7 @@ describe('a carried text', () => {
   const lines = ['TITLE', '', 'a line']
   const expected = (more: object = {}) => ({
     ...what,
-    role: 'reservation-signer' as Role,
+    role: 'reservation-signer' as CertificateRole,
     roots: [certificateOf(root)],
     at: () => NOW + DAY,
     ...more,
@@ -450,29 +461,29 @@ describe('a carried text', () => {
 
   it('is refused where its signer was not good then, is believed by nobody, or has another role', () => {
     const text = signText(lines, signer)
-    expect(refusal(() => verifyText(text, expected({ at: () => END + DAY })))).toContain(
-      `SIGNED_FILE_SIGNER_EXPIRED: The some file cannot be used at ${iso(END + DAY)}: the certificate of`,
+    expect(getRefusal(() => verifyText(text, expected({ at: () => END + DAY })))).toContain(
+      `SIGNED_FILE_SIGNER_EXPIRED: The some file cannot be used at ${toIsoString(END + DAY)}: the certificate of`,
     )
-    expect(refusal(() => verifyText(text, expected({ roots: [] })))).toContain(
+    expect(getRefusal(() => verifyText(text, expected({ roots: [] })))).toContain(
       'SIGNED_FILE_UNTRUSTED: The some file cannot be used: the chain of one',
     )
-    expect(refusal(() => verifyText(text, expected({ role: 'sync' })))).toContain('SIGNED_FILE_UNTRUSTED')
+    expect(getRefusal(() => verifyText(text, expected({ role: 'sync' })))).toContain('SIGNED_FILE_UNTRUSTED')
   })
 
   it('is refused where a sign of it changed, or it holds no certificate, or one of another kind of key', async () => {
     const altered = 'SIGNED_FILE_ALTERED: The some file was altered: its signature does not fit its text.'
     const text = signText(lines, signer)
-    expect(refusal(() => verifyText(text.replace('a line', 'b line'), expected()))).toBe(altered)
+    expect(getRefusal(() => verifyText(text.replace('a line', 'b line'), expected()))).toBe(altered)
     const bare = signTextByKey(lines, signer.privateKey).text
-    expect(refusal(() => verifyText(bare, expected()))).toBe(altered)
+    expect(getRefusal(() => verifyText(bare, expected()))).toBe(altered)
     const unread = {
       ...signer,
       certificates: ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'],
     }
-    expect(refusal(() => verifyText(signText(lines, unread), expected()))).toBe(altered)
+    expect(getRefusal(() => verifyText(signText(lines, unread), expected()))).toBe(altered)
     const other = credential(await issue(subCa, 'reservation-signer'), subCa)
     expect(
-      refusal(() => verifyText(signText(lines, { ...signer, privateKey: other.privateKey }), expected())),
+      getRefusal(() => verifyText(signText(lines, { ...signer, privateKey: other.privateKey }), expected())),
     ).toBe(altered)
   })
 
@@ -482,8 +493,8 @@ describe('a carried text', () => {
     expect(verifyTextByKey(text, { ...what, key: () => key })).toEqual({ lines, digest })
     const other = createPublicKey(createPrivateKey(await generateKey()))
     for (const wrong of [other, null])
-      expect(refusal(() => verifyTextByKey(text, { ...what, key: () => wrong }))).toContain('ALTERED')
-    expect(refusal(() => verifyTextByKey(signText(lines, signer), { ...what, key: () => key }))).toContain(
+      expect(getRefusal(() => verifyTextByKey(text, { ...what, key: () => wrong }))).toContain('ALTERED')
+    expect(getRefusal(() => verifyTextByKey(signText(lines, signer), { ...what, key: () => key }))).toContain(
       'ALTERED',
     )
   })
@@ -491,13 +502,13 @@ describe('a carried text', () => {
 
 describe('a bundle of roots', () => {
   let newRootOfMine: Issuer
-  let held: Anchors
+  let held: TrustAnchors
   const DUE = NOW + 5 * DAY
   beforeAll(async () => {
     newRootOfMine = await newRoot({ name: 'Second root' })
-    held = anchorsOf(root.certificate)
+    held = parseTrustAnchors(root.certificate)
   })
-  const bundle = (more: Partial<TrustBundle> = {}): TrustBundle => ({
+  const bundle = (more: Partial<RootRotation> = {}): RootRotation => ({
     number: 2,
     managerId: MANAGER,
     issuedAt: NOW,
@@ -505,15 +516,24 @@ describe('a bundle of roots', () => {
     roots: [newRootOfMine, root].map(({ certificate }) => certificate),
     ...more,
   })
-  const signed = (more: Partial<TrustBundle> = {}, by = [root, newRootOfMine]) =>
-    signTrustBundle(bundle(more), by)
+  const signed = (more: Partial<RootRotation> = {}, by = [root, newRootOfMine]) =>
+    signRootRotation(bundle(more), by)
   /** One that says what ours never do. */
   async function sealed(more: object): Promise<string> {
-    const said = { ...bundle(), use: 'trust-bundle', issuedAt: iso(NOW), until: iso(DUE), ...more }
-    const { payload, ...signature } = await seal(said, { type: 'sla-trust-bundle+jws', ...credential(root) })
+    const said = {
+      ...bundle(),
+      use: 'trust-bundle',
+      issuedAt: toIsoString(NOW),
+      until: toIsoString(DUE),
+      ...more,
+    }
+    const { payload, ...signature } = await signMessage(said, {
+      type: 'sla-trust-bundle+jws',
+      ...credential(root),
+    })
     return JSON.stringify({ payload, signatures: [signature] })
   }
-  const taken = (): Anchors => ({
+  const taken = (): TrustAnchors => ({
     number: 2,
     roots: [
       { pem: newRootOfMine.certificate, until: null },
@@ -522,13 +542,13 @@ describe('a bundle of roots', () => {
   })
 
   it('is taken where a root that is held has signed it: the newest stays, the others for a while', async () => {
-    const anchors = adoptBundles(held, [await signed()], NOW)
+    const anchors = applyRotations(held, [await signed()], NOW)
     expect(anchors).toEqual(taken())
-    const names = (at: number) => rootsAt(anchors, at).map(({ subject }) => subject.split('\n')[0])
+    const names = (at: number) => getTrustedRoots(anchors, at).map(({ subject }) => subject.split('\n')[0])
     expect(names(DUE - 1)).toEqual(['CN=Second root', 'CN=Root'])
     expect(names(DUE)).toEqual(['CN=Second root'])
-    expect(readRoots(rootsPem(anchors, NOW))).toHaveLength(2)
-    expect(rootsAt(held, NOW + 1e12)).toHaveLength(1)
+    expect(parseRoots(formatTrustedRoots(anchors, NOW))).toHaveLength(2)
+    expect(getTrustedRoots(held, NOW + 1e12)).toHaveLength(1)
   })
 
   it('is taken by its own root too, and in the order of the numbers', async () => {
@@ -538,25 +558,25 @@ describe('a bundle of roots', () => {
       { number: 3, roots: [third, newRootOfMine].map(({ certificate }) => certificate), until: DUE + DAY },
       [newRootOfMine, third],
     )
-    expect(adoptBundles(held, [after, second], NOW)).toMatchObject({ number: 3 })
-    expect(adoptBundles(held, [after], NOW)).toBe(held)
-    const own = anchorsOf(newRootOfMine.certificate)
-    expect(adoptBundles(own, [second], NOW)).toEqual(taken())
-    expect(adoptBundles(own, [await signed({}, [newRootOfMine, root])], NOW)).toEqual(taken())
+    expect(applyRotations(held, [after, second], NOW)).toMatchObject({ number: 3 })
+    expect(applyRotations(held, [after], NOW)).toBe(held)
+    const own = parseTrustAnchors(newRootOfMine.certificate)
+    expect(applyRotations(own, [second], NOW)).toEqual(taken())
+    expect(applyRotations(own, [await signed({}, [newRootOfMine, root])], NOW)).toEqual(taken())
   })
 
   it('that is held already, or an older one, changes nothing', async () => {
-    const anchors = adoptBundles(held, [await signed()], NOW)
-    expect(adoptBundles(anchors, [await signed()], NOW)).toBe(anchors)
-    const fifth = adoptBundles(held, [await signed({ number: 5 })], NOW)
-    expect(adoptBundles(fifth, [await signed({ number: 4 })], NOW)).toBe(fifth)
+    const anchors = applyRotations(held, [await signed()], NOW)
+    expect(applyRotations(anchors, [await signed()], NOW)).toBe(anchors)
+    const fifth = applyRotations(held, [await signed({ number: 5 })], NOW)
+    expect(applyRotations(fifth, [await signed({ number: 4 })], NOW)).toBe(fifth)
   })
 
   it('is not taken by a root whose time has passed', async () => {
-    const anchors = adoptBundles(held, [await signed()], NOW)
+    const anchors = applyRotations(held, [await signed()], NOW)
     const late = await signed({ number: 3 }, [root])
-    expect(adoptBundles(anchors, [late], DUE)).toBe(anchors)
-    expect(adoptBundles(anchors, [late], DUE - 1)).toMatchObject({ number: 3 })
+    expect(applyRotations(anchors, [late], DUE)).toBe(anchors)
+    expect(applyRotations(anchors, [late], DUE - 1)).toMatchObject({ number: 3 })
   })
 
   it.each<[string, () => Promise<string>]>([
@@ -601,51 +621,60 @@ describe('a bundle of roots', () => {
     ],
   ])('%s is not taken, and what comes with it is', async (_, make) => {
     const wrong = await make()
-    expect(adoptBundles(held, [wrong], NOW)).toBe(held)
-    expect(adoptBundles(held, [wrong, await signed()], NOW)).toMatchObject({ number: 2 })
+    expect(applyRotations(held, [wrong], NOW)).toBe(held)
+    expect(applyRotations(held, [wrong, await signed()], NOW)).toMatchObject({ number: 2 })
   })
 
   it('is taken where it is written by the rule, and not among more than fifty', async () => {
-    expect(adoptBundles(held, [await sealed({})], NOW)).toEqual(taken())
+    expect(applyRotations(held, [await sealed({})], NOW)).toEqual(taken())
     const many = Array<string>(49).fill('text')
-    expect(adoptBundles(held, [...many, await signed()], NOW)).toEqual(taken())
-    expect(adoptBundles(held, ['text', ...many, await signed()], NOW)).toBe(held)
+    expect(applyRotations(held, [...many, await signed()], NOW)).toEqual(taken())
+    expect(applyRotations(held, ['text', ...many, await signed()], NOW)).toBe(held)
   })
 
   it('is found by whichever of its signatures is by a root that is held', async () => {
-    expect(adoptBundles(held, [await signed({}, [otherRoot, root])], NOW)).toMatchObject({ number: 2 })
+    expect(applyRotations(held, [await signed({}, [otherRoot, root])], NOW)).toMatchObject({ number: 2 })
     // A header may name a certificate that cannot be read, or none.
     const whole = JSON.parse(await signed()) as { payload: string; signatures: { protected: string }[] }
     const head = (x5c: string[]) =>
       Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'sla-trust-bundle+jws', x5c })).toString('base64url')
     for (const x5c of [[], ['AAAA']]) {
       const signatures = [{ protected: head(x5c), signature: 'AAAA' }, ...whole.signatures]
-      expect(adoptBundles(held, [JSON.stringify({ ...whole, signatures })], NOW)).toMatchObject({ number: 2 })
+      expect(applyRotations(held, [JSON.stringify({ ...whole, signatures })], NOW)).toMatchObject({
+        number: 2,
+      })
     }
   })
 
   it('tells its number and its roots, unchecked', async () => {
     const text = await signed()
-    expect([readNumber(text), readNumber('text'), readNumber('{}')]).toEqual([2, null, null])
-    expect(rootsIn(text).map(({ subject }) => subject.split('\n')[0])).toEqual(['CN=Second root', 'CN=Root'])
-    expect(rootsIn('text')).toEqual([])
+    expect([parseRotationVersion(text), parseRotationVersion('text'), parseRotationVersion('{}')]).toEqual([
+      2,
+      null,
+      null,
+    ])
+    expect(parseRotationRoots(text).map(({ subject }) => subject.split('\n')[0])).toEqual([
+      'CN=Second root',
+      'CN=Root',
+    ])
+    expect(parseRotationRoots('text')).toEqual([])
   })
 
   it('is carried with those before it in one file', async () => {
     const texts = [await signed(), await signed({ number: 3 })]
-    const file = writeTrustBundles(texts)
-    expect(readTrustBundles(file)?.map(readNumber)).toEqual([2, 3])
-    expect(adoptBundles(held, readTrustBundles(file) ?? [], NOW)).toMatchObject({ number: 3 })
+    const file = formatRootRotations(texts)
+    expect(parseRootRotations(file)?.map(parseRotationVersion)).toEqual([2, 3])
+    expect(applyRotations(held, parseRootRotations(file) ?? [], NOW)).toMatchObject({ number: 3 })
     for (const none of ['', 'text', '{}', '{"trustBundles":[]}', '{"trustBundles":[{}]}'])
-      expect(readTrustBundles(none)).toBeNull()
+      expect(parseRootRotations(none)).toBeNull()
   })
 
   it('of a file is installed, or refused with the reason', async () => {
-    const anchors = installBundles(held, [await signed()], NOW)
+    const anchors = installRotations(held, [await signed()], NOW)
     expect(anchors).toEqual(taken())
-    const refusedFor = async (from: Anchors, text: string | Promise<string>) => {
+    const refusedFor = async (from: TrustAnchors, text: string | Promise<string>) => {
       const given = await text
-      return refusal(() => installBundles(from, [given], NOW))
+      return getRefusal(() => installRotations(from, [given], NOW))
     }
     expect(await refusedFor(anchors, signed())).toBe(
       'TRUST_BUNDLE_REFUSED: The file tells of bundle 2, and bundle 2 is installed already.',

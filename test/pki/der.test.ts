@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest'
 import {
   BIT_STRING,
   DerError,
-  element,
-  elementsOf,
-  instantOf,
+  encodeElement,
+  readElements,
+  readInstant,
   INTEGER,
   readElement,
-  readOnly,
+  readSingleElement,
   SEQUENCE,
-  timeElement,
+  encodeTime,
 } from '../../src/pki/der.ts'
 
 const bytes = (...values: number[]) => Buffer.from(values)
@@ -20,7 +20,7 @@ describe('an element of DER', () => {
     'of %i bytes is read as it was written',
     (length) => {
       const content = Buffer.alloc(length, 7)
-      const written = element(SEQUENCE, content.subarray(0, length >> 1), content.subarray(length >> 1))
+      const written = encodeElement(SEQUENCE, content.subarray(0, length >> 1), content.subarray(length >> 1))
       const read = readElement(Buffer.concat([bytes(1, 2), written, bytes(9)]), 2)
       expect([read.tag, read.content.equals(content), read.whole.equals(written)]).toEqual([
         SEQUENCE,
@@ -75,20 +75,19 @@ describe('an element of DER', () => {
   })
 
   it('that is read alone is of its tag, with nothing after it', () => {
-    const one = element(INTEGER, bytes(5))
-    expect(readOnly(one, INTEGER).content).toEqual(bytes(5))
-    expect(() => readOnly(one, BIT_STRING)).toThrow('another element')
-    expect(() => readOnly(Buffer.concat([one, bytes(0)]), INTEGER)).toThrow('another element')
+    const one = encodeElement(INTEGER, bytes(5))
+    expect(readSingleElement(one, INTEGER).content).toEqual(bytes(5))
+    expect(() => readSingleElement(one, BIT_STRING)).toThrow('another element')
+    expect(() => readSingleElement(Buffer.concat([one, bytes(0)]), INTEGER)).toThrow('another element')
   })
 
   it('holds its elements in their order, and nothing but elements', () => {
-    const [first, second] = [element(INTEGER, bytes(1)), element(BIT_STRING, bytes(0, 2))]
-    expect(elementsOf(readElement(element(SEQUENCE, first, second))).map(({ whole }) => whole)).toEqual([
-      first,
-      second,
-    ])
-    expect(elementsOf(readElement(element(SEQUENCE)))).toEqual([])
-    expect(() => elementsOf(readElement(element(SEQUENCE, first, bytes(2))))).toThrow(DerError)
+    const [first, second] = [encodeElement(INTEGER, bytes(1)), encodeElement(BIT_STRING, bytes(0, 2))]
+    expect(
+      readElements(readElement(encodeElement(SEQUENCE, first, second))).map(({ whole }) => whole),
+    ).toEqual([first, second])
+    expect(readElements(readElement(encodeElement(SEQUENCE)))).toEqual([])
+    expect(() => readElements(readElement(encodeElement(SEQUENCE, first, bytes(2))))).toThrow(DerError)
   })
 
   it('of whatever bytes is read, or refused as no DER', () => {
@@ -97,8 +96,8 @@ describe('an element of DER', () => {
         try {
           const { whole, content } = readElement(Buffer.from(some), offset)
           return whole.length > content.length
-        } catch (thrown) {
-          return thrown instanceof DerError
+        } catch (error) {
+          return error instanceof DerError
         }
       }),
     )
@@ -106,7 +105,7 @@ describe('an element of DER', () => {
 })
 
 describe('a time of a certificate', () => {
-  const time = (tag: number, text: string) => readElement(element(tag, Buffer.from(text)))
+  const time = (tag: number, text: string) => readElement(encodeElement(tag, Buffer.from(text)))
   it.each([
     [0x17, '270102030405Z', '2027-01-02T03:04:05.000Z'],
     [0x17, '491231235959Z', '2049-12-31T23:59:59.000Z'],
@@ -114,7 +113,7 @@ describe('a time of a certificate', () => {
     [0x17, '991231235959Z', '1999-12-31T23:59:59.000Z'],
     [0x18, '20500101000000Z', '2050-01-01T00:00:00.000Z'],
   ])('%i %s is %s', (tag, text, instant) => {
-    expect(new Date(instantOf(time(tag, text))).toISOString()).toBe(instant)
+    expect(new Date(readInstant(time(tag, text))).toISOString()).toBe(instant)
   })
 
   it.each([
@@ -128,12 +127,12 @@ describe('a time of a certificate', () => {
     [0x17, 'x270102030405Z'],
     [0x18, '20270102030405.5Z'],
   ])('%i %s is refused', (tag, text) => {
-    expect(() => instantOf(time(tag, text))).toThrow('no time')
+    expect(() => readInstant(time(tag, text))).toThrow('no time')
   })
 
   it('is written with two digits of the year until 2049, four after, in whole seconds', () => {
     const written = (text: string) => {
-      const { tag, content } = readElement(timeElement(Date.parse(text)))
+      const { tag, content } = readElement(encodeTime(Date.parse(text)))
       return [tag, content.toString()]
     }
     expect(written('2027-01-02T03:04:05.678Z')).toEqual([0x17, '270102030405Z'])
@@ -145,7 +144,7 @@ describe('a time of a certificate', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: Date.UTC(1950, 0, 1) / 1000, max: Date.UTC(2200, 0, 1) / 1000 }),
-        (seconds) => instantOf(readElement(timeElement(seconds * 1000))) === seconds * 1000,
+        (seconds) => readInstant(readElement(encodeTime(seconds * 1000))) === seconds * 1000,
       ),
     )
   })

@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { X509Certificate } from 'node:crypto'
 import { DAY } from '../../src/core/time.ts'
 import { createRoot } from '../../src/pki/certificate-generation.ts'
-import { certificateFingerprint, keyFingerprint, sameFingerprint } from '../../src/pki/fingerprint.ts'
+import {
+  formatCertificateFingerprint,
+  formatKeyFingerprint,
+  fingerprintsEqual,
+} from '../../src/pki/fingerprint.ts'
 
 const PAIRS = /^(?:[0-9A-F]{2}:){31}[0-9A-F]{2}$/
 
@@ -11,16 +15,16 @@ describe('a fingerprint', () => {
     const { certificate } = await createRoot({
       ...{ name: 'Root', account: 'acme.example', authorityId: '3f0c', notBefore: 0, notAfter: DAY },
     })
-    expect(certificateFingerprint(certificate)).toMatch(PAIRS)
-    expect(certificateFingerprint(certificate)).toBe(new X509Certificate(certificate).fingerprint256)
+    expect(formatCertificateFingerprint(certificate)).toMatch(PAIRS)
+    expect(formatCertificateFingerprint(certificate)).toBe(new X509Certificate(certificate).fingerprint256)
   })
 
   it('of a key is the SHA-256 of its SPKI, in pairs', () => {
     // Of no bytes at all, known from FIPS 180-4's examples.
-    expect(keyFingerprint('')).toBe(
+    expect(formatKeyFingerprint('')).toBe(
       'E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55',
     )
-    expect(keyFingerprint('_-8')).not.toBe(keyFingerprint(''))
+    expect(formatKeyFingerprint('_-8')).not.toBe(formatKeyFingerprint(''))
   })
 
   it.each([
@@ -29,7 +33,7 @@ describe('a fingerprint', () => {
     ['SHA256:AB:CD', 'ABCD'],
     ['sha256AB CD', 'AB\tCD\n'],
   ])('%s and %s are the same', (a, b) => {
-    expect([sameFingerprint(a, b), sameFingerprint(b, a)]).toEqual([true, true])
+    expect([fingerprintsEqual(a, b), fingerprintsEqual(b, a)]).toEqual([true, true])
   })
 
   it.each([
@@ -38,6 +42,6 @@ describe('a fingerprint', () => {
     ['AB:CD', ''],
     ['AB:CDsha256:', 'AB:CD'],
   ])('%s and %s are not', (a, b) => {
-    expect([sameFingerprint(a, b), sameFingerprint(b, a)]).toEqual([false, false])
+    expect([fingerprintsEqual(a, b), fingerprintsEqual(b, a)]).toEqual([false, false])
   })
 })

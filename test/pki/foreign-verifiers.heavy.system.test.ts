@@ -13,12 +13,12 @@ import { DAY } from '../../src/core/time.ts'
 import { parseCertificateUris } from '../../src/pki/certificate-names.ts'
 import { generateKey, issueCertificate } from '../../src/pki/certificate-generation.ts'
 import { readNameConstraints } from '../../src/pki/name-constraints.ts'
-import type { Role } from '../../src/pki/roles.ts'
-import { carry } from '../support/satellite.ts'
+import type { CertificateRole } from '../../src/pki/roles.ts'
+import { exchangeByFile } from '../support/satellite.ts'
 import { openStored } from '../support/stored.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(4)
+const { describe, it } = createSampledTests(4)
 
 /** What is verified, by whom: OpenSSL, GnuTLS, Go, Java and Python (Debian: openssl, gnutls-bin, golang-go, default-jre-headless, python3-cryptography). */
 const foreign = new URL('../foreign/', import.meta.url).pathname
@@ -34,7 +34,7 @@ interface Chain {
   readonly root: string
   /** A name that a TLS certificate is for; null for others. */
   readonly host: string | null
-  readonly role: Role
+  readonly role: CertificateRole
 }
 /** A server, by one of its names. */
 interface Address {
@@ -56,7 +56,7 @@ const chains: Chain[] = []
 const addresses: Address[] = []
 let forged: Chain[]
 let attacker: Server
-let attackerOfNobody: Server
+let attackerOfUnknownHost: Server
 
 const file = (name: string, text: string): string => {
   const path = join(directory, name.replaceAll(/[^\w.-]/g, '-'))
@@ -205,13 +205,19 @@ async function addChains(of: string, dataDir: string, anchor: string): Promise<v
     return JSON.parse(String(row?.value ?? 'null')) as Record<string, unknown> | null
   }
   const identity = await setting('authority')
-  const cas = [String(identity?.subCa), ...(identity?.furtherCas as string[])]
+  const cas = [String(identity?.issuingCa), ...(identity?.crossSignedCas as string[])]
   const bySameRoot = cas.filter((pem) =>
     new X509Certificate(pem).checkIssued(new X509Certificate(pemOf(anchor))),
   )
   expect(bySameRoot).toHaveLength(1)
   const issuers = bySameRoot.map((pem) => file(`${of} ca.pem`, pem))
-  const add = (name: string, role: Role, pem: string, by = issuers, host: string | null = null) => {
+  const add = (
+    name: string,
+    role: CertificateRole,
+    pem: string,
+    by = issuers,
+    host: string | null = null,
+  ) => {
     const leaf = file(`${of} ${name}.pem`, pem)
     chains.push({ name: `${of}: ${name}`, leaf, issuers: by, root: anchor, host, role })
   }
@@ -303,7 +309,7 @@ beforeAll(async () => {
     satellite: { name: 'branch', trust: manager.trustAnchor() },
   })
   satellite = await Authority.open({ dataDir: satelliteDir })
-  await carry(manager, satellite)
+  await exchangeByFile(manager, satellite)
   const names = [SATELLITE, '192.0.2.7', '2001:db8::7', 'outside.example']
   const satelliteUrl = await satellite.listen({ host: '127.0.0.1', port: 0, names })
   root = file('root.pem', manager.trustAnchor())
@@ -360,11 +366,11 @@ beforeAll(async () => {
     satellite.security.identity.id,
   )
   forged.push(...unbound.map(({ chain }) => chain))
-  attackerOfNobody = await serveForged(unbound[0])
+  attackerOfUnknownHost = await serveForged(unbound[0])
 
   // The root is replaced: each issuing CA has a certificate by both.
   await manager.security.trust.rotateRoot({ overlapDays: 60 })
-  await carry(manager, satellite)
+  await exchangeByFile(manager, satellite)
   const [next = '', old = ''] = certificatesIn(manager.trustAnchor())
   expect(old.trim()).toBe(pemOf(root).trim())
   newRoot = file('new root.pem', next)
@@ -394,7 +400,7 @@ afterAll(async () => {
   await manager.close()
   await satellite.close()
   attacker.close()
-  attackerOfNobody.close()
+  attackerOfUnknownHost.close()
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -483,7 +489,9 @@ describe('whoever has the keys of a satellite', () => {
       host: MANAGER,
       root,
     })
-    expect(await verifiers[name].connect([at(attacker, 'forged'), at(attackerOfNobody, 'unbound')])).toEqual({
+    expect(
+      await verifiers[name].connect([at(attacker, 'forged'), at(attackerOfUnknownHost, 'unbound')]),
+    ).toEqual({
       forged: expect.stringMatching(/^error/) as string,
       // Without the constraints it could: this is what they are against.
       unbound: expect.stringMatching(/^ok/) as string,
@@ -504,6 +512,6 @@ describe('whoever has the keys of a satellite', () => {
       })
     // Older versions of Node have no word for it.
     expect(await refusal(attacker)).toMatch(/^(?:PERMITTED_SUBTREE_VIOLATION|UNSPECIFIED)$/)
-    expect(await refusal(attackerOfNobody)).toBe('connected')
+    expect(await refusal(attackerOfUnknownHost)).toBe('connected')
   })
 })

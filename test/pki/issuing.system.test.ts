@@ -13,7 +13,7 @@ import {
   type Issuer,
   issueCertificate,
 } from '../../src/pki/certificate-generation.ts'
-import { readRequest } from '../../src/pki/certificate-request.ts'
+import { parseCsr } from '../../src/pki/certificate-request.ts'
 import { InstanceCertificateIssuer } from '../../src/pki/instance-certificate-issuer.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
@@ -115,7 +115,7 @@ describe('a certificate request made by OpenSSL', () => {
     const theirs = new x509.Pkcs10CertificateRequest(pem)
     expect(await theirs.verify()).toBe(true)
     expect(theirs.subject).toMatch(/^CN=box\b/)
-    expect(readRequest(pem)?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
+    expect(parseCsr(pem)?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
   })
 
   test('for another kind of key is refused', () => {
@@ -125,6 +125,6 @@ describe('a certificate request made by OpenSSL', () => {
       requestFor('-algorithm', 'RSA'),
       requestFor('-algorithm', 'ED25519'),
     ])
-      expect(readRequest(pem)).toBeNull()
+      expect(parseCsr(pem)).toBeNull()
   })
 })

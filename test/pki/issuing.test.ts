@@ -5,16 +5,16 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { DAY } from '../../src/core/time.ts'
 import {
-  createRequest,
+  createCsr,
   createRoot,
   generateKey,
   type Issuer,
   issueCertificate,
 } from '../../src/pki/certificate-generation.ts'
-import { readRequest } from '../../src/pki/certificate-request.ts'
-import { elementsOf, readElement, readOnly, SEQUENCE } from '../../src/pki/der.ts'
-import { thumbprint as thumbprintOf } from '../../src/pki/chain-validation.ts'
-import { readLeafFacts } from '../../src/pki/leaf-certificate.ts'
+import { parseCsr } from '../../src/pki/certificate-request.ts'
+import { readElements, readElement, readSingleElement, SEQUENCE } from '../../src/pki/der.ts'
+import { computeThumbprint as thumbprintOf } from '../../src/pki/chain-validation.ts'
+import { parseLeafCertificate } from '../../src/pki/leaf-certificate.ts'
 import type { P256Key } from '../../src/pki/p256-key.ts'
 import { InstanceCertificateIssuer } from '../../src/pki/instance-certificate-issuer.ts'
 import { readCertificateNames } from '../../src/pki/certificate-names.ts'
@@ -62,13 +62,13 @@ describe('an identity certificate made from a template', () => {
         await issueCertificate(issuer, key.key, { ...facts, ...identity, role: 'instance' }),
       )
       const parts = ({ raw }: X509Certificate) => {
-        const [tbs, algorithm] = elementsOf(readOnly(raw, SEQUENCE))
-        const fields = tbs ? elementsOf(tbs).map(({ whole }) => whole.toString('hex')) : []
+        const [tbs, algorithm] = readElements(readSingleElement(raw, SEQUENCE))
+        const fields = tbs ? readElements(tbs).map(({ whole }) => whole.toString('hex')) : []
         return [algorithm?.whole.toString('hex'), ...fields.slice(0, 1), ...fields.slice(2)]
       }
       expect(parts(ours)).toEqual(parts(theirs))
-      expect(readLeafFacts(ours.toString())?.notAfter).toBe(Date.parse(ours.validTo))
-      expect(readLeafFacts(ours.toString())?.key.equals(key.key)).toBe(true)
+      expect(parseLeafCertificate(ours.toString())?.notAfter).toBe(Date.parse(ours.validTo))
+      expect(parseLeafCertificate(ours.toString())?.key.equals(key.key)).toBe(true)
       expect(ours.serialNumber).toMatch(/^[4-7][0-9A-F]{31}$/)
       expect(ours.serialNumber).not.toBe(theirs.serialNumber)
       expect(pem).toBe(ours.toString())
@@ -78,7 +78,7 @@ describe('an identity certificate made from a template', () => {
   test('has the thumbprint and the signature that the certificate library reads', async () => {
     const { pem, thumbprint } = identities.issue(newKey(), { ...facts, name: 'box' })
     expect(thumbprint).toBe(thumbprintOf(new X509Certificate(pem)))
-    expect(readLeafFacts(pem)).toMatchObject({ thumbprint, notAfter: facts.notAfter })
+    expect(parseLeafCertificate(pem)).toMatchObject({ thumbprint, notAfter: facts.notAfter })
     const certificate = new x509.X509Certificate(pem)
     const signedBy = new x509.X509Certificate(issuer.certificate)
     expect(await certificate.verify({ publicKey: signedBy, date: new Date(NOW + 1000) })).toBe(true)
@@ -179,27 +179,27 @@ describe('a certificate says what it is for', () => {
 
 describe('a request for a certificate', () => {
   test('of P-256 is read as the certificate library reads it', async () => {
-    const pem = await createRequest(await generateKey(), 'box')
+    const pem = await createCsr(await generateKey(), 'box')
     const theirs = new x509.Pkcs10CertificateRequest(pem)
     expect(await theirs.verify()).toBe(true)
-    expect(readRequest(pem)?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
+    expect(parseCsr(pem)?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
   })
 
   test('with any bit changed, cut short or with more behind it is none', async () => {
-    const pem = await createRequest(await generateKey(), 'box')
+    const pem = await createCsr(await generateKey(), 'box')
     const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
     const wrap = (bytes: Buffer) =>
       `-----BEGIN CERTIFICATE REQUEST-----\n${bytes.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
-    expect(readRequest(wrap(der))).not.toBeNull()
+    expect(parseCsr(wrap(der))).not.toBeNull()
     for (let bit = 0; bit < der.length * 8; bit++) {
       const changed = Buffer.from(der)
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-      expect(readRequest(wrap(changed)), `bit ${bit}`).toBeNull()
+      expect(parseCsr(wrap(changed)), `bit ${bit}`).toBeNull()
     }
     for (let length = 0; length < der.length; length++)
-      expect(readRequest(wrap(der.subarray(0, length)))).toBeNull()
-    expect(readRequest(wrap(Buffer.concat([der, Buffer.of(0)])))).toBeNull()
-    expect(readRequest(pem.replace('REQUEST', 'NOTHING'))).toBeNull()
+      expect(parseCsr(wrap(der.subarray(0, length)))).toBeNull()
+    expect(parseCsr(wrap(Buffer.concat([der, Buffer.of(0)])))).toBeNull()
+    expect(parseCsr(pem.replace('REQUEST', 'NOTHING'))).toBeNull()
   })
 
   test('of anything at all is none, and no accident', () => {
@@ -207,7 +207,7 @@ describe('a request for a certificate', () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const base64 = Buffer.from(bytes).toString('base64')
         expect(
-          readRequest(`-----BEGIN CERTIFICATE REQUEST-----\n${base64}\n-----END CERTIFICATE REQUEST-----`),
+          parseCsr(`-----BEGIN CERTIFICATE REQUEST-----\n${base64}\n-----END CERTIFICATE REQUEST-----`),
         ).toBeNull()
       }),
       { numRuns: 2000 },

@@ -2,16 +2,16 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { DAY } from '../../src/core/time.ts'
 import { createRoot } from '../../src/pki/certificate-generation.ts'
-import { element, INTEGER, SEQUENCE, timeElement } from '../../src/pki/der.ts'
-import { readLeafFacts } from '../../src/pki/leaf-certificate.ts'
-import { readRequest } from '../../src/pki/certificate-request.ts'
+import { encodeElement, INTEGER, SEQUENCE, encodeTime } from '../../src/pki/der.ts'
+import { parseLeafCertificate } from '../../src/pki/leaf-certificate.ts'
+import { parseCsr } from '../../src/pki/certificate-request.ts'
 import { importP256Key } from '../../src/pki/p256-key.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const spki = publicKey.export({ type: 'spki', format: 'der' })
 const pemOf = (kind: string, der: Buffer) =>
   `-----BEGIN ${kind}-----\n${der.toString('base64')}\n-----END ${kind}-----\n`
-const empty = element(SEQUENCE)
+const empty = encodeElement(SEQUENCE)
 
 describe('a key of P-256', () => {
   it('is read from its one encoding', () => {
@@ -38,12 +38,13 @@ describe('a key of P-256', () => {
 })
 
 describe('the facts of a certificate', () => {
-  const validity = element(SEQUENCE, timeElement(0), timeElement(DAY))
-  const made = (...fields: Buffer[]) => pemOf('CERTIFICATE', element(SEQUENCE, element(SEQUENCE, ...fields)))
+  const validity = encodeElement(SEQUENCE, encodeTime(0), encodeTime(DAY))
+  const made = (...fields: Buffer[]) =>
+    pemOf('CERTIFICATE', encodeElement(SEQUENCE, encodeElement(SEQUENCE, ...fields)))
   const fields = (dates: Buffer, key: Buffer) => [empty, empty, empty, empty, dates, empty, key]
 
   it('are its key and its end, whatever else it says', () => {
-    expect(readLeafFacts(made(...fields(validity, spki)))).toMatchObject({ spki, notAfter: DAY })
+    expect(parseLeafCertificate(made(...fields(validity, spki)))).toMatchObject({ spki, notAfter: DAY })
   })
 
   it.each<[string, string]>([
@@ -52,30 +53,30 @@ describe('the facts of a certificate', () => {
     ['an empty one', pemOf('CERTIFICATE', empty)],
     ['one of no fields', made()],
     ['one without dates', made(...fields(empty, spki))],
-    ['one that never ends', made(...fields(element(SEQUENCE, timeElement(0)), spki))],
+    ['one that never ends', made(...fields(encodeElement(SEQUENCE, encodeTime(0)), spki))],
     ['one without a key', made(empty, empty, empty, empty, validity, empty)],
     ['one of another kind of key', made(...fields(validity, empty))],
   ])('of %s are none', (_, pem) => {
-    expect(readLeafFacts(pem)).toBeNull()
+    expect(parseLeafCertificate(pem)).toBeNull()
   })
 
   it('of a root are read as well', async () => {
     const root = { name: 'Root', account: 'acme.example', authorityId: '3f0c', notBefore: 0, notAfter: DAY }
-    expect(readLeafFacts((await createRoot(root)).certificate)?.notAfter).toBe(DAY)
+    expect(parseLeafCertificate((await createRoot(root)).certificate)?.notAfter).toBe(DAY)
   })
 })
 
 describe('a request for a certificate', () => {
   const ALGORITHM = Buffer.from('300a06082a8648ce3d040302', 'hex')
-  const signature = element(3, Buffer.of(0), Buffer.alloc(70))
-  const version = element(INTEGER, Buffer.of(0))
-  const request = (...parts: Buffer[]) => pemOf('CERTIFICATE REQUEST', element(SEQUENCE, ...parts))
+  const signature = encodeElement(3, Buffer.of(0), Buffer.alloc(70))
+  const version = encodeElement(INTEGER, Buffer.of(0))
+  const request = (...parts: Buffer[]) => pemOf('CERTIFICATE REQUEST', encodeElement(SEQUENCE, ...parts))
 
   /** A request whose signature is right. */
   function signed(versionOf: Buffer): Buffer {
-    const info = element(SEQUENCE, versionOf, empty, spki)
-    const made = element(3, Buffer.of(0), sign('sha256', info, privateKey))
-    return element(SEQUENCE, info, ALGORITHM, made)
+    const info = encodeElement(SEQUENCE, versionOf, empty, spki)
+    const made = encodeElement(3, Buffer.of(0), sign('sha256', info, privateKey))
+    return encodeElement(SEQUENCE, info, ALGORITHM, made)
   }
 
   it('is one where its signature is right, with blanks around it, and in its one spelling', () => {
@@ -83,30 +84,33 @@ describe('a request for a certificate', () => {
     let der = signed(version)
     while (der.length % 3 !== 2) der = signed(version)
     const pem = pemOf('CERTIFICATE REQUEST', der)
-    for (const text of [pem, `\n ${pem}\n \n`]) expect(readRequest(text)?.spki).toEqual(spki)
-    for (const text of [`x${pem}`, `${pem}x`, `x ${pem}`]) expect(readRequest(text)).toBeNull()
+    for (const text of [pem, `\n ${pem}\n \n`]) expect(parseCsr(text)?.spki).toEqual(spki)
+    for (const text of [`x${pem}`, `${pem}x`, `x ${pem}`]) expect(parseCsr(text)).toBeNull()
     const other = pem.replace(
       /(.)=\n/,
       (_, last: string) => `${String.fromCharCode(last.charCodeAt(0) + 1)}=\n`,
     )
     expect(other).not.toBe(pem)
-    expect(readRequest(other)).toBeNull()
-    expect(readRequest(pemOf('CERTIFICATE REQUEST', signed(empty)))).toBeNull()
+    expect(parseCsr(other)).toBeNull()
+    expect(parseCsr(pemOf('CERTIFICATE REQUEST', signed(empty)))).toBeNull()
   })
 
   it.each<[string, string]>([
     ['nothing', request()],
-    ['a body alone', request(element(SEQUENCE, version, empty, spki))],
-    ['no signature', request(element(SEQUENCE, version, empty, spki), ALGORITHM)],
-    ['no algorithm', request(element(SEQUENCE, version, empty, spki), signature)],
+    ['a body alone', request(encodeElement(SEQUENCE, version, empty, spki))],
+    ['no signature', request(encodeElement(SEQUENCE, version, empty, spki), ALGORITHM)],
+    ['no algorithm', request(encodeElement(SEQUENCE, version, empty, spki), signature)],
     ['an empty body', request(empty, ALGORITHM, signature)],
-    ['a body without a key', request(element(SEQUENCE, version, empty), ALGORITHM, signature)],
-    ['a body without a version', request(element(SEQUENCE, empty, empty, spki), ALGORITHM, signature)],
-    ['a signature of no bytes', request(element(SEQUENCE, version, empty, spki), ALGORITHM, element(3))],
-    ['a wrong signature', request(element(SEQUENCE, version, empty, spki), ALGORITHM, signature)],
+    ['a body without a key', request(encodeElement(SEQUENCE, version, empty), ALGORITHM, signature)],
+    ['a body without a version', request(encodeElement(SEQUENCE, empty, empty, spki), ALGORITHM, signature)],
+    [
+      'a signature of no bytes',
+      request(encodeElement(SEQUENCE, version, empty, spki), ALGORITHM, encodeElement(3)),
+    ],
+    ['a wrong signature', request(encodeElement(SEQUENCE, version, empty, spki), ALGORITHM, signature)],
     ['what is no text', ''],
     ['what is not base64', '-----BEGIN CERTIFICATE REQUEST-----\nA=AA\n-----END CERTIFICATE REQUEST-----'],
   ])('of %s is none', (_, pem) => {
-    expect(readRequest(pem)).toBeNull()
+    expect(parseCsr(pem)).toBeNull()
   })
 })

@@ -17,26 +17,36 @@ import { gunzipSync } from 'node:zlib'
 import { Decrypter, Encrypter } from 'age-encryption'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LicensingError } from '../../src/core/errors.ts'
-import { GUESS_LIMITS } from '../../src/http/login-attempt-limits.ts'
-import { agreedKey, agreementKey, newSeed, publicBytes } from '../../src/pki/key-agreement.ts'
-import { beginGuess, MemoryGuesses } from '../../src/http/login-rate-limiter.ts'
-import { checkPassword, hashPassword, oneTimePassword, requireStrong } from '../../src/http/passwords.ts'
+import { LOGIN_ATTEMPT_LIMITS } from '../../src/http/login-attempt-limits.ts'
+import {
+  deriveSharedKey,
+  deriveKeyPair,
+  generateSeed,
+  exportRawPublicKey,
+} from '../../src/pki/key-agreement.ts'
+import { consumeAttempt, MemoryLoginAttempts } from '../../src/http/login-rate-limiter.ts'
+import {
+  verifyPassword,
+  hashPassword,
+  generateOneTimePassword,
+  assertStrongPassword,
+} from '../../src/http/passwords.ts'
 import {
   checkPrivateDirectory,
   ensurePrivateDirectory,
   ensurePrivateFile,
   fileExists,
-  makeDirectory,
-  SecretFiles,
-  storeFailure,
+  createDirectory,
+  SecretFileStore,
+  toStoreError,
 } from '../../src/storage/private-files.ts'
 import { decryptText, EncryptedLines, encryptLines, encryptText } from '../../src/storage/age-files.ts'
 import { AGE_WORK_FACTOR } from '../../src/storage/age-work-factor.ts'
-import { newSecretKey, openSecret, sealSecret } from '../../src/storage/encrypted-secret.ts'
+import { generateSecretKey, decryptSecret, encryptSecret } from '../../src/storage/encrypted-secret.ts'
 import { Database, isBusy, openDatabase } from '../../src/storage/sqlite.ts'
-import { checkWebhookSecret, newWebhookSecret } from '../../src/pki/webhook-signature.ts'
+import { checkWebhookSecret, generateWebhookSecret } from '../../src/pki/webhook-signature.ts'
 import { AGE_WORK_FACTOR as TEST_WORK_FACTOR } from '../support/age-work-factor.ts'
-import { refusal } from '../support/refusal.ts'
+import { getRefusal } from '../support/refusal.ts'
 
 vi.mock('../support/password-cost.ts', () => import('../../src/http/password-cost.ts'))
 
@@ -76,16 +86,16 @@ describe('a failure of the disk', () => {
     ['NOT_EACCES', 'INTERNAL: Writing it failed (NOT_EACCES).'],
     ['NOT_SQLITE_CORRUPT', 'INTERNAL: Writing it failed (NOT_SQLITE_CORRUPT).'],
     ['', 'INTERNAL: Writing it failed (it failed).'],
-  ])('%s is told as one of ours', (code, told) => {
-    const { code: ours, message } = storeFailure(failing(code), 'writing it')
-    expect(`${ours}: ${message}`).toBe(told)
+  ])('%s is told as one of ours', (code, expectedCode) => {
+    const { code: ours, message } = toStoreError(failing(code), 'writing it')
+    expect(`${ours}: ${message}`).toBe(expectedCode)
   })
 
   it('is told as it is where it is one of ours, and as unknown where nobody knows', () => {
     const ours = new LicensingError('STORE_FULL', 'full')
-    expect(storeFailure(ours, 'writing it')).toBe(ours)
-    for (const thrown of [null, 'text', undefined, 5])
-      expect(storeFailure(thrown, 'writing it').message).toBe('Writing it failed (unknown).')
+    expect(toStoreError(ours, 'writing it')).toBe(ours)
+    for (const error of [null, 'text', undefined, 5])
+      expect(toStoreError(error, 'writing it').message).toBe('Writing it failed (unknown).')
   })
 })
 
@@ -100,7 +110,7 @@ describe('a directory of secrets', () => {
     mkdirSync(inside('open'))
     for (const mode of [0o701, 0o702, 0o704, 0o710, 0o720, 0o740]) {
       chmodSync(inside('open'), mode)
-      expect(refusal(() => ensurePrivateDirectory(inside('open')))).toBe(
+      expect(getRefusal(() => ensurePrivateDirectory(inside('open')))).toBe(
         `DATA_DIR_UNSAFE: ${inside('open')} is open to other users (mode ${mode.toString(8)}).`,
       )
     }
@@ -109,8 +119,8 @@ describe('a directory of secrets', () => {
     writeFileSync(inside('file'), '')
     symlinkSync(inside('open'), inside('link'))
     for (const name of ['file', 'link'])
-      expect(refusal(() => ensurePrivateDirectory(inside(name)))).toContain('is not a directory')
-    expect(refusal(() => ensurePrivateDirectory(inside('file/below')))).toBe(
+      expect(getRefusal(() => ensurePrivateDirectory(inside(name)))).toContain('is not a directory')
+    expect(getRefusal(() => ensurePrivateDirectory(inside('file/below')))).toBe(
       `DATA_DIR_UNSAFE: ${inside('file/below')} is not a directory.`,
     )
   })
@@ -119,7 +129,7 @@ describe('a directory of secrets', () => {
     const owner = process.getuid
     process.getuid = () => 12_345
     try {
-      expect(refusal(() => checkPrivateDirectory(directory))).toBe(
+      expect(getRefusal(() => checkPrivateDirectory(directory))).toBe(
         `DATA_DIR_UNSAFE: ${directory} belongs to another user.`,
       )
     } finally {
@@ -134,7 +144,7 @@ describe('a directory of secrets', () => {
       false,
       false,
     ])
-    expect(refusal(() => fileExists('x'.repeat(5000)))).toContain('Looking for')
+    expect(getRefusal(() => fileExists('x'.repeat(5000)))).toContain('Looking for')
   })
 
   it('a file is for its owner alone, also where it was open before, and keeps what is in it', () => {
@@ -146,27 +156,27 @@ describe('a directory of secrets', () => {
   })
 
   it('that cannot be made there says so', () => {
-    expect(refusal(() => ensurePrivateDirectory('/proc/none/here'))).toMatch(
+    expect(getRefusal(() => ensurePrivateDirectory('/proc/none/here'))).toMatch(
       /^STORE_UNWRITABLE: Making the directory \/proc\/none\/here failed/,
     )
   })
 
   it('is made where it is named from here, and found where it is', () => {
     const named = relative('.', inside('a/b'))
-    makeDirectory(named)
-    makeDirectory(named)
+    createDirectory(named)
+    createDirectory(named)
     expect(modeOf(inside('a/b'))).toBe('700')
     writeFileSync(inside('file'), '')
     expect(() => {
-      makeDirectory(inside('file'))
+      createDirectory(inside('file'))
     }).toThrow('EEXIST')
     expect(() => {
-      makeDirectory('/proc/none/here')
+      createDirectory('/proc/none/here')
     }).toThrow('ENOENT')
   })
 
   it('leaves nothing open', () => {
-    const files = new SecretFiles(inside('secrets'))
+    const files = new SecretFileStore(inside('secrets'))
     const before = readdirSync('/proc/self/fd').length
     for (let i = 0; i < 20; i++) {
       files.put('key', 'text')
@@ -176,13 +186,13 @@ describe('a directory of secrets', () => {
   })
 
   it('that is gone says so', () => {
-    const files = new SecretFiles(inside('secrets'))
+    const files = new SecretFileStore(inside('secrets'))
     rmSync(inside('secrets'), { recursive: true })
-    expect(refusal(() => files.put('key', 'text'))).toContain('Writing a secret failed')
+    expect(getRefusal(() => files.put('key', 'text'))).toContain('Writing a secret failed')
   })
 
   it('keeps a secret as a file of its own, whole or not at all', () => {
-    const files = new SecretFiles(inside('secrets'))
+    const files = new SecretFileStore(inside('secrets'))
     expect(files.has('key')).toBe(false)
     files.put('key', 'first')
     files.put('key', 'second')
@@ -193,17 +203,17 @@ describe('a directory of secrets', () => {
     ])
     expect(readdirSync(inside('secrets'))).toEqual(['key'])
     mkdirSync(inside('secrets/taken'))
-    expect(refusal(() => files.put('taken', 'text'))).toContain('riting a secret failed')
+    expect(getRefusal(() => files.put('taken', 'text'))).toContain('riting a secret failed')
     expect(readdirSync(inside('secrets')).sort()).toEqual(['key', 'taken'])
-    expect(refusal(() => files.get('none'))).toBe(
+    expect(getRefusal(() => files.get('none'))).toBe(
       'STORE_UNREADABLE: The secret none is missing from the data directory.',
     )
   })
 
   it('forgets what nothing refers to', () => {
-    const files = new SecretFiles(inside('secrets'))
+    const files = new SecretFileStore(inside('secrets'))
     for (const name of ['a', 'b', 'c.new']) files.put(name, name)
-    files.keepOnly(new Set(['b']))
+    files.deleteExcept(new Set(['b']))
     expect(readdirSync(inside('secrets'))).toEqual(['b'])
     expect(existsSync(inside('secrets/b'))).toBe(true)
   })
@@ -329,14 +339,14 @@ describe('a file of the age format', () => {
 
 describe('a secret of a database', () => {
   it('is read by its key alone', () => {
-    const key = newSecretKey()
-    const stored = sealSecret('Geheimnis ä', key)
-    expect(openSecret(stored, key)).toBe('Geheimnis ä')
-    expect(sealSecret('Geheimnis ä', key)).not.toBe(stored)
-    expect(() => openSecret(stored, newSecretKey())).toThrow()
+    const key = generateSecretKey()
+    const stored = encryptSecret('Geheimnis ä', key)
+    expect(decryptSecret(stored, key)).toBe('Geheimnis ä')
+    expect(encryptSecret('Geheimnis ä', key)).not.toBe(stored)
+    expect(() => decryptSecret(stored, generateSecretKey())).toThrow()
     const bytes = Buffer.from(stored, 'base64url')
     for (const at of [0, 12, 28]) {
-      expect(() => openSecret(flipped(bytes, at).toString('base64url'), key)).toThrow()
+      expect(() => decryptSecret(flipped(bytes, at).toString('base64url'), key)).toThrow()
     }
   })
 })
@@ -346,10 +356,10 @@ describe('passwords', () => {
     const hash = await hashPassword('correct horse ä')
     expect(hash).toMatch(/^scrypt\$32768\$8\$3\$[\w-]{22}\$[\w-]{43}$/)
     expect(await hashPassword('correct horse ä')).not.toBe(hash)
-    expect(await checkPassword('correct horse a\u0308', hash)).toBe(true)
-    expect(await checkPassword('correct horse', hash)).toBe(false)
+    expect(await verifyPassword('correct horse a\u0308', hash)).toBe(true)
+    expect(await verifyPassword('correct horse', hash)).toBe(false)
     for (const none of [null, '', 'scrypt$32768$8$3', 'scrypt$32768$8$3$AAAA', hash.slice(0, -3)])
-      expect(await checkPassword('correct horse ä', none), String(none)).toBe(false)
+      expect(await verifyPassword('correct horse ä', none), String(none)).toBe(false)
   })
 
   it.each([
@@ -368,7 +378,7 @@ describe('passwords', () => {
     ['bcdefghijklmnx', null],
     ['ends with tooo', null],
   ])('%s: %s', (password, why) => {
-    expect(refusal(() => requireStrong(password, 'alice'))).toBe(
+    expect(getRefusal(() => assertStrongPassword(password, 'alice'))).toBe(
       why === null ? 'not refused' : `PASSWORD_WEAK: The password cannot be used: ${why}.`,
     )
   })
@@ -379,46 +389,48 @@ describe('passwords', () => {
       const key = scryptSync(password, salt, 32, { N, r, p, maxmem: 2 ** 28 })
       return `$${salt.toString('base64url')}$${key.toString('base64url')}`
     }
-    expect(await checkPassword(password, `scrypt$32768$8$3${made(32_768, 8, 3)}`)).toBe(true)
-    expect(await checkPassword(password, `scrypt$1024$4$1${made(1024, 4, 1)}`)).toBe(true)
-    expect(await checkPassword(password, `scrypt$32768$8$3${made(16_384, 8, 1)}`)).toBe(false)
+    expect(await verifyPassword(password, `scrypt$32768$8$3${made(32_768, 8, 3)}`)).toBe(true)
+    expect(await verifyPassword(password, `scrypt$1024$4$1${made(1024, 4, 1)}`)).toBe(true)
+    expect(await verifyPassword(password, `scrypt$32768$8$3${made(16_384, 8, 1)}`)).toBe(false)
   })
 
   it('may hold a name that is hardly one', () => {
-    expect(refusal(() => requireStrong('something with bob in it', 'bob'))).toBe('not refused')
-    expect(refusal(() => requireStrong('something with bobo in it', 'BoBo'))).toContain('name of the user')
+    expect(getRefusal(() => assertStrongPassword('something with bob in it', 'bob'))).toBe('not refused')
+    expect(getRefusal(() => assertStrongPassword('something with bobo in it', 'BoBo'))).toContain(
+      'name of the user',
+    )
   })
 
   it('for one use are in groups that can be typed, of which there are no two', () => {
-    const made = Array.from({ length: 50 }, oneTimePassword)
+    const made = Array.from({ length: 50 }, generateOneTimePassword)
     for (const one of made) expect(one).toMatch(/^[a-km-np-z2-9]{5}(-[a-km-np-z2-9]{5}){3}$/)
     expect(new Set(made).size).toBe(50)
   })
 })
 
 describe('guesses of a password', () => {
-  const { most, window, known } = GUESS_LIMITS
+  const { maxFailures, windowMs, maxRemembered } = LOGIN_ATTEMPT_LIMITS
   let now: number
-  let guesses: MemoryGuesses
+  let guesses: MemoryLoginAttempts
   beforeEach(() => {
     now = 1000
-    guesses = new MemoryGuesses(() => now)
+    guesses = new MemoryLoginAttempts(() => now)
   })
   const wrong = async (address: string, count: number) => {
     for (let i = 0; i < count; i++) await guesses.count(address)
   }
   const waitOf = async (address: string) => {
     const counted = await guesses.count(address)
-    return 'waitMs' in counted ? counted.waitMs : 0
+    return 'retryAfterMs' in counted ? counted.retryAfterMs : 0
   }
 
   it('may be so many of an address within a window, then wait until the first has left it', async () => {
     await guesses.count('a')
     now += 100
-    await wrong('a', most - 1)
+    await wrong('a', maxFailures - 1)
     expect(await waitOf('b')).toBe(0)
-    expect(await waitOf('a')).toBe(window - 100)
-    now += window - 101
+    expect(await waitOf('a')).toBe(windowMs - 100)
+    now += windowMs - 101
     expect(await waitOf('a')).toBe(1)
     now += 1
     expect(await waitOf('a')).toBe(0)
@@ -426,35 +438,35 @@ describe('guesses of a password', () => {
   })
 
   it('one that was right does not count, and only that one', async () => {
-    await wrong('a', most - 1)
-    const takeBack = await beginGuess(guesses, 'a')
-    expect(await waitOf('a')).toBe(window)
+    await wrong('a', maxFailures - 1)
+    const takeBack = await consumeAttempt(guesses, 'a')
+    expect(await waitOf('a')).toBe(windowMs)
     await takeBack()
     expect(await waitOf('a')).toBe(0)
-    expect(await waitOf('a')).toBe(window)
+    expect(await waitOf('a')).toBe(windowMs)
     await (
-      await beginGuess(guesses, 'b')
+      await consumeAttempt(guesses, 'b')
     )()
-    await guesses.takeBack('none', 1)
+    await guesses.refund('none', 1)
   })
 
   it('too many are refused with the time to wait', async () => {
-    await wrong('a', most)
-    await expect(beginGuess(guesses, 'a')).rejects.toMatchObject({
+    await wrong('a', maxFailures)
+    await expect(consumeAttempt(guesses, 'a')).rejects.toMatchObject({
       code: 'TOO_MANY_REQUESTS',
-      retryAfterMs: window,
+      retryAfterMs: windowMs,
     })
   })
 
   it('are known of so many addresses, and the one that guessed longest ago is forgotten first', async () => {
-    await wrong('first', most)
+    await wrong('first', maxFailures)
     await wrong('second', 1)
-    for (let i = 0; i < known - 2; i++) await guesses.count(`other ${i}`)
+    for (let i = 0; i < maxRemembered - 2; i++) await guesses.count(`other ${i}`)
     expect(await waitOf('first')).toBeGreaterThan(0)
     await guesses.count('second')
     await guesses.count('one more')
     expect(await waitOf('first')).toBe(0)
-    await wrong('second', most - 3)
+    await wrong('second', maxFailures - 3)
     expect(await waitOf('second')).toBe(0)
     expect(await waitOf('second')).toBeGreaterThan(0)
   })
@@ -476,8 +488,8 @@ describe('a database', () => {
     ['absent', null],
     ['of another machine', 'not a library'],
   ])('is told as a module that is not built where its native part is %s', (_, content) => {
-    const told = refusal(() => openDatabase(inside('some.db'), nativeBinding(content)))
-    expect(told.replace('-node22', '')).toBe(
+    const refusalText = getRefusal(() => openDatabase(inside('some.db'), nativeBinding(content)))
+    expect(refusalText.replace('-node22', '')).toBe(
       `STORE_MODULE_ABSENT: The native module better-sqlite3 is not built for Node ${process.versions.node}.`,
     )
   })
@@ -495,8 +507,8 @@ describe('a database that another process has', () => {
       try {
         work()
         return null
-      } catch (thrown) {
-        return thrown
+      } catch (error) {
+        return error
       }
     }
     try {
@@ -515,19 +527,19 @@ describe('a database that another process has', () => {
 
 describe('a key that is agreed on', () => {
   it('is the same on both sides, another for each reservation, and none with a point that everybody knows', () => {
-    const [mine, theirs] = [agreementKey(newSeed(), 1), agreementKey(newSeed(), 1)]
-    const key = agreedKey(mine, publicBytes(theirs), 'r')
-    expect(key).toEqual(agreedKey(theirs, publicBytes(mine), 'r'))
-    expect(key).not.toEqual(agreedKey(mine, publicBytes(theirs), 's'))
-    expect(agreedKey(mine, new Uint8Array(32), 'r')).toBeNull()
+    const [mine, theirs] = [deriveKeyPair(generateSeed(), 1), deriveKeyPair(generateSeed(), 1)]
+    const key = deriveSharedKey(mine, exportRawPublicKey(theirs), 'r')
+    expect(key).toEqual(deriveSharedKey(theirs, exportRawPublicKey(mine), 'r'))
+    expect(key).not.toEqual(deriveSharedKey(mine, exportRawPublicKey(theirs), 's'))
+    expect(deriveSharedKey(mine, new Uint8Array(32), 'r')).toBeNull()
   })
 })
 
 describe('a secret of a webhook', () => {
   const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 7).toString('base64')}`
   it('is made long enough, and is good as it comes', () => {
-    expect(newWebhookSecret()).not.toBe(newWebhookSecret())
-    expect(checkWebhookSecret(newWebhookSecret())).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
+    expect(generateWebhookSecret()).not.toBe(generateWebhookSecret())
+    expect(checkWebhookSecret(generateWebhookSecret())).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
   })
 
   it.each([24, 64])('may have %i bytes, and blanks around it', (bytes) => {
@@ -544,7 +556,7 @@ describe('a secret of a webhook', () => {
     `${secretOf(25)}x`,
     secretOf(25).replace(/=+$/, ''),
   ])('is not %s', (text) => {
-    expect(refusal(() => checkWebhookSecret(text))).toBe(
+    expect(getRefusal(() => checkWebhookSecret(text))).toBe(
       'INVALID_ARGUMENT: The secret is not whsec_ and the base64 of 24 to 64 bytes.',
     )
   })

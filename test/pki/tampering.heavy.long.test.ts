@@ -5,17 +5,22 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
 import { errorTable, isErrorCode } from '../../src/core/errors.ts'
 import { DAY, HOUR, MINUTE } from '../../src/core/time.ts'
-import type { RequestType, Sealed } from '../../src/protocol/messages.ts'
-import { sealedCertificates } from '../../src/pki/signed-message.ts'
-import { answerKey, flips, resign, takeApart } from '../support/messages.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import type { RequestType, SignedMessage } from '../../src/protocol/messages.ts'
+import { getCertificateChain } from '../../src/pki/signed-message.ts'
+import { getAnswerKey, listFlips, resign, decodeMessage } from '../support/messages.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
-let world: World
+let world: TestEnvironment
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
 })
 afterEach(async () => {
@@ -28,13 +33,13 @@ const kindOf = (code: string) => (isErrorCode(code) ? errorTable[code].kind : co
 async function provoke(agent: SmartAgent, type: Exclude<RequestType, 'acknowledge'>): Promise<string> {
   switch (type) {
     case 'register':
-      return codeOf(agent.register(await world.token()))
+      return getErrorCode(agent.register(await world.token()))
     case 'authorize':
-      return codeOf(agent.renewAuthorization())
+      return getErrorCode(agent.renewAuthorization())
     case 'renew':
-      return codeOf(agent.renewRegistration())
+      return getErrorCode(agent.renewRegistration())
     case 'deregister':
-      return codeOf(agent.deregister())
+      return getErrorCode(agent.deregister())
   }
 }
 
@@ -52,7 +57,7 @@ function flipAnswers(type: RequestType) {
   let done = false
   world.road.onAnswer = (which, body) => {
     if (which !== type) return body
-    const flip = flips(body)[++index]
+    const flip = listFlips(body)[++index]
     name = flip?.name ?? 'nothing'
     done = flip === undefined
     return flip?.body ?? body
@@ -106,7 +111,7 @@ describe('an answer that was changed on the way', () => {
     expect(agent.history().at(-1)?.event).toBe('acknowledge.unreachable')
     // What may have been heard is asked again before anything else, until it is answered.
     while (!turn.done()) {
-      const code = await codeOf(agent.renewAuthorization())
+      const code = await getErrorCode(agent.renewAuthorization())
       expect([turn.name(), kindOf(code)]).toEqual(expectation(turn))
     }
     expect(agent.status().state).toBe('authorized')
@@ -131,10 +136,10 @@ describe('a request that was changed on the way', () => {
       const state = async () =>
         JSON.stringify([await world.authority.instances.list(), await world.authority.licenses.list()])
       const before = await state()
-      const all = flips(captured)
+      const all = listFlips(captured)
       expect(all.length).toBeGreaterThan(10)
       for (const { name, body } of all) {
-        const code = await codeOf(world.authority.operations.endpoint.handle(type, JSON.parse(body)))
+        const code = await getErrorCode(world.authority.operations.endpoint.handle(type, JSON.parse(body)))
         expect([name, ['REQUEST_MALFORMED', 'REQUEST_SIGNATURE_INVALID', 'PROTOCOL_UNSUPPORTED']]).toEqual([
           name,
           expect.arrayContaining([code]),
@@ -143,7 +148,7 @@ describe('a request that was changed on the way', () => {
       expect(await state()).toBe(before)
       // The same bytes, unchanged, are taken.
       const answer = await world.authority.operations.endpoint.handle(type, JSON.parse(captured))
-      expect(takeApart(JSON.stringify(answer)).payload.decision).toMatchObject({ outcome: 'accepted' })
+      expect(decodeMessage(JSON.stringify(answer)).payload.decision).toMatchObject({ outcome: 'accepted' })
     },
   )
 
@@ -151,9 +156,9 @@ describe('a request that was changed on the way', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const { body } = world.road.sent.at(-1) ?? { body: '' }
-    expect(await codeOf(world.authority.operations.endpoint.handle('deregister', JSON.parse(body)))).toBe(
-      'REQUEST_MALFORMED',
-    )
+    expect(
+      await getErrorCode(world.authority.operations.endpoint.handle('deregister', JSON.parse(body))),
+    ).toBe('REQUEST_MALFORMED')
   })
 })
 
@@ -176,10 +181,10 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
   it.each(cases)('%s', async (code, change) => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const key = answerKey(join(world.directory, 'authority'))
+    const key = getAnswerKey(join(world.directory, 'authority'))
     const before = unchanging(agent)
     world.road.onAnswer = (_, body) => resign(body, key, change)
-    expect(await codeOf(agent.renewAuthorization())).toBe(code)
+    expect(await getErrorCode(agent.renewAuthorization())).toBe(code)
     expect(unchanging(agent)).toEqual(before)
     expect(agent.status().transport.lastFailure).toMatchObject({ code })
   })
@@ -187,42 +192,42 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
   it('ANSWER_WRONG_TYPE: an answer to another kind of request', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const key = answerKey(join(world.directory, 'authority'))
+    const key = getAnswerKey(join(world.directory, 'authority'))
     world.road.onAnswer = (_, body) =>
       resign(body, key, (answer) => {
         answer.type = 'deregister'
         answer.decision = { outcome: 'accepted' }
       })
-    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_WRONG_TYPE')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_WRONG_TYPE')
   })
 
   it('ANSWER_SIGNER_ROLE: a certificate of this very authority, but of a box', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const request = world.road.sent.at(-1)?.body ?? ''
-    const [leaf = ''] = sealedCertificates(JSON.parse(request) as Sealed, 'sla-request+jws') ?? []
+    const [leaf = ''] = getCertificateChain(JSON.parse(request) as SignedMessage, 'sla-request+jws') ?? []
     const secrets = join(world.directory, 'box', 'secrets')
     const key = readFileSync(
       join(secrets, readdirSync(secrets).find((one) => one.endsWith('.key')) ?? ''),
       'utf8',
     )
     world.road.onAnswer = (_, body) => {
-      const [, subCa = ''] = sealedCertificates(JSON.parse(body) as Sealed, 'sla-answer+jws') ?? []
+      const [, subCa = ''] = getCertificateChain(JSON.parse(body) as SignedMessage, 'sla-answer+jws') ?? []
       return resign(body, createPrivateKey(key), () => undefined, [leaf, subCa])
     }
-    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_SIGNER_ROLE')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_SIGNER_ROLE')
   })
 
   it('ANSWER_CERTIFICATE_INVALID: an ID certificate of another box, or for another key', async () => {
     const other = await world.open('other')
     let others: unknown
     world.road.onAnswer = (type, body) => {
-      const decision = takeApart(body).payload.decision as { certificates?: unknown }
+      const decision = decodeMessage(body).payload.decision as { certificates?: unknown }
       if (type === 'register') others = decision.certificates
       return body
     }
     await other.register(await world.token())
-    const key = answerKey(join(world.directory, 'authority'))
+    const key = getAnswerKey(join(world.directory, 'authority'))
     world.road.onAnswer = (type, body) =>
       type === 'register'
         ? resign(body, key, ({ decision }) => {
@@ -230,7 +235,7 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
           })
         : body
     const agent = await world.open()
-    expect(await codeOf(agent.register(await world.token()))).toBe('ANSWER_CERTIFICATE_INVALID')
+    expect(await getErrorCode(agent.register(await world.token()))).toBe('ANSWER_CERTIFICATE_INVALID')
     expect(agent.status().registration.status).toBe('retrying')
   })
 
@@ -242,18 +247,18 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
       return body
     }
     await agent.register(await world.token())
-    await pass(world, agent, DAY)
+    await advance(world, agent, DAY)
     world.road.onAnswer = () => answers[0] ?? ''
-    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_WRONG_REQUEST')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_WRONG_REQUEST')
     // The same message sent again has a new nonce: what was kept of the first sending does not fit.
     let first = ''
     world.road.onAnswer = (_, body) => {
       first ||= body
       return '{}'
     }
-    await codeOf(agent.renewAuthorization())
+    await getErrorCode(agent.renewAuthorization())
     world.road.onAnswer = () => first
-    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_NONCE_MISMATCH')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_NONCE_MISMATCH')
   })
 
   it('a refusal that is not signed is no refusal: the box stays registered', async () => {
@@ -261,15 +266,15 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
     await agent.register(await world.token())
     world.road.onAnswer = () =>
       JSON.stringify({ outcome: 'refused', code: 'INSTANCE_REMOVED', message: 'go away', remedy: '' })
-    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_MALFORMED')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_MALFORMED')
     expect(agent.status().state).toBe('authorized')
   })
 
   it('another authority is not believed, however right its answers are', async () => {
-    const other = await makeWorld()
+    const other = await createTestEnvironment()
     const agent = await world.open('box', { createTransport: () => world.transport(other.authority) })
     // It does not even take the request: that is addressed to the root this box believes.
-    expect(await codeOf(agent.register(await world.token()))).toBe('AUTHORITY_REJECTED')
+    expect(await getErrorCode(agent.register(await world.token()))).toBe('AUTHORITY_REJECTED')
     await other.close()
   })
 })
@@ -285,9 +290,9 @@ describe('one request, one decision', () => {
       () => agent.renewAuthorization(),
     ]) {
       world.road.loseAnswers = true
-      expect(await codeOf(work())).toBe('CONNECTION_RESET')
+      expect(await getErrorCode(work())).toBe('CONNECTION_RESET')
       world.road.loseAnswers = false
-      await pass(world, agent, HOUR)
+      await advance(world, agent, HOUR)
       expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'up' } })
     }
     const renewed = (await world.authority.operations.events.list()).filter(
@@ -303,10 +308,10 @@ describe('one request, one decision', () => {
     await agent.register(await world.token())
     const old = world.road.sent.at(-1)?.body ?? ''
     agent.setUsage('HOST', 1)
-    await pass(world, agent, HOUR)
+    await advance(world, agent, HOUR)
     await agent.renewAuthorization()
     const answer = await world.authority.operations.endpoint.handle('authorize', JSON.parse(old))
-    const { decision } = takeApart(JSON.stringify(answer)).payload as { decision: { code: string } }
+    const { decision } = decodeMessage(JSON.stringify(answer)).payload as { decision: { code: string } }
     expect(decision.code).toBe('SEQUENCE_SUPERSEDED')
     expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 1 }])
     await agent.renewAuthorization()
@@ -316,7 +321,7 @@ describe('one request, one decision', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const sent = world.road.sent.at(-1)?.body ?? ''
-    const { payload } = takeApart(sent)
+    const { payload } = decodeMessage(sent)
     const body = payload.body as object
     const changed = [
       { ...payload, body: { ...body, version: '1\u0000' } },
@@ -325,7 +330,7 @@ describe('one request, one decision', () => {
     for (const one of changed) {
       const text = Buffer.from(JSON.stringify(one)).toString('base64url')
       const message: unknown = { ...(JSON.parse(sent) as object), payload: text }
-      expect(await codeOf(world.authority.operations.endpoint.handle('authorize', message))).toBe(
+      expect(await getErrorCode(world.authority.operations.endpoint.handle('authorize', message))).toBe(
         'REQUEST_MALFORMED',
       )
     }
@@ -340,7 +345,7 @@ describe('one request, one decision', () => {
     await agent.renewAuthorization()
     // Genuine once, and now unknown: its thumbprint is not the current one, though its chain still is good.
     const answer = await world.authority.operations.endpoint.handle('authorize', JSON.parse(old))
-    const { decision } = takeApart(JSON.stringify(answer)).payload as { decision: { code: string } }
+    const { decision } = decodeMessage(JSON.stringify(answer)).payload as { decision: { code: string } }
     expect(decision.code).toBe('INSTANCE_UNKNOWN')
     expect(agent.status().state).toBe('authorized')
   })

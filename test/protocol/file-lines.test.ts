@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { iso } from '../../src/core/time.ts'
+import { toIsoString } from '../../src/core/time.ts'
 import {
   type Authorization,
-  issuedAtOf,
-  readAuthorization,
-  writeAuthorization,
+  parseIssuedAt,
+  parseAuthorization,
+  formatAuthorization,
 } from '../../src/protocol/authorization-file.ts'
-import { readSyncAnswer, type SyncAnswer, writeSyncAnswer } from '../../src/protocol/sync-answer.ts'
-import { readSyncRequest, type SyncRequest, writeSyncRequest } from '../../src/protocol/sync-request.ts'
-import { refusal } from '../support/refusal.ts'
+import { parseSyncAnswer, type SyncAnswer, formatSyncAnswer } from '../../src/protocol/sync-answer.ts'
+import { parseSyncRequest, type SyncRequest, formatSyncRequest } from '../../src/protocol/sync-request.ts'
+import { getRefusal } from '../support/refusal.ts'
 
 /** The lines of the files that people carry, one of them written otherwise: with a right signature, by another program. */
 
@@ -50,7 +50,7 @@ describe('an authorization file', () => {
     epoch: 1,
     issuedAt: AT,
     trustBundle: 1,
-    boxKey: KEY,
+    deviceKey: KEY,
     authorityKey: KEY,
     licenses: [
       { tag: 'HOST', count: 5, endsAt: END, name: 'Host  License' },
@@ -59,8 +59,8 @@ describe('an authorization file', () => {
     mandate: `${'m'.repeat(70)}.x`,
     trustBundles: ['one', 'two'],
   }
-  const lines = writeAuthorization(authorization)
-  const refused = (changed: readonly string[]) => refusal(() => readAuthorization(changed))
+  const lines = formatAuthorization(authorization)
+  const refused = (changed: readonly string[]) => getRefusal(() => parseAuthorization(changed))
 
   it('is read as it was written, with a mandate and bundles or without', () => {
     for (const more of [
@@ -71,21 +71,21 @@ describe('an authorization file', () => {
       { licenses: [{ tag: 'HOST', count: 999_999, endsAt: null, name: 'License' }] },
     ]) {
       const one = { ...authorization, ...more }
-      expect(readAuthorization(writeAuthorization(one))).toEqual(one)
+      expect(parseAuthorization(formatAuthorization(one))).toEqual(one)
     }
   })
 
-  it('has its licences in columns', () => {
+  it('has its licenses in columns', () => {
     const rows = lines.filter((line) => /perpetual|until/.test(line))
     expect(rows).toEqual([
-      `  HOST               5  until ${iso(END)}  Host  License`,
+      `  HOST               5  until ${toIsoString(END)}  Host  License`,
       '  MDC-MEDIUM         1  perpetual  x',
     ])
   })
 
   it('tells when it says that it was issued, before it is believed', () => {
-    expect(issuedAtOf(lines)).toBe(AT)
-    expect([issuedAtOf([]), issuedAtOf(['Issued: never'])]).toEqual([0, 0])
+    expect(parseIssuedAt(lines)).toBe(AT)
+    expect([parseIssuedAt([]), parseIssuedAt(['Issued: never'])]).toEqual([0, 0])
   })
 
   it.each<[string, string[]]>([
@@ -93,8 +93,8 @@ describe('an authorization file', () => {
     ['no empty line below its title', ['x', ...lines.slice(1)].toSpliced(0, 2, lines[0] ?? '', 'x')],
     ['a field too many', lines.toSpliced(3, 0, 'More: x')],
     ['a field less', without(lines, 5)],
-    ['no empty line above its licences', withText(lines, '\n\nReserved', '\nx\nReserved')],
-    ['no licences', lines.slice(0, lines.indexOf('Reserved licences:'))],
+    ['no empty line above its licenses', withText(lines, '\n\nReserved', '\nx\nReserved')],
+    ['no licenses', lines.slice(0, lines.indexOf('Reserved licenses:'))],
   ])('of other lines is refused: %s', (_, changed) => {
     expect(refused(changed)).toBe(
       'SIGNED_FILE_MALFORMED: The authorization file cannot be used: its lines are not in their order.',
@@ -102,7 +102,7 @@ describe('an authorization file', () => {
   })
 
   it('says to whoever cannot use it what helps', () => {
-    expect(() => readAuthorization([])).toThrow(
+    expect(() => parseAuthorization([])).toThrow(
       expect.objectContaining({ remedy: expect.stringContaining('Update this program') as unknown }) as Error,
     )
   })
@@ -118,7 +118,7 @@ describe('an authorization file', () => {
     ['Epoch', 'epoch', wrongNumbers],
     ['Trust bundle', 'trustBundle', wrongNumbers],
     ['Issued', 'issuedAt', wrongTimes],
-    ['Box key', 'boxKey', [...wrongOf(KEY), `${'k'.repeat(42)}B`]],
+    ['Box key', 'deviceKey', [...wrongOf(KEY), `${'k'.repeat(42)}B`]],
     ['Authority key', 'authorityKey', wrongOf(KEY)],
   ])('with its field %s written otherwise is refused', (label, name, values) => {
     for (const value of values)
@@ -131,16 +131,16 @@ describe('an authorization file', () => {
     ['  HOST  ', '  host  '],
     ['       5  until', '       0  until'],
     ['       5  until', '       many  until'],
-    [`until ${iso(END)}`, 'until 2028-01-01'],
-    [`until ${iso(END)}`, 'for ever'],
+    [`until ${toIsoString(END)}`, 'until 2028-01-01'],
+    [`until ${toIsoString(END)}`, 'for ever'],
     ['1  perpetual  x', '1  perpetual  '],
     ['1  perpetual  x', '1  perpetual  x\u2028y'],
-  ])('with %j written as %j in a licence is refused', (from, to) => {
-    expect(refused(withText(lines, from, to))).toContain('a reserved licence is not of its form')
+  ])('with %j written as %j in a license is refused', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a reserved license is not of its form')
   })
 
   it('that reserves nothing is refused', () => {
-    const at = lines.indexOf('Reserved licences:')
+    const at = lines.indexOf('Reserved licenses:')
     const none = [...lines.slice(0, at + 1), '', ...lines.slice(lines.indexOf('Mandate:'))]
     expect(refused(none)).toContain('it reserves nothing')
   })
@@ -150,7 +150,7 @@ describe('an authorization file', () => {
   })
 })
 
-describe('a synchronisation request', () => {
+describe('a synchronization request', () => {
   const request: SyncRequest = {
     name: 'branch',
     satelliteId: id,
@@ -163,8 +163,8 @@ describe('a synchronisation request', () => {
     writtenAt: AT,
     nonce: 'n'.repeat(32),
     key: 'k'.repeat(124),
-    enrolment: HASH,
-    leftOut: [],
+    enrollment: HASH,
+    redactedFields: [],
     issuingCa: 'QUJD',
     serverNames: ['licenses.branch.example', '192.0.2.7', '2001:db8::7'],
     virtualAccounts: [{ name: 'Here', of: 'There' }],
@@ -198,18 +198,18 @@ describe('a synchronisation request', () => {
     ended: [{ id: other, how: 'deregistered' }],
     totals: { registered: 1, reserved: 2, use: [{ tag: 'HOST', count: 5 }] },
   }
-  const lines = writeSyncRequest(request)
-  const refused = (changed: readonly string[]) => refusal(() => readSyncRequest(changed))
+  const lines = formatSyncRequest(request)
+  const refused = (changed: readonly string[]) => getRefusal(() => parseSyncRequest(changed))
 
   it('is read as it was written', () => {
-    expect(readSyncRequest(lines)).toEqual(request)
+    expect(parseSyncRequest(lines)).toEqual(request)
   })
 
   it('of other lines is refused', () => {
     const order = 'its lines are not in their order'
     expect(refused(['OTHER', ...lines.slice(1)])).toContain(order)
     expect(refused(lines.toSpliced(1, 1, 'x'))).toContain(order)
-    expect(() => readSyncRequest([])).toThrow(
+    expect(() => parseSyncRequest([])).toThrow(
       expect.objectContaining({ remedy: expect.stringContaining('sync export') as unknown }) as Error,
     )
   })
@@ -225,8 +225,8 @@ describe('a synchronisation request', () => {
     ['Report', 'report', ['', 'some']],
     ['Written', 'writtenAt', wrongTimes],
     ['Nonce', 'nonce', wrongOf('n'.repeat(32))],
-    ['Left out', 'leftOut', ['everything', '']],
-    ['Enrolment', 'enrolment', wrongOf(HASH)],
+    ['Left out', 'redactedFields', ['everything', '']],
+    ['Enrollment', 'enrollment', wrongOf(HASH)],
     ['Satellite key', 'key', ['k'.repeat(79), 'k'.repeat(161), `+${'k'.repeat(80)}`, `${'k'.repeat(80)}+`]],
   ])('with its field %s written otherwise is refused', (label, name, values) => {
     for (const value of values)
@@ -250,14 +250,14 @@ describe('a synchronisation request', () => {
     ['0001 4.0', '0001 "4 0"'],
     [`sha256:${HASH}`, `x:sha256:${HASH}`],
     [`sha256:${HASH}`, `sha256:${HASH}x`],
-    [`since ${iso(AT)} on`, `since +00${iso(AT)} on`],
+    [`since ${toIsoString(AT)} on`, `since +00${toIsoString(AT)} on`],
     ['4.0 "Here" since', '4.0 Here since'],
     ['4.0 "Here" since', '4.0 "" since'],
     ['4.0 "Here" since', '4.0 "Here" until'],
-    [`since ${iso(AT)} on`, 'since 2027-01-01 on'],
-    [`since ${iso(AT)} on`, `since x${iso(AT)} on`],
-    [`since ${iso(AT)} on`, `since ${iso(AT)}x on`],
-    [`since ${iso(AT)} on`, 'since 2027-13-01T00:00:00.000Z on'],
+    [`since ${toIsoString(AT)} on`, 'since 2027-01-01 on'],
+    [`since ${toIsoString(AT)} on`, `since x${toIsoString(AT)} on`],
+    [`since ${toIsoString(AT)} on`, `since ${toIsoString(AT)}x on`],
+    [`since ${toIsoString(AT)} on`, 'since 2027-13-01T00:00:00.000Z on'],
     [' on "', ' at "'],
     [' on "h', ' on h"h'],
     [' on "h', ' on "hh'],
@@ -266,8 +266,8 @@ describe('a synchronisation request', () => {
     ['HOST=5 ', '+HOST=5 '],
     ['HOST=5 ', 'HOST=5+ '],
     ['HOST=5 ', 'HOST=99999999 '],
-    [`MDC=1/${iso(END)}`, 'MDC=1/2028-01-01'],
-    [`MDC=1/${iso(END)}`, 'MDC=1/'],
+    [`MDC=1/${toIsoString(END)}`, 'MDC=1/2028-01-01'],
+    [`MDC=1/${toIsoString(END)}`, 'MDC=1/'],
   ])('with a product instance written %j → %j is refused', (from, to) => {
     expect(refused(withText(lines, from, to))).toContain('a row of product instances is not of its form')
   })
@@ -310,7 +310,7 @@ describe('a synchronisation request', () => {
   })
 })
 
-describe('a synchronisation answer', () => {
+describe('a synchronization answer', () => {
   const PEM = '-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----'
   const answer: SyncAnswer = {
     name: 'branch',
@@ -346,13 +346,13 @@ describe('a synchronisation answer', () => {
     known: [],
     notices: ['something'],
   }
-  const lines = writeSyncAnswer(answer)
-  const refused = (changed: readonly string[]) => refusal(() => readSyncAnswer(changed))
+  const lines = formatSyncAnswer(answer)
+  const refused = (changed: readonly string[]) => getRefusal(() => parseSyncAnswer(changed))
 
   it('is read as it was written, whatever it has', () => {
     for (const more of [{}, { trustBundles: [] }, { issuingCa: null, mandate: null }, { code: '-' }]) {
       const one = { ...answer, ...more }
-      expect(readSyncAnswer(writeSyncAnswer(one))).toEqual(one)
+      expect(parseSyncAnswer(formatSyncAnswer(one))).toEqual(one)
     }
   })
 
@@ -360,7 +360,7 @@ describe('a synchronisation answer', () => {
     const order = 'its lines are not in their order'
     expect(refused(['OTHER', ...lines.slice(1)])).toContain(order)
     expect(refused(lines.toSpliced(1, 1, 'x'))).toContain(order)
-    expect(() => readSyncAnswer([])).toThrow(
+    expect(() => parseSyncAnswer([])).toThrow(
       expect.objectContaining({ remedy: expect.stringContaining('sync respond') as unknown }) as Error,
     )
   })
@@ -395,7 +395,7 @@ describe('a synchronisation answer', () => {
     expect(refused(withText(lines, from, to))).toContain('a row of virtual accounts is not of its form')
   })
 
-  const lot = `HOST 5 "There" from ${iso(AT)} until ${iso(END)} lot ${id}`
+  const lot = `HOST 5 "There" from ${toIsoString(AT)} until ${toIsoString(END)} lot ${id}`
   it.each([
     ['HOST', 'host'],
     ['HOST 5', 'HOST 0'],
@@ -403,17 +403,17 @@ describe('a synchronisation answer', () => {
     ['"There"', 'There'],
     ['"There"', '""'],
     [' from ', ' since '],
-    [`from ${iso(AT)}`, 'from 2027-01-01'],
+    [`from ${toIsoString(AT)}`, 'from 2027-01-01'],
     [' until ', ' till '],
-    [`until ${iso(END)}`, 'perpetual 1'],
-    [`until ${iso(END)}`, 'until never'],
+    [`until ${toIsoString(END)}`, 'perpetual 1'],
+    [`until ${toIsoString(END)}`, 'until never'],
     [' lot ', ' batch '],
     [`lot ${id}`, 'lot x'],
     [`lot ${id}`, `lot ${id} more`],
-    [`until ${iso(END)}`, 'for-ever'],
-  ])('with %j written as %j in a licence is refused', (from, to) => {
+    [`until ${toIsoString(END)}`, 'for-ever'],
+  ])('with %j written as %j in a license is refused', (from, to) => {
     expect(refused(withText(lines, lot, lot.replace(from, to)))).toContain(
-      'a row of licences is not of its form',
+      'a row of licenses is not of its form',
     )
   })
 

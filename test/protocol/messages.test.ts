@@ -17,7 +17,8 @@ const sealed = (text: string) => ({ protected: text, payload: 'AA', signature: '
 
 describe('messages', () => {
   it('are of the form that is written down for other programs', async () => {
-    const { answerSchema, helloRequestSchema, requestSchema, sealedSchema, ...kinds } = await messages()
+    const { answerSchema, helloRequestSchema, requestSchema, signedMessageSchema, ...kinds } =
+      await messages()
     const options = {
       request: [...requestSchema.options, helloRequestSchema],
       answer: answerSchema.options,
@@ -25,18 +26,18 @@ describe('messages', () => {
     for (const [direction, forms] of Object.entries(options))
       for (const form of forms)
         expect(schemaOf(form), form.shape.type.value).toEqual($defs[`${form.shape.type.value}-${direction}`])
-    expect(schemaOf(sealedSchema)).toEqual($defs.sealed)
+    expect(schemaOf(signedMessageSchema)).toEqual($defs.sealed)
     const typesOf = (forms: readonly { shape: { type: { value: string } } }[]) =>
       forms.map(({ shape }) => shape.type.value)
     expect(kinds.requestTypeSchema.options).toEqual(typesOf(requestSchema.options))
-    expect(kinds.exchangeTypeSchema.options).toEqual(typesOf(options.answer))
+    expect(kinds.messageTypeSchema.options).toEqual(typesOf(options.answer))
     expect(Object.keys($defs)).toHaveLength(1 + options.request.length + options.answer.length)
   })
 
   it('are of six kinds, each with a path of its own', async () => {
-    const { exchangePath, exchangeTypeSchema, requestTypeSchema } = await messages()
+    const { getMessagePath, messageTypeSchema, requestTypeSchema } = await messages()
     expect(requestTypeSchema.options).toEqual(['register', 'authorize', 'renew', 'deregister', 'acknowledge'])
-    expect(exchangeTypeSchema.options.map(exchangePath)).toEqual([
+    expect(messageTypeSchema.options.map(getMessagePath)).toEqual([
       '/smart-agent/v1/register',
       '/smart-agent/v1/authorize',
       '/smart-agent/v1/renew',
@@ -47,8 +48,8 @@ describe('messages', () => {
   })
 
   it('travel in the one spelling that their bytes have, and hold nothing else', async () => {
-    const { sealedSchema } = await messages()
-    const good = (value: unknown) => sealedSchema.safeParse(value).success
+    const { signedMessageSchema } = await messages()
+    const good = (value: unknown) => signedMessageSchema.safeParse(value).success
     expect(good(sealed('AAA'))).toBe(true)
     // The last bits of these are of no byte.
     for (const text of ['AAB', 'A', 'AA=', 'A+A', '', 'AA A']) expect(good(sealed(text)), text).toBe(false)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readSignedText, textToSign, writeSignedText } from '../../src/protocol/signed-text.ts'
-import { refusal } from '../support/refusal.ts'
+import { parseSignedText, formatTextToSign, formatSignedText } from '../../src/protocol/signed-text.ts'
+import { getRefusal } from '../support/refusal.ts'
 
 const TITLE = 'SOME FILE, version 1'
 const SIGNATURE = Buffer.alloc(64, 0xa5)
@@ -11,17 +11,17 @@ const LINES = [TITLE, '', 'Name:  some', '  a row']
 const fileOf = (
   lines: readonly string[] = LINES,
   certificates: readonly string[] = ['leaf', 'issuer'].map(certificate),
-) => writeSignedText(textToSign(lines, certificates), SIGNATURE)
+) => formatSignedText(formatTextToSign(lines, certificates), SIGNATURE)
 const read = (text: string, longest?: number) =>
-  readSignedText(text, { what: 'some file', title: TITLE, ...(longest !== undefined && { longest }) })
+  parseSignedText(text, { what: 'some file', title: TITLE, ...(longest !== undefined && { longest }) })
 /** The code and the reason with which a text is refused. */
-const refusalOf = (text: string, longest?: number) => refusal(() => read(text, longest))
+const refusalOf = (text: string, longest?: number) => getRefusal(() => read(text, longest))
 const edit = (from: string | RegExp, to: string) => fileOf().replace(from, to)
 
 describe('a signed text', () => {
   it('is read as it was written: its lines, its certificates, its signature, and what was signed', () => {
     expect(read(fileOf())).toEqual({
-      signed: textToSign(LINES, ['leaf', 'issuer'].map(certificate)),
+      signed: formatTextToSign(LINES, ['leaf', 'issuer'].map(certificate)),
       lines: LINES,
       certificates: ['leaf', 'issuer'].map(certificate),
       signature: SIGNATURE,
@@ -65,8 +65,8 @@ describe('a signed text', () => {
 
   it('signs certificates as lines of their own, however their own lines end', () => {
     const pem = certificate('leaf')
-    expect(textToSign(['a '], [`\n${pem.replaceAll('\n', '\r\n')}\n`])).toBe(`a\n${pem.trimEnd()}`)
-    expect(textToSign(['a', '', ''], [])).toBe('a')
+    expect(formatTextToSign(['a '], [`\n${pem.replaceAll('\n', '\r\n')}\n`])).toBe(`a\n${pem.trimEnd()}`)
+    expect(formatTextToSign(['a', '', ''], [])).toBe('a')
   })
 
   it('of whatever lines without a mark of its own is read as it was written', () => {

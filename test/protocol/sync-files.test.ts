@@ -3,18 +3,18 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { LicensingError } from '../../src/core/errors.ts'
 import {
-  readSyncAnswer,
+  parseSyncAnswer,
   SYNC_ANSWER_TITLE,
   type SyncAnswer,
-  writeSyncAnswer,
+  formatSyncAnswer,
 } from '../../src/protocol/sync-answer.ts'
 import {
-  endings,
-  LEAVABLE,
-  readSyncRequest,
+  END_REASONS,
+  REDACTABLE_FIELDS,
+  parseSyncRequest,
   SYNC_REQUEST_TITLE,
   type SyncRequest,
-  writeSyncRequest,
+  formatSyncRequest,
 } from '../../src/protocol/sync-request.ts'
 import { createRoot, type Issuer } from '../../src/pki/certificate-generation.ts'
 import { signTextByKey, verifyTextByKey } from '../../src/pki/sign-text.ts'
@@ -77,8 +77,8 @@ const request: fc.Arbitrary<SyncRequest> = fc
     writtenAt: instant,
     nonce: fc.stringMatching(/^[A-Za-z0-9_-]{32}$/),
     key: fc.stringMatching(/^[A-Za-z0-9_-]{124}$/),
-    enrolment: fc.oneof(fc.constant('none'), hash),
-    leftOut: fc.subarray([...LEAVABLE]),
+    enrollment: fc.oneof(fc.constant('none'), hash),
+    redactedFields: fc.subarray([...REDACTABLE_FIELDS]),
     issuingCa: fc.base64String({ minLength: 4, maxLength: 600 }),
     serverNames: fc.subarray([
       'licenses.branch.example',
@@ -89,7 +89,9 @@ const request: fc.Arbitrary<SyncRequest> = fc
     ]),
     virtualAccounts: fc.array(fc.record({ name, of: name }), { maxLength: 4 }),
     instances: fc.array(instance, { maxLength: 6 }).map(unique),
-    ended: fc.array(fc.record({ id: uuid, how: fc.constantFrom(...endings) }), { maxLength: 4 }).map(unique),
+    ended: fc
+      .array(fc.record({ id: uuid, how: fc.constantFrom(...END_REASONS) }), { maxLength: 4 })
+      .map(unique),
     totals: fc.record({
       registered: fc.nat(),
       reserved: fc.nat(),
@@ -155,9 +157,9 @@ function refusalOf(work: () => unknown): string {
   try {
     work()
     return 'taken'
-  } catch (thrown) {
-    if (thrown instanceof LicensingError && thrown.code.startsWith('SIGNED_FILE_')) return thrown.code
-    throw thrown
+  } catch (error) {
+    if (error instanceof LicensingError && error.code.startsWith('SIGNED_FILE_')) return error.code
+    throw error
   }
 }
 
@@ -165,7 +167,7 @@ describe('R-SAT-3: the files of an exchange', () => {
   it('a request is read as it was written, whatever the names in it', () => {
     fc.assert(
       fc.property(request, (one) => {
-        expect(readSyncRequest(writeSyncRequest(one))).toEqual(one)
+        expect(parseSyncRequest(formatSyncRequest(one))).toEqual(one)
       }),
       { numRuns: NUM_RUNS },
     )
@@ -174,7 +176,7 @@ describe('R-SAT-3: the files of an exchange', () => {
   it('an answer is read as it was written', () => {
     fc.assert(
       fc.property(answer(), (one) => {
-        const read = readSyncAnswer(writeSyncAnswer(one))
+        const read = parseSyncAnswer(formatSyncAnswer(one))
         expect({ ...read, root: read.root.trim(), issuingCa: read.issuingCa?.trim() ?? null }).toEqual(one)
       }),
       { numRuns: NUM_RUNS },
@@ -189,7 +191,7 @@ describe('R-SAT-3: the files of an exchange', () => {
         fc.nat(),
         fc.constantFrom('left out', 'doubled', 'moved', 'cut'),
         (one, a, b, how) => {
-          const lines = writeSyncRequest(one)
+          const lines = formatSyncRequest(one)
           const from = a % lines.length
           const line = lines[from] ?? ''
           const changed = [...lines]
@@ -197,9 +199,9 @@ describe('R-SAT-3: the files of an exchange', () => {
           if (how === 'doubled') changed.splice(b % lines.length, 0, line)
           if (how === 'moved') changed.splice(b % lines.length, 0, ...changed.splice(from, 1))
           if (how === 'cut') changed[from] = line.slice(0, b % (line.length + 1))
-          const said = refusalOf(() => readSyncRequest(changed))
+          const said = refusalOf(() => parseSyncRequest(changed))
           if (said === 'taken' && changed.join('\n').trimEnd() !== lines.join('\n').trimEnd())
-            expect(readSyncRequest(changed)).not.toEqual(one)
+            expect(parseSyncRequest(changed)).not.toEqual(one)
         },
       ),
       { numRuns: NUM_RUNS * 3 },
@@ -209,10 +211,10 @@ describe('R-SAT-3: the files of an exchange', () => {
   it('text of any kind is refused in words', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 60 }), { maxLength: 30 }), (lines) => {
-        expect(refusalOf(() => readSyncRequest([SYNC_REQUEST_TITLE, '', ...lines]))).toBe(
+        expect(refusalOf(() => parseSyncRequest([SYNC_REQUEST_TITLE, '', ...lines]))).toBe(
           'SIGNED_FILE_MALFORMED',
         )
-        expect(refusalOf(() => readSyncAnswer([SYNC_ANSWER_TITLE, '', ...lines]))).toBe(
+        expect(refusalOf(() => parseSyncAnswer([SYNC_ANSWER_TITLE, '', ...lines]))).toBe(
           'SIGNED_FILE_MALFORMED',
         )
       }),
@@ -225,7 +227,7 @@ describe('R-SAT-3: the files of an exchange', () => {
     const key = createPublicKey(root.privateKey)
     fc.assert(
       fc.property(request, fc.nat(), fc.nat({ max: 125 - 33 }), (one, at, sign) => {
-        const { text } = signTextByKey(writeSyncRequest(one), privateKey)
+        const { text } = signTextByKey(formatSyncRequest(one), privateKey)
         const place = at % text.length
         const character = String.fromCharCode(33 + sign)
         const changed = text.slice(0, place) + character + text.slice(place + 1)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LicensingError } from '../../src/core/errors.ts'
-import { formatToken, parseToken, tokenMac, tokenMacMatches } from '../../src/protocol/token.ts'
+import { formatToken, parseToken, computeTokenMac, verifyTokenMac } from '../../src/protocol/token.ts'
 
 const base64url = (bytes: number) =>
   fc
@@ -13,9 +13,9 @@ const token = fc.record({ account: base64url(8), id: base64url(12), secret: base
 const codeOf = (text: string): string => {
   try {
     parseToken(text)
-  } catch (thrown) {
-    if (thrown instanceof LicensingError) return thrown.code
-    throw thrown
+  } catch (error) {
+    if (error instanceof LicensingError) return error.code
+    throw error
   }
   return 'a token'
 }
@@ -84,11 +84,11 @@ describe('the proof of a token’s secret', () => {
     const secret = randomBytes(32).toString('base64url')
     fc.assert(
       fc.property(claim, claim, (one, other) => {
-        const mac = tokenMac(secret, one)
-        expect(tokenMacMatches(secret, one, mac)).toBe(true)
-        expect(tokenMacMatches(secret, other, mac)).toBe(JSON.stringify(one) === JSON.stringify(other))
-        expect(tokenMacMatches(randomBytes(32).toString('base64url'), one, mac)).toBe(false)
-        expect(tokenMacMatches(secret, one, mac.slice(1))).toBe(false)
+        const mac = computeTokenMac(secret, one)
+        expect(verifyTokenMac(secret, one, mac)).toBe(true)
+        expect(verifyTokenMac(secret, other, mac)).toBe(JSON.stringify(one) === JSON.stringify(other))
+        expect(verifyTokenMac(randomBytes(32).toString('base64url'), one, mac)).toBe(false)
+        expect(verifyTokenMac(secret, one, mac.slice(1))).toBe(false)
       }),
     )
   })
@@ -97,7 +97,7 @@ describe('the proof of a token’s secret', () => {
     const secret = randomBytes(32).toString('base64url')
     const udi = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' }
     const one = { audience: 'authority', nonce: 'n1', certificateRequest: 'csr', udi, force: false }
-    const mac = tokenMac(secret, one)
+    const mac = computeTokenMac(secret, one)
     for (const other of [
       { ...one, audience: 'another' },
       { ...one, nonce: 'n2' },
@@ -107,6 +107,6 @@ describe('the proof of a token’s secret', () => {
       { ...one, udi: { ...udi, serial: 'BOX2' } },
       { ...one, force: true },
     ])
-      expect([other, tokenMacMatches(secret, other, mac)]).toEqual([other, false])
+      expect([other, verifyTokenMac(secret, other, mac)]).toEqual([other, false])
   })
 })

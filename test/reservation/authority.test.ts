@@ -1,17 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
-import { iso } from '../../src/core/time.ts'
-import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
-import { makeSealedWorld } from '../support/sealed.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+import { toIsoString } from '../../src/core/time.ts'
+import { encodeRequestCode } from '../../src/protocol/offline-codes.ts'
+import { createReservationEnvironment } from '../support/reservation-environment.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
-let world: World
+let world: TestEnvironment
 beforeEach(async () => {
-  world = await makeSealedWorld(20)
+  world = await createReservationEnvironment(20)
 })
 afterEach(() => world.close())
 
@@ -34,14 +39,14 @@ const update = async (agent: SmartAgent, id: string, HOST: number) => {
 }
 
 describe('what may be reserved', () => {
-  it('R-SLR-1: only an account that is authorised reserves', async () => {
-    const other = await makeWorld()
+  it('R-SLR-1: only an account that is authorized reserves', async () => {
+    const other = await createTestEnvironment()
     try {
       await other.authority.orders.create({ tag: 'HOST', quantity: 5 })
       const agent = await other.open()
       const request = await agent.reservation.request()
       const reserve = () => other.authority.reservations.reserve({ request, licenses: { HOST: 1 } })
-      expect(await codeOf(reserve())).toBe('RESERVATION_NOT_ENABLED')
+      expect(await getErrorCode(reserve())).toBe('RESERVATION_NOT_ENABLED')
       await other.authority.reservations.enable()
       await other.authority.reservations.enable()
       expect(await reserve()).toMatchObject({ licenses: [{ tag: 'HOST', count: 1 }] })
@@ -57,7 +62,7 @@ describe('what may be reserved', () => {
     const agent = await world.open()
     const request = await agent.reservation.request()
     const reserve = (HOST: number) => world.authority.reservations.reserve({ request, licenses: { HOST } })
-    expect(await codeOf(reserve(9))).toBe('LICENSES_UNAVAILABLE')
+    expect(await getErrorCode(reserve(9))).toBe('LICENSES_UNAVAILABLE')
     expect(await pool()).toMatchObject({ quantity: 20, inUse: 12, reserved: 0, available: 8 })
     const { instanceId } = await reserve(8)
     expect(await pool()).toMatchObject({ inUse: 12, reserved: 8, available: 0, status: 'in-compliance' })
@@ -65,7 +70,7 @@ describe('what may be reserved', () => {
     connected.setUsage('HOST', 13)
     await connected.flushUsage()
     expect(connected.status().state).toBe('out-of-compliance')
-    expect(await codeOf(world.authority.reservations.update(instanceId, { HOST: 9 }))).toBe(
+    expect(await getErrorCode(world.authority.reservations.update(instanceId, { HOST: 9 }))).toBe(
       'LICENSES_UNAVAILABLE',
     )
     await world.authority.reservations.update(instanceId, { HOST: 7 })
@@ -75,7 +80,7 @@ describe('what may be reserved', () => {
     const agent = await world.open()
     const request = await agent.reservation.request()
     const reserve = (licenses: Record<string, number>, code = request) =>
-      codeOf(world.authority.reservations.reserve({ request: code, licenses }))
+      getErrorCode(world.authority.reservations.reserve({ request: code, licenses }))
     expect(await reserve({})).toBe('INVALID_ARGUMENT')
     expect(await reserve({ HOST: 0 })).toBe('INVALID_ARGUMENT')
     expect(await reserve({ HOST: 1.5 })).toBe('INVALID_ARGUMENT')
@@ -86,17 +91,17 @@ describe('what may be reserved', () => {
       'CODE_MISTYPED',
     )
     // A key that would make the secret known to all.
-    const weak = writeRequestCode({
+    const weak = encodeRequestCode({
       udi: { pid: 'CWMS-K9', serial: 'WEAK', version: '4.0' },
       number: 1,
-      boxKey: new Uint8Array(32),
+      deviceKey: new Uint8Array(32),
     })
     expect(await reserve({ HOST: 1 }, weak)).toBe('CODE_MALFORMED')
     expect(await pool()).toMatchObject({ reserved: 0 })
     expect(await world.authority.instances.list()).toEqual([])
   })
 
-  it('R-SLR-3: one is shown with its virtual account and its licences, in the order of the catalogue, while they last', async () => {
+  it('R-SLR-3: one is shown with its virtual account and its licenses, in the order of the catalog, while they last', async () => {
     await world.authority.orders.create({ tag: 'SYS-XL', quantity: 1 })
     await world.authority.accounts.addVirtualAccount('Sealed')
     await world.authority.orders.create({ tag: 'HOST', quantity: 2, termDays: 10, virtualAccount: 'Sealed' })
@@ -109,7 +114,7 @@ describe('what may be reserved', () => {
       ...{ request, licenses: { 'SYS-XL': 1, HOST: 2 }, virtualAccount: 'Sealed' },
     })
     expect((await world.authority.operations.events.list()).at(-1)?.message).toContain(
-      `: 1 of SYS-XL, 2 of HOST until ${iso(end)}.`,
+      `: 1 of SYS-XL, 2 of HOST until ${toIsoString(end)}.`,
     )
     expect(await world.authority.reservations.get(instanceId)).toMatchObject({
       pending: false,
@@ -118,7 +123,7 @@ describe('what may be reserved', () => {
     const licenses = async () => (await world.authority.reservations.get(instanceId)).licenses
     const [xl, host] = [
       { tag: 'SYS-XL', count: 1, endsAt: null },
-      { tag: 'HOST', count: 2, endsAt: iso(end) },
+      { tag: 'HOST', count: 2, endsAt: toIsoString(end) },
     ]
     expect(await licenses()).toEqual([host, xl])
     expect(await world.authority.reservations.list()).toMatchObject([
@@ -144,14 +149,14 @@ describe('what may be reserved', () => {
       },
     ])
     const request = agent.status().reservation.requestCode ?? ''
-    expect(await codeOf(world.authority.reservations.reserve({ request, licenses: { HOST: 1 } }))).toBe(
+    expect(await getErrorCode(world.authority.reservations.reserve({ request, licenses: { HOST: 1 } }))).toBe(
       'REQUEST_CODE_USED',
     )
     const twin = await world.open('twin', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
-    expect(await codeOf(reserve(twin, 1))).toBe('INSTANCE_RESERVED')
+    expect(await getErrorCode(reserve(twin, 1))).toBe('INSTANCE_RESERVED')
     await twin.reservation.cancel()
     for (const force of [false, true]) {
-      expect(await codeOf(twin.register(await world.token(), { force }))).toBe('INSTANCE_RESERVED')
+      expect(await getErrorCode(twin.register(await world.token(), { force }))).toBe('INSTANCE_RESERVED')
     }
     expect(await pool()).toMatchObject({ reserved: 10 })
   })
@@ -160,9 +165,9 @@ describe('what may be reserved', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.road.down = true
-    await codeOf(agent.deregister())
+    await getErrorCode(agent.deregister())
     world.road.down = false
-    expect(await codeOf(reserve(agent))).toBe('INSTANCE_ALREADY_REGISTERED')
+    expect(await getErrorCode(reserve(agent))).toBe('INSTANCE_ALREADY_REGISTERED')
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
     await agent.reservation.install((await reserve(agent)).file)
@@ -171,13 +176,19 @@ describe('what may be reserved', () => {
   it('R-SLR-8: with more than 30 boxes offline, a satellite is recommended', async () => {
     for (let i = 0; i < 31; i++) {
       if (i === 20) await world.authority.orders.create({ tag: 'HOST', quantity: 20 })
-      const request = writeRequestCode({
+      const request = encodeRequestCode({
         udi: { pid: 'CWMS-K9', serial: `SN${i}`, version: '4.0' },
         number: 1,
-        boxKey: Uint8Array.from({ length: 32 }, () => i + 9),
+        deviceKey: Uint8Array.from({ length: 32 }, () => i + 9),
       })
-      const { advice } = await world.authority.reservations.reserve({ request, licenses: { HOST: 1 } })
-      expect([i, advice]).toEqual([i, i < 30 ? null : expect.stringContaining('disconnected satellite')])
+      const { recommendation } = await world.authority.reservations.reserve({
+        request,
+        licenses: { HOST: 1 },
+      })
+      expect([i, recommendation]).toEqual([
+        i,
+        i < 30 ? null : expect.stringContaining('disconnected satellite'),
+      ])
     }
     expect(
       (await world.authority.operations.events.list()).filter(({ type }) => type === 'SATELLITE_RECOMMENDED')
@@ -198,7 +209,7 @@ describe('terms', () => {
       { count: 5, endsAt: null },
       { count: 15, endsAt: new Date(world.clock.wall() + 30 * DAY).toISOString() },
     ])
-    await pass(world, connected, 31 * DAY)
+    await advance(world, connected, 31 * DAY)
     expect(await pool()).toMatchObject({ quantity: 20, inUse: 15, reserved: 5, balance: 0 })
     expect(connected.status().state).toBe('authorized')
   })
@@ -209,7 +220,7 @@ describe('terms', () => {
     world.clock.advance(40 * DAY)
     await world.authority.reservations.get(instanceId)
     world.clock.setWall(world.clock.wall() - 39 * DAY)
-    expect(await codeOf(world.authority.reservations.update(instanceId, { 'SYS-XL': 1 }))).toBe(
+    expect(await getErrorCode(world.authority.reservations.update(instanceId, { 'SYS-XL': 1 }))).toBe(
       'LICENSES_UNAVAILABLE',
     )
     expect(agent.status().state).toBe('reserved')
@@ -224,16 +235,20 @@ describe('updates', () => {
     expect(await world.authority.instances.get(instanceId)).toMatchObject({
       reservation: { pending: true, licenses: [{ count: 4 }], previous: [{ count: 10 }] },
     })
-    expect(await codeOf(world.authority.reservations.update(instanceId, { HOST: 5 }))).toBe('UPDATE_PENDING')
+    expect(await getErrorCode(world.authority.reservations.update(instanceId, { HOST: 5 }))).toBe(
+      'UPDATE_PENDING',
+    )
     await world.authority.reservations.confirm(instanceId, ` ${code.toLowerCase().replaceAll('-', '\n')}`)
     expect(await pool()).toMatchObject({ reserved: 4 })
     const more = await update(agent, instanceId, 15)
     expect(await pool()).toMatchObject({ reserved: 15 })
-    expect(await codeOf(world.authority.reservations.confirm(instanceId, code))).toBe(
+    expect(await getErrorCode(world.authority.reservations.confirm(instanceId, code))).toBe(
       'CONFIRMATION_CODE_OTHER_UPDATE',
     )
     await world.authority.reservations.confirm(instanceId, more)
-    expect(await codeOf(world.authority.reservations.confirm(instanceId, more))).toBe('UPDATE_NOT_PENDING')
+    expect(await getErrorCode(world.authority.reservations.confirm(instanceId, more))).toBe(
+      'UPDATE_NOT_PENDING',
+    )
     expect(await pool()).toMatchObject({ reserved: 15 })
   })
 
@@ -249,20 +264,20 @@ describe('updates', () => {
 
   it('R-SLR-5: an update to nothing is a return', async () => {
     const { instanceId } = await installed()
-    expect(await codeOf(world.authority.reservations.update(instanceId, { HOST: 0 }))).toBe(
+    expect(await getErrorCode(world.authority.reservations.update(instanceId, { HOST: 0 }))).toBe(
       'RESERVATION_EMPTY',
     )
-    expect(await codeOf(world.authority.reservations.update('nobody', { HOST: 1 }))).toBe('NOT_FOUND')
+    expect(await getErrorCode(world.authority.reservations.update('nobody', { HOST: 1 }))).toBe('NOT_FOUND')
   })
 })
 
 describe('codes that are wrong', () => {
   it('R-SLR-7: of another box, another kind, mistyped, or made up are told apart', async () => {
     const [one, two] = [await installed('one', 5), await installed('two', 5)]
-    const confirm = (id: string, code: string) => codeOf(world.authority.reservations.confirm(id, code))
+    const confirm = (id: string, code: string) => getErrorCode(world.authority.reservations.confirm(id, code))
     const code = await update(one.agent, one.instanceId, 6)
     expect(await confirm(two.instanceId, code)).toBe('CODE_OTHER_RESERVATION')
-    expect(await codeOf(world.authority.reservations.acceptReturnCode(one.instanceId, code))).toBe(
+    expect(await getErrorCode(world.authority.reservations.acceptReturnCode(one.instanceId, code))).toBe(
       'CODE_OTHER_KIND',
     )
     expect(await confirm(one.instanceId, code.replace(/^....../, '000000'))).toBe('CODE_MISTYPED')
@@ -270,27 +285,29 @@ describe('codes that are wrong', () => {
       'CODE_OTHER_KIND',
     )
     const returned = await two.agent.reservation.returnCode()
-    expect(await codeOf(world.authority.reservations.acceptReturnCode(one.instanceId, returned))).toBe(
+    expect(await getErrorCode(world.authority.reservations.acceptReturnCode(one.instanceId, returned))).toBe(
       'CODE_OTHER_RESERVATION',
     )
-    expect(await codeOf(world.authority.reservations.acceptReturnCode('nobody', returned))).toBe('NOT_FOUND')
+    expect(await getErrorCode(world.authority.reservations.acceptReturnCode('nobody', returned))).toBe(
+      'NOT_FOUND',
+    )
     await world.authority.reservations.acceptReturnCode(two.instanceId, returned)
-    const again = await codeOf(world.authority.reservations.acceptReturnCode(two.instanceId, returned))
+    const again = await getErrorCode(world.authority.reservations.acceptReturnCode(two.instanceId, returned))
     expect(again).toBe('RESERVATION_ENDED')
   })
 
   it('R-SLR-7: after ten wrong ones within an hour no code is looked at until it is over', async () => {
     const { agent, instanceId } = await installed()
     const code = await update(agent, instanceId, 4)
-    const { writeProofCode } = await import('../../src/protocol/offline-codes.ts')
-    const forged = writeProofCode(new Uint8Array(32), {
+    const { encodeProofCode } = await import('../../src/protocol/offline-codes.ts')
+    const forged = encodeProofCode(new Uint8Array(32), {
       kind: 'confirmation',
       udi: { pid: 'CWMS-K9', serial: 'BOX' },
       reservationId: instanceId,
       epoch: 1,
       sequence: 2,
     })
-    const confirm = (text: string) => codeOf(world.authority.reservations.confirm(instanceId, text))
+    const confirm = (text: string) => getErrorCode(world.authority.reservations.confirm(instanceId, text))
     for (let i = 0; i < 10; i++) expect(await confirm(forged)).toBe('CODE_WRONG')
     expect(await confirm(forged)).toBe('CODE_ATTEMPTS_EXCEEDED')
     expect(await confirm(code)).toBe('CODE_ATTEMPTS_EXCEEDED')
@@ -309,7 +326,7 @@ describe('codes that are wrong', () => {
     const next = await reserve(agent)
     const message = await world.authority.reservations
       .acceptReturnCode(next.instanceId, code)
-      .catch((thrown: unknown) => String(thrown))
+      .catch((error: unknown) => String(error))
     expect(message).toContain('of an earlier reservation of CWMS-K9:BOX')
   })
 
@@ -322,7 +339,7 @@ describe('codes that are wrong', () => {
     await world.authority.orders.create({ ...other, tag: 'HOST', quantity: 5 })
     const message = await world.authority.reservations
       .reserve({ ...other, request, licenses: { HOST: 1 } })
-      .catch((thrown: unknown) => String(thrown))
+      .catch((error: unknown) => String(error))
     expect(message).toContain('another smart account')
     expect(message).not.toContain(instanceId)
   })
@@ -334,24 +351,26 @@ describe('the end of a reservation', () => {
     const connected = await world.open('connected')
     await connected.register(await world.token())
     connected.setUsage('HOST', 12)
-    await pass(world, connected, HOUR)
-    const told = async () =>
+    await advance(world, connected, HOUR)
+    const listWarnings = async () =>
       (await world.authority.operations.events.list())
         .filter(({ type }) => type.includes('SUFFICIENT'))
         .map(({ type }) => type)
-    expect(await told()).toEqual(['INSUFFICIENT_LICENSES'])
+    expect(await listWarnings()).toEqual(['INSUFFICIENT_LICENSES'])
     await world.authority.reservations.acceptReturnCode(instanceId, await agent.reservation.returnCode())
-    expect(await told()).toEqual(['INSUFFICIENT_LICENSES', 'LICENSES_SUFFICIENT'])
+    expect(await listWarnings()).toEqual(['INSUFFICIENT_LICENSES', 'LICENSES_SUFFICIENT'])
   })
 
   it('R-SLR-6: an instance that is reserved is removed by its return code only', async () => {
     const { agent, instanceId } = await installed()
-    expect(await codeOf(world.authority.instances.remove(instanceId))).toBe('RETURN_CODE_REQUIRED')
+    expect(await getErrorCode(world.authority.instances.remove(instanceId))).toBe('RETURN_CODE_REQUIRED')
     const connected = await world.open('connected')
     await connected.register(await world.token())
     const id = connected.status().registration.instanceId ?? ''
     expect(
-      await codeOf(world.authority.reservations.acceptReturnCode(id, await agent.reservation.returnCode())),
+      await getErrorCode(
+        world.authority.reservations.acceptReturnCode(id, await agent.reservation.returnCode()),
+      ),
     ).toBe('INSTANCE_NOT_RESERVED')
   })
 
@@ -359,7 +378,7 @@ describe('the end of a reservation', () => {
     const { agent, instanceId } = await installed()
     const code = await agent.reservation.returnCode()
     await agent.reservation.return()
-    await pass(world, agent, 200 * DAY)
+    await advance(world, agent, 200 * DAY)
     expect(await pool()).toMatchObject({ reserved: 10 })
     expect(agent.status().reservation.returnCode).toBe(code)
     await world.authority.reservations.acceptReturnCode(instanceId, code)
@@ -385,23 +404,23 @@ describe('the end of a reservation', () => {
     const { agent, instanceId } = await installed()
     const writeOff = (reason: string) =>
       world.authority.reservations.writeOff(instanceId, { reason, by: 'alice' })
-    expect(await codeOf(writeOff(' '))).toBe('INVALID_ARGUMENT')
-    await writeOff('burnt with the data centre')
+    expect(await getErrorCode(writeOff(' '))).toBe('INVALID_ARGUMENT')
+    await writeOff('burnt with the data center')
     expect(await pool()).toMatchObject({ reserved: 0 })
     expect((await world.authority.operations.events.list()).at(-1)).toMatchObject({
       type: 'RESERVATION_OVERRIDDEN',
       severity: 'major',
       instanceId,
       message:
-        'CWMS-K9:BOX was removed without its return code by alice: burnt with the data centre. Given back without proof: 10 of HOST.',
+        'CWMS-K9:BOX was removed without its return code by alice: burnt with the data center. Given back without proof: 10 of HOST.',
     })
     await expect(writeOff('again')).rejects.toThrow(
       new LicensingError(
         'RESERVATION_ENDED',
-        `The reservation of CWMS-K9:BOX was removed without a return code at ${iso(world.clock.wall())}.`,
+        `The reservation of CWMS-K9:BOX was removed without a return code at ${toIsoString(world.clock.wall())}.`,
       ),
     )
-    expect(await codeOf(world.authority.reservations.update(instanceId, { HOST: 1 }))).toBe(
+    expect(await getErrorCode(world.authority.reservations.update(instanceId, { HOST: 1 }))).toBe(
       'RESERVATION_ENDED',
     )
     await world.authority.reservations.acceptReturnCode(instanceId, await agent.reservation.returnCode())
@@ -411,7 +430,7 @@ describe('the end of a reservation', () => {
     await expect(writeOff('once more')).rejects.toThrow(
       new LicensingError(
         'RESERVATION_ENDED',
-        `The reservation of CWMS-K9:BOX was returned at ${iso(world.clock.wall())}.`,
+        `The reservation of CWMS-K9:BOX was returned at ${toIsoString(world.clock.wall())}.`,
       ),
     )
   })
@@ -423,7 +442,7 @@ describe('the end of a reservation', () => {
     const request = await agent.reservation.request()
     await world.authority.reservations.reserve({ request, licenses: { HOST: 1 }, virtualAccount: 'Sealed' })
     world.clock.advance(11 * DAY)
-    expect(await codeOf(world.authority.accounts.removeVirtualAccount('Sealed'))).toBe(
+    expect(await getErrorCode(world.authority.accounts.removeVirtualAccount('Sealed'))).toBe(
       'VIRTUAL_ACCOUNT_IN_USE',
     )
   })

@@ -2,12 +2,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
-import { makePrograms, type Programs } from '../support/programs.ts'
+import { createPrograms, type Programs } from '../support/programs.ts'
 
 /** The box and the authority as two programs that share nothing but what a person carries between them. */
 let programs: Programs
 beforeEach(() => {
-  programs = makePrograms()
+  programs = createPrograms()
 })
 afterEach(() => programs.close())
 

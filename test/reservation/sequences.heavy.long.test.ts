@@ -2,36 +2,36 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
-import { makeSealedWorld } from '../support/sealed.ts'
-import type { World } from '../support/test-environment.ts'
-import { scaled } from '../support/scale.ts'
+import { createReservationEnvironment } from '../support/reservation-environment.ts'
+import type { TestEnvironment } from '../support/test-environment.ts'
+import { selectScale } from '../support/scale.ts'
 
 /** Several boxes and one pool: whatever people do, in whatever order, with whatever old papers they have. */
 const OWNED = 10
 const NAMES = ['one', 'two', 'three'] as const
 type Name = (typeof NAMES)[number]
 
-type Deed =
-  | { deed: 'request' | 'cancel' | 'returnCode' | 'return' | 'restart'; box: Name }
-  | { deed: 'reserve' | 'change'; box: Name; count: number }
+type Action =
+  | { kind: 'request' | 'cancel' | 'returnCode' | 'return' | 'restart'; box: Name }
+  | { kind: 'reserve' | 'change'; box: Name; count: number }
   /** A file or code from all there ever were: `which` counts from the newest. */
-  | { deed: 'install' | 'update' | 'discard'; box: Name; which: number }
-  | { deed: 'confirm' | 'remove'; box: Name; which: number }
-  | { deed: 'use'; count: number }
+  | { kind: 'install' | 'update' | 'discard'; box: Name; which: number }
+  | { kind: 'confirm' | 'remove'; box: Name; which: number }
+  | { kind: 'use'; count: number }
   /** The next step of the guide for that box; where it forks, `count` chooses. */
-  | { deed: 'goOn'; box: Name; count: number }
+  | { kind: 'goOn'; box: Name; count: number }
 
 const box = fc.constantFrom(...NAMES)
 const which = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(6) })
 const count = fc.integer({ min: 1, max: 7 })
-const deeds: fc.Arbitrary<Deed[]> = fc.array(
+const actions: fc.Arbitrary<Action[]> = fc.array(
   fc.oneof(
-    fc.record({ deed: fc.constantFrom('request', 'cancel', 'returnCode', 'return', 'restart'), box }),
-    { weight: 8, arbitrary: fc.record({ deed: fc.constant('goOn' as const), box, count }) },
-    fc.record({ deed: fc.constantFrom('reserve', 'change'), box, count }),
-    fc.record({ deed: fc.constantFrom('install', 'install', 'update', 'update', 'discard'), box, which }),
-    fc.record({ deed: fc.constantFrom('confirm', 'remove'), box, which }),
-    fc.record({ deed: fc.constant('use' as const), count: fc.nat(4) }),
+    fc.record({ kind: fc.constantFrom('request', 'cancel', 'returnCode', 'return', 'restart'), box }),
+    { weight: 8, arbitrary: fc.record({ kind: fc.constant('goOn' as const), box, count }) },
+    fc.record({ kind: fc.constantFrom('reserve', 'change'), box, count }),
+    fc.record({ kind: fc.constantFrom('install', 'install', 'update', 'update', 'discard'), box, which }),
+    fc.record({ kind: fc.constantFrom('confirm', 'remove'), box, which }),
+    fc.record({ kind: fc.constant('use' as const), count: fc.nat(4) }),
   ),
   { minLength: 20, maxLength: 60 },
 )
@@ -44,12 +44,12 @@ interface Papers {
 }
 
 class People {
-  readonly world: World
+  readonly world: TestEnvironment
   readonly boxes = new Map<Name, SmartAgent>()
   readonly papers: Papers = { files: [], confirmations: [], returns: [] }
   connected: SmartAgent | null = null
 
-  constructor(world: World) {
+  constructor(world: TestEnvironment) {
     this.world = world
   }
 
@@ -63,19 +63,19 @@ class People {
     (await this.world.authority.reservations.list()).find(({ udi }) => udi.serial === name.toUpperCase())
       ?.instanceId
 
-  async do(deed: Deed): Promise<void> {
+  async do(action: Action): Promise<void> {
     const { authority } = this.world
-    if (deed.deed === 'use') {
-      await this.#use(deed.count)
+    if (action.kind === 'use') {
+      await this.#use(action.count)
       return
     }
-    if (deed.deed === 'goOn') {
-      await this.#goOn(deed.box, deed.count)
+    if (action.kind === 'goOn') {
+      await this.#goOn(action.box, action.count)
       return
     }
-    const agent = await this.box(deed.box)
+    const agent = await this.box(action.box)
     const { reservation } = agent
-    switch (deed.deed) {
+    switch (action.kind) {
       case 'request':
         await reservation.request()
         return
@@ -84,42 +84,45 @@ class People {
         return
       case 'restart':
         await agent.close()
-        this.boxes.delete(deed.box)
+        this.boxes.delete(action.box)
         return
       case 'reserve': {
         const request = agent.status().reservation.requestCode
         if (request === null) return
         this.papers.files.push(
-          (await authority.reservations.reserve({ request, licenses: { HOST: deed.count } })).file,
+          (await authority.reservations.reserve({ request, licenses: { HOST: action.count } })).file,
         )
         return
       }
       case 'change': {
-        const id = await this.instanceOf(deed.box)
+        const id = await this.instanceOf(action.box)
         if (id === undefined) return
-        this.papers.files.push((await authority.reservations.update(id, { HOST: deed.count })).file)
+        this.papers.files.push((await authority.reservations.update(id, { HOST: action.count })).file)
         return
       }
       case 'install':
       case 'update': {
-        const file = this.papers.files.at(-1 - deed.which)
+        const file = this.papers.files.at(-1 - action.which)
         if (file === undefined) return
-        const { confirmationCode } = (await reservation[deed.deed](file)).reservation
+        const { confirmationCode } = (await reservation[action.kind](file)).reservation
         if (confirmationCode !== null) this.papers.confirmations.push(confirmationCode)
         return
       }
       case 'discard': {
-        const file = this.papers.files.at(-1 - deed.which)
+        const file = this.papers.files.at(-1 - action.which)
         if (file !== undefined) this.papers.returns.push((await reservation.discard(file)).returnCode)
         return
       }
       case 'confirm': {
-        const [id, code] = [await this.instanceOf(deed.box), this.papers.confirmations.at(-1 - deed.which)]
+        const [id, code] = [
+          await this.instanceOf(action.box),
+          this.papers.confirmations.at(-1 - action.which),
+        ]
         if (id !== undefined && code !== undefined) await authority.reservations.confirm(id, code)
         return
       }
       case 'remove': {
-        const [id, code] = [await this.instanceOf(deed.box), this.papers.returns.at(-1 - deed.which)]
+        const [id, code] = [await this.instanceOf(action.box), this.papers.returns.at(-1 - action.which)]
         if (id !== undefined && code !== undefined) await authority.reservations.acceptReturnCode(id, code)
         return
       }
@@ -146,17 +149,17 @@ class People {
     const which = this.#newestOf(box)
     switch (status) {
       case 'none':
-        return this.do({ deed: 'request', box })
+        return this.do({ kind: 'request', box })
       case 'requested':
-        return this.do(id === undefined ? { deed: 'reserve', box, count } : { deed: 'install', box, which })
+        return this.do(id === undefined ? { kind: 'reserve', box, count } : { kind: 'install', box, which })
       case 'installed':
         if (pending)
           return this.do(
-            count % 2 === 0 ? { deed: 'update', box, which } : { deed: 'confirm', box, which: 0 },
+            count % 2 === 0 ? { kind: 'update', box, which } : { kind: 'confirm', box, which: 0 },
           )
-        return this.do(count > 5 ? { deed: 'returnCode', box } : { deed: 'change', box, count })
+        return this.do(count > 5 ? { kind: 'returnCode', box } : { kind: 'change', box, count })
       case 'returning':
-        return this.do(count % 2 === 0 ? { deed: 'return', box } : { deed: 'remove', box, which: 0 })
+        return this.do(count % 2 === 0 ? { kind: 'return', box } : { kind: 'remove', box, which: 0 })
     }
   }
 
@@ -216,7 +219,7 @@ class People {
       await reservation.return()
     } else {
       await reservation.cancel()
-      // The authority reserved for a request that was cancelled, or for a box that has completed its return already.
+      // The authority reserved for a request that was canceled, or for a box that has completed its return already.
       const { file } = id === undefined ? { file: null } : await authority.reservations.get(id)
       if (id !== undefined && file !== null)
         await authority.reservations.acceptReturnCode(id, (await reservation.discard(file)).returnCode)
@@ -226,23 +229,23 @@ class People {
   }
 }
 
-it('R-SLR-3 R-SLR-4 R-SLR-5 R-SLR-6: nothing people do reserves more than is owned, or lets two boxes use one licence, and every flow can be finished', async () => {
+it('R-SLR-3 R-SLR-4 R-SLR-5 R-SLR-6: nothing people do reserves more than is owned, or lets two boxes use one license, and every flow can be finished', async () => {
   const done = new Map<string, number>()
   await fc.assert(
-    fc.asyncProperty(deeds, async (list) => {
-      const world = await makeSealedWorld(OWNED)
+    fc.asyncProperty(actions, async (list) => {
+      const world = await createReservationEnvironment(OWNED)
       const people = new People(world)
       try {
-        for (const deed of list) {
+        for (const action of list) {
           let outcome = 'done'
           try {
-            await people.do(deed)
-          } catch (thrown) {
+            await people.do(action)
+          } catch (error) {
             // What is refused is refused for a reason with a name, and has changed nothing that matters.
-            if (!(thrown instanceof LicensingError) || thrown.code === 'INTERNAL') throw thrown
-            outcome = thrown.code
+            if (!(error instanceof LicensingError) || error.code === 'INTERNAL') throw error
+            outcome = error.code
           }
-          done.set(`${deed.deed} ${outcome}`, (done.get(`${deed.deed} ${outcome}`) ?? 0) + 1)
+          done.set(`${action.kind} ${outcome}`, (done.get(`${action.kind} ${outcome}`) ?? 0) + 1)
           await people.check()
         }
         for (const name of NAMES) await people.finish(name)
@@ -252,7 +255,7 @@ it('R-SLR-3 R-SLR-4 R-SLR-5 R-SLR-6: nothing people do reserves more than is own
       }
     }),
     {
-      numRuns: Number(process.env.SEQUENCE_RUNS ?? scaled(6, 20)),
+      numRuns: Number(process.env.SEQUENCE_RUNS ?? selectScale(6, 20)),
       ...(process.env.SEQUENCE_SEED !== undefined && { seed: Number(process.env.SEQUENCE_SEED) }),
     },
   )

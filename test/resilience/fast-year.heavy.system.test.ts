@@ -2,11 +2,11 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
 import { DAY, HOUR, SECOND } from '../../src/core/time.ts'
-import { makePrograms, type Programs } from '../support/programs.ts'
+import { createPrograms, type Programs } from '../support/programs.ts'
 import { freePort } from '../support/proxies.ts'
-import { scaled } from '../support/scale.ts'
+import { selectScale } from '../support/scale.ts'
 
-const DAYS = Number(process.env.HARM_DAYS ?? scaled(38, 120))
+const DAYS = Number(process.env.HARM_DAYS ?? selectScale(38, 120))
 /** A day passes in a second. */
 const SPEED = DAY / SECOND
 /** The authority goes away this long before the authorization would be renewed, which it is after 30 days. */
@@ -14,7 +14,7 @@ const BEFORE = 2
 
 let programs: Programs
 beforeEach(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.initAuthority()
 })
 afterEach(() => programs.close())

@@ -3,15 +3,15 @@ import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Status } from '../../src/index.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { sampledTests } from '../support/scale.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(2)
+const { describe, it } = createSampledTests(2)
 
 let programs: Programs
 let mounted: string[] = []
 beforeEach(() => {
-  programs = makePrograms()
+  programs = createPrograms()
   mounted = []
 })
 afterEach(async () => {
@@ -51,7 +51,7 @@ describe('a disk that is full', () => {
     await good(agent(['usage', 'set', 'HOST', '3', '--json']))
     disk.fill()
     const refused = await agent(['usage', 'set', 'HOST', '4', '--json'])
-    expect([refused.code, errorOf(refused).code]).toEqual([1, 'STORE_FULL'])
+    expect([refused.code, parseError(refused).code]).toEqual([1, 'STORE_FULL'])
     expect((await programs.status()).entitlements).toMatchObject([{ tag: 'HOST', count: 3 }])
     disk.free()
     await good(agent(['usage', 'set', 'HOST', '5', '--json']))

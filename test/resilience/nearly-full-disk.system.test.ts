@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 
 let programs: Programs
 let mounted: string[]
 beforeEach(() => {
-  programs = makePrograms()
+  programs = createPrograms()
   mounted = []
 })
 afterEach(async () => {
@@ -44,7 +44,7 @@ it('a disk with two pages left refuses a user with STORE_FULL, and keeps the use
   const free = fillDisk(programs.box(), 2)
   const add = ['user', 'add', 'victim', '--role', 'viewer', '--json']
   const refused = await agent(add)
-  expect([refused.code, refused.stdout, errorOf(refused).code]).toEqual([1, '', 'STORE_FULL'])
+  expect([refused.code, refused.stdout, parseError(refused).code]).toEqual([1, '', 'STORE_FULL'])
   expect(readFileSync(path, 'utf8')).toBe(before)
   free()
   await good(agent(add))
@@ -57,7 +57,7 @@ it('an authority on a full disk refuses an order with STORE_FULL, and says why',
   const free = fillDisk(programs.box('authority'), 9)
   const order = ['order', '--tag', 'HOST', '--quantity', '1', '--json']
   const codes = new Set<string>()
-  for (let number = 0; number < 3; number++) codes.add(errorOf(await authority(order)).code)
+  for (let number = 0; number < 3; number++) codes.add(parseError(await authority(order)).code)
   expect(codes).toEqual(new Set(['STORE_FULL']))
   free()
   await good(authority(order))

@@ -1,18 +1,18 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
-import { Dice } from '../../tools/simulator/seeded-random.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { makeProxies, type Proxies } from '../support/proxies.ts'
-import { scaled } from '../support/scale.ts'
+import { SeededRandom } from '../../tools/simulator/seeded-random.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { createProxies, type Proxies } from '../support/proxies.ts'
+import { selectScale } from '../support/scale.ts'
 
-const ROUNDS = Number(process.env.HARM_ROUNDS ?? scaled(2, 8))
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? selectScale(2, 8))
 let programs: Programs
 let proxies: Proxies
 beforeEach(async () => {
-  programs = makePrograms()
-  proxies = makeProxies()
-  await programs.initAuthority('--test')
+  programs = createPrograms()
+  proxies = createProxies()
+  await programs.initAuthority('--allow-fault-injection')
 })
 afterEach(async () => {
   await programs.close()
@@ -25,7 +25,7 @@ describe('a proxy that dies', () => {
     { timeout: 600_000 },
     async () => {
       const { agent, authority, good, status } = programs
-      const dice = new Dice('a proxy that dies')
+      const random = new SeededRandom('a proxy that dies')
       await programs.order(1_000)
       // Long enough for the proxy to die while an answer is awaited.
       const { url } = await programs.serveAuthority(0, { more: ['--chaos', 'delay=300ms'] })
@@ -39,23 +39,23 @@ describe('a proxy that dies', () => {
         await good(agent(['usage', 'set', 'HOST', String(round), '--json']))
         const asked = agent(['renew', 'authorization', '--json'])
         // From before the command has asked for anything to after it was answered.
-        await wait(failed === 0 && round === ROUNDS ? 0 : dice.between(200, 1_000))
+        await wait(failed === 0 && round === ROUNDS ? 0 : random.nextInt(200, 1_000))
         await squid.kill()
         const ended = await asked
         if (ended.code !== 0) {
           failed++
           // Whether it was gone already, or went before it had answered, or with a tunnel that stood.
-          const { code, message } = errorOf(ended)
+          const { code, message } = parseError(ended)
           expect(['PROXY_UNREACHABLE', 'PROXY_FAILED', 'CONNECTION_RESET']).toContain(code)
           if (code !== 'CONNECTION_RESET') expect(message).toContain(`127.0.0.1:${squid.port}`)
           expect((await status()).authorization.lastAttempt?.outcome).toBe('failed')
         }
         expect((await status()).state).toBe('authorized')
-        if (dice.chance(0.5)) {
+        if (random.nextBoolean(0.5)) {
           // Now there is surely nobody.
           const refused = await agent(['renew', 'authorization', '--json'])
           expect(refused.code).not.toBe(0)
-          expect(errorOf(refused).message).toContain(`proxy 127.0.0.1:${squid.port}`)
+          expect(parseError(refused).message).toContain(`proxy 127.0.0.1:${squid.port}`)
         }
         await squid.start()
         expect((await good<Status>(agent(['renew', 'authorization', '--json']))).state).toBe('authorized')

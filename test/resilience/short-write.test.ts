@@ -3,12 +3,12 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { FileUsers } from '../../src/http/file-user-store.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { FileUserStore } from '../../src/http/file-user-store.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 
 let programs: Programs
 beforeEach(() => {
-  programs = makePrograms()
+  programs = createPrograms()
 })
 afterEach(() => programs.close())
 
@@ -40,7 +40,7 @@ it('refuses a user with STORE_FULL where the list would be cut short, and keeps 
   const before = readFileSync(path, 'utf8')
   const add = ['user', 'add', 'victim', '--role', 'viewer', '--json']
   const refused = await agent(add, { fileBlocks: LIMIT / BLOCK })
-  expect([refused.code, refused.stdout, errorOf(refused).code]).toEqual([1, '', 'STORE_FULL'])
+  expect([refused.code, refused.stdout, parseError(refused).code]).toEqual([1, '', 'STORE_FULL'])
   expect(readFileSync(path, 'utf8')).toBe(before)
   expect(readdirSync(join(programs.box(), 'console'))).not.toContain('users.json.new')
   const { users } = await good<{ users: { name: string }[] }>(agent(['user', 'list', '--json']))
@@ -51,7 +51,7 @@ it('refuses a user with STORE_FULL where the list would be cut short, and keeps 
 it('keeps an audit record without half a line where a line would be cut short', async () => {
   const { box } = programs
   const users = new URL('../../dist/src/http/file-user-store.js', import.meta.url)
-  const deed = {
+  const actions = {
     at: 0,
     who: 'admin',
     address: '127.0.0.1',
@@ -64,7 +64,7 @@ it('keeps an audit record without half a line where a line would be cut short', 
     const users = new FileUsers(${JSON.stringify(box())})
     const outcomes = []
     for (let number = 0; number < 6; number++)
-      outcomes.push(await users.record(${JSON.stringify(deed)}).then(() => 'kept', ({ code }) => code))
+      outcomes.push(await users.record(${JSON.stringify(actions)}).then(() => 'kept', ({ code }) => code))
     console.log(JSON.stringify(outcomes))`
   const said = execFileSync(
     'sh',
@@ -75,8 +75,8 @@ it('keeps an audit record without half a line where a line would be cut short', 
     { encoding: 'utf8' },
   )
   expect(JSON.parse(said)).toEqual(['kept', 'kept', 'kept', 'STORE_FULL', 'STORE_FULL', 'STORE_FULL'])
-  const kept = new FileUsers(box())
-  await kept.record({ ...deed, action: 'after' })
+  const kept = new FileUserStore(box())
+  await kept.record({ ...actions, action: 'after' })
   expect((await kept.auditEntries(10)).map(({ action }) => action)).toEqual(['after', 'try', 'try', 'try'])
 })
 

@@ -3,24 +3,24 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
 import { MINUTE, SECOND } from '../../src/core/time.ts'
-import { Dice } from '../../tools/simulator/seeded-random.ts'
-import { makePrograms, mebibytesOf, type Programs } from '../support/programs.ts'
-import { scaled } from '../support/scale.ts'
+import { SeededRandom } from '../../tools/simulator/seeded-random.ts'
+import { createPrograms, readMemoryMebibytes, type Programs } from '../support/programs.ts'
+import { selectScale } from '../support/scale.ts'
 
-const MINUTES = Number(process.env.SOAK_MINUTES ?? scaled(0.1, 5))
+const MINUTES = Number(process.env.SOAK_MINUTES ?? selectScale(0.1, 5))
 const BOXES = ['one', 'two', 'three'] as const
 
 let programs: Programs
 beforeEach(async () => {
-  programs = makePrograms()
-  await programs.initAuthority('--test')
+  programs = createPrograms()
+  await programs.initAuthority('--allow-fault-injection')
   await programs.order(1_000)
 })
 afterEach(() => programs.close())
 
 /** Resident memory in mebibytes, and open files and connections, of a process. */
 const take = (pid: number): { memory: number; files: number } => ({
-  memory: Math.round(mebibytesOf(pid)),
+  memory: Math.round(readMemoryMebibytes(pid)),
   files: readdirSync(`/proc/${pid}/fd`).length,
 })
 
@@ -29,7 +29,7 @@ it(
   { timeout: (MINUTES + 5) * MINUTE },
   async () => {
     const { agent, authority, good, status } = programs
-    const dice = new Dice('soak')
+    const random = new SeededRandom('soak')
     const server = await programs.serveAuthority(0, { more: ['--chaos', 'error503=0.05,lost-answer=0.05'] })
     const processes = new Map([['authority', server.child.pid ?? 0]])
     const used = new Map<string, number>()
@@ -52,9 +52,9 @@ it(
     let said = Date.now()
     let done = 0
     while (Date.now() < end) {
-      const box = dice.pick(BOXES)
-      const count = dice.between(0, 200)
-      const words = dice.pick([
+      const box = random.pick(BOXES)
+      const count = random.nextInt(0, 200)
+      const words = random.pick([
         ['usage', 'set', 'HOST', String(count)],
         ['renew', 'authorization'],
         ['renew', 'registration'],

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makePrograms, type Programs } from '../support/programs.ts'
+import { createPrograms, type Programs } from '../support/programs.ts'
 import { runCommand } from '../support/rest.ts'
 
 // A client that nobody here wrote, as it is: over TLS that it checks, against an authority that is served.
@@ -13,7 +13,7 @@ let programs: Programs
 let serving: Serving
 let client: { clientId: string; clientSecret: string }
 beforeAll(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   await programs.initAuthority()
   client = await programs.good(programs.authority(['api-client', 'create', '--json']))
   const { line } = await programs.serve('smart-authority', [

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
-import { LEGACY, NEW, type Rest, serveRest } from '../support/rest.ts'
-import { makeSealedWorld } from '../support/sealed.ts'
-import type { World } from '../support/test-environment.ts'
+import { CLOUD_V1_PREFIX, CLOUD_V2_PREFIX, type Rest, serveRest } from '../support/rest.ts'
+import { createReservationEnvironment } from '../support/reservation-environment.ts'
+import type { TestEnvironment } from '../support/test-environment.ts'
 
 // What each of the field's clients sends, and what each of them reads of the answer.
 
 const DAY = 86_400_000
-let world: World
+let world: TestEnvironment
 let rest: Rest
 let token: string
 let box: SmartAgent
 beforeAll(async () => {
-  world = await makeSealedWorld(20)
+  world = await createReservationEnvironment(20)
   await world.authority.accounts.addVirtualAccount("R&D 'Lab'")
   await world.authority.accounts.addVirtualAccount('Second')
   await world.authority.orders.create({ tag: 'SYS-XL', quantity: 5, termDays: 90 })
@@ -24,7 +24,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-const V1 = `${LEGACY}/v1/accounts/acme.example`
+const V1 = `${CLOUD_V1_PREFIX}/v1/accounts/acme.example`
 const ONPREM = '/api/v1/accounts/acme.example'
 const get = (path: string, headers?: Record<string, string>) =>
   rest.send(path, { token, ...(headers && { headers }) })
@@ -33,7 +33,7 @@ const post = (path: string, body: unknown, headers?: Record<string, string>) =>
 
 describe('accounts', () => {
   it('a Go client reads accounts, and searches them', async () => {
-    const { json } = await get(`${LEGACY}/v2/accounts/`)
+    const { json } = await get(`${CLOUD_V1_PREFIX}/v2/accounts/`)
     expect(json).toEqual({
       status: 'SUCCESS',
       statusMessage: expect.any(String),
@@ -47,23 +47,25 @@ describe('accounts', () => {
         },
       ],
     })
-    const found = await get(`${LEGACY}/v1/accounts/search?domain=ACME&type=CUSTOMER&limit=1000&offset=0`)
+    const found = await get(
+      `${CLOUD_V1_PREFIX}/v1/accounts/search?domain=ACME&type=CUSTOMER&limit=1000&offset=0`,
+    )
     expect(found.json).toMatchObject({ totalRecords: 1, accounts: [{ domain: 'acme.example', id: 1 }] })
-    const none = await get(`${LEGACY}/v1/accounts/search?domain=nobody`)
+    const none = await get(`${CLOUD_V1_PREFIX}/v1/accounts/search?domain=nobody`)
     expect(none.json).toMatchObject({ totalRecords: 0, accounts: [] })
   })
 
   it('parameters with nothing behind them are none, and a limit beyond what is told is that', async () => {
-    const search = `${LEGACY}/v1/accounts/search`
+    const search = `${CLOUD_V1_PREFIX}/v1/accounts/search`
     const [whole] = (await get(search)).json.accounts
     for (const query of ['domain=&type=&limit=&offset=', 'limit=5000'])
       expect((await get(`${search}?${query}`)).json.accounts[0]).toEqual(whole)
     for (const path of [
-      `${NEW}/pnp/v2/accounts?accountDomain=&startIdx=&rowsPerPage=`,
-      `${NEW}/licensing/v2/accounts/acme.example/devices?virtualAccountName=&instanceName=&limit=&offset=`,
+      `${CLOUD_V2_PREFIX}/pnp/v2/accounts?accountDomain=&startIdx=&rowsPerPage=`,
+      `${CLOUD_V2_PREFIX}/licensing/v2/accounts/acme.example/devices?virtualAccountName=&instanceName=&limit=&offset=`,
     ])
       expect((await get(path)).status).toBe(200)
-    const mine = `${NEW}/accounts/v1/user/search-smart-accounts?userId=x&accountType=&roleName=&smartAccountDomain=`
+    const mine = `${CLOUD_V2_PREFIX}/accounts/v1/user/search-smart-accounts?userId=x&accountType=&roleName=&smartAccountDomain=`
     expect((await get(mine)).json.accounts.length).toBeGreaterThan(0)
   })
 
@@ -83,7 +85,7 @@ describe('accounts', () => {
   })
 
   it('a Python client finds the numbers of virtual accounts, as text', async () => {
-    const { json } = await get(`${LEGACY}/v2/accounts/search`)
+    const { json } = await get(`${CLOUD_V1_PREFIX}/v2/accounts/search`)
     expect(json.status).toBe('COMPLETE')
     expect(json.accounts[0].account_id).toMatch(/^\d+$/)
     expect(json.accounts[0].virtual_accounts).toContainEqual({
@@ -91,7 +93,7 @@ describe('accounts', () => {
       default: true,
       virtual_account_id: expect.stringMatching(/^\d+$/),
     })
-    expect((await get(`${LEGACY}/v2/accounts/search?domain=nobody`)).json).toEqual({
+    expect((await get(`${CLOUD_V1_PREFIX}/v2/accounts/search?domain=nobody`)).json).toEqual({
       status: 'COMPLETE',
       message_code: 'NO_DATA_FOUND',
       message: expect.any(String),
@@ -142,23 +144,27 @@ describe('accounts', () => {
   })
 
   it('the newer family pages through accounts, and takes the parameters as they are misspelled', async () => {
-    const accounts = await get(`${NEW}/pnp/v2/accounts?startIdx=0&rowsPerPage=100`)
+    const accounts = await get(`${CLOUD_V2_PREFIX}/pnp/v2/accounts?startIdx=0&rowsPerPage=100`)
     expect(accounts.json).toMatchObject({
       status: 'COMPLETE',
       messageCode: 'DMS-SUCCESS',
       totalRows: 1,
       data: [{ companyName: 'acme.example', domainIdentifier: 'acme.example', accountIdentifier: 1 }],
     })
-    const first = await get(`${NEW}/pnp/v2/accounts/acme.example/virtual-accounts?startIdx=0&rowsPerPage=2`)
-    const rest_ = await get(`${NEW}/pnp/v2/accounts/acme.example/virtual-accounts?startIdx=2&rowsPerPage=2`)
+    const first = await get(
+      `${CLOUD_V2_PREFIX}/pnp/v2/accounts/acme.example/virtual-accounts?startIdx=0&rowsPerPage=2`,
+    )
+    const rest_ = await get(
+      `${CLOUD_V2_PREFIX}/pnp/v2/accounts/acme.example/virtual-accounts?startIdx=2&rowsPerPage=2`,
+    )
     expect([first.json.totalRows, first.json.data.length, rest_.json.data.length]).toEqual([3, 2, 1])
     expect(first.json.data[0]).toMatchObject({ virtualAccountName: 'Default', default: 'true' })
     const found = await get(
-      `${NEW}/accounts/v1/user/search-smart-accounts?userId=ann&addVirtualAccounts=true&addRoleDipslayName=true`,
+      `${CLOUD_V2_PREFIX}/accounts/v1/user/search-smart-accounts?userId=ann&addVirtualAccounts=true&addRoleDipslayName=true`,
     )
     expect(found.json.accounts[0]).toMatchObject({ accountId: 1, accountDomain: 'acme.example' })
-    const nobody = await get(`${NEW}/accounts/v1/user/search-smart-accounts`)
-    expect([nobody.status, nobody.json.status]).toEqual([400, 'FAILURE'])
+    const withoutUser = await get(`${CLOUD_V2_PREFIX}/accounts/v1/user/search-smart-accounts`)
+    expect([withoutUser.status, withoutUser.json.status]).toEqual([400, 'FAILURE'])
   })
 })
 
@@ -191,7 +197,7 @@ describe('registration tokens', () => {
   })
 
   it('the newer family gives a list of one, and revokes', async () => {
-    const path = `${NEW}/licensing/v1/account/acme.example/virtual-account/Second/token`
+    const path = `${CLOUD_V2_PREFIX}/licensing/v1/account/acme.example/virtual-account/Second/token`
     const { json } = await post(`${path}/create`, {
       description: '',
       expiresAfterDays: 30,
@@ -230,7 +236,7 @@ describe('registration tokens', () => {
   })
 })
 
-describe('licences', () => {
+describe('licenses', () => {
   it('a monitor asks with a limit alone, an Ansible role with virtual accounts alone, an SDK with none', async () => {
     for (const body of [
       { limit: -1 },
@@ -285,7 +291,9 @@ describe('licences', () => {
       source: 'Default',
       actionDue: 'Now',
     })
-    const minor = await post(`${NEW}/licensing/v1/account/acme.example/get-alerts`, { severity: ['Minor'] })
+    const minor = await post(`${CLOUD_V2_PREFIX}/licensing/v1/account/acme.example/get-alerts`, {
+      severity: ['Minor'],
+    })
     expect(minor.json.alerts.every(({ severity }: { severity: string }) => severity === 'Minor')).toBe(true)
     box.setUsage('HOST', 4)
     world.clock.advance(12 * 3_600_000)
@@ -308,13 +316,16 @@ describe('licences', () => {
         subscriptionId: expect.any(String),
       },
     ])
-    const expired = await post(`${NEW}/licensing/v1/account/acme.example/licenses/subscription-usage`, {
-      status: 'Expired',
-    })
+    const expired = await post(
+      `${CLOUD_V2_PREFIX}/licensing/v1/account/acme.example/licenses/subscription-usage`,
+      {
+        status: 'Expired',
+      },
+    )
     expect(expired.json.totalRecords).toBe(0)
   })
 
-  it('a tool moves licences, 998 parts at a time; what is done in part is a warning', async () => {
+  it('a tool moves licenses, 998 parts at a time; what is done in part is a warning', async () => {
     const part = { license: 'Host License', licenseType: 'PERPETUAL', targetVirtualAccount: 'Second' }
     const path = `${V1}/virtual-accounts/Default/licenses/transfer`
     const good = await post(path, {
@@ -405,12 +416,12 @@ describe('licences', () => {
       ],
     })
     const revoked = await post(`${V1}/virtual-accounts/Default/tokens/revoke`, { tokens: ['none'] })
-    const told = [...moved.json.licensesTransferStatus, ...revoked.json.tokensRevokeStatus].map(
+    const statuses = [...moved.json.licensesTransferStatus, ...revoked.json.tokensRevokeStatus].map(
       ({ statusMessage }: { statusMessage: string }) => statusMessage,
     )
-    expect(told).toHaveLength(4)
-    expect(told[0]).toContain('Default has 0 of the type and the term that were asked for')
-    for (const one of told) expect(one).not.toMatch(/`|--/)
+    expect(statuses).toHaveLength(4)
+    expect(statuses[0]).toContain('Default has 0 of the type and the term that were asked for')
+    for (const one of statuses) expect(one).not.toMatch(/`|--/)
   })
 
   it('a limit that is null is none, and a wrong word is answered by those that there are', async () => {
@@ -429,7 +440,7 @@ describe('licences', () => {
 
   it('a strict client reads the summary of the accounts its headers name', async () => {
     const headers = async () => {
-      const [account] = (await get(`${LEGACY}/v2/accounts/search`)).json.accounts
+      const [account] = (await get(`${CLOUD_V1_PREFIX}/v2/accounts/search`)).json.accounts
       const virtual = account.virtual_accounts.find(({ name }: { name: string }) => name === 'Default')
       return {
         'X-CSW-SMART-ACCOUNT-ID': account.account_id as string,
@@ -438,7 +449,7 @@ describe('licences', () => {
       }
     }
     const data = { timestamp: 1_700_000_000_000, nonce: 'a nonce', tags: [] }
-    const v2 = await post(`${NEW}/licensing/v2/get-summary`, { data }, await headers())
+    const v2 = await post(`${CLOUD_V2_PREFIX}/licensing/v2/get-summary`, { data }, await headers())
     expect(v2.json).toMatchObject({ status: 'SUCCESS', nonce: 'a nonce', out_standing_reports: 0 })
     expect(v2.json.summary[0]).toMatchObject({
       tag: 'HOST',
@@ -452,29 +463,33 @@ describe('licences', () => {
       export_restricted: false,
     })
     const numbered = { data: { ...data, nonce: 1234567 } }
-    expect((await post(`${NEW}/licensing/v2/get-summary`, numbered, await headers())).json.nonce).toBe(
-      1234567,
-    )
+    expect(
+      (await post(`${CLOUD_V2_PREFIX}/licensing/v2/get-summary`, numbered, await headers())).json.nonce,
+    ).toBe(1234567)
     const v3 = await post(
-      `${LEGACY}/v3/licenses/summary`,
+      `${CLOUD_V1_PREFIX}/v3/licenses/summary`,
       { data: { ...data, tags: ['HOST'] } },
       await headers(),
     )
     expect(v3.json.summary).toHaveLength(1)
     expect(v3.json.summary[0]).toMatchObject({ prepaid_entitled: 17, prepaid_inuse: 4 })
     const { 'X-CSW-VIRTUAL-ACCOUNT-ID': _, ...whole } = await headers()
-    const all = await post(`${NEW}/licensing/v2/get-summary`, { data: { ...data, tags: ['HOST'] } }, whole)
+    const all = await post(
+      `${CLOUD_V2_PREFIX}/licensing/v2/get-summary`,
+      { data: { ...data, tags: ['HOST'] } },
+      whole,
+    )
     expect(all.json.summary[0].entitled).toBe(20)
-    const nowhere = await post(`${NEW}/licensing/v2/get-summary`, { data })
+    const nowhere = await post(`${CLOUD_V2_PREFIX}/licensing/v2/get-summary`, { data })
     expect([nowhere.status, nowhere.json.status]).toEqual([400, 'FAILED'])
     const foreign = await post(
-      `${NEW}/licensing/v2/get-summary`,
+      `${CLOUD_V2_PREFIX}/licensing/v2/get-summary`,
       { data },
       { ...(await headers()), 'X-CSW-SMART-ACCOUNT-ID': '999' },
     )
     expect([foreign.status, foreign.text]).toEqual([403, ''])
     const history = await post(
-      `${NEW}/licensing/v2/get-history`,
+      `${CLOUD_V2_PREFIX}/licensing/v2/get-history`,
       { timestamp: 1, nonce: 'n', fromDate: '01-JAN-2027', toDate: '31-JAN-2027' },
       await headers(),
     )
@@ -513,12 +528,12 @@ describe('devices', () => {
         licenseUsage: [{ license: 'Host License', quantity: 4 }],
       }),
     ])
-    const path = `${NEW}/licensing/v2/accounts/acme.example/devices`
+    const path = `${CLOUD_V2_PREFIX}/licensing/v2/accounts/acme.example/devices`
     const found = await get(`${path}?virtualAccountName=Default&instanceName=BOX&limit=50&offset=0`)
     expect(found.json).toMatchObject({ status: 'SUCCESS', devices: [brief] })
     const none = await get(`${path}?virtualAccountName=Default&instanceName=NOBODY&limit=50&offset=0`)
     expect(none.json).toMatchObject({ status: 'SUCCESS', devices: [] })
-    const anywhere = await get(`${NEW}/licensing/v2/device/search?udi_serial_number=BOX`)
+    const anywhere = await get(`${CLOUD_V2_PREFIX}/licensing/v2/device/search?udi_serial_number=BOX`)
     expect(anywhere.json.status).toBe('COMPLETE')
     expect(anywhere.json.data).toEqual([
       {
@@ -554,7 +569,7 @@ describe('devices', () => {
   })
 
   it('are removed, by either spelling', async () => {
-    const path = `${LEGACY}/v2/accounts/acme.example/virtual-accounts/Second/devices/remove`
+    const path = `${CLOUD_V1_PREFIX}/v2/accounts/acme.example/virtual-accounts/Second/devices/remove`
     const one = { sudi, productTagName: 'conferencing' }
     const removed = await post(path, { productInstacesRemoveRequests: [one] })
     expect(removed.json).toMatchObject({
@@ -569,7 +584,7 @@ describe('devices', () => {
     const other = { productInstacesRemoveRequests: [], productInstancesRemoveRequests: [one] }
     expect((await post(path, other)).json.removeProductInstancesStatus).toHaveLength(1)
     expect((await post(path, {})).status).toBe(400)
-    const nowhere = `${NEW}/licensing/v3/accounts/acme.example/devices/remove?virtualAccountName=None`
+    const nowhere = `${CLOUD_V2_PREFIX}/licensing/v3/accounts/acme.example/devices/remove?virtualAccountName=None`
     expect((await post(nowhere, { productInstancesRemoveRequests: [one] })).status).toBe(404)
   })
 })
@@ -578,7 +593,7 @@ describe('reservation', () => {
   it('a client reserves, updates, confirms and returns, and the box works from what it was given', async () => {
     const sealed = await world.open('sealed')
     const request = await sealed.reservation.request()
-    const va = `${LEGACY}/v2/accounts/acme.example/virtual-accounts/Default`
+    const va = `${CLOUD_V1_PREFIX}/v2/accounts/acme.example/virtual-accounts/Default`
     const reserve = (quantity: string) =>
       post(`${va}/reserve-licenses`, {
         reservationRequests: [
@@ -621,9 +636,12 @@ describe('reservation', () => {
     const updated = await post(`${va}/update-slr`, { reservationUpdateRequests: [wanted] })
     expect(updated.json.status).toBe('SUCCESS')
     const update = (quantity: number) =>
-      post(`${NEW}/licensing/v2/accounts/acme.example/licenses/update?virtualAccountName=Default`, {
-        reservationUpdateRequests: [{ ...wanted, licenses: [{ entitlementTag: 'HOST', quantity }] }],
-      })
+      post(
+        `${CLOUD_V2_PREFIX}/licensing/v2/accounts/acme.example/licenses/update?virtualAccountName=Default`,
+        {
+          reservationUpdateRequests: [{ ...wanted, licenses: [{ entitlementTag: 'HOST', quantity }] }],
+        },
+      )
     const second = await update(1)
     expect([second.json.status, second.json.autorizationCodes[0].authorizationCode]).toEqual(['ERROR', null])
     const repeated = await update(2)
@@ -634,7 +652,7 @@ describe('reservation', () => {
     )
     const confirm = { sudi, productTagName: 'conferencing', confirmationCode: reservation.confirmationCode }
     const confirmed = await post(
-      `${NEW}/licensing/v2/accounts/acme.example/licenses/confirm?virtualAccountName=Default`,
+      `${CLOUD_V2_PREFIX}/licensing/v2/accounts/acme.example/licenses/confirm?virtualAccountName=Default`,
       { reservationConfirmationRequests: [confirm] },
     )
     expect(confirmed.json).toMatchObject({
@@ -647,7 +665,7 @@ describe('reservation', () => {
       },
     })
 
-    const remove = `${NEW}/licensing/v3/accounts/acme.example/devices/remove?virtualAccountName=Default`
+    const remove = `${CLOUD_V2_PREFIX}/licensing/v3/accounts/acme.example/devices/remove?virtualAccountName=Default`
     const device = { sudi, productTagName: 'conferencing' }
     const without = await post(remove, { productInstancesRemoveRequests: [device] })
     expect(without.json.status).toBe('ERROR')
@@ -679,22 +697,25 @@ describe('reservation', () => {
 
   it('reserves from several virtual accounts at once: what was refused is told beside what was done', async () => {
     const bulk = await world.open('bulk')
-    const { json } = await post(`${NEW}/licensing/v2/account/acme.example/licenses/reserve-bulk`, {
-      virtualAccounts: [
-        {
-          name: 'Default',
-          reservationRequests: [
-            {
-              reservationCode: await bulk.reservation.request(),
-              reservationType: 'SPECIFIC',
-              licenses: [{ entitlementTag: 'HOST', quantity: 1 }],
-            },
-          ],
-        },
-        { name: 'Second', reservationRequests: [{ reservationCode: 'x', licenses: [] }] },
-      ],
-      forSingleVirtualAccount: false,
-    })
+    const { json } = await post(
+      `${CLOUD_V2_PREFIX}/licensing/v2/account/acme.example/licenses/reserve-bulk`,
+      {
+        virtualAccounts: [
+          {
+            name: 'Default',
+            reservationRequests: [
+              {
+                reservationCode: await bulk.reservation.request(),
+                reservationType: 'SPECIFIC',
+                licenses: [{ entitlementTag: 'HOST', quantity: 1 }],
+              },
+            ],
+          },
+          { name: 'Second', reservationRequests: [{ reservationCode: 'x', licenses: [] }] },
+        ],
+        forSingleVirtualAccount: false,
+      },
+    )
     expect([json.status, json.authorizationCodes.map(({ status }: { status: string }) => status)]).toEqual([
       'WARNING',
       ['SUCCESS', 'ERROR'],
@@ -702,7 +723,7 @@ describe('reservation', () => {
   })
 
   it('looks entitlement tags up by the software tag that devices are listed with', async () => {
-    const { json } = await post(`${NEW}/licensing/v1/search-slr-details`, {
+    const { json } = await post(`${CLOUD_V2_PREFIX}/licensing/v1/search-slr-details`, {
       softwareTags: ['conferencing', 'unknown'],
     })
     expect(json.status).toBe('SUCCESS')
@@ -718,10 +739,10 @@ describe('reservation', () => {
 
 describe('what is done is recorded', () => {
   it('with the client that did it, and what to', async () => {
-    const deeds = await world.authority.security.users.auditEntries(1000)
-    const transfer = deeds.find(({ action }) => action === 'api licenses-transfer')
+    const auditEntries = await world.authority.security.users.auditEntries(1000)
+    const transfer = auditEntries.find(({ action }) => action === 'api licenses-transfer')
     expect(transfer).toMatchObject({ who: expect.stringMatching(/^[0-9a-f]{32} \(API client\)$/) })
-    expect(deeds.map(({ action, outcome }) => `${action}: ${outcome}`)).toEqual(
+    expect(auditEntries.map(({ action, outcome }) => `${action}: ${outcome}`)).toEqual(
       expect.arrayContaining([
         'api licenses-transfer: done in part',
         'api virtual-account-create: done',

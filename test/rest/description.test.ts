@@ -4,13 +4,13 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { endpoints } from '../../src/rest/endpoints.ts'
 import { type Rest, runCommand, serveRest } from '../support/rest.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
-let world: World
+let world: TestEnvironment
 let rest: Rest
 const directory = mkdtempSync(join(tmpdir(), 'sla-rest-'))
 beforeAll(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   rest = await serveRest(world)
 })
 afterAll(async () => {

@@ -3,18 +3,18 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
 import { PASSWORD, signInFirst } from '../support/pages.ts'
-import { LEGACY, type Rest, serveRest } from '../support/rest.ts'
-import { allStored } from '../support/stored.ts'
-import { makeWorld, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { CLOUD_V1_PREFIX, type Rest, serveRest } from '../support/rest.ts'
+import { readAllStored } from '../support/stored.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(2)
+const { describe, it } = createSampledTests(2)
 
-let world: World
+let world: TestEnvironment
 let rest: Rest
 let client: { clientId: string; clientSecret: string }
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
   rest = await serveRest(world)
   client = await world.authority.security.apiClients.create()
 })
@@ -27,7 +27,7 @@ const credentials = () => ({
   client_secret: client.clientSecret,
 })
 const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
-const accounts = (token: string) => rest.send(`${LEGACY}/v2/accounts`, { token })
+const accounts = (token: string) => rest.send(`${CLOUD_V1_PREFIX}/v2/accounts`, { token })
 
 describe('an access token is given', () => {
   it.each(PATHS)('at %s, for JSON, a form, a query and HTTP Basic', async (path) => {
@@ -190,7 +190,7 @@ describe('an access token is good', () => {
   it('until its client is revoked, by any process of the authority', async () => {
     const one = await token()
     const other = await Authority.open({ dataDir: join(world.directory, 'authority'), clock: world.clock })
-    expect(await other.security.apiClients.whose(one)).toMatchObject({
+    expect(await other.security.apiClients.authenticate(one)).toMatchObject({
       account: 'acme.example',
       scope: 'write',
     })
@@ -209,7 +209,7 @@ describe('an access token is good', () => {
       await world.authority.operations.events.list(),
     ])
     expect(records).toContain(client.clientId)
-    const database = allStored(join(world.directory, 'authority'))
+    const database = readAllStored(join(world.directory, 'authority'))
     expect(database).toContain(client.clientId)
     for (const secret of [one, client.clientSecret, 'guessed-secret']) {
       expect(records).not.toContain(secret)

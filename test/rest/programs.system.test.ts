@@ -2,8 +2,8 @@ import { readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { LEGACY, runCommand as run, sendRaw } from '../support/rest.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { CLOUD_V1_PREFIX, runCommand as run, sendRaw } from '../support/rest.ts'
 
 interface Serving {
   listening: string
@@ -15,8 +15,8 @@ let programs: Programs
 let serving: Serving
 let client: { clientId: string; clientSecret: string }
 beforeAll(async () => {
-  programs = makePrograms()
-  await programs.initAuthority('--test')
+  programs = createPrograms()
+  await programs.initAuthority('--allow-fault-injection')
   client = await programs.good(
     programs.authority(['api-client', 'create', '--json', '--description', 'a test']),
   )
@@ -56,7 +56,7 @@ describe('api-client', () => {
         client_secret: second.clientSecret,
       },
     })
-    const ask = () => sendRaw(to(), `${LEGACY}/v2/accounts`, { token: json.access_token })
+    const ask = () => sendRaw(to(), `${CLOUD_V1_PREFIX}/v2/accounts`, { token: json.access_token })
     expect((await ask()).json.accounts[0].roles).toEqual([
       { role: 'Virtual Account Viewer', virtualAccount: 'Default' },
     ])
@@ -69,9 +69,9 @@ describe('api-client', () => {
     expect((await authority(['api-client', 'revoke', second.clientId])).code).toBe(0)
     expect((await ask()).status).toBe(401)
     const unknown = await authority(['api-client', 'revoke', 'nobody', '--json'])
-    expect([unknown.code, errorOf(unknown).code]).toEqual([1, 'NOT_FOUND'])
+    expect([unknown.code, parseError(unknown).code]).toEqual([1, 'NOT_FOUND'])
     const scope = await authority(['api-client', 'create', '--scope', 'all', '--json'])
-    expect([scope.code, errorOf(scope)]).toMatchObject([
+    expect([scope.code, parseError(scope)]).toMatchObject([
       2,
       { code: 'USAGE', message: expect.stringContaining('read, write') },
     ])
@@ -91,7 +91,7 @@ describe('the CONNECT proxy', () => {
       const { stdout } = await curl(
         ...trusting(),
         ...['-H', `authorization: Bearer ${token}`],
-        `https://${host}${LEGACY}/v2/accounts`,
+        `https://${host}${CLOUD_V1_PREFIX}/v2/accounts`,
       )
       expect(JSON.parse(stdout)).toMatchObject({ status: 'SUCCESS' })
     }
@@ -107,7 +107,7 @@ opener = urllib.request.build_opener(
     urllib.request.ProxyHandler({"https": os.environ["HTTPS_PROXY"]}),
     urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])))
 token = ask("https://id.cisco.com/oauth2/default/v1/token", json.loads(sys.stdin.read()))["access_token"]
-answer = ask("https://apx.cisco.com${LEGACY}/v1/accounts/acme.example/licenses", {"limit": -1},
+answer = ask("https://apx.cisco.com${CLOUD_V1_PREFIX}/v1/accounts/acme.example/licenses", {"limit": -1},
     {"Authorization": "Bearer " + token, "Content-Type": "application/json"})
 print(answer["status"])`
     const { stdout, stderr } = await run('python3', ['-c', script], {
@@ -171,18 +171,18 @@ print(answer["status"])`
       [['--connect-proxy', '127.0.0.1:0', '--workers', '2'], 'USAGE'],
     ] as const) {
       const refused = await serve(...words)
-      expect([refused.code, errorOf(refused).code]).toEqual([2, code])
+      expect([refused.code, parseError(refused).code]).toEqual([2, code])
     }
   })
 
   it('is refused by an authority that was not made for tests', async () => {
-    const production = makePrograms()
+    const production = createPrograms()
     try {
       await production.initAuthority()
       const refused = await production.authority([
         ...['--json', 'serve', '--listen', '127.0.0.1:0', '--connect-proxy', '127.0.0.1:0'],
       ])
-      expect(errorOf(refused)).toMatchObject({
+      expect(parseError(refused)).toMatchObject({
         code: 'CHAOS_NOT_ALLOWED',
         message: 'A CONNECT proxy is a test aid. This authority was not made for tests.',
       })

@@ -1,25 +1,29 @@
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
-import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import {
+  exchangeByFile,
+  createSatelliteEnvironment,
+  type SatelliteEnvironment,
+} from '../support/satellite.ts'
+import { getErrorCode } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
-let world: SatelliteWorld
+let world: SatelliteEnvironment
 let manager: Authority
 let satellite: Authority
 beforeEach(async () => {
-  world = await makeSatelliteWorld()
+  world = await createSatelliteEnvironment()
   manager = world.manager
   satellite = await world.addSatellite('branch', { online: true })
   await manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
-  await satellite.sync.now()
+  await satellite.sync.run()
 })
 afterEach(() => world.close())
 
-const refused = (work: () => unknown) => codeOf(Promise.resolve().then(work))
+const refused = (work: () => unknown) => getErrorCode(Promise.resolve().then(work))
 const quantities = async (authority: Authority) =>
   Object.fromEntries(
     (await authority.licenses.list()).map(({ virtualAccount, tag, quantity }) => [
@@ -69,10 +73,10 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
     })
   })
 
-  it('may have further ones, added and not deleted; their licences arrive under their own names', async () => {
+  it('may have further ones, added and not deleted; their licenses arrive under their own names', async () => {
     await manager.satellites.addVirtualAccount('branch', 'Lab')
     await manager.orders.create({ tag: 'HOST', quantity: 4, virtualAccount: 'Lab' })
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 10, 'Lab HOST': 4 })
     expect(await refused(() => manager.accounts.removeVirtualAccount('Lab'))).toBe(
       'VIRTUAL_ACCOUNT_OF_SATELLITE',
@@ -84,14 +88,14 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 3)
     await box.register((await satellite.tokens.create({ days: 3, virtualAccount: 'Lab' })).token)
-    await satellite.sync.now()
+    await satellite.sync.run()
     const use = (await manager.licenses.list()).map(({ virtualAccount, inUse }) => [virtualAccount, inUse])
     expect(use).toEqual([
       ['BRANCH', 0],
       ['Lab', 3],
     ])
     await satellite.instances.transfer((await satellite.instances.list())[0]?.id ?? '', { to: 'Default' })
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect((await manager.licenses.list()).map(({ inUse }) => inUse)).toEqual([3, 0])
   })
 
@@ -99,7 +103,7 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 4)
     await box.register((await satellite.tokens.create({ days: 365 })).token)
-    await satellite.sync.now()
+    await satellite.sync.run()
     const removed = await manager.satellites.remove('branch')
     expect(removed.status).toBe('removed')
     expect(await manager.accounts.listVirtualAccounts()).toMatchObject([
@@ -108,11 +112,11 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
     ])
     expect(await manager.satellites.list()).toEqual([])
     expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 4 }])
-    expect(await codeOf(satellite.sync.now())).toBe('SATELLITE_REMOVED')
-    expect(await satellite.sync.status()).toMatchObject({ standing: 'ended', exchange: 'blocked' })
-    expect(await codeOf(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
+    expect(await getErrorCode(satellite.sync.run())).toBe('SATELLITE_REMOVED')
+    expect(await satellite.sync.status()).toMatchObject({ status: 'ended', exchange: 'blocked' })
+    expect(await getErrorCode(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
     const { file } = await satellite.sync.export()
-    expect(await codeOf(manager.satellites.respond(file))).toBe('SATELLITE_REMOVED')
+    expect(await getErrorCode(manager.satellites.respond(file))).toBe('SATELLITE_REMOVED')
     world.clock.advance(91 * DAY)
     expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 0 }])
     expect(await manager.instances.list()).toEqual([])
@@ -123,22 +127,22 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
   it('product instances of a satellite are seen at the manager, and changed on the satellite', async () => {
     const box = await world.box(() => satellite, 'box')
     await box.register((await satellite.tokens.create({ days: 3 })).token)
-    await satellite.sync.now()
+    await satellite.sync.run()
     const [one] = await manager.instances.list()
     expect(one).toMatchObject({ satellite: 'branch' })
     expect(await manager.instances.get(one?.id ?? '')).toEqual(one)
-    expect(await codeOf(manager.instances.remove(one?.id ?? ''))).toBe('INSTANCE_OF_SATELLITE')
-    expect(await codeOf(manager.instances.transfer(one?.id ?? '', { to: 'Default' }))).toBe(
+    expect(await getErrorCode(manager.instances.remove(one?.id ?? ''))).toBe('INSTANCE_OF_SATELLITE')
+    expect(await getErrorCode(manager.instances.transfer(one?.id ?? '', { to: 'Default' }))).toBe(
       'INSTANCE_OF_SATELLITE',
     )
     await satellite.instances.remove(one?.id ?? '')
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await manager.instances.list()).toEqual([])
   })
 })
 
 describe('R-ACC-3: transfers', () => {
-  it('of licences, whole and in part; what it does is shown before it is done', async () => {
+  it('of licenses, whole and in part; what it does is shown before it is done', async () => {
     await manager.accounts.addVirtualAccount('East')
     await manager.orders.create({ tag: 'HOST', quantity: 5 })
     await manager.orders.create({ tag: 'HOST', quantity: 3, termDays: 30 })
@@ -157,11 +161,15 @@ describe('R-ACC-3: transfers', () => {
     // Those that end first went first.
     world.clock.advance(31 * DAY)
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 2, 'East HOST': 3 })
-    expect(await codeOf(manager.licenses.transfer({ ...wanted, quantity: 3 }))).toBe('TRANSFER_UNAVAILABLE')
-    expect(await codeOf(manager.licenses.transfer({ ...wanted, to: 'Default' }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(manager.licenses.transfer({ ...wanted, to: 'West' }))).toBe('NOT_FOUND')
-    expect(await codeOf(manager.licenses.transfer({ ...wanted, quantity: 0 }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(manager.licenses.transfer({ ...wanted, tag: 'NONE' }))).toBe('UNKNOWN_TAG')
+    expect(await getErrorCode(manager.licenses.transfer({ ...wanted, quantity: 3 }))).toBe(
+      'TRANSFER_UNAVAILABLE',
+    )
+    expect(await getErrorCode(manager.licenses.transfer({ ...wanted, to: 'Default' }))).toBe(
+      'INVALID_ARGUMENT',
+    )
+    expect(await getErrorCode(manager.licenses.transfer({ ...wanted, to: 'West' }))).toBe('NOT_FOUND')
+    expect(await getErrorCode(manager.licenses.transfer({ ...wanted, quantity: 0 }))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(manager.licenses.transfer({ ...wanted, tag: 'NONE' }))).toBe('UNKNOWN_TAG')
     // There and back again is one lot.
     await manager.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 5 })
@@ -175,10 +183,10 @@ describe('R-ACC-3: transfers', () => {
     await box.register((await manager.tokens.create({ days: 3 })).token)
     const [one] = await manager.instances.list()
     const id = one?.id ?? ''
-    expect(await codeOf(manager.instances.transfer(id, { to: 'East' }))).toBe('TRANSFER_UNCONFIRMED')
+    expect(await getErrorCode(manager.instances.transfer(id, { to: 'East' }))).toBe('TRANSFER_UNCONFIRMED')
     expect(await manager.instances.get(id)).toMatchObject({ virtualAccount: 'Default' })
     const wanted = { tag: 'HOST', quantity: 5, from: 'Default', to: 'East' }
-    expect(await codeOf(manager.licenses.transfer(wanted))).toBe('TRANSFER_UNCONFIRMED')
+    expect(await getErrorCode(manager.licenses.transfer(wanted))).toBe('TRANSFER_UNCONFIRMED')
     await manager.licenses.transfer({ ...wanted, confirmed: true })
     expect(await manager.instances.transfer(id, { to: 'East' })).toMatchObject({
       status: 'done',
@@ -197,10 +205,10 @@ describe('R-ACC-3: transfers', () => {
   it('at a satellite, between its own virtual accounts; the manager’s total stays', async () => {
     await satellite.accounts.addVirtualAccount('Lab')
     await satellite.licenses.transfer({ tag: 'HOST', quantity: 4, from: 'Default', to: 'Lab' })
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 6, 'Lab HOST': 4 })
     await manager.orders.create({ tag: 'HOST', quantity: 5, virtualAccount: 'BRANCH' })
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 11, 'Lab HOST': 4 })
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 15 })
   })
@@ -209,27 +217,29 @@ describe('R-ACC-3: transfers', () => {
     const done = await manager.licenses.transfer({ tag: 'HOST', quantity: 7, from: 'BRANCH', to: 'Default' })
     expect(done.status).toBe('waiting')
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 10 })
-    expect((await manager.satellites.list())[0]?.recalls).toMatchObject([
+    expect((await manager.satellites.list())[0]?.reclaims).toMatchObject([
       { tag: 'HOST', quantity: 7, to: 'Default', told: false },
     ])
     // What is called back cannot be called back again.
     expect(
-      await codeOf(manager.licenses.transfer({ tag: 'HOST', quantity: 4, from: 'BRANCH', to: 'Default' })),
+      await getErrorCode(
+        manager.licenses.transfer({ tag: 'HOST', quantity: 4, from: 'BRANCH', to: 'Default' }),
+      ),
     ).toBe('TRANSFER_UNAVAILABLE')
     // By hand: told with the first answer, moved with the second request.
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 3 })
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 10 })
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 3, 'Default HOST': 7 })
     expect((await satellite.operations.events.list()).map(({ type }) => type)).toContain('LICENSES_WITHDRAWN')
     // By wire: both at once.
     await manager.licenses.transfer({ tag: 'HOST', quantity: 2, from: 'BRANCH', to: 'Default' })
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 1, 'Default HOST': 9 })
     // And back: there with the next exchange.
     await manager.licenses.transfer({ tag: 'HOST', quantity: 9, from: 'Default', to: 'BRANCH' })
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 10 })
   })
 
@@ -237,7 +247,7 @@ describe('R-ACC-3: transfers', () => {
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 8)
     await box.register((await satellite.tokens.create({ days: 365 })).token)
-    await satellite.sync.now()
+    await satellite.sync.run()
     await manager.licenses.transfer({
       tag: 'HOST',
       quantity: 7,
@@ -245,7 +255,7 @@ describe('R-ACC-3: transfers', () => {
       to: 'Default',
       confirmed: true,
     })
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await satellite.licenses.list()).toMatchObject([
       { quantity: 3, inUse: 8, status: 'out-of-compliance' },
     ])
@@ -261,27 +271,27 @@ describe('R-SAT-3: one box is one product instance, in the whole smart account',
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 2)
     await box.register((await satellite.tokens.create({ days: 365 })).token)
-    await satellite.sync.now()
+    await satellite.sync.run()
     world.clock.advance(DAY)
     // The same box, at the manager: without force it is refused, since the satellite has told of it.
     const again = await world.box(() => manager, 'again', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
     })
     const { token } = await manager.tokens.create({ days: 365 })
-    expect(await codeOf(again.register(token))).toBe('INSTANCE_ALREADY_REGISTERED')
+    expect(await getErrorCode(again.register(token))).toBe('INSTANCE_ALREADY_REGISTERED')
     await again.register(token, { force: true })
     expect(await manager.instances.list()).toMatchObject([{ satellite: null }])
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await satellite.instances.list()).toEqual([])
     expect(await manager.instances.list()).toHaveLength(1)
     expect((await manager.licenses.list()).filter(({ inUse }) => inUse > 0)).toEqual([])
     world.clock.advance(DAY)
-    expect(await codeOf(box.renewAuthorization())).toBe('INSTANCE_REPLACED')
+    expect(await getErrorCode(box.renewAuthorization())).toBe('INSTANCE_REPLACED')
   })
 
   it('of two satellites, too', async () => {
     const second = await world.addSatellite('second', { online: true })
-    await second.sync.now()
+    await second.sync.run()
     const box = await world.box(() => satellite, 'box')
     await box.register((await satellite.tokens.create({ days: 365 })).token)
     world.clock.advance(DAY)
@@ -290,9 +300,9 @@ describe('R-SAT-3: one box is one product instance, in the whole smart account',
     })
     await copy.register((await second.tokens.create({ days: 365 })).token)
     // The newer one is told of first: the older one gives way when it is told of.
-    await second.sync.now()
-    const told = await satellite.sync.now()
-    expect(told.outcome).toBe('accepted')
+    await second.sync.run()
+    const synced = await satellite.sync.run()
+    expect(synced.outcome).toBe('accepted')
     expect(await satellite.instances.list()).toEqual([])
     expect(await manager.instances.list()).toMatchObject([{ satellite: 'second' }])
     for (const authority of [manager, satellite])

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
 import type { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
-import { makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
+import { createSatelliteEnvironment, type SatelliteEnvironment } from '../support/satellite.ts'
 
-let world: SatelliteWorld
+let world: SatelliteEnvironment
 beforeEach(async () => {
-  world = await makeSatelliteWorld()
+  world = await createSatelliteEnvironment()
 })
 afterEach(() => world.close())
 
@@ -20,7 +20,7 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
     ]
     for (const to of ['NORTH', 'SOUTH'])
       await manager.licenses.transfer({ tag: 'HOST', quantity: 10, from: 'Default', to })
-    for (const one of satellites) await one.sync.now()
+    for (const one of satellites) await one.sync.run()
     const places: { authority: Authority; boxes: SmartAgent[] }[] = []
     for (const [index, authority] of [manager, ...satellites].entries()) {
       const boxes: SmartAgent[] = []
@@ -37,7 +37,7 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
         }),
       ),
       ...satellites.map(async ({ sync }) => {
-        for (let i = 0; i < 4; i++) await sync.now()
+        for (let i = 0; i < 4; i++) await sync.run()
       }),
       manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'NORTH' }),
     ])
@@ -47,7 +47,7 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
         box.tick()
         await box.idle()
       }
-    for (const { sync } of satellites) await sync.now()
+    for (const { sync } of satellites) await sync.run()
     // Twelve in use of twelve in the north; of ten in the south, and at the manager.
     const licenses = await manager.licenses.list()
     expect(

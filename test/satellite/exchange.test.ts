@@ -2,14 +2,18 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { SYNC_CONTENT_TYPE } from '../../src/protocol/sync-proof.ts'
-import { certificateFingerprint } from '../../src/pki/fingerprint.ts'
-import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf } from '../support/test-environment.ts'
+import { formatCertificateFingerprint } from '../../src/pki/fingerprint.ts'
+import {
+  exchangeByFile,
+  createSatelliteEnvironment,
+  type SatelliteEnvironment,
+} from '../support/satellite.ts'
+import { getErrorCode } from '../support/test-environment.ts'
 
-let world: SatelliteWorld
+let world: SatelliteEnvironment
 let satellite: Authority
 beforeEach(async () => {
-  world = await makeSatelliteWorld()
+  world = await createSatelliteEnvironment()
   satellite = await world.addSatellite('branch')
   await world.manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
 })
@@ -30,15 +34,15 @@ const whole = async () =>
 /** Asserts that something is refused by a code, and has changed nothing on either side. */
 async function refusedAs(code: string, work: () => Promise<unknown>): Promise<void> {
   const before = await whole()
-  expect(await codeOf(work())).toBe(code)
+  expect(await getErrorCode(work())).toBe(code)
   expect(await whole()).toBe(before)
 }
 
 describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
   it('registers by two files, and serves boxes that trust the manager’s root', async () => {
     const { manager } = world
-    expect(await codeOf(satellite.tokens.create({ days: 30 }))).toBe('SATELLITE_NOT_REGISTERED')
-    const { responded, imported } = await carry(manager, satellite)
+    expect(await getErrorCode(satellite.tokens.create({ days: 30 }))).toBe('SATELLITE_NOT_REGISTERED')
+    const { responded, imported } = await exchangeByFile(manager, satellite)
     expect(responded.registered).toBe(true)
     expect(imported).toMatchObject({ outcome: 'accepted', registered: true })
     expect(satellite.trustAnchor()).toBe(manager.trustAnchor())
@@ -50,7 +54,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     box.setUsage('HOST', 4)
     await box.register(token)
     expect(box.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'Default' } })
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await manager.licenses.list()).toMatchObject([
       { virtualAccount: 'BRANCH', quantity: 10, inUse: 4 },
     ])
@@ -60,14 +64,14 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
   })
 
   it('R-EVAL-2: signs the software version that the account has ordered at the manager', async () => {
-    await carry(world.manager, satellite)
+    await exchangeByFile(world.manager, satellite)
     const product = { pid: 'CWMS-K9', version: '3.0', serial: 'OLDER' }
     const device = await world.box(() => satellite, 'older', { product })
     await device.register((await satellite.tokens.create({ days: 30 })).token)
     await device.deregister()
     const { remainingSeconds } = device.status().evaluation
     await world.manager.orders.create({ sku: 'CWMS4-UPG-MG-K9', quantity: 1 })
-    await carry(world.manager, satellite)
+    await exchangeByFile(world.manager, satellite)
     await device.register((await satellite.tokens.create({ days: 30 })).token)
     await device.upgrade('4.1')
     expect(device.status()).toMatchObject({ state: 'evaluation', product: { version: '4.1' } })
@@ -76,13 +80,13 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
   })
 
   it('a file is readable: what leaves the building is in it, in words', async () => {
-    await carry(world.manager, satellite)
+    await exchangeByFile(world.manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 4)
     await box.register(token)
     const { file } = await satellite.sync.export()
-    expect(file).toMatch(/^SMART LICENSING SYNCHRONISATION REQUEST, version 1\n/)
+    expect(file).toMatch(/^SMART LICENSING SYNCHRONIZATION REQUEST, version 1\n/)
     expect(file).toMatch(/^Satellite: +"branch"$/m)
     expect(file).toMatch(
       /^ {2}registered [0-9a-f-]{36} CWMS-K9 BOX 4\.0 "Default" since \S+ on "\S+" HOST=4$/m,
@@ -94,13 +98,15 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
 
   it('leaves out what it is told to: names of hosts and serial numbers stay in the building', async () => {
     const { manager } = world
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
     const box = await world.box(() => satellite, 'secret-box')
     box.setUsage('HOST', 4)
     await box.register(token)
-    const { file, leftOut } = await satellite.sync.export({ leaveOut: ['hostnames', 'serial-numbers'] })
-    expect(leftOut).toEqual(['hostnames', 'serial-numbers'])
+    const { file, redactedFields } = await satellite.sync.export({
+      redactedFields: ['hostnames', 'serial-numbers'],
+    })
+    expect(redactedFields).toEqual(['hostnames', 'serial-numbers'])
     expect(file).not.toContain('SECRET-BOX')
     expect(file).toMatch(/ sha256:[\w-]{43} 4\.0 "Default" since \S+ HOST=4$/m)
     await satellite.sync.import((await manager.satellites.respond(file)).file)
@@ -109,7 +115,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     const direct = await world.box(() => manager, 'secret-box-2', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'SECRET-BOX' },
     })
-    expect(await codeOf(direct.register((await manager.tokens.create({ days: 3 })).token))).toBe(
+    expect(await getErrorCode(direct.register((await manager.tokens.create({ days: 3 })).token))).toBe(
       'INSTANCE_ALREADY_REGISTERED',
     )
   })
@@ -118,8 +124,8 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     const { manager } = world
     const { file } = await satellite.sync.export()
     const { file: answer } = await manager.satellites.respond(file)
-    const fingerprint = certificateFingerprint(manager.trustAnchor())
-    expect(await satellite.sync.rootToTrust(answer)).toBe(fingerprint)
+    const fingerprint = formatCertificateFingerprint(manager.trustAnchor())
+    expect(await satellite.sync.getUntrustedRootFingerprint(answer)).toBe(fingerprint)
     await refusedAs('CONFIRMATION_REQUIRED', () => satellite.sync.import(answer))
     await refusedAs('SYNC_FINGERPRINT_MISMATCH', () =>
       satellite.sync.import(answer, {
@@ -127,7 +133,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
       }),
     )
     await satellite.sync.import(answer, { fingerprint: fingerprint.toLowerCase().replaceAll(':', '') })
-    expect(await satellite.sync.rootToTrust(answer)).toBeNull()
+    expect(await satellite.sync.getUntrustedRootFingerprint(answer)).toBeNull()
   })
 
   it('refuses files that were altered, wherever that was', async () => {
@@ -151,11 +157,13 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
       [/(?<=Restricted from: +)20/, '29'],
       [/(Outcome: +)accepted/, '$1refused'],
     ] as const)
-      await refusedAs('SIGNED_FILE_ALTERED', () => satellite.sync.import(altered(answer, from, to), 'unseen'))
+      await refusedAs('SIGNED_FILE_ALTERED', () =>
+        satellite.sync.import(altered(answer, from, to), 'skip-verification'),
+      )
     await refusedAs('SIGNED_FILE_TRUNCATED', () =>
-      satellite.sync.import(answer.slice(0, answer.indexOf('-----BEGIN SIGNATURE')), 'unseen'),
+      satellite.sync.import(answer.slice(0, answer.indexOf('-----BEGIN SIGNATURE')), 'skip-verification'),
     )
-    await refusedAs('SIGNED_FILE_MALFORMED', () => satellite.sync.import(file, 'unseen'))
+    await refusedAs('SIGNED_FILE_MALFORMED', () => satellite.sync.import(file, 'skip-verification'))
     await refusedAs('SIGNED_FILE_MALFORMED', () => manager.satellites.respond(answer))
     // What a mail program does to it changes nothing.
     const mailed = file
@@ -167,13 +175,13 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
 
   it('an answer by whoever else has a root and the name of the manager is not believed', async () => {
     const { manager } = world
-    await carry(manager, satellite)
-    const other = await makeSatelliteWorld()
+    await exchangeByFile(manager, satellite)
+    const other = await createSatelliteEnvironment()
     try {
       await other.manager.satellites.add('branch', { virtualAccount: 'BRANCH' })
       const { file } = await satellite.sync.export()
       const { file: answer } = await other.manager.satellites.respond(file)
-      await refusedAs('SIGNED_FILE_UNTRUSTED', () => satellite.sync.import(answer, 'unseen'))
+      await refusedAs('SIGNED_FILE_UNTRUSTED', () => satellite.sync.import(answer, 'skip-verification'))
     } finally {
       await other.close()
     }
@@ -181,20 +189,20 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
 
   it('refuses what is replayed or out of order, and goes on from the newest', async () => {
     const { manager } = world
-    const first = await carry(manager, satellite)
-    const second = await carry(manager, satellite)
+    const first = await exchangeByFile(manager, satellite)
+    const second = await exchangeByFile(manager, satellite)
     await refusedAs('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(second.answer))
     await refusedAs('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(first.answer))
     await refusedAs('SYNC_SUPERSEDED', () => manager.satellites.respond(first.request))
     // The newest once more is the same exchange: its answer was lost.
     const again = await manager.satellites.respond(second.request)
     expect(again).toMatchObject({ again: true, file: second.answer })
-    expect((await carry(manager, satellite)).imported.exchange).toBe(3)
+    expect((await exchangeByFile(manager, satellite)).imported.exchange).toBe(3)
   })
 
   it('an exchange that was broken off is begun anew at any point', async () => {
     const { manager } = world
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 4)
@@ -209,7 +217,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     world.clock.advance(60_000)
     box.tick()
     await box.idle()
-    const { imported, responded } = await carry(manager, satellite)
+    const { imported, responded } = await exchangeByFile(manager, satellite)
     expect([responded.outcome, imported.outcome]).toEqual(['accepted', 'accepted'])
     expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 6 }])
     // Two requests on their way at a time: each answer counts, in order.
@@ -224,7 +232,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
 
   it('a name is bound to the first key that was answered', async () => {
     const { manager } = world
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     const impostor = await world.addSatellite('other', { virtualAccount: 'OTHER' })
     await impostor.close()
     const { Authority: authorities } = await import('../../src/authority/index.ts')
@@ -240,7 +248,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     await refusedAs('SYNC_KEY_UNKNOWN', () => manager.satellites.respond(file))
     const { file: own } = await satellite.sync.export()
     const { file: answer } = await manager.satellites.respond(own)
-    expect(await codeOf(second.sync.import(answer, 'unseen'))).toBe('SYNC_OTHER_SATELLITE')
+    expect(await getErrorCode(second.sync.import(answer, 'skip-verification'))).toBe('SYNC_OTHER_SATELLITE')
     // A name that the manager does not know.
     await authorities.init({
       dataDir: `${world.directory}/stranger`,
@@ -249,9 +257,9 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
       clock: world.clock,
       satellite: { name: 'stranger' },
     })
-    const stranger = await world.openSatellite('stranger')
+    const untrusted = await world.openSatellite('stranger')
     await satellite.sync.import(answer)
-    const strange = (await stranger.sync.export()).file
+    const strange = (await untrusted.sync.export()).file
     await refusedAs('SATELLITE_UNKNOWN', () => manager.satellites.respond(strange))
   })
 })
@@ -260,7 +268,7 @@ describe('R-SAT-2: by wire', () => {
   it('a first exchange needs the one-time code, once', async () => {
     const { manager } = world
     const online = await world.addSatellite('city', { online: true })
-    expect(await online.sync.now()).toMatchObject({ outcome: 'accepted', registered: true })
+    expect(await online.sync.run()).toMatchObject({ outcome: 'accepted', registered: true })
     const { Authority: authorities } = await import('../../src/authority/index.ts')
     await manager.satellites.add('town', { virtualAccount: 'TOWN' })
     await authorities.init({
@@ -271,20 +279,22 @@ describe('R-SAT-2: by wire', () => {
       satellite: { name: 'town', trust: manager.trustAnchor() },
     })
     const town = await world.openSatellite('town')
-    expect(await codeOf(town.sync.now())).toBe('SYNC_NOT_CONFIGURED')
+    expect(await getErrorCode(town.sync.run())).toBe('SYNC_NOT_CONFIGURED')
     await town.sync.setManager({ kind: 'direct', url: 'https://manager.test' })
-    expect(await codeOf(town.sync.now())).toBe('ENROLMENT_CODE_INVALID')
+    expect(await getErrorCode(town.sync.run())).toBe('ENROLLMENT_CODE_INVALID')
     const { code: wrong } = await manager.satellites.add('village', { virtualAccount: 'VILLAGE' })
-    await town.sync.useCode(wrong)
-    expect(await codeOf(town.sync.now())).toBe('ENROLMENT_CODE_INVALID')
-    expect(await codeOf(Promise.resolve().then(() => town.sync.useCode('ABCDE')))).toMatch(/^CODE_/)
-    const { code } = await manager.satellites.code('town')
+    await town.sync.setEnrollmentCode(wrong)
+    expect(await getErrorCode(town.sync.run())).toBe('ENROLLMENT_CODE_INVALID')
+    expect(await getErrorCode(Promise.resolve().then(() => town.sync.setEnrollmentCode('ABCDE')))).toMatch(
+      /^CODE_/,
+    )
+    const { code } = await manager.satellites.createEnrollmentCode('town')
     world.clock.advance(15 * DAY)
-    await town.sync.useCode(code)
-    expect(await codeOf(town.sync.now())).toBe('ENROLMENT_CODE_INVALID')
-    await town.sync.useCode((await manager.satellites.code('town')).code)
-    expect(await town.sync.now()).toMatchObject({ registered: true })
-    expect(await codeOf(manager.satellites.code('town'))).toBe('ALREADY_EXISTS')
+    await town.sync.setEnrollmentCode(code)
+    expect(await getErrorCode(town.sync.run())).toBe('ENROLLMENT_CODE_INVALID')
+    await town.sync.setEnrollmentCode((await manager.satellites.createEnrollmentCode('town')).code)
+    expect(await town.sync.run()).toMatchObject({ registered: true })
+    expect(await getErrorCode(manager.satellites.createEnrollmentCode('town'))).toBe('ALREADY_EXISTS')
   })
 
   it('the code itself is nowhere in what is sent, stored or said', async () => {
@@ -299,7 +309,7 @@ describe('R-SAT-2: by wire', () => {
     })
     const city = await world.openSatellite('city')
     const { file } = await city.sync.export()
-    expect(file).toMatch(/^Enrolment: +[\w-]{43}$/m)
+    expect(file).toMatch(/^Enrollment: +[\w-]{43}$/m)
     const { readdirSync, readFileSync } = await import('node:fs')
     const everything = ['city', 'manager'].flatMap((name) =>
       readdirSync(`${world.directory}/${name}`, { recursive: true, encoding: 'utf8' })
@@ -312,15 +322,15 @@ describe('R-SAT-2: by wire', () => {
     }
   })
 
-  it('synchronises by itself when its time has come, and says when it is next', async () => {
+  it('synchronizes by itself when its time has come, and says when it is next', async () => {
     const online = await world.addSatellite('city', { online: true })
-    await online.sync.now()
+    await online.sync.run()
     await online.sync.schedule({ every: 'day', hour: 3 })
     const before = world.wire.exchanges
-    await online.sync.beat()
+    await online.sync.runDue()
     expect(world.wire.exchanges).toBe(before)
     world.clock.advance(DAY)
-    await online.sync.beat()
+    await online.sync.runDue()
     expect(world.wire.exchanges).toBe(before + 1)
     const { lastSyncAt, nextSyncAt } = await online.sync.status()
     expect(Date.parse(lastSyncAt ?? '')).toBe(world.clock.wall())
@@ -328,15 +338,15 @@ describe('R-SAT-2: by wire', () => {
     // Out of reach: tried again by itself, and well when it can be reached.
     world.wire.fault = 'lost request'
     world.clock.advance(DAY)
-    await online.sync.beat()
+    await online.sync.runDue()
     expect(await online.sync.status()).toMatchObject({
       exchange: 'retrying',
       lastAttempt: { outcome: 'failed', reason: { code: 'CONNECTION_REFUSED' } },
     })
     world.wire.fault = 'none'
     world.clock.advance(30_000)
-    await online.sync.beat()
-    expect(await online.sync.status()).toMatchObject({ exchange: 'idle', standing: 'current' })
+    await online.sync.runDue()
+    expect(await online.sync.status()).toMatchObject({ exchange: 'idle', status: 'current' })
   })
 
   it.each(['lost request', 'lost answer', 'garbled answer', 'sent twice'] as const)(
@@ -345,14 +355,14 @@ describe('R-SAT-2: by wire', () => {
       const online = await world.addSatellite('city', { online: true })
       await world.manager.orders.create({ tag: 'HOST', quantity: 7, virtualAccount: 'CITY' })
       world.wire.fault = fault
-      await online.sync.now().catch(() => undefined)
+      await online.sync.run().catch(() => undefined)
       world.wire.fault = 'none'
-      await online.sync.now()
+      await online.sync.run()
       expect(await online.licenses.list()).toMatchObject([{ quantity: 7 }])
       world.wire.fault = fault
-      await online.sync.now().catch(() => undefined)
+      await online.sync.run().catch(() => undefined)
       world.wire.fault = 'none'
-      expect((await online.sync.now()).outcome).toBe('accepted')
+      expect((await online.sync.run()).outcome).toBe('accepted')
       expect(
         (await world.manager.operations.events.list()).filter(({ type }) => type === 'SATELLITE_DIVERGED'),
       ).toEqual([])
@@ -361,12 +371,12 @@ describe('R-SAT-2: by wire', () => {
 
   it('what is not signed by the manager is no refusal', async () => {
     const online = await world.addSatellite('city', { online: true })
-    await online.sync.now()
+    await online.sync.run()
     // The manager's server refuses without a signature: as a box in the middle could.
     const file = (await online.sync.export()).file
     const { status, body } = await world.manager.operations.server.inject({
       method: 'POST',
-      path: '/satellite/v1/synchronise',
+      path: '/satellite/v1/synchronize',
       body: file.replace('Exchange', 'Exchnge'),
       headers: { 'content-type': SYNC_CONTENT_TYPE },
     })
@@ -386,6 +396,6 @@ describe('R-SAT-1: who does what', () => {
       () => manager.sync.export(),
       () => satellite.security.trust.rotateRoot({}),
     ])
-      expect(await codeOf(Promise.resolve().then(() => work() as Promise<unknown>))).toBe('WRONG_ROLE')
+      expect(await getErrorCode(Promise.resolve().then(() => work() as Promise<unknown>))).toBe('WRONG_ROLE')
   })
 })

@@ -4,18 +4,22 @@ import type { SmartAgent } from '../../src/index.ts'
 import type { Authority } from '../../src/authority/index.ts'
 import { restoreAuthority } from '../../src/authority/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
-import { udiDigest } from '../../src/protocol/digest.ts'
+import { hashUdi } from '../../src/protocol/digest.ts'
 import { DAY } from '../../src/core/time.ts'
-import { makeSatelliteWorld, type SatelliteWorld, type WireFault } from '../support/satellite.ts'
+import {
+  createSatelliteEnvironment,
+  type SatelliteEnvironment,
+  type WireFault,
+} from '../support/satellite.ts'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { onPostgres } from '../support/database.ts'
-import { copyStored, inStored, type Row } from '../support/stored.ts'
-import { scaled } from '../support/scale.ts'
+import { usesPostgres } from '../support/database.ts'
+import { copyStored, runStored, type Row } from '../support/stored.ts'
+import { selectScale } from '../support/scale.ts'
 
 /**
  * Two satellites and their manager, whatever comes in whatever order: purchases, transfers, boxes, reservations, outages at
- * every phase of an exchange, files that are lost, late and doubled, restarts. Licences are never in two places, and in the
+ * every phase of an exchange, files that are lost, late and doubled, restarts. Licenses are never in two places, and in the
  * end both sides say the same.
  */
 
@@ -40,7 +44,7 @@ type Step =
   | { kind: 'back-to-copy'; of: number }
   | { kind: 'move'; of: number; box: number; to: number }
   | { kind: 'update'; of: number; box: number; count: number; confirm: boolean }
-  | { kind: 'leave-out'; of: number; serials: boolean }
+  | { kind: 'redact'; of: number; serials: boolean }
   | { kind: 'hand'; of: number }
   | { kind: 'further'; of: number; count: number }
 
@@ -110,7 +114,7 @@ const extraordinary = [
   weighted(1, fc.record({ kind: fc.constant('back-to-copy' as const), of })),
   weighted(2, fc.record({ kind: fc.constant('move' as const), of, box, to: fc.nat({ max: 2 }) })),
   weighted(2, fc.record({ kind: fc.constant('update' as const), of, box, count, confirm: fc.boolean() })),
-  weighted(1, fc.record({ kind: fc.constant('leave-out' as const), of, serials: fc.boolean() })),
+  weighted(1, fc.record({ kind: fc.constant('redact' as const), of, serials: fc.boolean() })),
   weighted(4, fc.record({ kind: fc.constant('hand' as const), of })),
   weighted(1, fc.record({ kind: fc.constant('further' as const), of, count })),
   weighted(1, fc.record({ kind: fc.constant('pass' as const), days: fc.constantFrom(50, 92) })),
@@ -120,7 +124,7 @@ const extraordinary = [
 const DEFECT = /^(?:INTERNAL|STORE_|ANSWER_(?!NOT_JSON|STALE)|SYNC_(?:KEY|OTHER))/
 
 class Story {
-  readonly world: SatelliteWorld
+  readonly world: SatelliteEnvironment
   readonly satellites: Authority[]
   readonly boxes: SmartAgent[][]
   readonly tokens: string[]
@@ -138,7 +142,7 @@ class Story {
   #made = 0
   bought: { count: number; endsAt: number }[] = []
 
-  constructor(world: SatelliteWorld, satellites: Authority[], boxes: SmartAgent[][], tokens: string[]) {
+  constructor(world: SatelliteEnvironment, satellites: Authority[], boxes: SmartAgent[][], tokens: string[]) {
     this.world = world
     this.satellites = satellites
     this.boxes = boxes
@@ -217,7 +221,7 @@ class Story {
       case 'wire':
         wire.fault = step.fault
         try {
-          await this.#satellite(step.of).sync.now()
+          await this.#satellite(step.of).sync.run()
           await this.#newToken(step.of)
         } finally {
           wire.fault = 'none'
@@ -303,8 +307,8 @@ class Story {
           await this.#satellite(step.of).reservations.confirm(id, reservation.confirmationCode ?? '')
         return
       }
-      case 'leave-out':
-        await this.#satellite(step.of).sync.leaveOut(step.serials ? ['serial-numbers'] : [])
+      case 'redact':
+        await this.#satellite(step.of).sync.setRedactedFields(step.serials ? ['serial-numbers'] : [])
         return
       case 'hand': {
         const { file } = await this.#satellite(step.of).sync.export()
@@ -366,7 +370,7 @@ class Story {
   }
 
   #rows(query: string): Promise<Row[]> {
-    return inStored(this.world.managerDir, query)
+    return runStored(this.world.managerDir, query)
   }
 
   async #settle(agent: SmartAgent | undefined): Promise<void> {
@@ -377,7 +381,7 @@ class Story {
   }
 
   /**
-   * Licences of the manager's own virtual accounts, and those that a satellite has: together never more than were bought.
+   * Licenses of the manager's own virtual accounts, and those that a satellite has: together never more than were bought.
    * One that was set back cannot know what it has given up since, until it hears from its manager.
    */
   async checkOwned(): Promise<void> {
@@ -461,7 +465,7 @@ class Story {
         await this.#rows(`select udi from reported_instances where status = 'active' and kind = 'registered'`)
       ).map(({ udi }) => udi),
       ...(await this.#rows(`select pid, serial from instances where status = 'active'`)).map(
-        ({ pid, serial }) => udiDigest(String(pid), String(serial)),
+        ({ pid, serial }) => hashUdi(String(pid), String(serial)),
       ),
     ]
     expect(new Set(boxes).size).toBe(boxes.length)
@@ -474,14 +478,14 @@ class Story {
 
 /** Tells a story to its end. @returns what the manager has recorded */
 async function tell(story: readonly Step[]): Promise<string[]> {
-  const world = await makeSatelliteWorld()
+  const world = await createSatelliteEnvironment()
   try {
     const satellites: Authority[] = []
     const boxes: SmartAgent[][] = []
     const tokens: string[] = []
     for (const [index, name] of SATELLITES.entries()) {
       const satellite = await world.addSatellite(name, { online: true })
-      await satellite.sync.now()
+      await satellite.sync.run()
       await satellite.accounts.addVirtualAccount('Lab')
       await satellite.reservations.enable()
       tokens.push((await satellite.tokens.create({ days: 365 })).token)
@@ -490,23 +494,23 @@ async function tell(story: readonly Step[]): Promise<string[]> {
       for (let i = 0; i < BOXES; i++)
         own.push(
           await world.box(() => {
-            const to = told.where.get(`${index}-${i}`) ?? index
-            return to === 2 ? world.manager : (told.satellites[to] ?? satellite)
+            const to = checkedStory.where.get(`${index}-${i}`) ?? index
+            return to === 2 ? world.manager : (checkedStory.satellites[to] ?? satellite)
           }, `${name}-${i}`),
         )
       boxes.push(own)
     }
-    const told = new Story(world, satellites, boxes, tokens)
+    const checkedStory = new Story(world, satellites, boxes, tokens)
     for (const step of story) {
       try {
-        await told.step(step)
-      } catch (thrown) {
-        if (!(thrown instanceof LicensingError) || DEFECT.test(thrown.code)) throw thrown
+        await checkedStory.step(step)
+      } catch (error) {
+        if (!(error instanceof LicensingError) || DEFECT.test(error.code)) throw error
       }
-      await told.checkOwned()
-      await told.checkPools()
+      await checkedStory.checkOwned()
+      await checkedStory.checkPools()
     }
-    await told.checkAgreement()
+    await checkedStory.checkAgreement()
     return (await world.manager.operations.events.list({ limit: 10_000 })).map(({ type }) => type)
   } finally {
     await world.close()
@@ -519,7 +523,7 @@ const PATIENCE = 600_000 + 20_000 * Number(process.env.SATELLITE_RUNS ?? 0)
 describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager, whatever comes', () => {
   const parameters = (runs: number) => ({
     // What is looked for on a second database is not the rules over again.
-    numRuns: Number(process.env.SATELLITE_RUNS ?? (onPostgres() ? 2 : runs)),
+    numRuns: Number(process.env.SATELLITE_RUNS ?? (usesPostgres() ? 2 : runs)),
     // The same stories every time; others where somebody looks for them, by a seed or by so many; or the one that has failed.
     ...(process.env.STORY_PATH !== undefined && { path: process.env.STORY_PATH }),
     ...(process.env.SATELLITE_RUNS === undefined || process.env.SEED !== undefined
@@ -534,14 +538,14 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager,
     fc.array(fc.oneof(...steps), { minLength: 40, maxLength: 120, size: 'max' })
 
   it(
-    'licences are never in two places, no report is lost, and in the end both sides say the same',
+    'licenses are never in two places, no report is lost, and in the end both sides say the same',
     async () => {
       await fc.assert(
         fc.asyncProperty(stories(ordinary), async (story) => {
           // Nothing here is restored: where the two differ, somebody has lost a report.
           expect(await tell(story)).not.toContain('SATELLITE_DIVERGED')
         }),
-        parameters(scaled(2, 6)),
+        parameters(selectScale(2, 6)),
       )
     },
     PATIENCE,
@@ -554,7 +558,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager,
         fc.asyncProperty(stories([...ordinary, ...extraordinary]), async (story) => {
           await tell(story)
         }),
-        parameters(scaled(2, 5)),
+        parameters(selectScale(2, 5)),
       )
     },
     PATIENCE,

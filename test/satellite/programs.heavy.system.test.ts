@@ -4,17 +4,17 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import type { LicenseDocument } from '../../src/authority/inventory/accounts.ts'
 import type { InstanceDocument } from '../../src/authority/index.ts'
 import type { SyncStatus } from '../../src/authority/satellite-sync/sync-status.ts'
-import { makeProxies, type Proxies } from '../support/proxies.ts'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createProxies, type Proxies } from '../support/proxies.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 let programs: Programs
 let proxies: Proxies
 beforeEach(() => {
-  programs = makePrograms()
-  proxies = makeProxies()
+  programs = createPrograms()
+  proxies = createProxies()
 })
 afterEach(async () => {
   await proxies.close()
@@ -208,18 +208,18 @@ describe('R-SAT-2: by wire, between two programs', () => {
       '--via',
       squid.via,
     ])
-    expect(await onSatellite(['sync', 'now'])).toMatchObject({ outcome: 'accepted', registered: true })
+    expect(await onSatellite(['sync', 'run'])).toMatchObject({ outcome: 'accepted', registered: true })
     expect(squid.log()).toContain('CONNECT')
     expect(await onSatellite<SyncStatus>(['sync', 'status'])).toMatchObject({
-      standing: 'current',
-      credential: 'good',
+      status: 'current',
+      credential: 'valid',
       manager: { url: server.url, via: squid.via },
     })
     // The manager is away: it is said, and tried again by itself when it is served.
     await server.stop()
-    const failed = await satellite(['sync', 'now', '--json'])
+    const failed = await satellite(['sync', 'run', '--json'])
     expect(failed.code).toBe(1)
-    expect(errorOf(failed).code).toMatch(/^(PROXY_|CONNECTION_|TUNNEL_)/)
+    expect(parseError(failed).code).toMatch(/^(PROXY_|CONNECTION_|TUNNEL_)/)
     expect(await onSatellite<SyncStatus>(['sync', 'status'])).toMatchObject({ exchange: 'retrying' })
   })
 
@@ -229,7 +229,7 @@ describe('R-SAT-2: by wire, between two programs', () => {
     const server = await programs.serveAuthority()
     const { trust } = await onManager<{ trust: string }>(['trust', 'export'])
     writeFileSync(path('root.pem'), trust)
-    const { code } = await onManager<{ code: string }>(['satellite', 'code', 'branch'])
+    const { code } = await onManager<{ code: string }>(['satellite', 'enrollment-code', 'branch'])
     writeFileSync(path('code'), code)
     await onSatellite([
       'init',
@@ -264,7 +264,7 @@ describe('R-SAT-2: by wire, between two programs', () => {
         child.exitCode === null && child.signalCode === null ? child.once('close', resolve) : resolve(null),
       )
     }
-    expect(await onSatellite(['sync', 'now'])).toMatchObject({ outcome: 'accepted' })
+    expect(await onSatellite(['sync', 'run'])).toMatchObject({ outcome: 'accepted' })
     const { licenses } = await onSatellite<{ licenses: LicenseDocument[] }>(['license', 'list'])
     expect(licenses).toMatchObject([{ virtualAccount: 'Default', quantity: ordered }])
     const { events } = await onManager<{ events: { type: string }[] }>(['events'])
@@ -278,7 +278,7 @@ describe('R-SAT-4 R-AUTH-5: whole programs, in months', () => {
     await programs.initAuthority()
     await registerByHand()
     const read = async (time: string) => ({
-      below: (await onSatellite<SyncStatus>(['sync', 'status'], time)).standing,
+      below: (await onSatellite<SyncStatus>(['sync', 'status'], time)).status,
       above: (await onManager<{ satellites: { status: string }[] }>(['satellite', 'list'], time))
         .satellites[0]?.status,
     })
@@ -286,9 +286,9 @@ describe('R-SAT-4 R-AUTH-5: whole programs, in months', () => {
     expect(await read('+31d')).toEqual({ below: 'overdue', above: 'overdue' })
     expect(await read('+91d')).toEqual({ below: 'restricted', above: 'expired' })
     const { stdout } = await satellite(['sync', 'status'], '+91d')
-    expect(stdout).toMatch(/RESTRICTED: nothing is granted until it synchronises/)
+    expect(stdout).toMatch(/RESTRICTED: nothing is granted until it synchronizes/)
     const refused = await satellite(['token', 'create', '--days', '30', '--json'], '+91d')
-    expect([refused.code, errorOf(refused).code]).toEqual([1, 'SATELLITE_OUT_OF_TOUCH'])
+    expect([refused.code, parseError(refused).code]).toEqual([1, 'SATELLITE_OUT_OF_TOUCH'])
     await carryByHand('+91d')
     expect(await read('+91d')).toEqual({ below: 'current', above: 'current' })
   })

@@ -5,15 +5,19 @@ import type { SmartAgent } from '../../src/index.ts'
 import type { Authority } from '../../src/authority/index.ts'
 import { restoreAuthority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
-import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import {
+  exchangeByFile,
+  createSatelliteEnvironment,
+  type SatelliteEnvironment,
+} from '../support/satellite.ts'
+import { getErrorCode } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 const PASSPHRASE = 'correct horse battery'
-let world: SatelliteWorld
+let world: SatelliteEnvironment
 let manager: Authority
 /** The satellite that runs now: boxes reach whichever that is. */
 let satellite: Authority
@@ -39,14 +43,14 @@ const sums = async (authority: Authority) =>
   (await authority.licenses.list()).map(({ quantity, inUse, reserved }) => [quantity, inUse, reserved])
 
 beforeEach(async () => {
-  world = await makeSatelliteWorld()
+  world = await createSatelliteEnvironment()
   manager = world.manager
   satellite = await world.addSatellite('branch', { online: true })
   await manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
-  await satellite.sync.now()
+  await satellite.sync.run()
   await satellite.reservations.enable()
   await box('before', 3)
-  await satellite.sync.now()
+  await satellite.sync.run()
 })
 afterEach(() => world.close())
 
@@ -65,7 +69,7 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     for (const secret of [token, 'a description to find', 'PRIVATE KEY', 'SQLite format'])
       expect(text).not.toContain(secret)
     const attempt = (passphrase: string, bytes = backup) =>
-      codeOf(restoreAuthority({ dataDir: join_('x'), backup: bytes, passphrase, clock: world.clock }))
+      getErrorCode(restoreAuthority({ dataDir: join_('x'), backup: bytes, passphrase, clock: world.clock }))
     expect(await attempt('another passphrase')).toBe('BACKUP_UNREADABLE')
     for (const at of [0, 40, 60, 80, backup.length - 1]) {
       const damaged = Buffer.from(backup)
@@ -75,7 +79,7 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     expect(await attempt(PASSPHRASE, backup.subarray(0, 30))).toBe('BACKUP_UNREADABLE')
     expect(await attempt(PASSPHRASE, Buffer.from('hello'))).toBe('BACKUP_UNREADABLE')
     expect(existsSync(join_('x'))).toBe(false)
-    expect(await codeOf(satellite.operations.backups.create('short'))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(satellite.operations.backups.create('short'))).toBe('INVALID_ARGUMENT')
     // What was refused, and what was made, leaves nothing lying about.
     expect(readdirSync(world.directory).filter((name) => name.startsWith('.x'))).toEqual([])
     expect(readdirSync(join_('branch')).filter((name) => name.startsWith('backup'))).toEqual([])
@@ -83,9 +87,9 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
 
   it('is restored into a directory of its own, for its user alone', async () => {
     const backup = await satellite.operations.backups.create(PASSPHRASE)
-    expect(await codeOf(restoreAuthority({ dataDir: join_('branch'), backup, passphrase: PASSPHRASE }))).toBe(
-      'DATA_DIR_EXISTS',
-    )
+    expect(
+      await getErrorCode(restoreAuthority({ dataDir: join_('branch'), backup, passphrase: PASSPHRASE })),
+    ).toBe('DATA_DIR_EXISTS')
     await restore(backup)
     expect(statSync(join_('restored')).mode & 0o777).toBe(0o700)
     for (const name of readdirSync(join_('restored/keys')))
@@ -106,7 +110,7 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     const request = await sealed.reservation.request()
     const issued = await satellite.reservations.reserve({ request, licenses: { HOST: 6 } })
     await sealed.reservation.install(issued.file)
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await sums(manager)).toEqual([[20, 9, 6]])
 
     await restore(backup)
@@ -127,11 +131,11 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     await boxes.before?.idle()
     expect(boxes.before?.status().state).toBe('authorized')
 
-    const done = await satellite.sync.now()
+    const done = await satellite.sync.run()
     expect(done.outcome).toBe('accepted')
     expect(await types(manager)).toContain('SATELLITE_RESTORED')
     expect(await types(satellite)).toContain('INSTANCE_TAKEN_BACK')
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await sums(satellite)).toEqual([[20, 9, 6]])
     expect(await sums(manager)).toEqual([[20, 9, 6]])
     // The box that was taken back shows its certificate, and goes on.
@@ -140,16 +144,18 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     await after.idle()
     expect(after.status().state).toBe('authorized')
     await settle(after, 7)
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await sums(manager)).toEqual([[20, 11, 6]])
     // The reservation is frozen: without the box's key its code cannot be checked, and a person ends it.
     const code = await sealed.reservation.returnCode()
-    expect(await codeOf(satellite.reservations.acceptReturnCode(issued.instanceId, code))).toBe('CODE_WRONG')
+    expect(await getErrorCode(satellite.reservations.acceptReturnCode(issued.instanceId, code))).toBe(
+      'CODE_WRONG',
+    )
     await satellite.reservations.writeOff(issued.instanceId, {
       reason: 'returned, after a restore',
       by: 'test',
     })
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await sums(manager)).toEqual([[20, 11, 0]])
   })
 
@@ -161,16 +167,16 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
       licenses: { HOST: 6 },
     })
     await sealed.reservation.install(issued.file)
-    await satellite.sync.now()
+    await satellite.sync.run()
     const backup = await satellite.operations.backups.create(PASSPHRASE)
     await boxes.gone?.deregister()
     await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await sums(manager)).toEqual([[20, 3, 0]])
     await restore(backup)
     expect(await sums(satellite)).toEqual([[20, 8, 6]])
-    await satellite.sync.now()
-    await satellite.sync.now()
+    await satellite.sync.run()
+    await satellite.sync.run()
     expect(await sums(satellite)).toEqual([[20, 3, 0]])
     expect(await sums(manager)).toEqual([[20, 3, 0]])
   })
@@ -184,21 +190,21 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     await sealed.reservation.install(issued.file)
     const backup = await satellite.operations.backups.create(PASSPHRASE)
     await restore(backup)
-    await satellite.sync.now()
+    await satellite.sync.run()
     const updated = await satellite.reservations.update(issued.instanceId, { HOST: 2 })
     const { reservation } = await sealed.reservation.update(updated.file)
     await satellite.reservations.confirm(issued.instanceId, reservation.confirmationCode ?? '')
     await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await sums(manager)).toEqual([[20, 3, 0]])
   })
 
   it('by hand too: one exchange repairs', async () => {
     const backup = await satellite.operations.backups.create(PASSPHRASE)
     await box('after', 5)
-    await satellite.sync.now()
+    await satellite.sync.run()
     await restore(backup)
-    const { responded, imported } = await carry(manager, satellite)
+    const { responded, imported } = await exchangeByFile(manager, satellite)
     expect(responded.notices).toContain('The satellite goes on in epoch 2.')
     expect(imported).toMatchObject({ outcome: 'accepted', again: true })
     expect(await sums(satellite)).toEqual([[20, 8, 0]])
@@ -206,18 +212,18 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
 })
 
 describe('R-SAT-3: a copy of the directory that nobody told of', () => {
-  it('is noticed at its next synchronisation, repaired, and counts nothing twice', async () => {
+  it('is noticed at its next synchronization, repaired, and counts nothing twice', async () => {
     await satellite.close()
     copyDirectory(join_('branch'), join_('copy'))
     satellite = await world.openSatellite('branch')
     await box('after', 5)
-    await satellite.sync.now()
+    await satellite.sync.run()
     expect(await sums(manager)).toEqual([[20, 8, 0]])
     await satellite.close()
     // The machine is set back to the copy.
     world.clock.advance(DAY)
     satellite = await world.openSatellite('copy')
-    const done = await satellite.sync.now()
+    const done = await satellite.sync.run()
     expect(done.outcome).toBe('accepted')
     expect(await types(manager)).toEqual(expect.arrayContaining(['SATELLITE_DIVERGED', 'SATELLITE_RESTORED']))
     expect(await types(satellite)).toContain('SYNC_REPAIR')
@@ -226,22 +232,22 @@ describe('R-SAT-3: a copy of the directory that nobody told of', () => {
     // The other copy is told that it is one, and does nothing more.
     await satellite.close()
     satellite = await world.openSatellite('branch')
-    expect(await codeOf(satellite.sync.now())).toBe('SYNC_EPOCH_SUPERSEDED')
-    expect((await satellite.sync.status()).standing).toBe('ended')
-    expect(await codeOf(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
+    expect(await getErrorCode(satellite.sync.run())).toBe('SYNC_EPOCH_SUPERSEDED')
+    expect((await satellite.sync.status()).status).toBe('ended')
+    expect(await getErrorCode(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
   })
 
   it('by hand, the answer asks for everything, and the next exchange repairs', async () => {
     await satellite.close()
     copyDirectory(join_('branch'), join_('copy'))
     satellite = await world.openSatellite('branch')
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     await satellite.close()
     world.clock.advance(DAY)
     satellite = await world.openSatellite('copy')
-    const first = await carry(manager, satellite)
+    const first = await exchangeByFile(manager, satellite)
     expect(first.imported).toMatchObject({ outcome: 'repair' })
-    const second = await carry(manager, satellite)
+    const second = await exchangeByFile(manager, satellite)
     expect(second.imported.outcome).toBe('accepted')
     expect(second.request).toMatch(/^Report: +full$/m)
   })
@@ -250,7 +256,7 @@ describe('R-SAT-3: a copy of the directory that nobody told of', () => {
     await satellite.close()
     copyDirectory(join_('branch'), join_('copy'))
     satellite = await world.openSatellite('branch')
-    await satellite.sync.now()
+    await satellite.sync.run()
     await settle(boxes.before, 4)
     await satellite.close()
     satellite = await world.openSatellite('copy')
@@ -261,7 +267,7 @@ describe('R-SAT-3: a copy of the directory that nobody told of', () => {
       state: 'authorized',
       authorization: { lastAttempt: { reason: { code: 'MANDATE_SUPERSEDED' } } },
     })
-    await satellite.sync.now()
+    await satellite.sync.run()
     world.clock.advance(4 * 3_600_000)
     boxes.before?.tick()
     await boxes.before?.idle()

@@ -5,18 +5,22 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { readNameConstraints } from '../../src/pki/name-constraints.ts'
-import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
+import {
+  exchangeByFile,
+  createSatelliteEnvironment,
+  type SatelliteEnvironment,
+} from '../support/satellite.ts'
 import { openStored } from '../support/stored.ts'
-import { codeOf } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { getErrorCode } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 const MANAGER = 'licensing.vendor.example'
-let world: SatelliteWorld
+let world: SatelliteEnvironment
 let manager: Authority
 beforeEach(async () => {
-  world = await makeSatelliteWorld()
+  world = await createSatelliteEnvironment()
   ;({ manager } = world)
   await manager.listen({ host: '127.0.0.1', port: 0, names: [MANAGER, '192.0.2.1'] })
 })
@@ -62,12 +66,12 @@ describe('the names of a satellite’s servers', () => {
   it('are those that its manager gave it, whatever it asks for', async () => {
     const satellite = await world.addSatellite('branch')
     const tlsNames = ['Licenses.Branch.Example.', '[2001:db8::7]', 'localhost']
-    expect((await manager.satellites.set('branch', { tlsNames })).tlsNames).toEqual([
+    expect((await manager.satellites.configure('branch', { tlsNames })).tlsNames).toEqual([
       '2001:db8::7',
       'licenses.branch.example',
     ])
     await serve('branch', ['elsewhere.example'])
-    const { responded } = await carry(manager, satellite)
+    const { responded } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual(['2001:db8::7', 'licenses.branch.example'])
     const { presented, said } = await serve('branch', ['licenses.branch.example', 'elsewhere.example'])
     expect(presented).toContain('DNS:licenses.branch.example')
@@ -78,7 +82,7 @@ describe('the names of a satellite’s servers', () => {
   it('are those it asks for where its manager gave it none; one without a dot its manager must give', async () => {
     const satellite = await world.addSatellite('branch')
     await serve('branch', ['licenses.branch.example', 'host7', '192.0.2.7'])
-    const { responded, imported } = await carry(manager, satellite)
+    const { responded, imported } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual(['192.0.2.7', 'licenses.branch.example'])
     expect(imported.notices.join()).toContain('No certificate is for host7')
     expect((await listed('branch'))?.tlsNames).toBeNull()
@@ -86,47 +90,49 @@ describe('the names of a satellite’s servers', () => {
 
   it('are certified anew by the next exchange when they change, and only then', async () => {
     const satellite = await world.addSatellite('branch')
-    const first = await carry(manager, satellite)
+    const first = await exchangeByFile(manager, satellite)
     expect(first.responded.certifiedNames).toEqual([])
     const before = await issuingCa()
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await issuingCa()).toBe(before)
-    await manager.satellites.set('branch', { tlsNames: ['licenses.branch.example'] })
+    await manager.satellites.configure('branch', { tlsNames: ['licenses.branch.example'] })
     expect(await certified()).toEqual([])
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     expect(await issuingCa()).not.toBe(before)
     expect(await certified()).toEqual(['licenses.branch.example'])
     expect((await serve('branch', ['licenses.branch.example'])).presented).toContain(
       'licenses.branch.example',
     )
     // And taken away again: the server's certificate is made anew without.
-    await manager.satellites.set('branch', { tlsNames: [] })
-    await carry(manager, satellite)
+    await manager.satellites.configure('branch', { tlsNames: [] })
+    await exchangeByFile(manager, satellite)
     const { presented, said } = await serve('branch', ['licenses.branch.example'])
     expect(presented).not.toContain('licenses.branch.example')
     expect(said).toHaveLength(1)
-    await manager.satellites.set('branch', { tlsNames: null })
-    expect((await carry(manager, satellite)).responded.certifiedNames).toEqual(['licenses.branch.example'])
+    await manager.satellites.configure('branch', { tlsNames: null })
+    expect((await exchangeByFile(manager, satellite)).responded.certifiedNames).toEqual([
+      'licenses.branch.example',
+    ])
   })
 
   it('stay as they are while the key of the root is not at hand, and that is said', async () => {
     const satellite = await world.addSatellite('branch')
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     await manager.security.trust.exportRootKey('correct horse', () => Promise.resolve())
-    await manager.satellites.set('branch', { tlsNames: ['licenses.branch.example'] })
-    const { responded } = await carry(manager, satellite)
+    await manager.satellites.configure('branch', { tlsNames: ['licenses.branch.example'] })
+    const { responded } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual([])
     expect(responded.notices.join()).toContain('stay as they are')
   })
 
   it('stay with its CA when the root is replaced', async () => {
     const satellite = await world.addSatellite('branch')
-    await manager.satellites.set('branch', { tlsNames: ['licenses.branch.example'] })
-    await carry(manager, satellite)
+    await manager.satellites.configure('branch', { tlsNames: ['licenses.branch.example'] })
+    await exchangeByFile(manager, satellite)
     await manager.security.trust.rotateRoot({ overlapDays: 10 })
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     world.clock.advance(11 * DAY)
-    const { responded } = await carry(manager, satellite)
+    const { responded } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual(['licenses.branch.example'])
     expect((await serve('branch', ['licenses.branch.example'])).presented).toContain(
       'licenses.branch.example',
@@ -140,45 +146,49 @@ describe('the names of a satellite’s servers', () => {
     ['a country of it', 'example'],
   ])('are never %s: neither given nor asked for', async (_, name) => {
     const satellite = await world.addSatellite('branch')
-    expect(await codeOf(manager.satellites.set('branch', { tlsNames: [name] }))).toBe('TLS_NAME_OF_MANAGER')
+    expect(await getErrorCode(manager.satellites.configure('branch', { tlsNames: [name] }))).toBe(
+      'TLS_NAME_OF_MANAGER',
+    )
     const other = { virtualAccount: 'Other', tlsNames: [name] }
-    expect(await codeOf(manager.satellites.add('other', other))).toBe('TLS_NAME_OF_MANAGER')
+    expect(await getErrorCode(manager.satellites.add('other', other))).toBe('TLS_NAME_OF_MANAGER')
     await serve('branch', [name])
-    expect(await codeOf(carry(manager, satellite))).toBe('TLS_NAME_OF_MANAGER')
+    expect(await getErrorCode(exchangeByFile(manager, satellite))).toBe('TLS_NAME_OF_MANAGER')
     // Nothing was changed: it is as if it had never asked.
     expect((await listed('branch'))?.fingerprint).toBeNull()
     // A fresh start without the name is the way out.
-    await manager.satellites.set('branch', { tlsNames: [] })
-    expect((await carry(manager, satellite)).responded.certifiedNames).toEqual([])
+    await manager.satellites.configure('branch', { tlsNames: [] })
+    expect((await exchangeByFile(manager, satellite)).responded.certifiedNames).toEqual([])
     await satellite.security.trust.rotate(['tls'])
-    await manager.satellites.set('branch', { tlsNames: null })
-    expect((await carry(manager, satellite)).responded.outcome).toBe('accepted')
+    await manager.satellites.configure('branch', { tlsNames: null })
+    expect((await exchangeByFile(manager, satellite)).responded.outcome).toBe('accepted')
   })
 
   it('may be below a name of the manager', async () => {
     const satellite = await world.addSatellite('branch')
-    await manager.satellites.set('branch', { tlsNames: [`branch.${MANAGER}`] })
-    await carry(manager, satellite)
+    await manager.satellites.configure('branch', { tlsNames: [`branch.${MANAGER}`] })
+    await exchangeByFile(manager, satellite)
     expect((await serve('branch', [`branch.${MANAGER}`])).presented).toContain(`branch.${MANAGER}`)
   })
 
   it('that have become the manager’s since are told to its people, and certified no more', async () => {
     const satellite = await world.addSatellite('branch')
-    await manager.satellites.set('branch', { tlsNames: ['new.vendor.example', 'licenses.branch.example'] })
-    await carry(manager, satellite)
+    await manager.satellites.configure('branch', {
+      tlsNames: ['new.vendor.example', 'licenses.branch.example'],
+    })
+    await exchangeByFile(manager, satellite)
     const again = await Authority.open({ dataDir: world.managerDir, clock: world.clock })
     try {
       await again.listen({ host: '127.0.0.1', port: 0, names: ['new.vendor.example'] })
     } finally {
       await again.close()
     }
-    const told = (await manager.operations.events.list()).filter(
+    const events = (await manager.operations.events.list()).filter(
       ({ type }) => type === 'TLS_NAME_OF_SATELLITE',
     )
-    expect(told.map(({ severity, message }) => [severity, message.split(':')[0]])).toEqual([
+    expect(events.map(({ severity, message }) => [severity, message.split(':')[0]])).toEqual([
       ['major', 'branch'],
     ])
-    const { responded } = await carry(manager, satellite)
+    const { responded } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual(['licenses.branch.example'])
     expect(responded.notices.join()).toContain('new.vendor.example')
   })
@@ -186,15 +196,19 @@ describe('the names of a satellite’s servers', () => {
   it('that are none are refused where they are given', async () => {
     await world.addSatellite('branch')
     for (const name of ['*.branch.example', 'a b', '1.2.3'])
-      expect(await codeOf(manager.satellites.set('branch', { tlsNames: [name] }))).toBe('INVALID_ARGUMENT')
+      expect(await getErrorCode(manager.satellites.configure('branch', { tlsNames: [name] }))).toBe(
+        'INVALID_ARGUMENT',
+      )
     const many = Array.from({ length: 100 }, (_, i) => `host-${i}.licenses.branch.example`)
-    expect(await codeOf(manager.satellites.set('branch', { tlsNames: many }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(serve('branch', ['a b']))).toBe('INVALID_ARGUMENT')
+    expect(await getErrorCode(manager.satellites.configure('branch', { tlsNames: many }))).toBe(
+      'INVALID_ARGUMENT',
+    )
+    expect(await getErrorCode(serve('branch', ['a b']))).toBe('INVALID_ARGUMENT')
   })
 
   it('of the manager are excluded in the CA itself', async () => {
     const satellite = await world.addSatellite('branch')
-    await carry(manager, satellite)
+    await exchangeByFile(manager, satellite)
     const constraints = readNameConstraints(new X509Certificate(await issuingCa()))
     expect(constraints?.excluded).toEqual(expect.arrayContaining([MANAGER, '192.0.2.1']))
   })

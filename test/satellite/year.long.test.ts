@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DAY } from '../../src/core/time.ts'
-import { makeSatelliteWorld, type WireFault } from '../support/satellite.ts'
+import { createSatelliteEnvironment, type WireFault } from '../support/satellite.ts'
 
 const WEEK = 7 * DAY
 /** What happens to an exchange, one after the other, week by week. */
@@ -16,12 +16,12 @@ const FAULTS: readonly WireFault[] = [
 
 describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
   it('with an outage at every phase, a death at every commit, files doubled and out of order: both sides agree', async () => {
-    const world = await makeSatelliteWorld()
+    const world = await createSatelliteEnvironment()
     try {
       const { manager, clock, wire } = world
       let satellite = await world.addSatellite('branch', { online: true })
       await manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
-      await satellite.sync.now()
+      await satellite.sync.run()
       await satellite.sync.schedule({ every: 'week', day: 1, hour: 3 })
       const box = await world.box(() => satellite, 'box')
       await box.register((await satellite.tokens.create({ days: 365 })).token)
@@ -55,7 +55,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
         const died = new Promise<void>((resolve) => {
           wire.onDeath = resolve
         })
-        const beat = satellite.sync.beat()
+        const beat = satellite.sync.runDue()
         await Promise.race([beat, died])
         if (wire.fault.startsWith('dies')) await reopen()
         wire.fault = 'none'
@@ -71,7 +71,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
             code: 'SYNC_SUPERSEDED',
           })
         }
-        // Licences are never in two places.
+        // Licenses are never in two places.
         const quantity = (list: readonly { virtualAccount: string; quantity: number }[], own: boolean) =>
           list
             .filter(({ virtualAccount }) => own || virtualAccount === 'Default')
@@ -82,12 +82,12 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
         // What was not done is tried again by itself.
         for (let i = 0; i < 12; i++) {
           clock.advance(3_600_000)
-          await satellite.sync.beat()
+          await satellite.sync.runDue()
         }
-        expect(await satellite.sync.status()).toMatchObject({ standing: 'current', exchange: 'idle' })
+        expect(await satellite.sync.status()).toMatchObject({ status: 'current', exchange: 'idle' })
       }
-      await satellite.sync.now()
-      await satellite.sync.now()
+      await satellite.sync.run()
+      await satellite.sync.run()
       const [above] = await manager.instances.list()
       const [below] = await satellite.instances.list()
       expect(above?.id).toBe(below?.id)
@@ -100,7 +100,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
       expect(states).toEqual(new Set(['authorized']))
       const types = (await manager.operations.events.list({ limit: 10_000 })).map(({ type }) => type)
       expect(types).not.toContain('SATELLITE_DIVERGED')
-      expect(types).not.toContain('SYNCHRONISATION_OVERDUE')
+      expect(types).not.toContain('SYNCHRONIZATION_OVERDUE')
     } finally {
       await world.close()
     }

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Dice } from '../../tools/simulator/seeded-random.ts'
-import { PowerCut, SimulatedDisk } from '../../tools/simulator/disk.ts'
+import { SeededRandom } from '../../tools/simulator/seeded-random.ts'
+import { PowerLossError, SimulatedDisk } from '../../tools/simulator/disk.ts'
 import { Database } from '../../src/storage/sqlite.ts'
 
 let disks: SimulatedDisk[] = []
@@ -16,7 +16,7 @@ const newDisk = () => {
   return disk
 }
 const after = (disk: SimulatedDisk, seed: number) => {
-  const next = disk.afterPowerCut(new Dice(seed))
+  const next = disk.copyAfterPowerLoss(new SeededRandom(seed))
   disks.push(next)
   return next
 }
@@ -110,13 +110,13 @@ describe('a simulated disk', () => {
     const database = new Database(path('some.db'))
     database.exec('create table rows (number integer)')
     let cut = 0
-    disk.cutAfter(2, () => cut++)
+    disk.schedulePowerLoss(2, () => cut++)
     database.prepare('insert into rows values (1)').run()
-    expect(() => database.prepare('insert into rows values (2)').run()).toThrow(PowerCut)
-    expect(() => database.prepare('select * from rows').all()).toThrow(PowerCut)
+    expect(() => database.prepare('insert into rows values (2)').run()).toThrow(PowerLossError)
+    expect(() => database.prepare('select * from rows').all()).toThrow(PowerLossError)
     expect(() => {
       writeFileSync(path('file'), 'late')
-    }).toThrow(PowerCut)
+    }).toThrow(PowerLossError)
     expect(cut).toBe(1)
     expect(existsSync(path('file'))).toBe(false)
   })

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { simulate } from './simulate.ts'
-import { scaled } from '../support/scale.ts'
+import { selectScale } from '../support/scale.ts'
 
-const HISTORIES = scaled(20, 1000)
+const HISTORIES = selectScale(20, 1000)
 
 it(
   'a simulated fleet lives through histories in which everything fails, and every invariant holds',

@@ -3,11 +3,11 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { scaled } from '../support/scale.ts'
+import { selectScale } from '../support/scale.ts'
 import { plantedBugs } from './planted-bugs.ts'
 
 /** Every seventh bug is the sample. */
-const chosen = plantedBugs.filter((_, i) => i % scaled(16, 1) === 0)
+const chosen = plantedBugs.filter((_, i) => i % selectScale(16, 1) === 0)
 /** Seeds in which each must be found: twice as many as it took. */
 const SEEDS = 120
 

@@ -18,7 +18,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/storage/private-files.js',
     text: 'writeFileSync(fd, text);\n                fsyncSync(fd);',
     instead: 'writeFileSync(fd, text);',
-    found: ['errors-closed', 'right-again', 'state-loads'],
+    found: ['errors-closed', 'recovers-within-bound', 'state-readable'],
   },
   {
     name: 'the agent commits without syncing',
@@ -26,12 +26,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     text: "db.pragma('synchronous = FULL')",
     instead: "db.pragma('synchronous = OFF')",
     found: [
-      'told-is-kept',
+      'notified-is-durable',
       'usage-remembered',
       'evaluation-spent-once',
-      'not-diverged',
+      'no-false-clone',
       'nothing-lost',
-      'chart-followed',
+      'transitions-valid',
     ],
   },
   {
@@ -39,29 +39,29 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/authority/store/sqlite.js',
     text: "database.pragma('synchronous = FULL')",
     instead: "database.pragma('synchronous = NORMAL')",
-    found: ['not-diverged', 'answered-once', 'right-again', 'nothing-lost'],
+    found: ['no-false-clone', 'answered-once', 'recovers-within-bound', 'nothing-lost'],
   },
   {
     name: 'a request is sent before it is on disk',
     file: 'src/agent/request-runner.js',
     text: "this.#store.write('outstanding', outstanding);",
     instead: 'void outstanding;',
-    found: ['not-diverged', 'right-again', 'answered-once', 'nothing-lost'],
+    found: ['no-false-clone', 'recovers-within-bound', 'answered-once', 'nothing-lost'],
   },
   {
     name: 'a deadline is kept a moment too long',
     file: 'machines/deadlines.js',
     text: 'export const due = (instant, at) => instant !== null && at >= instant',
     instead: 'export const due = (instant, at) => instant !== null && at > instant',
-    found: ['deadline-kept', 'steps-end'],
-    options: ['--days', '200', '--faults', 'light', '--boxes', '1'],
+    found: ['deadline-kept', 'terminates'],
+    options: ['--days', '200', '--faults', 'light', '--devices', '1'],
   },
   {
     name: 'an authorization that failed is not tried again',
     file: 'machines/agent-setup.js',
     text: 'nextAttemptAt: nextRetryAt(event.at, failures, event.jitter, {',
     instead: 'nextAttemptAt: failures > 2 ? null : nextRetryAt(event.at, failures, event.jitter, {',
-    found: ['right-again'],
+    found: ['recovers-within-bound'],
   },
   {
     name: 'the evaluation is charged again for what was charged before',
@@ -82,7 +82,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/authority/exchange/request-handler.js',
     text: 'if (repeats(instance, request, digest))',
     instead: 'if (Math.random() < 0 && repeats(instance, request, digest))',
-    found: ['not-diverged', 'answered-once', 'right-again'],
+    found: ['no-false-clone', 'answered-once', 'recovers-within-bound'],
   },
   {
     name: 'an instance that is removed keeps what it used',
@@ -97,7 +97,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     text: 'owned - inUse - held(this.#at)',
     instead: 'owned - held(this.#at)',
     found: ['reserved-is-owned'],
-    options: ['--days', '60', '--faults', 'light', '--boxes', '3'],
+    options: ['--days', '60', '--faults', 'light', '--devices', '3'],
   },
   {
     name: 'an answer is not asked which request it is for',
@@ -106,8 +106,8 @@ export const plantedBugs: readonly PlantedBug[] = [
         throw new LicensingError('ANSWER_WRONG_REQUEST', 'The answer belongs to another request.');
     if (answer.nonce !== expected.nonce)`,
     instead: 'if (false)',
-    options: ['--days', '60', '--faults', 'light', '--boxes', '3'],
-    found: ['own-answer', 'not-diverged'],
+    options: ['--days', '60', '--faults', 'light', '--devices', '3'],
+    found: ['own-answer', 'no-false-clone'],
   },
   {
     name: 'a registration token is logged with its secret',
@@ -121,7 +121,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/agent/unreferenced-secrets.js',
     text: 'registering?.key,',
     instead: 'undefined,',
-    found: ['errors-closed', 'right-again', 'not-diverged'],
+    found: ['errors-closed', 'recovers-within-bound', 'no-false-clone'],
   },
   {
     name: 'what the product says it uses is noted after the event',

@@ -1,24 +1,24 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { happen, invariants, makePlan } from '../../tools/simulator/index.ts'
+import { runSimulation, invariants, createPlan } from '../../tools/simulator/index.ts'
 import { simulate } from './simulate.ts'
-import { scaled } from '../support/scale.ts'
+import { selectScale } from '../support/scale.ts'
 
-const DAYS = scaled(14, 183)
-const HISTORIES = scaled(2, 40)
+const DAYS = selectScale(14, 183)
+const HISTORIES = selectScale(2, 40)
 
 describe('a simulated fleet', () => {
   it('a registration that comes again is told where people have moved its instance', async () => {
     // A long hunt found this history: box 1 is moved between its registration and a copy of it that comes late.
-    const { violation, lines } = await happen(
-      makePlan({ seed: 2_006_455, boxes: 2, days: 3, faults: 'heavy' }),
+    const { violation, lines } = await runSimulation(
+      createPlan({ seed: 2_006_455, boxes: 2, days: 3, faults: 'heavy' }),
     )
     expect(lines.some((line) => line.includes('box 1 is moved to the other virtual account'))).toBe(true)
     expect(violation).toBeNull()
   })
 
   it('lives on with more boxes', async () => {
-    const { code, output } = await simulate('--seed', '7', '--boxes', '8', '--days', String(DAYS))
+    const { code, output } = await simulate('--seed', '7', '--devices', '8', '--days', String(DAYS))
     expect(output).toMatch(
       new RegExp(`^seed 7: 8 boxes, ${DAYS} days, faults heavy, \\d+ steps: every invariant held`, 'm'),
     )
@@ -31,7 +31,7 @@ describe('a simulated fleet', () => {
       String(HISTORIES),
       '--days',
       '20',
-      '--boxes',
+      '--devices',
       '3',
       '--satellites',
       '2',
@@ -45,9 +45,9 @@ describe('a simulated fleet', () => {
     expect(code).toBe(0)
   })
 
-  it('boxes are licensed by satellites, which synchronise', async () => {
-    const { lines, violation } = await happen(
-      makePlan({ seed: 3, boxes: 4, satellites: 1, days: 60, faults: 'none' }),
+  it('boxes are licensed by satellites, which synchronize', async () => {
+    const { lines, violation } = await runSimulation(
+      createPlan({ seed: 3, boxes: 4, satellites: 1, days: 60, faults: 'none' }),
     )
     expect(violation).toBeNull()
     expect(lines.some((line) => /box [24]: authorize\.accepted/.test(line))).toBe(true)
@@ -55,17 +55,19 @@ describe('a simulated fleet', () => {
   })
 
   it('is the same for the same seed, to the letter, and another one for another', async () => {
-    const plan = makePlan({ seed: 11, boxes: 2, days: 14, faults: 'heavy' })
-    const first = await happen(plan)
-    const second = await happen(makePlan({ seed: 11, boxes: 2, days: 14, faults: 'heavy' }))
+    const plan = createPlan({ seed: 11, boxes: 2, days: 14, faults: 'heavy' })
+    const first = await runSimulation(plan)
+    const second = await runSimulation(createPlan({ seed: 11, boxes: 2, days: 14, faults: 'heavy' }))
     expect(second.lines).toEqual(first.lines)
     expect(first.lines.length).toBeGreaterThan(20)
-    const other = await happen(makePlan({ seed: 12, boxes: 2, days: 14, faults: 'heavy' }))
+    const other = await runSimulation(createPlan({ seed: 12, boxes: 2, days: 14, faults: 'heavy' }))
     expect(other.lines).not.toEqual(first.lines)
   })
 
   it('where nothing fails, nothing fails', async () => {
-    const { lines, violation } = await happen(makePlan({ seed: 3, boxes: 3, days: 60, faults: 'none' }))
+    const { lines, violation } = await runSimulation(
+      createPlan({ seed: 3, boxes: 3, days: 60, faults: 'none' }),
+    )
     expect(violation).toBeNull()
     expect(lines.filter((line) => /unreachable|loses power/.test(line))).toEqual([])
     expect(lines.some((line) => line.includes('authorize.accepted'))).toBe(true)
@@ -78,7 +80,7 @@ describe('a simulated fleet', () => {
   })
 
   it('an option that is none is refused with what it must be', async () => {
-    const { code, output } = await simulate('--boxes', 'many')
+    const { code, output } = await simulate('--devices', 'many')
     expect(output).toContain('It is a whole number from 1 on.')
     expect(code).toBe(1)
   })

@@ -118,7 +118,10 @@ export async function expectAccessible(page: Page, what: string): Promise<void> 
 }
 
 /** Gives the text of the file that a click saves. */
-export async function saved(page: Page, click: () => Promise<void>): Promise<{ name: string; text: string }> {
+export async function saveDownload(
+  page: Page,
+  click: () => Promise<void>,
+): Promise<{ name: string; text: string }> {
   const coming = page.waitForEvent('download')
   await click()
   const download = await coming
@@ -126,13 +129,13 @@ export async function saved(page: Page, click: () => Promise<void>): Promise<{ n
 }
 
 /** Chooses a file, by its text, where a page asks for one. */
-export const choose = (page: Page, label: string, name: string, text: string): Promise<void> =>
+export const chooseFile = (page: Page, label: string, name: string, text: string): Promise<void> =>
   page
     .getByLabel(label, { exact: true })
     .setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(text) })
 
 /** Keeps a picture for the documentation, when it is asked for. */
-export async function picture(page: Page, name: string): Promise<void> {
+export async function takeScreenshot(page: Page, name: string): Promise<void> {
   if (process.env.SCREENSHOTS === undefined) return
   mkdirSync(screenshots, { recursive: true })
   await page.waitForTimeout(300)

@@ -1,12 +1,12 @@
 import { connect, createServer, type Socket } from 'node:net'
 
 /** When the connection ends at a commit: before the database has heard of it, or before its answer has come back. */
-export type Cut = 'before' | 'after' | 'not'
+export type CutPoint = 'before' | 'after' | 'not'
 
 /** A wire to a PostgreSQL server that breaks at the next commit, once. */
 export async function startCommitProxy(server: string) {
   const { port, hostname } = new URL(server)
-  let cut: Cut = 'not'
+  let cut: CutPoint = 'not'
   let cuts = 0
   const open = new Set<Socket>()
   const proxy = createServer((client) => {
@@ -49,7 +49,7 @@ export async function startCommitProxy(server: string) {
   const through = typeof address === 'object' && address ? address.port : 0
   return {
     url: (database: string) => Object.assign(new URL(database), { port: String(through) }).href,
-    cutNextCommit: (when: Cut) => {
+    cutNextCommit: (when: CutPoint) => {
       cut = when
     },
     cuts: () => cuts,

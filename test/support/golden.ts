@@ -5,7 +5,7 @@ import { Database } from '../../src/storage/sqlite.ts'
 const golden = new URL('../golden/authority-1/', import.meta.url).pathname
 
 /** Creates a data directory as an authority of data version 1 left it. */
-export function layAuthority(directory: string): string {
+export function createGoldenAuthority(directory: string): string {
   const dataDir = join(directory, 'version-1')
   mkdirSync(join(dataDir, 'keys'), { recursive: true, mode: 0o700 })
   for (const name of readdirSync(join(golden, 'keys')))

@@ -10,4 +10,4 @@ declare module 'vitest' {
  * Returns whether agents are opened with their heartbeat in this run. They are, as every product opens them, but for the vitest
  * project that runs the suites of the agent a second time without it.
  */
-export const heartbeatOfRun = (): boolean => inject('heartbeat') !== 'off'
+export const isHeartbeatOn = (): boolean => inject('heartbeat') !== 'off'

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { type Agent, request } from 'node:https'
 
 /** A greeting, as any agent sends it: new each time. */
-export const greeting = () =>
+export const createHello = () =>
   JSON.stringify({
     protocol: 1,
     direction: 'request',
@@ -14,12 +14,12 @@ export const greeting = () =>
     trustBundle: 0,
   })
 
-export type Ended = { status: number; connection: string | undefined } | 'not sent' | 'failed'
+export type HelloResult = { status: number; connection: string | undefined } | 'not sent' | 'failed'
 
 /** Sends one greeting; `not sent` where there was no connection to send it on. */
-export const greet = (url: string, agent: Agent): Promise<Ended> =>
+export const sendHello = (url: string, agent: Agent): Promise<HelloResult> =>
   new Promise((resolve) => {
-    const body = greeting()
+    const body = createHello()
     let connected = false
     const asked = request(
       `${url}/smart-agent/v1/hello`,

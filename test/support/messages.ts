@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
-import type { Sealed } from '../../src/protocol/messages.ts'
-import { seal, sealedCertificates } from '../../src/pki/signed-message.ts'
+import type { SignedMessage } from '../../src/protocol/messages.ts'
+import { signMessage, getCertificateChain } from '../../src/pki/signed-message.ts'
 import { StolenKeys } from './keys.ts'
 
 /** A sealed message taken apart, for changing it. */
-export interface Parts {
+export interface MessageParts {
   header: Record<string, unknown>
   payload: Record<string, unknown>
 }
@@ -13,24 +13,24 @@ const decode = (text: string) =>
   JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as Record<string, unknown>
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-export const takeApart = (body: string): Parts => {
-  const sealed = JSON.parse(body) as Sealed
+export const decodeMessage = (body: string): MessageParts => {
+  const sealed = JSON.parse(body) as SignedMessage
   return { header: decode(sealed.protected), payload: decode(sealed.payload) }
 }
 
 type Path = readonly (string | number)[]
 
 /** The path of every value that has none inside, empty lists and objects too. */
-export function leaves(value: unknown, path: Path = []): Path[] {
+export function listLeafPaths(value: unknown, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [path]
   const entries: [string | number, unknown][] = Array.isArray(value)
     ? value.map((one, index) => [index, one])
     : Object.entries(value)
-  return entries.length === 0 ? [path] : entries.flatMap(([key, one]) => leaves(one, [...path, key]))
+  return entries.length === 0 ? [path] : entries.flatMap(([key, one]) => listLeafPaths(one, [...path, key]))
 }
 
 /** Another value of the same kind, as near as can be. */
-function flipped(value: unknown): unknown {
+function flipValue(value: unknown): unknown {
   switch (typeof value) {
     case 'boolean':
       return !value
@@ -50,18 +50,18 @@ function flipped(value: unknown): unknown {
 /** A copy with the value at the path flipped. */
 export function flipAt<T>(value: T, path: Path): T {
   const [key, ...rest] = path
-  if (key === undefined) return flipped(value) as T
+  if (key === undefined) return flipValue(value) as T
   const copy = structuredClone(value) as Record<string | number, unknown>
   copy[key] = flipAt(copy[key], rest)
   return copy as T
 }
 
 /** Every way to change one field of a message, its signature left as it was; and the signature itself. */
-export function flips(body: string): { name: string; body: string }[] {
-  const sealed = JSON.parse(body) as Sealed
-  const { header, payload } = takeApart(body)
+export function listFlips(body: string): { name: string; body: string }[] {
+  const sealed = JSON.parse(body) as SignedMessage
+  const { header, payload } = decodeMessage(body)
   const of = (part: 'protected' | 'payload', whole: Record<string, unknown>) =>
-    leaves(whole).map((path) => ({
+    listLeafPaths(whole).map((path) => ({
       name: `${part} ${path.join('.')}`,
       body: JSON.stringify({ ...sealed, [part]: encode(flipAt(whole, path)) }),
     }))
@@ -74,7 +74,7 @@ export function flips(body: string): { name: string; body: string }[] {
 }
 
 /** The private key of the authority that fits what it signs answers with. */
-export const answerKey = (authorityDir: string): KeyObject =>
+export const getAnswerKey = (authorityDir: string): KeyObject =>
   new StolenKeys(authorityDir).key('answer-signer')
 
 /** Signs an answer again after a change, as only its authority could. */
@@ -84,8 +84,10 @@ export async function resign(
   change: (payload: Record<string, unknown>) => void,
   certificates?: readonly string[],
 ): Promise<string> {
-  const { payload } = takeApart(body)
+  const { payload } = decodeMessage(body)
   change(payload)
-  const chain = certificates ?? sealedCertificates(JSON.parse(body) as Sealed, 'sla-answer+jws') ?? []
-  return JSON.stringify(await seal(payload, { type: 'sla-answer+jws', privateKey, certificates: chain }))
+  const chain = certificates ?? getCertificateChain(JSON.parse(body) as SignedMessage, 'sla-answer+jws') ?? []
+  return JSON.stringify(
+    await signMessage(payload, { type: 'sla-answer+jws', privateKey, certificates: chain }),
+  )
 }

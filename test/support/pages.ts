@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
-import { serveBoxPage } from '../../src/console/device-console.ts'
-import { managerPage } from '../../src/console/authority-console.ts'
-import type { World } from './test-environment.ts'
+import { serveDeviceConsole } from '../../src/console/device-console.ts'
+import { createManagerConsole } from '../../src/console/authority-console.ts'
+import type { TestEnvironment } from './test-environment.ts'
 
 /** An answer to a request that somebody made by hand. */
 export interface Answer {
@@ -70,10 +70,10 @@ export function send(
 export interface Visitor {
   readonly cookie: string
   readonly token: string
-  read: (call: string) => Promise<Answer>
-  act: (call: string, input?: object) => Promise<Answer>
+  query: (call: string) => Promise<Answer>
+  mutate: (call: string, input?: object) => Promise<Answer>
   /** Looks on as things happen: resolves once it is answered, with what is told until the end. */
-  look: () => Promise<{ ended: Promise<Answer> }>
+  subscribe: () => Promise<{ ended: Promise<Answer> }>
 }
 
 export const PASSWORD = 'correct horse battery'
@@ -87,9 +87,9 @@ export async function signIn(url: string, name: string, password: string): Promi
   return {
     cookie,
     token,
-    read: (call) => send(url, `/api/v1/${call}`, { headers }),
-    act: (call, input = {}) => send(url, `/api/v1/${call}`, { headers, body: input }),
-    look: () =>
+    query: (call) => send(url, `/api/v1/${call}`, { headers }),
+    mutate: (call, input = {}) => send(url, `/api/v1/${call}`, { headers, body: input }),
+    subscribe: () =>
       new Promise((resolve, reject) => {
         const ended = send(url, '/api/v1/live', {
           headers,
@@ -106,26 +106,26 @@ export async function signIn(url: string, name: string, password: string): Promi
 export async function signInFirst(url: string, passwordFile: string | null): Promise<Visitor> {
   const first = readFileSync(passwordFile!, 'utf8').trim()
   const visitor = await signIn(url, 'admin', first)
-  await visitor.act('change-password', { current: first, password: PASSWORD })
+  await visitor.mutate('change-password', { current: first, password: PASSWORD })
   return visitor
 }
 
 /** The page of a box of a world, and of its authority: served for real, in this process. */
-export async function servePages(world: World) {
+export async function servePages(world: TestEnvironment) {
   const agent = await world.open()
   const logged: string[] = []
   const logger = {
     info: () => undefined,
     error: (message: string, fields?: object) => logged.push(`${message} ${JSON.stringify(fields ?? {})}`),
   }
-  const box = await serveBoxPage(agent, {
+  const box = await serveDeviceConsole(agent, {
     dataDir: join(world.directory, 'box'),
     host: '127.0.0.1',
     port: 0,
     clock: world.clock,
     logger,
   })
-  const page = await managerPage(world.authority, {
+  const page = await createManagerConsole(world.authority, {
     dataDir: join(world.directory, 'authority'),
     host: '127.0.0.1',
     names: [],

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 
 /** A program of the newest PostgreSQL there is, where Debian keeps it. */
-export function postgresProgram(name: string): string {
+export function getPostgresProgram(name: string): string {
   const all = '/usr/lib/postgresql'
   const [newest] = readdirSync(all).sort((a, b) => Number(b) - Number(a))
   return join(all, newest ?? '', 'bin', name)
@@ -50,7 +50,7 @@ export async function startPostgres(options: { durable?: boolean } = {}): Promis
     chownSync(directory, id('-u'), id('-g'))
   }
   const run = (program: string, ...args: string[]) => {
-    const command = [postgresProgram(program), ...args]
+    const command = [getPostgresProgram(program), ...args]
     const [first = '', ...rest] = root ? ['runuser', '-u', 'postgres', '--', ...command] : command
     execFileSync(first, rest, { stdio: 'ignore', cwd: '/' })
   }
@@ -67,7 +67,7 @@ export async function startPostgres(options: { durable?: boolean } = {}): Promis
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   return {
     url,
-    database: () => newDatabase(url),
+    database: () => createDatabase(url),
     start,
     crash: () => {
       run('pg_ctl', '-D', data, '-m', 'immediate', 'stop')
@@ -90,7 +90,7 @@ export async function startPostgres(options: { durable?: boolean } = {}): Promis
 }
 
 /** A new, empty database of a server: its URL. */
-export async function newDatabase(server: string): Promise<string> {
+export async function createDatabase(server: string): Promise<string> {
   const name = `sla_${randomBytes(6).toString('hex')}`
   const client = new pg.Client(server)
   await client.connect()

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Status } from '../../src/index.ts'
-import { someDatabase } from './database.ts'
+import { createDatabaseOptions } from './database.ts'
 
 /** For programs whose clock is too fast: Node's time-outs of servers go by that clock. */
 const WITHOUT_SERVER_TIMEOUTS = {
   NODE_OPTIONS: `--require ${new URL('without-server-timeouts.cjs', import.meta.url).pathname}`,
 }
 
-const bin = (name: string): string => new URL(`../../dist/bin/${name}.js`, import.meta.url).pathname
+const getBinPath = (name: string): string => new URL(`../../dist/bin/${name}.js`, import.meta.url).pathname
 
 /**
  * What `faketime` shares is named by its process id and outlives a SIGKILL: the next process to be
@@ -49,11 +49,11 @@ interface RunOptions {
 }
 
 /** Resident memory of a process. */
-export const mebibytesOf = (pid: number): number =>
+export const readMemoryMebibytes = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
 /** Both programs as users run them: built, as processes of their own, in a directory of their own. */
-export function makePrograms() {
+export function createPrograms() {
   const directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const started: ChildProcess[] = []
 
@@ -67,7 +67,7 @@ export function makePrograms() {
         ? []
         : ['sh', '-c', 'ulimit -f "$0" && exec "$@"', String(options.fileBlocks)]),
       process.execPath,
-      bin(program),
+      getBinPath(program),
       ...words,
     ]
     const [first = '', ...rest] =
@@ -229,7 +229,7 @@ export function makePrograms() {
       good<Status>(agent(['status', '--json'], options)),
     /** The authority of acme.example; what is served at one address stays there. */
     initAuthority: async (...more: string[]) => {
-      const { database } = await someDatabase()
+      const { database } = await createDatabaseOptions()
       const where = database === undefined ? [] : ['--database', database]
       const words = ['--account', 'acme.example', '--accept-agreement', ...more]
       await good(authority([...where, 'init', ...words, '--json']))
@@ -280,10 +280,10 @@ export function makePrograms() {
   }
 }
 
-export type Programs = ReturnType<typeof makePrograms>
+export type Programs = ReturnType<typeof createPrograms>
 
 /** The one JSON error line a program printed last. */
-export const errorOf = ({ stderr }: Ended): { code: string; message: string; remedy: string } => {
+export const parseError = ({ stderr }: Ended): { code: string; message: string; remedy: string } => {
   const line = stderr.trimEnd().split('\n').at(-1) ?? ''
   return (JSON.parse(line) as { error: { code: string; message: string; remedy: string } }).error
 }

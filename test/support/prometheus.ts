@@ -66,7 +66,7 @@ function readSample(line: string, family: string, kind: string, seen: Set<string
 }
 
 /** The value of the one series of that name with those labels; undefined where there is none. */
-export const valueOf = (
+export const findValue = (
   samples: readonly Sample[],
   name: string,
   labels: Record<string, string> = {},

@@ -19,7 +19,7 @@ export function freePort(): Promise<number> {
 }
 
 /** Resolves when something listens there. */
-async function listening(port: number, child: ChildProcess, log: () => string): Promise<void> {
+async function waitForListening(port: number, child: ChildProcess, log: () => string): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`the proxy ended with ${child.exitCode}: ${log()}`)
     const open = await new Promise<boolean>((resolve) => {
@@ -38,7 +38,7 @@ async function listening(port: number, child: ChildProcess, log: () => string): 
 }
 
 /** Kills it; resolves once it is gone. */
-async function endOf(child: ChildProcess): Promise<void> {
+async function killProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = new Promise((resolve) => child.once('close', resolve))
   child.kill('SIGKILL')
@@ -46,14 +46,14 @@ async function endOf(child: ChildProcess): Promise<void> {
 }
 
 /** Runs a command that must succeed. */
-function must(command: string, ...words: string[]): string {
+function execOrThrow(command: string, ...words: string[]): string {
   const { status, stdout, stderr } = spawnSync(command, words, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`${command} failed: ${stderr}`)
   return stdout
 }
 
 /** A directory for the real proxies of one test file, their users, and a CA of the customer's own. */
-export function makeProxies() {
+export function createProxies() {
   const directory = mkdtempSync(join(tmpdir(), 'sla-proxies-'))
   chmodSync(directory, 0o755)
   const children: ChildProcess[] = []
@@ -62,7 +62,7 @@ export function makeProxies() {
   const start = async (command: string, words: string[], port: number, log: string) => {
     const child = spawn(command, words, { stdio: 'ignore' })
     children.push(child)
-    await listening(port, child, () => (existsSync(log) ? readFileSync(log, 'utf8') : ''))
+    await waitForListening(port, child, () => (existsSync(log) ? readFileSync(log, 'utf8') : ''))
     return child
   }
   const place = (): string => {
@@ -74,7 +74,8 @@ export function makeProxies() {
   const passwords = (path: string, users: Record<string, string>, how: string): string => {
     const file = join(path, 'passwords')
     writeFileSync(file, '')
-    for (const [user, password] of Object.entries(users)) must('htpasswd', how, '-b', file, user, password)
+    for (const [user, password] of Object.entries(users))
+      execOrThrow('htpasswd', how, '-b', file, user, password)
     chmodSync(file, 0o644)
     return file
   }
@@ -112,12 +113,12 @@ export function makeProxies() {
           '',
         ].join('\n'),
       )
-      if (userInfo().uid === 0) must('chown', '-R', 'proxy', path)
+      if (userInfo().uid === 0) execOrThrow('chown', '-R', 'proxy', path)
       const up = () => start('squid', ['-N', '-f', conf], port, join(path, 'cache.log'))
       let child = await up()
       return {
         /** Ends at once, with every tunnel that it has open. */
-        kill: () => endOf(child),
+        kill: () => killProcess(child),
         /** Is there again, at the same address. */
         start: async () => {
           rmSync(join(path, 'squid.pid'), { force: true })
@@ -219,7 +220,7 @@ export function makeProxies() {
         file(name),
       ]
       const days = ['-days', '3650']
-      must(
+      execOrThrow(
         'openssl',
         'req',
         '-x509',
@@ -230,9 +231,9 @@ export function makeProxies() {
         '-subj',
         '/CN=Customer CA/O=Customer',
       )
-      must('openssl', 'req', ...key('leaf.key'), '-out', file('leaf.csr'), '-subj', '/CN=localhost')
+      execOrThrow('openssl', 'req', ...key('leaf.key'), '-out', file('leaf.csr'), '-subj', '/CN=localhost')
       writeFileSync(file('names'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
-      must(
+      execOrThrow(
         'openssl',
         'x509',
         '-req',
@@ -257,10 +258,10 @@ export function makeProxies() {
       }
     },
     close: async () => {
-      await Promise.all(children.map(endOf))
+      await Promise.all(children.map(killProcess))
       rmSync(directory, { recursive: true, force: true })
     },
   }
 }
 
-export type Proxies = ReturnType<typeof makeProxies>
+export type Proxies = ReturnType<typeof createProxies>

@@ -2,14 +2,14 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net'
 
 /** A message as its receiver got it. */
-export interface Received {
+export interface ReceivedMessage {
   readonly headers: IncomingHttpHeaders
   readonly body: string
 }
 
 /** A receiver of webhooks on this machine, which answers as it is told to. */
-export async function makeReceiver() {
-  const received: Received[] = []
+export async function createReceiver() {
+  const received: ReceivedMessage[] = []
   const receiver = {
     received,
     /** How the next messages are answered. */

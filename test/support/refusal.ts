@@ -1,13 +1,11 @@
 import { LicensingError } from '../../src/core/errors.ts'
 
 /** The code and the words with which some work is refused. */
-export function refusal(work: () => unknown): string {
+export function getRefusal(work: () => unknown): string {
   try {
     work()
     return 'not refused'
-  } catch (thrown) {
-    return thrown instanceof LicensingError
-      ? `${thrown.code}: ${thrown.message}`
-      : `not ours: ${String(thrown)}`
+  } catch (error) {
+    return error instanceof LicensingError ? `${error.code}: ${error.message}` : `not ours: ${String(error)}`
   }
 }

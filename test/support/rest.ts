@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { managerPage } from '../../src/console/authority-console.ts'
+import { createManagerConsole } from '../../src/console/authority-console.ts'
 import { RestApi } from '../../src/rest/rest.ts'
-import type { World } from './test-environment.ts'
+import type { TestEnvironment } from './test-environment.ts'
 
-export const LEGACY = '/services/api/smart-accounts-and-licensing'
-export const NEW = '/v1/software/apis'
+export const CLOUD_V1_PREFIX = '/services/api/smart-accounts-and-licensing'
+export const CLOUD_V2_PREFIX = '/v1/software/apis'
 
-export interface Sent {
+export interface RestRequest {
   readonly method?: string
   readonly headers?: Record<string, string>
   /** Sent as JSON. */
@@ -34,7 +34,7 @@ export interface RestAnswer {
 export function sendRaw(
   to: { port: number },
   path: string,
-  { method, headers = {}, body, form, text, token }: Sent = {},
+  { method, headers = {}, body, form, text, token }: RestRequest = {},
 ): Promise<RestAnswer> {
   const payload =
     text ?? (form ? new URLSearchParams(form).toString() : body === undefined ? null : JSON.stringify(body))
@@ -78,13 +78,13 @@ export function sendRaw(
 }
 
 /** The REST API and the page of a world's authority, at one port over TLS, in this process. */
-export async function serveRest(world: World, limits: { requests?: number } = {}) {
+export async function serveRest(world: TestEnvironment, limits: { requests?: number } = {}) {
   const logged: string[] = []
   const logger = {
     info: () => undefined,
     error: (message: string, fields?: object) => logged.push(`${message} ${JSON.stringify(fields ?? {})}`),
   }
-  const page = await managerPage(world.authority, {
+  const page = await createManagerConsole(world.authority, {
     dataDir: join(world.directory, 'authority'),
     host: '127.0.0.1',
     names: [],
@@ -101,11 +101,11 @@ export async function serveRest(world: World, limits: { requests?: number } = {}
     },
   })
   const to = { port: Number(new URL(url).port) }
-  const send = (path: string, sent?: Sent) => sendRaw(to, path, sent)
+  const send = (path: string, sent?: RestRequest) => sendRaw(to, path, sent)
 
   /** The access token of a new client. */
   const clientToken = async (
-    wanted: Parameters<World['authority']['security']['apiClients']['create']>[0] = {},
+    wanted: Parameters<TestEnvironment['authority']['security']['apiClients']['create']>[0] = {},
   ) => {
     const { clientId, clientSecret } = await world.authority.security.apiClients.create(wanted)
     const answer = await send('/oauth/token', {

@@ -6,7 +6,7 @@ import { Authority } from '../../src/authority/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import type { RequestType } from '../../src/protocol/messages.ts'
 import { VirtualClock } from '../../mocks/virtual-clock.ts'
-import { someDatabase } from './database.ts'
+import { createDatabaseOptions } from './database.ts'
 import type { Transport } from '../../src/transports/transport.ts'
 
 /** What may happen to an exchange by wire between a satellite and its manager. */
@@ -21,7 +21,7 @@ export type WireFault =
   | 'dies after'
 
 /** A manager, satellites and boxes in one process, on one virtual clock; the wire between them may break. */
-export async function makeSatelliteWorld() {
+export async function createSatelliteEnvironment() {
   const directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const clock = new VirtualClock()
   const account = 'acme.example'
@@ -31,7 +31,7 @@ export async function makeSatelliteWorld() {
     account,
     acceptAgreement: true,
     clock,
-    ...(await someDatabase()),
+    ...(await createDatabaseOptions()),
   })
   const manager = await Authority.open({ dataDir: managerDir, clock })
   const open: { close(): Promise<void> }[] = []
@@ -40,7 +40,7 @@ export async function makeSatelliteWorld() {
   const wire = { fault: 'none' as WireFault, exchanges: 0, onDeath: (): void => undefined }
 
   /** The wire between a satellite and the manager. */
-  const managerRoad = (): Transport => ({
+  const managerTransport = (): Transport => ({
     post: async (path, body, _traceparent, headers = {}) => {
       wire.exchanges++
       const dies = () => {
@@ -72,22 +72,22 @@ export async function makeSatelliteWorld() {
     const satellite = await Authority.open({
       dataDir: join(directory, name),
       clock,
-      connect: managerRoad,
+      createTransport: managerTransport,
     })
     open.push(satellite)
     return satellite
   }
 
   /** The transport of a box to an authority. */
-  const roadTo = (to: () => Authority): Transport => ({
+  const transportTo = (to: () => Authority): Transport => ({
     post: async (path, body) => {
       const type = path.split('/').at(-1) as RequestType
       try {
         return JSON.stringify(await to().operations.endpoint.handle(type, JSON.parse(body)))
-      } catch (thrown) {
-        if (thrown instanceof LicensingError && thrown.kind !== 'transport')
-          throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${thrown.code}`)
-        throw thrown
+      } catch (error) {
+        if (error instanceof LicensingError && error.kind !== 'transport')
+          throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${error.code}`)
+        throw error
       }
     },
     close: () => undefined,
@@ -101,11 +101,11 @@ export async function makeSatelliteWorld() {
     managerDir,
     wire,
     openSatellite,
-    managerRoad,
+    managerRoad: managerTransport,
     useManager: (other: Authority) => {
       answering = other
     },
-    /** A satellite that was added at the manager, and not synchronised yet. */
+    /** A satellite that was added at the manager, and not synchronized yet. */
     addSatellite: async (name: string, options: { virtualAccount?: string; online?: boolean } = {}) => {
       const { code } = await manager.satellites.add(name, {
         virtualAccount: options.virtualAccount ?? name.toUpperCase(),
@@ -115,7 +115,7 @@ export async function makeSatelliteWorld() {
         dataDir: join(directory, name),
         account,
         acceptAgreement: true,
-        ...(await someDatabase()),
+        ...(await createDatabaseOptions()),
         clock,
         satellite: { name, ...(online && { trust: manager.trustAnchor(), code }) },
       })
@@ -131,7 +131,7 @@ export async function makeSatelliteWorld() {
         transport: { kind: 'gateway', url: 'https://satellite.test' },
         clock,
         heartbeat: false,
-        createTransport: () => roadTo(to),
+        createTransport: () => transportTo(to),
         ...more,
       })
       open.push(agent)
@@ -145,12 +145,12 @@ export async function makeSatelliteWorld() {
   }
 }
 
-export type SatelliteWorld = Awaited<ReturnType<typeof makeSatelliteWorld>>
+export type SatelliteEnvironment = Awaited<ReturnType<typeof createSatelliteEnvironment>>
 
 /** One exchange by hand, from the satellite to the manager and back. */
-export async function carry(manager: Authority, satellite: Authority) {
+export async function exchangeByFile(manager: Authority, satellite: Authority) {
   const { file } = await satellite.sync.export()
   const responded = await manager.satellites.respond(file)
-  const imported = await satellite.sync.import(responded.file, 'unseen')
+  const imported = await satellite.sync.import(responded.file, 'skip-verification')
   return { request: file, answer: responded.file, responded, imported }
 }

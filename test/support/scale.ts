@@ -4,17 +4,18 @@ import { describe, it, type SuiteAPI, type TestAPI } from 'vitest'
  * Returns how much of its work a heavy test does: a sample in its own tier, the whole in the release tier. Files of heavy tests
  * are called `*.heavy.long.test.ts` or `*.heavy.system.test.ts`.
  */
-export const scaled = <T>(sample: T, whole: T): T => (process.env.TEST_SCALE === 'whole' ? whole : sample)
+export const selectScale = <T>(sample: T, whole: T): T =>
+  process.env.TEST_SCALE === 'whole' ? whole : sample
 
 /** Returns every n-th of the rows, beginning with the first. */
-export const everyNth = <T>(n: number, rows: readonly T[]): T[] => rows.filter((_, i) => i % n === 0)
+export const pickEveryNth = <T>(n: number, rows: readonly T[]): T[] => rows.filter((_, i) => i % n === 0)
 
 /**
  * Returns `describe` and `it` for a heavy file of independent tests: every n-th test of a suite, beginning with its first, is run
  * in the tier of the file, and all of them in the release tier.
  */
-export function sampledTests(n: number): { describe: SuiteAPI; it: TestAPI } {
-  if (scaled(false, true)) return { describe, it }
+export function createSampledTests(n: number): { describe: SuiteAPI; it: TestAPI } {
+  if (selectScale(false, true)) return { describe, it }
   let count = 0
   const sampledDescribe = (name: string, body: () => void) =>
     describe(name, () => {
@@ -29,7 +30,7 @@ export function sampledTests(n: number): { describe: SuiteAPI; it: TestAPI } {
     (...words: Parameters<typeof it>) => {
       const first = (n - (count % n)) % n
       count += rows.length
-      const kept = everyNth(n, rows.slice(first))
+      const kept = pickEveryNth(n, rows.slice(first))
       if (kept.length > 0) (it.each(kept) as typeof it)(...words)
     }
   return {

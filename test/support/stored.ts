@@ -2,30 +2,30 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { nameDatabase } from '../../src/authority/store/store.ts'
+import { saveDatabaseUrl } from '../../src/authority/store/store.ts'
 import { Database } from '../../src/storage/sqlite.ts'
-import { newDatabase, postgresProgram } from './postgres.ts'
+import { createDatabase, getPostgresProgram } from './postgres.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 
 export type Value = string | number | null
 export type Row = Record<string, Value>
 
 /** The database of an authority, looked at and changed behind its back. */
-export interface Stored {
+export interface StoredDatabase {
   /** Runs a statement whose values stand as `?`: the rows it gives. */
   run(statement: string, ...values: unknown[]): Promise<Row[]>
   close(): Promise<void>
 }
 
-const sqliteFile = (dataDir: string) => join(dataDir, 'authority.db')
-const urlOf = (dataDir: string) => readFileSync(join(dataDir, 'database.url'), 'utf8').trim()
+const getSqliteFile = (dataDir: string) => join(dataDir, 'authority.db')
+const readDatabaseUrl = (dataDir: string) => readFileSync(join(dataDir, 'database.url'), 'utf8').trim()
 
 /** Opens the database of the authority in a data directory, whichever it is. */
-export async function openStored(dataDir: string): Promise<Stored> {
-  if (existsSync(sqliteFile(dataDir))) return storedInFile(sqliteFile(dataDir))
+export async function openStored(dataDir: string): Promise<StoredDatabase> {
+  if (existsSync(getSqliteFile(dataDir))) return openStoredFile(getSqliteFile(dataDir))
   const numbers = new pg.TypeOverrides()
   numbers.setTypeParser(pg.types.builtins.INT8, Number)
-  const client = new pg.Client({ connectionString: urlOf(dataDir), types: numbers })
+  const client = new pg.Client({ connectionString: readDatabaseUrl(dataDir), types: numbers })
   await client.connect()
   return {
     run: async (statement, ...values) => {
@@ -37,7 +37,7 @@ export async function openStored(dataDir: string): Promise<Stored> {
   }
 }
 
-function storedInFile(file: string): Stored {
+function openStoredFile(file: string): StoredDatabase {
   const database = new Database(file)
   return {
     run: (statement, ...values) => {
@@ -51,7 +51,7 @@ function storedInFile(file: string): Stored {
 }
 
 /** Runs one statement in the database of the authority in a data directory: the rows it gives. */
-export async function inStored(dataDir: string, statement: string, ...values: unknown[]): Promise<Row[]> {
+export async function runStored(dataDir: string, statement: string, ...values: unknown[]): Promise<Row[]> {
   const stored = await openStored(dataDir)
   try {
     return await stored.run(statement, ...values)
@@ -61,13 +61,17 @@ export async function inStored(dataDir: string, statement: string, ...values: un
 }
 
 /** A setting of the authority in a data directory, without waiting. */
-export function storedSetting(dataDir: string, name: string): string {
-  if (!existsSync(sqliteFile(dataDir)))
-    return execFileSync(postgresProgram('psql'), ['-AtX', '-v', `name=${name}`, urlOf(dataDir)], {
-      input: "select value from settings where name = :'name'",
-      encoding: 'utf8',
-    }).trimEnd()
-  const database = new Database(sqliteFile(dataDir), { readonly: true })
+export function readStoredSetting(dataDir: string, name: string): string {
+  if (!existsSync(getSqliteFile(dataDir)))
+    return execFileSync(
+      getPostgresProgram('psql'),
+      ['-AtX', '-v', `name=${name}`, readDatabaseUrl(dataDir)],
+      {
+        input: "select value from settings where name = :'name'",
+        encoding: 'utf8',
+      },
+    ).trimEnd()
+  const database = new Database(getSqliteFile(dataDir), { readonly: true })
   try {
     const row = database.prepare('select value from settings where name = ?').get(name) as { value: string }
     return row.value
@@ -77,10 +81,10 @@ export function storedSetting(dataDir: string, name: string): string {
 }
 
 /** The tables of the authority in a data directory, without those of the migrator. */
-export async function storedTables(dataDir: string): Promise<string[]> {
-  const rows = await inStored(
+export async function listStoredTables(dataDir: string): Promise<string[]> {
+  const rows = await runStored(
     dataDir,
-    existsSync(sqliteFile(dataDir))
+    existsSync(getSqliteFile(dataDir))
       ? "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
       : "select tablename as name from pg_tables where schemaname = 'public'",
   )
@@ -91,25 +95,28 @@ export async function storedTables(dataDir: string): Promise<string[]> {
 }
 
 /** Everything that is kept of the authority in a data directory as text, to look for what must not be in it. */
-export function allStored(dataDir: string): string {
-  if (existsSync(sqliteFile(dataDir)))
+export function readAllStored(dataDir: string): string {
+  if (existsSync(getSqliteFile(dataDir)))
     return ['', '-wal']
-      .map((end) => `${sqliteFile(dataDir)}${end}`)
+      .map((end) => `${getSqliteFile(dataDir)}${end}`)
       .filter((file) => existsSync(file))
       .map((file) => readFileSync(file, 'latin1'))
       .join('')
-  return execFileSync(postgresProgram('pg_dump'), [urlOf(dataDir)], { encoding: 'utf8', maxBuffer: 1 << 28 })
+  return execFileSync(getPostgresProgram('pg_dump'), [readDatabaseUrl(dataDir)], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
 }
 
 /** Copies an authority that nobody uses, with its data: what a machine is that was restored from a snapshot. */
 export async function copyStored(from: string, to: string): Promise<void> {
   copyDirectory(from, to)
-  if (existsSync(sqliteFile(from))) return
-  const url = await newDatabase(urlOf(from))
-  const dump = execFileSync(postgresProgram('pg_dump'), [urlOf(from)], { maxBuffer: 1 << 28 })
-  execFileSync(postgresProgram('psql'), ['-q', '-v', 'ON_ERROR_STOP=1', url], {
+  if (existsSync(getSqliteFile(from))) return
+  const url = await createDatabase(readDatabaseUrl(from))
+  const dump = execFileSync(getPostgresProgram('pg_dump'), [readDatabaseUrl(from)], { maxBuffer: 1 << 28 })
+  execFileSync(getPostgresProgram('psql'), ['-q', '-v', 'ON_ERROR_STOP=1', url], {
     input: dump,
     stdio: ['pipe', 'ignore', 'inherit'],
   })
-  nameDatabase(to, url)
+  saveDatabaseUrl(to, url)
 }

@@ -7,12 +7,12 @@ import type { AuthorityObserver } from '../../src/authority/observer.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import type { RequestType } from '../../src/protocol/messages.ts'
 import type { Transport } from '../../src/transports/transport.ts'
-import { someDatabase } from './database.ts'
-import { heartbeatOfRun } from './heartbeat.ts'
+import { createDatabaseOptions } from './database.ts'
+import { isHeartbeatOn } from './heartbeat.ts'
 import { VirtualClock } from '../../mocks/virtual-clock.ts'
 
 /** Something between a box and its authority that may change or drop what passes. */
-export interface Road {
+export interface TestNetwork {
   down: boolean
   /** The one kind of request that does not get through. */
   refuse: RequestType | null
@@ -24,7 +24,7 @@ export interface Road {
 }
 
 /** An authority and boxes in one process, on one virtual clock, with a road between them. */
-export async function makeWorld(options: { account?: string; observe?: AuthorityObserver } = {}) {
+export async function createTestEnvironment(options: { account?: string; observe?: AuthorityObserver } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const clock = new VirtualClock()
   const authorityDir = join(directory, 'authority')
@@ -33,11 +33,15 @@ export async function makeWorld(options: { account?: string; observe?: Authority
     account: options.account ?? 'acme.example',
     acceptAgreement: true,
     clock,
-    ...(await someDatabase()),
+    ...(await createDatabaseOptions()),
   })
   const { observe } = options
-  const authority = await Authority.open({ dataDir: authorityDir, clock, ...(observe && { observe }) })
-  const road: Road = {
+  const authority = await Authority.open({
+    dataDir: authorityDir,
+    clock,
+    ...(observe && { observer: observe }),
+  })
+  const network: TestNetwork = {
     down: false,
     refuse: null,
     loseAnswers: false,
@@ -50,22 +54,22 @@ export async function makeWorld(options: { account?: string; observe?: Authority
   const transport = (to: Authority = authority): Transport => ({
     post: async (path, body) => {
       const type = path.split('/').at(-1) as RequestType
-      road.sent.push({ type, body })
-      if (road.down || road.refuse === type)
+      network.sent.push({ type, body })
+      if (network.down || network.refuse === type)
         throw new LicensingError('CONNECTION_REFUSED', 'the authority refused the connection.')
       let answer: string
       try {
         answer = JSON.stringify(
-          await to.operations.endpoint.handle(type, JSON.parse(road.onRequest(type, body))),
+          await to.operations.endpoint.handle(type, JSON.parse(network.onRequest(type, body))),
         )
-      } catch (thrown) {
-        if (thrown instanceof LicensingError && thrown.kind === 'local') {
-          throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${thrown.code}`)
+      } catch (error) {
+        if (error instanceof LicensingError && error.kind === 'local') {
+          throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${error.code}`)
         }
-        throw thrown
+        throw error
       }
-      if (road.loseAnswers) throw new LicensingError('CONNECTION_RESET', 'the connection was closed.')
-      return road.onAnswer(type, answer)
+      if (network.loseAnswers) throw new LicensingError('CONNECTION_RESET', 'the connection was closed.')
+      return network.onAnswer(type, answer)
     },
     close: () => undefined,
   })
@@ -77,7 +81,7 @@ export async function makeWorld(options: { account?: string; observe?: Authority
       trust: authority.trustAnchor(),
       transport: { kind: 'direct', url: 'https://authority.test' },
       clock,
-      heartbeat: heartbeatOfRun(),
+      heartbeat: isHeartbeatOn(),
       createTransport: () => transport(),
       ...more,
     })
@@ -89,7 +93,7 @@ export async function makeWorld(options: { account?: string; observe?: Authority
     directory,
     clock,
     authority,
-    road,
+    road: network,
     transport,
     open,
     token: async (wanted: Partial<Parameters<Authority['tokens']['create']>[0]> = {}) =>
@@ -102,21 +106,25 @@ export async function makeWorld(options: { account?: string; observe?: Authority
   }
 }
 
-export type World = Awaited<ReturnType<typeof makeWorld>>
+export type TestEnvironment = Awaited<ReturnType<typeof createTestEnvironment>>
 
 /** Lets the time pass and what it makes due be done, a beat at its end. */
-export async function pass(world: World, agent: SmartAgent, milliseconds: number): Promise<void> {
+export async function advance(
+  world: TestEnvironment,
+  agent: SmartAgent,
+  milliseconds: number,
+): Promise<void> {
   world.clock.advance(milliseconds)
   agent.tick()
   await agent.idle()
 }
 
 /** The code of the error a promise ends with. */
-export async function codeOf(promise: Promise<unknown>): Promise<string> {
+export async function getErrorCode(promise: Promise<unknown>): Promise<string> {
   try {
     await promise
-  } catch (thrown) {
-    return thrown instanceof LicensingError ? thrown.code : `not ours: ${String(thrown)}`
+  } catch (error) {
+    return error instanceof LicensingError ? error.code : `not ours: ${String(error)}`
   }
   return 'no error'
 }

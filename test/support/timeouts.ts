@@ -1,25 +1,25 @@
-import { faultCatalogue, type FaultName } from '../../mocks/index.ts'
-import type { RoadOptions } from '../../src/transports/connection-options.ts'
+import { faultCatalog, type FaultName } from '../../mocks/index.ts'
+import type { ConnectionOptions } from '../../src/transports/connection-options.ts'
 import type { Transport } from '../../src/transports/transport.ts'
 
-type Limits = Pick<RoadOptions, 'deadline' | 'timeouts'>
+type Limits = Pick<ConnectionOptions, 'deadline' | 'timeouts'>
 
 /** Whether a fault ends only with the patience of whoever waits for the answer. */
 export const isSilent = (fault: FaultName): boolean =>
-  ['TIMED_OUT', 'ANSWER_TOO_SLOW', 'PROXY_TIMED_OUT'].some((code) => code === faultCatalogue[fault].code)
+  ['TIMED_OUT', 'ANSWER_TOO_SLOW', 'PROXY_TIMED_OUT'].some((code) => code === faultCatalog[fault].code)
 
 /** Milliseconds that an exchange took that was answered, the last time in this process. */
-let took = 0
+let lastExchangeMs = 0
 
 /** Many times what an exchange takes, on a machine as busy as this one is. */
-function shortLimits(): Limits {
-  const deadline = Math.max(400, 10 * took)
+function getShortLimits(): Limits {
+  const deadline = Math.max(400, 10 * lastExchangeMs)
   const part = deadline / 2
   return { deadline, timeouts: { connect: part, proxy: part, tls: part } }
 }
 
 /** Short for what never comes, and for all else as long as it is for people, however busy the machine is. */
-export class Patience {
+export class TestTimeouts {
   short = false
 
   transport(make: (limits: Limits) => Transport): Transport {
@@ -28,13 +28,13 @@ export class Patience {
     return {
       post: async (...request) => {
         if (this.short) {
-          const short = make(shortLimits())
+          const short = make(getShortLimits())
           opened.push(short)
           return short.post(...request)
         }
         const begun = performance.now()
         const answer = await usual.post(...request)
-        took = performance.now() - begun
+        lastExchangeMs = performance.now() - begun
         return answer
       },
       close: (options) => {

@@ -7,12 +7,12 @@ import { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { AgentMetrics } from '../../src/telemetry/agent-metrics.ts'
 import { AuthorityMetrics } from '../../src/telemetry/authority-metrics.ts'
-import { makePrograms, type Programs } from '../support/programs.ts'
-import { parseMetrics, valueOf } from '../support/prometheus.ts'
-import { makeWorld, pass, type World } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { createPrograms, type Programs } from '../support/programs.ts'
+import { parseMetrics, findValue } from '../support/prometheus.ts'
+import { createTestEnvironment, advance, type TestEnvironment } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(2)
+const { describe, it } = createSampledTests(2)
 
 const scrape = async (url: string) => {
   const answer = await fetch(`${url}/metrics`)
@@ -25,7 +25,7 @@ const scrape = async (url: string) => {
 describe('the metrics of both programs', () => {
   let programs: Programs
   beforeEach(() => {
-    programs = makePrograms()
+    programs = createPrograms()
   })
   afterEach(async () => {
     await programs.close()
@@ -62,7 +62,7 @@ describe('the metrics of both programs', () => {
 
     const there = await scrape(metrics)
     const value = (name: string, labels: Record<string, string> = {}) =>
-      valueOf(there.samples, `smart_authority_${name}`, labels)
+      findValue(there.samples, `smart_authority_${name}`, labels)
     expect(value('exchanges_total', { type: 'register', outcome: 'accepted', code: '' })).toBe(1)
     expect(value('exchanges_total', { type: 'authorize', outcome: 'accepted' })).toBeGreaterThanOrEqual(1)
     expect(value('exchange_duration_seconds_count', { type: 'register' })).toBeGreaterThanOrEqual(1)
@@ -79,11 +79,11 @@ describe('the metrics of both programs', () => {
     for (const certificate of ['root', 'issuing-ca', 'answer-signer', 'tls'])
       expect(value('certificate_remaining_seconds', { certificate })).toBeGreaterThan(DAY / 1000)
     expect([value('ready'), value('database_up'), value('connections_limit')]).toEqual([1, 1, 20_000])
-    expect(valueOf(there.samples, 'process_resident_memory_bytes')).toBeGreaterThan(0)
+    expect(findValue(there.samples, 'process_resident_memory_bytes')).toBeGreaterThan(0)
 
     const here = await scrape(boxMetrics)
     const own = (name: string, labels: Record<string, string> = {}) =>
-      valueOf(here.samples, `smart_agent_${name}`, labels)
+      findValue(here.samples, `smart_agent_${name}`, labels)
     expect(own('state', { state: 'out-of-compliance' })).toBe(1)
     expect(own('state', { state: 'evaluation' })).toBe(0)
     expect(own('authorization_remaining_seconds')).toBeGreaterThan((89 * DAY) / 1000)
@@ -104,10 +104,10 @@ describe('the metrics of both programs', () => {
     }
     // Each alert rule is about metrics that there are.
     const rules = readFileSync(new URL('../../deploy/prometheus/alerts.yml', import.meta.url), 'utf8')
-    const told = new Set([...there.types.keys(), ...here.types.keys()])
+    const names = new Set([...there.types.keys(), ...here.types.keys()])
     const asked = [...rules.matchAll(/smart_(?:authority|agent)_\w+/g)].map(([name]) => name)
     expect(asked.length).toBeGreaterThan(15)
-    expect(asked.map((name) => name.replace(/_bucket$/, '')).filter((name) => !told.has(name))).toEqual([])
+    expect(asked.map((name) => name.replace(/_bucket$/, '')).filter((name) => !names.has(name))).toEqual([])
     // What fails inside an authority is alerted of by every code that it can have.
     const inside = new RegExp(`^(?:${/code=~"([^"]+)"/.exec(rules)?.[1] ?? ''})$`)
     const codes = Object.keys(errorTable).filter((code) => /^(?:INTERNAL$|STORE_|DATABASE_)/.test(code))
@@ -145,9 +145,9 @@ describe('the metrics of both programs', () => {
 })
 
 describe('metrics in one process', () => {
-  let world: World
+  let world: TestEnvironment
   beforeEach(async () => {
-    world = await makeWorld()
+    world = await createTestEnvironment()
   })
   afterEach(async () => {
     await world.close()
@@ -155,26 +155,29 @@ describe('metrics in one process', () => {
 
   it('an agent: what failed is counted by its code, and deadlines are by its own clock', async () => {
     const agent = await world.open()
-    const metrics = new AgentMetrics(agent, { unready: () => Promise.resolve([]), connections: () => null })
+    const metrics = new AgentMetrics(agent, {
+      notReadyReasons: () => Promise.resolve([]),
+      connections: () => null,
+    })
     const read = async () => parseMetrics((await metrics.render()).text).samples
-    expect(valueOf(await read(), 'smart_agent_authorization_remaining_seconds')).toBeUndefined()
+    expect(findValue(await read(), 'smart_agent_authorization_remaining_seconds')).toBeUndefined()
     await agent.register(await world.token())
-    const before = valueOf(await read(), 'smart_agent_authorization_remaining_seconds') ?? 0
+    const before = findValue(await read(), 'smart_agent_authorization_remaining_seconds') ?? 0
     world.road.down = true
-    await pass(world, agent, 31 * DAY)
+    await advance(world, agent, 31 * DAY)
     const samples = await read()
     expect(
-      valueOf(samples, 'smart_agent_requests_total', {
+      findValue(samples, 'smart_agent_requests_total', {
         kind: 'authorize',
         outcome: 'failed',
         code: 'CONNECTION_REFUSED',
       }),
     ).toBeGreaterThan(0)
-    expect(before - (valueOf(samples, 'smart_agent_authorization_remaining_seconds') ?? 0)).toBeCloseTo(
+    expect(before - (findValue(samples, 'smart_agent_authorization_remaining_seconds') ?? 0)).toBeCloseTo(
       (31 * DAY) / 1000,
       -2,
     )
-    expect(valueOf(samples, 'smart_agent_link', { link: 'down' })).toBe(1)
+    expect(findValue(samples, 'smart_agent_link', { link: 'down' })).toBe(1)
   })
 
   it('an authority: refusals by their code, what gets no answer too, and a code that nobody knows makes no series', async () => {
@@ -182,10 +185,10 @@ describe('metrics in one process', () => {
     const authority = await Authority.open({
       dataDir: join(world.directory, 'authority'),
       clock: world.clock,
-      observe: metrics,
+      observer: metrics,
     })
     try {
-      metrics.of(authority.operations)
+      metrics.attach(authority.operations)
       const agent = await world.open('other', { createTransport: () => world.transport(authority) })
       const token = await world.token({ maxUses: 1 })
       await agent.register(token)
@@ -196,7 +199,7 @@ describe('metrics in one process', () => {
         metrics.exchange('register').end({ outcome: 'refused', code: `MADE_UP_${i}` })
       const { samples } = parseMetrics((await metrics.render()).text)
       const count = (labels: Record<string, string>) =>
-        valueOf(samples, 'smart_authority_exchanges_total', labels)
+        findValue(samples, 'smart_authority_exchanges_total', labels)
       expect(count({ type: 'register', outcome: 'refused', code: 'TOKEN_EXHAUSTED' })).toBe(1)
       expect(count({ type: 'authorize', outcome: 'failed', code: 'REQUEST_MALFORMED' })).toBe(1)
       expect(count({ type: 'register', outcome: 'refused', code: 'OTHER' })).toBe(1000)
@@ -209,7 +212,7 @@ describe('metrics in one process', () => {
   it('an authority with very many pools tells of five hundred, and how many more there are', async () => {
     const metrics = new AuthorityMetrics()
     const pool = { account: 'a', tag: 'HOST', quantity: 1, inUse: 0, reserved: 0 }
-    metrics.of({
+    metrics.attach({
       server: { connections: null, notReadyReasons: () => Promise.resolve([]) },
       stats: {
         collect: () =>
@@ -232,18 +235,18 @@ describe('metrics in one process', () => {
     })
     const { samples } = parseMetrics((await metrics.render()).text)
     expect(samples.filter(({ name }) => name === 'smart_authority_licenses_owned')).toHaveLength(500)
-    expect(valueOf(samples, 'smart_authority_pools_left_out')).toBe(200)
+    expect(findValue(samples, 'smart_authority_pools_left_out')).toBe(200)
   })
 
   it('an authority whose database does not answer says so, and tells no old number', async () => {
     const metrics = new AuthorityMetrics()
-    metrics.of({
+    metrics.attach({
       server: { connections: null, notReadyReasons: () => Promise.resolve(['database']) },
       stats: { collect: () => Promise.reject(new Error('gone')) },
     })
     const { samples } = parseMetrics((await metrics.render()).text)
-    expect(valueOf(samples, 'smart_authority_database_up')).toBe(0)
-    expect(valueOf(samples, 'smart_authority_ready')).toBe(0)
+    expect(findValue(samples, 'smart_authority_database_up')).toBe(0)
+    expect(findValue(samples, 'smart_authority_ready')).toBe(0)
     expect(samples.some(({ name }) => name === 'smart_authority_instances')).toBe(false)
   })
 })

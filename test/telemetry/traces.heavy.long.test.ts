@@ -1,10 +1,10 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { sampledTests } from '../support/scale.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(3)
+const { describe, it } = createSampledTests(3)
 
 interface Span {
   readonly name: string
@@ -45,7 +45,7 @@ async function collector() {
 let programs: Programs
 let receiver: Awaited<ReturnType<typeof collector>>
 beforeEach(async () => {
-  programs = makePrograms()
+  programs = createPrograms()
   receiver = await collector()
 })
 afterEach(async () => {
@@ -118,7 +118,7 @@ describe('traces of both programs', () => {
     const words = ['--data-dir', box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0', '--traces']
     for (const address of ['nowhere', 'ftp://host', 'http://user:pass@host']) {
       const ended = await run('smart-authority', [...words, address])
-      expect([ended.code, errorOf(ended).code]).toEqual([2, 'INVALID_ARGUMENT'])
+      expect([ended.code, parseError(ended).code]).toEqual([2, 'INVALID_ARGUMENT'])
       expect(ended.stderr).not.toContain('pass@')
     }
     const server = await serve('smart-authority', [...words, 'http://127.0.0.1:1'])
@@ -142,9 +142,9 @@ describe('traces of both programs', () => {
       const server = await serve('smart-authority', [...words, '--traces', `http://127.0.0.1:${port}`])
       await programs.initBox((JSON.parse(server.line) as { listening: string }).listening)
       await good(agent(['register', await programs.token(), '--json']))
-      const told = performance.now()
+      const endedAt = performance.now()
       expect(await server.stop()).toBe(0)
-      expect(performance.now() - told).toBeLessThan(8000)
+      expect(performance.now() - endedAt).toBeLessThan(8000)
     } finally {
       silent.closeAllConnections()
       silent.close()

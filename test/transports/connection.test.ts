@@ -2,27 +2,27 @@ import { spawn } from 'node:child_process'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { inspectingCredential } from '../../mocks/interception-certificate.ts'
-import { mockAuthority, type MockAuthority } from '../../mocks/index.ts'
+import { createInterceptionCredential } from '../../mocks/interception-certificate.ts'
+import { createMockAuthority, type MockAuthority } from '../../mocks/index.ts'
 import { DAY } from '../../src/core/time.ts'
-import { httpsTransport } from '../../src/transports/https.ts'
-import { tlsOptions } from '../../src/pki/certificate-generation.ts'
-import type { RoadOptions } from '../../src/transports/connection-options.ts'
-import { codeOf } from '../support/test-environment.ts'
+import { createHttpsTransport } from '../../src/transports/https.ts'
+import { toTlsOptions } from '../../src/pki/certificate-generation.ts'
+import type { ConnectionOptions } from '../../src/transports/connection-options.ts'
+import { getErrorCode } from '../support/test-environment.ts'
 
-/** What takes a peer that no catalogue can be: each by a real one. */
+/** What takes a peer that no catalog can be: each by a real one. */
 let mock: MockAuthority
 const ends: (() => unknown)[] = []
 beforeEach(async () => {
-  mock = await mockAuthority()
+  mock = await createMockAuthority()
 })
 afterEach(async () => {
   for (const end of ends.splice(0)) await end()
   await mock.close()
 })
 
-const post = (url: string, more: Partial<RoadOptions> = {}) => {
-  const transport = httpsTransport({
+const post = (url: string, more: Partial<ConnectionOptions> = {}) => {
+  const transport = createHttpsTransport({
     url,
     proxy: null,
     anchors: [mock.trustAnchor],
@@ -35,7 +35,7 @@ const post = (url: string, more: Partial<RoadOptions> = {}) => {
 }
 const credential = async () => {
   const now = Date.now()
-  return tlsOptions(
+  return toTlsOptions(
     await mock.authority.operations.server.createTestTls({
       notBefore: now - DAY,
       notAfter: now + DAY,
@@ -76,15 +76,15 @@ describe('R-NET-1: what may stand at the other end', () => {
     })
     await new Promise((resolve) => fill[0]?.once('connect', resolve))
     const timeouts = { connect: 300, proxy: 300, tls: 300 }
-    expect(await codeOf(post(`https://127.0.0.1:${port}`, { timeouts }))).toBe('CONNECT_TIMED_OUT')
+    expect(await getErrorCode(post(`https://127.0.0.1:${port}`, { timeouts }))).toBe('CONNECT_TIMED_OUT')
     const proxy = { url: new URL(`http://127.0.0.1:${port}`), username: null, password: null }
-    expect(await codeOf(post('https://localhost:1', { proxy, timeouts }))).toBe('PROXY_UNREACHABLE')
+    expect(await getErrorCode(post('https://localhost:1', { proxy, timeouts }))).toBe('PROXY_UNREACHABLE')
   })
 
   it('DNS_FAILED: a name nobody knows, for a proxy its own', async () => {
-    expect(await codeOf(post('https://nobody.invalid'))).toBe('DNS_FAILED')
+    expect(await getErrorCode(post('https://nobody.invalid'))).toBe('DNS_FAILED')
     const proxy = { url: new URL('http://nobody.invalid:3128'), username: null, password: null }
-    expect(await codeOf(post('https://localhost:1', { proxy }))).toBe('PROXY_UNREACHABLE')
+    expect(await getErrorCode(post('https://localhost:1', { proxy }))).toBe('PROXY_UNREACHABLE')
   })
 
   it('TLS_FAILED: a server of before TLS 1.2', async () => {
@@ -95,17 +95,17 @@ describe('R-NET-1: what may stand at the other end', () => {
       ciphers: 'DEFAULT:@SECLEVEL=0',
     })
     server.on('tlsClientError', () => undefined)
-    expect(await codeOf(post(`https://localhost:${await listen(server)}`))).toBe('TLS_FAILED')
+    expect(await getErrorCode(post(`https://localhost:${await listen(server)}`))).toBe('TLS_FAILED')
   })
 
   it('TLS_INSPECTED: by one whose name would steer a terminal, and fill a log', async () => {
-    const inspecting = await inspectingCredential(Date.now(), [
+    const inspecting = await createInterceptionCredential(Date.now(), [
       { CN: ['Evil\u001b[2J\u001b]0;pwned\u0007\nerror: all is well'] },
       { O: ['x'.repeat(5000)] },
     ])
-    const server = createTlsServer(tlsOptions(inspecting))
+    const server = createTlsServer(toTlsOptions(inspecting))
     server.on('tlsClientError', () => undefined)
-    const failed = await post(`https://localhost:${await listen(server)}`).catch((thrown: unknown) => thrown)
+    const failed = await post(`https://localhost:${await listen(server)}`).catch((error: unknown) => error)
     expect(failed).toMatchObject({ code: 'TLS_INSPECTED' })
     expect((failed as Error).message).toMatch(/Evil/)
     expect((failed as Error).message).not.toMatch(/\p{Cc}/u)
@@ -123,7 +123,7 @@ describe('R-NET-1: what may stand at the other end', () => {
       })
     })
     const proxy = { url: new URL(`http://127.0.0.1:${await listen(server)}`), username: null, password: null }
-    expect(await codeOf(post('https://localhost:1', { proxy }))).toBe('PROXY_FAILED')
+    expect(await getErrorCode(post('https://localhost:1', { proxy }))).toBe('PROXY_FAILED')
   })
 
   it('PROXY_AUTHENTICATION_REFUSED: a proxy that takes no Basic authentication says so', async () => {
@@ -151,7 +151,7 @@ describe('R-NET-1: what may stand at the other end', () => {
       socket.on('error', () => undefined)
       socket.write('220 mail.example ESMTP ready\r\n')
     })
-    expect(await codeOf(post(`https://localhost:${await listen(server)}`))).toBe('ANSWER_NOT_HTTP')
+    expect(await getErrorCode(post(`https://localhost:${await listen(server)}`))).toBe('ANSWER_NOT_HTTP')
   })
 
   it('an address of IPv6, and a path before the authority’s own', async () => {
@@ -174,7 +174,7 @@ describe('R-NET-1: what may stand at the other end', () => {
     })
     server.on('connection', (socket: Socket) => sockets.add(socket))
     const port = await listen(server)
-    const transport = httpsTransport({
+    const transport = createHttpsTransport({
       url: `https://localhost:${port}`,
       proxy: null,
       anchors: [mock.trustAnchor],
@@ -210,7 +210,7 @@ describe('a TLS session', () => {
         socket.pipe(onward).pipe(socket)
       }
     })
-    const transport = httpsTransport({
+    const transport = createHttpsTransport({
       url: `https://localhost:${await listen(front, 'localhost')}`,
       proxy: null,
       anchors: [mock.trustAnchor],
@@ -222,7 +222,7 @@ describe('a TLS session', () => {
     await transport.post('/x', '{}')
     expect(reused).toEqual([false, true])
     garble = true
-    expect(await codeOf(transport.post('/x', '{}'))).not.toBe('no error')
+    expect(await getErrorCode(transport.post('/x', '{}'))).not.toBe('no error')
     garble = false
     await transport.post('/x', '{}')
     await transport.post('/x', '{}')

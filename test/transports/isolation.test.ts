@@ -13,11 +13,11 @@ import type { FastifyInstance } from 'fastify'
 import { shutdown } from 'node-cron'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { inspectingCredential } from '../../mocks/interception-certificate.ts'
+import { createInterceptionCredential } from '../../mocks/interception-certificate.ts'
 import { SmartAgent, type TransportSettings } from '../../src/index.ts'
 import { TickScheduler } from '../../src/agent/tick-scheduler.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { tlsOptions } from '../../src/pki/certificate-generation.ts'
+import { toTlsOptions } from '../../src/pki/certificate-generation.ts'
 
 /** A name with two addresses, of which the authority listens on the second. */
 const TWO_ADDRESSES = 'two.test'
@@ -269,10 +269,10 @@ describe('axios, as the product that embeds the agent has configured it', () => 
       agent = await openAgent()
       agents.length = 0
       await course(agent)
-      usual = await authorizeAnew()
+      usual = await authorizeAgain()
     })
     /** One authorization, by a client that is made for it. */
-    const authorizeAnew = async () => {
+    const authorizeAgain = async () => {
       arrived.length = 0
       agent.transport.set(direct())
       await agent.renewAuthorization()
@@ -284,12 +284,12 @@ describe('axios, as the product that embeds the agent has configured it', () => 
 
     it.each(Object.keys(settings))('axios.defaults.%s reaches no request', async (name) => {
       configure({ [name]: settings[name] })
-      expect(await authorizeAnew()).toEqual(usual)
+      expect(await authorizeAgain()).toEqual(usual)
     })
 
     it('a bearer among the default headers reaches no request', async () => {
       set(axios.defaults.headers as unknown as Record<string, unknown>, 'common', new AxiosHeaders(bearer))
-      expect(await authorizeAnew()).toEqual(usual)
+      expect(await authorizeAgain()).toEqual(usual)
     })
   })
 })
@@ -343,16 +343,16 @@ describe('what else a process configures for all of its code', () => {
     setVariable('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     const identity = tls as { checkServerIdentity: typeof tls.checkServerIdentity }
     set(identity, 'checkServerIdentity', () => undefined)
-    const stranger = createTlsServer(tlsOptions(await inspectingCredential(Date.now())))
+    const untrustedServer = createTlsServer(toTlsOptions(await createInterceptionCredential(Date.now())))
     let heard = ''
-    stranger.on('secureConnection', (socket) =>
+    untrustedServer.on('secureConnection', (socket) =>
       socket.on('data', (data: Buffer) => (heard += data.toString())).on('error', () => undefined),
     )
     await new Promise<void>((resolve) => {
-      stranger.listen(0, '127.0.0.1', resolve)
+      untrustedServer.listen(0, '127.0.0.1', resolve)
     })
-    undo.push(() => stranger.close())
-    const { port } = stranger.address() as AddressInfo
+    undo.push(() => untrustedServer.close())
+    const { port } = untrustedServer.address() as AddressInfo
     const here = await openAgent(direct(`https://127.0.0.1:${port}`))
     expect((await here.transport.test()).failure?.code).toMatch(/^TLS_/)
     const via = `https://127.0.0.1:${port}`
@@ -365,13 +365,13 @@ describe('what else a process configures for all of its code', () => {
     const mistake = () =>
       openAgent().then(
         (agent) => agent,
-        (thrown: unknown) => thrown,
+        (error: unknown) => error,
       )
     const bad = () =>
       SmartAgent.open({
         dataDir: join(directory, 'never'),
         product: { pid: 'CWMS-K9', version: '4.0', serial: 7 as never },
-      }).catch((thrown: unknown) => String(thrown))
+      }).catch((error: unknown) => String(error))
     const before = await bad()
     expect(before).toContain('expected string, received number')
     const { customError, localeError, jitless } = z.config()

@@ -4,21 +4,21 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   type AnswerFaultName,
-  faultCatalogue,
+  faultCatalog,
   type FaultName,
-  mockAuthority,
+  createMockAuthority,
   type MockAuthority,
-  type Road,
-  type RoadFaultName,
+  type FaultNetwork,
+  type ConnectionFaultName,
 } from '../../mocks/index.ts'
 import { SmartAgent, type Status, type TransportSettings } from '../../src/index.ts'
 import { MINUTE, SECOND } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
-import { httpsTransport } from '../../src/transports/https.ts'
-import { roadOf } from '../../src/transports/connection-options.ts'
-import { isSilent, Patience } from '../support/timeouts.ts'
-import { codeOf } from '../support/test-environment.ts'
-import { scaled } from '../support/scale.ts'
+import { createHttpsTransport } from '../../src/transports/https.ts'
+import { toConnectionOptions } from '../../src/transports/connection-options.ts'
+import { isSilent, TestTimeouts } from '../support/timeouts.ts'
+import { getErrorCode } from '../support/test-environment.ts'
+import { selectScale } from '../support/scale.ts'
 
 /**
  * Every road, every fault, every kind of request: over real sockets, real TLS and a real CONNECT proxy. Only the
@@ -26,19 +26,20 @@ import { scaled } from '../support/scale.ts'
  */
 const kinds = ['register', 'authorize', 'renew', 'deregister'] as const
 type Kind = (typeof kinds)[number]
-const roads = ['direct', 'gateway', 'proxy'] as const
+const transportKinds = ['direct', 'gateway', 'proxy'] as const
 
-const all = Object.keys(faultCatalogue) as FaultName[]
+const all = Object.keys(faultCatalog) as FaultName[]
 /**
  * The faults that are tried for a kind of request by a transport. The sample takes every third one, another third for the next
  * combination. A delay is no failure; nothing can be played again before it was answered once.
  */
-const faultsFor = (road: (typeof roads)[number], kind: Kind): FaultName[] =>
+const faultsFor = (transportKind: (typeof transportKinds)[number], kind: Kind): FaultName[] =>
   all.filter((fault, i) => {
-    if ((i + roads.indexOf(road) + kinds.indexOf(kind)) % scaled(7, 1) !== 0) return false
+    if ((i + transportKinds.indexOf(transportKind) + kinds.indexOf(kind)) % selectScale(7, 1) !== 0)
+      return false
     if (fault === 'delay') return false
     if (fault === 'replayed') return kind === 'authorize' || kind === 'renew'
-    return faultCatalogue[fault].place !== 'proxy' || road === 'proxy'
+    return faultCatalog[fault].layer !== 'proxy' || transportKind === 'proxy'
   })
 
 /** Behind a proxy a closed port is the proxy's to tell, and nobody knows who in the tunnel speaks no TLS. */
@@ -49,17 +50,17 @@ const BEHIND_PROXY: Partial<Record<FaultName, string>> = {
 
 let clock: VirtualClock
 let mock: MockAuthority
-let road: Pick<Road, 'settings' | 'connections'>
+let network: Pick<FaultNetwork, 'settings' | 'connections'>
 let directory: string
 let agent: SmartAgent
 let count = 0
-const patience = new Patience()
+const patience = new TestTimeouts()
 
 beforeAll(async () => {
   // TLS goes by the machine's clock: the virtual one begins there.
   clock = new VirtualClock(Date.now())
-  mock = await mockAuthority({ clock })
-  road = await mock.listen()
+  mock = await createMockAuthority({ clock })
+  network = await mock.listen()
   await mock.authority.orders.create({ tag: 'HOST', quantity: 10_000 })
   directory = mkdtempSync(join(tmpdir(), 'sla-matrix-'))
 })
@@ -73,11 +74,13 @@ const openBox = (kind: TransportSettings['kind'], serial: string) =>
     dataDir: join(directory, serial),
     product: { pid: 'CWMS-K9', version: '4.0', serial },
     trust: mock.trustAnchor,
-    transport: road.settings(kind),
+    transport: network.settings(kind),
     clock,
     heartbeat: false,
     createTransport: (settings) =>
-      patience.transport((limits) => httpsTransport(roadOf(settings, [mock.trustAnchor], limits))),
+      patience.transport((limits) =>
+        createHttpsTransport(toConnectionOptions(settings, [mock.trustAnchor], limits)),
+      ),
   })
 
 const token = async () => (await mock.authority.tokens.create({ days: 300 })).token
@@ -102,13 +105,13 @@ const requests: Record<Kind, () => Promise<unknown>> = {
 
 async function injure(fault: FaultName, kind: Kind): Promise<void> {
   patience.short = isSilent(fault)
-  if (faultCatalogue[fault].place === 'answer') mock.setFaults({ fault: fault as AnswerFaultName, on: kind })
-  else await mock.setRoad(fault as RoadFaultName)
+  if (faultCatalog[fault].layer === 'answer') mock.setFaults({ fault: fault as AnswerFaultName, on: kind })
+  else await mock.setConnectionFault(fault as ConnectionFaultName)
 }
-async function mend(): Promise<void> {
+async function restoreNetwork(): Promise<void> {
   patience.short = false
   mock.setFaults()
-  await mock.setRoad(null)
+  await mock.setConnectionFault(null)
 }
 
 /** How often each was said since a row of the history. */
@@ -121,7 +124,7 @@ function said(since: number): Record<string, number> {
   )
 }
 
-describe.each(roads)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind) => {
+describe.each(transportKinds)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind) => {
   describe.each(kinds)('at %s', (request) => {
     beforeEach(async () => {
       agent = await openBox(kind, `${kind}-${request}-${++count}`)
@@ -130,17 +133,17 @@ describe.each(roads)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind
     })
     afterEach(async () => {
       await agent.close()
-      await mend()
+      await restoreNetwork()
     })
 
     it.each(faultsFor(kind, request))(
       '%s: told by its code, nothing lost, mended when it ends',
       async (fault) => {
-        const code = (kind === 'proxy' ? BEHIND_PROXY[fault] : undefined) ?? faultCatalogue[fault].code
+        const code = (kind === 'proxy' ? BEHIND_PROXY[fault] : undefined) ?? faultCatalog[fault].code
         // A user name is a setting of the box; it stands before the road is injured.
         if (fault.startsWith('proxy-auth')) {
-          await mock.setRoad(fault as RoadFaultName)
-          agent.transport.set(road.settings('proxy'))
+          await mock.setConnectionFault(fault as ConnectionFaultName)
+          agent.transport.set(network.settings('proxy'))
         }
         // What is played again is the answer to this very box.
         if (fault === 'replayed') await requests[request]()
@@ -148,14 +151,14 @@ describe.each(roads)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind
         const mark = agent.history(1)[0]?.id ?? 0
         const before = kept(agent.status())
         await injure(fault, request)
-        expect(await codeOf(requests[request]())).toBe(code)
+        expect(await getErrorCode(requests[request]())).toBe(code)
 
         const status = agent.status()
         expect(status.transport).toMatchObject({ link: 'down', lastFailure: { code } })
         if (request === 'deregister') {
           // Ends here whatever happens there; the authority still lists the instance.
           expect(status).toMatchObject({ state: 'evaluation', registration: { failure: { code } } })
-          await mend()
+          await restoreNetwork()
           await agent.register(await token(), { force: true })
           expect(said(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 1 })
           return
@@ -178,7 +181,7 @@ describe.each(roads)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind
         expect(agent.status().transport.link).toBe('down')
         expect(said(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 0 })
 
-        await mend()
+        await restoreNetwork()
         clock.advance(5 * MINUTE)
         agent.tick()
         await agent.idle()

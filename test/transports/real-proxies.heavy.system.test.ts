@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { SmartAgent, type TransportSettings } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { freePort, makeProxies, type Proxies } from '../support/proxies.ts'
-import { codeOf } from '../support/test-environment.ts'
-import { sampledTests } from '../support/scale.ts'
+import { freePort, createProxies, type Proxies } from '../support/proxies.ts'
+import { getErrorCode } from '../support/test-environment.ts'
+import { createSampledTests } from '../support/scale.ts'
 
-const { describe, it } = sampledTests(2)
+const { describe, it } = createSampledTests(2)
 
 /** Squid and Apache as Debian ships them, between a real agent and a real authority. */
 const USERS = { 'bob smith': 'p:a@s%s/w ö"rd', ann: 'other' }
@@ -23,7 +23,7 @@ let boxes = 0
 let agent: SmartAgent
 
 beforeAll(async () => {
-  proxies = makeProxies()
+  proxies = createProxies()
   directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const dataDir = join(directory, 'authority')
   await Authority.init({ dataDir, account: 'acme.example', acceptAgreement: true })
@@ -88,10 +88,10 @@ describe('Squid', () => {
   it('R-NET-3: with a user name and a password of any characters; without, and with wrong ones, told apart', async () => {
     const squid = await proxies.squid({ users: USERS })
     agent.transport.set(via(squid.via))
-    expect(await codeOf(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REQUIRED')
+    expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REQUIRED')
     await agent.deregister()
     agent.transport.set(via(squid.via, { username: user, password: 'wrong' }))
-    expect(await codeOf(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REFUSED')
+    expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REFUSED')
     await agent.deregister()
     agent.transport.set(via(squid.via, { username: user, password }))
     await liveThrough()
@@ -100,14 +100,14 @@ describe('Squid', () => {
   it('R-NET-3: that denies, and whose authority is down, is told from the authority’s answer', async () => {
     const denying = await proxies.squid({ deny: true })
     agent.transport.set(via(denying.via))
-    expect(await codeOf(agent.register(await token()))).toBe('PROXY_FORBIDDEN')
+    expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_FORBIDDEN')
     await agent.deregister()
     const squid = await proxies.squid()
     agent.transport.set({ kind: 'proxy', url: `https://localhost:${await freePort()}`, via: squid.via })
-    expect(await codeOf(agent.register(await token()))).toBe('PROXY_BAD_GATEWAY')
+    expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_BAD_GATEWAY')
     await agent.deregister()
     agent.transport.set({ kind: 'proxy', url: 'https://nobody.invalid', via: squid.via })
-    expect(await codeOf(agent.register(await token()))).toBe('PROXY_BAD_GATEWAY')
+    expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_BAD_GATEWAY')
   })
 })
 
@@ -118,7 +118,7 @@ describe('Apache httpd', () => {
     await liveThrough()
     const asking = await proxies.apache({ tunnelTo: port, users: USERS })
     agent.transport.set(via(asking.via))
-    expect(await codeOf(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REQUIRED')
+    expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REQUIRED')
     await agent.deregister()
     agent.transport.set(via(asking.via, { username: user, password }))
     await liveThrough()
@@ -127,14 +127,14 @@ describe('Apache httpd', () => {
   it('R-NET-3: a port it opens no tunnel to', async () => {
     const apache = await proxies.apache({ tunnelTo: 1 })
     agent.transport.set(via(apache.via))
-    expect(await codeOf(agent.register(await token()))).toBe('PROXY_FORBIDDEN')
+    expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_FORBIDDEN')
   })
 
   it('R-NET-3: with TLS to the proxy itself, by a CA of the customer’s own', async () => {
     const { ca, ...tls } = proxies.customerCa()
     const apache = await proxies.apache({ tunnelTo: port, users: USERS, tls })
     agent.transport.set(via(apache.via, { username: user, password }))
-    expect(await codeOf(agent.register(await token()))).toBe('PROXY_TLS_FAILED')
+    expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_TLS_FAILED')
     await agent.deregister()
     await agent.trust.installTlsCa(ca)
     await liveThrough()
@@ -160,13 +160,13 @@ describe('Apache httpd', () => {
     const { ca, ...tls } = proxies.customerCa()
     const root = join(proxies.directory, 'root.pem')
     writeFileSync(root, authority.trustAnchor())
-    const roads: TransportSettings[] = [
+    const transports: TransportSettings[] = [
       { kind: 'direct', url },
       via((await proxies.apache({ tunnelTo: port })).via),
       { kind: 'gateway', url: (await proxies.apache({ relayTo: url, root, tls })).url },
     ]
     const made = await Promise.all(
-      roads.map((transport) =>
+      transports.map((transport) =>
         SmartAgent.open({
           dataDir: join(directory, `mixed-${transport.kind}`),
           product: { pid: 'CWMS-K9', version: '4.0', serial: transport.kind },

@@ -7,11 +7,16 @@ import { MINUTE } from '../../src/core/time.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { parseAuthorityUrl, parseProxyUrl } from '../../src/transports/transport.ts'
 import { eventually } from '../support/eventually.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
 
-let world: World
+let world: TestEnvironment
 beforeEach(async () => {
-  world = await makeWorld()
+  world = await createTestEnvironment()
 })
 afterEach(async () => {
   await world.close()
@@ -22,8 +27,8 @@ const via = 'http://proxy.test'
 const codeThrown = (work: () => unknown): string => {
   try {
     work()
-  } catch (thrown) {
-    return thrown instanceof LicensingError ? thrown.code : String(thrown)
+  } catch (error) {
+    return error instanceof LicensingError ? error.code : String(error)
   }
   return 'no error'
 }
@@ -58,7 +63,7 @@ describe('R-NET-4: settings of the transport', () => {
     const before = agent.status().transport
     expect(codeThrown(() => agent.transport.set(settings))).toBe(code)
     expect(agent.status().transport).toEqual(before)
-    expect(await codeOf(agent.transport.test({ settings }))).toBe(code)
+    expect(await getErrorCode(agent.transport.test({ settings }))).toBe(code)
   })
 
   it.each([
@@ -130,24 +135,24 @@ describe('R-NET-4: settings of the transport', () => {
   })
 
   it('R-NET-4: changed while an exchange is under way: that one ends on its old road, the next takes the new', async () => {
-    const roads: string[] = []
+    const urls: string[] = []
     let answer: () => void = () => undefined
     const agent = await world.open('box', {
       createTransport: ({ url: road }) => ({
         ...world.transport(),
         post: async (path, body) => {
-          roads.push(road)
+          urls.push(road)
           if (road === url) await new Promise<void>((resolve) => (answer = resolve))
           return world.transport().post(path, body)
         },
       }),
     })
     const registered = agent.register(await world.token())
-    while (roads.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    while (urls.length === 0) await new Promise((resolve) => setImmediate(resolve))
     agent.transport.set({ kind: 'gateway', url: 'https://gateway.test' })
     answer()
     await registered
-    expect(roads).toEqual([url, 'https://gateway.test'])
+    expect(urls).toEqual([url, 'https://gateway.test'])
     expect(agent.status()).toMatchObject({ state: 'authorized', transport: { kind: 'gateway', link: 'up' } })
   })
 })
@@ -161,7 +166,7 @@ describe('R-NET-4: changed at any moment', () => {
       transport: { kind: 'direct', url: 'https://localhost:1' },
       heartbeat: false,
     })
-    const registered = codeOf(agent.register(await world.token()))
+    const registered = getErrorCode(agent.register(await world.token()))
     for (let i = 0; i < 20; i++) {
       await new Promise((resolve) => setImmediate(resolve))
       agent.transport.set({ kind: 'direct', url: `https://127.0.0.${i + 2}:1` })
@@ -212,14 +217,14 @@ describe('R-AUTH-4: retry discipline', () => {
     world.road.onAnswer = (_, body) => body
     world.road.down = true
     const agent = await world.open()
-    expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
     expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'down' } })
   })
 
   it('whoever waits is told when the agent is closed', async () => {
     const agent = await world.open()
     world.road.onAnswer = () => new Promise(() => undefined)
-    const waiting = codeOf(agent.register(await world.token()))
+    const waiting = getErrorCode(agent.register(await world.token()))
     await eventually(() => {
       expect(world.road.sent).toHaveLength(1)
     })
@@ -227,19 +232,19 @@ describe('R-AUTH-4: retry discipline', () => {
     expect(await waiting).toBe('AGENT_CLOSED')
     // So is one who asked just before, while the key is being made.
     const other = await world.open('other')
-    const asked = codeOf(other.register(await world.token()))
+    const asked = getErrorCode(other.register(await world.token()))
     await other.close()
     expect(await asked).toBe('AGENT_CLOSED')
-    expect(await codeOf(other.register(await world.token()))).toBe('AGENT_CLOSED')
+    expect(await getErrorCode(other.register(await world.token()))).toBe('AGENT_CLOSED')
   })
 
   it('a restart continues the schedule where it stood', async () => {
     const first = await world.open()
     world.road.down = true
-    expect(await codeOf(first.register(await world.token()))).toBe('CONNECTION_REFUSED')
+    expect(await getErrorCode(first.register(await world.token()))).toBe('CONNECTION_REFUSED')
     for (let i = 0; i < 4; i++) {
       const next = Date.parse(first.status().registration.nextAttemptAt ?? '')
-      await pass(world, first, next - world.clock.wall())
+      await advance(world, first, next - world.clock.wall())
     }
     const { nextAttemptAt } = first.status().registration
     await first.close()
@@ -261,10 +266,10 @@ describe('R-AUTH-4: retry discipline', () => {
     ])
     expect(world.road.sent.length - before).toBe(1)
     world.road.down = true
-    expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
+    expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
     agent.setUsage('HOST', 1)
     world.road.down = false
-    await pass(world, agent, MINUTE)
+    await advance(world, agent, MINUTE)
     expect(agent.status().entitlements).toMatchObject([
       { tag: 'HOST', count: 1, status: 'out-of-compliance' },
     ])
@@ -274,9 +279,9 @@ describe('R-AUTH-4: retry discipline', () => {
     const agent = await world.open()
     const token = await world.token()
     await world.authority.tokens.revoke(token)
-    expect(await codeOf(agent.register(token))).toBe('TOKEN_REVOKED')
+    expect(await getErrorCode(agent.register(token))).toBe('TOKEN_REVOKED')
     const sent = world.road.sent.length
-    for (let day = 0; day < 30; day++) await pass(world, agent, 24 * 60 * MINUTE)
+    for (let day = 0; day < 30; day++) await advance(world, agent, 24 * 60 * MINUTE)
     expect(world.road.sent).toHaveLength(sent)
   })
 })
@@ -288,9 +293,9 @@ it('R-NET-4: a box without a road, or without a root, is told so before anybody 
     clock: world.clock,
     heartbeat: false,
   })
-  expect(await codeOf(agent.transport.test())).toBe('TRANSPORT_NOT_CONFIGURED')
+  expect(await getErrorCode(agent.transport.test())).toBe('TRANSPORT_NOT_CONFIGURED')
   agent.transport.set({ kind: 'direct', url })
-  expect(await codeOf(agent.transport.test())).toBe('TRUST_ANCHOR_MISSING')
+  expect(await getErrorCode(agent.transport.test())).toBe('TRUST_ANCHOR_MISSING')
   await agent.close()
 })
 

@@ -22,7 +22,7 @@ export class SimulatedClock implements Clock {
   }
 
   /** Lets what has passed count. */
-  #follow(): void {
+  #advance(): void {
     const passed = (this.#now() - this.#read) * this.#rate
     this.#read = this.#now()
     this.#wall += passed
@@ -31,50 +31,50 @@ export class SimulatedClock implements Clock {
   }
 
   wall = (): number => {
-    this.#follow()
+    this.#advance()
     return Math.floor(this.#wall)
   }
   monotonic = (): number => {
-    this.#follow()
+    this.#advance()
     return this.#monotonic
   }
   uptime = (): number => {
-    this.#follow()
+    this.#advance()
     return Math.round(this.#uptime)
   }
   bootId = (): string => `boot ${this.#boots}`
 
   /** How much too fast it runs: 1 is right. */
   set rate(rate: number) {
-    this.#follow()
+    this.#advance()
     this.#rate = rate
   }
   /** Somebody sets the wall clock by so many milliseconds. */
   shift(by: number): void {
-    this.#follow()
+    this.#advance()
     this.#wall += by
   }
   /** Somebody sets the wall clock right, and it runs as it should. */
-  mend(): void {
-    this.#follow()
+  restore(): void {
+    this.#advance()
     this.#wall = this.#now()
     this.#rate = 1
   }
   sleep(): void {
-    this.#follow()
+    this.#advance()
     this.#power = 'asleep'
   }
   wake(): void {
-    this.#follow()
+    this.#advance()
     this.#power = 'on'
   }
-  off(): void {
-    this.#follow()
+  powerOff(): void {
+    this.#advance()
     this.#power = 'off'
   }
   /** The computer starts: what counts from the start of it, or of a process, begins anew. */
   boot(): void {
-    this.#follow()
+    this.#advance()
     this.#power = 'on'
     this.#uptime = 1_000
     this.#monotonic = 1_000
@@ -82,7 +82,7 @@ export class SimulatedClock implements Clock {
   }
   /** A process starts on a computer that was on all the time. */
   restart(): void {
-    this.#follow()
+    this.#advance()
     this.#monotonic = 1_000
   }
 }

@@ -1,102 +1,102 @@
-import { duration } from '../../src/core/time.ts'
-import type { Deed, Weather } from './plan.ts'
+import { formatDuration } from '../../src/core/time.ts'
+import type { Action, LinkConditions } from './plan.ts'
 
-const boxOf = (number: number): string => `box ${number + 1}`
+const formatDevice = (number: number): string => `box ${number + 1}`
 
 /** A deed as people tell it. */
-export function deedInWords(deed: Deed): string {
-  switch (deed.kind) {
+export function describeAction(action: Action): string {
+  switch (action.kind) {
     case 'register':
-      return `${boxOf(deed.box)} is registered with token ${deed.token + 1}${deed.force ? ', by force' : ''}`
+      return `${formatDevice(action.box)} is registered with token ${action.token + 1}${action.force ? ', by force' : ''}`
     case 'deregister':
-      return `${boxOf(deed.box)} is deregistered`
+      return `${formatDevice(action.box)} is deregistered`
     case 'renew-registration':
-      return `${boxOf(deed.box)} is told to renew its registration`
+      return `${formatDevice(action.box)} is told to renew its registration`
     case 'renew-authorization':
-      return `${boxOf(deed.box)} is told to renew its authorization`
+      return `${formatDevice(action.box)} is told to renew its authorization`
     case 'use':
-      return `${boxOf(deed.box)} uses ${deed.count} of ${deed.tag}`
+      return `${formatDevice(action.box)} uses ${action.count} of ${action.tag}`
     case 'upgrade':
-      return `${boxOf(deed.box)} is upgraded to ${deed.version}`
-    case 'change-road':
-      return `${boxOf(deed.box)} is given the transport ${deed.road}`
+      return `${formatDevice(action.box)} is upgraded to ${action.version}`
+    case 'change-transport':
+      return `${formatDevice(action.box)} is given the transport ${action.transport}`
     case 'reservation-request':
-      return `${boxOf(deed.box)} makes a reservation request code`
+      return `${formatDevice(action.box)} makes a reservation request code`
     case 'reservation-cancel':
-      return `${boxOf(deed.box)} gives its reservation request up`
+      return `${formatDevice(action.box)} gives its reservation request up`
     case 'reserve':
-      return `${deed.count} of HOST are reserved for ${boxOf(deed.box)}`
+      return `${action.count} of HOST are reserved for ${formatDevice(action.box)}`
     case 'reservation-update':
-      return `the reservation of ${boxOf(deed.box)} is changed to ${deed.count} of HOST`
+      return `the reservation of ${formatDevice(action.box)} is changed to ${action.count} of HOST`
     case 'reservation-install':
-      return `the newest authorization file is carried to ${boxOf(deed.box)}`
+      return `the newest authorization file is carried to ${formatDevice(action.box)}`
     case 'reservation-discard':
-      return `${boxOf(deed.box)} gives an authorization file back without installing it`
+      return `${formatDevice(action.box)} gives an authorization file back without installing it`
     case 'reservation-return':
-      return `${boxOf(deed.box)} makes a return code`
+      return `${formatDevice(action.box)} makes a return code`
     case 'reservation-take-back':
-      return `the return code of ${boxOf(deed.box)} is entered at the authority`
+      return `the return code of ${formatDevice(action.box)} is entered at the authority`
     case 'power-cut':
-      return `${boxOf(deed.box)} is about to lose power: at write ${deed.after}, for ${duration(deed.off)}`
+      return `${formatDevice(action.box)} is about to lose power: at write ${action.after}, for ${formatDuration(action.off)}`
     case 'restart':
-      return deed.reboot
-        ? `${boxOf(deed.box)} is shut down for ${duration(deed.off)}`
-        : `the agent of ${boxOf(deed.box)} is restarted`
+      return action.reboot
+        ? `${formatDevice(action.box)} is shut down for ${formatDuration(action.off)}`
+        : `the agent of ${formatDevice(action.box)} is restarted`
     case 'suspend':
-      return `${boxOf(deed.box)} is suspended for ${duration(deed.for)}`
+      return `${formatDevice(action.box)} is suspended for ${formatDuration(action.for)}`
     case 'set-clock':
-      return `the clock of ${boxOf(deed.box)} is set ${deed.by < 0 ? 'back' : 'forward'} by ${duration(deed.by)}`
+      return `the clock of ${formatDevice(action.box)} is set ${action.by < 0 ? 'back' : 'forward'} by ${formatDuration(action.by)}`
     case 'drift':
-      return `the clock of ${boxOf(deed.box)} runs at ${deed.rate.toFixed(6)} of the right rate`
+      return `the clock of ${formatDevice(action.box)} runs at ${action.rate.toFixed(6)} of the right rate`
     case 'full-disk':
-      return `the disk of ${boxOf(deed.box)} is full for ${duration(deed.for)}`
+      return `the disk of ${formatDevice(action.box)} is full for ${formatDuration(action.for)}`
     case 'keep-copy':
-      return `the data directory of ${boxOf(deed.box)} is copied`
+      return `the data directory of ${formatDevice(action.box)} is copied`
     case 'restore-copy':
-      return `the copied data directory of ${boxOf(deed.box)} is put back`
+      return `the copied data directory of ${formatDevice(action.box)} is put back`
     case 'cut-off':
-      return `${boxOf(deed.box)} is cut off for ${duration(deed.for)}`
-    case 'weather':
-      return `the network of ${boxOf(deed.box)} is ${weatherInWords(deed)}`
+      return `${formatDevice(action.box)} is cut off for ${formatDuration(action.for)}`
+    case 'degrade-network':
+      return `the network of ${formatDevice(action.box)} is ${describeConditions(action)}`
     case 'satellite-cut-off':
-      return `${authorityOf(deed.satellite)} is cut off from its manager for ${duration(deed.for)}`
-    case 'satellite-weather':
-      return `the network between ${authorityOf(deed.satellite)} and its manager is ${weatherInWords(deed)}`
-    case 'synchronise':
-      return `${authorityOf(deed.satellite)} is told to synchronise`
+      return `${formatAuthority(action.satellite)} is cut off from its manager for ${formatDuration(action.for)}`
+    case 'degrade-satellite-network':
+      return `the network between ${formatAuthority(action.satellite)} and its manager is ${describeConditions(action)}`
+    case 'synchronize':
+      return `${formatAuthority(action.satellite)} is told to synchronize`
     case 'give-licenses':
-      return `${deed.quantity} of ${deed.tag} are moved to ${authorityOf(deed.satellite)}`
+      return `${action.quantity} of ${action.tag} are moved to ${formatAuthority(action.satellite)}`
     case 'fault':
-      return `the fault ${deed.fault} meets ${boxOf(deed.box)} ${deed.times === 1 ? 'once' : `${deed.times} times`}`
+      return `the fault ${action.fault} meets ${formatDevice(action.box)} ${action.times === 1 ? 'once' : `${action.times} times`}`
     case 'authority-power-cut':
-      return `${authorityOf(deed.authority)} is about to lose power: at write ${deed.after}, for ${duration(deed.off)}`
+      return `${formatAuthority(action.authority)} is about to lose power: at write ${action.after}, for ${formatDuration(action.off)}`
     case 'authority-away':
-      return `nobody reaches ${authorityOf(deed.authority)} for ${duration(deed.for)}`
+      return `nobody reaches ${formatAuthority(action.authority)} for ${formatDuration(action.for)}`
     case 'authority-full-disk':
-      return `the disk of ${authorityOf(deed.authority)} is full for ${duration(deed.for)}`
+      return `the disk of ${formatAuthority(action.authority)} is full for ${formatDuration(action.for)}`
     case 'authority-set-clock':
-      return `the clock of ${authorityOf(deed.authority)} is set ${deed.by < 0 ? 'back' : 'forward'} by ${duration(deed.by)}`
+      return `the clock of ${formatAuthority(action.authority)} is set ${action.by < 0 ? 'back' : 'forward'} by ${formatDuration(action.by)}`
     case 'order':
-      return `${deed.quantity} of ${deed.tag} are bought${deed.days === null ? '' : `, for ${deed.days} days`}`
+      return `${action.quantity} of ${action.tag} are bought${action.days === null ? '' : `, for ${action.days} days`}`
     case 'new-token':
       return 'a registration token is made'
     case 'revoke-token':
       return 'the oldest registration token is revoked'
     case 'remove-instance':
-      return `${boxOf(deed.box)} is removed at the authority`
+      return `${formatDevice(action.box)} is removed at the authority`
     case 'transfer-instance':
-      return `${boxOf(deed.box)} is moved to the other virtual account`
+      return `${formatDevice(action.box)} is moved to the other virtual account`
     case 'transfer-licenses':
-      return `${deed.quantity} of ${deed.tag} are moved to the other virtual account`
+      return `${action.quantity} of ${action.tag} are moved to the other virtual account`
     case 'rotate':
-      return `the authority takes another ${deed.what === 'signer' ? 'key for its answers' : 'issuing CA'}`
+      return `the authority takes another ${action.what === 'signer' ? 'key for its answers' : 'issuing CA'}`
   }
 }
 
-export const authorityOf = (number: number): string =>
+export const formatAuthority = (number: number): string =>
   number === 0 ? 'the authority' : `satellite ${number}`
 
-const weatherInWords = (weather: Weather): string =>
-  `bad for ${duration(weather.for)}: ${percent(weather.lost)} of requests and ${percent(weather.lostAnswers)} of answers lost, ${percent(weather.twice)} twice, ${percent(weather.garbled)} garbled, ${percent(weather.replayed)} replayed, up to ${duration(weather.slow)} slow`
+const describeConditions = (conditions: LinkConditions): string =>
+  `bad for ${formatDuration(conditions.for)}: ${formatPercent(conditions.lost)} of requests and ${formatPercent(conditions.lostAnswers)} of answers lost, ${formatPercent(conditions.twice)} twice, ${formatPercent(conditions.garbled)} garbled, ${formatPercent(conditions.replayed)} replayed, up to ${formatDuration(conditions.slow)} slow`
 
-const percent = (share: number): string => `${Math.round(share * 100)} %`
+const formatPercent = (share: number): string => `${Math.round(share * 100)} %`

@@ -5,20 +5,20 @@ import { dirname, join } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { Database } from '../../src/storage/sqlite.ts'
 import { copyDirectory } from '../copy-directory.ts'
-import type { Dice } from './seeded-random.ts'
+import type { SeededRandom } from './seeded-random.ts'
 
 /** The power went: the program that meets it does nothing more that counts. */
-export class PowerCut extends Error {
-  override readonly name = 'PowerCut'
+export class PowerLossError extends Error {
+  override readonly name = 'PowerLossError'
 }
 
 /** The real file system, as it was before programs were given simulated disks. */
 const real = { ...fs }
 
 /** Where the disks are: in memory where the system has such a place, since what is safe on them is decided here. */
-let home: string | null = null
+let rootDirectory: string | null = null
 
-function makeHome(): string {
+function createRootDirectory(): string {
   const made = real.mkdtempSync(join(real.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sla-simulation-'))
   process.once('exit', () => {
     real.rmSync(made, { recursive: true, force: true })
@@ -30,33 +30,35 @@ function makeHome(): string {
 
 const disks = new Map<string, SimulatedDisk>()
 /** Files that are open, by their descriptor. */
-const open = new Map<number, { readonly disk: SimulatedDisk; readonly path: string }>()
+const openFiles = new Map<number, { readonly disk: SimulatedDisk; readonly path: string }>()
 
 /** The simulation itself is at work on the files: what it does is done to them from outside. */
-let fromOutside = false
+let isBypassed = false
 
-function outside<T>(work: () => T): T {
-  const before = fromOutside
-  fromOutside = true
+function bypassSimulatedFs<T>(work: () => T): T {
+  const before = isBypassed
+  isBypassed = true
   try {
     return work()
   } finally {
-    fromOutside = before
+    isBypassed = before
   }
 }
 
-const diskOf = (path: unknown): SimulatedDisk | null =>
-  !fromOutside && home !== null && typeof path === 'string' && path.startsWith(home)
-    ? (disks.get(path.slice(home.length + 1).split('/', 1)[0] ?? '') ?? null)
+const findDisk = (path: unknown): SimulatedDisk | null =>
+  !isBypassed && rootDirectory !== null && typeof path === 'string' && path.startsWith(rootDirectory)
+    ? (disks.get(path.slice(rootDirectory.length + 1).split('/', 1)[0] ?? '') ?? null)
     : null
 
-const fileOf = (descriptor: number) => (fromOutside ? undefined : open.get(descriptor))
+const findFile = (descriptor: number) => (isBypassed ? undefined : openFiles.get(descriptor))
 
 const isDatabase = (path: string): boolean => /\.db(-wal|-shm|-journal)?$/.test(path)
-const contentOf = (path: string): Buffer | null =>
-  outside(() => (real.existsSync(path) && real.statSync(path).isFile() ? real.readFileSync(path) : null))
+const readContent = (path: string): Buffer | null =>
+  bypassSimulatedFs(() =>
+    real.existsSync(path) && real.statSync(path).isFile() ? real.readFileSync(path) : null,
+  )
 
-let numbered = 0
+let diskCount = 0
 
 /**
  * The disk of one computer: a directory whose files survive a power cut as far as they were synced. What was written and not
@@ -68,19 +70,19 @@ export class SimulatedDisk {
   /** Nothing more can be written. */
   full = false
   #name: string
-  #dead = false
+  #isPoweredOff = false
   #writes = 0
-  #cutAt: number | null = null
-  #onCut: () => void = () => undefined
+  #powerLossAt: number | null = null
+  #onPowerLoss: () => void = () => undefined
   /** Files whose content is not synced, and entries of directories: with what a power cut would leave of them. */
   readonly #contents = new Map<string, Buffer | null>()
   readonly #entries = new Map<string, Buffer | null>()
   readonly #databases = new Set<Sqlite.Database>()
 
   constructor(name: string) {
-    this.#name = `${name}.${++numbered}`
-    home ??= makeHome()
-    this.directory = join(home, this.#name)
+    this.#name = `${name}.${++diskCount}`
+    rootDirectory ??= createRootDirectory()
+    this.directory = join(rootDirectory, this.#name)
     real.mkdirSync(this.directory, { mode: 0o700 })
     disks.set(this.#name, this)
   }
@@ -91,75 +93,75 @@ export class SimulatedDisk {
   }
 
   /** The power goes at the so-many-th write from now on, before it is done. */
-  cutAfter(writes: number, onCut: () => void): void {
-    this.#cutAt = this.#writes + writes
-    this.#onCut = onCut
+  schedulePowerLoss(writes: number, onCut: () => void): void {
+    this.#powerLossAt = this.#writes + writes
+    this.#onPowerLoss = onCut
   }
 
   /** No power cut is planned any more. */
-  spare(): void {
-    this.#cutAt = null
+  cancelPowerLoss(): void {
+    this.#powerLossAt = null
   }
 
   /** Before anything is written. @throws PowerCut */
   write(): void {
-    this.use()
+    this.assertPowered()
     this.#writes++
-    if (this.#cutAt === null || this.#writes < this.#cutAt) return
-    this.#dead = true
-    this.#onCut()
-    throw new PowerCut()
+    if (this.#powerLossAt === null || this.#writes < this.#powerLossAt) return
+    this.#isPoweredOff = true
+    this.#onPowerLoss()
+    throw new PowerLossError()
   }
 
   /** @throws PowerCut where the power is gone */
-  use(): void {
-    if (this.#dead) throw new PowerCut()
+  assertPowered(): void {
+    if (this.#isPoweredOff) throw new PowerLossError()
   }
 
-  holds(database: Sqlite.Database): void {
+  addDatabase(database: Sqlite.Database): void {
     this.#databases.add(database)
   }
 
-  changed(path: string): void {
+  markChanged(path: string): void {
     if (isDatabase(path) || this.#contents.has(path)) return
-    this.#contents.set(path, contentOf(path))
+    this.#contents.set(path, readContent(path))
   }
-  moved(path: string): void {
+  markMoved(path: string): void {
     if (isDatabase(path) || this.#entries.has(path)) return
-    this.#entries.set(path, contentOf(path))
+    this.#entries.set(path, readContent(path))
   }
-  renamed(from: string, to: string): void {
-    this.moved(from)
-    this.moved(to)
+  markRenamed(from: string, to: string): void {
+    this.markMoved(from)
+    this.markMoved(to)
     const content = this.#contents.get(from)
     if (content === undefined) this.#contents.delete(to)
     else this.#contents.set(to, content)
     this.#contents.delete(from)
   }
-  synced(path: string): void {
+  markSynced(path: string): void {
     this.#contents.delete(path)
     for (const entry of this.#entries.keys()) if (dirname(entry) === path) this.#entries.delete(entry)
   }
 
   /** What the same disk holds when the power is back: another one. */
-  afterPowerCut(dice: Dice): SimulatedDisk {
-    this.#dead = true
-    return outside(() => this.#afterPowerCut(dice))
+  copyAfterPowerLoss(random: SeededRandom): SimulatedDisk {
+    this.#isPoweredOff = true
+    return bypassSimulatedFs(() => this.#copyAfterPowerLoss(random))
   }
 
-  #afterPowerCut(dice: Dice): SimulatedDisk {
+  #copyAfterPowerLoss(random: SeededRandom): SimulatedDisk {
     const synced = [...this.#databases].every(isSynchronous)
     const next = this.copy()
     const there = (path: string) => join(next.directory, path.slice(this.directory.length + 1))
     for (const [path, before] of this.#contents) {
-      const content = contentOf(there(path))
-      if (content === null || dice.chance(0.4)) continue
-      if (dice.chance(0.5)) put(there(path), before)
-      else put(there(path), content.subarray(0, dice.between(0, content.length)))
+      const content = readContent(there(path))
+      if (content === null || random.nextBoolean(0.4)) continue
+      if (random.nextBoolean(0.5)) writeContent(there(path), before)
+      else writeContent(there(path), content.subarray(0, random.nextInt(0, content.length)))
     }
-    for (const [path, before] of this.#entries) if (dice.chance(0.5)) put(there(path), before)
+    for (const [path, before] of this.#entries) if (random.nextBoolean(0.5)) writeContent(there(path), before)
     for (const path of real.readdirSync(next.directory))
-      if (path.endsWith('.db-wal')) tear(join(next.directory, path), synced, dice)
+      if (path.endsWith('.db-wal')) tearWal(join(next.directory, path), synced, random)
     this.#closeAll()
     return next
   }
@@ -174,21 +176,21 @@ export class SimulatedDisk {
 
   /** Copies its files to a directory. */
   copyTo(directory: string): void {
-    outside(() => {
+    bypassSimulatedFs(() => {
       copyDirectory(this.directory, directory, (path) => !path.endsWith('.db-shm'))
     })
   }
 
   /** Files from a directory, such as one that was kept. */
   copyFrom(directory: string): void {
-    outside(() => {
+    bypassSimulatedFs(() => {
       copyDirectory(directory, this.directory)
     })
   }
 
   /** The program that used it has ended: what it left open is closed for it. */
   release(): void {
-    outside(() => {
+    bypassSimulatedFs(() => {
       this.#closeAll()
     })
   }
@@ -206,9 +208,9 @@ export class SimulatedDisk {
 
   /** It is not needed any more. */
   remove(): void {
-    this.#dead = true
+    this.#isPoweredOff = true
     disks.delete(this.#name)
-    outside(() => {
+    bypassSimulatedFs(() => {
       this.#closeAll()
       real.rmSync(this.directory, { recursive: true, force: true })
     })
@@ -225,7 +227,7 @@ const isSynchronous = (database: Sqlite.Database): boolean => {
   }
 }
 
-function put(path: string, content: Buffer | null): void {
+function writeContent(path: string, content: Buffer | null): void {
   if (content === null) real.rmSync(path, { force: true })
   else {
     real.mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
@@ -240,7 +242,7 @@ const FRAME_HEADER = 24
  * What a power cut leaves of a write-ahead log (SQLite file format, §4): every transaction that was synced, of the others as
  * many as the disk had got to, and after them anything.
  */
-function tear(path: string, synced: boolean, dice: Dice): void {
+function tearWal(path: string, synced: boolean, random: SeededRandom): void {
   const log = real.readFileSync(path)
   if (log.length < HEADER) return
   const frame = FRAME_HEADER + log.readUInt32BE(8)
@@ -251,16 +253,18 @@ function tear(path: string, synced: boolean, dice: Dice): void {
     end += frame
     if (log.readUInt32BE(end - frame + 4) !== 0) commits.push(end)
   }
-  const kept = synced ? (commits.at(-1) ?? HEADER) : dice.pick(commits)
-  const torn = log.subarray(0, dice.between(kept, end))
+  const kept = synced ? (commits.at(-1) ?? HEADER) : random.pick(commits)
+  const torn = log.subarray(0, random.nextInt(kept, end))
   for (let at = kept; at < torn.length; at += 512)
-    if (dice.chance(0.5)) torn.fill(0, at, Math.min(at + 512, torn.length))
+    if (random.nextBoolean(0.5)) torn.fill(0, at, Math.min(at + 512, torn.length))
   real.writeFileSync(path, torn)
 }
 
 /** A full disk, as SQLite and the file system say it. */
-const noSpace = (): Error => Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
-const databaseFull = (): Error => new Database.SqliteError('database or disk is full', 'SQLITE_FULL')
+const createNoSpaceError = (): Error =>
+  Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+const createDatabaseFullError = (): Error =>
+  new Database.SqliteError('database or disk is full', 'SQLITE_FULL')
 
 /** Writes all of it into an open file. Node's own function calls the patched `writeSync` in some versions and not in others. */
 function writeAll(descriptor: number, data: string | NodeJS.ArrayBufferView): void {
@@ -272,26 +276,26 @@ function writeAll(descriptor: number, data: string | NodeJS.ArrayBufferView): vo
 /** Gives the programs of this process simulated disks, wherever a path leads to one. */
 function installFiles(): void {
   const writing = (path: fs.PathLike, fresh: boolean) => {
-    const disk = diskOf(path)
+    const disk = findDisk(path)
     if (!disk || typeof path !== 'string') return
     disk.write()
-    if (disk.full && !isDatabase(path)) throw noSpace()
-    if (!real.existsSync(path)) disk.moved(path)
-    if (fresh) disk.changed(path)
+    if (disk.full && !isDatabase(path)) throw createNoSpaceError()
+    if (!real.existsSync(path)) disk.markMoved(path)
+    if (fresh) disk.markChanged(path)
   }
   const writingTo = (descriptor: number) => {
-    const file = fileOf(descriptor)
+    const file = findFile(descriptor)
     file?.disk.write()
-    if (file?.disk.full === true) throw noSpace()
-    file?.disk.changed(file.path)
+    if (file?.disk.full === true) throw createNoSpaceError()
+    file?.disk.markChanged(file.path)
   }
   const patches: Partial<typeof fs> = {
     openSync: (path, flags, mode) => {
-      const disk = diskOf(path)
-      disk?.use()
+      const disk = findDisk(path)
+      disk?.assertPowered()
       if (flags !== 'r') writing(path, flags === 'w' || flags === 'wx')
       const descriptor = real.openSync(path, flags, mode)
-      if (disk) open.set(descriptor, { disk, path: String(path) })
+      if (disk) openFiles.set(descriptor, { disk, path: String(path) })
       return descriptor
     },
     writeSync: ((descriptor: number, ...rest: [string]) => {
@@ -299,28 +303,28 @@ function installFiles(): void {
       return real.writeSync(descriptor, ...rest)
     }) as typeof fs.writeSync,
     fsyncSync: (descriptor) => {
-      const file = fileOf(descriptor)
+      const file = findFile(descriptor)
       if (!file) {
         real.fsyncSync(descriptor)
         return
       }
       file.disk.write()
-      file.disk.synced(file.path)
+      file.disk.markSynced(file.path)
     },
     closeSync: (descriptor) => {
-      open.delete(descriptor)
+      openFiles.delete(descriptor)
       real.closeSync(descriptor)
     },
     renameSync: (from, to) => {
-      const disk = diskOf(from)
+      const disk = findDisk(from)
       disk?.write()
-      disk?.renamed(String(from), String(to))
+      disk?.markRenamed(String(from), String(to))
       real.renameSync(from, to)
     },
     rmSync: (path, options) => {
-      const disk = diskOf(path)
+      const disk = findDisk(path)
       disk?.write()
-      if (disk) disk.moved(String(path))
+      if (disk) disk.markMoved(String(path))
       real.rmSync(path, options)
     },
     writeFileSync: (path, data, options) => {
@@ -342,9 +346,9 @@ function installFiles(): void {
 }
 
 /** What a statement does to a disk: nothing of what was written before a `begin` waits for its commit. */
-type Kind = 'begin' | 'commit' | 'write' | 'read'
+type StatementKind = 'begin' | 'commit' | 'write' | 'read'
 
-function readKind({ source, readonly }: Sqlite.Statement): Kind {
+function getStatementKind({ source, readonly }: Sqlite.Statement): StatementKind {
   if (/^\s*(begin\b|rollback\s*$)/i.test(source)) return 'begin'
   if (/^\s*commit\b/i.test(source)) return 'commit'
   return readonly || /^\s*(savepoint|release|rollback|pragma)\b/i.test(source) ? 'read' : 'write'
@@ -362,38 +366,38 @@ function installDatabases(): void {
   const find = (database: Sqlite.Database): SimulatedDisk | null => {
     const found = known.get(database)
     if (found !== undefined) return found
-    const disk = diskOf(database.name)
+    const disk = findDisk(database.name)
     known.set(database, disk)
-    disk?.holds(database)
+    disk?.addDatabase(database)
     return disk
   }
-  const kinds = new WeakMap<Sqlite.Statement, Kind>()
-  const kindOf = (statement: Sqlite.Statement): Kind => {
-    const kind = kinds.get(statement) ?? readKind(statement)
+  const kinds = new WeakMap<Sqlite.Statement, StatementKind>()
+  const kindOf = (statement: Sqlite.Statement): StatementKind => {
+    const kind = kinds.get(statement) ?? getStatementKind(statement)
     kinds.set(statement, kind)
     return kind
   }
   for (const method of ['run', 'get', 'all', 'iterate'] as const) {
     const original = statements[method]
     statements[method] = function (...parameters) {
-      if (fromOutside) return original.apply(this, parameters)
+      if (isBypassed) return original.apply(this, parameters)
       const { database } = this
       const disk = find(database)
       if (!disk) return original.apply(this, parameters)
-      disk.use()
+      disk.assertPowered()
       switch (kindOf(this)) {
         case 'begin':
           dirty.delete(database)
           break
         case 'commit':
           disk.write()
-          if (disk.full && dirty.has(database)) throw databaseFull()
+          if (disk.full && dirty.has(database)) throw createDatabaseFullError()
           dirty.delete(database)
           break
         case 'write':
           disk.write()
           if (database.inTransaction) dirty.add(database)
-          else if (disk.full) throw databaseFull()
+          else if (disk.full) throw createDatabaseFullError()
           break
         case 'read':
       }
@@ -407,7 +411,7 @@ function installDatabases(): void {
       return exec.call(this, sql)
     },
     prepare(this: Sqlite.Database, sql: string) {
-      if (!fromOutside) find(this)?.use()
+      if (!isBypassed) find(this)?.assertPowered()
       return prepare.call(this, sql)
     },
   })

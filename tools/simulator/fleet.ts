@@ -1,32 +1,32 @@
 import TinyQueue from 'tinyqueue'
 import {
-  begin,
+  initialTransition,
   type Command,
-  type Counts,
+  type UsageCounts,
   type Event,
-  nextDueAt,
-  type Position,
+  nextDeadline,
+  type AgentSnapshot,
   type RequestKind,
   type LicenseState,
-  stateWord,
-  step,
+  getLicenseState,
+  transition,
 } from '../../machines/index.ts'
 import {
-  Admission,
-  authorizationUrgency,
-  URGENCIES,
-  type Urgency,
+  AdmissionController,
+  getAuthorizationPriority,
+  PRIORITIES,
+  type Priority,
 } from '../../src/authority/exchange/admission-control.ts'
-import { asLicensingError, LicensingError } from '../../src/core/errors.ts'
+import { toLicensingError, LicensingError } from '../../src/core/errors.ts'
 import { DAY, type Instant, SECOND } from '../../src/core/time.ts'
-import { Dice } from './seeded-random.ts'
-import { START } from './simulated-authority.ts'
+import { SeededRandom } from './seeded-random.ts'
+import { START_TIME } from './simulated-authority.ts'
 
 /** What a fleet lives through. Times are milliseconds, instants are after its beginning. */
 export interface FleetPlan {
   readonly seed: number
   readonly boxes: number
-  readonly lasts: number
+  readonly durationMs: number
   /** The boxes are installed, and registered, within this much. */
   readonly installedWithin: number
   /** How often a box uses more or less than before, in the mean; null where that never changes. */
@@ -48,10 +48,10 @@ export interface FleetReport {
   /** Authorizations that ended before they were renewed. */
   readonly expired: number
   /** What followed the outage; null without one. */
-  readonly after: Aftermath | null
+  readonly recovery: RecoveryReport | null
 }
 
-export interface Aftermath {
+export interface RecoveryReport {
   /** Boxes that had tried in vain when the authority came back. */
   readonly waiting: number
   /** How many attempts arrived in each second from then on, until all were right. */
@@ -59,27 +59,27 @@ export interface Aftermath {
   /** How many of these were sent away, with a time to come back. */
   readonly sentAway: number
   /** Milliseconds until no box was left whose last attempt was in vain; null where some are left at the end. */
-  readonly rightAfter: number | null
+  readonly recoveredAfter: number | null
 }
 
 /** From a box to its authority, and back. */
-const ROAD = 40
+const NETWORK_DELAY_MS = 40
 const TAG = 'HOST'
 const YEAR = 365 * DAY
-const VALIDITY = 90 * DAY
-const MOST_USED = 50
+const AUTHORIZATION_VALIDITY_MS = 90 * DAY
+const MAX_USED = 50
 
-interface Box {
-  position: Position
+interface SimulatedDevice {
+  position: AgentSnapshot
   /** What it is to ask for, the next first. */
-  readonly asks: RequestKind[]
-  asking: boolean
+  readonly pendingRequests: RequestKind[]
+  isRequesting: boolean
   /** When it wakes; another wake that was planned earlier is nothing any more. */
   wakesAt: Instant
   /** Its last attempt was in vain. */
-  inVain: boolean
+  lastAttemptFailed: boolean
   /** What it asked to be authorized for. */
-  asked: Counts
+  requestedCounts: UsageCounts
 }
 
 interface Entry {
@@ -93,59 +93,59 @@ interface Entry {
  * authority lets exchanges in by its own rules. Stand-ins: disks, messages, signatures and the books of the authority are left
  * out, so that every request that is let in is granted. The same plan, the same report.
  */
-export function letFleetLive(plan: FleetPlan): FleetReport {
-  return new Fleet(plan).live()
+export function simulateFleet(plan: FleetPlan): FleetReport {
+  return new Fleet(plan).run()
 }
 
 class Fleet {
   readonly #plan: FleetPlan
-  readonly #dice: Dice
-  readonly #boxes: Box[] = []
+  readonly #random: SeededRandom
+  readonly #devices: SimulatedDevice[] = []
   readonly #agenda = new TinyQueue<Entry>([], (a, b) => a.at - b.at || a.number - b.number)
-  readonly #admission: Admission
-  readonly #queues: Readonly<Record<Urgency, (() => void)[]>> = {
+  readonly #admission: AdmissionController
+  readonly #queues: Readonly<Record<Priority, (() => void)[]>> = {
     'deadline-near': [],
     registration: [],
     routine: [],
   }
-  #now: Instant = START
+  #now: Instant = START_TIME
   #planned = 0
   #steps = 0
   #answered = 0
   #expired = 0
-  #busyUntil: Instant = START
+  #busyUntil: Instant = START_TIME
   #working = false
-  #inVain = 0
+  #failedDevices = 0
   #waiting = 0
   #sentAway = 0
   #arrivals: number[] = []
   /** When, after the outage, all were right. */
-  #rightAt: Instant | null = null
+  #recoveredAt: Instant | null = null
 
   constructor(plan: FleetPlan) {
     this.#plan = plan
-    this.#dice = new Dice(`${plan.seed} fleet`)
-    this.#admission = new Admission(() => this.#now)
+    this.#random = new SeededRandom(`${plan.seed} fleet`)
+    this.#admission = new AdmissionController(() => this.#now)
     for (let number = 0; number < plan.boxes; number++)
-      this.#at(START + this.#dice.fraction() * plan.installedWithin, () => {
+      this.#schedule(START_TIME + this.#random.nextFloat() * plan.installedWithin, () => {
         this.#install()
       })
     const { outage } = plan
     if (outage)
-      this.#at(START + outage.until, () => {
-        this.#waiting = this.#inVain
+      this.#schedule(START_TIME + outage.until, () => {
+        this.#waiting = this.#failedDevices
       })
   }
 
-  live(): FleetReport {
-    const end = START + this.#plan.lasts
+  run(): FleetReport {
+    const end = START_TIME + this.#plan.durationMs
     for (let next = this.#agenda.pop(); next && next.at <= end; next = this.#agenda.pop()) {
       this.#now = next.at
       next.run()
     }
     const states: Partial<Record<LicenseState, number>> = {}
-    for (const { position } of this.#boxes) {
-      const word = stateWord(position.value)
+    for (const { position } of this.#devices) {
+      const word = getLicenseState(position.value)
       states[word] = (states[word] ?? 0) + 1
     }
     return {
@@ -153,99 +153,117 @@ class Fleet {
       answered: this.#answered,
       states,
       expired: this.#expired,
-      after: this.#aftermath(),
+      recovery: this.#createRecoveryReport(),
     }
   }
 
-  #aftermath(): Aftermath | null {
+  #createRecoveryReport(): RecoveryReport | null {
     const { outage } = this.#plan
     if (!outage) return null
     return {
       waiting: this.#waiting,
       arrivals: Array.from({ length: this.#arrivals.length }, (_, second) => this.#arrivals[second] ?? 0),
       sentAway: this.#sentAway,
-      rightAfter: this.#rightAt === null ? null : this.#rightAt - START - outage.until,
+      recoveredAfter: this.#recoveredAt === null ? null : this.#recoveredAt - START_TIME - outage.until,
     }
   }
 
-  #at(at: Instant, run: () => void): void {
+  #schedule(at: Instant, run: () => void): void {
     this.#agenda.push({ at: Math.max(at, this.#now), number: this.#planned++, run })
   }
 
   #install(): void {
-    const { position } = begin(this.#now)
-    const box: Box = { position, asks: [], asking: false, wakesAt: Infinity, inVain: false, asked: {} }
-    this.#boxes.push(box)
-    this.#step(box, { type: 'USAGE', at: this.#now, tag: TAG, count: this.#dice.between(1, MOST_USED) })
-    this.#step(box, { type: 'REGISTER', at: this.#now, force: false, again: false })
-    this.#goOn(box)
+    const { snapshot } = initialTransition(this.#now)
+    const box: SimulatedDevice = {
+      position: snapshot,
+      pendingRequests: [],
+      isRequesting: false,
+      wakesAt: Infinity,
+      lastAttemptFailed: false,
+      requestedCounts: {},
+    }
+    this.#devices.push(box)
+    this.#step(box, {
+      type: 'usage.changed',
+      at: this.#now,
+      tag: TAG,
+      count: this.#random.nextInt(1, MAX_USED),
+    })
+    this.#step(box, { type: 'register', at: this.#now, force: false, again: false })
+    this.#proceed(box)
     const { usageChanges } = this.#plan
-    if (usageChanges) this.#planUsage(box, Math.max(this.#now, START + usageChanges.from), usageChanges.every)
+    if (usageChanges)
+      this.#planUsage(box, Math.max(this.#now, START_TIME + usageChanges.from), usageChanges.every)
   }
 
-  #planUsage(box: Box, from: Instant, every: number): void {
-    this.#at(from - every * Math.log(1 - this.#dice.fraction()), () => {
-      this.#step(box, { type: 'USAGE', at: this.#now, tag: TAG, count: this.#dice.between(1, MOST_USED) })
-      this.#goOn(box)
+  #planUsage(box: SimulatedDevice, from: Instant, every: number): void {
+    this.#schedule(from - every * Math.log(1 - this.#random.nextFloat()), () => {
+      this.#step(box, {
+        type: 'usage.changed',
+        at: this.#now,
+        tag: TAG,
+        count: this.#random.nextInt(1, MAX_USED),
+      })
+      this.#proceed(box)
       this.#planUsage(box, this.#now, every)
     })
   }
 
-  #step(box: Box, event: Event): void {
+  #step(box: SimulatedDevice, event: Event): void {
     this.#steps++
-    const { position, commands } = step(box.position, event)
-    box.position = position
-    for (const command of commands) this.#take(box, command)
+    const { snapshot, commands } = transition(box.position, event)
+    box.position = snapshot
+    for (const command of commands) this.#applyCommand(box, command)
   }
 
   /** As an agent does: the same request is waited for once, and what is over is not asked any more. */
-  #take({ asks }: Box, command: Command): void {
+  #applyCommand({ pendingRequests }: SimulatedDevice, command: Command): void {
     if (command.type === 'request') {
       const { kind } = command.params
-      if (!asks.includes(kind)) asks.push(kind)
-    } else if (command.type === 'forget') {
+      if (!pendingRequests.includes(kind)) pendingRequests.push(kind)
+    } else if (command.type === 'discardSecrets') {
       const over = (kind: RequestKind) => (kind === 'register') === (command.params.what === 'registering')
-      asks.splice(0, asks.length, ...asks.filter((kind) => !over(kind)))
+      pendingRequests.splice(0, pendingRequests.length, ...pendingRequests.filter((kind) => !over(kind)))
     } else if (command.params.notice === 'AUTHORIZATION_EXPIRED') this.#expired++
   }
 
   /** Asks what is to be asked, and sleeps until the next is due. */
-  #goOn(box: Box): void {
+  #proceed(box: SimulatedDevice): void {
     this.#ask(box)
-    const due = nextDueAt(box.position)
+    const due = nextDeadline(box.position)
     if (due === null || due === box.wakesAt) return
     box.wakesAt = due
-    this.#at(due, () => {
+    this.#schedule(due, () => {
       if (box.wakesAt !== due) return
       box.wakesAt = Infinity
-      this.#step(box, { type: 'TICK', at: this.#now, used: 0 })
-      this.#goOn(box)
+      this.#step(box, { type: 'tick', at: this.#now, used: 0 })
+      this.#proceed(box)
     })
   }
 
-  #ask(box: Box): void {
-    const [kind] = box.asks
-    if (kind === undefined || box.asking) return
-    box.asking = true
-    box.asked = box.position.context.usage.counts
-    this.#at(this.#now + ROAD, () => {
+  #ask(box: SimulatedDevice): void {
+    const [kind] = box.pendingRequests
+    if (kind === undefined || box.isRequesting) return
+    box.isRequesting = true
+    box.requestedCounts = box.position.context.usage.counts
+    this.#schedule(this.#now + NETWORK_DELAY_MS, () => {
       this.#arrive(box, kind)
     })
   }
 
   #isAway(): boolean {
     const { outage } = this.#plan
-    const since = this.#now - START
+    const since = this.#now - START_TIME
     return outage !== null && since >= outage.from && since < outage.until
   }
 
   /** The authority is back, and not all boxes are right yet. */
   #isRecovering(): boolean {
     const { outage } = this.#plan
-    return outage !== null && this.#now - START >= outage.until && this.#rightAt === null
+    return outage !== null && this.#now - START_TIME >= outage.until && this.#recoveredAt === null
   }
 
-  #arrive(box: Box, kind: RequestKind): void {
+  #arrive(box: SimulatedDevice, kind: RequestKind): void {
     const { outage, work } = this.#plan
     if (this.#isAway()) {
       this.#fail(box, kind, new LicensingError('CONNECTION_REFUSED', 'Nobody answers.'))
@@ -253,22 +271,22 @@ class Fleet {
     }
     const recovering = outage !== null && this.#isRecovering()
     if (recovering) {
-      const second = Math.floor((this.#now - START - outage.until) / SECOND)
+      const second = Math.floor((this.#now - START_TIME - outage.until) / SECOND)
       this.#arrivals[second] = (this.#arrivals[second] ?? 0) + 1
     }
     const urgency =
       kind === 'authorize'
-        ? authorizationUrgency(box.position.context.authorization.deadlineAt, this.#now)
+        ? getAuthorizationPriority(box.position.context.authorization.deadlineAt, this.#now)
         : 'registration'
     try {
-      this.#admission.require(urgency)
-    } catch (thrown) {
+      this.#admission.admit(urgency)
+    } catch (error) {
       if (recovering) this.#sentAway++
       this.#busyUntil = Math.max(this.#busyUntil, this.#now) + work.sendAway
-      this.#fail(box, kind, asLicensingError(thrown))
+      this.#fail(box, kind, toLicensingError(error))
       return
     }
-    this.#admission.joined(urgency)
+    this.#admission.enqueue(urgency)
     this.#queues[urgency].push(() => {
       this.#grant(box, kind)
     })
@@ -278,56 +296,56 @@ class Fleet {
   /** The authority answers one after the other, the most urgent first. */
   #work(): void {
     if (this.#working) return
-    const urgency = URGENCIES.find((one) => this.#queues[one].length > 0)
+    const urgency = PRIORITIES.find((one) => this.#queues[one].length > 0)
     const answer = urgency && this.#queues[urgency].shift()
     if (!answer) return
     this.#working = true
     const begun = Math.max(this.#busyUntil, this.#now)
     this.#busyUntil = begun + this.#plan.work.answer
-    this.#at(this.#busyUntil, () => {
+    this.#schedule(this.#busyUntil, () => {
       this.#working = false
-      this.#admission.left(urgency)
-      this.#admission.took(1, this.#plan.work.answer)
+      this.#admission.dequeue(urgency)
+      this.#admission.recordDuration(1, this.#plan.work.answer)
       this.#answered++
       answer()
       this.#work()
     })
   }
 
-  #grant(box: Box, kind: RequestKind): void {
-    this.#at(this.#now + ROAD, () => {
-      this.#conclude(box, kind, this.#granted(box, kind))
-      if (box.inVain) this.#inVain--
-      box.inVain = false
-      if (this.#inVain === 0 && this.#isRecovering()) this.#rightAt = this.#now
+  #grant(box: SimulatedDevice, kind: RequestKind): void {
+    this.#schedule(this.#now + NETWORK_DELAY_MS, () => {
+      this.#finish(box, kind, this.#toAcceptedEvent(box, kind))
+      if (box.lastAttemptFailed) this.#failedDevices--
+      box.lastAttemptFailed = false
+      if (this.#failedDevices === 0 && this.#isRecovering()) this.#recoveredAt = this.#now
     })
   }
 
-  #fail(box: Box, kind: RequestKind, thrown: LicensingError): void {
-    this.#at(this.#now + ROAD, () => {
-      this.#conclude(box, kind, {
+  #fail(box: SimulatedDevice, kind: RequestKind, error: LicensingError): void {
+    this.#schedule(this.#now + NETWORK_DELAY_MS, () => {
+      this.#finish(box, kind, {
         type: `${kind}.unreachable`,
         at: this.#now,
-        failure: LicensingError.fromDocument(thrown),
-        jitter: this.#dice.fraction(),
-        retryAfter: thrown.retryAfterMs ?? null,
+        failure: LicensingError.fromDocument(error),
+        jitter: this.#random.nextFloat(),
+        retryAfter: error.retryAfterMs ?? null,
       })
-      if (!box.inVain) this.#inVain++
-      box.inVain = true
+      if (!box.lastAttemptFailed) this.#failedDevices++
+      box.lastAttemptFailed = true
     })
   }
 
-  #conclude(box: Box, kind: RequestKind, event: Event): void {
-    box.asking = false
-    const place = box.asks.indexOf(kind)
+  #finish(box: SimulatedDevice, kind: RequestKind, event: Event): void {
+    box.isRequesting = false
+    const place = box.pendingRequests.indexOf(kind)
     // Nobody waits for it any more.
     if (place < 0) return
-    box.asks.splice(place, 1)
+    box.pendingRequests.splice(place, 1)
     this.#step(box, event)
-    this.#goOn(box)
+    this.#proceed(box)
   }
 
-  #granted(box: Box, kind: RequestKind): Event {
+  #toAcceptedEvent(box: SimulatedDevice, kind: RequestKind): Event {
     const at = this.#now
     const account = { smartAccount: 'example.com', virtualAccount: 'Default' }
     switch (kind) {
@@ -348,16 +366,16 @@ class Fleet {
           type: 'authorize.accepted',
           at,
           ...account,
-          counts: box.asked,
+          counts: box.requestedCounts,
           compliant: true,
-          entitlements: Object.entries(box.asked).map(([tag, count]) => ({
+          entitlements: Object.entries(box.requestedCounts).map(([tag, count]) => ({
             tag,
             name: tag,
             description: '',
             count,
             status: 'in-compliance',
           })),
-          deadlineAt: at + VALIDITY,
+          deadlineAt: at + AUTHORIZATION_VALIDITY_MS,
           nextContactAt: null,
         }
       case 'renew':

@@ -1,5 +1,12 @@
 /** A fleet, its authority and everything that can go wrong, in one process and on virtual time. */
 export { type Invariant, invariants } from './invariants.ts'
-export { type Deed, type Harm, makePlan, type Plan, type PlanOptions, type Step } from './plan.ts'
-export { happen, type History } from './simulation.ts'
-export { type Aftermath, type FleetPlan, type FleetReport, letFleetLive } from './fleet.ts'
+export {
+  type Action,
+  type FaultLevel,
+  createPlan,
+  type Plan,
+  type PlanOptions,
+  type PlannedAction,
+} from './plan.ts'
+export { runSimulation, type SimulationResult } from './simulation.ts'
+export { type RecoveryReport, type FleetPlan, type FleetReport, simulateFleet } from './fleet.ts'

@@ -7,26 +7,26 @@ export const invariants = {
   'own-answer': 'A box believes no answer but the one to its own request.',
   'usage-remembered':
     'What the product said it uses is what the box knows to be in use, whatever happens to the box.',
-  'told-is-kept': 'What a box has told its listeners is in its history after every crash.',
-  'chart-followed': 'Every state was reached by a transition of the chart from the state before.',
-  'state-loads': 'What is on disk can be opened after every crash.',
+  'notified-is-durable': 'What a box has told its listeners is in its history after every crash.',
+  'transitions-valid': 'Every state was reached by a transition of the chart from the state before.',
+  'state-readable': 'What is on disk can be opened after every crash.',
   'pool-sum': 'What a pool counts as in use is the sum of what its product instances use.',
   'no-double-instance': 'A box is one product instance at most.',
   'answered-once': 'The same request is never granted differently when it comes again.',
-  'not-diverged': 'A box that was never copied is never taken for a copy.',
-  'reserved-is-owned': 'No licence is reserved that was not free.',
+  'no-false-clone': 'A box that was never copied is never taken for a copy.',
+  'reserved-is-owned': 'No license is reserved that was not free.',
   'secrets-kept': 'No token, key or code is in a log, an error, an event or a status.',
-  'right-again': 'A box that can reach its authority is right again within its bound.',
-  'nothing-lost': 'When every box has given back what it had, every licence is free.',
+  'recovers-within-bound': 'A box that can reach its authority is right again within its bound.',
+  'nothing-lost': 'When every box has given back what it had, every license is free.',
   'errors-closed': 'Nothing fails but by an error of the table, and none of them is INTERNAL.',
-  'steps-end': 'A history comes to its end: nothing is tried without a pause.',
+  terminates: 'A history comes to its end: nothing is tried without a pause.',
 } as const
 
 export type Invariant = keyof typeof invariants
 
 /** What was thrown, with where it comes from. */
-export const whole = (thrown: unknown): string =>
-  thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+export const formatErrorWithStack = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)
 
 /** A history in which something was not so. */
 export class Violation extends Error {

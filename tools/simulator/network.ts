@@ -1,79 +1,86 @@
 import {
   type AnswerFaultName,
   type FaultName,
-  faultCatalogue,
-  forge,
+  faultCatalog,
+  resignUntrusted,
   isAnswerFault,
   type Reply,
-  strangeCredential,
+  createUntrustedCredential,
 } from '../../src/faults/index.ts'
 import { type ErrorCode, LicensingError } from '../../src/core/errors.ts'
 import { HOUR, type Instant, SECOND } from '../../src/core/time.ts'
-import type { Sealed } from '../../src/protocol/messages.ts'
+import type { SignedMessage } from '../../src/protocol/messages.ts'
 import type { Transport } from '../../src/transports/transport.ts'
-import { peek } from '../../src/pki/signed-message.ts'
+import { decodePayloadUnverified } from '../../src/pki/signed-message.ts'
 import type { Computer } from './computer.ts'
-import type { Dice } from './seeded-random.ts'
-import type { Weather } from './plan.ts'
-import type { Timeline } from './timeline.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import type { LinkConditions } from './plan.ts'
+import type { EventScheduler } from './event-scheduler.ts'
 
 /** How long a box waits for an answer. */
-const PATIENCE = 30 * SECOND
+const RESPONSE_TIMEOUT_MS = 30 * SECOND
 /** How late a message that was sent once may come a second time. */
-const STRAY = HOUR
+const MAX_DUPLICATE_DELAY_MS = HOUR
 
-const fine: Omit<Weather, 'for'> = { lost: 0, lostAnswers: 0, twice: 0, garbled: 0, replayed: 0, slow: 100 }
+const GOOD_CONDITIONS: Omit<LinkConditions, 'for'> = {
+  lost: 0,
+  lostAnswers: 0,
+  twice: 0,
+  garbled: 0,
+  replayed: 0,
+  slow: 100,
+}
 
 /** What an authority does with a request: answers, or fails as a server fails. */
-export type Answering = (path: string, body: string) => Promise<Reply | ErrorCode>
+export type RequestHandler = (path: string, body: string) => Promise<Reply | ErrorCode>
 
 /** The road of one computer to its authority, a box's or a satellite's, and what stands on it. */
-export class Road {
-  readonly #box: Computer
-  readonly #timeline: Timeline
-  readonly #dice: Dice
-  readonly #answering: Answering
+export class SimulatedLink {
+  readonly #device: Computer
+  readonly #timeline: EventScheduler
+  readonly #random: SeededRandom
+  readonly #handler: RequestHandler
   readonly #after: () => void
-  readonly #told: (what: string) => void
+  readonly #log: (what: string) => void
   readonly #earlier = new Map<string, Reply>()
-  #weather: Omit<Weather, 'for'> = fine
-  #weatherEnds = -Infinity
-  #cutUntil = -Infinity
+  #conditions: Omit<LinkConditions, 'for'> = GOOD_CONDITIONS
+  #conditionsEndAt = -Infinity
+  #disconnectedUntil = -Infinity
   #faults: { fault: FaultName; left: number }[] = []
   /** Whether what came last to the box answers another of its requests. */
   foreign = false
 
   constructor(parts: {
     box: Computer
-    timeline: Timeline
-    dice: Dice
-    answering: Answering
+    timeline: EventScheduler
+    random: SeededRandom
+    answering: RequestHandler
     /** Called when something has come to the box. */
     after: () => void
     /** What happens on the road, in words. */
-    told: (what: string) => void
+    log: (what: string) => void
   }) {
-    this.#box = parts.box
+    this.#device = parts.box
     this.#timeline = parts.timeline
-    this.#dice = parts.dice
-    this.#answering = parts.answering
+    this.#random = parts.random
+    this.#handler = parts.answering
     this.#after = parts.after
-    this.#told = parts.told
+    this.#log = parts.log
   }
 
-  cut(until: Instant): void {
-    this.#cutUntil = Math.max(this.#cutUntil, until)
+  disconnect(until: Instant): void {
+    this.#disconnectedUntil = Math.max(this.#disconnectedUntil, until)
   }
-  storm(weather: Omit<Weather, 'for'>, until: Instant): void {
-    this.#weather = weather
-    this.#weatherEnds = until
+  degrade(conditions: Omit<LinkConditions, 'for'>, until: Instant): void {
+    this.#conditions = conditions
+    this.#conditionsEndAt = until
   }
-  plan(fault: FaultName, times: number): void {
+  scheduleFault(fault: FaultName, times: number): void {
     this.#faults.push({ fault, left: times })
   }
-  mend(): void {
-    this.#cutUntil = -Infinity
-    this.#weatherEnds = -Infinity
+  restore(): void {
+    this.#disconnectedUntil = -Infinity
+    this.#conditionsEndAt = -Infinity
     this.#faults = []
   }
 
@@ -89,17 +96,17 @@ export class Road {
   }
 
   #post(path: string, body: string, underWay: Set<() => void>): Promise<string> {
-    const { life } = this.#box
+    const { generation } = this.#device
     return new Promise((resolve, reject) => {
       let open = true
       /** Something comes to the box, if it is still the one that asked. */
       const arrive = (milliseconds: number, how: () => void) => {
         const deliver = () => {
-          if (!open || this.#box.life !== life) return
-          if (this.#box.power === 'asleep') {
-            this.#box.atWaking(() => {
+          if (!open || this.#device.generation !== generation) return
+          if (this.#device.power === 'asleep') {
+            this.#device.onWake(() => {
               arrive(0, () => {
-                reject(failure('TIMED_OUT'))
+                reject(createTransportError('TIMED_OUT'))
               })
             })
             return
@@ -107,30 +114,30 @@ export class Road {
           open = false
           underWay.delete(breakOff)
           how()
-          this.#timeline.after(0, this.#after)
+          this.#timeline.scheduleAfter(0, this.#after)
         }
-        this.#timeline.after(milliseconds, deliver)
+        this.#timeline.scheduleAfter(milliseconds, deliver)
       }
       const breakOff = () => {
         open = false
         underWay.delete(breakOff)
-        reject(failure('CONNECTION_RESET'))
+        reject(createTransportError('CONNECTION_RESET'))
       }
       underWay.add(breakOff)
       const fail = (code: ErrorCode, milliseconds: number) => {
-        this.#told(`${kindOf(path)} fails: ${code}`)
+        this.#log(`${getRequestKind(path)} fails: ${code}`)
         arrive(milliseconds, () => {
-          reject(failure(code))
+          reject(createTransportError(code))
         })
       }
-      this.#carry(path, body, {
+      this.#deliver(path, body, {
         fail,
         arrive: (milliseconds, text) => arrive(milliseconds, () => resolve(text)),
       })
     })
   }
 
-  #carry(
+  #deliver(
     path: string,
     body: string,
     box: {
@@ -138,44 +145,47 @@ export class Road {
       arrive: (milliseconds: number, text: string) => void
     },
   ): void {
-    const dice = this.#dice
+    const random = this.#random
     this.foreign = false
-    const weather = this.#timeline.now() < this.#weatherEnds ? this.#weather : fine
-    const there = dice.between(1, weather.slow)
-    const back = dice.between(1, weather.slow)
-    if (this.#timeline.now() < this.#cutUntil) {
+    const conditions = this.#timeline.now() < this.#conditionsEndAt ? this.#conditions : GOOD_CONDITIONS
+    const there = random.nextInt(1, conditions.slow)
+    const back = random.nextInt(1, conditions.slow)
+    if (this.#timeline.now() < this.#disconnectedUntil) {
       box.fail(
-        dice.pick(['CONNECTION_REFUSED', 'DNS_FAILED', 'TIMED_OUT'] as const),
-        dice.between(1, PATIENCE),
+        random.pick(['CONNECTION_REFUSED', 'DNS_FAILED', 'TIMED_OUT'] as const),
+        random.nextInt(1, RESPONSE_TIMEOUT_MS),
       )
       return
     }
     const fault = this.#nextFault()
     if (fault !== null && !isAnswerFault(fault)) {
-      box.fail(faultCatalogue[fault].code ?? 'CONNECTION_RESET', there)
+      box.fail(faultCatalog[fault].code ?? 'CONNECTION_RESET', there)
       return
     }
-    const lost = dice.chance(weather.lost)
-    const twice = dice.chance(weather.twice) ? dice.between(0, dice.pick([SECOND, STRAY])) : null
-    const answerLost = dice.chance(weather.lostAnswers)
-    const garbled = dice.chance(weather.garbled)
-    const earlier = dice.chance(weather.replayed) ? this.#earlier.get(path) : undefined
+    const lost = random.nextBoolean(conditions.lost)
+    const twice = random.nextBoolean(conditions.twice)
+      ? random.nextInt(0, random.pick([SECOND, MAX_DUPLICATE_DELAY_MS]))
+      : null
+    const answerLost = random.nextBoolean(conditions.lostAnswers)
+    const garbled = random.nextBoolean(conditions.garbled)
+    const earlier = random.nextBoolean(conditions.replayed) ? this.#earlier.get(path) : undefined
     if (lost) {
-      box.fail('TIMED_OUT', PATIENCE)
+      box.fail('TIMED_OUT', RESPONSE_TIMEOUT_MS)
       return
     }
     // Who plays an answer again may keep the request to himself, or not.
-    const kept = earlier !== undefined && dice.chance(0.5)
-    if (twice !== null) this.#timeline.after(there + twice, () => this.#answering(path, body))
-    this.#timeline.after(there, async () => {
+    const kept = earlier !== undefined && random.nextBoolean(0.5)
+    if (twice !== null) this.#timeline.scheduleAfter(there + twice, () => this.#handler(path, body))
+    this.#timeline.scheduleAfter(there, async () => {
       const delivered = kept ? earlier : await this.#answer(path, body, fault)
       if (earlier !== undefined) {
-        this.#told(`an earlier answer comes to ${kindOf(path)}`)
-        this.foreign = messageIdOf(earlier.body) !== messageIdOf(body)
+        this.#log(`an earlier answer comes to ${getRequestKind(path)}`)
+        this.foreign = readMessageId(earlier.body) !== readMessageId(body)
         box.arrive(back, earlier.body)
       } else if (typeof delivered === 'string') box.fail(delivered, back)
       else if (answerLost) box.fail('CONNECTION_RESET', back)
-      else if (there + back > PATIENCE) box.fail('TIMED_OUT', Math.max(0, PATIENCE - there))
+      else if (there + back > RESPONSE_TIMEOUT_MS)
+        box.fail('TIMED_OUT', Math.max(0, RESPONSE_TIMEOUT_MS - there))
       else if (garbled)
         this.#garble(
           delivered.body,
@@ -195,8 +205,8 @@ export class Road {
 
   /** One character of an answer is another one; what is no JSON any more is found by the transport. */
   #garble(body: string, arrive: (text: string) => void, fail: () => void): void {
-    const at = this.#dice.between(0, body.length - 1)
-    const text = `${body.slice(0, at)}${this.#dice.pick(Array.from('aZ09_-{" '))}${body.slice(at + 1)}`
+    const at = this.#random.nextInt(0, body.length - 1)
+    const text = `${body.slice(0, at)}${this.#random.pick(Array.from('aZ09_-{" '))}${body.slice(at + 1)}`
     if (isJson(text)) arrive(text)
     else fail()
   }
@@ -205,7 +215,7 @@ export class Road {
   async #answer(path: string, body: string, fault: AnswerFaultName | null): Promise<Reply | ErrorCode> {
     const instead: { code: ErrorCode | null } = { code: null }
     const decide = async (): Promise<Reply> => {
-      const reply = await this.#answering(path, body)
+      const reply = await this.#handler(path, body)
       if (typeof reply === 'string') {
         instead.code = reply
         return { status: 500, headers: {}, body: '{}' }
@@ -217,14 +227,15 @@ export class Road {
       const reply = await decide()
       return instead.code ?? reply
     }
-    this.#told(`fault: ${fault}`)
+    this.#log(`fault: ${fault}`)
     const earlier = this.#earlier.get(path)
-    const { code, inject } = faultCatalogue[fault]
+    const { code, inject } = faultCatalog[fault]
     const delivery = await inject({
       decide,
       earlier,
       // Where there is no answer, there is nothing to forge.
-      forge: async (reply) => (instead.code === null ? forge(reply, await makeStranger()) : reply),
+      resignUntrusted: async (reply) =>
+        instead.code === null ? resignUntrusted(reply, await createUntrustedSigner()) : reply,
     })
     if (instead.code !== null) return instead.code
     if (delivery.kind === 'reply' && delivery.status === 200 && isJson(delivery.body)) return delivery
@@ -233,12 +244,13 @@ export class Road {
 }
 
 /** What a request is, by the end of its path. */
-const kindOf = (path: string): string => path.split('/').at(-1) ?? ''
+const getRequestKind = (path: string): string => path.split('/').at(-1) ?? ''
 
-const failure = (code: ErrorCode): LicensingError => new LicensingError(code, 'the network failed.')
+const createTransportError = (code: ErrorCode): LicensingError =>
+  new LicensingError(code, 'the network failed.')
 
-const messageIdOf = (body: string): unknown => {
-  const payload = peek(JSON.parse(body) as Sealed)
+const readMessageId = (body: string): unknown => {
+  const payload = decodePayloadUnverified(JSON.parse(body) as SignedMessage)
   return typeof payload === 'object' && payload !== null && 'messageId' in payload ? payload.messageId : null
 }
 
@@ -251,8 +263,8 @@ function isJson(text: string): boolean {
   }
 }
 
-let stranger: ReturnType<typeof strangeCredential> | undefined
+let untrustedSigner: ReturnType<typeof createUntrustedCredential> | undefined
 
 /** The authority that nobody trusts: made before a history begins, since it is no part of one. */
-export const makeStranger = (): ReturnType<typeof strangeCredential> =>
-  (stranger ??= strangeCredential('answer-signer', Date.parse('2027-01-01T00:00:00Z')))
+export const createUntrustedSigner = (): ReturnType<typeof createUntrustedCredential> =>
+  (untrustedSigner ??= createUntrustedCredential('answer-signer', Date.parse('2027-01-01T00:00:00Z')))

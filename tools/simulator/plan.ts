@@ -1,10 +1,10 @@
 import type { FaultName } from '../../src/faults/index.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
-import { Dice } from './seeded-random.ts'
+import { SeededRandom } from './seeded-random.ts'
 
 /** How much goes wrong: nothing but what people do, a little, or everything at once. */
-export const HARMS = ['none', 'light', 'heavy'] as const
-export type Harm = (typeof HARMS)[number]
+export const FAULT_LEVELS = ['none', 'light', 'heavy'] as const
+export type FaultLevel = (typeof FAULT_LEVELS)[number]
 
 export interface PlanOptions {
   readonly seed: number
@@ -12,13 +12,13 @@ export interface PlanOptions {
   readonly boxes: number
   /** Days that the history lasts, before everything is mended: 1 or more. */
   readonly days: number
-  readonly faults: Harm
+  readonly faults: FaultLevel
   /** Satellites of the manager: none unless given. Boxes are divided among all of them. */
   readonly satellites?: number
 }
 
 /** Bad weather on a road: shares of what passes, and for how long. */
-export interface Weather {
+export interface LinkConditions {
   readonly for: number
   readonly lost: number
   readonly lostAnswers: number
@@ -31,18 +31,22 @@ export interface Weather {
 }
 
 /** The manager is 0; its satellites are numbered from 1. */
-interface OfAuthority {
+interface AuthorityTarget {
   readonly authority: number
 }
 
 /** What somebody does, or what happens to somebody. Boxes are numbered from 0. */
-export type Deed =
+export type Action =
   // People at a box.
   | { readonly kind: 'register'; readonly box: number; readonly token: number; readonly force: boolean }
   | { readonly kind: 'deregister' | 'renew-registration' | 'renew-authorization'; readonly box: number }
   | { readonly kind: 'use'; readonly box: number; readonly tag: string; readonly count: number }
   | { readonly kind: 'upgrade'; readonly box: number; readonly version: string }
-  | { readonly kind: 'change-road'; readonly box: number; readonly road: 'direct' | 'gateway' | 'proxy' }
+  | {
+      readonly kind: 'change-transport'
+      readonly box: number
+      readonly transport: 'direct' | 'gateway' | 'proxy'
+    }
   | { readonly kind: 'reservation-request' | 'reservation-cancel'; readonly box: number }
   | { readonly kind: 'reserve' | 'reservation-update'; readonly box: number; readonly count: number }
   | { readonly kind: 'reservation-install' | 'reservation-discard'; readonly box: number }
@@ -57,16 +61,16 @@ export type Deed =
   | { readonly kind: 'keep-copy' | 'restore-copy'; readonly box: number }
   // The network.
   | { readonly kind: 'cut-off'; readonly box: number; readonly for: number }
-  | ({ readonly kind: 'weather'; readonly box: number } & Weather)
+  | ({ readonly kind: 'degrade-network'; readonly box: number } & LinkConditions)
   | { readonly kind: 'fault'; readonly box: number; readonly fault: FaultName; readonly times: number }
   // The authority, its computer, and its people.
-  | ({ readonly kind: 'authority-power-cut'; readonly after: number; readonly off: number } & OfAuthority)
-  | ({ readonly kind: 'authority-away'; readonly for: number } & OfAuthority)
-  | ({ readonly kind: 'authority-full-disk'; readonly for: number } & OfAuthority)
-  | ({ readonly kind: 'authority-set-clock'; readonly by: number } & OfAuthority)
+  | ({ readonly kind: 'authority-power-cut'; readonly after: number; readonly off: number } & AuthorityTarget)
+  | ({ readonly kind: 'authority-away'; readonly for: number } & AuthorityTarget)
+  | ({ readonly kind: 'authority-full-disk'; readonly for: number } & AuthorityTarget)
+  | ({ readonly kind: 'authority-set-clock'; readonly by: number } & AuthorityTarget)
   | { readonly kind: 'satellite-cut-off'; readonly satellite: number; readonly for: number }
-  | ({ readonly kind: 'satellite-weather'; readonly satellite: number } & Weather)
-  | { readonly kind: 'synchronise'; readonly satellite: number }
+  | ({ readonly kind: 'degrade-satellite-network'; readonly satellite: number } & LinkConditions)
+  | { readonly kind: 'synchronize'; readonly satellite: number }
   | {
       readonly kind: 'give-licenses'
       readonly satellite: number
@@ -80,19 +84,22 @@ export type Deed =
   | { readonly kind: 'rotate'; readonly what: 'signer' | 'issuing-ca' }
 
 /** What is done to one box, or at it. */
-export type BoxDeed = Extract<Deed, { readonly box: number }>
+export type DeviceAction = Extract<Action, { readonly box: number }>
 /** What people do with codes and files, and upgrades. */
-export type PaperDeed = Extract<BoxDeed, { readonly kind: 'upgrade' | 'reserve' | `reservation-${string}` }>
+export type OfflineAction = Extract<
+  DeviceAction,
+  { readonly kind: 'upgrade' | 'reserve' | `reservation-${string}` }
+>
 
 /** One deed of a plan, and when: milliseconds from the beginning. */
-export interface Step {
+export interface PlannedAction {
   readonly at: number
-  readonly deed: Deed
+  readonly action: Action
 }
 
 /** A history that is to happen. What it leaves to chance is thrown from the seed, whichever of its steps are left out. */
 export interface Plan extends PlanOptions {
-  readonly steps: readonly Step[]
+  readonly steps: readonly PlannedAction[]
 }
 
 /** What boxes count, of the conferencing server's profile. */
@@ -129,64 +136,74 @@ const FAULTS: readonly FaultName[] = [
 ]
 
 /** Deeds of people for each box and year, and of fate for each box and year, by how much goes wrong. */
-const PEOPLE = 60
-const FATE: Readonly<Record<Harm, number>> = { none: 0, light: 30, heavy: 300 }
+const USER_ACTIONS_PER_YEAR = 60
+const FAULT_ACTIONS_PER_YEAR: Readonly<Record<FaultLevel, number>> = { none: 0, light: 30, heavy: 300 }
 
 /** Plans a history. The same options, the same plan. */
-export function makePlan(options: PlanOptions): Plan {
+export function createPlan(options: PlanOptions): Plan {
   const { seed, boxes, days, faults } = options
-  const dice = new Dice(`${seed} plan`)
-  const steps: Step[] = []
+  const random = new SeededRandom(`${seed} plan`)
+  const steps: PlannedAction[] = []
   const end = days * DAY
-  const add = (at: number, deed: Deed) => steps.push({ at: Math.round(at), deed })
+  const add = (at: number, action: Action) => steps.push({ at: Math.round(at), action })
   for (let box = 0; box < boxes; box++) {
-    if (dice.chance(0.9))
-      add(dice.fraction() * Math.min(end, 20 * DAY), { kind: 'register', box, token: 0, force: false })
-    add(dice.fraction() * Math.min(end, 10 * DAY), use(dice, box))
+    if (random.nextBoolean(0.9))
+      add(random.nextFloat() * Math.min(end, 20 * DAY), { kind: 'register', box, token: 0, force: false })
+    add(random.nextFloat() * Math.min(end, 10 * DAY), createUsageAction(random, box))
   }
   const years = (boxes * days) / 365
   const times = (rate: number) =>
-    Math.max(rate > 0 ? 3 : 0, Math.round(rate * years * (0.5 + dice.fraction())))
-  for (let left = times(PEOPLE); left > 0; left--) {
-    const at = dice.fraction() * end
-    if (dice.chance(0.9)) add(at, people(dice, options))
-    else for (const step of reservation(dice, dice.between(0, boxes - 1))) add(at + step.at, step.deed)
+    Math.max(rate > 0 ? 3 : 0, Math.round(rate * years * (0.5 + random.nextFloat())))
+  for (let left = times(USER_ACTIONS_PER_YEAR); left > 0; left--) {
+    const at = random.nextFloat() * end
+    if (random.nextBoolean(0.9)) add(at, createUserAction(random, options))
+    else
+      for (const step of createReservationSteps(random, random.nextInt(0, boxes - 1)))
+        add(at + step.at, step.action)
   }
-  for (let left = times(FATE[faults]); left > 0; left--) add(dice.fraction() * end, fate(dice, options))
+  for (let left = times(FAULT_ACTIONS_PER_YEAR[faults]); left > 0; left--)
+    add(random.nextFloat() * end, createFaultAction(random, options))
   // What goes wrong together is what nobody thought of: some of it is gathered about one moment.
   if (faults === 'heavy')
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]
-      if (step && dice.chance(0.5)) {
-        const near = dice.pick(steps).at + dice.between(0, dice.pick([MINUTE, HOUR, 12 * HOUR]))
+      if (step && random.nextBoolean(0.5)) {
+        const near = random.pick(steps).at + random.nextInt(0, random.pick([MINUTE, HOUR, 12 * HOUR]))
         steps[i] = { ...step, at: Math.min(near, end) }
       }
     }
   return { ...options, steps: steps.sort((a, b) => a.at - b.at) }
 }
 
-const use = (dice: Dice, box: number): Deed => ({
+const createUsageAction = (random: SeededRandom, box: number): Action => ({
   kind: 'use',
   box,
-  tag: dice.chance(0.85) ? TAGS[0] : TAGS[1],
-  count: dice.between(0, 6),
+  tag: random.nextBoolean(0.85) ? TAGS[0] : TAGS[1],
+  count: random.nextInt(0, 6),
 })
 
-function people(dice: Dice, { boxes, satellites = 0 }: PlanOptions): Deed {
-  const box = dice.between(0, boxes - 1)
-  const satellite = satellites > 0 ? dice.between(1, satellites) : 0
-  const make = dice.weighted<() => Deed>([
-    [20, () => use(dice, box)],
-    [8, () => ({ kind: 'register', box, token: dice.between(0, 3), force: dice.chance(0.4) })],
+function createUserAction(random: SeededRandom, { boxes, satellites = 0 }: PlanOptions): Action {
+  const box = random.nextInt(0, boxes - 1)
+  const satellite = satellites > 0 ? random.nextInt(1, satellites) : 0
+  const make = random.pickWeighted<() => Action>([
+    [20, () => createUsageAction(random, box)],
+    [8, () => ({ kind: 'register', box, token: random.nextInt(0, 3), force: random.nextBoolean(0.4) })],
     [3, () => ({ kind: 'deregister', box })],
     [12, () => ({ kind: 'renew-authorization', box })],
     [3, () => ({ kind: 'renew-registration', box })],
-    [1, () => ({ kind: 'upgrade', box, version: `${dice.between(4, 9)}.${dice.between(0, 3)}` })],
-    [4, () => ({ kind: 'change-road', box, road: dice.pick(['direct', 'gateway', 'proxy'] as const) })],
+    [1, () => ({ kind: 'upgrade', box, version: `${random.nextInt(4, 9)}.${random.nextInt(0, 3)}` })],
+    [
+      4,
+      () => ({
+        kind: 'change-transport',
+        box,
+        transport: random.pick(['direct', 'gateway', 'proxy'] as const),
+      }),
+    ],
     [2, () => ({ kind: 'reservation-request', box })],
     [1, () => ({ kind: 'reservation-cancel', box })],
-    [3, () => ({ kind: 'reserve', box, count: dice.between(1, 8) })],
-    [1, () => ({ kind: 'reservation-update', box, count: dice.between(1, 5) })],
+    [3, () => ({ kind: 'reserve', box, count: random.nextInt(1, 8) })],
+    [1, () => ({ kind: 'reservation-update', box, count: random.nextInt(1, 5) })],
     [4, () => ({ kind: 'reservation-install', box })],
     [1, () => ({ kind: 'reservation-discard', box })],
     [2, () => ({ kind: 'reservation-return', box })],
@@ -195,50 +212,50 @@ function people(dice: Dice, { boxes, satellites = 0 }: PlanOptions): Deed {
       4,
       () => ({
         kind: 'order',
-        tag: dice.pick(TAGS),
-        quantity: dice.between(1, 5),
-        days: dice.chance(0.6) ? dice.between(1, 120) : null,
+        tag: random.pick(TAGS),
+        quantity: random.nextInt(1, 5),
+        days: random.nextBoolean(0.6) ? random.nextInt(1, 120) : null,
       }),
     ],
-    [satellites > 0 ? 8 : 0, () => ({ kind: 'synchronise', satellite })],
+    [satellites > 0 ? 8 : 0, () => ({ kind: 'synchronize', satellite })],
     [
       satellites > 0 ? 4 : 0,
-      () => ({ kind: 'give-licenses', satellite, tag: dice.pick(TAGS), quantity: dice.between(1, 4) }),
+      () => ({ kind: 'give-licenses', satellite, tag: random.pick(TAGS), quantity: random.nextInt(1, 4) }),
     ],
     [2, () => ({ kind: 'new-token' })],
     [2, () => ({ kind: 'revoke-token' })],
     [2, () => ({ kind: 'remove-instance', box })],
     [2, () => ({ kind: 'transfer-instance', box })],
-    [2, () => ({ kind: 'transfer-licenses', tag: dice.pick(TAGS), quantity: dice.between(1, 4) })],
-    [1, () => ({ kind: 'rotate', what: dice.pick(['signer', 'issuing-ca'] as const) })],
+    [2, () => ({ kind: 'transfer-licenses', tag: random.pick(TAGS), quantity: random.nextInt(1, 4) })],
+    [1, () => ({ kind: 'rotate', what: random.pick(['signer', 'issuing-ca'] as const) })],
   ])
   return make()
 }
 
 /** A reservation as the guide has it, from its request to its return; not all of it always, and sometimes with much time between. */
-function reservation(dice: Dice, box: number): Step[] {
-  const pause = dice.pick([MINUTE, HOUR, 2 * DAY])
-  const deeds: Deed[] = [
+function createReservationSteps(random: SeededRandom, box: number): PlannedAction[] {
+  const pause = random.pick([MINUTE, HOUR, 2 * DAY])
+  const actions: Action[] = [
     { kind: 'deregister', box },
     { kind: 'reservation-request', box },
-    { kind: 'reserve', box, count: dice.between(1, 8) },
+    { kind: 'reserve', box, count: random.nextInt(1, 8) },
     { kind: 'reservation-install', box },
-    { kind: 'reservation-update', box, count: dice.between(1, 5) },
+    { kind: 'reservation-update', box, count: random.nextInt(1, 5) },
     { kind: 'reservation-install', box },
     { kind: 'reservation-return', box },
     { kind: 'reservation-take-back', box },
   ]
-  return deeds
-    .slice(0, dice.between(3, deeds.length))
-    .filter(() => dice.chance(0.95))
-    .map((deed, number) => ({ at: number * pause * dice.fraction(), deed }))
+  return actions
+    .slice(0, random.nextInt(3, actions.length))
+    .filter(() => random.nextBoolean(0.95))
+    .map((action, number) => ({ at: number * pause * random.nextFloat(), action }))
 }
 
 /** Mostly soon over, sometimes not for weeks. */
-const while_ = (dice: Dice): number =>
+const randomDuration = (random: SeededRandom): number =>
   Math.round(
-    dice.fraction() *
-      dice.weighted([
+    random.nextFloat() *
+      random.pickWeighted([
         [4, 10 * MINUTE],
         [4, 6 * HOUR],
         [3, 3 * DAY],
@@ -246,73 +263,83 @@ const while_ = (dice: Dice): number =>
       ]),
   )
 
-const badWeather = (dice: Dice): Weather => ({
+const createBadConditions = (random: SeededRandom): LinkConditions => ({
   // Boxes ask once a month: bad weather of an hour would meet hardly anybody.
-  for: dice.chance(0.5) ? while_(dice) : Math.round(dice.fraction() * 40 * DAY),
-  lost: dice.fraction() * 0.5,
-  lostAnswers: dice.fraction() * 0.7,
-  twice: dice.fraction() * 0.5,
-  garbled: dice.fraction() * 0.3,
-  replayed: dice.fraction() * 0.3,
-  slow: dice.pick([SECOND, 20 * SECOND, 40 * SECOND]),
+  for: random.nextBoolean(0.5) ? randomDuration(random) : Math.round(random.nextFloat() * 40 * DAY),
+  lost: random.nextFloat() * 0.5,
+  lostAnswers: random.nextFloat() * 0.7,
+  twice: random.nextFloat() * 0.5,
+  garbled: random.nextFloat() * 0.3,
+  replayed: random.nextFloat() * 0.3,
+  slow: random.pick([SECOND, 20 * SECOND, 40 * SECOND]),
 })
 
-function fate(dice: Dice, { boxes, satellites = 0 }: PlanOptions): Deed {
-  const box = dice.between(0, boxes - 1)
-  const authority = satellites > 0 ? dice.between(0, satellites) : 0
-  const satellite = satellites > 0 ? dice.between(1, satellites) : 0
+function createFaultAction(random: SeededRandom, { boxes, satellites = 0 }: PlanOptions): Action {
+  const box = random.nextInt(0, boxes - 1)
+  const authority = satellites > 0 ? random.nextInt(0, satellites) : 0
+  const satellite = satellites > 0 ? random.nextInt(1, satellites) : 0
   const writes = () =>
-    dice.weighted([
-      [3, dice.between(1, 8)],
-      [2, dice.between(1, 60)],
+    random.pickWeighted([
+      [3, random.nextInt(1, 8)],
+      [2, random.nextInt(1, 60)],
     ])
-  const make = dice.weighted<() => Deed>([
-    [20, () => ({ kind: 'power-cut', box, after: writes(), off: while_(dice) })],
-    [4, () => ({ kind: 'restart', box, off: while_(dice), reboot: dice.chance(0.5) })],
-    [3, () => ({ kind: 'suspend', box, for: while_(dice) })],
+  const make = random.pickWeighted<() => Action>([
+    [20, () => ({ kind: 'power-cut', box, after: writes(), off: randomDuration(random) })],
+    [4, () => ({ kind: 'restart', box, off: randomDuration(random), reboot: random.nextBoolean(0.5) })],
+    [3, () => ({ kind: 'suspend', box, for: randomDuration(random) })],
     [
       5,
       () => ({
         kind: 'set-clock',
         box,
         by: Math.round(
-          (dice.chance(0.5) ? 1 : -1) *
-            dice.weighted([
+          (random.nextBoolean(0.5) ? 1 : -1) *
+            random.pickWeighted([
               [3, HOUR],
               [2, 3 * DAY],
               [1, 400 * DAY],
             ]) *
-            dice.fraction(),
+            random.nextFloat(),
         ),
       }),
     ],
-    [2, () => ({ kind: 'drift', box, rate: 1 + (dice.fraction() - 0.5) * dice.pick([0.0001, 0.01]) })],
-    [3, () => ({ kind: 'full-disk', box, for: while_(dice) })],
+    [2, () => ({ kind: 'drift', box, rate: 1 + (random.nextFloat() - 0.5) * random.pick([0.0001, 0.01]) })],
+    [3, () => ({ kind: 'full-disk', box, for: randomDuration(random) })],
     [2, () => ({ kind: 'keep-copy', box })],
     [1, () => ({ kind: 'restore-copy', box })],
-    [8, () => ({ kind: 'cut-off', box, for: dice.chance(0.1) ? dice.between(80, 200) * DAY : while_(dice) })],
     [
       8,
       () => ({
-        kind: 'weather',
+        kind: 'cut-off',
         box,
-        ...badWeather(dice),
+        for: random.nextBoolean(0.1) ? random.nextInt(80, 200) * DAY : randomDuration(random),
       }),
     ],
-    [8, () => ({ kind: 'fault', box, fault: dice.pick(FAULTS), times: dice.between(1, 4) })],
-    [10, () => ({ kind: 'authority-power-cut', authority, after: writes(), off: while_(dice) })],
-    [4, () => ({ kind: 'authority-away', authority, for: while_(dice) })],
-    [2, () => ({ kind: 'authority-full-disk', authority, for: while_(dice) })],
+    [
+      8,
+      () => ({
+        kind: 'degrade-network',
+        box,
+        ...createBadConditions(random),
+      }),
+    ],
+    [8, () => ({ kind: 'fault', box, fault: random.pick(FAULTS), times: random.nextInt(1, 4) })],
+    [10, () => ({ kind: 'authority-power-cut', authority, after: writes(), off: randomDuration(random) })],
+    [4, () => ({ kind: 'authority-away', authority, for: randomDuration(random) })],
+    [2, () => ({ kind: 'authority-full-disk', authority, for: randomDuration(random) })],
     [
       1,
       () => ({
         kind: 'authority-set-clock',
         authority,
-        by: (dice.chance(0.5) ? 1 : -1) * dice.between(0, 2 * HOUR),
+        by: (random.nextBoolean(0.5) ? 1 : -1) * random.nextInt(0, 2 * HOUR),
       }),
     ],
-    [satellites > 0 ? 10 : 0, () => ({ kind: 'satellite-cut-off', satellite, for: while_(dice) })],
-    [satellites > 0 ? 10 : 0, () => ({ kind: 'satellite-weather', satellite, ...badWeather(dice) })],
+    [satellites > 0 ? 10 : 0, () => ({ kind: 'satellite-cut-off', satellite, for: randomDuration(random) })],
+    [
+      satellites > 0 ? 10 : 0,
+      () => ({ kind: 'degrade-satellite-network', satellite, ...createBadConditions(random) }),
+    ],
   ])
   return make()
 }

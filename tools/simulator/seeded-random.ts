@@ -3,7 +3,7 @@ import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 
 /** Chance that is the same every time: everything a history leaves to chance is thrown with dice that have its seed. */
-export class Dice {
+export class SeededRandom {
   readonly #generator
 
   /** @param seed a number, or a number and what it is for: dice of different purposes know nothing of each other */
@@ -12,29 +12,29 @@ export class Dice {
   }
 
   /** From 0 up to 1. */
-  fraction(): number {
+  nextFloat(): number {
     return uniformFloat64(this.#generator)
   }
 
   /** A whole number, both ends included. */
-  between(least: number, most: number): number {
+  nextInt(least: number, most: number): number {
     return uniformInt(this.#generator, Math.round(least), Math.round(most))
   }
 
-  chance(probability: number): boolean {
-    return this.fraction() < probability
+  nextBoolean(probability: number): boolean {
+    return this.nextFloat() < probability
   }
 
   /** @throws RangeError for an empty list */
   pick<T>(from: readonly T[]): T {
-    const picked = from[this.between(0, from.length - 1)]
+    const picked = from[this.nextInt(0, from.length - 1)]
     if (picked === undefined) throw new RangeError('There is nothing to pick from.')
     return picked
   }
 
   /** One of those that have a weight, in proportion to it. */
-  weighted<T>(from: readonly (readonly [weight: number, one: T])[]): T {
-    let left = this.fraction() * from.reduce((sum, [weight]) => sum + weight, 0)
+  pickWeighted<T>(from: readonly (readonly [weight: number, one: T])[]): T {
+    let left = this.nextFloat() * from.reduce((sum, [weight]) => sum + weight, 0)
     for (const [weight, one] of from) {
       left -= weight
       if (left < 0) return one
@@ -42,8 +42,8 @@ export class Dice {
     return this.pick(from)[1]
   }
 
-  bytes(length: number): Buffer {
-    return Buffer.from(Array.from({ length }, () => this.between(0, 255)))
+  nextBytes(length: number): Buffer {
+    return Buffer.from(Array.from({ length }, () => this.nextInt(0, 255)))
   }
 }
 

@@ -1,8 +1,8 @@
-import type { Plan, Step } from './plan.ts'
-import { happen, type History } from './simulation.ts'
+import type { Plan, PlannedAction } from './plan.ts'
+import { runSimulation, type SimulationResult } from './simulation.ts'
 
 /** Histories that are tried at most: each takes as long as the first. */
-const MOST_TRIES = 400
+const MAX_TRIES = 400
 
 /**
  * Reduces a plan whose history violates an invariant to the steps that it takes: ever smaller parts of it are left out, as long as
@@ -12,28 +12,28 @@ const MOST_TRIES = 400
  * @returns the history of the smallest plan that was found, the one given where nothing can be left out
  */
 export async function shrink(
-  found: History,
+  found: SimulationResult,
   onTry: (steps: number, same: boolean) => void = () => undefined,
-): Promise<History> {
+): Promise<SimulationResult> {
   const { violation } = found
   if (!violation) return found
   let best = found
   let tries = 0
   const attempt = async (plan: Plan): Promise<boolean> => {
     tries++
-    const history = await happen(plan)
+    const history = await runSimulation(plan)
     const same = history.violation?.invariant === violation.invariant
     onTry(plan.steps.length, same)
     if (same) best = history
     return same
   }
   // What was to happen after it did not matter.
-  await attempt(shortened(found))
-  for (let size = Math.ceil(best.plan.steps.length / 2); size >= 1 && tries < MOST_TRIES;) {
+  await attempt(truncatePlan(found))
+  for (let size = Math.ceil(best.plan.steps.length / 2); size >= 1 && tries < MAX_TRIES;) {
     let any = false
-    for (let from = 0; from < best.plan.steps.length && tries < MOST_TRIES;) {
+    for (let from = 0; from < best.plan.steps.length && tries < MAX_TRIES;) {
       const { steps } = best.plan
-      const kept: Step[] = [...steps.slice(0, from), ...steps.slice(from + size)]
+      const kept: PlannedAction[] = [...steps.slice(0, from), ...steps.slice(from + size)]
       if (await attempt({ ...best.plan, steps: kept })) any = true
       else from += size
     }
@@ -44,7 +44,7 @@ export async function shrink(
 }
 
 /** The plan without what comes after its violation. */
-const shortened = ({ plan, violation }: History): Plan => ({
+const truncatePlan = ({ plan, violation }: SimulationResult): Plan => ({
   ...plan,
   steps: plan.steps.filter(({ at }) => at <= (violation?.at ?? Infinity)),
 })

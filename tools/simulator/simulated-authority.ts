@@ -1,24 +1,29 @@
 import { z } from 'zod'
 import { Authority, type TokenDocument } from '../../src/authority/index.ts'
 import type { Reply } from '../../src/faults/index.ts'
-import { asLicensingError, type ErrorCode, LicensingError } from '../../src/core/errors.ts'
+import { toLicensingError, type ErrorCode, LicensingError } from '../../src/core/errors.ts'
 import { HOUR, SECOND } from '../../src/core/time.ts'
-import { type Answer, type RequestType, requestTypeSchema, type Sealed } from '../../src/protocol/messages.ts'
+import {
+  type Answer,
+  type RequestType,
+  requestTypeSchema,
+  type SignedMessage,
+} from '../../src/protocol/messages.ts'
 import { SYNC_PATH } from '../../src/protocol/sync.ts'
 import type { Transport } from '../../src/transports/transport.ts'
-import { type Answering, Road } from './network.ts'
-import { peek } from '../../src/pki/signed-message.ts'
+import { type RequestHandler, SimulatedLink } from './network.ts'
+import { decodePayloadUnverified } from '../../src/pki/signed-message.ts'
 import { Computer } from './computer.ts'
-import type { Dice } from './seeded-random.ts'
+import type { SeededRandom } from './seeded-random.ts'
 import { SimulatedDisk } from './disk.ts'
-import { type Invariant, Violation, whole } from './invariants.ts'
-import type { Timeline } from './timeline.ts'
+import { type Invariant, Violation, formatErrorWithStack } from './invariants.ts'
+import type { EventScheduler } from './event-scheduler.ts'
 
 /** When every history begins. */
-export const START = Date.parse('2027-01-01T00:00:00Z')
+export const START_TIME = Date.parse('2027-01-01T00:00:00Z')
 const ACCOUNT = 'example.com'
 /** Its virtual accounts, the default one first. */
-export const PLACES = ['Default', 'Branch'] as const
+export const VIRTUAL_ACCOUNTS = ['Default', 'Branch'] as const
 
 let template: Promise<SimulatedDisk> | undefined
 
@@ -26,7 +31,7 @@ let template: Promise<SimulatedDisk> | undefined
 export function authorityTemplate(): Promise<SimulatedDisk> {
   template ??= (async () => {
     const disk = new SimulatedDisk('template')
-    const computer = { wall: () => START, monotonic: () => 1, uptime: () => 1, bootId: () => 'template' }
+    const computer = { wall: () => START_TIME, monotonic: () => 1, uptime: () => 1, bootId: () => 'template' }
     await Authority.init({
       dataDir: disk.directory,
       account: ACCOUNT,
@@ -34,7 +39,7 @@ export function authorityTemplate(): Promise<SimulatedDisk> {
       clock: computer,
     })
     const authority = await Authority.open({ dataDir: disk.directory, clock: computer })
-    await authority.accounts.addVirtualAccount(PLACES[1])
+    await authority.accounts.addVirtualAccount(VIRTUAL_ACCOUNTS[1])
     await authority.reservations.enable()
     await authority.close()
     return disk
@@ -53,42 +58,42 @@ export class SimulatedAuthority {
   /** As it is called in the story. */
   readonly name: string
   /** A satellite's road to its manager; null for the manager. */
-  readonly road: Road | null
-  readonly #timeline: Timeline
+  readonly link: SimulatedLink | null
+  readonly #timeline: EventScheduler
   readonly #log: (who: string, what: string) => void
   readonly #say: (text: string) => void
   readonly #violated: (violation: Violation) => void
   /** Virtual accounts that belong to satellites. */
-  readonly #given = new Set<string>()
+  readonly #satelliteAccounts = new Set<string>()
   /** What was decided on each message. */
   readonly #decided = new Map<string, Answer['decision']>()
   #awayUntil = -Infinity
 
   constructor(parts: {
-    timeline: Timeline
-    dice: Dice
+    timeline: EventScheduler
+    random: SeededRandom
     log: (who: string, what: string) => void
     say: (text: string) => void
     violated: (violation: Violation) => void
     name: string
     /** Of a satellite: what answers it. */
-    manager?: Answering
+    manager?: RequestHandler
   }) {
     this.name = parts.name
     this.#timeline = parts.timeline
     this.#log = parts.log
     this.#say = parts.say
     this.#violated = parts.violated
-    this.computer = new Computer(parts.name.replaceAll(/\W+/g, '-'), parts.timeline, parts.dice)
-    const { manager: answering, timeline, dice } = parts
-    this.road = answering
-      ? new Road({
+    this.computer = new Computer(parts.name.replaceAll(/\W+/g, '-'), parts.timeline, parts.random)
+    const { manager: answering, timeline, random } = parts
+    this.link = answering
+      ? new SimulatedLink({
           box: this.computer,
           timeline,
-          dice,
+          random,
           answering,
           after: () => undefined,
-          told: (what) => {
+          log: (what) => {
             this.#log(this.name, what)
           },
         })
@@ -100,8 +105,8 @@ export class SimulatedAuthority {
   }
 
   async start(): Promise<void> {
-    const { road } = this
-    const { life } = this.computer
+    const { link } = this
+    const { generation } = this.computer
     const line = (message: string, fields?: object) => {
       this.#say(`${message} ${JSON.stringify(fields ?? {})}`)
     }
@@ -110,51 +115,51 @@ export class SimulatedAuthority {
         dataDir: this.computer.disk.directory,
         clock: this.computer.clock,
         logger: { info: line, error: line },
-        ...(road && { connect: () => inEnvelopes(road.transport()) }),
+        ...(link && { createTransport: () => wrapInJson(link.transport()) }),
       })
-      if (this.computer.life !== life) return
+      if (this.computer.generation !== generation) return
       this.authority = authority
-      if (road === null) this.trust = authority.trustAnchor()
-    } catch (thrown) {
-      if (this.computer.life !== life) return
-      const { code, message } = asLicensingError(thrown)
-      if (code === 'STORE_FULL') this.computer.later(HOUR, () => this.authority === null && this.start())
-      else this.#violate('state-loads', `it does not open: ${code}: ${message}`)
+      if (link === null) this.trust = authority.trustAnchor()
+    } catch (error) {
+      if (this.computer.generation !== generation) return
+      const { code, message } = toLicensingError(error)
+      if (code === 'STORE_FULL') this.computer.schedule(HOUR, () => this.authority === null && this.start())
+      else this.#violate('state-readable', `it does not open: ${code}: ${message}`)
     }
   }
 
-  /** Does the synchronisation that is due, if one is: nobody waits for it. */
-  beat(): void {
-    this.#synchronise((sync) => sync.beat())
+  /** Does the synchronization that is due, if one is: nobody waits for it. */
+  tick(): void {
+    this.#synchronize((sync) => sync.runDue())
   }
 
-  /** A person says that it should synchronise now: nobody waits for it. */
-  synchronise(): void {
-    this.#synchronise((sync) => sync.now())
+  /** A person says that it should synchronize now: nobody waits for it. */
+  synchronize(): void {
+    this.#synchronize((sync) => sync.run())
   }
 
-  #synchronise(how: (sync: Authority['sync']) => Promise<unknown>): void {
+  #synchronize(how: (sync: Authority['sync']) => Promise<unknown>): void {
     const { authority } = this
-    const { life } = this.computer
-    if (!authority || this.road === null || this.computer.power !== 'on') return
-    how(authority.sync).catch((thrown: unknown) => {
-      if (this.computer.life !== life || this.authority !== authority) return
-      this.#failed(thrown)
-      this.#log(this.name, `does not synchronise: ${asLicensingError(thrown).code}`)
+    const { generation } = this.computer
+    if (!authority || this.link === null || this.computer.power !== 'on') return
+    how(authority.sync).catch((error: unknown) => {
+      if (this.computer.generation !== generation || this.authority !== authority) return
+      this.#toErrorCode(error)
+      this.#log(this.name, `does not synchronize: ${toLicensingError(error).code}`)
     })
   }
 
   /** Whether a virtual account belongs to a satellite of this manager. */
-  isGiven(virtualAccount: string): boolean {
-    return this.#given.has(virtualAccount)
+  isSatelliteAccount(virtualAccount: string): boolean {
+    return this.#satelliteAccounts.has(virtualAccount)
   }
 
-  planCut(after: number, off: number): void {
+  schedulePowerOff(after: number, off: number): void {
     if (this.computer.power === 'off') return
-    this.computer.planCut(after, () => {
+    this.computer.schedulePowerOff(after, () => {
       this.#log(this.name, `loses power at write ${after}, for ${Math.round(off / SECOND)} s`)
       this.authority = null
-      this.computer.later(off, async () => {
+      this.computer.schedule(off, async () => {
         if (this.computer.power !== 'off') return
         this.computer.boot()
         await this.start()
@@ -163,16 +168,16 @@ export class SimulatedAuthority {
   }
 
   /** Nobody reaches it. */
-  goAway(until: number): void {
+  becomeUnreachable(until: number): void {
     this.#awayUntil = Math.max(this.#awayUntil, until)
   }
 
-  async mend(): Promise<void> {
+  async restore(): Promise<void> {
     this.#awayUntil = -Infinity
-    this.road?.mend()
-    this.computer.mend()
+    this.link?.restore()
+    this.computer.restore()
     if (this.authority === null) {
-      this.computer.life++
+      this.computer.generation++
       await this.start()
     }
   }
@@ -180,40 +185,40 @@ export class SimulatedAuthority {
   /** Answers a request, or fails as a server fails. */
   async answer(path: string, body: string): Promise<Reply | ErrorCode> {
     const { authority } = this
-    const { life } = this.computer
+    const { generation } = this.computer
     if (!authority || this.computer.power !== 'on' || this.#timeline.now() < this.#awayUntil)
       return 'CONNECTION_REFUSED'
     try {
-      const answered = await this.#while(this.#respond(authority, path, body))
+      const answered = await this.#untilPowerOff(this.#respond(authority, path, body))
       if (answered === null) return 'CONNECTION_RESET'
       return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(answered) }
-    } catch (thrown) {
-      if (this.computer.life !== life) return 'CONNECTION_RESET'
-      return this.#failed(thrown)
+    } catch (error) {
+      if (this.computer.generation !== generation) return 'CONNECTION_RESET'
+      return this.#toErrorCode(error)
     }
   }
 
   async #respond(authority: Authority, path: string, body: string): Promise<object> {
     if (path === SYNC_PATH) {
       const { request } = JSON.parse(body) as { request: string }
-      return { answer: await authority.satellites.respondByWire(request) }
+      return { answer: await authority.satellites.respondOnline(request) }
     }
     const type = requestTypeSchema.parse(path.split('/').at(-1))
     const sealed = await authority.operations.endpoint.handle(type, JSON.parse(body))
-    this.#remember(type, sealed)
+    this.#checkDecision(type, sealed)
     return sealed
   }
 
   /** What some work gives; null where the power goes meanwhile, and nobody is left to give it. */
-  async #while<T>(work: Promise<T>): Promise<T | null> {
+  async #untilPowerOff<T>(work: Promise<T>): Promise<T | null> {
     work.catch(() => undefined)
-    return Promise.race([work, this.computer.cutOff])
+    return Promise.race([work, this.computer.poweredOff])
   }
 
-  #failed(thrown: unknown): ErrorCode {
-    const { code, message } = asLicensingError(thrown)
+  #toErrorCode(error: unknown): ErrorCode {
+    const { code, message } = toLicensingError(error)
     this.#say(message)
-    if (code === 'INTERNAL') this.#violate('errors-closed', whole(thrown))
+    if (code === 'INTERNAL') this.#violate('errors-closed', formatErrorWithStack(error))
     return code === 'AUTHORITY_BUSY'
       ? 'AUTHORITY_UNAVAILABLE'
       : code.startsWith('STORE_')
@@ -222,8 +227,8 @@ export class SimulatedAuthority {
   }
 
   /** The same message is granted the same, however often it comes: a registration is told where its instance is by then. */
-  #remember(type: RequestType, sealed: Sealed): void {
-    const { messageId, decision } = peek(sealed) as Answer
+  #checkDecision(type: RequestType, sealed: SignedMessage): void {
+    const { messageId, decision } = decodePayloadUnverified(sealed) as Answer
     const before = this.#decided.get(messageId)
     if (!before) {
       this.#decided.set(messageId, decision)
@@ -241,14 +246,14 @@ export class SimulatedAuthority {
   /** Its people do something. What they may be refused is a part of life. */
   async act<T>(what: (authority: Authority) => Promise<T>): Promise<T | null> {
     const { authority } = this
-    const { life } = this.computer
+    const { generation } = this.computer
     if (!authority || this.computer.power !== 'on') return null
     try {
-      return await this.#while(what(authority))
-    } catch (thrown) {
-      if (this.computer.life !== life) return null
-      this.#failed(thrown)
-      this.#log(this.name, `says ${asLicensingError(thrown).code}`)
+      return await this.#untilPowerOff(what(authority))
+    } catch (error) {
+      if (this.computer.generation !== generation) return null
+      this.#toErrorCode(error)
+      this.#log(this.name, `says ${toLicensingError(error).code}`)
       return null
     }
   }
@@ -256,7 +261,7 @@ export class SimulatedAuthority {
   /** Adds a satellite at this manager. @returns its one-time code */
   async addSatellite(name: string): Promise<string> {
     const virtualAccount = name.toUpperCase()
-    this.#given.add(virtualAccount)
+    this.#satelliteAccounts.add(virtualAccount)
     const added = await this.act((authority) => authority.satellites.add(name, { virtualAccount }))
     if (!added) throw new Error('the satellite could not be added')
     return added.code
@@ -281,7 +286,7 @@ export class SimulatedAuthority {
     await this.start()
   }
 
-  async newToken(virtualAccount: string): Promise<void> {
+  async createToken(virtualAccount: string): Promise<void> {
     const made = await this.act((authority) => authority.tokens.create({ virtualAccount, days: 365 }))
     if (made) this.tokens.push(made)
   }
@@ -307,7 +312,7 @@ export class SimulatedAuthority {
       }
     }
     for (const { virtualAccount, tag, inUse } of seen.licenses) {
-      if (this.#given.has(virtualAccount)) continue
+      if (this.#satelliteAccounts.has(virtualAccount)) continue
       const pool = `${tag} of ${virtualAccount}`
       if (inUse !== (used.get(pool) ?? 0))
         this.#violate(
@@ -317,14 +322,14 @@ export class SimulatedAuthority {
     }
   }
 
-  async outputs(): Promise<string[]> {
+  async listOutputs(): Promise<string[]> {
     const events = await this.act((authority) => authority.operations.events.list({ limit: 10_000 }))
     return (events ?? []).map((event) => JSON.stringify(event))
   }
 
   async close(): Promise<void> {
     const { authority } = this
-    this.computer.life++
+    this.computer.generation++
     this.authority = null
     await authority?.close().catch(() => undefined)
     this.computer.remove()
@@ -334,7 +339,7 @@ export class SimulatedAuthority {
 const answerSchema = z.object({ answer: z.string() })
 
 /** The texts of a satellite within JSON: what a simulated network does to messages, it does to JSON. */
-const inEnvelopes = (transport: Transport): Transport => ({
+const wrapInJson = (transport: Transport): Transport => ({
   post: async (path, request) => {
     const answered = answerSchema.safeParse(
       JSON.parse(await transport.post(path, JSON.stringify({ request }))),

@@ -1,19 +1,19 @@
 import { DAY, HOUR } from '../../src/core/time.ts'
-import type { Answer, Sealed } from '../../src/protocol/messages.ts'
-import { peek } from '../../src/pki/signed-message.ts'
-import { stateWord } from '../../machines/index.ts'
-import { Dice } from './seeded-random.ts'
-import { type Invariant, Violation, whole } from './invariants.ts'
-import { makeStranger } from './network.ts'
-import { type BoxDeed, type Deed, type PaperDeed, type Plan, TAGS } from './plan.ts'
-import { throwIdsWith } from './seeded-ids.ts'
-import { authorityTemplate, PLACES, SimulatedAuthority, START } from './simulated-authority.ts'
-import { SimulatedBox } from './simulated-device.ts'
-import { Timeline } from './timeline.ts'
-import { authorityOf, deedInWords } from './describe-action.ts'
+import type { Answer, SignedMessage } from '../../src/protocol/messages.ts'
+import { decodePayloadUnverified } from '../../src/pki/signed-message.ts'
+import { getLicenseState } from '../../machines/index.ts'
+import { SeededRandom } from './seeded-random.ts'
+import { type Invariant, Violation, formatErrorWithStack } from './invariants.ts'
+import { createUntrustedSigner } from './network.ts'
+import { type DeviceAction, type Action, type OfflineAction, type Plan, TAGS } from './plan.ts'
+import { useSeededUuids } from './seeded-ids.ts'
+import { authorityTemplate, VIRTUAL_ACCOUNTS, SimulatedAuthority, START_TIME } from './simulated-authority.ts'
+import { SimulatedDevice } from './simulated-device.ts'
+import { EventScheduler } from './event-scheduler.ts'
+import { formatAuthority, describeAction } from './describe-action.ts'
 
 /** What came of a history. */
-export interface History {
+export interface SimulationResult {
   readonly plan: Plan
   /** Everything that happened, in words, each line with its day and who it happened to. */
   readonly lines: readonly string[]
@@ -22,27 +22,29 @@ export interface History {
 }
 
 /** Events of a history: more than the busiest has, so that one which does not come to its end is seen. */
-const MOST_LINES = 400_000
+const MAX_TRACE_LINES = 400_000
 /** After everything is mended: within this much a box that waits between attempts has made one (`retryWaits`, `Retry-After`). */
-const BOUND = DAY + 5 * HOUR
-/** How often a satellite looks whether it should synchronise. */
-const SATELLITE_BEAT = 6 * HOUR
+const RECOVERY_LIMIT_MS = DAY + 5 * HOUR
+/** How often a satellite looks whether it should synchronize. */
+const SATELLITE_TICK_INTERVAL_MS = 6 * HOUR
 
 /**
  * Lets a plan happen: real agents, a real authority, on virtual time, with a network, disks and clocks that fail as planned.
  * At its end everything is mended, and all must be well again; then every box gives back what it has. The same plan, the same
  * history.
  */
-export async function happen(plan: Plan): Promise<History> {
-  await Promise.all([makeStranger(), loadAll()])
+export async function runSimulation(plan: Plan): Promise<SimulationResult> {
+  await Promise.all([createUntrustedSigner(), preloadModules()])
   const template = await authorityTemplate()
-  const dice = new Dice(`${plan.seed} chance`)
-  throwIdsWith(new Dice(`${plan.seed} ids`))
-  const simulation = new Simulation(plan, dice)
-  const refuse = (thrown: unknown) => {
+  const random = new SeededRandom(`${plan.seed} chance`)
+  useSeededUuids(new SeededRandom(`${plan.seed} ids`))
+  const simulation = new Simulation(plan, random)
+  const refuse = (error: unknown) => {
     // A program that was cut off in the middle of something tells nobody any more.
-    if (!isOfTheDead(thrown))
-      simulation.violated(new Violation('errors-closed', `nobody caught: ${whole(thrown)}`))
+    if (!isAbandonedProcessError(error))
+      simulation.reportViolation(
+        new Violation('errors-closed', `nobody caught: ${formatErrorWithStack(error)}`),
+      )
   }
   process.on('unhandledRejection', refuse)
   try {
@@ -50,12 +52,12 @@ export async function happen(plan: Plan): Promise<History> {
   } finally {
     await simulation.close()
     process.off('unhandledRejection', refuse)
-    throwIdsWith(null)
+    useSeededUuids(null)
   }
 }
 
 /** Loads what programs load when they first need it: reading files takes time that no history has. */
-const loadAll = (): Promise<unknown> =>
+const preloadModules = (): Promise<unknown> =>
   Promise.all([
     import('../../src/agent/protocol-client.ts'),
     import('../../src/agent/request-results.ts'),
@@ -64,59 +66,59 @@ const loadAll = (): Promise<unknown> =>
     import('../../src/pki/root-rotation.ts'),
   ])
 
-const isOfTheDead = (thrown: unknown): boolean =>
-  thrown instanceof Error &&
-  (thrown.name === 'PowerCut' || thrown.message.includes('database connection is not open'))
+const isAbandonedProcessError = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.name === 'PowerLossError' || error.message.includes('database connection is not open'))
 
 class Simulation {
   readonly #plan: Plan
   /** How often boxes beat, and the books are looked at, while nothing happens. */
   readonly #beat: number
-  readonly #timeline = new Timeline(START)
+  readonly #timeline = new EventScheduler(START_TIME)
   readonly #authority: SimulatedAuthority
   readonly #satellites: SimulatedAuthority[]
-  readonly #boxes: SimulatedBox[]
+  readonly #devices: SimulatedDevice[]
   readonly #lines: string[] = []
-  readonly #said: string[] = []
+  readonly #outputs: string[] = []
   readonly #codes = new Set<string>()
-  #violation: History['violation'] = null
+  #violation: SimulationResult['violation'] = null
 
-  constructor(plan: Plan, dice: Dice) {
+  constructor(plan: Plan, random: SeededRandom) {
     this.#plan = plan
     // Where nothing goes wrong, nothing happens between what is due.
     this.#beat = plan.faults === 'none' ? 30 * DAY : DAY
     const common = {
       slowestBeat: this.#beat,
       timeline: this.#timeline,
-      dice,
+      random,
       log: (who: string, what: string) => {
         this.#log(who, what)
       },
       say: (text: string) => {
-        this.#said.push(text)
+        this.#outputs.push(text)
       },
       violated: (violation: Violation) => {
-        this.violated(violation)
+        this.reportViolation(violation)
       },
     }
-    this.#authority = new SimulatedAuthority({ ...common, name: authorityOf(0) })
+    this.#authority = new SimulatedAuthority({ ...common, name: formatAuthority(0) })
     const manager = this.#authority
     this.#satellites = Array.from(
       { length: plan.satellites ?? 0 },
       (_, number) =>
         new SimulatedAuthority({
           ...common,
-          name: authorityOf(number + 1),
+          name: formatAuthority(number + 1),
           manager: (path, body) => manager.answer(path, body),
         }),
     )
-    this.#boxes = Array.from({ length: plan.boxes }, (_, number) => {
-      const box: SimulatedBox = new SimulatedBox(number, {
+    this.#devices = Array.from({ length: plan.boxes }, (_, number) => {
+      const box: SimulatedDevice = new SimulatedDevice(number, {
         ...common,
         trust: () => this.#authority.trust,
         answering: async (path, body) => {
-          const reply = await this.#homeOf(number).answer(path, body)
-          if (typeof reply !== 'string') this.#note(box, reply.body)
+          const reply = await this.#getHome(number).answer(path, body)
+          if (typeof reply !== 'string') this.#checkAnswer(box, reply.body)
           return reply
         },
       })
@@ -129,129 +131,133 @@ class Simulation {
   }
 
   /** Where a box is licensed: boxes are divided among the manager and its satellites. */
-  #homeOf(box: number): SimulatedAuthority {
+  #getHome(box: number): SimulatedAuthority {
     return this.#authorities[box % this.#authorities.length] ?? this.#authority
   }
 
   #log(who: string, what: string): void {
-    const passed = this.#timeline.now() - START
+    const passed = this.#timeline.now() - START_TIME
     const clock = new Date(passed).toISOString().slice(11, 23)
     this.#lines.push(`day ${String(Math.floor(passed / DAY)).padStart(4)} ${clock}  ${who}: ${what}`)
-    if (this.#lines.length > MOST_LINES)
-      this.violated(new Violation('steps-end', `${MOST_LINES} things have happened`))
+    if (this.#lines.length > MAX_TRACE_LINES)
+      this.reportViolation(new Violation('terminates', `${MAX_TRACE_LINES} things have happened`))
   }
 
-  violated({ invariant, message }: Violation): void {
+  reportViolation({ invariant, message }: Violation): void {
     if (this.#violation) return
     this.#log('INVARIANT', `${invariant}: ${message}`)
-    this.#violation = { invariant, message, at: this.#timeline.now() - START }
+    this.#violation = { invariant, message, at: this.#timeline.now() - START_TIME }
   }
 
   /** What the authority said to a box. */
-  #note(box: SimulatedBox, body: string): void {
-    const { decision } = peek(JSON.parse(body) as Sealed) as Answer
+  #checkAnswer(box: SimulatedDevice, body: string): void {
+    const { decision } = decodePayloadUnverified(JSON.parse(body) as SignedMessage) as Answer
     if (decision.outcome === 'accepted') {
       if ('deadlineAt' in decision) box.deadline = Math.max(box.deadline, Date.parse(decision.deadlineAt))
     } else if (decision.code === 'INSTANCE_DIVERGED' && !box.copied)
-      this.violated(new Violation('not-diverged', `${box.name} was never copied, and is told that it was`))
+      this.reportViolation(
+        new Violation('no-false-clone', `${box.name} was never copied, and is told that it was`),
+      )
   }
 
-  readonly #over = () => this.#violation !== null
+  readonly #isOver = () => this.#violation !== null
 
-  async run(template: string): Promise<History> {
+  async run(template: string): Promise<SimulationResult> {
     this.#authority.computer.disk.copyFrom(template)
     await this.#authority.start()
     // Enough for most of what boxes use, and not always for all of it.
     await this.#authority.act(async (authority) => {
-      for (const virtualAccount of PLACES)
+      for (const virtualAccount of VIRTUAL_ACCOUNTS)
         for (const tag of TAGS)
           await authority.orders.create({ tag, quantity: 4 * this.#plan.boxes, virtualAccount })
     })
-    for (const place of [PLACES[0], PLACES[0], PLACES[1]]) await this.#authority.newToken(place)
+    for (const place of [VIRTUAL_ACCOUNTS[0], VIRTUAL_ACCOUNTS[0], VIRTUAL_ACCOUNTS[1]])
+      await this.#authority.createToken(place)
     for (const [number, satellite] of this.#satellites.entries())
-      await this.#begin(satellite, `SAT-${number + 1}`)
-    for (const box of this.#boxes) {
+      await this.#startSatellite(satellite, `SAT-${number + 1}`)
+    for (const box of this.#devices) {
       await box.start()
-      box.kick()
+      box.tick()
     }
-    for (const { at, deed } of this.#plan.steps)
-      this.#timeline.at(START + at, async () => {
-        this.#log('—', deedInWords(deed))
-        await this.#do(deed)
+    for (const { at, action } of this.#plan.steps)
+      this.#timeline.scheduleAt(START_TIME + at, async () => {
+        this.#log('—', describeAction(action))
+        await this.#perform(action)
       })
     const look = async () => {
       for (const one of this.#authorities) await one.check()
-      this.#timeline.after(this.#beat, look)
+      this.#timeline.scheduleAfter(this.#beat, look)
     }
-    this.#timeline.after(this.#beat, look)
-    await this.#timeline.passUntil(START + this.#plan.days * DAY, this.#over)
-    await this.#mendAll()
+    this.#timeline.scheduleAfter(this.#beat, look)
+    await this.#timeline.runUntil(START_TIME + this.#plan.days * DAY, this.#isOver)
+    await this.#restoreAll()
     return { plan: this.#plan, lines: this.#lines, violation: this.#violation }
   }
 
-  /** A satellite is added, has licences, synchronises for the first time, and makes a token of its own. */
-  async #begin(satellite: SimulatedAuthority, name: string): Promise<void> {
+  /** A satellite is added, has licenses, synchronizes for the first time, and makes a token of its own. */
+  async #startSatellite(satellite: SimulatedAuthority, name: string): Promise<void> {
     await satellite.becomeSatellite(name, this.#authority)
     await this.#authority.act(async (manager) => {
       for (const tag of TAGS)
         await manager.orders.create({ tag, quantity: 4 * this.#plan.boxes, virtualAccount: name })
     })
     const beat = () => {
-      satellite.beat()
-      this.#timeline.after(SATELLITE_BEAT, beat)
+      satellite.tick()
+      this.#timeline.scheduleAfter(SATELLITE_TICK_INTERVAL_MS, beat)
     }
-    satellite.synchronise()
-    this.#timeline.after(SATELLITE_BEAT, beat)
-    await this.#timeline.passUntil(this.#timeline.now() + HOUR, this.#over)
-    await satellite.newToken(PLACES[0])
+    satellite.synchronize()
+    this.#timeline.scheduleAfter(SATELLITE_TICK_INTERVAL_MS, beat)
+    await this.#timeline.runUntil(this.#timeline.now() + HOUR, this.#isOver)
+    await satellite.createToken(VIRTUAL_ACCOUNTS[0])
   }
 
   /** Nothing stands in anybody's way any more: all must be well again within its bound, and nothing may be lost. */
-  async #mendAll(): Promise<void> {
-    if (this.#over()) return
+  async #restoreAll(): Promise<void> {
+    if (this.#isOver()) return
     this.#log('—', 'everything is mended')
-    for (const one of this.#authorities) await one.mend()
-    for (const box of this.#boxes) {
-      await box.mend()
-      box.kick()
+    for (const one of this.#authorities) await one.restore()
+    for (const box of this.#devices) {
+      await box.restore()
+      box.tick()
     }
-    const bound = this.#satellites.length > 0 ? 2 * BOUND : BOUND
-    await this.#timeline.passUntil(this.#timeline.now() + bound, this.#over)
-    if (this.#over()) return
-    for (const box of this.#boxes) this.#requireRight(box)
+    const bound = this.#satellites.length > 0 ? 2 * RECOVERY_LIMIT_MS : RECOVERY_LIMIT_MS
+    await this.#timeline.runUntil(this.#timeline.now() + bound, this.#isOver)
+    if (this.#isOver()) return
+    for (const box of this.#devices) this.#assertRecovered(box)
     for (const one of this.#authorities) await one.check()
-    await this.#lookForSecrets()
-    if (!this.#over()) await this.#giveAllBack()
+    await this.#searchSecrets()
+    if (!this.#isOver()) await this.#returnAll()
   }
 
-  #requireRight(box: SimulatedBox): void {
-    const position = box.agent?.position
+  #assertRecovered(box: SimulatedDevice): void {
+    const position = box.agent?.snapshot
     if (!position) {
-      this.violated(new Violation('right-again', `${box.name} does not run`))
+      this.reportViolation(new Violation('recovers-within-bound', `${box.name} does not run`))
       return
     }
     const { registering, registration } = position.context
-    const word = stateWord(position.value)
-    if (registering !== null) this.violated(new Violation('right-again', `${box.name} is still registering`))
+    const word = getLicenseState(position.value)
+    if (registering !== null)
+      this.reportViolation(new Violation('recovers-within-bound', `${box.name} is still registering`))
     // A copy is told that it is one, and waits for a person to register it anew.
     else if (registration !== null && !box.copied && word !== 'authorized' && word !== 'out-of-compliance')
-      this.violated(new Violation('right-again', `${box.name} is registered, and ${word}`))
+      this.reportViolation(new Violation('recovers-within-bound', `${box.name} is registered, and ${word}`))
   }
 
-  async #lookForSecrets(): Promise<void> {
+  async #searchSecrets(): Promise<void> {
     const tokens = this.#authorities.flatMap((one) => one.tokens)
     const secrets = ['PRIVATE KEY', ...tokens.map(({ token }) => token.slice(-43))]
     const records = [
-      ...this.#said,
+      ...this.#outputs,
       ...this.#lines,
-      ...this.#boxes.flatMap((box) => box.records()),
-      ...(await Promise.all(this.#authorities.map((one) => one.outputs()))).flat(),
+      ...this.#devices.flatMap((box) => box.listRecords()),
+      ...(await Promise.all(this.#authorities.map((one) => one.listOutputs()))).flat(),
     ].join('\n')
-    const documents = this.#boxes.flatMap((box) => box.documents()).join('\n')
+    const documents = this.#devices.flatMap((box) => box.listDocuments()).join('\n')
     const isSaid = (what: string, secret: string, where: string) => {
       if (!where.includes(secret)) return
       const around = where.slice(Math.max(0, where.indexOf(secret) - 80), where.indexOf(secret))
-      this.violated(new Violation('secrets-kept', `${what} stands after ${JSON.stringify(around)}`))
+      this.reportViolation(new Violation('secrets-kept', `${what} stands after ${JSON.stringify(around)}`))
     }
     for (const secret of secrets) isSaid('a token or key', secret, `${records}\n${documents}`)
     // The status of a box has the codes that people carry: nothing else has.
@@ -259,37 +265,39 @@ class Simulation {
   }
 
   /** Every box gives back what it has; what belongs to nobody any more is removed by people. */
-  async #giveAllBack(): Promise<void> {
+  async #returnAll(): Promise<void> {
     this.#log('—', 'everything is given back')
-    for (const box of this.#boxes) {
+    for (const box of this.#devices) {
       await box.act((agent) => agent.deregister({ wait: false }))
-      box.kick()
+      box.tick()
     }
-    await this.#timeline.passUntil(this.#timeline.now() + HOUR, this.#over)
-    if (this.#over()) return
-    for (const box of this.#boxes) {
-      const position = box.agent?.position
+    await this.#timeline.runUntil(this.#timeline.now() + HOUR, this.#isOver)
+    if (this.#isOver()) return
+    for (const box of this.#devices) {
+      const position = box.agent?.snapshot
       const { registration = null, registering = null } = position?.context ?? {}
       if (registration !== null || registering !== null)
-        this.violated(new Violation('right-again', `${box.name} has not let go of its registration`))
+        this.reportViolation(
+          new Violation('recovers-within-bound', `${box.name} has not let go of its registration`),
+        )
     }
-    for (const one of this.#authorities) await this.#requireNothingLeft(one)
+    for (const one of this.#authorities) await this.#assertNothingLeft(one)
   }
 
-  async #requireNothingLeft(one: SimulatedAuthority): Promise<void> {
+  async #assertNothingLeft(one: SimulatedAuthority): Promise<void> {
     await one.act(async (authority) => {
       for (const instance of await authority.instances.list()) {
         if (instance.satellite !== null) continue
         if (instance.reservation !== null)
           await authority.reservations.writeOff(instance.id, { reason: 'the end', by: 'somebody' })
         else if (
-          this.#boxes.some(
+          this.#devices.some(
             ({ serial, copied, abandoned }) => serial === instance.udi.serial && (copied || abandoned),
           )
         )
           await authority.instances.remove(instance.id)
         else
-          this.violated(
+          this.reportViolation(
             new Violation(
               'nothing-lost',
               `${instance.udi.serial} has given everything back, and is an instance still`,
@@ -297,8 +305,8 @@ class Simulation {
           )
       }
       for (const { tag, inUse, reserved, virtualAccount } of await authority.licenses.list())
-        if (!one.isGiven(virtualAccount) && inUse + reserved !== 0)
-          this.violated(
+        if (!one.isSatelliteAccount(virtualAccount) && inUse + reserved !== 0)
+          this.reportViolation(
             new Violation(
               'nothing-lost',
               `${inUse + reserved} of ${tag} of ${virtualAccount} are nobody's, and not free`,
@@ -308,22 +316,26 @@ class Simulation {
     await one.check()
   }
 
-  async #do(deed: Deed): Promise<void> {
-    if (!('box' in deed)) {
-      await this.#doElsewhere(deed)
+  async #perform(action: Action): Promise<void> {
+    if (!('box' in action)) {
+      await this.#performElsewhere(action)
       return
     }
-    const box = this.#boxes[deed.box]
-    if (box) await this.#doAt(box, this.#homeOf(deed.box), deed)
+    const box = this.#devices[action.box]
+    if (box) await this.#performOnDevice(box, this.#getHome(action.box), action)
   }
 
-  async #doAt(box: SimulatedBox, home: SimulatedAuthority, deed: BoxDeed): Promise<void> {
+  async #performOnDevice(
+    box: SimulatedDevice,
+    home: SimulatedAuthority,
+    action: DeviceAction,
+  ): Promise<void> {
     const now = this.#timeline.now()
-    switch (deed.kind) {
+    switch (action.kind) {
       case 'register': {
         const { tokens } = home
-        const token = tokens[deed.token % Math.max(1, tokens.length)]
-        if (token) await box.act((agent) => agent.register(token.token, { force: deed.force, wait: false }))
+        const token = tokens[action.token % Math.max(1, tokens.length)]
+        if (token) await box.act((agent) => agent.register(token.token, { force: action.force, wait: false }))
         break
       }
       case 'deregister':
@@ -336,15 +348,15 @@ class Simulation {
         await box.act((agent) => agent.renewAuthorization({ wait: false }))
         break
       case 'use':
-        box.use(deed.tag, deed.count)
+        box.use(action.tag, action.count)
         break
-      case 'change-road':
+      case 'change-transport':
         await box.act((agent) => {
           const url = 'https://authority.test'
           agent.transport.set(
-            deed.road === 'proxy'
+            action.transport === 'proxy'
               ? { kind: 'proxy', url, via: 'http://proxy.test:3128' }
-              : { kind: deed.road, url },
+              : { kind: action.transport, url },
           )
         })
         break
@@ -353,31 +365,31 @@ class Simulation {
         await home.act(async (authority) => {
           const found = (await authority.instances.list()).find(({ udi }) => udi.serial === box.serial)
           if (!found) return
-          if (deed.kind === 'remove-instance') await authority.instances.remove(found.id)
+          if (action.kind === 'remove-instance') await authority.instances.remove(found.id)
           else
             await authority.instances.transfer(found.id, {
-              to: found.virtualAccount === PLACES[0] ? PLACES[1] : PLACES[0],
+              to: found.virtualAccount === VIRTUAL_ACCOUNTS[0] ? VIRTUAL_ACCOUNTS[1] : VIRTUAL_ACCOUNTS[0],
               confirmed: true,
             })
         })
         break
       case 'power-cut':
-        box.planCut(deed.after, deed.off)
+        box.schedulePowerOff(action.after, action.off)
         break
       case 'restart':
-        await box.restart(deed.off, deed.reboot)
+        await box.restart(action.off, action.reboot)
         break
       case 'suspend':
-        box.sleep(deed.for)
+        box.sleep(action.for)
         break
       case 'set-clock':
-        box.computer.clock.shift(deed.by)
+        box.computer.clock.shift(action.by)
         break
       case 'drift':
-        box.computer.clock.rate = deed.rate
+        box.computer.clock.rate = action.rate
         break
       case 'full-disk':
-        box.computer.fillDisk(deed.for)
+        box.computer.fillDisk(action.for)
         break
       case 'keep-copy':
         box.keepCopy()
@@ -386,26 +398,30 @@ class Simulation {
         await box.restoreCopy()
         break
       case 'cut-off':
-        box.road.cut(now + deed.for)
+        box.link.disconnect(now + action.for)
         break
-      case 'weather':
-        box.road.storm(deed, now + deed.for)
+      case 'degrade-network':
+        box.link.degrade(action, now + action.for)
         break
       case 'fault':
-        box.road.plan(deed.fault, deed.times)
+        box.link.scheduleFault(action.fault, action.times)
         break
       default:
-        await this.#doOnPaper(box, home, deed)
+        await this.#performOffline(box, home, action)
     }
-    box.kick()
+    box.tick()
   }
 
   /** What people carry between a box and its authority. */
-  async #doOnPaper(box: SimulatedBox, home: SimulatedAuthority, deed: PaperDeed): Promise<void> {
+  async #performOffline(
+    box: SimulatedDevice,
+    home: SimulatedAuthority,
+    action: OfflineAction,
+  ): Promise<void> {
     const { papers } = box
-    switch (deed.kind) {
+    switch (action.kind) {
       case 'upgrade':
-        await box.upgrade(deed.version)
+        await box.upgrade(action.version)
         return
       case 'reservation-request':
         await box.act(async (agent) => {
@@ -418,18 +434,21 @@ class Simulation {
       case 'reserve': {
         const { request } = papers
         if (request === null) return
-        const free = await this.#free(home)
+        const free = await this.#countFree(home)
         const issued = await home.act((authority) =>
           authority.reservations.reserve({
             request,
-            licenses: { HOST: deed.count },
-            virtualAccount: PLACES[0],
+            licenses: { HOST: action.count },
+            virtualAccount: VIRTUAL_ACCOUNTS[0],
           }),
         )
         if (!issued) return
-        if (free !== null && deed.count > free)
-          this.violated(
-            new Violation('reserved-is-owned', `${deed.count} of HOST were reserved, and ${free} were free`),
+        if (free !== null && action.count > free)
+          this.reportViolation(
+            new Violation(
+              'reserved-is-owned',
+              `${action.count} of HOST were reserved, and ${free} were free`,
+            ),
           )
         papers.instanceId = issued.instanceId
         papers.files.push(issued.file)
@@ -439,7 +458,7 @@ class Simulation {
         const { instanceId } = papers
         if (instanceId === null) return
         const issued = await home.act((authority) =>
-          authority.reservations.update(instanceId, { HOST: deed.count }),
+          authority.reservations.update(instanceId, { HOST: action.count }),
         )
         if (issued) papers.files.push(issued.file)
         return
@@ -449,12 +468,12 @@ class Simulation {
         const file = papers.files.at(-1)
         if (file === undefined) return
         await box.act(async (agent) => {
-          if (deed.kind === 'reservation-discard')
+          if (action.kind === 'reservation-discard')
             papers.returnCode = (await agent.reservation.discard(file)).returnCode
           else if (agent.status().reservation.status === 'installed') await agent.reservation.update(file)
           else await agent.reservation.install(file)
         })
-        await this.#confirm(box, home)
+        await this.#confirmUpdate(box, home)
         return
       }
       case 'reservation-return':
@@ -474,7 +493,7 @@ class Simulation {
   }
 
   /** Carries the confirmation code of an update back to the authority. */
-  async #confirm(box: SimulatedBox, home: SimulatedAuthority): Promise<void> {
+  async #confirmUpdate(box: SimulatedDevice, home: SimulatedAuthority): Promise<void> {
     const { instanceId } = box.papers
     const code = box.agent?.status().reservation.confirmationCode ?? null
     if (instanceId === null || code === null) return
@@ -482,54 +501,54 @@ class Simulation {
     await home.act((authority) => authority.reservations.confirm(instanceId, code))
   }
 
-  /** Licences of the default virtual account that may be reserved; null while nobody can say. */
-  async #free(home: SimulatedAuthority): Promise<number | null> {
+  /** Licenses of the default virtual account that may be reserved; null while nobody can say. */
+  async #countFree(home: SimulatedAuthority): Promise<number | null> {
     const licenses = await home.act((authority) => authority.licenses.list())
     return (
-      licenses?.find(({ tag, virtualAccount }) => tag === 'HOST' && virtualAccount === PLACES[0])
+      licenses?.find(({ tag, virtualAccount }) => tag === 'HOST' && virtualAccount === VIRTUAL_ACCOUNTS[0])
         ?.available ?? null
     )
   }
 
-  async #doElsewhere(deed: Exclude<Deed, BoxDeed>): Promise<void> {
+  async #performElsewhere(action: Exclude<Action, DeviceAction>): Promise<void> {
     const authority = this.#authority
-    switch (deed.kind) {
+    switch (action.kind) {
       case 'authority-power-cut':
-        this.#authorityOf(deed.authority).planCut(deed.after, deed.off)
+        this.#getAuthority(action.authority).schedulePowerOff(action.after, action.off)
         return
       case 'authority-away':
-        this.#authorityOf(deed.authority).goAway(this.#timeline.now() + deed.for)
+        this.#getAuthority(action.authority).becomeUnreachable(this.#timeline.now() + action.for)
         return
       case 'authority-full-disk':
-        this.#authorityOf(deed.authority).computer.fillDisk(deed.for)
+        this.#getAuthority(action.authority).computer.fillDisk(action.for)
         return
       case 'authority-set-clock':
-        this.#authorityOf(deed.authority).computer.clock.shift(deed.by)
+        this.#getAuthority(action.authority).computer.clock.shift(action.by)
         return
       case 'satellite-cut-off':
-        this.#authorityOf(deed.satellite).road?.cut(this.#timeline.now() + deed.for)
+        this.#getAuthority(action.satellite).link?.disconnect(this.#timeline.now() + action.for)
         return
-      case 'satellite-weather':
-        this.#authorityOf(deed.satellite).road?.storm(deed, this.#timeline.now() + deed.for)
+      case 'degrade-satellite-network':
+        this.#getAuthority(action.satellite).link?.degrade(action, this.#timeline.now() + action.for)
         return
-      case 'synchronise':
-        this.#authorityOf(deed.satellite).synchronise()
+      case 'synchronize':
+        this.#getAuthority(action.satellite).synchronize()
         return
       case 'give-licenses':
-        await this.#move(deed, `SAT-${deed.satellite}`)
+        await this.#transferLicenses(action, `SAT-${action.satellite}`)
         return
       case 'order':
         await authority.act((open) =>
           open.orders.create({
-            tag: deed.tag,
-            quantity: deed.quantity,
-            virtualAccount: PLACES[0],
-            ...(deed.days !== null && { days: deed.days }),
+            tag: action.tag,
+            quantity: action.quantity,
+            virtualAccount: VIRTUAL_ACCOUNTS[0],
+            ...(action.days !== null && { days: action.days }),
           }),
         )
         return
       case 'new-token':
-        for (const one of this.#authorities) await one.newToken(PLACES[0])
+        for (const one of this.#authorities) await one.createToken(VIRTUAL_ACCOUNTS[0])
         return
       case 'revoke-token': {
         const token = authority.tokens[0]
@@ -539,30 +558,30 @@ class Simulation {
         return
       }
       case 'transfer-licenses':
-        await this.#move(deed, PLACES[1])
+        await this.#transferLicenses(action, VIRTUAL_ACCOUNTS[1])
         return
       case 'rotate':
         await authority.act(async (open) => {
-          if (deed.what === 'signer') await open.security.trust.rotate(['answer-signer'])
+          if (action.what === 'signer') await open.security.trust.rotate(['answer-signer'])
           else await open.security.trust.rotateIssuingCa()
         })
         return
     }
   }
 
-  /** Licences of the default virtual account are moved to another. */
-  async #move({ tag, quantity }: { tag: string; quantity: number }, to: string): Promise<void> {
+  /** Licenses of the default virtual account are moved to another. */
+  async #transferLicenses({ tag, quantity }: { tag: string; quantity: number }, to: string): Promise<void> {
     await this.#authority.act((open) =>
-      open.licenses.transfer({ tag, quantity, from: PLACES[0], to, confirmed: true }),
+      open.licenses.transfer({ tag, quantity, from: VIRTUAL_ACCOUNTS[0], to, confirmed: true }),
     )
   }
 
-  #authorityOf(number: number): SimulatedAuthority {
+  #getAuthority(number: number): SimulatedAuthority {
     return this.#authorities[number] ?? this.#authority
   }
 
   async close(): Promise<void> {
-    for (const box of this.#boxes) await box.close()
+    for (const box of this.#devices) await box.close()
     for (const one of this.#authorities) await one.close()
   }
 }

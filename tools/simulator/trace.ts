@@ -1,14 +1,14 @@
 import { DAY } from '../../src/core/time.ts'
 import { invariants } from './invariants.ts'
-import type { History } from './simulation.ts'
+import type { SimulationResult } from './simulation.ts'
 
 /** Lines that are told of what happened before something was not as it must be. */
-const MOST_LINES = 60
+const MAX_LINES = 60
 
 /** A history as it is told: what was to happen, what came of it for those it is about, and what was not so. */
-export function tellStory({ plan, lines, violation }: History): string {
+export function formatTrace({ plan, lines, violation }: SimulationResult): string {
   const { seed, boxes, days, faults } = plan
-  const head = `seed ${seed}: ${count(boxes, 'box', 'boxes')}, ${count(days, 'day', 'days')}, faults ${faults}, ${count(plan.steps.length, 'step', 'steps')}`
+  const head = `seed ${seed}: ${pluralize(boxes, 'box', 'boxes')}, ${pluralize(days, 'day', 'days')}, faults ${faults}, ${pluralize(plan.steps.length, 'step', 'steps')}`
   if (!violation) return `${head}: every invariant held, through ${lines.length} happenings.`
   const whom = /^(box \d+|satellite \d+|the authority)/.exec(violation.message)?.[0]
   const about = lines.filter(
@@ -20,13 +20,13 @@ export function tellStory({ plan, lines, violation }: History): string {
       line.includes('satellite') ||
       line.includes('INVARIANT'),
   )
-  const told = withoutRepetition(about)
-  const path = pathOf(lines, whom)
+  const shown = dropRepetitions(about)
+  const path = extractPath(lines, whom)
   return [
     head,
     '',
-    ...(told.length > MOST_LINES ? ['…'] : []),
-    ...told.slice(-MOST_LINES),
+    ...(shown.length > MAX_LINES ? ['…'] : []),
+    ...shown.slice(-MAX_LINES),
     '',
     ...(path.length > 0 ? [`The chart of ${whom ?? 'the box'}: ${path.join(' → ')}`, ''] : []),
     `On day ${Math.floor(violation.at / DAY)} this was not so: ${invariants[violation.invariant]} (${violation.invariant})`,
@@ -35,28 +35,29 @@ export function tellStory({ plan, lines, violation }: History): string {
 }
 
 /** How often the same may happen to the same until it is not told any more, and after how many other lines it is news again. */
-const OFTEN = 2
-const NEWS = 12
+const MAX_REPEATS = 2
+const REPEAT_WINDOW_LINES = 12
 
 /** Attempts that fail one after the other are told of twice: what follows is the same but for its time. */
-function withoutRepetition(lines: readonly string[]): string[] {
+function dropRepetitions(lines: readonly string[]): string[] {
   const seen = new Map<string, { times: number; at: number }>()
-  const told: string[] = []
+  const kept: string[] = []
   for (const [at, line] of lines.entries()) {
     const what = line.replace(/^day +\d+ \S+ +/, '')
     const before = seen.get(what)
-    const times = before && at - before.at <= NEWS ? before.times + 1 : 1
+    const times = before && at - before.at <= REPEAT_WINDOW_LINES ? before.times + 1 : 1
     seen.set(what, { times, at })
-    if (times <= OFTEN) told.push(line)
-    else if (told.at(-1) !== '          …') told.push('          …')
+    if (times <= MAX_REPEATS) kept.push(line)
+    else if (kept.at(-1) !== '          …') kept.push('          …')
   }
-  return told
+  return kept
 }
 
-const count = (number: number, one: string, many: string): string => `${number} ${number === 1 ? one : many}`
+const pluralize = (number: number, one: string, many: string): string =>
+  `${number} ${number === 1 ? one : many}`
 
 /** The states of one box, in their order. */
-function pathOf(lines: readonly string[], whom: string | undefined): string[] {
+function extractPath(lines: readonly string[], whom: string | undefined): string[] {
   const path: string[] = []
   for (const line of lines) {
     const [, who, from, to] = /  (box \d+): \S+: (\S+) \(.*\) → (\S+) \(/.exec(line) ?? []

@@ -1,36 +1,36 @@
 import { sql } from 'kysely'
 import { defaultPeriods } from '../../../machines/index.ts'
 import type { Instant } from '../../core/time.ts'
-import { udiDigest } from '../../protocol/digest.ts'
+import { hashUdi } from '../../protocol/digest.ts'
 import { listLicenses, listVirtualAccounts } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import {
-  agreementAlerts,
+  computeAgreementAlerts,
   type AlertDocument,
-  bySeverity,
-  mailAlerts,
-  offlineAlerts,
-  orderAlert,
-  scheduleAlert,
-  webhookAlert,
+  sortBySeverity,
+  computeMailAlerts,
+  computeOfflineAlerts,
+  computeOrderAlert,
+  computeScheduleAlert,
+  computeWebhookAlert,
 } from './alerts.ts'
 import {
-  divergedAlert,
-  duplicateAlert,
-  RENEWAL_LATE,
-  renewalAlerts,
-  reservedTermAlert,
-  RETURNED_WINDOW,
-  returnedAlert,
-  silenceAlerts,
-  updateAlert,
+  computeClonedInstanceAlert,
+  computeDuplicateAlert,
+  RENEWAL_OVERDUE_WINDOW_MS,
+  computeRenewalAlerts,
+  computeReservedTermAlert,
+  RETURN_ALERT_WINDOW_MS,
+  computeReturnAlert,
+  computeMissedContactAlerts,
+  computePendingUpdateAlert,
 } from './instance-alerts.ts'
-import { poolAlerts, TERM_WINDOW, termAlerts } from './pool-alerts.ts'
-import { satelliteAlerts, type SatelliteFacts } from './satellite-alerts.ts'
-import { outbox, readMailSettings } from '../outbox/mail.ts'
+import { computePoolAlerts, TERM_ALERT_WINDOW_MS, computeTermAlerts } from './pool-alerts.ts'
+import { computeSatelliteAlerts, type SatelliteFacts } from './satellite-alerts.ts'
+import { readOutboxStatus, readMailSettings } from '../outbox/mail.ts'
 import { describeOrder } from '../inventory/orders.ts'
-import { lotsOf } from '../inventory/pools.ts'
-import { reviewAlerts } from './review-alerts.ts'
+import { listLots } from '../inventory/pools.ts'
+import { readReviewAlerts } from './review-alerts.ts'
 import { countActiveReservations } from '../inventory/reservation-ledger.ts'
 import { openSync } from '../satellite-sync/sync-repository.ts'
 import { type SyncStatus, toSyncStatus } from '../satellite-sync/sync-status.ts'
@@ -40,11 +40,11 @@ import type { AccountContext } from '../context/account-context.ts'
 interface AlertContext extends AccountContext {
   /** The one virtual account that is asked for; null for all, and what is of no virtual account. */
   readonly only: VirtualAccount | null
-  readonly places: ReadonlyMap<string, { virtualAccount: string; satellite: string | null }>
+  readonly locations: ReadonlyMap<string, { virtualAccount: string; satellite: string | null }>
 }
 
 /** Ids that one query names at most. */
-const BATCH = 500
+const BATCH_SIZE = 500
 
 /** Returns the alerts of a smart account, or of one virtual account of it: the most urgent first. */
 export async function readAlerts(
@@ -53,17 +53,17 @@ export async function readAlerts(
 ): Promise<AlertDocument[]> {
   const { tx, credentials, account } = accountContext
   const virtualAccounts = await listVirtualAccounts(tx, account.id)
-  const places = new Map(
+  const locations = new Map(
     virtualAccounts.map(({ id, name, satellite }) => [
       id,
       { virtualAccount: name, satellite: satellite?.name ?? null },
     ]),
   )
-  const context: AlertContext = { ...accountContext, only, places }
+  const context: AlertContext = { ...accountContext, only, locations }
   const sync =
     credentials.keyRing.identity.role === 'satellite' ? toSyncStatus(await openSync(accountContext)) : null
-  const own = sync === null ? await readSatelliteFacts(context) : [standingOf(sync)]
-  return bySeverity([
+  const own = sync === null ? await readSatelliteFacts(context) : [toSatelliteFacts(sync)]
+  return sortBySeverity([
     ...(context.only ? [] : await readAccountAlerts(context, sync === null)),
     ...(await readPoolAlerts(context)),
     ...(await readTermAlerts(context)),
@@ -73,12 +73,12 @@ export async function readAlerts(
     ...(await readPendingUpdateAlerts(context)),
     ...(await readReservedTermAlerts(context)),
     ...(await readReportedTermAlerts(context)),
-    ...(await reviewAlerts(context.tx, context.account, (id) => findPlace(context, id))),
+    ...(await readReviewAlerts(context.tx, context.account, (id) => findLocation(context, id))),
     ...(await readReturnAlerts(context)),
     ...(sync === null ? await readDuplicateAlerts(context) : []),
     ...own
       .filter(({ virtualAccount }) => !context.only || virtualAccount === context.only.name)
-      .flatMap((facts) => satelliteAlerts(facts, context.at)),
+      .flatMap((facts) => computeSatelliteAlerts(facts, context.at)),
   ])
 }
 
@@ -92,19 +92,19 @@ async function readAccountAlerts(context: AlertContext, manager: boolean): Promi
     .execute()
   const configured = (await readMailSettings(context.tx)) !== null
   return [
-    ...agreementAlerts(context.account),
+    ...computeAgreementAlerts(context.account),
     // A satellite is what is recommended.
-    ...(manager ? offlineAlerts(context.account, await countActiveReservations(context)) : []),
+    ...(manager ? computeOfflineAlerts(context.account, await countActiveReservations(context)) : []),
     ...orders.map((row) =>
-      orderAlert({
+      computeOrderAlert({
         id: row.id,
         what: describeOrder(row),
-        status: row.status === 'handed-over' ? 'handed-over' : 'waiting',
+        status: row.status === 'escalated' ? 'escalated' : 'waiting',
         reminders: row.reminders,
         nextAt: row.next_at,
       }),
     ),
-    ...mailAlerts({ ...(await outbox(context.tx)), configured }),
+    ...computeMailAlerts({ ...(await readOutboxStatus(context.tx)), configured }),
     ...(await readWebhookAlerts(context)),
     ...(await readScheduleAlerts(context)),
   ]
@@ -119,7 +119,9 @@ async function readWebhookAlerts(context: AlertContext): Promise<AlertDocument[]
     .where('one.dead', '=', sql.lit(1))
     .groupBy(['webhooks.id', 'webhooks.url'])
     .execute()
-  return rows.map(({ id, url, dead }) => webhookAlert({ id, host: new URL(url).host, dead: Number(dead) }))
+  return rows.map(({ id, url, dead }) =>
+    computeWebhookAlert({ id, host: new URL(url).host, dead: Number(dead) }),
+  )
 }
 
 async function readScheduleAlerts(context: AlertContext): Promise<AlertDocument[]> {
@@ -129,17 +131,17 @@ async function readScheduleAlerts(context: AlertContext): Promise<AlertDocument[
     .where('account_id', '=', context.account.id)
     .where('failure', 'is not', null)
     .execute()
-  return rows.map(({ id, kind, failure }) => scheduleAlert({ id, kind, failure: failure ?? '' }))
+  return rows.map(({ id, kind, failure }) => computeScheduleAlert({ id, kind, failure: failure ?? '' }))
 }
 
 async function readPoolAlerts(context: AlertContext): Promise<AlertDocument[]> {
   const licenses = await listLicenses(context.tx, context.account, context.profile, context.at)
   const satellites = new Map(
-    [...context.places.values()].map(({ virtualAccount, satellite }) => [virtualAccount, satellite]),
+    [...context.locations.values()].map(({ virtualAccount, satellite }) => [virtualAccount, satellite]),
   )
   return licenses
     .filter(({ virtualAccount }) => !context.only || virtualAccount === context.only.name)
-    .flatMap((license) => poolAlerts(license, satellites.get(license.virtualAccount) ?? null))
+    .flatMap((license) => computePoolAlerts(license, satellites.get(license.virtualAccount) ?? null))
 }
 
 async function readTermAlerts(context: AlertContext): Promise<AlertDocument[]> {
@@ -147,15 +149,15 @@ async function readTermAlerts(context: AlertContext): Promise<AlertDocument[]> {
     .selectFrom('licenses')
     .select(['virtual_account_id as id', 'tag'])
     .distinct()
-    .where('ends_at', '>=', context.at - TERM_WINDOW)
-    .where('ends_at', '<=', context.at + TERM_WINDOW)
+    .where('ends_at', '>=', context.at - TERM_ALERT_WINDOW_MS)
+    .where('ends_at', '<=', context.at + TERM_ALERT_WINDOW_MS)
     .execute()
   const alerts: AlertDocument[] = []
   for (const { id, tag } of pools) {
-    const place = findPlace(context, id)
-    if (!place) continue
-    const lots = await lotsOf(context.tx, id, tag)
-    alerts.push(...termAlerts({ ...place, tag, lots }, context.at))
+    const location = findLocation(context, id)
+    if (!location) continue
+    const lots = await listLots(context.tx, id, tag)
+    alerts.push(...computeTermAlerts({ ...location, tag, lots }, context.at))
   }
   return alerts
 }
@@ -168,15 +170,15 @@ async function readMissedContactAlerts(context: AlertContext): Promise<AlertDocu
     // Of one that was taken back after a restore nobody knows when it was in contact.
     .where('in_review', '=', 0)
     .execute()
-  return withPlace(context, rows).flatMap((row) => silenceAlerts(row, renewal, context.at))
+  return addLocations(context, rows).flatMap((row) => computeMissedContactAlerts(row, renewal, context.at))
 }
 
 async function readRenewalAlerts(context: AlertContext): Promise<AlertDocument[]> {
   const rows = await selectActiveInstances(context)
     .select('expires_at as expiresAt')
-    .where('expires_at', '<=', context.at + RENEWAL_LATE)
+    .where('expires_at', '<=', context.at + RENEWAL_OVERDUE_WINDOW_MS)
     .execute()
-  return withPlace(context, rows).flatMap((row) => renewalAlerts(row, context.at))
+  return addLocations(context, rows).flatMap((row) => computeRenewalAlerts(row, context.at))
 }
 
 /** The active instances of whose two histories the event log tells, and not of a registration since. */
@@ -190,8 +192,8 @@ async function readClonedInstanceAlerts(context: AlertContext): Promise<AlertDoc
     .groupBy('instance_id')
     .execute()
   const alerts: AlertDocument[] = []
-  for (let from = 0; from < found.length; from += BATCH) {
-    const ids = found.slice(from, from + BATCH).flatMap(({ id }) => (id === null ? [] : [id]))
+  for (let from = 0; from < found.length; from += BATCH_SIZE) {
+    const ids = found.slice(from, from + BATCH_SIZE).flatMap(({ id }) => (id === null ? [] : [id]))
     const registered = await context.tx
       .selectFrom('events')
       .select(['instance_id as id', (eb) => eb.fn.max('id').as('event')])
@@ -200,10 +202,11 @@ async function readClonedInstanceAlerts(context: AlertContext): Promise<AlertDoc
       .groupBy('instance_id')
       .execute()
     const rows = await selectActiveInstances(context).where('id', 'in', ids).execute()
-    for (const row of withPlace(context, rows)) {
+    for (const row of addLocations(context, rows)) {
       const last = found.find(({ id }) => id === row.id)
       const since = registered.find(({ id }) => id === row.id)
-      if (last && last.event > (since?.event ?? 0)) alerts.push(divergedAlert({ ...row, at: last.at }))
+      if (last && last.event > (since?.event ?? 0))
+        alerts.push(computeClonedInstanceAlert({ ...row, at: last.at }))
     }
   }
   return alerts
@@ -217,7 +220,7 @@ async function readPendingUpdateAlerts(context: AlertContext): Promise<AlertDocu
     .where('status', '=', sql.lit('active'))
     .whereRef('sequence', '<>', 'confirmed')
     .execute()
-  return withPlace(context, rows).map(updateAlert)
+  return addLocations(context, rows).map(computePendingUpdateAlert)
 }
 
 async function readReservedTermAlerts(context: AlertContext): Promise<AlertDocument[]> {
@@ -231,7 +234,7 @@ async function readReservedTermAlerts(context: AlertContext): Promise<AlertDocum
     .whereRef('part.sequence', '=', 'r.sequence')
     .where('part.ends_at', '<=', context.at)
     .execute()
-  return withPlace(context, rows).map(reservedTermAlert)
+  return addLocations(context, rows).map(computeReservedTermAlert)
 }
 
 /** The same for the boxes of satellites. */
@@ -252,10 +255,10 @@ async function readReportedTermAlerts(context: AlertContext): Promise<AlertDocum
     .where('part.ends_at', '<=', context.at)
     .execute()
   // The satellite may be removed, and its virtual account be the manager's again.
-  return withPlace(
+  return addLocations(
     context,
     rows.map(({ satellite: tellsOf, ...row }) => ({ ...row, tellsOf })),
-  ).map((row) => reservedTermAlert({ ...row, satellite: row.tellsOf }))
+  ).map((row) => computeReservedTermAlert({ ...row, satellite: row.tellsOf }))
 }
 
 /** The boxes whose reservations have ended of late. */
@@ -265,10 +268,10 @@ async function readReturnAlerts(context: AlertContext): Promise<AlertDocument[]>
     .select(['id', 'pid', 'serial', 'virtual_account_id', 'status', 'sequence'])
     .select((eb) => eb.ref('ended_at').$notNull().as('endedAt'))
     .where('account_id', '=', context.account.id)
-    .where('ended_at', '>', context.at - RETURNED_WINDOW)
+    .where('ended_at', '>', context.at - RETURN_ALERT_WINDOW_MS)
     .execute()
   const alerts: AlertDocument[] = []
-  for (const row of withPlace(context, rows)) {
+  for (const row of addLocations(context, rows)) {
     const licenses = await context.tx
       .selectFrom('reserved_licenses')
       .select(['tag', 'count'])
@@ -276,7 +279,7 @@ async function readReturnAlerts(context: AlertContext): Promise<AlertDocument[]>
       .where('sequence', '=', row.sequence)
       .where('count', '>', 0)
       .execute()
-    alerts.push(returnedAlert({ ...row, lost: row.status === 'lost', licenses }))
+    alerts.push(computeReturnAlert({ ...row, lost: row.status === 'lost', licenses }))
   }
   return alerts
 }
@@ -332,12 +335,12 @@ async function readDuplicateAlerts(context: AlertContext): Promise<AlertDocument
     .where('status', '=', sql.lit('active'))
     .execute()
   const reserved: typeof registered = []
-  for (let from = 0; from < own.length; from += BATCH) {
-    const digests = own.slice(from, from + BATCH).map(({ pid, serial }) => udiDigest(pid, serial))
+  for (let from = 0; from < own.length; from += BATCH_SIZE) {
+    const digests = own.slice(from, from + BATCH_SIZE).map(({ pid, serial }) => hashUdi(pid, serial))
     reserved.push(...(await below.where('one.udi', 'in', digests).execute()))
   }
   const manager = [...registered, ...reserved].map((row) => ({ ...row, other: 'the manager' }))
-  return withPlace(context, [...twice, ...manager]).map(duplicateAlert)
+  return addLocations(context, [...twice, ...manager]).map(computeDuplicateAlert)
 }
 
 /** At a manager: its satellites, each at the virtual account that is asked for, or its first. */
@@ -354,7 +357,7 @@ async function readSatelliteFacts(context: AlertContext): Promise<SatelliteFacts
     side: 'manager',
     name: row.name,
     virtualAccount: row.virtualAccount,
-    standing: row.status === 'waiting' ? 'unregistered' : row.status === 'expired' ? 'restricted' : 'active',
+    status: row.status === 'waiting' ? 'unregistered' : row.status === 'expired' ? 'restricted' : 'active',
     codeUntil: row.code === null ? null : row.code_expires_at,
     lastSyncAt: row.answered_at,
     warnAt: row.warn_at,
@@ -375,30 +378,30 @@ function selectActiveInstances(context: AlertContext) {
 }
 
 /** Where it is; undefined for what is not asked for, or of another smart account. */
-function findPlace(context: AlertContext, virtualAccountId: string) {
+function findLocation(context: AlertContext, virtualAccountId: string) {
   if (context.only && virtualAccountId !== context.only.id) return undefined
-  return context.places.get(virtualAccountId)
+  return context.locations.get(virtualAccountId)
 }
 
-function withPlace<T extends { virtual_account_id: string }>(context: AlertContext, rows: readonly T[]) {
+function addLocations<T extends { virtual_account_id: string }>(context: AlertContext, rows: readonly T[]) {
   return rows.flatMap((row) => {
-    const place = findPlace(context, row.virtual_account_id)
-    return place ? [{ ...row, ...place }] : []
+    const location = findLocation(context, row.virtual_account_id)
+    return location ? [{ ...row, ...location }] : []
   })
 }
 
-const instantOf = (text: string | null): Instant | null => (text === null ? null : Date.parse(text))
+const parseInstant = (text: string | null): Instant | null => (text === null ? null : Date.parse(text))
 
 /** A satellite as it sees itself. */
-const standingOf = (sync: SyncStatus): SatelliteFacts => ({
+const toSatelliteFacts = (sync: SyncStatus): SatelliteFacts => ({
   side: 'satellite',
   name: sync.satellite,
   virtualAccount: null,
-  standing: sync.standing === 'current' || sync.standing === 'overdue' ? 'active' : sync.standing,
+  status: sync.status === 'current' || sync.status === 'overdue' ? 'active' : sync.status,
   codeUntil: null,
-  lastSyncAt: instantOf(sync.lastSyncAt),
-  warnAt: instantOf(sync.overdueAt),
-  restrictAt: instantOf(sync.restrictedAt),
-  automaticUntil: instantOf(sync.automaticUntil),
+  lastSyncAt: parseInstant(sync.lastSyncAt),
+  warnAt: parseInstant(sync.overdueAt),
+  restrictAt: parseInstant(sync.restrictedAt),
+  automaticUntil: parseInstant(sync.automaticUntil),
   inDoubt: sync.inDoubt,
 })

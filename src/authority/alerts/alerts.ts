@@ -1,6 +1,6 @@
-import { type Instant, iso } from '../../core/time.ts'
-import { BETWEEN_REMINDERS, REMINDERS } from '../inventory/orders.ts'
-import { OFFLINE_BOXES } from '../policy.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
+import { REMINDER_INTERVAL, MAX_REMINDERS } from '../inventory/orders.ts'
+import { SATELLITE_RECOMMENDED_AT } from '../policy.ts'
 
 /** What an alert may be about: these words are stable. */
 export const ALERT_TYPES = [
@@ -57,51 +57,54 @@ export interface AlertDocument {
 }
 
 /** The most urgent first: by severity, then by when something is due, then by what they say. */
-export function bySeverity(alerts: readonly AlertDocument[]): AlertDocument[] {
+export function sortBySeverity(alerts: readonly AlertDocument[]): AlertDocument[] {
   const due = ({ actionDue }: AlertDocument): number =>
     actionDue === null ? Infinity : Date.parse(actionDue)
-  const words = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+  const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
   return [...alerts].sort(
     (a, b) =>
       SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
       (due(a) === due(b) ? 0 : due(a) - due(b)) ||
-      words(a.message, b.message) ||
-      words(a.instanceId ?? '', b.instanceId ?? ''),
+      compareText(a.message, b.message) ||
+      compareText(a.instanceId ?? '', b.instanceId ?? ''),
   )
 }
 
 /** Where it is: in a virtual account, which may be a satellite's. */
-export interface Place {
+export interface AlertLocation {
   readonly virtualAccount: string
   readonly satellite: string | null
 }
 
-const nowhere = { virtualAccount: null, instanceId: null, satellite: null }
+const NO_LOCATION = { virtualAccount: null, instanceId: null, satellite: null }
 
 // The smart account
 
-/** Nothing registers before the licence agreement is accepted (R-ACC-8). */
-export function agreementAlerts(account: { domain: string; agreementAt: Instant | null }): AlertDocument[] {
+/** Nothing registers before the license agreement is accepted (R-ACC-8). */
+export function computeAgreementAlerts(account: {
+  domain: string
+  agreementAt: Instant | null
+}): AlertDocument[] {
   if (account.agreementAt !== null) return []
   return [
     {
-      ...nowhere,
+      ...NO_LOCATION,
       severity: 'major',
       type: 'agreement-pending',
-      message: `The licence agreement of ${account.domain} is not accepted: no product instance can register.`,
+      message: `The license agreement of ${account.domain} is not accepted: no product instance can register.`,
       source: account.domain,
       actionDue: null,
-      actions: ['Have somebody with the authority to do so accept the licence agreement.'],
+      actions: ['Have somebody with the authority to do so accept the license agreement.'],
     },
   ]
 }
 
 /** Beyond so many boxes that work from reservations, a disconnected satellite is less work (R-SLR-8: 30). */
-export function offlineAlerts(account: { domain: string }, reserved: number): AlertDocument[] {
-  if (reserved <= OFFLINE_BOXES) return []
+export function computeOfflineAlerts(account: { domain: string }, reserved: number): AlertDocument[] {
+  if (reserved <= SATELLITE_RECOMMENDED_AT) return []
   return [
     {
-      ...nowhere,
+      ...NO_LOCATION,
       severity: 'informational',
       type: 'satellite-recommended',
       message: `${reserved} boxes of ${account.domain} work from reservations: a disconnected satellite would serve them with less work.`,
@@ -116,7 +119,7 @@ export function offlineAlerts(account: { domain: string }, reserved: number): Al
 export interface WaitingOrder {
   readonly id: string
   readonly what: string
-  readonly status: 'waiting' | 'handed-over'
+  readonly status: 'waiting' | 'escalated'
   readonly reminders: number
   readonly nextAt: Instant | null
 }
@@ -125,23 +128,23 @@ export interface WaitingOrder {
  * An order without a smart account waits while its buyer is reminded, and is then for a person: due when the last
  * reminder has had its time (three, a week apart). The buyer's address is not repeated here.
  */
-export function orderAlert({ id, what, status, reminders, nextAt }: WaitingOrder): AlertDocument {
-  const handedOver = status === 'handed-over'
+export function computeOrderAlert({ id, what, status, reminders, nextAt }: WaitingOrder): AlertDocument {
+  const handedOver = status === 'escalated'
   return {
-    ...nowhere,
+    ...NO_LOCATION,
     severity: handedOver ? 'major' : 'minor',
     type: 'order-without-account',
     message: handedOver
       ? `Order ${id}, ${what}, still names no smart account after ${reminders} reminders.`
-      : `Order ${id}, ${what}, names no smart account, and its buyer was reminded ${reminders} of ${REMINDERS} times.`,
+      : `Order ${id}, ${what}, names no smart account, and its buyer was reminded ${reminders} of ${MAX_REMINDERS} times.`,
     source: `order ${id}`,
-    actionDue: nextAt === null ? null : iso(nextAt + (REMINDERS - reminders) * BETWEEN_REMINDERS),
+    actionDue: nextAt === null ? null : toIsoString(nextAt + (MAX_REMINDERS - reminders) * REMINDER_INTERVAL),
     actions: [handedOver ? 'Call its buyer.' : 'Wait for its buyer.', 'Assign the order to a smart account.'],
   }
 }
 
 /** E-mail that could not be sent, or that nobody has said where to send to; it is of no smart account. */
-export function mailAlerts(mail: {
+export function computeMailAlerts(mail: {
   waiting: number
   failure: string | null
   configured: boolean
@@ -150,7 +153,7 @@ export function mailAlerts(mail: {
   if (waiting === 0 || (configured && failure === null)) return []
   return [
     {
-      ...nowhere,
+      ...NO_LOCATION,
       severity: 'minor',
       type: 'mail-not-sent',
       message: `${waiting} waiting to be sent: ${configured && failure !== null ? failure : 'nowhere is set for e-mail to go.'}`,
@@ -164,10 +167,10 @@ export function mailAlerts(mail: {
 }
 
 /** Messages of a webhook that are not tried any more. */
-export function webhookAlert(hook: { id: string; host: string; dead: number }): AlertDocument {
+export function computeWebhookAlert(hook: { id: string; host: string; dead: number }): AlertDocument {
   const { id, host, dead } = hook
   return {
-    ...nowhere,
+    ...NO_LOCATION,
     severity: 'minor',
     type: 'webhook-not-delivered',
     message: `${dead} ${dead === 1 ? 'message' : 'messages'} of the webhook ${id} could not be delivered to ${host}.`,
@@ -178,10 +181,10 @@ export function webhookAlert(hook: { id: string; host: string; dead: number }): 
 }
 
 /** A scheduled report that could not be made, or written, the last time. */
-export function scheduleAlert(schedule: { id: string; kind: string; failure: string }): AlertDocument {
+export function computeScheduleAlert(schedule: { id: string; kind: string; failure: string }): AlertDocument {
   const { id, kind, failure } = schedule
   return {
-    ...nowhere,
+    ...NO_LOCATION,
     severity: 'minor',
     type: 'report-not-made',
     message: `The scheduled report ${id} of ${kind} failed the last time: ${failure}`,

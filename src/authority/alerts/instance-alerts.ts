@@ -1,18 +1,18 @@
-import { DAY, type Instant, iso } from '../../core/time.ts'
-import { TERM_WARNINGS } from '../inventory/orders.ts'
-import { AUTHORIZATION_LIFE, BACKDATED, IDENTITY_LIFE } from '../policy.ts'
-import { type AlertDocument, type Place } from './alerts.ts'
+import { DAY, type Instant, toIsoString } from '../../core/time.ts'
+import { TERM_WARNING_DAYS } from '../inventory/orders.ts'
+import { AUTHORIZATION_LIFETIME, BACKDATE_MS, IDENTITY_LIFETIME } from '../policy.ts'
+import { type AlertDocument, type AlertLocation } from './alerts.ts'
 
 // Product instances
 
 /** A product instance, by what people know it by. */
-export interface InstanceFacts extends Place {
+export interface InstanceFacts extends AlertLocation {
   readonly id: string
   readonly pid: string
   readonly serial: string
 }
 
-const about = ({ id, pid, serial, virtualAccount, satellite }: InstanceFacts) => ({
+const toAlertSubject = ({ id, pid, serial, virtualAccount, satellite }: InstanceFacts) => ({
   source: `${pid}:${serial}`,
   virtualAccount,
   instanceId: id,
@@ -25,53 +25,53 @@ const about = ({ id, pid, serial, virtualAccount, satellite }: InstanceFacts) =>
  *
  * @param renewal milliseconds from one authorization to the next
  */
-export function silenceAlerts(
+export function computeMissedContactAlerts(
   instance: InstanceFacts & { lastContactAt: Instant },
   renewal: number,
   at: Instant,
 ): AlertDocument[] {
   const { lastContactAt } = instance
   if (at - lastContactAt <= renewal) return []
-  const endsAt = lastContactAt - BACKDATED + AUTHORIZATION_LIFE
+  const endsAt = lastContactAt - BACKDATE_MS + AUTHORIZATION_LIFETIME
   const over = at >= endsAt
-  const place = about(instance)
+  const subject = toAlertSubject(instance)
   return [
     {
-      ...place,
+      ...subject,
       severity: over ? 'major' : 'minor',
       type: 'instance-failed-to-connect',
-      message: `${place.source} has not been in contact since ${iso(lastContactAt)}, and its authorization ${over ? 'ended' : 'ends'} at ${iso(endsAt)}.`,
-      actionDue: iso(endsAt),
+      message: `${subject.source} has not been in contact since ${toIsoString(lastContactAt)}, and its authorization ${over ? 'ended' : 'ends'} at ${toIsoString(endsAt)}.`,
+      actionDue: toIsoString(endsAt),
       actions: [
         'Find out whether the box runs, and whether it reaches this authority.',
-        'Remove the product instance if the box is no more: its licences go back to the pool.',
+        'Remove the product instance if the box is no more: its licenses go back to the pool.',
       ],
     },
   ]
 }
 
 /** A registration renews itself at the half of its year: in its last quarter that has failed for months. */
-export const RENEWAL_LATE = IDENTITY_LIFE / 4
+export const RENEWAL_OVERDUE_WINDOW_MS = IDENTITY_LIFETIME / 4
 
 /** The last of the warnings of terms (30 days): from here on it is grave. */
-export const LAST_DAYS = Math.min(...TERM_WARNINGS) * DAY
+export const FINAL_WARNING_WINDOW_MS = Math.min(...TERM_WARNING_DAYS) * DAY
 
 /** An instance whose registration is in its last quarter and was not renewed; after its end it must register again (R-REG-6). */
-export function renewalAlerts(
+export function computeRenewalAlerts(
   instance: InstanceFacts & { expiresAt: Instant },
   at: Instant,
 ): AlertDocument[] {
   const { expiresAt } = instance
   const left = expiresAt - at
-  if (left > RENEWAL_LATE) return []
-  const place = about(instance)
+  if (left > RENEWAL_OVERDUE_WINDOW_MS) return []
+  const subject = toAlertSubject(instance)
   return [
     {
-      ...place,
-      severity: left <= LAST_DAYS ? 'major' : 'minor',
+      ...subject,
+      severity: left <= FINAL_WARNING_WINDOW_MS ? 'major' : 'minor',
       type: 'instance-failed-to-renew',
-      message: `${place.source} has not renewed its registration, which ends at ${iso(expiresAt)}.`,
-      actionDue: iso(expiresAt),
+      message: `${subject.source} has not renewed its registration, which ends at ${toIsoString(expiresAt)}.`,
+      actionDue: toIsoString(expiresAt),
       actions: [
         'Renew the registration on the box, once it reaches this authority.',
         'After its end the box must register again, with a new token.',
@@ -81,13 +81,13 @@ export function renewalAlerts(
 }
 
 /** An instance that showed two histories, and has not registered since. */
-export function divergedAlert(instance: InstanceFacts & { at: Instant }): AlertDocument {
-  const place = about(instance)
+export function computeClonedInstanceAlert(instance: InstanceFacts & { at: Instant }): AlertDocument {
+  const subject = toAlertSubject(instance)
   return {
-    ...place,
+    ...subject,
     severity: 'major',
     type: 'instance-diverged',
-    message: `${place.source} has two histories since ${iso(instance.at)}: it may have been copied, or restored from a copy.`,
+    message: `${subject.source} has two histories since ${toIsoString(instance.at)}: it may have been copied, or restored from a copy.`,
     actionDue: null,
     actions: [
       'Find out which boxes work under this name, and stop those that should not.',
@@ -97,42 +97,42 @@ export function divergedAlert(instance: InstanceFacts & { at: Instant }): AlertD
 }
 
 /** A box whose newest authorization is not known to be installed: the larger of both quantities is held (R-SLR-5). */
-export function updateAlert(instance: InstanceFacts & { updatedAt: Instant }): AlertDocument {
-  const place = about(instance)
+export function computePendingUpdateAlert(instance: InstanceFacts & { updatedAt: Instant }): AlertDocument {
+  const subject = toAlertSubject(instance)
   return {
-    ...place,
+    ...subject,
     severity: 'minor',
     type: 'update-not-confirmed',
-    message: `The update of ${iso(instance.updatedAt)} for ${place.source} waits for its confirmation code, and the larger of both quantities is held.`,
+    message: `The update of ${toIsoString(instance.updatedAt)} for ${subject.source} waits for its confirmation code, and the larger of both quantities is held.`,
     actionDue: null,
     actions: ['Install the newest authorization file on the box, and enter the code that it prints.'],
   }
 }
 
-/** Licences of a term that were reserved for a box, and have ended: the box knows, and nobody else can tell it of new ones. */
-export function reservedTermAlert(
+/** Licenses of a term that were reserved for a box, and have ended: the box knows, and nobody else can tell it of new ones. */
+export function computeReservedTermAlert(
   instance: InstanceFacts & { tag: string; count: number; endsAt: Instant },
 ): AlertDocument {
   const { tag, count, endsAt, satellite } = instance
-  const place = about(instance)
+  const subject = toAlertSubject(instance)
   return {
-    ...place,
+    ...subject,
     severity: 'major',
     type: 'reserved-license-expired',
-    message: `${count} of ${tag} that were reserved for ${place.source} ended at ${iso(endsAt)}.`,
-    actionDue: iso(endsAt),
+    message: `${count} of ${tag} that were reserved for ${subject.source} ended at ${toIsoString(endsAt)}.`,
+    actionDue: toIsoString(endsAt),
     actions: [
       `Order a new term, and update the reservation of the box${satellite === null ? '' : ` at the satellite ${satellite}`}.`,
-      'Or take the licences out of the reservation.',
+      'Or take the licenses out of the reservation.',
     ],
   }
 }
 
-/** How long it is said that reserved licences came back. */
-export const RETURNED_WINDOW = 30 * DAY
+/** How long it is said that reserved licenses came back. */
+export const RETURN_ALERT_WINDOW_MS = 30 * DAY
 
-/** Licences that were reserved for a box, and are back in their pool. */
-export function returnedAlert(
+/** Licenses that were reserved for a box, and are back in their pool. */
+export function computeReturnAlert(
   instance: InstanceFacts & {
     endedAt: Instant
     lost: boolean
@@ -140,26 +140,26 @@ export function returnedAlert(
   },
 ): AlertDocument {
   const { endedAt, lost, licenses, virtualAccount } = instance
-  const place = about(instance)
-  const what = licenses.map(({ tag, count }) => `${count} of ${tag}`).join(', ') || 'The licences'
+  const subject = toAlertSubject(instance)
+  const what = licenses.map(({ tag, count }) => `${count} of ${tag}`).join(', ') || 'The licenses'
   return {
-    ...place,
+    ...subject,
     severity: 'informational',
     type: 'reserved-licenses-returned',
-    message: `${what} that were reserved for ${place.source} are back in ${virtualAccount} since ${iso(endedAt)}${lost ? ': the box was given up as lost' : ''}.`,
+    message: `${what} that were reserved for ${subject.source} are back in ${virtualAccount} since ${toIsoString(endedAt)}${lost ? ': the box was given up as lost' : ''}.`,
     actionDue: null,
     actions: ['Nothing needs to be done: they may be used again.'],
   }
 }
 
-/** A box that is there twice, once with licences reserved for it: both count until a person has looked. */
-export function duplicateAlert(instance: InstanceFacts & { other: string }): AlertDocument {
-  const place = about(instance)
+/** A box that is there twice, once with licenses reserved for it: both count until a person has looked. */
+export function computeDuplicateAlert(instance: InstanceFacts & { other: string }): AlertDocument {
+  const subject = toAlertSubject(instance)
   return {
-    ...place,
+    ...subject,
     severity: 'major',
     type: 'duplicate-licenses',
-    message: `${place.source} is at ${instance.satellite === null ? 'the manager' : `the satellite ${instance.satellite}`} and at ${instance.other}, and its licences count twice.`,
+    message: `${subject.source} is at ${instance.satellite === null ? 'the manager' : `the satellite ${instance.satellite}`} and at ${instance.other}, and its licenses count twice.`,
     actionDue: null,
     actions: ['Find out where the box works, and have it returned or removed at the other place.'],
   }

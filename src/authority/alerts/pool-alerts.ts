@@ -1,13 +1,13 @@
-import { DAY, type Instant, iso } from '../../core/time.ts'
+import { DAY, type Instant, toIsoString } from '../../core/time.ts'
 import type { LicenseDocument } from '../inventory/accounts.ts'
-import { TERM_WARNINGS } from '../inventory/orders.ts'
+import { TERM_WARNING_DAYS } from '../inventory/orders.ts'
 import { type Lot } from '../policy.ts'
-import { type AlertDocument, type AlertSeverity, type Place, SEVERITIES } from './alerts.ts'
+import { type AlertDocument, type AlertSeverity, type AlertLocation, SEVERITIES } from './alerts.ts'
 
-// Licences
+// Licenses
 
 /** A pool whose instances use, with what is reserved, more than it owns (R-AUTH-2). */
-export function poolAlerts(license: LicenseDocument, satellite: string | null): AlertDocument[] {
+export function computePoolAlerts(license: LicenseDocument, satellite: string | null): AlertDocument[] {
   const { virtualAccount, tag, quantity, inUse, reserved, balance, status } = license
   if (status === 'in-compliance') return []
   return [
@@ -28,11 +28,11 @@ export function poolAlerts(license: LicenseDocument, satellite: string | null): 
   ]
 }
 
-/** How long before an end of licences it is said, and how long after: the first of the warnings of terms (90 days). */
-export const TERM_WINDOW = Math.max(...TERM_WARNINGS) * DAY
+/** How long before an end of licenses it is said, and how long after: the first of the warnings of terms (90 days). */
+export const TERM_ALERT_WINDOW_MS = Math.max(...TERM_WARNING_DAYS) * DAY
 
 /** The lots of a pool of which some end, or have ended. */
-export interface PoolLots extends Place {
+export interface PoolLots extends AlertLocation {
   readonly tag: string
   readonly lots: readonly Lot[]
 }
@@ -41,19 +41,22 @@ export interface PoolLots extends Place {
  * What ends of a pool near an instant and was not replaced: by lots that were bought later, within the window before the
  * end, and last beyond it. Each lot replaces others once; the earliest ends are replaced first.
  */
-function endsNear(lots: readonly Lot[], at: Instant): { endsAt: Instant; quantity: number; lost: number }[] {
+function findUnreplacedEnds(
+  lots: readonly Lot[],
+  at: Instant,
+): { endsAt: Instant; quantity: number; lost: number }[] {
   const left = new Map(lots.map((lot) => [lot, lot.quantity]))
   const ends = new Map<Instant, { quantity: number; lost: number }>()
   const ending = lots
     .flatMap((lot) => (lot.endsAt === null ? [] : [{ lot, endsAt: lot.endsAt }]))
-    .filter(({ endsAt }) => Math.abs(endsAt - at) <= TERM_WINDOW)
+    .filter(({ endsAt }) => Math.abs(endsAt - at) <= TERM_ALERT_WINDOW_MS)
     .sort((a, b) => a.endsAt - b.endsAt)
   for (const { lot, endsAt } of ending) {
     let lost = lot.quantity
     for (const other of lots) {
       const replaces =
         other.startsAt > lot.startsAt &&
-        other.startsAt >= endsAt - TERM_WINDOW &&
+        other.startsAt >= endsAt - TERM_ALERT_WINDOW_MS &&
         (other.endsAt === null || other.endsAt > endsAt)
       if (!replaces) continue
       const taken = Math.min(lost, left.get(other) ?? 0)
@@ -67,26 +70,26 @@ function endsNear(lots: readonly Lot[], at: Instant): { endsAt: Instant; quantit
 }
 
 /** The closer the end, the graver: 90, 60 and 30 days before it (the warnings of terms). */
-function severityBefore(left: number): AlertSeverity {
-  const come = [...TERM_WARNINGS].sort((a, b) => a - b).findIndex((days) => left <= days * DAY)
+function getTermSeverity(left: number): AlertSeverity {
+  const come = [...TERM_WARNING_DAYS].sort((a, b) => a - b).findIndex((days) => left <= days * DAY)
   return SEVERITIES[come] ?? 'informational'
 }
 
-/** Licences whose term ends within 90 days, or has ended within as many, and that were not replaced (R-ACC-6). */
-export function termAlerts(pool: PoolLots, at: Instant): AlertDocument[] {
+/** Licenses whose term ends within 90 days, or has ended within as many, and that were not replaced (R-ACC-6). */
+export function computeTermAlerts(pool: PoolLots, at: Instant): AlertDocument[] {
   const { tag, virtualAccount, satellite } = pool
-  return endsNear(pool.lots, at).map(({ endsAt, quantity, lost }) => {
+  return findUnreplacedEnds(pool.lots, at).map(({ endsAt, quantity, lost }) => {
     const over = endsAt <= at
     const rest = lost === quantity ? '' : `, of which ${lost} ${lost === 1 ? 'was' : 'were'} not replaced`
     return {
-      severity: over ? 'major' : severityBefore(endsAt - at),
+      severity: over ? 'major' : getTermSeverity(endsAt - at),
       type: over ? 'licenses-expired' : 'licenses-expiring',
-      message: `${quantity} of ${tag} in ${virtualAccount} ${over ? 'ended' : 'end'} at ${iso(endsAt)}${rest}.`,
+      message: `${quantity} of ${tag} in ${virtualAccount} ${over ? 'ended' : 'end'} at ${toIsoString(endsAt)}${rest}.`,
       source: tag,
       virtualAccount,
       instanceId: null,
       satellite,
-      actionDue: iso(endsAt),
+      actionDue: toIsoString(endsAt),
       actions: [`Order a new term for ${lost} of ${tag}, or see to it that they are not needed any more.`],
     }
   })

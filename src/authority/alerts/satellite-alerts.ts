@@ -1,7 +1,7 @@
-import { CREDENTIAL_WARNINGS } from '../../../machines/index.ts'
-import { DAY, type Instant, iso } from '../../core/time.ts'
+import { CREDENTIAL_WARNING_DAYS } from '../../../machines/index.ts'
+import { DAY, type Instant, toIsoString } from '../../core/time.ts'
 import { type AlertDocument } from './alerts.ts'
-import { LAST_DAYS } from './instance-alerts.ts'
+import { FINAL_WARNING_WINDOW_MS } from './instance-alerts.ts'
 
 // Satellites
 
@@ -9,35 +9,35 @@ import { LAST_DAYS } from './instance-alerts.ts'
 export interface SatelliteFacts {
   readonly side: 'manager' | 'satellite'
   readonly name: string
-  /** At the manager: where its licences come from. */
+  /** At the manager: where its licenses come from. */
   readonly virtualAccount: string | null
-  readonly standing: 'unregistered' | 'active' | 'restricted' | 'ended'
+  readonly status: 'unregistered' | 'active' | 'restricted' | 'ended'
   /** Until when its one-time code may be used; null without one. */
   readonly codeUntil: Instant | null
   readonly lastSyncAt: Instant | null
   readonly warnAt: Instant | null
   readonly restrictAt: Instant | null
   readonly automaticUntil: Instant | null
-  /** Restored, or found to be a copy, and not synchronised since. */
+  /** Restored, or found to be a copy, and not synchronized since. */
   readonly inDoubt: boolean
 }
 
 /** What is wrong between a satellite and its manager: of its silence only the gravest is said (R-SAT-4). */
-export function satelliteAlerts(facts: SatelliteFacts, at: Instant): AlertDocument[] {
-  const { side, name, virtualAccount, standing, lastSyncAt, warnAt, restrictAt } = facts
+export function computeSatelliteAlerts(facts: SatelliteFacts, at: Instant): AlertDocument[] {
+  const { side, name, virtualAccount, status, lastSyncAt, warnAt, restrictAt } = facts
   const here = side === 'satellite'
-  const place = { source: name, virtualAccount, instanceId: null, satellite: name }
+  const subject = { source: name, virtualAccount, instanceId: null, satellite: name }
   const who = `The satellite ${name}`
-  const byHand = here
-    ? 'Synchronise by hand: carry a request to the manager, and its answer back.'
-    : 'Have its people synchronise it by hand: answer the request that they carry here.'
-  const synchronise = here
-    ? 'Synchronise with the manager, by wire or by hand.'
-    : 'Have its people synchronise it, by wire or by hand.'
-  if (standing === 'ended')
+  const offlineAction = here
+    ? 'Synchronize by hand: carry a request to the manager, and its answer back.'
+    : 'Have its people synchronize it by hand: answer the request that they carry here.'
+  const syncAction = here
+    ? 'Synchronize with the manager, by wire or by hand.'
+    : 'Have its people synchronize it, by wire or by hand.'
+  if (status === 'ended')
     return [
       {
-        ...place,
+        ...subject,
         severity: 'major',
         type: 'satellite-removed',
         message: `${who} is none any more: it was removed at its manager, or another copy of it goes on.`,
@@ -45,83 +45,83 @@ export function satelliteAlerts(facts: SatelliteFacts, at: Instant): AlertDocume
         actions: ['Have a satellite added at the manager, and register the boxes there.'],
       },
     ]
-  if (standing === 'unregistered')
+  if (status === 'unregistered')
     return [
       {
-        ...place,
+        ...subject,
         severity: here ? 'major' : 'minor',
         type: 'satellite-not-registered',
         message: here
-          ? `${who} was never synchronised with its manager, and has nothing to give.`
-          : `${who} was added, and was never synchronised.`,
-        actionDue: iso(facts.codeUntil),
+          ? `${who} was never synchronized with its manager, and has nothing to give.`
+          : `${who} was added, and was never synchronized.`,
+        actionDue: toIsoString(facts.codeUntil),
         actions: here
-          ? [synchronise]
+          ? [syncAction]
           : ['Answer the first request that its people carry here, or give them a one-time code.'],
       },
     ]
-  const since = `has not synchronised since ${iso(lastSyncAt) ?? 'its beginning'}`
-  if (standing === 'restricted' || (restrictAt !== null && at >= restrictAt))
+  const since = `has not synchronized since ${toIsoString(lastSyncAt) ?? 'its beginning'}`
+  if (status === 'restricted' || (restrictAt !== null && at >= restrictAt))
     return [
       {
-        ...place,
+        ...subject,
         severity: 'major',
         type: 'satellite-expired',
         message: `${who} ${since}: ${here ? 'it grants nothing any more' : 'it was taken out, and its registered instances count no more'}.`,
-        actionDue: iso(restrictAt),
-        actions: [byHand],
+        actionDue: toIsoString(restrictAt),
+        actions: [offlineAction],
       },
     ]
   const alerts: AlertDocument[] = []
   if (facts.inDoubt)
     alerts.push({
-      ...place,
+      ...subject,
       severity: 'major',
       type: 'satellite-in-doubt',
-      message: `${who} was restored or copied, and promises nothing new until it has synchronised.`,
-      actionDue: iso(restrictAt),
-      actions: [synchronise],
+      message: `${who} was restored or copied, and promises nothing new until it has synchronized.`,
+      actionDue: toIsoString(restrictAt),
+      actions: [syncAction],
     })
   // Before the warning that its people have chosen, silence is nothing to speak of.
   if (warnAt !== null && at >= warnAt) {
-    const last = restrictAt !== null && restrictAt - at <= LAST_DAYS
+    const last = restrictAt !== null && restrictAt - at <= FINAL_WARNING_WINDOW_MS
     alerts.push({
-      ...place,
+      ...subject,
       severity: last ? 'major' : 'minor',
       type: last ? 'satellite-sync-deadline' : 'synchronization-overdue',
-      message: `${who} ${since}, and may grant nothing from ${iso(restrictAt) ?? 'the end of its mandate'} on.`,
-      actionDue: iso(restrictAt),
-      actions: [synchronise],
+      message: `${who} ${since}, and may grant nothing from ${toIsoString(restrictAt) ?? 'the end of its mandate'} on.`,
+      actionDue: toIsoString(restrictAt),
+      actions: [syncAction],
     })
   }
-  return [...alerts, ...credentialAlerts(facts, byHand, at)]
+  return [...alerts, ...computeCredentialAlerts(facts, offlineAction, at)]
 }
 
 /**
- * A satellite that may not synchronise by itself for much longer, or not any more. It is warned of at the first of the
+ * A satellite that may not synchronize by itself for much longer, or not any more. It is warned of at the first of the
  * usual days (30, 14, 7, 3, 1) that leaves at least half of its leave in peace: a leave of 14 days is not always about to end.
  */
-function credentialAlerts(
+function computeCredentialAlerts(
   { name, virtualAccount, lastSyncAt, automaticUntil }: SatelliteFacts,
-  byHand: string,
+  offlineAction: string,
   at: Instant,
 ): AlertDocument[] {
   if (automaticUntil === null || lastSyncAt === null) return []
-  const leave = automaticUntil - lastSyncAt
-  const days = CREDENTIAL_WARNINGS.find((one) => 2 * one * DAY <= leave) ?? 0
+  const period = automaticUntil - lastSyncAt
+  const days = CREDENTIAL_WARNING_DAYS.find((one) => 2 * one * DAY <= period) ?? 0
   if (at < automaticUntil - days * DAY) return []
   const over = at >= automaticUntil
   return [
     {
       severity: over ? 'major' : 'minor',
       type: 'sync-credential-ending',
-      message: `The satellite ${name} ${over ? 'might' : 'may'} synchronise by itself until ${iso(automaticUntil)}${over ? ', and not any more' : ''}.`,
+      message: `The satellite ${name} ${over ? 'might' : 'may'} synchronize by itself until ${toIsoString(automaticUntil)}${over ? ', and not any more' : ''}.`,
       source: name,
       virtualAccount,
       instanceId: null,
       satellite: name,
-      actionDue: iso(automaticUntil),
-      actions: over ? [byHand] : ['Have it synchronise before, which renews its leave.'],
+      actionDue: toIsoString(automaticUntil),
+      actions: over ? [offlineAction] : ['Have it synchronize before, which renews its leave.'],
     },
   ]
 }

@@ -5,7 +5,13 @@ import type { AuditEntry } from '../../http/users.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { Tx } from '../store/store.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import { appendToChain, type ChainedEntry, type ChainPosition, ChainVerifier, kindOf } from './hash-chain.ts'
+import {
+  appendToChain,
+  type ChainedEntry,
+  type ChainPosition,
+  ChainVerifier,
+  getAuditKind,
+} from './hash-chain.ts'
 
 /** Entries that are kept: the newest actions, with everything between them, up to a number of entries in all. */
 export const RETENTION = { actions: 100_000, entries: 1_000_000 } as const
@@ -61,7 +67,7 @@ export function expectedHashes(checkpoints: readonly Checkpoint[]): Map<number, 
 
 /** Appends an entry, and prunes the oldest beyond the retention. Denials beyond the daily limit are not recorded. */
 export async function appendAuditEntry(tx: Tx, entry: AuditEntry): Promise<void> {
-  const recorded = kindOf(entry) === 'denial' ? await limitDenials(tx, entry) : entry
+  const recorded = getAuditKind(entry) === 'denial' ? await limitDenials(tx, entry) : entry
   if (recorded === null) return
   // Every writer updates this row first: writers wait for each other, and no two entries follow the same one.
   const end = await tx
@@ -133,7 +139,7 @@ export async function verifyAuditLog(
   for (;;) {
     const page = await readEntryPage(tx, verifier.end.number)
     for (const entry of page) {
-      assertValid(verifier.take(entry))
+      assertValid(verifier.verifyEntry(entry))
       // Lists are in the order of the ids, which no hash covers.
       if (entry.id <= id) throwBroken(`entry ${entry.number} is in another place of the list`)
       id = entry.id

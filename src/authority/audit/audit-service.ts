@@ -1,10 +1,10 @@
-import { readRoots } from '../../pki/chain-validation.ts'
+import { parseRoots } from '../../pki/chain-validation.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import type { AuditEntry } from '../../http/users.ts'
 import {
-  checkpointLine,
-  entryLines,
-  headerLine,
+  formatCheckpoint,
+  formatEntries,
+  formatHeader,
   parseExternalCheckpoints,
   verifyExport,
 } from './export-file.ts'
@@ -46,7 +46,7 @@ export class AuditService {
    * @throws LicensingError AUDIT_BROKEN: the first entry that does not fit; SIGNED_FILE_*: a checkpoint that cannot be used
    */
   async verify(checkpoints: readonly string[] = []): Promise<VerificationResult> {
-    const roots = this.#roots()
+    const roots = this.#readRoots()
     const kept = parseExternalCheckpoints(checkpoints, roots)
     return this.#context.withMaintenance((tx) =>
       verifyAuditLog(tx, kept, this.#context.credentials.keyRing.identity.id, roots),
@@ -77,29 +77,29 @@ export class AuditService {
         first: await readEntryPage(tx, 0),
       }
     })
-    yield headerLine({ authority, account })
+    yield formatHeader({ authority, account })
     for (let page = first; ;) {
-      yield entryLines(page)
+      yield formatEntries(page)
       const after = page.at(-1)?.number ?? last
       if (after >= last) break
       page = await this.#context.withMaintenance((tx) => readEntryPage(tx, after, last))
       if (page[0]?.number !== after + 1) throwBroken(`entry ${after + 1} is missing`)
     }
-    yield checkpointLine(checkpoint)
+    yield formatCheckpoint(checkpoint)
   }
 
   /** Signs a checkpoint when one is due. A satellite that has no certificates yet signs nothing. */
-  async beat(): Promise<void> {
-    if (this.#context.credentials.keyRing.identity.subCa === null) return
+  async runDue(): Promise<void> {
+    if (this.#context.credentials.keyRing.identity.issuingCa === null) return
     await this.#context.withMaintenance((tx, at) =>
       createCheckpointWhenDue(tx, this.#context.credentials, at),
     )
   }
 
-  #roots() {
-    // A satellite that was never synchronised has no root, and has signed nothing.
+  #readRoots() {
+    // A satellite that was never synchronized has no root, and has signed nothing.
     const { root } = this.#context.credentials.keyRing.identity
-    return root === null ? [] : readRoots(root)
+    return root === null ? [] : parseRoots(root)
   }
 }
 
@@ -115,6 +115,6 @@ export async function verifyAuditExport(
   root: string,
   checkpoints: readonly string[] = [],
 ): Promise<VerificationResult> {
-  const roots = readRoots(root)
+  const roots = parseRoots(root)
   return verifyExport(lines, parseExternalCheckpoints(checkpoints, roots), roots)
 }

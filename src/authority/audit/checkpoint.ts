@@ -1,13 +1,13 @@
 import type { X509Certificate } from 'node:crypto'
 import { LicensingError } from '../../core/errors.ts'
-import { type Instant, iso } from '../../core/time.ts'
-import { readFields, writeFields } from '../../protocol/text-format.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
+import { parseFields, formatFields } from '../../protocol/text-format.ts'
 import type { Credential } from '../../pki/certificate-generation.ts'
 import { signText, verifyText } from '../../pki/sign-text.ts'
 import type { ChainPosition } from './hash-chain.ts'
 
 const TITLE = 'SMART LICENSING AUDIT CHECKPOINT'
-const WHAT = 'checkpoint of the audit record'
+const FILE_KIND = 'checkpoint of the audit record'
 const FIELDS = [
   ['Authority', 'authority'],
   ['Smart account', 'account'],
@@ -35,11 +35,11 @@ export function writeCheckpoint(
   const values = {
     authority,
     account,
-    time: iso(at),
+    time: toIsoString(at),
     anchor: format(anchor),
     head: format(head),
   }
-  return signText([TITLE, ...writeFields(FIELDS, values)], by)
+  return signText([TITLE, ...formatFields(FIELDS, values)], by)
 }
 
 /**
@@ -50,9 +50,9 @@ export function writeCheckpoint(
  */
 export function readCheckpoint(text: string, roots: readonly X509Certificate[]): Checkpoint {
   const read = (lines: readonly string[]): Checkpoint => {
-    const fields = readFields(lines, 1, FIELDS, malformed)
+    const fields = parseFields(lines, 1, FIELDS, createMalformedError)
     const at = Date.parse(fields.time ?? '')
-    if (Number.isNaN(at)) throw malformed('its time is none')
+    if (Number.isNaN(at)) throw createMalformedError('its time is none')
     return {
       authority: fields.authority ?? '',
       account: fields.account ?? '',
@@ -62,7 +62,7 @@ export function readCheckpoint(text: string, roots: readonly X509Certificate[]):
     }
   }
   const { lines, signer } = verifyText(text, {
-    what: WHAT,
+    what: FILE_KIND,
     title: TITLE,
     role: 'audit-signer',
     roots,
@@ -72,16 +72,17 @@ export function readCheckpoint(text: string, roots: readonly X509Certificate[]):
   if (signer.authorityId !== checkpoint.authority)
     throw new LicensingError(
       'SIGNED_FILE_UNTRUSTED',
-      `The ${WHAT} cannot be used: it was signed by another authority than it names.`,
+      `The ${FILE_KIND} cannot be used: it was signed by another authority than it names.`,
     )
   return checkpoint
 }
 
 function parsePosition(text: string): ChainPosition {
   const [, number, hash] = /^(\d{1,15}) ([0-9a-f]{64}|genesis)$/.exec(text) ?? []
-  if (number === undefined || hash === undefined) throw malformed('it does not say where the record ended')
+  if (number === undefined || hash === undefined)
+    throw createMalformedError('it does not say where the record ended')
   return { number: Number(number), hash }
 }
 
-const malformed = (why: string) =>
-  new LicensingError('SIGNED_FILE_MALFORMED', `The ${WHAT} cannot be used: ${why}.`)
+const createMalformedError = (why: string) =>
+  new LicensingError('SIGNED_FILE_MALFORMED', `The ${FILE_KIND} cannot be used: ${why}.`)

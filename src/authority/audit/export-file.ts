@@ -13,29 +13,29 @@ import { AUDIT_KINDS, type ChainedEntry, ChainVerifier, toExportedEntry } from '
 /** An exported audit record: lines of JSON. A header, the entries in their order, and a signed checkpoint of where they end. */
 const FORMAT = 'smart-licensing-audit-1'
 
-const instant = z.iso.datetime().transform((text) => Date.parse(text))
-const hash = z.string().regex(/^([0-9a-f]{64}|genesis)$/)
+const instantSchema = z.iso.datetime().transform((text) => Date.parse(text))
+const hashSchema = z.string().regex(/^([0-9a-f]{64}|genesis)$/)
 const headerSchema = z.strictObject({ format: z.literal(FORMAT), authority: z.string(), account: z.string() })
 const entrySchema = z.strictObject({
   kind: z.enum(AUDIT_KINDS),
   number: z.int().min(1),
-  at: instant,
+  at: instantSchema,
   who: z.string().nullable(),
   address: z.string(),
   action: z.string(),
   subject: z.string(),
   outcome: z.string(),
-  previous: hash,
-  hash,
+  previous: hashSchema,
+  hash: hashSchema,
 })
 const endSchema = z.strictObject({ checkpoint: z.string() })
 
-const line = (document: object): string => `${JSON.stringify(document)}\n`
-export const headerLine = (of: { authority: string; account: string }): string =>
-  line({ format: FORMAT, ...of })
-export const entryLines = (entries: readonly ChainedEntry[]): string =>
-  entries.map((entry) => line(toExportedEntry(entry))).join('')
-export const checkpointLine = (checkpoint: string): string => line({ checkpoint })
+const formatLine = (document: object): string => `${JSON.stringify(document)}\n`
+export const formatHeader = (of: { authority: string; account: string }): string =>
+  formatLine({ format: FORMAT, ...of })
+export const formatEntries = (entries: readonly ChainedEntry[]): string =>
+  entries.map((entry) => formatLine(toExportedEntry(entry))).join('')
+export const formatCheckpoint = (checkpoint: string): string => formatLine({ checkpoint })
 
 /**
  * Verifies an exported record by itself: each entry follows the one before it, to the end that its checkpoint gives.
@@ -62,7 +62,7 @@ export async function verifyExport(
     else if (end !== null) throwBroken(`line ${number} follows the checkpoint, which is the last`)
     else if ('checkpoint' in document)
       end = readCheckpoint(parseLine(endSchema, document, number).checkpoint, roots)
-    else assertValid(verifier.take(parseLine(entrySchema, document, number)))
+    else assertValid(verifier.verifyEntry(parseLine(entrySchema, document, number)))
   }
   if (header === null || end === null) return throwBroken('the file ends before its checkpoint')
   for (const { authority } of [end, ...external])

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { iso } from '../../core/time.ts'
+import { toIsoString } from '../../core/time.ts'
 import type { AuditEntry } from '../../http/users.ts'
-import { canonical } from '../../protocol/digest.ts'
+import { toCanonicalJson } from '../../protocol/digest.ts'
 
 /** `action`: by a known user, program or command, whatever its outcome. `denial`: of an unauthenticated caller. */
 export const AUDIT_KINDS = ['action', 'denial'] as const
@@ -32,37 +32,48 @@ export const GENESIS_POSITION: ChainPosition = { number: 0, hash: GENESIS }
 /** Returns an entry in the form of the export file. */
 export const toExportedEntry = (entry: ChainedEntry) => {
   const { kind, number, at, who, address, action, subject, outcome, previous, hash } = entry
-  return { kind, number, at: iso(at), who, address, action, subject, outcome, previous, hash }
+  return { kind, number, at: toIsoString(at), who, address, action, subject, outcome, previous, hash }
 }
 
 /** Returns the hash of an entry: SHA-256 over its canonical JSON (RFC 8785), without the hash itself. */
-export function entryHash(entry: Omit<ChainedEntry, 'hash'>): string {
+export function hashEntry(entry: Omit<ChainedEntry, 'hash'>): string {
   const { kind, number, previous, at, who, address, action, subject, outcome } = entry
-  const text = canonical({ kind, number, previous, at: iso(at), who, address, action, subject, outcome })
+  const text = toCanonicalJson({
+    kind,
+    number,
+    previous,
+    at: toIsoString(at),
+    who,
+    address,
+    action,
+    subject,
+    outcome,
+  })
   return createHash('sha256').update(text).digest('hex')
 }
 
 /** Replaces what not every store returns as it was written: lone surrogates and NUL. */
-const storable = (text: string): string =>
+const toStorableText = (text: string): string =>
   Buffer.from(text, 'utf8').toString('utf8').replaceAll('\u0000', '\ufffd')
 
 /** Returns the kind of an entry. */
-export const kindOf = ({ who }: Pick<AuditEntry, 'who'>): AuditKind => (who === null ? 'denial' : 'action')
+export const getAuditKind = ({ who }: Pick<AuditEntry, 'who'>): AuditKind =>
+  who === null ? 'denial' : 'action'
 
 /** Returns an entry with its position behind the one before it. */
 export function appendToChain(entry: AuditEntry, before: ChainPosition): ChainedEntry {
   const chained = {
-    kind: kindOf(entry),
+    kind: getAuditKind(entry),
     number: before.number + 1,
     previous: before.hash,
     at: entry.at,
-    who: entry.who === null ? null : storable(entry.who),
-    address: storable(entry.address),
-    action: storable(entry.action),
-    subject: storable(entry.subject),
-    outcome: storable(entry.outcome),
+    who: entry.who === null ? null : toStorableText(entry.who),
+    address: toStorableText(entry.address),
+    action: toStorableText(entry.action),
+    subject: toStorableText(entry.subject),
+    outcome: toStorableText(entry.outcome),
   }
-  return { ...chained, hash: entryHash(chained) }
+  return { ...chained, hash: hashEntry(chained) }
 }
 
 /** Follows the chain, entry by entry, and reports the first that does not fit. */
@@ -102,19 +113,19 @@ export class ChainVerifier {
   }
 
   /** Takes the next entry. Returns the reason why it does not fit, or null. */
-  take(entry: ChainedEntry): string | null {
+  verifyEntry(entry: ChainedEntry): string | null {
     const name = `entry ${entry.number}`
     this.#end ??= { number: entry.number - 1, hash: entry.previous }
     this.#begin ??= this.#end
     const expected = this.#end.number + 1
     if (entry.number > expected) return `entry ${expected} is missing: ${entry.number} comes in its place`
     if (entry.number < expected) return `${name} comes where entry ${expected} should`
-    if (entry.kind !== kindOf(entry) || entryHash(entry) !== entry.hash)
-      return `${name}, of ${iso(entry.at)}, was changed`
+    if (entry.kind !== getAuditKind(entry) || hashEntry(entry) !== entry.hash)
+      return `${name}, of ${toIsoString(entry.at)}, was changed`
     if (entry.previous !== this.#end.hash)
-      return `${name}, of ${iso(entry.at)}, does not follow the entry before it`
+      return `${name}, of ${toIsoString(entry.at)}, does not follow the entry before it`
     if (this.#expected.get(entry.number)?.some((hash) => hash !== entry.hash))
-      return `${name}, of ${iso(entry.at)}, is not the one in a signed checkpoint: the record was rewritten`
+      return `${name}, of ${toIsoString(entry.at)}, is not the one in a signed checkpoint: the record was rewritten`
     this.#end = { number: entry.number, hash: entry.hash }
     if (entry.kind === 'action') this.#actions++
     return null

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
+import { validate } from '../../core/validate.ts'
 import type { Clock } from '../../core/clock.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { systemClock } from '../../core/system-clock.ts'
@@ -19,17 +19,17 @@ import { HOUR } from '../../core/time.ts'
 import { EncryptedLines, encryptLines } from '../../storage/age-files.ts'
 import {
   checkPrivateDirectory,
-  SecretFiles,
-  storeFailure,
+  SecretFileStore,
+  toStoreError,
   fsyncDirectory,
 } from '../../storage/private-files.ts'
 import { passphraseSchema } from '../keys/passphrase.ts'
 import { isRootKeyFile } from '../keys/root-key.ts'
 import { DATA_VERSION } from '../store/migrations/index.ts'
-import { AuthorityStore, nameDatabase, type Tx } from '../store/store.ts'
-import { beginAnew, type Restored } from './start-new-epoch.ts'
-import { beginRestore, clearForRestore, endRestore } from './restore-marker.ts'
-import { dumpRows, emptyTables, goOnNumbering, loadRows, rowsSchema, tablesForVersion } from './dump.ts'
+import { AuthorityStore, saveDatabaseUrl, type Tx } from '../store/store.ts'
+import { startNewEpoch, type RestoreSummary } from './start-new-epoch.ts'
+import { markRestoreStarted, dropPartialRestore, markRestoreFinished } from './restore-marker.ts'
+import { dumpRows, emptyTables, resetSequences, loadRows, rowsSchema, tablesForVersion } from './dump.ts'
 
 const KEY_NAME = /^[a-z0-9-]+\.key$/
 
@@ -50,27 +50,27 @@ type Line = z.infer<typeof lineSchema>
  * @param write takes the file piece by piece
  * @throws LicensingError INVALID_ARGUMENT, STORE_*, DATABASE_UNREACHABLE
  */
-export async function makeBackup(
+export async function createBackup(
   dataDir: string,
   store: AuthorityStore,
   passphrase: string,
   write: (chunk: Buffer) => void,
 ): Promise<void> {
-  const secret = checked(passphraseSchema, passphrase, 'passphrase')
+  const secret = validate(passphraseSchema, passphrase, 'passphrase')
   let begun = false
   try {
     await store.read(async (tx) => {
       // A reading that is begun again cannot take back what was written.
       if (begun) throw new LicensingError('DATABASE_UNREACHABLE', 'The database went away during the backup.')
       begun = true
-      await encryptLines(linesOf(dataDir, tx), secret, write)
+      await encryptLines(createBackupLines(dataDir, tx), secret, write)
     })
-  } catch (thrown) {
-    throw storeFailure(thrown, 'making the backup')
+  } catch (error) {
+    throw toStoreError(error, 'making the backup')
   }
 }
 
-async function* linesOf(dataDir: string, tx: Tx): AsyncGenerator<string> {
+async function* createBackupLines(dataDir: string, tx: Tx): AsyncGenerator<string> {
   const line = (one: Line): string => JSON.stringify(one)
   const migration = DATA_VERSION
   yield line({ backup: 'smart-authority', migration })
@@ -102,48 +102,48 @@ export interface RestoreOptions {
  *
  * @throws LicensingError DATA_DIR_EXISTS, BACKUP_UNREADABLE, STORE_*, DATABASE_*
  */
-export async function restoreAuthority(options: RestoreOptions): Promise<Restored> {
+export async function restoreAuthority(options: RestoreOptions): Promise<RestoreSummary> {
   const { clock = systemClock } = options
-  const place = resolve(options.dataDir)
-  if (existsSync(place) && readdirSync(place).length > 0)
-    throw new LicensingError('DATA_DIR_EXISTS', `${place} is not empty.`, {
+  const targetDir = resolve(options.dataDir)
+  if (existsSync(targetDir) && readdirSync(targetDir).length > 0)
+    throw new LicensingError('DATA_DIR_EXISTS', `${targetDir} is not empty.`, {
       remedy: 'Restore into a new directory, and name that with --data-dir.',
     })
-  removeStale(place)
-  const temporary = join(dirname(place), `.${basename(place)}-${randomBytes(6).toString('hex')}`)
+  removeStale(targetDir)
+  const temporary = join(dirname(targetDir), `.${basename(targetDir)}-${randomBytes(6).toString('hex')}`)
   try {
     mkdirSync(join(temporary, 'keys'), { recursive: true, mode: 0o700 })
     checkPrivateDirectory(temporary)
     await unpack(temporary, options)
-    if (options.database !== undefined) nameDatabase(temporary, options.database)
-    const done = await beginAnew(temporary, clock)
-    if (existsSync(place)) rmdirSync(place)
-    renameSync(temporary, place)
-    fsyncDirectory(dirname(place))
-    if (options.database !== undefined) await noteWhole(place)
+    if (options.database !== undefined) saveDatabaseUrl(temporary, options.database)
+    const done = await startNewEpoch(temporary, clock)
+    if (existsSync(targetDir)) rmdirSync(targetDir)
+    renameSync(temporary, targetDir)
+    fsyncDirectory(dirname(targetDir))
+    if (options.database !== undefined) await finishRestore(targetDir)
     return done
-  } catch (thrown) {
-    throw storeFailure(thrown, 'restoring the backup')
+  } catch (error) {
+    throw toStoreError(error, 'restoring the backup')
   } finally {
     rmSync(temporary, { recursive: true, force: true })
   }
 }
 
 /** The restore is done, whatever becomes of this: whoever opens the authority notes the same. */
-async function noteWhole(place: string): Promise<void> {
+async function finishRestore(place: string): Promise<void> {
   try {
     const store = await AuthorityStore.open(place)
-    await store.transaction(endRestore).finally(() => store.close())
+    await store.transaction(markRestoreFinished).finally(() => store.close())
   } catch {
     // It is not told as a failure of what has succeeded.
   }
 }
 
 /** What a restore that was killed has left lying about. */
-function removeStale(place: string): void {
-  const parent = dirname(place)
+function removeStale(targetDir: string): void {
+  const parent = dirname(targetDir)
   if (!existsSync(parent)) return
-  const head = `.${basename(place)}-`
+  const head = `.${basename(targetDir)}-`
   for (const name of readdirSync(parent)) {
     if (!name.startsWith(head) || !/^[0-9a-f]{12}$/.test(name.slice(head.length))) continue
     if (Date.now() - statSync(join(parent, name)).mtimeMs > HOUR)
@@ -151,15 +151,15 @@ function removeStale(place: string): void {
   }
 }
 
-const unreadable = (why: string) =>
+const createUnreadableError = (why: string) =>
   new LicensingError('BACKUP_UNREADABLE', `The backup cannot be used: ${why}.`)
 
 /** Undoes what was loaded of a file that turns out to be damaged. */
-class NotOpened extends Error {}
+class DecryptionFailed extends Error {}
 
 async function unpack(dataDir: string, { backup, passphrase, database }: RestoreOptions): Promise<void> {
   const lines = await EncryptedLines.open(backup, passphrase)
-  const migration = lines === null ? null : await versionIn(lines)
+  const migration = lines === null ? null : await readVersion(lines)
   if (lines === null || migration === null)
     throw new LicensingError('BACKUP_UNREADABLE', 'The backup cannot be opened.')
   if (migration > DATA_VERSION)
@@ -167,21 +167,21 @@ async function unpack(dataDir: string, { backup, passphrase, database }: Restore
       'STORE_TOO_NEW',
       `The backup is of version ${migration}; this program knows ${DATA_VERSION}.`,
     )
-  if (database !== undefined) await clearForRestore(dataDir, database)
+  if (database !== undefined) await dropPartialRestore(dataDir, database)
   const store = await AuthorityStore.open(dataDir, database, migration)
   try {
     await store.transaction(async (tx) => {
       await emptyTables(tx, migration)
-      const loading = new Loading(tx, new SecretFiles(join(dataDir, 'keys')), migration)
-      if (!(await lines.read((line) => loading.take(line)))) throw new NotOpened()
-      loading.requireWhole()
+      const loader = new BackupLoader(tx, new SecretFileStore(join(dataDir, 'keys')), migration)
+      if (!(await lines.read((line) => loader.loadLine(line)))) throw new DecryptionFailed()
+      loader.assertComplete()
       if (store.kind === 'sqlite') return
-      await goOnNumbering(tx, migration)
-      await beginRestore(tx)
+      await resetSequences(tx, migration)
+      await markRestoreStarted(tx)
     })
-  } catch (thrown) {
-    if (thrown instanceof NotOpened) throw unreadable('it is damaged')
-    throw thrown
+  } catch (error) {
+    if (error instanceof DecryptionFailed) throw createUnreadableError('it is damaged')
+    throw error
   } finally {
     await store.close()
   }
@@ -197,7 +197,7 @@ function parseLine(text: string): Line | null {
 }
 
 /** Returns the version of the tables in a backup; null for a file that is no backup, or not as it was written. */
-async function versionIn(lines: EncryptedLines): Promise<number | null> {
+async function readVersion(lines: EncryptedLines): Promise<number | null> {
   let version: number | null | undefined
   // The whole of it is looked at: nothing is made of a file that is not as it was written.
   const whole = await lines.read((text) => {
@@ -210,34 +210,35 @@ async function versionIn(lines: EncryptedLines): Promise<number | null> {
 }
 
 /** Takes the lines of a backup into a new data directory and its database. */
-class Loading {
+class BackupLoader {
   readonly #tx: Tx
-  readonly #keys: SecretFiles
+  readonly #keys: SecretFileStore
   readonly #tables: ReadonlySet<string>
-  #rows = 0
-  #keysTaken = 0
-  #whole = false
+  #rowCount = 0
+  #keyCount = 0
+  #isComplete = false
 
-  constructor(tx: Tx, keys: SecretFiles, migration: number) {
+  constructor(tx: Tx, keys: SecretFileStore, migration: number) {
     this.#tx = tx
     this.#keys = keys
     this.#tables = new Set(tablesForVersion(migration).map(({ name }) => name))
   }
 
-  async take(text: string): Promise<void> {
+  async loadLine(text: string): Promise<void> {
     const line = parseLine(text)
-    if (line === null) throw unreadable('a line of it is not of its form')
+    if (line === null) throw createUnreadableError('a line of it is not of its form')
     if ('rows' in line) {
       await loadRows(this.#tx, this.#tables, line)
-      this.#rows += line.rows.length
+      this.#rowCount += line.rows.length
     } else if ('key' in line) {
       this.#keys.put(line.key, line.text)
-      this.#keysTaken++
-    } else if ('end' in line) this.#whole = line.end.rows === this.#rows && line.end.keys === this.#keysTaken
+      this.#keyCount++
+    } else if ('end' in line)
+      this.#isComplete = line.end.rows === this.#rowCount && line.end.keys === this.#keyCount
   }
 
   /** @throws LicensingError BACKUP_UNREADABLE */
-  requireWhole(): void {
-    if (!this.#whole) throw unreadable('it does not hold what it says')
+  assertComplete(): void {
+    if (!this.#isComplete) throw createUnreadableError('it does not hold what it says')
   }
 }

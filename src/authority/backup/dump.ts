@@ -5,7 +5,7 @@ import { MIGRATIONS } from '../store/migrations/index.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Rows that are read, written and carried at a time: of the widest table they are few enough for one statement. */
-const BATCH = 200
+const BATCH_SIZE = 200
 
 const valueSchema = z.union([z.string(), z.number(), z.null()])
 const nameSchema = z.string().regex(/^[a-z][a-z0-9_]*$/)
@@ -14,9 +14,9 @@ const nameSchema = z.string().regex(/^[a-z][a-z0-9_]*$/)
 export const rowsSchema = z.object({
   table: nameSchema,
   columns: z.array(nameSchema).min(1),
-  rows: z.array(z.array(valueSchema)).min(1).max(BATCH),
+  rows: z.array(z.array(valueSchema)).min(1).max(BATCH_SIZE),
 })
-export type Rows = z.infer<typeof rowsSchema>
+export type RowBatch = z.infer<typeof rowsSchema>
 
 /** A table as the migrations make it. */
 interface Table {
@@ -43,23 +43,23 @@ export function tablesForVersion(version: number): readonly Table[] {
     if (made !== undefined)
       tables.set(made, {
         name: made,
-        key: keyOf(statement),
+        key: parsePrimaryKey(statement),
         references: new Set(references.filter((name) => name !== made)),
         numbered: statement.includes('autoincrement'),
       })
     if (altered !== undefined) for (const name of references) tables.get(altered)?.references.add(name)
   }
-  return inOrder([...tables.values()])
+  return sortByReference([...tables.values()])
 }
 
-function keyOf(statement: string): readonly string[] {
+function parsePrimaryKey(statement: string): readonly string[] {
   const [, several] = /primary key \(([^)]+)\)/.exec(statement) ?? []
   if (several !== undefined) return several.split(',').map((name) => name.trim())
   const [, one] = /(\w+) \w+ primary key/.exec(statement) ?? []
   return one === undefined ? [] : [one]
 }
 
-function inOrder(tables: readonly Table[]): readonly Table[] {
+function sortByReference(tables: readonly Table[]): readonly Table[] {
   const done = new Set<string>()
   const ordered: Table[] = []
   while (ordered.length < tables.length) {
@@ -74,13 +74,13 @@ function inOrder(tables: readonly Table[]): readonly Table[] {
 }
 
 /** Every row of every table, in the transaction it is given. */
-export async function* dumpRows(tx: Tx, version: number): AsyncGenerator<Rows> {
+export async function* dumpRows(tx: Tx, version: number): AsyncGenerator<RowBatch> {
   for (const table of tablesForVersion(version)) yield* dumpTable(tx, table)
 }
 
 type Row = Record<string, string | number | null>
 
-async function* dumpTable(tx: Tx, { name, key }: Table): AsyncGenerator<Rows> {
+async function* dumpTable(tx: Tx, { name, key }: Table): AsyncGenerator<RowBatch> {
   const order = sql.join(key.map((column) => sql.ref(column)))
   for (let last: Row | null = null; ;) {
     const beyond: RawBuilder<unknown> = last === null ? sql`` : sql`where ${isBeyond(key, last)}`
@@ -88,20 +88,20 @@ async function* dumpTable(tx: Tx, { name, key }: Table): AsyncGenerator<Rows> {
     const { rows }: { rows: Row[] } =
       key.length === 0
         ? await sql<Row>`select * from ${sql.table(name)}`.execute(tx)
-        : await sql<Row>`select * from ${sql.table(name)} ${beyond} order by ${order} limit ${BATCH}`.execute(
+        : await sql<Row>`select * from ${sql.table(name)} ${beyond} order by ${order} limit ${BATCH_SIZE}`.execute(
             tx,
           )
     const [first] = rows
     if (!first) return
     const columns = Object.keys(first)
-    for (let from = 0; from < rows.length; from += BATCH)
+    for (let from = 0; from < rows.length; from += BATCH_SIZE)
       yield {
         table: name,
         columns,
-        rows: rows.slice(from, from + BATCH).map((row) => columns.map((column) => row[column] ?? null)),
+        rows: rows.slice(from, from + BATCH_SIZE).map((row) => columns.map((column) => row[column] ?? null)),
       }
     last = rows.at(-1) ?? null
-    if (key.length === 0 || rows.length < BATCH) return
+    if (key.length === 0 || rows.length < BATCH_SIZE) return
   }
 }
 
@@ -123,7 +123,7 @@ export async function emptyTables(tx: Tx, version: number): Promise<void> {
 export async function loadRows(
   tx: Tx,
   known: ReadonlySet<string>,
-  { table, columns, rows }: Rows,
+  { table, columns, rows }: RowBatch,
 ): Promise<void> {
   if (!known.has(table) || rows.some((row) => row.length !== columns.length))
     throw new LicensingError(
@@ -136,7 +136,7 @@ export async function loadRows(
 }
 
 /** Has a database that numbers rows itself go on behind those that were put back. */
-export async function goOnNumbering(tx: Tx, version: number): Promise<void> {
+export async function resetSequences(tx: Tx, version: number): Promise<void> {
   for (const { name, numbered } of tablesForVersion(version))
     if (numbered)
       await sql`select setval(pg_get_serial_sequence(${name}, 'id'), coalesce((select max(id) from ${sql.table(name)}), 0) + 1, false)`.execute(

@@ -5,7 +5,7 @@ import { MIGRATION_LOCK_TABLE, MIGRATION_TABLE } from '../store/migrations/index
 import { tablesForVersion } from './dump.ts'
 
 /** In a PostgreSQL database from when it is filled until the data directory that goes with it is there. */
-const UNDER_WAY = 'restore-under-way'
+const RESTORE_MARKER_KEY = 'restore-under-way'
 
 /**
  * Has a PostgreSQL database ready to be restored into. What a restore left there that was killed before its data directory was whole
@@ -13,13 +13,13 @@ const UNDER_WAY = 'restore-under-way'
  *
  * @throws LicensingError DATA_DIR_EXISTS, STORE_TOO_NEW, DATA_VERSION_UNSUPPORTED, DATABASE_*
  */
-export async function clearForRestore(dataDir: string, database: string): Promise<void> {
+export async function dropPartialRestore(dataDir: string, database: string): Promise<void> {
   const store = await AuthorityStore.open(dataDir, database, 0)
   try {
     const version = await store.version()
     if (version === 0) return
     await store.transaction(async (tx) => {
-      if ((await readSetting(tx, UNDER_WAY)) !== null) return removeTables(tx, version)
+      if ((await readSetting(tx, RESTORE_MARKER_KEY)) !== null) return dropTables(tx, version)
       if (await tx.selectFrom('settings').select('name').executeTakeFirst())
         throw new LicensingError('DATA_DIR_EXISTS', 'There is an authority in that database already.', {
           remedy: 'Restore into a database without tables.',
@@ -31,16 +31,16 @@ export async function clearForRestore(dataDir: string, database: string): Promis
 }
 
 /** All of them: they may be newer than the backup is. */
-async function removeTables(tx: Tx, version: number): Promise<void> {
+async function dropTables(tx: Tx, version: number): Promise<void> {
   const names = tablesForVersion(version).map(({ name }) => name)
   for (const name of [...names.reverse(), MIGRATION_TABLE, MIGRATION_LOCK_TABLE])
     await sql`drop table ${sql.table(name)}`.execute(tx)
 }
 
 /** Notes that this database has no data directory yet. */
-export const beginRestore = (tx: Tx): Promise<void> => writeSetting(tx, UNDER_WAY, 'yes')
+export const markRestoreStarted = (tx: Tx): Promise<void> => writeSetting(tx, RESTORE_MARKER_KEY, 'yes')
 
 /** Notes that the data directory is there: from here on nobody restores into this database again. */
-export async function endRestore(tx: Tx): Promise<void> {
-  await tx.deleteFrom('settings').where('name', '=', UNDER_WAY).execute()
+export async function markRestoreFinished(tx: Tx): Promise<void> {
+  await tx.deleteFrom('settings').where('name', '=', RESTORE_MARKER_KEY).execute()
 }

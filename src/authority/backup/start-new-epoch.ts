@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { pluralize } from '../../core/text.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Instant } from '../../core/time.ts'
-import { chooseAccount } from '../inventory/accounts.ts'
+import { resolveAccount } from '../inventory/accounts.ts'
 import { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { AuthorityStore, type Tx } from '../store/store.ts'
@@ -10,7 +10,7 @@ import { TimeFloor } from '../store/time-floor.ts'
 import { openSync, startNewSyncEpoch } from '../satellite-sync/sync-repository.ts'
 
 /** An authority that was restored, and what of it is held. */
-export interface Restored {
+export interface RestoreSummary {
   readonly role: 'manager' | 'satellite'
   /** A satellite's name; of a manager, the smart account it was made for. */
   readonly name: string
@@ -23,7 +23,7 @@ export interface Restored {
 }
 
 /** Begins the epoch of an authority that was restored (trust §9). */
-export async function beginAnew(dataDir: string, clock: Clock): Promise<Restored> {
+export async function startNewEpoch(dataDir: string, clock: Clock): Promise<RestoreSummary> {
   const store = await AuthorityStore.open(dataDir)
   try {
     return await store.transaction(async (tx) => {
@@ -33,16 +33,16 @@ export async function beginAnew(dataDir: string, clock: Clock): Promise<Restored
       await tx.deleteFrom('sessions').execute()
       await tx.deleteFrom('ticket_keys').execute()
       return credentials.keyRing.identity.role === 'satellite'
-        ? satelliteAnew(tx, credentials, at)
-        : managerAnew(tx, credentials, at)
+        ? restartSatellite(tx, credentials, at)
+        : restartManager(tx, credentials, at)
     })
   } finally {
     await store.close()
   }
 }
 
-async function satelliteAnew(tx: Tx, credentials: Credentials, at: Instant): Promise<Restored> {
-  const account = await chooseAccount(tx, undefined)
+async function restartSatellite(tx: Tx, credentials: Credentials, at: Instant): Promise<RestoreSummary> {
+  const account = await resolveAccount(tx, undefined)
   const sync = await openSync({ tx, credentials, account, at })
   await startNewSyncEpoch(sync)
   const { numUpdatedRows } = await tx
@@ -57,13 +57,13 @@ async function satelliteAnew(tx: Tx, credentials: Credentials, at: Instant): Pro
     type: 'SATELLITE_RESTORED',
     severity: 'major',
     accountId: account.id,
-    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked, and what was registered since comes back with the next synchronisation.`,
+    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked, and what was registered since comes back with the next synchronization.`,
   })
   const { name } = sync.facts
   return { role: 'satellite', name, epoch, tokensRevoked, tokensInReview: 0, reservationsInReview: 0 }
 }
 
-async function managerAnew(tx: Tx, credentials: Credentials, at: Instant): Promise<Restored> {
+async function restartManager(tx: Tx, credentials: Credentials, at: Instant): Promise<RestoreSummary> {
   await credentials.keyRing.adopt(tx, { epoch: credentials.keyRing.identity.epoch + 1 })
   const tokens = await tx
     .updateTable('tokens')

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Instant } from '../../core/time.ts'
-import { requireWriter, type Tx } from '../store/store.ts'
+import { assertWritable, type Tx } from '../store/store.ts'
 import { TimeFloor } from '../store/time-floor.ts'
 
 /** The authority's time: the wall clock's, except that it never goes back behind an answer (trust §3). */
@@ -40,7 +40,7 @@ export class AuthorityClock {
   }
 
   /** Notes a time that was issued by a transaction that is committed. */
-  noteIssued(time: Instant): void {
+  recordIssued(time: Instant): void {
     this.#issued = { time, monotonic: this.#clock.monotonic() }
   }
 
@@ -59,8 +59,8 @@ export class AuthorityClock {
     if (!this.#isCorrectable) return
     const corrections = await TimeFloor.corrections(tx)
     if (corrections === this.#corrections) return
-    requireWriter(tx)
+    assertWritable(tx)
     this.#corrections = corrections
-    this.noteIssued(await TimeFloor.read(tx))
+    this.recordIssued(await TimeFloor.read(tx))
   }
 }

@@ -7,7 +7,7 @@ import type { AccountContext, VirtualAccount } from './account-context.ts'
 import type { AuthorityClock } from './authority-clock.ts'
 
 /** Which smart account and virtual account a call is about: the only one, and the default one, unless named. */
-export interface Where {
+export interface AccountSelector {
   readonly account?: string | undefined
   readonly virtualAccount?: string | undefined
 }
@@ -19,21 +19,21 @@ export interface AuthorityContext {
   readonly credentials: Credentials
   readonly profile: ProductProfile
   /** @throws LicensingError ACCOUNT_* */
-  withAccount<T>(where: Where, work: (context: AccountContext) => Promise<T>): Promise<T>
+  withAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T>
   /** @throws LicensingError ACCOUNT_*, NOT_FOUND */
   withVirtualAccount<T>(
-    where: Where,
+    where: AccountSelector,
     work: (context: AccountContext, virtual: VirtualAccount) => Promise<T>,
   ): Promise<T>
   /** Reads, and waits for no writer unless maintenance is due. @throws LicensingError ACCOUNT_* */
-  readAccount<T>(where: Where, work: (context: AccountContext) => Promise<T>): Promise<T>
+  readAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T>
   /**
    * Reads of one virtual account where one is named, otherwise of the whole smart account: `virtual` is null then.
    *
    * @throws LicensingError ACCOUNT_*, NOT_FOUND
    */
   readVirtualAccount<T>(
-    where: Where,
+    where: AccountSelector,
     work: (context: AccountContext, virtual: VirtualAccount | null) => Promise<T>,
   ): Promise<T>
   /** Works on the whole authority. */

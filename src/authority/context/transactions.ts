@@ -1,12 +1,12 @@
 import type { ProductProfile } from '../../core/profile.ts'
 import type { Instant } from '../../core/time.ts'
-import { presentActor } from '../events/actor.ts'
-import { chooseAccount, chooseVirtualAccount } from '../inventory/accounts.ts'
+import { getCurrentActor } from '../events/actor.ts'
+import { resolveAccount, resolveVirtualAccount } from '../inventory/accounts.ts'
 import type { VirtualAccount } from './account-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { AuthorityStore, Tx } from '../store/store.ts'
 import type { AuthorityClock } from './authority-clock.ts'
-import type { AuthorityContext, Where } from './authority-context.ts'
+import type { AuthorityContext, AccountSelector } from './authority-context.ts'
 import type { AccountContext } from './account-context.ts'
 
 /** Work that time makes due, done at the beginning of a transaction. */
@@ -36,25 +36,25 @@ export class AuthorityTransactions implements AuthorityContext {
     this.#maintenance = maintenance
   }
 
-  withAccount<T>(where: Where, work: (context: AccountContext) => Promise<T>): Promise<T> {
+  withAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T> {
     return this.store.transaction((tx) => this.#begin(tx, where).then(work))
   }
 
   withVirtualAccount<T>(
-    where: Where,
+    where: AccountSelector,
     work: (context: AccountContext, virtual: VirtualAccount) => Promise<T>,
   ): Promise<T> {
     return this.withAccount(where, async (context) =>
-      work(context, await chooseVirtualAccount(context.tx, context.account, where.virtualAccount)),
+      work(context, await resolveVirtualAccount(context.tx, context.account, where.virtualAccount)),
     )
   }
 
-  readAccount<T>(where: Where, work: (context: AccountContext) => Promise<T>): Promise<T> {
-    return this.store.look((tx) => this.#begin(tx, where).then(work))
+  readAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T> {
+    return this.store.readOnly((tx) => this.#begin(tx, where).then(work))
   }
 
   readVirtualAccount<T>(
-    where: Where,
+    where: AccountSelector,
     work: (context: AccountContext, virtual: VirtualAccount | null) => Promise<T>,
   ): Promise<T> {
     return this.readAccount(where, async (context) => {
@@ -62,7 +62,7 @@ export class AuthorityTransactions implements AuthorityContext {
       const virtual =
         virtualAccount === undefined
           ? null
-          : await chooseVirtualAccount(context.tx, context.account, virtualAccount)
+          : await resolveVirtualAccount(context.tx, context.account, virtualAccount)
       return work(context, virtual)
     })
   }
@@ -71,10 +71,10 @@ export class AuthorityTransactions implements AuthorityContext {
     return this.store.transaction(async (tx) => work(tx, await this.#maintenance.run(tx)))
   }
 
-  async #begin(tx: Tx, where: Where): Promise<AccountContext> {
+  async #begin(tx: Tx, where: AccountSelector): Promise<AccountContext> {
     const at = await this.#maintenance.run(tx)
-    const account = await chooseAccount(tx, where.account)
+    const account = await resolveAccount(tx, where.account)
     const { credentials, profile } = this
-    return { tx, account, at, actor: presentActor(), credentials, profile }
+    return { tx, account, at, actor: getCurrentActor(), credentials, profile }
   }
 }

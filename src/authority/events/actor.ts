@@ -6,16 +6,16 @@ export type Actor =
   | { readonly kind: 'api-client'; readonly name: string }
   | { readonly kind: 'command-line'; readonly name: string }
 
-const acting = new AsyncLocalStorage<Actor | null>()
+const actorStorage = new AsyncLocalStorage<Actor | null>()
 
 /** Does some work on behalf of somebody: what is recorded on the way bears the name. Null for nobody: what time brings. */
-export const actingAs = <T>(actor: Actor | null, work: () => T): T => acting.run(actor, work)
+export const runAs = <T>(actor: Actor | null, work: () => T): T => actorStorage.run(actor, work)
 
 /**
  * Somebody as records name them. A user's name holds neither blanks nor brackets, so no name can be made to look like
  * that of another kind.
  */
-export function actorName({ kind, name }: Actor): string {
+export function formatActor({ kind, name }: Actor): string {
   switch (kind) {
     case 'user':
       return name
@@ -27,7 +27,7 @@ export function actorName({ kind, name }: Actor): string {
 }
 
 /** The name of whoever the present work is done for; null for nobody. */
-export function presentActor(): string | null {
-  const actor = acting.getStore()
-  return actor ? actorName(actor) : null
+export function getCurrentActor(): string | null {
+  const actor = actorStorage.getStore()
+  return actor ? formatActor(actor) : null
 }

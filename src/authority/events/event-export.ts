@@ -1,4 +1,4 @@
-import { csvHead, csvRows } from '../../core/csv.ts'
+import { formatCsvHeader, formatCsvRows } from '../../core/csv.ts'
 import type { EventDocument } from './event-log.ts'
 
 const COLUMNS = {
@@ -10,22 +10,22 @@ const COLUMNS = {
   message: 'Message',
   who: 'User',
 } as const satisfies Partial<Record<keyof EventDocument, string>>
-const KEYS = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]
+const COLUMN_KEYS = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]
 
-const cells = (event: EventDocument) => KEYS.map((key) => event[key])
+const toCells = (event: EventDocument) => COLUMN_KEYS.map((key) => event[key])
 
 /** Entries of the event log for a spreadsheet. */
 export const eventsToCsv = (events: readonly EventDocument[]): string =>
-  csvHead(Object.values(COLUMNS)) + csvRows(events.map(cells))
+  formatCsvHeader(Object.values(COLUMNS)) + formatCsvRows(events.map(toCells))
 
 /** The event log as text, a page at a time: as CSV with the titles of its columns, or as lines of JSON. */
-export async function* eventLines(
+export async function* exportEvents(
   pages: AsyncIterable<readonly EventDocument[]>,
   format: 'csv' | 'jsonl',
 ): AsyncGenerator<string> {
-  if (format === 'csv') yield csvHead(Object.values(COLUMNS))
+  if (format === 'csv') yield formatCsvHeader(Object.values(COLUMNS))
   for await (const page of pages)
     yield format === 'csv'
-      ? csvRows(page.map(cells))
+      ? formatCsvRows(page.map(toCells))
       : page.map((event) => `${JSON.stringify(event)}\n`).join('')
 }

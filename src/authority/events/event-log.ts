@@ -1,8 +1,8 @@
 import { type Selectable, sql } from 'kysely'
-import { type Instant, iso } from '../../core/time.ts'
-import { presentActor } from './actor.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
+import { getCurrentActor } from './actor.ts'
 import type { Tables } from '../store/tables.ts'
-import { notifyOfCompliance } from '../outbox/compliance-notifications.ts'
+import { queueComplianceNotifications } from '../outbox/compliance-notifications.ts'
 import type { Tx } from '../store/store.ts'
 import { queueDeliveries } from '../outbox/webhook-outbox.ts'
 
@@ -40,14 +40,14 @@ export async function logEvents(tx: Tx, entries: readonly LogEntry[]): Promise<v
         type: entry.type,
         severity: entry.severity ?? 'info',
         message: entry.message,
-        who: presentActor(),
+        who: getCurrentActor(),
       })),
     )
     .returningAll()
     .execute()
   const events = rows.toSorted((a, b) => a.id - b.id)
   await queueDeliveries(tx, events)
-  for (const event of events) await notifyOfCompliance(tx, event)
+  for (const event of events) await queueComplianceNotifications(tx, event)
 }
 
 /** An entry as people and programs see it. */
@@ -83,7 +83,7 @@ export interface EventFilter {
 }
 
 /** Entries that are read unless it is said how many. */
-const USUAL_LIMIT = 1000
+const DEFAULT_LIMIT = 1000
 
 /** The newest entries of a smart account, and of the authority itself, oldest first. */
 export async function listEvents(
@@ -91,30 +91,30 @@ export async function listEvents(
   accountId: string | null,
   filter: EventFilter = {},
 ): Promise<EventDocument[]> {
-  const { before, limit = USUAL_LIMIT } = filter
-  let query = chosen(tx, accountId, filter).orderBy('id', 'desc').limit(limit)
+  const { before, limit = DEFAULT_LIMIT } = filter
+  let query = selectEvents(tx, accountId, filter).orderBy('id', 'desc').limit(limit)
   if (before !== undefined) query = query.where('id', '<', before)
-  return (await query.execute()).reverse().map(documentOf)
+  return (await query.execute()).reverse().map(toEventDocument)
 }
 
 /** The entries after one of them, the oldest first: for reading all of them, a page at a time. */
-export async function eventsAfter(
+export async function listEventsAfter(
   tx: Tx,
   accountId: string | null,
   filter: EventFilter,
   range: { readonly after: number; readonly last: number },
 ): Promise<EventDocument[]> {
-  const rows = await chosen(tx, accountId, filter)
+  const rows = await selectEvents(tx, accountId, filter)
     .where('id', '>', range.after)
     .where('id', '<=', range.last)
     .orderBy('id')
-    .limit(USUAL_LIMIT)
+    .limit(DEFAULT_LIMIT)
     .execute()
-  return rows.map(documentOf)
+  return rows.map(toEventDocument)
 }
 
 /** The entries that fit, in no order yet. */
-function chosen(tx: Tx, accountId: string | null, filter: EventFilter) {
+function selectEvents(tx: Tx, accountId: string | null, filter: EventFilter) {
   const { virtualAccount, instanceId, tag, severity, since, until, ownOnly = false } = filter
   let query = tx.selectFrom('events').selectAll()
   if (accountId !== null)
@@ -125,13 +125,13 @@ function chosen(tx: Tx, accountId: string | null, filter: EventFilter) {
   if (severity !== undefined) query = query.where('severity', '=', severity)
   if (since !== undefined) query = query.where('at', '>=', since)
   if (until !== undefined) query = query.where('at', '<', until)
-  if (tag !== undefined) query = query.where(namesTag(tag))
+  if (tag !== undefined) query = query.where(mentionsTag(tag))
   return query
 }
 
-const documentOf = (row: Selectable<Tables['events']>): EventDocument => ({
+const toEventDocument = (row: Selectable<Tables['events']>): EventDocument => ({
   id: row.id,
-  at: iso(row.at),
+  at: toIsoString(row.at),
   type: row.type,
   severity: row.severity,
   virtualAccount: row.virtual_account,
@@ -141,7 +141,7 @@ const documentOf = (row: Selectable<Tables['events']>): EventDocument => ({
 })
 
 /** Whether the words of an entry name a tag, as a word of its own: MDC-SMALL does not name SMALL. In SQL that both databases have. */
-const namesTag = (tag: string) => {
+const mentionsTag = (tag: string) => {
   const words = sql`(' ' || replace(replace(replace(message, ',', ' '), ':', ' '), '.', ' ') || ' ')`
   return sql<boolean>`replace(${words}, ${` ${tag.replaceAll('.', ' ')} `}, '') <> ${words}`
 }

@@ -1,21 +1,21 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
-import { asLicensingError, LicensingError } from '../../core/errors.ts'
+import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import type { RequestType } from '../../protocol/messages.ts'
-import { Admission, URGENCIES, type Urgency, urgencyOf } from './admission-control.ts'
-import type { ExchangeWatch } from '../observer.ts'
-import { type Decided, readExchange, type SignedRequest } from './requests.ts'
+import { AdmissionController, PRIORITIES, type Priority, getPriority } from './admission-control.ts'
+import type { ExchangeSpan } from '../observer.ts'
+import { type DecidedRequest, readExchange, type SignedRequest } from './requests.ts'
 
 /** Exchanges that are decided in one transaction: more would only make those who wait wait longer. */
-const LARGEST_BATCH = 64
+const MAX_BATCH_SIZE = 64
 /** It begins when nothing has come for some turns of the event loop, and milliseconds after it could have at the latest. */
-const QUIET_TURNS = 2
-const LONGEST_GATHERING = 15
+const IDLE_TURNS = 2
+const MAX_COLLECT_MS = 15
 /** Of these each kind has its turn in every transaction, however many of the more urgent wait. */
-const SURE_SHARE = 8
+const MIN_SHARE_PER_PRIORITY = 8
 
 /** What came of one exchange of a transaction: an answer, or why there is none. */
-export type Outcome = Decided | LicensingError
+export type DecisionOutcome = DecidedRequest | LicensingError
 
 /** Exchanges that are decided together. */
 export interface Batch {
@@ -28,14 +28,14 @@ export interface Batch {
 
 /** Decides exchanges in one transaction, in their order; on disk when it resolves, or nothing of it. */
 export interface BatchDecider<C> {
-  decide(batch: Batch): Promise<{ outcomes: readonly Outcome[]; context: C }>
+  decide(batch: Batch): Promise<{ outcomes: readonly DecisionOutcome[]; context: C }>
 }
 
-interface Waiting<C> {
-  readonly urgency: Urgency
+interface QueuedRequest<C> {
+  readonly priority: Priority
   readonly request: SignedRequest
-  readonly watch: Pick<ExchangeWatch, 'step'>
-  readonly resolve: (answered: { decided: Decided; context: C }) => void
+  readonly span: Pick<ExchangeSpan, 'step'>
+  readonly resolve: (answered: { decided: DecidedRequest; context: C }) => void
   readonly reject: (failure: unknown) => void
 }
 
@@ -45,32 +45,32 @@ interface Waiting<C> {
  *
  * @typeParam C what the answers of one transaction share
  */
-export class Exchanges<C> {
+export class ExchangeBatcher<C> {
   readonly #decider: BatchDecider<C>
-  readonly #admission: Admission
+  readonly #admission: AdmissionController
   readonly #clock: Pick<Clock, 'wall' | 'monotonic'>
   /** Those who wait, the most urgent first; of one urgency in the order they came. */
-  readonly #waiting: Readonly<Record<Urgency, Waiting<C>[]>> = {
+  readonly #queues: Readonly<Record<Priority, QueuedRequest<C>[]>> = {
     'deadline-near': [],
     registration: [],
     routine: [],
   }
-  #working = false
+  #isProcessing = false
 
   constructor(decider: BatchDecider<C>, clock: Pick<Clock, 'wall' | 'monotonic'>) {
     this.#decider = decider
     this.#clock = clock
-    this.#admission = new Admission(() => clock.monotonic())
+    this.#admission = new AdmissionController(() => clock.monotonic())
   }
 
   /** Whether there is more to do than can be done at once. */
-  get underLoad(): boolean {
-    return this.#admission.underLoad
+  get isOverloaded(): boolean {
+    return this.#admission.isOverloaded
   }
 
   /** Exchanges that wait for their turn. */
-  get waiting(): number {
-    return this.#admission.waiting
+  get queueLength(): number {
+    return this.#admission.queueLength
   }
 
   /**
@@ -78,9 +78,9 @@ export class Exchanges<C> {
    *
    * @throws LicensingError AUTHORITY_BUSY
    */
-  require(type: RequestType): void {
+  admit(type: RequestType): void {
     // Whether the end of an authorization is near, only the request tells.
-    this.#admission.require(type === 'authorize' ? 'deadline-near' : 'registration')
+    this.#admission.admit(type === 'authorize' ? 'deadline-near' : 'registration')
   }
 
   /**
@@ -89,70 +89,70 @@ export class Exchanges<C> {
    * @throws LicensingError AUTHORITY_BUSY, REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*, DATABASE_*: for what
    * gets no signed answer
    */
-  async take(
+  async submit(
     type: RequestType,
     message: unknown,
-    watch: Pick<ExchangeWatch, 'step'>,
-  ): Promise<{ decided: Decided; context: C }> {
-    watch.step('receive')
-    this.require(type)
+    span: Pick<ExchangeSpan, 'step'>,
+  ): Promise<{ decided: DecidedRequest; context: C }> {
+    span.step('receive')
+    this.admit(type)
     const request = await readExchange(type, message)
-    const urgency = urgencyOf(request, this.#clock.wall())
-    this.#admission.require(urgency)
-    const answered = new Promise<{ decided: Decided; context: C }>((resolve, reject) => {
-      this.#waiting[urgency].push({ urgency, request, watch, resolve, reject })
-      this.#admission.joined(urgency)
+    const priority = getPriority(request, this.#clock.wall())
+    this.#admission.admit(priority)
+    const answered = new Promise<{ decided: DecidedRequest; context: C }>((resolve, reject) => {
+      this.#queues[priority].push({ priority, request, span, resolve, reject })
+      this.#admission.enqueue(priority)
     })
-    if (!this.#working) void this.#work()
+    if (!this.#isProcessing) void this.#processQueue()
     return answered
   }
 
-  async #work(): Promise<void> {
-    this.#working = true
+  async #processQueue(): Promise<void> {
+    this.#isProcessing = true
     let since = this.#clock.monotonic()
-    while (this.waiting > 0) {
-      await this.#gather()
-      const batch = this.#next()
-      await this.#together(batch)
-      for (const { urgency } of batch) this.#admission.left(urgency)
+    while (this.queueLength > 0) {
+      await this.#collect()
+      const batch = this.#takeBatch()
+      await this.#commitBatch(batch)
+      for (const { priority } of batch) this.#admission.dequeue(priority)
       const now = this.#clock.monotonic()
-      this.#admission.took(batch.length, now - since)
+      this.#admission.recordDuration(batch.length, now - since)
       since = now
     }
-    this.#working = false
+    this.#isProcessing = false
   }
 
   /**
    * Reads what has arrived by now, and what keeps arriving meanwhile: otherwise each would be alone in its transaction. Where
    * nothing more comes, nobody waits for it.
    */
-  async #gather(): Promise<void> {
-    const end = this.#clock.monotonic() + LONGEST_GATHERING
-    for (let quiet = 0; quiet < QUIET_TURNS && this.waiting < LARGEST_BATCH;) {
-      const before = this.waiting
+  async #collect(): Promise<void> {
+    const end = this.#clock.monotonic() + MAX_COLLECT_MS
+    for (let quiet = 0; quiet < IDLE_TURNS && this.queueLength < MAX_BATCH_SIZE;) {
+      const before = this.queueLength
       await immediate()
-      quiet = this.waiting > before ? 0 : quiet + 1
+      quiet = this.queueLength > before ? 0 : quiet + 1
       if (this.#clock.monotonic() >= end) return
     }
   }
 
   /** Those whose turn it is: the most urgent, and a few of each other kind, so that nobody waits for ever. */
-  #next(): Waiting<C>[] {
-    const shares = URGENCIES.map((urgency) => this.#waiting[urgency].splice(0, SURE_SHARE))
+  #takeBatch(): QueuedRequest<C>[] {
+    const shares = PRIORITIES.map((priority) => this.#queues[priority].splice(0, MIN_SHARE_PER_PRIORITY))
     const batch = shares.flat()
-    for (const urgency of URGENCIES)
-      batch.push(...this.#waiting[urgency].splice(0, Math.max(0, LARGEST_BATCH - batch.length)))
+    for (const priority of PRIORITIES)
+      batch.push(...this.#queues[priority].splice(0, Math.max(0, MAX_BATCH_SIZE - batch.length)))
     return batch
   }
 
-  async #together(batch: readonly Waiting<C>[]): Promise<void> {
+  async #commitBatch(batch: readonly QueuedRequest<C>[]): Promise<void> {
     try {
-      for (const { watch } of batch) watch.step('decide')
+      for (const { span } of batch) span.step('decide')
       const { outcomes, context } = await this.#decider.decide({
         requests: batch.map(({ request }) => request),
-        isUnderLoad: this.#admission.underLoad,
+        isUnderLoad: this.#admission.isOverloaded,
         onDecided: () => {
-          for (const { watch } of batch) watch.step('commit')
+          for (const { span } of batch) span.step('commit')
         },
       })
       for (const [i, { resolve, reject }] of batch.entries()) {
@@ -160,11 +160,11 @@ export class Exchanges<C> {
         if (outcome === undefined || outcome instanceof LicensingError) reject(outcome)
         else resolve({ decided: outcome, context })
       }
-    } catch (thrown) {
-      const failure = asLicensingError(thrown)
+    } catch (error) {
+      const failure = toLicensingError(error)
       // What is wrong with one of them must not be the end of the others; what is wrong with the database is of all.
       if (batch.length > 1 && !/^(STORE|DATABASE)_/.test(failure.code))
-        for (const one of batch) await this.#together([one])
+        for (const one of batch) await this.#commitBatch([one])
       else for (const { reject } of batch) reject(failure)
     }
   }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import { serialsOf, udiDigest } from '../../protocol/digest.ts'
+import { listSerialForms, hashUdi } from '../../protocol/digest.ts'
 import type { InstanceRow } from '../inventory/instances.ts'
-import { type ReportedRival, reportedRivals } from '../satellites/reported-instances.ts'
+import { type ConflictingInstance, findConflictingInstances } from '../satellites/reported-instances.ts'
 import type { Tx } from '../store/store.ts'
 import type { ExchangeTransaction } from './exchange-transaction.ts'
 
@@ -34,7 +34,7 @@ export class InstanceSet {
   readonly #byDevice = new Map<string, InstanceRow[]>()
   /** Accounts that have a reservation, by device. */
   readonly #reserved = new Map<string, string[]>()
-  readonly #rivals = new Map<string, ReportedRival[]>()
+  readonly #rivals = new Map<string, ConflictingInstance[]>()
   /** Instances that were added since the last `clear`. */
   readonly #added = new Set<string>()
 
@@ -96,7 +96,7 @@ export class InstanceSet {
   }
 
   /** Returns the product instance of a device that a satellite of the account has reported. */
-  async findRival(accountId: string, device: DeviceId): Promise<ReportedRival | undefined> {
+  async findRival(accountId: string, device: DeviceId): Promise<ConflictingInstance | undefined> {
     if (!this.#rivals.has(keyOf(device))) await this.#loadByDevice([device])
     return this.#rivals.get(keyOf(device))?.find(({ account_id }) => account_id === accountId)
   }
@@ -118,7 +118,7 @@ export class InstanceSet {
     await this.#transaction.flush()
     const { tx } = this.#transaction
     const pids = [...new Set(devices.map(({ pid }) => pid))]
-    const serials = devices.flatMap(({ pid, serial }) => serialsOf(pid, serial))
+    const serials = devices.flatMap(({ pid, serial }) => listSerialForms(pid, serial))
     const instances = await tx
       .selectFrom('instances')
       .selectAll()
@@ -133,14 +133,14 @@ export class InstanceSet {
       .where('serial', 'in', serials)
       .where('status', '=', sql.lit('active'))
       .execute()
-    const rivals = await reportedRivals(
+    const rivals = await findConflictingInstances(
       tx,
-      devices.map(({ pid, serial }) => udiDigest(pid, serial)),
+      devices.map(({ pid, serial }) => hashUdi(pid, serial)),
     )
     for (const device of devices) {
-      const known = serialsOf(device.pid, device.serial)
+      const known = listSerialForms(device.pid, device.serial)
       const isDevice = ({ pid, serial }: DeviceId) => pid === device.pid && known.includes(serial)
-      const digest = udiDigest(device.pid, device.serial)
+      const digest = hashUdi(device.pid, device.serial)
       this.#byDevice.set(keyOf(device), instances.filter(isDevice))
       this.#reserved.set(
         keyOf(device),

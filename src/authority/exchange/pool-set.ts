@@ -1,6 +1,12 @@
 import type { InstanceRow } from '../inventory/instances.ts'
-import { complianceEntry, type Pool, readPool, writeDemands, writePools } from '../inventory/pools.ts'
-import { compliant } from '../policy.ts'
+import {
+  createComplianceEvent,
+  type Pool,
+  readPool,
+  saveInstanceUsage,
+  writePools,
+} from '../inventory/pools.ts'
+import { isCompliant } from '../policy.ts'
 import type { ExchangeTransaction } from './exchange-transaction.ts'
 import type { InstanceSet } from './instance-set.ts'
 
@@ -84,12 +90,12 @@ export class PoolSet {
   }
 
   async #assess(virtualAccountId: string, pool: PoolState): Promise<PoolState> {
-    const isCompliant = compliant(pool)
-    const hasTurned = pool.isStored && isCompliant !== pool.compliant
-    const assessed = { ...pool, compliant: isCompliant, isChanged: pool.isChanged || hasTurned }
+    const compliant = isCompliant(pool)
+    const hasTurned = pool.isStored && compliant !== pool.compliant
+    const assessed = { ...pool, compliant, isChanged: pool.isChanged || hasTurned }
     this.#pools.set(`${virtualAccountId} ${pool.tag}`, assessed)
     const { tx, at } = this.#transaction
-    if (hasTurned) this.#transaction.log(await complianceEntry(tx, virtualAccountId, assessed, at))
+    if (hasTurned) this.#transaction.log(await createComplianceEvent(tx, virtualAccountId, assessed, at))
     return assessed
   }
 
@@ -115,7 +121,7 @@ export class PoolSet {
   /** Writes the changed usage and pools. */
   async flush(): Promise<void> {
     const { tx } = this.#transaction
-    await writeDemands(tx, this.#changedUsage)
+    await saveInstanceUsage(tx, this.#changedUsage)
     await writePools(
       tx,
       [...this.#pools].flatMap(([key, pool]) =>

@@ -1,26 +1,37 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Instant } from '../../core/time.ts'
-import { type Decision, type Refused, type RegisterRequest, sealedSchema } from '../../protocol/messages.ts'
-import { tokenMacMatches } from '../../protocol/token.ts'
-import { thumbprint } from '../../pki/chain-validation.ts'
+import {
+  type Decision,
+  type Refusal,
+  type RegisterRequest,
+  signedMessageSchema,
+} from '../../protocol/messages.ts'
+import { verifyTokenMac } from '../../protocol/token.ts'
+import { computeThumbprint } from '../../pki/chain-validation.ts'
 import type { P256Key } from '../../pki/p256-key.ts'
-import { peek, sealedBy, sealedCertificates } from '../../pki/signed-message.ts'
+import { decodePayloadUnverified, verifyMessage, getCertificateChain } from '../../pki/signed-message.ts'
 import type { Account } from '../context/account-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import {
-  endInstance,
+  deactivateInstance,
   findByCertificate,
   type InstanceRow,
   NO_EXCHANGE,
-  virtualAccountOf,
+  getVirtualAccountName,
 } from '../inventory/instances.ts'
-import { setDemand } from '../inventory/pools.ts'
-import { replaceReported, type ReportedRival } from '../satellites/reported-instances.ts'
-import { touchInstance } from '../store/revisions.ts'
-import { type Decided, endedRefusal, malformed, refuse, type SignedRequest } from './requests.ts'
+import { setInstanceUsage } from '../inventory/pools.ts'
+import { replaceReported, type ConflictingInstance } from '../satellites/reported-instances.ts'
+import { markInstanceChanged } from '../store/revisions.ts'
+import {
+  type DecidedRequest,
+  getInactiveInstanceRefusal,
+  createMalformedError,
+  createRefusal,
+  type SignedRequest,
+} from './requests.ts'
 import { type IssuingLimits, issuanceBlockedBy } from '../satellite-sync/issuing-limits.ts'
-import { accountTag, tokenRefusal } from '../policy.ts'
+import { hashAccountDomain, getTokenRefusal } from '../policy.ts'
 import type { RegistrationToken } from '../inventory/tokens.ts'
 import type { WorkingSet } from './working-set.ts'
 
@@ -40,11 +51,11 @@ export class Registration {
     this.#at = set.at
   }
 
-  async decide(signed: SignedRegistration): Promise<Decided> {
+  async decide(signed: SignedRegistration): Promise<DecidedRequest> {
     const { request, key, spki } = signed
-    if (!this.#credentials.keyRing.roots.some((root) => request.audience === thumbprint(root)))
-      throw malformed('it is addressed to another authority')
-    const decision = await this.#decision(request, key, spki)
+    if (!this.#credentials.keyRing.roots.some((root) => request.audience === computeThumbprint(root)))
+      throw createMalformedError('it is addressed to another authority')
+    const decision = await this.#decideRegistration(request, key, spki)
     return {
       request,
       audience: `key:${createHash('sha256').update(Buffer.from(spki, 'base64')).digest('base64url')}`,
@@ -52,7 +63,7 @@ export class Registration {
     }
   }
 
-  async #decision(request: RegisterRequest, key: P256Key, spki: string): Promise<Decision> {
+  async #decideRegistration(request: RegisterRequest, key: P256Key, spki: string): Promise<Decision> {
     const { body } = request
     const { pid, serial } = body.udi
     const token = await this.#set.tokens.find(body.token.id)
@@ -65,85 +76,88 @@ export class Registration {
     }
     if (
       !token ||
-      !tokenMacMatches(this.#credentials.secrets.openSecret(token.secret), claim, body.token.mac)
+      !verifyTokenMac(this.#credentials.secrets.decryptSecret(token.secret), claim, body.token.mac)
     ) {
-      return this.#unknownToken(body.token.account)
+      return this.#refuseUnknownToken(body.token.account)
     }
     const { account } = token
-    const proven = await this.#provenInstance(body.previous, body.certificateRequest)
+    const proven = await this.#findProvenInstance(body.previous, body.certificateRequest)
     if (proven?.status === 'active' && proven.account_id !== account.id) {
-      return refuse('TOKEN_WRONG_ACCOUNT', 'The token belongs to another smart account than this box.')
+      return createRefusal('TOKEN_WRONG_ACCOUNT', 'The token belongs to another smart account than this box.')
     }
     if (account.agreementAt === null) {
-      return refuse(
+      return createRefusal(
         'AGREEMENT_NOT_ACCEPTED',
-        `The licence agreement of ${account.domain} has not been accepted.`,
+        `The license agreement of ${account.domain} has not been accepted.`,
       )
     }
     const known = await this.#set.instances.findByKey(account.id, spki)
     // The same key: the same registration, asked for again because its answer was lost, or played again by another.
-    if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
+    if (known && known.status !== 'active') return createRefusal(...getInactiveInstanceRefusal(known.status))
     if (known?.token_id === token.id)
-      return this.#registered(
+      return this.#createAcceptance(
         known,
         account.domain,
         await this.#set.accounts.virtualAccount(known.virtual_account_id),
       )
     const blocked = issuanceBlockedBy(this.#limits)
-    if (blocked) return refuse(blocked.code, blocked.message)
-    const refusal = tokenRefusal(token, this.#at)
-    if (refusal) return refuse(refusal.code, refusal.message)
+    if (blocked) return createRefusal(blocked.code, blocked.message)
+    const refusal = getTokenRefusal(token, this.#at)
+    if (refusal) return createRefusal(refusal.code, refusal.message)
     if (known) return this.#readmit(known, token)
     const existing = await this.#set.instances.findActive(account.id, body.udi)
     // What is reserved for a box may be in use there, out of reach: overwriting cannot give it back.
     if (await this.#set.instances.isReserved(account.id, body.udi))
-      return refuse('INSTANCE_RESERVED', `Licences are reserved for ${pid}:${serial} in ${account.domain}.`)
+      return createRefusal(
+        'INSTANCE_RESERVED',
+        `Licenses are reserved for ${pid}:${serial} in ${account.domain}.`,
+      )
     const below = await this.#set.instances.findRival(account.id, body.udi)
     if (below?.kind === 'reserved')
-      return refuse(
+      return createRefusal(
         'INSTANCE_RESERVED',
-        `Licences are reserved for ${pid}:${serial} at the satellite ${below.satellite}.`,
+        `Licenses are reserved for ${pid}:${serial} at the satellite ${below.satellite}.`,
       )
     if (below && !body.force)
-      return refuse(
+      return createRefusal(
         'INSTANCE_ALREADY_REGISTERED',
         `${account.domain} has a product instance ${pid}:${serial} already, at the satellite ${below.satellite}.`,
       )
     if (existing && !body.force) {
-      return refuse(
+      return createRefusal(
         'INSTANCE_ALREADY_REGISTERED',
         `${account.domain} has a product instance ${pid}:${serial} already.`,
       )
     }
-    if (below) await this.#replaceBelow(below, account)
+    if (below) await this.#replaceAtSatellite(below, account)
     if (existing) await this.#replace(existing, account, proven?.id === existing.id)
     return this.#admit(request, key, spki, token)
   }
 
   /** A token of an account that is not here is told from one that never was (R-TOK-4). */
-  async #unknownToken(tag: string): Promise<Refused> {
+  async #refuseUnknownToken(tag: string): Promise<Refusal> {
     const domains = await this.#set.tx.selectFrom('accounts').select('domain').execute()
-    return domains.some(({ domain }) => accountTag(domain) === tag)
-      ? refuse('TOKEN_UNKNOWN', 'This authority knows no such token.')
-      : refuse(
+    return domains.some(({ domain }) => hashAccountDomain(domain) === tag)
+      ? createRefusal('TOKEN_UNKNOWN', 'This authority knows no such token.')
+      : createRefusal(
           'TOKEN_WRONG_ACCOUNT',
           'The token belongs to a smart account that this authority does not serve.',
         )
   }
 
   /** The instance whose key signed the proof that came with a registration; undefined without a good one. */
-  async #provenInstance(
+  async #findProvenInstance(
     previous: string | null,
     certificateRequest: string,
   ): Promise<InstanceRow | undefined> {
     const [head, payload, signature] = previous?.split('.') ?? []
-    const sealed = sealedSchema.safeParse({ protected: head, payload, signature })
+    const sealed = signedMessageSchema.safeParse({ protected: head, payload, signature })
     if (!sealed.success) return undefined
-    const [certificate] = sealedCertificates(sealed.data, 'sla-proof+jws') ?? []
+    const [certificate] = getCertificateChain(sealed.data, 'sla-proof+jws') ?? []
     const row =
       certificate === undefined ? undefined : await findByCertificate(await this.#set.settle(), certificate)
-    if (!row || !(await sealedBy(sealed.data, 'sla-proof+jws', row.key))) return undefined
-    const claim = peek(sealed.data) as
+    if (!row || !(await verifyMessage(sealed.data, 'sla-proof+jws', row.key))) return undefined
+    const claim = decodePayloadUnverified(sealed.data) as
       { use?: unknown; instanceId?: unknown; certificateRequest?: unknown } | undefined
     const expected = createHash('sha256').update(certificateRequest).digest('base64url')
     const fits =
@@ -154,7 +168,7 @@ export class Registration {
   }
 
   /** A box of a satellite registers here: that it is replaced there, the satellite hears at its next exchange. */
-  async #replaceBelow(below: ReportedRival, account: Account): Promise<void> {
+  async #replaceAtSatellite(below: ConflictingInstance, account: Account): Promise<void> {
     const tx = await this.#set.settle()
     const satellite = { id: below.satelliteId, status: 'active' as const }
     await replaceReported({ tx, satellite, at: this.#at }, below.id)
@@ -170,13 +184,13 @@ export class Registration {
 
   async #replace(existing: InstanceRow, account: Account, proven: boolean): Promise<void> {
     const tx = await this.#set.settle()
-    await endInstance(tx, existing, 'replaced', this.#at)
+    await deactivateInstance(tx, existing, 'replaced', this.#at)
     await logEvent(tx, {
       at: this.#at,
       type: proven ? 'INSTANCE_REPLACED' : 'INSTANCE_REPLACED_WITHOUT_PROOF',
       severity: proven ? 'info' : 'major',
       accountId: account.id,
-      virtualAccount: await virtualAccountOf(tx, existing),
+      virtualAccount: await getVirtualAccountName(tx, existing),
       instanceId: existing.id,
       message: proven
         ? `${existing.pid}:${existing.serial} registered again.`
@@ -186,17 +200,17 @@ export class Registration {
 
   /** The same registration with another token: the instance is where that token puts it. */
   async #readmit(row: InstanceRow, token: RegistrationToken): Promise<Decision> {
-    const place = {
+    const assignment = {
       virtual_account_id: token.virtual_account_id,
       export_controlled: token.export_controlled,
       token_id: token.id,
     }
     const tx = await this.#set.settle()
-    await setDemand(tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
-    await tx.updateTable('instances').set(place).where('id', '=', row.id).execute()
-    await touchInstance(tx, row.id)
+    await setInstanceUsage(tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
+    await tx.updateTable('instances').set(assignment).where('id', '=', row.id).execute()
+    await markInstanceChanged(tx, row.id)
     this.#set.tokens.use(row, token)
-    return this.#registered({ ...row, ...place }, token.account.domain, token.virtualAccount)
+    return this.#createAcceptance({ ...row, ...assignment }, token.account.domain, token.virtualAccount)
   }
 
   async #admit(
@@ -234,10 +248,10 @@ export class Registration {
     }
     this.#set.instances.add(row)
     this.#set.tokens.use(row, token)
-    return this.#registered(row, account.domain, token.virtualAccount)
+    return this.#createAcceptance(row, account.domain, token.virtualAccount)
   }
 
-  #registered(row: InstanceRow, smartAccount: string, virtualAccount: string): Decision {
+  #createAcceptance(row: InstanceRow, smartAccount: string, virtualAccount: string): Decision {
     return {
       outcome: 'accepted',
       instanceId: row.id,

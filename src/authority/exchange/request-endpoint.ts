@@ -1,19 +1,24 @@
-import { asLicensingError, LicensingError } from '../../core/errors.ts'
+import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
-import { type Instant, iso } from '../../core/time.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
 import type { Credential } from '../../pki/certificate-generation.ts'
 import { bundlesAfter } from '../../pki/root-rotation.ts'
-import { seal } from '../../pki/signed-message.ts'
-import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../../protocol/messages.ts'
+import { signMessage } from '../../pki/signed-message.ts'
+import {
+  HELLO_AUDIENCE,
+  PROTOCOL_VERSION,
+  type RequestType,
+  type SignedMessage,
+} from '../../protocol/messages.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { TimeFloor } from '../store/time-floor.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
-import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin } from '../observer.ts'
+import { type AuthorityObserver, type ExchangeSpan, IN_PROCESS_ORIGIN, type Origin } from '../observer.ts'
 import { type IssuingLimits, readIssuingLimits } from '../satellite-sync/issuing-limits.ts'
-import { type Batch, type BatchDecider, Exchanges, type Outcome } from './exchange-batcher.ts'
+import { type Batch, type BatchDecider, ExchangeBatcher, type DecisionOutcome } from './exchange-batcher.ts'
 import { decideRequest } from './request-handler.ts'
-import { type Answered, readHello, wantedBy } from './requests.ts'
+import { type AnswerParts, parseHello, collectWorkingSetKeys } from './requests.ts'
 import { WorkingSet } from './working-set.ts'
 
 /** A manager's satellites, as far as its server asks for them. */
@@ -21,7 +26,7 @@ export interface SatelliteRequests {
   /** Whether a proof is that of a satellite of this manager. @throws LicensingError WRONG_ROLE */
   isKnown(proof: SyncProof): Promise<boolean>
   /** Answers a request that came by wire: the text of a file. */
-  respondByWire(request: string): Promise<string>
+  respondOnline(request: string): Promise<string>
 }
 
 /** The requests that an authority answers. */
@@ -29,13 +34,13 @@ export interface RequestEndpoint {
   readonly satellites: Pick<SatelliteRequests, 'isKnown'>
   /** Refuses an exchange that cannot be answered in time, before it is read. @throws LicensingError AUTHORITY_BUSY */
   admit(type: RequestType): void
-  handle(type: RequestType, message: unknown, origin: Origin): Promise<Sealed>
-  identify(message: unknown, origin: Origin): Promise<Sealed>
+  handle(type: RequestType, message: unknown, origin: Origin): Promise<SignedMessage>
+  identify(message: unknown, origin: Origin): Promise<SignedMessage>
   synchronize(request: string, origin: Origin): Promise<string>
 }
 
 /** An exchange that the observer sees, and whether it was refused. */
-interface ObservedExchange extends Omit<ExchangeWatch, 'end'> {
+interface ObservedExchange extends Omit<ExchangeSpan, 'end'> {
   refusal: string | null
 }
 
@@ -52,7 +57,7 @@ export class ExchangeEndpoint implements RequestEndpoint {
   readonly #context: AuthorityContext
   readonly #observer: AuthorityObserver
   readonly #logger: ServerLogger
-  readonly #exchanges: Exchanges<AnswerContext>
+  readonly #batcher: ExchangeBatcher<AnswerContext>
 
   constructor(
     context: AuthorityContext,
@@ -63,15 +68,15 @@ export class ExchangeEndpoint implements RequestEndpoint {
     this.satellites = satellites
     this.#observer = observer
     this.#logger = logger
-    this.#exchanges = new Exchanges(new ExchangeDecider(context), context.clock)
+    this.#batcher = new ExchangeBatcher(new ExchangeDecider(context), context.clock)
   }
 
   admit(type: RequestType): void {
     try {
-      this.#exchanges.require(type)
+      this.#batcher.admit(type)
     } catch (error) {
-      const { code } = asLicensingError(error)
-      this.#observer.exchange(type, inProcess).end({ outcome: 'failed', code })
+      const { code } = toLicensingError(error)
+      this.#observer.exchange(type, IN_PROCESS_ORIGIN).end({ outcome: 'failed', code })
       throw error
     }
   }
@@ -82,21 +87,21 @@ export class ExchangeEndpoint implements RequestEndpoint {
    * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*: for what
    * gets no signed answer
    */
-  handle(type: RequestType, message: unknown, origin: Origin = inProcess): Promise<Sealed> {
-    return this.#observed(type, origin, async (watch) => {
-      const { decided, context } = await this.#exchanges.take(type, message, watch)
+  handle(type: RequestType, message: unknown, origin: Origin = IN_PROCESS_ORIGIN): Promise<SignedMessage> {
+    return this.#observe(type, origin, async (span) => {
+      const { decided, context } = await this.#batcher.submit(type, message, span)
       const { decision } = decided
-      watch.step('seal')
-      if (decision.outcome === 'refused') watch.refusal = decision.code
+      span.step('seal')
+      if (decision.outcome === 'refused') span.refusal = decision.code
       this.#logger.info('exchange', {
         type,
         outcome: decision.outcome,
         ...(decision.outcome === 'refused' && { code: decision.code }),
         audience: decided.audience,
         ...(origin.requestId !== null && { requestId: origin.requestId }),
-        ...(watch.traceId !== null && { traceId: watch.traceId }),
+        ...(span.traceId !== null && { traceId: span.traceId }),
       })
-      return sealAnswer(this.#context.credentials, decided, context)
+      return signAnswer(this.#context.credentials, decided, context)
     })
   }
 
@@ -105,35 +110,35 @@ export class ExchangeEndpoint implements RequestEndpoint {
    *
    * @throws LicensingError REQUEST_MALFORMED
    */
-  identify(message: unknown, origin: Origin = inProcess): Promise<Sealed> {
-    return this.#observed('hello', origin, async () => {
+  identify(message: unknown, origin: Origin = IN_PROCESS_ORIGIN): Promise<SignedMessage> {
+    return this.#observe('hello', origin, async () => {
       const { credentials, clock, store } = this.#context
-      const request = readHello(message)
-      const context = await store.look(async (tx) => {
+      const request = parseHello(message)
+      const context = await store.readOnly(async (tx) => {
         const time = await clock.readTime(tx)
         await credentials.keyRing.refresh(tx, time)
         const signer = await credentials.signer(tx, 'answer-signer', time)
         return { time, signer, limits: await readIssuingLimits(tx, credentials, time) }
       })
       const decision = { outcome: 'accepted' } as const
-      return sealAnswer(credentials, { request, audience: HELLO_AUDIENCE, decision }, context)
+      return signAnswer(credentials, { request, audience: HELLO_AUDIENCE, decision }, context)
     })
   }
 
   /** Answers a satellite's request, as the text of a file. */
   synchronize(request: string, origin: Origin): Promise<string> {
-    return this.#observed('synchronise', origin, () => this.satellites.respondByWire(request))
+    return this.#observe('synchronize', origin, () => this.satellites.respondOnline(request))
   }
 
   /** Lets the observer see an exchange, however it ends. */
-  async #observed<T>(
+  async #observe<T>(
     type: Parameters<AuthorityObserver['exchange']>[0],
     origin: Origin,
-    work: (watch: ObservedExchange) => Promise<T>,
+    work: (span: ObservedExchange) => Promise<T>,
   ): Promise<T> {
     const seen = this.#observer.exchange(type, origin)
-    if (seen.traceId !== null) origin.traced?.(seen.traceId)
-    const watch: ObservedExchange = {
+    if (seen.traceId !== null) origin.onTrace?.(seen.traceId)
+    const span: ObservedExchange = {
       traceId: seen.traceId,
       step: (step) => {
         seen.step(step)
@@ -141,11 +146,11 @@ export class ExchangeEndpoint implements RequestEndpoint {
       refusal: null,
     }
     try {
-      const done = await work(watch)
-      seen.end({ outcome: watch.refusal === null ? 'accepted' : 'refused', code: watch.refusal })
+      const done = await work(span)
+      seen.end({ outcome: span.refusal === null ? 'accepted' : 'refused', code: span.refusal })
       return done
     } catch (error) {
-      seen.end({ outcome: 'failed', code: asLicensingError(error).code })
+      seen.end({ outcome: 'failed', code: toLicensingError(error).code })
       throw error
     }
   }
@@ -163,13 +168,13 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
     requests,
     isUnderLoad,
     onDecided,
-  }: Batch): Promise<{ outcomes: Outcome[]; context: AnswerContext }> {
+  }: Batch): Promise<{ outcomes: DecisionOutcome[]; context: AnswerContext }> {
     const { credentials, profile, clock } = this.#context
     const done = await this.#context.withMaintenance(async (tx, time) => {
       const limits = await readIssuingLimits(tx, credentials, time)
-      const set = await WorkingSet.read(tx, wantedBy(requests), time)
+      const set = await WorkingSet.read(tx, collectWorkingSetKeys(requests), time)
       const exchange = { set, credentials, profile, limits, isUnderLoad, at: time }
-      const outcomes: Outcome[] = []
+      const outcomes: DecisionOutcome[] = []
       for (const request of requests) outcomes.push(await decideRequest(exchange, request).catch(toOutcome))
       await set.flush()
       const signer = await credentials.signer(tx, 'answer-signer', time)
@@ -177,7 +182,7 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
       onDecided()
       return { outcomes, context: { time, signer, limits } }
     })
-    clock.noteIssued(done.context.time)
+    clock.recordIssued(done.context.time)
     return done
   }
 }
@@ -188,11 +193,11 @@ function toOutcome(error: unknown): LicensingError {
   throw error
 }
 
-function sealAnswer(
+function signAnswer(
   credentials: Credentials,
-  { request, audience, decision }: Answered,
+  { request, audience, decision }: AnswerParts,
   { time, signer, limits }: AnswerContext,
-): Promise<Sealed> {
+): Promise<SignedMessage> {
   const { id, role, test, epoch, trust } = credentials.keyRing.identity
   const trustBundles = bundlesAfter(credentials.keyRing.identity.trust, request.trustBundle)
   const answer = {
@@ -203,7 +208,7 @@ function sealAnswer(
     nonce: request.nonce,
     audience,
     authority: { id, role, test },
-    time: iso(time),
+    time: toIsoString(time),
     epoch,
     trustBundle: trust.number,
     ...(trustBundles.length > 0 && { trustBundles }),
@@ -211,5 +216,5 @@ function sealAnswer(
     decision,
   }
   const { privateKey, certificates } = signer
-  return seal(answer, { type: 'sla-answer+jws', privateKey, certificates })
+  return signMessage(answer, { type: 'sla-answer+jws', privateKey, certificates })
 }

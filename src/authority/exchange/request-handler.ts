@@ -1,22 +1,22 @@
-import { type Instant, iso } from '../../core/time.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
-import { answerHash } from '../../protocol/digest.ts'
+import { hashAnswer } from '../../protocol/digest.ts'
 import type { Decision, InstanceRequest } from '../../protocol/messages.ts'
-import { readRequest } from '../../pki/certificate-request.ts'
+import { parseCsr } from '../../pki/certificate-request.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { IssuingLimits } from '../satellite-sync/issuing-limits.ts'
-import { endInstance, type InstanceRow, NO_RENEWAL } from '../inventory/instances.ts'
+import { deactivateInstance, type InstanceRow, NO_RENEWAL } from '../inventory/instances.ts'
 import { Registration } from './registration.ts'
-import { identifyDevice, isUnknown, takeBackInstance } from './restore-review.ts'
+import { identifyDevice, isPlaceholder, takeBackInstance } from './restore-review.ts'
 import {
-  badSignature,
-  type Decided,
-  endedRefusal,
-  malformed,
-  refuse,
+  createSignatureError,
+  type DecidedRequest,
+  getInactiveInstanceRefusal,
+  createMalformedError,
+  createRefusal,
   type SignedRequest,
 } from './requests.ts'
-import { AUTHORIZATION_LIFE, BACKDATED, spreadContact } from '../policy.ts'
+import { AUTHORIZATION_LIFETIME, BACKDATE_MS, jitterContactDelay } from '../policy.ts'
 import type { WorkingSet } from './working-set.ts'
 
 /** What the exchanges of one transaction share. */
@@ -34,37 +34,48 @@ type AuthorizeBody = (InstanceRequest & { type: 'authorize' })['body']
 
 type SignedInstanceRequest = Extract<SignedRequest, { digest: string }>
 
-export function decideRequest(context: ExchangeContext, signed: SignedRequest): Promise<Decided> {
+export function decideRequest(context: ExchangeContext, signed: SignedRequest): Promise<DecidedRequest> {
   return 'key' in signed
     ? new Registration(context.set, context.credentials, context.limits).decide(signed)
-    : instanceRequest(context, signed)
+    : handleInstanceRequest(context, signed)
 }
 
 // Requests of a registered box
-async function instanceRequest(context: ExchangeContext, signed: SignedInstanceRequest): Promise<Decided> {
+async function handleInstanceRequest(
+  context: ExchangeContext,
+  signed: SignedInstanceRequest,
+): Promise<DecidedRequest> {
   const { request, digest } = signed
   if (request.audience !== context.credentials.keyRing.identity.id)
-    throw malformed('it is addressed to another authority')
+    throw createMalformedError('it is addressed to another authority')
   const instance =
     (await context.set.instances.find(signed.thumbprint)) ?? (await recoverFromReview(context, signed))
   // Whoever signs with a certificate of their own making gets no signed answer (trust §4).
-  if (!instance && !isOwn(context, signed)) throw badSignature()
-  const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
+  if (!instance && !isOwn(context, signed)) throw createSignatureError()
+  const decided = (decision: Decision): DecidedRequest => ({
+    request,
+    audience: request.instanceId,
+    decision,
+  })
   // Not known here, and perhaps so all the same: no answer, so that the box asks again.
   if (!instance && context.limits.suspended) throw context.limits.suspended
-  if (!instance) return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
-  if (instance.id !== request.instanceId) throw malformed('its certificate is of another instance')
+  if (!instance)
+    return decided(createRefusal('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
+  if (instance.id !== request.instanceId) throw createMalformedError('its certificate is of another instance')
   // Only an end that the box itself asked for is told again as it was.
-  const toldAgain = instance.status === 'deregistered' && repeats(instance, request, digest)
-  if (instance.status !== 'active' && !toldAgain) return decided(refuse(...endedRefusal(instance.status)))
-  if (context.at >= signed.notAfter) return decided(refuse(...endedRefusal('expired')))
+  const isRepeatedEnd = instance.status === 'deregistered' && isReplay(instance, request, digest)
+  if (instance.status !== 'active' && !isRepeatedEnd)
+    return decided(createRefusal(...getInactiveInstanceRefusal(instance.status)))
+  if (context.at >= signed.notAfter) return decided(createRefusal(...getInactiveInstanceRefusal('expired')))
   const pending = instance.thumbprint !== signed.thumbprint
   return decided(await handleInSequence(context, instance, request, digest, pending))
 }
 
 /** Whether this authority issued the certificate to the instance, of which it may have no row any more. */
 function isOwn(context: ExchangeContext, { pem, request }: SignedInstanceRequest): boolean {
-  return context.credentials.instanceCertificates.own(pem, request.instanceId, context.at) !== undefined
+  return (
+    context.credentials.instanceCertificates.findIssued(pem, request.instanceId, context.at) !== undefined
+  )
 }
 
 /** An instance that shows after a restore the certificate that this authority issued to it. */
@@ -87,26 +98,26 @@ async function handleInSequence(
   digest: string,
   pending: boolean,
 ): Promise<Decision> {
-  if (repeats(instance, request, digest)) return JSON.parse(instance.decision ?? 'null') as Decision
+  if (isReplay(instance, request, digest)) return JSON.parse(instance.decision ?? 'null') as Decision
   const { epoch } = context.credentials.keyRing.identity
   // The first request after a restore: the box may have gone on while this authority went back (trust §9).
   const ahead = instance.epoch < epoch && request.sequence >= instance.sequence
   if (request.sequence < instance.sequence) {
     // A message that was late, or a copy of the box that has fallen behind: nobody can tell, so it is said.
-    await alert(
+    await logSuspectedClone(
       context,
       instance,
       'INSTANCE_SUPERSEDED',
       'minor',
       'asked what is older than its last request',
     )
-    return refuse(
+    return createRefusal(
       'SEQUENCE_SUPERSEDED',
       `Request ${request.sequence} is older than ${instance.sequence}, which was answered.`,
     )
   }
   const heard = request.lastAnswer === instance.last_answer || request.lastAnswer === instance.previous_answer
-  if (!ahead && (request.sequence === instance.sequence || !heard)) return diverged(context, instance)
+  if (!ahead && (request.sequence === instance.sequence || !heard)) return refuseDiverged(context, instance)
   if (pending) await activateCertificate(context, instance)
   const decision = await executeRequest(context, instance, request)
   context.set.instances.recordAnswer(instance, {
@@ -115,19 +126,19 @@ async function handleInSequence(
     request_digest: digest,
     message_id: request.messageId,
     decision: JSON.stringify(decision),
-    last_answer: answerHash(request.messageId, decision),
+    last_answer: hashAnswer(request.messageId, decision),
     previous_answer: instance.last_answer,
     last_contact_at: context.at,
   })
   return decision
 }
 
-async function diverged(context: ExchangeContext, instance: InstanceRow): Promise<Decision> {
-  await alert(context, instance, 'INSTANCE_DIVERGED', 'major', 'has two histories')
-  return refuse('INSTANCE_DIVERGED', 'Another history of this product instance exists.')
+async function refuseDiverged(context: ExchangeContext, instance: InstanceRow): Promise<Decision> {
+  await logSuspectedClone(context, instance, 'INSTANCE_DIVERGED', 'major', 'has two histories')
+  return createRefusal('INSTANCE_DIVERGED', 'Another history of this product instance exists.')
 }
 
-async function alert(
+async function logSuspectedClone(
   context: ExchangeContext,
   instance: InstanceRow,
   type: string,
@@ -173,14 +184,14 @@ async function executeRequest(
 ): Promise<Decision> {
   switch (request.type) {
     case 'authorize':
-      return authorizeAs(context, instance, request.body)
+      return identifyAndAuthorize(context, instance, request.body)
     case 'renew':
       return renew(context, instance, request.body.certificateRequest)
     case 'acknowledge':
       return { outcome: 'accepted' }
     case 'deregister':
-      await endInstance(await context.set.settle(), instance, 'deregistered', context.at)
-      await log(
+      await deactivateInstance(await context.set.settle(), instance, 'deregistered', context.at)
+      await logInstanceEvent(
         context,
         instance,
         'INSTANCE_DEREGISTERED',
@@ -191,16 +202,18 @@ async function executeRequest(
 }
 
 /** A box that was taken back after a restore says what it is. */
-async function authorizeAs(
+async function identifyAndAuthorize(
   context: ExchangeContext,
   instance: InstanceRow,
   body: AuthorizeBody,
 ): Promise<Decision> {
-  if (!isUnknown(instance)) return authorize(context, instance, body)
+  if (!isPlaceholder(instance)) return authorize(context, instance, body)
   const { credentials, at } = context
   const tx = await context.set.settle()
   const row = await identifyDevice({ tx, credentials, at }, instance, body.udi)
-  return row.status === 'active' ? authorize(context, row, body) : refuse(...endedRefusal(row.status))
+  return row.status === 'active'
+    ? authorize(context, row, body)
+    : createRefusal(...getInactiveInstanceRefusal(row.status))
 }
 
 async function authorize(
@@ -209,12 +222,13 @@ async function authorize(
   body: AuthorizeBody,
 ): Promise<Decision> {
   const isKnown = (wanted: string) => context.profile.tags.some(({ tag }) => tag === wanted)
-  const demand = body.entitlements.filter(({ tag }) => isKnown(tag))
-  await context.set.pools.setUsage(instance, demand)
+  const usage = body.entitlements.filter(({ tag }) => isKnown(tag))
+  await context.set.pools.setUsage(instance, usage)
   if (body.version !== '' && body.version !== instance.version)
     context.set.instances.recordVersion(instance, body.version)
   // What is in use is known all the same.
-  if (context.limits.refusal) return refuse(context.limits.refusal.code, context.limits.refusal.message)
+  if (context.limits.refusal)
+    return createRefusal(context.limits.refusal.code, context.limits.refusal.message)
   const entitlements = []
   for (const { tag, count } of body.entitlements) {
     const known = context.profile.tags.find((one) => one.tag === tag)
@@ -237,8 +251,11 @@ async function authorize(
     outcome: 'accepted',
     entitlements,
     compliance: covered ? 'in-compliance' : 'out-of-compliance',
-    deadlineAt: iso(Math.min(context.at - BACKDATED + AUTHORIZATION_LIFE, context.limits.notAfter)),
-    nextContactAt: covered && context.isUnderLoad ? iso(context.at + spreadContact(Math.random())) : null,
+    deadlineAt: toIsoString(
+      Math.min(context.at - BACKDATE_MS + AUTHORIZATION_LIFETIME, context.limits.notAfter),
+    ),
+    nextContactAt:
+      covered && context.isUnderLoad ? toIsoString(context.at + jitterContactDelay(Math.random())) : null,
     ...(softwareVersion !== null && { softwareVersion }),
     ...(await context.set.accounts.membership(instance)),
   }
@@ -249,14 +266,19 @@ async function renew(
   instance: InstanceRow,
   certificateRequest: string,
 ): Promise<Decision> {
-  const key = readRequest(certificateRequest)
+  const key = parseCsr(certificateRequest)
   if (!key)
-    return refuse(
+    return createRefusal(
       'CERTIFICATE_REQUEST_INVALID',
       'The certificate request is not one for a P-256 key, signed by it.',
     )
   const membership = await context.set.accounts.membership(instance)
-  const issued = await context.credentials.instanceCertificates.issue(key, instance.id, membership.smartAccount, context.at)
+  const issued = await context.credentials.instanceCertificates.issue(
+    key,
+    instance.id,
+    membership.smartAccount,
+    context.at,
+  )
   const tx = await context.set.settle()
   await tx
     .updateTable('instances')
@@ -268,7 +290,7 @@ async function renew(
     })
     .where('id', '=', instance.id)
     .execute()
-  await log(
+  await logInstanceEvent(
     context,
     instance,
     'INSTANCE_RENEWED',
@@ -277,7 +299,7 @@ async function renew(
   return { outcome: 'accepted', certificates: issued.certificates, ...membership }
 }
 
-async function log(
+async function logInstanceEvent(
   context: ExchangeContext,
   instance: InstanceRow,
   type: string,
@@ -294,5 +316,5 @@ async function log(
 }
 
 /** The last request once more: its answer was lost on the way. */
-const repeats = (instance: InstanceRow, request: InstanceRequest, digest: string): boolean =>
+const isReplay = (instance: InstanceRow, request: InstanceRequest, digest: string): boolean =>
   instance.decision !== null && request.sequence === instance.sequence && digest === instance.request_digest

@@ -1,21 +1,21 @@
 import { sql } from 'kysely'
 import { X509Certificate } from 'node:crypto'
-import { LicensingError, notFound } from '../../core/errors.ts'
+import { LicensingError, notFoundError } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
 import { parseToken } from '../../protocol/token.ts'
-import { thumbprint } from '../../pki/chain-validation.ts'
+import { computeThumbprint } from '../../pki/chain-validation.ts'
 import { listVirtualAccounts } from '../inventory/accounts.ts'
 import type { Account, AccountContext } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
-import { endInstance, type InstanceRow, NO_EXCHANGE, NO_RENEWAL } from '../inventory/instances.ts'
-import { spkiOf } from './requests.ts'
-import { touchInstance, touchReservation } from '../store/revisions.ts'
-import { BACKDATED } from '../policy.ts'
+import { deactivateInstance, type InstanceRow, NO_EXCHANGE, NO_RENEWAL } from '../inventory/instances.ts'
+import { exportSpki } from './requests.ts'
+import { markInstanceChanged, markReservationChanged } from '../store/revisions.ts'
+import { BACKDATE_MS } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
 
 /** `instances.in_review`: its box has not shown its certificate yet, or it has, and a person has not looked. */
 const AWAITED = 1
-const SHOWN = 2
+const IDENTIFIED = 2
 
 /** A box that registered since the backup does not say which it is until it asks to be authorized. */
 const UNKNOWN_PRODUCT = 'unknown'
@@ -34,7 +34,7 @@ export async function takeBackInstance(
   pem: string,
   instanceId: string,
 ): Promise<boolean> {
-  const own = context.credentials.instanceCertificates.own(pem, instanceId, context.at)
+  const own = context.credentials.instanceCertificates.findIssued(pem, instanceId, context.at)
   if (!own) return false
   const row = await context.tx
     .selectFrom('instances')
@@ -71,8 +71,8 @@ async function takeShown(
 
 function identityOf({ credentials }: ReviewContext, certificate: X509Certificate) {
   return {
-    thumbprint: thumbprint(certificate),
-    public_key: spkiOf(certificate.publicKey),
+    thumbprint: computeThumbprint(certificate),
+    public_key: exportSpki(certificate.publicKey),
     certificates: JSON.stringify([certificate.toString(), ...credentials.keyRing.issuingCas]),
     expires_at: Date.parse(certificate.validTo),
   }
@@ -96,7 +96,7 @@ async function takeUnknown(
   const place = places.find(({ isDefault }) => isDefault)
   if (!account || !place) return false
   const identity = identityOf(context, certificate)
-  const registeredAt = Date.parse(certificate.validFrom) + BACKDATED
+  const registeredAt = Date.parse(certificate.validFrom) + BACKDATE_MS
   await context.tx
     .insertInto('instances')
     .values({
@@ -117,10 +117,10 @@ async function takeUnknown(
       last_contact_at: context.at,
       epoch: 0,
       revision: 0,
-      in_review: SHOWN,
+      in_review: IDENTIFIED,
     })
     .execute()
-  await touchInstance(context.tx, id)
+  await markInstanceChanged(context.tx, id)
   await logEvent(context.tx, {
     at: context.at,
     type: 'INSTANCE_TAKEN_BACK',
@@ -143,7 +143,7 @@ export async function identifyDevice(
   row: InstanceRow,
   udi: { pid: string; serial: string } | undefined,
 ): Promise<InstanceRow> {
-  if (!isUnknown(row) || !udi) return row
+  if (!isPlaceholder(row) || !udi) return row
   const { pid, serial } = udi
   const rival = await context.tx
     .selectFrom('instances')
@@ -154,17 +154,18 @@ export async function identifyDevice(
     .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
   if (rival && rival.registered_at > row.registered_at) {
-    await endInstance(context.tx, row, 'replaced', context.at)
+    await deactivateInstance(context.tx, row, 'replaced', context.at)
     return { ...row, status: 'replaced' }
   }
-  if (rival) await endInstance(context.tx, rival, 'replaced', context.at)
+  if (rival) await deactivateInstance(context.tx, rival, 'replaced', context.at)
   await context.tx.updateTable('instances').set({ pid, serial }).where('id', '=', row.id).execute()
-  await touchInstance(context.tx, row.id)
+  await markInstanceChanged(context.tx, row.id)
   return { ...row, pid, serial }
 }
 
 /** Whether it is known by its certificate alone. */
-export const isUnknown = (row: InstanceRow): boolean => row.in_review === SHOWN && row.pid === UNKNOWN_PRODUCT
+export const isPlaceholder = (row: InstanceRow): boolean =>
+  row.in_review === IDENTIFIED && row.pid === UNKNOWN_PRODUCT
 
 /** Whether a certificate was issued after the one that is known. */
 function isNewer(certificate: X509Certificate, known: string): boolean {
@@ -186,7 +187,7 @@ export async function confirmInstance(tx: Tx, account: Account, id: string, at: 
     .where('id', '=', id)
     .where('account_id', '=', account.id)
     .where('status', '=', sql.lit('active'))
-    .where('in_review', '=', SHOWN)
+    .where('in_review', '=', IDENTIFIED)
     .executeTakeFirst()
   const reservations = await tx
     .updateTable('reservations')
@@ -200,7 +201,7 @@ export async function confirmInstance(tx: Tx, account: Account, id: string, at: 
       'INSTANCE_NOT_IN_REVIEW',
       `Nothing waits to be confirmed of ${JSON.stringify(id)}.`,
     )
-  if (reservations.numUpdatedRows > 0n) await touchReservation(tx, id)
+  if (reservations.numUpdatedRows > 0n) await markReservationChanged(tx, id)
   await logEvent(tx, {
     at,
     type: 'INSTANCE_CONFIRMED',
@@ -231,7 +232,7 @@ export async function confirmToken(
     .where('tokens.id', '=', id)
     .where('virtual_accounts.account_id', '=', account.id)
     .executeTakeFirst()
-  if (!row) throw notFound('token', `${account.domain} has no such token.`)
+  if (!row) throw notFoundError('token', `${account.domain} has no such token.`)
   if (row.in_review === 0) throw new LicensingError('TOKEN_NOT_IN_REVIEW', `Token ${id} is not in doubt.`)
   await tx
     .updateTable('tokens')

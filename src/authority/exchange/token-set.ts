@@ -1,5 +1,5 @@
 import type { InstanceRow } from '../inventory/instances.ts'
-import { registrationTokens, type RegistrationToken } from '../inventory/tokens.ts'
+import { findRegistrationTokens, type RegistrationToken } from '../inventory/tokens.ts'
 import type { ExchangeTransaction } from './exchange-transaction.ts'
 
 /** The registration tokens of a working set, and their uses. */
@@ -17,7 +17,8 @@ export class TokenSet {
     if (ids.length === 0) return
     await this.#transaction.flush()
     for (const id of ids) this.#tokens.set(id, null)
-    for (const token of await registrationTokens(this.#transaction.tx, ids)) this.#tokens.set(token.id, token)
+    for (const token of await findRegistrationTokens(this.#transaction.tx, ids))
+      this.#tokens.set(token.id, token)
   }
 
   async find(id: string): Promise<RegistrationToken | undefined> {

@@ -1,29 +1,29 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
-import { notFound } from '../../core/errors.ts'
-import { type Instant, iso, SECOND } from '../../core/time.ts'
-import { chooseVirtualAccount } from '../inventory/accounts.ts'
+import { validate } from '../../core/validate.ts'
+import { notFoundError } from '../../core/errors.ts'
+import { type Instant, toIsoString, SECOND } from '../../core/time.ts'
+import { resolveVirtualAccount } from '../inventory/accounts.ts'
 import type { Account } from '../context/account-context.ts'
-import { type Actor, actorName } from '../events/actor.ts'
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import { type Actor, formatActor } from '../events/actor.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import type { User } from '../../http/users.ts'
-import type { People } from './users.ts'
+import type { UserRepository } from './users.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 /** How long an access token lasts, in seconds: as the field's own do. */
 export const ACCESS_TOKEN_SECONDS = 3599
 /** Of one client at a time: a program that asks for another with every call does not fill the database. */
-const MOST_TOKENS = 1_000
+const MAX_TOKENS_PER_HOLDER = 1_000
 
 export const API_SCOPES = ['read', 'write'] as const
 /** What a program may do: look, or everything that licensing work needs. */
 export type ApiScope = (typeof API_SCOPES)[number]
 
-const wantedSchema = z.object({
+const clientSchema = z.object({
   scope: z.enum(API_SCOPES, 'a scope is read or write'),
   description: z
     .string()
@@ -44,7 +44,7 @@ export interface ApiClientDocument {
 }
 
 /** Who makes a call of the REST API, and how far it reaches. */
-export interface ApiCaller {
+export interface ApiPrincipal {
   /** Whom what is done is recorded of. */
   readonly actor: Actor
   /** The same, by name. */
@@ -56,22 +56,22 @@ export interface ApiCaller {
 }
 
 /** A virtual account that is gone leaves nothing to reach, and never everything. */
-const GONE = ' '
+const DELETED_ACCOUNT = ' '
 
-const digest = (secret: string): string => createHash('sha256').update(secret).digest('hex')
+const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 
 /** Whether a secret has that digest, in a time that does not tell how much of it was right. */
-const hasDigest = (secret: string, stored: string): boolean =>
-  timingSafeEqual(Buffer.from(digest(secret)), Buffer.from(stored))
+const matchesDigest = (secret: string, stored: string): boolean =>
+  timingSafeEqual(Buffer.from(hashSecret(secret)), Buffer.from(stored))
 
 /** The programs that use the REST API, and what lets them in: known to every process on the database. */
 export class ApiClients {
   readonly #context: AuthorityContext
-  readonly #people: People
+  readonly #users: UserRepository
 
-  constructor(context: AuthorityContext, people: People) {
+  constructor(context: AuthorityContext, users: UserRepository) {
     this.#context = context
-    this.#people = people
+    this.#users = users
   }
 
   /**
@@ -80,10 +80,10 @@ export class ApiClients {
    * @throws LicensingError INVALID_ARGUMENT, ACCOUNT_*, NOT_FOUND
    */
   create(
-    wanted: Where & { scope?: string; description?: string } = {},
+    wanted: AccountSelector & { scope?: string; description?: string } = {},
   ): Promise<ApiClientDocument & { readonly clientSecret: string }> {
-    const { scope, description } = checked(
-      wantedSchema,
+    const { scope, description } = validate(
+      clientSchema,
       { scope: wanted.scope ?? 'write', description: wanted.description ?? '' },
       'API client',
     )
@@ -91,7 +91,7 @@ export class ApiClients {
       const virtual =
         wanted.virtualAccount === undefined
           ? null
-          : await chooseVirtualAccount(tx, account, wanted.virtualAccount)
+          : await resolveVirtualAccount(tx, account, wanted.virtualAccount)
       // Both in hexadecimal: neither begins with a dash on a command line, or is changed by an encoding on the way.
       const id = randomBytes(16).toString('hex')
       const clientSecret = randomBytes(32).toString('hex')
@@ -99,7 +99,7 @@ export class ApiClients {
         id,
         account_id: account.id,
         virtual_account_id: virtual?.id ?? null,
-        secret_hash: digest(clientSecret),
+        secret_hash: hashSecret(clientSecret),
         scope,
         description,
         created_at: at,
@@ -113,12 +113,12 @@ export class ApiClients {
         virtualAccount: virtual?.name ?? null,
         message: `API client ${id}, which may ${scope}.`,
       })
-      return { ...(await documentOf(tx, account, row)), clientSecret }
+      return { ...(await toClientDocument(tx, account, row)), clientSecret }
     })
   }
 
   /** The clients of a smart account, the oldest first; revoked ones too. */
-  list(where: Where = {}): Promise<ApiClientDocument[]> {
+  list(where: AccountSelector = {}): Promise<ApiClientDocument[]> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('api_clients')
@@ -128,13 +128,13 @@ export class ApiClients {
         .orderBy('id')
         .execute()
       const documents: ApiClientDocument[] = []
-      for (const row of rows) documents.push(await documentOf(tx, account, row))
+      for (const row of rows) documents.push(await toClientDocument(tx, account, row))
       return documents
     })
   }
 
   /** Ends a client, and every access token of it, at once. @throws LicensingError NOT_FOUND */
-  revoke(id: string, where: Where = {}): Promise<ApiClientDocument> {
+  revoke(id: string, where: AccountSelector = {}): Promise<ApiClientDocument> {
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const row = await tx
         .selectFrom('api_clients')
@@ -143,12 +143,12 @@ export class ApiClients {
         .where('account_id', '=', account.id)
         .executeTakeFirst()
       if (!row)
-        throw notFound(
+        throw notFoundError(
           'api-client',
           `${account.domain} has no API client ${JSON.stringify(id.slice(0, 64))}.`,
         )
       await tx.deleteFrom('access_tokens').where('client_id', '=', id).execute()
-      if (row.revoked_at !== null) return documentOf(tx, account, row)
+      if (row.revoked_at !== null) return toClientDocument(tx, account, row)
       await tx.updateTable('api_clients').set({ revoked_at: at }).where('id', '=', id).execute()
       await logEvent(tx, {
         at,
@@ -156,7 +156,7 @@ export class ApiClients {
         accountId: account.id,
         message: `API client ${id}.`,
       })
-      return documentOf(tx, account, { ...row, revoked_at: at })
+      return toClientDocument(tx, account, { ...row, revoked_at: at })
     })
   }
 
@@ -169,7 +169,7 @@ export class ApiClients {
         .where('id', '=', id)
         .where('revoked_at', 'is', null)
         .executeTakeFirst()
-      return hasDigest(secret, row?.secret_hash ?? digest('')) && row !== undefined
+      return matchesDigest(secret, row?.secret_hash ?? hashSecret('')) && row !== undefined
     })
   }
 
@@ -178,54 +178,54 @@ export class ApiClients {
    *
    * @returns null when the client was revoked, or the password changed, since it was checked
    */
-  issue(holder: { client: string | null; person: User | null }): Promise<string | null> {
+  issue(holder: { client: string | null; user: User | null }): Promise<string | null> {
     return this.#context.store.transaction(async (tx) => {
       const at = await this.#context.clock.time(tx)
-      const { client, person } = holder
-      if (client === null && person === null) return null
+      const { client, user } = holder
+      if (client === null && user === null) return null
       await tx.deleteFrom('access_tokens').where('expires_at', '<=', at).execute()
-      await makeRoom(tx, client, person?.name ?? null)
+      await evictOldestTokens(tx, client, user?.name ?? null)
       const token = randomBytes(32).toString('base64url')
       await tx
         .insertInto('access_tokens')
         .values({
-          hash: digest(token),
+          hash: hashSecret(token),
           client_id: client,
-          user_name: person?.name ?? null,
-          user_password_digest: person && digest(person.password),
+          user_name: user?.name ?? null,
+          user_password_digest: user && hashSecret(user.password),
           created_at: at,
           expires_at: at + ACCESS_TOKEN_SECONDS * SECOND,
         })
         .execute()
-      return (await this.#holderOf(tx, token, at)) ? token : null
+      return (await this.#findPrincipal(tx, token, at)) ? token : null
     })
   }
 
   /** Who an access token lets in; null for nobody: unknown, over, or its client or its password are no more. */
-  whose(token: string): Promise<ApiCaller | null> {
+  authenticate(token: string): Promise<ApiPrincipal | null> {
     return this.#context.store.read(async (tx) =>
-      this.#holderOf(tx, token, await this.#context.clock.time(tx)),
+      this.#findPrincipal(tx, token, await this.#context.clock.time(tx)),
     )
   }
 
-  async #holderOf(tx: Tx, token: string, at: Instant): Promise<ApiCaller | null> {
+  async #findPrincipal(tx: Tx, token: string, at: Instant): Promise<ApiPrincipal | null> {
     const row = await tx
       .selectFrom('access_tokens')
       .selectAll()
-      .where('hash', '=', digest(token))
+      .where('hash', '=', hashSecret(token))
       .where('expires_at', '>', at)
       .executeTakeFirst()
     if (!row) return null
-    const client = row.client_id === null ? null : await callerOfClient(tx, row.client_id)
+    const client = row.client_id === null ? null : await readClientPrincipal(tx, row.client_id)
     if (row.client_id !== null && !client) return null
     if (row.user_name === null) return client
-    const person = await this.#people.findIn(tx, row.user_name)
-    if (!person || row.user_password_digest !== digest(person.password) || person.mustChange) return null
-    return both(callerOfPerson(person), client)
+    const user = await this.#users.findInTransaction(tx, row.user_name)
+    if (!user || row.user_password_digest !== hashSecret(user.password) || user.mustChange) return null
+    return intersectPrincipals(toUserPrincipal(user), client)
   }
 }
 
-const callerOfPerson = ({ name, role, account, virtualAccount }: User): ApiCaller => ({
+const toUserPrincipal = ({ name, role, account, virtualAccount }: User): ApiPrincipal => ({
   actor: { kind: 'user', name },
   name,
   account,
@@ -234,20 +234,20 @@ const callerOfPerson = ({ name, role, account, virtualAccount }: User): ApiCalle
 })
 
 /** A person by a client reaches what both reach. */
-function both(person: ApiCaller, client: ApiCaller | null): ApiCaller {
-  if (!client) return person
+function intersectPrincipals(user: ApiPrincipal, client: ApiPrincipal | null): ApiPrincipal {
+  if (!client) return user
   const narrower = (a: string | null, b: string | null): string | null =>
-    a === null ? b : b === null || a === b ? a : GONE
+    a === null ? b : b === null || a === b ? a : DELETED_ACCOUNT
   return {
-    actor: person.actor,
-    name: person.name,
-    account: narrower(person.account, client.account),
-    virtualAccount: narrower(person.virtualAccount, client.virtualAccount),
-    scope: person.scope === 'write' && client.scope === 'write' ? 'write' : 'read',
+    actor: user.actor,
+    name: user.name,
+    account: narrower(user.account, client.account),
+    virtualAccount: narrower(user.virtualAccount, client.virtualAccount),
+    scope: user.scope === 'write' && client.scope === 'write' ? 'write' : 'read',
   }
 }
 
-async function callerOfClient(tx: Tx, id: string): Promise<ApiCaller | null> {
+async function readClientPrincipal(tx: Tx, id: string): Promise<ApiPrincipal | null> {
   const row = await tx
     .selectFrom('api_clients as c')
     .innerJoin('accounts as a', 'a.id', 'c.account_id')
@@ -260,35 +260,35 @@ async function callerOfClient(tx: Tx, id: string): Promise<ApiCaller | null> {
   return row
     ? {
         actor,
-        name: actorName(actor),
+        name: formatActor(actor),
         account: row.domain,
-        virtualAccount: row.virtual_account_id === null ? null : (row.name ?? GONE),
+        virtualAccount: row.virtual_account_id === null ? null : (row.name ?? DELETED_ACCOUNT),
         scope: row.scope,
       }
     : null
 }
 
 /** The oldest tokens of one holder give way. */
-async function makeRoom(tx: Tx, client: string | null, person: string | null): Promise<void> {
+async function evictOldestTokens(tx: Tx, client: string | null, user: string | null): Promise<void> {
   const limit = await tx
     .selectFrom('access_tokens')
     .select('created_at')
     .where('client_id', client === null ? 'is' : '=', client)
-    .where('user_name', person === null ? 'is' : '=', person)
+    .where('user_name', user === null ? 'is' : '=', user)
     .orderBy('created_at', 'desc')
-    .offset(MOST_TOKENS - 1)
+    .offset(MAX_TOKENS_PER_HOLDER - 1)
     .limit(1)
     .executeTakeFirst()
   if (!limit) return
   await tx
     .deleteFrom('access_tokens')
     .where('client_id', client === null ? 'is' : '=', client)
-    .where('user_name', person === null ? 'is' : '=', person)
+    .where('user_name', user === null ? 'is' : '=', user)
     .where('created_at', '<=', limit.created_at)
     .execute()
 }
 
-async function documentOf(
+async function toClientDocument(
   tx: Tx,
   account: Account,
   row: Selectable<Tables['api_clients']>,
@@ -307,7 +307,7 @@ async function documentOf(
     virtualAccount: virtual === null ? null : (virtual?.name ?? '(removed)'),
     scope: row.scope,
     description: row.description,
-    createdAt: iso(row.created_at),
-    revokedAt: iso(row.revoked_at),
+    createdAt: toIsoString(row.created_at),
+    revokedAt: toIsoString(row.revoked_at),
   }
 }

@@ -1,10 +1,10 @@
 import type { Instant } from '../../core/time.ts'
-import { GUESS_LIMITS, SESSION_LIMITS } from '../../http/login-attempt-limits.ts'
+import { LOGIN_ATTEMPT_LIMITS, SESSION_LIMITS } from '../../http/login-attempt-limits.ts'
 import type { AuthorityClock } from '../context/authority-clock.ts'
 import type { Tables } from '../store/tables.ts'
 import type { TransactionRunner, Tx } from '../store/store.ts'
 
-interface KeptSession extends Pick<Tables['sessions'], 'id' | 'token' | 'name'> {
+interface StoredSession extends Pick<Tables['sessions'], 'id' | 'token' | 'name'> {
   readonly passwordDigest: string
 }
 
@@ -12,7 +12,7 @@ interface KeptSession extends Pick<Tables['sessions'], 'id' | 'token' | 'name'> 
  * Who is signed in at the page of an authority, in any of its processes and through a restart; and the wrong passwords of
  * each address. By the authority's time: a clock that is set forward ends sessions, one that is set back keeps none alive.
  */
-export class SignIns {
+export class SignInStore {
   readonly #store: TransactionRunner
   readonly #clock: Pick<AuthorityClock, 'now'>
 
@@ -23,24 +23,24 @@ export class SignIns {
 
   /** Sessions: of each only digests are kept. */
   readonly sessions = {
-    begin: ({ passwordDigest, ...session }: KeptSession): Promise<void> =>
+    begin: ({ passwordDigest, ...session }: StoredSession): Promise<void> =>
       this.#store.transaction(async (tx) => {
         const now = this.#clock.now()
-        await makeRoom(tx, session.name, now)
+        await evictOldestSessions(tx, session.name, now)
         await tx
           .insertInto('sessions')
           .values({ ...session, password_digest: passwordDigest, begun_at: now, used_at: now })
           .execute()
       }),
-    find: (id: string): Promise<KeptSession | null> =>
+    find: (id: string): Promise<StoredSession | null> =>
       this.#store.transaction(async (tx) => {
         const now = this.#clock.now()
         const row = await tx
           .selectFrom('sessions')
           .select(['id', 'token', 'name', 'password_digest as passwordDigest'])
           .where('id', '=', id)
-          .where('begun_at', '>=', now - SESSION_LIMITS.longest)
-          .where('used_at', '>=', now - SESSION_LIMITS.idle)
+          .where('begun_at', '>=', now - SESSION_LIMITS.maxAgeMs)
+          .where('used_at', '>=', now - SESSION_LIMITS.maxIdleMs)
           .executeTakeFirst()
         return row ?? null
       }),
@@ -51,10 +51,10 @@ export class SignIns {
           .updateTable('sessions')
           .set({ used_at: now })
           .where('id', '=', id)
-          .where('used_at', '<', now - SESSION_LIMITS.noted)
+          .where('used_at', '<', now - SESSION_LIMITS.touchIntervalMs)
           .execute()
       }),
-    restamp: (id: string, passwordDigest: string): Promise<void> =>
+    updatePasswordDigest: (id: string, passwordDigest: string): Promise<void> =>
       this.#store.transaction(async (tx) => {
         await tx
           .updateTable('sessions')
@@ -69,24 +69,25 @@ export class SignIns {
   } as const
 
   /** Wrong passwords, by address. */
-  readonly guesses = {
+  readonly attempts = {
     /** Counts one, or says for how many milliseconds none is taken of this address. */
-    count: (address: string): Promise<{ guess: number } | { waitMs: number }> =>
+    count: (address: string): Promise<{ attempt: number } | { retryAfterMs: number }> =>
       this.#store.transaction(async (tx) => {
         const now = this.#clock.now()
         await tx
           .deleteFrom('login_attempts')
-          .where('at', '<=', now - GUESS_LIMITS.window)
+          .where('at', '<=', now - LOGIN_ATTEMPT_LIMITS.windowMs)
           .execute()
         const recent = await tx
           .selectFrom('login_attempts')
           .select('at')
           .where('address', '=', address)
           .orderBy('at')
-          .limit(GUESS_LIMITS.most)
+          .limit(LOGIN_ATTEMPT_LIMITS.maxFailures)
           .execute()
         const [first = { at: now }] = recent
-        if (recent.length >= GUESS_LIMITS.most) return { waitMs: first.at + GUESS_LIMITS.window - now }
+        if (recent.length >= LOGIN_ATTEMPT_LIMITS.maxFailures)
+          return { retryAfterMs: first.at + LOGIN_ATTEMPT_LIMITS.windowMs - now }
         const { id } = await tx
           .insertInto('login_attempts')
           .values({ address, at: now })
@@ -94,32 +95,32 @@ export class SignIns {
           .executeTakeFirstOrThrow()
         await tx
           .deleteFrom('login_attempts')
-          .where('id', '<=', id - GUESS_LIMITS.known)
+          .where('id', '<=', id - LOGIN_ATTEMPT_LIMITS.maxRemembered)
           .execute()
-        return { guess: id }
+        return { attempt: id }
       }),
-    takeBack: (_address: string, guess: number): Promise<void> =>
+    refund: (_address: string, attempt: number): Promise<void> =>
       this.#store.transaction(async (tx) => {
-        await tx.deleteFrom('login_attempts').where('id', '=', guess).execute()
+        await tx.deleteFrom('login_attempts').where('id', '=', attempt).execute()
       }),
   } as const
 }
 
 /** What is over goes; the oldest of a user give way, and the oldest of all. */
-async function makeRoom(tx: Tx, name: string, now: Instant): Promise<void> {
-  const { longest, idle, most, mostOfUser } = SESSION_LIMITS
+async function evictOldestSessions(tx: Tx, name: string, now: Instant): Promise<void> {
+  const { maxAgeMs, maxIdleMs, maxSessions, maxPerUser } = SESSION_LIMITS
   await tx
     .deleteFrom('sessions')
-    .where((eb) => eb.or([eb('begun_at', '<', now - longest), eb('used_at', '<', now - idle)]))
+    .where((eb) => eb.or([eb('begun_at', '<', now - maxAgeMs), eb('used_at', '<', now - maxIdleMs)]))
     .execute()
   const newestFirst = tx.selectFrom('sessions').select('id').orderBy('begun_at', 'desc')
   for (const [of, kept] of [
-    [newestFirst.where('name', '=', name), mostOfUser],
-    [newestFirst, most],
+    [newestFirst.where('name', '=', name), maxPerUser],
+    [newestFirst, maxSessions],
   ] as const) {
     const older = await of
       .offset(kept - 1)
-      .limit(most)
+      .limit(maxSessions)
       .execute()
     const ids = older.map(({ id }) => id)
     if (ids.length > 0) await tx.deleteFrom('sessions').where('id', 'in', ids).execute()

@@ -1,12 +1,12 @@
 import type { Selectable } from 'kysely'
 import type { AuditEntry, User } from '../../http/users.ts'
-import { chooseAccount, chooseVirtualAccount } from '../inventory/accounts.ts'
+import { resolveAccount, resolveVirtualAccount } from '../inventory/accounts.ts'
 import { appendAuditEntry, listNewestEntries } from '../audit/audit-log.ts'
 import type { Tables } from '../store/tables.ts'
 import type { TransactionRunner, Tx } from '../store/store.ts'
 
 /** The people of an authority, and the record of what they did: each call is a transaction. */
-export class People {
+export class UserRepository {
   readonly #store: TransactionRunner
 
   constructor(store: TransactionRunner) {
@@ -14,35 +14,35 @@ export class People {
   }
 
   find(name: string): Promise<User | null> {
-    return this.#store.transaction((tx) => this.findIn(tx, name))
+    return this.#store.transaction((tx) => this.findInTransaction(tx, name))
   }
 
   /** The same, in a transaction that is under way. */
-  async findIn(tx: Tx, name: string): Promise<User | null> {
+  async findInTransaction(tx: Tx, name: string): Promise<User | null> {
     const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
-    return row ? personOf(tx, row) : null
+    return row ? toUser(tx, row) : null
   }
 
   list(): Promise<User[]> {
     return this.#store.transaction(async (tx) => {
-      const people: User[] = []
+      const users: User[] = []
       for (const row of await tx.selectFrom('users').selectAll().orderBy('name').execute())
-        people.push(await personOf(tx, row))
-      return people
+        users.push(await toUser(tx, row))
+      return users
     })
   }
 
   /** Adds a person; false where there is one of that name. @throws LicensingError NOT_FOUND */
-  add(person: User): Promise<boolean> {
-    return this.#store.transaction((tx) => insert(tx, person))
+  add(user: User): Promise<boolean> {
+    return this.#store.transaction((tx) => insertUser(tx, user))
   }
 
   /** Adds the first person; false where there is anybody. @param keep called before the person is there, and only then */
-  addFirst(person: User, keep: () => void): Promise<boolean> {
+  addFirst(user: User, keep: () => void): Promise<boolean> {
     return this.#store.transaction(async (tx) => {
       if (await tx.selectFrom('users').select('name').limit(1).executeTakeFirst()) return false
       keep()
-      return insert(tx, person)
+      return insertUser(tx, user)
     })
   }
 
@@ -103,17 +103,19 @@ export class People {
 }
 
 /** A virtual account that is gone leaves its user nothing to reach, and never everything. */
-const GONE = ' '
+const DELETED_ACCOUNT = ' '
 
-async function personOf(tx: Tx, row: Selectable<Tables['users']>): Promise<User> {
-  const account = row.account_id === null ? undefined : await nameOf(tx, 'accounts', row.account_id)
+async function toUser(tx: Tx, row: Selectable<Tables['users']>): Promise<User> {
+  const account = row.account_id === null ? undefined : await readName(tx, 'accounts', row.account_id)
   const virtual =
-    row.virtual_account_id === null ? undefined : await nameOf(tx, 'virtual_accounts', row.virtual_account_id)
+    row.virtual_account_id === null
+      ? undefined
+      : await readName(tx, 'virtual_accounts', row.virtual_account_id)
   return {
     name: row.name,
     role: row.role,
-    account: row.account_id === null ? null : (account ?? GONE),
-    virtualAccount: row.virtual_account_id === null ? null : (virtual ?? GONE),
+    account: row.account_id === null ? null : (account ?? DELETED_ACCOUNT),
+    virtualAccount: row.virtual_account_id === null ? null : (virtual ?? DELETED_ACCOUNT),
     password: row.password,
     mustChange: row.must_change === 1,
     createdAt: row.created_at,
@@ -121,7 +123,7 @@ async function personOf(tx: Tx, row: Selectable<Tables['users']>): Promise<User>
   }
 }
 
-async function nameOf(
+async function readName(
   tx: Tx,
   table: 'accounts' | 'virtual_accounts',
   id: string,
@@ -132,17 +134,17 @@ async function nameOf(
     ?.name
 }
 
-async function reachOf(tx: Tx, { account, virtualAccount }: User) {
+async function resolveAccountIds(tx: Tx, { account, virtualAccount }: User) {
   if (account === null && virtualAccount === null) return { account_id: null, virtual_account_id: null }
-  const found = await chooseAccount(tx, account ?? undefined)
+  const found = await resolveAccount(tx, account ?? undefined)
   if (virtualAccount === null) return { account_id: found.id, virtual_account_id: null }
-  const virtual = await chooseVirtualAccount(tx, found, virtualAccount)
+  const virtual = await resolveVirtualAccount(tx, found, virtualAccount)
   return { account_id: found.id, virtual_account_id: virtual.id }
 }
 
-async function insert(tx: Tx, person: User): Promise<boolean> {
-  const { name, role, password, mustChange, createdAt, signedInAt } = person
-  const reach = await reachOf(tx, person)
+async function insertUser(tx: Tx, user: User): Promise<boolean> {
+  const { name, role, password, mustChange, createdAt, signedInAt } = user
+  const reach = await resolveAccountIds(tx, user)
   const { numInsertedOrUpdatedRows } = await tx
     .insertInto('users')
     .values({

@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
-import { alreadyExists, LicensingError, notFound } from '../../core/errors.ts'
+import { validate } from '../../core/validate.ts'
+import { alreadyExistsError, LicensingError, notFoundError } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
-import { assessPool } from './pools.ts'
+import { recomputeCompliance } from './pools.ts'
 import type { Tx } from '../store/store.ts'
 
 const domainSchema = z
@@ -29,9 +29,9 @@ export const isSameDomain = (a: string, b: string): boolean => a.toLowerCase() =
 
 /** A smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ALREADY_EXISTS */
 export async function addAccount(tx: Tx, domain: string, at: Instant): Promise<Account> {
-  const name = checked(domainSchema, domain, 'smart account')
+  const name = validate(domainSchema, domain, 'smart account')
   if ((await listAccounts(tx)).some(({ domain }) => isSameDomain(domain, name))) {
-    throw alreadyExists('smart-account', `There is a smart account ${name} already.`)
+    throw alreadyExistsError('smart-account', `There is a smart account ${name} already.`)
   }
   const id = randomUUID()
   await tx
@@ -55,7 +55,7 @@ export async function addAccount(tx: Tx, domain: string, at: Instant): Promise<A
     at,
     type: 'ACCOUNT_CREATED',
     accountId: id,
-    message: `Smart account ${name}, licence agreement accepted.`,
+    message: `Smart account ${name}, license agreement accepted.`,
   })
   return { id, domain: name, agreementAt: at }
 }
@@ -69,18 +69,18 @@ export async function listAccounts(tx: Tx): Promise<Account[]> {
 }
 
 /** The account named, or the only one. @throws LicensingError NOT_FOUND, ACCOUNT_AMBIGUOUS */
-export async function chooseAccount(tx: Tx, domain: string | undefined): Promise<Account> {
+export async function resolveAccount(tx: Tx, domain: string | undefined): Promise<Account> {
   const accounts = await listAccounts(tx)
   const [only] = accounts
   if (domain === undefined) {
     if (accounts.length > 1)
       throw new LicensingError('ACCOUNT_AMBIGUOUS', `There are ${accounts.length} smart accounts here.`)
-    if (!only) throw notFound('smart-account', 'There is no smart account here.')
+    if (!only) throw notFoundError('smart-account', 'There is no smart account here.')
     return only
   }
   const account =
     accounts.find((one) => one.domain === domain) ?? accounts.find((one) => isSameDomain(one.domain, domain))
-  if (!account) throw notFound('smart-account', `There is no smart account ${JSON.stringify(domain)}.`)
+  if (!account) throw notFoundError('smart-account', `There is no smart account ${JSON.stringify(domain)}.`)
   return account
 }
 
@@ -105,7 +105,7 @@ export async function listVirtualAccounts(tx: Tx, accountId: string): Promise<Vi
 }
 
 /** The virtual account named, or the default one. @throws LicensingError NOT_FOUND */
-export async function chooseVirtualAccount(
+export async function resolveVirtualAccount(
   tx: Tx,
   account: Account,
   name: string | undefined,
@@ -113,7 +113,7 @@ export async function chooseVirtualAccount(
   const all = await listVirtualAccounts(tx, account.id)
   const found = all.find((one) => (name === undefined ? one.isDefault : one.name === name))
   if (!found) {
-    throw notFound(
+    throw notFoundError(
       'virtual-account',
       `${account.domain} has no virtual account ${JSON.stringify(name ?? 'by default')}.`,
     )
@@ -122,7 +122,7 @@ export async function chooseVirtualAccount(
 }
 
 /** What a satellite does for its virtual accounts itself is not done at the manager (R-ACC-5). */
-export function requireOwn({ name, satellite }: VirtualAccount, what: string): void {
+export function requireLocal({ name, satellite }: VirtualAccount, what: string): void {
   if (satellite)
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_OF_SATELLITE',
@@ -137,9 +137,9 @@ export async function addVirtualAccount(
   name: string,
   at: Instant,
 ): Promise<VirtualAccount> {
-  const wanted = checked(nameSchema, name, 'virtual account')
+  const wanted = validate(nameSchema, name, 'virtual account')
   if ((await listVirtualAccounts(tx, account.id)).some((one) => one.name === wanted)) {
-    throw alreadyExists(
+    throw alreadyExistsError(
       'virtual-account',
       `${account.domain} has a virtual account ${JSON.stringify(wanted)} already.`,
     )
@@ -169,7 +169,7 @@ export async function addVirtualAccount(
 }
 
 /** What stands against giving a virtual account away: what it still holds; null for nothing. */
-export async function whatItHolds(tx: Tx, id: string, at: Instant): Promise<string | null> {
+export async function describeContents(tx: Tx, id: string, at: Instant): Promise<string | null> {
   const holds = await Promise.all([
     ...(['instances', 'reported_instances', 'reservations'] as const).map((table) =>
       tx
@@ -200,15 +200,15 @@ export async function removeVirtualAccount(
   name: string,
   at: Instant,
 ): Promise<void> {
-  const virtual = await chooseVirtualAccount(tx, account, name)
+  const virtual = await resolveVirtualAccount(tx, account, name)
   const { id, isDefault } = virtual
   if (isDefault)
     throw new LicensingError('VIRTUAL_ACCOUNT_IS_DEFAULT', `${name} is the default virtual account.`)
-  requireOwn(virtual, 'it is freed by removing that')
+  requireLocal(virtual, 'it is freed by removing that')
   if (virtual.upstream !== null)
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_OF_SATELLITE',
-      `${name} is where the licences of the manager's virtual account ${virtual.upstream} arrive.`,
+      `${name} is where the licenses of the manager's virtual account ${virtual.upstream} arrive.`,
       { remedy: 'It goes when the manager frees that one.' },
     )
   const owned = await tx
@@ -222,14 +222,14 @@ export async function removeVirtualAccount(
     .select('id')
     .where('to_virtual_account_id', '=', id)
     .executeTakeFirst()
-  if (owned || coming || (await whatItHolds(tx, id, at)) !== null) {
+  if (owned || coming || (await describeContents(tx, id, at)) !== null) {
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_IN_USE',
-      `${name} still holds licences, product instances or valid tokens, or licences are on their way to it.`,
+      `${name} still holds licenses, product instances or valid tokens, or licenses are on their way to it.`,
     )
   }
   // What is over is kept with the default account: its keys are remembered for ever.
-  const { id: heir } = await chooseVirtualAccount(tx, account, undefined)
+  const { id: heir } = await resolveVirtualAccount(tx, account, undefined)
   for (const table of ['instances', 'reservations', 'reported_instances', 'orders'] as const)
     await tx
       .updateTable(table)
@@ -259,8 +259,8 @@ export async function setDefaultVirtualAccount(
   name: string,
   at: Instant,
 ): Promise<void> {
-  const virtual = await chooseVirtualAccount(tx, account, name)
-  requireOwn(virtual, 'it cannot be the default')
+  const virtual = await resolveVirtualAccount(tx, account, name)
+  requireLocal(virtual, 'it cannot be the default')
   const { id } = virtual
   await tx
     .updateTable('virtual_accounts')
@@ -328,7 +328,7 @@ export async function listLicenses(
       .where('virtual_account_id', '=', id)
       .execute()
     for (const tag of new Set([...owned, ...used, ...held, ...below].map((row) => row.tag))) {
-      const pool = await assessPool(tx, id, tag, at)
+      const pool = await recomputeCompliance(tx, id, tag, at)
       list.push({
         virtualAccount: name,
         tag,

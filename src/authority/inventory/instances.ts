@@ -1,13 +1,13 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
-import { notFound } from '../../core/errors.ts'
-import { type Instant, iso } from '../../core/time.ts'
-import { thumbprint } from '../../pki/chain-validation.ts'
+import { notFoundError } from '../../core/errors.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
+import { computeThumbprint } from '../../pki/chain-validation.ts'
 import type { Account } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
-import { assessPool, setDemand } from './pools.ts'
-import type { ReservationDocument, ReservedDocument } from './reservation-ledger.ts'
-import { touchInstance } from '../store/revisions.ts'
+import { recomputeCompliance, setInstanceUsage } from './pools.ts'
+import type { ReservationDocument, ReservedLicenseDocument } from './reservation-ledger.ts'
+import { markInstanceChanged } from '../store/revisions.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -39,7 +39,7 @@ export interface InstanceDocument {
   readonly exportControlled: boolean
   /** Since a restore: it is not known for certain, and waits for a person. */
   readonly inReview: boolean
-  /** When it was registered, or licences were reserved for it. */
+  /** When it was registered, or licenses were reserved for it. */
   readonly registeredAt: string
   /** Null for an instance that works from a reservation: it never asks, and its reservation has no end of its own. */
   readonly lastContactAt: string | null
@@ -53,13 +53,13 @@ export interface InstanceDocument {
   readonly reservation: {
     readonly authorization: number
     readonly pending: boolean
-    readonly licenses: readonly ReservedDocument[]
-    readonly previous: readonly ReservedDocument[]
+    readonly licenses: readonly ReservedLicenseDocument[]
+    readonly previous: readonly ReservedLicenseDocument[]
   } | null
 }
 
 /** A box that works from a reservation, as a product instance. */
-export function reservedInstance(document: ReservationDocument): InstanceDocument {
+export function toReservedInstance(document: ReservationDocument): InstanceDocument {
   const { authorization, pending, licenses, previous } = document
   const counts = new Map<string, number>()
   for (const { tag, count } of licenses) counts.set(tag, (counts.get(tag) ?? 0) + count)
@@ -100,21 +100,21 @@ export async function listInstances(
   if (id !== undefined) query = query.where('instances.id', '=', id)
   const documents: InstanceDocument[] = []
   const rows = await query.execute()
-  const demands = await demandsOf(tx, account, id)
+  const usage = await listInstanceUsage(tx, account, id)
   const compliance = new Map<string, 'in-compliance' | 'out-of-compliance'>()
-  const standing = async (virtualAccountId: string, tag: string) => {
+  const readCompliance = async (virtualAccountId: string, tag: string) => {
     const pool = `${virtualAccountId} ${tag}`
     const known = compliance.get(pool)
     if (known) return known
-    const { compliant } = await assessPool(tx, virtualAccountId, tag, at)
+    const { compliant } = await recomputeCompliance(tx, virtualAccountId, tag, at)
     const status = compliant ? 'in-compliance' : 'out-of-compliance'
     compliance.set(pool, status)
     return status
   }
   for (const row of rows) {
     const entitlements = []
-    for (const { tag, count } of demands.get(row.id) ?? [])
-      entitlements.push({ tag, count, status: await standing(row.virtual_account_id, tag) })
+    for (const { tag, count } of usage.get(row.id) ?? [])
+      entitlements.push({ tag, count, status: await readCompliance(row.virtual_account_id, tag) })
     documents.push({
       id: row.id,
       udi: { pid: row.pid, serial: row.serial, version: row.version },
@@ -126,9 +126,9 @@ export async function listInstances(
         : 'out-of-compliance',
       exportControlled: row.export_controlled === 1,
       inReview: row.in_review !== 0,
-      registeredAt: iso(row.registered_at),
-      lastContactAt: iso(row.last_contact_at),
-      expiresAt: iso(row.expires_at),
+      registeredAt: toIsoString(row.registered_at),
+      lastContactAt: toIsoString(row.last_contact_at),
+      expiresAt: toIsoString(row.expires_at),
       entitlements,
       reservation: null,
     })
@@ -137,7 +137,7 @@ export async function listInstances(
 }
 
 /** What the instances of an account use, or one of them: in one query, however many they are. */
-async function demandsOf(
+async function listInstanceUsage(
   tx: Tx,
   account: Account,
   id: string | undefined,
@@ -150,13 +150,13 @@ async function demandsOf(
     .where('instances.status', '=', sql.lit('active'))
     .orderBy('instance_usage.tag')
   if (id !== undefined) query = query.where('instances.id', '=', id)
-  const demands = new Map<string, { tag: string; count: number }[]>()
+  const usage = new Map<string, { tag: string; count: number }[]>()
   for (const { instance_id, tag, count } of await query.execute()) {
-    const of = demands.get(instance_id)
+    const of = usage.get(instance_id)
     if (of) of.push({ tag, count })
-    else demands.set(instance_id, [{ tag, count }])
+    else usage.set(instance_id, [{ tag, count }])
   }
-  return demands
+  return usage
 }
 
 /** The instance whose current, or newly issued, certificate this is: a chain alone permits nothing (trust §1). */
@@ -170,7 +170,7 @@ export async function findByCertificate(
   } catch {
     return undefined
   }
-  const print = thumbprint(certificate)
+  const print = computeThumbprint(certificate)
   const instance = await tx
     .selectFrom('instances')
     .selectAll()
@@ -182,7 +182,7 @@ export async function findByCertificate(
 }
 
 /** The name of the virtual account an instance is in. */
-export async function virtualAccountOf(
+export async function getVirtualAccountName(
   tx: Tx,
   row: Pick<InstanceRow, 'virtual_account_id'>,
 ): Promise<string> {
@@ -195,7 +195,7 @@ export async function virtualAccountOf(
 }
 
 /** @throws LicensingError NOT_FOUND */
-export async function showInstance(
+export async function getInstance(
   tx: Tx,
   account: Account,
   id: string,
@@ -203,24 +203,27 @@ export async function showInstance(
 ): Promise<InstanceDocument> {
   const [instance] = await listInstances(tx, account, at, id)
   if (!instance)
-    throw notFound('product-instance', `${account.domain} has no product instance ${JSON.stringify(id)}.`)
+    throw notFoundError(
+      'product-instance',
+      `${account.domain} has no product instance ${JSON.stringify(id)}.`,
+    )
   return instance
 }
 
-/** Takes an instance out: its licences go back to the pool, and its certificate is good for nothing (R-ACC-4). */
-export async function endInstance(
+/** Takes an instance out: its licenses go back to the pool, and its certificate is good for nothing (R-ACC-4). */
+export async function deactivateInstance(
   tx: Tx,
   instance: Pick<InstanceRow, 'id' | 'virtual_account_id'>,
   status: 'removed' | 'replaced' | 'deregistered' | 'expired',
   at: Instant,
 ): Promise<void> {
-  await setDemand(tx, { id: instance.id, virtualAccountId: instance.virtual_account_id }, [], at)
+  await setInstanceUsage(tx, { id: instance.id, virtualAccountId: instance.virtual_account_id }, [], at)
   await tx.updateTable('instances').set({ status }).where('id', '=', instance.id).execute()
-  await touchInstance(tx, instance.id)
+  await markInstanceChanged(tx, instance.id)
 }
 
 /** Takes out every instance whose certificate has ended: it must register again, and holds nothing (R-REG-6). */
-export async function endExpired(tx: Tx, at: Instant): Promise<void> {
+export async function expireInstances(tx: Tx, at: Instant): Promise<void> {
   const rows = await tx
     .selectFrom('instances')
     .innerJoin('virtual_accounts', 'virtual_accounts.id', 'instances.virtual_account_id')
@@ -230,7 +233,7 @@ export async function endExpired(tx: Tx, at: Instant): Promise<void> {
     .where('instances.expires_at', '<=', at)
     .execute()
   for (const row of rows) {
-    await endInstance(tx, row, 'expired', at)
+    await deactivateInstance(tx, row, 'expired', at)
     await logEvent(tx, {
       at,
       type: 'INSTANCE_EXPIRED',
@@ -250,13 +253,13 @@ export async function removeInstance(
   id: string,
   at: Instant,
 ): Promise<InstanceDocument> {
-  const document = await showInstance(tx, account, id, at)
+  const document = await getInstance(tx, account, id, at)
   const row = await tx
     .selectFrom('instances')
     .select(['id', 'virtual_account_id'])
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
-  await endInstance(tx, row, 'removed', at)
+  await deactivateInstance(tx, row, 'removed', at)
   await logEvent(tx, {
     at,
     type: 'INSTANCE_REMOVED',

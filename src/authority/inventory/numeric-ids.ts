@@ -2,25 +2,25 @@ import { listAccounts, listVirtualAccounts } from './accounts.ts'
 import type { Tx } from '../store/store.ts'
 
 /** A virtual account with the number by which the REST API names it. */
-export interface NumberedVirtualAccount {
+export interface VirtualAccountWithNumericId {
   readonly number: number
   readonly name: string
   readonly isDefault: boolean
 }
 
 /** A smart account with its number, and those of its virtual accounts. */
-export interface NumberedAccount {
+export interface AccountWithNumericId {
   readonly number: number
   readonly domain: string
-  readonly virtualAccounts: readonly NumberedVirtualAccount[]
+  readonly virtualAccounts: readonly VirtualAccountWithNumericId[]
 }
 
 /** Every smart account with the numbers that programs name them by; what has none yet is given one, for good. */
-export async function listNumberedAccounts(tx: Tx): Promise<NumberedAccount[]> {
+export async function listAccountsWithNumericIds(tx: Tx): Promise<AccountWithNumericId[]> {
   const known = new Map(
     (await tx.selectFrom('numeric_ids').selectAll().execute()).map(({ id, subject }) => [subject, id]),
   )
-  const numberOf = async (subject: string): Promise<number> => {
+  const ensureNumericId = async (subject: string): Promise<number> => {
     const there = known.get(subject)
     if (there !== undefined) return there
     const { id } = await tx
@@ -30,12 +30,16 @@ export async function listNumberedAccounts(tx: Tx): Promise<NumberedAccount[]> {
       .executeTakeFirstOrThrow()
     return id
   }
-  const accounts: NumberedAccount[] = []
+  const accounts: AccountWithNumericId[] = []
   for (const { id, domain } of await listAccounts(tx)) {
-    const virtualAccounts: NumberedVirtualAccount[] = []
-    const number = await numberOf(id)
+    const virtualAccounts: VirtualAccountWithNumericId[] = []
+    const number = await ensureNumericId(id)
     for (const one of await listVirtualAccounts(tx, id))
-      virtualAccounts.push({ number: await numberOf(one.id), name: one.name, isDefault: one.isDefault })
+      virtualAccounts.push({
+        number: await ensureNumericId(one.id),
+        name: one.name,
+        isDefault: one.isDefault,
+      })
     accounts.push({ number, domain, virtualAccounts })
   }
   return accounts

@@ -2,16 +2,16 @@ import type { AccountContext } from '../context/account-context.ts'
 import { randomUUID } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
-import { LicensingError, notFound } from '../../core/errors.ts'
-import { DAY, type Instant, iso } from '../../core/time.ts'
-import { isHigher } from '../../core/product-version.ts'
+import { validate } from '../../core/validate.ts'
+import { LicensingError, notFoundError } from '../../core/errors.ts'
+import { DAY, type Instant, toIsoString } from '../../core/time.ts'
+import { isHigherVersion } from '../../core/product-version.ts'
 import { type ProfileSku, requireTag } from '../../core/profile.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
-import { dropMails, queueMail } from '../outbox/mail.ts'
-import { type EndingLicenses, notifyOfTerms } from '../outbox/expiry-notifications.ts'
-import { assessPool } from './pools.ts'
+import { discardUnsentMails, queueMail } from '../outbox/mail.ts'
+import { type ExpiringLicense, queueExpiryNotifications } from '../outbox/expiry-notifications.ts'
+import { recomputeCompliance } from './pools.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -20,8 +20,8 @@ export type OrderContext = Pick<AccountContext, 'tx' | 'profile' | 'at'>
 
 type OrderRow = Selectable<Tables['orders']>
 
-/** What is bought: licences of a tag, or what a SKU stands for. */
-export interface Wanted {
+/** What is bought: licenses of a tag, or what a SKU stands for. */
+export interface OrderInput {
   readonly sku?: string | undefined
   readonly tag?: string | undefined
   readonly quantity: number
@@ -31,9 +31,9 @@ export interface Wanted {
 /** An order as people and programs see it. */
 export interface OrderDocument {
   readonly id: string
-  readonly status: 'fulfilled' | 'waiting' | 'handed-over'
+  readonly status: 'fulfilled' | 'waiting' | 'escalated'
   readonly sku: string | null
-  /** The tag whose licences it gives; null for one that gives the right to a version. */
+  /** The tag whose licenses it gives; null for one that gives the right to a version. */
   readonly tag: string | null
   readonly version: string | null
   readonly quantity: number
@@ -46,12 +46,12 @@ export interface OrderDocument {
 }
 
 /** When the buyer of an order without a smart account is reminded, and when a person takes over (guide: three e-mails). */
-export const REMINDERS = 3
-export const BETWEEN_REMINDERS = 7 * DAY
+export const MAX_REMINDERS = 3
+export const REMINDER_INTERVAL = 7 * DAY
 /** Days before the end of a term at which it is warned of. */
-export const TERM_WARNINGS: readonly number[] = [90, 60, 30]
+export const TERM_WARNING_DAYS: readonly number[] = [90, 60, 30]
 
-const quantities = z.object({
+const orderTermsSchema = z.object({
   quantity: z
     .int('a quantity is a whole number')
     .min(1, 'a quantity is 1 or more')
@@ -73,7 +73,7 @@ export async function placeOrder(
   context: OrderContext,
   account: Account,
   virtual: VirtualAccount,
-  wanted: Wanted,
+  wanted: OrderInput,
 ): Promise<OrderDocument> {
   const row = createOrderRow(context, wanted, null)
   await context.tx.insertInto('orders').values(row).execute()
@@ -87,19 +87,19 @@ export async function placeOrder(
  */
 export async function placeBuyerOrder(
   context: OrderContext,
-  wanted: Wanted,
+  wanted: OrderInput,
   buyer: string,
 ): Promise<OrderDocument> {
   const row: OrderRow = {
-    ...createOrderRow(context, wanted, checked(buyerSchema, buyer, 'address of the buyer')),
-    next_at: context.at + BETWEEN_REMINDERS,
+    ...createOrderRow(context, wanted, validate(buyerSchema, buyer, 'address of the buyer')),
+    next_at: context.at + REMINDER_INTERVAL,
   }
   await context.tx.insertInto('orders').values(row).execute()
   await queueMail(context.tx, {
     subjectId: row.id,
     to: row.buyer ?? '',
     subject: `Your order ${row.id}: a Smart Account is needed`,
-    text: `Thank you for your order of ${describeOrder(row)}.\n\nLicences are kept in a Smart Account. Create one, and have the order ${row.id} assigned to it.\n`,
+    text: `Thank you for your order of ${describeOrder(row)}.\n\nLicenses are kept in a Smart Account. Create one, and have the order ${row.id} assigned to it.\n`,
     at: context.at,
   })
   await logEvent(context.tx, {
@@ -119,11 +119,11 @@ export async function assignOrder(
   virtual: VirtualAccount,
 ): Promise<OrderDocument> {
   const row = await context.tx.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst()
-  if (!row) throw notFound('order', `There is no order ${JSON.stringify(id)}.`)
+  if (!row) throw notFoundError('order', `There is no order ${JSON.stringify(id)}.`)
   if (row.status === 'fulfilled')
     throw new LicensingError(
       'ORDER_FULFILLED',
-      `The order ${id} was fulfilled at ${iso(row.fulfilled_at ?? 0)}.`,
+      `The order ${id} was fulfilled at ${toIsoString(row.fulfilled_at ?? 0)}.`,
     )
   return fulfillOrder(context, row, account, virtual)
 }
@@ -141,8 +141,8 @@ export async function listOrders(context: OrderContext, account: Account): Promi
   return documents
 }
 
-function createOrderRow(context: OrderContext, wanted: Wanted, buyer: string | null): OrderRow {
-  const { quantity, termDays } = checked(quantities, wanted, 'order')
+function createOrderRow(context: OrderContext, wanted: OrderInput, buyer: string | null): OrderRow {
+  const { quantity, termDays } = validate(orderTermsSchema, wanted, 'order')
   const gives = resolveGrants(context, wanted)
   return {
     id: randomUUID(),
@@ -162,11 +162,11 @@ function createOrderRow(context: OrderContext, wanted: Wanted, buyer: string | n
   }
 }
 
-function resolveGrants(context: OrderContext, { sku, tag }: Wanted): ProfileSku['gives'] {
+function resolveGrants(context: OrderContext, { sku, tag }: OrderInput): ProfileSku['grants'] {
   if (sku !== undefined && tag === undefined) {
     const known = context.profile.skus.find((one) => one.sku === sku)
-    if (known) return known.gives
-    throw notFound(
+    if (known) return known.grants
+    throw notFoundError(
       'sku',
       `There is no SKU ${JSON.stringify(sku.slice(0, 64))}; there are ${context.profile.skus.map((one) => one.sku).join(', ')}.`,
       'Order by --tag, or use a SKU that the message lists.',
@@ -192,7 +192,7 @@ async function fulfillOrder(
     next_at: null,
   }
   await context.tx.updateTable('orders').set(done).where('id', '=', row.id).execute()
-  await dropMails(context.tx, row.id)
+  await discardUnsentMails(context.tx, row.id)
   const endsAt = row.term_days === null ? null : context.at + row.term_days * DAY
   if (row.tag !== null) {
     await context.tx
@@ -209,7 +209,7 @@ async function fulfillOrder(
         warned_days: null,
       })
       .execute()
-    await assessPool(context.tx, virtual.id, row.tag, context.at)
+    await recomputeCompliance(context.tx, virtual.id, row.tag, context.at)
   }
   if (row.version !== null) await entitleVersion(context.tx, account.id, row.version)
   await logEvent(context.tx, {
@@ -217,7 +217,7 @@ async function fulfillOrder(
     type: row.tag === null ? 'VERSION_ENTITLED' : 'LICENSES_ORDERED',
     accountId: account.id,
     virtualAccount: virtual.name,
-    message: `${describeOrder(row)}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
+    message: `${describeOrder(row)}${endsAt === null ? '' : `, until ${toIsoString(endsAt)}`}.`,
   })
   return toOrderDocument(context, done)
 }
@@ -235,7 +235,7 @@ export async function readSoftwareVersion(tx: Tx, accountId: string): Promise<st
 /** Raises the software version of an account to that of an order. */
 async function entitleVersion(tx: Tx, accountId: string, version: string): Promise<void> {
   const current = await readSoftwareVersion(tx, accountId)
-  if (current === null || isHigher(version, current))
+  if (current === null || isHigherVersion(version, current))
     await tx.updateTable('accounts').set({ software_version: version }).where('id', '=', accountId).execute()
 }
 
@@ -258,11 +258,11 @@ async function toOrderDocument(context: OrderContext, row: OrderRow): Promise<Or
     version: row.version,
     quantity: row.quantity,
     virtualAccount: virtual?.name ?? null,
-    endsAt: iso(endsAt),
+    endsAt: toIsoString(endsAt),
     buyer: row.buyer,
-    placedAt: iso(row.placed_at),
+    placedAt: toIsoString(row.placed_at),
     reminders: row.reminders,
-    nextReminderAt: iso(row.next_at),
+    nextReminderAt: toIsoString(row.next_at),
   }
 }
 
@@ -273,7 +273,7 @@ export const describeOrder = ({ quantity, tag, sku, version }: OrderRow): string
     : `${quantity} of ${tag}${sku === null ? '' : ` (${sku})`}`
 
 /** What time does to orders: reminders to buyers, and then a task for a person. */
-export async function followUpOrders(tx: Tx, at: Instant): Promise<void> {
+export async function sendOrderReminders(tx: Tx, at: Instant): Promise<void> {
   const rows = await tx
     .selectFrom('orders')
     .selectAll()
@@ -281,44 +281,44 @@ export async function followUpOrders(tx: Tx, at: Instant): Promise<void> {
     .where('next_at', '<=', at)
     .execute()
   for (const row of rows) {
-    if (row.reminders >= REMINDERS) {
+    if (row.reminders >= MAX_REMINDERS) {
       await tx
         .updateTable('orders')
-        .set({ status: 'handed-over', next_at: null })
+        .set({ status: 'escalated', next_at: null })
         .where('id', '=', row.id)
         .execute()
       await logEvent(tx, {
         at,
         type: 'ORDER_NEEDS_A_PERSON',
         severity: 'major',
-        message: `Order ${row.id}, ${describeOrder(row)}: call ${row.buyer ?? ''}, who did not name a smart account after ${REMINDERS} reminders.`,
+        message: `Order ${row.id}, ${describeOrder(row)}: call ${row.buyer ?? ''}, who did not name a smart account after ${MAX_REMINDERS} reminders.`,
       })
       continue
     }
     const reminders = row.reminders + 1
     await tx
       .updateTable('orders')
-      .set({ reminders, next_at: at + BETWEEN_REMINDERS })
+      .set({ reminders, next_at: at + REMINDER_INTERVAL })
       .where('id', '=', row.id)
       .execute()
     await queueMail(tx, {
       subjectId: row.id,
       to: row.buyer ?? '',
-      subject: `Reminder ${reminders} of ${REMINDERS}: your order ${row.id} needs a Smart Account`,
+      subject: `Reminder ${reminders} of ${MAX_REMINDERS}: your order ${row.id} needs a Smart Account`,
       text: `Your order of ${describeOrder(row)} waits for a Smart Account.\n\nCreate one, and have the order ${row.id} assigned to it.\n`,
       at,
     })
     await logEvent(tx, {
       at,
       type: 'ORDER_REMINDED',
-      message: `Order ${row.id}: reminder ${reminders} of ${REMINDERS}.`,
+      message: `Order ${row.id}: reminder ${reminders} of ${MAX_REMINDERS}.`,
     })
   }
 }
 
-/** What time does to licences with a term: warnings before their end, and the end itself. */
-export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
-  const [furthest = 0] = TERM_WARNINGS
+/** What time does to licenses with a term: warnings before their end, and the end itself. */
+export async function warnBeforeTermEnd(tx: Tx, at: Instant): Promise<void> {
+  const [furthest = 0] = TERM_WARNING_DAYS
   const rows = await tx
     .selectFrom('licenses')
     .innerJoin('virtual_accounts', 'virtual_accounts.id', 'licenses.virtual_account_id')
@@ -330,11 +330,11 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
     .orderBy('licenses.tag')
     .orderBy('licenses.id')
     .execute()
-  const ending: EndingLicenses[] = []
+  const ending: ExpiringLicense[] = []
   for (const row of rows) {
     if (row.ends_at === null) continue
     const left = row.ends_at - at
-    const come = [...TERM_WARNINGS, 0].filter(
+    const come = [...TERM_WARNING_DAYS, 0].filter(
       (days) => left <= days * DAY && (row.warned_days === null || days < row.warned_days),
     )
     if (come.length === 0) continue
@@ -356,9 +356,9 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
       severity: warned === 0 ? 'major' : 'minor',
       accountId: row.account_id,
       virtualAccount: row.name,
-      message: `${row.quantity} of ${row.tag} ${warned === 0 ? 'ended' : 'end'} at ${iso(row.ends_at)}.`,
+      message: `${row.quantity} of ${row.tag} ${warned === 0 ? 'ended' : 'end'} at ${toIsoString(row.ends_at)}.`,
     })
-    if (warned === 0) await assessPool(tx, row.virtual_account_id, row.tag, at)
+    if (warned === 0) await recomputeCompliance(tx, row.virtual_account_id, row.tag, at)
   }
-  await notifyOfTerms(tx, ending, at)
+  await queueExpiryNotifications(tx, ending, at)
 }

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../core/time.ts'
 import { type LogEntry, logEvent } from '../events/event-log.ts'
-import { compliant, heldAt, type Lot, type ReservedPart } from '../policy.ts'
-import { touchInstance } from '../store/revisions.ts'
+import { isCompliant, countReserved, type Lot, type ReservedQuantity } from '../policy.ts'
+import { markInstanceChanged } from '../store/revisions.ts'
 import type { Tx } from '../store/store.ts'
 
 /** One pool: what a virtual account owns of a tag, what its instances use together, and what is reserved for boxes. */
@@ -14,8 +14,8 @@ export interface Pool {
   readonly compliant: boolean
 }
 
-/** The licences of a pool, lot by lot. */
-export async function lotsOf(tx: Tx, virtualAccountId: string, tag: string): Promise<Lot[]> {
+/** The licenses of a pool, lot by lot. */
+export async function listLots(tx: Tx, virtualAccountId: string, tag: string): Promise<Lot[]> {
   return tx
     .selectFrom('licenses')
     .select(['quantity', 'starts_at as startsAt', 'ends_at as endsAt'])
@@ -29,7 +29,7 @@ export async function lotsOf(tx: Tx, virtualAccountId: string, tag: string): Pro
  *
  * @param except a reservation that is left out: the one that is being changed
  */
-export async function holdings(
+export async function sumHoldings(
   tx: Tx,
   virtualAccountId: string,
   tag: string,
@@ -44,9 +44,9 @@ export async function holdings(
     .whereRef('part.sequence', '>=', 'r.confirmed')
     .where('part.tag', '=', tag)
   if (except !== undefined) query = query.where('r.id', '<>', except)
-  const reservations = new Map<string, Map<number, ReservedPart[]>>()
+  const reservations = new Map<string, Map<number, ReservedQuantity[]>>()
   for (const { id, sequence, ...part } of await query.execute()) {
-    const authorizations = reservations.get(id) ?? new Map<number, ReservedPart[]>()
+    const authorizations = reservations.get(id) ?? new Map<number, ReservedQuantity[]>()
     authorizations.set(sequence, [...(authorizations.get(sequence) ?? []), part])
     reservations.set(id, authorizations)
   }
@@ -58,7 +58,8 @@ export async function holdings(
     .where('virtual_account_id', '=', virtualAccountId)
     .where('tag', '=', tag)
     .execute()
-  return (at) => held.reduce((sum, authorizations) => sum + heldAt(authorizations, at), heldAt([below], at))
+  return (at) =>
+    held.reduce((sum, authorizations) => sum + countReserved(authorizations, at), countReserved([below], at))
 }
 
 /** What is stored of a pool, and what that comes to at an instant. */
@@ -81,7 +82,7 @@ export async function readPool(
     .where('starts_at', '<=', at)
     .where((or) => or.or([or('ends_at', 'is', null), or('ends_at', '>', at)]))
     .executeTakeFirstOrThrow()
-  const held = await holdings(tx, virtualAccountId, tag)
+  const held = await sumHoldings(tx, virtualAccountId, tag)
   const row = await tx
     .selectFrom('pools')
     .select(['in_use', 'out_of_compliance'])
@@ -92,13 +93,18 @@ export async function readPool(
 }
 
 /** Reads a pool and, where its compliance has changed, records that it did (R-AUTH-2). */
-export async function assessPool(tx: Tx, virtualAccountId: string, tag: string, at: Instant): Promise<Pool> {
+export async function recomputeCompliance(
+  tx: Tx,
+  virtualAccountId: string,
+  tag: string,
+  at: Instant,
+): Promise<Pool> {
   const { row, owned, reserved } = await readPool(tx, virtualAccountId, tag, at)
   const counts = { tag, owned, inUse: row?.in_use ?? 0, reserved }
-  const pool = { ...counts, compliant: compliant(counts) }
+  const pool = { ...counts, compliant: isCompliant(counts) }
   if (row && pool.compliant !== (row.out_of_compliance === 0)) {
     await writePools(tx, [{ ...pool, virtualAccountId }])
-    await logEvent(tx, await complianceEntry(tx, virtualAccountId, pool, at))
+    await logEvent(tx, await createComplianceEvent(tx, virtualAccountId, pool, at))
   }
   return pool
 }
@@ -129,11 +135,11 @@ export async function writePools(
 }
 
 /** Writes what instances use of tags; 0 is nothing. */
-export async function writeDemands(
+export async function saveInstanceUsage(
   tx: Tx,
-  demands: ReadonlyMap<string, ReadonlyMap<string, number>>,
+  usage: ReadonlyMap<string, ReadonlyMap<string, number>>,
 ): Promise<void> {
-  const rows = [...demands].flatMap(([instance_id, tags]) =>
+  const rows = [...usage].flatMap(([instance_id, tags]) =>
     [...tags].map(([tag, count]) => ({ instance_id, tag, count })),
   )
   const kept = rows.filter(({ count }) => count > 0)
@@ -155,7 +161,7 @@ export async function writeDemands(
 }
 
 /** What the event log says of a pool whose compliance has changed. */
-export async function complianceEntry(
+export async function createComplianceEvent(
   tx: Tx,
   virtualAccountId: string,
   pool: Pool,
@@ -177,7 +183,7 @@ export async function complianceEntry(
 }
 
 /** Replaces what an instance uses; an empty list gives everything back (R-ACC-4). */
-export async function setDemand(
+export async function setInstanceUsage(
   tx: Tx,
   instance: { id: string; virtualAccountId: string },
   wanted: readonly { tag: string; count: number }[],
@@ -201,13 +207,16 @@ export async function setDemand(
     })
     .filter(({ change }) => change !== 0)
   if (changes.length === 0) return
-  await touchInstance(tx, instance.id)
-  await writeDemands(tx, new Map([[instance.id, new Map(changes.map(({ tag, count }) => [tag, count]))]]))
-  for (const { tag, change } of changes) await changeUse(tx, instance.virtualAccountId, tag, change, at)
+  await markInstanceChanged(tx, instance.id)
+  await saveInstanceUsage(
+    tx,
+    new Map([[instance.id, new Map(changes.map(({ tag, count }) => [tag, count]))]]),
+  )
+  for (const { tag, change } of changes) await adjustUsage(tx, instance.virtualAccountId, tag, change, at)
 }
 
 /** Adds to what is in use of a pool, or takes from it, and notes what that makes of its compliance. */
-export async function changeUse(
+export async function adjustUsage(
   tx: Tx,
   virtualAccountId: string,
   tag: string,
@@ -223,5 +232,5 @@ export async function changeUse(
         .doUpdateSet((eb) => ({ in_use: eb('pools.in_use', '+', change) })),
     )
     .execute()
-  await assessPool(tx, virtualAccountId, tag, at)
+  await recomputeCompliance(tx, virtualAccountId, tag, at)
 }

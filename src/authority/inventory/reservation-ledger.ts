@@ -1,19 +1,19 @@
 import type { AccountContext } from '../context/account-context.ts'
 import { type Selectable, sql } from 'kysely'
-import { LicensingError, notFound } from '../../core/errors.ts'
-import { type Instant, iso } from '../../core/time.ts'
-import { serialsOf } from '../../protocol/digest.ts'
+import { LicensingError, notFoundError } from '../../core/errors.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
+import { listSerialForms } from '../../protocol/digest.ts'
 import type { LogEntry } from '../events/event-log.ts'
-import { assessPool } from './pools.ts'
-import { touchReservation } from '../store/revisions.ts'
-import type { ReservedPart } from '../policy.ts'
+import { recomputeCompliance } from './pools.ts'
+import { markReservationChanged } from '../store/revisions.ts'
+import type { ReservedQuantity } from '../policy.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 export type ReservationRow = Selectable<Tables['reservations']>
 
-/** Licences of one tag that are reserved. */
-export interface ReservedDocument {
+/** Licenses of one tag that are reserved. */
+export interface ReservedLicenseDocument {
   readonly tag: string
   readonly count: number
   readonly endsAt: string | null
@@ -34,9 +34,9 @@ export interface ReservationDocument {
   readonly reservedAt: string
   readonly updatedAt: string
   readonly endedAt: string | null
-  readonly licenses: readonly ReservedDocument[]
+  readonly licenses: readonly ReservedLicenseDocument[]
   /** What the box may still work from while an update waits for its confirmation; empty otherwise. */
-  readonly previous: readonly ReservedDocument[]
+  readonly previous: readonly ReservedLicenseDocument[]
 }
 
 /** The reservations in force, or the one of that id. */
@@ -55,10 +55,10 @@ export async function listReservations(context: AccountContext, id?: string): Pr
 }
 
 /** Notes what the newest authorization reserves. */
-export async function holdLicenses(
+export async function saveReservedLicenses(
   context: AccountContext,
   row: ReservationRow,
-  parts: ReadonlyMap<string, readonly ReservedPart[]>,
+  parts: ReadonlyMap<string, readonly ReservedQuantity[]>,
   epoch: number,
 ): Promise<void> {
   const rows = [...parts].flatMap(([tag, list]) =>
@@ -72,19 +72,19 @@ export async function holdLicenses(
     })),
   )
   await context.tx.insertInto('reserved_licenses').values(rows).execute()
-  await assessReservation(context, row)
+  await recomputeReservedPools(context, row)
 }
 
 /** Notes what a change of this reservation makes of its pools. */
-export async function assessReservation(context: AccountContext, row: ReservationRow): Promise<void> {
-  await touchReservation(context.tx, row.id)
+export async function recomputeReservedPools(context: AccountContext, row: ReservationRow): Promise<void> {
+  await markReservationChanged(context.tx, row.id)
   const tags = await context.tx
     .selectFrom('reserved_licenses')
     .select('tag')
     .distinct()
     .where('reservation_id', '=', row.id)
     .execute()
-  for (const { tag } of tags) await assessPool(context.tx, row.virtual_account_id, tag, context.at)
+  for (const { tag } of tags) await recomputeCompliance(context.tx, row.virtual_account_id, tag, context.at)
 }
 
 /** Ends a reservation: nothing is held for it any more. */
@@ -98,7 +98,7 @@ export async function endReservation(
     .set({ status, ended_at: context.at })
     .where('id', '=', row.id)
     .execute()
-  await assessReservation(context, row)
+  await recomputeReservedPools(context, row)
 }
 
 /** The epoch in which an authorization was made: its codes are of that one. */
@@ -116,12 +116,12 @@ export async function findAuthorizationEpoch(
   return found?.epoch ?? null
 }
 
-/** What an authorization reserves, by tag, in the order of the catalogue. */
+/** What an authorization reserves, by tag, in the order of the catalog. */
 export async function listReservedParts(
   context: AccountContext,
   row: ReservationRow,
   sequence: number,
-): Promise<Map<string, ReservedPart[]>> {
+): Promise<Map<string, ReservedQuantity[]>> {
   const rows = await context.tx
     .selectFrom('reserved_licenses')
     .select(['tag', 'count', 'ends_at as endsAt'])
@@ -129,7 +129,7 @@ export async function listReservedParts(
     .where('sequence', '=', sequence)
     .execute()
   const order = context.profile.tags.map(({ tag }) => tag)
-  const parts = new Map<string, ReservedPart[]>()
+  const parts = new Map<string, ReservedQuantity[]>()
   for (const { tag, ...part } of rows.sort((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag)))
     parts.set(tag, [...(parts.get(tag) ?? []), part])
   return parts
@@ -156,7 +156,10 @@ export async function findReservation(context: AccountContext, id: string): Prom
         'INSTANCE_NOT_RESERVED',
         `The product instance ${id} is registered, and works from no reservation.`,
       )
-    : notFound('product-instance', `${context.account.domain} has no product instance ${JSON.stringify(id)}.`)
+    : notFoundError(
+        'product-instance',
+        `${context.account.domain} has no product instance ${JSON.stringify(id)}.`,
+      )
 }
 
 /** One that is in force. @throws LicensingError as `row`, and RESERVATION_ENDED */
@@ -165,7 +168,7 @@ export async function findActiveReservation(context: AccountContext, id: string)
   if (row.status === 'active') return row
   throw new LicensingError(
     'RESERVATION_ENDED',
-    `The reservation of ${describeBox(row)} ${row.status === 'lost' ? 'was removed without a return code' : 'was returned'} at ${iso(row.ended_at ?? 0)}.`,
+    `The reservation of ${formatDevice(row)} ${row.status === 'lost' ? 'was removed without a return code' : 'was returned'} at ${toIsoString(row.ended_at ?? 0)}.`,
   )
 }
 
@@ -204,11 +207,13 @@ export async function toReservationDocument(
     authorization: row.sequence,
     inReview: row.in_review !== 0,
     pending,
-    reservedAt: iso(row.created_at),
-    updatedAt: iso(row.updated_at),
-    endedAt: iso(row.ended_at),
-    licenses: listed(await listReservedParts(context, row, row.sequence), context.at),
-    previous: pending ? listed(await listReservedParts(context, row, row.confirmed), context.at) : [],
+    reservedAt: toIsoString(row.created_at),
+    updatedAt: toIsoString(row.updated_at),
+    endedAt: toIsoString(row.ended_at),
+    licenses: toReservedLicenses(await listReservedParts(context, row, row.sequence), context.at),
+    previous: pending
+      ? toReservedLicenses(await listReservedParts(context, row, row.confirmed), context.at)
+      : [],
   }
 }
 
@@ -237,7 +242,7 @@ export async function toLogSubject(
 }
 
 /** The reservation that is in force for a box of an account. */
-export async function activeReservation(
+export async function findReservationByDevice(
   tx: Tx,
   accountId: string,
   { pid, serial }: { pid: string; serial: string },
@@ -247,25 +252,30 @@ export async function activeReservation(
     .selectAll()
     .where('account_id', '=', accountId)
     .where('pid', '=', pid)
-    .where('serial', 'in', serialsOf(pid, serial))
+    .where('serial', 'in', listSerialForms(pid, serial))
     .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
 }
 
-export const describeBox = ({ pid, serial }: Pick<ReservationRow, 'pid' | 'serial'>): string =>
+export const formatDevice = ({ pid, serial }: Pick<ReservationRow, 'pid' | 'serial'>): string =>
   `${pid}:${serial}`
 
-export const describeParts = (parts: ReadonlyMap<string, readonly ReservedPart[]>): string =>
+export const formatQuantities = (parts: ReadonlyMap<string, readonly ReservedQuantity[]>): string =>
   [...parts]
     .flatMap(([tag, list]) =>
-      list.map(({ count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${iso(endsAt)}`}`),
+      list.map(
+        ({ count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${toIsoString(endsAt)}`}`,
+      ),
     )
     .join(', ')
 
 /** What still lasts of it. */
-const listed = (parts: ReadonlyMap<string, readonly ReservedPart[]>, at: Instant): ReservedDocument[] =>
+const toReservedLicenses = (
+  parts: ReadonlyMap<string, readonly ReservedQuantity[]>,
+  at: Instant,
+): ReservedLicenseDocument[] =>
   [...parts].flatMap(([tag, list]) =>
     list
       .filter(({ endsAt }) => endsAt === null || at < endsAt)
-      .map(({ count, endsAt }) => ({ tag, count, endsAt: iso(endsAt) })),
+      .map(({ count, endsAt }) => ({ tag, count, endsAt: toIsoString(endsAt) })),
   )

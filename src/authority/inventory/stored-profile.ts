@@ -1,16 +1,16 @@
 import { LicensingError } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
 import { type ProductProfile, profileSchema } from '../../core/profile.ts'
-import { chooseProfile, requireTagsKept, type WantedProfile } from '../../core/stored-profile.ts'
+import { chooseProfile, requireTagsKept, type ProfileRequest } from '../../core/stored-profile.ts'
 import { conferencingProfile } from '../../conferencing/profile.ts'
 import { logEvent } from '../events/event-log.ts'
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 
-const SETTING = 'profile'
+const PROFILE_KEY = 'profile'
 
 /** Reads the stored product profile; null in a database that has none yet. @throws LicensingError STORE_UNREADABLE */
 async function readProfile(tx: Tx): Promise<ProductProfile | null> {
-  const json = await readSetting(tx, SETTING)
+  const json = await readSetting(tx, PROFILE_KEY)
   if (json === null) return null
   try {
     return profileSchema.parse(JSON.parse(json))
@@ -26,23 +26,23 @@ async function readProfile(tx: Tx): Promise<ProductProfile | null> {
  *
  * @throws LicensingError PROFILE_MISMATCH, PROFILE_TAG_IN_USE, INVALID_ARGUMENT
  */
-export async function settleProfile(tx: Tx, wanted: WantedProfile, at: Instant): Promise<ProductProfile> {
+export async function resolveProfile(tx: Tx, wanted: ProfileRequest, at: Instant): Promise<ProductProfile> {
   const choice = chooseProfile(await readProfile(tx), { defaultProfile: conferencingProfile, ...wanted })
   if (choice.kind === 'stored') return choice.profile
   if (choice.kind === 'replaced') {
-    requireTagsKept(choice, await tagsInUse(tx))
+    requireTagsKept(choice, await listTagsInUse(tx))
     await logEvent(tx, {
       at,
       type: 'PROFILE_REPLACED',
       message: `The product profile ${choice.before.name} was replaced by ${choice.profile.name}.`,
     })
   }
-  await writeSetting(tx, SETTING, JSON.stringify(choice.profile))
+  await writeSetting(tx, PROFILE_KEY, JSON.stringify(choice.profile))
   return choice.profile
 }
 
 /** Tags that licenses were bought for, that instances use, or that are reserved. */
-async function tagsInUse(tx: Tx): Promise<Set<string>> {
+async function listTagsInUse(tx: Tx): Promise<Set<string>> {
   const tags = new Set<string>()
   for (const table of ['licenses', 'instance_usage', 'reserved_licenses', 'reported_reserved'] as const)
     for (const { tag } of await tx.selectFrom(table).select('tag').distinct().execute()) tags.add(tag)

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
-import { LicensingError, notFound } from '../../core/errors.ts'
-import { DAY, type Instant, iso } from '../../core/time.ts'
+import { validate } from '../../core/validate.ts'
+import { LicensingError, notFoundError } from '../../core/errors.ts'
+import { DAY, type Instant, toIsoString } from '../../core/time.ts'
 import { formatToken, parseToken } from '../../protocol/token.ts'
-import { requireOwn } from './accounts.ts'
+import { requireLocal } from './accounts.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
-import { presentActor } from '../events/actor.ts'
+import { getCurrentActor } from '../events/actor.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
-import { accountTag, type TokenFacts, tokenRefusal } from '../policy.ts'
+import { hashAccountDomain, type TokenState, getTokenRefusal } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
 
 /** What a person fills in for a token (guide, "Obtain the Product Instance Registration Token"; R-TOK-1). */
@@ -54,22 +54,22 @@ export async function createToken(
   wanted: TokenOptions,
   at: Instant,
 ): Promise<TokenDocument> {
-  const options = checked(tokenOptionsSchema, wanted, 'token')
-  requireOwn(virtualAccount, 'its tokens are made there')
+  const options = validate(tokenOptionsSchema, wanted, 'token')
+  requireLocal(virtualAccount, 'its tokens are made there')
   if (account.agreementAt === null) {
     throw new LicensingError(
       'AGREEMENT_NOT_ACCEPTED',
-      `The licence agreement of ${account.domain} has not been accepted.`,
+      `The license agreement of ${account.domain} has not been accepted.`,
     )
   }
-  const id = newId()
+  const id = createTokenId()
   const secret = randomBytes(32).toString('base64url')
   await tx
     .insertInto('tokens')
     .values({
       id,
       virtual_account_id: virtualAccount.id,
-      secret: credentials.secrets.sealSecret(secret),
+      secret: credentials.secrets.encryptSecret(secret),
       description: options.description,
       export_controlled: options.exportControlled ? 1 : 0,
       max_uses: options.maxUses,
@@ -78,7 +78,7 @@ export async function createToken(
       expires_at: at + options.days * DAY,
       revoked_at: null,
       in_review: 0,
-      created_by: presentActor(),
+      created_by: getCurrentActor(),
     })
     .execute()
   await logEvent(tx, {
@@ -89,28 +89,28 @@ export async function createToken(
     message: `Token ${id}, ${options.days} days, ${options.maxUses} uses.`,
   })
   return {
-    token: formatToken({ account: accountTag(account.domain), id, secret }),
+    token: formatToken({ account: hashAccountDomain(account.domain), id, secret }),
     id,
     virtualAccount: virtualAccount.name,
     description: options.description,
-    expiresAt: iso(at + options.days * DAY),
+    expiresAt: toIsoString(at + options.days * DAY),
     maxUses: options.maxUses,
     uses: 0,
     exportControlled: options.exportControlled,
     status: 'valid',
-    createdBy: presentActor(),
+    createdBy: getCurrentActor(),
   }
 }
 
 /** Never with a dash in front: it is given on command lines. */
-function newId(): string {
+function createTokenId(): string {
   for (;;) {
     const id = randomBytes(12).toString('base64url')
     if (!id.startsWith('-')) return id
   }
 }
 
-const statusOf = (refusal: ReturnType<typeof tokenRefusal>): TokenDocument['status'] => {
+const toTokenStatus = (refusal: ReturnType<typeof getTokenRefusal>): TokenDocument['status'] => {
   switch (refusal?.code) {
     case undefined:
       return 'valid'
@@ -126,7 +126,7 @@ const statusOf = (refusal: ReturnType<typeof tokenRefusal>): TokenDocument['stat
 }
 
 /** A token that a box registers with, and where it registers to. */
-export interface RegistrationToken extends TokenFacts {
+export interface RegistrationToken extends TokenState {
   readonly id: string
   readonly virtual_account_id: string
   readonly virtualAccount: string
@@ -137,7 +137,7 @@ export interface RegistrationToken extends TokenFacts {
 }
 
 /** The tokens of these ids. */
-export async function registrationTokens(tx: Tx, ids: readonly string[]): Promise<RegistrationToken[]> {
+export async function findRegistrationTokens(tx: Tx, ids: readonly string[]): Promise<RegistrationToken[]> {
   const rows = await tx
     .selectFrom('tokens')
     .innerJoin('virtual_accounts', 'virtual_accounts.id', 'tokens.virtual_account_id')
@@ -182,7 +182,7 @@ export async function listTokens(
     .orderBy('tokens.created_at')
     .execute()
   return rows.map((row) => {
-    const refusal = tokenRefusal(
+    const refusal = getTokenRefusal(
       {
         revokedAt: row.revoked_at,
         expiresAt: row.expires_at,
@@ -194,18 +194,18 @@ export async function listTokens(
     )
     return {
       token: formatToken({
-        account: accountTag(account.domain),
+        account: hashAccountDomain(account.domain),
         id: row.id,
-        secret: credentials.secrets.openSecret(row.secret),
+        secret: credentials.secrets.decryptSecret(row.secret),
       }),
       id: row.id,
       virtualAccount: row.virtualAccount,
       description: row.description,
-      expiresAt: iso(row.expires_at),
+      expiresAt: toIsoString(row.expires_at),
       maxUses: row.max_uses,
       uses: row.uses,
       exportControlled: row.export_controlled === 1,
-      status: statusOf(refusal),
+      status: toTokenStatus(refusal),
       createdBy: row.created_by,
     }
   })
@@ -226,7 +226,7 @@ export async function revokeToken(
     .where('tokens.id', '=', id)
     .where('virtual_accounts.account_id', '=', account.id)
     .executeTakeFirst()
-  if (!row) throw notFound('token', `${account.domain} has no such token.`)
+  if (!row) throw notFoundError('token', `${account.domain} has no such token.`)
   if (row.revoked_at === null) {
     await tx.updateTable('tokens').set({ revoked_at: at }).where('id', '=', id).execute()
     await logEvent(tx, {

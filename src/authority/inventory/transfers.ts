@@ -2,17 +2,17 @@ import type { AccountContext } from '../context/account-context.ts'
 import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { countSchema } from '../../core/entitlement.ts'
-import { checked } from '../../core/validate.ts'
+import { validate } from '../../core/validate.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { type Instant, iso } from '../../core/time.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
 import { requireTag } from '../../core/profile.ts'
-import { requireOwn } from './accounts.ts'
+import { requireLocal } from './accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
-import { showInstance } from './instances.ts'
-import { assessPool, type Pool, setDemand } from './pools.ts'
-import { activeLots } from '../policy.ts'
-import { touchInstance } from '../store/revisions.ts'
+import { getInstance } from './instances.ts'
+import { recomputeCompliance, type Pool, setInstanceUsage } from './pools.ts'
+import { filterActiveLots } from '../policy.ts'
+import { markInstanceChanged } from '../store/revisions.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -22,10 +22,10 @@ type LicenseRow = Selectable<Tables['licenses']>
 export interface TransferEffect {
   readonly virtualAccount: string
   readonly tag: string
-  readonly before: Counts
-  readonly after: Counts
+  readonly before: PoolCounts
+  readonly after: PoolCounts
 }
-interface Counts {
+interface PoolCounts {
   readonly quantity: number
   readonly inUse: number
   readonly reserved: number
@@ -38,11 +38,11 @@ export interface TransferDocument {
   readonly to: string
   readonly what: string
   readonly effects: readonly TransferEffect[]
-  /** `waiting`: licences leave a satellite when it has heard of it, at one of its next synchronisations. */
+  /** `waiting`: licenses leave a satellite when it has heard of it, at one of its next synchronizations. */
   readonly status: 'done' | 'waiting' | 'preview'
 }
 
-const countsOf = (pool: Pool): Counts => ({
+const toPoolCounts = (pool: Pool): PoolCounts => ({
   quantity: pool.owned,
   inUse: pool.inUse,
   reserved: pool.reserved,
@@ -50,7 +50,7 @@ const countsOf = (pool: Pool): Counts => ({
 })
 
 /** What a transfer that waits will have done: the first of the two pools gives, the second takes. */
-const afterwards = (effects: readonly TransferEffect[], quantity: number): TransferEffect[] =>
+const predictEffects = (effects: readonly TransferEffect[], quantity: number): TransferEffect[] =>
   effects.map((effect, i) => {
     const owned = effect.before.quantity + (i === 0 ? -quantity : quantity)
     const { inUse, reserved } = effect.before
@@ -59,7 +59,7 @@ const afterwards = (effects: readonly TransferEffect[], quantity: number): Trans
   })
 
 /** Whether a transfer puts a pool out of compliance that was not. */
-export const breaksCompliance = ({ effects }: TransferDocument): boolean =>
+export const violatesCompliance = ({ effects }: TransferDocument): boolean =>
   effects.some(({ before, after }) => before.status === 'in-compliance' && after.status !== 'in-compliance')
 
 /** A lot of a pool, as far as it is chosen for a transfer. */
@@ -70,7 +70,7 @@ export interface ChosenLot {
 }
 
 /** What is to be transferred out of a pool. */
-export interface WantedTransfer {
+export interface TransferInput {
   readonly tag: string
   readonly quantity: number
   /** Which lots it may be taken from; any unless said. */
@@ -79,10 +79,10 @@ export interface WantedTransfer {
   readonly longestFirst?: boolean
 }
 
-const amount = countSchema.min(1, 'a transfer is of 1 or more')
+const transferQuantitySchema = countSchema.min(1, 'a transfer is of 1 or more')
 
 /**
- * Moves licences of a tag: those that last longest stay, unless it is said otherwise. Out of a satellite's virtual account they move when the
+ * Moves licenses of a tag: those that last longest stay, unless it is said otherwise. Out of a satellite's virtual account they move when the
  * satellite has heard of it: until then it may give them to its boxes.
  *
  * @throws LicensingError TRANSFER_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
@@ -91,10 +91,10 @@ export async function transferLicenses(
   context: AccountContext,
   from: VirtualAccount,
   to: VirtualAccount,
-  wanted: WantedTransfer,
+  wanted: TransferInput,
 ): Promise<TransferDocument> {
   requireTag(context.profile, wanted.tag)
-  const quantity = checked(amount, wanted.quantity, 'quantity')
+  const quantity = validate(transferQuantitySchema, wanted.quantity, 'quantity')
   requireDifferent(from, to)
   requireSameSource(from, to)
   const { tag, takesLot = () => true, longestFirst = false } = wanted
@@ -117,7 +117,7 @@ export async function transferLicenses(
     if (left === 0) break
     const taken = Math.min(left, row.quantity)
     left -= taken
-    if (waiting) await recallLicenses(context, row, taken, from, to)
+    if (waiting) await reclaimLicenses(context, row, taken, from, to)
     else await moveLicenses(context, row.id, taken, to.id)
   }
   const what = `${quantity} of ${tag}`
@@ -137,7 +137,7 @@ export async function transferLicenses(
     tag,
     waiting ? 'waiting' : 'done',
   )
-  return waiting ? { ...document, effects: afterwards(document.effects, quantity) } : document
+  return waiting ? { ...document, effects: predictEffects(document.effects, quantity) } : document
 }
 
 /**
@@ -150,8 +150,8 @@ export async function transferInstance(
   id: string,
   to: VirtualAccount,
 ): Promise<TransferDocument> {
-  requireOwn(to, 'its instances are registered there')
-  const document = await showInstance(context.tx, context.account, id, context.at)
+  requireLocal(to, 'its instances are registered there')
+  const document = await getInstance(context.tx, context.account, id, context.at)
   const row = await context.tx
     .selectFrom('instances')
     .innerJoin('virtual_accounts as va', 'va.id', 'instances.virtual_account_id')
@@ -161,11 +161,11 @@ export async function transferInstance(
   requireDifferent(row, to)
   const tags = document.entitlements.map(({ tag }) => tag)
   const before = await readPools(context, [row, to], ...tags)
-  const demand = document.entitlements.map(({ tag, count }) => ({ tag, count }))
-  await setDemand(context.tx, { id, virtualAccountId: row.id }, [], context.at)
+  const usage = document.entitlements.map(({ tag, count }) => ({ tag, count }))
+  await setInstanceUsage(context.tx, { id, virtualAccountId: row.id }, [], context.at)
   await context.tx.updateTable('instances').set({ virtual_account_id: to.id }).where('id', '=', id).execute()
-  await setDemand(context.tx, { id, virtualAccountId: to.id }, demand, context.at)
-  await touchInstance(context.tx, id)
+  await setInstanceUsage(context.tx, { id, virtualAccountId: to.id }, usage, context.at)
+  await markInstanceChanged(context.tx, id)
   const what = `${document.udi.pid}:${document.udi.serial}`
   await logAccountEvent(context, {
     type: 'INSTANCE_TRANSFERRED',
@@ -196,8 +196,8 @@ export async function moveLicenses(
     await context.tx.deleteFrom('reclaims').where('license_id', '=', row.id).execute()
     await context.tx.deleteFrom('licenses').where('id', '=', row.id).execute()
   }
-  await assessPool(context.tx, row.virtual_account_id, row.tag, context.at)
-  await assessPool(context.tx, to, row.tag, context.at)
+  await recomputeCompliance(context.tx, row.virtual_account_id, row.tag, context.at)
+  await recomputeCompliance(context.tx, to, row.tag, context.at)
 }
 
 /** Adds to the part of the same lot that is there already, or begins one. */
@@ -243,19 +243,19 @@ async function listAvailableLots(
     .where('virtual_account_id', '=', from.id)
     .where('tag', '=', tag)
     .execute()
-  const recalled = await context.tx
+  const reclaimed = await context.tx
     .selectFrom('reclaims')
     .select(['license_id', (eb) => eb.fn.sum<number>('quantity').as('quantity')])
     .groupBy('license_id')
     .execute()
-  const called = new Map(recalled.map(({ license_id, quantity }) => [license_id, quantity]))
-  return activeLots(rows, context.at)
+  const called = new Map(reclaimed.map(({ license_id, quantity }) => [license_id, quantity]))
+  return filterActiveLots(rows, context.at)
     .map((row) => ({ ...row, quantity: row.quantity - (called.get(row.id) ?? 0) }))
     .filter(({ quantity }) => quantity > 0)
     .sort((a, b) => (a.ends_at ?? Infinity) - (b.ends_at ?? Infinity))
 }
 
-async function recallLicenses(
+async function reclaimLicenses(
   context: AccountContext,
   row: LicenseRow,
   quantity: number,
@@ -285,7 +285,7 @@ async function readPools(
   const pools = []
   for (const { id, name } of accounts)
     for (const tag of tags)
-      pools.push({ ...(await assessPool(context.tx, id, tag, context.at)), virtualAccount: name })
+      pools.push({ ...(await recomputeCompliance(context.tx, id, tag, context.at)), virtualAccount: name })
   return pools
 }
 
@@ -307,8 +307,8 @@ async function toTransferDocument(
     effects: before.map((pool, i) => ({
       virtualAccount: pool.virtualAccount,
       tag: pool.tag,
-      before: countsOf(pool),
-      after: countsOf(after[i] ?? pool),
+      before: toPoolCounts(pool),
+      after: toPoolCounts(after[i] ?? pool),
     })),
     status,
   }
@@ -330,21 +330,21 @@ function requireSameSource(from: VirtualAccount, to: VirtualAccount): void {
   if (sourceOf(from) === sourceOf(to)) return
   throw new LicensingError(
     'VIRTUAL_ACCOUNT_OF_SATELLITE',
-    `${from.name} and ${to.name} hold what the manager keeps in two virtual accounts: the manager moves licences between them.`,
-    { remedy: 'Transfer them at the manager, and synchronise.' },
+    `${from.name} and ${to.name} hold what the manager keeps in two virtual accounts: the manager moves licenses between them.`,
+    { remedy: 'Transfer them at the manager, and synchronize.' },
   )
 }
 
 /** What is called back from a satellite and on its way, for people. */
-export interface RecallDocument {
+export interface ReclaimDocument {
   readonly tag: string
   readonly quantity: number
   readonly to: string
   readonly requestedAt: string
-  readonly told: boolean
+  readonly notified: boolean
 }
 
-export async function listRecalls(tx: Tx, satelliteId: string): Promise<RecallDocument[]> {
+export async function listReclaims(tx: Tx, satelliteId: string): Promise<ReclaimDocument[]> {
   const rows = await tx
     .selectFrom('reclaims')
     .innerJoin('licenses', 'licenses.id', 'reclaims.license_id')
@@ -363,7 +363,7 @@ export async function listRecalls(tx: Tx, satelliteId: string): Promise<RecallDo
     tag,
     quantity,
     to: name,
-    requestedAt: iso(requested_at),
-    told: notified_sequence !== null,
+    requestedAt: toIsoString(requested_at),
+    notified: notified_sequence !== null,
   }))
 }

@@ -2,17 +2,17 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { LicensingError } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
 import { type Credential, generateKey } from '../../pki/certificate-generation.ts'
-import { certifyIssuingCa, makeRoot } from './ca-certificates.ts'
-import { type AuthorityIdentity, FIRST_BUNDLE, readIdentity, writeIdentity } from './identity.ts'
+import { issueIntermediateCa, createRootCa } from './ca-certificates.ts'
+import { type AuthorityIdentity, INITIAL_ROOT_VERSION, readIdentity, writeIdentity } from './identity.ts'
 import { InstanceCertificates } from './instance-certificates.ts'
 import { KeyRing, SUB_CA_KEY } from './key-ring.ts'
 import { KeyRotation } from './key-rotation.ts'
 import { KeyStore, type Secrets } from './key-store.ts'
-import { Leaves, type Signer } from './leaf-certificates.ts'
+import { LeafCertificates, type Signer } from './leaf-certificates.ts'
 import { ReservationKeys } from './reservation-keys.ts'
 import { RootKey } from './root-key.ts'
 import { SatelliteCas } from './satellite-cas.ts'
-import { SatelliteKeys, SYNC_KEY } from './satellite-keys.ts'
+import { SatelliteKeys, SYNC_KEY_FILE } from './satellite-keys.ts'
 import { ServerCertificates } from './server-certificates.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -22,7 +22,7 @@ import type { Tx } from '../store/store.ts'
  * database under the key of another such file.
  */
 export class Credentials {
-  readonly #leaves: Leaves
+  readonly #leaves: LeafCertificates
   /** The identity, and the places of the keys. */
   readonly keyRing: KeyRing
   /** The key of the newest root, where this machine or process has it. */
@@ -47,7 +47,7 @@ export class Credentials {
     this.keyRing = keyRing
     this.secrets = keys
     this.reservationKeys = reservationKeys
-    this.#leaves = new Leaves(keys)
+    this.#leaves = new LeafCertificates(keys)
     this.rootKey = new RootKey(keys, () => ({
       root: keyRing.identity.root === null ? undefined : keyRing.roots[0],
       number: keyRing.identity.trust.number,
@@ -67,17 +67,17 @@ export class Credentials {
   ): Promise<Credentials> {
     const keys = new KeyStore(dataDir)
     const { id, account, role, test, at } = facts
-    const root = await makeRoot(facts, FIRST_BUNDLE, at)
+    const root = await createRootCa(facts, INITIAL_ROOT_VERSION, at)
     const subCaKey = await generateKey()
     keys.put(SUB_CA_KEY, subCaKey)
     keys.create()
     const identity = {
       ...{ id, account, role, test, epoch: 1, root: root.certificate },
-      subCa: await certifyIssuingCa(root, createPublicKey(subCaKey), { id, account }, at),
+      issuingCa: await issueIntermediateCa(root, createPublicKey(subCaKey), { id, account }, at),
       ...NEVER_ROTATED,
     }
     const credentials = new Credentials(identity, keys, await ReservationKeys.load(tx, keys))
-    credentials.rootKey.put(root.privateKey, FIRST_BUNDLE)
+    credentials.rootKey.put(root.privateKey, INITIAL_ROOT_VERSION)
     await writeIdentity(tx, identity)
     await credentials.keyRing.readKeys(tx)
     return credentials
@@ -95,9 +95,9 @@ export class Credentials {
   ): Promise<Credentials> {
     const keys = new KeyStore(dataDir)
     keys.put(SUB_CA_KEY, await generateKey())
-    keys.put(SYNC_KEY, await generateKey())
+    keys.put(SYNC_KEY_FILE, await generateKey())
     keys.create()
-    const identity = { ...facts, role: 'satellite', epoch: 1, subCa: null, ...NEVER_ROTATED } as const
+    const identity = { ...facts, role: 'satellite', epoch: 1, issuingCa: null, ...NEVER_ROTATED } as const
     const credentials = new Credentials(identity, keys, await ReservationKeys.load(tx, keys))
     await writeIdentity(tx, identity)
     await credentials.keyRing.readKeys(tx)
@@ -125,21 +125,21 @@ export class Credentials {
 
   /** Returns the signer of a role that is valid at an instant. A new one takes over before the old one ends. */
   signer(tx: Tx, role: Signer, at: Instant): Promise<Credential> {
-    return this.#leaves.signer(tx, role, this.keyRing.issuing(), at)
+    return this.#leaves.getSigner(tx, role, this.keyRing.issuing(), at)
   }
 
   /** Creates a key and a certificate for a signer. Devices go on as before, since they check a signer's role and chain. */
   async rotateSigner(tx: Tx, role: Signer, at: Instant): Promise<void> {
-    await this.#leaves.newSigner(tx, role, this.keyRing.issuing(), at)
+    await this.#leaves.issueSigner(tx, role, this.keyRing.issuing(), at)
   }
 
   /** Returns the instants at which the root, the issuing CA and the signer of answers expire, of those that exist. */
   async expiries(tx: Tx): Promise<Record<string, Instant>> {
-    const { root, subCa } = this.keyRing.identity
+    const { root, issuingCa } = this.keyRing.identity
     const pems = {
       root,
-      'issuing-ca': subCa,
-      'answer-signer': await this.#leaves.certificate(tx, 'answer-signer'),
+      'issuing-ca': issuingCa,
+      'answer-signer': await this.#leaves.readCertificate(tx, 'answer-signer'),
     }
     return Object.fromEntries(
       Object.entries(pems).flatMap(([name, pem]) =>
@@ -150,7 +150,7 @@ export class Credentials {
 }
 
 const NEVER_ROTATED = {
-  furtherCas: [],
-  formerCas: [],
-  trust: { number: FIRST_BUNDLE, bundles: [], until: null },
+  crossSignedCas: [],
+  previousCas: [],
+  trust: { number: INITIAL_ROOT_VERSION, bundles: [], until: null },
 }

@@ -4,7 +4,7 @@ import { readKeySetting, writeKeySetting } from './key-settings.ts'
 import type { Tx } from '../store/store.ts'
 
 /** The number of the first root, which no bundle tells of. */
-export const FIRST_BUNDLE = 1
+export const INITIAL_ROOT_VERSION = 1
 
 /** Who the authority is: public facts only. */
 const identitySchema = z.object({
@@ -16,11 +16,11 @@ const identitySchema = z.object({
   epoch: z.int().min(1),
   /** The manager's roots, the newest first, and the issuing CA under them: null at a satellite that does not have them yet. */
   root: z.string().nullable(),
-  subCa: z.string().nullable(),
+  issuingCa: z.string().nullable(),
   /** While a root is replaced: certificates of the same issuing CA by the other root. */
-  furtherCas: z.array(z.string()),
+  crossSignedCas: z.array(z.string()),
   /** Issuing CAs that were replaced: identities that they issued are still this authority's. */
-  formerCas: z.array(z.string()),
+  previousCas: z.array(z.string()),
   /** The newest bundle of roots, the signed bundles up to it, and until when older roots are believed beside the newest. */
   trust: z.object({ number: z.int(), bundles: z.array(z.string()), until: z.number().nullable() }),
 })

@@ -1,11 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import { type Instant, SECOND } from '../../core/time.ts'
-import { ChainError, checkChain } from '../../pki/chain-validation.ts'
+import { ChainError, validateChain } from '../../pki/chain-validation.ts'
 import { InstanceCertificateIssuer } from '../../pki/instance-certificate-issuer.ts'
 import type { P256Key } from '../../pki/p256-key.ts'
-import { rootsIn } from '../../pki/root-rotation.ts'
+import { parseRotationRoots } from '../../pki/root-rotation.ts'
 import type { KeyRing } from './key-ring.ts'
-import { BACKDATED, IDENTITY_LIFE } from '../policy.ts'
+import { BACKDATE_MS, IDENTITY_LIFETIME } from '../policy.ts'
 
 /** The ID certificates of devices: issues them, and recognizes those that this authority has issued. */
 export class InstanceCertificates {
@@ -27,9 +27,9 @@ export class InstanceCertificates {
     at: Instant,
   ): Promise<{ certificates: string[]; thumbprint: string; expiresAt: Instant }> {
     const issuer = await this.#issuer(account)
-    const notBefore = at - BACKDATED
+    const notBefore = at - BACKDATE_MS
     // A certificate says whole seconds.
-    const notAfter = Math.floor((notBefore + IDENTITY_LIFE) / SECOND) * SECOND
+    const notAfter = Math.floor((notBefore + IDENTITY_LIFETIME) / SECOND) * SECOND
     const { pem, thumbprint } = issuer.issue(key, { name: instanceId, notBefore, notAfter })
     return { certificates: [pem, ...this.#keyRing.issuingCas], thumbprint, expiresAt: notAfter }
   }
@@ -53,17 +53,17 @@ export class InstanceCertificates {
    * Reads a valid ID certificate that this authority issued to an instance, even to one that is not in its database.
    * Returns undefined for any other certificate.
    */
-  own(pem: string, instanceId: string, at: Instant): { key: KeyObject; account: string } | undefined {
-    const { subCa, formerCas, id, trust } = this.#keyRing.identity
+  findIssued(pem: string, instanceId: string, at: Instant): { key: KeyObject; account: string } | undefined {
+    const { issuingCa, previousCas, id, trust } = this.#keyRing.identity
     // Former roots certified the former issuing CAs.
-    const roots = [...this.#keyRing.roots, ...trust.bundles.flatMap(rootsIn)]
-    for (const ca of [...(subCa === null ? [] : this.#keyRing.issuingCas), ...formerCas]) {
+    const roots = [...this.#keyRing.roots, ...trust.bundles.flatMap(parseRotationRoots)]
+    for (const ca of [...(issuingCa === null ? [] : this.#keyRing.issuingCas), ...previousCas]) {
       try {
         const expected = { role: 'instance', at, roots } as const
-        const { authorityId, instanceId: named, account, certificate } = checkChain([pem, ca], expected)
+        const { authorityId, instanceId: named, account, certificate } = validateChain([pem, ca], expected)
         if (authorityId === id && named === instanceId) return { key: certificate.publicKey, account }
-      } catch (thrown) {
-        if (!(thrown instanceof ChainError)) throw thrown
+      } catch (error) {
+        if (!(error instanceof ChainError)) throw error
       }
     }
     return undefined

@@ -2,32 +2,32 @@ import type { X509Certificate } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { LicensingError } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
-import { readRoots } from '../../pki/chain-validation.ts'
+import { parseRoots } from '../../pki/chain-validation.ts'
 import { type AuthorityIdentity, readIdentity, writeIdentity } from './identity.ts'
 import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
-import { type KeyPlace, keyPlaceSchema, type KeyStore } from './key-store.ts'
-import type { Issuing } from './leaf-certificates.ts'
-import { requireWriter, type Tx } from '../store/store.ts'
+import { type KeyLocation, keyLocationSchema, type KeyStore } from './key-store.ts'
+import type { IssuingContext } from './leaf-certificates.ts'
+import { assertWritable, type Tx } from '../store/store.ts'
 
 export const SUB_CA_KEY = 'sub-ca.key'
 
 const notRegistered = (): never => {
   throw new LicensingError(
     'SATELLITE_NOT_REGISTERED',
-    'This satellite was never synchronised with its manager.',
+    'This satellite was never synchronized with its manager.',
   )
 }
 
 /** The parts of an identity that change: its roots, the certificates of its issuing CA, its trust bundle and its epoch. */
-type Adopted = Partial<Pick<AuthorityIdentity, 'root' | 'subCa' | 'furtherCas' | 'trust' | 'epoch'>>
+type Adopted = Partial<Pick<AuthorityIdentity, 'root' | 'issuingCa' | 'crossSignedCas' | 'trust' | 'epoch'>>
 
 /** An authority's identity and the places of its keys, as this process last read them from the database. */
 export class KeyRing {
   readonly keys: KeyStore
   #identity: AuthorityIdentity
-  #issuingKey: KeyPlace = SUB_CA_KEY
+  #issuingKey: KeyLocation = SUB_CA_KEY
   /** The key of a satellite's next issuing CA, until the manager has certified that CA. */
-  #nextIssuingKey: KeyPlace | null = null
+  #nextIssuingKey: KeyLocation | null = null
   #roots: { pem: string; certificates: X509Certificate[] } = { pem: '', certificates: [] }
 
   constructor(identity: AuthorityIdentity, keys: KeyStore) {
@@ -47,27 +47,27 @@ export class KeyRing {
   /** The roots of the manager as parsed certificates, the newest first. @throws LicensingError SATELLITE_NOT_REGISTERED */
   get roots(): readonly X509Certificate[] {
     const pem = this.root
-    if (this.#roots.pem !== pem) this.#roots = { pem, certificates: readRoots(pem) }
+    if (this.#roots.pem !== pem) this.#roots = { pem, certificates: parseRoots(pem) }
     return this.#roots.certificates
   }
 
   /** The CA that issues this authority's certificates: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
   get issuingCa(): string {
-    return this.#identity.subCa ?? notRegistered()
+    return this.#identity.issuingCa ?? notRegistered()
   }
 
   /** All certificates of the issuing CA: two while the root is replaced, one under each root. PEM. */
   get issuingCas(): readonly string[] {
-    return [this.issuingCa, ...this.#identity.furtherCas]
+    return [this.issuingCa, ...this.#identity.crossSignedCas]
   }
 
   /** The place of the issuing CA's key. */
-  get issuingKey(): KeyPlace {
+  get issuingKey(): KeyLocation {
     return this.#issuingKey
   }
 
   /** The place of the key of a satellite's next issuing CA, or null while a satellite has none. */
-  get nextIssuingKey(): KeyPlace | null {
+  get nextIssuingKey(): KeyLocation | null {
     return this.#nextIssuingKey
   }
 
@@ -78,20 +78,20 @@ export class KeyRing {
   async refresh(tx: Tx, at: Instant): Promise<void> {
     const identity = await readIdentity(tx)
     if (identity && !isDeepStrictEqual(identity, this.#identity)) {
-      requireWriter(tx)
+      assertWritable(tx)
       this.#identity = identity
     }
     await this.readKeys(tx)
-    const { trust, furtherCas } = this.#identity
+    const { trust, crossSignedCas } = this.#identity
     if (trust.until === null || at < trust.until) return
-    requireWriter(tx)
+    assertWritable(tx)
     const [newest] = this.roots
     // The certificate by the newest root stands first from here on, and alone.
-    const [last = this.#identity.subCa] = furtherCas.slice(-1)
+    const [last = this.#identity.issuingCa] = crossSignedCas.slice(-1)
     await this.adopt(tx, {
       root: newest ? newest.toString() : this.root,
-      subCa: last,
-      furtherCas: [],
+      issuingCa: last,
+      crossSignedCas: [],
       trust: { ...trust, until: null },
     })
   }
@@ -100,12 +100,12 @@ export class KeyRing {
   async readKeys(tx: Tx): Promise<void> {
     const place = async (name: 'issuing-ca-key' | 'next-issuing-ca-key') => {
       const json = await readKeySetting(tx, name)
-      return json === null ? null : keyPlaceSchema.parse(JSON.parse(json))
+      return json === null ? null : keyLocationSchema.parse(JSON.parse(json))
     }
     const issuingKey = (await place('issuing-ca-key')) ?? SUB_CA_KEY
     const nextIssuingKey = await place('next-issuing-ca-key')
     if (!isDeepStrictEqual([issuingKey, nextIssuingKey], [this.#issuingKey, this.#nextIssuingKey])) {
-      requireWriter(tx)
+      assertWritable(tx)
       this.#issuingKey = issuingKey
       this.#nextIssuingKey = nextIssuingKey
     }
@@ -119,12 +119,15 @@ export class KeyRing {
 
   /** Adds the present issuing CA to the former ones. */
   #retire(): void {
-    const { formerCas, subCa } = this.#identity
-    this.#identity = { ...this.#identity, formerCas: subCa === null ? formerCas : [subCa, ...formerCas] }
+    const { previousCas, issuingCa } = this.#identity
+    this.#identity = {
+      ...this.#identity,
+      previousCas: issuingCa === null ? previousCas : [issuingCa, ...previousCas],
+    }
   }
 
   /** Makes another key that of the issuing CA. The certificate of the key before becomes a former one. */
-  async takeIssuingKey(tx: Tx, place: KeyPlace): Promise<void> {
+  async takeIssuingKey(tx: Tx, place: KeyLocation): Promise<void> {
     await writeKeySetting(tx, 'issuing-ca-key', JSON.stringify(place))
     if (place === this.#nextIssuingKey) {
       await removeKeySetting(tx, 'next-issuing-ca-key')
@@ -135,13 +138,13 @@ export class KeyRing {
   }
 
   /** Keeps the key of a satellite's next issuing CA, which is in force once the manager has certified that CA. */
-  async prepareIssuingKey(tx: Tx, place: KeyPlace): Promise<void> {
+  async prepareIssuingKey(tx: Tx, place: KeyLocation): Promise<void> {
     this.#nextIssuingKey = place
     await writeKeySetting(tx, 'next-issuing-ca-key', JSON.stringify(place))
   }
 
   /** Returns the issuing CA's key with all certificates of that CA, to sign with. @throws LicensingError SATELLITE_NOT_REGISTERED */
-  issuing(): Issuing {
+  issuing(): IssuingContext {
     const { account, id: authorityId } = this.#identity
     const certificates = this.issuingCas
     const privateKey = this.keys.pem(this.#issuingKey)

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import type { Instant } from '../../core/time.ts'
 import { generateKey, type Issuer } from '../../pki/certificate-generation.ts'
-import { certifyIssuingCa, makeRoot } from './ca-certificates.ts'
+import { issueIntermediateCa, createRootCa } from './ca-certificates.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { RootKey } from './root-key.ts'
 import type { Tx } from '../store/store.ts'
@@ -22,18 +22,18 @@ export class KeyRotation {
    * @throws LicensingError ROOT_KEY_ABSENT
    */
   async rotateIssuingCa(tx: Tx, at: Instant): Promise<void> {
-    const root = this.#rootKey.issuer()
+    const root = this.#rootKey.getIssuer()
     const pem = await generateKey()
-    const subCa = await certifyIssuingCa(root, createPublicKey(pem), this.#keyRing.identity, at)
-    const place = this.#keyRing.keys.seal(pem)
+    const issuingCa = await issueIntermediateCa(root, createPublicKey(pem), this.#keyRing.identity, at)
+    const place = this.#keyRing.keys.encryptKey(pem)
     await this.#keyRing.takeIssuingKey(tx, place)
-    await this.#keyRing.adopt(tx, { subCa, furtherCas: [] })
+    await this.#keyRing.adopt(tx, { issuingCa, crossSignedCas: [] })
   }
 
   /** Creates the next root with its key, and stores neither. */
   createNextRoot(at: Instant): Promise<Issuer> {
     const { identity } = this.#keyRing
-    return makeRoot(identity, identity.trust.number + 1, at)
+    return createRootCa(identity, identity.trust.number + 1, at)
   }
 
   /**
@@ -54,7 +54,7 @@ export class KeyRotation {
     this.#rootKey.forget()
     await this.#keyRing.adopt(tx, {
       root: `${next.root.certificate.trim()}\n${this.#keyRing.roots[0]?.toString() ?? ''}`,
-      furtherCas: [await certifyIssuingCa(next.root, key, this.#keyRing.identity, at)],
+      crossSignedCas: [await issueIntermediateCa(next.root, key, this.#keyRing.identity, at)],
       trust: { number: next.number, bundles: [...trust.bundles, next.bundle], until: next.until },
     })
   }

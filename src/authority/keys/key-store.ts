@@ -3,39 +3,39 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LicensingError } from '../../core/errors.ts'
-import { SecretFiles } from '../../storage/private-files.ts'
-import { newSecretKey, openSecret, sealSecret } from '../../storage/encrypted-secret.ts'
+import { SecretFileStore } from '../../storage/private-files.ts'
+import { generateSecretKey, decryptSecret, encryptSecret } from '../../storage/encrypted-secret.ts'
 
 /**
  * Where a private key is: in a file of this data directory, or sealed in the database, where every process of the
  * authority finds it, on whichever machine.
  */
-export const keyPlaceSchema = z.union([z.string(), z.object({ sealed: z.string() })])
-export type KeyPlace = z.infer<typeof keyPlaceSchema>
+export const keyLocationSchema = z.union([z.string(), z.object({ sealed: z.string() })])
+export type KeyLocation = z.infer<typeof keyLocationSchema>
 
 /** What secrets in the database are sealed under: a file that each machine has. */
-const TOKEN_KEY = 'token.key'
+const TOKEN_KEY_FILE = 'token.key'
 /** Keys that are read and parsed once; of those that were replaced none is kept long. */
-const MOST_PARSED = 20
+const MAX_PARSED_KEYS = 20
 
 /** The encryption of secrets for the database. */
-export type Secrets = Pick<KeyStore, 'sealSecret' | 'openSecret'>
+export type Secrets = Pick<KeyStore, 'encryptSecret' | 'decryptSecret'>
 
 /** The private keys of an authority, and what is sealed under one of them. */
 export class KeyStore {
   readonly #directory: string
-  readonly #files: SecretFiles
+  readonly #files: SecretFileStore
   readonly #parsed = new Map<string, { pem: string; key: KeyObject }>()
-  #sealing: string | null = null
+  #secretKey: string | null = null
 
   constructor(dataDir: string) {
     this.#directory = join(dataDir, 'keys')
-    this.#files = new SecretFiles(this.#directory)
+    this.#files = new SecretFileStore(this.#directory)
   }
 
   /** Makes what the rest is sealed under. */
   create(): void {
-    this.#files.put(TOKEN_KEY, newSecretKey())
+    this.#files.put(TOKEN_KEY_FILE, generateSecretKey())
   }
 
   has(name: string): boolean {
@@ -56,45 +56,45 @@ export class KeyStore {
   }
 
   /** The private key at a place, parsed once. @throws LicensingError STORE_UNREADABLE */
-  key(place: KeyPlace): KeyObject {
-    return this.#read(place).key
+  key(location: KeyLocation): KeyObject {
+    return this.#read(location).key
   }
 
   /** The same as PKCS #8 PEM. @throws LicensingError STORE_UNREADABLE */
-  pem(place: KeyPlace): string {
-    return this.#read(place).pem
+  pem(location: KeyLocation): string {
+    return this.#read(location).pem
   }
 
-  #read(place: KeyPlace): { pem: string; key: KeyObject } {
+  #read(place: KeyLocation): { pem: string; key: KeyObject } {
     const name = typeof place === 'string' ? place : place.sealed
     const known = this.#parsed.get(name)
     if (known) return known
-    const pem = typeof place === 'string' ? this.get(place) : this.openSecret(place.sealed)
+    const pem = typeof place === 'string' ? this.get(place) : this.decryptSecret(place.sealed)
     const read = { pem, key: createPrivateKey(pem) }
     const [oldest] = this.#parsed.keys()
-    if (this.#parsed.size >= MOST_PARSED && oldest !== undefined) this.#parsed.delete(oldest)
+    if (this.#parsed.size >= MAX_PARSED_KEYS && oldest !== undefined) this.#parsed.delete(oldest)
     this.#parsed.set(name, read)
     return read
   }
 
   /** A key as it is kept in the database. */
-  seal(pem: string): KeyPlace {
-    return { sealed: this.sealSecret(pem) }
+  encryptKey(pem: string): KeyLocation {
+    return { sealed: this.encryptSecret(pem) }
   }
 
-  sealSecret(secret: string): string {
-    return sealSecret(secret, this.#sealingKey())
+  encryptSecret(secret: string): string {
+    return encryptSecret(secret, this.#getSecretKey())
   }
 
   /** @throws LicensingError STORE_UNREADABLE */
-  openSecret(stored: string): string {
+  decryptSecret(stored: string): string {
     try {
-      return openSecret(stored, this.#sealingKey())
-    } catch (thrown) {
-      if (thrown instanceof LicensingError) throw thrown
+      return decryptSecret(stored, this.#getSecretKey())
+    } catch (error) {
+      if (error instanceof LicensingError) throw error
       throw new LicensingError(
         'STORE_UNREADABLE',
-        `A secret in the database was sealed under another key than ${TOKEN_KEY} in the data directory.`,
+        `A secret in the database was sealed under another key than ${TOKEN_KEY_FILE} in the data directory.`,
         {
           remedy:
             'Every machine of an authority needs the same token.key: copy it from the one it was made on.',
@@ -103,7 +103,7 @@ export class KeyStore {
     }
   }
 
-  #sealingKey(): string {
-    return (this.#sealing ??= this.get(TOKEN_KEY))
+  #getSecretKey(): string {
+    return (this.#secretKey ??= this.get(TOKEN_KEY_FILE))
   }
 }

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { agreedKey, agreementKey, newSeed, publicBytes } from '../../pki/key-agreement.ts'
+import { deriveSharedKey, deriveKeyPair, generateSeed, exportRawPublicKey } from '../../pki/key-agreement.ts'
 import { readKeySetting, writeKeySetting } from './key-settings.ts'
 import type { KeyStore } from './key-store.ts'
 import type { Tx } from '../store/store.ts'
@@ -18,26 +18,26 @@ export class ReservationKeys {
   /** Reads the seed from the database, and creates it the first time. @throws LicensingError STORE_UNREADABLE */
   static async load(tx: Tx, keys: KeyStore): Promise<ReservationKeys> {
     const stored = await readKeySetting(tx, 'reservation-key')
-    if (stored !== null) return new ReservationKeys(keys.openSecret(stored))
-    const seed = newSeed()
-    await writeKeySetting(tx, 'reservation-key', keys.sealSecret(seed))
+    if (stored !== null) return new ReservationKeys(keys.decryptSecret(stored))
+    const seed = generateSeed()
+    await writeKeySetting(tx, 'reservation-key', keys.encryptSecret(seed))
     return new ReservationKeys(seed)
   }
 
   /** Returns the public key by which devices agree on the keys of their codes: base64url. */
   publicKey(): string {
-    return Buffer.from(publicBytes(this.#agreementKey())).toString('base64url')
+    return Buffer.from(exportRawPublicKey(this.#agreementKey())).toString('base64url')
   }
 
   /** Derives the key of one reservation's codes. Returns null for a malformed public key of a device. */
   codeKey(deviceKey: Uint8Array, reservationId: string): Uint8Array | null {
     // A reservation that a restore has brought back has no key of its device.
     return deviceKey.length === DEVICE_KEY_LENGTH
-      ? agreedKey(this.#agreementKey(), deviceKey, reservationId)
+      ? deriveSharedKey(this.#agreementKey(), deviceKey, reservationId)
       : null
   }
 
   #agreementKey(): KeyObject {
-    return agreementKey(this.#seed, 1)
+    return deriveKeyPair(this.#seed, 1)
   }
 }

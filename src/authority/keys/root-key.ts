@@ -1,18 +1,19 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto'
 import { LicensingError } from '../../core/errors.ts'
 import type { Issuer } from '../../pki/certificate-generation.ts'
-import { describe } from '../../pki/chain-validation.ts'
-import { FIRST_BUNDLE } from './identity.ts'
+import { readCertificateInfo } from '../../pki/chain-validation.ts'
+import { INITIAL_ROOT_VERSION } from './identity.ts'
 import type { KeyStore } from './key-store.ts'
 
 /** The file of the key of a root, by the number of the bundle that brought it. */
-const fileOf = (number: number): string => (number === FIRST_BUNDLE ? 'root.key' : `root-${number}.key`)
+const toRootKeyFile = (number: number): string =>
+  number === INITIAL_ROOT_VERSION ? 'root.key' : `root-${number}.key`
 
 /** Whether a file is the key of a root: such a one is never in a backup (trust §9). */
 export const isRootKeyFile = (name: string): boolean => /^root(?:-\d+)?\.key$/.test(name)
 
 /** The newest root, and the number of the bundle that brought it. */
-interface Newest {
+interface NewestRoot {
   readonly root: X509Certificate | undefined
   readonly number: number
 }
@@ -20,10 +21,10 @@ interface Newest {
 /** The key of the newest root: a file of this machine, brought for one process, or not here. */
 export class RootKey {
   readonly #keys: KeyStore
-  readonly #newest: () => Newest
-  #brought: string | null = null
+  readonly #newest: () => NewestRoot
+  #loaded: string | null = null
 
-  constructor(keys: KeyStore, newest: () => Newest) {
+  constructor(keys: KeyStore, newest: () => NewestRoot) {
     this.#keys = keys
     this.#newest = newest
   }
@@ -33,34 +34,34 @@ export class RootKey {
    *
    * @throws LicensingError ROOT_KEY_WRONG
    */
-  bring(pem: string): void {
-    requireKeyOf(pem, this.#newest().root)
-    this.#brought = pem
+  load(pem: string): void {
+    assertKeyMatches(pem, this.#newest().root)
+    this.#loaded = pem
   }
 
   /** What was brought is not that of the next root. */
   forget(): void {
-    this.#brought = null
+    this.#loaded = null
   }
 
-  get isHere(): boolean {
-    return this.#brought !== null || this.#keys.has(this.#file)
+  get isAvailable(): boolean {
+    return this.#loaded !== null || this.#keys.has(this.#file)
   }
 
   get #file(): string {
-    return fileOf(this.#newest().number)
+    return toRootKeyFile(this.#newest().number)
   }
 
   /** The newest root with its key. @throws LicensingError ROOT_KEY_ABSENT */
-  issuer(): Issuer {
+  getIssuer(): Issuer {
     const { root } = this.#newest()
-    if (!root || !this.isHere)
+    if (!root || !this.isAvailable)
       throw new LicensingError('ROOT_KEY_ABSENT', 'The key of the root certificate is not on this machine.')
-    return { certificate: root.toString(), privateKey: this.#brought ?? this.#keys.get(this.#file) }
+    return { certificate: root.toString(), privateKey: this.#loaded ?? this.#keys.get(this.#file) }
   }
 
   /** The key as it lies on this machine; null when it does not. */
-  onHost(): string | null {
+  readFromHost(): string | null {
     return this.#keys.has(this.#file) ? this.#keys.get(this.#file) : null
   }
 
@@ -71,17 +72,18 @@ export class RootKey {
 
   /** Puts the key of the next root beside that of the present one. */
   put(pem: string, number: number): void {
-    this.#keys.put(fileOf(number), pem)
+    this.#keys.put(toRootKeyFile(number), pem)
   }
 
   /** Keys of roots that were replaced sign nothing any more. Of a number that is not reached yet it may be one that is being made. */
   removeOld(): void {
-    for (let old = FIRST_BUNDLE; old < this.#newest().number; old++) this.#keys.remove(fileOf(old))
+    for (let old = INITIAL_ROOT_VERSION; old < this.#newest().number; old++)
+      this.#keys.remove(toRootKeyFile(old))
   }
 }
 
 /** @throws LicensingError ROOT_KEY_WRONG */
-function requireKeyOf(pem: string, root: X509Certificate | undefined): void {
+function assertKeyMatches(pem: string, root: X509Certificate | undefined): void {
   try {
     if (root?.checkPrivateKey(createPrivateKey(pem)) === true) return
   } catch {
@@ -89,6 +91,6 @@ function requireKeyOf(pem: string, root: X509Certificate | undefined): void {
   }
   throw new LicensingError(
     'ROOT_KEY_WRONG',
-    `The key given is not that of the root certificate${root ? ` ${describe(root).name}` : ''}.`,
+    `The key given is not that of the root certificate${root ? ` ${readCertificateInfo(root).name}` : ''}.`,
   )
 }

@@ -1,8 +1,8 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type { Instant } from '../../core/time.ts'
-import { readCertificates } from '../../pki/chain-validation.ts'
+import { parseCertificates } from '../../pki/chain-validation.ts'
 import { type NameConstraints, readNameConstraints } from '../../pki/name-constraints.ts'
-import { certifySatelliteCa, SATELLITE_CA_RENEWED_BEFORE } from './ca-certificates.ts'
+import { issueSatelliteCa, SATELLITE_CA_RENEWAL_WINDOW } from './ca-certificates.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { RootKey } from './root-key.ts'
 
@@ -32,17 +32,17 @@ export class SatelliteCas {
     at: Instant,
   ): Promise<{ pem: string; names: readonly string[] }> {
     const { present, nameConstraints } = satellite
-    const lasting = present === null ? [] : this.#findLasting(readCertificates(present), key, at)
+    const lasting = present === null ? [] : this.#findLasting(parseCertificates(present), key, at)
     const names = lasting.map((certificate) => readNameConstraints(certificate)?.permitted ?? [])
     const [first = []] = names
     const kept = { pem: lasting.map((certificate) => certificate.toString()).join(''), names: first }
     if (lasting.length > 0) {
       const same = names.every((each) => haveSame(each, nameConstraints.permitted))
       // While two roots overlap, a certificate under one of them is not enough for holders of the other.
-      if (same || !this.#rootKey.isHere || this.#keyRing.identity.trust.until !== null) return kept
+      if (same || !this.#rootKey.isAvailable || this.#keyRing.identity.trust.until !== null) return kept
     }
     return {
-      pem: await certifySatelliteCa(this.#rootKey.issuer(), key, satellite, at),
+      pem: await issueSatelliteCa(this.#rootKey.getIssuer(), key, satellite, at),
       names: nameConstraints.permitted,
     }
   }
@@ -56,7 +56,7 @@ export class SatelliteCas {
           (root) => certificate.checkIssued(root) && certificate.verify(root.publicKey),
         ),
     )
-    const lasts = trusted.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWED_BEFORE)
+    const lasts = trusted.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWAL_WINDOW)
     return lasts ? trusted : []
   }
 }

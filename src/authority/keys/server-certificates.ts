@@ -11,10 +11,10 @@ import {
 } from '../../pki/certificate-generation.ts'
 import { isPermitted, readNameConstraints } from '../../pki/name-constraints.ts'
 import { MAX_SERVER_NAMES } from '../../protocol/sync-request.ts'
-import { ownHosts } from './ca-certificates.ts'
+import { getLocalHostNames } from './ca-certificates.ts'
 import type { KeyRing } from './key-ring.ts'
 import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
-import type { Leaves } from './leaf-certificates.ts'
+import type { LeafCertificates } from './leaf-certificates.ts'
 import type { Tx } from '../store/store.ts'
 
 /** The life of the self-signed certificate of a satellite that has no CA yet. */
@@ -25,10 +25,10 @@ const serverNamesSchema = z.array(z.string())
 /** The TLS certificate of an authority's servers, and the names that the servers have. */
 export class ServerCertificates {
   readonly #keyRing: KeyRing
-  readonly #leaves: Leaves
+  readonly #leaves: LeafCertificates
   #provisional: Promise<Credential> | undefined
 
-  constructor(keyRing: KeyRing, leaves: Leaves) {
+  constructor(keyRing: KeyRing, leaves: LeafCertificates) {
     this.#keyRing = keyRing
     this.#leaves = leaves
   }
@@ -43,24 +43,24 @@ export class ServerCertificates {
     tx: Tx,
     names: readonly string[],
     at: Instant,
-  ): Promise<{ credential: Credential; leftOut: string[] }> {
+  ): Promise<{ credential: Credential; excludedNames: string[] }> {
     await this.#addRequestedNames(tx, names)
-    const hosts = ownHosts(names)
+    const hosts = getLocalHostNames(names)
     const malformed = names.filter((name) => parseHostName(name) === null)
-    if (this.#keyRing.identity.subCa === null)
-      return { credential: await this.#createProvisional(hosts, at), leftOut: malformed }
+    if (this.#keyRing.identity.issuingCa === null)
+      return { credential: await this.#createProvisional(hosts, at), excludedNames: malformed }
     const canCertify = (host: string) => this.#canCertify(host)
     return {
-      credential: await this.#leaves.tls(tx, hosts, this.#keyRing.issuing(), at, canCertify),
-      leftOut: [...malformed, ...hosts.filter((host) => !canCertify(host))],
+      credential: await this.#leaves.getTlsCertificate(tx, hosts, this.#keyRing.issuing(), at, canCertify),
+      excludedNames: [...malformed, ...hosts.filter((host) => !canCertify(host))],
     }
   }
 
   /** Creates a key and a TLS certificate for the names of this machine. Servers load it within a minute, and add their own names. */
   async rotate(tx: Tx, at: Instant): Promise<void> {
     await removeKeySetting(tx, 'server-names')
-    const hosts = ownHosts([]).filter((host) => this.#canCertify(host))
-    await this.#leaves.newTls(tx, hosts, this.#keyRing.issuing(), at)
+    const hosts = getLocalHostNames([]).filter((host) => this.#canCertify(host))
+    await this.#leaves.issueTlsCertificate(tx, hosts, this.#keyRing.issuing(), at)
   }
 
   /** Creates a TLS certificate with the given dates and names, stored nowhere: tests of TLS clients need faulty ones. */
@@ -85,7 +85,10 @@ export class ServerCertificates {
 
   /** Returns the names of this authority's servers, without the loopback names: no satellite may have a server of these names. */
   async names(tx: Tx): Promise<string[]> {
-    const names = new Set([...ownHosts(await this.#leaves.tlsHosts(tx)), ...(await this.requestedNames(tx))])
+    const names = new Set([
+      ...getLocalHostNames(await this.#leaves.readTlsHosts(tx)),
+      ...(await this.requestedNames(tx)),
+    ])
     return [...names].filter((name) => !isLoopbackName(name))
   }
 

@@ -1,18 +1,18 @@
 import type { AuditService } from '../audit/audit-service.ts'
 import type { Mailer } from '../notifications/mailer.ts'
-import type { NotificationDoor } from '../notifications/notification-service.ts'
-import type { WebhookDoor } from '../notifications/webhook-service.ts'
+import type { NotificationService } from '../notifications/notification-service.ts'
+import type { WebhookService } from '../notifications/webhook-service.ts'
 import type { Schedules } from '../reports/schedules.ts'
-import type { SyncDoor } from '../satellite-sync/sync-service.ts'
+import type { SyncService } from '../satellite-sync/sync-service.ts'
 
 /** The services that have work to do while an authority is served. */
 export interface BackgroundServices {
   /** A satellite's synchronization; null at a manager. */
-  readonly sync: SyncDoor | null
+  readonly sync: SyncService | null
   readonly audit: AuditService
-  readonly notifications: NotificationDoor
+  readonly notifications: NotificationService
   readonly schedules: Schedules
-  readonly webhooks: WebhookDoor
+  readonly webhooks: WebhookService
   readonly mail: Mailer
 }
 
@@ -26,10 +26,10 @@ export class BackgroundWork {
 
   async run(): Promise<void> {
     const { sync, audit, notifications, schedules, webhooks, mail } = this.#services
-    await sync?.beat()
-    await audit.beat()
-    await notifications.beat()
-    await schedules.beat()
+    await sync?.runDue()
+    await audit.runDue()
+    await notifications.runDue()
+    await schedules.runDue()
     // A receiver that is slow, and a mail server that is down, keep nothing from each other.
     const delivered = webhooks.deliver()
     try {

@@ -3,60 +3,60 @@ import { type Instant, MINUTE } from '../../core/time.ts'
 import type { AlertDocument, AlertType } from '../alerts/alerts.ts'
 import { queueMail } from '../outbox/mail.ts'
 import type { Tx } from '../store/store.ts'
-import { FOOTER } from '../outbox/compliance-notifications.ts'
+import { NOTIFICATION_FOOTER } from '../outbox/compliance-notifications.ts'
 
 /** How often it is looked whether the major alerts have changed. */
-export const BETWEEN_LOOKS = 10 * MINUTE
+export const CHECK_INTERVAL = 10 * MINUTE
 /** Alerts that are remembered of one notification, and that one mail lists. */
-const REMEMBERED = 1_000
-const LISTED = 20
+const MAX_REMEMBERED_ALERTS = 1_000
+const MAX_LISTED_ALERTS = 20
 
 /** What is told in another way, or is of no smart account. */
-const TOLD_ELSEWHERE: readonly AlertType[] = [
+const NOTIFIED_ELSEWHERE: readonly AlertType[] = [
   // In the transaction that changes the pool.
   'insufficient-licenses',
-  // By the windows before the end of licences.
+  // By the windows before the end of licenses.
   'licenses-expiring',
   'licenses-expired',
   'order-without-account',
   'mail-not-sent',
 ]
 
-const keyOf = ({ type, virtualAccount, instanceId, source }: AlertDocument): string =>
+const toAlertKey = ({ type, virtualAccount, instanceId, source }: AlertDocument): string =>
   JSON.stringify([type, virtualAccount, instanceId, source])
 
 /**
  * Looks at the major alerts of each notification that wants it and whose turn it is, and writes a Status Notification
  * where they are others than were told. What there was when it was set is not told.
  *
- * @param alertsOf reads the alerts of a smart account, or of one virtual account of it
+ * @param listAlerts reads the alerts of a smart account, or of one virtual account of it
  */
-export async function notifyOfAlerts(
+export async function sendAlertNotifications(
   tx: Tx,
   at: Instant,
-  alertsOf: (accountId: string, virtualAccountId: string | null) => Promise<readonly AlertDocument[]>,
+  listAlerts: (accountId: string, virtualAccountId: string | null) => Promise<readonly AlertDocument[]>,
 ): Promise<void> {
   const rows = await tx
     .updateTable('notifications')
-    .set({ next_check_at: at + BETWEEN_LOOKS })
+    .set({ next_check_at: at + CHECK_INTERVAL })
     .where('status', '=', sql.lit(1))
     .where('next_check_at', '<=', at)
     .returningAll()
     .execute()
   const seen = new Map<string, readonly AlertDocument[]>()
   for (const row of rows) {
-    const place = `${row.account_id} ${row.virtual_account_id ?? ''}`
-    const alerts = seen.get(place) ?? (await alertsOf(row.account_id, row.virtual_account_id))
-    seen.set(place, alerts)
+    const scope = `${row.account_id} ${row.virtual_account_id ?? ''}`
+    const alerts = seen.get(scope) ?? (await listAlerts(row.account_id, row.virtual_account_id))
+    seen.set(scope, alerts)
     const present = new Map(
       alerts
-        .filter(({ severity, type }) => severity === 'major' && !TOLD_ELSEWHERE.includes(type))
-        .slice(0, REMEMBERED)
-        .map((alert) => [keyOf(alert), alert.message] as const),
+        .filter(({ severity, type }) => severity === 'major' && !NOTIFIED_ELSEWHERE.includes(type))
+        .slice(0, MAX_REMEMBERED_ALERTS)
+        .map((alert) => [toAlertKey(alert), alert.message] as const),
     )
-    const told = row.alerts === null ? present : new Map(JSON.parse(row.alerts) as [string, string][])
-    const come = [...present].filter(([key]) => !told.has(key)).map(([, message]) => message)
-    const gone = [...told].filter(([key]) => !present.has(key)).map(([, message]) => message)
+    const previous = row.alerts === null ? present : new Map(JSON.parse(row.alerts) as [string, string][])
+    const come = [...present].filter(([key]) => !previous.has(key)).map(([, message]) => message)
+    const gone = [...previous].filter(([key]) => !present.has(key)).map(([, message]) => message)
     if (row.alerts !== null && come.length + gone.length === 0) continue
     await tx
       .updateTable('notifications')
@@ -73,18 +73,22 @@ export async function notifyOfAlerts(
       subjectId: row.id,
       to: row.recipient,
       subject: `Status Notification for ${account?.domain ?? ''}: ${come.length} new major alerts, ${gone.length} mended`,
-      text: [...section('New major alerts', come), ...section('Mended', gone), FOOTER].join('\n'),
+      text: [
+        ...formatSection('New major alerts', come),
+        ...formatSection('Mended', gone),
+        NOTIFICATION_FOOTER,
+      ].join('\n'),
       at,
     })
   }
 }
 
-function section(title: string, messages: readonly string[]): string[] {
+function formatSection(title: string, messages: readonly string[]): string[] {
   if (messages.length === 0) return []
-  const more = messages.length - LISTED
+  const more = messages.length - MAX_LISTED_ALERTS
   return [
     `${title}:`,
-    ...messages.slice(0, LISTED).map((message) => `- ${message}`),
+    ...messages.slice(0, MAX_LISTED_ALERTS).map((message) => `- ${message}`),
     ...(more > 0 ? [`- and ${more} more`] : []),
     '',
   ]

@@ -1,24 +1,24 @@
 import type { Selectable } from 'kysely'
 import { nextScheduledAt } from '../../../machines/index.ts'
-import { DAY, type Instant, iso, MINUTE } from '../../core/time.ts'
+import { DAY, type Instant, toIsoString, MINUTE } from '../../core/time.ts'
 import { queueMail } from '../outbox/mail.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
-import { FOOTER } from '../outbox/compliance-notifications.ts'
+import { NOTIFICATION_FOOTER } from '../outbox/compliance-notifications.ts'
 
 /** A day of the summary ends at 06:00 UTC. */
-const DAY_ENDS = { every: 'day', hour: 6 } as const
+const DAY_END = { every: 'day', hour: 6 } as const
 /** What happened before that hour may be written a little after it. */
-const GRACE = 5 * MINUTE
+const GRACE_MS = 5 * MINUTE
 /** Entries that one mail lists. */
-const LISTED = 100
+const MAX_LISTED_EVENTS = 100
 
 /** Returns when a notification of this instant is first summarized. */
-export const firstSummaryAt = (at: Instant): Instant => nextScheduledAt(DAY_ENDS, at)
+export const getFirstSummaryTime = (at: Instant): Instant => nextScheduledAt(DAY_END, at)
 
 /** Writes the Daily Event Summaries that are due: of each day one, and of a day without events none. */
-export async function summarise(tx: Tx, at: Instant): Promise<void> {
-  const end = nextScheduledAt(DAY_ENDS, at - GRACE) - DAY
+export async function queueDailySummaries(tx: Tx, at: Instant): Promise<void> {
+  const end = nextScheduledAt(DAY_END, at - GRACE_MS) - DAY
   const rows = await tx
     .updateTable('notifications')
     .set({ daily_next_at: end + DAY })
@@ -27,12 +27,12 @@ export async function summarise(tx: Tx, at: Instant): Promise<void> {
     .returningAll()
     .execute()
   for (const row of rows) {
-    await summariseFor(tx, row, end, at)
+    await queueDailySummary(tx, row, end, at)
     await tx.updateTable('notifications').set({ summarized_until: end }).where('id', '=', row.id).execute()
   }
 }
 
-async function summariseFor(
+async function queueDailySummary(
   tx: Tx,
   row: Selectable<Tables['notifications']>,
   end: Instant,
@@ -65,13 +65,13 @@ async function summariseFor(
   const [major, minor, info] = [count('major'), count('minor'), count('info')]
   const all = major + minor + info
   if (all === 0) return
-  const list = events.selectAll().orderBy('id').limit(LISTED)
+  const list = events.selectAll().orderBy('id').limit(MAX_LISTED_EVENTS)
   const grave = await list.where('severity', '<>', 'info').execute()
-  const usual = grave.length < LISTED ? await list.where('severity', '=', 'info').execute() : []
-  const listed = [...grave, ...usual].slice(0, LISTED)
+  const usual = grave.length < MAX_LISTED_EVENTS ? await list.where('severity', '=', 'info').execute() : []
+  const listed = [...grave, ...usual].slice(0, MAX_LISTED_EVENTS)
   const lines = listed.map(
     (one) =>
-      `${iso(one.at)}  ${one.severity.padEnd(5)}  ${one.type}  ${one.message}${one.who === null ? '' : ` (${one.who})`}`,
+      `${toIsoString(one.at)}  ${one.severity.padEnd(5)}  ${one.type}  ${one.message}${one.who === null ? '' : ` (${one.who})`}`,
   )
   const more = all - listed.length
   const where = virtual ? `${virtual.name} of ${account?.domain ?? ''}` : (account?.domain ?? '')
@@ -80,12 +80,12 @@ async function summariseFor(
     to: row.recipient,
     subject: `Daily Event Summary for ${where}: ${all} ${all === 1 ? 'event' : 'events'}`,
     text: [
-      `From ${iso(row.summarized_until)} to ${iso(end)}: ${major} major, ${minor} minor, ${info} informational.`,
+      `From ${toIsoString(row.summarized_until)} to ${toIsoString(end)}: ${major} major, ${minor} minor, ${info} informational.`,
       '',
       ...lines,
       ...(more > 0 ? [`and ${more} more, in the event log`] : []),
       '',
-      FOOTER,
+      NOTIFICATION_FOOTER,
     ].join('\n'),
     at,
   })

@@ -1,18 +1,18 @@
 import { LicensingError } from '../../core/errors.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import {
-  mailFailure,
+  toMailError,
   type MailSettings,
-  noteMail,
-  outbox,
+  recordMailResult,
+  readOutboxStatus,
   readMailSettings,
   sendMail,
-  takeMails,
+  claimDueMails,
   writeMailSettings,
 } from '../outbox/mail.ts'
 
 /** Where e-mail goes, as people give it: the password goes in, and never comes out again. */
-export type MailRoad =
+export type MailTransportInput =
   | { kind: 'folder'; from: string; folder: string }
   | {
       kind: 'smtp'
@@ -41,12 +41,12 @@ export class Mailer {
   }
 
   /** Sets where e-mail goes. @throws LicensingError INVALID_ARGUMENT */
-  configure(settings: MailRoad): Promise<void> {
+  configure(settings: MailTransportInput): Promise<void> {
     return this.#context.withMaintenance((tx) => {
       if (settings.kind === 'folder') return writeMailSettings(tx, settings)
       const { kind, from, url, username = null, password } = settings
       const sealedPassword =
-        password === undefined ? null : this.#context.credentials.secrets.sealSecret(password)
+        password === undefined ? null : this.#context.credentials.secrets.encryptSecret(password)
       return writeMailSettings(tx, { kind, from, url, username, sealedPassword })
     })
   }
@@ -55,7 +55,7 @@ export class Mailer {
   show(): Promise<MailDocument> {
     return this.#context.withMaintenance(async (tx) => {
       const settings = await readMailSettings(tx)
-      const waiting = await outbox(tx)
+      const waiting = await readOutboxStatus(tx)
       if (settings?.kind !== 'smtp') return { settings, ...waiting }
       const { sealedPassword: _hidden, ...shown } = settings
       return { settings: shown, ...waiting }
@@ -75,15 +75,15 @@ export class Mailer {
       return {
         at,
         settings,
-        mails: settings ? await takeMails(tx, at) : [],
-        waiting: (await outbox(tx)).waiting,
+        mails: settings ? await claimDueMails(tx, at) : [],
+        waiting: (await readOutboxStatus(tx)).waiting,
       }
     })
     if (!settings && waiting > 0)
       throw new LicensingError('MAIL_NOT_CONFIGURED', `${waiting} mails wait to be sent.`)
     if (!settings) return 0
     const sealed = settings.kind === 'smtp' ? settings.sealedPassword : null
-    const password = sealed === null ? null : this.#context.credentials.secrets.openSecret(sealed)
+    const password = sealed === null ? null : this.#context.credentials.secrets.decryptSecret(sealed)
     let sent = 0
     let failed: LicensingError | null = null
     for (const mail of mails) {
@@ -91,10 +91,10 @@ export class Mailer {
       try {
         await sendMail(settings, password, mail, this.#context.credentials.keyRing.identity.id)
         sent++
-      } catch (thrown) {
-        failure = mailFailure(thrown)
+      } catch (error) {
+        failure = toMailError(error)
       }
-      await this.#context.withMaintenance((tx) => noteMail(tx, mail, at, failure?.message ?? null))
+      await this.#context.withMaintenance((tx) => recordMailResult(tx, mail, at, failure?.message ?? null))
       failed ??= failure
     }
     if (failed) throw failed

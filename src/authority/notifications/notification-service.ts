@@ -1,27 +1,27 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
-import { LicensingError, notFound } from '../../core/errors.ts'
+import { validate } from '../../core/validate.ts'
+import { LicensingError, notFoundError } from '../../core/errors.ts'
 import { DAY } from '../../core/time.ts'
-import { chooseVirtualAccount, listAccounts, listVirtualAccounts } from '../inventory/accounts.ts'
+import { resolveVirtualAccount, listAccounts, listVirtualAccounts } from '../inventory/accounts.ts'
 import type { Account } from '../context/account-context.ts'
-import { presentActor } from '../events/actor.ts'
+import { getCurrentActor } from '../events/actor.ts'
 import { readAlerts } from '../alerts/alert-reader.ts'
 import type { AlertDocument } from '../alerts/alerts.ts'
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import type { AccountContext } from '../context/account-context.ts'
-import { TERM_WARNINGS } from '../inventory/orders.ts'
-import { firstSummaryAt, summarise } from './daily-summary.ts'
-import { notifyOfAlerts } from './alert-notifications.ts'
+import { TERM_WARNING_DAYS } from '../inventory/orders.ts'
+import { getFirstSummaryTime, queueDailySummaries } from './daily-summary.ts'
+import { sendAlertNotifications } from './alert-notifications.ts'
 
 /** Notifications of one smart account. */
-const MOST = 1_000
+const MAX_NOTIFICATIONS = 1_000
 /** How long mails that were sent are kept. */
-const KEPT_MAILS = 90 * DAY
+const MAIL_RETENTION = 90 * DAY
 
 const addressSchema = z.email('it is not an e-mail address').max(254)
 
-const wantedSchema = z.object({
+const notificationSchema = z.object({
   daily: z.boolean(),
   status: z.boolean(),
   expiring: z
@@ -29,11 +29,11 @@ const wantedSchema = z.object({
       z
         .int()
         .refine(
-          (days) => TERM_WARNINGS.includes(days),
-          `the days before an end are ${TERM_WARNINGS.join(', ')}`,
+          (days) => TERM_WARNING_DAYS.includes(days),
+          `the days before an end are ${TERM_WARNING_DAYS.join(', ')}`,
         ),
     )
-    .max(TERM_WARNINGS.length),
+    .max(TERM_WARNING_DAYS.length),
 })
 
 /** What somebody is told of by e-mail. */
@@ -46,11 +46,11 @@ export interface NotificationDocument {
   readonly daily: boolean
   /** Status Notification: a change of compliance, or of a major alert. */
   readonly status: boolean
-  /** Days before the end of licences. */
+  /** Days before the end of licenses. */
   readonly expiring: readonly number[]
 }
 
-export interface WantedNotification {
+export interface NotificationInput {
   readonly recipient: string
   readonly daily: boolean
   readonly status: boolean
@@ -64,8 +64,8 @@ export interface WantedNotification {
  *
  * @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED
  */
-export function checkRecipient(address: string, account: Account, own = false): string {
-  const recipient = checked(addressSchema, address.trim(), 'address')
+export function validateRecipient(address: string, account: Account, own = false): string {
+  const recipient = validate(addressSchema, address.trim(), 'address')
   if (own) return recipient
   const domain = recipient.slice(recipient.lastIndexOf('@') + 1).toLowerCase()
   const wanted = account.domain.toLowerCase()
@@ -74,7 +74,7 @@ export function checkRecipient(address: string, account: Account, own = false): 
 }
 
 /** Who is told what of a smart account by e-mail: each call is a transaction. */
-export class NotificationDoor {
+export class NotificationService {
   readonly #context: AuthorityContext
 
   constructor(context: AuthorityContext) {
@@ -86,23 +86,23 @@ export class NotificationDoor {
    *
    * @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, NOT_FOUND
    */
-  async set(wanted: WantedNotification, where: Where = {}): Promise<NotificationDocument> {
-    const { daily, status, expiring } = checked(
-      wantedSchema,
+  async set(wanted: NotificationInput, where: AccountSelector = {}): Promise<NotificationDocument> {
+    const { daily, status, expiring } = validate(
+      notificationSchema,
       { daily: wanted.daily, status: wanted.status, expiring: [...new Set(wanted.expiring)] },
       'notification',
     )
     if (!daily && !status && expiring.length === 0)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        'The notification would tell nothing: choose the Daily Event Summary, the Status Notification or the days before licences end.',
+        'The notification would tell nothing: choose the Daily Event Summary, the Status Notification or the days before licenses end.',
       )
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
-      const recipient = checkRecipient(wanted.recipient, account, wanted.own)
+      const recipient = validateRecipient(wanted.recipient, account, wanted.own)
       const virtual =
         where.virtualAccount === undefined
           ? null
-          : await chooseVirtualAccount(tx, account, where.virtualAccount)
+          : await resolveVirtualAccount(tx, account, where.virtualAccount)
       const others = await tx
         .selectFrom('notifications')
         .select(['id', 'recipient', 'virtual_account_id', 'daily', 'status'])
@@ -111,20 +111,20 @@ export class NotificationDoor {
       const there = others.find(
         (one) => one.recipient === recipient && one.virtual_account_id === (virtual?.id ?? null),
       )
-      if (!there && others.length >= MOST)
+      if (!there && others.length >= MAX_NOTIFICATIONS)
         throw new LicensingError(
           'INVALID_ARGUMENT',
-          `${account.domain} has ${MOST} notifications, and may not have more.`,
+          `${account.domain} has ${MAX_NOTIFICATIONS} notifications, and may not have more.`,
         )
       const terms = {
         daily: daily ? 1 : 0,
         status: status ? 1 : 0,
         expiring: JSON.stringify(expiring.toSorted((a, b) => b - a)),
-        set_by: presentActor(),
+        set_by: getCurrentActor(),
       }
       // What happened while nobody wanted to know is not told later.
       const fresh = {
-        daily: { summarized_until: at, daily_next_at: firstSummaryAt(at) },
+        daily: { summarized_until: at, daily_next_at: getFirstSummaryTime(at) },
         status: { alerts: null, next_check_at: at },
       }
       const id = there?.id ?? `nt_${randomBytes(9).toString('hex')}`
@@ -164,7 +164,7 @@ export class NotificationDoor {
   }
 
   /** The notifications of a smart account; with a virtual account named, those of that one. */
-  list(where: Where = {}): Promise<NotificationDocument[]> {
+  list(where: AccountSelector = {}): Promise<NotificationDocument[]> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('notifications')
@@ -188,7 +188,7 @@ export class NotificationDoor {
   }
 
   /** Removes a notification, with what was not sent of it. @throws LicensingError NOT_FOUND */
-  remove(id: string, where: Where = {}): Promise<void> {
+  remove(id: string, where: AccountSelector = {}): Promise<void> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const removed = await tx
         .deleteFrom('notifications')
@@ -197,7 +197,7 @@ export class NotificationDoor {
         .returning('id')
         .execute()
       if (removed.length === 0)
-        throw notFound('notification', `${account.domain} has no notification ${JSON.stringify(id)}.`)
+        throw notFoundError('notification', `${account.domain} has no notification ${JSON.stringify(id)}.`)
       await tx
         .deleteFrom('mails')
         .where('subject_id', 'like', `${id}%`)
@@ -207,23 +207,23 @@ export class NotificationDoor {
   }
 
   /** Writes what is due: the summaries of the day, and what changed of the major alerts. */
-  beat(): Promise<void> {
+  runDue(): Promise<void> {
     const { credentials, profile } = this.#context
     return this.#context.withMaintenance(async (tx, at) => {
-      await summarise(tx, at)
-      await notifyOfAlerts(tx, at, (accountId, virtualAccountId) =>
-        alertsOfPlace({ tx, at, credentials, profile }, accountId, virtualAccountId),
+      await queueDailySummaries(tx, at)
+      await sendAlertNotifications(tx, at, (accountId, virtualAccountId) =>
+        readScopedAlerts({ tx, at, credentials, profile }, accountId, virtualAccountId),
       )
       await tx
         .deleteFrom('mails')
-        .where('sent_at', '<', at - KEPT_MAILS)
+        .where('sent_at', '<', at - MAIL_RETENTION)
         .execute()
     })
   }
 }
 
 /** The alerts of a smart account, or of one virtual account of it; none where it is gone. */
-async function alertsOfPlace(
+async function readScopedAlerts(
   context: Pick<AccountContext, 'tx' | 'at' | 'credentials' | 'profile'>,
   accountId: string,
   virtualAccountId: string | null,

@@ -1,23 +1,27 @@
 import { sql } from 'kysely'
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
-import { LicensingError, notFound } from '../../core/errors.ts'
-import { HOUR, type Instant, iso } from '../../core/time.ts'
+import { validate } from '../../core/validate.ts'
+import { LicensingError, notFoundError } from '../../core/errors.ts'
+import { HOUR, type Instant, toIsoString } from '../../core/time.ts'
 import { SerialRounds } from '../../core/serial-rounds.ts'
-import { checkWebhookUrl, type Delivered, postWebhook } from '../../transports/webhook.ts'
-import { checkWebhookSecret, newWebhookSecret, webhookHeaders } from '../../pki/webhook-signature.ts'
+import { checkWebhookUrl, type DeliveryResult, sendWebhook } from '../../transports/webhook.ts'
+import {
+  checkWebhookSecret,
+  generateWebhookSecret,
+  createWebhookHeaders,
+} from '../../pki/webhook-signature.ts'
 import type { Account } from '../context/account-context.ts'
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import type { Tx } from '../store/store.ts'
 import {
-  giveBack,
-  messageOf,
-  noteDelivered,
-  noteFailed,
-  type Taken,
-  takeDeliveries,
+  releaseClaim,
+  formatEventMessage,
+  markDelivered,
+  markFailed,
+  type ClaimedWebhook,
+  claimDeliveries,
   type WebhookRow,
 } from '../outbox/webhook-outbox.ts'
 
@@ -28,9 +32,9 @@ const typesSchema = z
   .min(1)
   .max(100)
 /** Webhooks of one smart account. */
-const MOST = 100
+const MAX_WEBHOOKS = 100
 /** How long the secret before a rotation goes on signing, unless said: hours. */
-const OVERLAP = 24
+const DEFAULT_OVERLAP_HOURS = 24
 const overlapSchema = z
   .int('the overlap is a whole number of hours')
   .min(0, 'the overlap is 0 hours or more')
@@ -52,7 +56,7 @@ export interface WebhookDocument {
 }
 
 /** A delivery that is not tried any more. */
-export interface DeadDelivery {
+export interface FailedDelivery {
   readonly id: string
   readonly webhook: string
   readonly event: number
@@ -61,7 +65,7 @@ export interface DeadDelivery {
   readonly failure: string | null
 }
 
-export interface WantedWebhook {
+export interface WebhookInput {
   readonly url: string
   /** `whsec_…`; one is made without. */
   readonly secret?: string | undefined
@@ -73,7 +77,7 @@ export interface WantedWebhook {
 }
 
 /** The webhooks of an authority: each call is a transaction, and sending is between two. */
-export class WebhookDoor {
+export class WebhookService {
   readonly #context: AuthorityContext
   readonly #deliveryRounds = new SerialRounds(() => this.#deliver())
   #closed = false
@@ -89,13 +93,13 @@ export class WebhookDoor {
    * @throws LicensingError WEBHOOK_URL_REFUSED, INVALID_ARGUMENT
    */
   async add(
-    wanted: WantedWebhook,
-    where: Where = {},
+    wanted: WebhookInput,
+    where: AccountSelector = {},
   ): Promise<WebhookDocument & { readonly secret: string }> {
     const url = checkWebhookUrl(wanted.url)
     const types =
-      wanted.types === undefined ? null : checked(typesSchema, [...wanted.types], 'type of events')
-    const secret = wanted.secret === undefined ? newWebhookSecret() : checkWebhookSecret(wanted.secret)
+      wanted.types === undefined ? null : validate(typesSchema, [...wanted.types], 'type of events')
+    const secret = wanted.secret === undefined ? generateWebhookSecret() : checkWebhookSecret(wanted.secret)
     const ca = wanted.ca === undefined ? null : checkCa(wanted.ca)
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const there = await tx
@@ -103,17 +107,17 @@ export class WebhookDoor {
         .select('id')
         .where('account_id', '=', account.id)
         .execute()
-      if (there.length >= MOST)
+      if (there.length >= MAX_WEBHOOKS)
         throw new LicensingError(
           'INVALID_ARGUMENT',
-          `${account.domain} has ${MOST} webhooks, and may not have more.`,
+          `${account.domain} has ${MAX_WEBHOOKS} webhooks, and may not have more.`,
         )
       const row: WebhookRow = {
         id: `wh_${randomBytes(9).toString('hex')}`,
         account_id: account.id,
         url,
         ca,
-        secret: this.#context.credentials.secrets.sealSecret(secret),
+        secret: this.#context.credentials.secrets.encryptSecret(secret),
         old_secret: null,
         old_until: 0,
         types: types === null ? null : JSON.stringify(types),
@@ -126,11 +130,11 @@ export class WebhookDoor {
       }
       await this.#log(tx, account, at, 'WEBHOOK_ADDED', row)
       await tx.insertInto('webhooks').values(row).execute()
-      return { ...documentOf(row, { waiting: 0, dead: 0 }), secret }
+      return { ...toWebhookDocument(row, { waiting: 0, dead: 0 }), secret }
     })
   }
 
-  list(where: Where = {}): Promise<WebhookDocument[]> {
+  list(where: AccountSelector = {}): Promise<WebhookDocument[]> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('webhooks')
@@ -139,13 +143,13 @@ export class WebhookDoor {
         .orderBy('created_at')
         .execute()
       const documents: WebhookDocument[] = []
-      for (const row of rows) documents.push(documentOf(row, await this.#counts(tx, row.id)))
+      for (const row of rows) documents.push(toWebhookDocument(row, await this.#countDeliveries(tx, row.id)))
       return documents
     })
   }
 
   /** Removes a webhook with what waits for it. @throws LicensingError NOT_FOUND */
-  remove(id: string, where: Where = {}): Promise<void> {
+  remove(id: string, where: AccountSelector = {}): Promise<void> {
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const row = await this.#find(tx, account, id)
       await tx.deleteFrom('webhook_deliveries').where('webhook_id', '=', id).execute()
@@ -162,24 +166,24 @@ export class WebhookDoor {
   async rotate(
     id: string,
     wanted: { readonly secret?: string | undefined; readonly overlap?: number | undefined } = {},
-    where: Where = {},
+    where: AccountSelector = {},
   ): Promise<{ readonly id: string; readonly secret: string; readonly oldUntil: string }> {
-    const overlap = checked(overlapSchema, wanted.overlap ?? OVERLAP, 'overlap')
-    const secret = wanted.secret === undefined ? newWebhookSecret() : checkWebhookSecret(wanted.secret)
+    const overlap = validate(overlapSchema, wanted.overlap ?? DEFAULT_OVERLAP_HOURS, 'overlap')
+    const secret = wanted.secret === undefined ? generateWebhookSecret() : checkWebhookSecret(wanted.secret)
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const row = await this.#find(tx, account, id)
       const until = at + overlap * HOUR
       await tx
         .updateTable('webhooks')
         .set({
-          secret: this.#context.credentials.secrets.sealSecret(secret),
+          secret: this.#context.credentials.secrets.encryptSecret(secret),
           old_secret: row.secret,
           old_until: until,
         })
         .where('id', '=', id)
         .execute()
       await this.#log(tx, account, at, 'WEBHOOK_SECRET_ROTATED', row)
-      return { id, secret, oldUntil: iso(until) }
+      return { id, secret, oldUntil: toIsoString(until) }
     })
   }
 
@@ -188,13 +192,13 @@ export class WebhookDoor {
    *
    * @throws LicensingError NOT_FOUND, WEBHOOK_NOT_DELIVERED
    */
-  async test(id: string, where: Where = {}): Promise<void> {
+  async test(id: string, where: AccountSelector = {}): Promise<void> {
     const { hook, account, at } = await this.#context.withAccount(where, async ({ tx, account, at }) => ({
       hook: await this.#find(tx, account, id),
       account,
       at,
     }))
-    const body = messageOf(
+    const body = formatEventMessage(
       {
         id: 0,
         at,
@@ -209,12 +213,12 @@ export class WebhookDoor {
       account.domain,
     )
     const delivered = await this.#post(hook, { id: `msg_${randomUUID()}`, body })
-    if (delivered.outcome !== 'taken')
+    if (delivered.outcome !== 'delivered')
       throw new LicensingError('WEBHOOK_NOT_DELIVERED', `The test was not delivered: ${delivered.why}.`)
   }
 
   /** The deliveries that are not tried any more, the oldest first. */
-  dead(where: Where = {}, limit = 1000): Promise<DeadDelivery[]> {
+  listFailed(where: AccountSelector = {}, limit = 1000): Promise<FailedDelivery[]> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('webhook_deliveries as one')
@@ -243,7 +247,7 @@ export class WebhookDoor {
    * @returns how many
    * @throws LicensingError NOT_FOUND
    */
-  retry(id: string, where: Where = {}): Promise<number> {
+  retry(id: string, where: AccountSelector = {}): Promise<number> {
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const own = tx.selectFrom('webhooks').select('id').where('account_id', '=', account.id)
       const again = await tx
@@ -255,7 +259,7 @@ export class WebhookDoor {
         .returning('id')
         .execute()
       if (again.length === 0 && !id.startsWith('wh_'))
-        throw notFound('webhook-delivery', `No dead delivery is called ${JSON.stringify(id)}.`)
+        throw notFoundError('webhook-delivery', `No dead delivery is called ${JSON.stringify(id)}.`)
       if (again.length === 0) await this.#find(tx, account, id)
       return again.length
     })
@@ -273,8 +277,8 @@ export class WebhookDoor {
 
   async #deliver(): Promise<number> {
     if (this.#closed) return 0
-    const taken = await this.#context.withMaintenance((tx, at) => takeDeliveries(tx, at))
-    const sent = await Promise.all(taken.map((one) => this.#deliverOf(one)))
+    const taken = await this.#context.withMaintenance((tx, at) => claimDeliveries(tx, at))
+    const sent = await Promise.all(taken.map((one) => this.#deliverTo(one)))
     const sum = sent.reduce((all, one) => all + one, 0)
     // What came meanwhile, and what did not fit into the batch.
     return sum > 0 ? sum + (await this.#deliver()) : sum
@@ -286,39 +290,39 @@ export class WebhookDoor {
     await this.#deliveryRounds.current?.catch(() => undefined)
   }
 
-  async #deliverOf({ hook, due }: Taken): Promise<number> {
+  async #deliverTo({ hook, due }: ClaimedWebhook): Promise<number> {
     let sent = 0
     try {
       for (const delivery of due) {
         if (this.#closed) break
         const delivered = await this.#post(hook, delivery)
         const dead = await this.#context.withMaintenance(async (tx, at) => {
-          if (delivered.outcome === 'taken') {
-            await noteDelivered(tx, delivery, at)
+          if (delivered.outcome === 'delivered') {
+            await markDelivered(tx, delivery, at)
             return false
           }
           const gone = delivered.outcome === 'gone'
           const retryAfter = delivered.outcome === 'failed' ? delivered.retryAfter : null
-          return noteFailed(tx, delivery, { why: delivered.why, retryAfter, gone }, at, Math.random())
+          return markFailed(tx, delivery, { why: delivered.why, retryAfter, gone }, at, Math.random())
         })
-        if (delivered.outcome === 'taken') sent++
+        if (delivered.outcome === 'delivered') sent++
         // The receiver is not well: it is not asked fifty times. What is dead holds nothing up.
         else if (!dead) break
       }
     } finally {
-      await this.#context.withMaintenance((tx) => giveBack(tx, hook.id))
+      await this.#context.withMaintenance((tx) => releaseClaim(tx, hook.id))
     }
     return sent
   }
 
-  #post(hook: WebhookRow, { id, body }: { id: string; body: string }): Promise<Delivered> {
+  #post(hook: WebhookRow, { id, body }: { id: string; body: string }): Promise<DeliveryResult> {
     const at = this.#context.clock.wall()
     const sealed = [
       hook.secret,
       ...(hook.old_secret !== null && hook.old_until > at ? [hook.old_secret] : []),
     ]
-    const secrets = sealed.map((one) => this.#context.credentials.secrets.openSecret(one))
-    return postWebhook(hook, { body, headers: webhookHeaders({ id, body, at }, secrets) }, at)
+    const secrets = sealed.map((one) => this.#context.credentials.secrets.decryptSecret(one))
+    return sendWebhook(hook, { body, headers: createWebhookHeaders({ id, body, at }, secrets) }, at)
   }
 
   async #find(tx: Tx, account: Account, id: string): Promise<WebhookRow> {
@@ -329,10 +333,10 @@ export class WebhookDoor {
       .where('account_id', '=', account.id)
       .executeTakeFirst()
     if (row) return row
-    throw notFound('webhook', `${account.domain} has no webhook ${JSON.stringify(id)}.`)
+    throw notFoundError('webhook', `${account.domain} has no webhook ${JSON.stringify(id)}.`)
   }
 
-  async #counts(tx: Tx, id: string): Promise<{ waiting: number; dead: number }> {
+  async #countDeliveries(tx: Tx, id: string): Promise<{ waiting: number; dead: number }> {
     const rows = await tx
       .selectFrom('webhook_deliveries')
       .select(['dead', (eb) => eb.fn.countAll<number | string>().as('count')])
@@ -366,14 +370,14 @@ function checkCa(pem: string): string {
   }
 }
 
-const documentOf = (row: WebhookRow, counts: { waiting: number; dead: number }): WebhookDocument => ({
+const toWebhookDocument = (row: WebhookRow, counts: { waiting: number; dead: number }): WebhookDocument => ({
   id: row.id,
   url: row.url,
   types: row.types === null ? null : (JSON.parse(row.types) as string[]),
   severity: row.severity,
-  createdAt: iso(row.created_at),
+  createdAt: toIsoString(row.created_at),
   delivered: row.delivered,
-  lastDeliveredAt: iso(row.delivered_at),
+  lastDeliveredAt: toIsoString(row.delivered_at),
   ...counts,
   failure: row.failure,
 })

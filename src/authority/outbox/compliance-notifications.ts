@@ -1,29 +1,29 @@
 import { type Selectable, sql } from 'kysely'
-import { iso } from '../../core/time.ts'
-import { dropMails, queueMail } from './mail.ts'
+import { toIsoString } from '../../core/time.ts'
+import { discardUnsentMails, queueMail } from './mail.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Events that tell of a change of compliance, and what a mail calls them. */
-const CHANGES: Readonly<Record<string, string>> = {
+const COMPLIANCE_LABELS: Readonly<Record<string, string>> = {
   INSUFFICIENT_LICENSES: 'out of compliance',
   LICENSES_SUFFICIENT: 'in compliance again',
 }
 
 /** The last lines of every notification. */
-export const FOOTER =
+export const NOTIFICATION_FOOTER =
   'Notifications are set in Software Manager under Preferences, or with `smart-authority notification`.\n'
 
 /**
  * Writes the Status Notification of a pool whose compliance has changed, in the transaction that changes it. One that waits
  * to be sent about the same pool gives way to it.
  */
-export async function notifyOfCompliance(
+export async function queueComplianceNotifications(
   tx: Tx,
   event: Omit<Selectable<Tables['events']>, 'id'>,
 ): Promise<void> {
   const { account_id: accountId, virtual_account: virtual, message, at } = event
-  const change = CHANGES[event.type]
+  const change = COMPLIANCE_LABELS[event.type]
   if (change === undefined || accountId === null || virtual === null) return
   const rows = await tx
     .selectFrom('notifications')
@@ -39,12 +39,12 @@ export async function notifyOfCompliance(
   const [tag = ''] = message.split(':', 1)
   for (const { id, recipient, domain } of rows) {
     const subjectId = `${id} ${virtual} ${tag}`
-    await dropMails(tx, subjectId)
+    await discardUnsentMails(tx, subjectId)
     await queueMail(tx, {
       subjectId,
       to: recipient,
       subject: `Status Notification for ${domain}: ${virtual} is ${change} for ${tag}`,
-      text: `${virtual} of the Smart Account ${domain} is ${change} for ${tag} since ${iso(at)}.\n\n${message}\n\n${FOOTER}`,
+      text: `${virtual} of the Smart Account ${domain} is ${change} for ${tag} since ${toIsoString(at)}.\n\n${message}\n\n${NOTIFICATION_FOOTER}`,
       at,
     })
   }

@@ -1,10 +1,10 @@
-import { type Instant, iso } from '../../core/time.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
 import { queueMail } from './mail.ts'
 import type { Tx } from '../store/store.ts'
-import { FOOTER } from './compliance-notifications.ts'
+import { NOTIFICATION_FOOTER } from './compliance-notifications.ts'
 
-/** Licences whose end has come near, or has come: what the event log tells at the same moment. */
-export interface EndingLicenses {
+/** Licenses whose end has come near, or has come: what the event log tells at the same moment. */
+export interface ExpiringLicense {
   readonly accountId: string
   readonly virtualAccountId: string
   readonly virtualAccount: string
@@ -16,7 +16,11 @@ export interface EndingLicenses {
 }
 
 /** Writes what ends to those who want to be told so many days before, one mail for each; at the end itself to all of them. */
-export async function notifyOfTerms(tx: Tx, ending: readonly EndingLicenses[], at: Instant): Promise<void> {
+export async function queueExpiryNotifications(
+  tx: Tx,
+  ending: readonly ExpiringLicense[],
+  at: Instant,
+): Promise<void> {
   if (ending.length === 0) return
   const rows = await tx
     .selectFrom('notifications')
@@ -27,23 +31,23 @@ export async function notifyOfTerms(tx: Tx, ending: readonly EndingLicenses[], a
     .execute()
   for (const row of rows) {
     const windows = JSON.parse(row.expiring) as number[]
-    const told = ending.filter(
+    const relevant = ending.filter(
       (one) =>
         windows.length > 0 &&
         one.accountId === row.account_id &&
         (row.virtual_account_id === null || one.virtualAccountId === row.virtual_account_id) &&
         one.passed.some((days) => days === 0 || windows.includes(days)),
     )
-    if (told.length === 0) continue
-    const lines = told.map(
+    if (relevant.length === 0) continue
+    const lines = relevant.map(
       (one) =>
-        `- ${one.quantity} of ${one.tag} in ${one.virtualAccount} ${one.endsAt <= at ? 'ended' : 'end'} at ${iso(one.endsAt)}`,
+        `- ${one.quantity} of ${one.tag} in ${one.virtualAccount} ${one.endsAt <= at ? 'ended' : 'end'} at ${toIsoString(one.endsAt)}`,
     )
     await queueMail(tx, {
       subjectId: row.id,
       to: row.recipient,
-      subject: `Expiring licenses of ${row.domain}: ${told.length}`,
-      text: `Licenses of the Smart Account ${row.domain} end, or have ended:\n\n${lines.join('\n')}\n\nOrder a new term, or see to it that they are not needed any more.\n\n${FOOTER}`,
+      subject: `Expiring licenses of ${row.domain}: ${relevant.length}`,
+      text: `Licenses of the Smart Account ${row.domain} end, or have ended:\n\n${lines.join('\n')}\n\nOrder a new term, or see to it that they are not needed any more.\n\n${NOTIFICATION_FOOTER}`,
       at,
     })
   }

@@ -1,13 +1,13 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
+import { validate } from '../../core/validate.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { HOUR, type Instant, MINUTE } from '../../core/time.ts'
 
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 import { errnoCode } from '../../core/errno-code.ts'
-import { makeDirectory } from '../../storage/private-files.ts'
+import { createDirectory } from '../../storage/private-files.ts'
 
 /** Where e-mail goes: to an SMTP server, or into a folder as `.eml` files, for somebody to look at or to carry. */
 const mailSettingsSchema = z.discriminatedUnion('kind', [
@@ -49,10 +49,10 @@ export interface Mail {
 }
 
 /** Attempts at one mail: after them it stays unsent, with its failure. */
-const ATTEMPTS = 20
-const SMTP_PATIENCE = 20_000
+const MAX_ATTEMPTS = 20
+const SMTP_TIMEOUT_MS = 20_000
 /** How long a mail that was taken for sending is left to whoever took it. */
-const TAKEN = 15 * MINUTE
+const CLAIM_LEASE_MS = 15 * MINUTE
 
 /** Puts a mail into the outbox, in the transaction of what it tells of. */
 export async function queueMail(
@@ -78,22 +78,22 @@ export async function queueMail(
 }
 
 /** Takes what was not sent yet about an order out of the outbox. */
-export async function dropMails(tx: Tx, subjectId: string): Promise<void> {
+export async function discardUnsentMails(tx: Tx, subjectId: string): Promise<void> {
   await tx.deleteFrom('mails').where('subject_id', '=', subjectId).where('sent_at', 'is', null).execute()
 }
 
 /** @throws LicensingError INVALID_ARGUMENT, FILE_UNWRITABLE */
 export async function writeMailSettings(tx: Tx, settings: MailSettings): Promise<void> {
-  const good = checked(mailSettingsSchema, settings, 'mail settings')
-  if (good.kind === 'folder') makeFolder(good.folder)
+  const good = validate(mailSettingsSchema, settings, 'mail settings')
+  if (good.kind === 'folder') createFolder(good.folder)
   await writeSetting(tx, 'mail', JSON.stringify(good))
 }
 
-function makeFolder(folder: string): void {
+function createFolder(folder: string): void {
   try {
-    makeDirectory(folder)
-  } catch (thrown) {
-    const code = errnoCode(thrown) || 'unknown reason'
+    createDirectory(folder)
+  } catch (error) {
+    const code = errnoCode(error) || 'unknown reason'
     throw new LicensingError('FILE_UNWRITABLE', `The folder ${folder} could not be made (${code}).`)
   }
 }
@@ -116,13 +116,13 @@ export interface OutboxMail {
 }
 
 /** The mails that are due, oldest first: whoever takes them has them for a while, and nobody else sends them meanwhile. */
-export async function takeMails(tx: Tx, at: Instant): Promise<OutboxMail[]> {
+export async function claimDueMails(tx: Tx, at: Instant): Promise<OutboxMail[]> {
   const mails = await tx
     .selectFrom('mails')
     .select(['id', 'recipient', 'subject', 'text', 'attempts', 'attachment_name', 'attachment'])
     .where('sent_at', 'is', null)
     .where('next_at', '<=', at)
-    .where('attempts', '<', ATTEMPTS)
+    .where('attempts', '<', MAX_ATTEMPTS)
     .orderBy('id')
     .limit(20)
     .execute()
@@ -130,14 +130,14 @@ export async function takeMails(tx: Tx, at: Instant): Promise<OutboxMail[]> {
   if (ids.length > 0)
     await tx
       .updateTable('mails')
-      .set({ next_at: at + TAKEN })
+      .set({ next_at: at + CLAIM_LEASE_MS })
       .where('id', 'in', ids)
       .execute()
   return mails
 }
 
 /** How many mails wait, and why the last attempt at one failed. */
-export async function outbox(tx: Tx): Promise<{ waiting: number; failure: string | null }> {
+export async function readOutboxStatus(tx: Tx): Promise<{ waiting: number; failure: string | null }> {
   const rows = await tx
     .selectFrom('mails')
     .select('failure')
@@ -148,7 +148,12 @@ export async function outbox(tx: Tx): Promise<{ waiting: number; failure: string
 }
 
 /** Notes that a mail was sent, or why not: it is tried again after growing waits. */
-export async function noteMail(tx: Tx, mail: OutboxMail, at: Instant, failure: string | null): Promise<void> {
+export async function recordMailResult(
+  tx: Tx,
+  mail: OutboxMail,
+  at: Instant,
+  failure: string | null,
+): Promise<void> {
   const attempts = mail.attempts + 1
   await tx
     .updateTable('mails')
@@ -164,7 +169,7 @@ export async function noteMail(tx: Tx, mail: OutboxMail, at: Instant, failure: s
 
 /**
  * Sends one mail. The same mail has the same message id, however often it is sent: a crash between sending and noting it
- * makes a second one that can be recognised.
+ * makes a second one that can be recognized.
  *
  * @throws Error of the mail server or the disk
  */
@@ -191,7 +196,7 @@ export async function sendMail(
       buffer: true,
       newline: 'windows',
     }).sendMail(message)
-    makeDirectory(settings.folder)
+    createDirectory(settings.folder)
     const path = join(settings.folder, `${mail.id}.eml`)
     writeFileSync(`${path}.new`, Buffer.isBuffer(eml) ? eml : '', { mode: 0o600 })
     renameSync(`${path}.new`, path)
@@ -206,9 +211,9 @@ export async function sendMail(
     // A password is not said where everybody could hear it.
     requireTLS: settings.username !== null,
     tls: { rejectUnauthorized: true },
-    connectionTimeout: SMTP_PATIENCE,
-    greetingTimeout: SMTP_PATIENCE,
-    socketTimeout: SMTP_PATIENCE,
+    connectionTimeout: SMTP_TIMEOUT_MS,
+    greetingTimeout: SMTP_TIMEOUT_MS,
+    socketTimeout: SMTP_TIMEOUT_MS,
     ...(settings.username !== null && { auth: { user: settings.username, pass: password ?? '' } }),
   })
   try {
@@ -219,11 +224,11 @@ export async function sendMail(
 }
 
 /** Why a mail was not sent, without the server's own words, which may hold anything. */
-export function mailFailure(thrown: unknown): LicensingError {
-  const code = errnoCode(thrown) || 'unknown reason'
+export function toMailError(error: unknown): LicensingError {
+  const code = errnoCode(error) || 'unknown reason'
   const response =
-    thrown instanceof Error && 'responseCode' in thrown
-      ? `, the server answered ${String(thrown.responseCode)}`
+    error instanceof Error && 'responseCode' in error
+      ? `, the server answered ${String(error.responseCode)}`
       : ''
   return new LicensingError('MAIL_NOT_SENT', `The mail could not be sent (${code}${response}).`)
 }

@@ -1,12 +1,12 @@
 import type { AccountContext } from '../context/account-context.ts'
-import { type Cell, csv } from '../../core/csv.ts'
-import { type Instant, iso } from '../../core/time.ts'
+import { type Cell, formatCsv } from '../../core/csv.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
 import { listLicenses, listVirtualAccounts } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
-import { type InstanceDocument, listInstances, reservedInstance } from '../inventory/instances.ts'
-import { lotsOf } from '../inventory/pools.ts'
+import { type InstanceDocument, listInstances, toReservedInstance } from '../inventory/instances.ts'
+import { listLots } from '../inventory/pools.ts'
 import { listReservations } from '../inventory/reservation-ledger.ts'
-import { listReported } from '../satellites/reported-instances.ts'
+import { listReportedInstances } from '../satellites/reported-instances.ts'
 import type { Lot } from '../policy.ts'
 
 /** One smart account, and the one virtual account that is asked for; null for all. */
@@ -26,14 +26,14 @@ export interface ReportDocument {
 }
 
 /** The cells of a report, row by row, in the order of its columns. */
-export const cellsOf = ({ columns, rows }: ReportDocument): Cell[][] =>
+export const toCells = ({ columns, rows }: ReportDocument): Cell[][] =>
   rows.map((row) => columns.map(({ key }) => row[key] ?? null))
 
 /** A report for a spreadsheet, with the titles of its columns first. */
 export const toCsv = (report: ReportDocument): string =>
-  csv(
+  formatCsv(
     report.columns.map(({ title }) => title),
-    cellsOf(report),
+    toCells(report),
   )
 
 const COLUMNS = {
@@ -61,7 +61,7 @@ const COLUMNS = {
     registered: 'Registered',
     lastContact: 'Last contact',
     expires: 'Expires',
-    licenses: 'Licences',
+    licenses: 'Licenses',
   },
   usage: {
     virtualAccount: 'Virtual account',
@@ -78,7 +78,7 @@ type Row<K extends ReportKind> = Record<keyof (typeof COLUMNS)[K], Cell>
 export async function createReport(context: ReportContext, kind: ReportKind): Promise<ReportDocument> {
   return {
     kind,
-    generatedAt: iso(context.at),
+    generatedAt: toIsoString(context.at),
     columns: Object.entries(COLUMNS[kind]).map(([key, title]) => ({ key, title })),
     rows: await readRows(context, kind),
   }
@@ -87,32 +87,32 @@ export async function createReport(context: ReportContext, kind: ReportKind): Pr
 function readRows(context: ReportContext, kind: ReportKind): Promise<Record<string, Cell>[]> {
   switch (kind) {
     case 'licenses':
-      return licenseRows(context)
+      return listLicenseRows(context)
     case 'instances':
-      return instanceRows(context)
+      return listInstanceRows(context)
     case 'usage':
-      return usageRows(context)
+      return listUsageRows(context)
   }
 }
 
-async function licenseRows(context: ReportContext): Promise<Row<'licenses'>[]> {
-  const places = await listVirtualAccounts(context.tx, context.account.id)
-  const ids = new Map(places.map(({ id, name }) => [name, id]))
+async function listLicenseRows(context: ReportContext): Promise<Row<'licenses'>[]> {
+  const virtualAccounts = await listVirtualAccounts(context.tx, context.account.id)
+  const ids = new Map(virtualAccounts.map(({ id, name }) => [name, id]))
   const rows: Row<'licenses'>[] = []
   for (const license of await listLicenses(context.tx, context.account, context.profile, context.at)) {
-    if (!isWanted(context, license)) continue
-    const lots = await lotsOf(context.tx, ids.get(license.virtualAccount) ?? '', license.tag)
-    const next = nextExpiry(lots, context.at)
+    if (!isInScope(context, license)) continue
+    const lots = await listLots(context.tx, ids.get(license.virtualAccount) ?? '', license.tag)
+    const next = findNextExpiry(lots, context.at)
     rows.push({
       ...license,
-      nextExpiry: iso(next?.endsAt ?? null),
+      nextExpiry: toIsoString(next?.endsAt ?? null),
       nextExpiryQuantity: next?.quantity ?? null,
     })
   }
   return rows
 }
 
-async function instanceRows(context: ReportContext): Promise<Row<'instances'>[]> {
+async function listInstanceRows(context: ReportContext): Promise<Row<'instances'>[]> {
   return (await listAllInstances(context)).map((one) => ({
     product: one.udi.pid,
     serial: one.udi.serial,
@@ -128,7 +128,7 @@ async function instanceRows(context: ReportContext): Promise<Row<'instances'>[]>
   }))
 }
 
-async function usageRows(context: ReportContext): Promise<Row<'usage'>[]> {
+async function listUsageRows(context: ReportContext): Promise<Row<'usage'>[]> {
   const key = ({ virtualAccount, tag, instance }: Row<'usage'>) =>
     [virtualAccount, tag, instance].join('\u0000')
   return (await listAllInstances(context))
@@ -149,17 +149,17 @@ async function listAllInstances(context: ReportContext): Promise<InstanceDocumen
   const reserved = await listReservations(context)
   return [
     ...(await listInstances(context.tx, context.account, context.at)),
-    ...reserved.map(reservedInstance),
-    ...(await listReported(context.tx, context.account, context.at)),
-  ].filter((one) => isWanted(context, one))
+    ...reserved.map(toReservedInstance),
+    ...(await listReportedInstances(context.tx, context.account, context.at)),
+  ].filter((one) => isInScope(context, one))
 }
 
-function isWanted(context: ReportContext, { virtualAccount }: { virtualAccount: string }): boolean {
+function isInScope(context: ReportContext, { virtualAccount }: { virtualAccount: string }): boolean {
   return context.only === null || virtualAccount === context.only.name
 }
 
-/** When the next licences of a pool end, and how many then; null when none do. */
-function nextExpiry(lots: readonly Lot[], at: Instant): { endsAt: Instant; quantity: number } | null {
+/** When the next licenses of a pool end, and how many then; null when none do. */
+function findNextExpiry(lots: readonly Lot[], at: Instant): { endsAt: Instant; quantity: number } | null {
   const endsAt = Math.min(...lots.map((lot) => lot.endsAt ?? Infinity).filter((end) => end > at))
   if (endsAt === Infinity) return null
   const ending = lots.filter((lot) => lot.endsAt === endsAt)

@@ -4,37 +4,37 @@ import { join } from 'node:path'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { nextScheduledAt, type Schedule } from '../../../machines/index.ts'
-import { checked } from '../../core/validate.ts'
-import { asLicensingError, LicensingError, notFound } from '../../core/errors.ts'
-import { type Instant, iso, MINUTE } from '../../core/time.ts'
-import { chooseAccount, chooseVirtualAccount, listAccounts } from '../inventory/accounts.ts'
+import { validate } from '../../core/validate.ts'
+import { toLicensingError, LicensingError, notFoundError } from '../../core/errors.ts'
+import { type Instant, toIsoString, MINUTE } from '../../core/time.ts'
+import { resolveAccount, resolveVirtualAccount, listAccounts } from '../inventory/accounts.ts'
 import type { Account } from '../context/account-context.ts'
 import { createCheckpoint } from '../audit/audit-log.ts'
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import { queueMail } from '../outbox/mail.ts'
-import { checkRecipient } from '../notifications/notification-service.ts'
+import { validateRecipient } from '../notifications/notification-service.ts'
 import { createReport, toCsv } from './reports.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { errnoCode } from '../../core/errno-code.ts'
-import { makeDirectory } from '../../storage/private-files.ts'
+import { createDirectory } from '../../storage/private-files.ts'
 
-type Row = Selectable<Tables['report_schedules']>
+type ScheduleRow = Selectable<Tables['report_schedules']>
 
 /** What may be made on a schedule: the reports, and a signed checkpoint of the audit record. */
 export const SCHEDULE_KINDS = ['licenses', 'instances', 'usage', 'audit-checkpoint'] as const
-export const SCHEDULE_EVERY = ['day', 'week', 'month'] as const satisfies readonly Schedule['every'][]
+export const SCHEDULE_INTERVALS = ['day', 'week', 'month'] as const satisfies readonly Schedule['every'][]
 
 /** Characters of a report that goes with a mail; a longer one is for a folder. */
-const LONGEST_ATTACHMENT = 10_000_000
+const MAX_ATTACHMENT_LENGTH = 10_000_000
 /** How long a report is left to whoever writes it into its folder. */
-const TAKEN = 15 * MINUTE
+const CLAIM_LEASE_MS = 15 * MINUTE
 /** Schedules of one smart account. */
-const MOST = 100
+const MAX_SCHEDULES = 100
 
-const wantedSchema = z.object({
+const scheduleSchema = z.object({
   kind: z.enum(SCHEDULE_KINDS),
-  every: z.enum(SCHEDULE_EVERY),
+  every: z.enum(SCHEDULE_INTERVALS),
   hour: z
     .int('the hour is a whole number')
     .min(0, 'the hour is 0 to 23, UTC')
@@ -42,10 +42,10 @@ const wantedSchema = z.object({
   folder: z.string().min(1).max(1000).nullable(),
 })
 
-export interface WantedSchedule {
-  readonly kind: Row['kind']
+export interface ReportScheduleInput {
+  readonly kind: ScheduleRow['kind']
   /** Each day; each Monday; each first day of a month. */
-  readonly every: Row['every']
+  readonly every: ScheduleRow['every']
   /** UTC. */
   readonly hour: number
   /** Where it goes: to a person by e-mail, or into a folder of this machine. */
@@ -55,9 +55,9 @@ export interface WantedSchedule {
 /** A report that is made again and again. */
 export interface ScheduleDocument {
   readonly id: string
-  readonly kind: Row['kind']
+  readonly kind: ScheduleRow['kind']
   readonly virtualAccount: string | null
-  readonly every: Row['every']
+  readonly every: ScheduleRow['every']
   readonly hour: number
   readonly recipient: string | null
   readonly folder: string | null
@@ -75,27 +75,27 @@ export class Schedules {
   }
 
   /** @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, FILE_UNWRITABLE, NOT_FOUND */
-  async add(wanted: WantedSchedule, where: Where = {}): Promise<ScheduleDocument> {
+  async add(wanted: ReportScheduleInput, where: AccountSelector = {}): Promise<ScheduleDocument> {
     const given = 'folder' in wanted.to ? wanted.to.folder : null
-    const { kind, every, hour, folder } = checked(wantedSchema, { ...wanted, folder: given }, 'schedule')
-    if (folder !== null) makeFolder(folder)
+    const { kind, every, hour, folder } = validate(scheduleSchema, { ...wanted, folder: given }, 'schedule')
+    if (folder !== null) createFolder(folder)
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
-      const recipient = 'recipient' in wanted.to ? checkRecipient(wanted.to.recipient, account) : null
+      const recipient = 'recipient' in wanted.to ? validateRecipient(wanted.to.recipient, account) : null
       const virtual =
         where.virtualAccount === undefined
           ? null
-          : await chooseVirtualAccount(tx, account, where.virtualAccount)
+          : await resolveVirtualAccount(tx, account, where.virtualAccount)
       const there = await tx
         .selectFrom('report_schedules')
         .select('id')
         .where('account_id', '=', account.id)
         .execute()
-      if (there.length >= MOST)
+      if (there.length >= MAX_SCHEDULES)
         throw new LicensingError(
           'INVALID_ARGUMENT',
-          `${account.domain} has ${MOST} scheduled reports, and may not have more.`,
+          `${account.domain} has ${MAX_SCHEDULES} scheduled reports, and may not have more.`,
         )
-      const row: Row = {
+      const row: ScheduleRow = {
         id: `rs_${randomBytes(9).toString('hex')}`,
         account_id: account.id,
         virtual_account_id: virtual?.id ?? null,
@@ -111,11 +111,11 @@ export class Schedules {
         claimed_until: 0,
       }
       await tx.insertInto('report_schedules').values(row).execute()
-      return documentOf({ ...row, name: virtual?.name ?? null })
+      return toScheduleDocument({ ...row, name: virtual?.name ?? null })
     })
   }
 
-  list(where: Where = {}): Promise<ScheduleDocument[]> {
+  list(where: AccountSelector = {}): Promise<ScheduleDocument[]> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('report_schedules')
@@ -125,12 +125,12 @@ export class Schedules {
         .where('report_schedules.account_id', '=', account.id)
         .orderBy('report_schedules.created_at')
         .execute()
-      return rows.map(documentOf)
+      return rows.map(toScheduleDocument)
     })
   }
 
   /** @throws LicensingError NOT_FOUND */
-  remove(id: string, where: Where = {}): Promise<void> {
+  remove(id: string, where: AccountSelector = {}): Promise<void> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const removed = await tx
         .deleteFrom('report_schedules')
@@ -139,7 +139,10 @@ export class Schedules {
         .returning('id')
         .execute()
       if (removed.length === 0)
-        throw notFound('report-schedule', `${account.domain} has no scheduled report ${JSON.stringify(id)}.`)
+        throw notFoundError(
+          'report-schedule',
+          `${account.domain} has no scheduled report ${JSON.stringify(id)}.`,
+        )
     })
   }
 
@@ -149,21 +152,21 @@ export class Schedules {
    *
    * @returns how many were made
    */
-  async beat(): Promise<number> {
+  async runDue(): Promise<number> {
     const due = await this.#context.withMaintenance((tx, at) =>
       tx
         .updateTable('report_schedules')
-        .set({ claimed_until: at + TAKEN })
+        .set({ claimed_until: at + CLAIM_LEASE_MS })
         .where('next_at', '<=', at)
         .where('claimed_until', '<=', at)
         .returningAll()
         .execute(),
     )
-    for (const row of due) await this.#make(row)
+    for (const row of due) await this.#runSchedule(row)
     return due.length
   }
 
-  async #make(row: Row): Promise<void> {
+  async #runSchedule(row: ScheduleRow): Promise<void> {
     try {
       await this.#context.withMaintenance(async (tx, at) => {
         // Removed meanwhile, or made by another process that found it abandoned.
@@ -174,19 +177,24 @@ export class Schedules {
           .where('next_at', '=', row.next_at)
           .executeTakeFirst()
         if (!still) return
-        const account = await accountOf(tx, row)
-        const made = await this.#contents(tx, row, account, at)
-        if (row.recipient !== null) await mailReport(tx, row, account, made, at)
-        if (row.folder !== null) writeReport(row.folder, made)
-        await note(tx, row, at, null)
+        const account = await readAccount(tx, row)
+        const content = await this.#createContent(tx, row, account, at)
+        if (row.recipient !== null) await mailReport(tx, row, account, content, at)
+        if (row.folder !== null) writeReport(row.folder, content)
+        await recordRun(tx, row, at, null)
       })
-    } catch (thrown) {
-      const { message } = asLicensingError(thrown)
-      await this.#context.withMaintenance((tx, at) => note(tx, row, at, message))
+    } catch (error) {
+      const { message } = toLicensingError(error)
+      await this.#context.withMaintenance((tx, at) => recordRun(tx, row, at, message))
     }
   }
 
-  async #contents(tx: Tx, row: Row, account: Account, at: Instant): Promise<{ name: string; text: string }> {
+  async #createContent(
+    tx: Tx,
+    row: ScheduleRow,
+    account: Account,
+    at: Instant,
+  ): Promise<{ name: string; text: string }> {
     const virtual =
       row.virtual_account_id === null
         ? null
@@ -195,9 +203,14 @@ export class Schedules {
             .select('name')
             .where('id', '=', row.virtual_account_id)
             .executeTakeFirst()
-    const place = virtual ? await chooseVirtualAccount(tx, account, virtual.name) : null
+    const virtualAccount = virtual ? await resolveVirtualAccount(tx, account, virtual.name) : null
     // The day and the hour that it was due: the same, however late it is made.
-    const of = [row.kind, account.domain, ...(place ? [place.name] : []), iso(row.next_at).slice(0, 13)]
+    const of = [
+      row.kind,
+      account.domain,
+      ...(virtualAccount ? [virtualAccount.name] : []),
+      toIsoString(row.next_at).slice(0, 13),
+    ]
     const name = of.join('-').replace(/[^A-Za-z0-9.-]/g, '_')
     if (row.kind === 'audit-checkpoint')
       return {
@@ -206,17 +219,17 @@ export class Schedules {
       }
     const { credentials, profile } = this.#context
     const context = { tx, account, at, actor: null, credentials, profile }
-    const report = await createReport({ ...context, only: place }, row.kind)
+    const report = await createReport({ ...context, only: virtualAccount }, row.kind)
     return { name: `${name}.csv`, text: toCsv(report) }
   }
 }
 
-async function accountOf(tx: Tx, { account_id: id }: Row): Promise<Account> {
+async function readAccount(tx: Tx, { account_id: id }: ScheduleRow): Promise<Account> {
   const found = (await listAccounts(tx)).find((one) => one.id === id)
-  return found ?? chooseAccount(tx, undefined)
+  return found ?? resolveAccount(tx, undefined)
 }
 
-async function note(tx: Tx, row: Row, at: Instant, failure: string | null): Promise<void> {
+async function recordRun(tx: Tx, row: ScheduleRow, at: Instant, failure: string | null): Promise<void> {
   await tx
     .updateTable('report_schedules')
     .set({
@@ -231,50 +244,50 @@ async function note(tx: Tx, row: Row, at: Instant, failure: string | null): Prom
 
 async function mailReport(
   tx: Tx,
-  row: Row,
+  row: ScheduleRow,
   { domain }: Account,
-  made: { name: string; text: string },
+  content: { name: string; text: string },
   at: Instant,
 ): Promise<void> {
-  const fits = made.text.length <= LONGEST_ATTACHMENT
+  const fits = content.text.length <= MAX_ATTACHMENT_LENGTH
   const what = row.kind === 'audit-checkpoint' ? 'checkpoint of the audit record' : `report of ${row.kind}`
   await queueMail(tx, {
     subjectId: row.id,
     to: row.recipient ?? '',
     subject: `Smart Account ${domain}: ${what}`,
     text: fits
-      ? `The ${what} of the Smart Account ${domain}, as of ${iso(at)}, is attached.\n`
+      ? `The ${what} of the Smart Account ${domain}, as of ${toIsoString(at)}, is attached.\n`
       : `The ${what} of the Smart Account ${domain} is too large for a mail: have it written into a folder.\n`,
     at,
-    ...(fits && { attachment: made }),
+    ...(fits && { attachment: content }),
   })
 }
 
 function writeReport(folder: string, { name, text }: { name: string; text: string }): void {
-  makeFolder(folder)
+  createFolder(folder)
   const path = join(folder, name)
   try {
     writeFileSync(`${path}.new`, text, { mode: 0o600 })
     renameSync(`${path}.new`, path)
-  } catch (thrown) {
-    throw unwritable(path, thrown)
+  } catch (error) {
+    throw toUnwritableError(path, error)
   }
 }
 
-function makeFolder(folder: string): void {
+function createFolder(folder: string): void {
   try {
-    makeDirectory(folder)
-  } catch (thrown) {
-    throw unwritable(folder, thrown)
+    createDirectory(folder)
+  } catch (error) {
+    throw toUnwritableError(folder, error)
   }
 }
 
-function unwritable(path: string, thrown: unknown): LicensingError {
-  const code = errnoCode(thrown) || 'unknown reason'
+function toUnwritableError(path: string, error: unknown): LicensingError {
+  const code = errnoCode(error) || 'unknown reason'
   return new LicensingError('FILE_UNWRITABLE', `The report could not be written to ${path} (${code}).`)
 }
 
-const documentOf = (row: Row & { readonly name: string | null }): ScheduleDocument => ({
+const toScheduleDocument = (row: ScheduleRow & { readonly name: string | null }): ScheduleDocument => ({
   id: row.id,
   kind: row.kind,
   virtualAccount: row.name,
@@ -282,7 +295,7 @@ const documentOf = (row: Row & { readonly name: string | null }): ScheduleDocume
   hour: row.hour,
   recipient: row.recipient,
   folder: row.folder,
-  nextAt: iso(row.next_at),
-  lastAt: iso(row.last_at),
+  nextAt: toIsoString(row.next_at),
+  lastAt: toIsoString(row.last_at),
   failure: row.failure,
 })

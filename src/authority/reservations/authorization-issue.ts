@@ -1,5 +1,5 @@
 import type { AccountContext } from '../context/account-context.ts'
-import { writeAuthorization } from '../../protocol/authorization-file.ts'
+import { formatAuthorization } from '../../protocol/authorization-file.ts'
 import { bundlesAfter } from '../../pki/root-rotation.ts'
 import { signText } from '../../pki/sign-text.ts'
 import { type IssuingLimits } from '../satellite-sync/issuing-limits.ts'
@@ -27,7 +27,7 @@ export async function issueAuthorization(
   const document = await toReservationDocument(context, row)
   const parts = await listReservedParts(context, row, row.sequence)
   const names = new Map(context.profile.tags.map(({ tag, name }) => [tag, name]))
-  const lines = writeAuthorization({
+  const lines = formatAuthorization({
     udi: document.udi,
     smartAccount: context.account.domain,
     virtualAccount: document.virtualAccount,
@@ -42,7 +42,7 @@ export async function issueAuthorization(
     licenses: [...parts].flatMap(([tag, list]) =>
       list.map((part) => ({ tag, name: names.get(tag) ?? tag, ...part })),
     ),
-    boxKey: row.device_key,
+    deviceKey: row.device_key,
     authorityKey: context.credentials.reservationKeys.publicKey(),
     trustBundle: context.credentials.keyRing.identity.trust.number,
     mandate: context.limits.mandate,

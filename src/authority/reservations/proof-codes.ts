@@ -1,25 +1,25 @@
 import { LicensingError } from '../../core/errors.ts'
-import { iso } from '../../core/time.ts'
+import { toIsoString } from '../../core/time.ts'
 import {
-  MOST_AUTHORIZATIONS,
-  type Proof,
+  MAX_AUTHORIZATIONS,
+  type OfflineProof,
   type ProofKind,
-  proves,
-  readProofCode,
+  verifyProof,
+  decodeProofCode,
 } from '../../protocol/offline-codes.ts'
 import {
-  describeBox,
+  formatDevice,
   findAuthorizationEpoch,
   findOtherReservation,
   toLogSubject,
   type ReservationRow,
 } from '../inventory/reservation-ledger.ts'
-import { WRONG_CODES, WRONG_CODES_WITHIN } from '../policy.ts'
+import { MAX_CODE_ATTEMPTS, CODE_ATTEMPT_WINDOW_MS } from '../policy.ts'
 import type { AccountContext } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
 
 /** Epochs that a code may be of: more restores of one authority are not looked back over. */
-const EPOCHS_TRIED = 50
+const MAX_EPOCHS_CHECKED = 50
 
 /** Whether a code is the box's; a wrong one is counted, and after too many none is looked at for an hour. */
 export async function checkProofCode(
@@ -28,33 +28,38 @@ export async function checkProofCode(
   row: ReservationRow,
   code: string,
 ): Promise<LicensingError | null> {
-  const written = readProofCode(kind, code)
+  const written = decodeProofCode(kind, code)
   const since = context.at - row.failed_code_attempts_since
-  const counted = since >= 0 && since < WRONG_CODES_WITHIN ? row.failed_code_attempts : 0
-  if (counted >= WRONG_CODES)
+  const counted = since >= 0 && since < CODE_ATTEMPT_WINDOW_MS ? row.failed_code_attempts : 0
+  if (counted >= MAX_CODE_ATTEMPTS)
     return new LicensingError(
       'CODE_ATTEMPTS_EXCEEDED',
-      `${counted} wrong codes were entered for ${describeBox(row)} since ${iso(row.failed_code_attempts_since)}.`,
+      `${counted} wrong codes were entered for ${formatDevice(row)} since ${toIsoString(row.failed_code_attempts_since)}.`,
     )
   const key = context.credentials.reservationKeys.codeKey(Buffer.from(row.device_key, 'base64url'), row.id)
   const { sequence } = written
-  const proof = (epoch: number): Proof => ({ kind, udi: row, reservationId: row.id, epoch, sequence })
+  const proof = (epoch: number): OfflineProof => ({ kind, udi: row, reservationId: row.id, epoch, sequence })
   // After a restore the box may have installed what is not known here any more, of any epoch before.
   const { epoch } = context.credentials.keyRing.identity
-  const highest = epoch === 1 ? row.sequence : MOST_AUTHORIZATIONS
+  const highest = epoch === 1 ? row.sequence : MAX_AUTHORIZATIONS
   const epochs =
     epoch === 1
       ? [(await findAuthorizationEpoch(context, row, sequence)) ?? 0]
-      : Array.from({ length: Math.min(epoch, EPOCHS_TRIED) }, (_, i) => epoch - i)
-  if (key && sequence >= 1 && sequence <= highest && epochs.some((one) => proves(key, written, proof(one))))
+      : Array.from({ length: Math.min(epoch, MAX_EPOCHS_CHECKED) }, (_, i) => epoch - i)
+  if (
+    key &&
+    sequence >= 1 &&
+    sequence <= highest &&
+    epochs.some((one) => verifyProof(key, written, proof(one)))
+  )
     return null
   const other = await findOtherReservation(context, row, written.hint)
   if (other)
     return new LicensingError(
       'CODE_OTHER_RESERVATION',
-      describeBox(other) === describeBox(row)
-        ? `The code is of an earlier reservation of ${describeBox(row)}, made at ${iso(other.created_at)}.`
-        : `The code is of ${describeBox(other)}, not of ${describeBox(row)}.`,
+      formatDevice(other) === formatDevice(row)
+        ? `The code is of an earlier reservation of ${formatDevice(row)}, made at ${toIsoString(other.created_at)}.`
+        : `The code is of ${formatDevice(other)}, not of ${formatDevice(row)}.`,
     )
   await context.tx
     .updateTable('reservations')
@@ -68,10 +73,10 @@ export async function checkProofCode(
     type: 'CODE_REFUSED',
     severity: 'minor',
     ...(await toLogSubject(context, row)),
-    message: `A wrong ${kind} code was entered for ${describeBox(row)}.`,
+    message: `A wrong ${kind} code was entered for ${formatDevice(row)}.`,
   })
   return new LicensingError(
     'CODE_WRONG',
-    `The ${kind} code was not made by ${describeBox(row)} for this reservation.`,
+    `The ${kind} code was not made by ${formatDevice(row)} for this reservation.`,
   )
 }

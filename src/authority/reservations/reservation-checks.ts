@@ -1,22 +1,22 @@
 import { sql } from 'kysely'
 import { countSchema } from '../../core/entitlement.ts'
-import { checked } from '../../core/validate.ts'
+import { validate } from '../../core/validate.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { iso } from '../../core/time.ts'
+import { toIsoString } from '../../core/time.ts'
 import { type ProductProfile, requireTag } from '../../core/profile.ts'
-import { serialsOf } from '../../protocol/digest.ts'
+import { listSerialForms } from '../../protocol/digest.ts'
 import { type ReservationRequest } from '../../protocol/offline-codes.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { issuanceBlockedBy } from '../satellite-sync/issuing-limits.ts'
-import { assessPool, holdings, lotsOf } from '../inventory/pools.ts'
+import { recomputeCompliance, sumHoldings, listLots } from '../inventory/pools.ts'
 import {
-  activeReservation,
-  describeBox,
+  findReservationByDevice,
+  formatDevice,
   listReservedParts,
   type ReservationRow,
 } from '../inventory/reservation-ledger.ts'
-import { reportedRival } from '../satellites/reported-instances.ts'
-import { chooseLicenses, type ReservedPart } from '../policy.ts'
+import { findConflictingInstance } from '../satellites/reported-instances.ts'
+import { allocateLicenses, type ReservedQuantity } from '../policy.ts'
 import { type ReservationContext } from './authorization-issue.ts'
 import type { Quantities } from './authorization-issue.ts'
 
@@ -34,7 +34,7 @@ export async function requireEnabled(context: ReservationContext): Promise<void>
   if (enabled === null)
     throw new LicensingError(
       'RESERVATION_NOT_ENABLED',
-      `${context.account.domain} is not authorised for specific licence reservation.`,
+      `${context.account.domain} is not authorized for specific license reservation.`,
     )
 }
 
@@ -48,13 +48,13 @@ export async function findSameReservation(
   const row = await context.tx
     .selectFrom('reservations')
     .selectAll()
-    .where('device_key', '=', keyText(request))
+    .where('device_key', '=', encodeDeviceKey(request))
     .where('request', '=', request.number)
     .where('virtual_account_id', '=', virtual.id)
     .where('status', '=', sql.lit('active'))
     .where('sequence', '=', 1)
     .executeTakeFirst()
-  return row && sameCounts(counted(await listReservedParts(context, row, 1)), wanted) ? row : null
+  return row && areCountsEqual(countByTag(await listReservedParts(context, row, 1)), wanted) ? row : null
 }
 
 /** Whether the update that waits for its confirmation is this one. */
@@ -63,8 +63,8 @@ export async function isPendingUpdate(
   row: ReservationRow,
   changed: ReadonlyMap<string, number>,
 ): Promise<boolean> {
-  const wanted = new Map([...counted(await listReservedParts(context, row, row.confirmed)), ...changed])
-  return sameCounts(counted(await listReservedParts(context, row, row.sequence)), wanted)
+  const wanted = new Map([...countByTag(await listReservedParts(context, row, row.confirmed)), ...changed])
+  return areCountsEqual(countByTag(await listReservedParts(context, row, row.sequence)), wanted)
 }
 
 export async function requireUnusedRequest(
@@ -75,13 +75,13 @@ export async function requireUnusedRequest(
   const used = await context.tx
     .selectFrom('reservations')
     .selectAll()
-    .where('device_key', '=', keyText(request))
+    .where('device_key', '=', encodeDeviceKey(request))
     .where('request', '=', request.number)
     .executeTakeFirst()
   if (used && used.account_id !== context.account.id)
     throw new LicensingError(
       'REQUEST_CODE_USED',
-      'Licences were reserved with this request code by another smart account.',
+      'Licenses were reserved with this request code by another smart account.',
       {
         remedy: 'Make a new request code on the box: `reservation cancel`, then `reservation request`.',
       },
@@ -89,35 +89,35 @@ export async function requireUnusedRequest(
   if (used)
     throw new LicensingError(
       'REQUEST_CODE_USED',
-      `Licences were reserved with this request code at ${iso(used.created_at)}, for ${describeBox(used)}.`,
+      `Licenses were reserved with this request code at ${toIsoString(used.created_at)}, for ${formatDevice(used)}.`,
       used.status === 'active'
         ? { remedy: `Write its file again with \`reservation show ${used.id} --out FILE\`.` }
         : {
             remedy: 'Make a new request code on the box: `reservation cancel`, then `reservation request`.',
           },
     )
-  const reserved = await activeReservation(context.tx, context.account.id, request.udi)
+  const reserved = await findReservationByDevice(context.tx, context.account.id, request.udi)
   if (reserved)
     throw new LicensingError(
       'INSTANCE_RESERVED',
-      `Licences are reserved for ${describeBox(reserved)} already, by another request of it.`,
+      `Licenses are reserved for ${formatDevice(reserved)} already, by another request of it.`,
       {
-        remedy: `Have the box give them back (a file that came too late: \`reservation discard FILE\`) and enter its return code: \`instance remove ${reserved.id} --return-code CODE\`. For a box that is lost: --lost-box REASON.`,
+        remedy: `Have the box give them back (a file that came too late: \`reservation discard FILE\`) and enter its return code: \`instance remove ${reserved.id} --return-code CODE\`. For a box that is lost: --without-return-code --reason TEXT.`,
       },
     )
-  const below = await reportedRival(context.tx, context.account.id, request.udi)
+  const below = await findConflictingInstance(context.tx, context.account.id, request.udi)
   if (below)
     throw new LicensingError(
       below.kind === 'reserved' ? 'INSTANCE_RESERVED' : 'INSTANCE_ALREADY_REGISTERED',
       `${pid}:${serial} is a product instance of the satellite ${below.satellite}.`,
-      { remedy: 'Remove it there, synchronise, then reserve.' },
+      { remedy: 'Remove it there, synchronize, then reserve.' },
     )
   const registered = await context.tx
     .selectFrom('instances')
     .select('id')
     .where('account_id', '=', context.account.id)
     .where('pid', '=', pid)
-    .where('serial', 'in', serialsOf(pid, serial))
+    .where('serial', 'in', listSerialForms(pid, serial))
     .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
   if (registered)
@@ -129,19 +129,20 @@ export async function requireUnusedRequest(
 }
 
 /** @throws LicensingError LICENSES_UNAVAILABLE */
-export async function chooseParts(
+export async function allocateParts(
   context: ReservationContext,
   virtual: Pick<VirtualAccount, 'id' | 'name'>,
   tag: string,
   count: number,
   changing?: { id: string; holds: number },
-): Promise<ReservedPart[]> {
-  const lots = await lotsOf(context.tx, virtual.id, tag)
-  const held = await holdings(context.tx, virtual.id, tag, changing?.id)
-  const { owned, inUse } = await assessPool(context.tx, virtual.id, tag, context.at)
+): Promise<ReservedQuantity[]> {
+  const lots = await listLots(context.tx, virtual.id, tag)
+  const held = await sumHoldings(context.tx, virtual.id, tag, changing?.id)
+  const { owned, inUse } = await recomputeCompliance(context.tx, virtual.id, tag, context.at)
   // Who is connected draws on the same pool: what they use is not available, though none of it is taken from them.
   const available = Math.max(changing?.holds ?? 0, owned - inUse - held(context.at), 0)
-  const parts = count <= available ? chooseLicenses(count, { lots, held, inUse, at: context.at }) : null
+  const parts =
+    count <= available ? allocateLicenses(count, { lots, reservedAt: held, inUse, at: context.at }) : null
   if (parts) return parts
   throw new LicensingError(
     'LICENSES_UNAVAILABLE',
@@ -149,7 +150,8 @@ export async function chooseParts(
   )
 }
 
-export const keyText = ({ boxKey }: ReservationRequest): string => Buffer.from(boxKey).toString('base64url')
+export const encodeDeviceKey = ({ deviceKey }: ReservationRequest): string =>
+  Buffer.from(deviceKey).toString('base64url')
 
 /** @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT */
 export function checkQuantities(
@@ -159,16 +161,16 @@ export function checkQuantities(
 ): Map<string, number> {
   const list = Object.entries(quantities)
   if (list.length === 0)
-    throw new LicensingError('INVALID_ARGUMENT', 'No licences were named.', {
+    throw new LicensingError('INVALID_ARGUMENT', 'No licenses were named.', {
       remedy: 'Name each with --license TAG=QUANTITY.',
     })
   for (const [tag] of list) requireTag(profile, tag)
   const counts = countSchema.min(least, `a quantity to reserve is ${least} or more`)
-  return new Map(list.map(([tag, count]) => [tag, checked(counts, count, `quantity of ${tag}`)]))
+  return new Map(list.map(([tag, count]) => [tag, validate(counts, count, `quantity of ${tag}`)]))
 }
 
-export const counted = (parts: ReadonlyMap<string, readonly ReservedPart[]>): Map<string, number> =>
+export const countByTag = (parts: ReadonlyMap<string, readonly ReservedQuantity[]>): Map<string, number> =>
   new Map([...parts].map(([tag, list]) => [tag, list.reduce((sum, { count }) => sum + count, 0)]))
 
-const sameCounts = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean =>
+const areCountsEqual = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean =>
   [...a.keys(), ...b.keys()].every((tag) => (a.get(tag) ?? 0) === (b.get(tag) ?? 0))

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
+import { validate } from '../../core/validate.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { iso } from '../../core/time.ts'
+import { toIsoString } from '../../core/time.ts'
 import {
-  describeBox,
-  describeParts,
+  formatDevice,
+  formatQuantities,
   type ReservationDocument,
   endReservation,
   findActiveReservation,
@@ -13,13 +13,13 @@ import {
   toLogSubject,
   toReservationDocument,
 } from '../inventory/reservation-ledger.ts'
-import { type orphanedReservation, writeOffReported } from '../satellites/reported-instances.ts'
+import { type findOrphanedReservation, writeOffReported } from '../satellites/reported-instances.ts'
 import type { AccountContext } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
 import { checkProofCode } from './proof-codes.ts'
 
 /**
- * Takes the return code of a box: its licences are back in the pool (R-SLR-6). The box may have made it for a newer or an
+ * Takes the return code of a box: its licenses are back in the pool (R-SLR-6). The box may have made it for a newer or an
  * older authorization than the newest: whichever it was, nothing is granted there any more.
  *
  * @throws LicensingError NOT_FOUND, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
@@ -36,14 +36,14 @@ export async function acceptReturnCode(
   if (row.status === 'returned')
     return new LicensingError(
       'RESERVATION_ENDED',
-      `The reservation of ${describeBox(row)} was returned at ${iso(row.ended_at ?? 0)}.`,
+      `The reservation of ${formatDevice(row)} was returned at ${toIsoString(row.ended_at ?? 0)}.`,
     )
   await endReservation(context, row, 'returned')
   const found = row.status === 'lost' ? ', which was taken for lost,' : ''
   await logAccountEvent(context, {
     type: 'RESERVATION_RETURNED',
     ...(await toLogSubject(context, row)),
-    message: `${describeBox(row)}${found} has given its reservation back.`,
+    message: `${formatDevice(row)}${found} has given its reservation back.`,
   })
   return toReservationDocument(context, { ...row, status: 'returned', ended_at: context.at })
 }
@@ -61,14 +61,14 @@ export async function writeOffReservation(
   by: string,
 ): Promise<ReservationDocument> {
   const row = await findActiveReservation(context, id)
-  const why = checked(reasonSchema, reason, 'reason')
+  const why = validate(reasonSchema, reason, 'reason')
   const parts = await listReservedParts(context, row, row.sequence)
   await endReservation(context, row, 'lost')
   await logAccountEvent(context, {
     type: 'RESERVATION_OVERRIDDEN',
     severity: 'major',
     ...(await toLogSubject(context, row)),
-    message: `${describeBox(row)} was removed without its return code by ${by}: ${why}. Given back without proof: ${describeParts(parts)}.`,
+    message: `${formatDevice(row)} was removed without its return code by ${by}: ${why}. Given back without proof: ${formatQuantities(parts)}.`,
   })
   return toReservationDocument(context, { ...row, status: 'lost', ended_at: context.at })
 }
@@ -80,11 +80,11 @@ export async function writeOffReservation(
  */
 export async function writeOffOrphan(
   context: AccountContext,
-  orphan: NonNullable<Awaited<ReturnType<typeof orphanedReservation>>>,
+  orphan: NonNullable<Awaited<ReturnType<typeof findOrphanedReservation>>>,
   reason: string,
   by: string,
 ): Promise<ReservationDocument> {
-  const why = checked(reasonSchema, reason, 'reason')
+  const why = validate(reasonSchema, reason, 'reason')
   const { id, pid, serial, version, virtualAccount, since_at, satellite } = orphan
   const { tx, at } = context
   const source = { id: orphan.satellite_id, status: orphan.satelliteStatus }
@@ -102,9 +102,9 @@ export async function writeOffOrphan(
     authorization: 0,
     pending: false,
     inReview: false,
-    reservedAt: iso(since_at),
-    updatedAt: iso(context.at),
-    endedAt: iso(context.at),
+    reservedAt: toIsoString(since_at),
+    updatedAt: toIsoString(context.at),
+    endedAt: toIsoString(context.at),
     licenses: [],
     previous: [],
   }

@@ -1,32 +1,37 @@
 import { randomUUID } from 'node:crypto'
 import { LicensingError } from '../../core/errors.ts'
-import { MOST_AUTHORIZATIONS, readProofCode, readRequestCode } from '../../protocol/offline-codes.ts'
-import { requireOwn } from '../inventory/accounts.ts'
+import { MAX_AUTHORIZATIONS, decodeProofCode, decodeRequestCode } from '../../protocol/offline-codes.ts'
+import { requireLocal } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
 import {
-  describeBox,
-  describeParts,
+  formatDevice,
+  formatQuantities,
   type ReservationDocument,
-  assessReservation,
+  recomputeReservedPools,
   countActiveReservations,
   findActiveReservation,
   findReservation,
-  holdLicenses,
+  saveReservedLicenses,
   listReservedParts,
   readVirtualAccountName,
   toLogSubject,
   toReservationDocument,
   type ReservationRow,
 } from '../inventory/reservation-ledger.ts'
-import { heldAt, OFFLINE_BOXES, type ReservedPart, SATELLITE_ADVICE } from '../policy.ts'
+import {
+  countReserved,
+  SATELLITE_RECOMMENDED_AT,
+  type ReservedQuantity,
+  SATELLITE_RECOMMENDATION,
+} from '../policy.ts'
 import { type ReservationContext, issueAuthorization, type Quantities } from './authorization-issue.ts'
 import {
   checkQuantities,
-  chooseParts,
+  allocateParts,
   findSameReservation,
   isPendingUpdate,
-  keyText,
+  encodeDeviceKey,
   requireEnabled,
   requireIssuingAllowed,
   requireUnusedRequest,
@@ -37,15 +42,15 @@ import { checkProofCode } from './proof-codes.ts'
 export interface IssuedAuthorization extends ReservationDocument {
   readonly file: string
   /** What the authority recommends to the licensing user; null for nothing (R-SLR-8). */
-  readonly advice: string | null
+  readonly recommendation: string | null
 }
 
 /** Whether what was given for the same request is given again: for programs, whose answers get lost. */
-export interface Asking {
-  readonly again?: boolean
+export interface ReserveOptions {
+  readonly reissue?: boolean
 }
 
-/** Authorises the smart account for reservation; without that nothing is reserved (R-SLR-1). */
+/** Authorizes the smart account for reservation; without that nothing is reserved (R-SLR-1). */
 export async function enableReservation(context: ReservationContext): Promise<void> {
   const { numUpdatedRows } = await context.tx
     .updateTable('accounts')
@@ -56,14 +61,14 @@ export async function enableReservation(context: ReservationContext): Promise<vo
   if (numUpdatedRows > 0n)
     await logAccountEvent(context, {
       type: 'RESERVATION_ENABLED',
-      message: `${context.account.domain} may reserve licences.`,
+      message: `${context.account.domain} may reserve licenses.`,
     })
 }
 
 /**
- * Reserves licences for the box that made the code, and writes its authorization file (R-SLR-3).
+ * Reserves licenses for the box that made the code, and writes its authorization file (R-SLR-3).
  *
- * @param asking.again a code that licences were reserved with is refused, unless they are the same that are wanted
+ * @param asking.again a code that licenses were reserved with is refused, unless they are the same that are wanted
  * @throws LicensingError RESERVATION_NOT_ENABLED, CODE_*, REQUEST_CODE_USED, INSTANCE_RESERVED,
  * INSTANCE_ALREADY_REGISTERED, LICENSES_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
  */
@@ -72,23 +77,23 @@ export async function reserveLicenses(
   virtual: VirtualAccount,
   code: string,
   quantities: Quantities,
-  { again = false }: Asking = {},
+  { reissue = false }: ReserveOptions = {},
 ): Promise<IssuedAuthorization> {
   await requireEnabled(context)
   requireIssuingAllowed(context)
-  requireOwn(virtual, 'it reserves for its boxes')
-  const request = readRequestCode(code)
-  if (!context.credentials.reservationKeys.codeKey(request.boxKey, ''))
+  requireLocal(virtual, 'it reserves for its boxes')
+  const request = decodeRequestCode(code)
+  if (!context.credentials.reservationKeys.codeKey(request.deviceKey, ''))
     throw new LicensingError(
       'CODE_MALFORMED',
       'The text given is not a request code: no box makes such a key.',
     )
   const wanted = checkQuantities(context.profile, quantities, 1)
-  const given = again ? await findSameReservation(context, virtual, request, wanted) : null
-  if (given) return { ...(await issueAuthorization(context, given)), advice: null }
+  const given = reissue ? await findSameReservation(context, virtual, request, wanted) : null
+  if (given) return { ...(await issueAuthorization(context, given)), recommendation: null }
   await requireUnusedRequest(context, request)
-  const parts = new Map<string, ReservedPart[]>()
-  for (const [tag, count] of wanted) parts.set(tag, await chooseParts(context, virtual, tag, count))
+  const parts = new Map<string, ReservedQuantity[]>()
+  for (const [tag, count] of wanted) parts.set(tag, await allocateParts(context, virtual, tag, count))
   const { pid, serial, version } = request.udi
   const row: ReservationRow = {
     id: randomUUID(),
@@ -99,7 +104,7 @@ export async function reserveLicenses(
     version,
     status: 'active',
     request: request.number,
-    device_key: keyText(request),
+    device_key: encodeDeviceKey(request),
     sequence: 1,
     confirmed: 1,
     created_at: context.at,
@@ -111,22 +116,22 @@ export async function reserveLicenses(
     in_review: 0,
   }
   await context.tx.insertInto('reservations').values(row).execute()
-  await holdLicenses(context, row, parts, context.credentials.keyRing.identity.epoch)
+  await saveReservedLicenses(context, row, parts, context.credentials.keyRing.identity.epoch)
   await logAccountEvent(context, {
     type: 'LICENSES_RESERVED',
     ...(await toLogSubject(context, row)),
-    message: `${describeBox(row)}: ${describeParts(parts)}.`,
+    message: `${formatDevice(row)}: ${formatQuantities(parts)}.`,
   })
   const offline = await countActiveReservations(context)
-  if (offline === OFFLINE_BOXES + 1)
+  if (offline === SATELLITE_RECOMMENDED_AT + 1)
     await logAccountEvent(context, {
       type: 'SATELLITE_RECOMMENDED',
       severity: 'minor',
-      message: SATELLITE_ADVICE,
+      message: SATELLITE_RECOMMENDATION,
     })
   return {
     ...(await issueAuthorization(context, row)),
-    advice: offline > OFFLINE_BOXES ? SATELLITE_ADVICE : null,
+    recommendation: offline > SATELLITE_RECOMMENDED_AT ? SATELLITE_RECOMMENDATION : null,
   }
 }
 
@@ -142,7 +147,7 @@ export async function updateReservation(
   context: ReservationContext,
   id: string,
   quantities: Quantities,
-  { again = false }: Asking = {},
+  { reissue = false }: ReserveOptions = {},
 ): Promise<IssuedAuthorization> {
   await requireEnabled(context)
   requireIssuingAllowed(context)
@@ -150,17 +155,17 @@ export async function updateReservation(
   if (row.in_review !== 0)
     throw new LicensingError(
       'RESERVATION_IN_DOUBT',
-      `The reservation of ${describeBox(row)} may have been changed before the restore.`,
+      `The reservation of ${formatDevice(row)} may have been changed before the restore.`,
     )
   const changed = checkQuantities(context.profile, quantities, 0)
-  if (again && row.sequence !== row.confirmed && (await isPendingUpdate(context, row, changed)))
-    return { ...(await issueAuthorization(context, row)), advice: null }
+  if (reissue && row.sequence !== row.confirmed && (await isPendingUpdate(context, row, changed)))
+    return { ...(await issueAuthorization(context, row)), recommendation: null }
   if (row.sequence !== row.confirmed)
     throw new LicensingError(
       'UPDATE_PENDING',
-      `Authorization ${row.sequence} of ${describeBox(row)} waits for its confirmation code.`,
+      `Authorization ${row.sequence} of ${formatDevice(row)} waits for its confirmation code.`,
     )
-  if (row.sequence >= MOST_AUTHORIZATIONS)
+  if (row.sequence >= MAX_AUTHORIZATIONS)
     throw new LicensingError(
       'NUMBERS_EXHAUSTED',
       'This reservation was updated as often as can be numbered.',
@@ -169,17 +174,20 @@ export async function updateReservation(
       },
     )
   const before = await listReservedParts(context, row, row.sequence)
-  const after = new Map<string, ReservedPart[]>()
+  const after = new Map<string, ReservedQuantity[]>()
   const virtual = { id: row.virtual_account_id, name: await readVirtualAccountName(context, row) }
   for (const tag of new Set([...before.keys(), ...changed.keys()])) {
     const old = (before.get(tag) ?? []).filter(({ endsAt }) => endsAt === null || endsAt > context.at)
     const count = changed.get(tag)
-    // A tag that is not named keeps its terms too; one that is named takes the licences that last longest now.
+    // A tag that is not named keeps its terms too; one that is named takes the licenses that last longest now.
     if (count === undefined) after.set(tag, old)
     else if (count > 0)
       after.set(
         tag,
-        await chooseParts(context, virtual, tag, count, { id: row.id, holds: heldAt([old], context.at) }),
+        await allocateParts(context, virtual, tag, count, {
+          id: row.id,
+          holds: countReserved([old], context.at),
+        }),
       )
   }
   for (const [tag, parts] of after) if (parts.length === 0) after.delete(tag)
@@ -190,13 +198,13 @@ export async function updateReservation(
     .set({ sequence: next.sequence, updated_at: context.at })
     .where('id', '=', id)
     .execute()
-  await holdLicenses(context, next, after, context.credentials.keyRing.identity.epoch)
+  await saveReservedLicenses(context, next, after, context.credentials.keyRing.identity.epoch)
   await logAccountEvent(context, {
     type: 'RESERVATION_UPDATED',
     ...(await toLogSubject(context, next)),
-    message: `${describeBox(row)}: ${describeParts(after)}, as authorization ${next.sequence}.`,
+    message: `${formatDevice(row)}: ${formatQuantities(after)}, as authorization ${next.sequence}.`,
   })
-  return { ...(await issueAuthorization(context, next)), advice: null }
+  return { ...(await issueAuthorization(context, next)), recommendation: null }
 }
 
 /**
@@ -228,29 +236,29 @@ export async function confirmReservation(
   const row = await findActiveReservation(context, id)
   const failure = await checkProofCode(context, 'confirmation', row, code)
   if (failure) return failure
-  const { sequence } = readProofCode('confirmation', code)
+  const { sequence } = decodeProofCode('confirmation', code)
   if (row.sequence === row.confirmed)
     return new LicensingError(
       'UPDATE_NOT_PENDING',
       sequence === row.confirmed
-        ? `Authorization ${sequence} of ${describeBox(row)} is confirmed already.`
-        : `No update of ${describeBox(row)} waits for a confirmation code.`,
+        ? `Authorization ${sequence} of ${formatDevice(row)} is confirmed already.`
+        : `No update of ${formatDevice(row)} waits for a confirmation code.`,
     )
   if (sequence !== row.sequence)
     return new LicensingError(
       'CONFIRMATION_CODE_OTHER_UPDATE',
-      `The code confirms authorization ${sequence} of ${describeBox(row)}; ${row.sequence} waits for its own.`,
+      `The code confirms authorization ${sequence} of ${formatDevice(row)}; ${row.sequence} waits for its own.`,
     )
   await context.tx
     .updateTable('reservations')
     .set({ confirmed: row.sequence, updated_at: context.at, failed_code_attempts: 0 })
     .where('id', '=', id)
     .execute()
-  await assessReservation(context, row)
+  await recomputeReservedPools(context, row)
   await logAccountEvent(context, {
     type: 'RESERVATION_CONFIRMED',
     ...(await toLogSubject(context, row)),
-    message: `${describeBox(row)} works from authorization ${row.sequence}.`,
+    message: `${formatDevice(row)} works from authorization ${row.sequence}.`,
   })
   return toReservationDocument(context, { ...row, confirmed: row.sequence, updated_at: context.at })
 }

@@ -1,12 +1,12 @@
 import type { AccountContext } from '../context/account-context.ts'
 import { randomUUID } from 'node:crypto'
 import type { SyncAnswer, SyncLot } from '../../protocol/sync-answer.ts'
-import { addVirtualAccount, listVirtualAccounts, whatItHolds } from '../inventory/accounts.ts'
+import { addVirtualAccount, listVirtualAccounts, describeContents } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
-import { endInstance } from '../inventory/instances.ts'
-import { assessPool } from '../inventory/pools.ts'
-import { touchInstance, touchPlace, touchReservation } from '../store/revisions.ts'
+import { deactivateInstance } from '../inventory/instances.ts'
+import { recomputeCompliance } from '../inventory/pools.ts'
+import { markInstanceChanged, markVirtualAccountChanged, markReservationChanged } from '../store/revisions.ts'
 import { takeBackReported } from './restored-instances.ts'
 
 /** The smart account that an answer is about, and when it counts. */
@@ -14,30 +14,30 @@ type AnswerContext = Pick<AccountContext, 'tx' | 'account' | 'at'>
 
 /** @returns whether the manager should hear of it at once: something was given up, ended or found again */
 export async function applyAnswer(context: AnswerContext, answer: SyncAnswer): Promise<boolean> {
-  const places = await virtualAccounts(context, answer)
+  const localAccounts = await linkVirtualAccounts(context, answer)
   await context.tx
     .updateTable('accounts')
     .set({ software_version: answer.softwareVersion })
     .where('id', '=', context.account.id)
     .execute()
-  const withdrawn = await lots(context, answer.lots, places)
+  const withdrawn = await applyLots(context, answer.lots, localAccounts)
   let changed = false
-  for (const { id, how } of answer.ended) if (await end(context, id, how)) changed = true
-  const home = places.get(answer.virtualAccounts.find((one) => one.home)?.name ?? '')
+  for (const { id, how } of answer.ended) if (await applyEnd(context, id, how)) changed = true
+  const home = localAccounts.get(answer.virtualAccounts.find((one) => one.home)?.name ?? '')
   if (home) await takeBackReported(context, home, answer.epoch, answer.known)
   for (const notice of answer.notices)
-    await logAccountEvent(context, { type: 'SYNCHRONISATION_NOTICE', severity: 'major', message: notice })
+    await logAccountEvent(context, { type: 'SYNCHRONIZATION_NOTICE', severity: 'major', message: notice })
   return withdrawn || changed || answer.known.length > 0
 }
 
-/** The local virtual accounts in which the manager's licences arrive: made where they are missing. */
-async function virtualAccounts(
+/** The local virtual accounts in which the manager's licenses arrive: made where they are missing. */
+async function linkVirtualAccounts(
   context: AnswerContext,
   answer: SyncAnswer,
 ): Promise<Map<string, VirtualAccount>> {
-  const places = new Map<string, VirtualAccount>()
+  const localAccounts = new Map<string, VirtualAccount>()
   const all = await listVirtualAccounts(context.tx, context.account.id)
-  const bind = async (id: string, upstream: string | null, home: boolean) => {
+  const linkUpstream = async (id: string, upstream: string | null, home: boolean) => {
     await context.tx
       .updateTable('virtual_accounts')
       .set({ upstream, is_home: home ? 1 : 0 })
@@ -45,23 +45,24 @@ async function virtualAccounts(
       .execute()
     if (all.find((one) => one.id === id)?.upstream === upstream) return
     // What is in it counts for another of the manager's virtual accounts now: it is reported anew.
-    await touchPlace(context.tx, id)
+    await markVirtualAccountChanged(context.tx, id)
   }
   for (const { name, home } of answer.virtualAccounts) {
     const local =
       all.find((one) => (home ? one.home : !one.home && one.upstream === name)) ??
       (home ? all.find((one) => one.isDefault) : undefined) ??
       (await findLocalAccount(context, name, all))
-    await bind(local.id, name, home)
-    places.set(name, { ...local, upstream: name, home })
+    await linkUpstream(local.id, name, home)
+    localAccounts.set(name, { ...local, upstream: name, home })
   }
-  const kept = new Set([...places.values()].map(({ id }) => id))
+  const kept = new Set([...localAccounts.values()].map(({ id }) => id))
   // What the manager has freed is this satellite's own from here on.
-  for (const one of all) if (one.upstream !== null && !kept.has(one.id)) await bind(one.id, null, false)
-  return places
+  for (const one of all)
+    if (one.upstream !== null && !kept.has(one.id)) await linkUpstream(one.id, null, false)
+  return localAccounts
 }
 
-/** Where the licences of a further account arrive: under its name, unless one of the satellite's own has that and is in use. */
+/** Where the licenses of a further account arrive: under its name, unless one of the satellite's own has that and is in use. */
 async function findLocalAccount(
   context: AnswerContext,
   name: string,
@@ -81,7 +82,7 @@ async function isEmpty(context: AnswerContext, id: string): Promise<boolean> {
     .select('id')
     .where('virtual_account_id', '=', id)
     .executeTakeFirst()
-  return license === undefined && (await whatItHolds(context.tx, id, context.at)) === null
+  return license === undefined && (await describeContents(context.tx, id, context.at)) === null
 }
 
 /**
@@ -90,26 +91,26 @@ async function isEmpty(context: AnswerContext, id: string): Promise<boolean> {
  *
  * @returns whether something was taken away
  */
-async function lots(
+async function applyLots(
   context: AnswerContext,
   lots: readonly SyncLot[],
-  places: ReadonlyMap<string, VirtualAccount>,
+  localAccounts: ReadonlyMap<string, VirtualAccount>,
 ): Promise<boolean> {
   const rows = await context.tx
     .selectFrom('licenses')
     .innerJoin('virtual_accounts as va', 'va.id', 'licenses.virtual_account_id')
     .selectAll('licenses')
-    .select('va.name as place')
+    .select('va.name as virtualAccount')
     .where('lot_id', 'is not', null)
     .execute()
   const touched = new Map<string, { virtualAccountId: string; tag: string }>()
   const touch = (virtualAccountId: string, tag: string) => {
     touched.set(`${virtualAccountId} ${tag}`, { virtualAccountId, tag })
   }
-  const told = new Map(lots.map((lot) => [lot.id, lot]))
+  const lotsById = new Map(lots.map((lot) => [lot.id, lot]))
   let withdrawn = false
   for (const lot of lots) {
-    const arrives = places.get(lot.virtualAccount)
+    const arrives = localAccounts.get(lot.virtualAccount)
     if (!arrives) continue
     // Where it arrives gives up first, so that what was divided stays as it was divided for as long as it can.
     const parts = rows
@@ -122,7 +123,7 @@ async function lots(
     if (lot.quantity > there || !first) {
       const mine = parts.find((row) => row.virtual_account_id === arrives.id)
       if (mine) await setQuantity(context, mine.id, mine.quantity + lot.quantity - there)
-      else await add(context, lot, arrives.id, lot.quantity - there)
+      else await addLot(context, lot, arrives.id, lot.quantity - there)
       touch(arrives.id, lot.tag)
     }
     let tooMany = there - lot.quantity
@@ -137,7 +138,7 @@ async function lots(
     }
   }
   for (const row of rows) {
-    if (told.has(row.lot_id ?? '')) continue
+    if (lotsById.has(row.lot_id ?? '')) continue
     // What ended by its term is not told any more, and is not missed.
     const ended = row.ends_at !== null && row.ends_at <= context.at
     await context.tx.deleteFrom('licenses').where('id', '=', row.id).execute()
@@ -147,7 +148,7 @@ async function lots(
     await logWithdrawal(context, row.quantity, row)
   }
   for (const { virtualAccountId, tag } of touched.values())
-    await assessPool(context.tx, virtualAccountId, tag, context.at)
+    await recomputeCompliance(context.tx, virtualAccountId, tag, context.at)
   return withdrawn
 }
 
@@ -156,7 +157,7 @@ async function setQuantity(context: AnswerContext, id: string, quantity: number)
   else await context.tx.updateTable('licenses').set({ quantity }).where('id', '=', id).execute()
 }
 
-async function add(
+async function addLot(
   context: AnswerContext,
   lot: SyncLot,
   virtualAccountId: string,
@@ -185,12 +186,12 @@ async function add(
 async function logWithdrawal(
   context: AnswerContext,
   quantity: number,
-  row: { tag: string; place: string },
+  row: { tag: string; virtualAccount: string },
 ): Promise<void> {
   await logAccountEvent(context, {
     type: 'LICENSES_WITHDRAWN',
     severity: 'minor',
-    message: `${quantity} of ${row.tag} went back to the manager, from ${row.place}.`,
+    message: `${quantity} of ${row.tag} went back to the manager, from ${row.virtualAccount}.`,
   })
 }
 
@@ -199,14 +200,14 @@ async function logWithdrawal(
  *
  * @returns whether there is something to tell of it
  */
-async function end(context: AnswerContext, id: string, how: 'replaced' | 'ended'): Promise<boolean> {
+async function applyEnd(context: AnswerContext, id: string, how: 'replaced' | 'ended'): Promise<boolean> {
   const instance = await context.tx
     .selectFrom('instances')
     .selectAll()
     .where('id', '=', id)
     .executeTakeFirst()
   if (instance?.status === 'active') {
-    await endInstance(context.tx, instance, how === 'replaced' ? 'replaced' : 'removed', context.at)
+    await deactivateInstance(context.tx, instance, how === 'replaced' ? 'replaced' : 'removed', context.at)
     const words =
       how === 'replaced' ? 'registered elsewhere in the smart account since' : 'ended before the restore'
     await logAccountEvent(context, {
@@ -218,7 +219,7 @@ async function end(context: AnswerContext, id: string, how: 'replaced' | 'ended'
     return true
   }
   // It is told until it was heard.
-  if (instance) await touchInstance(context.tx, id)
+  if (instance) await markInstanceChanged(context.tx, id)
   const reservation = await context.tx
     .selectFrom('reservations')
     .selectAll()
@@ -243,8 +244,9 @@ async function end(context: AnswerContext, id: string, how: 'replaced' | 'ended'
       .distinct()
       .where('reservation_id', '=', id)
       .execute()
-    for (const { tag } of tags) await assessPool(context.tx, reservation.virtual_account_id, tag, context.at)
+    for (const { tag } of tags)
+      await recomputeCompliance(context.tx, reservation.virtual_account_id, tag, context.at)
   }
-  await touchReservation(context.tx, id)
+  await markReservationChanged(context.tx, id)
   return true
 }

@@ -1,24 +1,29 @@
 import { type X509Certificate } from 'node:crypto'
 import { LicensingError } from '../../core/errors.ts'
-import { bundlesIn } from '../../protocol/text-format.ts'
-import { readSignedText } from '../../protocol/signed-text.ts'
-import { readSyncAnswer, SYNC_ANSWER_TITLE, type SyncAnswer } from '../../protocol/sync-answer.ts'
-import { ChainError, readCertificates, readRoots } from '../../pki/chain-validation.ts'
-import { certificateFingerprint, sameFingerprint } from '../../pki/fingerprint.ts'
-import { verifyMandate } from '../../pki/delegation.ts'
+import { extractRotations } from '../../protocol/text-format.ts'
+import { parseSignedText } from '../../protocol/signed-text.ts'
+import { parseSyncAnswer, SYNC_ANSWER_TITLE, type SyncAnswer } from '../../protocol/sync-answer.ts'
+import { ChainError, parseCertificates, parseRoots } from '../../pki/chain-validation.ts'
+import { formatCertificateFingerprint, fingerprintsEqual } from '../../pki/fingerprint.ts'
+import { verifyDelegation } from '../../pki/delegation.ts'
 import { verifyText } from '../../pki/sign-text.ts'
-import { adoptBundles, type Anchors, anchorsOf, rootsPem } from '../../pki/root-rotation.ts'
+import {
+  applyRotations,
+  type TrustAnchors,
+  parseTrustAnchors,
+  formatTrustedRoots,
+} from '../../pki/root-rotation.ts'
 import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 import { type Synchronization } from './sync-repository.ts'
 
 /** Whose root is believed when none is known: one whose fingerprint was compared, or whichever comes. */
-export type TrustGiven = { readonly fingerprint: string } | 'unseen' | null
+export type RootTrust = { readonly fingerprint: string } | 'skip-verification' | null
 
 /** An answer whose signature is right and that is for this satellite, with the roots that are believed from it on. */
 export interface VerifiedAnswer {
   readonly answer: SyncAnswer
   readonly digest: string
-  readonly anchors: Anchors
+  readonly anchors: TrustAnchors
   readonly root: string
 }
 
@@ -30,30 +35,30 @@ export interface VerifiedAnswer {
  *
  * @throws LicensingError SIGNED_FILE_*
  */
-export function untrustedRootFingerprint(sync: Synchronization, text: string): string | null {
+export function getUntrustedRootFingerprint(sync: Synchronization, text: string): string | null {
   if (sync.credentials.keyRing.identity.root !== null) return null
-  const { lines } = readSignedText(text, { ...ANSWER, longest: MAX_SYNC_BYTES })
-  return certificateFingerprint(readSyncAnswer(lines).root)
+  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, longest: MAX_SYNC_BYTES })
+  return formatCertificateFingerprint(parseSyncAnswer(lines).root)
 }
 
-export function verifyAnswer(sync: Synchronization, text: string, trust: TrustGiven): VerifiedAnswer {
+export function verifyAnswer(sync: Synchronization, text: string, trust: RootTrust): VerifiedAnswer {
   const known = sync.credentials.keyRing.identity.root
   const given = known ?? resolveRoot(text, trust)
-  const held = { ...anchorsOf(given), number: heldRootVersion(sync, known) }
+  const held = { ...parseTrustAnchors(given), number: getRootVersion(sync, known) }
   // Each bundle is signed by a root that is known here: a satellite that has missed its overlap learns of it by the answer.
-  const anchors = adoptBundles(held, bundlesIn(text), sync.at)
-  const root = anchors === held ? given : rootsPem(anchors, sync.at)
+  const anchors = applyRotations(held, extractRotations(text), sync.at)
+  const root = anchors === held ? given : formatTrustedRoots(anchors, sync.at)
   const { lines, signer, digest } = verifyText(text, {
-    ...ANSWER,
+    ...ANSWER_FORMAT,
     role: 'sync',
-    roots: rootsOf(root),
-    longest: MAX_SYNC_BYTES,
+    roots: parseAnswerRoots(root),
+    maxLength: MAX_SYNC_BYTES,
     at: (unchecked) => {
       const line = unchecked.find((one) => one.startsWith('Answered: '))
       return Date.parse(line?.slice('Answered: '.length).trim() ?? '') || 0
     },
   })
-  const answer = readSyncAnswer(lines)
+  const answer = parseSyncAnswer(lines)
   const { identity } = sync.credentials.keyRing
   if (answer.satelliteId !== identity.id || answer.smartAccount !== sync.account.domain)
     throw new LicensingError(
@@ -70,15 +75,15 @@ export function verifyAnswer(sync: Synchronization, text: string, trust: TrustGi
 }
 
 /** The number of the bundle that is held: of a root that came with its answer, none is known yet. */
-function heldRootVersion(sync: Synchronization, known: string | null): number {
+function getRootVersion(sync: Synchronization, known: string | null): number {
   return known === null ? 0 : sync.credentials.keyRing.identity.trust.number
 }
 
 /** The root of an answer, where none is known and somebody answers for it (trust §8). */
-function resolveRoot(text: string, trust: TrustGiven): string {
-  const { lines } = readSignedText(text, { ...ANSWER, longest: MAX_SYNC_BYTES })
-  const { root } = readSyncAnswer(lines)
-  const fingerprint = certificateFingerprint(root)
+function resolveRoot(text: string, trust: RootTrust): string {
+  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, longest: MAX_SYNC_BYTES })
+  const { root } = parseSyncAnswer(lines)
+  const fingerprint = formatCertificateFingerprint(root)
   if (trust === null)
     throw new LicensingError(
       'CONFIRMATION_REQUIRED',
@@ -88,7 +93,7 @@ function resolveRoot(text: string, trust: TrustGiven): string {
           'Compare it with what the manager prints with `trust show`, and give it with --trust-fingerprint; --yes takes it unseen.',
       },
     )
-  if (trust !== 'unseen' && !sameFingerprint(trust.fingerprint, fingerprint))
+  if (trust !== 'skip-verification' && !fingerprintsEqual(trust.fingerprint, fingerprint))
     throw new LicensingError(
       'SYNC_FINGERPRINT_MISMATCH',
       `The fingerprint of the root certificate in the answer is ${fingerprint}.`,
@@ -106,8 +111,8 @@ export function checkDelegation(
   }: { answer: SyncAnswer; issuingCa: string; mandate: string; root: string },
 ): void {
   const { identity } = sync.credentials.keyRing
-  const roots = rootsOf(root)
-  const good = certificatesOf(issuingCa).every(
+  const roots = parseAnswerRoots(root)
+  const good = parseCaCertificates(issuingCa).every(
     (one) =>
       sync.credentials.satellite.isForIssuingKey(one.toString()) &&
       roots.some((issuer) => one.checkIssued(issuer) && one.verify(issuer.publicKey)),
@@ -117,7 +122,7 @@ export function checkDelegation(
       'SIGNED_FILE_UNTRUSTED',
       'The certificate in the answer is not one for this satellite’s CA, signed by the root.',
     )
-  const mandate = verifyMandate(text, {
+  const mandate = verifyDelegation(text, {
     roots,
     satelliteId: identity.id,
     account: sync.account.domain,
@@ -127,14 +132,14 @@ export function checkDelegation(
     throw new LicensingError('MANDATE_INVALID', 'The mandate in the answer is of another exchange.')
 }
 
-const ANSWER = { what: 'synchronisation answer', title: SYNC_ANSWER_TITLE }
+const ANSWER_FORMAT = { what: 'synchronization answer', title: SYNC_ANSWER_TITLE }
 
 /** @throws LicensingError SIGNED_FILE_UNTRUSTED */
-export function certificatesOf(pem: string): X509Certificate[] {
+export function parseCaCertificates(pem: string): X509Certificate[] {
   try {
-    return readCertificates(pem)
-  } catch (thrown) {
-    if (!(thrown instanceof ChainError)) throw thrown
+    return parseCertificates(pem)
+  } catch (error) {
+    if (!(error instanceof ChainError)) throw error
     throw new LicensingError(
       'SIGNED_FILE_UNTRUSTED',
       'The certificate of the satellite’s CA in the answer cannot be read.',
@@ -143,14 +148,14 @@ export function certificatesOf(pem: string): X509Certificate[] {
 }
 
 /** @throws LicensingError SIGNED_FILE_UNTRUSTED */
-function rootsOf(pem: string): X509Certificate[] {
+function parseAnswerRoots(pem: string): X509Certificate[] {
   try {
-    return readRoots(pem)
-  } catch (thrown) {
-    if (!(thrown instanceof ChainError)) throw thrown
+    return parseRoots(pem)
+  } catch (error) {
+    if (!(error instanceof ChainError)) throw error
     throw new LicensingError(
       'SIGNED_FILE_UNTRUSTED',
-      `The root certificate cannot be used: ${thrown.message}.`,
+      `The root certificate cannot be used: ${error.message}.`,
     )
   }
 }

@@ -1,6 +1,6 @@
 import type { LicensingError } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
-import { chooseAccount } from '../inventory/accounts.ts'
+import { resolveAccount } from '../inventory/accounts.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { Tx } from '../store/store.ts'
 import { getDelegation, getIssuingRefusal, getIssuingSuspension } from './sync-status.ts'
@@ -32,7 +32,7 @@ export async function readIssuingLimits(
   at: Instant,
 ): Promise<IssuingLimits> {
   if (credentials.keyRing.identity.role === 'manager') return UNLIMITED
-  const account = await chooseAccount(tx, undefined)
+  const account = await resolveAccount(tx, undefined)
   const sync = await openSync({ tx, credentials, account, at })
   const delegation = getDelegation(sync)
   return {

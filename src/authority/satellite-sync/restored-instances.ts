@@ -1,14 +1,14 @@
 import { sql } from 'kysely'
-import { iso } from '../../core/time.ts'
-import { udiDigest } from '../../protocol/digest.ts'
+import { toIsoString } from '../../core/time.ts'
+import { hashUdi } from '../../protocol/digest.ts'
 import type { ReportedInstance, ReportedLicense } from '../../protocol/sync-request.ts'
 import { listVirtualAccounts } from '../inventory/accounts.ts'
 import type { AccountContext, VirtualAccount } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
 import { NO_EXCHANGE } from '../inventory/instances.ts'
-import { assessPool, changeUse } from '../inventory/pools.ts'
-import { nextRevision, touchInstance, touchReservation } from '../store/revisions.ts'
-import { IDENTITY_LIFE } from '../policy.ts'
+import { recomputeCompliance, adjustUsage } from '../inventory/pools.ts'
+import { nextRevision, markInstanceChanged, markReservationChanged } from '../store/revisions.ts'
+import { IDENTITY_LIFETIME } from '../policy.ts'
 
 /** The work of taking instances back, and the changes of pools that it gathers. */
 interface TakingBack extends Pick<AccountContext, 'tx' | 'account' | 'at'> {
@@ -44,8 +44,8 @@ export async function takeBackReported(
     else await takeBackReservation(work, one, place)
   }
   const split = (key: string) => key.split(' ') as [string, string]
-  for (const [key, change] of work.use) await changeUse(tx, ...split(key), change, at)
-  for (const key of work.touched) await assessPool(tx, ...split(key), at)
+  for (const [key, change] of work.use) await adjustUsage(tx, ...split(key), change, at)
+  for (const key of work.touched) await recomputeCompliance(tx, ...split(key), at)
 }
 
 async function takeBackInstance(
@@ -55,7 +55,7 @@ async function takeBackInstance(
 ): Promise<void> {
   const there = await work.tx.selectFrom('instances').select('id').where('id', '=', one.id).executeTakeFirst()
   if (there) {
-    await touchInstance(work.tx, one.id)
+    await markInstanceChanged(work.tx, one.id)
     return
   }
   const isReplaced = await hasRival(work, one)
@@ -80,7 +80,7 @@ async function takeBackInstance(
       ...NO_EXCHANGE,
       registered_at: one.since,
       last_contact_at: one.since,
-      expires_at: work.at + IDENTITY_LIFE,
+      expires_at: work.at + IDENTITY_LIFETIME,
       epoch: 0,
       revision: nextRevision,
       in_review: 1,
@@ -105,7 +105,7 @@ async function hasRival(work: TakingBack, { pid, serial }: ReportedInstance): Pr
     .$if(!serial.startsWith('sha256:'), (query) => query.where('serial', '=', serial))
     .where('status', '=', sql.lit('active'))
     .execute()
-  return rows.some((row) => udiDigest(pid, row.serial) === udiDigest(pid, serial))
+  return rows.some((row) => hashUdi(pid, row.serial) === hashUdi(pid, serial))
 }
 
 async function takeBackReservation(
@@ -158,7 +158,7 @@ async function takeBackReservation(
     touch(work, place.id, one.licenses)
     await log(work, one)
   }
-  await touchReservation(work.tx, one.id)
+  await markReservationChanged(work.tx, one.id)
 }
 
 async function hold(
@@ -197,6 +197,6 @@ async function log(work: TakingBack, one: ReportedInstance): Promise<void> {
     type: 'INSTANCE_TAKEN_BACK',
     severity: 'major',
     instanceId: one.id,
-    message: `${one.pid}:${one.serial} was promised more before the restore than is known here, since ${iso(one.since)}: taken back for review.`,
+    message: `${one.pid}:${one.serial} was promised more before the restore than is known here, since ${toIsoString(one.since)}: taken back for review.`,
   })
 }

@@ -1,13 +1,13 @@
-import { nextSyncDueAt, type SyncEvent, stepSync } from '../../../machines/index.ts'
+import { nextSyncDeadline, type SyncEvent, syncTransition } from '../../../machines/index.ts'
 import { logEvent } from '../events/event-log.ts'
 import { writeSetting } from '../store/store.ts'
-import { CHART, type Synchronization } from './sync-repository.ts'
+import { SNAPSHOT_KEY, type Synchronization } from './sync-repository.ts'
 
 /** One step of the chart: on disk with what it is about; what it tells goes into the event log. */
 export async function applySyncEvent(sync: Synchronization, event: SyncEvent): Promise<void> {
-  const { position, commands } = stepSync(sync.position, event)
-  sync.position = position
-  await writeSetting(sync.tx, CHART, JSON.stringify({ version: 1, position }))
+  const { snapshot, commands } = syncTransition(sync.position, event)
+  sync.position = snapshot
+  await writeSetting(sync.tx, SNAPSHOT_KEY, JSON.stringify({ version: 1, position: snapshot }))
   for (const command of commands)
     if (command.type === 'notice') {
       const { notice, detail } = command.params
@@ -23,13 +23,13 @@ export async function applySyncEvent(sync: Synchronization, event: SyncEvent): P
 
 /** What time brings. */
 export async function tickSync(sync: Synchronization): Promise<void> {
-  const next = nextSyncDueAt(sync.position)
-  if (next !== null && next <= sync.at) await applySyncEvent(sync, { type: 'TICK', at: sync.at })
+  const next = nextSyncDeadline(sync.position)
+  if (next !== null && next <= sync.at) await applySyncEvent(sync, { type: 'tick', at: sync.at })
 }
 
 /** Whether an exchange by wire is due: the chart has asked for it, and it was not done yet. */
 export function isExchangeDue(sync: Synchronization): boolean {
-  return sync.position.value.exchange === 'asking'
+  return sync.position.value.exchange === 'requesting'
 }
 
 const NOTICE_SEVERITY = {

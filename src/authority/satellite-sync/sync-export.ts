@@ -1,27 +1,27 @@
 import { TimeFloor } from '../store/time-floor.ts'
 import { createHash, randomBytes } from 'node:crypto'
-import { enrolmentMac } from '../../protocol/enrolment.ts'
-import { type Leavable, type SyncRequest, writeSyncRequest } from '../../protocol/sync-request.ts'
-import { keyFingerprint } from '../../pki/fingerprint.ts'
+import { computeEnrollmentMac } from '../../protocol/enrollment.ts'
+import { type RedactableField, type SyncRequest, formatSyncRequest } from '../../protocol/sync-request.ts'
+import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
 import { listVirtualAccounts } from '../inventory/accounts.ts'
-import { SYNC_SEQUENCE } from '../store/revisions.ts'
+import { SYNC_SEQUENCE_KEY } from '../store/revisions.ts'
 import { readSetting, writeSetting } from '../store/store.ts'
-import { gatherReport, rebuildPools } from './report.ts'
+import { buildReport, recomputePools } from './report.ts'
 import { type Synchronization } from './sync-repository.ts'
 import { applySyncEvent } from './sync-driver.ts'
 
 /** Requests whose answers are still taken: more are not on their way at a time. */
-const OPEN_REQUESTS = 50
+const MAX_OPEN_REQUESTS = 50
 
 /** A request that was written. */
-export interface Exported {
+export interface SyncRequestFile {
   readonly file: string
   readonly exchange: number
   readonly epoch: number
   readonly report: SyncRequest['report']
   readonly instances: number
   readonly ended: number
-  readonly leftOut: readonly Leavable[]
+  readonly redactedFields: readonly RedactableField[]
   readonly fingerprint: string
 }
 
@@ -32,19 +32,22 @@ export interface Exported {
  *
  * @param by a file that is carried, or the wire
  */
-export async function exportRequest(sync: Synchronization, by: 'hand' | 'wire'): Promise<Exported> {
+export async function exportRequest(
+  sync: Synchronization,
+  by: 'offline' | 'online',
+): Promise<SyncRequestFile> {
   const { identity } = sync.credentials.keyRing
-  const exchange = Number((await readSetting(sync.tx, SYNC_SEQUENCE)) ?? 0) + 1
-  const { after, full, leftOut } = sync.facts
+  const exchange = Number((await readSetting(sync.tx, SYNC_SEQUENCE_KEY)) ?? 0) + 1
+  const { after, full, redactedFields } = sync.facts
   // Everything is counted anew before everything is told.
-  if (full) await rebuildPools(sync.tx, sync.at)
-  const report = await gatherReport(sync.tx, {
+  if (full) await recomputePools(sync.tx, sync.at)
+  const report = await buildReport(sync.tx, {
     since: after?.exchange ?? 0,
     full,
-    leftOut,
+    redactedFields,
     at: sync.at,
   })
-  const key = sync.credentials.satellite.syncKey()
+  const key = sync.credentials.satellite.getSyncKey()
   const claim = {
     name: sync.facts.name,
     smartAccount: sync.account.domain,
@@ -62,9 +65,10 @@ export async function exportRequest(sync: Synchronization, by: 'hand' | 'wire'):
     afterAnswer: after?.hash ?? 'none',
     report: full ? 'full' : 'changes',
     writtenAt: sync.at,
-    enrolment: code === null ? 'none' : enrolmentMac(sync.credentials.secrets.openSecret(code), claim),
-    leftOut,
-    issuingCa: await sync.credentials.satellite.issuingCaRequest(),
+    enrollment:
+      code === null ? 'none' : computeEnrollmentMac(sync.credentials.secrets.decryptSecret(code), claim),
+    redactedFields,
+    issuingCa: await sync.credentials.satellite.createIssuingCaRequest(),
     serverNames: await sync.credentials.servers.requestedNames(sync.tx),
     virtualAccounts: virtualAccounts.map(({ name, upstream }) => ({
       name,
@@ -72,18 +76,18 @@ export async function exportRequest(sync: Synchronization, by: 'hand' | 'wire'):
     })),
     ...report,
   }
-  const { text: file, digest } = sync.credentials.satellite.signSync(writeSyncRequest(request))
+  const { text: file, digest } = sync.credentials.satellite.signSync(formatSyncRequest(request))
   await sync.tx
     .insertInto('sync_requests')
     .values({ epoch: identity.epoch, sequence: exchange, digest, written_at: sync.at })
     .execute()
   await sync.tx
     .deleteFrom('sync_requests')
-    .where('sequence', '<=', exchange - OPEN_REQUESTS)
+    .where('sequence', '<=', exchange - MAX_OPEN_REQUESTS)
     .execute()
-  await writeSetting(sync.tx, SYNC_SEQUENCE, String(exchange))
+  await writeSetting(sync.tx, SYNC_SEQUENCE_KEY, String(exchange))
   await TimeFloor.raise(sync.tx, sync.at)
-  if (by === 'hand') await applySyncEvent(sync, { type: 'EXPORTED', at: sync.at, exchange })
+  if (by === 'offline') await applySyncEvent(sync, { type: 'sync.exported', at: sync.at, exchange })
   return {
     file,
     exchange,
@@ -91,8 +95,8 @@ export async function exportRequest(sync: Synchronization, by: 'hand' | 'wire'):
     report: request.report,
     instances: request.instances.length,
     ended: request.ended.length,
-    leftOut,
-    fingerprint: keyFingerprint(key),
+    redactedFields,
+    fingerprint: formatKeyFingerprint(key),
   }
 }
 

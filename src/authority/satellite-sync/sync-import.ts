@@ -1,29 +1,29 @@
 import { TimeFloor } from '../store/time-floor.ts'
 import { type SyncTerms } from '../../../machines/index.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { duration, HOUR, type Instant, iso } from '../../core/time.ts'
+import { formatDuration, HOUR, type Instant, toIsoString } from '../../core/time.ts'
 import { type SyncAnswer } from '../../protocol/sync-answer.ts'
-import { type Anchors } from '../../pki/root-rotation.ts'
+import { type TrustAnchors } from '../../pki/root-rotation.ts'
 import type { AuthorityIdentity } from '../keys/identity.ts'
 import { logEvent } from '../events/event-log.ts'
-import { SYNC_SEQUENCE } from '../store/revisions.ts'
+import { SYNC_SEQUENCE_KEY } from '../store/revisions.ts'
 import { readSetting, writeSetting } from '../store/store.ts'
 import { applyAnswer } from './answer-applier.ts'
 import { type Synchronization, startNewSyncEpoch, writeFacts } from './sync-repository.ts'
 import {
-  type TrustGiven,
+  type RootTrust,
   type VerifiedAnswer,
-  certificatesOf,
+  parseCaCertificates,
   checkDelegation,
   verifyAnswer,
 } from './answer-verification.ts'
 import { applySyncEvent } from './sync-driver.ts'
 
 /** A clock that is ahead of the manager's by less is nobody's concern. */
-const LARGE_SKEW = HOUR
+const MAX_CLOCK_SKEW_MS = HOUR
 
 /** What an answer did. */
-export interface Imported {
+export interface SyncImportResult {
   readonly outcome: SyncAnswer['outcome']
   readonly exchange: number
   readonly registered: boolean
@@ -36,13 +36,13 @@ export interface Imported {
 }
 
 /** Where a refusal leaves a satellite: with nothing more to ask, or with a person who must carry an exchange. */
-const ENDING: readonly string[] = ['SATELLITE_REMOVED', 'SYNC_EPOCH_SUPERSEDED', 'SYNC_KEY_UNKNOWN']
+const REVOCATION_CODES: readonly string[] = ['SATELLITE_REMOVED', 'SYNC_EPOCH_SUPERSEDED', 'SYNC_KEY_UNKNOWN']
 
-const BY_HAND: readonly string[] = [
+const MANUAL_RECOVERY_CODES: readonly string[] = [
   'SATELLITE_EXPIRED',
   'SATELLITE_UNKNOWN',
   'SYNC_CREDENTIAL_EXPIRED',
-  'ENROLMENT_CODE_INVALID',
+  'ENROLLMENT_CODE_INVALID',
 ]
 
 /**
@@ -53,43 +53,43 @@ const BY_HAND: readonly string[] = [
 export async function importAnswer(
   sync: Synchronization,
   text: string,
-  trust: TrustGiven,
-): Promise<Imported> {
+  trust: RootTrust,
+): Promise<SyncImportResult> {
   const verified = verifyAnswer(sync, text, trust)
   const { answer } = verified
   const writtenAt = await findRequestTime(sync, answer)
   // An answer that was made before its request was written, by this clock: the clock was ahead then by that much.
-  const ahead = writtenAt - answer.answeredAt
+  const clockSkew = writtenAt - answer.answeredAt
   // A clock that still is ahead would only be so again: it is for a person to set.
-  const corrected = ahead > LARGE_SKEW && sync.wall <= sync.at - ahead + LARGE_SKEW
-  const at = Math.max(corrected ? sync.at - ahead : sync.at, answer.answeredAt)
+  const corrected = clockSkew > MAX_CLOCK_SKEW_MS && sync.wall <= sync.at - clockSkew + MAX_CLOCK_SKEW_MS
+  const at = Math.max(corrected ? sync.at - clockSkew : sync.at, answer.answeredAt)
   if (answer.outcome === 'accepted' && answer.restrictAt <= at)
     throw new LicensingError(
       'SYNC_ANSWER_LAPSED',
-      `The manager answered at ${iso(answer.answeredAt)}, and what it gave ended at ${iso(answer.restrictAt)}; here it is ${iso(at)}.`,
+      `The manager answered at ${toIsoString(answer.answeredAt)}, and what it gave ended at ${toIsoString(answer.restrictAt)}; here it is ${toIsoString(at)}.`,
     )
   await (corrected ? TimeFloor.lower(sync.tx, at) : TimeFloor.raise(sync.tx, at))
-  const said: Imported = {
+  const result: SyncImportResult = {
     outcome: answer.outcome,
     exchange: answer.exchange,
     registered: false,
-    restrictedAt: iso(answer.restrictAt),
+    restrictedAt: toIsoString(answer.restrictAt),
     notices: answer.notices,
     again: false,
     failure: null,
   }
-  if (answer.outcome === 'refused') return acceptRefusal(sync, answer, at, said)
+  if (answer.outcome === 'refused') return acceptRefusal(sync, answer, at, result)
   if (answer.outcome === 'repair') {
     await acceptRepair(sync, answer, at)
-    return { ...said, again: true }
+    return { ...result, again: true }
   }
   const done = await acceptAnswer(sync, verified, at)
-  if (ahead <= LARGE_SKEW) return { ...said, ...done }
-  const notice = `The clock of this machine was ${duration(ahead)} ahead of the manager's when the request was written: check it.`
-  const notices = [...said.notices, notice]
-  if (!corrected) return { ...said, ...done, notices }
+  if (clockSkew <= MAX_CLOCK_SKEW_MS) return { ...result, ...done }
+  const notice = `The clock of this machine was ${formatDuration(clockSkew)} ahead of the manager's when the request was written: check it.`
+  const notices = [...result.notices, notice]
+  if (!corrected) return { ...result, ...done, notices }
   await rollBackClock(sync, notice, at)
-  return { ...said, ...done, again: true, notices }
+  return { ...result, ...done, again: true, notices }
 }
 
 /** Notes what the manager refused, and where that leaves this satellite. */
@@ -97,17 +97,17 @@ async function acceptRefusal(
   sync: Synchronization,
   { code, message, remedy }: SyncAnswer,
   at: Instant,
-  said: Imported,
-): Promise<Imported> {
+  result: SyncImportResult,
+): Promise<SyncImportResult> {
   const reason = { code, message, remedy }
   await applySyncEvent(sync, {
-    type: 'REFUSED',
+    type: 'sync.refused',
     at,
     reason,
-    ended: ENDING.includes(code),
-    byHand: BY_HAND.includes(code),
+    ended: REVOCATION_CODES.includes(code),
+    byHand: MANUAL_RECOVERY_CODES.includes(code),
   })
-  return { ...said, failure: reason }
+  return { ...result, failure: reason }
 }
 
 /** Takes what an accepted answer gives: certificates, roots, licenses and the delegation. */
@@ -115,7 +115,7 @@ async function acceptAnswer(
   sync: Synchronization,
   { answer, digest, anchors, root }: VerifiedAnswer,
   at: Instant,
-): Promise<Pick<Imported, 'registered' | 'again'>> {
+): Promise<Pick<SyncImportResult, 'registered' | 'again'>> {
   const { tx, credentials, account } = sync
   const { issuingCa, mandate } = answer
   if (issuingCa === null || mandate === null)
@@ -124,7 +124,7 @@ async function acceptAnswer(
   const registered = sync.facts.mandate === null
   await credentials.satellite.adoptIssuingCas(
     tx,
-    certificatesOf(issuingCa).map((one) => one.toString()),
+    parseCaCertificates(issuingCa).map((one) => one.toString()),
   )
   await credentials.keyRing.adopt(tx, { root, ...toNewTrust(sync, answer, anchors) })
   const again = await applyAnswer({ tx, account, at }, answer)
@@ -142,7 +142,7 @@ async function acceptAnswer(
     .execute()
   const { warnAt, restrictAt, automaticUntil } = answer
   const terms: SyncTerms = { answeredAt: answer.answeredAt, warnAt, restrictAt, automaticUntil }
-  await applySyncEvent(sync, { type: 'ANSWERED', at, terms })
+  await applySyncEvent(sync, { type: 'sync.answered', at, terms })
   return { registered, again }
 }
 
@@ -162,7 +162,7 @@ async function rollBackClock(sync: Synchronization, notice: string, at: Instant)
 function toNewTrust(
   sync: Synchronization,
   { trustBundles }: SyncAnswer,
-  anchors: Anchors,
+  anchors: TrustAnchors,
 ): Pick<AuthorityIdentity, 'trust'> | undefined {
   const { number } = sync.credentials.keyRing.identity.trust
   if (anchors.number <= number) return undefined
@@ -172,13 +172,13 @@ function toNewTrust(
 
 /** An answer counts for a request that was made here, once, and in order. @returns when that was written */
 async function findRequestTime(sync: Synchronization, answer: SyncAnswer): Promise<Instant> {
-  const asked = await sync.tx
+  const sentRequest = await sync.tx
     .selectFrom('sync_requests')
     .selectAll()
     .where('digest', '=', answer.request)
     .executeTakeFirst()
   const { after } = sync.facts
-  if (asked?.epoch === sync.credentials.keyRing.identity.epoch) return asked.written_at
+  if (sentRequest?.epoch === sync.credentials.keyRing.identity.epoch) return sentRequest.written_at
   if (
     after &&
     answer.outcome === 'accepted' &&
@@ -204,8 +204,8 @@ async function acceptRepair(sync: Synchronization, answer: SyncAnswer, at: Insta
       'SYNC_ANSWER_UNASKED',
       `The answer tells an epoch, ${answer.epoch}, that this satellite has gone beyond.`,
     )
-  const sequence = Number((await readSetting(sync.tx, SYNC_SEQUENCE)) ?? 0)
-  await writeSetting(sync.tx, SYNC_SEQUENCE, String(Math.max(sequence, answer.exchange)))
+  const sequence = Number((await readSetting(sync.tx, SYNC_SEQUENCE_KEY)) ?? 0)
+  await writeSetting(sync.tx, SYNC_SEQUENCE_KEY, String(Math.max(sequence, answer.exchange)))
   await sync.credentials.keyRing.adopt(sync.tx, { epoch: answer.epoch })
   await writeFacts(sync, { full: true, after: null })
   await sync.tx.deleteFrom('sync_requests').execute()
@@ -216,5 +216,5 @@ async function acceptRepair(sync: Synchronization, answer: SyncAnswer, at: Insta
     accountId: sync.account.id,
     message: `${sync.facts.name}: ${answer.message} Everything is reported anew, in epoch ${answer.epoch}.`,
   })
-  await applySyncEvent(sync, { type: 'REPAIR', at })
+  await applySyncEvent(sync, { type: 'sync.resync', at })
 }

@@ -1,17 +1,17 @@
 import { randomInt } from 'node:crypto'
 import { z } from 'zod'
-import { beginSync, type SyncPosition } from '../../../machines/index.ts'
-import { syncPositionSchema } from '../../../machines/satellite-sync-context.ts'
+import { initialSyncTransition, type SyncSnapshot } from '../../../machines/index.ts'
+import { syncSnapshotSchema } from '../../../machines/satellite-sync-context.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { type Instant } from '../../core/time.ts'
-import { LEAVABLE, type Leavable } from '../../protocol/sync-request.ts'
+import { REDACTABLE_FIELDS, type RedactableField } from '../../protocol/sync-request.ts'
 import type { AccountContext } from '../context/account-context.ts'
-import { SYNC_SEQUENCE, touchAll } from '../store/revisions.ts'
+import { SYNC_SEQUENCE_KEY, markAllChanged } from '../store/revisions.ts'
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 
-const FACTS = 'sync'
+const FACTS_KEY = 'sync'
 
-export const CHART = 'sync-chart'
+export const SNAPSHOT_KEY = 'sync-chart'
 
 /** What a satellite knows of its manager, beside what the chart knows. */
 const factsSchema = z.object({
@@ -22,16 +22,16 @@ const factsSchema = z.object({
   /** Everything is reported next: at first, and after a restore. */
   full: z.boolean(),
   mandate: z.string().nullable(),
-  /** The manager's virtual account whose licences arrive in `Default`. */
+  /** The manager's virtual account whose licenses arrive in `Default`. */
   home: z.string().nullable(),
-  leftOut: z.array(z.enum(LEAVABLE)),
+  redactedFields: z.array(z.enum(REDACTABLE_FIELDS)),
   /** The one-time code, sealed, until it was used. */
   code: z.string().nullable(),
 })
 
 type Facts = z.infer<typeof factsSchema>
 
-const chartSchema = z.object({ version: z.literal(1), position: syncPositionSchema })
+const snapshotSchema = z.object({ version: z.literal(1), position: syncSnapshotSchema })
 
 /** One transaction about this satellite and its manager. */
 export type SyncTransaction = Pick<AccountContext, 'tx' | 'credentials' | 'account' | 'at'>
@@ -41,7 +41,7 @@ export interface Synchronization extends SyncTransaction {
   /** What the clock of this machine says, where that may matter. */
   readonly wall: Instant
   facts: Facts
-  position: SyncPosition
+  position: SyncSnapshot
 }
 
 /** Writes the first facts of a satellite that is being made. */
@@ -56,13 +56,13 @@ export async function initializeSync(
     full: true,
     mandate: null,
     home: null,
-    leftOut: [],
+    redactedFields: [],
     code: facts.code,
   }
-  await writeSetting(tx, FACTS, JSON.stringify(first))
-  await writeSetting(tx, SYNC_SEQUENCE, '0')
-  const position = beginSync({ jitter: randomInt(1_000_000) / 1_000_000, at: facts.at })
-  await writeSetting(tx, CHART, JSON.stringify({ version: 1, position }))
+  await writeSetting(tx, FACTS_KEY, JSON.stringify(first))
+  await writeSetting(tx, SYNC_SEQUENCE_KEY, '0')
+  const position = initialSyncTransition({ jitter: randomInt(1_000_000) / 1_000_000, at: facts.at })
+  await writeSetting(tx, SNAPSHOT_KEY, JSON.stringify({ version: 1, position }))
 }
 
 /**
@@ -73,8 +73,8 @@ export async function openSync(
   { tx, credentials, account, at }: SyncTransaction,
   wall = at,
 ): Promise<Synchronization> {
-  const facts = factsSchema.safeParse(JSON.parse((await readSetting(tx, FACTS)) ?? 'null'))
-  const chart = chartSchema.safeParse(JSON.parse((await readSetting(tx, CHART)) ?? 'null'))
+  const facts = factsSchema.safeParse(JSON.parse((await readSetting(tx, FACTS_KEY)) ?? 'null'))
+  const chart = snapshotSchema.safeParse(JSON.parse((await readSetting(tx, SNAPSHOT_KEY)) ?? 'null'))
   if (!facts.success || !chart.success)
     throw new LicensingError(
       'STORE_UNREADABLE',
@@ -83,15 +83,18 @@ export async function openSync(
   return { tx, credentials, account, at, wall, facts: facts.data, position: chart.data.position }
 }
 
-export async function setRedactedFields(sync: Synchronization, what: readonly Leavable[]): Promise<void> {
-  const shown = sync.facts.leftOut.some((one) => !what.includes(one))
-  await writeFacts(sync, { leftOut: [...what] })
+export async function setRedactedFields(
+  sync: Synchronization,
+  what: readonly RedactableField[],
+): Promise<void> {
+  const shown = sync.facts.redactedFields.some((one) => !what.includes(one))
+  await writeFacts(sync, { redactedFields: [...what] })
   // What was left out so far is told now, of each instance.
-  if (shown) await touchAll(sync.tx)
+  if (shown) await markAllChanged(sync.tx)
 }
 
 /** The one-time code for a first exchange, sealed. */
-export async function setEnrolmentCode(sync: Synchronization, sealed: string): Promise<void> {
+export async function setEnrollmentCode(sync: Synchronization, sealed: string): Promise<void> {
   await writeFacts(sync, { code: sealed })
 }
 
@@ -104,5 +107,5 @@ export async function startNewSyncEpoch(sync: Synchronization): Promise<void> {
 
 export async function writeFacts(sync: Synchronization, changed: Partial<Facts>): Promise<void> {
   sync.facts = { ...sync.facts, ...changed }
-  await writeSetting(sync.tx, FACTS, JSON.stringify(sync.facts))
+  await writeSetting(sync.tx, FACTS_KEY, JSON.stringify(sync.facts))
 }

@@ -1,16 +1,16 @@
 import { SYNC_PATH } from '../../protocol/sync.ts'
 import { randomInt } from 'node:crypto'
 import { type SyncSchedule, syncScheduleSchema } from '../../../machines/satellite-sync-context.ts'
-import { checked } from '../../core/validate.ts'
+import { validate } from '../../core/validate.ts'
 import { SerialRounds } from '../../core/serial-rounds.ts'
-import { asLicensingError, LicensingError } from '../../core/errors.ts'
-import { readEnrolmentCode } from '../../protocol/enrolment.ts'
+import { toLicensingError, LicensingError } from '../../core/errors.ts'
+import { parseEnrollmentCode } from '../../protocol/enrollment.ts'
 import { SYNC_ANSWER_TITLE } from '../../protocol/sync-answer.ts'
 import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER } from '../../protocol/sync-proof.ts'
-import type { Leavable } from '../../protocol/sync-request.ts'
+import type { RedactableField } from '../../protocol/sync-request.ts'
 import {
-  checkSettings,
-  openSettings,
+  normalizeSettings,
+  decryptSettings,
   type StoredSettings,
   storedSettingsSchema,
   type Transport,
@@ -21,31 +21,31 @@ import { type AuthorityContext, requireRole } from '../context/authority-context
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 import { applySyncEvent, isExchangeDue } from './sync-driver.ts'
-import { type Exported, exportRequest, proveRequest } from './sync-export.ts'
-import { type Imported, importAnswer } from './sync-import.ts'
-import { openSync, setEnrolmentCode, setRedactedFields, type Synchronization } from './sync-repository.ts'
+import { type SyncRequestFile, exportRequest, proveRequest } from './sync-export.ts'
+import { type SyncImportResult, importAnswer } from './sync-import.ts'
+import { openSync, setEnrollmentCode, setRedactedFields, type Synchronization } from './sync-repository.ts'
 import { type SyncStatus, toSyncStatus } from './sync-status.ts'
-import { type TrustGiven, untrustedRootFingerprint } from './answer-verification.ts'
+import { type RootTrust, getUntrustedRootFingerprint } from './answer-verification.ts'
 
-const ROAD = 'sync-road'
+const MANAGER_ENDPOINT_KEY = 'sync-road'
 /** Milliseconds for one exchange: a hundred thousand instances take a while. */
-const DEADLINE = 10 * 60_000
+const EXCHANGE_TIMEOUT_MS = 10 * 60_000
 /** Exchanges that follow one another: repair, and what the manager should hear of at once. */
-const IN_A_ROW = 4
+const MAX_CHAINED_EXCHANGES = 4
 
 /** How the satellite reaches its manager, without its password. */
-export interface ManagerRoad {
+export interface ManagerEndpoint {
   readonly kind: StoredSettings['kind']
   readonly url: string
   readonly via: string | null
   readonly username: string | null
 }
 
-/** A satellite's own synchronisation, for its people: by wire, by itself, or by files that are carried (R-SAT-2, R-SAT-3). */
-export class SyncDoor {
+/** A satellite's own synchronization, for its people: by wire, by itself, or by files that are carried (R-SAT-2, R-SAT-3). */
+export class SyncService {
   readonly #context: AuthorityContext
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
-  readonly #exchangeRounds = new SerialRounds(() => this.#exchanges())
+  readonly #exchangeRounds = new SerialRounds(() => this.#runExchanges())
   #transport: { readonly of: string; readonly transport: Transport } | null = null
 
   constructor(context: AuthorityContext, connect: ((settings: TransportSettings) => Transport) | undefined) {
@@ -54,21 +54,24 @@ export class SyncDoor {
   }
 
   /** @throws LicensingError WRONG_ROLE */
-  status(): Promise<SyncStatus & { manager: ManagerRoad | null }> {
-    return this.#sync(async (sync, tx) => ({ ...toSyncStatus(sync), manager: shown(await readRoad(tx)) }))
+  status(): Promise<SyncStatus & { manager: ManagerEndpoint | null }> {
+    return this.#withSync(async (sync, tx) => ({
+      ...toSyncStatus(sync),
+      manager: toPublicEndpoint(await readManagerEndpoint(tx)),
+    }))
   }
 
   /** Writes the request that is carried to the manager. */
-  export(options: { leaveOut?: readonly Leavable[] } = {}): Promise<Exported> {
-    return this.#sync(async (sync) => {
-      if (options.leaveOut) await setRedactedFields(sync, options.leaveOut)
-      return exportRequest(sync, 'hand')
+  export(options: { redactedFields?: readonly RedactableField[] } = {}): Promise<SyncRequestFile> {
+    return this.#withSync(async (sync) => {
+      if (options.redactedFields) await setRedactedFields(sync, options.redactedFields)
+      return exportRequest(sync, 'offline')
     })
   }
 
   /** The fingerprint of the root that an answer brings, where somebody must say whether it is the right one; or null. */
-  rootToTrust(text: string): Promise<string | null> {
-    return this.#sync((sync) => Promise.resolve(untrustedRootFingerprint(sync, text)))
+  getUntrustedRootFingerprint(text: string): Promise<string | null> {
+    return this.#withSync((sync) => Promise.resolve(getUntrustedRootFingerprint(sync, text)))
   }
 
   /**
@@ -77,56 +80,58 @@ export class SyncDoor {
    * @param trust the manager's root, where this satellite was not given it
    * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED: nothing was changed
    */
-  import(text: string, trust: TrustGiven = null): Promise<Imported> {
-    return this.#sync((sync) => importAnswer(sync, text, trust))
+  import(text: string, trust: RootTrust = null): Promise<SyncImportResult> {
+    return this.#withSync((sync) => importAnswer(sync, text, trust))
   }
 
   /** What is never told to the manager, from the next exchange on. */
-  leaveOut(what: readonly Leavable[]): Promise<SyncStatus> {
-    return this.#sync(async (sync) => {
+  setRedactedFields(what: readonly RedactableField[]): Promise<SyncStatus> {
+    return this.#withSync(async (sync) => {
       await setRedactedFields(sync, what)
       return toSyncStatus(sync)
     })
   }
 
-  /** When it synchronises by itself. @throws LicensingError INVALID_ARGUMENT */
+  /** When it synchronizes by itself. @throws LicensingError INVALID_ARGUMENT */
   schedule(schedule: SyncSchedule): Promise<SyncStatus> {
-    const good = checked(syncScheduleSchema, schedule, 'schedule')
-    return this.#sync(async (sync, _tx, at) => {
-      await applySyncEvent(sync, { type: 'SCHEDULE', at, schedule: good })
+    const good = validate(syncScheduleSchema, schedule, 'schedule')
+    return this.#withSync(async (sync, _tx, at) => {
+      await applySyncEvent(sync, { type: 'sync.reschedule', at, schedule: good })
       return toSyncStatus(sync)
     })
   }
 
   /** How it reaches its manager. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
-  setManager(settings: TransportSettings): Promise<ManagerRoad> {
-    return this.#sync(async (_sync, tx) => {
-      const stored = await writeRoad(tx, this.#context.credentials, settings)
-      return shown(stored) ?? { kind: 'direct', url: '', via: null, username: null }
+  setManager(settings: TransportSettings): Promise<ManagerEndpoint> {
+    return this.#withSync(async (_sync, tx) => {
+      const stored = await saveManagerEndpoint(tx, this.#context.credentials, settings)
+      return toPublicEndpoint(stored) ?? { kind: 'direct', url: '', via: null, username: null }
     })
   }
 
   /** Takes the one-time code of `satellite add`, for the first exchange. @throws LicensingError CODE_* */
-  useCode(code: string): Promise<void> {
-    const good = readEnrolmentCode(code)
-    return this.#sync((sync) => setEnrolmentCode(sync, this.#context.credentials.secrets.sealSecret(good)))
+  setEnrollmentCode(code: string): Promise<void> {
+    const good = parseEnrollmentCode(code)
+    return this.#withSync((sync) =>
+      setEnrollmentCode(sync, this.#context.credentials.secrets.encryptSecret(good)),
+    )
   }
 
   /**
-   * Synchronises now, by wire.
+   * Synchronizes now, by wire.
    *
    * @throws LicensingError SYNC_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, a transport error, or the manager's refusal
    */
-  async now(): Promise<Imported> {
-    await this.#road()
+  async run(): Promise<SyncImportResult> {
+    await this.#getTransport()
     const done = await this.#exchangeRounds.request()
     if (done.failure) throw LicensingError.fromDocument(done.failure)
     return done
   }
 
   /** Does the exchange that time has made due, if one is. Its failure is noted, and tried again when its time comes. */
-  async beat(): Promise<void> {
-    if (!(await this.#sync((sync) => Promise.resolve(isExchangeDue(sync))))) return
+  async runDue(): Promise<void> {
+    if (!(await this.#withSync((sync) => Promise.resolve(isExchangeDue(sync))))) return
     const { current } = this.#exchangeRounds
     await (current ?? this.#exchangeRounds.request()).catch(() => undefined)
   }
@@ -136,12 +141,12 @@ export class SyncDoor {
   }
 
   /** One exchange, and those that follow from it. */
-  async #exchanges(): Promise<Imported> {
-    await this.#sync(async (sync, _tx, at) => {
-      if (!isExchangeDue(sync)) await applySyncEvent(sync, { type: 'SYNC_NOW', at })
+  async #runExchanges(): Promise<SyncImportResult> {
+    await this.#withSync(async (sync, _tx, at) => {
+      if (!isExchangeDue(sync)) await applySyncEvent(sync, { type: 'sync.start', at })
     })
-    for (let left = IN_A_ROW; ; left--) {
-      const done = await this.#once()
+    for (let left = MAX_CHAINED_EXCHANGES; ; left--) {
+      const done = await this.#exchangeOnce()
       if (!done.again) return done
       if (left > 1) continue
       if (done.outcome !== 'repair') return done
@@ -150,16 +155,16 @@ export class SyncDoor {
         'SYNC_REPAIR_NEEDED',
         'The manager asks for everything again and again.',
       )
-      await this.#failed(failed)
+      await this.#recordFailure(failed)
       throw failed
     }
   }
 
-  async #once(): Promise<Imported> {
+  async #exchangeOnce(): Promise<SyncImportResult> {
     try {
-      const transport = await this.#road()
-      const { file, proof } = await this.#sync(async (sync) => {
-        const exported = await exportRequest(sync, 'wire')
+      const transport = await this.#getTransport()
+      const { file, proof } = await this.#withSync(async (sync) => {
+        const exported = await exportRequest(sync, 'online')
         return { file: exported.file, proof: await proveRequest(sync, exported.file) }
       })
       const text = await transport.post(SYNC_PATH, file, null, {
@@ -167,19 +172,19 @@ export class SyncDoor {
         accept: `${SYNC_CONTENT_TYPE}, application/json`,
         ...(proof !== null && { [SYNC_PROOF_HEADER]: proof }),
       })
-      return await this.#sync((sync) => importAnswer(sync, checkAnswer(text), null))
-    } catch (thrown) {
-      const failed = inItsWords(asLicensingError(thrown))
-      await this.#failed(failed)
+      return await this.#withSync((sync) => importAnswer(sync, checkAnswer(text), null))
+    } catch (error) {
+      const failed = adaptRemedy(toLicensingError(error))
+      await this.#recordFailure(failed)
       throw failed
     }
   }
 
-  async #failed(failed: LicensingError): Promise<void> {
+  async #recordFailure(failed: LicensingError): Promise<void> {
     const { code, message, remedy } = failed.toJSON()
-    await this.#sync(async (sync, _tx, at) => {
+    await this.#withSync(async (sync, _tx, at) => {
       await applySyncEvent(sync, {
-        type: 'UNREACHABLE',
+        type: 'sync.unreachable',
         at,
         reason: { code, message, remedy },
         jitter: randomInt(1_000_000) / 1_000_000,
@@ -188,9 +193,9 @@ export class SyncDoor {
     })
   }
 
-  async #road(): Promise<Transport> {
-    const { settings, root } = await this.#sync(async (_sync, tx) => ({
-      settings: await readRoad(tx),
+  async #getTransport(): Promise<Transport> {
+    const { settings, root } = await this.#withSync(async (_sync, tx) => ({
+      settings: await readManagerEndpoint(tx),
       root: this.#context.credentials.keyRing.identity.root,
     }))
     if (!settings)
@@ -205,28 +210,28 @@ export class SyncDoor {
     const of = JSON.stringify([settings, root])
     if (this.#transport?.of === of) return this.#transport.transport
     this.#transport?.transport.close()
-    const transport = await this.#opened(
-      openSettings(settings, (sealed) => this.#context.credentials.secrets.openSecret(sealed)),
+    const transport = await this.#createTransport(
+      decryptSettings(settings, (sealed) => this.#context.credentials.secrets.decryptSecret(sealed)),
       root,
     )
     this.#transport = { of, transport }
     return transport
   }
 
-  async #opened(settings: TransportSettings, root: string): Promise<Transport> {
+  async #createTransport(settings: TransportSettings, root: string): Promise<Transport> {
     if (this.#connect) return this.#connect(settings)
-    const [{ httpsTransport }, { roadOf }] = await Promise.all([
+    const [{ createHttpsTransport }, { toConnectionOptions }] = await Promise.all([
       import('../../transports/https.ts'),
       import('../../transports/connection-options.ts'),
     ])
-    return httpsTransport({
-      ...roadOf(settings, [root], { deadline: DEADLINE }),
-      largest: MAX_SYNC_BYTES,
+    return createHttpsTransport({
+      ...toConnectionOptions(settings, [root], { deadline: EXCHANGE_TIMEOUT_MS }),
+      maxBytes: MAX_SYNC_BYTES,
     })
   }
 
-  #sync<T>(work: (sync: Synchronization, tx: Tx, at: number) => Promise<T>): Promise<T> {
-    requireRole(this.#context, 'satellite', 'synchronisation is done')
+  #withSync<T>(work: (sync: Synchronization, tx: Tx, at: number) => Promise<T>): Promise<T> {
+    requireRole(this.#context, 'satellite', 'synchronization is done')
     return this.#context.withAccount({}, async (context) =>
       work(await openSync(context, this.#context.clock.wall()), context.tx, context.at),
     )
@@ -234,26 +239,26 @@ export class SyncDoor {
 }
 
 /** Stores how the manager is reached; a password sealed. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
-export async function writeRoad(
+export async function saveManagerEndpoint(
   tx: Tx,
   credentials: Credentials,
   settings: TransportSettings,
 ): Promise<StoredSettings> {
-  const stored = storedRoad(credentials, settings)
-  await writeSetting(tx, ROAD, JSON.stringify(stored))
+  const stored = toStoredEndpoint(credentials, settings)
+  await writeSetting(tx, MANAGER_ENDPOINT_KEY, JSON.stringify(stored))
   return stored
 }
 
-function storedRoad(credentials: Credentials, settings: TransportSettings): StoredSettings {
-  const good = checkSettings(settings)
+function toStoredEndpoint(credentials: Credentials, settings: TransportSettings): StoredSettings {
+  const good = normalizeSettings(settings)
   if (good.kind !== 'proxy') return good
   const { kind, url, via, username, password } = good
-  const sealedPassword = password === undefined ? null : credentials.secrets.sealSecret(password)
+  const sealedPassword = password === undefined ? null : credentials.secrets.encryptSecret(password)
   return { kind, url, via, username: username ?? null, sealedPassword }
 }
 
 /** What a box would do about it is not what a satellite does. */
-const inItsWords = (failed: LicensingError): LicensingError =>
+const adaptRemedy = (failed: LicensingError): LicensingError =>
   failed.code === 'TLS_UNTRUSTED'
     ? new LicensingError(failed.code, failed.message, {
         remedy:
@@ -261,12 +266,12 @@ const inItsWords = (failed: LicensingError): LicensingError =>
       })
     : failed
 
-async function readRoad(tx: Tx): Promise<StoredSettings | null> {
-  const json = await readSetting(tx, ROAD)
+async function readManagerEndpoint(tx: Tx): Promise<StoredSettings | null> {
+  const json = await readSetting(tx, MANAGER_ENDPOINT_KEY)
   return json === null ? null : storedSettingsSchema.parse(JSON.parse(json))
 }
 
-function shown(settings: StoredSettings | null): ManagerRoad | null {
+function toPublicEndpoint(settings: StoredSettings | null): ManagerEndpoint | null {
   if (!settings) return null
   const { kind, url } = settings
   if (settings.kind !== 'proxy') return { kind, url, via: null, username: null }
@@ -276,5 +281,5 @@ function shown(settings: StoredSettings | null): ManagerRoad | null {
 /** Tells an answer from the page of something in between. @throws LicensingError ANSWER_MALFORMED */
 function checkAnswer(text: string): string {
   if (text.startsWith(SYNC_ANSWER_TITLE)) return text
-  throw new LicensingError('ANSWER_MALFORMED', 'The answer is not one to a synchronisation.')
+  throw new LicensingError('ANSWER_MALFORMED', 'The answer is not one to a synchronization.')
 }

@@ -1,17 +1,17 @@
-import { mayGrant, type SyncPosition, type SyncSchedule } from '../../../machines/index.ts'
+import { canIssue, type SyncSnapshot, type SyncSchedule } from '../../../machines/index.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { type Instant, iso } from '../../core/time.ts'
-import { type Leavable } from '../../protocol/sync-request.ts'
-import { keyFingerprint } from '../../pki/fingerprint.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
+import { type RedactableField } from '../../protocol/sync-request.ts'
+import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
 import { type Synchronization } from './sync-repository.ts'
 
 /** How a satellite stands with its manager, for people and programs. */
 export interface SyncStatus {
   readonly satellite: string
   readonly smartAccount: string
-  readonly standing: SyncPosition['value']['standing']
-  readonly exchange: SyncPosition['value']['exchange']
-  readonly credential: SyncPosition['value']['credential']
+  readonly status: SyncSnapshot['value']['status']
+  readonly exchange: SyncSnapshot['value']['exchange']
+  readonly credential: SyncSnapshot['value']['credential']
   /** Of this satellite's key: the manager's people compare it at the first exchange. */
   readonly fingerprint: string
   readonly epoch: number
@@ -21,8 +21,8 @@ export interface SyncStatus {
   readonly restrictedAt: string | null
   readonly automaticUntil: string | null
   readonly schedule: SyncSchedule
-  readonly leftOut: readonly Leavable[]
-  /** Restored, or found to be a copy: nothing new is promised until it has synchronised. */
+  readonly redactedFields: readonly RedactableField[]
+  /** Restored, or found to be a copy: nothing new is promised until it has synchronized. */
   readonly inDoubt: boolean
   /** The request that was carried away and not answered yet. */
   readonly carried: { readonly exchange: number; readonly since: string } | null
@@ -34,13 +34,13 @@ export interface SyncStatus {
 }
 
 /** What its boxes are shown, and until when it may grant anything. */
-export interface Grants {
+export interface DelegationState {
   readonly mandate: string
   readonly notAfter: Instant
 }
 
 /** The mandate for its answers; null before the first exchange. */
-export function getDelegation(sync: Synchronization): Grants | null {
+export function getDelegation(sync: Synchronization): DelegationState | null {
   const { mandate } = sync.facts
   const { terms } = sync.position.context
   return mandate === null || terms === null ? null : { mandate, notAfter: terms.restrictAt }
@@ -52,39 +52,42 @@ export function getIssuingRefusal(sync: Synchronization): LicensingError | null 
   if (grants === null)
     return new LicensingError(
       'SATELLITE_NOT_REGISTERED',
-      `The satellite ${sync.facts.name} was never synchronised with its manager.`,
+      `The satellite ${sync.facts.name} was never synchronized with its manager.`,
     )
-  if (mayGrant(sync.position) && sync.at < grants.notAfter) return null
+  if (canIssue(sync.position) && sync.at < grants.notAfter) return null
   return new LicensingError(
     'SATELLITE_OUT_OF_TOUCH',
-    `The satellite ${sync.facts.name} has not synchronised since ${iso(sync.position.context.lastSync) ?? 'its beginning'}.`,
+    `The satellite ${sync.facts.name} has not synchronized since ${toIsoString(sync.position.context.lastSync) ?? 'its beginning'}.`,
   )
 }
 
 export function toSyncStatus(sync: Synchronization): SyncStatus {
   const { value, context } = sync.position
-  const { terms, carried, last } = context
+  const { terms, exportedRequest, last } = context
   const { identity } = sync.credentials.keyRing
   return {
     satellite: sync.facts.name,
     smartAccount: sync.account.domain,
     ...value,
-    fingerprint: keyFingerprint(sync.credentials.satellite.syncKey()),
+    fingerprint: formatKeyFingerprint(sync.credentials.satellite.getSyncKey()),
     epoch: identity.epoch,
-    lastSyncAt: iso(context.lastSync),
-    nextSyncAt: iso(context.nextAt),
-    overdueAt: iso(terms?.warnAt ?? null),
-    restrictedAt: iso(terms?.restrictAt ?? null),
-    automaticUntil: iso(terms?.automaticUntil ?? null),
+    lastSyncAt: toIsoString(context.lastSync),
+    nextSyncAt: toIsoString(context.nextAt),
+    overdueAt: toIsoString(terms?.warnAt ?? null),
+    restrictedAt: toIsoString(terms?.restrictAt ?? null),
+    automaticUntil: toIsoString(terms?.automaticUntil ?? null),
     schedule: context.schedule,
-    leftOut: sync.facts.leftOut,
+    redactedFields: sync.facts.redactedFields,
     inDoubt: getIssuingSuspension(sync) !== null,
-    carried: carried && { exchange: carried.exchange, since: iso(carried.at) },
-    lastAttempt: last && { at: iso(last.at), outcome: last.outcome, reason: last.reason },
+    carried: exportedRequest && {
+      exchange: exportedRequest.exchange,
+      since: toIsoString(exportedRequest.at),
+    },
+    lastAttempt: last && { at: toIsoString(last.at), outcome: last.outcome, reason: last.reason },
   }
 }
 
-/** Why nothing new is promised: a restore waits for its first synchronisation, and what was promised since is not known. */
+/** Why nothing new is promised: a restore waits for its first synchronization, and what was promised since is not known. */
 export function getIssuingSuspension(sync: Synchronization): LicensingError | null {
   if (!sync.facts.full || sync.facts.mandate === null) return null
   return new LicensingError(

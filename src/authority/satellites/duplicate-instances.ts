@@ -1,18 +1,18 @@
 import { sql } from 'kysely'
-import { type Instant, iso } from '../../core/time.ts'
-import { udiDigest } from '../../protocol/digest.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
+import { hashUdi } from '../../protocol/digest.ts'
 import type { SyncRequest } from '../../protocol/sync-request.ts'
 import type { AccountContext } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
-import { endInstance } from '../inventory/instances.ts'
+import { deactivateInstance } from '../inventory/instances.ts'
 import { replaceReported } from './reported-instances.ts'
 import type { SatelliteRow } from './satellites.ts'
 
 /** Rows that are looked up at a time. */
-const BATCH = 500
+const BATCH_SIZE = 500
 
 /** Another product instance of the same box. */
-interface Rival {
+interface DuplicateInstance {
   readonly id: string
   readonly kind: 'registered' | 'reserved'
   readonly since: Instant
@@ -35,14 +35,14 @@ export async function resolveDuplicates(
 ): Promise<void> {
   const rivalsOf = await listRivals(context, instances)
   for (const one of instances) {
-    const rivals = (rivalsOf.get(udiDigest(one.pid, one.serial)) ?? []).filter(
+    const rivals = (rivalsOf.get(hashUdi(one.pid, one.serial)) ?? []).filter(
       ({ id, satelliteId }) => id !== one.id || satelliteId !== row.id,
     )
     for (const rival of rivals) {
-      const words = `${one.pid}:${one.serial} is here, since ${iso(one.since)}, and at ${rival.name}, since ${iso(rival.since)}`
+      const words = `${one.pid}:${one.serial} is here, since ${toIsoString(one.since)}, and at ${rival.name}, since ${toIsoString(rival.since)}`
       if (one.kind === 'reserved' || rival.kind === 'reserved') {
         // What is reserved may be in use out of reach: both count until a person has looked.
-        notices.push(`${words}: licences are reserved for it, so both count.`)
+        notices.push(`${words}: licenses are reserved for it, so both count.`)
         await log(context, row, `${words}: both count.`)
         continue
       }
@@ -60,13 +60,13 @@ export async function resolveDuplicates(
 async function listRivals(
   context: DuplicatesContext,
   instances: SyncRequest['instances'],
-): Promise<Map<string, Rival[]>> {
-  const found = new Map<string, Rival[]>()
-  const add = (udi: string, rival: Rival) => {
+): Promise<Map<string, DuplicateInstance[]>> {
+  const found = new Map<string, DuplicateInstance[]>()
+  const add = (udi: string, rival: DuplicateInstance) => {
     found.set(udi, [...(found.get(udi) ?? []), rival])
   }
-  for (let at = 0; at < instances.length; at += BATCH) {
-    const udis = instances.slice(at, at + BATCH).map(({ pid, serial }) => udiDigest(pid, serial))
+  for (let at = 0; at < instances.length; at += BATCH_SIZE) {
+    const udis = instances.slice(at, at + BATCH_SIZE).map(({ pid, serial }) => hashUdi(pid, serial))
     const below = await context.tx
       .selectFrom('reported_instances as one')
       .innerJoin('satellites', 'satellites.id', 'one.satellite_id')
@@ -81,10 +81,10 @@ async function listRivals(
   }
   // Where serial numbers are left out, only the digests can be compared: of all there are.
   const leftOut = instances.some(({ serial }) => serial.startsWith('sha256:'))
-  for (let at = 0; at < instances.length; at += leftOut ? instances.length : BATCH) {
-    const serials = leftOut ? null : instances.slice(at, at + BATCH).map(({ serial }) => serial)
+  for (let at = 0; at < instances.length; at += leftOut ? instances.length : BATCH_SIZE) {
+    const serials = leftOut ? null : instances.slice(at, at + BATCH_SIZE).map(({ serial }) => serial)
     for (const { pid, serial, ...rival } of await listOwn(context, serials))
-      add(udiDigest(pid, serial), { ...rival, satelliteId: null, name: 'the manager' })
+      add(hashUdi(pid, serial), { ...rival, satelliteId: null, name: 'the manager' })
   }
   return found
 }
@@ -122,7 +122,7 @@ async function endOwn(context: DuplicatesContext, id: string): Promise<void> {
     .selectAll()
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
-  await endInstance(context.tx, row, 'replaced', context.at)
+  await deactivateInstance(context.tx, row, 'replaced', context.at)
 }
 
 async function log(context: DuplicatesContext, row: SatelliteRow, message: string): Promise<void> {

@@ -1,21 +1,21 @@
 import type { Instant } from '../../core/time.ts'
-import type { ReportedInstance, SyncRequest, Totals } from '../../protocol/sync-request.ts'
+import type { ReportedInstance, SyncRequest, SyncCounts } from '../../protocol/sync-request.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
-import { heldParts } from '../policy.ts'
+import { toReservedIntervals } from '../policy.ts'
 
 /** Finds the manager's virtual account that one of the satellite's counts for. */
-export function placing(
+export function createAccountMapper(
   request: SyncRequest,
   virtualAccounts: readonly VirtualAccount[],
 ): (virtualAccount: string) => string {
   const home = virtualAccounts.find((one) => one.home)?.id ?? ''
-  const places = new Map(
+  const accountIds = new Map(
     request.virtualAccounts.map(({ name, of }) => [
       name,
       virtualAccounts.find((one) => one.name === of)?.id ?? home,
     ]),
   )
-  return (name) => places.get(name) ?? home
+  return (name) => accountIds.get(name) ?? home
 }
 
 /**
@@ -24,7 +24,7 @@ export function placing(
  *
  * @param before what was known before a full report; nothing for a report of what has changed
  */
-export function withLarger(
+export function mergeKeepingLarger(
   instances: SyncRequest['instances'],
   before: readonly ReportedInstance[],
   at: Instant,
@@ -39,7 +39,7 @@ export function withLarger(
       licenses.filter((part) => part.tag === tag)
     const held = (...authorizations: ReportedInstance['licenses'][]) =>
       tags.flatMap((tag) =>
-        heldParts(
+        toReservedIntervals(
           authorizations.map((licenses) => of(licenses, tag)),
           at,
         ).map((part) => ({ tag, ...part })),
@@ -53,8 +53,8 @@ export function withLarger(
 }
 
 /** Whether two sums are the same; a tag of which nothing is in use is as good as none. */
-export const sameTotals = (a: Totals, b: Totals): boolean => {
-  const plain = ({ registered, reserved, use }: Totals) =>
+export const areTotalsEqual = (a: SyncCounts, b: SyncCounts): boolean => {
+  const plain = ({ registered, reserved, use }: SyncCounts) =>
     JSON.stringify([
       registered,
       reserved,

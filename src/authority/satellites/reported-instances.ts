@@ -1,28 +1,33 @@
 import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
 import { entitlementTagSchema } from '../../core/entitlement.ts'
-import { type Instant, iso } from '../../core/time.ts'
-import { udiDigest } from '../../protocol/digest.ts'
-import type { ReportedEnd, ReportedInstance, ReportedLicense, Totals } from '../../protocol/sync-request.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
+import { hashUdi } from '../../protocol/digest.ts'
+import type {
+  RemovalRecord,
+  ReportedInstance,
+  ReportedLicense,
+  SyncCounts,
+} from '../../protocol/sync-request.ts'
 import type { Account } from '../context/account-context.ts'
 import type { InstanceDocument } from '../inventory/instances.ts'
-import { assessPool, changeUse } from '../inventory/pools.ts'
+import { recomputeCompliance, adjustUsage } from '../inventory/pools.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 type ReportedRow = Selectable<Tables['reported_instances']>
 
 /** Rows that are read or written at a time. */
-const BATCH = 500
+const BATCH_SIZE = 500
 
 const licensesSchema = z.array(
   z.object({ tag: entitlementTagSchema, count: z.number(), endsAt: z.number().nullable() }),
 )
-const licensesOf = (row: Pick<ReportedRow, 'licenses'>): ReportedLicense[] =>
+const parseLicenses = (row: Pick<ReportedRow, 'licenses'>): ReportedLicense[] =>
   licensesSchema.parse(JSON.parse(row.licenses))
 
 /** A row as it was reported. */
-export const reportedOf = (row: ReportedRow): ReportedInstance => ({
+export const toReportedInstance = (row: ReportedRow): ReportedInstance => ({
   kind: row.kind,
   id: row.id,
   pid: row.pid,
@@ -31,29 +36,29 @@ export const reportedOf = (row: ReportedRow): ReportedInstance => ({
   virtualAccount: row.virtual_account,
   since: row.since_at,
   hostname: row.hostname,
-  licenses: licensesOf(row),
+  licenses: parseLicenses(row),
 })
 
 const idsOf = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id)
 
-function* batches<T>(list: readonly T[]): Generator<readonly T[]> {
-  for (let at = 0; at < list.length; at += BATCH) yield list.slice(at, at + BATCH)
+function* splitBatches<T>(list: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < list.length; at += BATCH_SIZE) yield list.slice(at, at + BATCH_SIZE)
 }
 
 /** What changes of pools a report makes, gathered: `virtual account, tag` to the change of what is in use. */
-class Changes {
-  readonly #use = new Map<string, number>()
-  readonly #touched = new Set<string>()
+class PoolChanges {
+  readonly #usage = new Map<string, number>()
+  readonly #changedPools = new Set<string>()
 
-  use(virtualAccountId: string, licenses: readonly ReportedLicense[], sign: 1 | -1): void {
+  addUsage(virtualAccountId: string, licenses: readonly ReportedLicense[], sign: 1 | -1): void {
     for (const { tag, count } of licenses) {
       const key = `${virtualAccountId} ${tag}`
-      this.#use.set(key, (this.#use.get(key) ?? 0) + sign * count)
+      this.#usage.set(key, (this.#usage.get(key) ?? 0) + sign * count)
     }
   }
 
-  touch(virtualAccountId: string, licenses: readonly ReportedLicense[]): void {
-    for (const { tag } of licenses) this.#touched.add(`${virtualAccountId} ${tag}`)
+  markChanged(virtualAccountId: string, licenses: readonly ReportedLicense[]): void {
+    for (const { tag } of licenses) this.#changedPools.add(`${virtualAccountId} ${tag}`)
   }
 
   async apply(tx: Tx, at: Instant): Promise<void> {
@@ -61,8 +66,9 @@ class Changes {
       const [virtualAccountId = '', tag = ''] = key.split(' ')
       return [virtualAccountId, tag]
     }
-    for (const [key, change] of this.#use) if (change !== 0) await changeUse(tx, ...split(key), change, at)
-    for (const key of this.#touched) await assessPool(tx, ...split(key), at)
+    for (const [key, change] of this.#usage)
+      if (change !== 0) await adjustUsage(tx, ...split(key), change, at)
+    for (const key of this.#changedPools) await recomputeCompliance(tx, ...split(key), at)
   }
 }
 
@@ -84,11 +90,11 @@ const isCounted = ({ satellite }: ReportedContext): boolean => satellite.status 
 export async function takeReport(
   context: ReportedContext,
   instances: readonly ReportedInstance[],
-  ended: readonly ReportedEnd[],
+  ended: readonly RemovalRecord[],
   place: (virtualAccount: string) => string,
 ): Promise<void> {
-  const changes = new Changes()
-  for (const batch of batches(instances)) {
+  const changes = new PoolChanges()
+  for (const batch of splitBatches(instances)) {
     const before = await findRows(context, idsOf(batch))
     await stopCounting(context, [...before.values()], changes)
     const open = batch.filter(({ id }) => (before.get(id)?.status ?? 'active') === 'active')
@@ -100,7 +106,7 @@ export async function takeReport(
       pid: one.pid,
       serial: one.serial,
       version: one.version,
-      udi: udiDigest(one.pid, one.serial),
+      udi: hashUdi(one.pid, one.serial),
       hostname: one.hostname,
       virtual_account: one.virtualAccount,
       virtual_account_id: place(one.virtualAccount),
@@ -110,7 +116,7 @@ export async function takeReport(
     }))
     await write(context, rows, changes)
   }
-  for (const batch of batches(ended)) {
+  for (const batch of splitBatches(ended)) {
     const before = [...(await findRows(context, idsOf(batch))).values()]
     await stopCounting(context, before, changes)
     await end(context, idsOf(before))
@@ -120,7 +126,7 @@ export async function takeReport(
 
 /** Ends the counting of an instance that gave way to a newer registration elsewhere. The satellite hears of it. */
 export async function replaceReported(context: ReportedContext, id: string): Promise<void> {
-  const changes = new Changes()
+  const changes = new PoolChanges()
   await stopCounting(context, [...(await findRows(context, [id])).values()], changes)
   await context.tx
     .updateTable('reported_instances')
@@ -133,9 +139,9 @@ export async function replaceReported(context: ReportedContext, id: string): Pro
 
 /** Counts what is registered at the satellite for the pools, or does so no more. What is reserved counts on. */
 export async function countReported(context: ReportedContext, sign: 1 | -1): Promise<void> {
-  const changes = new Changes()
+  const changes = new PoolChanges()
   for (const row of await activeRows(context))
-    if (row.kind === 'registered') changes.use(row.virtual_account_id, licensesOf(row), sign)
+    if (row.kind === 'registered') changes.addUsage(row.virtual_account_id, parseLicenses(row), sign)
   await changes.apply(context.tx, context.at)
 }
 
@@ -149,7 +155,7 @@ export async function rebuildUse(context: ReportedContext): Promise<void> {
   const right = new Map<string, number>()
   for (const row of await activeRows(context)) {
     if (row.kind !== 'registered') continue
-    for (const { tag, count } of licensesOf(row)) {
+    for (const { tag, count } of parseLicenses(row)) {
       const key = `${row.virtual_account_id} ${tag}`
       right.set(key, (right.get(key) ?? 0) + count)
     }
@@ -165,20 +171,20 @@ export async function rebuildUse(context: ReportedContext): Promise<void> {
     .execute()
   for (const { virtual_account_id, tag, in_use } of pools) {
     const change = (right.get(`${virtual_account_id} ${tag}`) ?? 0) - in_use
-    if (change !== 0) await changeUse(context.tx, virtual_account_id, tag, change, context.at)
+    if (change !== 0) await adjustUsage(context.tx, virtual_account_id, tag, change, context.at)
   }
 }
 
 /** Ends what the satellite was told to end, and a full report does not name any more. */
 export async function endReplaced(context: ReportedContext, listed: ReadonlySet<string>): Promise<void> {
   const rows = await listReplaced(context)
-  for (const batch of batches(rows.filter((id) => !listed.has(id)))) await end(context, batch)
+  for (const batch of splitBatches(rows.filter((id) => !listed.has(id)))) await end(context, batch)
 }
 
 /** Ends what had ended before this manager was restored, as the satellite's full report shows. */
 export async function endMissing(context: ReportedContext, ids: readonly string[]): Promise<void> {
-  const changes = new Changes()
-  for (const batch of batches(ids)) {
+  const changes = new PoolChanges()
+  for (const batch of splitBatches(ids)) {
     await stopCounting(context, [...(await findRows(context, batch)).values()], changes)
     await end(context, batch)
   }
@@ -203,16 +209,16 @@ export async function listReplaced(context: ReportedContext): Promise<string[]> 
  * @param all what is reserved too: the satellite tells of it anew
  */
 export async function forgetReported(context: ReportedContext, { all = false } = {}): Promise<void> {
-  const changes = new Changes()
+  const changes = new PoolChanges()
   const rows = (await activeRows(context)).filter(({ kind }) => all || kind === 'registered')
   await stopCounting(context, rows, changes)
-  for (const batch of batches(rows)) await end(context, idsOf(batch))
+  for (const batch of splitBatches(rows)) await end(context, idsOf(batch))
   await changes.apply(context.tx, context.at)
 }
 
 /** Ends what a satellite that is no more had reserved: a person has answered for the box. */
 export async function writeOffReported(context: ReportedContext, id: string): Promise<void> {
-  const changes = new Changes()
+  const changes = new PoolChanges()
   await stopCounting(context, [...(await findRows(context, [id])).values()], changes)
   await end(context, [id])
   await changes.apply(context.tx, context.at)
@@ -220,13 +226,13 @@ export async function writeOffReported(context: ReportedContext, id: string): Pr
 
 /** Lists the instances that are active, as they were reported. */
 export async function listActive(context: ReportedContext): Promise<ReportedInstance[]> {
-  return (await activeRows(context)).map(reportedOf)
+  return (await activeRows(context)).map(toReportedInstance)
 }
 
 /** Finds those of the instances that the manager knows to have ended. */
 export async function findEnded(context: ReportedContext, ids: readonly string[]): Promise<Set<string>> {
   const ended = new Set<string>()
-  for (const batch of batches(ids)) {
+  for (const batch of splitBatches(ids)) {
     for (const { id, status } of (await findRows(context, batch)).values())
       if (status === 'ended') ended.add(id)
   }
@@ -234,7 +240,7 @@ export async function findEnded(context: ReportedContext, ids: readonly string[]
 }
 
 /** Sums up the instances, to compare with what the satellite says of itself. */
-export async function readTotals(context: ReportedContext): Promise<Totals> {
+export async function readTotals(context: ReportedContext): Promise<SyncCounts> {
   const counts = await context.tx
     .selectFrom('reported_instances')
     .select(['kind', (eb) => eb.fn.countAll<number>().as('count')])
@@ -285,15 +291,15 @@ async function findRows(context: ReportedContext, ids: readonly string[]): Promi
 async function stopCounting(
   context: ReportedContext,
   rows: readonly ReportedRow[],
-  changes: Changes,
+  changes: PoolChanges,
 ): Promise<void> {
   const active = rows.filter(({ status }) => status === 'active')
   for (const row of active) {
-    if (row.kind !== 'registered') changes.touch(row.virtual_account_id, licensesOf(row))
-    else if (isCounted(context)) changes.use(row.virtual_account_id, licensesOf(row), -1)
+    if (row.kind !== 'registered') changes.markChanged(row.virtual_account_id, parseLicenses(row))
+    else if (isCounted(context)) changes.addUsage(row.virtual_account_id, parseLicenses(row), -1)
   }
   const reserved = active.filter(({ kind }) => kind === 'reserved').map(({ id }) => id)
-  for (const batch of batches(reserved))
+  for (const batch of splitBatches(reserved))
     await context.tx
       .deleteFrom('reported_reserved')
       .where('satellite_id', '=', context.satellite.id)
@@ -314,7 +320,7 @@ async function end(context: ReportedContext, ids: readonly string[]): Promise<vo
 async function write(
   context: ReportedContext,
   rows: readonly ReportedRow[],
-  changes: Changes,
+  changes: PoolChanges,
 ): Promise<void> {
   if (rows.length === 0) return
   await context.tx
@@ -338,11 +344,11 @@ async function write(
     .execute()
   const parts = []
   for (const row of rows) {
-    const licenses = licensesOf(row)
+    const licenses = parseLicenses(row)
     if (row.kind === 'registered') {
-      if (isCounted(context)) changes.use(row.virtual_account_id, licenses, 1)
+      if (isCounted(context)) changes.addUsage(row.virtual_account_id, licenses, 1)
     } else {
-      changes.touch(row.virtual_account_id, licenses)
+      changes.markChanged(row.virtual_account_id, licenses)
       parts.push(
         ...licenses.map(({ tag, count, endsAt }) => ({
           satellite_id: context.satellite.id,
@@ -355,11 +361,12 @@ async function write(
       )
     }
   }
-  for (const batch of batches(parts)) await context.tx.insertInto('reported_reserved').values(batch).execute()
+  for (const batch of splitBatches(parts))
+    await context.tx.insertInto('reported_reserved').values(batch).execute()
 }
 
 /** A product instance of a satellite, as a rival of one that would be the manager's own. */
-export interface ReportedRival {
+export interface ConflictingInstance {
   readonly id: string
   readonly kind: 'registered' | 'reserved'
   readonly pid: string
@@ -372,17 +379,17 @@ export interface ReportedRival {
 }
 
 /** The product instance of a box that a satellite of the account has told of. */
-export async function reportedRival(
+export async function findConflictingInstance(
   tx: Tx,
   accountId: string,
   { pid, serial }: { pid: string; serial: string },
-): Promise<ReportedRival | undefined> {
-  const rivals = await reportedRivals(tx, [udiDigest(pid, serial)])
-  return rivals.find(({ account_id }) => account_id === accountId)
+): Promise<ConflictingInstance | undefined> {
+  const conflicts = await findConflictingInstances(tx, [hashUdi(pid, serial)])
+  return conflicts.find(({ account_id }) => account_id === accountId)
 }
 
 /** The product instances that satellites have told of, of boxes with these digests of their UDIs. */
-export function reportedRivals(tx: Tx, udis: readonly string[]): Promise<ReportedRival[]> {
+export function findConflictingInstances(tx: Tx, udis: readonly string[]): Promise<ConflictingInstance[]> {
   return tx
     .selectFrom('reported_instances as one')
     .innerJoin('satellites', 'satellites.id', 'one.satellite_id')
@@ -396,8 +403,8 @@ export function reportedRivals(tx: Tx, udis: readonly string[]): Promise<Reporte
     .execute()
 }
 
-/** A box that a satellite had reserved licences for, and the satellite is out of reach: removed, or taken out. */
-export async function orphanedReservation(tx: Tx, account: Account, id: string) {
+/** A box that a satellite had reserved licenses for, and the satellite is out of reach: removed, or taken out. */
+export async function findOrphanedReservation(tx: Tx, account: Account, id: string) {
   return tx
     .selectFrom('reported_instances as one')
     .innerJoin('satellites', 'satellites.id', 'one.satellite_id')
@@ -414,7 +421,7 @@ export async function orphanedReservation(tx: Tx, account: Account, id: string) 
 }
 
 /** The product instances of an account's satellites, or the one of that id, as the manager knows them. */
-export async function listReported(
+export async function listReportedInstances(
   tx: Tx,
   account: Account,
   at: Instant,
@@ -437,14 +444,14 @@ export async function listReported(
   const compliance = new Map<string, boolean>()
   const compliant = async (virtualAccountId: string, tag: string): Promise<boolean> => {
     const key = `${virtualAccountId} ${tag}`
-    const known = compliance.get(key) ?? (await assessPool(tx, virtualAccountId, tag, at)).compliant
+    const known = compliance.get(key) ?? (await recomputeCompliance(tx, virtualAccountId, tag, at)).compliant
     compliance.set(key, known)
     return known
   }
   const documents: InstanceDocument[] = []
   for (const row of await query.execute()) {
     const counts = new Map<string, number>()
-    for (const { tag, count, endsAt } of licensesOf(row))
+    for (const { tag, count, endsAt } of parseLicenses(row))
       if (endsAt === null || at < endsAt) counts.set(tag, (counts.get(tag) ?? 0) + count)
     const entitlements = []
     for (const [tag, count] of counts) {
@@ -471,8 +478,8 @@ export async function listReported(
             : 'in-compliance',
       exportControlled: false,
       inReview: false,
-      registeredAt: iso(row.since_at),
-      lastContactAt: iso(row.answered_at),
+      registeredAt: toIsoString(row.since_at),
+      lastContactAt: toIsoString(row.answered_at),
       expiresAt: null,
       entitlements,
       reservation: null,

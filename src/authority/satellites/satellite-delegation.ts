@@ -1,30 +1,30 @@
 import type { AccountContext } from '../context/account-context.ts'
 import { type KeyObject } from 'node:crypto'
-import { type Instant, iso } from '../../core/time.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
 import { type SyncLot } from '../../protocol/sync-answer.ts'
 import { type SyncRequest } from '../../protocol/sync-request.ts'
-import { keyDigest, signMandate } from '../../pki/delegation.ts'
-import { mostOwned } from '../policy.ts'
+import { hashPublicKey, signDelegationJws } from '../../pki/delegation.ts'
+import { computePeakOwned } from '../policy.ts'
 import { type SatelliteRow } from './satellites.ts'
 import { moveLicenses } from '../inventory/transfers.ts'
 
-/** Licences that were called back, and that the satellite is known to have given up, move. */
+/** Licenses that were called back, and that the satellite is known to have given up, move. */
 export async function finishReclaims(
   context: AccountContext,
   row: SatelliteRow,
   request: SyncRequest,
 ): Promise<void> {
-  const recalls = await context.tx
+  const reclaims = await context.tx
     .selectFrom('reclaims')
     .selectAll()
     .where('satellite_id', '=', row.id)
     .execute()
-  for (const recall of recalls) {
+  for (const reclaim of reclaims) {
     const heard =
-      recall.notified_epoch === request.epoch && (recall.notified_sequence ?? Infinity) <= request.after
+      reclaim.notified_epoch === request.epoch && (reclaim.notified_sequence ?? Infinity) <= request.after
     if (!heard) continue
-    await context.tx.deleteFrom('reclaims').where('id', '=', recall.id).execute()
-    await moveLicenses(context, recall.license_id, recall.quantity, recall.to_virtual_account_id)
+    await context.tx.deleteFrom('reclaims').where('id', '=', reclaim.id).execute()
+    await moveLicenses(context, reclaim.license_id, reclaim.quantity, reclaim.to_virtual_account_id)
   }
 }
 
@@ -70,24 +70,24 @@ export async function signDelegation(
   { issuingKey, lots, notAfter }: { issuingKey: KeyObject; lots: readonly SyncLot[]; notAfter: Instant },
 ): Promise<string> {
   const tags = [...new Set(lots.map(({ tag }) => tag))].sort()
-  return signMandate(
+  return signDelegationJws(
     {
       use: 'mandate',
       satellite: request.satelliteId,
       account: context.account.domain,
-      issuingKey: keyDigest(issuingKey),
+      issuingKey: hashPublicKey(issuingKey),
       epoch: request.epoch,
       sequence: request.exchange,
       quantities: tags.map((tag) => ({
         tag,
-        quantity: mostOwned(
+        quantity: computePeakOwned(
           lots.filter((lot) => lot.tag === tag),
           context.at,
           notAfter,
         ),
       })),
-      issuedAt: iso(context.at),
-      notAfter: iso(notAfter),
+      issuedAt: toIsoString(context.at),
+      notAfter: toIsoString(notAfter),
     },
     await context.credentials.signer(context.tx, 'sync', context.at),
   )

@@ -2,25 +2,25 @@ import type { AccountContext } from '../context/account-context.ts'
 import { LicensingError } from '../../core/errors.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { TimeFloor } from '../store/time-floor.ts'
-import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
+import { type AuthorityContext, requireRole, type AccountSelector } from '../context/authority-context.ts'
 import {
   addSatellite,
   addSatelliteVirtualAccount,
   configureSatellite,
-  createEnrolmentCode,
+  createEnrollmentCode,
   listSatellites,
   removeSatellite,
   type SatelliteDocument,
   type SatelliteTerms,
 } from './satellites.ts'
 import { createRefusal, respondToSync } from './sync-exchange.ts'
-import { readSync } from './sync-request-checks.ts'
-import { type Responded } from './sync-answers.ts'
+import { verifySyncRequest } from './sync-request-checks.ts'
+import { type SyncResponse } from './sync-answers.ts'
 import { MAX_FIRST_REQUEST_BYTES } from '../../protocol/sync.ts'
-import { attempt } from '../store/store.ts'
+import { withSavepoint } from '../store/store.ts'
 
 /** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
-export class SatelliteDoor {
+export class SatelliteService {
   readonly #context: AuthorityContext
 
   constructor(context: AuthorityContext) {
@@ -33,7 +33,7 @@ export class SatelliteDoor {
    */
   add(
     name: string,
-    wanted: Where & {
+    wanted: AccountSelector & {
       virtualAccount: string
       terms?: Partial<SatelliteTerms>
       tlsNames?: readonly string[] | null
@@ -49,16 +49,23 @@ export class SatelliteDoor {
   }
 
   /** Another one-time code for a first exchange by wire. @throws LicensingError NOT_FOUND */
-  code(name: string, where: Where = {}): Promise<{ name: string; code: string; expiresAt: string }> {
-    return this.#withAccount(where, (context) => createEnrolmentCode(context, name))
+  createEnrollmentCode(
+    name: string,
+    where: AccountSelector = {},
+  ): Promise<{ name: string; code: string; expiresAt: string }> {
+    return this.#withAccount(where, (context) => createEnrollmentCode(context, name))
   }
 
   /** Gives a satellite a further virtual account. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
-  addVirtualAccount(name: string, virtualAccount: string, where: Where = {}): Promise<SatelliteDocument> {
+  addVirtualAccount(
+    name: string,
+    virtualAccount: string,
+    where: AccountSelector = {},
+  ): Promise<SatelliteDocument> {
     return this.#withAccount(where, (context) => addSatelliteVirtualAccount(context, name, virtualAccount))
   }
 
-  list(where: Where = {}): Promise<SatelliteDocument[]> {
+  list(where: AccountSelector = {}): Promise<SatelliteDocument[]> {
     return this.#withAccount(where, listSatellites)
   }
 
@@ -66,29 +73,29 @@ export class SatelliteDoor {
    * @param changed.tlsNames null leaves them to the satellite; left out, they stay
    * @throws LicensingError NOT_FOUND, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
    */
-  set(
+  configure(
     name: string,
     changed: Partial<SatelliteTerms> & { tlsNames?: readonly string[] | null },
-    where: Where = {},
+    where: AccountSelector = {},
   ): Promise<SatelliteDocument> {
     const { tlsNames, ...terms } = changed
     return this.#withAccount(where, (context) => configureSatellite(context, name, terms, tlsNames))
   }
 
   /** @throws LicensingError NOT_FOUND */
-  remove(name: string, where: Where = {}): Promise<SatelliteDocument> {
+  remove(name: string, where: AccountSelector = {}): Promise<SatelliteDocument> {
     return this.#withAccount(where, (context) => removeSatellite(context, name))
   }
 
   /**
    * Answers a request that was carried here: whoever does so answers for its satellite.
    *
-   * @throws LicensingError SIGNED_FILE_*, SATELLITE_*, SYNC_*, ENROLMENT_CODE_INVALID: nothing was changed
+   * @throws LicensingError SIGNED_FILE_*, SATELLITE_*, SYNC_*, ENROLLMENT_CODE_INVALID: nothing was changed
    */
-  async respond(text: string): Promise<Responded> {
+  async respond(text: string): Promise<SyncResponse> {
     requireRole(this.#context, 'manager', 'answers are made')
-    const read = readSync(text)
-    return this.#answer(read.request.smartAccount, (context) => respondToSync(context, read, 'hand'))
+    const read = verifySyncRequest(text)
+    return this.#withExchange(read.request.smartAccount, (context) => respondToSync(context, read, 'offline'))
   }
 
   /**
@@ -96,21 +103,21 @@ export class SatelliteDoor {
    *
    * @throws LicensingError SIGNED_FILE_*, WRONG_ROLE, NOT_FOUND: what gets no signed answer
    */
-  async respondByWire(text: string): Promise<string> {
+  async respondOnline(text: string): Promise<string> {
     requireRole(this.#context, 'manager', 'answers are made')
-    if (text.length > MAX_FIRST_REQUEST_BYTES && !(await this.#isNamedIn(text)))
+    if (text.length > MAX_FIRST_REQUEST_BYTES && !(await this.#namesKnownKey(text)))
       throw new LicensingError(
         'REQUEST_MALFORMED',
         'The request is far too long for a satellite that is not known.',
       )
-    const read = readSync(text)
-    return this.#answer(read.request.smartAccount, async (context) => {
+    const read = verifySyncRequest(text)
+    return this.#withExchange(read.request.smartAccount, async (context) => {
       try {
-        return (await attempt(context.tx, () => respondToSync(context, read, 'wire'))).file
-      } catch (thrown) {
+        return (await withSavepoint(context.tx, () => respondToSync(context, read, 'online'))).file
+      } catch (error) {
         // What is refused has changed nothing; whatever else went wrong undoes the transaction.
-        if (!(thrown instanceof LicensingError) || thrown.kind !== 'refusal') throw thrown
-        return createRefusal(context, read, thrown)
+        if (!(error instanceof LicensingError) || error.kind !== 'refusal') throw error
+        return createRefusal(context, read, error)
       }
     })
   }
@@ -118,18 +125,18 @@ export class SatelliteDoor {
   /** Whether a proof is for this manager, and its key is that of a satellite. @throws LicensingError WRONG_ROLE */
   async isKnown({ manager, account, key }: SyncProof): Promise<boolean> {
     requireRole(this.#context, 'manager', 'answers are made')
-    return manager === this.#context.credentials.keyRing.identity.id && (await this.#hasKey(account, key))
+    return manager === this.#context.credentials.keyRing.identity.id && (await this.#isKnownKey(account, key))
   }
 
   /** Whether a request names a key that is known, before more work is done for it than for anybody's. */
-  async #isNamedIn(text: string): Promise<boolean> {
+  async #namesKnownKey(text: string): Promise<boolean> {
     const head = text.slice(0, 4096)
     const [, key] = /^Satellite key: +(\S+)$/m.exec(head) ?? []
     const [, account] = /^Smart account: +(\S+)$/m.exec(head) ?? []
-    return key !== undefined && account !== undefined && this.#hasKey(account, key)
+    return key !== undefined && account !== undefined && this.#isKnownKey(account, key)
   }
 
-  async #hasKey(account: string, key: string): Promise<boolean> {
+  async #isKnownKey(account: string, key: string): Promise<boolean> {
     try {
       return await this.#context.withAccount({ account }, async ({ tx, account: { id } }) => {
         const found = await tx
@@ -146,7 +153,7 @@ export class SatelliteDoor {
     }
   }
 
-  #answer<T>(account: string, work: (context: AccountContext) => Promise<T>): Promise<T> {
+  #withExchange<T>(account: string, work: (context: AccountContext) => Promise<T>): Promise<T> {
     return this.#context.withAccount({ account }, async (context) => {
       const done = await work(context)
       await TimeFloor.raise(context.tx, context.at)
@@ -154,7 +161,7 @@ export class SatelliteDoor {
     })
   }
 
-  async #withAccount<T>(where: Where, work: (context: AccountContext) => Promise<T>): Promise<T> {
+  async #withAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T> {
     requireRole(this.#context, 'manager', 'satellites are kept')
     return this.#context.withAccount({ account: where.account }, work)
   }

@@ -2,27 +2,27 @@ import type { AccountContext } from '../context/account-context.ts'
 import { randomUUID } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
-import { CREDENTIAL_WARNINGS } from '../../../machines/index.ts'
-import { checked } from '../../core/validate.ts'
-import { alreadyExists, LicensingError, notFound } from '../../core/errors.ts'
-import { DAY, type Instant, iso } from '../../core/time.ts'
-import { newEnrolmentCode } from '../../protocol/enrolment.ts'
-import { keyFingerprint } from '../../pki/fingerprint.ts'
-import { addVirtualAccount, listVirtualAccounts, whatItHolds } from '../inventory/accounts.ts'
+import { CREDENTIAL_WARNING_DAYS } from '../../../machines/index.ts'
+import { validate } from '../../core/validate.ts'
+import { alreadyExistsError, LicensingError, notFoundError } from '../../core/errors.ts'
+import { DAY, type Instant, toIsoString } from '../../core/time.ts'
+import { generateEnrollmentCode } from '../../protocol/enrollment.ts'
+import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
+import { addVirtualAccount, listVirtualAccounts, describeContents } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { logAccountEvent, logEvent } from '../events/event-log.ts'
 import { countReported, forgetReported, readTotals } from './reported-instances.ts'
-import { certifiedNames, checkTlsNames } from './server-names.ts'
+import { listCertifiedNames, checkTlsNames } from './server-names.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
-import { listRecalls, moveLicenses, type RecallDocument } from '../inventory/transfers.ts'
+import { listReclaims, moveLicenses, type ReclaimDocument } from '../inventory/transfers.ts'
 
 export type SatelliteRow = Selectable<Tables['satellites']>
 
 /** How long a one-time code may lie before it is used. */
-const CODE_LIFE = 14 * DAY
+const ENROLLMENT_CODE_LIFETIME = 14 * DAY
 
-/** Days of silence until it is said, until nothing is granted, and of the leave to synchronise by itself (authority-behaviour §3). */
+/** Days of silence until it is said, until nothing is granted, and of the leave to synchronize by itself (authority-behavior §3). */
 const termsSchema = z.object({
   warnDays: z
     .int()
@@ -42,7 +42,7 @@ const DEFAULT_TERMS: SatelliteTerms = { warnDays: 30, restrictDays: 90, credenti
 
 /** @throws LicensingError INVALID_ARGUMENT */
 function checkTerms(terms: SatelliteTerms): SatelliteTerms {
-  const good = checked(termsSchema, terms, 'number of days')
+  const good = validate(termsSchema, terms, 'number of days')
   if (good.warnDays > good.restrictDays)
     throw new LicensingError('INVALID_ARGUMENT', 'The warning would come after the restriction.', {
       remedy: 'Warn after fewer days than it is restricted after.',
@@ -58,7 +58,8 @@ const nameSchema = z
   )
 
 /** A name for a satellite. @throws LicensingError INVALID_ARGUMENT */
-export const checkSatelliteName = (name: string): string => checked(nameSchema, name, 'name of the satellite')
+export const checkSatelliteName = (name: string): string =>
+  validate(nameSchema, name, 'name of the satellite')
 
 /** A satellite as its manager's people and programs see it. */
 export interface SatelliteDocument {
@@ -71,7 +72,7 @@ export interface SatelliteDocument {
   readonly lastSyncAt: string | null
   readonly overdueAt: string | null
   readonly restrictedAt: string | null
-  /** Until when it may synchronise by itself. */
+  /** Until when it may synchronize by itself. */
   readonly automaticUntil: string | null
   readonly terms: SatelliteTerms
   /** The names that the manager's people gave its servers; null where it asks for them itself. */
@@ -79,14 +80,14 @@ export interface SatelliteDocument {
   /** The names that its TLS certificates may be for now, beside loopback ones; none before its first exchange. */
   readonly certifiedNames: readonly string[]
   readonly instances: { readonly registered: number; readonly reserved: number }
-  /** Licences that are called back and have not moved yet. */
-  readonly recalls: readonly RecallDocument[]
+  /** Licenses that are called back and have not moved yet. */
+  readonly reclaims: readonly ReclaimDocument[]
 }
 
 const tlsNamesSchema = z.array(z.string())
 
 /** The names that the manager's people gave a satellite; null where they gave it none. */
-export const tlsNamesOf = ({ tls_names: json }: Pick<SatelliteRow, 'tls_names'>): string[] | null =>
+export const parseTlsNames = ({ tls_names: json }: Pick<SatelliteRow, 'tls_names'>): string[] | null =>
   json === null ? null : tlsNamesSchema.parse(JSON.parse(json))
 
 /**
@@ -110,17 +111,17 @@ export async function addSatellite(
   const good = checkSatelliteName(name)
   const { warnDays, restrictDays, credentialDays } = checkTerms({ ...DEFAULT_TERMS, ...terms })
   if (await findSatellite(context, good))
-    throw alreadyExists('satellite', `${context.account.domain} has a satellite ${good} already.`)
+    throw alreadyExistsError('satellite', `${context.account.domain} has a satellite ${good} already.`)
   const names = await toStoredTlsNames(context, tlsNames)
-  const code = newEnrolmentCode()
+  const code = generateEnrollmentCode()
   const row: SatelliteRow = {
     id: randomUUID(),
     account_id: context.account.id,
     name: good,
     status: 'waiting',
     created_at: context.at,
-    code: context.credentials.secrets.sealSecret(code),
-    code_expires_at: context.at + CODE_LIFE,
+    code: context.credentials.secrets.encryptSecret(code),
+    code_expires_at: context.at + ENROLLMENT_CODE_LIFETIME,
     satellite_id: null,
     key: null,
     issuing_ca: null,
@@ -143,31 +144,31 @@ export async function addSatellite(
     tls_names: names,
   }
   await context.tx.insertInto('satellites').values(row).execute()
-  await giveVirtualAccount(context, row, virtualAccount, true)
+  await assignVirtualAccount(context, row, virtualAccount, true)
   await logAccountEvent(context, { type: 'SATELLITE_ADDED', message: `The satellite ${good} was added.` })
   return { ...(await toSatelliteDocument(context, row)), code }
 }
 
 /** Another one-time code, in place of the one before. @throws LicensingError NOT_FOUND, ALREADY_EXISTS */
-export async function createEnrolmentCode(
+export async function createEnrollmentCode(
   context: AccountContext,
   name: string,
 ): Promise<{ name: string; code: string; expiresAt: string }> {
   const row = await requireSatellite(context, name)
   if (row.key !== null)
-    throw alreadyExists(
+    throw alreadyExistsError(
       'satellite',
       `${name} is registered already, and needs no code.`,
       'For another machine under this name, remove the satellite and add it again.',
     )
-  const code = newEnrolmentCode()
-  const expiresAt = context.at + CODE_LIFE
+  const code = generateEnrollmentCode()
+  const expiresAt = context.at + ENROLLMENT_CODE_LIFETIME
   await context.tx
     .updateTable('satellites')
-    .set({ code: context.credentials.secrets.sealSecret(code), code_expires_at: expiresAt })
+    .set({ code: context.credentials.secrets.encryptSecret(code), code_expires_at: expiresAt })
     .where('id', '=', row.id)
     .execute()
-  return { name, code, expiresAt: iso(expiresAt) }
+  return { name, code, expiresAt: toIsoString(expiresAt) }
 }
 
 /** Gives a satellite a further virtual account. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
@@ -177,7 +178,7 @@ export async function addSatelliteVirtualAccount(
   virtualAccount: string,
 ): Promise<SatelliteDocument> {
   const row = await requireSatellite(context, name)
-  await giveVirtualAccount(context, row, virtualAccount, false)
+  await assignVirtualAccount(context, row, virtualAccount, false)
   await logAccountEvent(context, {
     type: 'SATELLITE_EXTENDED',
     message: `The virtual account ${virtualAccount} is of the satellite ${name}.`,
@@ -185,7 +186,7 @@ export async function addSatelliteVirtualAccount(
   return toSatelliteDocument(context, row)
 }
 
-async function giveVirtualAccount(
+async function assignVirtualAccount(
   context: AccountContext,
   row: SatelliteRow,
   name: string,
@@ -206,7 +207,7 @@ async function giveVirtualAccount(
       'VIRTUAL_ACCOUNT_OF_SATELLITE',
       `${name} belongs to the satellite ${virtual.satellite.name} already.`,
     )
-  const holds = await whatItHolds(context.tx, virtual.id, context.at)
+  const holds = await describeContents(context.tx, virtual.id, context.at)
   if (holds !== null)
     throw new LicensingError('VIRTUAL_ACCOUNT_IN_USE', `${name} still holds ${holds}.`, {
       remedy:
@@ -291,7 +292,7 @@ async function toStoredTlsNames(
 export async function removeSatellite(context: AccountContext, name: string): Promise<SatelliteDocument> {
   const row = await requireSatellite(context, name)
   const document = await toSatelliteDocument(context, row)
-  const recalls = await context.tx
+  const reclaims = await context.tx
     .selectFrom('reclaims')
     .selectAll()
     .where('satellite_id', '=', row.id)
@@ -302,7 +303,7 @@ export async function removeSatellite(context: AccountContext, name: string): Pr
     .where('satellite_id', '=', row.id)
     .execute()
   await context.tx.deleteFrom('reclaims').where('satellite_id', '=', row.id).execute()
-  for (const { license_id, quantity, to_virtual_account_id } of recalls)
+  for (const { license_id, quantity, to_virtual_account_id } of reclaims)
     await moveLicenses(context, license_id, quantity, to_virtual_account_id)
   await context.tx
     .updateTable('satellites')
@@ -315,16 +316,16 @@ export async function removeSatellite(context: AccountContext, name: string): Pr
   await logAccountEvent(context, {
     type: 'SATELLITE_REMOVED',
     severity: 'minor',
-    message: `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
+    message: `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${toIsoString(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
   })
-  return { ...document, status: 'removed', recalls: [] }
+  return { ...document, status: 'removed', reclaims: [] }
 }
 
 /** @throws LicensingError NOT_FOUND */
 export async function requireSatellite(context: AccountContext, name: string): Promise<SatelliteRow> {
   const row = await findSatellite(context, name)
   if (row) return row
-  throw notFound(
+  throw notFoundError(
     'satellite',
     `${context.account.domain} has no satellite ${JSON.stringify(name.slice(0, 64))}.`,
   )
@@ -352,26 +353,26 @@ export async function toSatelliteDocument(
     name: row.name,
     status: row.status === 'active' ? (row.overdue_notified === 1 ? 'overdue' : 'current') : row.status,
     virtualAccounts: virtualAccounts.map(({ name }) => name),
-    fingerprint: row.key === null ? null : keyFingerprint(row.key),
+    fingerprint: row.key === null ? null : formatKeyFingerprint(row.key),
     exchanges: row.sequence,
-    lastSyncAt: iso(row.answered_at),
-    overdueAt: iso(row.warn_at),
-    restrictedAt: iso(row.restrict_at),
-    automaticUntil: iso(row.automatic_until),
+    lastSyncAt: toIsoString(row.answered_at),
+    overdueAt: toIsoString(row.warn_at),
+    restrictedAt: toIsoString(row.restrict_at),
+    automaticUntil: toIsoString(row.automatic_until),
     terms: {
       warnDays: row.warn_days,
       restrictDays: row.restrict_days,
       credentialDays: row.credential_days,
     },
-    tlsNames: tlsNamesOf(row),
-    certifiedNames: certifiedNames(row.issuing_ca),
+    tlsNames: parseTlsNames(row),
+    certifiedNames: listCertifiedNames(row.issuing_ca),
     instances: { registered: row.status === 'expired' ? 0 : registered, reserved },
-    recalls: await listRecalls(context.tx, row.id),
+    reclaims: await listReclaims(context.tx, row.id),
   }
 }
 
 /** What time does to satellites: silence is said, then they are taken out; and what was removed counts no more. */
-export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
+export async function expireOverdueSatellites(tx: Tx, at: Instant): Promise<void> {
   const rows = await tx
     .selectFrom('satellites')
     .selectAll()
@@ -393,7 +394,7 @@ export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
       await log(
         'SATELLITE_EXPIRED',
         'major',
-        `not synchronised since ${iso(row.answered_at) ?? 'ever'}: taken out, and its instances count no more; an exchange by hand brings it back.`,
+        `not synchronized since ${toIsoString(row.answered_at) ?? 'ever'}: taken out, and its instances count no more; an exchange by hand brings it back.`,
       )
       continue
     }
@@ -401,29 +402,29 @@ export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
     if (row.warn_at !== null && row.warn_at <= at && row.overdue_notified === 0) {
       await tx.updateTable('satellites').set({ overdue_notified: 1 }).where('id', '=', row.id).execute()
       await log(
-        'SYNCHRONISATION_OVERDUE',
+        'SYNCHRONIZATION_OVERDUE',
         'major',
-        `not synchronised since ${iso(row.answered_at) ?? 'ever'}; it is taken out at ${iso(row.restrict_at) ?? 'the end of its mandate'}.`,
+        `not synchronized since ${toIsoString(row.answered_at) ?? 'ever'}; it is taken out at ${toIsoString(row.restrict_at) ?? 'the end of its mandate'}.`,
       )
     }
     const left = (row.automatic_until ?? Infinity) - at
-    const come = [...CREDENTIAL_WARNINGS, 0].filter(
+    const come = [...CREDENTIAL_WARNING_DAYS, 0].filter(
       (days) =>
         left <= days * DAY && (row.credential_warned_days === null || days < row.credential_warned_days),
     )
-    const told = come.at(-1)
-    if (told === undefined) continue
+    const threshold = come.at(-1)
+    if (threshold === undefined) continue
     await tx
       .updateTable('satellites')
-      .set({ credential_warned_days: told })
+      .set({ credential_warned_days: threshold })
       .where('id', '=', row.id)
       .execute()
     await log(
-      told === 0 ? 'SATELLITE_CREDENTIAL_ENDED' : 'SATELLITE_CREDENTIAL_ENDING',
-      told === 0 ? 'major' : 'minor',
-      told === 0
-        ? 'it may not synchronise by itself any more; an exchange by hand renews that.'
-        : `it may synchronise by itself until ${iso(row.automatic_until) ?? ''}.`,
+      threshold === 0 ? 'SATELLITE_CREDENTIAL_ENDED' : 'SATELLITE_CREDENTIAL_ENDING',
+      threshold === 0 ? 'major' : 'minor',
+      threshold === 0
+        ? 'it may not synchronize by itself any more; an exchange by hand renews that.'
+        : `it may synchronize by itself until ${toIsoString(row.automatic_until) ?? ''}.`,
     )
   }
 }

@@ -2,20 +2,20 @@ import { sql } from 'kysely'
 import { isIP } from 'node:net'
 import { LicensingError } from '../../core/errors.ts'
 import { isLoopbackName, parseHostName } from '../../core/host-name.ts'
-import { readCertificates } from '../../pki/chain-validation.ts'
+import { parseCertificates } from '../../pki/chain-validation.ts'
 import { isWithin, type NameConstraints, readNameConstraints } from '../../pki/name-constraints.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Characters of all names of a satellite together: a certificate that has them goes along with every answer. */
 const MAX_NAMES_LENGTH = 2_000
 
-const length = (names: readonly string[]): number => names.join(' ').length
+const getTotalLength = (names: readonly string[]): number => names.join(' ').length
 
 /** The manager's name that a satellite's certificates would be for, were they for a name: itself, or one below it. */
-const nameOfManager = (name: string, managerNames: readonly string[]): string | undefined =>
+const findManagerName = (name: string, managerNames: readonly string[]): string | undefined =>
   managerNames.find((one) => isWithin(one, name))
 
-const refuse = (name: string, managerName: string): LicensingError =>
+const createNameError = (name: string, managerName: string): LicensingError =>
   new LicensingError(
     'TLS_NAME_OF_MANAGER',
     name === managerName
@@ -38,11 +38,11 @@ export function checkTlsNames(names: readonly string[], managerNames: readonly s
         'INVALID_ARGUMENT',
         `${JSON.stringify(text.slice(0, 100))} is no name of a server: it is a host name or an IP address.`,
       )
-    const taken = nameOfManager(name, managerNames)
-    if (taken !== undefined) throw refuse(name, taken)
+    const taken = findManagerName(name, managerNames)
+    if (taken !== undefined) throw createNameError(name, taken)
     if (!isLoopbackName(name)) good.add(name)
   }
-  if (length([...good]) > MAX_NAMES_LENGTH)
+  if (getTotalLength([...good]) > MAX_NAMES_LENGTH)
     throw new LicensingError(
       'INVALID_ARGUMENT',
       `The names of a satellite's servers have ${MAX_NAMES_LENGTH} characters at most, all together.`,
@@ -51,7 +51,7 @@ export function checkTlsNames(names: readonly string[], managerNames: readonly s
 }
 
 /** The names that a satellite's certificates may be for, and what its people should know of others. */
-export interface WantedNames {
+export interface CertifiableNames {
   readonly constraints: NameConstraints
   readonly notices: readonly string[]
 }
@@ -63,17 +63,17 @@ export interface WantedNames {
  * @param given null where the manager's people gave it none
  * @throws LicensingError TLS_NAME_OF_MANAGER: it asks for a name of its manager
  */
-export function wantedNames(
+export function resolveNames(
   given: readonly string[] | null,
   asked: readonly string[],
   managerNames: readonly string[],
-): WantedNames {
+): CertifiableNames {
   const notices: string[] = []
   let permitted: readonly string[]
   if (given === null) {
     for (const name of asked) {
-      const taken = nameOfManager(name, managerNames)
-      if (taken !== undefined) throw refuse(name, taken)
+      const taken = findManagerName(name, managerNames)
+      if (taken !== undefined) throw createNameError(name, taken)
     }
     // One label alone may be a whole country: its people must have said so.
     const whole = asked.filter((name) => isIP(name) === 0 && !name.includes('.'))
@@ -81,44 +81,44 @@ export function wantedNames(
     const others = whole.filter((name) => !isLoopbackName(name))
     if (others.length > 0)
       notices.push(
-        `No certificate is for ${others.join(', ')}: the manager gives a name without a dot with \`satellite set NAME --tls-name\`.`,
+        `No certificate is for ${others.join(', ')}: the manager gives a name without a dot with \`satellite configure NAME --tls-name\`.`,
       )
-    if (length(permitted) > MAX_NAMES_LENGTH) {
+    if (getTotalLength(permitted) > MAX_NAMES_LENGTH) {
       notices.push('The names of the servers are too many: certificates are for none of them.')
       permitted = []
     }
   } else {
     // The manager's own names may have changed since these were given.
-    const taken = given.filter((name) => nameOfManager(name, managerNames) !== undefined)
+    const taken = given.filter((name) => findManagerName(name, managerNames) !== undefined)
     permitted = given.filter((name) => !taken.includes(name)).sort()
     if (taken.length > 0)
       notices.push(`No certificate is for ${taken.join(', ')} any more: the manager has that name now.`)
   }
-  return { constraints: { permitted, excluded: excludedNames(permitted, managerNames) }, notices }
+  return { constraints: { permitted, excluded: listExcludedNames(permitted, managerNames) }, notices }
 }
 
 /**
  * The manager's names, so that no CA of a satellite covers one, whatever it is permitted. One that a permitted name is
  * below would exclude that; nothing that is permitted covers it.
  */
-function excludedNames(permitted: readonly string[], managerNames: readonly string[]): string[] {
+function listExcludedNames(permitted: readonly string[], managerNames: readonly string[]): string[] {
   const excluded: string[] = []
   for (const name of [...managerNames].sort((one, other) => one.length - other.length)) {
     const needed =
       !permitted.some((one) => isWithin(one, name)) && !excluded.some((one) => isWithin(name, one))
-    if (needed && length([...excluded, name]) <= MAX_NAMES_LENGTH) excluded.push(name)
+    if (needed && getTotalLength([...excluded, name]) <= MAX_NAMES_LENGTH) excluded.push(name)
   }
   return excluded
 }
 
 /** The names of the TLS certificates that a satellite's CA may issue: of its certificates, PEM. */
-export const certifiedNames = (issuingCa: string | null): string[] =>
+export const listCertifiedNames = (issuingCa: string | null): string[] =>
   issuingCa === null
     ? []
-    : [...new Set(readCertificates(issuingCa).flatMap((one) => readNameConstraints(one)?.permitted ?? []))]
+    : [...new Set(parseCertificates(issuingCa).flatMap((one) => readNameConstraints(one)?.permitted ?? []))]
 
 /** The satellites whose CA may issue certificates for a name of this manager, which were certified before it had that name. */
-export async function satellitesCovering(
+export async function findSatellitesCovering(
   tx: Tx,
   managerNames: readonly string[],
 ): Promise<{ satellite: string; accountId: string; name: string }[]> {
@@ -129,7 +129,9 @@ export async function satellitesCovering(
     .where('issuing_ca', 'is not', null)
     .execute()
   return rows.flatMap((row) => {
-    const name = certifiedNames(row.issuing_ca).find((one) => nameOfManager(one, managerNames) !== undefined)
+    const name = listCertifiedNames(row.issuing_ca).find(
+      (one) => findManagerName(one, managerNames) !== undefined,
+    )
     return name === undefined ? [] : [{ satellite: row.name, accountId: row.account_id, name }]
   })
 }

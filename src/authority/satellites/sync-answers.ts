@@ -1,14 +1,14 @@
 import type { AccountContext } from '../context/account-context.ts'
-import { type SyncAnswer, writeSyncAnswer } from '../../protocol/sync-answer.ts'
-import { type SyncRequest, type Totals } from '../../protocol/sync-request.ts'
-import { keyFingerprint } from '../../pki/fingerprint.ts'
+import { type SyncAnswer, formatSyncAnswer } from '../../protocol/sync-answer.ts'
+import { type SyncRequest, type SyncCounts } from '../../protocol/sync-request.ts'
+import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
 import { bundlesAfter } from '../../pki/root-rotation.ts'
-import { signAndName } from '../../pki/sign-text.ts'
+import { signTextWithDigest } from '../../pki/sign-text.ts'
 import { type SatelliteRow } from './satellites.ts'
-import { certifiedNames } from './server-names.ts'
+import { listCertifiedNames } from './server-names.ts'
 
 /** An answer, and what the manager's people should see of it. */
-export interface Responded {
+export interface SyncResponse {
   /** The signed answer: what is carried, or sent back. */
   readonly file: string
   readonly satellite: string
@@ -23,12 +23,12 @@ export interface Responded {
   readonly again: boolean
   /** The names that its TLS certificates may be for from here on, beside loopback ones. */
   readonly certifiedNames: readonly string[]
-  readonly totals: Totals
+  readonly totals: SyncCounts
   readonly notices: readonly string[]
 }
 
 /** An answer that takes nothing and gives nothing. */
-export const NOTHING_GIVEN = {
+export const EMPTY_ANSWER = {
   issuingCa: null,
   mandate: null,
   softwareVersion: null,
@@ -43,13 +43,13 @@ export async function signAnswer(
   context: AccountContext,
   answer: SyncAnswer,
 ): Promise<{ text: string; digest: string }> {
-  return signAndName(
-    writeSyncAnswer(answer),
+  return signTextWithDigest(
+    formatSyncAnswer(answer),
     await context.credentials.signer(context.tx, 'sync', context.at),
   )
 }
 
-export function commonAnswerFields(context: AccountContext, request: SyncRequest, digest: string) {
+export function createCommonFields(context: AccountContext, request: SyncRequest, digest: string) {
   return {
     name: request.name,
     satelliteId: request.satelliteId,
@@ -67,16 +67,16 @@ export function toSyncResponse(
   row: SatelliteRow,
   request: SyncRequest,
   file: string,
-  rest: Pick<Responded, 'outcome' | 'again' | 'registered' | 'notices'>,
-): Responded {
+  rest: Pick<SyncResponse, 'outcome' | 'again' | 'registered' | 'notices'>,
+): SyncResponse {
   return {
     file,
     satellite: row.name,
     exchange: request.exchange,
     epoch: request.epoch,
-    fingerprint: keyFingerprint(request.key),
+    fingerprint: formatKeyFingerprint(request.key),
     totals: request.totals,
-    certifiedNames: certifiedNames(row.issuing_ca),
+    certifiedNames: listCertifiedNames(row.issuing_ca),
     ...rest,
   }
 }

@@ -1,73 +1,68 @@
 import type { AccountContext } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
 import { errorTable, LicensingError } from '../../core/errors.ts'
-import { iso } from '../../core/time.ts'
+import { toIsoString } from '../../core/time.ts'
 import { type SyncAnswer } from '../../protocol/sync-answer.ts'
 import { type SyncRequest } from '../../protocol/sync-request.ts'
-import { type SatelliteRow, tlsNamesOf } from './satellites.ts'
-import { wantedNames } from './server-names.ts'
-import { attempt } from '../store/store.ts'
+import { type SatelliteRow, parseTlsNames } from './satellites.ts'
+import { resolveNames } from './server-names.ts'
+import { withSavepoint } from '../store/store.ts'
 import {
-  type Place,
-  type Read,
-  type SyncRoad,
-  checkEnrolment,
+  type RequestLineage,
+  type VerifiedSyncRequest,
+  type SyncChannel,
+  checkEnrollment,
   findLineage,
   findRequestingSatellite,
-  lastAnsweredAt,
+  formatLastAnswered,
   readIssuingKey,
-  refuse,
+  createRefusalError,
   requireUniqueIds,
 } from './sync-request-checks.ts'
 import {
-  NOTHING_GIVEN,
-  type Responded,
-  commonAnswerFields,
+  EMPTY_ANSWER,
+  type SyncResponse,
+  createCommonFields,
   signAnswer,
   toSyncResponse,
 } from './sync-answers.ts'
-import { Differs, type IssuingCa, applyReport } from './sync-report.ts'
+import { TotalsMismatch, type IssuingCa, applyReport } from './sync-report.ts'
 
 /**
  * Answers a request.
  *
- * @throws LicensingError SATELLITE_*, SYNC_*, ENROLMENT_CODE_INVALID, TLS_NAME_OF_MANAGER, ROOT_KEY_ABSENT: nothing was changed
+ * @throws LicensingError SATELLITE_*, SYNC_*, ENROLLMENT_CODE_INVALID, TLS_NAME_OF_MANAGER, ROOT_KEY_ABSENT: nothing was changed
  */
 export async function respondToSync(
   context: AccountContext,
-  { request, digest }: Read,
-  road: SyncRoad,
-): Promise<Responded> {
+  { request, digest }: VerifiedSyncRequest,
+  channel: SyncChannel,
+): Promise<SyncResponse> {
   const row = await findRequestingSatellite(context, request)
   if (row.request_digest === digest && row.answer !== null) return resendAnswer(context, row, request)
   const registers = row.key === null
-  if (registers) checkEnrolment(context, row, request, road)
-  if (road === 'wire' && row.status === 'expired')
-    throw refuse(
+  if (registers) checkEnrollment(context, row, request, channel)
+  if (channel === 'online' && row.status === 'expired')
+    throw createRefusalError(
       'SATELLITE_EXPIRED',
-      `The satellite ${row.name} was out of touch since ${lastAnsweredAt(row)}.`,
+      `The satellite ${row.name} was out of touch since ${formatLastAnswered(row)}.`,
     )
-  if (road === 'wire' && row.automatic_until !== null && row.automatic_until <= context.at)
-    throw refuse(
+  if (channel === 'online' && row.automatic_until !== null && row.automatic_until <= context.at)
+    throw createRefusalError(
       'SYNC_CREDENTIAL_EXPIRED',
-      `The satellite ${row.name} might synchronise by itself until ${iso(row.automatic_until)}.`,
+      `The satellite ${row.name} might synchronize by itself until ${toIsoString(row.automatic_until)}.`,
     )
   await requireUniqueIds(context, row, request)
   // Looked at before anything is changed.
   const issuingKey = readIssuingKey(request)
-  const names = wantedNames(
-    tlsNamesOf(row),
+  const names = resolveNames(
+    parseTlsNames(row),
     request.serverNames,
     await context.credentials.servers.names(context.tx),
   )
-  const place = await findLineage(context, row, request, road)
-  if (place === 'diverged') return answerRepair(context, row, request, digest)
-  return acceptReport(
-    context,
-    row,
-    { request, digest },
-    { lineage: place, issuing: { key: issuingKey, names } },
-  )
+  const lineage = await findLineage(context, row, request, channel)
+  if (lineage === 'diverged') return answerRepair(context, row, request, digest)
+  return acceptReport(context, row, { request, digest }, { lineage, issuing: { key: issuingKey, names } })
 }
 
 /**
@@ -75,11 +70,11 @@ export async function respondToSync(
  */
 export async function createRefusal(
   context: AccountContext,
-  { request, digest }: Read,
+  { request, digest }: VerifiedSyncRequest,
   failure: LicensingError,
 ): Promise<string> {
   const answer: SyncAnswer = {
-    ...commonAnswerFields(context, request, digest),
+    ...createCommonFields(context, request, digest),
     outcome: 'refused',
     code: failure.code,
     message: failure.message,
@@ -89,7 +84,7 @@ export async function createRefusal(
     warnAt: context.at,
     restrictAt: context.at,
     automaticUntil: context.at,
-    ...NOTHING_GIVEN,
+    ...EMPTY_ANSWER,
   }
   return (await signAnswer(context, answer)).text
 }
@@ -99,11 +94,11 @@ async function resendAnswer(
   context: AccountContext,
   row: SatelliteRow,
   request: SyncRequest,
-): Promise<Responded> {
+): Promise<SyncResponse> {
   if (row.status === 'expired' || (row.restrict_at ?? 0) <= context.at)
     throw new LicensingError(
       'SYNC_SUPERSEDED',
-      `Exchange ${request.exchange} of ${row.name} was answered at ${lastAnsweredAt(row)}, and what that answer gave has ended.`,
+      `Exchange ${request.exchange} of ${row.name} was answered at ${formatLastAnswered(row)}, and what that answer gave has ended.`,
       { remedy: 'Make a new request at the satellite with `sync export`, and carry that.' },
     )
   await logAccountEvent(context, {
@@ -124,14 +119,14 @@ async function answerRepair(
   row: SatelliteRow,
   request: SyncRequest,
   digest: string,
-): Promise<Responded> {
+): Promise<SyncResponse> {
   await logAccountEvent(context, {
     type: 'SATELLITE_DIVERGED',
     severity: 'major',
     message: `${row.name}: exchange ${request.exchange} does not follow what was answered: it may have been restored from a copy, or copied. It is asked to report everything.`,
   })
   const answer: SyncAnswer = {
-    ...commonAnswerFields(context, request, digest),
+    ...createCommonFields(context, request, digest),
     outcome: 'repair',
     code: 'SYNC_REPAIR_NEEDED',
     message: `Exchange ${request.exchange} does not follow what this manager answered.`,
@@ -142,7 +137,7 @@ async function answerRepair(
     warnAt: row.warn_at ?? context.at,
     restrictAt: row.restrict_at ?? context.at,
     automaticUntil: row.automatic_until ?? context.at,
-    ...NOTHING_GIVEN,
+    ...EMPTY_ANSWER,
   }
   const { text } = await signAnswer(context, answer)
   return toSyncResponse(row, request, text, {
@@ -157,13 +152,13 @@ async function answerRepair(
 async function acceptReport(
   context: AccountContext,
   row: SatelliteRow,
-  read: Read,
-  facts: { lineage: Place; issuing: IssuingCa },
-): Promise<Responded> {
+  read: VerifiedSyncRequest,
+  facts: { lineage: RequestLineage; issuing: IssuingCa },
+): Promise<SyncResponse> {
   try {
-    return await attempt(context.tx, () => applyReport(context, row, read, facts))
+    return await withSavepoint(context.tx, () => applyReport(context, row, read, facts))
   } catch (error) {
-    if (error instanceof Differs) return answerRepair(context, row, read.request, read.digest)
+    if (error instanceof TotalsMismatch) return answerRepair(context, row, read.request, read.digest)
     throw error
   }
 }

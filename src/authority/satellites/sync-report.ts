@@ -3,14 +3,14 @@ import { logAccountEvent } from '../events/event-log.ts'
 import { sql } from 'kysely'
 import { type KeyObject } from 'node:crypto'
 import { DAY, type Instant } from '../../core/time.ts'
-import { type SyncAnswer, type SyncEnd } from '../../protocol/sync-answer.ts'
+import { type SyncAnswer, type EndedInstance } from '../../protocol/sync-answer.ts'
 import { type SyncRequest } from '../../protocol/sync-request.ts'
-import { keyFingerprint } from '../../pki/fingerprint.ts'
+import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
 import { listVirtualAccounts } from '../inventory/accounts.ts'
 import { readSoftwareVersion } from '../inventory/orders.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { resolveDuplicates } from './duplicate-instances.ts'
-import { placing, sameTotals, withLarger } from './merge.ts'
+import { createAccountMapper, areTotalsEqual, mergeKeepingLarger } from './merge.ts'
 import {
   countReported,
   endMissing,
@@ -24,34 +24,34 @@ import {
   takeReport,
 } from './reported-instances.ts'
 import { type SatelliteRow } from './satellites.ts'
-import { certifiedNames, type WantedNames } from './server-names.ts'
-import { type Place, type Read } from './sync-request-checks.ts'
-import { type Responded, commonAnswerFields, signAnswer, toSyncResponse } from './sync-answers.ts'
+import { listCertifiedNames, type CertifiableNames } from './server-names.ts'
+import { type RequestLineage, type VerifiedSyncRequest } from './sync-request-checks.ts'
+import { type SyncResponse, createCommonFields, signAnswer, toSyncResponse } from './sync-answers.ts'
 import { finishReclaims, listDelegatedLots, signDelegation } from './satellite-delegation.ts'
 
 /** What was reported does not come to what the satellite says it has: its report was not whole. */
-export class Differs extends Error {}
+export class TotalsMismatch extends Error {}
 
 /** The CA that a satellite asks a certificate for. */
 export interface IssuingCa {
   readonly key: KeyObject
-  readonly names: WantedNames
+  readonly names: CertifiableNames
 }
 
 /** What became of the instances that were reported. */
 interface ReportOutcome {
   readonly virtualAccounts: readonly VirtualAccount[]
   /** What the satellite is to end, and what it is to take back. */
-  readonly ended: readonly SyncEnd[]
+  readonly ended: readonly EndedInstance[]
   readonly known: SyncAnswer['known']
 }
 
 export async function applyReport(
   context: AccountContext,
   row: SatelliteRow,
-  read: Read,
-  { lineage, issuing }: { lineage: Place; issuing: IssuingCa },
-): Promise<Responded> {
+  read: VerifiedSyncRequest,
+  { lineage, issuing }: { lineage: RequestLineage; issuing: IssuingCa },
+): Promise<SyncResponse> {
   const { request } = read
   const notices: string[] = [...issuing.names.notices]
   if (row.key === null) await purgePreviousRegistration(context, request)
@@ -66,7 +66,7 @@ export async function applyReport(
   }
   const outcome = await applyInstances(context, row, request, notices)
   await finishReclaims(context, row, request)
-  return acceptedAnswer(context, row, read, { issuing, outcome, notices })
+  return createAcceptance(context, row, read, { issuing, outcome, notices })
 }
 
 /** Takes the instances that were reported, and finds where the two sides differ. */
@@ -97,9 +97,9 @@ async function applyInstances(
     reported,
     request.instances.map(({ id }) => id),
   )
-  const { instances, larger } = withLarger(request.instances, before, at)
+  const { instances, larger } = mergeKeepingLarger(request.instances, before, at)
   const known = [...before.filter(({ id }) => !listed.has(id)), ...larger]
-  await takeReport(reported, instances, request.ended, placing(request, virtualAccounts))
+  await takeReport(reported, instances, request.ended, createAccountMapper(request, virtualAccounts))
   if (isBehind)
     await endMissing(
       reported,
@@ -112,8 +112,8 @@ async function applyInstances(
   await resolveDuplicates(context, row, isRevived ? await listActive(reported) : instances, notices)
   const replaced = await listReplaced(reported)
   const isSettled = gone.size === 0 && known.length === 0 && replaced.length === 0
-  if (isSettled && !sameTotals(await readTotals(reported), request.totals)) throw new Differs()
-  const ended: SyncEnd[] = [
+  if (isSettled && !areTotalsEqual(await readTotals(reported), request.totals)) throw new TotalsMismatch()
+  const ended: EndedInstance[] = [
     ...[...gone].map((id) => ({ id, how: 'ended' as const })),
     ...replaced.map((id) => ({ id, how: 'replaced' as const })),
   ]
@@ -121,12 +121,12 @@ async function applyInstances(
 }
 
 /** Writes the answer to a report that was taken: what the satellite may do from here on. */
-async function acceptedAnswer(
+async function createAcceptance(
   context: AccountContext,
   row: SatelliteRow,
-  read: Read,
+  read: VerifiedSyncRequest,
   { issuing, outcome, notices }: { issuing: IssuingCa; outcome: ReportOutcome; notices: string[] },
-): Promise<Responded> {
+): Promise<SyncResponse> {
   const { at } = context
   const { request, digest } = read
   const lots = await listDelegatedLots(context, row, request)
@@ -136,9 +136,9 @@ async function acceptedAnswer(
     restrictAt,
     automaticUntil: at + row.credential_days * DAY,
   }
-  const issuingCa = await certifyIssuingCa(context, row, request, { ...issuing, notices })
+  const issuingCa = await renewIssuingCa(context, row, request, { ...issuing, notices })
   const answer: SyncAnswer = {
-    ...commonAnswerFields(context, request, digest),
+    ...createCommonFields(context, request, digest),
     outcome: 'accepted',
     code: '-',
     message: '',
@@ -159,10 +159,10 @@ async function acceptedAnswer(
   const registered = row.key === null
   await saveAnswer(context, row, read, { ...terms, issuingCa, answer: file, hash })
   const words = registered
-    ? `registered by the key ${keyFingerprint(request.key)}.`
+    ? `registered by the key ${formatKeyFingerprint(request.key)}.`
     : `exchange ${request.exchange}: ${request.instances.length} of its instances changed, ${request.ended.length} ended.`
   await logAccountEvent(context, {
-    type: registered ? 'SATELLITE_REGISTERED' : 'SATELLITE_SYNCHRONISED',
+    type: registered ? 'SATELLITE_REGISTERED' : 'SATELLITE_SYNCHRONIZED',
     message: `${row.name}: ${words}`,
   })
   const after = { ...row, issuing_ca: issuingCa }
@@ -170,14 +170,14 @@ async function acceptedAnswer(
 }
 
 /** The certificates of its CA: other ones when they end, or when the names of its servers are others. */
-async function certifyIssuingCa(
+async function renewIssuingCa(
   context: AccountContext,
   row: SatelliteRow,
   request: SyncRequest,
   { key, names, notices }: IssuingCa & { notices: string[] },
 ): Promise<string> {
   const { permitted } = names.constraints
-  const before = certifiedNames(row.issuing_ca)
+  const before = listCertifiedNames(row.issuing_ca)
   const { pem, names: now } = await context.credentials.satelliteCas.issue(
     key,
     {
@@ -216,7 +216,7 @@ async function purgePreviousRegistration(context: AccountContext, request: SyncR
 async function saveAnswer(
   context: AccountContext,
   row: SatelliteRow,
-  { request, digest }: Read,
+  { request, digest }: VerifiedSyncRequest,
   given: {
     warnAt: Instant
     restrictAt: Instant

@@ -3,25 +3,25 @@ import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 import { sql } from 'kysely'
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { LicensingError } from '../../core/errors.ts'
-import { iso } from '../../core/time.ts'
-import { enrolmentMacMatches } from '../../protocol/enrolment.ts'
-import { readSyncRequest, SYNC_REQUEST_TITLE, type SyncRequest } from '../../protocol/sync-request.ts'
-import { keyFingerprint } from '../../pki/fingerprint.ts'
-import { readRequest } from '../../pki/certificate-request.ts'
+import { toIsoString } from '../../core/time.ts'
+import { verifyEnrollmentMac } from '../../protocol/enrollment.ts'
+import { parseSyncRequest, SYNC_REQUEST_TITLE, type SyncRequest } from '../../protocol/sync-request.ts'
+import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
+import { parseCsr } from '../../pki/certificate-request.ts'
 import { verifyTextByKey } from '../../pki/sign-text.ts'
 import { type SatelliteRow } from './satellites.ts'
 
 /** How a request came: carried by a person, who answers for it, or by wire. */
-export type SyncRoad = 'hand' | 'wire'
+export type SyncChannel = 'offline' | 'online'
 
 /** A request whose signature is right, with what names it. */
-export interface Read {
+export interface VerifiedSyncRequest {
   readonly request: SyncRequest
   readonly digest: string
 }
 
 /** The key that a request names, of its lines; null when it names none. */
-function namedKey(lines: readonly string[]): KeyObject | null {
+function readNamedKey(lines: readonly string[]): KeyObject | null {
   const line = lines.find((one) => one.startsWith('Satellite key: '))
   try {
     const der = Buffer.from(line?.slice('Satellite key: '.length).trim() ?? '', 'base64url')
@@ -32,17 +32,17 @@ function namedKey(lines: readonly string[]): KeyObject | null {
 }
 
 /** A request whose form and signature are right; whose it is is not looked at. @throws LicensingError SIGNED_FILE_* */
-export function readSync(text: string): Read {
+export function verifySyncRequest(text: string): VerifiedSyncRequest {
   const { lines, digest } = verifyTextByKey(text, {
-    what: 'synchronisation request',
+    what: 'synchronization request',
     title: SYNC_REQUEST_TITLE,
-    key: namedKey,
-    longest: MAX_SYNC_BYTES,
+    key: readNamedKey,
+    maxLength: MAX_SYNC_BYTES,
   })
-  return { request: readSyncRequest(lines), digest }
+  return { request: parseSyncRequest(lines), digest }
 }
 
-export const refuse = (
+export const createRefusalError = (
   code:
     | 'SATELLITE_UNKNOWN'
     | 'SATELLITE_REMOVED'
@@ -52,13 +52,13 @@ export const refuse = (
     | 'SYNC_SUPERSEDED'
     | 'SYNC_EPOCH_SUPERSEDED'
     | 'SYNC_CREDENTIAL_EXPIRED'
-    | 'ENROLMENT_CODE_INVALID',
+    | 'ENROLLMENT_CODE_INVALID',
   message: string,
 ) => new LicensingError(code, message)
 
 /** The public key of the CA that a satellite asks a certificate for. @throws LicensingError SIGNED_FILE_MALFORMED */
 export function readIssuingKey({ issuingCa }: SyncRequest): KeyObject {
-  const key = readRequest(
+  const key = parseCsr(
     `-----BEGIN CERTIFICATE REQUEST-----\n${issuingCa}\n-----END CERTIFICATE REQUEST-----\n`,
   )
   if (key) return key.key
@@ -66,7 +66,7 @@ export function readIssuingKey({ issuingCa }: SyncRequest): KeyObject {
 }
 
 /** Where a request stands in the history of its satellite. */
-export type Place = 'next' | 'restored' | 'diverged'
+export type RequestLineage = 'next' | 'restored' | 'diverged'
 
 export async function findRequestingSatellite(
   context: AccountContext,
@@ -83,36 +83,36 @@ export async function findRequestingSatellite(
   if (row && (row.key === null || (row.key === request.key && row.satellite_id === request.satelliteId)))
     return row
   if (rows.some(({ key, status }) => status === 'removed' && key === request.key))
-    throw refuse('SATELLITE_REMOVED', `The satellite ${request.name} was removed.`)
+    throw createRefusalError('SATELLITE_REMOVED', `The satellite ${request.name} was removed.`)
   if (!row)
-    throw refuse(
+    throw createRefusalError(
       'SATELLITE_UNKNOWN',
       `${context.account.domain} has no satellite ${JSON.stringify(request.name)}.`,
     )
-  throw refuse(
+  throw createRefusalError(
     'SYNC_KEY_UNKNOWN',
-    `The name ${request.name} is bound to the key ${keyFingerprint(row.key ?? '')}; the request is signed by ${keyFingerprint(request.key)}.`,
+    `The name ${request.name} is bound to the key ${formatKeyFingerprint(row.key ?? '')}; the request is signed by ${formatKeyFingerprint(request.key)}.`,
   )
 }
 
 /** By hand, a person answers for it; by wire, the code that was printed for it does (trust §8). */
-export function checkEnrolment(
+export function checkEnrollment(
   context: AccountContext,
   row: SatelliteRow,
   request: SyncRequest,
-  road: SyncRoad,
+  channel: SyncChannel,
 ): void {
-  if (request.enrolment === 'none') {
-    if (road === 'hand') return
-    throw refuse('ENROLMENT_CODE_INVALID', 'A first exchange by wire needs the one-time code.')
+  if (request.enrollment === 'none') {
+    if (channel === 'offline') return
+    throw createRefusalError('ENROLLMENT_CODE_INVALID', 'A first exchange by wire needs the one-time code.')
   }
   const good =
     row.code !== null &&
     (row.code_expires_at ?? 0) > context.at &&
-    enrolmentMacMatches(context.credentials.secrets.openSecret(row.code), request, request.enrolment)
+    verifyEnrollmentMac(context.credentials.secrets.decryptSecret(row.code), request, request.enrollment)
   if (!good)
-    throw refuse(
-      'ENROLMENT_CODE_INVALID',
+    throw createRefusalError(
+      'ENROLLMENT_CODE_INVALID',
       `The one-time code is not, or no longer, that of the satellite ${row.name}.`,
     )
 }
@@ -132,31 +132,32 @@ export async function requireUniqueIds(
     .where((or) => or.or([or('key', '<>', key), or('status', '<>', sql.lit('removed'))]))
     .executeTakeFirst()
   if (taken || satelliteId === context.credentials.keyRing.identity.id)
-    throw refuse('SYNC_OTHER_SATELLITE', `The id ${satelliteId} is that of another authority.`)
+    throw createRefusalError('SYNC_OTHER_SATELLITE', `The id ${satelliteId} is that of another authority.`)
 }
 
-export const lastAnsweredAt = (row: SatelliteRow): string => iso(row.answered_at) ?? 'its beginning'
+export const formatLastAnswered = (row: SatelliteRow): string =>
+  toIsoString(row.answered_at) ?? 'its beginning'
 
 /** @throws LicensingError SYNC_SUPERSEDED, SYNC_EPOCH_SUPERSEDED */
 export async function findLineage(
   context: AccountContext,
   row: SatelliteRow,
   request: SyncRequest,
-  road: SyncRoad,
-): Promise<Place> {
+  channel: SyncChannel,
+): Promise<RequestLineage> {
   if (row.key === null) return request.report === 'full' ? 'next' : 'diverged'
   // By hand a person answers for which of the copies is to go on.
-  if (request.epoch < row.epoch && road === 'hand') return 'diverged'
+  if (request.epoch < row.epoch && channel === 'offline') return 'diverged'
   if (request.epoch < row.epoch)
-    throw refuse(
+    throw createRefusalError(
       'SYNC_EPOCH_SUPERSEDED',
-      `The request is of epoch ${request.epoch}; a copy of ${row.name} that was restored since synchronised in epoch ${row.epoch}.`,
+      `The request is of epoch ${request.epoch}; a copy of ${row.name} that was restored since synchronized in epoch ${row.epoch}.`,
     )
   if (request.epoch > row.epoch) return request.report === 'full' ? 'restored' : 'diverged'
   if (request.exchange <= row.sequence) {
     // One that was written before the last was late on its way; one that was written after is of a copy.
     if (request.writtenAt <= row.request_at)
-      throw refuse(
+      throw createRefusalError(
         'SYNC_SUPERSEDED',
         `Exchange ${request.exchange} of ${row.name} is older than ${row.sequence}, which was answered.`,
       )

@@ -1,5 +1,5 @@
 import { LicensingError } from '../../core/errors.ts'
-import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
+import { type AuthorityContext, requireRole, type AccountSelector } from '../context/authority-context.ts'
 import {
   addAccount,
   addVirtualAccount,
@@ -9,7 +9,7 @@ import {
   setDefaultVirtualAccount,
 } from '../inventory/accounts.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
-import { listNumberedAccounts, type NumberedAccount } from '../inventory/numeric-ids.ts'
+import { listAccountsWithNumericIds, type AccountWithNumericId } from '../inventory/numeric-ids.ts'
 
 /** Smart accounts and their virtual accounts. */
 export class AccountService {
@@ -26,7 +26,7 @@ export class AccountService {
    */
   async add(domain: string, options: { acceptAgreement: boolean }): Promise<Account> {
     if (!options.acceptAgreement)
-      throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The licence agreement was not accepted.')
+      throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The license agreement was not accepted.')
     requireRole(this.#context, 'manager', 'smart accounts are made')
     return this.#context.store.transaction((tx) => addAccount(tx, domain, this.#context.clock.now()))
   }
@@ -36,28 +36,28 @@ export class AccountService {
   }
 
   /** Every smart account and its virtual accounts, with the numbers that the REST API names them by. */
-  listWithNumericIds(): Promise<NumberedAccount[]> {
-    return this.#context.store.look(listNumberedAccounts)
+  listWithNumericIds(): Promise<AccountWithNumericId[]> {
+    return this.#context.store.readOnly(listAccountsWithNumericIds)
   }
 
-  listVirtualAccounts(where: Where = {}): Promise<VirtualAccount[]> {
+  listVirtualAccounts(where: AccountSelector = {}): Promise<VirtualAccount[]> {
     return this.#context.readAccount(where, ({ tx, account }) => listVirtualAccounts(tx, account.id))
   }
 
   /** @throws LicensingError VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT */
-  addVirtualAccount(name: string, where: Where = {}): Promise<VirtualAccount> {
+  addVirtualAccount(name: string, where: AccountSelector = {}): Promise<VirtualAccount> {
     return this.#context.withAccount(where, ({ tx, account, at }) => addVirtualAccount(tx, account, name, at))
   }
 
   /** @throws LicensingError VIRTUAL_ACCOUNT_* */
-  removeVirtualAccount(name: string, where: Where = {}): Promise<void> {
+  removeVirtualAccount(name: string, where: AccountSelector = {}): Promise<void> {
     return this.#context.withAccount(where, ({ tx, account, at }) =>
       removeVirtualAccount(tx, account, name, at),
     )
   }
 
   /** @throws LicensingError VIRTUAL_ACCOUNT_* */
-  setDefaultVirtualAccount(name: string, where: Where = {}): Promise<void> {
+  setDefaultVirtualAccount(name: string, where: AccountSelector = {}): Promise<void> {
     return this.#context.withAccount(where, ({ tx, account, at }) =>
       setDefaultVirtualAccount(tx, account, name, at),
     )

@@ -1,6 +1,6 @@
 import { readAlerts } from '../alerts/alert-reader.ts'
 import type { AlertDocument } from '../alerts/alerts.ts'
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 
 /** What somebody should do something about. */
 export class AlertService {
@@ -16,7 +16,7 @@ export class AlertService {
    *
    * @throws LicensingError NOT_FOUND
    */
-  list(where: Where = {}): Promise<AlertDocument[]> {
+  list(where: AccountSelector = {}): Promise<AlertDocument[]> {
     return this.#context.readVirtualAccount(where, readAlerts)
   }
 }

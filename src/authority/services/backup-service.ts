@@ -1,4 +1,4 @@
-import { makeBackup } from '../backup/backup.ts'
+import { createBackup } from '../backup/backup.ts'
 import type { AuthorityStore } from '../store/store.ts'
 
 /** Backups of an authority, made while it goes on. */
@@ -19,7 +19,7 @@ export class BackupService {
    * @throws LicensingError INVALID_ARGUMENT, STORE_*
    */
   write(passphrase: string, write: (chunk: Buffer) => void): Promise<void> {
-    return makeBackup(this.#dataDir, this.#store, passphrase, write)
+    return createBackup(this.#dataDir, this.#store, passphrase, write)
   }
 
   /** Returns the same file as one piece. */

@@ -1,5 +1,5 @@
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
-import { type EventDocument, type EventFilter, eventsAfter, listEvents } from '../events/event-log.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
+import { type EventDocument, type EventFilter, listEventsAfter, listEvents } from '../events/event-log.ts'
 
 /** The event log of smart accounts. */
 export class EventService {
@@ -10,16 +10,16 @@ export class EventService {
   }
 
   /** The newest entries that are asked for, oldest first. */
-  list(where: Where & EventFilter = {}): Promise<EventDocument[]> {
+  list(where: AccountSelector & EventFilter = {}): Promise<EventDocument[]> {
     return this.#context.readAccount(where, ({ tx, account }) => listEvents(tx, account.id, where))
   }
 
   /** The whole event log, or what fits of it, oldest first: a page at a time, each read when it is asked for. */
-  async *export(where: Where & EventFilter = {}): AsyncGenerator<EventDocument[]> {
-    const last = await this.newestId()
+  async *export(where: AccountSelector & EventFilter = {}): AsyncGenerator<EventDocument[]> {
+    const last = await this.getNewestId()
     for (let after = 0; after < last;) {
       const page = await this.#context.readAccount(where, ({ tx, account }) =>
-        eventsAfter(tx, account.id, where, { after, last }),
+        listEventsAfter(tx, account.id, where, { after, last }),
       )
       const end = page.at(-1)
       if (!end) return
@@ -29,7 +29,7 @@ export class EventService {
   }
 
   /** The number of the newest entry; 0 while the log is empty. */
-  newestId(): Promise<number> {
+  getNewestId(): Promise<number> {
     return this.#context.store.read(async (tx) => {
       const row = await tx.selectFrom('events').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()
       return row?.id ?? 0

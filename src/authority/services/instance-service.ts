@@ -1,18 +1,18 @@
 import { LicensingError } from '../../core/errors.ts'
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import type { AccountContext } from '../context/account-context.ts'
 import { confirmInstance } from '../exchange/restore-review.ts'
-import { chooseVirtualAccount } from '../inventory/accounts.ts'
+import { resolveVirtualAccount } from '../inventory/accounts.ts'
 import {
   type InstanceDocument,
   listInstances,
   removeInstance,
-  reservedInstance,
-  showInstance,
+  toReservedInstance,
+  getInstance,
 } from '../inventory/instances.ts'
 import { listReservations, type ReservationDocument } from '../inventory/reservation-ledger.ts'
 import { type TransferDocument, transferInstance } from '../inventory/transfers.ts'
-import { listReported } from '../satellites/reported-instances.ts'
+import { listReportedInstances } from '../satellites/reported-instances.ts'
 import { runTransfer, type TransferOptions } from './transfer.ts'
 
 /** The product instances of a smart account: registered, reserved, and those of satellites. */
@@ -24,25 +24,25 @@ export class InstanceService {
   }
 
   /** The registered ones, then those that work from a reservation, then those of satellites. */
-  list(where: Where = {}): Promise<InstanceDocument[]> {
+  list(where: AccountSelector = {}): Promise<InstanceDocument[]> {
     return this.#context.readAccount(where, async (context) => {
       const { tx, account, at } = context
       const reserved = await listReservations(context)
       return [
         ...(await listInstances(tx, account, at)),
-        ...reserved.map(reservedInstance),
-        ...(await listReported(tx, account, at)),
+        ...reserved.map(toReservedInstance),
+        ...(await listReportedInstances(tx, account, at)),
       ]
     })
   }
 
   /** @throws LicensingError NOT_FOUND */
-  get(id: string, where: Where = {}): Promise<InstanceDocument> {
+  get(id: string, where: AccountSelector = {}): Promise<InstanceDocument> {
     return this.#context.readAccount(where, (context) => showAnyInstance(context, id))
   }
 
   /** @throws LicensingError NOT_FOUND, INSTANCE_OF_SATELLITE; RETURN_CODE_REQUIRED for one that works from a reservation */
-  remove(id: string, where: Where = {}): Promise<InstanceDocument> {
+  remove(id: string, where: AccountSelector = {}): Promise<InstanceDocument> {
     return this.#context.withAccount(where, async (context) => {
       const reserved = await findReservation(context, id)
       if (reserved)
@@ -56,7 +56,7 @@ export class InstanceService {
   }
 
   /** Takes note that a person has looked at what is in doubt of an instance since a restore. @throws LicensingError INSTANCE_NOT_IN_REVIEW */
-  review(id: string, where: Where = {}): Promise<InstanceDocument> {
+  review(id: string, where: AccountSelector = {}): Promise<InstanceDocument> {
     return this.#context.withAccount(where, async (context) => {
       await confirmInstance(context.tx, context.account, id, context.at)
       return showAnyInstance(context, id)
@@ -68,7 +68,10 @@ export class InstanceService {
    *
    * @throws LicensingError NOT_FOUND, INSTANCE_OF_SATELLITE, INSTANCE_RESERVED, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*
    */
-  transfer(id: string, wanted: Where & { to: string } & TransferOptions): Promise<TransferDocument> {
+  transfer(
+    id: string,
+    wanted: AccountSelector & { to: string } & TransferOptions,
+  ): Promise<TransferDocument> {
     return runTransfer(this.#context, wanted, async (context) => {
       const reserved = await findReservation(context, id)
       if (reserved)
@@ -78,7 +81,7 @@ export class InstanceService {
           { remedy: 'Have it returned, and reserve anew from the other virtual account.' },
         )
       await requireLocalInstance(context, id)
-      const to = await chooseVirtualAccount(context.tx, context.account, wanted.to)
+      const to = await resolveVirtualAccount(context.tx, context.account, wanted.to)
       return transferInstance(context, id, to)
     })
   }
@@ -95,14 +98,14 @@ async function findReservation(
 async function showAnyInstance(context: AccountContext, id: string): Promise<InstanceDocument> {
   const { tx, account, at } = context
   const reserved = await findReservation(context, id)
-  if (reserved) return reservedInstance(reserved)
-  const [reported] = await listReported(tx, account, at, id)
-  return reported ?? showInstance(tx, account, id, at)
+  if (reserved) return toReservedInstance(reserved)
+  const [reported] = await listReportedInstances(tx, account, at, id)
+  return reported ?? getInstance(tx, account, id, at)
 }
 
 /** @throws LicensingError INSTANCE_OF_SATELLITE */
 async function requireLocalInstance({ tx, account, at }: AccountContext, id: string): Promise<void> {
-  const [reported] = await listReported(tx, account, at, id)
+  const [reported] = await listReportedInstances(tx, account, at, id)
   if (!reported) return
   throw new LicensingError(
     'INSTANCE_OF_SATELLITE',

@@ -1,8 +1,8 @@
 import type { ProductProfile } from '../../core/profile.ts'
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
-import { chooseVirtualAccount, type LicenseDocument, listLicenses } from '../inventory/accounts.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
+import { resolveVirtualAccount, type LicenseDocument, listLicenses } from '../inventory/accounts.ts'
 import { type LicenseTransaction, listLicenseTransactions } from '../inventory/license-transactions.ts'
-import { type TransferDocument, transferLicenses, type WantedTransfer } from '../inventory/transfers.ts'
+import { type TransferDocument, transferLicenses, type TransferInput } from '../inventory/transfers.ts'
 import { runTransfer, type TransferOptions } from './transfer.ts'
 
 /** The licenses in the pools of virtual accounts. */
@@ -18,14 +18,16 @@ export class LicenseService {
     return this.#context.profile
   }
 
-  list(where: Where = {}): Promise<LicenseDocument[]> {
+  list(where: AccountSelector = {}): Promise<LicenseDocument[]> {
     return this.#context.readAccount(where, ({ tx, account, at, profile }) =>
       listLicenses(tx, account, profile, at),
     )
   }
 
   /** The lots behind the pools. @throws LicensingError NOT_FOUND, UNKNOWN_TAG */
-  transactions(where: Where & { tag?: string | undefined } = {}): Promise<LicenseTransaction[]> {
+  listTransactions(
+    where: AccountSelector & { tag?: string | undefined } = {},
+  ): Promise<LicenseTransaction[]> {
     return this.#context.readVirtualAccount(where, ({ tx, account, at, profile }, virtual) =>
       listLicenseTransactions(tx, account, profile, at, { virtual, tag: where.tag }),
     )
@@ -39,12 +41,12 @@ export class LicenseService {
    * @throws LicensingError TRANSFER_UNAVAILABLE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*, UNKNOWN_TAG, INVALID_ARGUMENT
    */
   transfer(
-    wanted: Where & WantedTransfer & { from: string; to: string } & TransferOptions,
+    wanted: AccountSelector & TransferInput & { from: string; to: string } & TransferOptions,
   ): Promise<TransferDocument> {
     return runTransfer(this.#context, wanted, async (context) => {
       const { tx, account } = context
-      const from = await chooseVirtualAccount(tx, account, wanted.from)
-      const to = await chooseVirtualAccount(tx, account, wanted.to)
+      const from = await resolveVirtualAccount(tx, account, wanted.from)
+      const to = await resolveVirtualAccount(tx, account, wanted.to)
       return transferLicenses(context, from, to, wanted)
     })
   }

@@ -1,11 +1,11 @@
-import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
+import { type AuthorityContext, requireRole, type AccountSelector } from '../context/authority-context.ts'
 import {
   assignOrder,
   listOrders,
   type OrderDocument,
   placeBuyerOrder,
   placeOrder,
-  type Wanted,
+  type OrderInput,
 } from '../inventory/orders.ts'
 
 /** The orders of licenses, for the people of a manager. */
@@ -21,29 +21,29 @@ export class OrderService {
    *
    * @throws LicensingError WRONG_ROLE, UNKNOWN_TAG, INVALID_ARGUMENT, ACCOUNT_*, NOT_FOUND
    */
-  async create(wanted: Where & Wanted): Promise<OrderDocument> {
-    requireRole(this.#context, 'manager', 'licences are bought')
+  async create(wanted: AccountSelector & OrderInput): Promise<OrderDocument> {
+    requireRole(this.#context, 'manager', 'licenses are bought')
     return this.#context.withVirtualAccount(wanted, (context, virtual) =>
       placeOrder(context, context.account, virtual, wanted),
     )
   }
 
   /** Buys what no smart account is named for: the buyer is asked for one, reminded, and called (R-ACC-6). */
-  async createForBuyer(wanted: Wanted & { buyer: string }): Promise<OrderDocument> {
-    requireRole(this.#context, 'manager', 'licences are bought')
+  async createForBuyer(wanted: OrderInput & { buyer: string }): Promise<OrderDocument> {
+    requireRole(this.#context, 'manager', 'licenses are bought')
     return this.#context.withMaintenance((tx, at) =>
       placeBuyerOrder({ tx, at, profile: this.#context.profile }, wanted, wanted.buyer),
     )
   }
 
   /** Assigns an order without a smart account to one. */
-  assign(id: string, where: Where = {}): Promise<OrderDocument> {
+  assign(id: string, where: AccountSelector = {}): Promise<OrderDocument> {
     return this.#context.withVirtualAccount(where, (context, virtual) =>
       assignOrder(context, id, context.account, virtual),
     )
   }
 
-  list(where: Where = {}): Promise<OrderDocument[]> {
+  list(where: AccountSelector = {}): Promise<OrderDocument[]> {
     return this.#context.readAccount(where, (context) => listOrders(context, context.account))
   }
 }

@@ -1,4 +1,4 @@
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import { createReport, type ReportDocument, type ReportKind } from '../reports/reports.ts'
 
 /** Reports of a smart account. */
@@ -10,7 +10,7 @@ export class ReportService {
   }
 
   /** A table of the licenses, the product instances or the usage (R-ACC-7). @throws LicensingError NOT_FOUND */
-  create(kind: ReportKind, where: Where = {}): Promise<ReportDocument> {
+  create(kind: ReportKind, where: AccountSelector = {}): Promise<ReportDocument> {
     return this.#context.readVirtualAccount(where, (context, only) =>
       createReport({ ...context, only }, kind),
     )

@@ -4,7 +4,7 @@ import { readAlerts } from '../alerts/alert-reader.ts'
 import type { AlertSeverity } from '../alerts/alerts.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import { type LicenseDocument, listAccounts, listLicenses } from '../inventory/accounts.ts'
-import { outbox } from '../outbox/mail.ts'
+import { readOutboxStatus } from '../outbox/mail.ts'
 import type { AuthorityServer } from '../serving/authority-server.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -48,7 +48,7 @@ export class StatsService {
   /** Reads the numbers, and writes nothing. */
   collect(): Promise<AuthorityStats> {
     const { store, clock, credentials, profile } = this.#context
-    return store.look(async (tx) => {
+    return store.readOnly(async (tx) => {
       const at = await clock.readTime(tx)
       const pools: AuthorityStats['pools'][number][] = []
       // What is of no smart account is told to each of them, and counted once.
@@ -71,7 +71,7 @@ export class StatsService {
         instances: await countInstances(tx),
         pools,
         alerts: counted,
-        waiting: { mail: (await outbox(tx)).waiting, webhook: await countDeliveries(tx) },
+        waiting: { mail: (await readOutboxStatus(tx)).waiting, webhook: await countDeliveries(tx) },
         certificates: await this.#certificates(tx, at),
       }
     })

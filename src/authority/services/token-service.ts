@@ -1,4 +1,4 @@
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import { confirmToken } from '../exchange/restore-review.ts'
 import {
   createToken,
@@ -23,7 +23,9 @@ export class TokenService {
    * @param wanted.days days that it lasts
    * @throws LicensingError INVALID_ARGUMENT, SATELLITE_*, ACCOUNT_*, NOT_FOUND
    */
-  create(wanted: Where & { days: number } & Partial<Omit<TokenOptions, 'days'>>): Promise<TokenDocument> {
+  create(
+    wanted: AccountSelector & { days: number } & Partial<Omit<TokenOptions, 'days'>>,
+  ): Promise<TokenDocument> {
     const { days, maxUses = 4000, description = '', exportControlled = false } = wanted
     return this.#context.withVirtualAccount(wanted, async (context, virtual) => {
       const { tx, credentials, account, at } = context
@@ -33,19 +35,19 @@ export class TokenService {
     })
   }
 
-  list(where: Where = {}): Promise<TokenDocument[]> {
+  list(where: AccountSelector = {}): Promise<TokenDocument[]> {
     return this.#context.readAccount(where, ({ tx, credentials, account, at }) =>
       listTokens(tx, credentials, account, at),
     )
   }
 
   /** @throws LicensingError NOT_FOUND */
-  revoke(tokenOrId: string, where: Where = {}): Promise<{ id: string }> {
+  revoke(tokenOrId: string, where: AccountSelector = {}): Promise<{ id: string }> {
     return this.#context.withAccount(where, ({ tx, account, at }) => revokeToken(tx, account, tokenOrId, at))
   }
 
   /** Takes note that a person has looked at a token since a restore. @throws LicensingError NOT_FOUND, TOKEN_NOT_IN_REVIEW */
-  review(tokenOrId: string, wanted: Where & { uses?: number } = {}): Promise<{ id: string }> {
+  review(tokenOrId: string, wanted: AccountSelector & { uses?: number } = {}): Promise<{ id: string }> {
     return this.#context.withAccount(wanted, ({ tx, account, at }) =>
       confirmToken(tx, account, tokenOrId, wanted.uses, at),
     )

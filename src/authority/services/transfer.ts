@@ -1,7 +1,7 @@
 import { LicensingError } from '../../core/errors.ts'
-import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import type { AccountContext } from '../context/account-context.ts'
-import { breaksCompliance, type TransferDocument } from '../inventory/transfers.ts'
+import { violatesCompliance, type TransferDocument } from '../inventory/transfers.ts'
 
 /** How a transfer is meant. */
 export interface TransferOptions {
@@ -25,14 +25,14 @@ class PreviewRollback extends Error {
  */
 export async function runTransfer(
   context: AuthorityContext,
-  { account, preview = false, confirmed = false }: Where & TransferOptions,
+  { account, preview = false, confirmed = false }: AccountSelector & TransferOptions,
   work: (context: AccountContext) => Promise<TransferDocument>,
 ): Promise<TransferDocument> {
   try {
     return await context.withAccount({ account }, async (accountContext) => {
       const document = await work(accountContext)
       if (preview) throw new PreviewRollback(document)
-      if (breaksCompliance(document) && !confirmed)
+      if (violatesCompliance(document) && !confirmed)
         throw new LicensingError(
           'TRANSFER_UNCONFIRMED',
           `The transfer of ${document.what} from ${document.from} to ${document.to} would put a pool out of compliance.`,

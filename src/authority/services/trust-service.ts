@@ -1,15 +1,15 @@
 import { sql } from 'kysely'
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import { checked } from '../../core/validate.ts'
+import { validate } from '../../core/validate.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { DAY, type Instant, iso } from '../../core/time.ts'
-import { readCertificates } from '../../pki/chain-validation.ts'
-import { certificateFingerprint } from '../../pki/fingerprint.ts'
+import { DAY, type Instant, toIsoString } from '../../core/time.ts'
+import { parseCertificates } from '../../pki/chain-validation.ts'
+import { formatCertificateFingerprint } from '../../pki/fingerprint.ts'
 import { decryptText, encryptText } from '../../storage/age-files.ts'
-import { bundlesAfter, signTrustBundle, writeTrustBundles } from '../../pki/root-rotation.ts'
+import { bundlesAfter, signRootRotation, formatRootRotations } from '../../pki/root-rotation.ts'
 import { readNameConstraints } from '../../pki/name-constraints.ts'
-import { certifySatelliteCa } from '../keys/ca-certificates.ts'
+import { issueSatelliteCa } from '../keys/ca-certificates.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
@@ -18,11 +18,11 @@ import { passphraseSchema } from '../keys/passphrase.ts'
 import type { Tx } from '../store/store.ts'
 
 /** What is replaced without the root: each a key of its own. */
-export const LEAVES = [...SIGNERS, 'tls'] as const
-export type Leaf = (typeof LEAVES)[number]
+export const ROTATABLE_KEYS = [...SIGNERS, 'tls'] as const
+export type RotatableKey = (typeof ROTATABLE_KEYS)[number]
 
-/** Days that both roots are believed: half a year, in which every box that is on asks, and every satellite synchronises. */
-export const OVERLAP_DAYS = 180
+/** Days that both roots are believed: half a year, in which every box that is on asks, and every satellite synchronizes. */
+export const ROOT_OVERLAP_DAYS = 180
 const overlapSchema = z
   .int('an overlap is a whole number of days')
   .min(1, 'an overlap is 1 day or more')
@@ -32,7 +32,7 @@ const overlapSchema = z
 export interface TrustDocument {
   /** Of the newest root: SHA-256, in pairs. */
   readonly fingerprint: string
-  readonly bundle: number
+  readonly rootVersion: number
   /** The root before it, believed until then; null when there is no other. */
   readonly replacing: { readonly fingerprint: string; readonly until: string } | null
   /** Whether the root's key lies on this machine. */
@@ -54,41 +54,44 @@ export class TrustService {
     return this.#context.withMaintenance(() => {
       const { keyRing, rootKey } = this.#credentials
       const { identity, roots } = keyRing
-      const [newest, older] = roots.map((root) => certificateFingerprint(root.toString()))
+      const [newest, older] = roots.map((root) => formatCertificateFingerprint(root.toString()))
       const { until, number } = identity.trust
       return Promise.resolve({
         fingerprint: newest ?? '',
-        bundle: number,
-        replacing: older === undefined || until === null ? null : { fingerprint: older, until: iso(until) },
-        rootKeyOnHost: rootKey.onHost() !== null,
+        rootVersion: number,
+        replacing:
+          older === undefined || until === null ? null : { fingerprint: older, until: toIsoString(until) },
+        rootKeyOnHost: rootKey.readFromHost() !== null,
         issuingCaEndsAt:
-          identity.subCa === null ? null : iso(Date.parse(new X509Certificate(identity.subCa).validTo)),
+          identity.issuingCa === null
+            ? null
+            : toIsoString(Date.parse(new X509Certificate(identity.issuingCa).validTo)),
       })
     })
   }
 
   /** The bundles by which the root was replaced, as a file for a box that has missed them. @throws LicensingError NO_TRUST_BUNDLE */
   bundles(): string {
-    const bundles = bundlesAfter(this.#credentials.keyRing.identity.trust, 0)
-    if (bundles.length > 0) return writeTrustBundles(bundles)
+    const exportRootRotations = bundlesAfter(this.#credentials.keyRing.identity.trust, 0)
+    if (exportRootRotations.length > 0) return formatRootRotations(exportRootRotations)
     throw new LicensingError('NO_TRUST_BUNDLE', 'The root certificate was never replaced.')
   }
 
   /** A new key and certificate for each: in force at once, in every process of this authority. Boxes notice nothing. */
-  async rotate(leaves: readonly Leaf[]): Promise<void> {
+  async rotate(keys: readonly RotatableKey[]): Promise<void> {
     const satellite = this.#credentials.keyRing.identity.role === 'satellite'
-    // Mandates and synchronisation answers are a manager's alone.
-    const own = leaves.filter((leaf) => !satellite || leaf !== 'sync')
+    // Mandates and synchronization answers are a manager's alone.
+    const own = keys.filter((key) => !satellite || key !== 'sync')
     if (own.length === 0)
       throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: it signs no mandates.')
     await this.#context.withMaintenance(async (tx, at) => {
-      for (const leaf of own) {
-        if (leaf === 'tls') await this.#credentials.servers.rotate(tx, at)
-        else await this.#credentials.rotateSigner(tx, leaf, at)
+      for (const key of own) {
+        if (key === 'tls') await this.#credentials.servers.rotate(tx, at)
+        else await this.#credentials.rotateSigner(tx, key, at)
         await logEvent(tx, {
           at,
-          type: leaf === 'tls' ? 'TLS_ROTATED' : 'SIGNER_ROTATED',
-          message: ROTATED[leaf],
+          type: key === 'tls' ? 'TLS_ROTATED' : 'SIGNER_ROTATED',
+          message: ROTATION_MESSAGES[key],
         })
       }
     })
@@ -96,7 +99,7 @@ export class TrustService {
 
   /**
    * Another issuing CA. What it issues is issued anew; the identities of boxes stay good, since an authority knows each by its
-   * thumbprint. A satellite's is certified by its manager, and in force from the next synchronisation on.
+   * thumbprint. A satellite's is certified by its manager, and in force from the next synchronization on.
    *
    * @returns whether it is in force at once
    * @throws LicensingError ROOT_KEY_ABSENT, ROTATION_UNDER_WAY
@@ -122,7 +125,7 @@ export class TrustService {
 
   /**
    * Another root: a bundle of both is signed by the old and the new, and goes out with every answer to a box that lacks it, every
-   * synchronisation and every reservation file. Both are believed until the overlap ends; then the old one counts no more.
+   * synchronization and every reservation file. Both are believed until the overlap ends; then the old one counts no more.
    *
    * @param options.overlapDays days, 1 to 3650
    * @param options.keep puts the key of the next root away, for good, before anything is signed by it: PEM. Without it the key
@@ -131,9 +134,9 @@ export class TrustService {
    */
   async rotateRoot(options: {
     overlapDays?: number
-    keep?: (privateKey: string) => Promise<void>
+    store?: (privateKey: string) => Promise<void>
   }): Promise<TrustDocument> {
-    const days = checked(overlapSchema, options.overlapDays ?? OVERLAP_DAYS, 'overlap')
+    const days = validate(overlapSchema, options.overlapDays ?? ROOT_OVERLAP_DAYS, 'overlap')
     const credentials = this.#credentials
     if (credentials.keyRing.identity.role === 'satellite')
       throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: its root is its manager’s.')
@@ -141,19 +144,19 @@ export class TrustService {
       this.#requireOneRoot()
       return {
         next: await credentials.rotation.createNextRoot(at),
-        old: credentials.rootKey.issuer(),
+        old: credentials.rootKey.getIssuer(),
         number: credentials.keyRing.identity.trust.number + 1,
       }
     })
     // Put away first: a root whose key is lost is worse than a key that nothing names.
-    if (options.keep) await options.keep(next.privateKey)
+    if (options.store) await options.store(next.privateKey)
     else credentials.rootKey.put(next.privateKey, number)
     await this.#context.withMaintenance(async (tx, at) => {
       this.#requireOneRoot()
       if (credentials.keyRing.identity.trust.number !== number - 1)
         throw new LicensingError('ROTATION_UNDER_WAY', 'The root certificate was replaced a moment ago.')
       const until = at + days * DAY
-      const bundle = await signTrustBundle(
+      const bundle = await signRootRotation(
         {
           number,
           managerId: credentials.keyRing.identity.id,
@@ -169,7 +172,7 @@ export class TrustService {
         at,
         type: 'ROOT_ROTATED',
         severity: 'major',
-        message: `Bundle ${number}: another root certificate, ${certificateFingerprint(next.certificate)}. The old one is believed until ${iso(until)}.`,
+        message: `Bundle ${number}: another root certificate, ${formatCertificateFingerprint(next.certificate)}. The old one is believed until ${toIsoString(until)}.`,
       })
     })
     credentials.rootKey.removeOld()
@@ -190,11 +193,11 @@ export class TrustService {
       .where('issuing_ca', 'is not', null)
       .execute()
     for (const { row, id, issuing_ca: present, domain: account } of rows) {
-      const [certificate] = readCertificates(present ?? '')
+      const [certificate] = parseCertificates(present ?? '')
       if (!certificate || id === null) continue
       const key = createPublicKey(certificate.publicKey.export({ type: 'spki', format: 'pem' }))
       const nameConstraints = readNameConstraints(certificate) ?? { permitted: [], excluded: [] }
-      const further = await certifySatelliteCa(root, key, { id, account, nameConstraints }, at)
+      const further = await issueSatelliteCa(root, key, { id, account, nameConstraints }, at)
       await tx
         .updateTable('satellites')
         .set({ issuing_ca: `${present?.trim() ?? ''}\n${further}` })
@@ -208,7 +211,7 @@ export class TrustService {
     if (until === null) return
     throw new LicensingError(
       'ROTATION_UNDER_WAY',
-      `The root certificate is being replaced: both are believed until ${iso(until)}.`,
+      `The root certificate is being replaced: both are believed until ${toIsoString(until)}.`,
     )
   }
 
@@ -219,10 +222,10 @@ export class TrustService {
    * @throws LicensingError ROOT_KEY_ABSENT, INVALID_ARGUMENT, and what `write` throws: the key is where it was
    */
   async exportRootKey(passphrase: string, write: (file: Buffer) => Promise<void>): Promise<void> {
-    const key = this.#credentials.rootKey.onHost()
+    const key = this.#credentials.rootKey.readFromHost()
     if (key === null)
       throw new LicensingError('ROOT_KEY_ABSENT', 'The key of the root certificate is not on this machine.')
-    await write(await sealRootKey(key, passphrase))
+    await write(await encryptRootKey(key, passphrase))
     this.#credentials.rootKey.remove()
   }
 
@@ -231,23 +234,23 @@ export class TrustService {
    *
    * @throws LicensingError ROOT_KEY_UNREADABLE, ROOT_KEY_WRONG
    */
-  async bringRootKey(file: Buffer, passphrase: string): Promise<void> {
+  async loadRootKey(file: Buffer, passphrase: string): Promise<void> {
     const key = await decryptText(file, passphrase)
     if (!key?.startsWith('-----BEGIN '))
       throw new LicensingError('ROOT_KEY_UNREADABLE', 'The file of the root’s key cannot be opened.')
-    this.#credentials.rootKey.bring(key)
+    this.#credentials.rootKey.load(key)
   }
 }
 
 /** Encrypts the key of a root, PEM, as a file of the age format. @throws LicensingError INVALID_ARGUMENT */
-export function sealRootKey(privateKey: string, passphrase: string): Promise<Buffer> {
-  return encryptText(privateKey, checked(passphraseSchema, passphrase, 'passphrase'))
+export function encryptRootKey(privateKey: string, passphrase: string): Promise<Buffer> {
+  return encryptText(privateKey, validate(passphraseSchema, passphrase, 'passphrase'))
 }
 
-const ROTATED: Readonly<Record<Signer | 'tls', string>> = {
+const ROTATION_MESSAGES: Readonly<Record<Signer | 'tls', string>> = {
   'answer-signer': 'A new key signs the answers.',
   'reservation-signer': 'A new key signs reservation files.',
-  sync: 'A new key signs mandates and synchronisation answers.',
+  sync: 'A new key signs mandates and synchronization answers.',
   'audit-signer': 'A new key signs checkpoints of the audit record.',
   tls: 'Servers have a new key and certificate.',
 }

@@ -2,15 +2,15 @@ import { randomBytes, X509Certificate } from 'node:crypto'
 import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { FaultPlan } from '../../faults/index.ts'
-import { asLicensingError, LicensingError } from '../../core/errors.ts'
+import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import { parseHostName } from '../../core/host-name.ts'
 import { type Instant, MINUTE } from '../../core/time.ts'
 import { ConnectionLimiter, type ConnectionLimits } from '../../http/connection-limiter.ts'
-import { formatUrlHost, LOOPBACK } from '../../core/host-name.ts'
-import { listenOn } from '../../http/listen.ts'
+import { formatUrlHost, LOOPBACK_HOSTS } from '../../core/host-name.ts'
+import { listen } from '../../http/listen.ts'
 import { TLS_SETTINGS } from '../../transports/tls-settings.ts'
-import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts'
-import { Misbehaviour, type RequestRecord } from './fault-injector.ts'
+import { type Credential, toTlsOptions } from '../../pki/certificate-generation.ts'
+import { FaultInjector, type RequestRecord } from './fault-injector.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import type { RequestEndpoint } from '../exchange/request-endpoint.ts'
 import { DatabaseCheck } from './database-check.ts'
@@ -66,11 +66,11 @@ export class AuthorityServer {
   #limiter: ConnectionLimiter | null = null
   #names: readonly string[] = []
   #tls: Credential | null = null
-  #leftOut: readonly string[] = []
-  #beats: NodeJS.Timeout | undefined
+  #excludedNames: readonly string[] = []
+  #backgroundTimer: NodeJS.Timeout | undefined
   #inProcess: Promise<FastifyInstance> | null = null
-  #management: FastifyInstance | null = null
-  #misbehaviour: Misbehaviour | null = null
+  #faultApi: FastifyInstance | null = null
+  #faultInjector: FaultInjector | null = null
 
   constructor(context: AuthorityContext, served: ServedAuthority, logger: ServerLogger) {
     this.#context = context
@@ -81,7 +81,7 @@ export class AuthorityServer {
 
   /** Serves agents over HTTPS until it is closed. @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT */
   async listen(options: ListenOptions): Promise<string> {
-    if (options.chaos) this.#misbehave(options.chaos)
+    if (options.chaos) this.#injectFaults(options.chaos)
     const { host, names = [] } = options
     const wrong = names.find((name) => parseHostName(name) === null)
     if (wrong !== undefined)
@@ -92,26 +92,26 @@ export class AuthorityServer {
     this.#names = [...(host === '0.0.0.0' || parseHostName(host) === null ? [] : [host]), ...names].filter(
       (name) => name !== '::',
     )
-    const { credential, leftOut, tickets } = await this.#served.tls.provide(this.#names)
+    const { credential, excludedNames, tickets } = await this.#served.tls.provide(this.#names)
     this.#tls = credential
-    this.#sayLeftOut(leftOut)
+    this.#logExcludedNames(excludedNames)
     this.#limiter = new ConnectionLimiter(options.limits)
     this.#server = await this.#createServer(credential, this.#limiter, options.routes)
     const { server } = this.#server
     if (server instanceof TlsServer) server.setTicketKeys(tickets)
-    const port = await listenOn(this.#server, options)
-    this.#beats = setInterval(() => {
-      void this.#beat()
+    const port = await listen(this.#server, options)
+    this.#backgroundTimer = setInterval(() => {
+      void this.#runBackgroundWork()
     }, MINUTE)
     return `https://${formatUrlHost(options.host)}:${port}`
   }
 
-  async #beat(): Promise<void> {
+  async #runBackgroundWork(): Promise<void> {
     try {
       await this.#renewTls()
       await this.#served.background.run()
-    } catch (thrown) {
-      const failure = asLicensingError(thrown)
+    } catch (error) {
+      const failure = toLicensingError(error)
       // Without settings there is nowhere to send mails to: `mail show` says how many wait.
       if (failure.code !== 'MAIL_NOT_CONFIGURED')
         this.#logger.error('a beat failed', { reason: failure.message })
@@ -122,23 +122,23 @@ export class AuthorityServer {
   async #renewTls(): Promise<void> {
     const { server } = this.#server ?? {}
     if (!(server instanceof TlsServer)) return
-    const { credential, leftOut, tickets } = await this.#served.tls.provide(this.#names)
-    this.#sayLeftOut(leftOut)
+    const { credential, excludedNames, tickets } = await this.#served.tls.provide(this.#names)
+    this.#logExcludedNames(excludedNames)
     if (credential.certificates.join() !== this.#tls?.certificates.join()) {
       // Settings that are not given again fall back to those of the process.
-      server.setSecureContext({ ...tlsOptions(credential), ...TLS_SETTINGS })
+      server.setSecureContext({ ...toTlsOptions(credential), ...TLS_SETTINGS })
       this.#tls = credential
     }
     if (!server.getTicketKeys().equals(tickets)) server.setTicketKeys(tickets)
   }
 
   /** Logs which names the certificate is not for, each time they are others. */
-  #sayLeftOut(names: readonly string[]): void {
-    if (names.join() === this.#leftOut.join()) return
-    this.#leftOut = names
+  #logExcludedNames(names: readonly string[]): void {
+    if (names.join() === this.#excludedNames.join()) return
+    this.#excludedNames = names
     if (names.length > 0)
       this.#logger.error(
-        'names were left out of the TLS certificate: the manager gives a satellite its names with `satellite set NAME --tls-name`',
+        'names were left out of the TLS certificate: the manager gives a satellite its names with `satellite configure NAME --tls-name`',
         { names },
       )
   }
@@ -150,16 +150,16 @@ export class AuthorityServer {
   }
 
   /** From here on, what is planned is done to the answers. @throws LicensingError CHAOS_NOT_ALLOWED */
-  #misbehave(plan: FaultPlan): Misbehaviour {
+  #injectFaults(plan: FaultPlan): FaultInjector {
     this.#requireTest()
-    this.#misbehaviour = new Misbehaviour(plan, () => this.#context.clock.now())
+    this.#faultInjector = new FaultInjector(plan, () => this.#context.clock.now())
     this.#logger.error('THIS AUTHORITY MISBEHAVES ON PURPOSE: not for production', { faults: plan.faults })
-    return this.#misbehaviour
+    return this.#faultInjector
   }
 
   /** What came to an authority that misbehaves, on its own sockets; nothing otherwise. */
   faultRequestLog(): readonly RequestRecord[] {
-    return this.#misbehaviour?.history ?? []
+    return this.#faultInjector?.history ?? []
   }
 
   /**
@@ -183,13 +183,16 @@ export class AuthorityServer {
    * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT: loopback only
    */
   async listenFaultApi(options: { host: string; port: number }): Promise<{ url: string; bearer: string }> {
-    if (!LOOPBACK.includes(options.host))
-      throw new LicensingError('INVALID_ARGUMENT', `The management address is one of ${LOOPBACK.join(', ')}.`)
-    const misbehaviour = this.#misbehaviour ?? this.#misbehave(new FaultPlan())
+    if (!LOOPBACK_HOSTS.includes(options.host))
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `The address of the fault API is one of ${LOOPBACK_HOSTS.join(', ')}.`,
+      )
+    const faultInjector = this.#faultInjector ?? this.#injectFaults(new FaultPlan())
     const bearer = randomBytes(24).toString('base64url')
-    const { createManagement } = await import('./fault-api.ts')
-    this.#management = createManagement(misbehaviour, bearer)
-    const port = await listenOn(this.#management, options)
+    const { createFaultApi } = await import('./fault-api.ts')
+    this.#faultApi = createFaultApi(faultInjector, bearer)
+    const port = await listen(this.#faultApi, options)
     return { url: `http://${formatUrlHost(options.host)}:${port}`, bearer }
   }
 
@@ -222,7 +225,7 @@ export class AuthorityServer {
       limiter,
       endpoint: this.#served.endpoint,
       health: this,
-      misbehaviour: () => this.#misbehaviour,
+      faultInjector: () => this.#faultInjector,
       routes,
       logger: this.#logger,
     })
@@ -251,17 +254,17 @@ export class AuthorityServer {
 
   /** Takes nothing new, and answers what is under way, for at most half a minute. */
   async drain(): Promise<void> {
-    clearInterval(this.#beats)
+    clearInterval(this.#backgroundTimer)
     await this.#server?.close()
   }
 
   /** Closes at once, whatever is under way. */
   async close(): Promise<void> {
-    clearInterval(this.#beats)
+    clearInterval(this.#backgroundTimer)
     this.#limiter?.abort()
     await this.#server?.close()
     const inProcess = await this.#inProcess
     await inProcess?.close()
-    await this.#management?.close()
+    await this.#faultApi?.close()
   }
 }

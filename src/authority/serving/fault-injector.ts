@@ -1,14 +1,14 @@
 import type { FastifyReply } from 'fastify'
 import type { FaultPlan } from '../../faults/index.ts'
 import { type AnswerFaultName, type Delivery, Injector, type Reply } from '../../faults/index.ts'
-import { type Instant, iso } from '../../core/time.ts'
-import { exchangePath, type ExchangeType } from '../../protocol/messages.ts'
+import { type Instant, toIsoString } from '../../core/time.ts'
+import { getMessagePath, type MessageType } from '../../protocol/messages.ts'
 
 /** One request that came, for tests to assert on. Nothing in it is secret: no token, no key, no body. */
 export interface RequestRecord {
   readonly number: number
   readonly at: string
-  readonly type: ExchangeType
+  readonly type: MessageType
   readonly path: string
   /** What was done to it; null when it was answered as it should be. */
   readonly fault: AnswerFaultName | null
@@ -16,15 +16,15 @@ export interface RequestRecord {
   readonly status: number | null
 }
 
-const HISTORY_KEPT = 10_000
+const MAX_HISTORY = 10_000
 /** Between two bytes of an answer that drips. */
-const DRIP = 50
+const DRIP_INTERVAL_MS = 50
 
 /**
  * An authority that misbehaves on purpose, for tests: what is planned happens to the answers, after the authority
  * has decided or before it was asked. Signing, verification and counting are untouched.
  */
-export class Misbehaviour {
+export class FaultInjector {
   readonly plan: FaultPlan
   readonly #injector: Injector
   readonly #now: () => Instant
@@ -41,27 +41,27 @@ export class Misbehaviour {
     return this.#history
   }
 
-  forget(): void {
+  clearHistory(): void {
     this.#history = []
   }
 
   /** Answers one request, well or ill. */
-  async answer(type: ExchangeType, decide: () => Promise<Reply>, reply: FastifyReply): Promise<void> {
+  async answer(type: MessageType, decide: () => Promise<Reply>, reply: FastifyReply): Promise<void> {
     const { delivery, fault } = await this.#injector.answer(type, decide)
     this.#record(type, fault, delivery.kind === 'reply' ? delivery.status : null)
     await deliver(reply, delivery)
   }
 
-  #record(type: ExchangeType, fault: AnswerFaultName | null, status: number | null): void {
+  #record(type: MessageType, fault: AnswerFaultName | null, status: number | null): void {
     const record = {
       number: ++this.#count,
-      at: iso(this.#now()),
+      at: toIsoString(this.#now()),
       type,
-      path: exchangePath(type),
+      path: getMessagePath(type),
       fault,
       status,
     }
-    this.#history = [...this.#history.slice(1 - HISTORY_KEPT), record]
+    this.#history = [...this.#history.slice(1 - MAX_HISTORY), record]
   }
 }
 
@@ -71,10 +71,10 @@ async function deliver(reply: FastifyReply, delivery: Delivery): Promise<void> {
     case 'reply':
       await reply.code(delivery.status).headers(delivery.headers).send(delivery.body)
       return
-    case 'silent':
+    case 'timeout':
       reply.hijack()
       return
-    case 'broken':
+    case 'reset':
       reply.hijack()
       reply.raw.socket?.destroy()
       return
@@ -92,7 +92,7 @@ async function deliver(reply: FastifyReply, delivery: Delivery): Promise<void> {
       const drip = setInterval(() => {
         // The last byte never comes.
         if (sent < body.length - 1) raw.write(body.subarray(sent, ++sent))
-      }, DRIP)
+      }, DRIP_INTERVAL_MS)
       raw.once('close', () => {
         clearInterval(drip)
       })

@@ -7,23 +7,23 @@ import type {
   FastifyRequest,
   onRequestHookHandler,
 } from 'fastify'
-import { asLicensingError, LicensingError } from '../../core/errors.ts'
-import { exchangePath, type ExchangeType, exchangeTypeSchema } from '../../protocol/messages.ts'
+import { toLicensingError, LicensingError } from '../../core/errors.ts'
+import { getMessagePath, type MessageType, messageTypeSchema } from '../../protocol/messages.ts'
 import { MINUTE, SECOND } from '../../core/time.ts'
 import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER } from '../../protocol/sync-proof.ts'
 import type { ConnectionLimiter } from '../../http/connection-limiter.ts'
 import { createHardenedServer } from '../../http/create-server.ts'
-import { errorStatus } from '../../http/error-status.ts'
+import { toErrorStatus } from '../../http/error-status.ts'
 import { malformedRequestError } from '../../http/malformed-request.ts'
-import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts'
-import type { Misbehaviour } from './fault-injector.ts'
+import { type Credential, toTlsOptions } from '../../pki/certificate-generation.ts'
+import type { FaultInjector } from './fault-injector.ts'
 import type { RequestEndpoint } from '../exchange/request-endpoint.ts'
 import type { Origin } from '../observer.ts'
 import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 import { SYNC_PATH } from '../../protocol/sync.ts'
 import { BodyRefused, SyncBodies } from './sync-body.ts'
 
-const LARGEST_REQUEST = 256 * 1024
+const MAX_BODY_BYTES = 256 * 1024
 /** The whole time that a satellite allows for a synchronization, whose request may have 64 MiB. */
 const SYNC_REQUEST_TIMEOUT_MS = 10 * MINUTE
 
@@ -31,13 +31,13 @@ const SYNC_REQUEST_TIMEOUT_MS = 10 * MINUTE
 export type NotReadyReason = 'draining' | 'database' | 'certificate'
 
 /** The HTTP status of what gets no signed answer. To a box, every one of them is a failure of the road. */
-function statusOf(failure: LicensingError): number {
-  const status = errorStatus(failure, 400)
+function toHttpStatus(failure: LicensingError): number {
+  const status = toErrorStatus(failure, 400)
   return status >= 500 ? status : 400
 }
 
 /** Milliseconds after which boxes come back when the database was away. */
-const DATABASE_AWAY = 30 * SECOND
+const DATABASE_RETRY_AFTER_MS = 30 * SECOND
 
 /** Takes the synchronizations of satellites: texts, which are read as they come, and nothing else. */
 function serveSynchronization(
@@ -85,37 +85,37 @@ export function createServer(options: {
   endpoint: RequestEndpoint
   health: Health
   /** For tests: does ill to the answers on purpose. */
-  misbehaviour: () => Misbehaviour | null
+  faultInjector: () => FaultInjector | null
   /** What else is served at the same address, such as pages for people. */
   routes?: FastifyPluginAsync | undefined
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, limiter, endpoint, health, misbehaviour, routes, logger } = options
+  const { tls, limiter, endpoint, health, faultInjector, routes, logger } = options
   const server = createHardenedServer({
-    tls: tls && tlsOptions(tls),
+    tls: tls && toTlsOptions(tls),
     limiter,
-    bodyLimit: LARGEST_REQUEST,
+    bodyLimit: MAX_BODY_BYTES,
     timeouts: { requestTimeout: SYNC_REQUEST_TIMEOUT_MS },
   })
   const traces = new WeakMap<FastifyRequest, string>()
   /** Where a request came from: its number here, and the trace it says it is a part of. */
-  const originOf = (request: FastifyRequest): Origin => ({
+  const createOrigin = (request: FastifyRequest): Origin => ({
     requestId: request.id,
     traceparent: typeof request.headers.traceparent === 'string' ? request.headers.traceparent : null,
-    traced: (traceId) => traces.set(request, traceId),
+    onTrace: (traceId) => traces.set(request, traceId),
   })
   /** What every line about a request has. */
-  const numbersOf = (request: FastifyRequest) => {
+  const toLogFields = (request: FastifyRequest) => {
     const traceId = traces.get(request)
     return { requestId: request.id, ...(traceId !== undefined && { traceId }) }
   }
-  const answer = (type: ExchangeType, request: FastifyRequest) =>
+  const answer = (type: MessageType, request: FastifyRequest) =>
     type === 'hello'
-      ? endpoint.identify(request.body, originOf(request))
-      : endpoint.handle(type, request.body, originOf(request))
+      ? endpoint.identify(request.body, createOrigin(request))
+      : endpoint.handle(type, request.body, createOrigin(request))
   server.addHook('onResponse', (request, reply, done) => {
     logger.debug?.('request', {
-      ...numbersOf(request),
+      ...toLogFields(request),
       method: request.method,
       route: request.routeOptions.url ?? null,
       status: reply.statusCode,
@@ -123,15 +123,15 @@ export function createServer(options: {
     })
     done()
   })
-  for (const type of exchangeTypeSchema.options) {
+  for (const type of messageTypeSchema.options) {
     const onRequest: onRequestHookHandler = (_request, _reply, done) => {
       if (type !== 'hello') endpoint.admit(type)
       done()
     }
-    server.post(exchangePath(type), { onRequest }, async (request, reply) => {
-      const ill = misbehaviour()
-      if (ill === null) return answer(type, request)
-      return ill.answer(
+    server.post(getMessagePath(type), { onRequest }, async (request, reply) => {
+      const injector = faultInjector()
+      if (injector === null) return answer(type, request)
+      return injector.answer(
         type,
         async () => {
           const body = JSON.stringify(await answer(type, request))
@@ -145,7 +145,7 @@ export function createServer(options: {
     serveSynchronization(scope, {
       bodies: new SyncBodies((proof) => endpoint.satellites.isKnown(proof)),
       limiter,
-      answer: (text, request) => endpoint.synchronize(text, originOf(request)),
+      answer: (text, request) => endpoint.synchronize(text, createOrigin(request)),
     })
     done()
   })
@@ -158,32 +158,32 @@ export function createServer(options: {
       .send(reasons.length === 0 ? { status: 'ready' } : { status: 'not-ready', reasons })
   })
   if (routes) void server.register(routes)
-  server.setErrorHandler(async (thrown: FastifyError | Error, request, reply) => {
-    const status = 'statusCode' in thrown ? thrown.statusCode : undefined
+  server.setErrorHandler(async (error: FastifyError | Error, request, reply) => {
+    const status = 'statusCode' in error ? error.statusCode : undefined
     if (status !== undefined && status < 500) {
       // What is left of the body is not waited for.
-      if (thrown instanceof BodyRefused) void reply.header('connection', 'close')
+      if (error instanceof BodyRefused) void reply.header('connection', 'close')
       await reply.code(status).send({ error: malformedRequestError(status).toJSON() })
       return
     }
-    const failure = asLicensingError(thrown)
-    const code = statusOf(failure)
+    const failure = toLicensingError(error)
+    const code = toHttpStatus(failure)
     const busy = failure.code === 'AUTHORITY_BUSY'
     if (code >= 500 && !busy)
       logger.error('a request failed', {
-        ...numbersOf(request),
+        ...toLogFields(request),
         code: failure.code,
         reason: failure.message,
       })
     // What went wrong inside is for the log, not for whoever asked.
-    const told =
+    const publicError =
       code >= 500 && !busy ? new LicensingError('INTERNAL', 'The authority could not answer.') : failure
     // Whoever is sent away is not kept: a connection that waits costs more than the next one.
     if (code === 503)
       void reply
-        .header('retry-after', Math.ceil((failure.retryAfterMs ?? DATABASE_AWAY) / SECOND))
+        .header('retry-after', Math.ceil((failure.retryAfterMs ?? DATABASE_RETRY_AFTER_MS) / SECOND))
         .header('connection', 'close')
-    await reply.code(code).send({ error: told.toJSON() })
+    await reply.code(code).send({ error: publicError.toJSON() })
   })
   return server
 }

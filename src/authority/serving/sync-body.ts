@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { LicensingError } from '../../core/errors.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
-import { readSyncProof } from '../../pki/sync-proof.ts'
+import { verifySyncProof } from '../../pki/sync-proof.ts'
 import { MAX_FIRST_REQUEST_BYTES, MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 
 /** A body that is not read to its end, by the HTTP status that says why. */
@@ -46,7 +46,7 @@ export class SyncBodies {
   async read(body: SyncBody, onProven: () => void): Promise<string> {
     const { payload, announced } = body
     const prove = async (): Promise<SyncProof> => {
-      const proof = await this.#proofOf(body)
+      const proof = await this.#readProof(body)
       this.#longBodies.get(proof.key)?.destroy()
       this.#longBodies.set(proof.key, payload)
       onProven()
@@ -79,8 +79,8 @@ export class SyncBodies {
     }
   }
 
-  async #proofOf({ announced, proof: text }: SyncBody): Promise<SyncProof> {
-    const proof = text === null ? null : await readSyncProof(text)
+  async #readProof({ announced, proof: text }: SyncBody): Promise<SyncProof> {
+    const proof = text === null ? null : await verifySyncProof(text)
     const isPossible =
       proof !== null && proof.length <= MAX_SYNC_BYTES && (announced === null || announced === proof.length)
     if (proof === null || !isPossible || !(await this.#isKnown(proof)))

@@ -2,15 +2,15 @@ import type { Instant } from '../../core/time.ts'
 import type { Credential } from '../../pki/certificate-generation.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import { logEvent } from '../events/event-log.ts'
-import { satellitesCovering } from '../satellites/server-names.ts'
+import { findSatellitesCovering } from '../satellites/server-names.ts'
 import type { Tx } from '../store/store.ts'
-import { ticketKey } from './tls-session-ticket-keys.ts'
+import { getCurrentTicketKey } from './tls-session-ticket-keys.ts'
 
 /** What a server presents to its clients. */
 export interface TlsIdentity {
   readonly credential: Credential
   /** The names that the certificate is not for. */
-  readonly leftOut: readonly string[]
+  readonly excludedNames: readonly string[]
   /** The key of the day for session tickets. */
   readonly tickets: Buffer
 }
@@ -33,9 +33,9 @@ export class TlsCertificates implements TlsProvider {
   provide(names: readonly string[]): Promise<TlsIdentity> {
     const { credentials } = this.#context
     return this.#context.withMaintenance(async (tx, at) => {
-      const { credential, leftOut } = await credentials.servers.certificate(tx, names, at)
+      const { credential, excludedNames } = await credentials.servers.certificate(tx, names, at)
       await this.#reportNameConflicts(tx, names, at)
-      return { credential, leftOut, tickets: await ticketKey(tx, credentials.secrets, at) }
+      return { credential, excludedNames, tickets: await getCurrentTicketKey(tx, credentials.secrets, at) }
     })
   }
 
@@ -45,11 +45,11 @@ export class TlsCertificates implements TlsProvider {
     const served = names.join()
     if (credentials.keyRing.identity.role !== 'manager' || served === this.#checkedNames) return
     this.#checkedNames = served
-    for (const { satellite, accountId, name } of await satellitesCovering(
+    for (const { satellite, accountId, name } of await findSatellitesCovering(
       tx,
       await credentials.servers.names(tx),
     )) {
-      const message = `${satellite}: its certificates may be for ${name}, which is a name of this manager now. \`satellite set ${satellite} --tls-name\` gives it others; what it was given before ends with its CA.`
+      const message = `${satellite}: its certificates may be for ${name}, which is a name of this manager now. \`satellite configure ${satellite} --tls-name\` gives it others; what it was given before ends with its CA.`
       await logEvent(tx, { at, type: 'TLS_NAME_OF_SATELLITE', severity: 'major', accountId, message })
     }
   }

@@ -4,25 +4,25 @@ import type { Secrets } from '../keys/key-store.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Bytes of a key for TLS session tickets, as OpenSSL takes it. */
-const KEY_LENGTH = 48
+const TICKET_KEY_BYTES = 48
 
 /**
  * The key of the day for TLS session tickets (RFC 5077, RFC 8446 §4.6.1): the same in every process of the authority, so that
  * who comes back to another of them has the short handshake too. A new one each day, and the one before is forgotten: what was
  * encrypted by it cannot be read later.
  */
-export async function ticketKey(tx: Tx, secrets: Secrets, at: Instant): Promise<Buffer> {
+export async function getCurrentTicketKey(tx: Tx, secrets: Secrets, at: Instant): Promise<Buffer> {
   const day = Math.floor(at / DAY)
   const read = () =>
     tx.selectFrom('ticket_keys').select('encrypted_key').where('day', '=', day).executeTakeFirst()
   let row = await read()
   if (!row) {
     await tx.deleteFrom('ticket_keys').execute()
-    row = { encrypted_key: secrets.sealSecret(randomBytes(KEY_LENGTH).toString('base64url')) }
+    row = { encrypted_key: secrets.encryptSecret(randomBytes(TICKET_KEY_BYTES).toString('base64url')) }
     await tx
       .insertInto('ticket_keys')
       .values({ day, ...row })
       .execute()
   }
-  return Buffer.from(secrets.openSecret(row.encrypted_key), 'base64url')
+  return Buffer.from(secrets.decryptSecret(row.encrypted_key), 'base64url')
 }

@@ -3,17 +3,17 @@ import type { Clock } from '../../core/clock.ts'
 import { LicensingError } from '../../core/errors.ts'
 import type { ProfileInput } from '../../core/profile.ts'
 import { systemClock } from '../../core/system-clock.ts'
-import { ChainError, readRoots } from '../../pki/chain-validation.ts'
-import { readEnrolmentCode } from '../../protocol/enrolment.ts'
+import { ChainError, parseRoots } from '../../pki/chain-validation.ts'
+import { parseEnrollmentCode } from '../../protocol/enrollment.ts'
 import { ensurePrivateDirectory } from '../../storage/private-files.ts'
 import type { TransportSettings } from '../../transports/transport.ts'
 import { addAccount } from '../inventory/accounts.ts'
-import { settleProfile } from '../inventory/stored-profile.ts'
+import { resolveProfile } from '../inventory/stored-profile.ts'
 import { Credentials } from '../keys/credentials.ts'
-import { writeRoad } from '../satellite-sync/sync-service.ts'
+import { saveManagerEndpoint } from '../satellite-sync/sync-service.ts'
 import { initializeSync } from '../satellite-sync/sync-repository.ts'
 import { checkSatelliteName } from '../satellites/satellites.ts'
-import { AuthorityStore, nameDatabase, readSetting } from '../store/store.ts'
+import { AuthorityStore, saveDatabaseUrl, readSetting } from '../store/store.ts'
 
 /** What an authority is made of. */
 export interface InitOptions {
@@ -46,14 +46,14 @@ export interface InitOptions {
  */
 export async function initAuthority(options: InitOptions): Promise<void> {
   if (!options.acceptAgreement) {
-    throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The licence agreement was not accepted.', {
+    throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The license agreement was not accepted.', {
       remedy: 'Give --accept-agreement, or ask someone with the authority to do so.',
     })
   }
   const { satellite, test = false, database } = options
   const name = satellite && checkSatelliteName(satellite.name)
   const root = satellite?.trust === undefined ? null : checkRoot(satellite.trust)
-  const code = satellite?.code === undefined ? null : readEnrolmentCode(satellite.code)
+  const code = satellite?.code === undefined ? null : parseEnrollmentCode(satellite.code)
   ensurePrivateDirectory(options.dataDir)
   const at = (options.clock ?? systemClock).wall()
   const store = await AuthorityStore.open(options.dataDir, database)
@@ -65,8 +65,8 @@ export async function initAuthority(options: InitOptions): Promise<void> {
           `There is an authority in ${database === undefined ? options.dataDir : 'that database'} already.`,
         )
       }
-      if (database !== undefined) nameDatabase(options.dataDir, database)
-      await settleProfile(tx, { profile: options.profile }, at)
+      if (database !== undefined) saveDatabaseUrl(options.dataDir, database)
+      await resolveProfile(tx, { profile: options.profile }, at)
       const { domain } = await addAccount(tx, options.account, at)
       const facts = { id: randomUUID(), account: domain, test }
       if (name === undefined) {
@@ -76,10 +76,10 @@ export async function initAuthority(options: InitOptions): Promise<void> {
       const credentials = await Credentials.createSatellite(options.dataDir, tx, { ...facts, root })
       await initializeSync(tx, {
         name,
-        code: code === null ? null : credentials.secrets.sealSecret(code),
+        code: code === null ? null : credentials.secrets.encryptSecret(code),
         at,
       })
-      if (satellite?.manager) await writeRoad(tx, credentials, satellite.manager)
+      if (satellite?.manager) await saveManagerEndpoint(tx, credentials, satellite.manager)
     })
   } finally {
     await store.close()
@@ -89,13 +89,10 @@ export async function initAuthority(options: InitOptions): Promise<void> {
 /** @throws LicensingError TRUST_ANCHOR_INVALID */
 function checkRoot(pem: string): string {
   try {
-    readRoots(pem)
+    parseRoots(pem)
     return pem
-  } catch (thrown) {
-    if (!(thrown instanceof ChainError)) throw thrown
-    throw new LicensingError(
-      'TRUST_ANCHOR_INVALID',
-      `The root certificate cannot be used: ${thrown.message}.`,
-    )
+  } catch (error) {
+    if (!(error instanceof ChainError)) throw error
+    throw new LicensingError('TRUST_ANCHOR_INVALID', `The root certificate cannot be used: ${error.message}.`)
   }
 }

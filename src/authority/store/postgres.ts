@@ -19,21 +19,21 @@ import { errnoCode } from '../../core/errno-code.ts'
 import type { Tables } from './tables.ts'
 
 /** Transactions that write take this lock first (docs/decisions/0020): one writer at a time, as SQLite has it. */
-const WRITERS = 0x5a1_a001
+const WRITER_LOCK_ID = 0x5a1_a001
 /** Milliseconds that a connection may take, a statement may run, a lock may be waited for, a transaction may lie idle. */
-const CONNECT = 5000
-const STATEMENT = 60_000
-const LOCK = 20_000
-const IDLE_IN_TRANSACTION = 20_000
+const CONNECT_TIMEOUT_MS = 5000
+const STATEMENT_TIMEOUT_MS = 60_000
+const LOCK_TIMEOUT_MS = 20_000
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 20_000
 /** Connections of one process: one writes at a time, the others read. */
-const CONNECTIONS = 8
+const MAX_CONNECTIONS = 8
 
 /** What a server says of a connection without an open transaction (PostgreSQL documentation, Message Formats, ReadyForQuery). */
-const IDLE = 'I'
+const IDLE_STATUS = 'I'
 
 /** Whether the connection went away when a transaction was to be committed: nobody was told whether it was. */
-export class CommitInDoubt extends Error {
-  override readonly name = 'CommitInDoubt'
+export class CommitOutcomeUnknown extends Error {
+  override readonly name = 'CommitOutcomeUnknown'
   /** The transaction's id, by which the database can be asked (`pg_xact_status`). */
   readonly transaction: string
   constructor(transaction: string, cause: unknown) {
@@ -55,7 +55,9 @@ class LockingDriver extends PostgresDriver {
       await super.beginTransaction(connection, settings)
       if (settings.accessMode === 'read only') return
       const { rows } = await connection.executeQuery<{ id: string }>(
-        CompiledQuery.raw(`select pg_advisory_xact_lock(${WRITERS}), pg_current_xact_id()::text as id`),
+        CompiledQuery.raw(
+          `select pg_advisory_xact_lock(${WRITER_LOCK_ID}), pg_current_xact_id()::text as id`,
+        ),
       )
       this.#transactions.set(connection, rows[0]?.id ?? '')
     } catch (error) {
@@ -68,10 +70,10 @@ class LockingDriver extends PostgresDriver {
   override async commitTransaction(connection: DatabaseConnection): Promise<void> {
     try {
       await super.commitTransaction(connection)
-    } catch (thrown) {
+    } catch (error) {
       const transaction = this.#transactions.get(connection)
-      if (transaction === undefined || !isConnectionLoss(thrown)) throw thrown
-      throw new CommitInDoubt(transaction, thrown)
+      if (transaction === undefined || !isConnectionLoss(error)) throw error
+      throw new CommitOutcomeUnknown(transaction, error)
     }
   }
 
@@ -125,7 +127,7 @@ class CheckedClient implements PostgresPoolClient {
   }
 
   release(): void {
-    this.#client.release(this.#isLost || this.#client.getTransactionStatus() !== IDLE)
+    this.#client.release(this.#isLost || this.#client.getTransactionStatus() !== IDLE_STATUS)
   }
 }
 
@@ -159,11 +161,11 @@ export function openPostgres(url: string): Kysely<Tables> {
 }
 
 /** What speaks with PostgreSQL: loaded where there is one. */
-let library: typeof pg | null = null
+let pgModule: typeof pg | null = null
 
 async function openPool(connectionString: string): Promise<PostgresPool> {
   const { default: pg } = await import('pg')
-  library = pg
+  pgModule = pg
   // Instants and counts: far below 2^53.
   const numbers = new pg.TypeOverrides()
   numbers.setTypeParser(pg.types.builtins.INT8, Number)
@@ -171,12 +173,12 @@ async function openPool(connectionString: string): Promise<PostgresPool> {
   const pool = new pg.Pool({
     connectionString,
     application_name: 'smart-authority',
-    max: CONNECTIONS,
-    connectionTimeoutMillis: CONNECT,
+    max: MAX_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
-    statement_timeout: STATEMENT,
-    lock_timeout: LOCK,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     allowExitOnIdle: true,
     types: numbers,
   })
@@ -191,7 +193,7 @@ async function openPool(connectionString: string): Promise<PostgresPool> {
 }
 
 /** What the database knows of a transaction whose connection was lost. `unknown` when that was too long ago. */
-export async function transactionStatus(
+export async function readTransactionStatus(
   db: Kysely<Tables>,
   transaction: string,
 ): Promise<'committed' | 'aborted' | 'in progress' | 'unknown'> {
@@ -200,34 +202,34 @@ export async function transactionStatus(
       status: 'committed' | 'aborted' | 'in progress' | null
     }>`select pg_xact_status(${transaction}::xid8) as status`.execute(db)
     return rows[0]?.status ?? 'unknown'
-  } catch (thrown) {
+  } catch (error) {
     // A number of the future: another server answers than the one that was asked, and it never had that transaction.
-    if (errnoCode(thrown) === '22023') return 'aborted'
-    throw thrown
+    if (errnoCode(error) === '22023') return 'aborted'
+    throw error
   }
 }
 
 /** Whether the database could not be reached, or went away: it may be there again in a moment. */
-export function isConnectionLoss(thrown: unknown): boolean {
-  if (!(thrown instanceof Error)) return false
-  const code = errnoCode(thrown)
+export function isConnectionLoss(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = errnoCode(error)
   return (
     // Class 08: connection exceptions; 57P01 to 57P03: shut down, crashed, starting; 25006: a standby that does not write yet.
     /^(08...|57P0[1-4]|25006|53300)$/.test(code) ||
     /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code) ||
     /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/.test(
-      thrown.message,
+      error.message,
     )
   )
 }
 
 /** Whether the transaction was undone for another's sake, and may simply be done again. */
-export const isConflict = (thrown: unknown): boolean => /^40(001|P01)$/.test(errnoCode(thrown))
+export const isConflict = (error: unknown): boolean => /^40(001|P01)$/.test(errnoCode(error))
 
 /** An error of the database as one of ours, without its own words, which may hold anything. */
-export function databaseFailure(thrown: unknown): unknown {
-  const code = errnoCode(thrown)
-  if (isConnectionLoss(thrown))
+export function toDatabaseError(error: unknown): unknown {
+  const code = errnoCode(error)
+  if (isConnectionLoss(error))
     return new LicensingError(
       'DATABASE_UNREACHABLE',
       `The database cannot be reached (${code || 'no connection'}).`,
@@ -240,7 +242,7 @@ export function databaseFailure(thrown: unknown): unknown {
     return new LicensingError('INVALID_ARGUMENT', 'A text holds a character that cannot be kept: U+0000.')
   if (code.startsWith('53'))
     return new LicensingError('STORE_FULL', `The database has no room left (${code}).`)
-  if (library && thrown instanceof library.DatabaseError)
+  if (pgModule && error instanceof pgModule.DatabaseError)
     return new LicensingError('INTERNAL', `The database refused a statement (${code}).`)
-  return thrown
+  return error
 }

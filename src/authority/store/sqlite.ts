@@ -18,9 +18,9 @@ import {
 import { LicensingError } from '../../core/errors.ts'
 import { SECOND } from '../../core/time.ts'
 import { systemClock } from '../../core/system-clock.ts'
-import { fileExists, storeFailure } from '../../storage/private-files.ts'
+import { fileExists, toStoreError } from '../../storage/private-files.ts'
 import { isBusy, openDatabase } from '../../storage/sqlite.ts'
-import { MIGRATION_TABLE, type StoredSchema, supportedVersion } from './migrations/index.ts'
+import { MIGRATION_TABLE, type StoredSchema, requireSupportedVersion } from './migrations/index.ts'
 import type { Tables } from './tables.ts'
 
 export const DATABASE_FILE = 'authority.db'
@@ -28,22 +28,26 @@ export const DATABASE_FILE = 'authority.db'
 export const sqliteExists = (dataDir: string): boolean => fileExists(join(dataDir, DATABASE_FILE))
 
 /** Statements that are kept prepared: more different ones than there are in the hot path. */
-const PREPARED = 500
+const MAX_PREPARED_STATEMENTS = 500
 
 /** Milliseconds of the machine's uptime that another process's transaction is waited for, and between two looks. */
-const PATIENCE = 10 * SECOND
-const LOOK = 3
+const BUSY_TIMEOUT_MS = 10 * SECOND
+const POLL_INTERVAL_MS = 3
 
 /**
  * Takes the write lock at the beginning: a transaction that reads first and writes later never finds it gone. While another
  * process has it, this one goes on with what it can do without: SQLite's own way to wait would stop it altogether.
  */
 class ImmediateDriver extends SqliteDriver {
-  readonly #patience: (milliseconds: number) => void
+  readonly #setBusyTimeout: (milliseconds: number) => void
   readonly #isOpen: () => boolean
-  constructor(config: SqliteDialectConfig, patience: (milliseconds: number) => void, isOpen: () => boolean) {
+  constructor(
+    config: SqliteDialectConfig,
+    setBusyTimeout: (milliseconds: number) => void,
+    isOpen: () => boolean,
+  ) {
     super(config)
-    this.#patience = patience
+    this.#setBusyTimeout = setBusyTimeout
     this.#isOpen = isOpen
   }
 
@@ -62,26 +66,26 @@ class ImmediateDriver extends SqliteDriver {
     }
     const since = systemClock.uptime()
     while (!(await this.#begin(connection))) {
-      if (systemClock.uptime() - since > PATIENCE)
+      if (systemClock.uptime() - since > BUSY_TIMEOUT_MS)
         throw new LicensingError(
           'STORE_UNWRITABLE',
           'Another process holds the database, and does not let go.',
         )
-      await sleep(LOOK * (0.5 + Math.random()))
+      await sleep(POLL_INTERVAL_MS * (0.5 + Math.random()))
     }
   }
 
   /** @returns whether the lock was free */
   async #begin(connection: DatabaseConnection): Promise<boolean> {
-    this.#patience(0)
+    this.#setBusyTimeout(0)
     try {
       await connection.executeQuery(CompiledQuery.raw('begin immediate'))
       return true
-    } catch (thrown) {
-      if (isBusy(thrown)) return false
-      throw thrown
+    } catch (error) {
+      if (isBusy(error)) return false
+      throw error
     } finally {
-      this.#patience(PATIENCE)
+      this.#setBusyTimeout(BUSY_TIMEOUT_MS)
     }
   }
 }
@@ -95,24 +99,28 @@ class TransactionalDdlAdapter extends SqliteAdapter {
 
 class ImmediateDialect extends SqliteDialect {
   readonly #config: SqliteDialectConfig
-  readonly #patience: (milliseconds: number) => void
+  readonly #setBusyTimeout: (milliseconds: number) => void
   readonly #isOpen: () => boolean
-  constructor(config: SqliteDialectConfig, patience: (milliseconds: number) => void, isOpen: () => boolean) {
+  constructor(
+    config: SqliteDialectConfig,
+    setBusyTimeout: (milliseconds: number) => void,
+    isOpen: () => boolean,
+  ) {
     super(config)
     this.#config = config
-    this.#patience = patience
+    this.#setBusyTimeout = setBusyTimeout
     this.#isOpen = isOpen
   }
   override createAdapter(): SqliteAdapter {
     return new TransactionalDdlAdapter()
   }
   override createDriver(): Driver {
-    return new ImmediateDriver(this.#config, this.#patience, this.#isOpen)
+    return new ImmediateDriver(this.#config, this.#setBusyTimeout, this.#isOpen)
   }
 }
 
 /** The database with its statements kept prepared: preparing one costs more than running it. */
-function keepPrepared(database: Sqlite.Database): SqliteDatabase {
+function cacheStatements(database: Sqlite.Database): SqliteDatabase {
   const prepared = new Map<string, SqliteStatement>()
   return {
     prepare(sql) {
@@ -120,7 +128,7 @@ function keepPrepared(database: Sqlite.Database): SqliteDatabase {
       if (known) return known
       const statement = database.prepare(sql)
       const [oldest] = prepared.keys()
-      if (prepared.size >= PREPARED && oldest !== undefined) prepared.delete(oldest)
+      if (prepared.size >= MAX_PREPARED_STATEMENTS && oldest !== undefined) prepared.delete(oldest)
       prepared.set(sql, statement)
       return statement
     },
@@ -147,23 +155,23 @@ function readSchema(database: Sqlite.Database): StoredSchema {
 export function openSqlite(dataDir: string): Kysely<Tables> {
   let opened: Sqlite.Database | undefined
   try {
-    const database = openDatabase(join(dataDir, DATABASE_FILE), { timeout: PATIENCE })
+    const database = openDatabase(join(dataDir, DATABASE_FILE), { timeout: BUSY_TIMEOUT_MS })
     opened = database
     // Before anything is written: a database that is refused stays as it is.
-    supportedVersion(readSchema(database))
+    requireSupportedVersion(readSchema(database))
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')
     database.pragma('foreign_keys = ON')
     const dialect: Dialect = new ImmediateDialect(
-      { database: keepPrepared(database) },
+      { database: cacheStatements(database) },
       (milliseconds) => {
         database.pragma(`busy_timeout = ${milliseconds}`)
       },
       () => database.inTransaction,
     )
     return new Kysely<Tables>({ dialect })
-  } catch (thrown) {
+  } catch (error) {
     opened?.close()
-    throw storeFailure(thrown, `opening the database in ${dataDir}`)
+    throw toStoreError(error, `opening the database in ${dataDir}`)
   }
 }

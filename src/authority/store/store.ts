@@ -4,18 +4,18 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Kysely, type KyselyPlugin, sql, type Transaction } from 'kysely'
 import { LicensingError } from '../../core/errors.ts'
-import { fileExists, SecretFiles, storeFailure } from '../../storage/private-files.ts'
+import { fileExists, SecretFileStore, toStoreError } from '../../storage/private-files.ts'
 import { Database } from '../../storage/sqlite.ts'
 import {
   checkDatabaseUrl,
-  CommitInDoubt,
-  databaseFailure,
+  CommitOutcomeUnknown,
+  toDatabaseError,
   isConflict,
   isConnectionLoss,
   openPostgres,
-  transactionStatus,
+  readTransactionStatus,
 } from './postgres.ts'
-import { DATA_VERSION, MIGRATION_TABLE, migrateTo, supportedVersion } from './migrations/index.ts'
+import { DATA_VERSION, MIGRATION_TABLE, migrateTo, requireSupportedVersion } from './migrations/index.ts'
 import { openSqlite, sqliteExists } from './sqlite.ts'
 import type { Tables } from './tables.ts'
 
@@ -30,8 +30,8 @@ export interface TransactionRunner {
 const URL_FILE = 'database.url'
 
 /** Attempts at a transaction whose connection was lost, and milliseconds between them: some fifteen seconds in all. */
-const ATTEMPTS = 8
-const BETWEEN_ATTEMPTS = [50, 200, 500, 1000, 2000, 4000, 8000]
+const MAX_ATTEMPTS = 8
+const RETRY_DELAYS_MS = [50, 200, 500, 1000, 2000, 4000, 8000]
 
 export const storeExists = (dataDir: string): boolean =>
   sqliteExists(dataDir) || fileExists(join(dataDir, URL_FILE))
@@ -47,7 +47,7 @@ export class AuthorityStore implements TransactionRunner {
   readonly #db: Kysely<Tables>
   readonly kind: DatabaseKind
   /** Told how long a transaction took, in seconds, with its wait for the database. */
-  observe: (seconds: number) => void = () => undefined
+  onTransaction: (seconds: number) => void = () => undefined
 
   private constructor(db: Kysely<Tables>, kind: DatabaseKind) {
     this.#db = db
@@ -66,7 +66,7 @@ export class AuthorityStore implements TransactionRunner {
     database?: string,
     version: number = DATA_VERSION,
   ): Promise<AuthorityStore> {
-    const named = namedDatabase(dataDir)
+    const named = readDatabaseUrl(dataDir)
     if (database !== undefined && (sqliteExists(dataDir) || (named !== null && named !== database)))
       throw new LicensingError(
         'DATA_DIR_EXISTS',
@@ -79,11 +79,11 @@ export class AuthorityStore implements TransactionRunner {
         : new AuthorityStore(openPostgres(url), 'postgres')
     try {
       if ((await store.version()) < version)
-        await store.#patiently(() => migrateTo(store.#db, store.kind, version))
+        await store.#withRetry(() => migrateTo(store.#db, store.kind, version))
       return store
-    } catch (thrown) {
+    } catch (error) {
       await store.close()
-      throw storeFailure(thrown, `opening the database in ${dataDir}`)
+      throw toStoreError(error, `opening the database in ${dataDir}`)
     }
   }
 
@@ -96,11 +96,11 @@ export class AuthorityStore implements TransactionRunner {
           : sql<{ name: string }>`select name from sqlite_master where type = 'table'`
       ).execute(tx)
       const tables = rows.map(({ name }) => name)
-      if (!tables.includes(MIGRATION_TABLE)) return supportedVersion({ tables, migrations: [] })
+      if (!tables.includes(MIGRATION_TABLE)) return requireSupportedVersion({ tables, migrations: [] })
       const applied = await sql<{
         name: string
       }>`select name from ${sql.table(MIGRATION_TABLE)} order by name`.execute(tx)
-      return supportedVersion({ tables, migrations: applied.rows.map(({ name }) => name) })
+      return requireSupportedVersion({ tables, migrations: applied.rows.map(({ name }) => name) })
     })
   }
 
@@ -111,7 +111,7 @@ export class AuthorityStore implements TransactionRunner {
    * @throws LicensingError STORE_*, DATABASE_UNREACHABLE
    */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#patiently(async () => {
+    return this.#withRetry(async () => {
       const begun = performance.now()
       const results: T[] = []
       try {
@@ -120,18 +120,19 @@ export class AuthorityStore implements TransactionRunner {
           results.push(result)
           return result
         })
-      } catch (thrown) {
-        if (!(thrown instanceof CommitInDoubt) || !(await this.#committed(thrown.transaction))) throw thrown
+      } catch (error) {
+        if (!(error instanceof CommitOutcomeUnknown) || !(await this.#wasCommitted(error.transaction)))
+          throw error
         return results[0] as T
       } finally {
-        this.observe((performance.now() - begun) / 1000)
+        this.onTransaction((performance.now() - begun) / 1000)
       }
     })
   }
 
   /** Reads in one moment of the database, and waits for nobody who writes. @throws LicensingError STORE_*, DATABASE_UNREACHABLE */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#patiently(() =>
+    return this.#withRetry(() =>
       this.#db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work),
     )
   }
@@ -141,23 +142,23 @@ export class AuthorityStore implements TransactionRunner {
    *
    * @throws LicensingError STORE_*, DATABASE_UNREACHABLE
    */
-  async look<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  async readOnly<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     try {
       return await this.read((tx) => {
-        const looking = tx.withPlugin(writesNothing)
-        onlyLooking.add(looking)
+        const looking = tx.withPlugin(readOnlyPlugin)
+        readOnlyTransactions.add(looking)
         return work(looking)
       })
-    } catch (thrown) {
-      if (thrown instanceof MustWrite) return this.transaction(work)
-      throw thrown
+    } catch (error) {
+      if (error instanceof RequiresWrite) return this.transaction(work)
+      throw error
     }
   }
 
   /** Whether a transaction was committed whose connection was lost meanwhile: the database knows. */
-  #committed(transaction: string): Promise<boolean> {
-    return this.#patiently(async () => {
-      const status = await transactionStatus(this.#db, transaction)
+  #wasCommitted(transaction: string): Promise<boolean> {
+    return this.#withRetry(async () => {
+      const status = await readTransactionStatus(this.#db, transaction)
       // It ends with its connection, which the server may not have noticed yet.
       if (status === 'in progress') throw new StillInProgress()
       if (status === 'unknown')
@@ -169,18 +170,18 @@ export class AuthorityStore implements TransactionRunner {
     })
   }
 
-  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+  async #withRetry<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await work()
-      } catch (thrown) {
+      } catch (error) {
         const again =
-          isConflict(thrown) ||
-          isConnectionLoss(thrown) ||
-          thrown instanceof CommitInDoubt ||
-          thrown instanceof StillInProgress
-        if (!again || attempt === ATTEMPTS) throw failureOf(thrown)
-        const wait = BETWEEN_ATTEMPTS[attempt - 1] ?? 0
+          isConflict(error) ||
+          isConnectionLoss(error) ||
+          error instanceof CommitOutcomeUnknown ||
+          error instanceof StillInProgress
+        if (!again || attempt === MAX_ATTEMPTS) throw toTransactionError(error)
+        const wait = RETRY_DELAYS_MS[attempt - 1] ?? 0
         await pause(wait / 2 + randomInt(wait / 2 + 1))
       }
     }
@@ -192,68 +193,68 @@ export class AuthorityStore implements TransactionRunner {
 }
 
 /** Begins a look again as a transaction that writes. */
-class MustWrite extends Error {}
+class RequiresWrite extends Error {}
 
-const WRITES: ReadonlySet<string> = new Set([
+const WRITE_NODES: ReadonlySet<string> = new Set([
   'InsertQueryNode',
   'UpdateQueryNode',
   'DeleteQueryNode',
   'MergeQueryNode',
 ])
 
-const writesNothing: KyselyPlugin = {
+const readOnlyPlugin: KyselyPlugin = {
   transformQuery: ({ node }) => {
-    if (WRITES.has(node.kind)) throw new MustWrite()
+    if (WRITE_NODES.has(node.kind)) throw new RequiresWrite()
     return node
   },
   transformResult: ({ result }) => Promise.resolve(result),
 }
 
-const onlyLooking = new WeakSet<Tx>()
+const readOnlyTransactions = new WeakSet<Tx>()
 
 /**
  * Called before anything is changed that this process remembers of the database: it is in step with the writers, and one who looks
  * may see what was before the last of them.
  */
-export function requireWriter(tx: Tx): void {
-  if (onlyLooking.has(tx)) throw new MustWrite()
+export function assertWritable(tx: Tx): void {
+  if (readOnlyTransactions.has(tx)) throw new RequiresWrite()
 }
 
 /** A transaction that was to be committed, of which the server does not know yet that its connection is gone. */
 class StillInProgress extends Error {}
 
-function failureOf(thrown: unknown): unknown {
-  if (thrown instanceof Database.SqliteError) return storeFailure(thrown, 'writing the database')
-  if (thrown instanceof CommitInDoubt || thrown instanceof StillInProgress)
+function toTransactionError(error: unknown): unknown {
+  if (error instanceof Database.SqliteError) return toStoreError(error, 'writing the database')
+  if (error instanceof CommitOutcomeUnknown || error instanceof StillInProgress)
     return new LicensingError('DATABASE_UNREACHABLE', 'The connection to the database was lost at a commit.')
-  return databaseFailure(thrown)
+  return toDatabaseError(error)
 }
 
 /** The database that a data directory names; null for its own. */
-function namedDatabase(dataDir: string): string | null {
+function readDatabaseUrl(dataDir: string): string | null {
   const path = join(dataDir, URL_FILE)
   return fileExists(path) ? readFileSync(path, 'utf8').trim() : null
 }
 
 /** Has a data directory name its database, for every command after: in a file of this user alone, since it may hold a password. */
-export function nameDatabase(dataDir: string, database: string): void {
-  new SecretFiles(dataDir).put(URL_FILE, `${checkDatabaseUrl(database)}\n`)
+export function saveDatabaseUrl(dataDir: string, database: string): void {
+  new SecretFileStore(dataDir).put(URL_FILE, `${checkDatabaseUrl(database)}\n`)
 }
 
 /**
  * A part of a transaction that is done, or undone without undoing the rest: what it throws undoes it, and is thrown on.
  * One at a time.
  */
-export async function attempt<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
+export async function withSavepoint<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
   await sql`savepoint attempt`.execute(tx)
   try {
     const done = await work()
     await sql`release savepoint attempt`.execute(tx)
     return done
-  } catch (thrown) {
+  } catch (error) {
     await sql`rollback to savepoint attempt`.execute(tx)
     await sql`release savepoint attempt`.execute(tx)
-    throw thrown
+    throw error
   }
 }
 

@@ -22,7 +22,7 @@ export interface Tables {
     /** At a manager: the satellite it belongs to. Of its virtual accounts one is the home: its `Default`. */
     satellite_id: string | null
     is_home: number
-    /** At a satellite: the manager's virtual account whose licences arrive here; null for one of the satellite's own. */
+    /** At a satellite: the manager's virtual account whose licenses arrive here; null for one of the satellite's own. */
     upstream: string | null
   }
   licenses: {
@@ -31,7 +31,7 @@ export interface Tables {
     tag: string
     quantity: number
     starts_at: number
-    /** Null for a perpetual licence. */
+    /** Null for a perpetual license. */
     ends_at: number | null
     source: string
     /** At a satellite: the manager's lot that this is a part of. */
@@ -50,7 +50,7 @@ export interface Tables {
     quantity: number
     term_days: number | null
     buyer: string | null
-    status: 'fulfilled' | 'waiting' | 'handed-over'
+    status: 'fulfilled' | 'waiting' | 'escalated'
     placed_at: number
     fulfilled_at: number | null
     /** Reminders sent so far, and when the next thing is done about it. */
@@ -131,7 +131,7 @@ export interface Tables {
     in_review: number
   }
   instance_usage: { instance_id: string; tag: string; count: number }
-  /** Specific licence reservations: each is a product instance that never asks. */
+  /** Specific license reservations: each is a product instance that never asks. */
   reservations: {
     id: string
     account_id: string
@@ -233,7 +233,7 @@ export interface Tables {
     count: number
     ends_at: number | null
   }
-  /** Licences that are reclaimed from a satellite: they move when it has acknowledged that. */
+  /** Licenses that are reclaimed from a satellite: they move when it has acknowledged that. */
   reclaims: {
     id: string
     satellite_id: string
@@ -361,7 +361,7 @@ export interface Tables {
     recipient: string
     daily: number
     status: number
-    /** Days before the end of licences, as JSON. */
+    /** Days before the end of licenses, as JSON. */
     expiring: string
     created_at: number
     set_by: string | null

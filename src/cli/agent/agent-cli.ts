@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ControlCommandName } from '../../agent/control-commands.ts'
 import type { ConferencingCommandName } from '../../conferencing/index.ts'
-import { asLicensingError, LicensingError } from '../../core/errors.ts'
+import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import type { Status } from '../../index.ts'
 import { printJson, printText } from '../output.ts'
 
@@ -9,9 +9,9 @@ import { printJson, printText } from '../output.ts'
 export type CommandName = ControlCommandName | ConferencingCommandName
 
 /** How long a command that finds the data directory in use waits for it, by the machine's own uptime. */
-export const LOCK_PATIENCE = 5_000
+export const LOCK_TIMEOUT_MS = 5_000
 /** How long a command works on what is due before it does its own. */
-const DUE_PATIENCE = 10_000
+const DUE_WORK_TIMEOUT_MS = 10_000
 
 /** Options of the program, and access to the agent, for its commands. */
 export interface AgentCli {
@@ -59,15 +59,15 @@ export function createAgentCli(program: Command): AgentCli {
  */
 async function callAgent(dataDir: string, verb: CommandName, params: unknown = {}): Promise<unknown> {
   const { systemClock } = await import('../../core/system-clock.ts')
-  const end = systemClock.uptime() + LOCK_PATIENCE
+  const end = systemClock.uptime() + LOCK_TIMEOUT_MS
   for (;;) {
-    const { askDaemon, connectControl } = await import('../../agent/control.ts')
-    const daemon = await connectControl(dataDir)
-    if (daemon) return askDaemon(daemon, verb, params)
+    const { callDaemon, connectToDaemon } = await import('../../agent/control.ts')
+    const daemon = await connectToDaemon(dataDir)
+    if (daemon) return callDaemon(daemon, verb, params)
     try {
       return await runHere(dataDir, verb, params)
-    } catch (thrown) {
-      const failure = asLicensingError(thrown)
+    } catch (error) {
+      const failure = toLicensingError(error)
       if (failure.code !== 'DATA_DIR_LOCKED' || systemClock.uptime() >= end) throw failure
     }
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -83,7 +83,7 @@ async function runHere(dataDir: string, verb: CommandName, params: unknown): Pro
   const agent = await SmartAgent.open({ dataDir, heartbeat: false })
   try {
     const { reads, call } = findCommand(agent, verb)
-    if (!reads) await withTimeout(DUE_PATIENCE, agent.idle())
+    if (!reads) await withTimeout(DUE_WORK_TIMEOUT_MS, agent.idle())
     const result = await call(params)
     // Without a daemon nobody else makes the attempt: it is made before leaving, whatever becomes of it.
     if (
@@ -93,11 +93,11 @@ async function runHere(dataDir: string, verb: CommandName, params: unknown): Pro
       'wait' in params &&
       params.wait === false
     ) {
-      await withTimeout(DUE_PATIENCE, agent.idle())
+      await withTimeout(DUE_WORK_TIMEOUT_MS, agent.idle())
       return agent.status()
     }
     // Nobody stays to report a change within its minute, so it is reported before leaving.
-    if (!reads) await withTimeout(DUE_PATIENCE, agent.flushUsage())
+    if (!reads) await withTimeout(DUE_WORK_TIMEOUT_MS, agent.flushUsage())
     return verb === 'usage-set' ? agent.status() : result
   } finally {
     await agent.close()

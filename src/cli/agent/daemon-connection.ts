@@ -2,8 +2,8 @@ import { LicensingError } from '../../core/errors.ts'
 
 /** Connects to the daemon. @throws LicensingError DAEMON_UNREACHABLE */
 export async function requireDaemon(dataDir: string) {
-  const { connectControl } = await import('../../agent/control.ts')
-  const socket = await connectControl(dataDir)
+  const { connectToDaemon } = await import('../../agent/control.ts')
+  const socket = await connectToDaemon(dataDir)
   if (socket) return socket
   throw new LicensingError('DAEMON_UNREACHABLE', 'No daemon is running on this data directory.', {
     remedy: 'Start one with `smart-agent run`.',
@@ -11,7 +11,7 @@ export async function requireDaemon(dataDir: string) {
 }
 
 /** Creates the error for a daemon that has ended its connection. */
-export const daemonStopped = () =>
+export const createDaemonStoppedError = () =>
   new LicensingError('DAEMON_UNREACHABLE', 'The daemon has stopped; nothing more will come.', {
     remedy: 'Start it again with `smart-agent run`.',
   })

@@ -4,10 +4,10 @@ import type { ServedPage } from '../../console/device-console.ts'
 import type { ServedInspector } from '../../console/inspector.ts'
 import type { OperationsServer } from '../../telemetry/operations-server.ts'
 import { parseAddress } from '../address.ts'
-import { metricsAddress } from '../operations-options.ts'
-import { pageText } from '../page-text.ts'
+import { parseMetricsAddress } from '../operations-options.ts'
+import { formatPage } from '../format-page.ts'
 
-interface Wanted {
+interface DaemonServerOptions {
   readonly dataDir: string
   readonly listen?: string | undefined
   readonly names: readonly string[]
@@ -29,42 +29,49 @@ export class DaemonServers {
   }
 
   /** @throws LicensingError INVALID_ARGUMENT, ADDRESS_IN_USE, STORE_* */
-  static async begin(agent: SmartAgent, wanted: Wanted): Promise<DaemonServers> {
-    const { dataDir, listen, names, inspect, metrics, logger } = wanted
-    const metricsAt = metrics === undefined ? null : metricsAddress(metrics)
+  static async start(agent: SmartAgent, options: DaemonServerOptions): Promise<DaemonServers> {
+    const { dataDir, listen, names, inspect, metrics, logger } = options
+    const metricsAt = metrics === undefined ? null : parseMetricsAddress(metrics)
     const at = listen === undefined ? null : parseAddress(listen)
     const inspectAt = inspect === undefined ? null : parseAddress(inspect)
     const page =
       at &&
       (await (
         await import('../../console/device-console.ts')
-      ).serveBoxPage(agent, { dataDir, ...at, names, logger }))
+      ).serveDeviceConsole(agent, { dataDir, ...at, names, logger }))
     let inspector: ServedInspector | null = null
     try {
       inspector =
         inspectAt && (await (await import('../../console/inspector.ts')).serveInspector(agent, inspectAt))
       const served = new DaemonServers(page, inspector)
-      if (metricsAt) await served.#measure(agent, metricsAt)
+      if (metricsAt) await served.#startMetrics(agent, metricsAt)
       return served
-    } catch (thrown) {
+    } catch (error) {
       await inspector?.close()
       await page?.close()
-      throw thrown
+      throw error
     }
   }
 
-  async #measure(agent: SmartAgent, at: { host: string; port: number }): Promise<void> {
+  async #startMetrics(agent: SmartAgent, at: { host: string; port: number }): Promise<void> {
     const [{ AgentMetrics }, { serveOperations }] = await Promise.all([
       import('../../telemetry/agent-metrics.ts'),
       import('../../telemetry/operations-server.ts'),
     ])
-    const unready = () => Promise.resolve(this.#unready(agent))
-    const metrics = new AgentMetrics(agent, { unready, connections: () => this.#page?.connections ?? null })
-    this.#operations = await serveOperations({ ...at, render: () => metrics.render(), unready })
+    const unready = () => Promise.resolve(this.#getNotReadyReasons(agent))
+    const metrics = new AgentMetrics(agent, {
+      notReadyReasons: unready,
+      connections: () => this.#page?.connections ?? null,
+    })
+    this.#operations = await serveOperations({
+      ...at,
+      render: () => metrics.render(),
+      notReadyReasons: unready,
+    })
   }
 
   /** Why the agent cannot do its work. A road that is down is no reason: a box works on for months without. */
-  #unready(agent: SmartAgent): readonly string[] {
+  #getNotReadyReasons(agent: SmartAgent): readonly string[] {
     if (this.#draining) return ['draining']
     try {
       agent.history(1)
@@ -75,7 +82,7 @@ export class DaemonServers {
   }
 
   /** For programs: where each is. */
-  document(): object {
+  toDocument(): object {
     const [page, inspector] = [this.#page, this.#inspector]
     return {
       ...(page && {
@@ -89,9 +96,9 @@ export class DaemonServers {
   }
 
   /** For people: a line each. */
-  lines(): string[] {
+  formatLines(): string[] {
     return [
-      ...(this.#page ? [pageText('Smart Licenses', this.#page)] : []),
+      ...(this.#page ? [formatPage('Smart Licenses', this.#page)] : []),
       ...(this.#inspector ? [`Inspectors are told on ${this.#inspector.url}.`] : []),
       ...(this.#operations ? [`Metrics are on ${this.#operations.url}/metrics.`] : []),
     ]

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { HistoryRow } from '../../agent/history-table.ts'
 import { LicensingError } from '../../core/errors.ts'
 import type { AgentCli } from './agent-cli.ts'
-import { daemonStopped, requireDaemon } from './daemon-connection.ts'
+import { createDaemonStoppedError, requireDaemon } from './daemon-connection.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
@@ -16,12 +16,12 @@ export function createEventsCommand({ json, dataDir, call }: AgentCli): Command 
       const limit = Number(options.limit)
       if (!Number.isInteger(limit) || limit < 1)
         throw new LicensingError('INVALID_ARGUMENT', '--limit is a whole number, 1 or more.')
-      const { historyDocument, formatEvent } = await import('./format.ts')
+      const { toHistoryDocument, formatEvent } = await import('./format.ts')
       if (options.follow) await requireDaemon(dataDir())
       const rows = await call<HistoryRow[]>('history', { limit: Math.min(limit, 10_000) })
-      if (json() && !options.follow) return printJson({ events: rows.map(historyDocument) })
+      if (json() && !options.follow) return printJson({ events: rows.map(toHistoryDocument) })
       const print = (row: HistoryRow) => {
-        printText(json() ? JSON.stringify(historyDocument(row)) : formatEvent(row))
+        printText(json() ? JSON.stringify(toHistoryDocument(row)) : formatEvent(row))
       }
       rows.forEach(print)
       if (options.follow) await follow(dataDir(), rows.at(-1)?.id ?? 0, print)
@@ -30,14 +30,14 @@ export function createEventsCommand({ json, dataDir, call }: AgentCli): Command 
 
 /** Prints what happens from here on, as the daemon tells it. */
 async function follow(dataDir: string, after: number, print: (row: HistoryRow) => void): Promise<void> {
-  const { followDaemon } = await import('../../agent/control.ts')
+  const { subscribeToDaemon } = await import('../../agent/control.ts')
   const socket = await requireDaemon(dataDir)
   let last = after
-  await followDaemon(socket, ({ event }) => {
+  await subscribeToDaemon(socket, ({ event }) => {
     const row = event as HistoryRow | null | undefined
     if (!row || row.id <= last) return
     last = row.id
     print(row)
   })
-  throw daemonStopped()
+  throw createDaemonStoppedError()
 }

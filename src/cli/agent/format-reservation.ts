@@ -3,10 +3,10 @@ import { formatLicenses } from '../format-licenses.ts'
 import { formatCodeNotice, type QrOptions } from '../codes.ts'
 
 /** What is reserved, in a line. */
-export const reservedLine = ({ reservation }: Status): string =>
+export const formatReserved = ({ reservation }: Status): string =>
   formatLicenses(reservation.entitlements) || 'nothing any more'
 
-export const confirmationText = (status: Status, code: string, options: QrOptions): Promise<string> =>
+export const formatConfirmation = (status: Status, code: string, options: QrOptions): Promise<string> =>
   formatCodeNotice(
     'Confirmation code',
     code,
@@ -17,7 +17,7 @@ export const confirmationText = (status: Status, code: string, options: QrOption
     options,
   )
 
-export const returnText = (status: Status, code: string, options: QrOptions): Promise<string> =>
+export const formatReturn = (status: Status, code: string, options: QrOptions): Promise<string> =>
   formatCodeNotice(
     'Reservation return code',
     code,
@@ -30,7 +30,7 @@ export const returnText = (status: Status, code: string, options: QrOptions): Pr
   )
 
 /** `reservation show` for people: where the reservation stands, and the code that waits to be carried. */
-export async function reservationText(status: Status, options: QrOptions): Promise<string> {
+export async function formatReservation(status: Status, options: QrOptions): Promise<string> {
   const { reservation } = status
   switch (reservation.status) {
     case 'none':
@@ -43,7 +43,7 @@ export async function reservationText(status: Status, options: QrOptions): Promi
               `Unless it was entered already, it belongs to instance ${reservation.returned.at(-1)?.instanceId ?? ''} at the authority.`,
             ],
             options,
-          )}${earlierCodes(status)}`
+          )}${formatEarlierCodes(status)}`
     case 'requested': {
       const request = await formatCodeNotice(
         'A reservation was requested. Reservation request code',
@@ -61,19 +61,19 @@ export async function reservationText(status: Status, options: QrOptions): Promi
       return `${request}\n\n${last}`
     }
     case 'installed': {
-      const line = `Reserved for this box: ${reservedLine(status)}.`
+      const line = `Reserved for this box: ${formatReserved(status)}.`
       const { confirmationCode } = reservation
       return confirmationCode === null
         ? line
-        : `${line}\n${await confirmationText(status, confirmationCode, options)}`
+        : `${line}\n${await formatConfirmation(status, confirmationCode, options)}`
     }
     case 'returning':
-      return returnText(status, reservation.returnCode ?? '', options)
+      return formatReturn(status, reservation.returnCode ?? '', options)
   }
 }
 
 /** The codes of reservations before the last: one of them may never have been entered. */
-function earlierCodes({ reservation: { returned } }: Status): string {
+function formatEarlierCodes({ reservation: { returned } }: Status): string {
   const lines = returned
     .slice(0, -1)
     .map(({ instanceId, returnCode, returnedAt }) => `  ${returnedAt}  ${instanceId}  ${returnCode}`)

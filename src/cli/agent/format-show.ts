@@ -2,29 +2,29 @@ import type { Status } from '../../index.ts'
 import { VERSION } from '../../core/version.ts'
 
 /**
- * The field's familiar layout of `show license …` (agent-behaviour §4.2–4.5). An empty value is `None` or
+ * The field's familiar layout of `show license …` (agent-behavior §4.2–4.5). An empty value is `None` or
  * `<none>`, as there.
  */
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-const two = (n: number): string => String(n).padStart(2, '0')
+const padTwo = (n: number): string => String(n).padStart(2, '0')
 
 /** `Mar 13 08:09:24 2024 UTC` */
-function when(iso: string | null): string {
+function formatInstant(iso: string | null): string {
   if (iso === null) return 'None'
   const d = new Date(iso)
-  const time = `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())}`
-  return `${MONTHS[d.getUTCMonth()] ?? ''} ${two(d.getUTCDate())} ${time} ${d.getUTCFullYear()} UTC`
+  const time = `${padTwo(d.getUTCHours())}:${padTwo(d.getUTCMinutes())}:${padTwo(d.getUTCSeconds())}`
+  return `${MONTHS[d.getUTCMonth()] ?? ''} ${padTwo(d.getUTCDate())} ${time} ${d.getUTCFullYear()} UTC`
 }
 
 /** `71 days, 22 hours, 1 minutes, 59 seconds`: the field has no singular. */
-function remaining(seconds: number): string {
+function formatRemaining(seconds: number): string {
   const d = Math.floor(seconds / 86_400)
   const h = Math.floor((seconds % 86_400) / 3_600)
   const m = Math.floor((seconds % 3_600) / 60)
   return `${d} days, ${h} hours, ${m} minutes, ${seconds % 60} seconds`
 }
 
-const REGISTRATION: Record<Status['registration']['status'], string> = {
+const REGISTRATION_LABELS: Record<Status['registration']['status'], string> = {
   unregistered: 'UNREGISTERED',
   registering: 'REGISTERING - REGISTRATION IN PROGRESS',
   retrying: 'REGISTERING - REGISTRATION IN PROGRESS',
@@ -34,7 +34,7 @@ const REGISTRATION: Record<Status['registration']['status'], string> = {
   reserved: 'REGISTERED - SPECIFIC LICENSE RESERVATION',
 }
 
-const AUTHORIZATION: Record<Status['authorization']['status'], string> = {
+const AUTHORIZATION_LABELS: Record<Status['authorization']['status'], string> = {
   none: 'No Licenses in Use',
   evaluation: 'EVAL MODE',
   'evaluation-expired': 'EVAL EXPIRED',
@@ -46,7 +46,7 @@ const AUTHORIZATION: Record<Status['authorization']['status'], string> = {
   'not-authorized': 'NOT AUTHORIZED',
 }
 
-const ENTITLEMENT: Record<Status['entitlements'][number]['status'], string> = {
+const ENTITLEMENT_LABELS: Record<Status['entitlements'][number]['status'], string> = {
   evaluation: 'EVAL MODE',
   'evaluation-expired': 'EVAL EXPIRED',
   waiting: 'WAITING',
@@ -59,93 +59,96 @@ const ENTITLEMENT: Record<Status['entitlements'][number]['status'], string> = {
   'not-authorized': 'NOT AUTHORIZED',
 }
 
-const attempt = (last: Status['authorization']['lastAttempt']): string =>
-  last === null ? 'None' : `${last.outcome.toUpperCase()} on ${when(last.at)}`
+const formatAttempt = (last: Status['authorization']['lastAttempt']): string =>
+  last === null ? 'None' : `${last.outcome.toUpperCase()} on ${formatInstant(last.at)}`
 
-const reasonLine = (last: Status['authorization']['lastAttempt'], indent: string): string[] =>
+const formatReason = (last: Status['authorization']['lastAttempt'], indent: string): string[] =>
   last?.reason ? [`${indent}Failure reason: ${last.reason.message}`] : []
 
-const exportControl = ({ exportControlled }: Status['registration']): string =>
+const formatExportControl = ({ exportControlled }: Status['registration']): string =>
   `  Export-Controlled Functionality: ${exportControlled ? 'ALLOWED' : 'Not Allowed'}`
 
 /** What failed: an attempt to register, or a registration that had succeeded once. */
-function failureHeading({ status, registeredAt }: Status['registration'], code: string): string {
+function getFailureHeading({ status, registeredAt }: Status['registration'], code: string): string {
   if (status === 'expired') return 'Registration Expired: ENDED'
   if (status === 'unregistered') return 'Deregistration: FAILED'
   if (code.startsWith('INSTANCE_') && code !== 'INSTANCE_ALREADY_REGISTERED') return 'Registration: ENDED'
   return registeredAt === null ? 'Initial Registration: FAILED' : 'Last Registration Attempt: FAILED'
 }
 
-function registration(status: Status): string[] {
+function formatRegistration(status: Status): string[] {
   const { registration: r } = status
   const lines = [
     'Registration:',
-    `  Status: ${REGISTRATION[r.status]}`,
+    `  Status: ${REGISTRATION_LABELS[r.status]}`,
     ...(r.smartAccount === null
       ? []
       : [`  Smart Account: ${r.smartAccount}`, `  Virtual Account: ${r.virtualAccount ?? ''}`]),
-    exportControl(r),
+    formatExportControl(r),
   ]
   if (r.status === 'reserved') {
-    lines.push(`  Initial Registration: SUCCEEDED on ${when(r.registeredAt)}`)
+    lines.push(`  Initial Registration: SUCCEEDED on ${formatInstant(r.registeredAt)}`)
   } else if (r.registeredAt !== null) {
     lines.push(
-      `  Initial Registration: SUCCEEDED on ${when(r.registeredAt)}`,
-      `  Last Renewal Attempt: ${attempt(r.lastRenewal)}`,
-      ...reasonLine(r.lastRenewal, '    '),
-      `  Next Renewal Attempt: ${when(r.nextRenewalAt)}`,
-      `  Registration Expires: ${when(r.expiresAt)}`,
+      `  Initial Registration: SUCCEEDED on ${formatInstant(r.registeredAt)}`,
+      `  Last Renewal Attempt: ${formatAttempt(r.lastRenewal)}`,
+      ...formatReason(r.lastRenewal, '    '),
+      `  Next Renewal Attempt: ${formatInstant(r.nextRenewalAt)}`,
+      `  Registration Expires: ${formatInstant(r.expiresAt)}`,
     )
   }
   if (r.failure !== null) {
     lines.push(
-      `  ${failureHeading(r, r.failure.code)} on ${when(r.failure.at)}`,
+      `  ${getFailureHeading(r, r.failure.code)} on ${formatInstant(r.failure.at)}`,
       `    Failure reason: ${r.failure.message}`,
     )
   }
-  if (r.nextAttemptAt !== null) lines.push(`  Next Registration Attempt: ${when(r.nextAttemptAt)}`)
+  if (r.nextAttemptAt !== null) lines.push(`  Next Registration Attempt: ${formatInstant(r.nextAttemptAt)}`)
   return lines
 }
 
-function authorization(status: Status): string[] {
+function formatAuthorization(status: Status): string[] {
   const { authorization: a, evaluation } = status
   if (status.state === 'reserved')
-    return ['License Authorization:', `  Status: ${AUTHORIZATION[a.status]} on ${when(a.since)}`]
+    return [
+      'License Authorization:',
+      `  Status: ${AUTHORIZATION_LABELS[a.status]} on ${formatInstant(a.since)}`,
+    ]
   const evaluating = status.state === 'evaluation' || status.state === 'unregistered'
   return [
     'License Authorization:',
-    `  Status: ${AUTHORIZATION[a.status]}${evaluating ? '' : ` on ${when(a.since)}`}`,
+    `  Status: ${AUTHORIZATION_LABELS[a.status]}${evaluating ? '' : ` on ${formatInstant(a.since)}`}`,
     ...(evaluating
       ? [
           evaluation.expired
-            ? `  Evaluation Period Expired on ${when(a.since)}`
-            : `  Evaluation Period Remaining: ${remaining(evaluation.remainingSeconds)}`,
+            ? `  Evaluation Period Expired on ${formatInstant(a.since)}`
+            : `  Evaluation Period Remaining: ${formatRemaining(evaluation.remainingSeconds)}`,
         ]
       : [
-          `  Last Communication Attempt: ${attempt(a.lastAttempt)}`,
-          ...reasonLine(a.lastAttempt, '    '),
-          `  Next Communication Attempt: ${when(a.nextAttemptAt)}`,
-          `  Communication Deadline: ${when(a.deadlineAt)}`,
+          `  Last Communication Attempt: ${formatAttempt(a.lastAttempt)}`,
+          ...formatReason(a.lastAttempt, '    '),
+          `  Next Communication Attempt: ${formatInstant(a.nextAttemptAt)}`,
+          `  Communication Deadline: ${formatInstant(a.deadlineAt)}`,
         ]),
   ]
 }
 
-function usage(status: Status): string[] {
+function formatUsage(status: Status): string[] {
   if (status.entitlements.length === 0) return ['No licenses in use']
   return status.entitlements.flatMap(({ tag, name, description, count, status: how }) => [
     `${name === null ? '' : `${name} `}(${tag}):`,
     `  Description: ${description ?? ''}`,
     `  Count: ${count}`,
     `  Version: ${status.product.version}`,
-    `  Status: ${ENTITLEMENT[how]}`,
+    `  Status: ${ENTITLEMENT_LABELS[how]}`,
     '  Export status: NOT RESTRICTED',
-    ...reservedOf(status, tag),
+    ...formatReservedTag(status, tag),
     '',
   ])
 }
 
 /** The reservation of one tag, as the field shows it below the tag. */
-function reservedOf({ reservation, state }: Status, tag: string): string[] {
+function formatReservedTag({ reservation, state }: Status, tag: string): string[] {
   if (state !== 'reserved') return []
   const rows = reservation.entitlements.filter((one) => one.tag === tag)
   if (rows.length === 0) return ['  Reservation:', '    Reservation status: NOT INSTALLED']
@@ -158,10 +161,10 @@ function reservedOf({ reservation, state }: Status, tag: string): string[] {
 }
 
 /** A code is for those who carry it: what goes into a support case says where to find it. */
-const carried = (code: string | null): string => (code === null ? '<none>' : '<see `reservation show`>')
+const hideCode = (code: string | null): string => (code === null ? '<none>' : '<see `reservation show`>')
 
 /** What the box reserves, and the codes that wait to be carried. */
-function reservationInfo(status: Status): string[] {
+function formatReservationInfo(status: Status): string[] {
   const { reservation: r, registration: reg } = status
   const installed = r.status === 'installed' || r.status === 'returning'
   return [
@@ -170,17 +173,17 @@ function reservationInfo(status: Status): string[] {
       ? []
       : [
           'Overall status:',
-          `  ${udi(status)[0] ?? ''}`,
+          `  ${formatUdi(status)[0] ?? ''}`,
           `    Reservation status: ${
             r.status === 'installed'
-              ? `SPECIFIC INSTALLED on ${when(reg.registeredAt)}`
+              ? `SPECIFIC INSTALLED on ${formatInstant(reg.registeredAt)}`
               : r.status === 'returning'
                 ? 'RETURN CODE CREATED'
                 : 'RESERVATION IN PROGRESS'
           }`,
-          `    Request code: ${installed ? '<none>' : carried(r.requestCode)}`,
-          `    Last Confirmation code: ${carried(r.confirmationCode)}`,
-          `    Last return code: ${carried(r.returnCode)}`,
+          `    Request code: ${installed ? '<none>' : hideCode(r.requestCode)}`,
+          `    Last Confirmation code: ${hideCode(r.confirmationCode)}`,
+          `    Last return code: ${hideCode(r.returnCode)}`,
         ]),
     ...(r.entitlements.length === 0
       ? []
@@ -190,17 +193,17 @@ function reservationInfo(status: Status): string[] {
             `  ${name} (${tag}):`,
             `    Total reserved count: ${count}`,
             `    License type: ${endsAt === null ? 'PERPETUAL' : 'TERM'}`,
-            ...(endsAt === null ? [] : [`    End Date: ${when(endsAt)}`]),
+            ...(endsAt === null ? [] : [`    End Date: ${formatInstant(endsAt)}`]),
           ]),
         ]),
   ]
 }
 
-function udi(status: Status): string[] {
+function formatUdi(status: Status): string[] {
   return [`UDI: PID:${status.product.pid},SN:${status.product.serial}`]
 }
 
-function transport(status: Status): string[] {
+function formatTransport(status: Status): string[] {
   const { transport: t } = status
   return [
     'Transport:',
@@ -219,74 +222,74 @@ function transport(status: Status): string[] {
   ]
 }
 
-const heading = (text: string): string[] => [text, '='.repeat(text.length), '']
+const formatHeading = (text: string): string[] => [text, '='.repeat(text.length), '']
 
 /** `show license summary`: the table is 77 wide, as in the field. */
-function summary(status: Status): string[] {
+function formatSummary(status: Status): string[] {
   const { authorization: a, registration: r } = status
   const row = (...cells: [string, string, string, string]) =>
     `  ${cells[0].padEnd(24)}${cells[1].padEnd(28)}${cells[2].padStart(6)} ${cells[3]}`
   return [
     'Registration:',
-    `  Status: ${REGISTRATION[r.status]}`,
+    `  Status: ${REGISTRATION_LABELS[r.status]}`,
     ...(r.smartAccount === null
       ? []
       : [`  Smart Account: ${r.smartAccount}`, `  Virtual Account: ${r.virtualAccount ?? ''}`]),
-    exportControl(r),
+    formatExportControl(r),
     `  Last Renewal Attempt: ${r.lastRenewal === null ? 'None' : r.lastRenewal.outcome.toUpperCase()}`,
-    `  Next Renewal Attempt: ${when(r.nextRenewalAt)}`,
+    `  Next Renewal Attempt: ${formatInstant(r.nextRenewalAt)}`,
     '',
     'License Authorization:',
-    `  Status: ${AUTHORIZATION[a.status]}`,
+    `  Status: ${AUTHORIZATION_LABELS[a.status]}`,
     `  Last Communication Attempt: ${a.lastAttempt === null ? 'None' : a.lastAttempt.outcome.toUpperCase()}`,
-    `  Next Communication Attempt: ${when(a.nextAttemptAt)}`,
+    `  Next Communication Attempt: ${formatInstant(a.nextAttemptAt)}`,
     '',
     'License Usage:',
     row('License', 'Entitlement tag', 'Count', 'Status'),
     `  ${'-'.repeat(77)}`,
     ...status.entitlements.map(({ tag, name, count, status: how }) =>
-      row(name ?? '', `(${tag})`, String(count), ENTITLEMENT[how]),
+      row(name ?? '', `(${tag})`, String(count), ENTITLEMENT_LABELS[how]),
     ),
   ]
 }
 
-function miscellaneous(status: Status): string[] {
+function formatMiscellaneous(status: Status): string[] {
   return [
-    ...heading('Product Information'),
-    ...udi(status),
+    ...formatHeading('Product Information'),
+    ...formatUdi(status),
     `Version: ${status.product.version}`,
     ...(status.product.size === undefined
       ? []
       : [`Size: ${status.product.size} (${status.product.ports ?? 0} ports)`]),
     '',
-    ...heading('Agent Version'),
+    ...formatHeading('Agent Version'),
     `Smart Agent for Licensing: smart-licensing-agent ${VERSION}`,
     '',
-    ...heading('Reservation Info'),
-    ...reservationInfo(status),
+    ...formatHeading('Reservation Info'),
+    ...formatReservationInfo(status),
   ]
 }
 
-function tech(status: Status): string[] {
+function formatTech(status: Status): string[] {
   return [
-    ...all(status),
+    ...formatAll(status),
     '',
-    ...heading('Upcoming Scheduled Jobs'),
-    `Authorization Renewal: ${when(status.authorization.nextAttemptAt)}`,
-    `Authorization Expiration Check: ${when(status.authorization.deadlineAt)}`,
-    `Certificate Renewal: ${when(status.registration.nextRenewalAt)}`,
-    `Certificate Expiration Check: ${when(status.registration.expiresAt)}`,
+    ...formatHeading('Upcoming Scheduled Jobs'),
+    `Authorization Renewal: ${formatInstant(status.authorization.nextAttemptAt)}`,
+    `Authorization Expiration Check: ${formatInstant(status.authorization.deadlineAt)}`,
+    `Certificate Renewal: ${formatInstant(status.registration.nextRenewalAt)}`,
+    `Certificate Expiration Check: ${formatInstant(status.registration.expiresAt)}`,
     '',
-    ...heading('License Certificates'),
+    ...formatHeading('License Certificates'),
     ...(status.registration.instanceId === null
       ? ['Not registered. No certificates installed']
       : [
           `PIID: ${status.registration.instanceId}`,
-          `ID Cert Expires: ${when(status.registration.expiresAt)}`,
+          `ID Cert Expires: ${formatInstant(status.registration.expiresAt)}`,
           `Authority: ${status.authority?.id ?? ''} (${status.authority?.role ?? ''}${status.authority?.test ? ', TEST' : ''})`,
         ]),
     '',
-    ...heading('Other Info'),
+    ...formatHeading('Other Info'),
     `Agent State: ${status.state}`,
     `Functionality: ${status.functionality}`,
     `Clock: ${status.clock.trusted ? 'trusted' : `NOT trusted: ${status.clock.reason ?? ''}`}`,
@@ -294,7 +297,7 @@ function tech(status: Status): string[] {
 }
 
 /** The blocks of `show license status`, in the field's order. */
-function blocks(status: Status): string[] {
+function formatStatusBlocks(status: Status): string[] {
   return [
     'Smart Licensing is ENABLED',
     '',
@@ -304,11 +307,11 @@ function blocks(status: Status): string[] {
     'Data Privacy:',
     '  Sending Hostname: yes',
     '',
-    ...transport(status),
+    ...formatTransport(status),
     '',
-    ...registration(status),
+    ...formatRegistration(status),
     '',
-    ...authorization(status),
+    ...formatAuthorization(status),
     '',
     'Export Authorization Key:',
     '  Features Authorized:',
@@ -320,14 +323,14 @@ function blocks(status: Status): string[] {
   ]
 }
 
-function all(status: Status): string[] {
+function formatAll(status: Status): string[] {
   return [
-    ...heading('Smart Licensing Status'),
-    ...blocks(status),
-    ...heading('License Usage'),
-    ...usage(status),
+    ...formatHeading('Smart Licensing Status'),
+    ...formatStatusBlocks(status),
+    ...formatHeading('License Usage'),
+    ...formatUsage(status),
     ...(status.entitlements.length === 0 ? [''] : []),
-    ...miscellaneous(status),
+    ...formatMiscellaneous(status),
   ]
 }
 
@@ -335,14 +338,14 @@ export const SHOW_TOPICS = ['all', 'status', 'summary', 'usage', 'udi', 'tech'] 
 export type ShowTopic = (typeof SHOW_TOPICS)[number]
 
 /** What `show TOPIC` prints. */
-export function show(topic: ShowTopic, status: Status): string {
+export function formatShow(topic: ShowTopic, status: Status): string {
   const topics: Record<ShowTopic, () => string[]> = {
-    all: () => all(status),
-    status: () => blocks(status),
-    summary: () => summary(status),
-    usage: () => [...authorization(status), '', ...usage(status)],
-    udi: () => udi(status),
-    tech: () => tech(status),
+    all: () => formatAll(status),
+    status: () => formatStatusBlocks(status),
+    summary: () => formatSummary(status),
+    usage: () => [...formatAuthorization(status), '', ...formatUsage(status)],
+    udi: () => formatUdi(status),
+    tech: () => formatTech(status),
   }
   return `${topics[topic]().join('\n').trimEnd()}\n`
 }

@@ -1,8 +1,8 @@
 import type { Explanation } from '../../agent/explain.ts'
 import type { Status } from '../../index.ts'
 import type { HistoryRow } from '../../agent/history-table.ts'
-import type { RoadReport } from '../../agent/connection-test.ts'
-import { duration } from '../../core/time.ts'
+import type { ConnectionTestReport } from '../../agent/connection-test.ts'
+import { formatDuration } from '../../core/time.ts'
 import { formatLicenses } from '../format-licenses.ts'
 
 /** `status` for people: the state first, then what a person wants to know about it, a line each. */
@@ -20,7 +20,7 @@ export function formatStatus(status: Status): string {
       'product',
       `${status.product.pid} ${status.product.version}, serial ${status.product.serial}${status.product.size === undefined ? '' : `, ${status.product.size}`}`,
     ],
-    ['registration', registrationLine(r)],
+    ['registration', formatRegistration(r)],
     ['failure', r.failure ? `${r.failure.message} (${r.failure.code})` : null],
     ['authorization', `${a.status} since ${a.since}`],
     ['next contact', a.nextAttemptAt],
@@ -31,8 +31,8 @@ export function formatStatus(status: Status): string {
         ? `${a.lastAttempt.outcome} at ${a.lastAttempt.at}${a.lastAttempt.reason ? `: ${a.lastAttempt.reason.message}` : ''}`
         : null,
     ],
-    ['reservation', reservationLine(status.reservation)],
-    ['evaluation', evaluationLine(e)],
+    ['reservation', formatReservation(status.reservation)],
+    ['evaluation', formatEvaluation(e)],
     ['transport', t.url === null ? 'not set' : `${formatTransport(t)}, link ${t.link}`],
     ['clock', clock.trusted ? null : `NOT trusted: ${clock.reason ?? ''}`],
     ...status.entitlements.map(({ tag, count, status: how }): [string, string] => [
@@ -51,18 +51,18 @@ export function formatTransport({ kind, url, via, username }: Status['transport'
   return `${kind ?? ''} ${url ?? ''}${proxy}`
 }
 
-const OUTCOMES = { ok: 'ok', failed: 'BROKEN', 'not-tried': '-', 'not-needed': 'no proxy' } as const
+const OUTCOME_LABELS = { ok: 'ok', failed: 'BROKEN', 'not-tried': '-', 'not-needed': 'no proxy' } as const
 
 /** `transport test` for people: a step a line, then what to do where it breaks. */
-export function formatConnectionTest({ ok, steps }: RoadReport): string {
+export function formatConnectionTest({ ok, steps }: ConnectionTestReport): string {
   const lines = steps.map(({ step, outcome, found, failure }) =>
-    `${step.padEnd(10)}  ${OUTCOMES[outcome].padEnd(8)}  ${found ?? failure?.message ?? ''}`.trimEnd(),
+    `${step.padEnd(10)}  ${OUTCOME_LABELS[outcome].padEnd(8)}  ${found ?? failure?.message ?? ''}`.trimEnd(),
   )
   return `${[...lines, '', ok ? 'The road is good.' : 'The road is broken.'].join('\n')}\n`
 }
 
 /** Where a reservation stands; null without one. Its codes are for `reservation show`. */
-function reservationLine(r: Status['reservation']): string | null {
+function formatReservation(r: Status['reservation']): string | null {
   switch (r.status) {
     case 'none':
       return null
@@ -75,7 +75,7 @@ function reservationLine(r: Status['reservation']): string | null {
   }
 }
 
-function registrationLine(r: Status['registration']): string {
+function formatRegistration(r: Status['registration']): string {
   if (r.status === 'reserved')
     return `reserved of ${r.smartAccount ?? ''} / ${r.virtualAccount ?? ''}, instance ${r.instanceId ?? ''}`
   if (r.status !== 'registered')
@@ -83,9 +83,9 @@ function registrationLine(r: Status['registration']): string {
   return `registered with ${r.smartAccount ?? ''} / ${r.virtualAccount ?? ''}, renews ${r.nextRenewalAt ?? 'when told to'}, expires ${r.expiresAt ?? ''}`
 }
 
-function evaluationLine(e: Status['evaluation']): string {
+function formatEvaluation(e: Status['evaluation']): string {
   if (e.expired) return 'used up'
-  return `${duration(e.remainingSeconds * 1000)} left${e.running ? '' : ', standing still'}`
+  return `${formatDuration(e.remainingSeconds * 1000)} left${e.running ? '' : ', standing still'}`
 }
 
 /** `why` for people. */
@@ -97,27 +97,27 @@ export function formatExplanation(why: Explanation): string {
     ...why.meaning.map((line) => `  ${line}`),
     ...section(
       'Because',
-      why.because
+      why.cause
         ? [
-            `${why.because.at}: ${why.because.inWords}, while it was in ${why.because.from}`,
-            ...(why.because.fact ? [why.because.fact] : []),
+            `${why.cause.at}: ${why.cause.label}, while it was in ${why.cause.from}`,
+            ...(why.cause.fact ? [why.cause.fact] : []),
           ]
         : ['it was installed, and nothing has changed it since'],
     ),
     ...section(
       'Not as it should be',
-      why.trouble.map(
+      why.problems.map(
         ({ at, code, message, remedy }) => `${at === null ? '' : `${at}: `}${message} ${remedy} (${code})`,
       ),
     ),
     ...section('It may', [
-      why.may.functionality === 'full'
+      why.capabilities.functionality === 'full'
         ? 'do everything the product does'
-        : `manage licences only: ${why.may.reason ?? ''}`,
+        : `manage licenses only: ${why.capabilities.reason ?? ''}`,
     ]),
     ...section(
       'Next, by itself',
-      why.next.map(({ at, inWords, what }) => `${at} (${inWords}): ${what}`),
+      why.next.map(({ at, label, what }) => `${at} (${label}): ${what}`),
     ),
     ...section(
       'What would change it',
@@ -134,32 +134,32 @@ export function formatEvent(row: HistoryRow): string {
   const move = before.state === after.state ? after.state : `${before.state} → ${after.state}`
   const said = notices.map(({ notice, message }) => `${notice}: ${message}`)
   const { tag, count } = JSON.parse(row.detail) as { tag?: string; count?: number }
-  const what = row.event === 'USAGE' ? [`${tag ?? ''} ${count ?? ''}`] : []
+  const what = row.event === 'usage.changed' ? [`${tag ?? ''} ${count ?? ''}`] : []
   const rest = [...what, ...said].join('; ')
   return `${new Date(row.at).toISOString()}  ${row.event.padEnd(22)} ${move}${rest ? `  ${rest}` : ''}`
 }
 
 /** Instants as the JSON of this project writes them: whatever is named `at` or `…At`. */
-function withDates(value: unknown): unknown {
+function formatInstants(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(withDates)
+  if (Array.isArray(value)) return value.map(formatInstants)
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,
       typeof inner === 'number' && /(?:^at|At)$/.test(name)
         ? new Date(inner).toISOString()
-        : withDates(inner),
+        : formatInstants(inner),
     ]),
   )
 }
 
 /** A row of the history as JSON readers want it. */
-export function historyDocument(row: HistoryRow): object {
+export function toHistoryDocument(row: HistoryRow): object {
   return {
     id: row.id,
     at: new Date(row.at).toISOString(),
     event: row.event,
-    detail: withDates(JSON.parse(row.detail)),
+    detail: formatInstants(JSON.parse(row.detail)),
     before: JSON.parse(row.before) as unknown,
     after: JSON.parse(row.after) as unknown,
     notices: JSON.parse(row.notices) as unknown,

@@ -5,7 +5,7 @@ import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
 
-const hostRow = (host: HostDocument) => [
+const toHostRow = (host: HostDocument) => [
   host.user,
   host.license ?? '-',
   host.reason ?? '-',
@@ -13,21 +13,21 @@ const hostRow = (host: HostDocument) => [
   host.active ? (host.attendeeOnly ? 'attendee only' : 'active') : 'deactivated',
 ]
 
-function hostLine({ user, license, active, attendeeOnly }: HostDocument): string {
-  if (!active) return `${user} is deactivated, and holds no licence.`
+function formatHost({ user, license, active, attendeeOnly }: HostDocument): string {
+  if (!active) return `${user} is deactivated, and holds no license.`
   if (attendeeOnly) return `${user} may attend only.`
   return license === null
-    ? `${user} is active, and holds no licence.`
-    : `${user} holds a ${license} host licence.`
+    ? `${user} is active, and holds no license.`
+    : `${user} holds a ${license} host license.`
 }
 
 /** Creates the command `host`. */
 export function createHostCommand({ json, call }: AgentCli): Command {
-  const host = createCommand('host').description('host licences: who holds one')
+  const host = createCommand('host').description('host licenses: who holds one')
   host
     .command('list', { isDefault: true })
-    .description('who holds a host licence')
-    .option('--all', 'everybody known, without a licence too')
+    .description('who holds a host license')
+    .option('--all', 'everybody known, without a license too')
     .action(async (options: { all?: boolean }) => {
       const hosts: HostDocument[] = []
       for (let after = ''; ;) {
@@ -41,11 +41,11 @@ export function createHostCommand({ json, call }: AgentCli): Command {
         if (page.length < 10_000) break
       }
       if (json()) printJson({ hosts })
-      else await printTable(['User', 'Licence', 'By', 'Since', 'Account'], hosts.map(hostRow))
+      else await printTable(['User', 'License', 'By', 'Since', 'Account'], hosts.map(toHostRow))
     })
   for (const [name, description] of [
-    ['assign', 'give a user a host licence by hand'],
-    ['deactivate', 'deactivate a user: releases the licence'],
+    ['assign', 'give a user a host license by hand'],
+    ['deactivate', 'deactivate a user: releases the license'],
     ['activate', 'activate a user again'],
   ] as const) {
     host
@@ -55,7 +55,7 @@ export function createHostCommand({ json, call }: AgentCli): Command {
       .action(async (user: string) => {
         const changed = await call<HostDocument>(`host-${name}`, { user })
         if (json()) printJson(changed)
-        else printText(hostLine(changed))
+        else printText(formatHost(changed))
       })
   }
   host
@@ -69,7 +69,7 @@ export function createHostCommand({ json, call }: AgentCli): Command {
         attendeeOnly: !(options.off ?? false),
       })
       if (json()) printJson(changed)
-      else printText(hostLine(changed))
+      else printText(formatHost(changed))
     })
   return host
 }

@@ -14,16 +14,20 @@ export function createMachineCommand({ json, dataDir, call }: AgentCli): Command
         .default('mermaid'),
     )
     .action(async (options: { format: 'svg' | 'mermaid' | 'json' }) => {
-      const { drawMermaid, smartAgent } = await import('../../../machines/index.ts')
-      if (options.format === 'json' || json()) printJson(smartAgent.definition)
-      else if (options.format === 'mermaid') printText(drawMermaid(smartAgent))
+      const { toMermaid, agentMachine } = await import('../../../machines/index.ts')
+      if (options.format === 'json' || json()) printJson(agentMachine.definition)
+      else if (options.format === 'mermaid') printText(toMermaid(agentMachine))
       else {
-        const [{ boxSvg, ROWS_FOR_CHART }, { SmartAgent }] = await Promise.all([
+        const [{ renderCurrentChartSvg, ROWS_FOR_CHART }, { SmartAgent }] = await Promise.all([
           import('./chart-view.ts'),
           import('../../index.ts'),
         ])
         const lives = SmartAgent.exists(dataDir())
-        printText(await boxSvg(lives ? await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART }) : []))
+        printText(
+          await renderCurrentChartSvg(
+            lives ? await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART }) : [],
+          ),
+        )
       }
     })
 }

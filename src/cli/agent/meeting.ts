@@ -5,7 +5,7 @@ import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
 
-function meetingLine(meeting: MeetingDocument): string {
+function formatMeeting(meeting: MeetingDocument): string {
   const { id, host, status, actingHost, present, endsAtLatest } = meeting
   if (status === 'running')
     return `${id} runs, hosted by ${actingHost ?? host}, ${present.length} present; it ends at ${endsAtLatest ?? ''} at the latest.`
@@ -24,10 +24,10 @@ interface ScheduleOptions {
 
 /** Creates the command `meeting`. */
 export function createMeetingCommand({ json, call }: AgentCli): Command {
-  const meeting = createCommand('meeting').description('meetings, as far as they take licences')
+  const meeting = createCommand('meeting').description('meetings, as far as they take licenses')
   const print = (changed: MeetingDocument) => {
     if (json()) printJson(changed)
-    else printText(meetingLine(changed))
+    else printText(formatMeeting(changed))
   }
   meeting
     .command('list', { isDefault: true })
@@ -56,7 +56,7 @@ export function createMeetingCommand({ json, call }: AgentCli): Command {
     })
   meeting
     .command('schedule')
-    .description('plan a meeting: takes no licence')
+    .description('plan a meeting: takes no license')
     .argument('<id>')
     .requiredOption('--host <user>', 'the person it is scheduled for')
     .option('--by <user>', 'who schedules it')
@@ -64,8 +64,17 @@ export function createMeetingCommand({ json, call }: AgentCli): Command {
     .option('--start <time>', 'ISO 8601')
     .option('--end <time>', 'ISO 8601')
     .action(async (id: string, options: ScheduleOptions) => {
-      const { host, by, alternate: alternates, start: startsAt, end: endsAt } = options
-      print(await call<MeetingDocument>('meeting-schedule', { id, host, by, alternates, startsAt, endsAt }))
+      const { host, by: scheduledBy, alternate: alternates, start: startsAt, end: endsAt } = options
+      print(
+        await call<MeetingDocument>('meeting-schedule', {
+          id,
+          host,
+          scheduledBy,
+          alternates,
+          startsAt,
+          endsAt,
+        }),
+      )
     })
   meeting
     .command('start')

@@ -8,13 +8,13 @@ import { printJson, printText } from '../output.ts'
 /** Creates the command `reservation`. */
 export function createReservationCommand(cli: AgentCli): Command {
   const reservation = createCommand('reservation').description(
-    'specific licence reservation: for a box that never makes a connection',
+    'specific license reservation: for a box that never makes a connection',
   )
   const { json, call, printStatus } = cli
 
   reservation
     .command('request')
-    .description('the reservation request code: the same until it is cancelled')
+    .description('the reservation request code: the same until it is canceled')
     .option('--qr', 'draw it as a QR code too')
     .option('--no-qr', 'do not, on a terminal either')
     .action(async (options: QrOptions) => {
@@ -31,12 +31,12 @@ export function createReservationCommand(cli: AgentCli): Command {
     .command('cancel')
     .description('give the request up: its code is good for nothing any more')
     .action(async () => {
-      const { cancelled } = await call<{ cancelled: boolean }>('reservation-cancel')
-      if (json()) printJson({ cancelled })
+      const { canceled } = await call<{ canceled: boolean }>('reservation-cancel')
+      if (json()) printJson({ canceled })
       else
         printText(
-          cancelled
-            ? 'The request is cancelled. A file that comes for it yet is given back with `smart-agent reservation discard FILE`.'
+          canceled
+            ? 'The request is canceled. A file that comes for it yet is given back with `smart-agent reservation discard FILE`.'
             : 'No request is pending.',
         )
     })
@@ -48,8 +48,8 @@ export function createReservationCommand(cli: AgentCli): Command {
     .action(async (options: QrOptions) => {
       const status = await call<Status>('status')
       if (json()) return printJson(status.reservation)
-      const { reservationText } = await import('./format-reservation.ts')
-      printText(await reservationText(status, options))
+      const { formatReservation } = await import('./format-reservation.ts')
+      printText(await formatReservation(status, options))
     })
   for (const name of ['install', 'update'] as const) {
     reservation
@@ -67,9 +67,9 @@ export function createReservationCommand(cli: AgentCli): Command {
         const status = await call<Status>(`reservation-${name}`, { file: await readSignedFile(path) })
         const { confirmationCode } = status.reservation
         if (json()) return printJson({ ...status, confirmationCode })
-        const { confirmationText, reservedLine } = await import('./format-reservation.ts')
-        printText(`Authorization code installed successfully: ${reservedLine(status)}.`)
-        if (confirmationCode !== null) printText(await confirmationText(status, confirmationCode, options))
+        const { formatConfirmation, formatReserved } = await import('./format-reservation.ts')
+        printText(`Authorization code installed successfully: ${formatReserved(status)}.`)
+        if (confirmationCode !== null) printText(await formatConfirmation(status, confirmationCode, options))
       })
   }
   reservation
@@ -83,14 +83,14 @@ export function createReservationCommand(cli: AgentCli): Command {
       if (before.status === 'installed') {
         const { confirm } = await import('../secrets.ts')
         await confirm(
-          'Return all reserved licences? From here on the box does licence management only, and the reservation cannot be changed.',
+          'Return all reserved licenses? From here on the box does license management only, and the reservation cannot be changed.',
           options.yes ?? false,
         )
       }
       const { returnCode } = await call<{ returnCode: string }>('reservation-return-code')
       if (json()) return printJson({ returnCode })
-      const { returnText } = await import('./format-reservation.ts')
-      printText(await returnText(await call<Status>('status'), returnCode, options))
+      const { formatReturn } = await import('./format-reservation.ts')
+      printText(await formatReturn(await call<Status>('status'), returnCode, options))
     })
   reservation
     .command('return')
@@ -100,7 +100,7 @@ export function createReservationCommand(cli: AgentCli): Command {
     })
   reservation
     .command('discard')
-    .description('give back, without installing it, an authorization file whose request was cancelled')
+    .description('give back, without installing it, an authorization file whose request was canceled')
     .argument('<file>', 'authorization file, or - for standard input')
     .option('--qr', 'draw the return code as a QR code too')
     .option('--no-qr', 'do not, on a terminal either')
@@ -112,7 +112,7 @@ export function createReservationCommand(cli: AgentCli): Command {
       )
       if (json()) return printJson({ returnCode, instanceId })
       const whatToDo = [
-        'Enter it at the authority, which has its licences back then:',
+        'Enter it at the authority, which has its licenses back then:',
         `  smart-authority instance remove ${instanceId} --return-code CODE`,
       ]
       await printCode('Reservation return code', returnCode, whatToDo, options)

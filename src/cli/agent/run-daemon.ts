@@ -1,7 +1,7 @@
-import { asLicensingError, LicensingError } from '../../core/errors.ts'
+import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import type { SmartAgent } from '../../index.ts'
 import { onShutdownSignal } from '../shutdown-signal.ts'
-import { LOCK_PATIENCE } from './agent-cli.ts'
+import { LOCK_TIMEOUT_MS } from './agent-cli.ts'
 
 /** Runs the daemon: heartbeat, control socket and what else it serves, until it is told to stop. */
 export async function runDaemon<T extends { drain: () => Promise<void>; close: () => Promise<void> }>(
@@ -13,21 +13,21 @@ export async function runDaemon<T extends { drain: () => Promise<void>; close: (
     ready: (served: T) => void
   },
 ): Promise<void> {
-  const [{ SmartAgent }, { connectControl, serveControl }, { systemClock }] = await Promise.all([
+  const [{ SmartAgent }, { connectToDaemon, serveControl }, { systemClock }] = await Promise.all([
     import('../../index.ts'),
     import('../../agent/control.ts'),
     import('../../core/system-clock.ts'),
   ])
   const { logger, observe } = options
-  const end = systemClock.uptime() + LOCK_PATIENCE
+  const end = systemClock.uptime() + LOCK_TIMEOUT_MS
   const open = async () => {
     for (;;) {
       try {
         return await SmartAgent.open({ dataDir, logger, ...(observe && { observer: observe }) })
-      } catch (thrown) {
-        const failure = asLicensingError(thrown)
+      } catch (error) {
+        const failure = toLicensingError(error)
         if (failure.code !== 'DATA_DIR_LOCKED') throw failure
-        const daemon = await connectControl(dataDir)
+        const daemon = await connectToDaemon(dataDir)
         daemon?.destroy()
         if (daemon) throw new LicensingError('DAEMON_RUNNING', `A daemon is already running on ${dataDir}.`)
         if (systemClock.uptime() >= end) throw failure
@@ -38,10 +38,10 @@ export async function runDaemon<T extends { drain: () => Promise<void>; close: (
   const stopped = onShutdownSignal()
   const agent = await open()
   const control = await serveControl(agent, dataDir)
-  const served = await options.serve(agent).catch(async (thrown: unknown) => {
+  const served = await options.serve(agent).catch(async (error: unknown) => {
     await control.close()
     await agent.close()
-    throw thrown
+    throw error
   })
   options.ready(served)
   await stopped

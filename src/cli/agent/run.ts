@@ -45,11 +45,11 @@ export function createRunCommand({ json, dataDir }: AgentCli): Command {
           ...(tracing && { observe: tracing }),
           serve: async (agent) => {
             const { DaemonServers } = await import('./daemon-servers.ts')
-            return DaemonServers.begin(agent, { dataDir: dataDir(), listen, names, inspect, metrics, logger })
+            return DaemonServers.start(agent, { dataDir: dataDir(), listen, names, inspect, metrics, logger })
           },
           ready: (served) => {
-            if (json()) printJson({ running: true, dataDir: dataDir(), ...served.document() })
-            else printText([`The agent is running on ${dataDir()}.`, ...served.lines()].join('\n'))
+            if (json()) printJson({ running: true, dataDir: dataDir(), ...served.toDocument() })
+            else printText([`The agent is running on ${dataDir()}.`, ...served.formatLines()].join('\n'))
           },
         })
         await tracing?.close()

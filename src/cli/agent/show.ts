@@ -11,7 +11,7 @@ export function createShowCommand({ json, call }: AgentCli): Command {
     .description("the state in the field's familiar layout")
     .argument('[topic]', 'all, status, summary, usage, udi or tech', 'all')
     .action(async (topic: string) => {
-      const { show, SHOW_TOPICS } = await import('./format-show.ts')
+      const { formatShow, SHOW_TOPICS } = await import('./format-show.ts')
       const known = SHOW_TOPICS.find((one) => one === topic)
       if (!known)
         throw new LicensingError(
@@ -20,6 +20,6 @@ export function createShowCommand({ json, call }: AgentCli): Command {
         )
       const status = await call<Status>('status')
       if (json()) printJson(status)
-      else printText(show(known, status))
+      else printText(formatShow(known, status))
     })
 }

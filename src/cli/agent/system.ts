@@ -5,13 +5,13 @@ import type { AgentCli } from './agent-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
-function systemText(system: SystemDocument): string {
+function formatSystem(system: SystemDocument): string {
   const { size, ports, portsInUse, extended, role, dataCenters, primary, licenses } = system
   const held = Object.entries(licenses).map(([tag, count]) => `${count} of ${tag}`)
   return [
     `size          ${size}${extended ? ', extended' : ''}: ${ports} ports, ${portsInUse} in use`,
-    `data centers  ${role === 'single' ? 'this one' : role === 'joined' ? `of ${primary ?? ''}, which holds the licences` : `this one, the primary, and ${dataCenters.join(', ')}`}`,
-    `licences      ${held.join(', ') || 'none needed'}`,
+    `data centers  ${role === 'single' ? 'this one' : role === 'joined' ? `of ${primary ?? ''}, which holds the licenses` : `this one, the primary, and ${dataCenters.join(', ')}`}`,
+    `licenses      ${held.join(', ') || 'none needed'}`,
   ].join('\n')
 }
 
@@ -20,7 +20,7 @@ export function createSystemCommand({ json, call }: AgentCli): Command {
   const system = createCommand('system').description('size, extended capacity and data centers')
   const print = (changed: SystemDocument) => {
     if (json()) printJson(changed)
-    else printText(systemText(changed))
+    else printText(formatSystem(changed))
   }
   system
     .command('show', { isDefault: true })
@@ -38,16 +38,16 @@ export function createSystemCommand({ json, call }: AgentCli): Command {
   for (const name of ['extend', 'reduce'] as const) {
     system
       .command(name)
-      .description(name === 'extend' ? 'from 2000 to 4000 ports: its licence first' : 'back to 2000 ports')
+      .description(name === 'extend' ? 'from 2000 to 4000 ports: its license first' : 'back to 2000 ports')
       .action(async () => {
         print(await call<SystemDocument>(`system-${name}`))
       })
   }
   system
     .command('join')
-    .description('let a data center join this one, the primary (its licences first); or join another one')
+    .description('let a data center join this one, the primary (its licenses first); or join another one')
     .argument('[data-center]', 'the one that joins this one')
-    .option('--to <primary>', 'join that one: the hosts of this one release their licences')
+    .option('--to <primary>', 'join that one: the hosts of this one release their licenses')
     .action(async (dataCenter: string | undefined, options: { to?: string }) => {
       if ((dataCenter === undefined) === (options.to === undefined))
         throw new LicensingError(

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { RoadReport } from '../../agent/connection-test.ts'
+import type { ConnectionTestReport } from '../../agent/connection-test.ts'
 import { LicensingError } from '../../core/errors.ts'
 import type { Status } from '../../index.ts'
 import type { TransportSettings } from '../../transports/transport.ts'
@@ -47,8 +47,8 @@ export function createTransportCommand(cli: AgentCli): Command {
     .option('--password-file <file>', 'read the password from a file, or with - from standard input')
     .option('--from-environment', 'take proxy, user name and password from HTTPS_PROXY, this once')
     .action(async (url: string, options: ProxyOptions) => {
-      const { proxySettings } = await import('../proxy-settings.ts')
-      const { settings, how } = await proxySettings(url, options)
+      const { readProxySettings } = await import('../proxy-settings.ts')
+      const { settings, how } = await readProxySettings(url, options)
       await setTransport(settings, how)
     })
   transport
@@ -69,7 +69,7 @@ export function createTransportCommand(cli: AgentCli): Command {
     .description('walk the road step by step, and say where it breaks; nothing is registered')
     .action(async () => {
       progress('Walking the road to the authority …')
-      const report = await call<RoadReport>('transport-test')
+      const report = await call<ConnectionTestReport>('transport-test')
       const { formatConnectionTest } = await import('./format.ts')
       if (json()) printJson(report)
       else printText(formatConnectionTest(report))

@@ -1,14 +1,14 @@
 import { type Command, Option } from 'commander'
 import type { Denial, UsagePeriod } from '../../agent/usage-history.ts'
-import { csv } from '../../core/csv.ts'
+import { formatCsv } from '../../core/csv.ts'
 import { LicensingError } from '../../core/errors.ts'
 import type { Status } from '../../index.ts'
 import type { AgentCli } from './agent-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
-import { bar, printTable } from '../table.ts'
+import { renderBar, printTable } from '../table.ts'
 
-const BAR = 30
+const BAR_WIDTH = 30
 
 interface HistoryOptions {
   by: 'hour' | 'day'
@@ -19,7 +19,7 @@ interface HistoryOptions {
 
 /** Creates the command `usage`. */
 export function createUsageCommand({ json, call, printStatus }: AgentCli): Command {
-  const usage = createCommand('usage').description('what of each licence is in use, was, and was refused')
+  const usage = createCommand('usage').description('what of each license is in use, was, and was refused')
   usage
     .command('show', { isDefault: true })
     .description('the tags in use')
@@ -61,7 +61,7 @@ export function createUsageCommand({ json, call, printStatus }: AgentCli): Comma
       if (json()) printJson({ usage: periods })
       else if (options.csv)
         process.stdout.write(
-          csv(
+          formatCsv(
             columns,
             periods.map(({ tag, from, peak, mean }) => [tag, from, peak, mean]),
           ),
@@ -75,7 +75,7 @@ export function createUsageCommand({ json, call, printStatus }: AgentCli): Comma
             options.by === 'day' ? from.slice(0, 10) : from.slice(0, 16).replace('T', ' '),
             peak,
             mean,
-            bar(peak, most, BAR),
+            renderBar(peak, most, BAR_WIDTH),
           ]),
         )
       }
@@ -90,7 +90,7 @@ export function createUsageCommand({ json, call, printStatus }: AgentCli): Comma
       const { denials } = await call<{ denials: Denial[] }>('usage-denials', { limit })
       const rows = denials.map(({ at, what, who, code, reason }) => [at, what, who ?? '', code, reason])
       if (json()) printJson({ denials })
-      else if (options.csv) process.stdout.write(csv(['at', 'what', 'who', 'code', 'reason'], rows))
+      else if (options.csv) process.stdout.write(formatCsv(['at', 'what', 'who', 'code', 'reason'], rows))
       else await printTable(['When', 'What', 'Who', 'Code', 'Why'], rows)
     })
   return usage

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { HistoryRow } from '../../agent/history-table.ts'
 import type { Status } from '../../index.ts'
 import type { AgentCli } from './agent-cli.ts'
-import { daemonStopped, requireDaemon } from './daemon-connection.ts'
+import { createDaemonStoppedError, requireDaemon } from './daemon-connection.ts'
 import { createCommand } from '../create-command.ts'
 import { printText } from '../output.ts'
 
@@ -11,15 +11,16 @@ export function createWatchCommand({ json, dataDir, call }: AgentCli): Command {
   return createCommand('watch')
     .description('the state of the box, live, until Ctrl-C')
     .action(async () => {
-      const [{ followDaemon }, { formatStatus }, { boxChart, ROWS_FOR_CHART }] = await Promise.all([
-        import('../../agent/control.ts'),
-        import('./format.ts'),
-        import('./chart-view.ts'),
-      ])
+      const [{ subscribeToDaemon }, { formatStatus }, { renderCurrentChartText, ROWS_FOR_CHART }] =
+        await Promise.all([
+          import('../../agent/control.ts'),
+          import('./format.ts'),
+          import('./chart-view.ts'),
+        ])
       const socket = await requireDaemon(dataDir())
       const bold = process.stdout.isTTY
       let rows = json() ? [] : await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART })
-      await followDaemon(socket, ({ event, status }) => {
+      await subscribeToDaemon(socket, ({ event, status }) => {
         if (json()) {
           process.stdout.write(`${JSON.stringify(status)}\n`)
           return
@@ -27,8 +28,8 @@ export function createWatchCommand({ json, dataDir, call }: AgentCli): Command {
         const row = event as HistoryRow | null | undefined
         if (row && row.id !== rows.at(-1)?.id) rows = [...rows, row].slice(-ROWS_FOR_CHART)
         if (bold) process.stdout.write('\u001b[2J\u001b[H')
-        printText(`${formatStatus(status as Status)}\n${boxChart(rows, { bold })}`)
+        printText(`${formatStatus(status as Status)}\n${renderCurrentChartText(rows, { bold })}`)
       })
-      throw daemonStopped()
+      throw createDaemonStoppedError()
     })
 }

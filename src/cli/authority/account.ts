@@ -11,7 +11,7 @@ export function createAccountCommand({ json, withAuthority }: AuthorityCli): Com
     .command('add')
     .description('add a smart account')
     .argument('<domain>')
-    .option('--accept-agreement', 'accept the licence agreement of the smart account')
+    .option('--accept-agreement', 'accept the license agreement of the smart account')
     .action((domain: string, options: { acceptAgreement?: boolean }) =>
       withAuthority(async (authority) => {
         const added = await authority.accounts.add(domain, {

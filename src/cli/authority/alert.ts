@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson } from '../output.ts'
 import { printTable } from '../table.ts'
@@ -19,8 +19,8 @@ export function createAlertCommand({ json, withAuthority }: AuthorityCli): Comma
           ...where,
           virtualAccount: options.virtualAccount,
         })
-        const skip = wholeNumber(options.skip, 'number to skip')
-        const alerts = all.slice(skip, skip + wholeNumber(options.limit, 'limit'))
+        const skip = parseWholeNumber(options.skip, 'number to skip')
+        const alerts = all.slice(skip, skip + parseWholeNumber(options.limit, 'limit'))
         if (json()) printJson({ alerts, total: all.length })
         else
           await printTable(

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { VerificationResult } from '../../authority/audit/audit-log.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
@@ -17,7 +17,7 @@ export function createAuditCommand({ json, withAuthority }: AuthorityCli): Comma
     .option('--limit <n>', 'how many', '200')
     .action((options: { limit: string }) =>
       withAuthority(async (authority) => {
-        const entries = await authority.security.audit.list(wholeNumber(options.limit, 'limit'))
+        const entries = await authority.security.audit.list(parseWholeNumber(options.limit, 'limit'))
         const shown = entries.map(({ kind, number, at, who, address, action, subject, outcome, hash }) => ({
           kind,
           number,
@@ -54,16 +54,22 @@ export function createAuditCommand({ json, withAuthority }: AuthorityCli): Comma
         throw new LicensingError('USAGE', '--trust is for an exported record: name its file.')
       if (file === undefined)
         await withAuthority(async ({ security }) => {
-          sayIntact(json(), await security.audit.verify(checkpoints))
+          printVerification(json(), await security.audit.verify(checkpoints))
         })
       else if (trust === undefined)
         await withAuthority(async ({ security }) => {
-          sayIntact(json(), await withLines(file, (lines) => security.audit.verifyExport(lines, checkpoints)))
+          printVerification(
+            json(),
+            await withLines(file, (lines) => security.audit.verifyExport(lines, checkpoints)),
+          )
         })
       else {
         const { verifyAuditExport } = await import('../../authority/audit/audit-service.ts')
         const root = readFileArgument(trust)
-        sayIntact(json(), await withLines(file, (lines) => verifyAuditExport(lines, root, checkpoints)))
+        printVerification(
+          json(),
+          await withLines(file, (lines) => verifyAuditExport(lines, root, checkpoints)),
+        )
       }
     })
   audit
@@ -102,12 +108,12 @@ export function createAuditCommand({ json, withAuthority }: AuthorityCli): Comma
 
 /** The lines of a file, one after the other. @throws LicensingError FILE_UNREADABLE */
 async function withLines<T>(path: string, work: (lines: AsyncIterable<string>) => Promise<T>): Promise<T> {
-  const { fileFailure } = await import('../secrets.ts')
+  const { toFileError } = await import('../secrets.ts')
   const stream = createReadStream(path, 'utf8')
   try {
     await new Promise((resolve, reject) => stream.once('open', resolve).once('error', reject))
-  } catch (thrown) {
-    throw fileFailure('FILE_UNREADABLE', path, thrown)
+  } catch (error) {
+    throw toFileError('FILE_UNREADABLE', path, error)
   }
   try {
     return await work(createInterface({ input: stream, crlfDelay: Infinity }))
@@ -116,7 +122,7 @@ async function withLines<T>(path: string, work: (lines: AsyncIterable<string>) =
   }
 }
 
-function sayIntact(json: boolean, { from, to, checkpoints }: VerificationResult): void {
+function printVerification(json: boolean, { from, to, checkpoints }: VerificationResult): void {
   if (json) {
     printJson({ intact: true, from, to, checkpoints })
     return

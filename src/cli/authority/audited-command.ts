@@ -1,12 +1,12 @@
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
-import { actingAs, type Actor, actorName } from '../../authority/events/actor.ts'
+import { runAs, type Actor, formatActor } from '../../authority/events/actor.ts'
 import type { Authority } from '../../authority/authority.ts'
-import { plain } from '../../core/text.ts'
-import { asLicensingError } from '../../core/errors.ts'
+import { sanitizeText } from '../../core/text.ts'
+import { toLicensingError } from '../../core/errors.ts'
 
 /** Who is at the terminal, for the record. */
-export function userName(): string {
+export function getUserName(): string {
   try {
     return userInfo().username
   } catch {
@@ -20,7 +20,7 @@ const READ_ONLY_VERBS: readonly string[] = [
   'show',
   'status',
   'verify',
-  'dead',
+  'failed',
   'transactions',
   'audit',
 ]
@@ -43,9 +43,9 @@ const PUBLIC_OPTIONS: readonly string[] = [
   'days',
   'maxUses',
   'role',
-  'lostBox',
+  'reason',
 ]
-const LONGEST = 300
+const MAX_SUBJECT_LENGTH = 300
 
 /**
  * Does the work of a command on behalf of whoever is at the terminal; one that changes something is in the audit record
@@ -56,25 +56,25 @@ export async function runAudited<T>(
   command: Command | null,
   work: () => Promise<T> | T,
 ): Promise<T> {
-  const actor: Actor = { kind: 'command-line', name: userName() }
-  const deed = command && toAuditEntry(command)
+  const actor: Actor = { kind: 'command-line', name: getUserName() }
+  const entry = command && toAuditEntry(command)
   const record = async (outcome: string) => {
-    if (!deed) return
+    if (!entry) return
     try {
-      await authority.security.audit.record({ who: actorName(actor), address: 'local', ...deed, outcome })
-    } catch (thrown) {
+      await authority.security.audit.record({ who: formatActor(actor), address: 'local', ...entry, outcome })
+    } catch (error) {
       process.stderr.write(
-        `warning: the audit record could not be written: ${asLicensingError(thrown).message}\n`,
+        `warning: the audit record could not be written: ${toLicensingError(error).message}\n`,
       )
     }
   }
   try {
-    const done = await actingAs(actor, async () => work())
+    const done = await runAs(actor, async () => work())
     await record('done')
     return done
-  } catch (thrown) {
-    await record(asLicensingError(thrown).code)
-    throw thrown
+  } catch (error) {
+    await record(toLicensingError(error).code)
+    throw error
   }
 }
 
@@ -93,5 +93,5 @@ function toAuditEntry(command: Command): { action: string; subject: string } | n
       ? [`${name}: ${[value].flat().join(', ')}`]
       : [],
   )
-  return { action, subject: plain([...named, ...options].join('; '), LONGEST) }
+  return { action, subject: sanitizeText([...named, ...options].join('; '), MAX_SUBJECT_LENGTH) }
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Authority } from '../../authority/authority.ts'
-import type { Where } from '../../authority/context/authority-context.ts'
+import type { AccountSelector } from '../../authority/context/authority-context.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { runAudited } from './audited-command.ts'
 
@@ -13,10 +13,12 @@ export interface AuthorityCli {
   /** The smart account that was named. */
   readonly account: () => string | undefined
   /** Opens the authority, does one thing on behalf of the user of the command, closes it. */
-  readonly withAuthority: <T>(work: (authority: Authority, where: Where) => Promise<T> | T) => Promise<T>
+  readonly withAuthority: <T>(
+    work: (authority: Authority, where: AccountSelector) => Promise<T> | T,
+  ) => Promise<T>
 }
 
-interface Globals {
+interface GlobalOptions {
   dataDir?: string
   database?: string
   account?: string
@@ -25,7 +27,7 @@ interface Globals {
 
 /** Creates what the commands of a program share. The options are read when a command runs. */
 export function createAuthorityCli(program: Command): AuthorityCli {
-  const globals = () => program.opts<Globals>()
+  const globals = () => program.opts<GlobalOptions>()
   const dataDir = () =>
     globals().dataDir ?? process.env.SMART_AUTHORITY_DATA_DIR ?? '/var/lib/smart-authority'
   // Given as an argument it may hold a password, which the environment keeps to this user.
@@ -52,7 +54,7 @@ export function createAuthorityCli(program: Command): AuthorityCli {
 }
 
 /** A whole number of the command line. @throws LicensingError INVALID_ARGUMENT */
-export function wholeNumber(text: string, what: string): number {
+export function parseWholeNumber(text: string, what: string): number {
   if (!/^\d{1,12}$/.test(text))
     throw new LicensingError(
       'INVALID_ARGUMENT',

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
-import type { Restored } from '../../authority/backup/start-new-epoch.ts'
+import type { RestoreSummary } from '../../authority/backup/start-new-epoch.ts'
 import { pluralize } from '../../core/text.ts'
 import type { AuthorityCli } from './authority-cli.ts'
 import { readPassphrase } from './root-key-options.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
-const WHAT = 'passphrase of the backup'
+const PASSPHRASE_LABEL = 'passphrase of the backup'
 
 /** Creates the command `backup`. */
 export function createBackupCommand({ json, withAuthority }: AuthorityCli): Command {
@@ -19,7 +19,7 @@ export function createBackupCommand({ json, withAuthority }: AuthorityCli): Comm
     .action((file: string, options: { passphraseFile?: string }) =>
       withAuthority(async (authority) => {
         const { writeStreamAtomically } = await import('../atomic-write.ts')
-        const secret = await readPassphrase(options.passphraseFile, WHAT)
+        const secret = await readPassphrase(options.passphraseFile, PASSPHRASE_LABEL)
         const bytes = await writeStreamAtomically(file, (write) =>
           authority.operations.backups.write(secret, write),
         )
@@ -51,25 +51,25 @@ export function createRestoreCommand({ json, dataDir, database }: AuthorityCli):
       const restored = await restoreAuthority({
         dataDir: dataDir(),
         backup,
-        passphrase: await readPassphrase(options.passphraseFile, WHAT),
+        passphrase: await readPassphrase(options.passphraseFile, PASSPHRASE_LABEL),
         database: options.database ?? database(),
       })
       if (json()) printJson({ dataDir: dataDir(), ...restored })
-      else printText(restoredText(dataDir(), restored))
+      else printText(formatRestored(dataDir(), restored))
     })
 }
 
-function restoredText(place: string, restored: Restored): string {
+function formatRestored(place: string, restored: RestoreSummary): string {
   const { name, tokensRevoked, tokensInReview, reservationsInReview } = restored
   if (restored.role === 'satellite')
     return [
       `The satellite ${name} is restored in ${place}. Do not start the old copy again.`,
       `${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked: make new ones.`,
-      'Until it has synchronised it promises nothing new; what its manager knows comes back then. Boxes that the manager never heard of register again.',
+      'Until it has synchronized it promises nothing new; what its manager knows comes back then. Boxes that the manager never heard of register again.',
     ].join('\n')
   return [
     `The authority of ${name} is restored in ${place}, in epoch ${restored.epoch}. Do not start the old copy again.`,
-    `${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} are held until they are confirmed: \`token confirm\`, \`instance confirm\`.`,
+    `${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} are held until they are confirmed: \`token review\`, \`instance review\`.`,
     'Boxes that registered since the backup are taken back when they ask: `instance list` shows them. What was bought since is entered again.',
   ].join('\n')
 }

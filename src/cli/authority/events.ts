@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { EventDocument } from '../../authority/events/event-log.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
@@ -38,8 +38,8 @@ export function createEventsCommand({ json, withAuthority }: AuthorityCli): Comm
           virtualAccount,
           instanceId: instance,
           severity,
-          since: options.since === undefined ? undefined : instantOf(options.since),
-          until: options.until === undefined ? undefined : instantOf(options.until),
+          since: options.since === undefined ? undefined : parseInstant(options.since),
+          until: options.until === undefined ? undefined : parseInstant(options.until),
         }
         if (format !== undefined) {
           if (options.limit !== undefined)
@@ -50,7 +50,7 @@ export function createEventsCommand({ json, withAuthority }: AuthorityCli): Comm
         if (out !== undefined) throw new LicensingError('USAGE', '--out is for an export: give --format too.')
         const events = await authority.operations.events.list({
           ...filter,
-          limit: wholeNumber(options.limit ?? '1000', 'limit'),
+          limit: parseWholeNumber(options.limit ?? '1000', 'limit'),
         })
         if (json()) printJson({ events })
         else
@@ -63,7 +63,7 @@ export function createEventsCommand({ json, withAuthority }: AuthorityCli): Comm
 }
 
 /** A day or a time of the command line; without a zone it is UTC. @throws LicensingError INVALID_ARGUMENT */
-function instantOf(text: string): number {
+function parseInstant(text: string): number {
   const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text)
     ? Date.parse(text.includes('T') && !/(Z|[+-]\d\d:\d\d)$/.test(text) ? `${text}Z` : text)
     : NaN
@@ -83,7 +83,7 @@ async function exportEvents(
 ): Promise<void> {
   if (json && out === '-')
     throw new LicensingError('USAGE', 'With --json the export goes into a file: name one with --out.')
-  const { eventLines } = await import('../../authority/events/event-export.ts')
+  const { exportEvents: eventLines } = await import('../../authority/events/event-export.ts')
   const { writeStream } = await import('../write-stream.ts')
   const bytes = await writeStream(out, eventLines(pages, format))
   if (json) printJson({ out, bytes })

@@ -13,14 +13,14 @@ export function createInitCommand(cli: AuthorityCli): Command {
   return createCommand('init')
     .description('make the data directory of a new authority, with its first smart account: --account DOMAIN')
     .option('--role <role>', 'manager, or satellite', 'manager')
-    .option('--accept-agreement', 'accept the licence agreement of the smart account')
-    .option('--test', 'an authority that may be told to misbehave; its agents say so')
+    .option('--accept-agreement', 'accept the license agreement of the smart account')
+    .option('--allow-fault-injection', 'an authority that may be told to misbehave; its agents say so')
     .option('--name <name>', 'satellite: the name that it was added under at its manager')
     .option(
       '--trust <file>',
       'satellite: the root certificate of its manager; else the first answer brings it',
     )
-    .option('--manager <url>', 'satellite: the address of its manager; without one it synchronises by hand')
+    .option('--manager <url>', 'satellite: the address of its manager; without one it synchronizes by hand')
     .option(
       '--code-file <file>',
       'satellite: read the one-time code of `satellite add` from a file; - for standard input',
@@ -32,21 +32,21 @@ export function createInitCommand(cli: AuthorityCli): Command {
       const account = cli.account()
       if (account === undefined)
         throw new LicensingError('USAGE', 'The smart account is missing: --account DOMAIN.')
-      const satellite = await satelliteOf(options)
+      const satellite = await readSatelliteOptions(options)
       const { manager, name } = options
       const { Authority } = await import('../../authority/authority.ts')
       await Authority.init({
         dataDir: dataDir(),
         account,
         acceptAgreement: options.acceptAgreement ?? false,
-        test: options.test ?? false,
+        test: options.allowFaultInjection ?? false,
         database: database(),
         ...(satellite && { satellite }),
       })
       if (json()) printJson({ dataDir: dataDir(), account, role: options.role, ...(satellite && { name }) })
       else if (satellite)
         printText(
-          `The satellite ${satellite.name} for ${account} is in ${dataDir()}. Register it: ${manager === undefined ? '`sync export FILE`, carry it to the manager, and `sync import` its answer' : '`sync now`'}.`,
+          `The satellite ${satellite.name} for ${account} is in ${dataDir()}. Register it: ${manager === undefined ? '`sync export FILE`, carry it to the manager, and `sync import` its answer' : '`sync run`'}.`,
         )
       else
         printText(`An authority for ${account} is in ${dataDir()}. Serve it with \`smart-authority serve\`.`)
@@ -56,7 +56,7 @@ export function createInitCommand(cli: AuthorityCli): Command {
 interface InitOptions extends ProxyOptions {
   role: string
   acceptAgreement?: boolean
-  test?: boolean
+  allowFaultInjection?: boolean
   name?: string
   trust?: string
   manager?: string
@@ -64,7 +64,7 @@ interface InitOptions extends ProxyOptions {
 }
 
 /** What a satellite is made of; undefined for a manager. @throws LicensingError USAGE, INVALID_ARGUMENT, FILE_UNREADABLE */
-async function satelliteOf(options: InitOptions) {
+async function readSatelliteOptions(options: InitOptions) {
   const { role, name, trust, manager, codeFile } = options
   if (role !== 'manager' && role !== 'satellite')
     throw new LicensingError(

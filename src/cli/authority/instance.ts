@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { Authority } from '../../authority/authority.ts'
-import type { Where } from '../../authority/context/authority-context.ts'
+import type { AccountSelector } from '../../authority/context/authority-context.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { userName } from './audited-command.ts'
+import { getUserName } from './audited-command.ts'
 import type { AuthorityCli } from './authority-cli.ts'
 import { readCode } from '../codes.ts'
 import { createTransferCommand } from './transfer.ts'
@@ -23,7 +23,7 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
         if (json()) printJson({ instances })
         else {
           await printTable(
-            ['Id', 'Product', 'Serial', 'Virtual account', 'Satellite', 'Status', 'Last contact', 'Licences'],
+            ['Id', 'Product', 'Serial', 'Virtual account', 'Satellite', 'Status', 'Last contact', 'Licenses'],
             instances.map((one) => [
               one.id,
               one.udi.pid,
@@ -51,7 +51,7 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
     )
   instance
     .command('remove')
-    .description('remove one: its licences go back to the pool')
+    .description('remove one: its licenses go back to the pool')
     .argument('<id>')
     .option('--return-code <code>', 'of a box that works from a reservation; - for standard input')
     .option('--return-code-file <file>', 'read the return code from a file')
@@ -60,12 +60,12 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
       withAuthority(async (authority, where) => {
         const { pid, serial, virtualAccount, removed } = await removeInstance(authority, where, id, options)
         if (json()) printJson({ removed })
-        else printText(`${pid}, serial ${serial}, was removed; its licences are back in ${virtualAccount}.`)
+        else printText(`${pid}, serial ${serial}, was removed; its licenses are back in ${virtualAccount}.`)
       }),
     )
   instance.addCommand(createTransferCommand('instance', cli))
   instance
-    .command('confirm')
+    .command('review')
     .description('after a restore: it was looked at, and is as the list says')
     .argument('<id>')
     .action((id: string) =>
@@ -82,7 +82,7 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
 /** Removes an instance in the way that fits it: a reservation ends by its return code, or by who answers for a lost box. */
 async function removeInstance(
   authority: Authority,
-  where: Where,
+  where: AccountSelector,
   id: string,
   options: { returnCode?: string; returnCodeFile?: string; lostBox?: string },
 ) {
@@ -100,6 +100,6 @@ async function removeInstance(
           await readCode({ argument: returnCode, file: returnCodeFile, what: 'return code' }),
           where,
         )
-      : await authority.reservations.writeOff(id, { reason: lostBox, by: userName() }, where)
+      : await authority.reservations.writeOff(id, { reason: lostBox, by: getUserName() }, where)
   return { ...ended.udi, virtualAccount: ended.virtualAccount, removed: ended.instanceId }
 }

@@ -7,7 +7,7 @@ import { printTable } from '../table.ts'
 
 /** Creates the command `license`. */
 export function createLicenseCommand(cli: AuthorityCli): Command {
-  const license = createCommand('license').description('licences of the smart account')
+  const license = createCommand('license').description('licenses of the smart account')
   const { json, withAuthority } = cli
   license
     .command('list')
@@ -42,12 +42,12 @@ export function createLicenseCommand(cli: AuthorityCli): Command {
 /** `license transactions`: the lots behind the pools. */
 function createTransactionsCommand({ json, withAuthority }: AuthorityCli): Command {
   return createCommand('transactions')
-    .description('list the lots that licences came in')
+    .description('list the lots that licenses came in')
     .option('--tag <tag>', 'of one entitlement tag only')
     .option('--virtual-account <name>', 'of one virtual account only')
     .action((options: { tag?: string; virtualAccount?: string }) =>
       withAuthority(async (authority, where) => {
-        const transactions = await authority.licenses.transactions({ ...where, ...options })
+        const transactions = await authority.licenses.listTransactions({ ...where, ...options })
         if (json()) printJson({ transactions })
         else
           await printTable(

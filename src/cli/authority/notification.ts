@@ -1,15 +1,15 @@
 import type { Command } from 'commander'
 import type { NotificationDocument } from '../../authority/notifications/notification-service.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
 
-/** What is preselected where expiring licences are asked for: 90 days before their end. */
-const PRESELECTED = '90'
+/** What is preselected where expiring licenses are asked for: 90 days before their end. */
+const DEFAULT_EXPIRING_DAYS = '90'
 
 /** What a notification tells, in words. */
-const tells = ({ daily, status, expiring }: NotificationDocument): string =>
+const formatNotification = ({ daily, status, expiring }: NotificationDocument): string =>
   [
     ...(daily ? ['Daily Event Summary'] : []),
     ...(status ? ['Status Notification'] : []),
@@ -28,7 +28,7 @@ export function createNotificationCommand({ json, withAuthority }: AuthorityCli)
     .option('--status', 'Status Notification: a change of compliance, or of a major alert')
     .option(
       '--expiring [days]',
-      `days before licenses end, of 90, 60 and 30: 90,30; without a number ${PRESELECTED}`,
+      `days before licenses end, of 90, 60 and 30: 90,30; without a number ${DEFAULT_EXPIRING_DAYS}`,
     )
     .action(
       (
@@ -37,21 +37,23 @@ export function createNotificationCommand({ json, withAuthority }: AuthorityCli)
       ) =>
         withAuthority(async (authority, where) => {
           const { virtualAccount, daily = false, status = false, expiring } = options
-          const days = expiring === true ? PRESELECTED : (expiring ?? '')
+          const days = expiring === true ? DEFAULT_EXPIRING_DAYS : (expiring ?? '')
           const set = await authority.operations.notifications.set(
             {
               recipient,
               daily,
               status,
               expiring:
-                days === '' ? [] : days.split(',').map((one) => wholeNumber(one.trim(), 'number of days')),
+                days === ''
+                  ? []
+                  : days.split(',').map((one) => parseWholeNumber(one.trim(), 'number of days')),
             },
             { ...where, virtualAccount },
           )
           if (json()) printJson(set)
           else
             printText(
-              `${set.recipient} is told of ${set.virtualAccount ?? 'the smart account'}: ${tells(set)}.`,
+              `${set.recipient} is told of ${set.virtualAccount ?? 'the smart account'}: ${formatNotification(set)}.`,
             )
         }),
     )
@@ -65,7 +67,12 @@ export function createNotificationCommand({ json, withAuthority }: AuthorityCli)
         else
           await printTable(
             ['Id', 'Recipient', 'Virtual account', 'Is told of'],
-            notifications.map((one) => [one.id, one.recipient, one.virtualAccount ?? 'all', tells(one)]),
+            notifications.map((one) => [
+              one.id,
+              one.recipient,
+              one.virtualAccount ?? 'all',
+              formatNotification(one),
+            ]),
           )
       }),
     )

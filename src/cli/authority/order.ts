@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { OrderDocument } from '../../authority/inventory/orders.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
@@ -9,17 +9,17 @@ import { printTable } from '../table.ts'
 /** Creates the command `order`. */
 export function createOrderCommand({ json, withAuthority }: AuthorityCli): Command {
   const order = createCommand('order')
-    .description('buy licences, and see what was bought')
+    .description('buy licenses, and see what was bought')
     .addHelpText('after', '\n`order --sku …` and `order --tag …` place one: see `order place --help`.')
 
   order
     .command('place', { isDefault: true })
-    .description('buy licences into a virtual account; for a buyer without a smart account, --buyer')
-    .option('--sku <sku>', 'SKU of the catalogue')
+    .description('buy licenses into a virtual account; for a buyer without a smart account, --buyer')
+    .option('--sku <sku>', 'SKU of the catalog')
     .option('--tag <tag>', 'entitlement tag')
     .requiredOption('--quantity <n>', 'how many')
     .option('--virtual-account <name>', 'the virtual account; the default one unless named')
-    .option('--term <days>', 'days the licences last; for ever unless given')
+    .option('--term <days>', 'days the licenses last; for ever unless given')
     .option('--buyer <address>', 'e-mail of a buyer who has no smart account yet')
     .action((options: OrderOptions) =>
       withAuthority(async (authority, where) => {
@@ -32,8 +32,8 @@ export function createOrderCommand({ json, withAuthority }: AuthorityCli): Comma
         const wanted = {
           sku,
           tag,
-          quantity: wholeNumber(options.quantity, 'quantity'),
-          termDays: options.term === undefined ? undefined : wholeNumber(options.term, 'term'),
+          quantity: parseWholeNumber(options.quantity, 'quantity'),
+          termDays: options.term === undefined ? undefined : parseWholeNumber(options.term, 'term'),
         }
         const placed =
           buyer === undefined

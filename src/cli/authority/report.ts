@@ -1,20 +1,23 @@
 import { Argument, type Command, Option } from 'commander'
 import type { ReportKind } from '../../authority/reports/reports.ts'
-import type { WantedSchedule } from '../../authority/reports/schedules.ts'
+import type { ReportScheduleInput } from '../../authority/reports/schedules.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
 
 const KINDS = ['licenses', 'instances', 'usage'] as const satisfies readonly ReportKind[]
-const SCHEDULED = [...KINDS, 'audit-checkpoint'] as const satisfies readonly WantedSchedule['kind'][]
+const SCHEDULED_KINDS = [
+  ...KINDS,
+  'audit-checkpoint',
+] as const satisfies readonly ReportScheduleInput['kind'][]
 
 /** Creates the command `report`. */
 export function createReportCommand(cli: AuthorityCli): Command {
   const { json, withAuthority } = cli
   const report = createCommand('report')
-    .description('a table of the licences, the product instances or the usage, as it is now')
+    .description('a table of the licenses, the product instances or the usage, as it is now')
     .addArgument(new Argument('<kind>', 'what of').choices(KINDS))
     .option('--virtual-account <name>', 'of one virtual account only')
     .option('--csv', 'comma-separated values, for a spreadsheet')
@@ -28,12 +31,12 @@ export function createReportCommand(cli: AuthorityCli): Command {
           printJson(report)
           return
         }
-        const { cellsOf, toCsv } = await import('../../authority/reports/reports.ts')
+        const { toCells, toCsv } = await import('../../authority/reports/reports.ts')
         if (options.csv) process.stdout.write(toCsv(report))
         else
           await printTable(
             report.columns.map(({ title }) => title),
-            cellsOf(report).map((row) => row.map((cell) => cell ?? '')),
+            toCells(report).map((row) => row.map((cell) => cell ?? '')),
           )
       }),
     )
@@ -43,7 +46,7 @@ export function createReportCommand(cli: AuthorityCli): Command {
 }
 
 interface ScheduleOptions {
-  readonly every: WantedSchedule['every']
+  readonly every: ReportScheduleInput['every']
   readonly hour: string
   readonly to?: string
   readonly folder?: string
@@ -55,7 +58,7 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
   schedule
     .command('add')
     .description('have one made, and sent or written into a folder')
-    .addArgument(new Argument('<kind>', 'what of').choices(SCHEDULED))
+    .addArgument(new Argument('<kind>', 'what of').choices(SCHEDULED_KINDS))
     .addOption(
       new Option('--every <period>', 'each day, each Monday, or each first of a month')
         .choices(['day', 'week', 'month'])
@@ -65,7 +68,7 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
     .option('--to <address>', 'by e-mail to an address in the domain of the smart account')
     .option('--folder <folder>', 'into a folder of this machine')
     .option('--virtual-account <name>', 'of one virtual account only')
-    .action((kind: WantedSchedule['kind'], options: ScheduleOptions) =>
+    .action((kind: ReportScheduleInput['kind'], options: ScheduleOptions) =>
       withAuthority(async (authority, where) => {
         const { every, to, folder, virtualAccount } = options
         if ((to === undefined) === (folder === undefined))
@@ -78,7 +81,7 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
           {
             kind,
             every,
-            hour: wholeNumber(options.hour, 'hour'),
+            hour: parseWholeNumber(options.hour, 'hour'),
             to: folder === undefined ? { recipient: to ?? '' } : { folder: path.resolve(folder) },
           },
           { ...where, virtualAccount },

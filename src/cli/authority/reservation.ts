@@ -11,22 +11,22 @@ import { printTable } from '../table.ts'
 /** Creates the command `reservation`. */
 export function createReservationCommand({ json, withAuthority }: AuthorityCli): Command {
   const reservation = createCommand('reservation').description(
-    'specific licence reservation: for boxes that never make a connection',
+    'specific license reservation: for boxes that never make a connection',
   )
 
   reservation
     .command('enable')
-    .description('authorise the smart account for reservation')
+    .description('authorize the smart account for reservation')
     .action(() =>
       withAuthority(async (authority, where) => {
         await authority.reservations.enable(where)
         if (json()) printJson({ enabled: true })
-        else printText('The smart account may reserve licences.')
+        else printText('The smart account may reserve licenses.')
       }),
     )
   reservation
     .command('reserve')
-    .description('reserve licences for a box, and write its authorization file')
+    .description('reserve licenses for a box, and write its authorization file')
     .option('--request <code>', 'reservation request code of the box; - for standard input')
     .option('--request-file <file>', 'read the request code from a file')
     .requiredOption('--license <tag=n...>', 'entitlement tag and quantity; may be given several times')
@@ -47,7 +47,7 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
             what: 'request code',
           })
           const licenses = readQuantities(options.license)
-          await issue(
+          await writeAuthorization(
             json(),
             options.out,
             () =>
@@ -71,7 +71,7 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
     .action((options: { instance: string; license: string[]; out: string }) =>
       withAuthority(async (authority, where) => {
         const licenses = readQuantities(options.license)
-        await issue(
+        await writeAuthorization(
           json(),
           options.out,
           () => authority.reservations.update(options.instance, licenses, where),
@@ -164,17 +164,17 @@ function readQuantities(texts: readonly string[]): Record<string, number> {
     if (tag === undefined || count === undefined)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `The licence ${JSON.stringify(text)} is not of the form TAG=QUANTITY.`,
+        `The license ${JSON.stringify(text)} is not of the form TAG=QUANTITY.`,
       )
     if (Object.hasOwn(quantities, tag))
-      throw new LicensingError('INVALID_ARGUMENT', `The licence ${tag} was given twice.`)
+      throw new LicensingError('INVALID_ARGUMENT', `The license ${tag} was given twice.`)
     quantities[tag] = Number(count)
   }
   return quantities
 }
 
 /** Writes the file of an authorization and says what it is. */
-async function issue(
+async function writeAuthorization(
   json: boolean,
   out: string,
   work: () => Promise<IssuedAuthorization>,
@@ -189,12 +189,12 @@ async function issue(
   const issued = await writeFileAtomically(out, work)
   const { file: _file, ...document } = issued
   if (json) printJson({ ...document, out })
-  const say = out === '-' ? (text: string) => process.stderr.write(`${text}\n`) : printText
+  const print = out === '-' ? (text: string) => process.stderr.write(`${text}\n`) : printText
   if (!json) {
-    say(
+    print(
       `Authorization ${issued.authorization} for ${issued.udi.pid}, serial ${issued.udi.serial}: ${formatLicenses(issued.licenses)}.`,
     )
-    say(whatToDo(issued))
-    if (issued.advice !== null) say(issued.advice)
+    print(whatToDo(issued))
+    if (issued.recommendation !== null) print(issued.recommendation)
   }
 }

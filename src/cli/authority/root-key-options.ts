@@ -8,7 +8,7 @@ export interface RootKeyOptions {
 }
 
 /** The options of a command that the root's key is needed for. */
-export const rootKeyOptions = (): Option[] => [
+export const createRootKeyOptions = (): Option[] => [
   new Option(
     '--root-key <file>',
     'the root’s key, from `trust root export`, where it is not on this machine',
@@ -37,6 +37,6 @@ export async function loadRootKey(authority: Authority, options: RootKeyOptions)
   const { readBytesArgument } = await import('../secrets.ts')
   const file = readBytesArgument(rootKey)
   const passphrase = await readPassphrase(passphraseFile, 'passphrase of the root’s key')
-  await authority.security.trust.bringRootKey(file, passphrase)
+  await authority.security.trust.loadRootKey(file, passphrase)
   return passphrase
 }

@@ -6,15 +6,15 @@ import { LicensingError } from '../../core/errors.ts'
 import { stripBrackets } from '../../core/host-name.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
 import { parseAddress } from '../address.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
-import { runWorkers, reportListening, workerIndex, onWorkerShutdown } from './workers.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
+import { runWorkers, reportListening, getWorkerIndex, onWorkerShutdown } from './workers.ts'
 import { createCommand } from '../create-command.ts'
-import { addOperationsOptions, metricsAddress, type OperationsOptions } from '../operations-options.ts'
-import { printListening, type Serving } from '../print-listening.ts'
+import { addOperationsOptions, parseMetricsAddress, type OperationsOptions } from '../operations-options.ts'
+import { printListening, type ListeningInfo } from '../print-listening.ts'
 import { onShutdownSignal } from '../shutdown-signal.ts'
 
 /** More processes than this on one machine wait for the database, not for a processor. */
-const MOST_WORKERS = 64
+const MAX_WORKERS = 64
 
 interface ServeOptions extends OperationsOptions {
   listen: string
@@ -22,7 +22,7 @@ interface ServeOptions extends OperationsOptions {
   connections: string
   workers: string
   chaos?: string
-  management?: string
+  faultApi?: string
   connectProxy?: string
   connectHost?: string[]
 }
@@ -38,34 +38,34 @@ export function createServeCommand(cli: AuthorityCli): Command {
   return addOperationsOptions(command)
     .option(
       '--chaos <faults>',
-      "misbehave on purpose, as in 'delay=200ms,error503=0.1' (made with init --test only)",
+      "misbehave on purpose, as in 'delay=200ms,error503=0.1' (made with init --allow-fault-injection only)",
     )
     .option(
-      '--management <host:port>',
-      'plan faults at run time, and see what came (made with init --test only)',
+      '--fault-api <host:port>',
+      'plan faults at run time, and see what came (made with init --allow-fault-injection only)',
     )
     .option(
       '--connect-proxy <host:port>',
-      'lead clients that know fixed cloud hosts alone here, by an HTTP proxy (made with init --test only); loopback only',
+      'lead clients that know fixed cloud hosts alone here, by an HTTP proxy (made with init --allow-fault-injection only); loopback only',
     )
     .option(
       '--connect-host <name...>',
       'the hosts that are led here (default: swapi.cisco.com, apx.cisco.com, …)',
     )
     .action((options: ServeOptions) => {
-      const workers = workersOf(options)
-      return workers === 1 || workerIndex() !== null
+      const workers = parseWorkers(options)
+      return workers === 1 || getWorkerIndex() !== null
         ? serve(cli, options)
-        : serveTogether(cli, options, workers)
+        : serveByWorkers(cli, options, workers)
     })
 }
 
 /** How many processes are to serve. @throws LicensingError INVALID_ARGUMENT, USAGE */
-function workersOf({ workers, chaos, management, connectProxy }: ServeOptions): number {
-  const number = wholeNumber(workers, 'number of workers')
-  if (number === 0 || number > MOST_WORKERS)
-    throw new LicensingError('INVALID_ARGUMENT', `Between 1 and ${MOST_WORKERS} workers serve together.`)
-  if (number > 1 && (chaos !== undefined || management !== undefined))
+function parseWorkers({ workers, chaos, faultApi, connectProxy }: ServeOptions): number {
+  const number = parseWholeNumber(workers, 'number of workers')
+  if (number === 0 || number > MAX_WORKERS)
+    throw new LicensingError('INVALID_ARGUMENT', `Between 1 and ${MAX_WORKERS} workers serve together.`)
+  if (number > 1 && (chaos !== undefined || faultApi !== undefined))
     throw new LicensingError('USAGE', 'Faults are planned in one process: without --workers.')
   if (number > 1 && connectProxy !== undefined)
     throw new LicensingError('USAGE', 'A CONNECT proxy leads to one process: without --workers.')
@@ -73,12 +73,12 @@ function workersOf({ workers, chaos, management, connectProxy }: ServeOptions): 
 }
 
 /** Serves by several processes, and says so once for all of them. */
-async function serveTogether({ json }: AuthorityCli, options: ServeOptions, workers: number): Promise<void> {
+async function serveByWorkers({ json }: AuthorityCli, options: ServeOptions, workers: number): Promise<void> {
   const { createLogger } = await import('../log.ts')
   process.exitCode = await runWorkers({
     workers,
     log: createLogger(options),
-    listening: (all: readonly Serving[]) => {
+    listening: (all: readonly ListeningInfo[]) => {
       const [first] = all
       if (!first) return
       const metrics = all.flatMap((one) => one.metrics ?? [])
@@ -89,23 +89,23 @@ async function serveTogether({ json }: AuthorityCli, options: ServeOptions, work
 
 async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOptions): Promise<void> {
   const at = parseAddress(options.listen)
-  const management = options.management === undefined ? undefined : parseAddress(options.management)
-  const worker = workerIndex()
+  const faultApi = options.faultApi === undefined ? undefined : parseAddress(options.faultApi)
+  const worker = getWorkerIndex()
   const connectProxy = parseConnectProxy(options)
   const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
-  const connections = wholeNumber(options.connections, 'number of connections')
+  const connections = parseWholeNumber(options.connections, 'number of connections')
   if (connections === 0) throw new LicensingError('INVALID_ARGUMENT', 'One connection at least is served.')
   const [{ Authority }, { createLogger }] = await Promise.all([
     import('../../authority/authority.ts'),
     import('../log.ts'),
   ])
   const logger = createLogger(options)
-  const { observe, ...telemetry } = await begin(options, worker ?? 0, logger)
+  const { observe, ...telemetry } = await startTelemetry(options, worker ?? 0, logger)
   const authority = await Authority.open({
     dataDir: dataDir(),
     database: database(),
     logger,
-    ...(observe && { observe }),
+    ...(observe && { observer: observe }),
   })
   const stopped = worker === null ? onShutdownSignal() : onWorkerShutdown()
   let proxy: ServedConnectProxy | null = null
@@ -116,8 +116,8 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
         'A CONNECT proxy is a test aid. This authority was not made for tests.',
       )
     const names = options.name ?? []
-    const { managerPage } = await import('../../console/authority-console.ts')
-    const page = await managerPage(authority, { dataDir: dataDir(), host: at.host, names, logger })
+    const { createManagerConsole } = await import('../../console/authority-console.ts')
+    const page = await createManagerConsole(authority, { dataDir: dataDir(), host: at.host, names, logger })
     const { RestApi } = await import('../../rest/rest.ts')
     const api = new RestApi(authority, { logger })
     const metrics = await telemetry.serve(authority)
@@ -134,17 +134,17 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     proxy =
       connectProxy &&
       (await serveConnectProxy(authority, { ...connectProxy, url, dataDir: dataDir(), logger }))
-    const managed = management && (await serveManagement(authority, management, dataDir()))
+    const managed = faultApi && (await serveFaultApi(authority, faultApi, dataDir()))
     const { firstPasswordFile } = page
-    const told: Serving = {
+    const listeningInfo: ListeningInfo = {
       listening: url,
       firstPasswordFile,
       ...(metrics !== null && { metrics }),
       ...proxy?.listening,
       ...managed,
     }
-    if (worker === null) printListening(json(), told)
-    else reportListening(told)
+    if (worker === null) printListening(json(), listeningInfo)
+    else reportListening(listeningInfo)
     logger.info('listening', { url })
     await stopped
     logger.info('stopping')
@@ -159,7 +159,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
 }
 
 /** What looks at the authority, as far as it is asked for; nothing of it is loaded otherwise. */
-async function begin(
+async function startTelemetry(
   { metrics, traces }: OperationsOptions,
   worker: number,
   logger: AgentLogger,
@@ -169,7 +169,7 @@ async function begin(
   serve: (authority: Authority) => Promise<string | null>
   close: () => Promise<void>
 }> {
-  const at = metrics === undefined ? null : metricsOf(metricsAddress(metrics), worker)
+  const at = metrics === undefined ? null : getMetricsAddress(parseMetricsAddress(metrics), worker)
   if (at === null && traces === undefined)
     return { observe: null, serve: () => Promise.resolve(null), close: () => Promise.resolve() }
   const tracing =
@@ -178,18 +178,18 @@ async function begin(
       : await (await import('../../telemetry/tracing.ts')).startTracing(traces, 'smart-authority', logger)
   const { AuthorityMetrics } = await import('../../telemetry/authority-metrics.ts')
   const measured = at && new AuthorityMetrics()
-  const { together } = await import('../../telemetry/observers.ts')
+  const { combineObservers } = await import('../../telemetry/observers.ts')
   let server: { url: string; close: () => Promise<void> } | null = null
   return {
-    observe: together([tracing, measured].filter((one) => one !== null)),
+    observe: combineObservers([tracing, measured].filter((one) => one !== null)),
     serve: async (authority) => {
       if (!at || !measured) return null
-      measured.of(authority.operations)
+      measured.attach(authority.operations)
       const { serveOperations } = await import('../../telemetry/operations-server.ts')
       server = await serveOperations({
         ...at,
         render: () => measured.render(),
-        unready: () => authority.operations.server.notReadyReasons(),
+        notReadyReasons: () => authority.operations.server.notReadyReasons(),
       })
       return server.url
     },
@@ -201,7 +201,7 @@ async function begin(
 }
 
 /** Each worker tells of itself, at a port of its own: the next ones. */
-const metricsOf = ({ host, port }: { host: string; port: number }, worker: number) => ({
+const getMetricsAddress = ({ host, port }: { host: string; port: number }, worker: number) => ({
   host,
   port: port === 0 ? 0 : port + worker,
 })
@@ -210,11 +210,11 @@ const metricsOf = ({ host, port }: { host: string; port: number }, worker: numbe
 async function parseAnswerFaults(spec: string) {
   const { FaultPlan, isAnswerFault, parseChaos } = await import('../../faults/index.ts')
   const faults = parseChaos(spec)
-  const [road] = faults.filter(({ fault }) => !isAnswerFault(fault))
-  if (road)
+  const [connectionFault] = faults.filter(({ fault }) => !isAnswerFault(fault))
+  if (connectionFault)
     throw new LicensingError(
       'CHAOS_INVALID',
-      `${road.fault} is a fault of the road, which an authority cannot do to itself.`,
+      `${connectionFault.fault} is a fault of the road, which an authority cannot do to itself.`,
       { remedy: 'Use `mockAuthority` and its road in tests.' },
     )
   return new FaultPlan(faults)
@@ -246,7 +246,7 @@ async function serveConnectProxy(
 ): Promise<ServedConnectProxy> {
   const { host, port, hosts, logger } = options
   const { startConnectProxy } = await import('../../faults/connect-proxy.ts')
-  const { SecretFiles } = await import('../../storage/private-files.ts')
+  const { SecretFileStore } = await import('../../storage/private-files.ts')
   const served = new URL(options.url)
   const isEveryAddress = ['0.0.0.0', '[::]'].includes(served.hostname)
   const { proxy, url } = await startConnectProxy({
@@ -262,22 +262,22 @@ async function serveConnectProxy(
     logger,
   })
   const directory = `${options.dataDir}/connect`
-  new SecretFiles(directory).put('ca.pem', proxy.caCertificate)
+  new SecretFileStore(directory).put('ca.pem', proxy.caCertificate)
   return {
     listening: { connectProxy: url, connectCa: `${directory}/ca.pem` },
     close: () => proxy.close(),
   }
 }
 
-/** Opens the management address; its bearer goes into a file of this user alone, not onto the screen. */
-async function serveManagement(
+/** Opens the fault API; its bearer goes into a file of this user alone, not onto the screen. */
+async function serveFaultApi(
   authority: Authority,
   at: { host: string; port: number },
   dataDir: string,
-): Promise<{ management: string; bearerFile: string }> {
-  const { SecretFiles } = await import('../../storage/private-files.ts')
+): Promise<{ faultApi: string; bearerFile: string }> {
+  const { SecretFileStore } = await import('../../storage/private-files.ts')
   const { url, bearer } = await authority.operations.server.listenFaultApi(at)
-  const directory = `${dataDir}/management`
-  new SecretFiles(directory).put('bearer', bearer)
-  return { management: url, bearerFile: `${directory}/bearer` }
+  const directory = `${dataDir}/fault-api`
+  new SecretFileStore(directory).put('bearer', bearer)
+  return { faultApi: url, bearerFile: `${directory}/bearer` }
 }

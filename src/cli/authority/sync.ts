@@ -1,15 +1,15 @@
 import type { Command } from 'commander'
 import type { SyncSchedule } from '../../../machines/index.ts'
-import type { Imported } from '../../authority/satellite-sync/sync-import.ts'
-import type { ManagerRoad } from '../../authority/satellite-sync/sync-service.ts'
+import type { SyncImportResult } from '../../authority/satellite-sync/sync-import.ts'
+import type { ManagerEndpoint } from '../../authority/satellite-sync/sync-service.ts'
 import type { SyncStatus } from '../../authority/satellite-sync/sync-status.ts'
-import type { Responded } from '../../authority/satellites/sync-answers.ts'
+import type { SyncResponse } from '../../authority/satellites/sync-answers.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { pluralize } from '../../core/text.ts'
-import { LEAVABLE, type Leavable } from '../../protocol/sync-request.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { REDACTABLE_FIELDS, type RedactableField } from '../../protocol/sync-request.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { parseEndpoint, formatEndpoint } from './manager-endpoint.ts'
-import { loadRootKey, type RootKeyOptions, rootKeyOptions } from './root-key-options.ts'
+import { loadRootKey, type RootKeyOptions, createRootKeyOptions } from './root-key-options.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import type { ProxyOptions } from '../proxy-settings.ts'
@@ -18,7 +18,7 @@ import { formatMinute } from '../table.ts'
 /** Creates the command `sync`. */
 export function createSyncCommand(cli: AuthorityCli): Command {
   const { json, withAuthority } = cli
-  const sync = createCommand('sync').description('the synchronisation of a satellite with its manager')
+  const sync = createCommand('sync').description('the synchronization of a satellite with its manager')
   sync
     .command('status')
     .description('how this satellite stands with its manager')
@@ -26,25 +26,25 @@ export function createSyncCommand(cli: AuthorityCli): Command {
       withAuthority(async (authority) => {
         const status = await authority.sync.status()
         if (json()) printJson(status)
-        else printText(statusText(status))
+        else printText(formatSyncStatus(status))
       }),
     )
   sync
     .command('export')
     .description('on a satellite: write the request that is carried to the manager')
     .argument('<file>')
-    .option('--leave-out <what>', `what is not told from now on: ${LEAVABLE.join(', ')}, or nothing`)
-    .action((file: string, options: { leaveOut?: string }) =>
+    .option('--redact <what>', `what is not told from now on: ${REDACTABLE_FIELDS.join(', ')}, or nothing`)
+    .action((file: string, options: { redact?: string }) =>
       withAuthority(async (authority) => {
-        refuseStandardOutput(file, json())
+        assertNotStandardOutput(file, json())
         const { writeFileAtomically } = await import('../atomic-write.ts')
-        const leaveOut = options.leaveOut === undefined ? undefined : parseRedactedFields(options.leaveOut)
+        const redactedFields = options.redact === undefined ? undefined : parseRedactedFields(options.redact)
         const { file: _text, ...exported } = await writeFileAtomically(file, () =>
-          authority.sync.export(leaveOut ? { leaveOut } : {}),
+          authority.sync.export(redactedFields ? { redactedFields } : {}),
         )
         if (json()) printJson({ ...exported, out: file })
         else
-          say(
+          print(
             file,
             [
               `Exchange ${exported.exchange}: ${exported.report === 'full' ? 'everything' : 'what has changed'}, ${pluralize(exported.instances, 'product instance')}${exported.ended === 0 ? '' : `, ${exported.ended} ended`}.`,
@@ -59,10 +59,10 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     .description('on a manager: answer the request of a satellite')
     .argument('<file>')
     .requiredOption('--out <file>', 'where to write the answer; - for standard output')
-  for (const option of rootKeyOptions()) respond.addOption(option)
+  for (const option of createRootKeyOptions()) respond.addOption(option)
   respond.action((file: string, options: RootKeyOptions & { out: string }) =>
     withAuthority(async (authority) => {
-      refuseStandardOutput(options.out, json())
+      assertNotStandardOutput(options.out, json())
       await loadRootKey(authority, options)
       const [{ readFileArgument }, { writeFileAtomically }] = await Promise.all([
         import('../secrets.ts'),
@@ -73,7 +73,7 @@ export function createSyncCommand(cli: AuthorityCli): Command {
         authority.satellites.respond(request),
       )
       if (json()) printJson({ ...responded, out: options.out })
-      else say(options.out, respondedText(responded))
+      else print(options.out, formatResponded(responded))
     }),
   )
   sync
@@ -90,10 +90,10 @@ export function createSyncCommand(cli: AuthorityCli): Command {
         let trust =
           trustFingerprint === undefined
             ? yes
-              ? ('unseen' as const)
+              ? ('skip-verification' as const)
               : null
             : { fingerprint: trustFingerprint }
-        const fingerprint = await authority.sync.rootToTrust(text)
+        const fingerprint = await authority.sync.getUntrustedRootFingerprint(text)
         if (fingerprint !== null && trust === null) {
           await confirm(
             `The answer brings a root certificate with the fingerprint ${fingerprint}. Is it the one that the manager prints with \`trust show\`?`,
@@ -106,8 +106,8 @@ export function createSyncCommand(cli: AuthorityCli): Command {
       }),
     )
   sync
-    .command('now')
-    .description('on a satellite: synchronise by wire, now')
+    .command('run')
+    .description('on a satellite: synchronize by wire, now')
     .option(
       '--code-file <file>',
       'read the one-time code of a first exchange from a file; - for standard input',
@@ -117,29 +117,29 @@ export function createSyncCommand(cli: AuthorityCli): Command {
         if (options.codeFile !== undefined) {
           const { readCode } = await import('../codes.ts')
           const { codeFile } = options
-          await authority.sync.useCode(
+          await authority.sync.setEnrollmentCode(
             await readCode({
               ...(codeFile === '-' ? { argument: '-' } : { file: codeFile }),
               what: 'one-time code',
             }),
           )
         }
-        printImported(await authority.sync.now(), json())
+        printImported(await authority.sync.run(), json())
       }),
     )
   sync
     .command('schedule')
-    .description('on a satellite: when it synchronises by itself, while it is served')
+    .description('on a satellite: when it synchronizes by itself, while it is served')
     .argument('<never|daily|weekly|monthly>')
     .option('--hour <h>', 'hour of the day, UTC, 0 to 23', '3')
     .option('--day <d>', 'weekly: 1 (Monday) to 7; monthly: 1 to 28', '1')
     .action((every: string, options: { hour: string; day: string }) =>
       withAuthority(async (authority) => {
-        await authority.sync.schedule(scheduleOf(every, options))
+        await authority.sync.schedule(parseSchedule(every, options))
         const status = await authority.sync.status()
         if (json()) printJson(status)
         else {
-          printText(statusText(status))
+          printText(formatSyncStatus(status))
           if (every !== 'never' && status.manager === null)
             printText('It has no way to its manager yet: `sync manager URL`.')
         }
@@ -154,53 +154,53 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     .option('--password-file <file>', 'read the password from a file; - for standard input')
     .action((url: string, options: ProxyOptions) =>
       withAuthority(async (authority) => {
-        const road = await authority.sync.setManager(await parseEndpoint(url, options))
-        if (json()) printJson(road)
-        else printText(`${formatEndpoint(road)}. Try it with \`sync now\`.`)
+        const endpoint = await authority.sync.setManager(await parseEndpoint(url, options))
+        if (json()) printJson(endpoint)
+        else printText(`${formatEndpoint(endpoint)}. Try it with \`sync run\`.`)
       }),
     )
   sync
-    .command('leave-out')
+    .command('redact')
     .description('on a satellite: what is not told to the manager from the next exchange on')
-    .argument('<what>', `${LEAVABLE.join(', ')}, or nothing`)
+    .argument('<what>', `${REDACTABLE_FIELDS.join(', ')}, or nothing`)
     .action((what: string) =>
       withAuthority(async (authority) => {
-        const { leftOut } = await authority.sync.leaveOut(parseRedactedFields(what))
-        if (json()) printJson({ leftOut })
-        else printText(`Left out: ${leftOut.length === 0 ? 'nothing' : leftOut.join(', ')}.`)
+        const { redactedFields } = await authority.sync.setRedactedFields(parseRedactedFields(what))
+        if (json()) printJson({ redactedFields })
+        else printText(`Left out: ${redactedFields.length === 0 ? 'nothing' : redactedFields.join(', ')}.`)
       }),
     )
   return sync
 }
 
 /** Words go to standard error where the file itself goes to standard output. */
-function say(out: string, text: string): void {
+function print(out: string, text: string): void {
   if (out === '-') process.stderr.write(`${text}\n`)
   else printText(text)
 }
 
-function refuseStandardOutput(out: string, json: boolean): void {
+function assertNotStandardOutput(out: string, json: boolean): void {
   if (out === '-' && json)
     throw new LicensingError('USAGE', 'With --json the file cannot go to standard output: name a file.')
 }
 
 /** @throws LicensingError INVALID_ARGUMENT */
-function parseRedactedFields(text: string): Leavable[] {
+function parseRedactedFields(text: string): RedactableField[] {
   if (text.trim() === 'nothing') return []
   return text.split(',').map((word) => {
-    const known = LEAVABLE.find((one) => one === word.trim())
+    const known = REDACTABLE_FIELDS.find((one) => one === word.trim())
     if (known) return known
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `${JSON.stringify(word.trim())} cannot be left out: it is ${LEAVABLE.join(' or ')}, or nothing.`,
+      `${JSON.stringify(word.trim())} cannot be left out: it is ${REDACTABLE_FIELDS.join(' or ')}, or nothing.`,
     )
   })
 }
 
 /** @throws LicensingError INVALID_ARGUMENT */
-function scheduleOf(every: string, options: { hour: string; day: string }): SyncSchedule {
-  const hour = wholeNumber(options.hour, 'hour')
-  const dayNumber = wholeNumber(options.day, 'day')
+function parseSchedule(every: string, options: { hour: string; day: string }): SyncSchedule {
+  const hour = parseWholeNumber(options.hour, 'hour')
+  const dayNumber = parseWholeNumber(options.day, 'day')
   switch (every) {
     case 'never':
       return { every }
@@ -213,12 +213,12 @@ function scheduleOf(every: string, options: { hour: string; day: string }): Sync
     default:
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `A satellite synchronises never, daily, weekly or monthly, not ${JSON.stringify(every)}.`,
+        `A satellite synchronizes never, daily, weekly or monthly, not ${JSON.stringify(every)}.`,
       )
   }
 }
 
-function respondedText(responded: Omit<Responded, 'file'>): string {
+function formatResponded(responded: Omit<SyncResponse, 'file'>): string {
   const { satellite, exchange, epoch, fingerprint, totals } = responded
   return [
     responded.again
@@ -235,7 +235,7 @@ function respondedText(responded: Omit<Responded, 'file'>): string {
   ].join('\n')
 }
 
-function printImported(imported: Imported, json: boolean): void {
+function printImported(imported: SyncImportResult, json: boolean): void {
   const { failure, ...document } = imported
   if (failure) throw LicensingError.fromDocument(failure)
   if (json) {
@@ -248,7 +248,7 @@ function printImported(imported: Imported, json: boolean): void {
         ? 'The manager knows another history of this satellite, as after a restore. Make another exchange: it reports everything.'
         : imported.registered
           ? `The satellite is registered, and good until ${imported.restrictedAt}. Serve it with \`smart-authority serve\`.`
-          : `Synchronised (exchange ${imported.exchange}), and good until ${imported.restrictedAt}.`,
+          : `Synchronized (exchange ${imported.exchange}), and good until ${imported.restrictedAt}.`,
       ...imported.notices.map((notice) => `! ${notice}`),
       ...(imported.again && imported.outcome === 'accepted'
         ? ['The manager should hear of what this changed: make another exchange when you can.']
@@ -257,15 +257,15 @@ function printImported(imported: Imported, json: boolean): void {
   )
 }
 
-const STATUS_LABELS: Readonly<Record<SyncStatus['standing'], string>> = {
+const STATUS_LABELS: Readonly<Record<SyncStatus['status'], string>> = {
   unregistered: 'not registered yet',
   current: 'in touch with its manager',
-  overdue: 'OVERDUE: a synchronisation is needed',
-  restricted: 'RESTRICTED: nothing is granted until it synchronises',
+  overdue: 'OVERDUE: a synchronization is needed',
+  restricted: 'RESTRICTED: nothing is granted until it synchronizes',
   ended: 'ENDED: its manager knows it no more',
 }
 
-const scheduleWords = (schedule: SyncSchedule): string => {
+const formatSchedule = (schedule: SyncSchedule): string => {
   switch (schedule.every) {
     case 'never':
       return 'by hand'
@@ -278,19 +278,19 @@ const scheduleWords = (schedule: SyncSchedule): string => {
   }
 }
 
-function statusText(status: SyncStatus & { manager: ManagerRoad | null }): string {
+function formatSyncStatus(status: SyncStatus & { manager: ManagerEndpoint | null }): string {
   const { carried, lastAttempt, manager } = status
   const reason = lastAttempt?.reason
   return [
-    `Satellite ${status.satellite} of ${status.smartAccount}: ${status.inDoubt ? 'RESTORED OR COPIED: nothing new is promised until it has synchronised' : STATUS_LABELS[status.standing]}`,
+    `Satellite ${status.satellite} of ${status.smartAccount}: ${status.inDoubt ? 'RESTORED OR COPIED: nothing new is promised until it has synchronized' : STATUS_LABELS[status.status]}`,
     `key             ${status.fingerprint}`,
     `last sync       ${formatMinute(status.lastSyncAt)}`,
     `overdue from    ${formatMinute(status.overdueAt)}`,
     `restricted from ${formatMinute(status.restrictedAt)}`,
-    `schedule        ${scheduleWords(status.schedule)}${status.nextSyncAt === null ? '' : `, next ${formatMinute(status.nextSyncAt)}`}`,
+    `schedule        ${formatSchedule(status.schedule)}${status.nextSyncAt === null ? '' : `, next ${formatMinute(status.nextSyncAt)}`}`,
     `manager         ${manager === null ? 'no address: by hand' : manager.url + (manager.via === null ? '' : ` by ${manager.via}`)}`,
     `by itself until ${formatMinute(status.automaticUntil)}`,
-    `left out        ${status.leftOut.length === 0 ? 'nothing' : status.leftOut.join(', ')}`,
+    `left out        ${status.redactedFields.length === 0 ? 'nothing' : status.redactedFields.join(', ')}`,
     ...(carried === null
       ? []
       : [`carried         exchange ${carried.exchange}, since ${formatMinute(carried.since)}`]),

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
@@ -27,8 +27,10 @@ export function createTokenCommand({ json, withAuthority }: AuthorityCli): Comma
           const created = await authority.tokens.create({
             ...where,
             virtualAccount: options.virtualAccount,
-            days: wholeNumber(options.days, 'number of days'),
-            ...(options.maxUses !== undefined && { maxUses: wholeNumber(options.maxUses, 'number of uses') }),
+            days: parseWholeNumber(options.days, 'number of days'),
+            ...(options.maxUses !== undefined && {
+              maxUses: parseWholeNumber(options.maxUses, 'number of uses'),
+            }),
             description: options.description,
             exportControlled: options.exportControlled ?? false,
           })
@@ -84,13 +86,14 @@ export function createTokenCommand({ json, withAuthority }: AuthorityCli): Comma
       }),
     )
   token
-    .command('confirm')
+    .command('review')
     .description('after a restore: it registers again')
     .argument('<token>', 'its id')
     .option('--uses <n>', 'how often it was used by now, where that is known to be more than the list says')
     .action((id: string, options: { uses?: string }) =>
       withAuthority(async (authority, where) => {
-        const uses = options.uses === undefined ? {} : { uses: wholeNumber(options.uses, 'number of uses') }
+        const uses =
+          options.uses === undefined ? {} : { uses: parseWholeNumber(options.uses, 'number of uses') }
         const confirmed = await authority.tokens.review(id, { ...where, ...uses })
         if (json()) printJson(confirmed)
         else printText(`Token ${confirmed.id} is confirmed.`)

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { Authority } from '../../authority/authority.ts'
-import type { Where } from '../../authority/context/authority-context.ts'
+import type { AccountSelector } from '../../authority/context/authority-context.ts'
 import type { TransferDocument } from '../../authority/inventory/transfers.ts'
 import type { TransferOptions } from '../../authority/services/transfer.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
@@ -18,7 +18,7 @@ interface Options {
   dryRun?: boolean
 }
 
-type Transfer = (authority: Authority, where: Where & TransferOptions) => Promise<TransferDocument>
+type Transfer = (authority: Authority, where: AccountSelector & TransferOptions) => Promise<TransferDocument>
 
 /** `license transfer` and `instance transfer`: shown before it is done. */
 export function createTransferCommand(
@@ -30,7 +30,7 @@ export function createTransferCommand(
       const { dryRun = false, yes = false } = options
       const preview = await transfer(authority, { ...where, preview: true })
       const asks = process.stdin.isTTY && !json() && !yes && !dryRun
-      if (!json() && (dryRun || asks)) await show(preview)
+      if (!json() && (dryRun || asks)) await printEffects(preview)
       if (dryRun) {
         if (json()) printJson(preview)
         return
@@ -42,7 +42,7 @@ export function createTransferCommand(
       const done = await transfer(authority, { ...where, confirmed: yes || asks })
       if (json()) printJson(done)
       else {
-        if (!asks) await show(done)
+        if (!asks) await printEffects(done)
         printText(
           done.status === 'waiting'
             ? `${done.what} leave ${done.from} when its satellite has heard of it, and confirmed: see \`satellite list\`.`
@@ -53,7 +53,7 @@ export function createTransferCommand(
   const command = createCommand('transfer')
     .description(
       what === 'license'
-        ? 'move licences from one virtual account to another'
+        ? 'move licenses from one virtual account to another'
         : 'move a registered product instance to another virtual account, with what it uses',
     )
     .requiredOption('--to <name>', 'the virtual account it goes to')
@@ -80,7 +80,7 @@ export function createTransferCommand(
           return authority.licenses.transfer({
             ...where,
             tag: options.tag ?? '',
-            quantity: wholeNumber(options.quantity ?? '', 'quantity'),
+            quantity: parseWholeNumber(options.quantity ?? '', 'quantity'),
             from,
             to: options.to,
           })
@@ -90,7 +90,7 @@ export function createTransferCommand(
   return command
 }
 
-async function show({ effects }: TransferDocument): Promise<void> {
+async function printEffects({ effects }: TransferDocument): Promise<void> {
   const words = (counts: TransferDocument['effects'][number]['before']) =>
     `${counts.quantity} owned, ${counts.inUse + counts.reserved} in use: ${counts.status === 'in-compliance' ? 'in compliance' : 'OUT OF COMPLIANCE'}`
   if (effects.length === 0) return

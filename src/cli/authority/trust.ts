@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import { existsSync } from 'node:fs'
-import type { Leaf } from '../../authority/services/trust-service.ts'
+import type { RotatableKey } from '../../authority/services/trust-service.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
-import { loadRootKey, readPassphrase, type RootKeyOptions, rootKeyOptions } from './root-key-options.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
+import { loadRootKey, readPassphrase, type RootKeyOptions, createRootKeyOptions } from './root-key-options.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
-const LEAF_NAMES: Readonly<Record<string, readonly Leaf[]>> = {
+const ROTATABLE_KEYS: Readonly<Record<string, readonly RotatableKey[]>> = {
   'answer-signer': ['answer-signer'],
   'reservation-signer': ['reservation-signer'],
   'sync-signer': ['sync'],
@@ -45,11 +45,11 @@ export function createTrustCommand(cli: AuthorityCli): Command {
         printText(shown.fingerprint)
         if (shown.replacing)
           printText(
-            `bundle ${shown.bundle}; the root before it, ${shown.replacing.fingerprint}, is believed until ${shown.replacing.until}`,
+            `bundle ${shown.rootVersion}; the root before it, ${shown.replacing.fingerprint}, is believed until ${shown.replacing.until}`,
           )
       }),
     )
-  addRotate(trust.command('rotate').description('replace a key and its certificate'), cli)
+  addRotateCommands(trust.command('rotate').description('replace a key and its certificate'), cli)
   trust
     .command('bundle')
     .description('the bundles by which the root was replaced')
@@ -86,8 +86,8 @@ export function createTrustCommand(cli: AuthorityCli): Command {
   return trust
 }
 
-function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void {
-  for (const [name, leaves] of Object.entries(LEAF_NAMES)) {
+function addRotateCommands(rotate: Command, { json, withAuthority }: AuthorityCli): void {
+  for (const [name, leaves] of Object.entries(ROTATABLE_KEYS)) {
     rotate
       .command(name, { isDefault: name === 'answer-signer' })
       .description(
@@ -107,7 +107,7 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
   const issuing = rotate
     .command('issuing-ca')
     .description('another issuing CA; boxes notice nothing, and their identities stay good')
-  for (const option of rootKeyOptions()) issuing.addOption(option)
+  for (const option of createRootKeyOptions()) issuing.addOption(option)
   issuing.action((options: RootKeyOptions) =>
     withAuthority(async (authority) => {
       await loadRootKey(authority, options)
@@ -117,7 +117,7 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
         printText(
           inForce
             ? 'Another issuing CA is in force. Servers have their certificate under it within a minute.'
-            : 'Another issuing CA is in force once the manager has certified it: synchronise.',
+            : 'Another issuing CA is in force once the manager has certified it: synchronize.',
         )
     }),
   )
@@ -126,7 +126,7 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
     .description('another root certificate: boxes take it by themselves while the overlap lasts')
     .option('--overlap <days>', 'days for which both are believed', '180')
     .option('--new-root-key <file>', 'where the new root’s key is put, sealed by the passphrase of the old')
-  for (const option of rootKeyOptions()) root.addOption(option)
+  for (const option of createRootKeyOptions()) root.addOption(option)
   root.action((options: RootKeyOptions & { overlap: string; newRootKey?: string }) =>
     withAuthority(async (authority) => {
       const { newRootKey } = options
@@ -143,22 +143,22 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
         )
       const passphrase = await loadRootKey(authority, options)
       const keep = async (privateKey: string) => {
-        const [{ sealRootKey }, { writeBytesAtomically }] = await Promise.all([
+        const [{ encryptRootKey }, { writeBytesAtomically }] = await Promise.all([
           import('../../authority/services/trust-service.ts'),
           import('../atomic-write.ts'),
         ])
-        await writeBytesAtomically(newRootKey ?? '', () => sealRootKey(privateKey, passphrase ?? ''))
+        await writeBytesAtomically(newRootKey ?? '', () => encryptRootKey(privateKey, passphrase ?? ''))
       }
       const done = await authority.security.trust.rotateRoot({
-        overlapDays: wholeNumber(options.overlap, 'overlap'),
-        ...(newRootKey !== undefined && { keep }),
+        overlapDays: parseWholeNumber(options.overlap, 'overlap'),
+        ...(newRootKey !== undefined && { store: keep }),
       })
       if (json()) printJson(done)
       else
         printText(
           [
-            `Bundle ${done.bundle} of root certificates is in force; the new root is ${done.fingerprint}.`,
-            `The old one is believed until ${done.replacing?.until ?? ''}. Have every satellite synchronise, and every box be on, before.`,
+            `Bundle ${done.rootVersion} of root certificates is in force; the new root is ${done.fingerprint}.`,
+            `The old one is believed until ${done.replacing?.until ?? ''}. Have every satellite synchronize, and every box be on, before.`,
           ].join('\n'),
         )
     }),

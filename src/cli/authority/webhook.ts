@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { EventDocument } from '../../authority/events/event-log.ts'
-import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
@@ -33,7 +33,7 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
         const added = await authority.operations.webhooks.add(
           {
             url,
-            secret: await secretOf(options.secretFile),
+            secret: await readWebhookSecret(options.secretFile),
             types: options.type,
             severity: options.severity,
             ca: options.ca === undefined ? undefined : readFileArgument(options.ca),
@@ -85,8 +85,8 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
     .option('--overlap <hours>', 'how long both sign', '24')
     .action((id: string, options: { secretFile?: string; overlap: string }) =>
       withAuthority(async (authority, where) => {
-        const secret = await secretOf(options.secretFile)
-        const overlap = wholeNumber(options.overlap, 'overlap')
+        const secret = await readWebhookSecret(options.secretFile)
+        const overlap = parseWholeNumber(options.overlap, 'overlap')
         const rotated = await authority.operations.webhooks.rotate(id, { secret, overlap }, where)
         if (json()) printJson(rotated)
         else
@@ -117,12 +117,15 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
       }),
     )
   webhook
-    .command('dead')
+    .command('failed')
     .description('what could not be delivered, and is not tried any more')
     .option('--limit <n>', 'how many of the oldest', '1000')
     .action((options: { limit: string }) =>
       withAuthority(async (authority, where) => {
-        const dead = await authority.operations.webhooks.dead(where, wholeNumber(options.limit, 'limit'))
+        const dead = await authority.operations.webhooks.listFailed(
+          where,
+          parseWholeNumber(options.limit, 'limit'),
+        )
         if (json()) printJson({ dead })
         else
           await printTable(
@@ -145,7 +148,7 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
   return webhook
 }
 
-async function secretOf(file: string | undefined): Promise<string | undefined> {
+async function readWebhookSecret(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
   const { readSecret } = await import('../secrets.ts')
   return (

@@ -1,27 +1,27 @@
 import cluster, { type Worker } from 'node:cluster'
 import { SECOND } from '../../core/time.ts'
-import type { Serving } from '../print-listening.ts'
+import type { ListeningInfo } from '../print-listening.ts'
 import { onShutdownSignal } from '../shutdown-signal.ts'
 
 /** What a worker tells the process that has started it; and it, a worker. */
-const LISTENING = 'listening at'
-const STOP = 'stop'
+const LISTENING_MESSAGE = 'listening at'
+const STOP_MESSAGE = 'stop'
 
 /** A worker that ended by itself is started again after a second, and later each time it ends soon. */
-const FIRST_PAUSE = SECOND
-const LONGEST_PAUSE = 30 * SECOND
+const MIN_RESTART_DELAY_MS = SECOND
+const MAX_RESTART_DELAY_MS = 30 * SECOND
 /** One that has been up for so long has not failed in starting. */
-const STEADY = 60 * SECOND
+const STABLE_UPTIME_MS = 60 * SECOND
 /** A worker drains for half a minute at most. */
-const LONGEST_STOP = 40 * SECOND
+const STOP_TIMEOUT_MS = 40 * SECOND
 
 /** The number of this process among those that serve together, from 0; null where it serves alone. */
-export const workerIndex = (): number | null =>
+export const getWorkerIndex = (): number | null =>
   cluster.isWorker ? Number(process.env.SMART_AUTHORITY_WORKER ?? 0) : null
 
 /** Tells where this worker serves: what is said to people is said once, for all of them. */
-export function reportListening(told: Serving): void {
-  process.send?.({ kind: LISTENING, told })
+export function reportListening(info: ListeningInfo): void {
+  process.send?.({ kind: LISTENING_MESSAGE, told: info })
 }
 
 /** Resolves when a worker is to stop: when it is told to, or nobody is left to tell it. Signals are for the one that tells. */
@@ -29,7 +29,7 @@ export function onWorkerShutdown(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => undefined)
   return new Promise((resolve) => {
     process.on('message', (message) => {
-      if (message === STOP) resolve()
+      if (message === STOP_MESSAGE) resolve()
     })
     process.on('disconnect', resolve)
   })
@@ -37,18 +37,18 @@ export function onWorkerShutdown(): Promise<void> {
 
 /**
  * Serves at one address by several processes: this one takes the connections and hands them on. It knows nothing of
- * licences, and what it starts know nothing of each other: what they share is the database (decision 17).
+ * licenses, and what it starts know nothing of each other: what they share is the database (decision 17).
  *
  * @param options.listening called once, with what each has told when all of them serve
  * @returns how it ended: 0, or the exit code of a worker that could not start, which has said why
  */
 export async function runWorkers(options: {
   workers: number
-  listening: (told: readonly Serving[]) => void
+  listening: (infos: readonly ListeningInfo[]) => void
   log: { info: (what: string, facts: object) => void; error: (what: string, facts: object) => void }
 }): Promise<number> {
   const { workers, log } = options
-  const told = new Map<number, Serving>()
+  const infoByWorker = new Map<number, ListeningInfo>()
   const running = new Map<number, Worker>()
   const stop = new AbortController()
   const stopping = () => stop.signal.aborted
@@ -58,25 +58,25 @@ export async function runWorkers(options: {
   })
 
   /** Starts one. @returns what it tells; null where it ended before it told anything */
-  const start = (number: number, pause: number): Promise<Serving | null> => {
+  const start = (number: number, pause: number): Promise<ListeningInfo | null> => {
     const worker = cluster.fork({ SMART_AUTHORITY_WORKER: String(number) })
     const since = performance.now()
     running.set(number, worker)
     return new Promise((resolve) => {
-      worker.on('message', (message: { kind?: unknown; told?: Serving }) => {
-        if (message.kind !== LISTENING || !message.told) return
-        resolve(message.told)
+      worker.on('message', (message: { kind?: unknown; info?: ListeningInfo }) => {
+        if (message.kind !== LISTENING_MESSAGE || !message.info) return
+        resolve(message.info)
       })
       worker.once('exit', (code, signal) => {
         running.delete(number)
-        if (!told.has(number)) failed ||= code || 1
+        if (!infoByWorker.has(number)) failed ||= code || 1
         resolve(null)
         // One that never served at the first start is a reason to say so and end, not to try again.
-        if (stopping() || told.size < workers) return
-        const next = performance.now() - since > STEADY ? FIRST_PAUSE : pause
+        if (stopping() || infoByWorker.size < workers) return
+        const next = performance.now() - since > STABLE_UPTIME_MS ? MIN_RESTART_DELAY_MS : pause
         log.error('a worker has ended and is started again', { worker: number, code, signal, inMs: next })
         setTimeout(() => {
-          if (!stopping()) void start(number, Math.min(next * 2, LONGEST_PAUSE))
+          if (!stopping()) void start(number, Math.min(next * 2, MAX_RESTART_DELAY_MS))
         }, next)
       })
     })
@@ -85,12 +85,12 @@ export async function runWorkers(options: {
   try {
     // The first makes what there is one of, such as a TLS certificate; the others find it.
     for (let number = 0; number < workers && !stopping(); number++) {
-      const said = await Promise.race([start(number, FIRST_PAUSE), stopped])
+      const said = await Promise.race([start(number, MIN_RESTART_DELAY_MS), stopped])
       if (stopping()) break
       if (!said) return failed
-      told.set(number, said)
+      infoByWorker.set(number, said)
     }
-    if (told.size === workers) options.listening([...told.values()])
+    if (infoByWorker.size === workers) options.listening([...infoByWorker.values()])
     await stopped
     log.info('stopping', {})
     return 0
@@ -106,12 +106,12 @@ async function endAll(workers: readonly Worker[]): Promise<void> {
     workers.map(
       (worker) =>
         new Promise<void>((resolve) => {
-          const late = setTimeout(() => worker.process.kill('SIGKILL'), LONGEST_STOP)
+          const late = setTimeout(() => worker.process.kill('SIGKILL'), STOP_TIMEOUT_MS)
           worker.once('exit', () => {
             clearTimeout(late)
             resolve()
           })
-          worker.send(STOP, () => undefined)
+          worker.send(STOP_MESSAGE, () => undefined)
         }),
     ),
   )

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { query } from '../../http/procedures.ts'
-import { count, instant, inVirtualAccount } from './schemas.ts'
+import { count, instant, virtualAccountInput } from './schemas.ts'
 
 const alertSchema = z.object({
   severity: z.enum(['major', 'minor', 'informational']),
@@ -20,7 +20,7 @@ export const alertContract = {
     summary:
       'What needs somebody’s attention, a page at a time, the gravest first. What is informational about a virtual account is told of that one alone.',
     schema: {
-      querystring: inVirtualAccount.extend({
+      querystring: virtualAccountInput.extend({
         skip: z.coerce.number().int().min(0).default(0),
         limit: z.coerce.number().int().min(1).max(1000).default(100),
       }),

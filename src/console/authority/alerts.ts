@@ -6,7 +6,7 @@ import { effectiveScope } from './scope.ts'
 /** Alerts that belong to no one smart account. */
 const GLOBAL_ALERT_TYPES: readonly string[] = ['order-without-account', 'mail-not-sent']
 
-export const alertProcedures = (authority: Authority) =>
+export const createAlertProcedures = (authority: Authority) =>
   implement(alertContract, {
     alerts: async ({ skip, limit, ...wanted }, caller) => {
       const where = effectiveScope(wanted, caller)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { query } from '../../http/procedures.ts'
-import { count, inVirtualAccount } from './schemas.ts'
+import { count, virtualAccountInput } from './schemas.ts'
 
 const eventSchema = z.object({
   id: count,
@@ -13,7 +13,7 @@ const eventSchema = z.object({
   /** The user; null for what time, a device or a satellite caused. */
   who: z.string().nullable(),
 })
-const eventFilter = inVirtualAccount.extend({
+const eventFilter = virtualAccountInput.extend({
   instanceId: z.string().max(200).optional(),
   severity: z.enum(['info', 'minor', 'major']).optional(),
 })

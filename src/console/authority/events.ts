@@ -7,7 +7,7 @@ import { effectiveScope } from './scope.ts'
 /** Entries of the event log in one CSV file of the page. The command `events` exports all of them. */
 const MAX_EXPORTED_EVENTS = 10_000
 
-export const eventProcedures = (authority: Authority) =>
+export const createEventProcedures = (authority: Authority) =>
   implement(eventContract, {
     events: async ({ limit, before, severity, instanceId, ...wanted }, caller) => ({
       events: await authority.operations.events.list({

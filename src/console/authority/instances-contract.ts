@@ -5,12 +5,12 @@ import {
   code,
   count,
   instant,
-  inVirtualAccount,
+  virtualAccountInput,
   reservedSchema,
   transferSchema,
   udiSchema,
   virtualAccountName,
-  withId,
+  objectInput,
 } from './schemas.ts'
 
 const instanceSchema = z.object({
@@ -50,7 +50,7 @@ export const instanceContract = {
     summary:
       'The product instances, a page at a time; `search` is a part of the name, the serial number or the product.',
     schema: {
-      querystring: inVirtualAccount.extend({
+      querystring: virtualAccountInput.extend({
         search: z.string().max(200).default(''),
         skip: z.coerce.number().int().min(0).default(0),
         limit: z.coerce.number().int().min(1).max(1000).default(100),
@@ -61,13 +61,13 @@ export const instanceContract = {
   instance: query({
     access: 'viewer',
     summary: 'One product instance.',
-    schema: { querystring: withId, response: instanceSchema },
+    schema: { querystring: objectInput, response: instanceSchema },
   }),
   'instance-transfer': mutation({
     access: 'user',
     summary: 'Moves an instance to another virtual account; with `preview` it only says what that would do.',
     schema: {
-      body: withId.extend({
+      body: objectInput.extend({
         to: virtualAccountName,
         preview: z.boolean().default(false),
         confirmed: z.boolean().default(false),
@@ -80,14 +80,14 @@ export const instanceContract = {
     access: 'user',
     summary:
       'Removes an instance: its licenses go back to the pool. One that works from a reservation needs its return code.',
-    schema: { body: withId.extend({ returnCode: code.optional() }), response: emptySchema },
+    schema: { body: objectInput.extend({ returnCode: code.optional() }), response: emptySchema },
     auditSubject: ({ id }) => id,
   }),
   'instance-write-off': mutation({
     access: 'administrator',
     summary: 'Removes the instance of a lost device without its return code; who and why is recorded.',
     schema: {
-      body: withId.extend({ reason: z.string().trim().min(1, 'say why').max(500) }),
+      body: objectInput.extend({ reason: z.string().trim().min(1, 'say why').max(500) }),
       response: emptySchema,
     },
     auditSubject: (input) => `${input.id}: ${input.reason}`,

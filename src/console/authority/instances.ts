@@ -1,6 +1,6 @@
 import type { Authority } from '../../authority/authority.ts'
 import type { InstanceDocument } from '../../authority/inventory/instances.ts'
-import { notFound } from '../../core/errors.ts'
+import { notFoundError } from '../../core/errors.ts'
 import { type Caller, implement } from '../../http/procedures.ts'
 import { instanceContract } from './instances-contract.ts'
 import { assertAccountWide, effectiveScope, inScope } from './scope.ts'
@@ -9,7 +9,7 @@ const matchesSearch = ({ udi, hostname, id }: InstanceDocument, search: string):
   [udi.pid, udi.serial, hostname ?? '', id].some((text) => text.toLowerCase().includes(search.toLowerCase()))
 
 /** Returns an instance that the caller may reach, and its account. @throws LicensingError NOT_FOUND, PERMISSION_DENIED */
-export async function reachableInstance(
+export async function getAccessibleInstance(
   authority: Authority,
   requested: { account?: string | undefined; id: string },
   caller: Caller,
@@ -18,14 +18,14 @@ export async function reachableInstance(
   const instance = await authority.instances.get(requested.id, { account })
   // An instance out of reach is reported as missing.
   if (caller.virtualAccount !== null && instance.virtualAccount !== caller.virtualAccount)
-    throw notFound(
+    throw notFoundError(
       'product-instance',
       `${account ?? 'The smart account'} has no product instance ${JSON.stringify(requested.id)}.`,
     )
   return { instance, where: { account } }
 }
 
-export const instanceProcedures = (authority: Authority) =>
+export const createInstanceProcedures = (authority: Authority) =>
   implement(instanceContract, {
     instances: async ({ search, skip, limit, ...wanted }, caller) => {
       const where = effectiveScope(wanted, caller)
@@ -34,21 +34,21 @@ export const instanceProcedures = (authority: Authority) =>
         .filter((one) => matchesSearch(one, search))
       return { instances: found.slice(skip, skip + limit), total: found.length }
     },
-    instance: async (wanted, caller) => (await reachableInstance(authority, wanted, caller)).instance,
+    instance: async (wanted, caller) => (await getAccessibleInstance(authority, wanted, caller)).instance,
     'instance-transfer': async (wanted, caller) => {
       assertAccountWide(caller)
-      const { where } = await reachableInstance(authority, wanted, caller)
+      const { where } = await getAccessibleInstance(authority, wanted, caller)
       const { to, preview, confirmed } = wanted
       return authority.instances.transfer(wanted.id, { ...where, to, preview, confirmed })
     },
     'instance-remove': async ({ returnCode, ...wanted }, caller) => {
-      const { where } = await reachableInstance(authority, wanted, caller)
+      const { where } = await getAccessibleInstance(authority, wanted, caller)
       if (returnCode === undefined) await authority.instances.remove(wanted.id, where)
       else await authority.reservations.acceptReturnCode(wanted.id, returnCode, where)
       return {}
     },
     'instance-write-off': async ({ reason, ...wanted }, caller) => {
-      const { where } = await reachableInstance(authority, wanted, caller)
+      const { where } = await getAccessibleInstance(authority, wanted, caller)
       await authority.reservations.writeOff(wanted.id, { reason, by: caller.name }, where)
       return {}
     },

@@ -3,9 +3,9 @@ import { mutation, query } from '../../http/procedures.ts'
 import {
   complianceSchema,
   count,
-  inAccount,
+  accountInput,
   instant,
-  inVirtualAccount,
+  virtualAccountInput,
   transferSchema,
   virtualAccountName,
 } from './schemas.ts'
@@ -37,13 +37,13 @@ export const licenseContract = {
   licenses: query({
     access: 'viewer',
     summary: 'The pools: purchased, in use, reserved, balance.',
-    schema: { querystring: inVirtualAccount, response: z.object({ licenses: z.array(licenseSchema) }) },
+    schema: { querystring: virtualAccountInput, response: z.object({ licenses: z.array(licenseSchema) }) },
   }),
   'license-transactions': query({
     access: 'viewer',
     summary: 'What a pool is made of: orders and transfers, with their terms.',
     schema: {
-      querystring: inVirtualAccount.extend({ tag: z.string().max(100).optional() }),
+      querystring: virtualAccountInput.extend({ tag: z.string().max(100).optional() }),
       response: z.object({ transactions: z.array(transactionSchema).readonly() }),
     },
   }),
@@ -51,7 +51,7 @@ export const licenseContract = {
     access: 'user',
     summary: 'Moves licenses to another virtual account; with `preview` it only says what that would do.',
     schema: {
-      body: inAccount.extend({
+      body: accountInput.extend({
         tag: z.string().max(100),
         quantity: z.number('give a number').int('a whole number').min(1, 'at least 1').max(1_000_000_000),
         from: virtualAccountName,

@@ -3,20 +3,20 @@ import { implement } from '../../http/procedures.ts'
 import { licenseContract } from './licenses-contract.ts'
 import { assertAccountWide, effectiveScope, inScope } from './scope.ts'
 
-export const licenseProcedures = (authority: Authority) =>
+export const createLicenseProcedures = (authority: Authority) =>
   implement(licenseContract, {
     licenses: async (wanted, caller) => {
       const where = effectiveScope(wanted, caller)
       return { licenses: (await authority.licenses.list({ account: where.account })).filter(inScope(where)) }
     },
     'license-transactions': async ({ tag, ...wanted }, caller) => ({
-      transactions: (await authority.licenses.transactions({ ...effectiveScope(wanted, caller), tag })).map(
-        (lot) => ({
-          ...lot,
-          // The source may be out of reach.
-          source: caller.virtualAccount === null ? lot.source : lot.source.replace(/ from .*/s, ''),
-        }),
-      ),
+      transactions: (
+        await authority.licenses.listTransactions({ ...effectiveScope(wanted, caller), tag })
+      ).map((lot) => ({
+        ...lot,
+        // The source may be out of reach.
+        source: caller.virtualAccount === null ? lot.source : lot.source.replace(/ from .*/s, ''),
+      })),
     }),
     'license-transfer': (wanted, caller) => {
       assertAccountWide(caller)

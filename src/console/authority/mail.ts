@@ -2,7 +2,7 @@ import type { Authority } from '../../authority/authority.ts'
 import { assertGlobalAdmin, implement } from '../../http/procedures.ts'
 import { mailContract } from './mail-contract.ts'
 
-export const mailProcedures = (authority: Authority) =>
+export const createMailProcedures = (authority: Authority) =>
   implement(mailContract, {
     mail: (_, caller) => {
       assertGlobalAdmin(caller)

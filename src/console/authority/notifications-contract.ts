@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { mutation, query } from '../../http/procedures.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
-import { count, id, inAccount, inVirtualAccount } from './schemas.ts'
+import { count, id, accountInput, virtualAccountInput } from './schemas.ts'
 
 const notificationSchema = z.object({
   id: z.string(),
@@ -17,7 +17,7 @@ export const notificationContract = {
     access: 'viewer',
     summary: 'Who is told of what by e-mail: administrators see all of them, others their own.',
     schema: {
-      querystring: inVirtualAccount,
+      querystring: virtualAccountInput,
       response: z.object({ notifications: z.array(notificationSchema), own: z.string().nullable() }),
     },
   }),
@@ -26,7 +26,7 @@ export const notificationContract = {
     summary:
       'Chooses what an address is told: one’s own, where the user name is an e-mail address; by administrators others in the domain of the smart account.',
     schema: {
-      body: inVirtualAccount.extend({
+      body: virtualAccountInput.extend({
         recipient: z.string().trim().min(1, 'give the address').max(254),
         daily: z.boolean().default(false),
         status: z.boolean().default(false),
@@ -39,7 +39,7 @@ export const notificationContract = {
   'notification-remove': mutation({
     access: 'viewer',
     summary: 'Removes a notification: one’s own, or by administrators any.',
-    schema: { body: inAccount.extend({ id }), response: emptySchema },
+    schema: { body: accountInput.extend({ id }), response: emptySchema },
     auditSubject: ({ id }) => id,
   }),
 }

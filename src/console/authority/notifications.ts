@@ -1,14 +1,14 @@
 import type { Authority } from '../../authority/authority.ts'
-import { LicensingError, notFound } from '../../core/errors.ts'
+import { LicensingError, notFoundError } from '../../core/errors.ts'
 import { type Caller, implement } from '../../http/procedures.ts'
 import { notificationContract } from './notifications-contract.ts'
 import { effectiveScope } from './scope.ts'
 
 /** Returns the caller's own e-mail address: the user name, where that is one. */
-const ownAddress = ({ name }: Caller): string | null => (/^[^@]+@[^@]+$/.test(name) ? name : null)
+const getOwnAddress = ({ name }: Caller): string | null => (/^[^@]+@[^@]+$/.test(name) ? name : null)
 
 const canNotify = (recipient: string, caller: Caller): boolean =>
-  caller.role === 'administrator' || recipient === ownAddress(caller)
+  caller.role === 'administrator' || recipient === getOwnAddress(caller)
 
 /** @throws LicensingError PERMISSION_DENIED */
 function assertCanNotify(recipient: string, caller: Caller): void {
@@ -16,18 +16,18 @@ function assertCanNotify(recipient: string, caller: Caller): void {
   throw new LicensingError('PERMISSION_DENIED', `${caller.name} sets no notifications for others.`)
 }
 
-export const notificationProcedures = (authority: Authority) =>
+export const createNotificationProcedures = (authority: Authority) =>
   implement(notificationContract, {
     notifications: async (wanted, caller) => {
       const list = await authority.operations.notifications.list(effectiveScope(wanted, caller))
       return {
         notifications: list.filter(({ recipient }) => canNotify(recipient, caller)),
-        own: ownAddress(caller),
+        own: getOwnAddress(caller),
       }
     },
     'notification-set': ({ account, virtualAccount, ...wanted }, caller) => {
       assertCanNotify(wanted.recipient, caller)
-      const own = wanted.recipient === ownAddress(caller)
+      const own = wanted.recipient === getOwnAddress(caller)
       return authority.operations.notifications.set(
         { ...wanted, own },
         effectiveScope({ account, virtualAccount }, caller),
@@ -37,7 +37,8 @@ export const notificationProcedures = (authority: Authority) =>
       const where = effectiveScope(wanted, caller)
       const found = (await authority.operations.notifications.list(where)).find(({ id }) => id === wanted.id)
       // A notification out of reach is reported as missing.
-      if (!found) throw notFound('notification', `There is no notification ${JSON.stringify(wanted.id)}.`)
+      if (!found)
+        throw notFoundError('notification', `There is no notification ${JSON.stringify(wanted.id)}.`)
       assertCanNotify(found.recipient, caller)
       await authority.operations.notifications.remove(wanted.id, where)
       return {}

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { mutation, query } from '../../http/procedures.ts'
-import { count, days, id, inAccount, instant, inVirtualAccount } from './schemas.ts'
+import { count, createDaysSchema, id, accountInput, instant, virtualAccountInput } from './schemas.ts'
 
 const orderSchema = z.object({
   id: z.string(),
-  status: z.enum(['fulfilled', 'waiting', 'handed-over']),
+  status: z.enum(['fulfilled', 'waiting', 'escalated']),
   sku: z.string().nullable(),
   tag: z.string().nullable(),
   version: z.string().nullable(),
@@ -21,17 +21,17 @@ export const orderContract = {
   orders: query({
     access: 'viewer',
     summary: 'What was bought, and what waits for a smart account.',
-    schema: { querystring: inAccount, response: z.object({ orders: z.array(orderSchema) }) },
+    schema: { querystring: accountInput, response: z.object({ orders: z.array(orderSchema) }) },
   }),
   'order-place': mutation({
     access: 'administrator',
     summary: 'Buys licenses, by SKU or tag: perpetual, or for a term. At a manager.',
     schema: {
-      body: inVirtualAccount.extend({
+      body: virtualAccountInput.extend({
         sku: z.string().max(100).optional(),
         tag: z.string().max(100).optional(),
         quantity: z.number('give a number').int('a whole number').min(1, 'at least 1').max(1_000_000_000),
-        termDays: days(1, 36_500).optional(),
+        termDays: createDaysSchema(1, 36_500).optional(),
       }),
       response: orderSchema,
     },
@@ -40,7 +40,7 @@ export const orderContract = {
   'order-assign': mutation({
     access: 'administrator',
     summary: 'Assigns an order that waited to a virtual account. At a manager.',
-    schema: { body: inVirtualAccount.extend({ id }), response: orderSchema },
+    schema: { body: virtualAccountInput.extend({ id }), response: orderSchema },
     auditSubject: ({ id }) => id,
   }),
 }

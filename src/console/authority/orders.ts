@@ -3,7 +3,7 @@ import { assertGlobalAdmin, implement } from '../../http/procedures.ts'
 import { orderContract } from './orders-contract.ts'
 import { effectiveScope, inScope } from './scope.ts'
 
-export const orderProcedures = (authority: Authority) =>
+export const createOrderProcedures = (authority: Authority) =>
   implement(orderContract, {
     orders: async (wanted, caller) => {
       const where = effectiveScope(wanted, caller)

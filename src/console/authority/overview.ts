@@ -1,10 +1,10 @@
 import type { Authority } from '../../authority/authority.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { implement } from '../../http/procedures.ts'
-import { certificateFingerprint } from '../../pki/fingerprint.ts'
+import { formatCertificateFingerprint } from '../../pki/fingerprint.ts'
 import { overviewContract } from './overview-contract.ts'
 
-export const overviewProcedures = (authority: Authority) =>
+export const createOverviewProcedures = (authority: Authority) =>
   implement(overviewContract, {
     overview: async (_, caller) => ({
       role: authority.security.identity.role,
@@ -12,20 +12,20 @@ export const overviewProcedures = (authority: Authority) =>
       accounts: (await authority.accounts.list())
         .map(({ domain }) => domain)
         .filter((domain) => caller.account === null || caller.account === domain),
-      fingerprint: rootFingerprint(authority),
+      fingerprint: getRootFingerprint(authority),
       tags: authority.licenses.product.tags.map(({ tag, name }) => ({ tag, name })),
-      skus: authority.licenses.product.skus.map(({ sku, description, gives }) => ({
+      skus: authority.licenses.product.skus.map(({ sku, description, grants }) => ({
         sku,
         description,
-        tag: gives.kind === 'licenses' ? gives.tag : null,
+        tag: grants.kind === 'licenses' ? grants.tag : null,
       })),
     }),
   })
 
 /** Returns null at a satellite that has no root yet. */
-function rootFingerprint(authority: Authority): string | null {
+function getRootFingerprint(authority: Authority): string | null {
   try {
-    return certificateFingerprint(authority.trustAnchor())
+    return formatCertificateFingerprint(authority.trustAnchor())
   } catch (error) {
     if (error instanceof LicensingError && error.code === 'SATELLITE_NOT_REGISTERED') return null
     throw error

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { query } from '../../http/procedures.ts'
-import { inVirtualAccount } from './schemas.ts'
+import { virtualAccountInput } from './schemas.ts'
 
 const reportSchema = z.object({
   kind: z.enum(['licenses', 'instances', 'usage']),
@@ -14,7 +14,7 @@ export const reportContract = {
     access: 'viewer',
     summary: 'A report as a table.',
     schema: {
-      querystring: inVirtualAccount.extend({ kind: reportSchema.shape.kind }),
+      querystring: virtualAccountInput.extend({ kind: reportSchema.shape.kind }),
       response: reportSchema,
     },
   }),
@@ -22,7 +22,7 @@ export const reportContract = {
     access: 'viewer',
     summary: 'A report as CSV.',
     schema: {
-      querystring: inVirtualAccount.extend({ kind: reportSchema.shape.kind }),
+      querystring: virtualAccountInput.extend({ kind: reportSchema.shape.kind }),
       response: z.object({ csv: z.string() }),
     },
   }),

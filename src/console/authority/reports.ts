@@ -4,7 +4,7 @@ import { implement } from '../../http/procedures.ts'
 import { reportContract } from './reports-contract.ts'
 import { effectiveScope } from './scope.ts'
 
-export const reportProcedures = (authority: Authority) =>
+export const createReportProcedures = (authority: Authority) =>
   implement(reportContract, {
     report: ({ kind, ...wanted }, caller) =>
       authority.operations.reports.create(kind, effectiveScope(wanted, caller)),

@@ -4,12 +4,12 @@ import { emptySchema } from '../../http/sign-in-schemas.ts'
 import {
   code,
   count,
-  inAccount,
+  accountInput,
   instant,
-  inVirtualAccount,
+  virtualAccountInput,
   reservedSchema,
   udiSchema,
-  withId,
+  objectInput,
 } from './schemas.ts'
 
 const quantities = z
@@ -31,19 +31,19 @@ const reservationSchema = z.object({
   licenses: reservedSchema,
   previous: reservedSchema,
 })
-const issuedSchema = reservationSchema.extend({ file: z.string(), advice: z.string().nullable() })
+const issuedSchema = reservationSchema.extend({ file: z.string(), recommendation: z.string().nullable() })
 
 export const reservationContract = {
   'reservation-enable': mutation({
     access: 'administrator',
     summary: 'Authorizes a smart account for specific license reservation.',
-    schema: { body: inAccount, response: emptySchema },
+    schema: { body: accountInput, response: emptySchema },
   }),
   reserve: mutation({
     access: 'user',
     summary: 'Reserves licenses for the device of a request code, and makes its authorization file.',
     schema: {
-      body: inVirtualAccount.extend({ request: code, licenses: quantities }),
+      body: virtualAccountInput.extend({ request: code, licenses: quantities }),
       response: issuedSchema,
     },
     auditSubject: ({ licenses }) => formatQuantities(licenses),
@@ -51,19 +51,19 @@ export const reservationContract = {
   'reservation-update': mutation({
     access: 'user',
     summary: 'Other quantities for a device that works from a reservation: its next authorization file.',
-    schema: { body: withId.extend({ licenses: quantities }), response: issuedSchema },
+    schema: { body: objectInput.extend({ licenses: quantities }), response: issuedSchema },
     auditSubject: (input) => `${input.id}: ${formatQuantities(input.licenses)}`,
   }),
   'reservation-confirm': mutation({
     access: 'user',
     summary: 'Takes the confirmation code of an update.',
-    schema: { body: withId.extend({ code }), response: reservationSchema },
+    schema: { body: objectInput.extend({ code }), response: reservationSchema },
     auditSubject: ({ id }) => id,
   }),
   'reservation-file': mutation({
     access: 'user',
     summary: 'The newest authorization file of a reservation, signed anew.',
-    schema: { body: withId, response: z.object({ file: z.string().nullable() }) },
+    schema: { body: objectInput, response: z.object({ file: z.string().nullable() }) },
     auditSubject: ({ id }) => id,
   }),
 }

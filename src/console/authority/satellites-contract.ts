@@ -1,10 +1,14 @@
 import { z } from 'zod'
 import { mutation, query } from '../../http/procedures.ts'
-import { count, days, inAccount, instant, virtualAccountName } from './schemas.ts'
+import { count, createDaysSchema, accountInput, instant, virtualAccountName } from './schemas.ts'
 
 const satelliteName = z.string().trim().min(1, 'give the name').max(100)
 const terms = z
-  .object({ warnDays: days(1, 3650), restrictDays: days(1, 3650), credentialDays: days(1, 3650) })
+  .object({
+    warnDays: createDaysSchema(1, 3650),
+    restrictDays: createDaysSchema(1, 3650),
+    credentialDays: createDaysSchema(1, 3650),
+  })
   .partial()
 const tlsNames = z.array(z.string().trim().min(1).max(260)).max(100)
 const satelliteSchema = z.object({
@@ -21,14 +25,14 @@ const satelliteSchema = z.object({
   tlsNames: z.array(z.string()).readonly().nullable(),
   certifiedNames: z.array(z.string()).readonly(),
   instances: z.object({ registered: count, reserved: count }).readonly(),
-  recalls: z
+  reclaims: z
     .array(
       z.object({
         tag: z.string(),
         quantity: count,
         to: z.string(),
         requestedAt: z.string(),
-        told: z.boolean(),
+        notified: z.boolean(),
       }),
     )
     .readonly(),
@@ -38,13 +42,13 @@ export const satelliteContract = {
   satellites: query({
     access: 'viewer',
     summary: 'The satellites of a manager, and how they stand.',
-    schema: { querystring: inAccount, response: z.object({ satellites: z.array(satelliteSchema) }) },
+    schema: { querystring: accountInput, response: z.object({ satellites: z.array(satelliteSchema) }) },
   }),
   'satellite-add': mutation({
     access: 'administrator',
     summary: 'Adds a satellite; the virtual account becomes its own. At a manager.',
     schema: {
-      body: inAccount.extend({
+      body: accountInput.extend({
         name: satelliteName,
         virtualAccount: virtualAccountName,
         terms: terms.default({}),
@@ -58,7 +62,7 @@ export const satelliteContract = {
     access: 'administrator',
     summary: 'Another one-time code for a first exchange by wire. At a manager.',
     schema: {
-      body: inAccount.extend({ name: satelliteName }),
+      body: accountInput.extend({ name: satelliteName }),
       response: z.object({ name: z.string(), code: z.string(), expiresAt: z.string() }),
     },
     auditSubject: ({ name }) => name,
@@ -68,7 +72,7 @@ export const satelliteContract = {
     summary:
       'Changes the days of a satellite, and the names of its servers; told at its next exchange. At a manager.',
     schema: {
-      body: inAccount.extend({ name: satelliteName, terms, tlsNames: tlsNames.nullable().optional() }),
+      body: accountInput.extend({ name: satelliteName, terms, tlsNames: tlsNames.nullable().optional() }),
       response: satelliteSchema,
     },
     auditSubject: ({ name }) => name,
@@ -76,7 +80,7 @@ export const satelliteContract = {
   'satellite-remove': mutation({
     access: 'administrator',
     summary: 'Removes a satellite: its virtual accounts are the manager’s again.',
-    schema: { body: inAccount.extend({ name: satelliteName }), response: satelliteSchema },
+    schema: { body: accountInput.extend({ name: satelliteName }), response: satelliteSchema },
     auditSubject: ({ name }) => name,
   }),
 }

@@ -4,12 +4,12 @@ import { satelliteContract } from './satellites-contract.ts'
 import { assertAccountWide, effectiveScope } from './scope.ts'
 
 /** Drops the members that are undefined. */
-const given = <T extends object>(terms: T): { [K in keyof T]?: NonNullable<T[K]> } =>
+const dropUndefined = <T extends object>(terms: T): { [K in keyof T]?: NonNullable<T[K]> } =>
   Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: NonNullable<T[K]>
   }
 
-export const satelliteProcedures = ({ satellites }: Authority) =>
+export const createSatelliteProcedures = ({ satellites }: Authority) =>
   implement(satelliteContract, {
     satellites: async (wanted, caller) => {
       assertAccountWide(caller)
@@ -19,14 +19,15 @@ export const satelliteProcedures = ({ satellites }: Authority) =>
       satellites.add(name, {
         ...effectiveScope({ account }, caller),
         virtualAccount,
-        terms: given(terms),
+        terms: dropUndefined(terms),
         tlsNames: tlsNames ?? null,
       }),
-    'satellite-code': (wanted, caller) => satellites.code(wanted.name, effectiveScope(wanted, caller)),
+    'satellite-code': (wanted, caller) =>
+      satellites.createEnrollmentCode(wanted.name, effectiveScope(wanted, caller)),
     'satellite-set': ({ name, terms, tlsNames, ...wanted }, caller) =>
-      satellites.set(
+      satellites.configure(
         name,
-        { ...given(terms), ...(tlsNames !== undefined && { tlsNames }) },
+        { ...dropUndefined(terms), ...(tlsNames !== undefined && { tlsNames }) },
         effectiveScope(wanted, caller),
       ),
     'satellite-remove': (wanted, caller) => satellites.remove(wanted.name, effectiveScope(wanted, caller)),

@@ -7,7 +7,7 @@ export const udiSchema = z.object({ pid: z.string(), serial: z.string(), version
 export const id = z.string().min(1).max(200)
 /** A code that a user pastes. */
 export const code = z.string().trim().min(1, 'paste the code').max(20_000)
-export const days = (least: number, most: number) =>
+export const createDaysSchema = (least: number, most: number) =>
   z
     .number('give a number of days')
     .int('a whole number')
@@ -15,12 +15,12 @@ export const days = (least: number, most: number) =>
     .max(most, `at most ${most}`)
 
 /** The smart account of a call. An authority with one smart account needs no name. */
-export const inAccount = z.object({ account: z.string().max(253).optional() })
+export const accountInput = z.object({ account: z.string().max(253).optional() })
 export const virtualAccountName = z.string().trim().min(1, 'choose a virtual account').max(100)
 /** A virtual account of the smart account: without a name all of them, or the default one. */
-export const inVirtualAccount = inAccount.extend({ virtualAccount: virtualAccountName.optional() })
+export const virtualAccountInput = accountInput.extend({ virtualAccount: virtualAccountName.optional() })
 /** An object of the smart account, by its id. */
-export const withId = inAccount.extend({ id })
+export const objectInput = accountInput.extend({ id })
 
 export const reservedSchema = z.array(z.object({ tag: z.string(), count, endsAt: instant })).readonly()
 

@@ -1,4 +1,4 @@
-import type { Where } from '../../authority/context/authority-context.ts'
+import type { AccountSelector } from '../../authority/context/authority-context.ts'
 import { LicensingError } from '../../core/errors.ts'
 import type { Caller } from '../../http/procedures.ts'
 
@@ -8,7 +8,7 @@ interface Scope {
 }
 
 /** Returns the requested scope, narrowed to what the caller may reach. @throws LicensingError PERMISSION_DENIED */
-export function effectiveScope({ account, virtualAccount }: Scope, caller: Caller): Where {
+export function effectiveScope({ account, virtualAccount }: Scope, caller: Caller): AccountSelector {
   return {
     account: intersectScope(account, caller.account, caller),
     virtualAccount: intersectScope(virtualAccount, caller.virtualAccount, caller),
@@ -33,6 +33,6 @@ export function assertAccountWide({ name, virtualAccount }: Caller): void {
 
 /** Returns a filter for what belongs to the virtual account of a scope. */
 export const inScope =
-  ({ virtualAccount }: Where) =>
+  ({ virtualAccount }: AccountSelector) =>
   (item: { virtualAccount: string | null }) =>
     virtualAccount === undefined || item.virtualAccount === virtualAccount

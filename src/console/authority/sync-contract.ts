@@ -7,11 +7,11 @@ import { count, instant } from './schemas.ts'
 /** Bytes of the largest file: a satellite's request with a hundred thousand instances, in JSON. */
 const MAX_FILE_BYTES = 80 * 1024 * 1024
 
-const leavable = z.enum(['hostnames', 'serial-numbers'])
+const redactableFieldSchema = z.enum(['hostnames', 'serial-numbers'])
 const syncSchema = z.object({
   satellite: z.string(),
   smartAccount: z.string(),
-  standing: z.string(),
+  status: z.string(),
   exchange: z.string(),
   credential: z.string(),
   fingerprint: z.string(),
@@ -21,7 +21,7 @@ const syncSchema = z.object({
   overdueAt: instant,
   restrictedAt: instant,
   automaticUntil: instant,
-  leftOut: z.array(z.string()).readonly(),
+  redactedFields: z.array(z.string()).readonly(),
   inDoubt: z.boolean(),
   carried: z.object({ exchange: count, since: z.string() }).readonly().nullable(),
   lastAttempt: z
@@ -83,7 +83,7 @@ export const syncContract = {
     access: 'administrator',
     summary: 'Writes the file that is carried to the manager. At a satellite.',
     schema: {
-      body: z.object({ leaveOut: z.array(leavable).optional() }),
+      body: z.object({ redactedFields: z.array(redactableFieldSchema).optional() }),
       response: z.object({
         file: z.string(),
         exchange: count,

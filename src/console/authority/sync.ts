@@ -2,7 +2,7 @@ import type { Authority } from '../../authority/authority.ts'
 import { assertGlobalAdmin, implement } from '../../http/procedures.ts'
 import { syncContract } from './sync-contract.ts'
 
-export const syncProcedures = ({ satellites, sync }: Authority) =>
+export const createSyncProcedures = ({ satellites, sync }: Authority) =>
   implement(syncContract, {
     'sync-respond': ({ file }, caller) => {
       assertGlobalAdmin(caller)
@@ -17,15 +17,15 @@ export const syncProcedures = ({ satellites, sync }: Authority) =>
     },
     'sync-now': (_, caller) => {
       assertGlobalAdmin(caller)
-      return sync.now()
+      return sync.run()
     },
-    'sync-export': ({ leaveOut }, caller) => {
+    'sync-export': ({ redactedFields }, caller) => {
       assertGlobalAdmin(caller)
-      return sync.export(leaveOut ? { leaveOut } : {})
+      return sync.export(redactedFields ? { redactedFields } : {})
     },
     'sync-root': async ({ file }, caller) => {
       assertGlobalAdmin(caller)
-      return { fingerprint: await sync.rootToTrust(file) }
+      return { fingerprint: await sync.getUntrustedRootFingerprint(file) }
     },
     'sync-import': ({ file, fingerprint }, caller) => {
       assertGlobalAdmin(caller)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { mutation, query } from '../../http/procedures.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
-import { count, days, inVirtualAccount, withId } from './schemas.ts'
+import { count, createDaysSchema, virtualAccountInput, objectInput } from './schemas.ts'
 
 const tokenSchema = z.object({
   /** Null for those who may not make tokens. */
@@ -21,15 +21,15 @@ export const tokenContract = {
   tokens: query({
     access: 'viewer',
     summary: 'The product instance registration tokens.',
-    schema: { querystring: inVirtualAccount, response: z.object({ tokens: z.array(tokenSchema) }) },
+    schema: { querystring: virtualAccountInput, response: z.object({ tokens: z.array(tokenSchema) }) },
   }),
   'token-create': mutation({
     access: 'user',
     summary: 'Makes a registration token.',
     schema: {
-      body: inVirtualAccount.extend({
+      body: virtualAccountInput.extend({
         description: z.string().max(200, 'at most 200 characters').default(''),
-        days: days(1, 365),
+        days: createDaysSchema(1, 365),
         maxUses: z
           .number('give a number')
           .int('a whole number')
@@ -46,7 +46,7 @@ export const tokenContract = {
   'token-revoke': mutation({
     access: 'user',
     summary: 'Revokes a token; instances registered with it stay.',
-    schema: { body: withId, response: emptySchema },
+    schema: { body: objectInput, response: emptySchema },
     auditSubject: ({ id }) => id,
   }),
 }

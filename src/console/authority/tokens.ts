@@ -1,6 +1,6 @@
 import type { Authority } from '../../authority/authority.ts'
 import type { TokenDocument } from '../../authority/inventory/tokens.ts'
-import { notFound } from '../../core/errors.ts'
+import { notFoundError } from '../../core/errors.ts'
 import { type Caller, implement } from '../../http/procedures.ts'
 import { effectiveScope, inScope } from './scope.ts'
 import { tokenContract } from './tokens-contract.ts'
@@ -11,7 +11,7 @@ const redactToken = (token: TokenDocument, { role }: Caller) => ({
   token: role === 'viewer' ? null : token.token,
 })
 
-export const tokenProcedures = (authority: Authority) =>
+export const createTokenProcedures = (authority: Authority) =>
   implement(tokenContract, {
     tokens: async (wanted, caller) => {
       const where = effectiveScope(wanted, caller)
@@ -32,7 +32,7 @@ export const tokenProcedures = (authority: Authority) =>
       const { account } = effectiveScope(wanted, caller)
       const token = (await authority.tokens.list({ account })).find(({ id }) => id === wanted.id)
       if (token && caller.virtualAccount !== null && token.virtualAccount !== caller.virtualAccount)
-        throw notFound('token', `${account ?? 'The smart account'} has no such token.`)
+        throw notFoundError('token', `${account ?? 'The smart account'} has no such token.`)
       await authority.tokens.revoke(wanted.id, { account })
       return {}
     },

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { mutation, query } from '../../http/procedures.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
-import { inAccount, virtualAccountName } from './schemas.ts'
+import { accountInput, virtualAccountName } from './schemas.ts'
 
-const virtualSchema = z.object({
+const virtualAccountSchema = z.object({
   name: z.string(),
   isDefault: z.boolean(),
   satellite: z.string().nullable(),
@@ -14,13 +14,16 @@ export const virtualAccountContract = {
   'virtual-accounts': query({
     access: 'viewer',
     summary: 'The virtual accounts of a smart account.',
-    schema: { querystring: inAccount, response: z.object({ virtualAccounts: z.array(virtualSchema) }) },
+    schema: {
+      querystring: accountInput,
+      response: z.object({ virtualAccounts: z.array(virtualAccountSchema) }),
+    },
   }),
   'virtual-account-add': mutation({
     access: 'administrator',
     summary: 'Adds a virtual account; with a satellite named, for that satellite.',
     schema: {
-      body: inAccount.extend({
+      body: accountInput.extend({
         name: z.string().trim().min(1, 'give the name').max(100, 'at most 100 characters'),
         satellite: z.string().optional(),
       }),
@@ -31,13 +34,13 @@ export const virtualAccountContract = {
   'virtual-account-remove': mutation({
     access: 'administrator',
     summary: 'Removes an empty virtual account.',
-    schema: { body: inAccount.extend({ name: virtualAccountName }), response: emptySchema },
+    schema: { body: accountInput.extend({ name: virtualAccountName }), response: emptySchema },
     auditSubject: ({ name }) => name,
   }),
   'virtual-account-default': mutation({
     access: 'administrator',
     summary: 'Makes a virtual account the default one.',
-    schema: { body: inAccount.extend({ name: virtualAccountName }), response: emptySchema },
+    schema: { body: accountInput.extend({ name: virtualAccountName }), response: emptySchema },
     auditSubject: ({ name }) => name,
   }),
 }

@@ -3,7 +3,7 @@ import { implement } from '../../http/procedures.ts'
 import { effectiveScope } from './scope.ts'
 import { virtualAccountContract } from './virtual-accounts-contract.ts'
 
-export const virtualAccountProcedures = (authority: Authority) =>
+export const createVirtualAccountProcedures = (authority: Authority) =>
   implement(virtualAccountContract, {
     'virtual-accounts': async (wanted, caller) => {
       const where = effectiveScope(wanted, caller)

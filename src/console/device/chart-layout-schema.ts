@@ -3,7 +3,7 @@ import { z } from 'zod'
 const causesSchema = z.array(z.object({ event: z.string(), guard: z.string().nullable() })).readonly()
 const pointsSchema = z.array(z.object({ x: z.number(), y: z.number() })).readonly()
 const linesSchema = z.array(z.string()).readonly()
-const box = { x: z.number(), y: z.number(), width: z.number(), height: z.number() }
+const rectangle = { x: z.number(), y: z.number(), width: z.number(), height: z.number() }
 /** A statechart laid out for drawing: the places of its states, arrows and labels. */
 export const chartLayoutSchema = z.object({
   name: z.string(),
@@ -15,12 +15,12 @@ export const chartLayoutSchema = z.object({
         id: z.string(),
         key: z.string(),
         description: z.string(),
-        kind: z.enum(['axis', 'compound', 'atomic']),
+        kind: z.enum(['region', 'compound', 'atomic']),
         parent: z.string().nullable(),
         initial: z.boolean(),
         inside: causesSchema,
         lines: linesSchema,
-        ...box,
+        ...rectangle,
       }),
     )
     .readonly(),
@@ -32,7 +32,7 @@ export const chartLayoutSchema = z.object({
         to: z.string(),
         causes: causesSchema,
         points: pointsSchema,
-        label: z.object({ ...box, lines: linesSchema }),
+        label: z.object({ ...rectangle, lines: linesSchema }),
       }),
     )
     .readonly(),

@@ -1,21 +1,21 @@
 import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
-import { certificateFingerprint } from '../../pki/fingerprint.ts'
+import { formatCertificateFingerprint } from '../../pki/fingerprint.ts'
 import { connectionContract } from './connection-contract.ts'
 
-function rootFingerprint(agent: SmartAgent): string | null {
+function getRootFingerprint(agent: SmartAgent): string | null {
   const anchor = agent.trust.anchor()
-  return anchor === null ? null : certificateFingerprint(anchor)
+  return anchor === null ? null : formatCertificateFingerprint(anchor)
 }
 
-export const connectionProcedures = (agent: SmartAgent) =>
+export const createConnectionProcedures = (agent: SmartAgent) =>
   implement(connectionContract, {
     'transport-set': (settings) => agent.transport.set(settings),
     'transport-test': ({ settings }) => agent.transport.test(settings ? { settings } : {}),
-    trust: () => ({ fingerprint: rootFingerprint(agent) }),
+    trust: () => ({ fingerprint: getRootFingerprint(agent) }),
     'trust-install': async ({ pem }) => {
       await agent.trust.install(pem)
-      return { fingerprint: rootFingerprint(agent) }
+      return { fingerprint: getRootFingerprint(agent) }
     },
     'tls-ca-install': async ({ pem }) => {
       await agent.trust.installTlsCa(pem)

@@ -11,7 +11,7 @@ const hostSchema = z.object({
   attendeeOnly: z.boolean(),
 })
 const user = z.string().trim().min(1, 'name the user').max(20_000)
-const userSubject = (input: { user: string }) => input.user.slice(0, 200)
+const toUserSubject = (input: { user: string }) => input.user.slice(0, 200)
 
 export const hostContract = {
   hosts: query({
@@ -31,24 +31,24 @@ export const hostContract = {
     access: 'administrator',
     summary: 'Gives a user a host license.',
     schema: { body: z.object({ user }), response: hostSchema },
-    auditSubject: userSubject,
+    auditSubject: toUserSubject,
   }),
   'host-deactivate': mutation({
     access: 'administrator',
     summary: 'Deactivates a user, which releases the license.',
     schema: { body: z.object({ user }), response: hostSchema },
-    auditSubject: userSubject,
+    auditSubject: toUserSubject,
   }),
   'host-activate': mutation({
     access: 'administrator',
     summary: 'Activates a user again.',
     schema: { body: z.object({ user }), response: hostSchema },
-    auditSubject: userSubject,
+    auditSubject: toUserSubject,
   }),
   'host-attendee-only': mutation({
     access: 'administrator',
     summary: 'Says whether a user may attend only.',
     schema: { body: z.object({ user, attendeeOnly: z.boolean() }), response: hostSchema },
-    auditSubject: userSubject,
+    auditSubject: toUserSubject,
   }),
 }

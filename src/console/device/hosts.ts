@@ -2,7 +2,7 @@ import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
 import { hostContract } from './hosts-contract.ts'
 
-export const hostProcedures = (agent: SmartAgent) =>
+export const createHostProcedures = (agent: SmartAgent) =>
   implement(hostContract, {
     hosts: ({ limit, ...wanted }) => {
       const found = agent.module.hosts.list({ ...wanted, limit: limit + 1 })

@@ -1,20 +1,20 @@
 import type { SmartAgent } from '../../index.ts'
 import type { Procedures } from '../../http/procedures.ts'
-import { connectionProcedures } from './connection.ts'
-import { hostProcedures } from './hosts.ts'
-import { registrationProcedures } from './registration.ts'
-import { reservationProcedures } from './reservation.ts'
-import { statusProcedures } from './status.ts'
-import { systemProcedures } from './system.ts'
-import { usageProcedures } from './usage.ts'
+import { createConnectionProcedures } from './connection.ts'
+import { createHostProcedures } from './hosts.ts'
+import { createRegistrationProcedures } from './registration.ts'
+import { createReservationProcedures } from './reservation.ts'
+import { createStatusProcedures } from './status.ts'
+import { createSystemProcedures } from './system.ts'
+import { createUsageProcedures } from './usage.ts'
 
 /** Returns the procedures of a device's console. */
-export const deviceProcedures = (agent: SmartAgent): Procedures => ({
-  ...statusProcedures(agent),
-  ...connectionProcedures(agent),
-  ...registrationProcedures(agent),
-  ...reservationProcedures(agent),
-  ...hostProcedures(agent),
-  ...systemProcedures(agent),
-  ...usageProcedures(agent),
+export const createDeviceProcedures = (agent: SmartAgent): Procedures => ({
+  ...createStatusProcedures(agent),
+  ...createConnectionProcedures(agent),
+  ...createRegistrationProcedures(agent),
+  ...createReservationProcedures(agent),
+  ...createHostProcedures(agent),
+  ...createSystemProcedures(agent),
+  ...createUsageProcedures(agent),
 })

@@ -5,20 +5,20 @@ import { statusSchema } from './schemas.ts'
 
 const token = z.string().trim().min(1, 'paste the token').max(100_000)
 const registration = z.object({ token, force: z.boolean().default(false) })
-const forceSubject = (input: { force: boolean }) => (input.force ? 'overwrite' : '')
+const toForceSubject = (input: { force: boolean }) => (input.force ? 'overwrite' : '')
 
 export const registrationContract = {
   register: mutation({
     access: 'administrator',
     summary: 'Registers the device with a token; answers with the first outcome, within 35 seconds.',
     schema: { body: registration, response: statusSchema },
-    auditSubject: forceSubject,
+    auditSubject: toForceSubject,
   }),
   reregister: mutation({
     access: 'administrator',
     summary: 'Registers again with a new token, keeping the old registration until then.',
     schema: { body: registration, response: statusSchema },
-    auditSubject: forceSubject,
+    auditSubject: toForceSubject,
   }),
   deregister: mutation({
     access: 'administrator',

@@ -2,7 +2,7 @@ import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
 import { registrationContract } from './registration-contract.ts'
 
-export const registrationProcedures = (agent: SmartAgent) =>
+export const createRegistrationProcedures = (agent: SmartAgent) =>
   implement(registrationContract, {
     register: ({ token, force }) => agent.register(token, { force }),
     reregister: ({ token, force }) => agent.reregister(token, { force }),

@@ -8,13 +8,13 @@ const file = z.object({ file: z.string().min(1, 'choose the file').max(200_000) 
 export const reservationContract = {
   'reservation-request': mutation({
     access: 'administrator',
-    summary: 'Makes the reservation request code: the same until it is cancelled.',
+    summary: 'Makes the reservation request code: the same until it is canceled.',
     schema: { body: emptySchema, response: z.object({ requestCode: z.string() }) },
   }),
   'reservation-cancel': mutation({
     access: 'administrator',
     summary: 'Gives the reservation request up.',
-    schema: { body: emptySchema, response: z.object({ cancelled: z.boolean() }) },
+    schema: { body: emptySchema, response: z.object({ canceled: z.boolean() }) },
   }),
   'reservation-install': mutation({
     access: 'administrator',
@@ -38,7 +38,7 @@ export const reservationContract = {
   }),
   'reservation-discard': mutation({
     access: 'administrator',
-    summary: 'The return code of an authorization file whose request was cancelled.',
+    summary: 'The return code of an authorization file whose request was canceled.',
     schema: { body: file, response: z.object({ instanceId: z.string(), returnCode: z.string() }) },
   }),
 }

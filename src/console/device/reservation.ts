@@ -2,13 +2,13 @@ import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
 import { reservationContract } from './reservation-contract.ts'
 
-export const reservationProcedures = ({ reservation }: SmartAgent) =>
+export const createReservationProcedures = ({ reservation }: SmartAgent) =>
   implement(reservationContract, {
     'reservation-request': async () => ({
       requestCode: await reservation.request(),
     }),
     'reservation-cancel': async () => ({
-      cancelled: await reservation.cancel(),
+      canceled: await reservation.cancel(),
     }),
     'reservation-install': ({ file }) => reservation.install(file),
     'reservation-update': ({ file }) => reservation.update(file),

@@ -4,8 +4,8 @@ import { CONNECTION_STATES, LICENSE_STATES } from '../../../machines/index.ts'
 
 export const instant = z.string().nullable()
 export const count = z.number().int()
-const failureThen = failureSchema.extend({ at: z.string() })
-const outcome = z
+const datedFailureSchema = failureSchema.extend({ at: z.string() })
+const attemptSchema = z
   .object({ at: z.string(), outcome: z.enum(['succeeded', 'failed']), reason: failureSchema.nullable() })
   .nullable()
 
@@ -39,11 +39,11 @@ export const statusSchema = z.object({
     instanceId: z.string().nullable(),
     exportControlled: z.boolean(),
     registeredAt: instant,
-    lastRenewal: outcome,
+    lastRenewal: attemptSchema,
     nextRenewalAt: instant,
     expiresAt: instant,
     nextAttemptAt: instant,
-    failure: failureThen.nullable(),
+    failure: datedFailureSchema.nullable(),
   }),
   authorization: z.object({
     status: z.enum([
@@ -58,7 +58,7 @@ export const statusSchema = z.object({
       'not-authorized',
     ]),
     since: z.string(),
-    lastAttempt: outcome,
+    lastAttempt: attemptSchema,
     nextAttemptAt: instant,
     deadlineAt: instant,
   }),
@@ -99,7 +99,7 @@ export const statusSchema = z.object({
     via: z.string().nullable(),
     username: z.string().nullable(),
     link: z.enum(CONNECTION_STATES),
-    lastFailure: failureThen.nullable(),
+    lastFailure: datedFailureSchema.nullable(),
   }),
   authority: z
     .object({ id: z.string(), role: z.enum(['manager', 'satellite']), test: z.boolean() })

@@ -8,18 +8,18 @@ import { chartLayoutSchema } from './chart-layout-schema.ts'
 const explanationSchema = z.object({
   state: statusSchema.shape.state,
   meaning: z.array(z.string()).readonly(),
-  because: z
+  cause: z
     .object({
       at: z.string(),
       event: z.string(),
-      inWords: z.string(),
+      label: z.string(),
       from: z.string(),
       fact: z.string().nullable(),
     })
     .nullable(),
-  trouble: z.array(failureSchema.extend({ at: z.string().nullable() })).readonly(),
-  may: z.object({ functionality: statusSchema.shape.functionality, reason: z.string().nullable() }),
-  next: z.array(z.object({ at: z.string(), inWords: z.string(), what: z.string() })).readonly(),
+  problems: z.array(failureSchema.extend({ at: z.string().nullable() })).readonly(),
+  capabilities: z.object({ functionality: statusSchema.shape.functionality, reason: z.string().nullable() }),
+  next: z.array(z.object({ at: z.string(), label: z.string(), what: z.string() })).readonly(),
   wouldChange: z
     .array(z.object({ event: z.string(), state: statusSchema.shape.state, effect: z.string() }))
     .readonly(),

@@ -1,46 +1,46 @@
 import type { SmartAgent, Status } from '../../index.ts'
-import { eventWords } from '../../agent/event-catalog.ts'
+import { describeEvent } from '../../agent/event-catalog.ts'
 import type { HistoryRow } from '../../agent/history-table.ts'
-import { iso } from '../../core/time.ts'
+import { toIsoString } from '../../core/time.ts'
 import { VERSION } from '../../core/version.ts'
 import type { ChartLayout } from '../../diagrams/chart-layout.ts'
-import { layOutChart } from '../../diagrams/layout.ts'
+import { layoutChart } from '../../diagrams/layout.ts'
 import { type Caller, implement } from '../../http/procedures.ts'
-import { certificateFingerprint } from '../../pki/fingerprint.ts'
+import { formatCertificateFingerprint } from '../../pki/fingerprint.ts'
 import { statusContract } from './status-contract.ts'
 
 /** Hides reservation codes from callers who may only read. */
-export function statusFor(status: Status, { role }: Pick<Caller, 'role'>): Status {
+export function redactStatus(status: Status, { role }: Pick<Caller, 'role'>): Status {
   if (role === 'administrator') return status
   const codes = { requestCode: null, confirmationCode: null, returnCode: null, returned: [] }
   return { ...status, reservation: { ...status.reservation, ...codes } }
 }
 
 /** Returns a stored transition in the form of the API. */
-export const transitionDocument = (row: HistoryRow) => ({
+export const toTransitionDocument = (row: HistoryRow) => ({
   id: row.id,
-  at: iso(row.at),
+  at: toIsoString(row.at),
   event: row.event,
-  inWords: eventWords(row.event),
+  inWords: describeEvent(row.event),
   before: JSON.parse(row.before) as Record<string, unknown>,
   after: JSON.parse(row.after) as Record<string, unknown>,
   notices: JSON.parse(row.notices) as { notice: string; message: string; severity: number }[],
 })
 
-export const statusProcedures = (agent: SmartAgent) =>
+export const createStatusProcedures = (agent: SmartAgent) =>
   implement(statusContract, {
-    status: (_, caller) => statusFor(agent.status(), caller),
+    status: (_, caller) => redactStatus(agent.status(), caller),
     explain: () => agent.explain(),
-    history: ({ limit, after }) => ({ history: agent.history(limit, after).map(transitionDocument) }),
-    chart: cachedChartLayout(agent),
-    support: () => supportBundle(agent),
+    history: ({ limit, after }) => ({ history: agent.history(limit, after).map(toTransitionDocument) }),
+    chart: createChartLayoutCache(agent),
+    support: () => createSupportBundle(agent),
   })
 
 /** Returns a function that lays the statechart out on its first call. A failure is tried again on the next call. */
-function cachedChartLayout(agent: SmartAgent): () => Promise<ChartLayout> {
+function createChartLayoutCache(agent: SmartAgent): () => Promise<ChartLayout> {
   let layout: Promise<ChartLayout> | undefined
   return async () => {
-    layout ??= layOutChart(agent.machine)
+    layout ??= layoutChart(agent.machine)
     try {
       return await layout
     } catch (error) {
@@ -51,7 +51,7 @@ function cachedChartLayout(agent: SmartAgent): () => Promise<ChartLayout> {
 }
 
 /** Returns what helps a support engineer, without the reservation codes. */
-function supportBundle(agent: SmartAgent): Record<string, unknown> {
+function createSupportBundle(agent: SmartAgent): Record<string, unknown> {
   const { reservation, ...status } = agent.status()
   const anchor = agent.trust.anchor()
   return {
@@ -63,10 +63,10 @@ function supportBundle(agent: SmartAgent): Record<string, unknown> {
       reservation: { status: reservation.status, entitlements: reservation.entitlements },
     },
     explanation: agent.explain(),
-    trust: anchor === null ? null : certificateFingerprint(anchor),
+    trust: anchor === null ? null : formatCertificateFingerprint(anchor),
     // Another product has no deployment to show.
     ...(status.hosts && { system: agent.module.system.show() }),
-    history: agent.history(1000).map(transitionDocument),
+    history: agent.history(1000).map(toTransitionDocument),
     usage: agent.usage.periods({ by: 'day', last: 90 }),
     denials: agent.usage.denials(200),
   }

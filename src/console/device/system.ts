@@ -2,7 +2,7 @@ import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
 import { systemContract } from './system-contract.ts'
 
-export const systemProcedures = (agent: SmartAgent) =>
+export const createSystemProcedures = (agent: SmartAgent) =>
   implement(systemContract, {
     system: () => agent.module.system.show(),
     'system-size': ({ size }) => agent.module.system.resize(size),

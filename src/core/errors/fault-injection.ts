@@ -9,8 +9,10 @@ export const faultInjectionErrors = {
   },
   CHAOS_NOT_ALLOWED: {
     kind: 'refusal',
-    meaning: 'Faults can be injected only into an authority that was created with `init --test`.',
-    remedy: 'Create one for tests with `smart-authority init --test`. Its devices show that it is one.',
+    meaning:
+      'Faults can be injected only into an authority that was created with `init --allow-fault-injection`.',
+    remedy:
+      'Create one for tests with `smart-authority init --allow-fault-injection`. Its devices show that it is one.',
   },
   MANAGEMENT_UNAUTHORIZED: {
     kind: 'refusal',

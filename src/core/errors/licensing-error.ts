@@ -13,10 +13,10 @@ export interface ErrorDocument {
 
 const MAX_MESSAGE_LENGTH = 2_000
 
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+const CONTROL_CHARACTERS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
 
-function printable(message: string): string {
-  const clean = message.replace(CONTROL, '\u{fffd}')
+function toPrintable(message: string): string {
+  const clean = message.replace(CONTROL_CHARACTERS, '\u{fffd}')
   return clean.length <= MAX_MESSAGE_LENGTH ? clean : `${clean.slice(0, MAX_MESSAGE_LENGTH - 1)}…`
 }
 
@@ -39,7 +39,7 @@ export class LicensingError extends Error {
     message: string,
     options: { remedy?: string; resource?: Resource; retryAfterMs?: number } = {},
   ) {
-    super(printable(message))
+    super(toPrintable(message))
     this.code = code
     this.remedy = options.remedy ?? (isErrorCode(code) ? errorTable[code].remedy : '')
     this.resource = options.resource
@@ -78,14 +78,14 @@ export class LicensingError extends Error {
 }
 
 /** Creates the error for a thing that does not exist. The message names the thing. */
-export const notFound = (
+export const notFoundError = (
   resource: Resource,
   message: string,
   remedy: string = listRemedy(resource),
 ): LicensingError => new LicensingError('NOT_FOUND', message, { resource, remedy })
 
 /** Creates the error for a name that is taken. The message names the thing. */
-export const alreadyExists = (resource: Resource, message: string, remedy?: string): LicensingError =>
+export const alreadyExistsError = (resource: Resource, message: string, remedy?: string): LicensingError =>
   new LicensingError('ALREADY_EXISTS', message, { resource, ...(remedy === undefined ? {} : { remedy }) })
 
 function listRemedy(resource: Resource): string {
@@ -94,7 +94,7 @@ function listRemedy(resource: Resource): string {
 }
 
 /** Converts any thrown value to a LicensingError. An unexpected one becomes INTERNAL, with its message only. */
-export function asLicensingError(error: unknown): LicensingError {
+export function toLicensingError(error: unknown): LicensingError {
   if (error instanceof LicensingError) return error
   const message = error instanceof Error ? error.message : 'unknown failure'
   return new LicensingError('INTERNAL', message)

@@ -48,7 +48,7 @@ export const reservationErrors = {
     kind: 'refusal',
     meaning: 'The product instance works from a reservation: only a return code releases its licenses.',
     remedy:
-      'Make the code on the device with `reservation return-code`, and give it with --return-code. For a lost device: --lost-box REASON.',
+      'Make the code on the device with `reservation return-code`, and give it with --return-code. For a lost device: --without-return-code --reason TEXT.',
   },
   RESERVATION_REQUESTED: {
     kind: 'refusal',
@@ -90,7 +90,7 @@ export const reservationErrors = {
     kind: 'local',
     meaning: 'The authority was restored from a backup, and the reservation may have been changed since.',
     remedy:
-      'Compare it with the device, then confirm it with `instance confirm`; or end it with its return code.',
+      'Compare it with the device, then confirm it with `instance review`; or end it with its return code.',
   },
   INSTANCE_NOT_RESERVED: {
     kind: 'refusal',
@@ -126,17 +126,17 @@ export const reservationErrors = {
     kind: 'refusal',
     meaning: 'The authorization file answers a request that this device did not make.',
     remedy:
-      'Reserve with the request code that `reservation show` prints. If the data directory was created again, remove the old reservation at the authority with `instance remove --lost-box REASON`.',
+      'Reserve with the request code that `reservation show` prints. If the data directory was created again, remove the old reservation at the authority with `instance remove --without-return-code --reason TEXT`.',
   },
-  AUTHORIZATION_CANCELLED: {
+  AUTHORIZATION_CANCELED: {
     kind: 'refusal',
-    meaning: 'The request that the authorization file answers was cancelled.',
+    meaning: 'The request that the authorization file answers was canceled.',
     remedy:
       'Return it with `reservation discard FILE`, and enter the return code that the command prints at the authority.',
   },
-  AUTHORIZATION_NOT_CANCELLED: {
+  AUTHORIZATION_NOT_CANCELED: {
     kind: 'refusal',
-    meaning: 'Only the answer to a cancelled request can be discarded.',
+    meaning: 'Only the answer to a canceled request can be discarded.',
     remedy:
       'Cancel the request first with `reservation cancel`. Return an installed reservation with `reservation return-code`.',
   },

@@ -13,7 +13,7 @@ export const resources = {
   user: 'user list',
   'virtual-account': 'virtual-account list',
   webhook: 'webhook list',
-  'webhook-delivery': 'webhook dead',
+  'webhook-delivery': 'webhook failed',
 } as const satisfies Record<string, string | null>
 
 /** Kind of thing that an error is about. */

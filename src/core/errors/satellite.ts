@@ -33,13 +33,13 @@ export const satelliteErrors = {
     kind: 'local',
     meaning: 'The satellite was never synchronized with its manager: it has no licenses yet.',
     remedy:
-      'Register it: `sync export FILE`, have the manager answer it with `sync respond`, and `sync import` the answer; or `sync now`.',
+      'Register it: `sync export FILE`, have the manager answer it with `sync respond`, and `sync import` the answer; or `sync run`.',
   },
   SATELLITE_IN_DOUBT: {
     kind: 'refusal',
     meaning: 'The satellite was restored, and does not know yet what it has granted since the backup.',
     remedy:
-      'Synchronize the satellite with its manager, online with `sync now` or by file with `sync export`.',
+      'Synchronize the satellite with its manager, online with `sync run` or by file with `sync export`.',
   },
   VIRTUAL_ACCOUNT_OF_SATELLITE: {
     kind: 'local',
@@ -55,13 +55,13 @@ export const satelliteErrors = {
     kind: 'refusal',
     meaning: 'The certificates of a satellite would have a name of its manager.',
     remedy:
-      'Give the satellite its own names: at the manager with `satellite set NAME --tls-name`; or serve it without that `--name`, and then run `trust rotate tls` and synchronize there.',
+      'Give the satellite its own names: at the manager with `satellite configure NAME --tls-name`; or serve it without that `--name`, and then run `trust rotate tls` and synchronize there.',
   },
-  ENROLMENT_CODE_INVALID: {
+  ENROLLMENT_CODE_INVALID: {
     kind: 'refusal',
     meaning: 'The one-time code of the satellite is missing, wrong, used or expired.',
     remedy:
-      'Create a new code at the manager with `satellite code NAME`, and give it to `sync now` or `init`.',
+      'Create a new code at the manager with `satellite enrollment-code NAME`, and give it to `sync run` or `init`.',
   },
   SYNC_KEY_UNKNOWN: {
     kind: 'refusal',

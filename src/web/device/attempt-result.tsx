@@ -1,13 +1,13 @@
-import { When } from '../shared/relative-time.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
 import type { Status } from './queries.ts'
 import { texts } from './texts.ts'
 
 /** How an attempt ended, and when. */
-export function Outcome({ outcome }: { outcome: NonNullable<Status['registration']['lastRenewal']> }) {
+export function AttemptResult({ outcome }: { outcome: NonNullable<Status['registration']['lastRenewal']> }) {
   return (
     <>
       {outcome.outcome === 'succeeded' ? texts.status.succeeded : texts.status.failed},{' '}
-      <When at={outcome.at} />
+      <RelativeTime at={outcome.at} />
       {outcome.reason === null ? '' : `: ${outcome.reason.message}`}
     </>
   )

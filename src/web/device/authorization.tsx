@@ -1,26 +1,28 @@
 import { Button, Divider, Group, Stack, Text } from '@mantine/core'
-import { Facts } from '../shared/description-list.tsx'
+import { DescriptionList } from '../shared/description-list.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
-import type { Me } from '../shared/sign-in.tsx'
-import { When } from '../shared/relative-time.tsx'
-import { Outcome } from './attempt-result.tsx'
-import { api, type Status, useAct } from './queries.ts'
+import type { CurrentUser } from '../shared/sign-in.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { AttemptResult } from './attempt-result.tsx'
+import { api, type Status, useApiMutation } from './queries.ts'
 import { StatusPanel } from './status-panel.tsx'
 import { texts } from './texts.ts'
 
 const t = texts.status
 
 /** How the authorization stands; “View/Edit” renews it. */
-export function AuthorizationStatus({ status, me }: { status: Status; me: Me }) {
+export function AuthorizationStatus({ status, me }: { status: Status; me: CurrentUser }) {
   const { authorization: a } = status
   const facts = (
-    <Facts
+    <DescriptionList
       rows={[
         [t.authorization, texts.authorizationStates[a.status]],
-        [t.since, <When key="since" at={a.since} exactly />],
-        a.lastAttempt === null ? null : [t.lastContact, <Outcome key="last" outcome={a.lastAttempt} />],
-        a.nextAttemptAt === null ? null : [t.nextContact, <When key="next" at={a.nextAttemptAt} exactly />],
-        a.deadlineAt === null ? null : [t.deadline, <When key="end" at={a.deadlineAt} exactly />],
+        [t.since, <RelativeTime key="since" at={a.since} exactly />],
+        a.lastAttempt === null ? null : [t.lastContact, <AttemptResult key="last" outcome={a.lastAttempt} />],
+        a.nextAttemptAt === null
+          ? null
+          : [t.nextContact, <RelativeTime key="next" at={a.nextAttemptAt} exactly />],
+        a.deadlineAt === null ? null : [t.deadline, <RelativeTime key="end" at={a.deadlineAt} exactly />],
       ]}
     />
   )
@@ -37,7 +39,7 @@ export function AuthorizationStatus({ status, me }: { status: Status; me: Me }) 
 }
 
 function Renew() {
-  const renew = useAct(() => api.act('renew-authorization'))
+  const renew = useApiMutation(() => api.mutate('renew-authorization'))
   return (
     <>
       <Divider />

@@ -13,13 +13,13 @@ import {
 import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
-import { activeNodes, type ChartLayout, takenEdges } from '../../diagrams/chart-layout.ts'
-import { chartStylesIn, chartSvg } from '../../diagrams/chart-svg.ts'
-import { saveText } from '../shared/copyable-code.tsx'
-import { Facts } from '../shared/description-list.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import { nonce } from '../shared/nonce.ts'
-import { When } from '../shared/relative-time.tsx'
+import { findActiveNodes, type ChartLayout, traversedEdges } from '../../diagrams/chart-layout.ts'
+import { createScopedStyles, renderChartSvg } from '../../diagrams/chart-svg.ts'
+import { downloadText } from '../shared/copyable-code.tsx'
+import { DescriptionList } from '../shared/description-list.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import { readNonce } from '../shared/nonce.ts'
+import { RelativeTime } from '../shared/relative-time.tsx'
 import { api, type Transition, useExplanation, useHistory } from './queries.ts'
 import { texts } from './texts.ts'
 
@@ -27,16 +27,18 @@ const t = texts.chart
 
 /** The machine that runs, lit where it stands, and as it came there: moved through by a slider. */
 export function Chart() {
-  const chart = useQuery({ queryKey: ['chart'], queryFn: () => api.read('chart'), staleTime: Infinity })
+  const chart = useQuery({ queryKey: ['chart'], queryFn: () => api.query('chart'), staleTime: Infinity })
   const history = useHistory()
   return (
     <Stack>
       <Heading title={t.title} intro={t.intro} />
-      <Loaded query={chart}>
+      <QueryBoundary query={chart}>
         {(layout) => (
-          <Loaded query={history}>{(data) => <Replay layout={layout} rows={data.history} />}</Loaded>
+          <QueryBoundary query={history}>
+            {(data) => <Replay layout={layout} rows={data.history} />}
+          </QueryBoundary>
         )}
-      </Loaded>
+      </QueryBoundary>
     </Stack>
   )
 }
@@ -49,9 +51,9 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
   const at = chosen === null ? -1 : rows.findIndex(({ id }) => id === chosen)
   const index = at === -1 ? rows.length - 1 : at
   const row = rows[index]
-  const active = useMemo(() => (row ? activeNodes(row.after, layout) : []), [row, layout])
-  const taken = useMemo(() => (row ? takenEdges(row, layout) : []), [row, layout])
-  const axes = layout.nodes.filter(({ kind }) => kind === 'axis').map(({ id }) => id)
+  const active = useMemo(() => (row ? findActiveNodes(row.after, layout) : []), [row, layout])
+  const taken = useMemo(() => (row ? traversedEdges(row, layout) : []), [row, layout])
+  const axes = layout.nodes.filter(({ kind }) => kind === 'region').map(({ id }) => id)
   const go = (to: number) => {
     setChosen(to >= rows.length - 1 ? null : (rows[Math.max(0, to)]?.id ?? null))
   }
@@ -109,11 +111,11 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
               }}
             />
             <div role="status">
-              <Facts
+              <DescriptionList
                 rows={[
-                  [t.at, <When key="at" at={row.at} exactly />],
+                  [t.at, <RelativeTime key="at" at={row.at} exactly />],
                   [t.cause, `${row.inWords} (${row.event})`],
-                  ...moves(row, axes).map(([name, move]) => [name, move] as const),
+                  ...formatMoves(row, axes).map(([name, move]) => [name, move] as const),
                   row.notices.length === 0
                     ? null
                     : [t.said, row.notices.map(({ message }) => message).join(' · ')],
@@ -145,49 +147,55 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
               size="xs"
               variant="default"
               onClick={() => {
-                const svg = chartSvg(layout, { active, taken, standalone: true })
-                saveText('statechart.svg', svg, 'image/svg+xml')
+                const svg = renderChartSvg(layout, { active, traversed: taken, standalone: true })
+                downloadText('statechart.svg', svg, 'image/svg+xml')
               }}
             >
               {t.save}
             </Button>
           </Group>
         </Group>
-        <Picture layout={layout} active={active} taken={taken} axis={axis} fit={fit} />
+        <ChartDrawing layout={layout} active={active} traversed={taken} axis={axis} fit={fit} />
       </Paper>
-      <Standing layout={layout} active={active} live={chosen === null} />
+      <ActiveStates layout={layout} active={active} live={chosen === null} />
     </>
   )
 }
 
 /** Where each axis went, or stayed. */
-function moves({ before, after }: Transition, axes: readonly string[]): [string, string][] {
+function formatMoves({ before, after }: Transition, axes: readonly string[]): [string, string][] {
   return axes.map((axis) => {
     const [from, to] = [String(before[axis]), String(after[axis])]
     return [axis, from === to ? to : `${from} → ${to}`]
   })
 }
 
-const styles = chartStylesIn("[data-mantine-color-scheme='dark']")
+const styles = createScopedStyles("[data-mantine-color-scheme='dark']")
 
 /** The drawing: its words are escaped where it is made, and they are the chart's own, nobody's names. */
-function Picture(props: {
+function ChartDrawing(props: {
   layout: ChartLayout
   active: readonly string[]
-  taken: readonly string[]
+  traversed: readonly string[]
   axis: string
   fit: boolean
 }) {
-  const { layout, active, taken, axis, fit } = props
+  const { layout, active, traversed, axis, fit } = props
   const svg = useMemo(
-    () => chartSvg(layout, { active, taken, standalone: false, axis: axis === '' ? undefined : axis }),
-    [layout, active, taken, axis],
+    () =>
+      renderChartSvg(layout, {
+        active,
+        traversed,
+        standalone: false,
+        region: axis === '' ? undefined : axis,
+      }),
+    [layout, active, traversed, axis],
   )
   const width =
     axis === '' ? layout.width : (layout.nodes.find(({ id }) => id === axis)?.width ?? layout.width)
   return (
     <>
-      <style nonce={nonce()}>{styles}</style>
+      <style nonce={readNonce()}>{styles}</style>
       <div className="chart-frame" tabIndex={0} role="region" aria-label={t.picture}>
         <div
           style={fit ? { maxWidth: width } : { width }}
@@ -200,24 +208,24 @@ function Picture(props: {
 }
 
 /** The active states in words, and what comes next from them. */
-function Standing(props: { layout: ChartLayout; active: readonly string[]; live: boolean }) {
+function ActiveStates(props: { layout: ChartLayout; active: readonly string[]; live: boolean }) {
   const { layout, active, live } = props
   const { data } = useExplanation()
-  const lit = layout.nodes.filter(({ id, kind }) => kind !== 'axis' && active.includes(id))
+  const lit = layout.nodes.filter(({ id, kind }) => kind !== 'region' && active.includes(id))
   return (
     <Paper withBorder p="lg">
       <Title order={2} size="h4" mb="xs">
         {t.states}
       </Title>
-      <Facts rows={lit.map(({ id, description }) => [id, description] as const)} />
+      <DescriptionList rows={lit.map(({ id, description }) => [id, description] as const)} />
       {live && data && (
         <>
           <Title order={2} size="h4" mt="md" mb="xs">
             {t.waits}
           </Title>
-          <Facts
+          <DescriptionList
             rows={[
-              ...data.next.map(({ at, what }) => [what, <When key={what} at={at} />] as const),
+              ...data.next.map(({ at, what }) => [what, <RelativeTime key={what} at={at} />] as const),
               ...data.wouldChange.map(({ effect, state }) => [effect, texts.states[state]] as const),
             ]}
           />

@@ -2,15 +2,15 @@ import { Badge, Button, Group, Paper, Stack, Text } from '@mantine/core'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import { When } from '../shared/relative-time.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
 import { type Transition, useHistory } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.history
-const PAGE = 50
+const PAGE_SIZE = 50
 
-const stateAfter = ({ after }: Transition): string => {
+const getStateLabel = ({ after }: Transition): string => {
   const { state } = after
   return typeof state === 'string' && Object.hasOwn(texts.states, state)
     ? texts.states[state as keyof typeof texts.states]
@@ -20,12 +20,12 @@ const stateAfter = ({ after }: Transition): string => {
 /** Everything that happened, the newest first. */
 export function History() {
   const history = useHistory()
-  const [shown, setShown] = useState(PAGE)
+  const [shown, setShown] = useState(PAGE_SIZE)
   return (
     <Stack>
       <Heading title={t.title} intro={t.intro} />
       <Paper withBorder p="md">
-        <Loaded query={history}>
+        <QueryBoundary query={history}>
           {(data) => {
             const newest = data.history.toReversed()
             return (
@@ -34,14 +34,14 @@ export function History() {
                   caption={t.title}
                   empty={t.none}
                   rows={newest.slice(0, shown)}
-                  keyOf={({ id }) => String(id)}
+                  getKey={({ id }) => String(id)}
                   columns={[
-                    { title: t.when, cell: ({ at }) => <When at={at} exactly /> },
+                    { title: t.when, cell: ({ at }) => <RelativeTime at={at} exactly /> },
                     {
                       title: t.what,
                       cell: ({ inWords }) => inWords.replace(/^./, (first) => first.toUpperCase()),
                     },
-                    { title: t.state, cell: (row) => stateAfter(row) },
+                    { title: t.state, cell: (row) => getStateLabel(row) },
                     {
                       title: t.said,
                       cell: ({ notices }) =>
@@ -66,7 +66,7 @@ export function History() {
                     <Button
                       variant="default"
                       onClick={() => {
-                        setShown(shown + PAGE)
+                        setShown(shown + PAGE_SIZE)
                       }}
                     >
                       {t.more}
@@ -76,7 +76,7 @@ export function History() {
               </>
             )
           }}
-        </Loaded>
+        </QueryBoundary>
       </Paper>
     </Stack>
   )

@@ -18,17 +18,17 @@ import { RowActions } from '../shared/row-actions.tsx'
 import { Heading } from '../shared/heading.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import type { Me } from '../shared/sign-in.tsx'
-import { When } from '../shared/relative-time.tsx'
-import { api, type Host, useAct, useStatus } from './queries.ts'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { api, type Host, useApiMutation, useStatus } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.hosts
 
-/** Who holds a host licence: found by name, a page at a time, however many there are. */
-export function Hosts({ me }: { me: Me }) {
+/** Who holds a host license: found by name, a page at a time, however many there are. */
+export function Hosts({ me }: { me: CurrentUser }) {
   const status = useStatus()
   const [search, setSearch] = useState('')
   const [all, setAll] = useState(false)
@@ -37,7 +37,7 @@ export function Hosts({ me }: { me: Me }) {
   const [assigning, setAssigning] = useState(false)
   const hosts = useQuery({
     queryKey: ['hosts', wanted, all, after],
-    queryFn: () => api.read('hosts', { search: wanted, all: all ? 'true' : 'false', after }),
+    queryFn: () => api.query('hosts', { search: wanted, all: all ? 'true' : 'false', after }),
     placeholderData: keepPreviousData,
   })
   const counts = status.data?.hosts
@@ -97,7 +97,7 @@ export function Hosts({ me }: { me: Me }) {
             }}
           />
         </Group>
-        <Loaded query={hosts}>
+        <QueryBoundary query={hosts}>
           {(data) => (
             <>
               <Rows hosts={data.hosts} me={me} empty={search === '' ? t.none : t.noMatch} />
@@ -125,7 +125,7 @@ export function Hosts({ me }: { me: Me }) {
               </Group>
             </>
           )}
-        </Loaded>
+        </QueryBoundary>
       </Paper>
       <Assign
         opened={assigning}
@@ -137,18 +137,18 @@ export function Hosts({ me }: { me: Me }) {
   )
 }
 
-function Rows({ hosts, me, empty }: { hosts: readonly Host[]; me: Me; empty: string }) {
+function Rows({ hosts, me, empty }: { hosts: readonly Host[]; me: CurrentUser; empty: string }) {
   const [leaving, setLeaving] = useState<string | null>(null)
-  const deactivate = useAct(
-    (user: string) => api.act('host-deactivate', { user }),
+  const deactivate = useApiMutation(
+    (user: string) => api.mutate('host-deactivate', { user }),
     () => {
       setLeaving(null)
     },
   )
-  const activate = useAct((user: string) => api.act('host-activate', { user }))
-  const assign = useAct((user: string) => api.act('host-assign', { user }))
-  const attend = useAct((host: Host) =>
-    api.act('host-attendee-only', { user: host.user, attendeeOnly: !host.attendeeOnly }),
+  const activate = useApiMutation((user: string) => api.mutate('host-activate', { user }))
+  const assign = useApiMutation((user: string) => api.mutate('host-assign', { user }))
+  const attend = useApiMutation((host: Host) =>
+    api.mutate('host-attendee-only', { user: host.user, attendeeOnly: !host.attendeeOnly }),
   )
   const item = (label: string, run: () => void) => (
     <Menu.Item key={label} onClick={run}>
@@ -190,7 +190,7 @@ function Rows({ hosts, me, empty }: { hosts: readonly Host[]; me: Me; empty: str
         caption={t.title}
         empty={empty}
         rows={hosts}
-        keyOf={({ user }) => user}
+        getKey={({ user }) => user}
         columns={[
           {
             title: t.user,
@@ -202,7 +202,10 @@ function Rows({ hosts, me, empty }: { hosts: readonly Host[]; me: Me; empty: str
           },
           { title: t.license, cell: ({ license }) => t.licenses[license ?? 'none'] },
           { title: t.how, cell: ({ reason }) => (reason === null ? '' : t.hows[reason]) },
-          { title: t.since, cell: ({ assignedAt }) => (assignedAt === null ? '' : <When at={assignedAt} />) },
+          {
+            title: t.since,
+            cell: ({ assignedAt }) => (assignedAt === null ? '' : <RelativeTime at={assignedAt} />),
+          },
           {
             title: t.status,
             cell: ({ active, attendeeOnly }) => (
@@ -246,7 +249,7 @@ function Assign({ opened, onClose }: { opened: boolean; onClose: () => void }) {
     setUser('')
     onClose()
   }
-  const assign = useAct(() => api.act('host-assign', { user }), close)
+  const assign = useApiMutation(() => api.mutate('host-assign', { user }), close)
   return (
     <Modal
       opened={opened}
@@ -267,7 +270,7 @@ function Assign({ opened, onClose }: { opened: boolean; onClose: () => void }) {
             label={t.assignUser}
             required
             value={user}
-            error={fieldError(assign.error, 'user')}
+            error={getFieldError(assign.error, 'user')}
             onChange={(event) => {
               setUser(event.currentTarget.value)
             }}

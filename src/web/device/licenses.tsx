@@ -2,11 +2,11 @@ import { Anchor, Paper, Stack, Text, Title } from '@mantine/core'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import type { Me } from '../shared/sign-in.tsx'
-import { When } from '../shared/relative-time.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
 import { AuthorizationStatus } from './authorization.tsx'
-import { Glance } from './summary.tsx'
+import { StatusSummary } from './summary.tsx'
 import { api, type Status, useStatus } from './queries.ts'
 import { RegistrationStatus } from './registration.tsx'
 import { ModifyLicenses, Reservation } from './reservation.tsx'
@@ -16,37 +16,37 @@ import { Transport } from './transport.tsx'
 import { UsageHistory } from './usage.tsx'
 
 /** Smart Licenses, as the guide's procedures find it behind “View More”. */
-export function Licenses({ me }: { me: Me }) {
+export function Licenses({ me }: { me: CurrentUser }) {
   const status = useStatus()
   return (
     <Stack>
       <Heading title={texts.title} />
-      <Loaded query={status}>
+      <QueryBoundary query={status}>
         {(data) => (
           <>
-            <Glance status={data} />
+            <StatusSummary status={data} />
             <Transport status={data} me={me} />
-            <Registering status={data} me={me} />
+            <RegistrationPrompt status={data} me={me} />
             <RegistrationStatus status={data} me={me} />
             <AuthorizationStatus status={data} me={me} />
-            <Usage status={data} />
+            <UsageTable status={data} />
             <ReservedLicenses status={data} me={me} />
             <UsageHistory />
           </>
         )}
-      </Loaded>
+      </QueryBoundary>
     </Stack>
   )
 }
 
-const registered = ({ registration }: Status): boolean => registration.instanceId !== null
+const isRegistered = ({ registration }: Status): boolean => registration.instanceId !== null
 
 /** Where a token is pasted, as long as the box is not registered; and the way to a reservation. */
-function Registering({ status, me }: { status: Status; me: Me }) {
+function RegistrationPrompt({ status, me }: { status: Status; me: CurrentUser }) {
   const [reserving, setReserving] = useState(false)
   const t = texts.register
   if (
-    registered(status) ||
+    isRegistered(status) ||
     status.reservation.status === 'installed' ||
     status.reservation.status === 'returning'
   )
@@ -62,7 +62,7 @@ function Registering({ status, me }: { status: Status; me: Me }) {
           <TokenForm
             intro={t.intro}
             button={t.button}
-            send={(token, force) => api.act('register', { token, force })}
+            send={(token, force) => api.mutate('register', { token, force })}
           />
         )}
         {may && (
@@ -94,7 +94,7 @@ function Registering({ status, me }: { status: Status; me: Me }) {
   )
 }
 
-function Usage({ status }: { status: Status }) {
+function UsageTable({ status }: { status: Status }) {
   const t = texts.usage
   return (
     <Paper withBorder p="lg">
@@ -105,7 +105,7 @@ function Usage({ status }: { status: Status }) {
         caption={t.title}
         empty={t.none}
         rows={status.entitlements}
-        keyOf={({ tag }) => tag}
+        getKey={({ tag }) => tag}
         columns={[
           {
             title: t.license,
@@ -131,7 +131,7 @@ function Usage({ status }: { status: Status }) {
   )
 }
 
-function ReservedLicenses({ status, me }: { status: Status; me: Me }) {
+function ReservedLicenses({ status, me }: { status: Status; me: CurrentUser }) {
   const { reservation } = status
   const t = texts.reservation
   if (reservation.status !== 'installed' && reservation.status !== 'returning') return null
@@ -145,13 +145,13 @@ function ReservedLicenses({ status, me }: { status: Status; me: Me }) {
         <DataTable
           caption={t.reserved}
           rows={reservation.entitlements}
-          keyOf={({ tag, endsAt }) => `${tag} ${endsAt ?? ''}`}
+          getKey={({ tag, endsAt }) => `${tag} ${endsAt ?? ''}`}
           columns={[
             { title: texts.usage.license, cell: ({ name, tag }) => `${name} (${tag})` },
             { title: texts.usage.count, numeric: true, cell: ({ count }) => count },
             {
               title: t.ends,
-              cell: ({ endsAt }) => (endsAt === null ? t.forEver : <When at={endsAt} exactly />),
+              cell: ({ endsAt }) => (endsAt === null ? t.forEver : <RelativeTime at={endsAt} exactly />),
             },
           ]}
         />

@@ -5,7 +5,7 @@ import { Chart } from './chart.tsx'
 import { History } from './history.tsx'
 import { Hosts } from './hosts.tsx'
 import { Licenses } from './licenses.tsx'
-import { take, useStatus } from './queries.ts'
+import { onServerEvent, useStatus } from './queries.ts'
 import { System } from './system.tsx'
 import { texts } from './texts.ts'
 
@@ -18,22 +18,22 @@ function Banner() {
   ) : null
 }
 
-const { places } = texts
+const { navigation } = texts
 start({
   title: texts.title,
-  take,
+  onServerEvent,
   banner: () => <Banner />,
-  places: [
-    { route: 'system', label: places.system, show: (_, me) => <System me={me} /> },
-    { route: 'smart-licenses', label: places.licenses, show: (_, me) => <Licenses me={me} /> },
-    { route: 'hosts', label: places.hosts, show: (_, me) => <Hosts me={me} /> },
-    { route: 'statechart', label: places.chart, show: () => <Chart /> },
-    { route: 'history', label: places.history, show: () => <History /> },
+  navItems: [
+    { route: 'system', label: navigation.system, render: (_, me) => <System me={me} /> },
+    { route: 'smart-licenses', label: navigation.licenses, render: (_, me) => <Licenses me={me} /> },
+    { route: 'hosts', label: navigation.hosts, render: (_, me) => <Hosts me={me} /> },
+    { route: 'statechart', label: navigation.chart, render: () => <Chart /> },
+    { route: 'history', label: navigation.history, render: () => <History /> },
     {
       route: 'users',
-      label: places.users,
-      show: (_, me) => <Users me={me} virtualAccounts={[]} />,
-      hidden: ({ role }) => role !== 'administrator',
+      label: navigation.users,
+      render: (_, me) => <Users me={me} virtualAccounts={[]} />,
+      isHidden: ({ role }) => role !== 'administrator',
     },
   ],
 })

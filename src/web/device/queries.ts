@@ -1,20 +1,20 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { deviceContract } from '../../console/device/contract.ts'
-import { makeApi, type Output } from '../shared/api.ts'
+import { createApi, type Output } from '../shared/api.ts'
 
-export const api = makeApi<typeof deviceContract>()
+export const api = createApi<typeof deviceContract>()
 export type Status = Output<typeof deviceContract, 'status'>
 export type Transition = Output<typeof deviceContract, 'history'>['history'][number]
 export type Host = Output<typeof deviceContract, 'hosts'>['hosts'][number]
 
-export const useStatus = () => useQuery({ queryKey: ['status'], queryFn: () => api.read('status') })
-export const useExplanation = () => useQuery({ queryKey: ['explain'], queryFn: () => api.read('explain') })
-export const useSystem = () => useQuery({ queryKey: ['system'], queryFn: () => api.read('system') })
+export const useStatus = () => useQuery({ queryKey: ['status'], queryFn: () => api.query('status') })
+export const useExplanation = () => useQuery({ queryKey: ['explain'], queryFn: () => api.query('explain') })
+export const useSystem = () => useQuery({ queryKey: ['system'], queryFn: () => api.query('system') })
 export const useHistory = () =>
-  useQuery({ queryKey: ['history'], queryFn: () => api.read('history', { limit: 1000 }) })
+  useQuery({ queryKey: ['history'], queryFn: () => api.query('history', { limit: 1000 }) })
 
 /** Something that is asked of the box, after which what is shown is looked at anew. */
-export function useAct<I, O>(send: (input: I) => Promise<O>, done?: (answer: O) => void) {
+export function useApiMutation<I, O>(send: (input: I) => Promise<O>, done?: (answer: O) => void) {
   const client = useQueryClient()
   return useMutation({
     mutationFn: send,
@@ -26,7 +26,7 @@ export function useAct<I, O>(send: (input: I) => Promise<O>, done?: (answer: O) 
 }
 
 /** Takes what the box tells as it happens. */
-export function take(client: QueryClient, event: string, data: unknown): void {
+export function onServerEvent(client: QueryClient, event: string, data: unknown): void {
   if (event === 'status') {
     client.setQueryData(['status'], data)
     void client.invalidateQueries({ queryKey: ['explain'] })

@@ -1,14 +1,14 @@
 import { Button, Divider, Group, Stack, Text, Title } from '@mantine/core'
 import { useState } from 'react'
 import { Failure } from '../shared/api.ts'
-import { CarriedCode } from '../shared/copyable-code.tsx'
+import { CopyableCode } from '../shared/copyable-code.tsx'
 import { Confirm } from '../shared/confirm.tsx'
-import { Facts } from '../shared/description-list.tsx'
+import { DescriptionList } from '../shared/description-list.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
-import type { Me } from '../shared/sign-in.tsx'
-import { When } from '../shared/relative-time.tsx'
-import { Outcome } from './attempt-result.tsx'
-import { api, type Status, useAct } from './queries.ts'
+import type { CurrentUser } from '../shared/sign-in.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { AttemptResult } from './attempt-result.tsx'
+import { api, type Status, useApiMutation } from './queries.ts'
 import { StatusPanel } from './status-panel.tsx'
 import { texts } from './texts.ts'
 import { TokenForm } from './token-form.tsx'
@@ -16,64 +16,74 @@ import { TokenForm } from './token-form.tsx'
 const t = texts.status
 
 /** How the registration stands, with what can be done about it behind “View/Edit”. */
-export function RegistrationStatus({ status, me }: { status: Status; me: Me }) {
+export function RegistrationStatus({ status, me }: { status: Status; me: CurrentUser }) {
   const { registration: r } = status
   return (
     <StatusPanel
       title={t.registration}
       testId="registration-status"
       facts={
-        <Facts
+        <DescriptionList
           rows={[
             [t.registration, texts.registrationStates[r.status]],
             r.smartAccount === null ? null : [t.account, r.smartAccount],
             r.virtualAccount === null ? null : [t.virtualAccount, r.virtualAccount],
-            r.nextRenewalAt === null ? null : [t.nextRenewal, <When key="next" at={r.nextRenewalAt} />],
-            r.expiresAt === null ? null : [t.expires, <When key="end" at={r.expiresAt} exactly />],
-            r.nextAttemptAt === null ? null : [t.nextAttempt, <When key="attempt" at={r.nextAttemptAt} />],
+            r.nextRenewalAt === null
+              ? null
+              : [t.nextRenewal, <RelativeTime key="next" at={r.nextRenewalAt} />],
+            r.expiresAt === null ? null : [t.expires, <RelativeTime key="end" at={r.expiresAt} exactly />],
+            r.nextAttemptAt === null
+              ? null
+              : [t.nextAttempt, <RelativeTime key="attempt" at={r.nextAttemptAt} />],
           ]}
         />
       }
     >
-      <Details status={status} me={me} />
+      <RegistrationDetails status={status} me={me} />
     </StatusPanel>
   )
 }
 
-function Details({ status, me }: { status: Status; me: Me }) {
+function RegistrationDetails({ status, me }: { status: Status; me: CurrentUser }) {
   const { registration: r, reservation } = status
   const may = me.role === 'administrator'
   const bound = r.instanceId !== null && r.status !== 'reserved'
   const reserved = reservation.status === 'installed' || reservation.status === 'returning'
   return (
     <Stack>
-      <Facts
+      <DescriptionList
         rows={[
           [t.registration, texts.registrationStates[r.status]],
           r.smartAccount === null ? null : [t.account, r.smartAccount],
           r.virtualAccount === null ? null : [t.virtualAccount, r.virtualAccount],
           r.instanceId === null ? null : [t.instance, r.instanceId],
           [t.export, r.exportControlled ? t.allowed : t.notAllowed],
-          r.registeredAt === null ? null : [t.registered, <When key="at" at={r.registeredAt} exactly />],
-          r.lastRenewal === null ? null : [t.lastRenewal, <Outcome key="last" outcome={r.lastRenewal} />],
-          r.nextRenewalAt === null ? null : [t.nextRenewal, <When key="next" at={r.nextRenewalAt} exactly />],
-          r.expiresAt === null ? null : [t.expires, <When key="end" at={r.expiresAt} exactly />],
+          r.registeredAt === null
+            ? null
+            : [t.registered, <RelativeTime key="at" at={r.registeredAt} exactly />],
+          r.lastRenewal === null
+            ? null
+            : [t.lastRenewal, <AttemptResult key="last" outcome={r.lastRenewal} />],
+          r.nextRenewalAt === null
+            ? null
+            : [t.nextRenewal, <RelativeTime key="next" at={r.nextRenewalAt} exactly />],
+          r.expiresAt === null ? null : [t.expires, <RelativeTime key="end" at={r.expiresAt} exactly />],
         ]}
       />
       <FailureAlert failure={r.failure && new Failure(r.failure)} />
-      {may && bound && <Bound />}
-      {may && reserved && <Returning status={status} />}
-      {!reserved && reservation.returned.length > 0 && <Returned status={status} />}
+      {may && bound && <RegisteredPanel />}
+      {may && reserved && <ReservationReturn status={status} />}
+      {!reserved && reservation.returned.length > 0 && <ReturnedReservations status={status} />}
     </Stack>
   )
 }
 
-function Bound() {
+function RegisteredPanel() {
   const [again, setAgain] = useState(false)
   const [asking, setAsking] = useState(false)
-  const renew = useAct(() => api.act('renew-registration'))
-  const leave = useAct(
-    () => api.act('deregister'),
+  const renew = useApiMutation(() => api.mutate('renew-registration'))
+  const leave = useApiMutation(
+    () => api.mutate('deregister'),
     () => {
       setAsking(false)
     },
@@ -118,7 +128,7 @@ function Bound() {
           <TokenForm
             intro={texts.register.intro}
             button={t.reregister}
-            send={(token, force) => api.act('reregister', { token, force })}
+            send={(token, force) => api.mutate('reregister', { token, force })}
             onDone={() => {
               setAgain(false)
             }}
@@ -158,16 +168,16 @@ function Bound() {
   )
 }
 
-function Returning({ status }: { status: Status }) {
+function ReservationReturn({ status }: { status: Status }) {
   const { reservation } = status
   const [asking, setAsking] = useState(false)
-  const create = useAct(
-    () => api.act('reservation-return-code'),
+  const create = useApiMutation(
+    () => api.mutate('reservation-return-code'),
     () => {
       setAsking(false)
     },
   )
-  const complete = useAct(() => api.act('reservation-return'))
+  const complete = useApiMutation(() => api.mutate('reservation-return'))
   return (
     <>
       <Divider />
@@ -193,7 +203,7 @@ function Returning({ status }: { status: Status }) {
         )}
         {reservation.status === 'returning' && reservation.returnCode !== null && (
           <>
-            <CarriedCode
+            <CopyableCode
               label={t.returnCode}
               code={reservation.returnCode}
               fileName="reservation-return-code.txt"
@@ -231,7 +241,7 @@ function Returning({ status }: { status: Status }) {
   )
 }
 
-function Returned({ status }: { status: Status }) {
+function ReturnedReservations({ status }: { status: Status }) {
   const { returned } = status.reservation
   return (
     <>
@@ -239,9 +249,9 @@ function Returned({ status }: { status: Status }) {
       {returned.toReversed().map(({ instanceId, returnCode, returnedAt }) => (
         <Stack key={instanceId} gap={4}>
           <Text size="sm">
-            {instanceId}, <When at={returnedAt} />
+            {instanceId}, <RelativeTime at={returnedAt} />
           </Text>
-          <CarriedCode label={t.returnCode} code={returnCode} fileName="reservation-return-code.txt" />
+          <CopyableCode label={t.returnCode} code={returnCode} fileName="reservation-return-code.txt" />
         </Stack>
       ))}
     </>

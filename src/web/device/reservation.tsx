@@ -1,11 +1,11 @@
 import { Button, Divider, Group, Modal, Stack, Text, Title } from '@mantine/core'
 import { useState } from 'react'
-import { CarriedCode } from '../shared/copyable-code.tsx'
+import { CopyableCode } from '../shared/copyable-code.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
 import { FileDrop } from '../shared/file-drop.tsx'
 import { texts as shared } from '../shared/texts.ts'
-import { api, type Status, useAct } from './queries.ts'
+import { api, type Status, useApiMutation } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.reservation
@@ -15,9 +15,9 @@ export function Reservation(props: { status: Status; opened: boolean; onClose: (
   const { status, opened, onClose } = props
   const { requestCode } = status.reservation
   const [asking, setAsking] = useState(false)
-  const request = useAct(() => api.act('reservation-request'))
-  const cancel = useAct(
-    () => api.act('reservation-cancel'),
+  const request = useApiMutation(() => api.mutate('reservation-request'))
+  const cancel = useApiMutation(
+    () => api.mutate('reservation-cancel'),
     () => {
       setAsking(false)
     },
@@ -42,7 +42,7 @@ export function Reservation(props: { status: Status; opened: boolean; onClose: (
           </>
         ) : (
           <>
-            <CarriedCode label={t.request} code={requestCode} fileName="reservation-request-code.txt" />
+            <CopyableCode label={t.request} code={requestCode} fileName="reservation-request-code.txt" />
             <Text size="sm" c="dimmed">
               {t.requestHint}
             </Text>
@@ -61,10 +61,10 @@ export function Reservation(props: { status: Status; opened: boolean; onClose: (
             <Title order={3} size="h5">
               {t.install}
             </Title>
-            <Install onDone={onClose} />
+            <InstallAuthorization onDone={onClose} />
           </>
         )}
-        {requestCode === null && status.reservation.status === 'none' && <Discard />}
+        {requestCode === null && status.reservation.status === 'none' && <DiscardAuthorization />}
       </Stack>
       <Confirm
         opened={asking}
@@ -84,9 +84,9 @@ export function Reservation(props: { status: Status; opened: boolean; onClose: (
   )
 }
 
-function Install({ onDone }: { onDone: () => void }) {
+function InstallAuthorization({ onDone }: { onDone: () => void }) {
   const [file, setFile] = useState<string | null>(null)
-  const install = useAct((text: string) => api.act('reservation-install', { file: text }), onDone)
+  const install = useApiMutation((text: string) => api.mutate('reservation-install', { file: text }), onDone)
   return (
     <>
       <FileDrop label={t.file} onText={setFile} />
@@ -106,10 +106,10 @@ function Install({ onDone }: { onDone: () => void }) {
   )
 }
 
-/** A file that came too late is not lost: its return code gives the licences back. */
-function Discard() {
+/** A file that came too late is not lost: its return code gives the licenses back. */
+function DiscardAuthorization() {
   const [opened, setOpened] = useState(false)
-  const discard = useAct((text: string) => api.act('reservation-discard', { file: text }))
+  const discard = useApiMutation((text: string) => api.mutate('reservation-discard', { file: text }))
   return (
     <>
       <Divider />
@@ -135,7 +135,7 @@ function Discard() {
       )}
       <FailureAlert failure={discard.error} />
       {discard.data && (
-        <CarriedCode
+        <CopyableCode
           label={t.returnCode}
           code={discard.data.returnCode}
           fileName="reservation-return-code.txt"
@@ -150,12 +150,12 @@ export function ModifyLicenses({ status }: { status: Status }) {
   const { confirmationCode } = status.reservation
   const [opened, setOpened] = useState(false)
   const [file, setFile] = useState<string | null>(null)
-  const update = useAct((text: string) => api.act('reservation-update', { file: text }))
+  const update = useApiMutation((text: string) => api.mutate('reservation-update', { file: text }))
   return (
     <>
       {confirmationCode !== null && (
         <Stack gap="xs">
-          <CarriedCode
+          <CopyableCode
             label={t.confirmation}
             code={confirmationCode}
             fileName="reservation-confirmation-code.txt"
@@ -192,7 +192,7 @@ export function ModifyLicenses({ status }: { status: Status }) {
           {update.data ? (
             <>
               {update.data.reservation.confirmationCode !== null && (
-                <CarriedCode
+                <CopyableCode
                   label={t.confirmation}
                   code={update.data.reservation.confirmationCode}
                   fileName="reservation-confirmation-code.txt"

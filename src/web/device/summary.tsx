@@ -1,22 +1,22 @@
 import { Alert, Group, Paper, Stack, Text, Timeline, Title } from '@mantine/core'
-import { When } from '../shared/relative-time.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
 import { useExplanation, type Status } from './queries.ts'
 import { StateBadge } from './state-badge.tsx'
 import { texts } from './texts.ts'
 
-const t = texts.glance
+const t = texts.summary
 const DAY = 86_400
 
-function evaluationText({ running, expired, remainingSeconds }: Status['evaluation']): string {
+function formatEvaluation({ running, expired, remainingSeconds }: Status['evaluation']): string {
   if (expired) return t.evaluationOver
   const days = Math.ceil(remainingSeconds / DAY)
   return running ? t.evaluation(days) : t.evaluationStopped(days)
 }
 
-const sentence = (words: string): string => words.replace(/^./, (first) => first.toUpperCase())
+const capitalize = (words: string): string => words.replace(/^./, (first) => first.toUpperCase())
 
 /** The state of the box, what it may do, and what comes next. */
-export function Glance({ status }: { status: Status }) {
+export function StatusSummary({ status }: { status: Status }) {
   const { data } = useExplanation()
   return (
     <Paper withBorder p="lg">
@@ -28,11 +28,11 @@ export function Glance({ status }: { status: Status }) {
           <Text fw={600}>{status.functionality === 'full' ? t.full : t.limited}</Text>
           {status.functionalityReason !== null && <Text size="sm">{status.functionalityReason}</Text>}
           <Text size="sm" c="dimmed">
-            {evaluationText(status.evaluation)}
+            {formatEvaluation(status.evaluation)}
           </Text>
-          {data?.because && (
+          {data?.cause && (
             <Text size="sm" c="dimmed">
-              {data.because.fact ?? data.because.inWords} (<When at={data.because.at} />)
+              {data.cause.fact ?? data.cause.label} (<RelativeTime at={data.cause.at} />)
             </Text>
           )}
         </Stack>
@@ -50,13 +50,13 @@ export function Glance({ status }: { status: Status }) {
               {data?.next.map(({ at, what }) => (
                 <Timeline.Item
                   key={`${at} ${what}`}
-                  title={sentence(what)}
+                  title={capitalize(what)}
                   fz="sm"
                   lh={1.4}
                   styles={{ itemTitle: { lineHeight: 1.35 } }}
                 >
                   <Text size="xs" c="dimmed">
-                    <When at={at} /> · <When at={at} exactly />
+                    <RelativeTime at={at} /> · <RelativeTime at={at} exactly />
                   </Text>
                 </Timeline.Item>
               ))}
@@ -64,9 +64,9 @@ export function Glance({ status }: { status: Status }) {
           )}
         </div>
       </Group>
-      {data && data.trouble.length > 0 && (
+      {data && data.problems.length > 0 && (
         <Stack mt="md" gap="xs">
-          {data.trouble.map(({ code, message, remedy }) => (
+          {data.problems.map(({ code, message, remedy }) => (
             <Alert key={code} color="orange" title={t.trouble} data-code={code}>
               <Text size="sm">{message}</Text>
               <Text size="sm" fw={500}>

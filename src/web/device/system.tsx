@@ -12,15 +12,15 @@ import {
 } from '@mantine/core'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
-import { saveText } from '../shared/copyable-code.tsx'
+import { downloadText } from '../shared/copyable-code.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { Facts } from '../shared/description-list.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import { hrefOf } from '../shared/route.ts'
-import type { Me } from '../shared/sign-in.tsx'
-import { Glance } from './summary.tsx'
-import { api, type Status, useAct, useStatus, useSystem } from './queries.ts'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import { DescriptionList } from '../shared/description-list.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import { buildHref } from '../shared/route.ts'
+import type { CurrentUser } from '../shared/sign-in.tsx'
+import { StatusSummary } from './summary.tsx'
+import { api, type Status, useApiMutation, useStatus, useSystem } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.system
@@ -28,30 +28,30 @@ const SIZES = ['micro', 'small', 'medium', 'large'] as const satisfies readonly 
   Status['product']['size']
 >[]
 
-/** The landing page: the box, and its licences at a glance. */
-export function System({ me }: { me: Me }) {
+/** The landing page: the box, and its licenses at a glance. */
+export function System({ me }: { me: CurrentUser }) {
   const status = useStatus()
   return (
     <Stack>
       <Heading title={t.title} />
-      <Loaded query={status}>
+      <QueryBoundary query={status}>
         {(data) => (
           <>
-            <section aria-labelledby="licenses">
+            <section aria-labeledby="licenses">
               <Group justify="space-between" mb="xs">
                 <Title order={2} size="h3" id="licenses">
                   {t.licenses}
                 </Title>
-                <Anchor href={hrefOf('smart-licenses')}>{t.viewMore}</Anchor>
+                <Anchor href={buildHref('smart-licenses')}>{t.viewMore}</Anchor>
               </Group>
-              <Glance status={data} />
+              <StatusSummary status={data} />
             </section>
             <SimpleGrid cols={{ base: 1, md: 2 }}>
               <Paper withBorder p="lg">
                 <Title order={2} size="h4" mb="sm">
                   {t.box}
                 </Title>
-                <Facts
+                <DescriptionList
                   rows={[
                     [t.product, data.product.pid],
                     [t.serial, data.product.serial],
@@ -77,16 +77,16 @@ export function System({ me }: { me: Me }) {
             {data.product.size !== undefined && <Size me={me} />}
           </>
         )}
-      </Loaded>
+      </QueryBoundary>
     </Stack>
   )
 }
 
 function SupportButton() {
-  const support = useAct(
-    () => api.read('support'),
+  const support = useApiMutation(
+    () => api.query('support'),
     (bundle) => {
-      saveText('smart-licenses-support.json', `${JSON.stringify(bundle, null, 2)}\n`, 'application/json')
+      downloadText('smart-licenses-support.json', `${JSON.stringify(bundle, null, 2)}\n`, 'application/json')
     },
   )
   return (
@@ -105,26 +105,26 @@ function SupportButton() {
   )
 }
 
-function Size({ me }: { me: Me }) {
+function Size({ me }: { me: CurrentUser }) {
   const system = useSystem()
   const [size, setSize] = useState<NonNullable<Status['product']['size']> | null>(null)
   const [center, setCenter] = useState('')
-  const resize = useAct((wanted: NonNullable<Status['product']['size']>) =>
-    api.act('system-size', { size: wanted }),
+  const resize = useApiMutation((wanted: NonNullable<Status['product']['size']>) =>
+    api.mutate('system-size', { size: wanted }),
   )
-  const extend = useAct(() => api.act('system-extend'))
-  const reduce = useAct(() => api.act('system-reduce'))
-  const join = useAct(
-    (dataCenter: string) => api.act('system-join', { dataCenter }),
+  const extend = useApiMutation(() => api.mutate('system-extend'))
+  const reduce = useApiMutation(() => api.mutate('system-reduce'))
+  const join = useApiMutation(
+    (dataCenter: string) => api.mutate('system-join', { dataCenter }),
     () => {
       setCenter('')
     },
   )
-  const leave = useAct((dataCenter: string) => api.act('system-leave', { dataCenter }))
+  const leave = useApiMutation((dataCenter: string) => api.mutate('system-leave', { dataCenter }))
   const may = me.role === 'administrator'
   return (
     <Paper withBorder p="lg">
-      <Loaded query={system}>
+      <QueryBoundary query={system}>
         {(data) => (
           <SimpleGrid cols={{ base: 1, md: 2 }} spacing="xl">
             <Stack>
@@ -198,7 +198,7 @@ function Size({ me }: { me: Me }) {
                   caption={t.centers}
                   minWidth={260}
                   rows={data.dataCenters}
-                  keyOf={(name) => name}
+                  getKey={(name) => name}
                   columns={[
                     { title: t.centers, cell: (name) => name },
                     {
@@ -231,7 +231,7 @@ function Size({ me }: { me: Me }) {
                     <TextInput
                       label={t.centerName}
                       value={center}
-                      error={fieldError(join.error, 'dataCenter')}
+                      error={getFieldError(join.error, 'dataCenter')}
                       onChange={(event) => {
                         setCenter(event.currentTarget.value)
                       }}
@@ -251,7 +251,7 @@ function Size({ me }: { me: Me }) {
             </Stack>
           </SimpleGrid>
         )}
-      </Loaded>
+      </QueryBoundary>
     </Paper>
   )
 }

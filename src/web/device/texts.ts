@@ -2,7 +2,7 @@
 export const texts = {
   title: 'Smart Licenses',
   test: 'The authority of this box is a TEST authority: not for production.',
-  places: {
+  navigation: {
     system: 'System',
     licenses: 'Smart Licenses',
     hosts: 'Hosts',
@@ -87,7 +87,7 @@ export const texts = {
     'reserved-in-compliance': 'Reserved, in compliance',
     'not-authorized': 'Not authorized',
   },
-  glance: {
+  summary: {
     functionality: 'Functionality',
     full: 'Full functionality',
     limited: 'License management only',
@@ -232,7 +232,7 @@ export const texts = {
     request: 'Reservation Request Code',
     requestButton: 'Create Reservation Request Code',
     requestHint:
-      'Copy the code, and enter it at the Smart Software Manager (Licenses, License Reservation). It stays the same until it is cancelled.',
+      'Copy the code, and enter it at the Smart Software Manager (Licenses, License Reservation). It stays the same until it is canceled.',
     cancel: 'Cancel Request',
     cancelTitle: 'Cancel the reservation request?',
     cancelText: 'The code is good for nothing any more. A file that comes for it yet must be given back.',
@@ -254,7 +254,7 @@ export const texts = {
       'Enter it at the Smart Software Manager (Product Instances, Actions, Enter Confirmation Code). Until then the larger of both quantities is held.',
     returnCode: 'Reservation Return Code',
     returned: 'Returned before',
-    discard: 'Give back a file whose request was cancelled',
+    discard: 'Give back a file whose request was canceled',
     steps: ['Request Code', 'Authorization File', 'Reserved'],
   },
   hosts: {

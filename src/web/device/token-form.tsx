@@ -1,8 +1,8 @@
 import { Alert, Button, Checkbox, Group, Stack, Text, Textarea } from '@mantine/core'
 import { useState } from 'react'
-import { failureOf } from '../shared/api.ts'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { useAct } from './queries.ts'
+import { toFailure } from '../shared/api.ts'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import { useApiMutation } from './queries.ts'
 import { texts } from './texts.ts'
 
 /** A token, and “overwrite”, which ticks itself when the instance exists already (R-REG-3). */
@@ -16,21 +16,21 @@ export function TokenForm(props: {
   const [token, setToken] = useState('')
   const [force, setForce] = useState(false)
   const t = texts.register
-  const act = useAct(
+  const act = useApiMutation(
     () => send(token, force),
     () => {
       setToken('')
       onDone?.()
     },
   )
-  const exists = act.error !== null && failureOf(act.error).code === 'INSTANCE_ALREADY_REGISTERED'
+  const exists = act.error !== null && toFailure(act.error).code === 'INSTANCE_ALREADY_REGISTERED'
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault()
         act.mutate(undefined, {
-          onError: (thrown) => {
-            if (failureOf(thrown).code === 'INSTANCE_ALREADY_REGISTERED') setForce(true)
+          onError: (error) => {
+            if (toFailure(error).code === 'INSTANCE_ALREADY_REGISTERED') setForce(true)
           },
         })
       }}
@@ -42,7 +42,7 @@ export function TokenForm(props: {
           required
           rows={3}
           value={token}
-          error={fieldError(act.error, 'token')}
+          error={getFieldError(act.error, 'token')}
           autoComplete="off"
           spellCheck={false}
           styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}

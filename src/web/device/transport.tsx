@@ -18,22 +18,22 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { deviceContract } from '../../console/device/contract.ts'
 import { Failure, type Output } from '../shared/api.ts'
-import { Facts } from '../shared/description-list.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
+import { DescriptionList } from '../shared/description-list.tsx'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
 import { FileDrop } from '../shared/file-drop.tsx'
-import type { Me } from '../shared/sign-in.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
-import { When } from '../shared/relative-time.tsx'
-import { api, type Status, useAct } from './queries.ts'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { api, type Status, useApiMutation } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.transport
 const KINDS = ['direct', 'gateway', 'proxy'] as const
 type Kind = (typeof KINDS)[number]
-type Road = Output<typeof deviceContract, 'transport-test'>
+type ConnectionTestReport = Output<typeof deviceContract, 'transport-test'>
 
 /** How the box reaches its authority, and whether it does. */
-export function Transport({ status, me }: { status: Status; me: Me }) {
+export function Transport({ status, me }: { status: Status; me: CurrentUser }) {
   const [opened, setOpened] = useState(false)
   const { transport } = status
   return (
@@ -59,7 +59,7 @@ export function Transport({ status, me }: { status: Status; me: Me }) {
       {transport.kind === null ? (
         <Text size="sm">{t.none}</Text>
       ) : (
-        <Facts
+        <DescriptionList
           rows={[
             [t.deployment, t.kinds[transport.kind]],
             [t.url, transport.url],
@@ -73,7 +73,7 @@ export function Transport({ status, me }: { status: Status; me: Me }) {
         <Stack mt="sm" gap={4}>
           <FailureAlert failure={new Failure(transport.lastFailure)} title={t.link.down} />
           <Text size="xs" c="dimmed">
-            <When at={transport.lastFailure.at} />
+            <RelativeTime at={transport.lastFailure.at} />
           </Text>
         </Stack>
       )}
@@ -108,8 +108,8 @@ function Settings({ status }: { status: Status }) {
           ...(password !== '' && { password }),
         }
       : { kind, url }
-  const save = useAct(() => api.act('transport-set', settings))
-  const test = useAct(() => api.act('transport-test', { settings }))
+  const save = useApiMutation(() => api.mutate('transport-set', settings))
+  const test = useApiMutation(() => api.mutate('transport-test', { settings }))
   const wrong = save.error ?? test.error
   return (
     <Stack>
@@ -142,9 +142,9 @@ function Settings({ status }: { status: Status }) {
             placeholder="https://"
             value={url}
             error={
-              fieldError(wrong, 'url') ??
-              fieldError(wrong, 'settings.url') ??
-              codeError(wrong, 'TRANSPORT_URL_INVALID')
+              getFieldError(wrong, 'url') ??
+              getFieldError(wrong, 'settings.url') ??
+              getErrorMessage(wrong, 'TRANSPORT_URL_INVALID')
             }
             onChange={(event) => {
               setUrl(event.currentTarget.value)
@@ -159,7 +159,7 @@ function Settings({ status }: { status: Status }) {
                 inputMode="url"
                 placeholder="http://proxy.example.com:3128"
                 value={via}
-                error={codeError(wrong, 'PROXY_URL_INVALID')}
+                error={getErrorMessage(wrong, 'PROXY_URL_INVALID')}
                 onChange={(event) => {
                   setVia(event.currentTarget.value)
                 }}
@@ -168,7 +168,7 @@ function Settings({ status }: { status: Status }) {
                 label={t.username}
                 autoComplete="off"
                 value={username}
-                error={codeError(wrong, 'PROXY_CREDENTIALS_INVALID')}
+                error={getErrorMessage(wrong, 'PROXY_CREDENTIALS_INVALID')}
                 onChange={(event) => {
                   setUsername(event.currentTarget.value)
                 }}
@@ -207,30 +207,30 @@ function Settings({ status }: { status: Status }) {
           </Group>
         </Stack>
       </form>
-      {test.data && <Walked road={test.data} />}
+      {test.data && <ConnectionTestResult road={test.data} />}
       <Trust />
     </Stack>
   )
 }
 
-const codeError = (wrong: unknown, code: string): string | undefined =>
+const getErrorMessage = (wrong: unknown, code: string): string | undefined =>
   wrong instanceof Failure && wrong.code === code ? wrong.message : undefined
 
 const COLORS = { ok: 'green', failed: 'red', 'not-tried': 'gray', 'not-needed': 'gray' } as const
-const SIGNS = { ok: '✓', failed: '✕', 'not-tried': '·', 'not-needed': '–' } as const
+const OUTCOME_SYMBOLS = { ok: '✓', failed: '✕', 'not-tried': '·', 'not-needed': '–' } as const
 
 /** The walk to the authority, step by step: where it breaks, why, and what to do. */
-function Walked({ road }: { road: Road }) {
+function ConnectionTestResult({ road: report }: { road: ConnectionTestReport }) {
   return (
     <Paper withBorder p="md" role="status" aria-label={t.tested}>
       <Text fw={600} mb="sm">
-        {road.ok ? t.good : t.broken}
+        {report.ok ? t.good : t.broken}
       </Text>
       <Stack gap="xs" component="ol" m={0} p={0} style={{ listStyle: 'none' }}>
-        {road.steps.map(({ step, outcome, found, failure }) => (
+        {report.steps.map(({ step, outcome, found, failure }) => (
           <Group key={step} component="li" gap="sm" wrap="nowrap" align="flex-start">
             <ThemeIcon size="sm" radius="xl" color={COLORS[outcome]} variant="light" aria-hidden>
-              {SIGNS[outcome]}
+              {OUTCOME_SYMBOLS[outcome]}
             </ThemeIcon>
             <div>
               <Group gap="xs">
@@ -265,10 +265,10 @@ function Walked({ road }: { road: Road }) {
 
 /** The anchor that everything the authority says is checked by. */
 function Trust() {
-  const trust = useQuery({ queryKey: ['trust'], queryFn: () => api.read('trust') })
+  const trust = useQuery({ queryKey: ['trust'], queryFn: () => api.query('trust') })
   const [opened, setOpened] = useState(false)
-  const install = useAct(
-    (pem: string) => api.act('trust-install', { pem }),
+  const install = useApiMutation(
+    (pem: string) => api.mutate('trust-install', { pem }),
     () => {
       setOpened(false)
     },

@@ -1,7 +1,7 @@
 import { Paper, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { BarChart } from '../shared/bar-chart.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
 import { api } from './queries.ts'
 import { texts } from './texts.ts'
 
@@ -11,14 +11,14 @@ const t = texts.usage
 export function UsageHistory() {
   const usage = useQuery({
     queryKey: ['usage'],
-    queryFn: () => api.read('usage', { by: 'day', last: '30' }),
+    queryFn: () => api.query('usage', { by: 'day', last: '30' }),
   })
   return (
     <Paper withBorder p="lg">
       <Title order={2} size="h4" mb="xs">
         {t.chart}
       </Title>
-      <Loaded query={usage}>
+      <QueryBoundary query={usage}>
         {({ usage: rows }) => {
           const tags = [...new Set(rows.map(({ tag }) => tag))]
           return tags.length === 0 ? (
@@ -39,7 +39,7 @@ export function UsageHistory() {
             ))
           )
         }}
-      </Loaded>
+      </QueryBoundary>
     </Paper>
   )
 }

@@ -3,51 +3,51 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import { hrefOf } from '../shared/route.ts'
-import { When } from '../shared/relative-time.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import { buildHref } from '../shared/route.ts'
+import { RelativeTime } from '../shared/relative-time.tsx'
 import { api, useAccount } from './queries.ts'
 import { Severity } from './severity.tsx'
 import { texts } from './texts.ts'
 
 const t = texts.alerts
-const PAGE = 50
+const PAGE_SIZE = 50
 /** More than this nobody reads on a page; the command lists all of them. */
-const MOST = 1000
+const MAX_ALERTS = 1000
 
 export const useAlerts = (virtualAccount?: string, limit = 1) => {
   const account = useAccount()
   return useQuery({
     queryKey: ['alerts', account, virtualAccount, limit],
-    queryFn: () => api.read('alerts', { account, virtualAccount, limit }),
+    queryFn: () => api.query('alerts', { account, virtualAccount, limit }),
     placeholderData: keepPreviousData,
   })
 }
 
 /** What needs attention: of the smart account, or of one virtual account. */
 export function Alerts({ virtualAccount }: { virtualAccount?: string | undefined }) {
-  const [limit, setLimit] = useState(PAGE)
+  const [limit, setLimit] = useState(PAGE_SIZE)
   const alerts = useAlerts(virtualAccount, limit)
   return (
     <Stack>
       <Heading title={virtualAccount === undefined ? t.title : t.of(virtualAccount)} intro={t.intro} />
-      {virtualAccount !== undefined && <Anchor href={hrefOf('alerts')}>{t.all}</Anchor>}
+      {virtualAccount !== undefined && <Anchor href={buildHref('alerts')}>{t.all}</Anchor>}
       <Paper withBorder p="md">
-        <Loaded query={alerts}>
+        <QueryBoundary query={alerts}>
           {(data) => (
             <>
               <DataTable
                 caption={t.title}
                 empty={t.none}
                 rows={data.alerts}
-                keyOf={({ type, source, message }) => `${type} ${source} ${message}`}
+                getKey={({ type, source, message }) => `${type} ${source} ${message}`}
                 columns={[
                   { title: t.severity, cell: ({ severity }) => <Severity severity={severity} /> },
                   { title: t.message, cell: ({ message }) => message },
                   { title: t.source, cell: ({ source }) => source },
                   {
                     title: t.due,
-                    cell: ({ actionDue }) => (actionDue === null ? t.noDue : <When at={actionDue} />),
+                    cell: ({ actionDue }) => (actionDue === null ? t.noDue : <RelativeTime at={actionDue} />),
                   },
                   {
                     title: t.actions,
@@ -61,12 +61,12 @@ export function Alerts({ virtualAccount }: { virtualAccount?: string | undefined
                   },
                 ]}
               />
-              {data.total > data.alerts.length && limit < MOST && (
+              {data.total > data.alerts.length && limit < MAX_ALERTS && (
                 <Group justify="center" mt="md">
                   <Button
                     variant="default"
                     onClick={() => {
-                      setLimit(Math.min(MOST, limit + PAGE))
+                      setLimit(Math.min(MAX_ALERTS, limit + PAGE_SIZE))
                     }}
                   >
                     {t.more(data.alerts.length, data.total)}
@@ -75,7 +75,7 @@ export function Alerts({ virtualAccount }: { virtualAccount?: string | undefined
               )}
             </>
           )}
-        </Loaded>
+        </QueryBoundary>
       </Paper>
     </Stack>
   )

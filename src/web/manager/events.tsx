@@ -2,32 +2,32 @@ import { Button, Group, NativeSelect, Paper, Title } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { DataTable } from '../shared/data-table.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import { When } from '../shared/relative-time.tsx'
-import { saveText } from '../shared/copyable-code.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { downloadText } from '../shared/copyable-code.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
-import { api, useAccount, useAct } from './queries.ts'
+import { api, useAccount, useApiMutation } from './queries.ts'
 import { Severity } from './severity.tsx'
 import { texts } from './texts.ts'
 
 const t = texts.events
-const PAGE = 100
+const PAGE_SIZE = 100
 const SEVERITIES = ['major', 'minor', 'info'] as const
 
 /** What happened in a virtual account, or to one instance: the newest first. */
 export function EventLog(props: { virtualAccount?: string; instanceId?: string }) {
   const account = useAccount()
-  const [limit, setLimit] = useState(PAGE)
+  const [limit, setLimit] = useState(PAGE_SIZE)
   const [severity, setSeverity] = useState<(typeof SEVERITIES)[number] | undefined>(undefined)
   const events = useQuery({
     queryKey: ['events', account, props, limit, severity],
-    queryFn: () => api.read('events', { account, ...props, limit, severity }),
+    queryFn: () => api.query('events', { account, ...props, limit, severity }),
     placeholderData: keepPreviousData,
   })
-  const csv = useAct(
-    () => api.read('events-csv', { account, ...props, severity }),
+  const csv = useApiMutation(
+    () => api.query('events-csv', { account, ...props, severity }),
     (made) => {
-      saveText('events.csv', made.csv, 'text/csv')
+      downloadText('events.csv', made.csv, 'text/csv')
     },
   )
   return (
@@ -60,16 +60,16 @@ export function EventLog(props: { virtualAccount?: string; instanceId?: string }
         </Group>
       </Group>
       <FailureAlert failure={csv.error} />
-      <Loaded query={events}>
+      <QueryBoundary query={events}>
         {(data) => (
           <>
             <DataTable
               caption={t.title}
               empty={t.none}
               rows={data.events.toReversed()}
-              keyOf={({ id }) => String(id)}
+              getKey={({ id }) => String(id)}
               columns={[
-                { title: t.when, cell: ({ at }) => <When at={at} exactly /> },
+                { title: t.when, cell: ({ at }) => <RelativeTime at={at} exactly /> },
                 { title: t.severity, cell: (event) => <Severity severity={event.severity} /> },
                 { title: t.message, cell: ({ message }) => message },
                 { title: t.user, cell: ({ who }) => who ?? '–' },
@@ -80,7 +80,7 @@ export function EventLog(props: { virtualAccount?: string; instanceId?: string }
                 <Button
                   variant="default"
                   onClick={() => {
-                    setLimit(Math.min(1000, limit + PAGE))
+                    setLimit(Math.min(1000, limit + PAGE_SIZE))
                   }}
                 >
                   {t.older}
@@ -89,7 +89,7 @@ export function EventLog(props: { virtualAccount?: string; instanceId?: string }
             )}
           </>
         )}
-      </Loaded>
+      </QueryBoundary>
     </Paper>
   )
 }

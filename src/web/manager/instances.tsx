@@ -17,44 +17,54 @@ import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { RowActions } from '../shared/row-actions.tsx'
-import { saveText } from '../shared/copyable-code.tsx'
+import { downloadText } from '../shared/copyable-code.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { Facts } from '../shared/description-list.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import type { Me } from '../shared/sign-in.tsx'
+import { DescriptionList } from '../shared/description-list.tsx'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
-import { When } from '../shared/relative-time.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
 import { EventLog } from './events.tsx'
-import { api, type Instance, useAccount, useAct, type Virtual } from './queries.ts'
+import { api, type Instance, useAccount, useApiMutation, type VirtualAccountView } from './queries.ts'
 import { ConfirmReservation, UpdateReservation } from './reserve.tsx'
 import { Compliance } from './severity.tsx'
 import { texts } from './texts.ts'
 import { TransferInstance } from './transfer.tsx'
 
 const t = texts.instances
-const PAGE = 50
+const PAGE_SIZE = 50
 
-const nameOf = ({ hostname, udi }: Instance): string => hostname ?? udi.serial
+const formatInstanceName = ({ hostname, udi }: Instance): string => hostname ?? udi.serial
 
-type Doing = 'show' | 'transfer' | 'remove' | 'update' | 'confirm' | 'write-off'
+type InstanceDialog = 'show' | 'transfer' | 'remove' | 'update' | 'confirm' | 'write-off'
 
 /** The product instances of a virtual account, and what can be done with each. */
-export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me: Me }) {
+export function Instances(props: {
+  virtual: VirtualAccountView
+  all: readonly VirtualAccountView[]
+  me: CurrentUser
+}) {
   const { virtual, all, me } = props
   const account = useAccount()
   const [search, setSearch] = useState('')
   const [wanted] = useDebouncedValue(search, 200)
   const [skip, setSkip] = useState(0)
-  const [doing, setDoing] = useState<{ what: Doing; instance: Instance } | null>(null)
+  const [doing, setDoing] = useState<{ what: InstanceDialog; instance: Instance } | null>(null)
   const instances = useQuery({
     queryKey: ['instances', account, virtual.name, wanted, skip],
     queryFn: () =>
-      api.read('instances', { account, virtualAccount: virtual.name, search: wanted, skip, limit: PAGE }),
+      api.query('instances', {
+        account,
+        virtualAccount: virtual.name,
+        search: wanted,
+        skip,
+        limit: PAGE_SIZE,
+      }),
     placeholderData: keepPreviousData,
   })
-  const begin = (what: Doing, instance: Instance) => () => {
+  const begin = (what: InstanceDialog, instance: Instance) => () => {
     setDoing({ what, instance })
   }
   const end = () => {
@@ -79,14 +89,14 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
           }}
         />
       </Group>
-      <Loaded query={instances}>
+      <QueryBoundary query={instances}>
         {(data) => (
           <>
             <DataTable
               caption={t.title}
               empty={search === '' ? t.none : t.noMatch}
               rows={data.instances}
-              keyOf={({ id }) => id}
+              getKey={({ id }) => id}
               columns={[
                 {
                   title: t.name,
@@ -97,13 +107,13 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
                       fw={500}
                       onClick={begin('show', one)}
                     >
-                      {nameOf(one)}
+                      {formatInstanceName(one)}
                     </UnstyledButton>
                   ),
                 },
                 { title: t.product, cell: ({ udi }) => udi.pid },
                 { title: t.serial, cell: ({ udi }) => udi.serial },
-                { title: t.lastContact, cell: ({ lastContactAt }) => <When at={lastContactAt} /> },
+                { title: t.lastContact, cell: ({ lastContactAt }) => <RelativeTime at={lastContactAt} /> },
                 {
                   title: t.status,
                   cell: ({ status, reservation }) => (
@@ -120,7 +130,7 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
                 {
                   title: t.actions,
                   cell: (one) => (
-                    <RowActions label={t.actions} of={nameOf(one)}>
+                    <RowActions label={t.actions} of={formatInstanceName(one)}>
                       <Menu.Item onClick={begin('show', one)}>{t.show}</Menu.Item>
                       {me.role !== 'viewer' && one.satellite === null && one.reservation === null && (
                         <Menu.Item onClick={begin('transfer', one)}>{t.transfer}</Menu.Item>
@@ -131,7 +141,7 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
                           {one.reservation.pending && (
                             <Menu.Item onClick={begin('confirm', one)}>{t.confirm}</Menu.Item>
                           )}
-                          <FileAgain instance={one} />
+                          <ReissuedFile instance={one} />
                         </>
                       )}
                       {me.role !== 'viewer' && one.satellite === null && (
@@ -165,12 +175,12 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
                     {t.first}
                   </Button>
                 )}
-                {skip + PAGE < data.total && (
+                {skip + PAGE_SIZE < data.total && (
                   <Button
                     variant="default"
                     size="xs"
                     onClick={() => {
-                      setSkip(skip + PAGE)
+                      setSkip(skip + PAGE_SIZE)
                     }}
                   >
                     {t.next}
@@ -180,11 +190,11 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
             </Group>
           </>
         )}
-      </Loaded>
+      </QueryBoundary>
       {instance && what === 'show' && <Details instance={instance} onClose={end} />}
       {instance && what === 'transfer' && <TransferInstance instance={instance} all={all} onClose={end} />}
-      {instance && what === 'remove' && <Remove instance={instance} onClose={end} />}
-      {instance && what === 'write-off' && <WriteOff instance={instance} onClose={end} />}
+      {instance && what === 'remove' && <RemoveInstance instance={instance} onClose={end} />}
+      {instance && what === 'write-off' && <WriteOffInstance instance={instance} onClose={end} />}
       {instance && what === 'confirm' && <ConfirmReservation instance={instance} onClose={end} />}
       {instance && what === 'update' && (
         <UpdateReservation instance={instance} onClose={end} onConfirm={begin('confirm', instance)} />
@@ -193,13 +203,13 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
   )
 }
 
-function FileAgain({ instance }: { instance: Instance }) {
+function ReissuedFile({ instance }: { instance: Instance }) {
   const account = useAccount()
-  const again = useAct(
-    () => api.act('reservation-file', { account, id: instance.id }),
+  const again = useApiMutation(
+    () => api.mutate('reservation-file', { account, id: instance.id }),
     ({ file }) => {
       if (file !== null)
-        saveText(
+        downloadText(
           `${instance.udi.pid}-${instance.udi.serial}-${instance.reservation?.authorization ?? ''}.txt`,
           file,
         )
@@ -220,7 +230,7 @@ function FileAgain({ instance }: { instance: Instance }) {
 
 function Details({ instance, onClose }: { instance: Instance; onClose: () => void }) {
   return (
-    <Modal opened onClose={onClose} size="xl" title={`${t.detailTitle}: ${nameOf(instance)}`}>
+    <Modal opened onClose={onClose} size="xl" title={`${t.detailTitle}: ${formatInstanceName(instance)}`}>
       <Tabs defaultValue="overview" keepMounted={false}>
         <Tabs.List mb="md">
           <Tabs.Tab value="overview">{t.tabs.overview}</Tabs.Tab>
@@ -228,7 +238,7 @@ function Details({ instance, onClose }: { instance: Instance; onClose: () => voi
         </Tabs.List>
         <Tabs.Panel value="overview">
           <Stack>
-            <Facts
+            <DescriptionList
               rows={[
                 [t.product, instance.udi.pid],
                 [t.serial, instance.udi.serial],
@@ -237,11 +247,11 @@ function Details({ instance, onClose }: { instance: Instance; onClose: () => voi
                 instance.hostname === null ? null : [t.host, instance.hostname],
                 [texts.inventory.virtualAccount, instance.virtualAccount],
                 instance.satellite === null ? null : [t.satellite, instance.satellite],
-                [t.registered, <When key="since" at={instance.registeredAt} exactly />],
-                [t.lastContact, <When key="last" at={instance.lastContactAt} exactly />],
+                [t.registered, <RelativeTime key="since" at={instance.registeredAt} exactly />],
+                [t.lastContact, <RelativeTime key="last" at={instance.lastContactAt} exactly />],
                 instance.expiresAt === null
                   ? null
-                  : [t.expires, <When key="end" at={instance.expiresAt} exactly />],
+                  : [t.expires, <RelativeTime key="end" at={instance.expiresAt} exactly />],
                 [t.export, instance.exportControlled ? texts.tokens.allowed : texts.tokens.notAllowed],
               ]}
             />
@@ -252,7 +262,7 @@ function Details({ instance, onClose }: { instance: Instance; onClose: () => voi
               caption={t.licenses}
               minWidth={320}
               rows={instance.entitlements}
-              keyOf={({ tag }) => tag}
+              getKey={({ tag }) => tag}
               columns={[
                 { title: texts.licenses.license, cell: ({ tag }) => tag },
                 { title: texts.licenses.inUse, numeric: true, cell: ({ count }) => count },
@@ -270,18 +280,18 @@ function Details({ instance, onClose }: { instance: Instance; onClose: () => voi
 }
 
 /** The guide's “Remove the Product Instance”: one that works from a reservation by its return code. */
-function Remove({ instance, onClose }: { instance: Instance; onClose: () => void }) {
+function RemoveInstance({ instance, onClose }: { instance: Instance; onClose: () => void }) {
   const account = useAccount()
   const [code, setCode] = useState('')
   const reserved = instance.reservation !== null
-  const remove = useAct(
-    () => api.act('instance-remove', { account, id: instance.id, ...(reserved && { returnCode: code }) }),
+  const remove = useApiMutation(
+    () => api.mutate('instance-remove', { account, id: instance.id, ...(reserved && { returnCode: code }) }),
     onClose,
   )
   return (
     <Confirm
       opened
-      title={t.removeTitle(nameOf(instance))}
+      title={t.removeTitle(formatInstanceName(instance))}
       text={reserved ? t.returnHint : t.removeText}
       yes={t.removeButton}
       no={shared.cancel}
@@ -298,7 +308,7 @@ function Remove({ instance, onClose }: { instance: Instance; onClose: () => void
           required
           rows={2}
           value={code}
-          error={fieldError(remove.error, 'returnCode')}
+          error={getFieldError(remove.error, 'returnCode')}
           onChange={(event) => {
             setCode(event.currentTarget.value)
           }}
@@ -308,14 +318,17 @@ function Remove({ instance, onClose }: { instance: Instance; onClose: () => void
   )
 }
 
-function WriteOff({ instance, onClose }: { instance: Instance; onClose: () => void }) {
+function WriteOffInstance({ instance, onClose }: { instance: Instance; onClose: () => void }) {
   const account = useAccount()
   const [reason, setReason] = useState('')
-  const write = useAct(() => api.act('instance-write-off', { account, id: instance.id, reason }), onClose)
+  const write = useApiMutation(
+    () => api.mutate('instance-write-off', { account, id: instance.id, reason }),
+    onClose,
+  )
   return (
     <Confirm
       opened
-      title={t.writeOffTitle(nameOf(instance))}
+      title={t.writeOffTitle(formatInstanceName(instance))}
       text={t.writeOffText}
       yes={t.removeButton}
       no={shared.cancel}
@@ -330,7 +343,7 @@ function WriteOff({ instance, onClose }: { instance: Instance; onClose: () => vo
         label={t.reason}
         required
         value={reason}
-        error={fieldError(write.error, 'reason')}
+        error={getFieldError(write.error, 'reason')}
         onChange={(event) => {
           setReason(event.currentTarget.value)
         }}

@@ -3,16 +3,23 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
 import { Confirm } from '../shared/confirm.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import { goTo, hrefOf } from '../shared/route.ts'
-import type { Me } from '../shared/sign-in.tsx'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import { navigate, buildHref } from '../shared/route.ts'
+import type { CurrentUser } from '../shared/sign-in.tsx'
 import { useAlerts } from './alerts.tsx'
 import { EventLog } from './events.tsx'
 import { Instances } from './instances.tsx'
-import { labelOf } from './labels.ts'
+import { formatAccountLabel } from './labels.ts'
 import { Licenses } from './licenses.tsx'
-import { api, useAccount, useAct, useOverview, useVirtualAccounts, type Virtual } from './queries.ts'
+import {
+  api,
+  useAccount,
+  useApiMutation,
+  useOverview,
+  useVirtualAccounts,
+  type VirtualAccountView,
+} from './queries.ts'
 import { texts } from './texts.ts'
 import { Tokens } from './tokens.tsx'
 
@@ -20,14 +27,14 @@ const t = texts.inventory
 const TABS = ['general', 'licenses', 'instances', 'events'] as const
 type Tab = (typeof TABS)[number]
 
-/** A virtual account: its tokens, licences, product instances and events. */
-export function Inventory({ parts, me }: { parts: readonly string[]; me: Me }) {
+/** A virtual account: its tokens, licenses, product instances and events. */
+export function Inventory({ parts, me }: { parts: readonly string[]; me: CurrentUser }) {
   const virtuals = useVirtualAccounts()
   const [name = '', tab = ''] = parts
   return (
     <Stack>
       <Heading title={t.title} />
-      <Loaded query={virtuals}>
+      <QueryBoundary query={virtuals}>
         {({ virtualAccounts }) => {
           const virtual =
             virtualAccounts.find((one) => one.name === name) ??
@@ -48,12 +55,17 @@ export function Inventory({ parts, me }: { parts: readonly string[]; me: Me }) {
             </>
           ) : null
         }}
-      </Loaded>
+      </QueryBoundary>
     </Stack>
   )
 }
 
-function VirtualAccount(props: { virtual: Virtual; all: readonly Virtual[]; tab: Tab; me: Me }) {
+function VirtualAccount(props: {
+  virtual: VirtualAccountView
+  all: readonly VirtualAccountView[]
+  tab: Tab
+  me: CurrentUser
+}) {
   const { virtual, all, tab, me } = props
   const alerts = useAlerts(virtual.name)
   const count = (wanted: 'major' | 'minor') => alerts.data?.counts[wanted] ?? 0
@@ -63,11 +75,11 @@ function VirtualAccount(props: { virtual: Virtual; all: readonly Virtual[]; tab:
         <NativeSelect
           label={t.virtualAccount}
           value={virtual.name}
-          data={all.map((one) => ({ value: one.name, label: labelOf(one) }))}
+          data={all.map((one) => ({ value: one.name, label: formatAccountLabel(one) }))}
           flex="1 1 260px"
           maw={460}
           onChange={(event) => {
-            goTo('inventory', event.currentTarget.value, tab)
+            navigate('inventory', event.currentTarget.value, tab)
           }}
         />
         <Badge
@@ -76,18 +88,18 @@ function VirtualAccount(props: { virtual: Virtual; all: readonly Virtual[]; tab:
           mb={6}
           color={count('major') > 0 ? 'red' : count('minor') > 0 ? 'orange' : 'gray'}
           component="a"
-          href={hrefOf('alerts', virtual.name)}
+          href={buildHref('alerts', virtual.name)}
           aria-label={`${t.alertsLabel}: ${t.alerts(count('major'), count('minor'))}`}
           style={{ cursor: 'pointer' }}
         >
           {t.alerts(count('major'), count('minor'))}
         </Badge>
-        {me.role === 'administrator' && <VirtualActions virtual={virtual} />}
+        {me.role === 'administrator' && <VirtualAccountActions virtual={virtual} />}
       </Group>
       <Tabs
         value={tab}
         onChange={(value) => {
-          if (value !== null) goTo('inventory', virtual.name, value)
+          if (value !== null) navigate('inventory', virtual.name, value)
         }}
         keepMounted={false}
       >
@@ -115,16 +127,18 @@ function VirtualAccount(props: { virtual: Virtual; all: readonly Virtual[]; tab:
   )
 }
 
-function VirtualActions({ virtual }: { virtual: Virtual }) {
+function VirtualAccountActions({ virtual }: { virtual: VirtualAccountView }) {
   const account = useAccount()
   const [adding, setAdding] = useState(false)
   const [removing, setRemoving] = useState(false)
-  const makeDefault = useAct(() => api.act('virtual-account-default', { account, name: virtual.name }))
-  const remove = useAct(
-    () => api.act('virtual-account-remove', { account, name: virtual.name }),
+  const makeDefault = useApiMutation(() =>
+    api.mutate('virtual-account-default', { account, name: virtual.name }),
+  )
+  const remove = useApiMutation(
+    () => api.mutate('virtual-account-remove', { account, name: virtual.name }),
     () => {
       setRemoving(false)
-      goTo('inventory')
+      navigate('inventory')
     },
   )
   return (
@@ -160,7 +174,7 @@ function VirtualActions({ virtual }: { virtual: Virtual }) {
         </Menu.Dropdown>
       </Menu>
       <FailureAlert failure={makeDefault.error} />
-      <AddVirtual
+      <AddVirtualAccount
         opened={adding}
         onClose={() => {
           setAdding(false)
@@ -184,24 +198,24 @@ function VirtualActions({ virtual }: { virtual: Virtual }) {
   )
 }
 
-function AddVirtual({ opened, onClose }: { opened: boolean; onClose: () => void }) {
+function AddVirtualAccount({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const account = useAccount()
   const overview = useOverview()
   const manager = overview.data?.role === 'manager'
   const satellites = useQuery({
     queryKey: ['satellites', account],
-    queryFn: () => api.read('satellites', { account }),
+    queryFn: () => api.query('satellites', { account }),
     enabled: manager && opened,
   })
   const [name, setName] = useState('')
   const [satellite, setSatellite] = useState('')
   const names = satellites.data?.satellites.filter(({ status }) => status !== 'removed') ?? []
-  const add = useAct(
-    () => api.act('virtual-account-add', { account, name, ...(satellite !== '' && { satellite }) }),
+  const add = useApiMutation(
+    () => api.mutate('virtual-account-add', { account, name, ...(satellite !== '' && { satellite }) }),
     () => {
       onClose()
       setName('')
-      goTo('inventory', name.trim())
+      navigate('inventory', name.trim())
     },
   )
   return (
@@ -224,7 +238,7 @@ function AddVirtual({ opened, onClose }: { opened: boolean; onClose: () => void 
             label={t.name}
             required
             value={name}
-            error={fieldError(add.error, 'name')}
+            error={getFieldError(add.error, 'name')}
             onChange={(event) => {
               setName(event.currentTarget.value)
             }}

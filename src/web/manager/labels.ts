@@ -1,10 +1,10 @@
-import type { Virtual } from './queries.ts'
+import type { VirtualAccountView } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.inventory
 
 /** A virtual account with its marks: ★ for the default one, 📡 for a satellite's; each said in words too. */
-export const labelOf = ({ name, isDefault, satellite }: Virtual): string => {
+export const formatAccountLabel = ({ name, isDefault, satellite }: VirtualAccountView): string => {
   const marks = [
     isDefault ? `★ ${t.isDefault}` : '',
     satellite === null ? '' : `📡 ${t.ofSatellite(satellite)}`,

@@ -3,10 +3,10 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { RowActions } from '../shared/row-actions.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import type { Me } from '../shared/sign-in.tsx'
-import { When } from '../shared/relative-time.tsx'
-import { api, type License, useAccount, useLicenses, type Virtual } from './queries.ts'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { api, type License, useAccount, useLicenses, type VirtualAccountView } from './queries.ts'
 import { Reserve } from './reserve.tsx'
 import { Compliance } from './severity.tsx'
 import { texts } from './texts.ts'
@@ -15,7 +15,11 @@ import { TransferLicenses } from './transfer.tsx'
 const t = texts.licenses
 
 /** The pools of a virtual account: what is owned, what is used, and what is missing. */
-export function Licenses(props: { virtual: Virtual; all: readonly Virtual[]; me: Me }) {
+export function Licenses(props: {
+  virtual: VirtualAccountView
+  all: readonly VirtualAccountView[]
+  me: CurrentUser
+}) {
   const { virtual, all, me } = props
   const licenses = useLicenses(virtual.name)
   const [reserving, setReserving] = useState(false)
@@ -38,13 +42,13 @@ export function Licenses(props: { virtual: Virtual; all: readonly Virtual[]; me:
           </Button>
         )}
       </Group>
-      <Loaded query={licenses}>
+      <QueryBoundary query={licenses}>
         {(data) => (
           <DataTable
             caption={t.title}
             empty={t.none}
             rows={data.licenses}
-            keyOf={({ tag }) => tag}
+            getKey={({ tag }) => tag}
             columns={[
               {
                 title: t.license,
@@ -66,7 +70,7 @@ export function Licenses(props: { virtual: Virtual; all: readonly Virtual[]; me:
                 cell: (license) => (
                   <Stack gap={2} align="stretch">
                     {license.inUse}
-                    <Bar license={license} />
+                    <UsageBar license={license} />
                   </Stack>
                 ),
               },
@@ -107,7 +111,7 @@ export function Licenses(props: { virtual: Virtual; all: readonly Virtual[]; me:
             ]}
           />
         )}
-      </Loaded>
+      </QueryBoundary>
       {reserving && (
         <Reserve
           virtual={virtual}
@@ -142,7 +146,7 @@ export function Licenses(props: { virtual: Virtual; all: readonly Virtual[]; me:
 }
 
 /** How much of a pool is taken. */
-export function Bar({ license }: { license: Pick<License, 'quantity' | 'inUse' | 'reserved'> }) {
+export function UsageBar({ license }: { license: Pick<License, 'quantity' | 'inUse' | 'reserved'> }) {
   const { quantity, inUse, reserved } = license
   const most = Math.max(quantity, inUse + reserved, 1)
   const words = t.bar(inUse, reserved, quantity)
@@ -160,36 +164,36 @@ export function Bar({ license }: { license: Pick<License, 'quantity' | 'inUse' |
   )
 }
 
-function Transactions(props: { license: License; virtual: Virtual; onClose: () => void }) {
+function Transactions(props: { license: License; virtual: VirtualAccountView; onClose: () => void }) {
   const { license, virtual, onClose } = props
   const account = useAccount()
   const transactions = useQuery({
     queryKey: ['transactions', account, virtual.name, license.tag],
     queryFn: () =>
-      api.read('license-transactions', { account, virtualAccount: virtual.name, tag: license.tag }),
+      api.query('license-transactions', { account, virtualAccount: virtual.name, tag: license.tag }),
   })
   return (
     <Modal opened onClose={onClose} size="xl" title={`${t.transactions}: ${license.name}`}>
-      <Loaded query={transactions}>
+      <QueryBoundary query={transactions}>
         {(data) => (
           <DataTable
             caption={t.transactions}
             rows={data.transactions}
-            keyOf={(_, index) => String(index)}
+            getKey={(_, index) => String(index)}
             columns={[
               { title: t.quantity, numeric: true, cell: ({ quantity }) => quantity },
               { title: t.type, cell: ({ type }) => t.types[type] },
-              { title: t.starts, cell: ({ startsAt }) => <When at={startsAt} exactly /> },
+              { title: t.starts, cell: ({ startsAt }) => <RelativeTime at={startsAt} exactly /> },
               {
                 title: t.ends,
-                cell: ({ endsAt }) => (endsAt === null ? t.noEnd : <When at={endsAt} exactly />),
+                cell: ({ endsAt }) => (endsAt === null ? t.noEnd : <RelativeTime at={endsAt} exactly />),
               },
               { title: t.source, cell: ({ source }) => source },
               { title: t.status, cell: ({ status }) => t.states[status] },
             ]}
           />
         )}
-      </Loaded>
+      </QueryBoundary>
     </Modal>
   )
 }

@@ -1,53 +1,53 @@
 import { Alert, Anchor, NativeSelect } from '@mantine/core'
 import { type ReactNode, useSyncExternalStore } from 'react'
 import { start } from '../shared/app-shell.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import { hrefOf } from '../shared/route.ts'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import { buildHref } from '../shared/route.ts'
 import { Users } from '../shared/users.tsx'
-import type { Me } from '../shared/sign-in.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
 import { Alerts } from './alerts.tsx'
 import { Inventory } from './inventory.tsx'
 import { Orders } from './orders.tsx'
 import { Preferences } from './preferences.tsx'
-import { AccountContext, take, useOverview, useVirtualAccounts } from './queries.ts'
+import { AccountContext, onServerEvent, useOverview, useVirtualAccounts } from './queries.ts'
 import { Reports } from './reports.tsx'
 import { Satellites } from './satellites.tsx'
 import { Synchronization } from './synchronization.tsx'
 import { texts } from './texts.ts'
 
-const { places } = texts
+const { navigation } = texts
 
 /** The smart account that was chosen; the first one until then. */
-let chosen: string | undefined
+let selectedAccount: string | undefined
 const listeners = new Set<() => void>()
-const choose = (account: string) => {
-  chosen = account
+const selectAccount = (account: string) => {
+  selectedAccount = account
   for (const listener of listeners) listener()
 }
-const useChosen = () =>
+const useSelectedAccount = () =>
   useSyncExternalStore(
     (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    () => chosen,
+    () => selectedAccount,
   )
 
-function InAccount({ children }: { children: ReactNode }) {
+function AccountProvider({ children }: { children: ReactNode }) {
   const overview = useOverview()
-  const account = useChosen()
+  const account = useSelectedAccount()
   return (
-    <Loaded query={overview}>
+    <QueryBoundary query={overview}>
       {({ accounts }) => (
         <AccountContext.Provider value={account ?? accounts[0]}>{children}</AccountContext.Provider>
       )}
-    </Loaded>
+    </QueryBoundary>
   )
 }
 
 function Banner() {
   const { data } = useOverview()
-  const account = useChosen()
+  const account = useSelectedAccount()
   if (!data) return null
   return (
     <>
@@ -59,7 +59,7 @@ function Banner() {
       {data.role === 'satellite' && data.fingerprint === null && (
         <Alert color="blue" mb="md">
           {texts.notRegistered}{' '}
-          <Anchor href={hrefOf('satellites')} c="inherit" underline="always">
+          <Anchor href={buildHref('satellites')} c="inherit" underline="always">
             {texts.registerIt}
           </Anchor>
         </Alert>
@@ -72,7 +72,7 @@ function Banner() {
           value={account ?? data.accounts[0] ?? ''}
           data={data.accounts}
           onChange={(event) => {
-            choose(event.currentTarget.value)
+            selectAccount(event.currentTarget.value)
           }}
         />
       )}
@@ -80,65 +80,69 @@ function Banner() {
   )
 }
 
-function Sync({ me }: { me: Me }) {
+function SatellitesPage({ me }: { me: CurrentUser }) {
   const { data } = useOverview()
   if (!data) return null
   return data.role === 'satellite' ? <Synchronization me={me} /> : <Satellites me={me} />
 }
 
-function Name() {
+function PageTitle() {
   const { data } = useOverview()
   return <>{data?.role === 'satellite' ? texts.satelliteTitle : texts.title}</>
 }
 
 /** A manager has satellites; a satellite has a manager. */
-function SyncName() {
+function SatellitesLabel() {
   const { data } = useOverview()
-  return <>{data?.role === 'satellite' ? places.synchronization : places.satellites}</>
+  return <>{data?.role === 'satellite' ? navigation.synchronization : navigation.satellites}</>
 }
 
-function People({ me }: { me: Me }) {
+function UsersPage({ me }: { me: CurrentUser }) {
   const { data } = useVirtualAccounts()
   return <Users me={me} virtualAccounts={data?.virtualAccounts.map(({ name }) => name) ?? []} />
 }
 
-const within = (children: ReactNode) => <InAccount>{children}</InAccount>
+const withAccount = (children: ReactNode) => <AccountProvider>{children}</AccountProvider>
 
 start({
   title: texts.title,
-  heading: <Name />,
+  heading: <PageTitle />,
   // What boxes use changes without an event.
   refresh: 15_000,
-  take,
+  onServerEvent,
   banner: () => <Banner />,
-  places: [
+  navItems: [
     {
       route: 'inventory',
-      label: places.inventory,
-      show: (parts, me) => within(<Inventory parts={parts} me={me} />),
+      label: navigation.inventory,
+      render: (parts, me) => withAccount(<Inventory parts={parts} me={me} />),
     },
-    { route: 'alerts', label: places.alerts, show: ([name]) => within(<Alerts virtualAccount={name} />) },
+    {
+      route: 'alerts',
+      label: navigation.alerts,
+      render: ([name]) => withAccount(<Alerts virtualAccount={name} />),
+    },
     {
       route: 'satellites',
-      label: places.satellites,
-      shown: <SyncName />,
-      show: (_, me) => within(<Sync me={me} />),
-      hidden: ({ virtualAccount }) => virtualAccount !== null,
+      label: navigation.satellites,
+      menuLabel: <SatellitesLabel />,
+      render: (_, me) => withAccount(<SatellitesPage me={me} />),
+      isHidden: ({ virtualAccount }) => virtualAccount !== null,
     },
-    { route: 'orders', label: places.orders, show: (_, me) => within(<Orders me={me} />) },
-    { route: 'reports', label: places.reports, show: () => within(<Reports />) },
+    { route: 'orders', label: navigation.orders, render: (_, me) => withAccount(<Orders me={me} />) },
+    { route: 'reports', label: navigation.reports, render: () => withAccount(<Reports />) },
     {
       route: 'preferences',
-      label: places.preferences,
-      show: (_, me) => within(<Preferences me={me} />),
+      label: navigation.preferences,
+      render: (_, me) => withAccount(<Preferences me={me} />),
       // Others have their own notifications there, where they have an address.
-      hidden: ({ role, name }) => role !== 'administrator' && !name.includes('@'),
+      isHidden: ({ role, name }) => role !== 'administrator' && !name.includes('@'),
     },
     {
       route: 'users',
-      label: places.users,
-      show: (_, me) => within(<People me={me} />),
-      hidden: ({ role, account }) => role !== 'administrator' || account !== null,
+      label: navigation.users,
+      render: (_, me) => withAccount(<UsersPage me={me} />),
+      isHidden: ({ role, account }) => role !== 'administrator' || account !== null,
     },
   ],
 })

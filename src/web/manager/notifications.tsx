@@ -16,30 +16,30 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
 import { RowActions } from '../shared/row-actions.tsx'
-import type { Me } from '../shared/sign-in.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
-import { api, type Notification, useAccount, useAct, useVirtualAccounts } from './queries.ts'
+import { api, type Notification, useAccount, useApiMutation, useVirtualAccounts } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.notifications
 const WINDOWS = [90, 60, 30] as const
-/** Preselected where expiring licences are asked for. */
-const PRESELECTED = [90]
+/** Preselected where expiring licenses are asked for. */
+const DEFAULT_EXPIRING_DAYS = [90]
 
 /** Who is told of the smart account by e-mail (R-ACC-7): administrators choose for all, others for themselves. */
-export function Notifications({ me }: { me: Me }) {
+export function Notifications({ me }: { me: CurrentUser }) {
   const account = useAccount()
   const [setting, setSetting] = useState<Partial<Notification> | null>(null)
   const [removing, setRemoving] = useState<Notification | null>(null)
   const notifications = useQuery({
     queryKey: ['notifications', account],
-    queryFn: () => api.read('notifications', { account }),
+    queryFn: () => api.query('notifications', { account }),
   })
-  const remove = useAct(
-    (id: string) => api.act('notification-remove', { account, id }),
+  const remove = useApiMutation(
+    (id: string) => api.mutate('notification-remove', { account, id }),
     () => {
       setRemoving(null)
     },
@@ -66,17 +66,17 @@ export function Notifications({ me }: { me: Me }) {
           </Button>
         )}
       </Group>
-      <Loaded query={notifications}>
+      <QueryBoundary query={notifications}>
         {(data) => (
           <DataTable
             caption={t.table}
             empty={t.none}
             rows={data.notifications}
-            keyOf={({ id }) => id}
+            getKey={({ id }) => id}
             columns={[
               { title: t.recipient, cell: ({ recipient }) => recipient },
               { title: t.virtualAccount, cell: ({ virtualAccount }) => virtualAccount ?? t.all },
-              { title: t.tells, cell: tells },
+              { title: t.tells, cell: formatNotification },
               {
                 title: t.actions,
                 cell: (one) => (
@@ -102,7 +102,7 @@ export function Notifications({ me }: { me: Me }) {
             ]}
           />
         )}
-      </Loaded>
+      </QueryBoundary>
       {setting && (
         <NotificationForm
           begin={setting}
@@ -129,7 +129,7 @@ export function Notifications({ me }: { me: Me }) {
   )
 }
 
-const tells = ({ daily, status, expiring }: Notification): string =>
+const formatNotification = ({ daily, status, expiring }: Notification): string =>
   [
     ...(daily ? [t.daily] : []),
     ...(status ? [t.status] : []),
@@ -146,9 +146,9 @@ function NotificationForm(props: { begin: Partial<Notification>; fixed: boolean;
   const [daily, setDaily] = useState(begin.daily ?? false)
   const [status, setStatus] = useState(begin.status ?? !there)
   const [expiring, setExpiring] = useState<readonly number[]>(begin.expiring ?? [])
-  const save = useAct(
+  const save = useApiMutation(
     () =>
-      api.act('notification-set', {
+      api.mutate('notification-set', {
         account,
         recipient,
         daily,
@@ -175,7 +175,7 @@ function NotificationForm(props: { begin: Partial<Notification>; fixed: boolean;
             required
             readOnly={fixed || there}
             value={recipient}
-            error={fieldError(save.error, 'recipient')}
+            error={getFieldError(save.error, 'recipient')}
             onChange={(event) => {
               setRecipient(event.currentTarget.value)
             }}
@@ -213,7 +213,7 @@ function NotificationForm(props: { begin: Partial<Notification>; fixed: boolean;
             description={t.expiringHint}
             checked={expiring.length > 0}
             onChange={(event) => {
-              setExpiring(event.currentTarget.checked ? PRESELECTED : [])
+              setExpiring(event.currentTarget.checked ? DEFAULT_EXPIRING_DAYS : [])
             }}
           />
           {expiring.length > 0 && (

@@ -3,24 +3,24 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import type { Me } from '../shared/sign-in.tsx'
-import { When } from '../shared/relative-time.tsx'
-import { api, type Order, useAccount, useAct, useOverview, useVirtualAccounts } from './queries.ts'
-import { labelOf } from './labels.ts'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { api, type Order, useAccount, useApiMutation, useOverview, useVirtualAccounts } from './queries.ts'
+import { formatAccountLabel } from './labels.ts'
 import { texts } from './texts.ts'
 
 const t = texts.orders
-const COLORS = { fulfilled: 'green', waiting: 'orange', 'handed-over': 'red' } as const
+const COLORS = { fulfilled: 'green', waiting: 'orange', escalated: 'red' } as const
 
 /** What was bought (R-ACC-6). */
-export function Orders({ me }: { me: Me }) {
+export function Orders({ me }: { me: CurrentUser }) {
   const account = useAccount()
   const overview = useOverview()
   const [placing, setPlacing] = useState(false)
   const [assigning, setAssigning] = useState<Order | null>(null)
-  const orders = useQuery({ queryKey: ['orders', account], queryFn: () => api.read('orders', { account }) })
+  const orders = useQuery({ queryKey: ['orders', account], queryFn: () => api.query('orders', { account }) })
   const may = me.role === 'administrator' && overview.data?.role === 'manager'
   return (
     <Stack>
@@ -37,15 +37,15 @@ export function Orders({ me }: { me: Me }) {
         )}
       </Group>
       <Paper withBorder p="md">
-        <Loaded query={orders}>
+        <QueryBoundary query={orders}>
           {(data) => (
             <DataTable
               caption={t.title}
               empty={t.none}
               rows={data.orders.toReversed()}
-              keyOf={({ id }) => id}
+              getKey={({ id }) => id}
               columns={[
-                { title: t.placed, cell: ({ placedAt }) => <When at={placedAt} exactly /> },
+                { title: t.placed, cell: ({ placedAt }) => <RelativeTime at={placedAt} exactly /> },
                 {
                   title: t.what,
                   cell: ({ tag, version, sku }) =>
@@ -80,23 +80,23 @@ export function Orders({ me }: { me: Me }) {
                 },
                 {
                   title: t.ends,
-                  cell: ({ endsAt }) => (endsAt === null ? '' : <When at={endsAt} exactly />),
+                  cell: ({ endsAt }) => (endsAt === null ? '' : <RelativeTime at={endsAt} exactly />),
                 },
                 { title: t.buyer, cell: ({ buyer }) => buyer ?? '' },
               ]}
             />
           )}
-        </Loaded>
+        </QueryBoundary>
       </Paper>
       {placing && (
-        <Place
+        <PlaceOrder
           onClose={() => {
             setPlacing(false)
           }}
         />
       )}
       {assigning && (
-        <Assign
+        <AssignOrder
           order={assigning}
           onClose={() => {
             setAssigning(null)
@@ -107,18 +107,18 @@ export function Orders({ me }: { me: Me }) {
   )
 }
 
-function useVirtualNames(): { value: string; label: string }[] {
+function useVirtualAccountOptions(): { value: string; label: string }[] {
   const { data } = useVirtualAccounts()
   // What is bought goes into the default one, unless somebody says otherwise.
   return (data?.virtualAccounts ?? [])
     .toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
-    .map((one) => ({ value: one.name, label: labelOf(one) }))
+    .map((one) => ({ value: one.name, label: formatAccountLabel(one) }))
 }
 
-function Place({ onClose }: { onClose: () => void }) {
+function PlaceOrder({ onClose }: { onClose: () => void }) {
   const account = useAccount()
   const overview = useOverview()
-  const names = useVirtualNames()
+  const names = useVirtualAccountOptions()
   const [what, setWhat] = useState('')
   const [quantity, setQuantity] = useState<number | string>('')
   const [term, setTerm] = useState<number | string>('')
@@ -133,9 +133,9 @@ function Place({ onClose }: { onClose: () => void }) {
   ]
   const chosen = what === '' ? (choices[0]?.value ?? '') : what
   const [by = '', name = ''] = chosen.split(' ')
-  const place = useAct(
+  const place = useApiMutation(
     () =>
-      api.act('order-place', {
+      api.mutate('order-place', {
         account,
         virtualAccount: virtualAccount === '' ? names[0]?.value : virtualAccount,
         ...(by === 'sku' ? { sku: name } : { tag: name }),
@@ -170,7 +170,7 @@ function Place({ onClose }: { onClose: () => void }) {
             allowDecimal={false}
             value={quantity}
             onChange={setQuantity}
-            error={fieldError(place.error, 'quantity')}
+            error={getFieldError(place.error, 'quantity')}
           />
           <NumberInput
             label={t.term}
@@ -180,7 +180,7 @@ function Place({ onClose }: { onClose: () => void }) {
             allowDecimal={false}
             value={term}
             onChange={setTerm}
-            error={fieldError(place.error, 'termDays')}
+            error={getFieldError(place.error, 'termDays')}
           />
           <NativeSelect
             label={t.virtualAccount}
@@ -202,13 +202,13 @@ function Place({ onClose }: { onClose: () => void }) {
   )
 }
 
-function Assign({ order, onClose }: { order: Order; onClose: () => void }) {
+function AssignOrder({ order, onClose }: { order: Order; onClose: () => void }) {
   const account = useAccount()
-  const names = useVirtualNames()
+  const names = useVirtualAccountOptions()
   const [virtualAccount, setVirtualAccount] = useState('')
-  const assign = useAct(
+  const assign = useApiMutation(
     () =>
-      api.act('order-assign', {
+      api.mutate('order-assign', {
         account,
         id: order.id,
         virtualAccount: virtualAccount === '' ? names[0]?.value : virtualAccount,

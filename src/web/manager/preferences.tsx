@@ -13,18 +13,18 @@ import {
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import type { Me } from '../shared/sign-in.tsx'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
 import { Notifications } from './notifications.tsx'
-import { api, useAccount, useAct, useOverview } from './queries.ts'
+import { api, useAccount, useApiMutation, useOverview } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.preferences
 
 /** Who is told by e-mail, where e-mail goes, and what is set once. */
-export function Preferences({ me }: { me: Me }) {
+export function Preferences({ me }: { me: CurrentUser }) {
   return (
     <Stack>
       <Heading title={t.title} />
@@ -34,12 +34,12 @@ export function Preferences({ me }: { me: Me }) {
   )
 }
 
-function Administration({ me }: { me: Me }) {
+function Administration({ me }: { me: CurrentUser }) {
   const account = useAccount()
   const overview = useOverview()
   const everything = me.account === null
-  const mail = useQuery({ queryKey: ['mail'], queryFn: () => api.read('mail'), enabled: everything })
-  const enable = useAct(() => api.act('reservation-enable', { account }))
+  const mail = useQuery({ queryKey: ['mail'], queryFn: () => api.query('mail'), enabled: everything })
+  const enable = useApiMutation(() => api.mutate('reservation-enable', { account }))
   return (
     <>
       {everything && (
@@ -50,7 +50,7 @@ function Administration({ me }: { me: Me }) {
           <Text size="sm" c="dimmed" mb="sm">
             {t.mailHint}
           </Text>
-          <Loaded query={mail}>{(data) => <MailForm mail={data} />}</Loaded>
+          <QueryBoundary query={mail}>{(data) => <MailForm mail={data} />}</QueryBoundary>
         </Paper>
       )}
       <Paper withBorder p="lg">
@@ -91,9 +91,9 @@ function Administration({ me }: { me: Me }) {
   )
 }
 
-type Mail = Awaited<ReturnType<typeof api.read<'mail'>>>
+type MailSettings = Awaited<ReturnType<typeof api.query<'mail'>>>
 
-function MailForm({ mail }: { mail: Mail }) {
+function MailForm({ mail }: { mail: MailSettings }) {
   const { settings } = mail
   const [kind, setKind] = useState<'smtp' | 'folder'>(settings?.kind ?? 'smtp')
   const [from, setFrom] = useState(settings?.from ?? '')
@@ -101,8 +101,8 @@ function MailForm({ mail }: { mail: Mail }) {
   const [username, setUsername] = useState(settings?.kind === 'smtp' ? (settings.username ?? '') : '')
   const [password, setPassword] = useState('')
   const [folder, setFolder] = useState(settings?.kind === 'folder' ? settings.folder : '')
-  const save = useAct(() =>
-    api.act(
+  const save = useApiMutation(() =>
+    api.mutate(
       'mail-set',
       kind === 'folder'
         ? { kind, from, folder }
@@ -134,7 +134,7 @@ function MailForm({ mail }: { mail: Mail }) {
           type="email"
           required
           value={from}
-          error={fieldError(save.error, 'from')}
+          error={getFieldError(save.error, 'from')}
           onChange={(event) => {
             setFrom(event.currentTarget.value)
           }}
@@ -146,7 +146,7 @@ function MailForm({ mail }: { mail: Mail }) {
               description={t.urlHint}
               required
               value={url}
-              error={fieldError(save.error, 'url')}
+              error={getFieldError(save.error, 'url')}
               onChange={(event) => {
                 setUrl(event.currentTarget.value)
               }}
@@ -173,7 +173,7 @@ function MailForm({ mail }: { mail: Mail }) {
             label={t.folder}
             required
             value={folder}
-            error={fieldError(save.error, 'folder')}
+            error={getFieldError(save.error, 'folder')}
             onChange={(event) => {
               setFolder(event.currentTarget.value)
             }}

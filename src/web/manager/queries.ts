@@ -1,19 +1,19 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext } from 'react'
 import type { authorityContract } from '../../console/authority/contract.ts'
-import { makeApi, type Output } from '../shared/api.ts'
+import { createApi, type Output } from '../shared/api.ts'
 
-export const api = makeApi<typeof authorityContract>()
+export const api = createApi<typeof authorityContract>()
 type Contract = typeof authorityContract
 export type Overview = Output<Contract, 'overview'>
-export type Virtual = Output<Contract, 'virtual-accounts'>['virtualAccounts'][number]
+export type VirtualAccountView = Output<Contract, 'virtual-accounts'>['virtualAccounts'][number]
 export type Token = Output<Contract, 'tokens'>['tokens'][number]
 export type License = Output<Contract, 'licenses'>['licenses'][number]
 export type Instance = Output<Contract, 'instance'>
 export type Alert = Output<Contract, 'alerts'>['alerts'][number]
 export type Event = Output<Contract, 'events'>['events'][number]
 export type Transfer = Output<Contract, 'license-transfer'>
-export type Issued = Output<Contract, 'reserve'>
+export type ReservationResult = Output<Contract, 'reserve'>
 export type Satellite = Output<Contract, 'satellites'>['satellites'][number]
 export type Notification = Output<Contract, 'notifications'>['notifications'][number]
 export type Order = Output<Contract, 'orders'>['orders'][number]
@@ -22,13 +22,13 @@ export type Order = Output<Contract, 'orders'>['orders'][number]
 export const AccountContext = createContext<string | undefined>(undefined)
 export const useAccount = (): string | undefined => useContext(AccountContext)
 
-export const useOverview = () => useQuery({ queryKey: ['overview'], queryFn: () => api.read('overview') })
+export const useOverview = () => useQuery({ queryKey: ['overview'], queryFn: () => api.query('overview') })
 
 export const useVirtualAccounts = () => {
   const account = useAccount()
   return useQuery({
     queryKey: ['virtual-accounts', account],
-    queryFn: () => api.read('virtual-accounts', { account }),
+    queryFn: () => api.query('virtual-accounts', { account }),
   })
 }
 
@@ -36,12 +36,12 @@ export const useLicenses = (virtualAccount?: string) => {
   const account = useAccount()
   return useQuery({
     queryKey: ['licenses', account, virtualAccount],
-    queryFn: () => api.read('licenses', { account, virtualAccount }),
+    queryFn: () => api.query('licenses', { account, virtualAccount }),
   })
 }
 
 /** Something that is asked of the authority, after which what is shown is looked at anew. */
-export function useAct<I, O>(send: (input: I) => Promise<O>, done?: (answer: O) => void) {
+export function useApiMutation<I, O>(send: (input: I) => Promise<O>, done?: (answer: O) => void) {
   const client = useQueryClient()
   return useMutation({
     mutationFn: send,
@@ -53,6 +53,6 @@ export function useAct<I, O>(send: (input: I) => Promise<O>, done?: (answer: O) 
 }
 
 /** Something happened at the authority: what is shown is looked at anew. */
-export function take(client: QueryClient, event: string): void {
+export function onServerEvent(client: QueryClient, event: string): void {
   if (event === 'changed') void client.invalidateQueries()
 }

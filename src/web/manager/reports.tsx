@@ -2,22 +2,22 @@ import { Button, Group, NativeSelect, Paper, Stack, Text, Title } from '@mantine
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
-import { saveText } from '../shared/copyable-code.tsx'
+import { downloadText } from '../shared/copyable-code.tsx'
 import { type Column, DataTable } from '../shared/data-table.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import { When } from '../shared/relative-time.tsx'
-import { Bar } from './licenses.tsx'
-import { api, useAccount, useAct, useLicenses, useVirtualAccounts } from './queries.ts'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { UsageBar } from './licenses.tsx'
+import { api, useAccount, useApiMutation, useLicenses, useVirtualAccounts } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.reports
 const KINDS = ['licenses', 'instances', 'usage'] as const
-const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+const ISO_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-const cellText = (value: string | number | null) => {
+const formatCell = (value: string | number | null) => {
   if (typeof value !== 'string') return value ?? ''
-  if (ISO.test(value)) return <When at={value} exactly />
+  if (ISO_INSTANT.test(value)) return <RelativeTime at={value} exactly />
   return Object.hasOwn(texts.compliance, value)
     ? texts.compliance[value as keyof typeof texts.compliance]
     : value
@@ -30,11 +30,11 @@ export function Reports() {
   const [kind, setKind] = useState<(typeof KINDS)[number]>('licenses')
   const [virtualAccount, setVirtualAccount] = useState('')
   const wanted = { account, kind, ...(virtualAccount !== '' && { virtualAccount }) }
-  const report = useQuery({ queryKey: ['report', wanted], queryFn: () => api.read('report', wanted) })
-  const csv = useAct(
-    () => api.read('report-csv', wanted),
+  const report = useQuery({ queryKey: ['report', wanted], queryFn: () => api.query('report', wanted) })
+  const csv = useApiMutation(
+    () => api.query('report-csv', wanted),
     (made) => {
-      saveText(`${kind}.csv`, made.csv, 'text/csv')
+      downloadText(`${kind}.csv`, made.csv, 'text/csv')
     },
   )
   return (
@@ -74,27 +74,27 @@ export function Reports() {
       <FailureAlert failure={csv.error} />
       {kind === 'licenses' && <Pools {...(virtualAccount !== '' && { virtualAccount })} />}
       <Paper withBorder p="md">
-        <Loaded query={report}>
+        <QueryBoundary query={report}>
           {(data) => (
             <>
               <Text size="xs" c="dimmed" mb="xs">
-                {t.generated} <When at={data.generatedAt} exactly />
+                {t.generated} <RelativeTime at={data.generatedAt} exactly />
               </Text>
               <DataTable
                 caption={t.kinds[kind]}
                 empty={t.none}
                 minWidth={860}
                 rows={data.rows}
-                keyOf={(_, index) => String(index)}
+                getKey={(_, index) => String(index)}
                 columns={data.columns.map(({ key, title }): Column<(typeof data.rows)[number]> => ({
                   title,
                   numeric: data.rows.some((row) => typeof row[key] === 'number'),
-                  cell: (row) => cellText(row[key] ?? null),
+                  cell: (row) => formatCell(row[key] ?? null),
                 }))}
               />
             </>
           )}
-        </Loaded>
+        </QueryBoundary>
       </Paper>
     </Stack>
   )
@@ -121,7 +121,7 @@ function Pools({ virtualAccount }: { virtualAccount?: string }) {
                 {texts.licenses.bar(pool.inUse, pool.reserved, pool.quantity)}
               </Text>
             </Group>
-            <Bar license={pool} />
+            <UsageBar license={pool} />
           </div>
         ))}
       </Stack>

@@ -12,36 +12,36 @@ import {
   Textarea,
 } from '@mantine/core'
 import { useState } from 'react'
-import { failureOf } from '../shared/api.ts'
-import { saveText } from '../shared/copyable-code.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import type { Me } from '../shared/sign-in.tsx'
+import { toFailure } from '../shared/api.ts'
+import { downloadText } from '../shared/copyable-code.tsx'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
 import {
   api,
   type Instance,
-  type Issued,
+  type ReservationResult,
   type License,
   useAccount,
-  useAct,
+  useApiMutation,
   useLicenses,
-  type Virtual,
+  type VirtualAccountView,
 } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.reserve
 type Quantities = Readonly<Record<string, number | string>>
 
-const given = (quantities: Quantities): Record<string, number> =>
+const pickNumbers = (quantities: Quantities): Record<string, number> =>
   Object.fromEntries(
     Object.entries(quantities).flatMap(([tag, value]) => (typeof value === 'number' ? [[tag, value]] : [])),
   )
 
 /** The guide's “Obtain the Reservation Authorization Code File”, step by step. */
 export function Reserve(props: {
-  virtual: Virtual
+  virtual: VirtualAccountView
   licenses: readonly License[]
-  me: Me
+  me: CurrentUser
   onClose: () => void
 }) {
   const { virtual, licenses, me, onClose } = props
@@ -50,20 +50,20 @@ export function Reserve(props: {
   const [request, setRequest] = useState('')
   const [specific, setSpecific] = useState(false)
   const [quantities, setQuantities] = useState<Quantities>({})
-  const reserve = useAct(
+  const reserve = useApiMutation(
     () =>
-      api.act('reserve', {
+      api.mutate('reserve', {
         account,
         virtualAccount: virtual.name,
         request,
-        licenses: given(quantities),
+        licenses: pickNumbers(quantities),
       }),
     () => {
       setStep(3)
     },
   )
-  const wanted = Object.values(given(quantities)).some((quantity) => quantity > 0)
-  const notEnabled = reserve.error !== null && failureOf(reserve.error).code === 'RESERVATION_NOT_ENABLED'
+  const wanted = Object.values(pickNumbers(quantities)).some((quantity) => quantity > 0)
+  const notEnabled = reserve.error !== null && toFailure(reserve.error).code === 'RESERVATION_NOT_ENABLED'
   return (
     <Modal opened onClose={onClose} size="xl" title={t.title} closeOnClickOutside={false}>
       <Stepper active={step} size="sm" mb="md" allowNextStepsSelect={false}>
@@ -107,7 +107,7 @@ export function Reserve(props: {
             }}
           />
           {specific && (
-            <Amounts
+            <QuantityFields
               rows={licenses.map(({ tag, name, available }) => ({ tag, name, available, now: null }))}
               quantities={quantities}
               onChange={setQuantities}
@@ -123,7 +123,7 @@ export function Reserve(props: {
               {shared.back}
             </Button>
             <Button
-              disabled={!specific || !wanted || tooMany(licenses, quantities)}
+              disabled={!specific || !wanted || exceedsAvailable(licenses, quantities)}
               onClick={() => {
                 setStep(2)
               }}
@@ -135,14 +135,14 @@ export function Reserve(props: {
       )}
       {step === 2 && (
         <Stack>
-          <Review licenses={licenses} quantities={quantities} />
-          {notEnabled ? <Enable me={me} /> : <FailureAlert failure={reserve.error} />}
+          <ReviewStep licenses={licenses} quantities={quantities} />
+          {notEnabled ? <EnableReservation me={me} /> : <FailureAlert failure={reserve.error} />}
           <Group justify="space-between">
             <Button
               variant="default"
               onClick={() => {
                 reserve.reset()
-                setStep(aboutCode(reserve.error) ? 0 : 1)
+                setStep(isCodeError(reserve.error) ? 0 : 1)
               }}
             >
               {shared.back}
@@ -159,26 +159,29 @@ export function Reserve(props: {
         </Stack>
       )}
       {step === 3 && reserve.data && (
-        <Ready issued={reserve.data} hint={t.doneHint} button={t.download} onClose={onClose} />
+        <AuthorizationFile issued={reserve.data} hint={t.doneHint} button={t.download} onClose={onClose} />
       )}
     </Modal>
   )
 }
 
 /** Whether it is the request code that is wrong, and not what is asked for with it. */
-const aboutCode = (thrown: unknown): boolean => {
-  const { code, field } = failureOf(thrown)
+const isCodeError = (error: unknown): boolean => {
+  const { code, field } = toFailure(error)
   return field === 'request' || code.startsWith('CODE_')
 }
 
-const tooMany = (rows: readonly { tag: string; available: number }[], quantities: Quantities): boolean =>
+const exceedsAvailable = (
+  rows: readonly { tag: string; available: number }[],
+  quantities: Quantities,
+): boolean =>
   rows.some(({ tag, available }) => {
     const quantity = quantities[tag]
     return typeof quantity === 'number' && quantity > available
   })
 
-/** One field for each licence, with what there is beside it. */
-function Amounts(props: {
+/** One field for each license, with what there is beside it. */
+function QuantityFields(props: {
   rows: readonly { tag: string; name: string; available: number; now: number | null }[]
   quantities: Quantities
   failure?: unknown
@@ -229,7 +232,7 @@ function Amounts(props: {
                     allowNegative={false}
                     hideControls
                     value={quantity}
-                    error={over ? t.tooMany(available) : fieldError(failure, `licenses.${tag}`)}
+                    error={over ? t.tooMany(available) : getFieldError(failure, `licenses.${tag}`)}
                     onChange={(value) => {
                       onChange({ ...quantities, [tag]: value })
                     }}
@@ -244,14 +247,14 @@ function Amounts(props: {
   )
 }
 
-function Review({
+function ReviewStep({
   licenses,
   quantities,
 }: {
   licenses: readonly { tag: string; name: string }[]
   quantities: Quantities
 }) {
-  const chosen = Object.entries(given(quantities))
+  const chosen = Object.entries(pickNumbers(quantities))
   return (
     <>
       <Text size="sm">{t.review}</Text>
@@ -269,10 +272,10 @@ function Review({
   )
 }
 
-/** Only an authorised account may reserve (R-SLR-1): who may authorise it is asked here. */
-function Enable({ me }: { me: Me }) {
+/** Only an authorized account may reserve (R-SLR-1): who may authorize it is asked here. */
+function EnableReservation({ me }: { me: CurrentUser }) {
   const account = useAccount()
-  const enable = useAct(() => api.act('reservation-enable', { account }))
+  const enable = useApiMutation(() => api.mutate('reservation-enable', { account }))
   return (
     <Alert color="blue">
       <Stack gap="xs" align="flex-start">
@@ -299,10 +302,11 @@ function Enable({ me }: { me: Me }) {
   )
 }
 
-const fileName = ({ udi, authorization }: Issued): string => `${udi.pid}-${udi.serial}-${authorization}.txt`
+const getFileName = ({ udi, authorization }: ReservationResult): string =>
+  `${udi.pid}-${udi.serial}-${authorization}.txt`
 
-function Ready(props: {
-  issued: Issued
+function AuthorizationFile(props: {
+  issued: ReservationResult
   hint: string
   button: string
   onClose: () => void
@@ -318,11 +322,11 @@ function Ready(props: {
         </Text>
         <Text size="sm">{hint}</Text>
       </Alert>
-      {issued.advice !== null && <Alert color="blue">{issued.advice}</Alert>}
+      {issued.recommendation !== null && <Alert color="blue">{issued.recommendation}</Alert>}
       <Group justify="flex-end">
         <Button
           onClick={() => {
-            saveText(fileName(issued), issued.file)
+            downloadText(getFileName(issued), issued.file)
           }}
         >
           {button}
@@ -360,8 +364,8 @@ export function UpdateReservation(props: { instance: Instance; onClose: () => vo
     available: available + now(tag),
     now: now(tag),
   }))
-  const update = useAct(
-    () => api.act('reservation-update', { account, id: instance.id, licenses: given(quantities) }),
+  const update = useApiMutation(
+    () => api.mutate('reservation-update', { account, id: instance.id, licenses: pickNumbers(quantities) }),
     () => {
       setStep(2)
     },
@@ -382,10 +386,10 @@ export function UpdateReservation(props: { instance: Instance; onClose: () => vo
               setSpecific(event.currentTarget.checked)
             }}
           />
-          {specific && <Amounts rows={rows} quantities={quantities} onChange={setQuantities} />}
+          {specific && <QuantityFields rows={rows} quantities={quantities} onChange={setQuantities} />}
           <Group justify="flex-end">
             <Button
-              disabled={!specific || tooMany(rows, quantities)}
+              disabled={!specific || exceedsAvailable(rows, quantities)}
               onClick={() => {
                 setStep(1)
               }}
@@ -397,7 +401,7 @@ export function UpdateReservation(props: { instance: Instance; onClose: () => vo
       )}
       {step === 1 && (
         <Stack>
-          <Review licenses={rows} quantities={quantities} />
+          <ReviewStep licenses={rows} quantities={quantities} />
           <FailureAlert failure={update.error} />
           <Group justify="space-between">
             <Button
@@ -421,7 +425,7 @@ export function UpdateReservation(props: { instance: Instance; onClose: () => vo
         </Stack>
       )}
       {step === 2 && update.data && (
-        <Ready
+        <AuthorizationFile
           issued={update.data}
           hint={t.updateDone}
           button={t.downloadAs}
@@ -437,7 +441,10 @@ export function UpdateReservation(props: { instance: Instance; onClose: () => vo
 export function ConfirmReservation({ instance, onClose }: { instance: Instance; onClose: () => void }) {
   const account = useAccount()
   const [code, setCode] = useState('')
-  const confirm = useAct(() => api.act('reservation-confirm', { account, id: instance.id, code }), onClose)
+  const confirm = useApiMutation(
+    () => api.mutate('reservation-confirm', { account, id: instance.id, code }),
+    onClose,
+  )
   return (
     <Modal opened onClose={onClose} title={t.confirm}>
       <form
@@ -453,7 +460,7 @@ export function ConfirmReservation({ instance, onClose }: { instance: Instance; 
             required
             rows={2}
             value={code}
-            error={fieldError(confirm.error, 'code')}
+            error={getFieldError(confirm.error, 'code')}
             onChange={(event) => {
               setCode(event.currentTarget.value)
             }}

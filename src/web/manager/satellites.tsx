@@ -17,16 +17,16 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { RowActions } from '../shared/row-actions.tsx'
 import { Heading } from '../shared/heading.tsx'
-import { CarriedCode, saveText } from '../shared/copyable-code.tsx'
+import { CopyableCode, downloadText } from '../shared/copyable-code.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
 import { FileDrop } from '../shared/file-drop.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import type { Me } from '../shared/sign-in.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
-import { When } from '../shared/relative-time.tsx'
-import { api, useAccount, useAct } from './queries.ts'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { api, useAccount, useApiMutation } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.satellites
@@ -38,21 +38,21 @@ const COLORS = {
   removed: 'gray',
 } as const
 /** Bytes of the largest file that a satellite of a hundred thousand instances writes, and more. */
-const LARGEST = 64 * 1024 * 1024
+const MAX_FILE_BYTES = 64 * 1024 * 1024
 
 /** The satellites of a manager: added, seen, answered by file, removed (R-SAT-1…4). */
-export function Satellites({ me }: { me: Me }) {
+export function Satellites({ me }: { me: CurrentUser }) {
   const account = useAccount()
   const may = me.role === 'administrator'
   const [adding, setAdding] = useState(false)
   const [removing, setRemoving] = useState<string | null>(null)
   const satellites = useQuery({
     queryKey: ['satellites', account],
-    queryFn: () => api.read('satellites', { account }),
+    queryFn: () => api.query('satellites', { account }),
   })
-  const code = useAct((name: string) => api.act('satellite-code', { account, name }))
-  const remove = useAct(
-    (name: string) => api.act('satellite-remove', { account, name }),
+  const code = useApiMutation((name: string) => api.mutate('satellite-code', { account, name }))
+  const remove = useApiMutation(
+    (name: string) => api.mutate('satellite-remove', { account, name }),
     () => {
       setRemoving(null)
     },
@@ -74,7 +74,7 @@ export function Satellites({ me }: { me: Me }) {
       <FailureAlert failure={code.error} />
       {code.data && (
         <Alert color="green" role="status">
-          <CarriedCode
+          <CopyableCode
             label={`${t.code}: ${code.data.name}`}
             code={code.data.code}
             fileName="satellite-code.txt"
@@ -82,7 +82,7 @@ export function Satellites({ me }: { me: Me }) {
         </Alert>
       )}
       <Paper withBorder p="md">
-        <Loaded query={satellites}>
+        <QueryBoundary query={satellites}>
           {(data) => (
             <>
               <DataTable
@@ -90,7 +90,7 @@ export function Satellites({ me }: { me: Me }) {
                 empty={t.none}
                 minWidth={860}
                 rows={data.satellites}
-                keyOf={({ name }) => name}
+                getKey={({ name }) => name}
                 columns={[
                   {
                     title: t.name,
@@ -109,15 +109,16 @@ export function Satellites({ me }: { me: Me }) {
                       </Badge>
                     ),
                   },
-                  { title: t.last, cell: ({ lastSyncAt }) => <When at={lastSyncAt} /> },
+                  { title: t.last, cell: ({ lastSyncAt }) => <RelativeTime at={lastSyncAt} /> },
                   {
                     title: t.overdue,
-                    cell: ({ overdueAt }) => (overdueAt === null ? '' : <When at={overdueAt} exactly />),
+                    cell: ({ overdueAt }) =>
+                      overdueAt === null ? '' : <RelativeTime at={overdueAt} exactly />,
                   },
                   {
                     title: t.restricted,
                     cell: ({ restrictedAt }) =>
-                      restrictedAt === null ? '' : <When at={restrictedAt} exactly />,
+                      restrictedAt === null ? '' : <RelativeTime at={restrictedAt} exactly />,
                   },
                   {
                     title: t.instances,
@@ -149,8 +150,8 @@ export function Satellites({ me }: { me: Me }) {
                   },
                 ]}
               />
-              {data.satellites.flatMap(({ name, recalls }) =>
-                recalls.map(({ tag, quantity, to }) => (
+              {data.satellites.flatMap(({ name, reclaims }) =>
+                reclaims.map(({ tag, quantity, to }) => (
                   <Text key={`${name} ${tag} ${to}`} size="sm" mt="xs">
                     {t.recall(quantity, tag, name, to)}
                   </Text>
@@ -158,9 +159,9 @@ export function Satellites({ me }: { me: Me }) {
               )}
             </>
           )}
-        </Loaded>
+        </QueryBoundary>
       </Paper>
-      {may && me.account === null && <Respond />}
+      {may && me.account === null && <RespondToSync />}
       <AddSatellite
         opened={adding}
         onClose={() => {
@@ -186,9 +187,9 @@ export function Satellites({ me }: { me: Me }) {
 }
 
 /** One exchange by hand: a file in, a file out. */
-function Respond() {
+function RespondToSync() {
   const [file, setFile] = useState<string | null>(null)
-  const respond = useAct((text: string) => api.act('sync-respond', { file: text }))
+  const respond = useApiMutation((text: string) => api.mutate('sync-respond', { file: text }))
   return (
     <Paper withBorder p="lg">
       <Title order={2} size="h4" mb="xs">
@@ -196,7 +197,7 @@ function Respond() {
       </Title>
       <Stack>
         <Text size="sm">{t.respondHint}</Text>
-        <FileDrop label={t.respondFile} largest={LARGEST} onText={setFile} />
+        <FileDrop label={t.respondFile} maxBytes={MAX_FILE_BYTES} onText={setFile} />
         <FailureAlert failure={respond.error} />
         <Group>
           <Button
@@ -231,7 +232,10 @@ function Respond() {
               ))}
               <Button
                 onClick={() => {
-                  saveText(`${respond.data.satellite}-${respond.data.exchange}-answer.txt`, respond.data.file)
+                  downloadText(
+                    `${respond.data.satellite}-${respond.data.exchange}-answer.txt`,
+                    respond.data.file,
+                  )
                 }}
               >
                 {t.download}
@@ -252,8 +256,8 @@ function AddSatellite({ opened, onClose }: { opened: boolean; onClose: () => voi
   const [restrictDays, setRestrict] = useState<number | string>(90)
   const [credentialDays, setCredential] = useState<number | string>(180)
   const number = (value: number | string) => (typeof value === 'number' ? value : Number.NaN)
-  const add = useAct(() =>
-    api.act('satellite-add', {
+  const add = useApiMutation(() =>
+    api.mutate('satellite-add', {
       account,
       name,
       virtualAccount,
@@ -283,14 +287,14 @@ function AddSatellite({ opened, onClose }: { opened: boolean; onClose: () => voi
       clampBehavior="none"
       allowDecimal={false}
       hideControls
-      error={fieldError(add.error, `terms.${field}`)}
+      error={getFieldError(add.error, `terms.${field}`)}
     />
   )
   return (
     <Modal opened={opened} onClose={close} title={t.addTitle}>
       {add.data ? (
         <Stack>
-          <CarriedCode label={t.code} code={add.data.code} fileName="satellite-code.txt" />
+          <CopyableCode label={t.code} code={add.data.code} fileName="satellite-code.txt" />
           <Text size="sm" c="dimmed">
             {t.codeHint}
           </Text>
@@ -309,7 +313,7 @@ function AddSatellite({ opened, onClose }: { opened: boolean; onClose: () => voi
               label={t.name}
               required
               value={name}
-              error={fieldError(add.error, 'name')}
+              error={getFieldError(add.error, 'name')}
               onChange={(event) => {
                 setName(event.currentTarget.value)
               }}
@@ -319,7 +323,7 @@ function AddSatellite({ opened, onClose }: { opened: boolean; onClose: () => voi
               description={t.virtualHint}
               required
               value={virtualAccount}
-              error={fieldError(add.error, 'virtualAccount')}
+              error={getFieldError(add.error, 'virtualAccount')}
               onChange={(event) => {
                 setVirtualAccount(event.currentTarget.value)
               }}

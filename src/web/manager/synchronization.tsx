@@ -3,46 +3,48 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
 import { Failure } from '../shared/api.ts'
-import { saveText } from '../shared/copyable-code.tsx'
-import { Facts } from '../shared/description-list.tsx'
+import { downloadText } from '../shared/copyable-code.tsx'
+import { DescriptionList } from '../shared/description-list.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
 import { FileDrop } from '../shared/file-drop.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import type { Me } from '../shared/sign-in.tsx'
-import { When } from '../shared/relative-time.tsx'
-import { api, useAct } from './queries.ts'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { api, useApiMutation } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.sync
-const LARGEST = 64 * 1024 * 1024
+const MAX_FILE_BYTES = 64 * 1024 * 1024
 
 /** How a satellite stands with its manager, and an exchange with it: by wire, or by files that are carried. */
-export function Synchronization({ me }: { me: Me }) {
-  const sync = useQuery({ queryKey: ['sync'], queryFn: () => api.read('sync') })
-  const now = useAct(() => api.act('sync-now'))
+export function Synchronization({ me }: { me: CurrentUser }) {
+  const sync = useQuery({ queryKey: ['sync'], queryFn: () => api.query('sync') })
+  const now = useApiMutation(() => api.mutate('sync-now'))
   const may = me.role === 'administrator'
   return (
     <Stack>
       <Heading title={t.title} intro={t.intro} />
-      <Loaded query={sync}>
+      <QueryBoundary query={sync}>
         {(data) => (
           <>
             {data.inDoubt && <Alert color="orange">{t.doubt}</Alert>}
             <Paper withBorder p="lg">
-              <Facts
+              <DescriptionList
                 rows={[
-                  [t.standing, t.standings[data.standing] ?? data.standing],
-                  [t.last, <When key="last" at={data.lastSyncAt} />],
-                  data.nextSyncAt === null ? null : [t.next, <When key="next" at={data.nextSyncAt} />],
+                  [t.standing, t.standings[data.status] ?? data.status],
+                  [t.last, <RelativeTime key="last" at={data.lastSyncAt} />],
+                  data.nextSyncAt === null
+                    ? null
+                    : [t.next, <RelativeTime key="next" at={data.nextSyncAt} />],
                   data.overdueAt === null
                     ? null
-                    : [t.overdue, <When key="over" at={data.overdueAt} exactly />],
+                    : [t.overdue, <RelativeTime key="over" at={data.overdueAt} exactly />],
                   data.restrictedAt === null
                     ? null
-                    : [t.restricted, <When key="end" at={data.restrictedAt} exactly />],
+                    : [t.restricted, <RelativeTime key="end" at={data.restrictedAt} exactly />],
                   data.automaticUntil === null
                     ? null
-                    : [t.automatic, <When key="auto" at={data.automaticUntil} exactly />],
+                    : [t.automatic, <RelativeTime key="auto" at={data.automaticUntil} exactly />],
                   [t.manager, data.manager?.url ?? t.byHand],
                   [t.fingerprint, <Code key="key">{data.fingerprint}</Code>],
                 ]}
@@ -64,36 +66,36 @@ export function Synchronization({ me }: { me: Me }) {
               )}
               <FailureAlert failure={now.error} />
             </Paper>
-            {may && <ByFile waiting={data.carried?.exchange ?? null} />}
+            {may && <FileExchange waiting={data.carried?.exchange ?? null} />}
           </>
         )}
-      </Loaded>
+      </QueryBoundary>
     </Stack>
   )
 }
 
-function ByFile({ waiting }: { waiting: number | null }) {
+function FileExchange({ waiting }: { waiting: number | null }) {
   const [file, setFile] = useState<string | null>(null)
-  const write = useAct(
-    () => api.act('sync-export', {}),
+  const write = useApiMutation(
+    () => api.mutate('sync-export', {}),
     (exported) => {
-      saveText(`synchronization-${exported.exchange}.txt`, exported.file)
+      downloadText(`synchronization-${exported.exchange}.txt`, exported.file)
     },
   )
-  const root = useAct((text: string) => api.act('sync-root', { file: text }))
-  const take = useAct(
+  const root = useApiMutation((text: string) => api.mutate('sync-root', { file: text }))
+  const importAnswer = useApiMutation(
     ({ text, fingerprint }: { text: string; fingerprint: string | null }) =>
-      api.act('sync-import', { file: text, ...(fingerprint !== null && { fingerprint }) }),
+      api.mutate('sync-import', { file: text, ...(fingerprint !== null && { fingerprint }) }),
     () => {
       root.reset()
     },
   )
   const begin = (text: string) => {
-    take.reset()
+    importAnswer.reset()
     root.mutate(text, {
       // A root that is known already is not asked about.
       onSuccess: ({ fingerprint }) => {
-        if (fingerprint === null) take.mutate({ text, fingerprint })
+        if (fingerprint === null) importAnswer.mutate({ text, fingerprint })
       },
     })
   }
@@ -128,8 +130,8 @@ function ByFile({ waiting }: { waiting: number | null }) {
           </Text>
         )}
         <Text size="sm">{t.step2}</Text>
-        <FileDrop label={t.answer} largest={LARGEST} onText={setFile} />
-        <FailureAlert failure={root.error ?? take.error} />
+        <FileDrop label={t.answer} maxBytes={MAX_FILE_BYTES} onText={setFile} />
+        <FailureAlert failure={root.error ?? importAnswer.error} />
         {fingerprint !== null && file !== null && (
           <Alert color="blue">
             <Stack gap="xs" align="flex-start">
@@ -137,9 +139,9 @@ function ByFile({ waiting }: { waiting: number | null }) {
               <Code>{fingerprint}</Code>
               <Button
                 size="xs"
-                loading={take.isPending}
+                loading={importAnswer.isPending}
                 onClick={() => {
-                  take.mutate({ text: file, fingerprint })
+                  importAnswer.mutate({ text: file, fingerprint })
                 }}
               >
                 {t.rootRight}
@@ -150,7 +152,7 @@ function ByFile({ waiting }: { waiting: number | null }) {
         <Group>
           <Button
             disabled={file === null}
-            loading={root.isPending || take.isPending}
+            loading={root.isPending || importAnswer.isPending}
             onClick={() => {
               if (file !== null) begin(file)
             }}
@@ -158,14 +160,14 @@ function ByFile({ waiting }: { waiting: number | null }) {
             {t.import}
           </Button>
         </Group>
-        {take.data && (
+        {importAnswer.data && (
           <Alert
-            color={take.data.failure ? 'orange' : 'green'}
-            title={t.imported(take.data.exchange)}
+            color={importAnswer.data.failure ? 'orange' : 'green'}
+            title={t.imported(importAnswer.data.exchange)}
             role="status"
           >
-            {take.data.failure && <Text size="sm">{take.data.failure.message}</Text>}
-            {take.data.notices.map((notice) => (
+            {importAnswer.data.failure && <Text size="sm">{importAnswer.data.failure.message}</Text>}
+            {importAnswer.data.notices.map((notice) => (
               <Text key={notice} size="sm">
                 {notice}
               </Text>

@@ -7,7 +7,7 @@ export const texts = {
     'This satellite is not registered with its manager yet, and can promise nothing until it is.',
   registerIt: 'Register it',
   account: 'Smart Account',
-  places: {
+  navigation: {
     alerts: 'Alerts',
     inventory: 'Inventory',
     satellites: 'Satellites',
@@ -331,7 +331,7 @@ export const texts = {
     statuses: {
       fulfilled: 'Fulfilled',
       waiting: 'Waits for a smart account',
-      'handed-over': 'To be called about',
+      escalated: 'To be called about',
     },
     placed: 'Placed',
     ends: 'Ends',

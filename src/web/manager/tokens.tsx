@@ -17,15 +17,15 @@ import {
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { RowActions } from '../shared/row-actions.tsx'
-import { CarriedCode } from '../shared/copyable-code.tsx'
+import { CopyableCode } from '../shared/copyable-code.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { Loaded } from '../shared/query-boundary.tsx'
-import type { Me } from '../shared/sign-in.tsx'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
+import { QueryBoundary } from '../shared/query-boundary.tsx'
+import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
-import { When } from '../shared/relative-time.tsx'
-import { api, type Token, useAccount, useAct, type Virtual } from './queries.ts'
+import { RelativeTime } from '../shared/relative-time.tsx'
+import { api, type Token, useAccount, useApiMutation, type VirtualAccountView } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.tokens
@@ -38,7 +38,7 @@ const COLORS = {
 } as const
 
 /** The registration tokens of a virtual account (R-TOK-1…3). */
-export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
+export function Tokens({ virtual, me }: { virtual: VirtualAccountView; me: CurrentUser }) {
   const account = useAccount()
   const [creating, setCreating] = useState(false)
   const [made, setMade] = useState<string | null>(null)
@@ -46,10 +46,10 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
   const [revoking, setRevoking] = useState<string | null>(null)
   const tokens = useQuery({
     queryKey: ['tokens', account, virtual.name],
-    queryFn: () => api.read('tokens', { account, virtualAccount: virtual.name }),
+    queryFn: () => api.query('tokens', { account, virtualAccount: virtual.name }),
   })
-  const revoke = useAct(
-    (id: string) => api.act('token-revoke', { account, id }),
+  const revoke = useApiMutation(
+    (id: string) => api.mutate('token-revoke', { account, id }),
     () => {
       setRevoking(null)
     },
@@ -82,13 +82,13 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
           {t.made(made.slice(0, 8))}
         </Alert>
       )}
-      <Loaded query={tokens}>
+      <QueryBoundary query={tokens}>
         {(data) => (
           <DataTable
             caption={t.table}
             empty={t.none}
             rows={data.tokens.toReversed()}
-            keyOf={({ id }) => id}
+            getKey={({ id }) => id}
             columns={[
               {
                 title: t.token,
@@ -110,7 +110,7 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
                   ),
               },
               { title: t.description, cell: ({ description }) => description },
-              { title: t.expires, cell: ({ expiresAt }) => <When at={expiresAt} /> },
+              { title: t.expires, cell: ({ expiresAt }) => <RelativeTime at={expiresAt} /> },
               { title: t.uses, cell: ({ uses, maxUses }) => t.usesOf(uses, maxUses) },
               {
                 title: t.export,
@@ -144,7 +144,7 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
             ]}
           />
         )}
-      </Loaded>
+      </QueryBoundary>
       <CreateToken
         opened={creating}
         virtual={virtual}
@@ -163,7 +163,7 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
       >
         <Stack>
           <Text size="sm">{t.copyHint}</Text>
-          <CarriedCode label={t.copyTitle} code={shown?.token ?? ''} fileName="registration-token.txt" />
+          <CopyableCode label={t.copyTitle} code={shown?.token ?? ''} fileName="registration-token.txt" />
         </Stack>
       </Modal>
       <Confirm
@@ -186,11 +186,11 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
   )
 }
 
-const numberOf = (value: number | string): number => (typeof value === 'number' ? value : Number.NaN)
+const toNumber = (value: number | string): number => (typeof value === 'number' ? value : Number.NaN)
 
 function CreateToken(props: {
   opened: boolean
-  virtual: Virtual
+  virtual: VirtualAccountView
   onClose: () => void
   onCreated: (id: string) => void
 }) {
@@ -201,14 +201,14 @@ function CreateToken(props: {
   const [uses, setUses] = useState<number | string>('')
   const [exportControlled, setExport] = useState(true)
   const [agreement, setAgreement] = useState(false)
-  const create = useAct(
+  const create = useApiMutation(
     () =>
-      api.act('token-create', {
+      api.mutate('token-create', {
         account,
         virtualAccount: virtual.name,
         description,
-        days: numberOf(days),
-        ...(uses !== '' && { maxUses: numberOf(uses) }),
+        days: toNumber(days),
+        ...(uses !== '' && { maxUses: toNumber(uses) }),
         exportControlled,
         // What is not ticked is refused, and said beside the box.
         agreement: agreement as true,
@@ -243,7 +243,7 @@ function CreateToken(props: {
             label={c.description}
             description={c.descriptionHint}
             value={description}
-            error={fieldError(create.error, 'description')}
+            error={getFieldError(create.error, 'description')}
             onChange={(event) => {
               setDescription(event.currentTarget.value)
             }}
@@ -256,7 +256,7 @@ function CreateToken(props: {
             clampBehavior="none"
             allowDecimal={false}
             value={days}
-            error={fieldError(create.error, 'days')}
+            error={getFieldError(create.error, 'days')}
             onChange={setDays}
             hideControls
           />
@@ -268,7 +268,7 @@ function CreateToken(props: {
             clampBehavior="none"
             allowDecimal={false}
             value={uses}
-            error={fieldError(create.error, 'maxUses')}
+            error={getFieldError(create.error, 'maxUses')}
             onChange={setUses}
             hideControls
           />
@@ -282,7 +282,7 @@ function CreateToken(props: {
           <Checkbox
             label={c.agreement}
             checked={agreement}
-            error={fieldError(create.error, 'agreement')}
+            error={getFieldError(create.error, 'agreement')}
             onChange={(event) => {
               setAgreement(event.currentTarget.checked)
             }}

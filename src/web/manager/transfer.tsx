@@ -1,32 +1,32 @@
 import { Alert, Button, Group, Modal, NativeSelect, NumberInput, Stack, Text } from '@mantine/core'
 import { type ReactNode, useState } from 'react'
-import { failureOf } from '../shared/api.ts'
+import { toFailure } from '../shared/api.ts'
 import { DataTable } from '../shared/data-table.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
+import { FailureAlert, getFieldError } from '../shared/failure.tsx'
 import {
   api,
   type Instance,
   type License,
   type Transfer,
   useAccount,
-  useAct,
-  type Virtual,
+  useApiMutation,
+  type VirtualAccountView,
 } from './queries.ts'
 import { Compliance } from './severity.tsx'
 import { texts } from './texts.ts'
 
 const t = texts.transfer
 
-interface Meant {
+interface TransferMode {
   readonly preview: boolean
   readonly confirmed: boolean
 }
 
-/** Moves licences to another virtual account; what it does to compliance is shown before it is done (R-ACC-3). */
+/** Moves licenses to another virtual account; what it does to compliance is shown before it is done (R-ACC-3). */
 export function TransferLicenses(props: {
   license: License
-  from: Virtual
-  all: readonly Virtual[]
+  from: VirtualAccountView
+  all: readonly VirtualAccountView[]
   onClose: () => void
 }) {
   const { license, from, all, onClose } = props
@@ -39,7 +39,7 @@ export function TransferLicenses(props: {
       all={all}
       onClose={onClose}
       send={(to, meant) =>
-        api.act('license-transfer', {
+        api.mutate('license-transfer', {
           account,
           tag: license.tag,
           quantity: typeof quantity === 'number' ? quantity : Number.NaN,
@@ -59,7 +59,7 @@ export function TransferLicenses(props: {
           hideControls
           value={quantity}
           onChange={setQuantity}
-          error={fieldError(failure, 'quantity')}
+          error={getFieldError(failure, 'quantity')}
         />
       )}
     </TransferDialog>
@@ -68,7 +68,7 @@ export function TransferLicenses(props: {
 
 export function TransferInstance(props: {
   instance: Instance
-  all: readonly Virtual[]
+  all: readonly VirtualAccountView[]
   onClose: () => void
 }) {
   const { instance, all, onClose } = props
@@ -79,7 +79,7 @@ export function TransferInstance(props: {
       from={instance.virtualAccount}
       all={all.filter(({ satellite }) => satellite === null)}
       onClose={onClose}
-      send={(to, meant) => api.act('instance-transfer', { account, id: instance.id, to, ...meant })}
+      send={(to, meant) => api.mutate('instance-transfer', { account, id: instance.id, to, ...meant })}
     />
   )
 }
@@ -87,17 +87,17 @@ export function TransferInstance(props: {
 function TransferDialog(props: {
   title: string
   from: string
-  all: readonly Virtual[]
-  send: (to: string, meant: Meant) => Promise<Transfer>
+  all: readonly VirtualAccountView[]
+  send: (to: string, meant: TransferMode) => Promise<Transfer>
   onClose: () => void
   children?: (failure: unknown) => ReactNode
 }) {
   const { title, from, all, send, onClose, children } = props
   const others = all.filter(({ name }) => name !== from)
   const [to, setTo] = useState(others[0]?.name ?? '')
-  const preview = useAct(() => send(to, { preview: true, confirmed: false }))
-  const transfer = useAct((confirmed: boolean) => send(to, { preview: false, confirmed }), onClose)
-  const worse = transfer.error !== null && failureOf(transfer.error).code === 'TRANSFER_UNCONFIRMED'
+  const preview = useApiMutation(() => send(to, { preview: true, confirmed: false }))
+  const transfer = useApiMutation((confirmed: boolean) => send(to, { preview: false, confirmed }), onClose)
+  const worse = transfer.error !== null && toFailure(transfer.error).code === 'TRANSFER_UNCONFIRMED'
   const failure = transfer.error ?? preview.error
   return (
     <Modal opened onClose={onClose} size="lg" title={title}>
@@ -123,7 +123,7 @@ function TransferDialog(props: {
               }}
             />
             {children?.(failure)}
-            {preview.data && <Effects transfer={preview.data} />}
+            {preview.data && <TransferEffects transfer={preview.data} />}
             {worse ? (
               <Alert color="orange">{t.worse}</Alert>
             ) : (
@@ -151,14 +151,14 @@ function TransferDialog(props: {
   )
 }
 
-function Effects({ transfer }: { transfer: Transfer }) {
+function TransferEffects({ transfer }: { transfer: Transfer }) {
   return (
     <div role="status">
       <DataTable
         caption={t.effects}
         minWidth={420}
         rows={transfer.effects}
-        keyOf={({ virtualAccount, tag }) => `${virtualAccount} ${tag}`}
+        getKey={({ virtualAccount, tag }) => `${virtualAccount} ${tag}`}
         columns={[
           {
             title: texts.inventory.virtualAccount,

@@ -18,53 +18,53 @@ export class Failure extends Error {
   /** The input that was not of its form. */
   readonly field: string | null
 
-  constructor(told: { code: string; message: string; remedy: string; field?: string | undefined }) {
-    super(told.message)
-    this.code = told.code
-    this.remedy = told.remedy
-    this.field = told.field ?? null
+  constructor(error: { code: string; message: string; remedy: string; field?: string | undefined }) {
+    super(error.message)
+    this.code = error.code
+    this.remedy = error.remedy
+    this.field = error.field ?? null
   }
 }
 
-export const failureOf = (thrown: unknown): Failure =>
-  thrown instanceof Failure
-    ? thrown
+export const toFailure = (error: unknown): Failure =>
+  error instanceof Failure
+    ? error
     : new Failure({
         code: 'SERVER_UNREACHABLE',
         message: 'The server could not be reached.',
         remedy: 'Check that it runs and that the network leads to it; then try again.',
       })
 
-const TOKEN = 'session-token'
-const BASE = '/api/v1'
+const TOKEN_KEY = 'session-token'
+const API_PREFIX = '/api/v1'
 
 /** What belongs to the cookie: without it a cookie is good for nothing. */
 export const session = {
-  token: (): string | null => localStorage.getItem(TOKEN),
+  token: (): string | null => localStorage.getItem(TOKEN_KEY),
   begin: (token: string) => {
-    localStorage.setItem(TOKEN, token)
+    localStorage.setItem(TOKEN_KEY, token)
   },
   end: () => {
-    localStorage.removeItem(TOKEN)
+    localStorage.removeItem(TOKEN_KEY)
     window.dispatchEvent(new Event('signed-out'))
   },
 }
 
-const headers = (): Record<string, string> => {
+const createHeaders = (): Record<string, string> => {
   const token = session.token()
   return token === null ? {} : { 'x-session-token': token }
 }
 
-async function answerOf(response: Response): Promise<unknown> {
+async function readResponse(response: Response): Promise<unknown> {
   const answer: unknown = await response.json().catch(() => null)
   if (response.ok) return answer
-  const told = (answer as { error?: ConstructorParameters<typeof Failure>[0] } | null)?.error
-  const failure = told ? new Failure(told) : failureOf(null)
+  const error = (answer as { error?: ConstructorParameters<typeof Failure>[0] } | null)?.error
+  const failure = error ? new Failure(error) : toFailure(null)
   if (failure.code === 'SIGN_IN_REQUIRED' || failure.code === 'SESSION_TOKEN_INVALID') session.end()
   throw failure
 }
 
-const query = (input: object): string => {
+const toQueryString = (input: object): string => {
   const given = Object.entries(input as Record<string, unknown>).filter(
     ([, value]) => value !== undefined && value !== '',
   )
@@ -76,42 +76,44 @@ const query = (input: object): string => {
 /** A typed client of a contract. */
 export interface Api<C> {
   /** @throws Failure */
-  read: <N extends Named<C, 'GET'>>(name: N, input?: Input<C, N>) => Promise<Output<C, N>>
+  query: <N extends Named<C, 'GET'>>(name: N, input?: Input<C, N>) => Promise<Output<C, N>>
   /** @throws Failure */
-  act: <N extends Named<C, 'POST'>>(name: N, input?: Input<C, N>) => Promise<Output<C, N>>
+  mutate: <N extends Named<C, 'POST'>>(name: N, input?: Input<C, N>) => Promise<Output<C, N>>
 }
 
-const request = async (url: string, init: RequestInit): Promise<unknown> => {
+const sendRequest = async (url: string, init: RequestInit): Promise<unknown> => {
   let response: Response
   try {
     response = await fetch(url, { ...init, credentials: 'same-origin' })
   } catch {
-    throw failureOf(null)
+    throw toFailure(null)
   }
-  return answerOf(response)
+  return readResponse(response)
 }
 
-export const makeApi = <C>(): Api<C> => ({
-  read: async (name, input) =>
-    (await request(`${BASE}/${name}${query(input ?? {})}`, { headers: headers() })) as Output<C, typeof name>,
-  act: async (name, input) =>
-    (await request(`${BASE}/${name}`, {
+export const createApi = <C>(): Api<C> => ({
+  query: async (name, input) =>
+    (await sendRequest(`${API_PREFIX}/${name}${toQueryString(input ?? {})}`, {
+      headers: createHeaders(),
+    })) as Output<C, typeof name>,
+  mutate: async (name, input) =>
+    (await sendRequest(`${API_PREFIX}/${name}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers() },
+      headers: { 'content-type': 'application/json', ...createHeaders() },
       body: JSON.stringify(input ?? {}),
     })) as Output<C, typeof name>,
 })
 
 /** What happens at the server, as it happens, until it is stopped; begun again where it breaks off. */
-export function follow(
+export function subscribe(
   take: (event: string, data: unknown) => void,
   link: (up: boolean) => void,
 ): () => void {
   const stop = new AbortController()
   const run = async () => {
-    const response = await fetch(`${BASE}/live`, { headers: headers(), signal: stop.signal })
+    const response = await fetch(`${API_PREFIX}/live`, { headers: createHeaders(), signal: stop.signal })
     if (!response.ok || !response.body) {
-      await answerOf(response)
+      await readResponse(response)
       return
     }
     link(true)

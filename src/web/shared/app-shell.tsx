@@ -23,40 +23,40 @@ import { QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/reac
 import { type ReactNode, StrictMode, useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 import { setNonce } from 'get-nonce'
-import { follow, failureOf, session } from './api.ts'
-import { nonce } from './nonce.ts'
+import { subscribe, toFailure, session } from './api.ts'
+import { readNonce } from './nonce.ts'
 import { FailureAlert } from './failure.tsx'
 import './page.css'
-import { hrefOf, useRoute } from './route.ts'
-import { commonApi, FirstPassword, type Me, SetPassword, SignIn } from './sign-in.tsx'
+import { buildHref, useRoute } from './route.ts'
+import { commonApi, FirstPassword, type CurrentUser, SetPassword, SignIn } from './sign-in.tsx'
 import { texts } from './texts.ts'
 
 /** One page of the menu. */
-export interface Place {
+export interface NavItem {
   readonly route: string
   readonly label: string
   /** What the menu shows, where that is not known beforehand. */
-  readonly shown?: ReactNode
-  readonly show: (parts: readonly string[], me: Me) => ReactNode
+  readonly menuLabel?: ReactNode
+  readonly render: (parts: readonly string[], me: CurrentUser) => ReactNode
   /** Left out of the menu for those who may not. */
-  readonly hidden?: (me: Me) => boolean
+  readonly isHidden?: (me: CurrentUser) => boolean
 }
 
 interface PageProps {
   readonly title: string
   /** What the header says instead, where that is not known beforehand. */
   readonly heading?: ReactNode
-  readonly places: readonly Place[]
+  readonly navItems: readonly NavItem[]
   /** What is said above every page. */
   readonly banner?: () => ReactNode
   /** Milliseconds after which what is shown is looked at anew, where not everything is told. */
   readonly refresh?: number
   /** Takes what the server tells as it happens. */
-  readonly take: (client: QueryClient, event: string, data: unknown) => void
+  readonly onServerEvent: (client: QueryClient, event: string, data: unknown) => void
 }
 
-/** Words on a shade of their own colour: darker, or lighter, than Mantine has them, so that they can be read. */
-const readable: VariantColorsResolver = (input) => {
+/** Words on a shade of their own color: darker, or lighter, than Mantine has them, so that they can be read. */
+const resolveReadableColors: VariantColorsResolver = (input) => {
   const colors = defaultVariantColorsResolver(input)
   const { color = 'blue', variant } = input
   if (variant !== 'light' && variant !== 'subtle' && variant !== 'transparent') return colors
@@ -70,9 +70,9 @@ const readable: VariantColorsResolver = (input) => {
 const theme = createTheme({
   primaryColor: 'blue',
   primaryShade: 8,
-  // Where black and white on a colour are equally far from it.
+  // Where black and white on a color are equally far from it.
   luminanceThreshold: 0.179,
-  variantColorResolver: readable,
+  variantColorResolver: resolveReadableColors,
   defaultRadius: 'md',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SF Mono", Menlo, Consolas, monospace',
@@ -91,7 +91,7 @@ export function start(page: PageProps): void {
   const root = document.getElementById('root')
   if (!root) return
   // What dialogs add to the document to hold the page behind them still.
-  setNonce(nonce())
+  setNonce(readNonce())
   const client = new QueryClient({
     defaultOptions: {
       queries: {
@@ -104,7 +104,7 @@ export function start(page: PageProps): void {
   })
   createRoot(root).render(
     <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={nonce}>
+      <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={readNonce}>
         <QueryClientProvider client={client}>
           <Page {...page} />
         </QueryClientProvider>
@@ -114,7 +114,7 @@ export function start(page: PageProps): void {
 }
 
 function Page(page: PageProps) {
-  const [me, setMe] = useState<Me | 'unknown' | null>(session.token() === null ? null : 'unknown')
+  const [me, setMe] = useState<CurrentUser | 'unknown' | null>(session.token() === null ? null : 'unknown')
   const [ended, setEnded] = useState(false)
   const client = useQueryClient()
   useEffect(() => {
@@ -137,51 +137,51 @@ function Page(page: PageProps) {
     }
   }, [client])
   const [unreachable, setUnreachable] = useState<unknown>(null)
-  const askMe = () => {
+  const loadProfile = () => {
     setUnreachable(null)
-    commonApi.read('me').then(setMe, (thrown: unknown) => {
+    commonApi.query('me').then(setMe, (error: unknown) => {
       if (session.token() === null) setMe(null)
-      else setUnreachable(thrown)
+      else setUnreachable(error)
     })
   }
   useEffect(() => {
-    if (session.token() !== null) askMe()
+    if (session.token() !== null) loadProfile()
   }, [])
   if (me === 'unknown')
     return unreachable === null ? null : (
       <Container size="xs" py="xl">
         <FailureAlert failure={unreachable} />
-        <Button mt="md" onClick={askMe}>
+        <Button mt="md" onClick={loadProfile}>
           {texts.frame.again}
         </Button>
       </Container>
     )
   if (me === null) return <SignIn title={page.title} ended={ended} onDone={setMe} />
-  if (me.mustChange) return <FirstPassword name={me.name} onDone={askMe} />
-  return <Frame {...page} me={me} />
+  if (me.mustChange) return <FirstPassword name={me.name} onDone={loadProfile} />
+  return <PageFrame {...page} me={me} />
 }
 
-function Frame({ title, heading, places, banner, take, me }: PageProps & { me: Me }) {
+function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: PageProps & { me: CurrentUser }) {
   const [opened, { toggle, close }] = useDisclosure()
   const [password, setPassword] = useState(false)
   const [changed, setChanged] = useState(false)
   const [up, setUp] = useState(true)
   const client = useQueryClient()
   const [first = '', ...rest] = useRoute()
-  const shown = places.filter(({ hidden }) => !hidden?.(me))
+  const shown = navItems.filter(({ isHidden }) => !isHidden?.(me))
   const place = shown.find(({ route }) => route === first) ?? shown[0]
   useEffect(
     () =>
-      follow((event, data) => {
-        take(client, event, data)
+      subscribe((event, data) => {
+        onServerEvent(client, event, data)
       }, setUp),
-    [client, take],
+    [client, onServerEvent],
   )
   useEffect(() => {
     document.title = place ? `${place.label} – ${title}` : title
   }, [place, title])
   const signOut = () => {
-    commonApi.act('sign-out').catch(failureOf).finally(session.end)
+    commonApi.mutate('sign-out').catch(toFailure).finally(session.end)
   }
   return (
     <AppShell
@@ -230,10 +230,10 @@ function Frame({ title, heading, places, banner, take, me }: PageProps & { me: M
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" aria-label={texts.frame.pages}>
-        {shown.map(({ route, label, shown: name }) => (
+        {shown.map(({ route, label, menuLabel: name }) => (
           <NavLink
             key={route}
-            href={hrefOf(route)}
+            href={buildHref(route)}
             label={name ?? label}
             active={route === place?.route}
             aria-current={route === place?.route ? 'page' : undefined}
@@ -264,7 +264,7 @@ function Frame({ title, heading, places, banner, take, me }: PageProps & { me: M
             </Alert>
           )}
           {banner?.()}
-          {place?.show(rest, me)}
+          {place?.render(rest, me)}
         </Container>
       </AppShell.Main>
       <Modal

@@ -4,7 +4,7 @@ import { renderSVG } from 'uqr'
 import { texts } from './texts.ts'
 
 /** Gives a text to the browser to save. */
-export function saveText(name: string, text: string, type = 'text/plain'): void {
+export function downloadText(name: string, text: string, type = 'text/plain'): void {
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
   const link = document.createElement('a')
   link.href = url
@@ -16,7 +16,7 @@ export function saveText(name: string, text: string, type = 'text/plain'): void 
 }
 
 /** A code that a person carries: copied, saved, or read off the screen by a camera. */
-export function CarriedCode({ label, code, fileName }: { label: string; code: string; fileName: string }) {
+export function CopyableCode({ label, code, fileName }: { label: string; code: string; fileName: string }) {
   const [qr, setQr] = useState(false)
   return (
     <Stack gap="xs">
@@ -42,7 +42,7 @@ export function CarriedCode({ label, code, fileName }: { label: string; code: st
         <Button
           variant="default"
           onClick={() => {
-            saveText(fileName, `${code}\n`)
+            downloadText(fileName, `${code}\n`)
           }}
         >
           {texts.saveFile}

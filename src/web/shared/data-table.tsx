@@ -14,11 +14,11 @@ export function DataTable<T>(props: {
   caption: string
   columns: readonly Column<T>[]
   rows: readonly T[]
-  keyOf: (row: T, index: number) => string
+  getKey: (row: T, index: number) => string
   empty?: string
   minWidth?: number
 }) {
-  const { caption, columns, rows, keyOf, empty = texts.empty, minWidth = 600 } = props
+  const { caption, columns, rows, getKey, empty = texts.empty, minWidth = 600 } = props
   if (rows.length === 0)
     return (
       <Text c="dimmed" size="sm" py="md">
@@ -39,7 +39,7 @@ export function DataTable<T>(props: {
         </Table.Thead>
         <Table.Tbody>
           {rows.map((row, index) => (
-            <Table.Tr key={keyOf(row, index)}>
+            <Table.Tr key={getKey(row, index)}>
               {columns.map(({ title, cell, numeric }) => (
                 <Table.Td
                   key={title}

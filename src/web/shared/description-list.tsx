@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react'
 
 /** Names and what stands behind them; a row that has nothing is left out. */
-export function Facts({ rows }: { rows: readonly (readonly [string, ReactNode] | null)[] }) {
+export function DescriptionList({ rows }: { rows: readonly (readonly [string, ReactNode] | null)[] }) {
   return (
     <dl className="facts">
       {rows.map((row) =>

@@ -1,9 +1,9 @@
 import { Alert, Code, Group, Text } from '@mantine/core'
-import { failureOf } from './api.ts'
+import { toFailure } from './api.ts'
 import { texts } from './texts.ts'
 
 /** An error that nobody sees says nothing: on a narrow screen it may be below the edge. */
-const intoView = (alert: HTMLElement | null): void => {
+const scrollIntoView = (alert: HTMLElement | null): void => {
   alert?.scrollIntoView({ block: 'nearest' })
 }
 
@@ -14,10 +14,10 @@ const intoView = (alert: HTMLElement | null): void => {
 export function FailureAlert(props: { failure: unknown; title?: string; fields?: readonly string[] }) {
   const { failure, title, fields = [] } = props
   if (failure === null || failure === undefined) return null
-  const { code, message, remedy, field } = failureOf(failure)
+  const { code, message, remedy, field } = toFailure(failure)
   if (field !== null && fields.includes(field)) return null
   return (
-    <Alert ref={intoView} color="red" title={title ?? texts.failed} role="alert" variant="light">
+    <Alert ref={scrollIntoView} color="red" title={title ?? texts.failed} role="alert" variant="light">
       <Text size="sm">{message}</Text>
       {remedy !== '' && (
         <Text size="sm" fw={500} mt={4}>
@@ -32,9 +32,9 @@ export function FailureAlert(props: { failure: unknown; title?: string; fields?:
 }
 
 /** What is wrong with a field, for beside the field. */
-export const fieldError = (failure: unknown, field: string): string | undefined => {
+export const getFieldError = (failure: unknown, field: string): string | undefined => {
   if (failure === null || failure === undefined) return undefined
-  const known = failureOf(failure)
+  const known = toFailure(failure)
   if (known.field !== field) return undefined
   const words = known.message.startsWith(`${field}: `) ? known.message.slice(field.length + 2) : known.message
   return words.replace(/^./, (first) => first.toUpperCase())

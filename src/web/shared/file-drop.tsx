@@ -6,16 +6,16 @@ import { texts } from './texts.ts'
 export function FileDrop(props: {
   label: string
   /** Bytes; what is larger is not read. */
-  largest?: number
+  maxBytes?: number
   onText: (text: string, name: string) => void
 }) {
-  const { label, largest = 200_000, onText } = props
+  const { label, maxBytes: maxBytes = 200_000, onText } = props
   const [name, setName] = useState<string | null>(null)
   const [over, setOver] = useState(false)
   const [wrong, setWrong] = useState<string | null>(null)
-  const take = async (file: File | null | undefined) => {
+  const readFile = async (file: File | null | undefined) => {
     if (!file) return
-    if (file.size > largest) {
+    if (file.size > maxBytes) {
       setWrong(texts.drop.tooLarge)
       return
     }
@@ -26,7 +26,7 @@ export function FileDrop(props: {
   const drop = (event: DragEvent) => {
     event.preventDefault()
     setOver(false)
-    void take(event.dataTransfer.files.item(0))
+    void readFile(event.dataTransfer.files.item(0))
   }
   return (
     <Paper
@@ -47,7 +47,7 @@ export function FileDrop(props: {
       <Text size="sm" mb="xs">
         {label}
       </Text>
-      <FileButton onChange={(file) => void take(file)} inputProps={{ 'aria-label': label }}>
+      <FileButton onChange={(file) => void readFile(file)} inputProps={{ 'aria-label': label }}>
         {(button) => (
           <Button variant="default" {...button}>
             {texts.drop.browse}

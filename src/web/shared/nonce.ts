@@ -1,3 +1,3 @@
 /** What the policy of this page asks of every style that is added to it. */
-export const nonce = (): string =>
+export const readNonce = (): string =>
   document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''

@@ -5,7 +5,7 @@ import { FailureAlert } from './failure.tsx'
 import { texts } from './texts.ts'
 
 /** What a query brought; until then a shade of it, and where it failed, why. */
-export function Loaded<T>({
+export function QueryBoundary<T>({
   query,
   children,
 }: {

@@ -12,31 +12,31 @@ const steps: readonly [number, Intl.RelativeTimeFormatUnit][] = [
 ]
 
 /** An instant in the reader's own time, as in `Mar 3, 2027, 10:00`. */
-export const dateText = (at: string): string => exact.format(new Date(at))
+export const formatDateTime = (at: string): string => exact.format(new Date(at))
 
 /** How far an instant is away, as in `in 29 days`. */
-export function distanceText(at: string): string {
+export function formatRelativeTime(at: string): string {
   let left = (Date.parse(at) - Date.now()) / 1000
   for (const [size, unit] of steps) {
     if (Math.abs(left) < size) return relative.format(Math.round(left), unit)
     left /= unit === 'day' ? 30.4 : size
   }
-  return dateText(at)
+  return formatDateTime(at)
 }
 
 /** An instant: how far away, and with the exact time for whoever points at it; or only the exact time. */
-export function When({ at, exactly = false }: { at: string | null; exactly?: boolean }) {
+export function RelativeTime({ at, exactly: absolute = false }: { at: string | null; exactly?: boolean }) {
   if (at === null) return <>{texts.never}</>
-  if (exactly)
+  if (absolute)
     return (
       <time dateTime={at} style={{ whiteSpace: 'nowrap' }}>
-        {dateText(at)}
+        {formatDateTime(at)}
       </time>
     )
   return (
-    <Tooltip label={dateText(at)}>
+    <Tooltip label={formatDateTime(at)}>
       <Text span inherit>
-        <time dateTime={at}>{distanceText(at)}</time>
+        <time dateTime={at}>{formatRelativeTime(at)}</time>
       </Text>
     </Tooltip>
   )

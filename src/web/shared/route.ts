@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 
-const subscribe = (changed: () => void) => {
+const onHashChange = (changed: () => void) => {
   window.addEventListener('hashchange', changed)
   return () => {
     window.removeEventListener('hashchange', changed)
@@ -9,7 +9,7 @@ const subscribe = (changed: () => void) => {
 
 /** The parts of the address after `#/`: where somebody is, kept by the browser's own history. */
 export function useRoute(): string[] {
-  const hash = useSyncExternalStore(subscribe, () => window.location.hash)
+  const hash = useSyncExternalStore(onHashChange, () => window.location.hash)
   return hash
     .replace(/^#\/?/, '')
     .split('/')
@@ -23,8 +23,9 @@ export function useRoute(): string[] {
     })
 }
 
-export const hrefOf = (...parts: readonly string[]): string => `#/${parts.map(encodeURIComponent).join('/')}`
+export const buildHref = (...parts: readonly string[]): string =>
+  `#/${parts.map(encodeURIComponent).join('/')}`
 
-export const goTo = (...parts: readonly string[]): void => {
-  window.location.hash = hrefOf(...parts)
+export const navigate = (...parts: readonly string[]): void => {
+  window.location.hash = buildHref(...parts)
 }

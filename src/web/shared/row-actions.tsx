@@ -2,11 +2,19 @@ import { Button, Menu } from '@mantine/core'
 import type { ReactNode } from 'react'
 
 /** What can be done with one row: a button that says whose, and its menu. */
-export function RowActions({ label, of, children }: { label: string; of: string; children: ReactNode }) {
+export function RowActions({
+  label,
+  of: rowLabel,
+  children,
+}: {
+  label: string
+  of: string
+  children: ReactNode
+}) {
   return (
     <Menu>
       <Menu.Target>
-        <Button size="xs" variant="default" aria-label={`${label}: ${of}`}>
+        <Button size="xs" variant="default" aria-label={`${label}: ${rowLabel}`}>
           {label}
         </Button>
       </Menu.Target>

@@ -1,12 +1,12 @@
 import { Alert, Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { type SyntheticEvent, useState } from 'react'
 import type { accessContract, signInContract } from '../../http/sign-in-contract.ts'
-import { makeApi, type Output, session } from './api.ts'
-import { FailureAlert, fieldError } from './failure.tsx'
+import { createApi, type Output, session } from './api.ts'
+import { FailureAlert, getFieldError } from './failure.tsx'
 import { texts } from './texts.ts'
 
-export const commonApi = makeApi<typeof signInContract & typeof accessContract>()
-export type Me = Output<typeof accessContract, 'me'>
+export const commonApi = createApi<typeof signInContract & typeof accessContract>()
+export type CurrentUser = Output<typeof accessContract, 'me'>
 
 /** Sends a form, and keeps what went wrong. */
 export function useForm(send: () => Promise<void>) {
@@ -17,8 +17,8 @@ export function useForm(send: () => Promise<void>) {
     setPending(true)
     setFailure(null)
     send()
-      .catch((thrown: unknown) => {
-        setFailure(thrown)
+      .catch((error: unknown) => {
+        setFailure(error)
       })
       .finally(() => {
         setPending(false)
@@ -27,12 +27,12 @@ export function useForm(send: () => Promise<void>) {
   return { pending, failure, submit }
 }
 
-export function SignIn(props: { title: string; ended: boolean; onDone: (me: Me) => void }) {
+export function SignIn(props: { title: string; ended: boolean; onDone: (me: CurrentUser) => void }) {
   const { title, ended, onDone } = props
   const [name, setName] = useState('')
   const [password, setPassword] = useState('')
   const { pending, failure, submit } = useForm(async () => {
-    const { token, user } = await commonApi.act('sign-in', { name, password })
+    const { token, user } = await commonApi.mutate('sign-in', { name, password })
     session.begin(token)
     onDone(user)
   })
@@ -60,7 +60,7 @@ export function SignIn(props: { title: string; ended: boolean; onDone: (me: Me) 
               required
               autoFocus
               value={name}
-              error={fieldError(failure, 'name')}
+              error={getFieldError(failure, 'name')}
               onChange={(event) => {
                 setName(event.currentTarget.value)
               }}
@@ -70,7 +70,7 @@ export function SignIn(props: { title: string; ended: boolean; onDone: (me: Me) 
               autoComplete="current-password"
               required
               value={password}
-              error={fieldError(failure, 'password')}
+              error={getFieldError(failure, 'password')}
               onChange={(event) => {
                 setPassword(event.currentTarget.value)
               }}
@@ -95,7 +95,7 @@ export function SetPassword({ name, why, onDone }: { name: string; why: string |
   const [password, setPassword] = useState('')
   const [again, setAgain] = useState('')
   const { pending, failure, submit } = useForm(async () => {
-    await commonApi.act('change-password', { current, password })
+    await commonApi.mutate('change-password', { current, password })
     onDone()
   })
   const different = again !== '' && again !== password
@@ -120,7 +120,7 @@ export function SetPassword({ name, why, onDone }: { name: string; why: string |
           autoComplete="new-password"
           required
           value={password}
-          error={fieldError(failure, 'password')}
+          error={getFieldError(failure, 'password')}
           onChange={(event) => {
             setPassword(event.currentTarget.value)
           }}

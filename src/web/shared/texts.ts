@@ -1,4 +1,4 @@
-/** What both pages say. One catalogue for each page: another language is another file of the same form. */
+/** What both pages say. One catalog for each page: another language is another file of the same form. */
 export const texts = {
   signIn: {
     title: 'Sign in',

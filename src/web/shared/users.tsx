@@ -16,33 +16,33 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { RowActions } from './row-actions.tsx'
 import { Heading } from './heading.tsx'
-import type { Role } from '../../http/users.ts'
-import { CarriedCode } from './copyable-code.tsx'
+import type { UserRole } from '../../http/users.ts'
+import { CopyableCode } from './copyable-code.tsx'
 import { Confirm } from './confirm.tsx'
 import { DataTable } from './data-table.tsx'
-import { FailureAlert, fieldError } from './failure.tsx'
-import { Loaded } from './query-boundary.tsx'
-import { commonApi, type Me } from './sign-in.tsx'
+import { FailureAlert, getFieldError } from './failure.tsx'
+import { QueryBoundary } from './query-boundary.tsx'
+import { commonApi, type CurrentUser } from './sign-in.tsx'
 import { texts } from './texts.ts'
-import { When } from './relative-time.tsx'
+import { RelativeTime } from './relative-time.tsx'
 
 const t = texts.users
-const ROLES = ['administrator', 'user', 'viewer'] as const satisfies readonly Role[]
+const ROLES = ['administrator', 'user', 'viewer'] as const satisfies readonly UserRole[]
 
 /** Who may sign in, and what they did. @param virtualAccounts what users can be kept to; none at a box */
-export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readonly string[] }) {
+export function Users({ me, virtualAccounts }: { me: CurrentUser; virtualAccounts: readonly string[] }) {
   const client = useQueryClient()
-  const users = useQuery({ queryKey: ['users'], queryFn: () => commonApi.read('users') })
-  const audit = useQuery({ queryKey: ['audit'], queryFn: () => commonApi.read('audit') })
+  const users = useQuery({ queryKey: ['users'], queryFn: () => commonApi.query('users') })
+  const audit = useQuery({ queryKey: ['audit'], queryFn: () => commonApi.query('audit') })
   const [adding, setAdding] = useState(false)
   const [removing, setRemoving] = useState<string | null>(null)
   const changed = () => client.invalidateQueries()
   const reset = useMutation({
-    mutationFn: (name: string) => commonApi.act('user-reset', { name }),
+    mutationFn: (name: string) => commonApi.mutate('user-reset', { name }),
     onSuccess: changed,
   })
   const remove = useMutation({
-    mutationFn: (name: string) => commonApi.act('user-remove', { name }),
+    mutationFn: (name: string) => commonApi.mutate('user-remove', { name }),
     onSuccess: () => {
       setRemoving(null)
       return changed()
@@ -61,14 +61,14 @@ export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readon
         </Button>
       </Group>
       <FailureAlert failure={reset.error} />
-      {reset.data && <Made {...reset.data} />}
+      {reset.data && <OneTimePasswordNotice {...reset.data} />}
       <Paper withBorder p="md">
-        <Loaded query={users}>
+        <QueryBoundary query={users}>
           {(data) => (
             <DataTable
               caption={t.title}
               rows={data.users}
-              keyOf={({ name }) => name}
+              getKey={({ name }) => name}
               columns={[
                 {
                   title: t.name,
@@ -84,7 +84,7 @@ export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readon
                   cell: ({ account, virtualAccount }) =>
                     [account, virtualAccount].filter((part) => part !== null).join(' / ') || t.everything,
                 },
-                { title: t.signedIn, cell: ({ signedInAt }) => <When at={signedInAt} /> },
+                { title: t.signedIn, cell: ({ signedInAt }) => <RelativeTime at={signedInAt} /> },
                 {
                   title: t.actions,
                   cell: ({ name }) =>
@@ -111,20 +111,20 @@ export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readon
               ]}
             />
           )}
-        </Loaded>
+        </QueryBoundary>
       </Paper>
       <Title order={2} size="h3">
         {t.audit}
       </Title>
       <Paper withBorder p="md">
-        <Loaded query={audit}>
+        <QueryBoundary query={audit}>
           {(data) => (
             <DataTable
               caption={t.audit}
               rows={data.audit}
-              keyOf={(row, index) => `${row.at} ${index}`}
+              getKey={(row, index) => `${row.at} ${index}`}
               columns={[
-                { title: t.auditColumns[0], cell: ({ at }) => <When at={at} exactly /> },
+                { title: t.auditColumns[0], cell: ({ at }) => <RelativeTime at={at} exactly /> },
                 { title: t.auditColumns[1], cell: ({ who }) => who ?? '–' },
                 { title: t.auditColumns[2], cell: ({ address }) => address },
                 { title: t.auditColumns[3], cell: ({ action }) => action },
@@ -133,7 +133,7 @@ export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readon
               ]}
             />
           )}
-        </Loaded>
+        </QueryBoundary>
       </Paper>
       <AddUser
         opened={adding}
@@ -160,10 +160,10 @@ export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readon
   )
 }
 
-function Made({ name, oneTimePassword }: { name: string; oneTimePassword: string }) {
+function OneTimePasswordNotice({ name, oneTimePassword }: { name: string; oneTimePassword: string }) {
   return (
     <Alert color="green" role="status">
-      <CarriedCode label={t.made(name)} code={oneTimePassword} fileName={`${name}.txt`} />
+      <CopyableCode label={t.made(name)} code={oneTimePassword} fileName={`${name}.txt`} />
     </Alert>
   )
 }
@@ -172,11 +172,11 @@ function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; o
   const { opened, virtualAccounts, onClose } = props
   const client = useQueryClient()
   const [name, setName] = useState('')
-  const [role, setRole] = useState<Role>('user')
+  const [role, setRole] = useState<UserRole>('user')
   const [virtualAccount, setVirtualAccount] = useState('')
   const add = useMutation({
     mutationFn: () =>
-      commonApi.act('user-add', {
+      commonApi.mutate('user-add', {
         name,
         role,
         virtualAccount: role === 'administrator' || virtualAccount === '' ? null : virtualAccount,
@@ -192,7 +192,7 @@ function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; o
     <Modal opened={opened} onClose={close} title={t.addTitle}>
       {add.data ? (
         <Stack>
-          <Made {...add.data} />
+          <OneTimePasswordNotice {...add.data} />
           <Button onClick={close}>{texts.ok}</Button>
         </Stack>
       ) : (
@@ -207,7 +207,7 @@ function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; o
               label={t.name}
               required
               value={name}
-              error={fieldError(add.error, 'name')}
+              error={getFieldError(add.error, 'name')}
               onChange={(event) => {
                 setName(event.currentTarget.value)
               }}

@@ -12,13 +12,13 @@ export const MIGRATION_LOCK_TABLE = 'schema_migrations_lock'
  * The name under which a migration is recorded: with a digest of its statements, so that a database made by a development
  * state of them is recognized.
  */
-const named = (name: string, statements: readonly string[]) => ({
+const createMigration = (name: string, statements: readonly string[]) => ({
   name: `${name}.${createHash('sha256').update(statements.join(';\n')).digest('hex').slice(0, 12)}`,
   statements,
 })
 
 /** From one data version to the next. The index of a migration, plus one, is the version it leads to. */
-export const MIGRATIONS = [named('0001-initial', initial)] as const
+export const MIGRATIONS = [createMigration('0001-initial', initial)] as const
 
 export const DATA_VERSION = MIGRATIONS.length
 
@@ -33,7 +33,7 @@ export interface StoredSchema {
  *
  * @throws LicensingError STORE_TOO_NEW, DATA_VERSION_UNSUPPORTED
  */
-export function supportedVersion({ tables, migrations }: StoredSchema): number {
+export function requireSupportedVersion({ tables, migrations }: StoredSchema): number {
   const newest = Math.max(0, ...migrations.map((name) => Number.parseInt(name, 10) || 0))
   if (newest > DATA_VERSION)
     throw new LicensingError(

@@ -1,0 +1,45 @@
+// Everyone at once: boxes that register on a fresh TLS connection each, beside as many connections that ask for nothing.
+import { fork } from 'node:child_process'
+import { memoryOf, newAuthority, serve, start, stop } from '../servers.mjs'
+import { mebibytes, seconds } from '../table.mjs'
+
+const BOXES = 10_000
+
+async function storm(facts) {
+  const child = fork(new URL('../reconnect-storm.mjs', import.meta.url).pathname, [
+    JSON.stringify({ boxes: BOXES, ...facts }),
+  ])
+  const next = () => new Promise((resolve) => child.once('message', resolve))
+  await next()
+  child.send('go')
+  return next()
+}
+
+const told = ({ seconds: all, p50, p99 }) => `${seconds(all)}, p50 ${seconds(p50)}, p99 ${seconds(p99)}`
+
+export async function storms(row, directory, note) {
+  const bare = await start('tls', {})
+  const floor = await storm({ ports: [bare.port], floor: true })
+  const { peak } = await memoryOf(bare)
+  await stop(bare)
+  for (const workers of [1, 2]) {
+    const { dataDir, tokens, root } = await newAuthority(directory)
+    const server = await serve(dataDir, ...(workers > 1 ? ['--workers', String(workers)] : []))
+    const all = await storm({ ports: [server.port], tokens, root })
+    const most = server.peak()
+    await server.stop()
+    const name = workers === 1 ? 'one process' : 'two processes'
+    row(
+      `10,000 registrations at once, ${name}`,
+      told(all),
+      `${told(floor)}: 10,000 TLS connections, one process`,
+      all.seconds / floor.seconds,
+      `${Math.max(20, floor.seconds * 1.5).toFixed(0)} s or less`,
+    )
+    row(`memory at its most, ${name}`, mebibytes(most), mebibytes(peak), most / peak, '')
+    const lost = Object.entries(all.lost).map(([why, number]) => `${number} ${why}`)
+    note(
+      `${name}: all 10,000 registered; ${all.sentAway} times one was told when to come back (after ${seconds(all.longestAway / 1000)} at the latest), ${lost.length > 0 ? `connections lost and tried again: ${lost.join(', ')}` : 'no connection was lost'}.`,
+    )
+  }
+}

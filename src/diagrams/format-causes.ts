@@ -1,0 +1,53 @@
+import type { ChartCause } from './chart-layout.ts'
+
+/** `EVALUATION_SPENT` and `evaluationSpent` as words. */
+const formatName = (name: string): string =>
+  (name === name.toUpperCase() ? name : name.replaceAll(/([a-z])([A-Z])/g, '$1 $2'))
+    .replaceAll('_', ' ')
+    .toLowerCase()
+
+const formatEventName = (event: string): string =>
+  event === 'tick' ? 'time' : event === 'always' ? 'at once' : formatName(event)
+
+const formatGuard = (guard: string | null): string => (guard === null ? '' : ` [${formatName(guard)}]`)
+
+/** One cause for people: `authorize refused [ended]`. */
+export const formatCause = ({ event, guard }: ChartCause): string =>
+  `${formatEventName(event.replaceAll('.', ' '))}${formatGuard(guard)}`
+
+/**
+ * Several causes for people, each a line or less: the ends of one request under one guard are said together, and so
+ * is one end of several requests.
+ */
+export function formatCauses(causes: readonly ChartCause[]): string[] {
+  const groups = new Map<string, { names: string[]; ends: Set<string>; guard: string | null }>()
+  const byName = new Map<string, { name: string; ends: string[]; guard: string | null }>()
+  for (const { event, guard } of causes) {
+    const [name = '', end = ''] = event.split('.')
+    const key = `${name} ${guard ?? ''}`
+    const known = byName.get(key)
+    if (known) known.ends.push(end)
+    else byName.set(key, { name, ends: [end], guard })
+  }
+  for (const { name, ends, guard } of byName.values()) {
+    const key = `${ends.join()} ${guard ?? ''}`
+    const known = groups.get(key)
+    if (known && ends[0] !== '') known.names.push(name)
+    else groups.set(ends[0] === '' ? `${key} ${name}` : key, { names: [name], ends: new Set(ends), guard })
+  }
+  return [...groups.values()].map(({ names, ends, guard }) =>
+    `${names.map(formatEventName).join(', ')} ${[...ends].join(', ')}`.trim().concat(formatGuard(guard)),
+  )
+}
+
+/** A text broken into lines of at most that many characters, where it has spaces. */
+export function wrapText(text: string, maxLength: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ').filter((one) => one !== '')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= maxLength)
+      lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
+}

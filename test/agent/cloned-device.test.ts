@@ -1,0 +1,118 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SmartAgent } from '../../src/index.ts'
+import { DAY, MINUTE } from '../../src/core/time.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
+import { copyDirectory } from '../../tools/copy-directory.ts'
+
+let world: TestEnvironment
+beforeEach(async () => {
+  world = await createTestEnvironment()
+  await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
+})
+afterEach(async () => {
+  await world.close()
+})
+
+const product = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' }
+const copy = (from: string, to: string) => {
+  copyDirectory(join(world.directory, from), join(world.directory, to))
+}
+
+describe('a box that was copied', () => {
+  it('is told apart as soon as both go on, raises an alert, and registers anew', async () => {
+    const first = await world.open('box', { product })
+    await first.register(await world.token())
+    await first.close()
+    copy('box', 'clone')
+    const box = await world.open('box', { product })
+    const clone = await world.open('clone', { product })
+    await box.renewAuthorization()
+    expect(await getErrorCode(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
+    expect(await world.authority.operations.events.list()).toContainEqual(
+      expect.objectContaining({ type: 'INSTANCE_DIVERGED', severity: 'major' }),
+    )
+    // The clone keeps what it has until its deadline; asking again and again changes nothing.
+    expect(clone.status().authorization.lastAttempt).toMatchObject({ reason: { code: 'INSTANCE_DIVERGED' } })
+    await box.renewAuthorization()
+    await clone.register(await world.token(), { force: true })
+    expect(clone.status().state).toBe('authorized')
+    expect(await getErrorCode(box.renewAuthorization())).toBe('INSTANCE_REPLACED')
+    expect(await world.authority.instances.list()).toHaveLength(1)
+  })
+
+  it('put back from a copy of yesterday is told too, once a day’s contacts are missing', async () => {
+    const agent = await world.open('box', { product })
+    await agent.register(await world.token())
+    await agent.close()
+    copy('box', 'yesterday')
+    const today = await world.open('box', { product })
+    for (const count of [1, 2, 3]) {
+      today.setUsage('HOST', count)
+      await advance(world, today, MINUTE)
+    }
+    await today.close()
+    const restored = await world.open('yesterday', { product })
+    restored.setUsage('HOST', 5)
+    expect(await getErrorCode(restored.renewAuthorization())).toMatch(/INSTANCE_DIVERGED|SEQUENCE_SUPERSEDED/)
+    expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 3 }])
+  })
+})
+
+describe('the data directory', () => {
+  it('goes on where it stood, whatever was under way', async () => {
+    let agent = await world.open()
+    world.road.down = true
+    await getErrorCode(agent.register(await world.token()))
+    const { nextAttemptAt } = agent.status().registration
+    await agent.close()
+    agent = await world.open()
+    expect(agent.status().registration).toMatchObject({ status: 'retrying', nextAttemptAt })
+    world.road.down = false
+    await advance(world, agent, DAY)
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('belongs to one box', async () => {
+    await (await world.open('box', { product })).close()
+    expect(await getErrorCode(world.open('box', { product: { ...product, serial: 'OTHER' } }))).toBe(
+      'INVALID_ARGUMENT',
+    )
+  })
+
+  it('is of one process at a time', async () => {
+    await world.open('box', { product })
+    expect(await getErrorCode(world.open('box', { product }))).toBe('DATA_DIR_LOCKED')
+  })
+
+  it('is its owner’s alone, and so is every file in it', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const mode = (path: string) => statSync(join(world.directory, 'box', path)).mode & 0o777
+    expect(mode('.')).toBe(0o700)
+    expect(mode('agent.db')).toBe(0o600)
+    expect(mode('secrets')).toBe(0o700)
+  })
+
+  it('of no agent is said to be none', async () => {
+    expect(await getErrorCode(SmartAgent.open({ dataDir: join(world.directory, 'nothing') }))).toBe(
+      'DATA_DIR_MISSING',
+    )
+  })
+
+  it('holds no secret in its database', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    await agent.renewRegistration()
+    await agent.close()
+    const database = readFileSync(join(world.directory, 'box', 'agent.db')).toString('latin1')
+    expect(database).not.toMatch(/PRIVATE KEY/)
+    expect(database).not.toMatch(/SLT1\./)
+  })
+})

@@ -1,0 +1,225 @@
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { LicensingError, type SmartAgent } from '../../src/index.ts'
+import { AgentStore } from '../../src/agent/store.ts'
+import { conferencing, conferencingProfile } from '../../src/conferencing/index.ts'
+import {
+  getErrorCode,
+  createTestEnvironment,
+  advance,
+  type TestEnvironment,
+} from '../support/test-environment.ts'
+import { copyDirectory } from '../../tools/copy-directory.ts'
+
+const HOUR = 3_600_000
+const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } as const
+
+let world: TestEnvironment
+let agent: SmartAgent
+beforeEach(async () => {
+  world = await createTestEnvironment()
+  agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
+})
+afterEach(() => world.close())
+
+const count = (of: SmartAgent, tag = 'HOST') =>
+  of.status().entitlements.find((one) => one.tag === tag)?.count ?? 0
+const inTime = (work: () => unknown) => getErrorCode(Promise.resolve().then(work))
+const denied = () => agent.usage.denials().map(({ code, what }) => `${code}: ${what}`)
+/** From here on nothing can be written, until what is returned is called. */
+function fullDisk(): () => void {
+  const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation((name) => {
+    throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+  })
+  return () => {
+    write.mockRestore()
+  }
+}
+async function reopened(): Promise<void> {
+  await agent.close()
+  agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
+}
+
+describe('what a product declares', () => {
+  it('R-EVAL-4: may stay as it is or be less when the evaluation is over; more is refused, and remembered', async () => {
+    agent.setUsage('HOST', 4)
+    await advance(world, agent, 91 * 24 * HOUR)
+    agent.setUsage('HOST', 4)
+    expect(denied()).toEqual([])
+    expect(await inTime(() => agent.setUsage('HOST', 5))).toBe('EVALUATION_EXPIRED')
+    expect(denied()).toEqual(['EVALUATION_EXPIRED: use 5 of HOST'])
+    agent.setUsage('HOST', 3)
+    expect(count(agent)).toBe(3)
+  })
+
+  it('of an unknown tag is refused with those that there are', () => {
+    const tags = conferencingProfile.tags.map(({ tag }) => tag).join(', ')
+    const refused = (tag: string) =>
+      expect(() => agent.setUsage(tag, 1)).toThrow(
+        new LicensingError(
+          'UNKNOWN_TAG',
+          `The product has no entitlement tag "${tag.slice(0, 64)}"; it has ${tags}.`,
+        ),
+      )
+    refused('NOTHING')
+    refused('X'.repeat(100))
+  })
+
+  it('is what it was where it could not be written', async () => {
+    agent.setUsage('HOST', 4)
+    const restoreDisk = fullDisk()
+    expect(await inTime(() => agent.setUsage('HOST', 9))).toBe('STORE_FULL')
+    restoreDisk()
+    agent.setUsage('MDC-LARGE', 1)
+    expect(count(agent)).toBe(4)
+    await agent.module.hosts.assign('ann')
+    expect(count(agent)).toBe(5)
+  })
+
+  it('before anything was declared is what was in use', async () => {
+    agent.setUsage('HOST', 4)
+    await agent.close()
+    const db = new Database(join(world.directory, 'box', 'agent.db'))
+    expect(db.prepare("delete from documents where name = 'declared'").run().changes).toBe(1)
+    db.close()
+    agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
+    await agent.module.hosts.assign('ann')
+    expect(count(agent)).toBe(5)
+  })
+
+  it('is in the history of its hour, also after a restart', async () => {
+    agent.setUsage('HOST', 4)
+    agent.setUsage('HOST', 1)
+    await reopened()
+    const [hour] = agent.usage.periods({ by: 'hour', last: 1 }).filter(({ tag }) => tag === 'HOST')
+    expect(hour).toMatchObject({ peak: 4 })
+  })
+})
+
+describe('what is refused', () => {
+  it('is remembered where it is a no; what was asked wrongly, or could not be asked, is not', async () => {
+    expect(await getErrorCode(agent.module.hosts.assign(''))).toBe('INVALID_ARGUMENT')
+    const past = { id: 'm', host: 'ann', endsAt: world.clock.wall() - HOUR }
+    expect(await getErrorCode(agent.module.meetings.schedule(past))).toBe('INVALID_ARGUMENT')
+    await agent.register(await world.token())
+    world.road.down = true
+    expect(await getErrorCode(agent.module.system.extend())).toBe('CONNECTION_REFUSED')
+    expect(denied()).toEqual([])
+    world.road.down = false
+    expect(await getErrorCode(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
+    expect(denied()).toEqual(['LICENSES_REQUIRED: extend the system'])
+  })
+
+  it('R-EVAL-4: is a license for an alternate who would go on with a meeting when the evaluation is over', async () => {
+    await advance(world, agent, 90 * 24 * HOUR - HOUR)
+    await agent.module.meetings.schedule({ id: 'm', host: 'ann', alternates: ['bob'] })
+    await agent.module.meetings.start('m')
+    await agent.module.meetings.join('m', 'bob')
+    await advance(world, agent, 2 * HOUR)
+    expect(agent.status().functionality).toBe('license-management-only')
+    await agent.module.meetings.leave('m', 'ann')
+    expect(agent.module.meetings.show('m')).toMatchObject({ actingHost: 'ann' })
+    expect(agent.module.hosts.list().map(({ user }) => user)).toEqual(['ann'])
+  })
+
+  it('R-SYS-3: in a data center that has joined another, what takes licenses; what gives them back is not', async () => {
+    await agent.module.system.joinTo('dc1')
+    const refused = await agent.module.hosts.assign('ann').catch((error: unknown) => error)
+    expect(refused).toMatchObject({
+      code: 'SYSTEM_NOT_ALLOWED',
+      message: 'The primary data center dc1 holds the licenses.',
+      remedy: 'Do it there.',
+    })
+    expect(await getErrorCode(agent.module.hosts.deactivate('bob'))).not.toBe('SYSTEM_NOT_ALLOWED')
+    await agent.module.system.leave()
+    await agent.module.hosts.assign('ann')
+  })
+})
+
+describe('licenses that are asked for before they are used', () => {
+  const XL = 'SYS-XL'
+  beforeEach(async () => {
+    await agent.register(await world.token())
+    await world.authority.orders.create({ tag: XL, quantity: 1 })
+  })
+  /** An extension that waits for its answer; what is returned lets it go on. */
+  async function extending(): Promise<{ done: Promise<unknown>; answer: () => void }> {
+    let answer: () => void = () => undefined
+    const waits = new Promise<void>((resolve) => (answer = resolve))
+    const asked = new Promise<void>((resolve) => {
+      world.road.onAnswer = async (_, body) => {
+        resolve()
+        await waits
+        return body
+      }
+    })
+    const done = agent.module.system.extend()
+    await asked
+    return { done, answer }
+  }
+
+  it('R-SYS-2: are never counted twice, and once when they are used', async () => {
+    const counts: number[] = []
+    agent.on('state', () => counts.push(count(agent, XL)))
+    await agent.module.system.extend()
+    expect(Math.max(...counts)).toBe(1)
+    expect(count(agent, XL)).toBe(1)
+    expect(agent.usage.periods({ by: 'hour', last: 1 }).find(({ tag }) => tag === XL)?.peak).toBe(1)
+  })
+
+  it('R-SYS-2: are nobody’s after a crash in between', async () => {
+    const { done, answer } = await extending()
+    copyDirectory(join(world.directory, 'box'), join(world.directory, 'crashed'))
+    answer()
+    await done
+    const crashed = await world.open('crashed', { product: LARGE, module: conferencing({ size: 'large' }) })
+    expect(crashed.module.system.show().extended).toBe(false)
+    expect(count(crashed, XL)).toBe(0)
+  })
+
+  it('R-SYS-2: are not asked for where that could not be written for a moment', async () => {
+    vi.spyOn(AgentStore.prototype, 'write').mockImplementationOnce((name) => {
+      throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+    })
+    expect(await getErrorCode(agent.module.system.extend())).toBe('STORE_FULL')
+    expect(agent.module.system.show().extended).toBe(false)
+    await agent.module.system.extend()
+    await reopened()
+    expect(agent.module.system.show().extended).toBe(true)
+    expect(count(agent, XL)).toBe(1)
+  })
+
+  it('R-SYS-2: are not asked for where that cannot be written, and the system stays as it is', async () => {
+    const restoreDisk = fullDisk()
+    expect(await getErrorCode(agent.module.system.extend())).toBe('STORE_FULL')
+    restoreDisk()
+    expect(count(agent, XL)).toBe(0)
+    agent.setUsage('HOST', 1)
+    expect(count(agent, XL)).toBe(0)
+    const { done, answer } = await extending()
+    // The answer comes, and what it allows cannot be written.
+    const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation(function (
+      this: AgentStore,
+      name,
+    ) {
+      if (name === 'conferencing/system') throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+    })
+    answer()
+    expect(await getErrorCode(done)).toBe('STORE_FULL')
+    write.mockRestore()
+    expect(agent.module.system.show().extended).toBe(false)
+  })
+})
+
+it('R-HOST-2: a deed that cannot be written fails with all that came together with it', async () => {
+  const put = vi.spyOn(AgentStore.prototype, 'write')
+  const failing = agent.module.hosts.assign('ann')
+  const beside = agent.module.hosts.assign('bob')
+  put.mockImplementation((name) => {
+    throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+  })
+  expect([await getErrorCode(failing), await getErrorCode(beside)]).toEqual(['STORE_FULL', 'STORE_FULL'])
+  put.mockRestore()
+  expect(agent.module.hosts.list({ all: true })).toEqual([])
+})

@@ -1,0 +1,106 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Authority } from '../../src/authority/index.ts'
+import { AuthorityStore } from '../../src/authority/store/store.ts'
+import { DAY } from '../../src/core/time.ts'
+import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+
+let world: TestEnvironment
+let authority: Authority
+beforeEach(async () => {
+  world = await createTestEnvironment()
+  authority = world.authority
+  await authority.orders.create({ tag: 'HOST', quantity: 5 })
+  await (await world.open()).register(await world.token())
+})
+afterEach(() => world.close())
+
+const hello = {
+  protocol: 1,
+  direction: 'request',
+  type: 'hello',
+  messageId: '6fd6f1a6-5b53-44a4-9f4f-5a4a5d6a7e10',
+  nonce: 'n'.repeat(24),
+  audience: 'anybody',
+  epoch: 0,
+  trustBundle: 0,
+}
+
+/** Reads of every kind; those that find something to be written first have done that once before. */
+const reads = {
+  'what is served to a scrape': () => authority.operations.stats.collect(),
+  'a sign of life': () => authority.operations.endpoint.identify(hello),
+  accounts: () => authority.accounts.list(),
+  'accounts by their numbers': () => authority.accounts.listWithNumericIds(),
+  'virtual accounts': () => authority.accounts.listVirtualAccounts(),
+  orders: () => authority.orders.list(),
+  licenses: () => authority.licenses.list(),
+  tokens: () => authority.tokens.list(),
+  'product instances': () => authority.instances.list(),
+  reservations: () => authority.reservations.list(),
+  events: () => authority.operations.events.list(),
+  alerts: () => authority.operations.alerts.list(),
+  reports: () => authority.operations.reports.create('usage'),
+}
+
+/** Does something while another process is in the middle of writing. */
+async function whileSomebodyWrites<T>(work: () => Promise<T>): Promise<T> {
+  const other = await AuthorityStore.open(join(world.directory, 'authority'))
+  let done = (): void => undefined
+  const until = new Promise<void>((resolve) => (done = resolve))
+  let begin = (): void => undefined
+  const begun = new Promise<void>((resolve) => (begin = resolve))
+  const writing = other.transaction(async (tx) => {
+    await tx.updateTable('accounts').set({ agreement_at: 7 }).execute()
+    begin()
+    await until
+  })
+  try {
+    await begun
+    return await work()
+  } finally {
+    done()
+    await writing
+    await other.close()
+  }
+}
+
+describe('who only reads', () => {
+  it('waits for nobody who writes', async () => {
+    for (const read of Object.values(reads)) await read()
+    const seen = await whileSomebodyWrites(async () => {
+      const answered: string[] = []
+      for (const [name, read] of Object.entries(reads)) {
+        await read()
+        answered.push(name)
+      }
+      return answered
+    })
+    expect(seen).toEqual(Object.keys(reads))
+  })
+
+  it('sees what time has brought, which is written first', async () => {
+    expect(await authority.instances.list()).toHaveLength(1)
+    world.clock.advance(366 * DAY)
+    expect(await authority.instances.list()).toEqual([])
+    expect((await authority.operations.events.list()).map(({ type }) => type)).toContain('INSTANCE_EXPIRED')
+  })
+
+  it('signs by what another process has rotated meanwhile', async () => {
+    const before = JSON.stringify(await authority.operations.endpoint.identify(hello))
+    const { Authority: Other } = await import('../../src/authority/index.ts')
+    const other = await Other.open({ dataDir: join(world.directory, 'authority'), clock: world.clock })
+    await other.security.trust.rotateIssuingCa()
+    const theirs = await other.operations.endpoint.identify(hello)
+    await other.close()
+    const issuer = (sealed: object): string => {
+      const header = JSON.parse(
+        Buffer.from((sealed as { protected: string }).protected, 'base64url').toString(),
+      ) as { x5c: string[] }
+      return String(header.x5c[1])
+    }
+    const ours = await authority.operations.endpoint.identify(hello)
+    expect(issuer(ours)).toBe(issuer(theirs))
+    expect(issuer(ours)).not.toBe(issuer(JSON.parse(before) as object))
+  })
+})

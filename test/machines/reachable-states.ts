@@ -1,0 +1,255 @@
+import { getAdjacencyMap } from 'xstate/graph'
+import type { toMachineSnapshot } from '../../machines/index.ts'
+import {
+  toRegionPath,
+  type Context,
+  defaultPeriods,
+  type Event,
+  type Failure,
+  type InstalledAuthorization,
+  nextDeadline,
+  type AgentSnapshot,
+  agentMachine,
+} from '../../machines/index.ts'
+
+/** Every place that the chart of a box can be at, and every event that can come there. */
+
+export type Snapshot = ReturnType<typeof toMachineSnapshot>
+export type ChartEvent = Event
+
+const HOUR = 3_600_000
+export const DAY = 24 * HOUR
+export const START = Date.parse('2027-01-01T00:00:00Z')
+export const periods = { ...defaultPeriods, evaluationSeconds: 40 * 86_400 }
+const failure: Failure = { code: 'SOME_CODE', message: 'it failed', remedy: 'mend it' }
+
+export const toPosition = (snapshot: Snapshot): AgentSnapshot => ({
+  value: snapshot.value,
+  context: snapshot.context,
+})
+
+/** The latest instant the facts mention as past: time goes on from there. */
+export function getLatestInstant(context: Context): number {
+  const { registration, authorization, renewal, registrationFailure, lastFailure, usage, reservation } =
+    context
+  const { current } = reservation
+  const licenses = current?.stage === 'installed' ? current.grant.licenses : []
+  return Math.max(
+    START,
+    registration?.registeredAt ?? 0,
+    authorization.since,
+    authorization.last?.at ?? 0,
+    renewal.last?.at ?? 0,
+    registrationFailure?.at ?? 0,
+    lastFailure?.at ?? 0,
+    (usage.reportAt ?? 0) - periods.usageReportDelay,
+    ...licenses.map(({ endsAt, lastWarningSeconds }) =>
+      endsAt === null || lastWarningSeconds === null ? 0 : endsAt - lastWarningSeconds * 1000,
+    ),
+  )
+}
+
+/** An authorization that covers what the histories here use, until a term ends, or does not cover it. */
+const createGrant = (at: number, enough: boolean): InstalledAuthorization => ({
+  reservationId: 'r',
+  authorityId: 'a',
+  authorityKey: 'k',
+  smartAccount: 'acme.example',
+  virtualAccount: 'Default',
+  epoch: 1,
+  sequence: 1,
+  issuedAt: at,
+  installedAt: at,
+  reservedAt: at,
+  licenses: [
+    { tag: 'HOST', name: 'Host License', count: 1, endsAt: null, lastWarningSeconds: null },
+    ...(enough
+      ? [{ tag: 'HOST', name: 'Host License', count: 1, endsAt: at + 100 * DAY, lastWarningSeconds: null }]
+      : []),
+  ],
+  confirmationCode: null,
+  knownAt: at,
+})
+
+/** Everything that can come at a place: each kind of event, and the time at which anything is due. */
+export function listEvents(snapshot: Snapshot): ChartEvent[] {
+  const { context } = snapshot
+  const at = getLatestInstant(context) + 1000
+  const { registration, registering, authorization, usage, renewal, evaluation } = context
+  const dues = [
+    registration?.expiresAt,
+    registering?.nextAttemptAt,
+    authorization.nextAttemptAt,
+    authorization.deadlineAt,
+    usage.reportAt,
+    renewal.nextAt,
+    nextDeadline(toPosition(snapshot)),
+  ].filter((due): due is number => typeof due === 'number')
+  const refused = (ended: boolean) => ({ at, failure, ended })
+  const unreachable = { at, failure, jitter: 0.5, retryAfter: null }
+  const pending = listPendingRequests(toPosition(snapshot))
+  const outcomes: ChartEvent[] = []
+  if (pending.has('register')) {
+    outcomes.push(
+      {
+        type: 'register.accepted',
+        at,
+        registration: {
+          instanceId: 'i',
+          smartAccount: 'acme.example',
+          virtualAccount: 'Default',
+          exportControlled: true,
+          registeredAt: at,
+          expiresAt: at + 365 * DAY,
+        },
+      },
+      { type: 'register.refused', ...refused(false) },
+      { type: 'register.unreachable', ...unreachable },
+    )
+  }
+  if (pending.has('authorize')) {
+    const accepted = (compliant: boolean): ChartEvent => ({
+      type: 'authorize.accepted',
+      at,
+      counts: usage.counts,
+      compliant,
+      entitlements: [],
+      deadlineAt: at + 90 * DAY,
+      nextContactAt: null,
+      smartAccount: 'acme.example',
+      virtualAccount: 'Default',
+    })
+    outcomes.push(
+      accepted(true),
+      accepted(false),
+      { type: 'authorize.refused', ...refused(false) },
+      { type: 'authorize.refused', ...refused(true) },
+      { type: 'authorize.refused', ...refused(false), again: true },
+      { type: 'authorize.unreachable', ...unreachable },
+    )
+  }
+  if (pending.has('renew')) {
+    outcomes.push(
+      { type: 'renew.accepted', at, expiresAt: at + 365 * DAY },
+      { type: 'renew.refused', ...refused(false) },
+      { type: 'renew.refused', ...refused(true) },
+      { type: 'renew.unreachable', ...unreachable },
+    )
+  }
+  if (pending.has('acknowledge')) {
+    outcomes.push(
+      { type: 'acknowledge.accepted', at },
+      { type: 'acknowledge.refused', ...refused(false) },
+      { type: 'acknowledge.refused', ...refused(true) },
+      { type: 'acknowledge.unreachable', ...unreachable },
+    )
+  }
+  if (pending.has('deregister')) {
+    outcomes.push(
+      { type: 'deregister.accepted', at },
+      { type: 'deregister.refused', ...refused(false) },
+      { type: 'deregister.unreachable', ...unreachable },
+    )
+  }
+  // A request that was on its way when something else was decided is still answered.
+  const registrationPath = toRegionPath(toPosition(snapshot).value.registration)
+  if (registrationPath === 'deregistering' || registrationPath.startsWith('registered')) {
+    outcomes.push(
+      { type: 'acknowledge.refused', ...refused(true) },
+      { type: 'renew.accepted', at, expiresAt: at + 365 * DAY },
+      { type: 'renew.refused', ...refused(false) },
+      { type: 'renew.refused', ...refused(true) },
+      { type: 'renew.unreachable', ...unreachable },
+    )
+  }
+  return [
+    ...outcomes,
+    { type: 'register', at, force: false, again: false },
+    { type: 'register', at, force: true, again: false },
+    { type: 'deregister', at },
+    { type: 'transport.changed', at, transport: 'direct' },
+    { type: 'registration.renew', at },
+    { type: 'authorization.renew', at },
+    { type: 'upgrade', at, version: '5.0', evaluate: true },
+    { type: 'upgrade', at, version: '5.0', evaluate: false },
+    { type: 'reservation.request', at, requestCode: 'code' },
+    { type: 'reservation.cancel', at },
+    { type: 'reservation.install', at, grant: createGrant(at, true) },
+    { type: 'reservation.install', at, grant: createGrant(at, false) },
+    { type: 'reservation.update', at, grant: createGrant(at, true) },
+    { type: 'reservation.update', at, grant: createGrant(at, false) },
+    { type: 'reservation.return-code', at, returnCode: 'code' },
+    { type: 'reservation.return', at },
+    {
+      type: 'reservation.discard',
+      at,
+      returned: { request: 1, reservationId: 'r', returnCode: 'code', at },
+    },
+    ...(usage.counts.HOST === 2 ? [] : [{ type: 'usage.changed', at, tag: 'HOST', count: 2 } as const]),
+    { type: 'tick', at, used: 0 },
+    ...(evaluation.remainingSeconds > 0
+      ? [{ type: 'tick', at, used: evaluation.remainingSeconds } as const]
+      : []),
+    ...(typeof authorization.nextAttemptAt === 'number' && evaluation.remainingSeconds > 0
+      ? [
+          {
+            type: 'tick',
+            at: Math.max(authorization.nextAttemptAt, at),
+            used: evaluation.remainingSeconds,
+          } as const,
+        ]
+      : []),
+    ...dues.map((due): ChartEvent => ({ type: 'tick', at: Math.max(due, at), used: 0 })),
+  ]
+}
+
+/** The requests whose outcome the chart waits for: what the runtime would have under way. */
+export function listPendingRequests({ value }: AgentSnapshot): Set<string> {
+  const registration = toRegionPath(value.registration)
+  const license = toRegionPath(value.license)
+  const pending = new Set<string>()
+  if (registration === 'registering.requesting' || registration === 'registered.reregistering.requesting')
+    pending.add('register')
+  if (license.endsWith('.requesting')) pending.add('authorize')
+  if (registration === 'registered.renewing') pending.add('renew')
+  if (registration === 'registered.acknowledging') pending.add('acknowledge')
+  if (registration === 'deregistering') pending.add('deregister')
+  return pending
+}
+
+/** What tells two places apart: where the chart stands, and the facts its guards look at. */
+function serializeState(snapshot: Snapshot): string {
+  const { context } = snapshot
+  const { current } = context.reservation
+  const next = getLatestInstant(context) + 1000
+  const isDue = (instant: number | null | undefined) => typeof instant === 'number' && next >= instant
+  return JSON.stringify([
+    snapshot.value,
+    context.evaluation.remainingSeconds > 0,
+    context.evaluation.running,
+    context.registration !== null,
+    context.usage.reportAt !== null,
+    context.authorization.deadlineAt !== null,
+    isDue(context.registration?.expiresAt),
+    isDue(context.authorization.deadlineAt),
+    current?.stage,
+    current?.stage === 'installed' &&
+      current.grant.licenses.map(({ endsAt, lastWarningSeconds }) => [endsAt !== null, lastWarningSeconds]),
+    context.usage.counts.HOST === 2,
+    toRegionPath(toPosition(snapshot).value.license) === 'registered.refused' &&
+      context.authorization.nextAttemptAt !== null,
+  ])
+}
+
+export const options = {
+  events: listEvents as never,
+  serializeState: serializeState as never,
+  serializeEvent: (event: unknown) => JSON.stringify(event),
+  input: { at: START, periods } as never,
+  limit: 200_000,
+}
+
+export const adjacency = Object.values(getAdjacencyMap(agentMachine as never, options)) as {
+  state: Snapshot
+  transitions: Record<string, { event: ChartEvent; state: Snapshot }>
+}[]

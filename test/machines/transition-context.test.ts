@@ -1,0 +1,598 @@
+import { describe, expect, it } from 'vitest'
+import {
+  toRegionPath,
+  initialTransition,
+  canHandle,
+  type Command,
+  defaultPeriods,
+  type Event,
+  isFullyFunctional,
+  type InstalledAuthorization,
+  nextDeadline,
+  toMachineSnapshot,
+  RETRY_DELAYS_MS,
+  MIN_RETRY_DELAY_MS,
+  getLicenseState,
+  transition,
+} from '../../machines/index.ts'
+import {
+  authorizeAccepted,
+  at,
+  failure,
+  runEvents,
+  lost,
+  listNotices,
+  register,
+  registerAccepted,
+  listRequests,
+  T0,
+  tick,
+  used,
+} from './events.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const waiting: Event[] = [used, register(1), registerAccepted(1)]
+const authorized: Event[] = [...waiting, authorizeAccepted(1)]
+
+/** What a step says, with its words. */
+const said = (commands: readonly Command[], notice: string) =>
+  commands.flatMap((one) =>
+    one.type === 'notice' && one.params.notice === notice ? [one.params.detail] : [],
+  )
+const factsAfter = (...events: Event[]) => runEvents(events).snapshot.context
+/** How long the table lets a box wait after so many failures, with the dice in the middle. */
+const waitAfter = (failures: number) =>
+  MIN_RETRY_DELAY_MS + Math.floor(0.5 * ((RETRY_DELAYS_MS[failures - 1] ?? 0) - MIN_RETRY_DELAY_MS))
+const refused = (
+  type: 'register.refused' | 'authorize.refused' | 'renew.refused',
+  days: number,
+  more = {},
+): Event => ({
+  type,
+  at: at(days),
+  failure,
+  ended: false,
+  ...more,
+})
+const unreachable = (
+  type: 'register.unreachable' | 'authorize.unreachable' | 'renew.unreachable' | 'acknowledge.unreachable',
+  days: number,
+  more = {},
+): Event => ({ type, at: at(days), ...lost, ...more })
+const renew = (days: number): Event => ({ type: 'registration.renew', at: at(days) })
+const use = (days: number, count: number): Event => ({
+  type: 'usage.changed',
+  at: at(days),
+  tag: 'HOST',
+  count,
+})
+
+const entitlement = (tag: string, status: 'in-compliance' | 'out-of-compliance' | 'invalid-tag') => ({
+  tag,
+  name: `${tag} License`,
+  description: '',
+  count: 1,
+  status,
+})
+
+describe('what is said', () => {
+  it('warnings before the evaluation ends, in days, the last one of one day', () => {
+    const { commands } = runEvents([tick(1, 59 * 86_400 + 1), tick(2, 31 * 86_400 - 10)])
+    expect(said(commands, 'EVAL_EXPIRED_WARNING')).toEqual([
+      '30 days are left',
+      '14 days are left',
+      '7 days are left',
+      '3 days are left',
+      '1 day is left',
+    ])
+    expect(said(runEvents([tick(1, 60 * 86_400)]).commands, 'EVAL_EXPIRED_WARNING')).toEqual([
+      '30 days are left',
+    ])
+  })
+
+  it('each tag that the authority does not know, once for every answer, and no other', () => {
+    const answer = authorizeAccepted(1, true, {
+      entitlements: [
+        entitlement('NEW', 'invalid-tag'),
+        entitlement('HOST', 'in-compliance'),
+        entitlement('OLD', 'invalid-tag'),
+        entitlement('CALL', 'out-of-compliance'),
+      ],
+    })
+    const { snapshot, commands } = runEvents([...waiting, answer])
+    expect(said(commands, 'INVALID_TAG')).toEqual(['NEW', 'OLD'])
+    expect(commands.filter(({ type }) => type !== 'notice' && type !== 'request')).toEqual([])
+    expect(said(transition(snapshot, { ...answer, at: at(31) }).commands, 'INVALID_TAG')).toEqual([
+      'NEW',
+      'OLD',
+    ])
+  })
+
+  it('R-EVAL-2 the version that a product was upgraded to', () => {
+    const { snapshot, commands } = runEvents([
+      used,
+      tick(5, 5 * 86_400),
+      { type: 'upgrade', at: at(5), version: '12', evaluate: true },
+    ])
+    expect(said(commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
+    expect(snapshot.context.evaluation).toEqual({ remainingSeconds: 90 * 86_400, running: true })
+  })
+
+  it('R-EVAL-2 the version that a command named, which leaves the evaluation as it is', () => {
+    const upgrade: Event = { type: 'upgrade', at: at(5), version: '12', evaluate: false }
+    const running = runEvents([used, tick(5, 5 * 86_400), upgrade])
+    expect(said(running.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
+    expect(running.snapshot.context.evaluation).toEqual({ remainingSeconds: 85 * 86_400, running: true })
+    const spent = runEvents([used, tick(90, 90 * 86_400), upgrade])
+    expect(said(spent.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
+    expect(getLicenseState(spent.snapshot.value)).toBe('unregistered')
+  })
+
+  it('the road that is taken from now on', () => {
+    const transport = 'proxy http://proxy.example:3128'
+    const { snapshot, commands } = runEvents([
+      ...authorized,
+      { type: 'transport.changed', at: at(2), transport },
+    ])
+    expect(said(commands, 'TRANSPORT_CHANGED')).toEqual([transport])
+    expect(snapshot.value.link).toBe('unknown')
+  })
+
+  it('why something failed, in the failure’s own words', () => {
+    expect(
+      said(runEvents([used, register(1), refused('register.refused', 1)]).commands, 'AGENT_REG_FAILED'),
+    ).toEqual([failure.message])
+  })
+})
+
+describe('R-EVAL-2 an upgrade renews the evaluation', () => {
+  const upgrade = (days: number): Event => ({
+    type: 'upgrade',
+    at: at(days),
+    version: '12',
+    evaluate: true,
+  })
+  const request: Event = { type: 'reservation.request', at: at(6), requestCode: 'code' }
+  it.each<[string, Event[], boolean]>([
+    ['of a box in evaluation', [], true],
+    ['of a box whose evaluation is spent', [tick(90, 90 * 86_400)], true],
+    ['not while a registration is under way', [register(6)], false],
+    ['not of a box that is registered', [register(6), registerAccepted(6)], false],
+    ['not while a reservation is asked for', [request], false],
+    ['of one whose request was taken back', [request, { type: 'reservation.cancel', at: at(6) }], true],
+  ])('%s', (_, given, renewed) => {
+    const { snapshot } = runEvents([used, tick(5, 5 * 86_400), ...given])
+    expect(canHandle(snapshot, upgrade(7))).toBe(renewed)
+  })
+})
+
+describe('a registration', () => {
+  it('R-REG-1 that nobody has asked for changes no license', () => {
+    expect(getLicenseState(transition(runEvents([used]).snapshot, registerAccepted(1)).snapshot.value)).toBe(
+      'evaluation',
+    )
+    const spent = runEvents([used, tick(90, 90 * 86_400)]).snapshot
+    expect(getLicenseState(transition(spent, registerAccepted(91)).snapshot.value)).toBe(
+      getLicenseState(spent.value),
+    )
+  })
+
+  it('R-REG-4 R-REG-5 that begins, or ends, knows nothing of the entitlements of the one before', () => {
+    const held = [
+      ...waiting,
+      authorizeAccepted(1, true, { entitlements: [entitlement('HOST', 'in-compliance')] }),
+    ]
+    expect(factsAfter(...held).authorization.entitlements).toHaveLength(1)
+    expect(
+      factsAfter(...held, register(2, { again: true }), registerAccepted(2)).authorization.entitlements,
+    ).toEqual([])
+    const deregistered: Event[] = [
+      { type: 'deregister', at: at(2) },
+      { type: 'deregister.accepted', at: at(2) },
+    ]
+    expect(factsAfter(...held, ...deregistered).authorization.entitlements).toEqual([])
+  })
+
+  it('R-REG-5 that is given up is not under way any more, and why it failed is forgotten', () => {
+    const { registering, registrationFailure } = factsAfter(
+      ...[used, register(1), unreachable('register.unreachable', 1)],
+      { type: 'deregister', at: at(2) },
+    )
+    expect([registering, registrationFailure]).toEqual([null, null])
+  })
+})
+
+describe('what is noted of failures', () => {
+  it('R-AUTH-4 attempts to register are counted, and each waits by the count', () => {
+    let { snapshot } = runEvents([used, register(1)])
+    for (const failures of [1, 2, 3]) {
+      ;({ snapshot } = transition(snapshot, unreachable('register.unreachable', failures)))
+      expect(snapshot.context.registering).toEqual({
+        force: false,
+        failures,
+        nextAttemptAt: at(failures) + waitAfter(failures),
+      })
+      expect(snapshot.context.registrationFailure).toEqual({ ...failure, at: at(failures) })
+      ;({ snapshot } = transition(snapshot, tick(failures + 0.5)))
+      expect(toRegionPath(snapshot.value.registration)).toBe('registering.requesting')
+    }
+    const again = transition(snapshot, registerAccepted(4)).snapshot.context
+    expect([again.registering, again.registrationFailure]).toEqual([null, null])
+  })
+
+  it('R-AUTH-4 attempts to renew are counted, the certificate’s end in sight; a success forgets them', () => {
+    let { snapshot } = runEvents([...authorized, renew(100)])
+    for (const failures of [1, 2, 3]) {
+      ;({ snapshot } = transition(snapshot, unreachable('renew.unreachable', 100 + failures)))
+      expect(snapshot.context.renewal).toEqual({
+        last: { at: at(100 + failures), outcome: 'failed', reason: failure },
+        failures,
+        nextAt: at(100 + failures) + waitAfter(failures),
+      })
+      ;({ snapshot } = transition(snapshot, tick(100.5 + failures)))
+      expect(toRegionPath(snapshot.value.registration)).toBe('registered.renewing')
+    }
+    const { renewal } = transition(snapshot, { type: 'renew.accepted', at: at(104), expiresAt: at(469) })
+      .snapshot.context
+    expect(renewal).toEqual({
+      last: { at: at(104), outcome: 'succeeded', reason: null },
+      nextAt: at(284),
+      failures: 0,
+    })
+  })
+
+  it('an attempt to renew is made a minute before the certificate ends, whatever was asked for', () => {
+    const end = 366 - 5 / 1440
+    const { renewal } = factsAfter(
+      ...authorized,
+      renew(365.9),
+      unreachable('renew.unreachable', 365.9, { retryAfter: DAY }),
+    )
+    expect(renewal.nextAt).toBe(at(end) - MINUTE)
+  })
+
+  it('a renewal that is refused is not tried again by itself', () => {
+    const { renewal } = factsAfter(...authorized, renew(100), refused('renew.refused', 100))
+    expect(renewal).toEqual({
+      last: { at: at(100), outcome: 'failed', reason: failure },
+      nextAt: null,
+      failures: 0,
+    })
+  })
+
+  it('R-AUTH-4 attempts to authorize are counted, and each waits by the count', () => {
+    let { snapshot } = runEvents([...authorized, tick(31)])
+    for (const failures of [1, 2, 3]) {
+      ;({ snapshot } = transition(snapshot, unreachable('authorize.unreachable', 31 + failures)))
+      expect(snapshot.context.authorization).toMatchObject({
+        last: { at: at(31 + failures), outcome: 'failed', reason: failure },
+        failures,
+        nextAttemptAt: at(31 + failures) + waitAfter(failures),
+      })
+      ;({ snapshot } = transition(snapshot, tick(31.5 + failures)))
+    }
+    expect(transition(snapshot, authorizeAccepted(35)).snapshot.context.authorization.failures).toBe(0)
+  })
+
+  it.each([
+    [{}, null],
+    [{ again: false }, null],
+    [{ again: true }, at(5) + defaultPeriods.outOfComplianceRecheck],
+  ])('an authorization that is refused (%o) is asked for again at %s', (more, nextAttemptAt) => {
+    const facts = factsAfter(...authorized, use(4, 9), tick(5), refused('authorize.refused', 5, more))
+    expect(facts.authorization).toMatchObject({
+      last: { at: at(5), outcome: 'failed', reason: failure },
+      nextAttemptAt,
+      failures: 0,
+      deadlineAt: at(91) - 5 * MINUTE,
+    })
+    expect(facts.usage).toEqual({ counts: { HOST: 9 }, reported: { HOST: 3 }, reportAt: null })
+  })
+
+  it('the last failure on the road is kept until another road is taken', () => {
+    const down = [...authorized, tick(31), unreachable('authorize.unreachable', 31)]
+    expect(factsAfter(...down).lastFailure).toEqual({ ...failure, at: at(31) })
+    const later = { ...failure, code: 'PROXY_UNREACHABLE' }
+    expect(
+      factsAfter(...down, tick(32), unreachable('authorize.unreachable', 32, { failure: later })).lastFailure,
+    ).toEqual({ ...later, at: at(32) })
+    // A success does not take it away: it says what was last wrong.
+    expect(factsAfter(...down, tick(32), authorizeAccepted(32)).lastFailure).toEqual({
+      ...failure,
+      at: at(31),
+    })
+    expect(
+      factsAfter(...down, { type: 'transport.changed', at: at(32), transport: 'direct' }).lastFailure,
+    ).toBeNull()
+  })
+
+  it('R-AUTH-4 an attempt that waits further ahead than any wait is made: the clock was ahead when it was set', () => {
+    const { snapshot } = runEvents([...authorized, tick(31), unreachable('authorize.unreachable', 31)])
+    expect(listRequests(transition(snapshot, tick(30.5)).commands)).toEqual([])
+    expect(listRequests(transition(snapshot, tick(29)).commands)).toEqual(['authorize'])
+  })
+
+  it('R-REG-6 a registration that ended by its date says whose it was', () => {
+    expect(factsAfter(...authorized, tick(366)).registrationFailure).toMatchObject({
+      at: at(366),
+      code: 'REGISTRATION_EXPIRED',
+      message: 'The registration of instance of day 1 was not renewed within its year.',
+    })
+  })
+})
+
+describe('what waits for another attempt tries at once', () => {
+  const transportChanged = (days: number): Event => ({
+    type: 'transport.changed',
+    at: at(days),
+    transport: 'direct',
+  })
+
+  it('to register, when another road is taken; never later than it would have', () => {
+    const failedTo = [used, register(1), unreachable('register.unreachable', 1)]
+    const due = at(1) + waitAfter(1)
+    expect(factsAfter(...failedTo, transportChanged(1)).registering?.nextAttemptAt).toBe(at(1))
+    expect(factsAfter(...failedTo, transportChanged(2)).registering?.nextAttemptAt).toBe(due)
+    // What is on its way has no next attempt, and gets none.
+    expect(factsAfter(used, register(1), transportChanged(1)).registering?.nextAttemptAt).toBeNull()
+  })
+
+  it('to renew and to authorize, when the other one is answered', () => {
+    const both = [
+      ...authorized,
+      renew(31),
+      unreachable('renew.unreachable', 31, { retryAfter: DAY }),
+      tick(31.01),
+      unreachable('authorize.unreachable', 31.01, { retryAfter: DAY }),
+    ]
+    const before = factsAfter(...both)
+    expect(before.renewal.nextAt).toBeGreaterThan(at(31.9))
+    expect(before.authorization.nextAttemptAt).toBeGreaterThan(at(31.9))
+    const { renewal, authorization } = factsAfter(...both, transportChanged(31.1))
+    expect([renewal.nextAt, authorization.nextAttemptAt]).toEqual([at(31.1), at(31.1)])
+    const answeredOne = factsAfter(
+      ...both,
+      { type: 'authorization.renew', at: at(31.2) },
+      authorizeAccepted(31.2),
+    )
+    expect(answeredOne.renewal.nextAt).toBe(at(31.2))
+  })
+
+  it('but not what waits for its day', () => {
+    const before = factsAfter(...authorized)
+    const { renewal, authorization } = factsAfter(...authorized, transportChanged(2))
+    expect([renewal, authorization]).toEqual([before.renewal, before.authorization])
+  })
+})
+
+describe('R-HOST-9 the steps of a reservation', () => {
+  const grant: InstalledAuthorization = {
+    reservationId: 'reservation',
+    authorityId: 'authority',
+    authorityKey: 'key',
+    smartAccount: 'acme.example',
+    virtualAccount: 'Default',
+    epoch: 1,
+    sequence: 1,
+    issuedAt: at(2),
+    installedAt: at(2),
+    reservedAt: at(2),
+    licenses: [{ tag: 'HOST', name: 'Host License', count: 3, endsAt: at(102), lastWarningSeconds: null }],
+    confirmationCode: null,
+    knownAt: at(2),
+  }
+  const requested: Event[] = [used, { type: 'reservation.request', at: at(1), requestCode: 'request-1' }]
+  const installed: Event[] = [...requested, { type: 'reservation.install', at: at(2), grant }]
+  const returning: Event[] = [
+    ...installed,
+    { type: 'reservation.return-code', at: at(3), returnCode: 'return-1' },
+  ]
+
+  it('a request is kept, with its number, and clears what failed before', () => {
+    const facts = factsAfter(used, register(0.5), refused('register.refused', 0.5), ...requested)
+    expect(facts.reservation).toEqual({
+      requests: 1,
+      current: { stage: 'requested', requestCode: 'request-1', at: at(1) },
+      returned: [],
+    })
+    expect(facts.registrationFailure).toBeNull()
+  })
+
+  it('a grant, its update and its return each follow from the one before', () => {
+    expect(factsAfter(...installed).reservation.current).toEqual({
+      stage: 'installed',
+      requestCode: 'request-1',
+      grant,
+    })
+    const more = { ...grant, sequence: 2, confirmationCode: 'confirm-2' }
+    expect(
+      factsAfter(...installed, { type: 'reservation.update', at: at(2.5), grant: more }).reservation.current,
+    ).toEqual({ stage: 'installed', requestCode: 'request-1', grant: more })
+    expect(factsAfter(...returning).reservation.current).toEqual({
+      stage: 'returning',
+      requestCode: 'request-1',
+      grant,
+      returnCode: 'return-1',
+    })
+    expect(factsAfter(...returning, { type: 'reservation.return', at: at(4) }).reservation).toEqual({
+      requests: 1,
+      current: null,
+      returned: [{ request: 1, reservationId: 'reservation', returnCode: 'return-1', at: at(4) }],
+    })
+  })
+
+  it('a file that came too late is noted as returned, beside what was returned before', () => {
+    const discarded = { request: 1, reservationId: 'late', returnCode: 'return-late', at: at(6) }
+    const { reservation } = factsAfter(
+      ...returning,
+      { type: 'reservation.return', at: at(4) },
+      { type: 'reservation.discard', at: at(6), returned: discarded },
+    )
+    expect(reservation.returned.map(({ reservationId }) => reservationId)).toEqual(['reservation', 'late'])
+    expect(reservation.returned[1]).toEqual(discarded)
+  })
+
+  it('the ends of terms are told once, before the last of them and at it', () => {
+    const { snapshot, commands } = runEvents([...installed, tick(42)])
+    const words = `3 of HOST, ${new Date(at(102)).toISOString()}`
+    expect(said(commands, 'RESERVATION_TERM_WARNING')).toEqual([words])
+    expect(snapshot.context.reservation.current).toMatchObject({
+      grant: { licenses: [{ lastWarningSeconds: 60 * 86_400 }] },
+    })
+    expect(listNotices(transition(snapshot, tick(43)).commands)).toEqual([])
+    expect(said(transition(snapshot, tick(102)).commands, 'RESERVATION_TERM_ENDED')).toEqual([words])
+  })
+
+  it('no term is told of, or noted as told, while the reservation is on its way back', () => {
+    const { snapshot } = runEvents(returning)
+    const after = transition(snapshot, tick(102))
+    expect(listNotices(after.commands)).toEqual([])
+    expect(after.snapshot.context.reservation).toEqual(snapshot.context.reservation)
+  })
+
+  it('a grant that nothing was asked for changes nothing', () => {
+    const { snapshot } = runEvents([used])
+    const install: Event = { type: 'reservation.install', at: at(2), grant }
+    expect(canHandle(snapshot, install)).toBe(false)
+    expect(transition(snapshot, install).snapshot.context).toEqual(snapshot.context)
+  })
+})
+
+describe('the instant until which nothing is due', () => {
+  const dueAfter = (...events: Event[]) => nextDeadline(runEvents(events).snapshot)
+
+  it('is none in evaluation: its seconds are counted in use', () => {
+    expect(dueAfter()).toBeNull()
+    expect(dueAfter(used)).toBeNull()
+  })
+
+  it('is the next attempt to register', () => {
+    expect(dueAfter(used, register(1))).toBeNull()
+    expect(dueAfter(used, register(1), unreachable('register.unreachable', 1))).toBe(at(1) + waitAfter(1))
+  })
+
+  it('is the certificate’s end while the first authorization is on its way, then its next attempt', () => {
+    expect(dueAfter(...waiting, { type: 'registration.renew', at: at(1) })).toBe(at(366) - 5 * MINUTE)
+    expect(dueAfter(...waiting, unreachable('authorize.unreachable', 1))).toBe(at(1) + waitAfter(1))
+    expect(dueAfter(...waiting, refused('authorize.refused', 1, { again: true }))).toBe(at(1.5))
+    expect(dueAfter(...waiting)).toBe(at(181))
+  })
+
+  it('is the next authorization, a report of usage, a renewal, the deadline', () => {
+    expect(dueAfter(...authorized)).toBe(at(31))
+    expect(dueAfter(...authorized, use(2, 4))).toBe(at(2) + defaultPeriods.usageReportDelay)
+    expect(dueAfter(...authorized, use(2, 4), { type: 'authorization.renew', at: at(2) })).toBe(
+      at(91) - 5 * MINUTE,
+    )
+    expect(dueAfter(...authorized, tick(31), unreachable('authorize.unreachable', 31))).toBe(
+      at(31) + waitAfter(1),
+    )
+    expect(dueAfter(...authorized, renew(2), unreachable('renew.unreachable', 2))).toBe(at(2) + waitAfter(1))
+    expect(dueAfter(...authorized, renew(2))).toBe(at(31))
+    // The deadline is past once it was met; the renewal is what comes next.
+    expect(dueAfter(...authorized, tick(91))).toBe(at(181))
+  })
+
+  it('is the next warning of a term, and its end', () => {
+    const licenses = [
+      { tag: 'HOST', name: 'Host License', count: 3, endsAt: at(102), lastWarningSeconds: null },
+    ]
+    const grant = { ...({} as InstalledAuthorization), licenses }
+    const installed: Event[] = [
+      used,
+      { type: 'reservation.request', at: at(1), requestCode: 'request-1' },
+      { type: 'reservation.install', at: at(2), grant },
+    ]
+    expect(dueAfter(...installed)).toBe(at(42))
+    expect(dueAfter(...installed, tick(102))).toBeNull()
+    expect(dueAfter(...installed, { type: 'reservation.return-code', at: at(3), returnCode: 'r' })).toBeNull()
+  })
+})
+
+describe('a box that was just installed', () => {
+  it('is in evaluation since that instant, and has asked nothing', () => {
+    const { snapshot, commands } = initialTransition(T0)
+    expect(getLicenseState(snapshot.value)).toBe('evaluation')
+    expect(snapshot.context.authorization.since).toBe(T0)
+    expect(listRequests(commands)).toEqual([])
+    expect(commands).toEqual([{ type: 'notice', params: { notice: 'EVAL_START' } }])
+  })
+
+  it('registers by force only where it was said', () => {
+    const forced = (event: Event) =>
+      transition(runEvents([...authorized]).snapshot, event).commands.filter(({ type }) => type === 'request')
+    expect(forced(register(2, { force: true }))).toEqual([
+      { type: 'request', params: { kind: 'register', force: true } },
+    ])
+    expect(forced(register(2, { again: true }))).toEqual([
+      { type: 'request', params: { kind: 'register', force: false } },
+    ])
+  })
+})
+
+describe('what may be used, and whether it uses up the evaluation', () => {
+  const reservedFor = (count: number): Event[] => [
+    used,
+    { type: 'reservation.request', at: at(1), requestCode: 'request-1' },
+    {
+      type: 'reservation.install',
+      at: at(2),
+      grant: {
+        ...({} as InstalledAuthorization),
+        licenses: [{ tag: 'HOST', name: 'Host License', count, endsAt: null, lastWarningSeconds: null }],
+      },
+    },
+  ]
+  it.each<[string, Event[], string[], boolean]>([
+    ['in evaluation', [used], ['full', 'evaluation-runs'], true],
+    ['when it is spent', [tick(90, 90 * 86_400)], ['license-management-only'], false],
+    ['registered', waiting, ['full', 'evaluation-runs'], true],
+    ['authorized', authorized, ['full'], false],
+    ['out of compliance', [...waiting, authorizeAccepted(1, false)], ['full'], false],
+    ['past the deadline', [...authorized, tick(91)], ['full'], false],
+    ['with enough reserved', reservedFor(3), ['full'], false],
+    ['with too few reserved', reservedFor(2), ['license-management-only'], false],
+  ])('%s', (_, given, tags, running) => {
+    const { snapshot } = runEvents(given)
+    expect([...toMachineSnapshot(snapshot).tags].toSorted()).toEqual(tags.toSorted())
+    expect(isFullyFunctional(snapshot)).toBe(tags.includes('full'))
+    expect(snapshot.context.evaluation.running).toBe(running)
+  })
+
+  it('R-EVAL-3 the evaluation goes on, and is warned of, until the first authorization', () => {
+    const { snapshot, commands } = runEvents([...waiting, tick(61, 60 * 86_400)])
+    expect(snapshot.context.evaluation.remainingSeconds).toBe(30 * 86_400)
+    expect(said(commands, 'EVAL_EXPIRED_WARNING')).toEqual(['30 days are left'])
+    expect(transition(snapshot, tick(61.5, 100)).snapshot.context.evaluation.remainingSeconds).toBe(
+      30 * 86_400 - 100,
+    )
+    const after = transition(snapshot, authorizeAccepted(62)).snapshot
+    expect(transition(after, tick(63, 100)).snapshot.context.evaluation.remainingSeconds).toBe(30 * 86_400)
+  })
+
+  it.each<[string, Event[], number]>([
+    ['the evaluation was spent', [tick(90, 90 * 86_400), tick(95)], 90],
+    ['it was registered', waiting, 1],
+    ['it was authorized', [...authorized, tick(31), authorizeAccepted(31)], 1],
+    [
+      'it was out of compliance',
+      [...authorized, tick(31), authorizeAccepted(31, false), authorizeAccepted(32, false)],
+      31,
+    ],
+    ['the deadline passed', [...authorized, tick(91), tick(92)], 91],
+    ['the certificate ended', [...authorized, tick(366), tick(367)], 366],
+  ])('is told since %s', (_, given, day) => {
+    expect(runEvents(given).snapshot.context.authorization.since).toBe(at(day))
+  })
+})
+
+describe('a position that is none', () => {
+  it('has no word', () => {
+    expect(() => getLicenseState({ registration: 'unregistered', license: 'lost', link: 'up' })).toThrow(
+      'the chart has no state lost',
+    )
+    expect(toRegionPath({})).toBe('')
+  })
+})

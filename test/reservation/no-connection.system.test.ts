@@ -1,0 +1,102 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+
+let programs: Programs
+let listener: Server
+let arrived = 0
+let url: string
+
+beforeEach(async () => {
+  programs = createPrograms()
+  arrived = 0
+  // Where the authority would be: whoever comes is counted.
+  listener = createServer((socket) => {
+    arrived++
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  const address = listener.address()
+  url = `https://localhost:${typeof address === 'object' && address ? address.port : 0}`
+})
+afterEach(async () => {
+  await programs.close()
+  await new Promise((resolve) => listener.close(resolve))
+})
+
+it('R-SLR-4: a box that works from a reservation makes no connection at all, in two years and whatever is asked of it', async () => {
+  const { agent, authority, good } = programs
+  const seenFile = join(programs.directory, 'sockets')
+  const watched = {
+    NODE_OPTIONS: `--require ${new URL('../../scripts/watch-sockets.cjs', import.meta.url).pathname}`,
+    SOCKETS_SEEN: seenFile,
+  }
+  const seen = () => (existsSync(seenFile) ? readFileSync(seenFile, 'utf8') : '')
+  await programs.initAuthority()
+  await programs.order(20)
+  await good(authority(['reservation', 'enable', '--json']))
+  await programs.initBox(url)
+  const token = await programs.token()
+
+  // The watch sees what a box without a reservation does.
+  await agent(['register', token], { env: watched })
+  expect(seen()).toContain('connect')
+  expect(arrived).toBeGreaterThan(0)
+  await agent(['deregister', '--yes'], { env: watched })
+
+  const { requestCode } = await good<{ requestCode: string }>(agent(['reservation', 'request', '--json']))
+  const file = join(programs.directory, 'authorization.txt')
+  await good(
+    authority([
+      'reservation',
+      'reserve',
+      '--request',
+      requestCode,
+      '--license',
+      'HOST=5',
+      '--out',
+      file,
+      '--json',
+    ]),
+  )
+  await good(agent(['reservation', 'install', file, '--json']))
+  writeFileSync(seenFile, '')
+  arrived = 0
+
+  const commands = [
+    ['usage', 'set', 'HOST', '7'],
+    ['usage', 'set', 'HOST', '5'],
+    ['transport', 'test'],
+    ['transport', 'direct', url],
+    ['register', token],
+    ['register', token, '--force'],
+    ['reregister', token],
+    ['renew', 'registration'],
+    ['renew', 'authorization'],
+    ['deregister', '--yes'],
+    ['reservation', 'request'],
+    ['status'],
+    ['why'],
+    ['show', 'all'],
+  ]
+  // Some weeks pass for each daemon, at the beginning and whenever something would be due.
+  for (const time of ['+0 x200000', '+31d x200000', '+181d x200000', '+366d x200000']) {
+    const daemon = await programs.daemon({ time, env: watched })
+    for (const words of commands) await agent(words, { env: watched })
+    await daemon.stop()
+  }
+
+  // Without a daemon each command is a process of its own.
+  for (const words of commands) await agent(words, { env: watched, time: '+800d' })
+  const refused = await agent(['register', token, '--json'], { env: watched })
+  expect(parseError(refused).code).toBe('RESERVED')
+
+  expect(seen()).toBe('')
+  expect(arrived).toBe(0)
+  expect(await programs.status()).toMatchObject({
+    state: 'reserved',
+    functionality: 'full',
+  })
+})

@@ -1,0 +1,93 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Status } from '../../src/index.ts'
+import { SeededRandom } from '../../tools/simulator/seeded-random.ts'
+import { createNetworkNamespace, type NetworkNamespace } from '../support/network-namespace.ts'
+import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { selectScale } from '../support/scale.ts'
+
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? selectScale(1, 3))
+let programs: Programs
+let line: NetworkNamespace
+beforeEach(async () => {
+  programs = createPrograms()
+  line = createNetworkNamespace()
+  await programs.initAuthority()
+  await programs.order(1_000)
+})
+afterEach(async () => {
+  await programs.close()
+  line.close()
+})
+
+/** Asks until it is done: what the line has spoilt is asked for again, by the box later, and here at once. */
+async function tried(...words: string[]): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const ended = await programs.agent([...words, '--json'])
+    if (ended.code === 0) return
+    const { code } = parseError(ended)
+    if (code === 'REGISTRATION_IN_PROGRESS' || code === 'ALREADY_REGISTERED') return
+    expect(attempt, ended.stderr).toBeLessThan(8)
+  }
+}
+
+/** A box at the other end of the line, whose daemon runs there. */
+async function boxThere() {
+  const { network, host } = line
+  const server = await programs.serveAuthority(0, { host })
+  await programs.initBox(server.url)
+  await programs.daemon({ network })
+}
+const inUse = async () => {
+  const { licenses } = await programs.good<{ licenses: { inUse: number }[] }>(
+    programs.authority(['license', 'list', '--json']),
+  )
+  return licenses[0]?.inUse
+}
+
+describe('a line to the authority', () => {
+  it(`R-AUTH-4: that loses a packet in five and is as slow as a modem: everything is done, once`, async () => {
+    const { agent, good } = programs
+    await boxThere()
+    line.slow(56)
+    line.lose(20)
+    await tried('register', await programs.token())
+    for (let round = 1; round <= ROUNDS; round++) {
+      await good(agent(['usage', 'set', 'HOST', String(round), '--json']))
+      await tried('renew', 'authorization')
+      expect(await inUse()).toBe(round)
+    }
+    expect(line.lost()).toBeGreaterThan(0)
+    expect(await programs.status()).toMatchObject({ state: 'authorized' })
+    const { instances } = await good<{ instances: unknown[] }>(
+      programs.authority(['instance', 'list', '--json']),
+    )
+    expect(instances).toHaveLength(1)
+  })
+
+  it(`R-AUTH-4: that is unplugged at any moment: the box says so, stays licensed, and is right when it is plugged in`, async () => {
+    const { agent, good, status } = programs
+    await boxThere()
+    const random = new SeededRandom('unplugged')
+    await good<Status>(agent(['register', await programs.token(), '--json']))
+    let failed = 0
+    for (let round = 1; round <= Math.ceil(ROUNDS / 2); round++) {
+      await good(agent(['usage', 'set', 'HOST', String(round), '--json']))
+      const asked = agent(['renew', 'authorization', '--json'])
+      await wait(random.nextInt(0, 400))
+      line.unplug()
+      const ended = await asked
+      if (ended.code !== 0) {
+        failed++
+        expect((await status()).authorization.lastAttempt?.outcome).toBe('failed')
+      }
+      expect((await status()).state).toBe('authorized')
+      line.plug()
+      // For a moment the kernel remembers that nobody was there.
+      await tried('renew', 'authorization')
+      expect((await status()).state).toBe('authorized')
+      expect(await inUse()).toBe(round)
+    }
+    expect(failed).toBeGreaterThan(0)
+  }, 600_000)
+})

@@ -1,0 +1,395 @@
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { endpoints } from '../../src/rest/endpoints.ts'
+import { unsupportedEndpoints } from '../../src/rest/unsupported-endpoints.ts'
+import { CLOUD_V1_PREFIX, CLOUD_V2_PREFIX, type Rest, serveRest } from '../support/rest.ts'
+import { createReservationEnvironment } from '../support/reservation-environment.ts'
+import { runStored } from '../support/stored.ts'
+import type { TestEnvironment } from '../support/test-environment.ts'
+import { pickEveryNth, selectScale } from '../support/scale.ts'
+
+let world: TestEnvironment
+let rest: Rest
+let token: string
+beforeAll(async () => {
+  world = await createReservationEnvironment(5)
+  await world.authority.accounts.addVirtualAccount('Second')
+  await world.authority.accounts.add('other.example', { acceptAgreement: true })
+  rest = await serveRest(world)
+  ;({ token } = await rest.clientToken({ account: 'acme.example' }))
+})
+afterAll(() => world.close())
+
+const every = [...endpoints, ...unsupportedEndpoints]
+const V1 = `${CLOUD_V1_PREFIX}/v1/accounts/acme.example`
+const pathOf = (route: string, domain = 'acme.example', va = 'Default') =>
+  route.replace(':domain', domain).replace(':virtualAccount', va)
+const SQL = "x'; drop table tokens; -- %00"
+
+describe('who may not come in', () => {
+  it('gets nothing of any call, in any family', async () => {
+    const wrong: Record<string, string>[] = [
+      {},
+      { authorization: 'Bearer nobody' },
+      { authorization: 'Basic eDp5' },
+    ]
+    for (const { method, urls, anonymousIs403 } of every)
+      for (const headers of wrong) {
+        const answers = urls.map(async (route) => {
+          const { status, text } = await rest.send(pathOf(route), { method, headers })
+          return [route, status, text]
+        })
+        const isAnonymous = headers.authorization === undefined
+        expect(await Promise.all(answers)).toEqual(
+          urls.map((route) => [route, isAnonymous && anonymousIs403(route) ? 403 : 401, '']),
+        )
+      }
+  })
+
+  it('nor of another smart account, whether or not there is one', async () => {
+    for (const { method, urls, scope } of endpoints)
+      for (const domain of ['other.example', 'nobody.example']) {
+        const [route = ''] = urls
+        if (!route.includes(':domain')) continue
+        const { status, text } = await rest.send(pathOf(route, domain), {
+          method,
+          token,
+          ...(method === 'POST' && { body: {} }),
+        })
+        expect([route, scope, status, text]).toEqual([route, scope, 403, ''])
+      }
+    const seen = [
+      await rest.send(`${CLOUD_V1_PREFIX}/v2/accounts`, { token }),
+      await rest.send(`${CLOUD_V1_PREFIX}/v2/accounts/search`, { token }),
+      await rest.send(`${CLOUD_V2_PREFIX}/pnp/v2/accounts`, { token }),
+      await rest.send(`${CLOUD_V2_PREFIX}/accounts/v1/user/search-smart-accounts?userId=x`, { token }),
+      await rest.send('/api/v1/upstream_satellites/accounts', { token, body: null }),
+    ]
+    for (const { status, text } of seen) {
+      expect(status).toBe(200)
+      expect(text).not.toContain('other.example')
+    }
+  })
+
+  it('nor beyond the one virtual account that it is kept to', async () => {
+    const { token: kept } = await rest.clientToken({ account: 'acme.example', virtualAccount: 'Second' })
+    const ask = (path: string, body?: unknown) =>
+      rest.send(path, { token: kept, ...(body !== undefined && { body }) })
+    expect((await ask(`${V1}/virtual-accounts/Default/tokens`)).status).toBe(403)
+    expect((await ask(`${V1}/virtual-accounts/Second/tokens`)).status).toBe(200)
+    expect((await ask(`${V1}/virtual-accounts/Nowhere/tokens`)).status).toBe(403)
+    expect((await ask(`${V1}/licenses`, { virtualAccounts: ['Default'] })).status).toBe(403)
+    expect((await ask(`${V1}/licenses`, {})).json.licenses).toEqual([])
+    expect((await ask(`${V1}/virtual-accounts`, { name: 'Mine' })).status).toBe(403)
+    expect((await ask(`${V1}/virtual-accounts`)).json.virtualAccounts).toHaveLength(1)
+    const transfer = { licenses: [{ license: 'HOST', quantity: 1, targetVirtualAccount: 'Default' }] }
+    expect((await ask(`${V1}/virtual-accounts/Second/licenses/transfer`, transfer)).status).toBe(403)
+    // When it is gone, nothing is left to reach, and never everything.
+    await world.authority.accounts.removeVirtualAccount('Second', { account: 'acme.example' })
+    expect((await ask(`${V1}/licenses`, {})).json.licenses).toEqual([])
+    expect((await ask(`${V1}/virtual-accounts/Default/tokens`)).status).toBe(403)
+    await world.authority.accounts.addVirtualAccount('Second', { account: 'acme.example' })
+  })
+
+  it('nor does what it may only look at', async () => {
+    const { token: reader } = await rest.clientToken({ account: 'acme.example', scope: 'read' })
+    for (const { method, urls, scope, name } of endpoints) {
+      if (scope === 'read') continue
+      const { status } = await rest.send(pathOf(urls[0] ?? ''), {
+        method,
+        token: reader,
+        ...(method === 'POST' && { body: {} }),
+      })
+      expect([name, status]).toEqual([name, 403])
+    }
+    expect((await rest.send(`${V1}/licenses`, { token: reader, body: {} })).status).toBe(200)
+  })
+})
+
+describe('what is served at one port', () => {
+  it('the page keeps every call of its own', async () => {
+    const { status, json } = await rest.send('/api/v1/me')
+    expect([status, json.error.code]).toEqual([401, 'SIGN_IN_REQUIRED'])
+    const described = await rest.send('/api/v1/openapi.json')
+    for (const path of Object.keys(described.json.paths as object))
+      expect((await rest.send(`/api/v1${path}`)).json?.error?.code).not.toBe(undefined)
+    expect((await rest.send('/health')).json).toEqual({ status: 'ok' })
+  })
+
+  it('what the field has, and this authority does not serve, says so', async () => {
+    for (const { method, urls } of unsupportedEndpoints)
+      for (const route of urls) {
+        const { status, json } = await rest.send(pathOf(route), {
+          method,
+          token,
+          ...(method === 'POST' && { body: {} }),
+        })
+        expect([route, status]).toEqual([route, 422])
+        expect(JSON.stringify(json)).toContain('does not serve that call')
+      }
+  })
+
+  it('what is nowhere is not found, without a word', async () => {
+    for (const path of [
+      `${CLOUD_V1_PREFIX}/v1/nothing`,
+      `${CLOUD_V1_PREFIX}/v9/accounts`,
+      `${CLOUD_V2_PREFIX}/nothing`,
+      '/backend/api/v1/x',
+      '/api/v1/accounts/x/y/z',
+    ]) {
+      const { status, text } = await rest.send(path, { token })
+      expect([path, status, text]).toEqual([path, 404, ''])
+    }
+    expect((await rest.send(`${V1}/licenses`, { token, method: 'DELETE' })).status).toBe(404)
+  })
+
+  it('every answer names its request', async () => {
+    const named = await rest.send(`${V1}/licenses`, {
+      token,
+      body: {},
+      headers: { 'x-request-id': 'mine-1', 'x-correlation-id': 'c-2' },
+    })
+    expect([named.headers['x-request-id'], named.headers['x-correlation-id']]).toEqual(['mine-1', 'c-2'])
+    for (const path of ['/oauth/token', `${CLOUD_V2_PREFIX}/nothing`]) {
+      const { headers } = await rest.send(path, { body: {}, headers: { 'x-request-id': '<script>' } })
+      expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
+    }
+  })
+})
+
+describe('what is not of its form is refused in words, and changes nothing', () => {
+  const state = async () =>
+    JSON.stringify([
+      await world.authority.accounts.listVirtualAccounts({ account: 'acme.example' }),
+      await world.authority.tokens.list({ account: 'acme.example' }),
+      await world.authority.licenses.list({ account: 'acme.example' }),
+      await world.authority.instances.list({ account: 'acme.example' }),
+    ])
+
+  it.each([
+    ['half of JSON', '{"limit":', 'application/json', 400],
+    ['another type', '<a/>', 'application/xml', 415],
+    ['a list', '[]', 'application/json', 400],
+    ['a text', '"x"', 'application/json', 400],
+    ['a number', '7', 'application/json', 400],
+    ['deep JSON', `${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'application/json', 400],
+    [
+      'a deep field',
+      `{"virtualAccounts":${'['.repeat(50_000)}${']'.repeat(50_000)}}`,
+      'application/json',
+      400,
+    ],
+    [
+      'depth where nobody looks',
+      `{"virtualAccounts":[],"x":${'['.repeat(40)}${']'.repeat(40)}}`,
+      'application/json',
+      400,
+    ],
+    [
+      'very many values where nobody looks',
+      `{"virtualAccounts":[],"x":[${'0,'.repeat(60_000)}0]}`,
+      'application/json',
+      400,
+    ],
+    ['too much', `{"x":"${'x'.repeat(1_100_000)}"}`, 'application/json', 413],
+    ['a prototype', '{"__proto__":{"limit":-1},"limit":"x"}', 'application/json', 400],
+    ['a limit beyond numbers', '{"limit":1e400}', 'application/json', 400],
+    ['a NUL', '{"virtualAccounts":["\\u0000"]}', 'application/json', 400],
+  ])('%s', async (_, text, type, status) => {
+    const before = await state()
+    const answer = await rest.send(`${V1}/licenses`, {
+      token,
+      text,
+      method: 'POST',
+      headers: { 'content-type': type },
+    })
+    expect([answer.status, answer.json?.status]).toEqual([status, 'ERROR'])
+    expect(answer.json.statusMessage.length).toBeGreaterThan(10)
+    expect(await state()).toBe(before)
+  })
+
+  it.each([
+    ['what is missing', '/tokens', {}, 'expiresAfterDays cannot be used: it is missing.'],
+    [
+      'half a day',
+      '/tokens',
+      { expiresAfterDays: 0.5 },
+      'expiresAfterDays cannot be used: not a whole number.',
+    ],
+    [
+      'no license of the product',
+      '/licenses/transfer',
+      { licenses: [{ license: 'x', quantity: 1, targetVirtualAccount: 'Second' }] },
+      'There is no license "x". There are: HOST,',
+    ],
+  ])('%s, by its name', async (_, path, body, words) => {
+    const { text } = await rest.send(`${V1}/virtual-accounts/Default${path}`, { token, body })
+    const { statusMessage, licensesTransferStatus } = JSON.parse(text)
+    expect(licensesTransferStatus?.[0].statusMessage ?? statusMessage).toContain(words)
+  })
+
+  it.each([
+    ['unwrapped', { fromDate: 'x', toDate: '01-JAN-2027' }, 'fromDate'],
+    ['wrapped', { data: { fromDate: '01-JAN-2027', toDate: 'x' } }, 'data.toDate'],
+  ])('a day that is none, %s', async (_, body, field) => {
+    const answer = await rest.send('/v1/software/apis/licensing/v2/get-history', { token, body })
+    expect([answer.status, answer.json.status]).toEqual([400, 'FAILED'])
+    expect(answer.json.message).toContain(`${field} cannot be used: a day is written`)
+  })
+
+  it('what is no JSON is told what would be', async () => {
+    const answer = await rest.send(`${V1}/licenses`, {
+      token,
+      text: '{',
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(answer.json.statusMessage).toContain('application/json')
+    expect(answer.json.statusMessage).not.toContain('agent')
+  })
+
+  it('SQL, signs that end lines, and other inventions, in every text of every call', async () => {
+    const before = await state()
+    const ill = [SQL, 'a\r\nx-evil: 1', '{{7*7}}', '../../etc/passwd', '\u202e', 'x'.repeat(5_000)]
+    const fill = (value: string) => ({
+      name: value,
+      description: value,
+      isDefault: value,
+      virtualAccounts: [value],
+      severity: [value],
+      status: value,
+      tokens: [value],
+      expiresAfterDays: value,
+      softwareTags: [value],
+      licenses: [
+        {
+          license: value,
+          quantity: 1,
+          targetVirtualAccount: value,
+          subsriptionId: value,
+          entitlementTag: value,
+        },
+      ],
+      productInstances: [{ sudi: { udiPid: value, udiSerialNumber: value }, targetVirtualAccount: value }],
+      productInstacesRemoveRequests: [{ sudi: { udiPid: value, udiSerialNumber: value }, returnCode: value }],
+      reservationRequests: [{ reservationCode: value, licenses: [{ entitlementTag: value, quantity: 1 }] }],
+      reservationUpdateRequests: [
+        {
+          sudi: { udiPid: value, udiSerialNumber: value },
+          licenses: [{ entitlementTag: value, quantity: 1 }],
+        },
+      ],
+      reservationConfirmationRequests: [
+        { sudi: { udiPid: value, udiSerialNumber: value }, confirmationCode: value },
+      ],
+      data: { nonce: value, tags: [value], timestamp: value },
+    })
+    for (const value of pickEveryNth(selectScale(3, 1), ill)) {
+      const encoded = encodeURIComponent(value.slice(0, 1_000))
+      for (const { method, urls, name } of endpoints) {
+        // A name that can be one may be made one.
+        if (name === 'virtual-account-create') continue
+        const [route = ''] = urls
+        for (const va of ['Default', encoded]) {
+          const query = `?virtualAccountName=${encoded}&instanceName=${encoded}&udi_serial_number=${encoded}&userId=${encoded}&domain=${encoded}&limit=${encoded}`
+          for (const path of [
+            pathOf(route, 'acme.example', va),
+            `${pathOf(route, 'acme.example', va)}${query}`,
+          ]) {
+            const { status, headers } = await rest.send(path, {
+              method,
+              token,
+              ...(method === 'POST' && { body: fill(value) }),
+            })
+            expect([name, value.slice(0, 20), status < 500]).toEqual([name, value.slice(0, 20), true])
+            expect(headers['x-evil']).toBe(undefined)
+          }
+        }
+      }
+    }
+    expect(await state()).toBe(before)
+    expect(rest.logged).toEqual([])
+  })
+
+  it('a virtual account may be called by what looks like SQL, and is that', async () => {
+    const name = "x'; drop table tokens; --"
+    expect((await rest.send(`${V1}/virtual-accounts`, { token, body: { name } })).status).toBe(200)
+    const path = `${V1}/virtual-accounts/${encodeURIComponent(name)}`
+    expect((await rest.send(`${path}/devices`, { token })).json.totalRecords).toBe(0)
+    expect((await rest.send(`${path}/delete`, { token, body: {} })).status).toBe(200)
+    const evil = await rest.send(`${V1}/virtual-accounts`, { token, body: { name: 'a\r\nb' } })
+    expect([evil.status, evil.json.status]).toEqual([400, 'ERROR'])
+  })
+
+  it.each([
+    `${CLOUD_V1_PREFIX}/v1/accounts/%2e%2e/%2e%2e/licenses`,
+    `${CLOUD_V1_PREFIX}/v1/accounts/acme.example%2f..%2fother.example/licenses`,
+    `${CLOUD_V1_PREFIX}/v1/accounts/other.example/../acme.example/licenses`,
+    `${CLOUD_V1_PREFIX}/v1/accounts/acme.example/virtual-accounts/..%2F..%2Fother.example/tokens`,
+    `${CLOUD_V1_PREFIX}/v1/accounts/acme.example%00/licenses`,
+    `${CLOUD_V1_PREFIX}/v1/accounts/ACME.EXAMPLE./licenses`,
+    `/api/v1/accounts/../me`,
+    `${V1}/%6cicenses/../tokens`,
+  ])('the path %s leads nowhere else', async (path) => {
+    const { status, text } = await rest.send(path, { token, body: {} })
+    expect([400, 403, 404]).toContain(status)
+    expect(text).not.toContain('other.example')
+  })
+
+  it('a path that is no text at all', async () => {
+    const { status } = await rest.send(`${V1}/virtual-accounts/%ff%fe/tokens`, { token })
+    expect([400, 404]).toContain(status)
+    const long = await rest.send(`${V1}/virtual-accounts/${'%F0%9F%98%80'.repeat(100)}/devices`, { token })
+    expect(long.status).toBe(404)
+  })
+
+  it('a request of two lengths is not taken', async () => {
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connect({ host: '127.0.0.1', port: rest.to.port, rejectUnauthorized: false }, () => {
+        socket.end(
+          `POST ${V1}/licenses HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
+        )
+      })
+      let said = ''
+      socket.on('data', (part: Buffer) => (said += part.toString()))
+      socket.on('close', () => {
+        resolve(said)
+      })
+      socket.on('error', () => {
+        resolve(said)
+      })
+    })
+    expect(answer.split('\r\n')[0]).toMatch(/ 400 /)
+  })
+
+  it('what fails inside is told to whoever reads the log, by the name of its request, and to nobody else', async () => {
+    const other = await createReservationEnvironment(0)
+    const broken = await serveRest(other)
+    const { token: known } = await broken.clientToken({ account: 'acme.example' })
+    await runStored(join(other.directory, 'authority'), 'alter table licenses rename to gone')
+    const { status, text } = await broken.send(`${V1}/licenses`, {
+      token: known,
+      body: {},
+      headers: { 'x-request-id': 'question-7' },
+    })
+    expect([status, text.includes('licenses')]).toEqual([500, false])
+    expect(broken.logged).toEqual([
+      expect.stringMatching(/^a request failed .*"requestId":"question-7".*SQLITE_ERROR/),
+    ])
+    await other.close()
+  })
+
+  it('too many requests of one address are put off, and told until when', async () => {
+    const other = await createReservationEnvironment(0)
+    const busy = await serveRest(other, { requests: 20 })
+    const answers = []
+    for (let i = 0; i < 21; i++) answers.push(await busy.send(`${CLOUD_V2_PREFIX}/x`))
+    expect(answers.map(({ status }) => status)).toEqual([...Array.from({ length: 20 }, () => 401), 429])
+    const last = answers.at(-1)
+    expect(last?.json).toMatchObject({ status: 'ERROR' })
+    expect(Number(last?.headers['retry-after'])).toBeGreaterThan(0)
+    // As many as a program may need, unless it is said otherwise.
+    expect((await rest.send(`${CLOUD_V2_PREFIX}/x`)).headers['x-ratelimit-limit']).toBe('6000')
+    await other.close()
+  })
+})
