@@ -194,7 +194,7 @@ describe('R-SAT-2 R-SAT-4: its histories', () => {
     expect(recovered.snapshot.value.status).toBe('current')
     expect(recovered.commands).toContainEqual({
       type: 'notice',
-      params: { notice: 'SYNC_RESTORED', detail: 'in touch with the manager again' },
+      params: { notice: 'SYNC_RESTORED', detail: 'synchronized with the manager again' },
     })
   })
 

@@ -113,18 +113,18 @@ describe('what a step of the synchronization notes and says', () => {
   })
 
   it('says until when, since when, and why', () => {
-    expect(detail([answered(at)], 'SYNC_DONE')).toEqual(['good until 2027-04-01'])
+    expect(detail([answered(at)], 'SYNC_DONE')).toEqual(['valid until 2027-04-01'])
     expect(detail([answered(at), { type: 'tick', at: later(30) }], 'SYNC_OVERDUE')).toEqual([
       'not synchronized since 2027-01-01; restricted from 2027-04-01',
     ])
     expect(detail([answered(at), { type: 'tick', at: later(90) }], 'SYNC_RESTRICTED')).toEqual([
-      'not synchronized since 2027-01-01: nothing is granted any more',
+      'not synchronized since 2027-01-01: the satellite grants no licenses',
     ])
     expect(detail([answered(at), { type: 'tick', at: later(150) }], 'SYNC_CREDENTIAL_ENDING')).toEqual([
-      'synchronizing by itself ends at 2027-06-30 unless it is used',
+      'automatic synchronization ends on 2027-06-30 unless the satellite synchronizes before',
     ])
     expect(detail([answered(at), { type: 'tick', at: later(180) }], 'SYNC_CREDENTIAL_ENDED')).toEqual([
-      'synchronizing by itself has ended: one exchange by hand renews it',
+      'automatic synchronization has ended: one offline file exchange renews it',
     ])
     for (const event of [unreachable(at), refused(at, false, false)])
       expect(detail([event], 'SYNC_FAILED')).toEqual(['no road'])

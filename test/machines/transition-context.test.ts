@@ -318,7 +318,7 @@ describe('what is noted of failures', () => {
     expect(factsAfter(...authorized, tick(366)).registrationFailure).toMatchObject({
       at: at(366),
       code: 'REGISTRATION_EXPIRED',
-      message: 'The registration of instance of day 1 was not renewed within its year.',
+      message: 'The registration of instance of day 1 was not renewed before its ID certificate expired.',
     })
   })
 })
@@ -591,7 +591,7 @@ describe('what may be used, and whether it uses up the evaluation', () => {
 describe('a position that is none', () => {
   it('has no word', () => {
     expect(() => getLicenseState({ registration: 'unregistered', license: 'lost', link: 'up' })).toThrow(
-      'the chart has no state lost',
+      'unknown license state lost',
     )
     expect(toRegionPath({})).toBe('')
   })
