@@ -320,7 +320,7 @@ describe('a disk that is full', () => {
       await agent.idle()
       const full = fillDisk()
       vi.advanceTimersByTime(2 * MINUTE)
-      expect(errors).toContain('a heartbeat could not be written')
+      expect(errors).toContain('a tick could not be stored')
       full.mockRestore()
     } finally {
       vi.useRealTimers()

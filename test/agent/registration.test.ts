@@ -508,9 +508,9 @@ describe('what can be asked of an agent', () => {
     })
     expect(why.next.map(({ what }) => what)).toEqual([
       'the authorization is renewed',
-      'the authorization expires, unless the authority is reached before',
+      'the authorization expires unless the authority is reached before',
       'the registration is renewed',
-      'the registration expires, unless it is renewed before',
+      'the registration expires unless it is renewed before',
     ])
     expect(why.wouldChange.map(({ state }) => state)).toEqual([
       'authorized',

@@ -341,7 +341,7 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
     const limited = {
       state: 'reserved',
       functionality: 'license-management-only',
-      functionalityReason: 'The reservation does not cover what is in use: HOST: 12 in use, 10 reserved.',
+      functionalityReason: 'The reservation does not cover the usage: HOST: 12 in use, 10 reserved.',
       authorization: { status: 'not-authorized' },
       entitlements: [
         { tag: 'HOST', name: 'Host License', count: 12, status: 'not-authorized' },
