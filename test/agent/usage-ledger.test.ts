@@ -129,7 +129,7 @@ describe('what is refused', () => {
     expect(refused).toMatchObject({
       code: 'SYSTEM_NOT_ALLOWED',
       message: 'The primary data center dc1 holds the licenses.',
-      remedy: 'Do it there.',
+      remedy: 'Run the command at the primary data center.',
     })
     expect(await getErrorCode(agent.module.hosts.deactivate('bob'))).not.toBe('SYSTEM_NOT_ALLOWED')
     await agent.module.system.leave()

@@ -79,7 +79,7 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
   it('says by name which parts of a profile of the same name differ', async () => {
     await (await world.open('box', { profile: router })).close()
     await expect(world.open('box', { profile: nextRouter })).rejects.toThrow(
-      'The data directory belongs to the product profile router, and was opened with another profile of that name, which differs in tags.',
+      'The data directory belongs to the product profile router, and was opened with another profile with that name, which differs in tags.',
     )
   })
 

@@ -226,7 +226,7 @@ describe('R-UI-4: where a box stands', () => {
     expect(svg).toContain('class="state atomic active" data-id="license.authorized.current"')
     expect(svg).toContain('● current')
     expect(svg).toContain('class="edge taken"')
-    expect(svg).toMatch(/role="img"[^]*<desc[^>]*>[^<]*It stands in license\.authorized\.current\./)
+    expect(svg).toMatch(/role="img"[^]*<desc[^>]*>[^<]*Current states: license\.authorized\.current\./)
     expect(svg).toContain('prefers-color-scheme: dark')
     expect(svg).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/)
     expect(renderChartSvg(layout, { standalone: false })).not.toContain('<style')

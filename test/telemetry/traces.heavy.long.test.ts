@@ -128,7 +128,7 @@ describe('traces of both programs', () => {
     expect(await server.stop()).toBe(0)
     await good(authority(['instance', 'list', '--json']))
     // Whoever looks for traces is told once where they are.
-    expect(server.log().match(/"message":"traces are lost"/g)).toHaveLength(1)
+    expect(server.log().match(/"message":"trace export failed; traces are lost"/g)).toHaveLength(1)
   })
 
   it('a collector that takes what it is sent and never answers does not keep a program from stopping', async () => {
