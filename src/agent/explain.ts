@@ -96,7 +96,7 @@ function collectProblems(status: Status): Explanation['problems'] {
       at: null,
     },
   ].filter((failure) => failure !== null && failure !== undefined && failure !== false)
-  // The same failure may appear in several places.
+  // One failure may appear in several places.
   return [...new Map(failures.map((failure) => [`${failure.code} ${failure.message}`, failure])).values()]
 }
 

@@ -1,13 +1,13 @@
-/** A step as it is listed: where it was and came to on each axis, by what, and what is to be done on which of them. */
+/** Listed transition: states before and after by region, event, and the commands by region. */
 export interface ListedTransition<Axis extends string> {
   readonly from: Readonly<Record<Axis, string>>
   readonly to: Readonly<Record<Axis, string>>
-  /** The event, as a person would name it. */
+  /** Name of the event in the list. */
   readonly event: string
   readonly does: readonly { readonly axis: Axis; readonly words: string }[]
 }
 
-/** Every way that a step goes on each axis: once, whatever the other axes do meanwhile. */
+/** Returns each transition of each region once, whatever the other regions do. */
 export function formatTransitions<Axis extends string>(
   axes: readonly Axis[],
   steps: readonly ListedTransition<Axis>[],

@@ -12,7 +12,7 @@ import { formatTransitions } from './transition-lines.ts'
 
 type Axis = 'registration' | 'license' | 'link'
 
-/** What is said by which axis; what is not named here is said by the registration. */
+/** Notices of the license region. All others belong to the registration region. */
 const OF_LICENSE: readonly Notice[] = [
   'EVAL_START',
   'EVAL_EXPIRED',
@@ -48,7 +48,7 @@ function worded(command: Command): string {
   }
 }
 
-/** What tells events of one type apart, as a person would say it. */
+/** Returns the details that distinguish events of one type in the list. */
 function named(event: Event): string {
   const facts = [
     ...('ended' in event && event.ended ? ['ended'] : []),
@@ -78,8 +78,8 @@ const steps = adjacency.flatMap(({ state, transitions }) =>
   }),
 )
 
-describe('each transition of the chart, with what is to be done', () => {
-  it('is as it was read by people', async () => {
+describe('the listed transitions of the agent machine with their commands', () => {
+  it('match the reviewed list', async () => {
     const text = formatTransitions<Axis>(['registration', 'license', 'link'], steps)
     await expect(text).toMatchFileSnapshot('transitions.txt')
   })
