@@ -75,7 +75,7 @@ export function renderChartSvg(layout: ChartLayout, options: ChartSvgOptions): s
   const edges = [...shown.edges].sort((a, b) => Number(taken.has(a.id)) - Number(taken.has(b.id)))
   const size = options.standalone ? ` width="${width}" height="${height}"` : ''
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="${shown.x} ${shown.y} ${width} ${height}"${size} aria-labeledby="${name}-title ${name}-desc">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="${shown.x} ${shown.y} ${width} ${height}"${size} aria-labelledby="${name}-title ${name}-desc">`,
     `<title id="${name}-title">${escapeXml(`The statechart ${name}`)}</title>`,
     `<desc id="${name}-desc">${escapeXml(describeChart(layout, active))}</desc>`,
     ...(options.standalone
