@@ -1,4 +1,5 @@
 import tseslint from 'typescript-eslint'
+import { docCommentForm } from './scripts/eslint/doc-comment-form.js'
 
 const noTime = [
   {
@@ -45,6 +46,11 @@ export default tseslint.config(
       'test/**/*.cjs',
       'test/support/*.mjs',
     ],
+  },
+  {
+    files: ['**/*.ts', '**/*.tsx'],
+    plugins: { project: { rules: { 'doc-comment-form': docCommentForm } } },
+    rules: { 'project/doc-comment-form': 'error' },
   },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,

@@ -6,29 +6,29 @@ import { join } from 'node:path'
 import { authority } from './sections/authority.mjs'
 import { chart } from './sections/chart.mjs'
 import { fleet } from './sections/fleet.mjs'
-import { gate } from './sections/policy-check.mjs'
+import { policyCheck } from './sections/policy-check.mjs'
 import { hosts } from './sections/hosts.mjs'
 import { issuing } from './sections/issuing.mjs'
 import { pages } from './sections/pages.mjs'
 import { programs } from './sections/programs.mjs'
-import { roads } from './sections/transports.mjs'
+import { transports } from './sections/transports.mjs'
 import { satellites } from './sections/satellites.mjs'
 import { scale } from './sections/scale.mjs'
-import { storms } from './sections/reconnect-storm.mjs'
+import { reconnectStorm } from './sections/reconnect-storm.mjs'
 import { keep, Section } from './table.mjs'
 
 const sections = {
   chart: ['The statechart', chart],
-  gate: ['Asking whether something is allowed', gate],
+  'policy-check': ['Asking whether something is allowed', policyCheck],
   hosts: ['The ledger of hosts', hosts],
-  roads: ['Exchanges of an agent', roads],
+  transports: ['Exchanges of an agent', transports],
   programs: ['Commands and the daemon', programs],
   satellites: ['Synchronization of a satellite', satellites],
   pages: ['The pages', pages],
   issuing: ['Certificates of boxes', issuing],
   authority: ['An authority under load', authority],
   scale: ['An authority that has grown', scale],
-  storms: ['Everyone at once', storms],
+  'reconnect-storm': ['Everyone at once', reconnectStorm],
   fleet: ['A fleet', fleet],
 }
 

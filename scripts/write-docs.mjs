@@ -186,7 +186,7 @@ const retries = [
       `${words(MIN_RETRY_DELAY_MS)} to ${words(wait)}`,
     ]),
   ),
-  `Where in that span the next attempt falls is decided once, by a throw of the dice, stored, and shown as \`nextAttemptAt\`: a restart continues the schedule. \`Retry-After\` moves it later, by what it says and up to a tenth more, and up to ${words(defaultPeriods.retryAfterCeiling)}, since it is not signed; nothing moves it past the deadline of an authorization or the end of a certificate. An exchange that is answered makes what else is waiting due at once.`,
+  `Where in that span the next attempt falls is decided once, by a throw of the dice, stored, and shown as \`nextAttemptAt\`: a restart continues the schedule. \`Retry-After\` moves it later, by what it says and up to a tenth more, and up to ${words(defaultPeriods.maxRetryAfter)}, since it is not signed; nothing moves it past the deadline of an authorization or the end of a certificate. An exchange that is answered makes what else is waiting due at once.`,
   '## Ten thousand boxes whose authority returns',
   'After six hours, by the quarter of an hour in which each box makes its next attempt (`node scripts/arrivals.mjs`):',
   ...outage(360, 15, 17),

@@ -10,7 +10,7 @@ import { mebibytes, seconds } from '../table.mjs'
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const BOXES = 100_000
-/** What `npm run bench -- storms` finds an exchange on a fresh connection to take one process, and a connection alone. */
+/** What `npm run bench -- reconnect-storm` finds an exchange on a fresh connection to take one process, and a connection alone. */
 const WORK = { answer: 2.6, sendAway: 0.8 }
 const OUTAGE = 8
 
@@ -57,9 +57,9 @@ async function shares(work) {
 const leftAlone = (plan) => ({
   ...plan,
   steps: plan.steps.filter(
-    ({ deed }, i) =>
-      ['register', 'use'].includes(deed.kind) &&
-      i === plan.steps.findIndex((other) => other.deed.kind === deed.kind && other.deed.box === deed.box),
+    ({ action }, i) =>
+      ['register', 'use'].includes(action.kind) &&
+      i === plan.steps.findIndex((other) => other.action.kind === action.kind && other.action.box === action.box),
   ),
 })
 

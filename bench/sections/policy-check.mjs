@@ -4,7 +4,7 @@ import { SmartAgent } from '../../dist/src/index.js'
 import { rate } from '../rate.mjs'
 import { perSecond } from '../table.mjs'
 
-export async function gate(row, directory) {
+export async function policyCheck(row, directory) {
   const agent = await SmartAgent.open({
     dataDir: join(directory, 'embedded'),
     product: { pid: 'BENCH', serial: '1', version: '1.0' },

@@ -17,7 +17,7 @@ async function storm(facts) {
 
 const told = ({ seconds: all, p50, p99 }) => `${seconds(all)}, p50 ${seconds(p50)}, p99 ${seconds(p99)}`
 
-export async function storms(row, directory, note) {
+export async function reconnectStorm(row, directory, note) {
   const bare = await start('tls', {})
   const floor = await storm({ ports: [bare.port], floor: true })
   const { peak } = await memoryOf(bare)

@@ -9,7 +9,7 @@ import { perSecond } from '../table.mjs'
 const EXCHANGES = 1000
 
 /** A thousand exchanges one after the other, as an agent makes them, beside a bare agent of Node's. */
-export async function roads(row) {
+export async function transports(row) {
   const mock = await createMockAuthority()
   const now = Date.now()
   const tls = await mock.authority.operations.server.createTestTls({

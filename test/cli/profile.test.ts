@@ -22,7 +22,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-it('R-UI-3 R-AUTH-2: commands on the directory of an embedding product report what the product reported', async () => {
+it('R-EMB-1 R-UI-3 R-AUTH-2: commands on the directory of an embedding product report what the product reported', async () => {
   const dataDir = join(directory, 'authority')
   await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, profile: router })
   const authority = await Authority.open({ dataDir })

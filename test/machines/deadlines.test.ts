@@ -22,10 +22,10 @@ describe('the periods', () => {
       evaluationSeconds: 90 * 86_400,
       registrationRenewal: 180 * DAY,
       authorizationRenewal: 30 * DAY,
-      complianceCheck: DAY / 2,
-      usageReport: 30_000,
-      suggestionReach: 3 * DAY,
-      retryAfterCeiling: DAY,
+      outOfComplianceRecheck: DAY / 2,
+      usageReportDelay: 30_000,
+      maxEarlyContact: 3 * DAY,
+      maxRetryAfter: DAY,
       evaluationWarnings: [2_592_000, 1_209_600, 604_800, 259_200, 86_400],
       termWarnings: [5_184_000, 2_592_000, 1_209_600, 604_800, 259_200, 86_400],
     })
@@ -132,7 +132,7 @@ describe('the next authorization', () => {
   })
 
   it('is at least a minute away when the authority suggests an immediate contact', () => {
-    const periods = { ...defaultPeriods, suggestionReach: 100 * DAY }
+    const periods = { ...defaultPeriods, maxEarlyContact: 100 * DAY }
     const next = (wish: number) =>
       nextAuthorizationAt(NOW, true, periods, { deadlineAt, nextContactAt: NOW + wish }) - NOW
     expect([next(-DAY), next(0), next(59_999), next(61_000)]).toEqual([60_000, 60_000, 60_000, 61_000])

@@ -204,7 +204,7 @@ describe('R-SAT-2 R-SAT-4: the synchronization machine', () => {
     const { position, said } = runHistory(undefined, [answered(at), ...days])
     expect(said.filter((one) => one === 'SYNC_CREDENTIAL_ENDING')).toHaveLength(5)
     expect(said.at(-1)).toBe('SYNC_CREDENTIAL_ENDED')
-    expect(position.value.credential).toBe('ended')
+    expect(position.value.credential).toBe('expired')
   })
 
   it('retries an unreachable manager with growing delays, and recovers when the manager answers', () => {

@@ -43,8 +43,8 @@ describe('the synchronization machine', () => {
       last: null,
       nextAt: null,
       failures: 0,
-      carried: null,
-      told: null,
+      exportedRequest: null,
+      lastWarningDays: null,
     })
     expect(factsAfter(daily)).toMatchObject({ schedule: daily, nextAt: START + 3.25 * HOUR })
   })
@@ -63,8 +63,8 @@ describe('the synchronization machine', () => {
       lastSync: later(1),
       last: { at: later(1), outcome: 'succeeded', reason: null },
       failures: 0,
-      carried: null,
-      told: null,
+      exportedRequest: null,
+      lastWarningDays: null,
       nextAt: onThird(2),
     })
   })

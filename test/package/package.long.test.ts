@@ -185,11 +185,11 @@ await agent.close()`,
       writeFileSync(
         join(project, 'typed.ts'),
         `import { SmartAgent, type Status } from '${ours.name}'
-import { step, begin } from '${ours.name}/machines'
+import { initialTransition, transition } from '${ours.name}/machines'
 import { Authority } from '${ours.name}/authority'
 import { VirtualClock } from '${ours.name}/testing'
 export const stateOf = ({ state }: Status): string => state
-export const { position } = step(begin(0).position, { type: 'tick', at: 1, used: 1 })
+export const { snapshot } = transition(initialTransition(0).snapshot, { type: 'tick', at: 1, used: 1 })
 export const clock = new VirtualClock()
 // @ts-expect-error -- a state is no number
 export const wrong: number = stateOf((await SmartAgent.open({} as never)).status())

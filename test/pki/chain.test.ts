@@ -320,9 +320,9 @@ describe('a process that reads certificates before it loads TLS', () => {
   it('can make a TLS server afterwards', () => {
     const module = new URL('../../dist/src/pki/chain-validation.js', import.meta.url)
     const program = `
-      const { describe } = await import(${JSON.stringify(module.href)})
+      const { readCertificateInfo } = await import(${JSON.stringify(module.href)})
       const { X509Certificate } = await import('node:crypto')
-      describe(new X509Certificate(process.env.CERTIFICATE))
+      readCertificateInfo(new X509Certificate(process.env.CERTIFICATE))
       const { createServer } = await import('node:https')
       createServer({})
     `

@@ -60,8 +60,8 @@ it('keeps an audit record without half a line where a line would be cut short', 
     outcome: 'done',
   }
   const program = `
-    const { FileUsers } = await import(${JSON.stringify(users.href)})
-    const users = new FileUsers(${JSON.stringify(box())})
+    const { FileUserStore } = await import(${JSON.stringify(users.href)})
+    const users = new FileUserStore(${JSON.stringify(box())})
     const outcomes = []
     for (let number = 0; number < 6; number++)
       outcomes.push(await users.record(${JSON.stringify(actions)}).then(() => 'kept', ({ code }) => code))

@@ -37,7 +37,7 @@ export function System({ me }: { me: CurrentUser }) {
       <QueryBoundary query={status}>
         {(data) => (
           <>
-            <section aria-labeledby="licenses">
+            <section aria-labelledby="licenses">
               <Group justify="space-between" mb="xs">
                 <Title order={2} size="h3" id="licenses">
                   {t.licenses}
