@@ -532,7 +532,7 @@ describe('a newly installed device', () => {
   })
 })
 
-describe('functionality and evaluation', () => {
+describe('the license state and its evaluation', () => {
   const reservedFor = (count: number): Event[] => [
     used,
     { type: 'reservation.request', at: at(1), requestCode: 'request-1' },
@@ -583,7 +583,7 @@ describe('functionality and evaluation', () => {
     ],
     ['the deadline passed', [...authorized, tick(91), tick(92)], 91],
     ['the certificate ended', [...authorized, tick(366), tick(367)], 366],
-  ])('is told since %s', (_, given, day) => {
+  ])('are dated from the moment when %s', (_, given, day) => {
     expect(runEvents(given).snapshot.context.authorization.since).toBe(at(day))
   })
 })
