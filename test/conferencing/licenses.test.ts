@@ -106,7 +106,7 @@ describe('a host license', () => {
     await meet('both', 'ann', ['bob'])
     await agent.module.meetings.join('both', 'bob')
     expect(counts()?.assigned).toBe(1)
-    // When the host leaves, the alternate host takes over and gets a license.
+    // The alternate host takes over after the host leaves, and gets a license.
     expect(await agent.module.meetings.leave('both', 'ann')).toMatchObject({ actingHost: 'bob' })
     expect(agent.module.hosts.find('bob')).toMatchObject({ license: 'demo', reason: 'hosting' })
     expect(counts()?.assigned).toBe(2)
@@ -290,7 +290,7 @@ describe('the list of hosts', () => {
     expect(named({ search: 'ann', all: true, limit: 2 })).toEqual(['Annika', 'anna'])
     expect(named({ search: 'ann', all: true, limit: 2, after: 'anna' })).toEqual(['hanna'])
     expect(named({ limit: 1, after: 'anna' })).toEqual(['bob'])
-    expect(named({ search: 'nobody' })).toEqual([])
+    expect(named({ search: 'unknown' })).toEqual([])
   })
 })
 
@@ -450,7 +450,7 @@ describe('bad input', () => {
     expect(agent.module.meetings.list()).toEqual([])
   })
 
-  it('does not include user names in any script, which are normalized to one spelling', async () => {
+  it('is not a user name in any script; names are normalized to one spelling', async () => {
     const names = ['Ωραία', '山田太郎', 'محمد', 'Ünsal Öz', '🦊', 'O’Brien, "Bob"; drop table hosts', '-rf']
     for (const name of names) await agent.module.hosts.assign(name)
     expect(
@@ -465,7 +465,7 @@ describe('bad input', () => {
   })
 
   it('includes meetings that do not exist, have not started, conflict, or end before their start', async () => {
-    expect(await getErrorCode(agent.module.meetings.start('nobody'))).toBe('NOT_FOUND')
+    expect(await getErrorCode(agent.module.meetings.start('unknown'))).toBe('NOT_FOUND')
     expect(
       await getErrorCode(
         agent.module.meetings.schedule({ id: 'm', host: 'ann', startsAt: 2000, endsAt: 1000 }),

@@ -11,14 +11,15 @@ describe('state machine', () => {
   it.each(['agentMachine', 'satelliteSyncMachine'] as const)(
     '%s can be created, and has a description for each state',
     async (name) => {
-      const chart = (await import('../../machines/index.ts'))[name]
-      const states = listNodes<Node>(chart.root).slice(1)
+      const machine = (await import('../../machines/index.ts'))[name]
+      const states = listNodes<Node>(machine.root).slice(1)
       expect(states.length).toBeGreaterThan(5)
       // A region needs no description of its own.
-      const axes = chart.root.type === 'parallel' ? Object.values(chart.root.states).map(({ id }) => id) : []
+      const regions =
+        machine.root.type === 'parallel' ? Object.values(machine.root.states).map(({ id }) => id) : []
       expect(
         states
-          .filter(({ id, description = '' }) => !description.includes(' ') && !axes.includes(id))
+          .filter(({ id, description = '' }) => !description.includes(' ') && !regions.includes(id))
           .map(({ id }) => id),
       ).toEqual([])
     },

@@ -136,9 +136,9 @@ describe('the synchronization machine on generated paths', () => {
 })
 
 describe('the listed transitions of the synchronization machine with their commands', () => {
-  const AXES = ['status', 'exchange', 'credential'] as const
+  const REGIONS = ['status', 'exchange', 'credential'] as const
   /** Region that sends each notice. The command `exchange` belongs to the region `exchange`. */
-  const axisOf = (words: string): (typeof AXES)[number] =>
+  const regionOf = (words: string): (typeof REGIONS)[number] =>
     words === 'exchange' || words === 'SYNC_FAILED'
       ? 'exchange'
       : words.startsWith('SYNC_CREDENTIAL')
@@ -158,11 +158,11 @@ describe('the listed transitions of the synchronization machine with their comma
           from: positionOf(state).value,
           to: snapshot.value,
           event: named(event),
-          does: words.map((one) => ({ axis: axisOf(one), words: one })),
+          effects: words.map((text) => ({ region: regionOf(text), text })),
         }
       }),
     )
-    const text = formatTransitions(AXES, steps)
+    const text = formatTransitions(REGIONS, steps)
     await expect(text).toMatchFileSnapshot('sync-transitions.txt')
   })
 })

@@ -147,7 +147,7 @@ describe('a notice', () => {
   })
 })
 
-describe('R-EVAL-2 an upgrade renews the evaluation', () => {
+describe('R-EVAL-2 the evaluation after an upgrade', () => {
   const upgrade = (days: number): Event => ({
     type: 'upgrade',
     at: at(days),
@@ -162,7 +162,7 @@ describe('R-EVAL-2 an upgrade renews the evaluation', () => {
     ['not of a registered device', [register(6), registerAccepted(6)], false],
     ['not while a reservation is asked for', [request], false],
     ['of one whose request was taken back', [request, { type: 'reservation.cancel', at: at(6) }], true],
-  ])('%s', (_, given, renewed) => {
+  ])('is renewed only if due: %s', (_, given, renewed) => {
     const { snapshot } = runEvents([used, tick(5, 5 * 86_400), ...given])
     expect(canHandle(snapshot, upgrade(7))).toBe(renewed)
   })
@@ -280,7 +280,7 @@ describe('after a failure', () => {
     [{}, null],
     [{ again: false }, null],
     [{ again: true }, at(5) + defaultPeriods.outOfComplianceRecheck],
-  ])('an authorization that is refused (%o) is asked for again at %s', (more, nextAttemptAt) => {
+  ])('a refused authorization (%o) has its next attempt at %s', (more, nextAttemptAt) => {
     const facts = factsAfter(...authorized, use(4, 9), tick(5), refused('authorize.refused', 5, more))
     expect(facts.authorization).toMatchObject({
       last: { at: at(5), outcome: 'failed', reason: failure },
@@ -547,14 +547,14 @@ describe('the license state and its evaluation', () => {
   ]
   it.each<[string, Event[], string[], boolean]>([
     ['in evaluation', [used], ['full', 'evaluation-runs'], true],
-    ['when it is spent', [tick(90, 90 * 86_400)], ['license-management-only'], false],
+    ['when the evaluation is used up', [tick(90, 90 * 86_400)], ['license-management-only'], false],
     ['registered', waiting, ['full', 'evaluation-runs'], true],
     ['authorized', authorized, ['full'], false],
     ['out of compliance', [...waiting, authorizeAccepted(1, false)], ['full'], false],
     ['past the deadline', [...authorized, tick(91)], ['full'], false],
     ['with enough reserved', reservedFor(3), ['full'], false],
     ['with too few reserved', reservedFor(2), ['license-management-only'], false],
-  ])('%s', (_, given, tags, running) => {
+  ])('have their tags %s', (_, given, tags, running) => {
     const { snapshot } = runEvents(given)
     expect([...toMachineSnapshot(snapshot).tags].toSorted()).toEqual(tags.toSorted())
     expect(isFullyFunctional(snapshot)).toBe(tags.includes('full'))
@@ -573,16 +573,16 @@ describe('the license state and its evaluation', () => {
   })
 
   it.each<[string, Event[], number]>([
-    ['the evaluation was spent', [tick(90, 90 * 86_400), tick(95)], 90],
-    ['it was registered', waiting, 1],
-    ['it was authorized', [...authorized, tick(31), authorizeAccepted(31)], 1],
+    ['the evaluation was used up', [tick(90, 90 * 86_400), tick(95)], 90],
+    ['the device was registered', waiting, 1],
+    ['the device was authorized', [...authorized, tick(31), authorizeAccepted(31)], 1],
     [
-      'it was out of compliance',
+      'the device was out of compliance',
       [...authorized, tick(31), authorizeAccepted(31, false), authorizeAccepted(32, false)],
       31,
     ],
     ['the deadline passed', [...authorized, tick(91), tick(92)], 91],
-    ['the certificate ended', [...authorized, tick(366), tick(367)], 366],
+    ['the certificate expired', [...authorized, tick(366), tick(367)], 366],
   ])('are dated from the moment when %s', (_, given, day) => {
     expect(runEvents(given).snapshot.context.authorization.since).toBe(at(day))
   })
