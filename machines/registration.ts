@@ -121,7 +121,7 @@ export const registration = agentSetup.createStateConfig({
           },
         },
         'return-pending': {
-          description: 'the return code was created; no license is reserved any more',
+          description: 'the return code was created; its licenses are no longer reserved',
           on: {
             'reservation.return': {
               target: '#not-registered',

@@ -47,7 +47,7 @@ export const eventCatalog: Record<AgentEventName, { severity: Severity; text: st
   RESERVATION_UPDATED: { severity: 6, text: 'The specific license reservation was updated' },
   RETURN_CODE_CREATED: {
     severity: 5,
-    text: 'The return code of the reservation was created; no license is reserved any more',
+    text: 'The return code of the reservation was created; its licenses are no longer reserved',
   },
   RESERVATION_RETURNED: { severity: 6, text: 'The return of the reservation is complete' },
   RESERVATION_DISCARDED: { severity: 6, text: 'An authorization file was returned without installing it' },

@@ -57,8 +57,8 @@ interface HostRow {
  * and released only when the user is deactivated. Call all methods in a transaction of the store. A method that throws has
  * written nothing.
  *
- * Demo licenses have the number of their evaluation. Incrementing the number makes all of them permanent at once, whether
- * there are ten or a million.
+ * Demo licenses have the number of their evaluation. Incrementing the number makes all of them permanent in one step,
+ * whether there are ten or a million.
  */
 export class HostLedger {
   readonly #releaseAll: Sqlite.Statement<[]>

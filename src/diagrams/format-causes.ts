@@ -6,8 +6,7 @@ const formatName = (name: string): string =>
     .replaceAll('_', ' ')
     .toLowerCase()
 
-const formatEventName = (event: string): string =>
-  event === 'tick' ? 'time' : event === 'always' ? 'always' : formatName(event)
+const formatEventName = (event: string): string => (event === 'tick' ? 'time' : formatName(event))
 
 const formatGuard = (guard: string | null): string => (guard === null ? '' : ` [${formatName(guard)}]`)
 

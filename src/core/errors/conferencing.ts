@@ -24,7 +24,7 @@ export const conferencingErrors = {
   },
   HOST_BUSY: {
     kind: 'refusal',
-    meaning: 'The user hosts as many meetings at once as one license allows.',
+    meaning: 'The user already hosts the maximum number of simultaneous meetings for one license.',
     remedy: 'End one of these meetings first, or let an alternate host start the meeting.',
   },
   MEETING_NOT_STARTED: {
