@@ -69,7 +69,7 @@ describe('one-shot commands', () => {
     const outputs = {
       code: 'CONNECTION_REFUSED',
       message: expect.stringMatching(/deregistered locally, but not at its authority/) as string,
-      remedy: expect.stringMatching(/by hand/) as string,
+      remedy: expect.stringMatching(/Remove the product instance/) as string,
     }
     expect([ended.code, parseError(ended)]).toEqual([1, outputs])
     const status = await programs.status({ box })
