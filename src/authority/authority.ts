@@ -47,7 +47,7 @@ export interface OpenOptions {
   readonly dataDir: string
   readonly clock?: Clock
   readonly logger?: ServerLogger
-  /** The URL of the PostgreSQL database. The default is the one stored in the data directory. */
+  /** The URL of the PostgreSQL database. The default is the URL in the data directory. */
   readonly database?: string | undefined
   /** The profile of the product whose licenses the authority issues. The default is the stored profile. */
   readonly profile?: ProfileInput

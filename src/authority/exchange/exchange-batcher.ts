@@ -87,7 +87,7 @@ export class ExchangeBatcher<C> {
   }
 
   /**
-   * Decides one exchange. Its errors are those that get no signed answer.
+   * Decides one exchange. Throws the errors that get no signed answer.
    *
    * @throws LicensingError AUTHORITY_BUSY, REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*,
    * DATABASE_*

@@ -82,7 +82,7 @@ export class ExchangeEndpoint implements RequestEndpoint {
   }
 
   /**
-   * Answers one request of an agent. Its errors are those that get no signed answer.
+   * Answers one request of an agent. Throws the errors that get no signed answer.
    *
    * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*
    */

@@ -133,7 +133,7 @@ export class Credentials {
     await this.#leaves.issueSigner(tx, role, this.keyRing.issuing(), at)
   }
 
-  /** Returns the instants at which the root, the issuing CA and the signer of answers expire, of those that exist. */
+  /** Returns the expiry of the root, the issuing CA and the signer of answers, as far as they exist. */
   async expiries(tx: Tx): Promise<Record<string, Instant>> {
     const { root, issuingCa } = this.keyRing.identity
     const pems = {

@@ -7,7 +7,7 @@ import { parseRotationRoots } from '../../pki/root-rotation.ts'
 import type { KeyRing } from './key-ring.ts'
 import { BACKDATE_MS, IDENTITY_LIFETIME } from '../policy.ts'
 
-/** The ID certificates of devices: issues them, and recognizes those that this authority has issued. */
+/** Issuer of the ID certificates of devices. It also recognizes certificates that this authority has issued. */
 export class InstanceCertificates {
   readonly #keyRing: KeyRing
   #issuers: { issuingCa: string; of: Map<string, Promise<InstanceCertificateIssuer>> } = {
@@ -50,7 +50,7 @@ export class InstanceCertificates {
   }
 
   /**
-   * Reads a valid ID certificate that this authority issued to an instance, even to one that is not in its database.
+   * Reads a valid ID certificate that this authority issued to an instance, even if the instance is not in the database.
    * Returns undefined for any other certificate.
    */
   findIssued(pem: string, instanceId: string, at: Instant): { key: KeyObject; account: string } | undefined {

@@ -180,7 +180,7 @@ async function addLot(
     .execute()
   await logAccountEvent(context, {
     type: 'LICENSES_RECEIVED',
-    message: `${quantity} of ${lot.tag} from the manager.`,
+    message: `The manager supplied ${quantity} of ${lot.tag}.`,
   })
 }
 
@@ -192,7 +192,7 @@ async function logWithdrawal(
   await logAccountEvent(context, {
     type: 'LICENSES_WITHDRAWN',
     severity: 'minor',
-    message: `${quantity} of ${row.tag} were withdrawn by the manager from ${row.virtualAccount}.`,
+    message: `The manager withdrew ${quantity} of ${row.tag} from ${row.virtualAccount}.`,
   })
 }
 

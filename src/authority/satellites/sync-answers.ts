@@ -15,7 +15,7 @@ export interface SyncResponse {
   readonly outcome: SyncAnswer['outcome']
   readonly exchange: number
   readonly epoch: number
-  /** Fingerprint of the satellite's key. At the first exchange it is compared with the one that the satellite shows. */
+  /** Fingerprint of the satellite's key. At the first exchange, administrators compare it at both sides. */
   readonly fingerprint: string
   /** True if this exchange bound the name to the key. */
   readonly registered: boolean

@@ -41,7 +41,7 @@ export interface IssuingCa {
 /** Result of applying the reported instances. */
 interface ReportOutcome {
   readonly virtualAccounts: readonly VirtualAccount[]
-  /** The instances that the satellite must end, and those that it must recover. */
+  /** The instances that the satellite must end, and the instances that it must recover. */
   readonly ended: readonly EndedInstance[]
   readonly known: SyncAnswer['known']
 }
@@ -259,7 +259,7 @@ async function saveAnswer(
     })
     .where('id', '=', row.id)
     .execute()
-  // Keep the answers that the satellite may still refer to: the one that it named, and later ones.
+  // Keep the answers that the satellite may still refer to: the named answer, and later answers.
   await context.tx
     .deleteFrom('satellite_answers')
     .where('satellite_id', '=', row.id)

@@ -27,7 +27,7 @@ export interface ListenOptions {
   readonly chaos?: FaultPlan
   /** Further routes at the same address, such as the web console. */
   readonly routes?: FastifyPluginAsync
-  /** Limits for clients. Missing ones are taken from `DEFAULT_CONNECTION_LIMITS`. */
+  /** Limits for clients. The defaults are `DEFAULT_CONNECTION_LIMITS`. */
   readonly limits?: Partial<ConnectionLimits>
 }
 
