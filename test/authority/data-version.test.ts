@@ -64,7 +64,7 @@ describe('the data version of an authority', () => {
     const before = contents(dataDir)
     await expect(Authority.open({ dataDir })).rejects.toMatchObject({
       code: 'STORE_TOO_NEW',
-      message: 'The database is of version 2; this program knows 1.',
+      message: 'The database has data version 2, but this program supports versions up to 1.',
     })
     expect(contents(dataDir)).toEqual(before)
   })

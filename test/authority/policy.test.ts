@@ -195,10 +195,10 @@ describe('a token', () => {
     })
     expect(refusalFor({ uses: 2 })).toEqual({
       code: 'TOKEN_EXHAUSTED',
-      message: 'The token has been used 2 times, as often as it may be.',
+      message: 'The token has been used 2 times, which is its limit.',
     })
     expect(refusalFor({ uses: 1, maxUses: 1 })?.message).toBe(
-      'The token has been used once, as often as it may be.',
+      'The token has been used once, which is its limit.',
     )
     expect(refusalFor({ inReview: true })?.code).toBe('TOKEN_IN_DOUBT')
     expect(refusalFor({ revokedAt: 0 })).toEqual({

@@ -267,7 +267,7 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
     const failed = await mad.agent(['register', await mad.token(), '--json'])
     expect(parseError(failed).code).toBe('AUTHORITY_FAILED')
     await server.stop()
-    expect(server.log()).toMatch(/MISBEHAVES ON PURPOSE/)
+    expect(server.log()).toMatch(/FAULT INJECTION IS ENABLED/)
     await mad.close()
   })
 })

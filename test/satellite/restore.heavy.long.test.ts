@@ -205,7 +205,7 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     await satellite.sync.run()
     await restore(backup)
     const { responded, imported } = await exchangeByFile(manager, satellite)
-    expect(responded.notices).toContain('The satellite goes on in epoch 2.')
+    expect(responded.notices).toContain('The satellite continues in epoch 2.')
     expect(imported).toMatchObject({ outcome: 'accepted', again: true })
     expect(await sums(satellite)).toEqual([[20, 8, 0]])
   })
