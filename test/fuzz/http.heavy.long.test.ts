@@ -21,7 +21,7 @@ beforeAll(async () => {
   agent.setUsage('HOST', 2)
   await agent.register(await world.token())
   bodies = [
-    ...world.road.sent.map(({ body }) => body),
+    ...world.network.sent.map(({ body }) => body),
     '{"name":"admin","password":"x"}',
     '{"grant_type":"client_credentials","client_id":"a","client_secret":"b"}',
     '{"virtualAccountName":"x","description":"y","limit":"10"}',

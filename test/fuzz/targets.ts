@@ -89,8 +89,8 @@ export async function createTargets(): Promise<readonly Target[]> {
     const token = await world.token()
     agent.setUsage('HOST', 3)
     const answers: { type: RequestType; request: string; answer: string }[] = []
-    world.road.onAnswer = (type, answer) => {
-      answers.push({ type, request: world.road.sent.at(-1)?.body ?? '', answer })
+    world.network.onAnswer = (type, answer) => {
+      answers.push({ type, request: world.network.sent.at(-1)?.body ?? '', answer })
       return answer
     }
     await agent.register(token)

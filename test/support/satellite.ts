@@ -100,7 +100,7 @@ export async function createSatelliteEnvironment() {
     managerDir,
     wire,
     openSatellite,
-    managerRoad: managerTransport,
+    managerTransport,
     useManager: (other: Authority) => {
       answering = other
     },

@@ -93,7 +93,7 @@ export async function createTestEnvironment(options: { account?: string; observe
     directory,
     clock,
     authority,
-    road: network,
+    network,
     transport,
     open,
     token: async (options: Partial<Parameters<Authority['tokens']['create']>[0]> = {}) =>
