@@ -76,7 +76,7 @@ describe('a box whose clock is its own', () => {
 
   it('set back by a year and right again in process: not a day has passed', async () => {
     const agent = await registered(-3 * SECOND)
-    world.road.down = true
+    world.network.down = true
     clock.setWall(clock.wall() - 400 * DAY)
     await live(agent, MINUTE)
     clock.setWall(clock.wall() + 400 * DAY)
@@ -86,24 +86,24 @@ describe('a box whose clock is its own', () => {
 
   it('R-AUTH-3, R-AUTH-4: once far ahead while offline, it still tries again, and is mended', async () => {
     const agent = await registered()
-    world.road.down = true
+    world.network.down = true
     clock.setWall(clock.wall() + 100 * DAY)
     for (let i = 0; i < 12; i++) await live(agent, 5 * MINUTE)
     clock.setWall(clock.wall() - 100 * DAY)
     await live(agent, MINUTE)
     expect(agent.status().state).toBe('auth-expired')
-    world.road.down = false
+    world.network.down = false
     await live(agent, 5 * HOUR)
     expect(agent.status().state).toBe('authorized')
   })
 
   it('R-AUTH-3: corrected by one exchange, it makes the other at once', async () => {
     const agent = await registered()
-    world.road.down = true
+    world.network.down = true
     clock.setWall(clock.wall() + 200 * DAY)
     for (let i = 0; i < 30; i++) await live(agent, 5 * MINUTE)
     expect(agent.status().state).toBe('auth-expired')
-    world.road.down = false
+    world.network.down = false
     await agent.renewRegistration()
     await live(agent, MINUTE)
     expect(agent.status().state).toBe('authorized')
@@ -111,7 +111,7 @@ describe('a box whose clock is its own', () => {
 
   it('R-AUTH-3: the time between two processes of one boot has passed, whatever the wall says', async () => {
     await (await registered()).close()
-    world.road.down = true
+    world.network.down = true
     const stopped = clock.wall()
     both(100 * DAY)
     clock.setWall(stopped)
@@ -154,11 +154,11 @@ describe('an outcome that comes when nobody expects it', () => {
   it('R-REG-4: a reregistration answered just after the old certificate’s end is a registration', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.refuse = 'renew'
+    world.network.refuse = 'renew'
     const end = Date.parse(agent.status().registration.expiresAt ?? '')
     while (world.clock.wall() < end - DAY) await advance(world, agent, DAY)
     await advance(world, agent, end - 10 * SECOND - world.clock.wall())
-    world.road.onAnswer = (type, body) => {
+    world.network.onAnswer = (type, body) => {
       if (type === 'register') world.clock.advance(15 * SECOND)
       return body
     }
@@ -174,13 +174,13 @@ describe('an outcome that comes when nobody expects it', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     for (let day = 0; day < 179; day++) await advance(world, agent, DAY)
-    world.road.onAnswer = (type, body) => {
+    world.network.onAnswer = (type, body) => {
       if (type === 'renew') throw new Error('lost')
       return body
     }
     await advance(world, agent, DAY)
     expect(agent.status().registration.lastRenewal?.outcome).toBe('failed')
-    world.road.onAnswer = (_, body) => body
+    world.network.onAnswer = (_, body) => body
     agent.setUsage('HOST', 0)
     await agent.renewAuthorization()
     await agent.idle()
@@ -192,11 +192,11 @@ describe('an outcome that comes when nobody expects it', () => {
   it('R-ACC-4: a removal learnt by a lost renewal ends it on both axes', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.refuse = 'renew'
+    world.network.refuse = 'renew'
     await expect(agent.renewRegistration()).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' })
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
-    world.road.refuse = null
+    world.network.refuse = null
     expect(await getErrorCode(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
   })
@@ -207,12 +207,12 @@ describe('an outcome that comes when nobody expects it', () => {
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     for (let day = 0; day < 29; day++) await advance(world, agent, DAY)
-    world.road.loseAnswers = true
+    world.network.loseAnswers = true
     await advance(world, agent, DAY)
-    world.road.loseAnswers = false
-    world.road.down = true
+    world.network.loseAnswers = false
+    world.network.down = true
     for (let day = 0; day < 95; day++) await advance(world, agent, DAY)
-    world.road.down = false
+    world.network.down = false
     const other = await world.open('other')
     other.setUsage('HOST', 3)
     await other.register(await world.token())
@@ -227,7 +227,7 @@ describe('an outcome that comes when nobody expects it', () => {
     await first.register(await world.token())
     let arrive: () => void = () => undefined
     const asked = new Promise<void>((heard) => {
-      world.road.onAnswer = (type, body) =>
+      world.network.onAnswer = (type, body) =>
         type === 'deregister'
           ? new Promise((answer) => {
               arrive = () => {
@@ -242,7 +242,7 @@ describe('an outcome that comes when nobody expects it', () => {
     await asked
     await first.close()
     arrive()
-    world.road.onAnswer = (_, body) => body
+    world.network.onAnswer = (_, body) => body
     const agent = await world.open()
     await agent.idle()
     expect(said(agent)).toContain('AGENT_DEREG_SUCCESS')
@@ -252,7 +252,7 @@ describe('an outcome that comes when nobody expects it', () => {
   it('R-ACC-4: a removal learnt by an acknowledgement ends the registration', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.onAnswer = async (type, body) => {
+    world.network.onAnswer = async (type, body) => {
       const [instance] = await world.authority.instances.list()
       if (type === 'renew' && instance) await world.authority.instances.remove(instance.id)
       return body
@@ -268,9 +268,9 @@ describe('an outcome that comes when nobody expects it', () => {
   it('whoever waits for a renewal hears that the registration ended before it', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.down = true
+    world.network.down = true
     expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
-    world.road.down = false
+    world.network.down = false
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
     expect(await getErrorCode(agent.renewRegistration())).toBe('INSTANCE_REMOVED')
@@ -315,7 +315,7 @@ describe('a disk that is full', () => {
       const logger = { error: (text: string) => errors.push(text), warn: quiet, info: quiet, debug: quiet }
       const agent = await world.open('box', { heartbeat: true, logger })
       agent.setUsage('HOST', 1)
-      world.road.down = true
+      world.network.down = true
       await agent.register(await world.token(), { wait: false })
       await agent.idle()
       const full = fillDisk()
@@ -347,7 +347,7 @@ describe('a disk that is full', () => {
 })
 
 describe('what the authority has ended', () => {
-  const registrations = () => world.road.sent.filter(({ type }) => type === 'register')
+  const registrations = () => world.network.sent.filter(({ type }) => type === 'register')
 
   it('R-TOK-2: a registration captured on the way and played again changes nothing', async () => {
     const agent = await world.open()
@@ -382,9 +382,9 @@ describe('what the authority has ended', () => {
   it('R-ACC-4: a removed instance is not told its last answer again', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.loseAnswers = true
+    world.network.loseAnswers = true
     expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_RESET')
-    world.road.loseAnswers = false
+    world.network.loseAnswers = false
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
     expect(await getErrorCode(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
@@ -394,9 +394,9 @@ describe('what the authority has ended', () => {
   it('R-TOK-2: a registration whose answer was lost, made with another token, is where that one puts it', async () => {
     await world.authority.accounts.addVirtualAccount('Labs')
     const agent = await world.open()
-    world.road.loseAnswers = true
+    world.network.loseAnswers = true
     expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_RESET')
-    world.road.loseAnswers = false
+    world.network.loseAnswers = false
     await agent.register(await world.token({ virtualAccount: 'Labs', exportControlled: true }))
     expect(agent.status().registration).toMatchObject({ virtualAccount: 'Labs', exportControlled: true })
     expect(await world.authority.instances.list()).toHaveLength(1)
@@ -434,7 +434,7 @@ describe('what the authority has ended', () => {
 
 it('R-EVAL-1: warns before the evaluation’s end also while the first authorization is tried again', async () => {
   const agent = await world.open()
-  world.road.refuse = 'authorize'
+  world.network.refuse = 'authorize'
   expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
   for (let day = 0; day < 91; day++) await advance(world, agent, DAY)
   expect(said(agent).filter((notice) => notice.startsWith('EVAL_EXPIRED'))).toEqual([
@@ -445,7 +445,7 @@ it('R-EVAL-1: warns before the evaluation’s end also while the first authoriza
 
 it('a token is off the box when its registration is given up', async () => {
   const agent = await world.open()
-  world.road.down = true
+  world.network.down = true
   expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
   const secrets = () => readdirSync(join(world.directory, 'box', 'secrets'))
   expect(secrets()).toHaveLength(2)

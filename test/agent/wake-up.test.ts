@@ -91,7 +91,7 @@ describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () =>
     'an answer that is on its way covers the count that changed meanwhile with a second request',
     async () => {
       let changed = false
-      world.road.onAnswer = (_, body) => {
+      world.network.onAnswer = (_, body) => {
         if (!changed) agent.setUsage('HOST', 9)
         changed = true
         return body

@@ -293,7 +293,7 @@ test('an authority that is slow sends away who would wait too long, and its obse
   })
   const agent = await world.open()
   await agent.register(await world.token())
-  const { body } = world.road.sent.find(({ type }) => type === 'register') ?? { body: '' }
+  const { body } = world.network.sent.find(({ type }) => type === 'register') ?? { body: '' }
   const crowd = (size: number) =>
     Promise.all(
       Array.from({ length: size }, () =>

@@ -176,7 +176,7 @@ describe('trust §10: the root', () => {
     }
     expect(agent.trust.rootVersion()).toBe(0)
     // In an answer, what does not fit changes nothing, and the answer counts.
-    world.road.onAnswer = (_, body) => body
+    world.network.onAnswer = (_, body) => body
     world.clock.advance(2 * DAY)
     await authority.security.trust.rotateRoot({ overlapDays: 60 })
     await agent.trust.install(authority.security.trust.bundles())

@@ -55,7 +55,7 @@ function flipAnswers(type: RequestType) {
   let index = -1
   let name = ''
   let done = false
-  world.road.onAnswer = (which, body) => {
+  world.network.onAnswer = (which, body) => {
     if (which !== type) return body
     const flip = listFlips(body)[++index]
     name = flip?.name ?? 'nothing'
@@ -126,7 +126,7 @@ describe('a request that was changed on the way', () => {
       agent.setUsage('HOST', 3)
       if (type !== 'register') await agent.register(await world.token())
       let captured = ''
-      world.road.onRequest = (which, body) => {
+      world.network.onRequest = (which, body) => {
         if (which === type) captured = body
         return which === type ? '{}' : body
       }
@@ -155,7 +155,7 @@ describe('a request that was changed on the way', () => {
   it('a request at the address of another type is refused', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const { body } = world.road.sent.at(-1) ?? { body: '' }
+    const { body } = world.network.sent.at(-1) ?? { body: '' }
     expect(
       await getErrorCode(world.authority.operations.endpoint.handle('deregister', JSON.parse(body))),
     ).toBe('REQUEST_MALFORMED')
@@ -183,7 +183,7 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
     await agent.register(await world.token())
     const key = getAnswerKey(join(world.directory, 'authority'))
     const before = unchanging(agent)
-    world.road.onAnswer = (_, body) => resign(body, key, change)
+    world.network.onAnswer = (_, body) => resign(body, key, change)
     expect(await getErrorCode(agent.renewAuthorization())).toBe(code)
     expect(unchanging(agent)).toEqual(before)
     expect(agent.status().transport.lastFailure).toMatchObject({ code })
@@ -193,7 +193,7 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
     const agent = await world.open()
     await agent.register(await world.token())
     const key = getAnswerKey(join(world.directory, 'authority'))
-    world.road.onAnswer = (_, body) =>
+    world.network.onAnswer = (_, body) =>
       resign(body, key, (answer) => {
         answer.type = 'deregister'
         answer.decision = { outcome: 'accepted' }
@@ -204,14 +204,14 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
   it('ANSWER_SIGNER_ROLE: a certificate of this very authority, but of a box', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const request = world.road.sent.at(-1)?.body ?? ''
+    const request = world.network.sent.at(-1)?.body ?? ''
     const [leaf = ''] = getCertificateChain(JSON.parse(request) as SignedMessage, 'sla-request+jws') ?? []
     const secrets = join(world.directory, 'box', 'secrets')
     const key = readFileSync(
       join(secrets, readdirSync(secrets).find((one) => one.endsWith('.key')) ?? ''),
       'utf8',
     )
-    world.road.onAnswer = (_, body) => {
+    world.network.onAnswer = (_, body) => {
       const [, subCa = ''] = getCertificateChain(JSON.parse(body) as SignedMessage, 'sla-answer+jws') ?? []
       return resign(body, createPrivateKey(key), () => undefined, [leaf, subCa])
     }
@@ -221,14 +221,14 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
   it('ANSWER_CERTIFICATE_INVALID: an ID certificate of another box, or for another key', async () => {
     const other = await world.open('other')
     let others: unknown
-    world.road.onAnswer = (type, body) => {
+    world.network.onAnswer = (type, body) => {
       const decision = decodeMessage(body).payload.decision as { certificates?: unknown }
       if (type === 'register') others = decision.certificates
       return body
     }
     await other.register(await world.token())
     const key = getAnswerKey(join(world.directory, 'authority'))
-    world.road.onAnswer = (type, body) =>
+    world.network.onAnswer = (type, body) =>
       type === 'register'
         ? resign(body, key, ({ decision }) => {
             ;(decision as { certificates: unknown }).certificates = others
@@ -242,29 +242,29 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
   it('an earlier answer played again is refused, for the same request as for another', async () => {
     const agent = await world.open()
     const answers: string[] = []
-    world.road.onAnswer = (type, body) => {
+    world.network.onAnswer = (type, body) => {
       if (type === 'authorize') answers.push(body)
       return body
     }
     await agent.register(await world.token())
     await advance(world, agent, DAY)
-    world.road.onAnswer = () => answers[0] ?? ''
+    world.network.onAnswer = () => answers[0] ?? ''
     expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_WRONG_REQUEST')
     // The same message sent again has a new nonce: what was kept of the first sending does not fit.
     let first = ''
-    world.road.onAnswer = (_, body) => {
+    world.network.onAnswer = (_, body) => {
       first ||= body
       return '{}'
     }
     await getErrorCode(agent.renewAuthorization())
-    world.road.onAnswer = () => first
+    world.network.onAnswer = () => first
     expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_NONCE_MISMATCH')
   })
 
   it('a refusal that is not signed is no refusal: the box stays registered', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.onAnswer = () =>
+    world.network.onAnswer = () =>
       JSON.stringify({ outcome: 'refused', code: 'INSTANCE_REMOVED', message: 'go away', remedy: '' })
     expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_MALFORMED')
     expect(agent.status().state).toBe('authorized')
@@ -289,9 +289,9 @@ describe('one request, one decision', () => {
       () => agent.renewRegistration(),
       () => agent.renewAuthorization(),
     ]) {
-      world.road.loseAnswers = true
+      world.network.loseAnswers = true
       expect(await getErrorCode(work())).toBe('CONNECTION_RESET')
-      world.road.loseAnswers = false
+      world.network.loseAnswers = false
       await advance(world, agent, HOUR)
       expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'up' } })
     }
@@ -306,7 +306,7 @@ describe('one request, one decision', () => {
     const agent = await world.open()
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
-    const old = world.road.sent.at(-1)?.body ?? ''
+    const old = world.network.sent.at(-1)?.body ?? ''
     agent.setUsage('HOST', 1)
     await advance(world, agent, HOUR)
     await agent.renewAuthorization()
@@ -320,7 +320,7 @@ describe('one request, one decision', () => {
   it('text that not every database keeps, or that is none, is refused before anything else is looked at', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const sent = world.road.sent.at(-1)?.body ?? ''
+    const sent = world.network.sent.at(-1)?.body ?? ''
     const { payload } = decodeMessage(sent)
     const body = payload.body as object
     const changed = [
@@ -339,7 +339,7 @@ describe('one request, one decision', () => {
   it('the certificate before a renewal stops once the new one has been used', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const old = world.road.sent.at(-1)?.body ?? ''
+    const old = world.network.sent.at(-1)?.body ?? ''
     await agent.renewRegistration()
     await agent.idle()
     await agent.renewAuthorization()

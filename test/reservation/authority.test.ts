@@ -164,9 +164,9 @@ describe('what may be reserved', () => {
   it('R-SLR-3: a box that is registered is removed before it reserves', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.down = true
+    world.network.down = true
     await getErrorCode(agent.deregister())
-    world.road.down = false
+    world.network.down = false
     expect(await getErrorCode(reserve(agent))).toBe('INSTANCE_ALREADY_REGISTERED')
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')

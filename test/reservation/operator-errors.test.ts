@@ -142,7 +142,7 @@ describe('at the box', () => {
   it('R-SLR-4: in reserved, what would ask the authority is refused with the reason', async () => {
     const agent = await world.open()
     await agent.reservation.install((await reserve(agent)).file)
-    const sent = world.road.sent.length
+    const sent = world.network.sent.length
     const refused = (what: Promise<unknown>) => refusedAndUnchanged(agent, what)
     const token = await world.token()
     expect(await refused(agent.register(token))).toBe('RESERVED')
@@ -156,7 +156,7 @@ describe('at the box', () => {
     expect(await refused(agent.reservation.cancel())).toBe('RESERVED')
     agent.setUsage('HOST', 3)
     await advance(world, agent, 400 * DAY)
-    expect(world.road.sent.length).toBe(sent)
+    expect(world.network.sent.length).toBe(sent)
     expect(agent.status().state).toBe('reserved')
   })
 
@@ -242,14 +242,14 @@ describe('what is under way while a reservation comes', () => {
     await agent.register(await world.token())
     let release = (): void => undefined
     const held = new Promise<void>((resolve) => (release = resolve))
-    world.road.onAnswer = async (type, body) => {
+    world.network.onAnswer = async (type, body) => {
       if (type === 'register') await held
       return body
     }
     const again = agent.reregister(await world.token(), { force: true })
     void again.catch(() => undefined)
     await eventually(() => {
-      expect(world.road.sent.at(-1)?.type).toBe('register')
+      expect(world.network.sent.at(-1)?.type).toBe('register')
     })
     await agent.deregister({ wait: false })
     const wall = world.clock.wall()

@@ -505,7 +505,7 @@ describe('R-SAT-2: by wire, when something stays wrong', () => {
       clock: world.clock,
       createTransport: ({ url }) => {
         urls.push(url)
-        return world.managerRoad()
+        return world.managerTransport()
       },
     })
     await served.sync.run()

@@ -211,11 +211,11 @@ describe('R-AUTH-4: retry discipline', () => {
   it('what was left over when a process ended is what the next one waits for', async () => {
     const first = await world.open()
     await first.register(await world.token())
-    world.road.onAnswer = () => new Promise(() => undefined)
+    world.network.onAnswer = () => new Promise(() => undefined)
     void first.renewAuthorization({ wait: false })
     await first.close()
-    world.road.onAnswer = (_, body) => body
-    world.road.down = true
+    world.network.onAnswer = (_, body) => body
+    world.network.down = true
     const agent = await world.open()
     expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
     expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'down' } })
@@ -223,10 +223,10 @@ describe('R-AUTH-4: retry discipline', () => {
 
   it('whoever waits is told when the agent is closed', async () => {
     const agent = await world.open()
-    world.road.onAnswer = () => new Promise(() => undefined)
+    world.network.onAnswer = () => new Promise(() => undefined)
     const waiting = getErrorCode(agent.register(await world.token()))
     await eventually(() => {
-      expect(world.road.sent).toHaveLength(1)
+      expect(world.network.sent).toHaveLength(1)
     })
     await agent.close()
     expect(await waiting).toBe('AGENT_CLOSED')
@@ -240,7 +240,7 @@ describe('R-AUTH-4: retry discipline', () => {
 
   it('a restart continues the schedule where it stood', async () => {
     const first = await world.open()
-    world.road.down = true
+    world.network.down = true
     expect(await getErrorCode(first.register(await world.token()))).toBe('CONNECTION_REFUSED')
     for (let i = 0; i < 4; i++) {
       const next = Date.parse(first.status().registration.nextAttemptAt ?? '')
@@ -252,23 +252,23 @@ describe('R-AUTH-4: retry discipline', () => {
     const again = await world.open()
     await again.idle()
     expect(again.status().registration).toMatchObject({ status: 'retrying', nextAttemptAt })
-    expect(world.road.sent.filter(({ type }) => type === 'register')).toHaveLength(5)
+    expect(world.network.sent.filter(({ type }) => type === 'register')).toHaveLength(5)
   })
 
   it('a newer request supersedes an older one, and one kind is under way once', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const before = world.road.sent.length
+    const before = world.network.sent.length
     await Promise.all([
       agent.renewAuthorization(),
       agent.renewAuthorization().catch(() => undefined),
       agent.renewAuthorization().catch(() => undefined),
     ])
-    expect(world.road.sent.length - before).toBe(1)
-    world.road.down = true
+    expect(world.network.sent.length - before).toBe(1)
+    world.network.down = true
     expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
     agent.setUsage('HOST', 1)
-    world.road.down = false
+    world.network.down = false
     await advance(world, agent, MINUTE)
     expect(agent.status().entitlements).toMatchObject([
       { tag: 'HOST', count: 1, status: 'out-of-compliance' },
@@ -280,9 +280,9 @@ describe('R-AUTH-4: retry discipline', () => {
     const token = await world.token()
     await world.authority.tokens.revoke(token)
     expect(await getErrorCode(agent.register(token))).toBe('TOKEN_REVOKED')
-    const sent = world.road.sent.length
+    const sent = world.network.sent.length
     for (let day = 0; day < 30; day++) await advance(world, agent, 24 * 60 * MINUTE)
-    expect(world.road.sent).toHaveLength(sent)
+    expect(world.network.sent).toHaveLength(sent)
   })
 })
 
