@@ -7,13 +7,13 @@ import { toCanonicalJson } from '../../protocol/digest.ts'
 export const AUDIT_KINDS = ['action', 'denial'] as const
 export type AuditKind = (typeof AUDIT_KINDS)[number]
 
-/** Stands for the previous hash of the first entry. */
+/** Previous hash of the first entry. */
 export const GENESIS = 'genesis'
 
 /** An entry with its position in the chain. */
 export interface ChainedEntry extends AuditEntry {
   readonly kind: AuditKind
-  /** From 1, without gaps. */
+  /** Position from 1, without gaps. */
   readonly number: number
   /** The hash of the entry before it. */
   readonly previous: string
@@ -52,7 +52,7 @@ export function hashEntry(entry: Omit<ChainedEntry, 'hash'>): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** Replaces what not every store returns as it was written: lone surrogates and NUL. */
+/** Replaces lone surrogates and NUL, which not every database stores. */
 const toStorableText = (text: string): string =>
   Buffer.from(text, 'utf8').toString('utf8').replaceAll('\u0000', '\ufffd')
 
@@ -60,7 +60,7 @@ const toStorableText = (text: string): string =>
 export const getAuditKind = ({ who }: Pick<AuditEntry, 'who'>): AuditKind =>
   who === null ? 'denial' : 'action'
 
-/** Returns an entry with its position behind the one before it. */
+/** Returns an entry with its position after the previous one. */
 export function appendToChain(entry: AuditEntry, before: ChainPosition): ChainedEntry {
   const chained = {
     kind: getAuditKind(entry),
@@ -112,14 +112,15 @@ export class ChainVerifier {
     return this.#actions
   }
 
-  /** Takes the next entry. Returns the reason why it does not fit, or null. */
+  /** Verifies the next entry. Returns the reason why it does not fit, or null. */
   verifyEntry(entry: ChainedEntry): string | null {
     const name = `entry ${entry.number}`
     this.#end ??= { number: entry.number - 1, hash: entry.previous }
     this.#begin ??= this.#end
     const expected = this.#end.number + 1
-    if (entry.number > expected) return `entry ${expected} is missing: ${entry.number} comes in its place`
-    if (entry.number < expected) return `${name} comes where entry ${expected} should`
+    if (entry.number > expected)
+      return `entry ${expected} is missing: entry ${entry.number} is at its position`
+    if (entry.number < expected) return `${name} is at the position of entry ${expected}`
     if (entry.kind !== getAuditKind(entry) || hashEntry(entry) !== entry.hash)
       return `${name}, of ${toIsoString(entry.at)}, was changed`
     if (entry.previous !== this.#end.hash)
@@ -137,7 +138,7 @@ export class ChainVerifier {
     const known = Math.max(head.number, ...this.#expected.keys())
     if (number < known) return `the entries ${number + 1} to ${known} are missing`
     if (number !== head.number || hash !== head.hash)
-      return `the record does not end where it should, at entry ${head.number}`
+      return `the record does not end at the expected entry ${head.number}`
     return null
   }
 }
