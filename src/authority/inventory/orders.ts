@@ -169,7 +169,7 @@ function resolveGrants(context: OrderContext, { sku, tag }: OrderInput): Profile
     if (known) return known.grants
     throw notFoundError(
       'sku',
-      `There is no SKU ${JSON.stringify(sku.slice(0, 64))}one.sku).join(', ')}.` => . The SKUs are ${context.profile.skus.map((one) => one.sku).join(', ')}.` => one.sku).join(', ')}.`,
+      `There is no SKU ${JSON.stringify(sku.slice(0, 64))}. The SKUs are ${context.profile.skus.map((one) => one.sku).join(', ')}.`,
       'Order by --tag, or use a SKU that the message lists.',
     )
   }
