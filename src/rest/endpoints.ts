@@ -8,7 +8,7 @@ import { reservationEndpoints } from './reservations.ts'
 import { summaryEndpoints } from './summaries.ts'
 import { tokenEndpoints } from './tokens.ts'
 
-/** Every call of the REST API that is served. */
+/** All endpoints of the REST API. */
 export const endpoints: readonly Endpoint[] = [
   ...accountEndpoints,
   ...tokenEndpoints,
