@@ -8,10 +8,9 @@ import { AuthService } from '../http/auth-service.ts'
 import { ensureInitialPassword, deleteInitialPassword } from '../http/initial-password.ts'
 import { listHostNames, hashId } from '../http/listen-self-signed.ts'
 
-/** Interval of the checks for changes, in milliseconds, while a page is open. */
+/** Interval of the checks for changes while a page is open. */
 const POLL_INTERVAL_MS = 1_000
 
-/** Creates the authentication service of an authority's console. */
 export const createAuthorityAuth = (
   authority: Authority,
   dataDir: string,

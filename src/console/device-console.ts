@@ -16,7 +16,6 @@ import {
 } from '../http/initial-password.ts'
 import { listHostNames, listenWithSelfSignedCertificate, hashId } from '../http/listen-self-signed.ts'
 
-/** Creates the authentication service of a device's console. */
 export const createDeviceAuth = (dataDir: string, clock: Clock = systemClock): AuthService =>
   new AuthService(new FileUserStore(getConsoleDirectory(dataDir)), clock, {
     supportsAccountScope: false,

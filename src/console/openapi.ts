@@ -38,7 +38,6 @@ export const toFastifySchema = (
   response: { 200: createJsonContent('Done.', schema.response), '4xx': failure, '5xx': failure },
 })
 
-/** Schema of the event stream. */
 export const liveSchema: FastifySchema = {
   operationId: 'live',
   tags: ['Reading'],
@@ -57,7 +56,7 @@ export const liveSchema: FastifySchema = {
 export const describeConsole = (title: string): ApiDescription => ({
   title,
   description:
-    'Sign in with `sign-in`; send its cookie and its token, in `X-Session-Token`, with every other call.',
+    'Sign in with `sign-in`. Send its cookie, and its token in `X-Session-Token`, with every other call.',
   serverUrl: '/api/v1',
   tags: [
     { name: 'Reading', description: 'Changes nothing.' },

@@ -28,7 +28,6 @@ const MAX_BUFFERED_BYTES = 1024 * 1024
 /** Maximum requests of one address in a minute: more than a page with several tabs needs. */
 const MAX_REQUESTS_PER_MINUTE = 1_200
 
-/** Sends an event to an open page. */
 export type EmitEvent = (event: string, data: unknown) => void
 
 export interface ConsoleOptions {

@@ -36,7 +36,6 @@ const formatMessageType = (type: AlertType): string =>
 
 const SEVERITY_LABELS = { major: 'Major', minor: 'Minor', informational: 'Informational' } as const
 
-/** Types of alerts that belong to no smart account. */
 const GLOBAL_ALERT_TYPES: readonly AlertType[] = ['order-without-account', 'mail-not-sent']
 const TERM_ALERT_TYPES: readonly AlertType[] = ['licenses-expiring', 'licenses-expired']
 const LICENSE_ALERT_TYPES: readonly AlertType[] = ['insufficient-licenses', ...TERM_ALERT_TYPES]

@@ -24,7 +24,7 @@ import {
 
 const text = z.string().max(4_096).nullish()
 
-/** Schema of a device name. The product and serial number identify the device; every other part may be null. */
+/** Schema of a device name. The product and serial number identify the device. Every other part may be null. */
 export const sudiInput = z.object({
   suvi: text,
   uuid: text,
@@ -100,7 +100,7 @@ const removal = z.object({
   returnCode: z.string().max(2_000).nullish(),
 })
 const removals = z.array(removal).max(MAX_BATCH_ITEMS)
-/** Schema of a removal. The first spelling is the documented one; some clients send both. */
+/** Schema of a removal. The first spelling is documented, and some clients send both. */
 const removeBody = z
   .object({
     productInstacesRemoveRequests: removals.nullish(),

@@ -4,13 +4,12 @@ import type { Authority } from '../authority/authority.ts'
 import type { Instant } from '../core/time.ts'
 import type { ErrorFormat } from './error-responses.ts'
 
-/** One request, as the handler of an endpoint sees it. */
+/** A request to an endpoint, in the form for its handler. */
 export interface RestCall<B = unknown, Q = unknown> {
   readonly authority: Authority
   readonly caller: ApiPrincipal
   /** Smart account of the path or of the caller; undefined for all. */
   readonly account: string | undefined
-  /** The virtual account of the path. */
   readonly virtualAccount: string | undefined
   readonly body: B
   readonly query: Q
@@ -35,7 +34,7 @@ interface EndpointDefinition<B extends z.ZodType, Q extends z.ZodType, R extends
   readonly handler: (call: RestCall<z.output<B>, z.output<Q>>) => Promise<z.input<R>>
 }
 
-/** One endpoint of the REST API, at every path that serves it. */
+/** An endpoint of the REST API with all its paths. */
 export interface Endpoint {
   readonly name: string
   readonly method: 'GET' | 'POST'

@@ -8,7 +8,6 @@ import { reservationEndpoints } from './reservations.ts'
 import { summaryEndpoints } from './summaries.ts'
 import { tokenEndpoints } from './tokens.ts'
 
-/** All endpoints of the REST API. */
 export const endpoints: readonly Endpoint[] = [
   ...accountEndpoints,
   ...tokenEndpoints,

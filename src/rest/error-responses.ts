@@ -4,8 +4,8 @@ import { type ErrorCode, errorTable, type LicensingError } from '../core/errors.
 const text = z.string()
 
 /**
- * Schemas of the error bodies of Cisco's API: `statusMessage` in the older families, the next three in parts of the newer
- * one, `enterpriseAgreement` for enterprise agreements, `OAuth` (RFC 6749 §5.2) for access tokens.
+ * Schemas of the error bodies of Cisco's API. The older families have `statusMessage`. Parts of the newer family have one
+ * of the next three. `OAuth` (RFC 6749 §5.2) is for access tokens.
  */
 export const errorBodies = {
   statusMessage: z.object({ status: z.literal('ERROR'), statusMessage: text }),
@@ -22,7 +22,7 @@ export const errorBodies = {
 }
 export type ErrorFormat = keyof typeof errorBodies
 
-/** Returns true for a status without a body, as at Cisco. Clients do not expect one. */
+/** Returns true for a status without a body in Cisco's API. */
 export const hasEmptyBody = (status: number): boolean =>
   status === 401 || status === 403 || status === 404 || status >= 500
 
@@ -39,7 +39,6 @@ export const formatErrorText = ({ code, message, remedy }: LicensingError): stri
     ? message
     : `${message} ${(remedy === errorTable[code].remedy ? API_REMEDIES[code] : undefined) ?? remedy}`.trim()
 
-/** Formats an error as the body of a format. */
 export function toErrorBody(format: ErrorFormat, failure: LicensingError): object {
   const { code } = failure
   const words = formatErrorText(failure)

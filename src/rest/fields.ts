@@ -24,7 +24,6 @@ export const limitField = (defaultLimit: number) =>
     .nullish()
     .transform((limit) => limit ?? defaultLimit)
 
-/** Schema fields for a page of a list. */
 export const pageFields = {
   limit: limitField(50),
   offset: integerField(0, 10_000_000)

@@ -18,10 +18,9 @@ import { createVirtualAccountFilter } from './access-control.ts'
 export const complianceLabel = (status: 'in-compliance' | 'out-of-compliance'): string =>
   status === 'in-compliance' ? 'In Compliance' : 'Out Of Compliance'
 
-/** A pool in the form of this API. Reserved licenses count as in use, as at Cisco. */
+/** A pool in the form of this API, which counts reserved licenses as in use. */
 export interface PoolSummary extends LicenseDocument {
   readonly lots: readonly LicenseTransaction[]
-  /** Purchased licenses whose term has not begun. */
   readonly futureQuantity: number
 }
 
@@ -230,7 +229,7 @@ export const licenseEndpoints = [
       ...cloudV2Routes('/licensing/v1/account/:domain/licenses/subscription-usage'),
     ],
     scope: 'read',
-    summary: 'Returns the term licenses. Quantities are text, as at Cisco.',
+    summary: 'Returns the term licenses. Quantities are text, as in Cisco’s API.',
     schema: {
       body: subscriptionBody,
       response: outcomeSchema.extend({

@@ -23,7 +23,6 @@ type OAuthError =
   | 'unsupported_grant_type'
   | 'temporarily_unavailable'
 
-/** The response to a request for an access token. */
 export type TokenResponse =
   | {
       readonly kind: 'granted'
@@ -129,17 +128,17 @@ export class TokenEndpoint {
     const usedBasicAuth = /^basic /i.test(request.authorization ?? '')
     try {
       return await this.#grant(readParameters(request), request.address)
-    } catch (thrown) {
-      if (thrown instanceof TokenRefusal) {
-        const { status, error, message } = thrown
-        return { kind: 'refused', status, error, description: message, usedBasicAuth }
+    } catch (error) {
+      if (error instanceof TokenRefusal) {
+        const { status, error: code, message } = error
+        return { kind: 'refused', status, error: code, description: message, usedBasicAuth }
       }
-      if (thrown instanceof LicensingError && thrown.code === 'TOO_MANY_REQUESTS') {
-        const { message, retryAfterMs = 60_000 } = thrown
+      if (error instanceof LicensingError && error.code === 'TOO_MANY_REQUESTS') {
+        const { message, retryAfterMs = 60_000 } = error
         const refused = { kind: 'refused', status: 429, error: 'temporarily_unavailable' } as const
         return { ...refused, description: message, retryAfterMs, usedBasicAuth }
       }
-      throw thrown
+      throw error
     }
   }
 
@@ -184,18 +183,18 @@ export class TokenEndpoint {
   async #authenticateUser({ username, password }: Parameters, address: string): Promise<User> {
     if (username === undefined || password === undefined)
       throw toInvalidRequest(`The parameter ${username === undefined ? 'username' : 'password'} is missing.`)
-    const right = await consumeAttempt(this.#loginAttempts, address)
-    const person = await this.#authority.security.users.find(username.trim())
-    if (!(await verifyPassword(password, person?.password ?? null)) || !person)
+    const refundAttempt = await consumeAttempt(this.#loginAttempts, address)
+    const user = await this.#authority.security.users.find(username.trim())
+    if (!(await verifyPassword(password, user?.password ?? null)) || !user)
       throw new TokenRefusal(400, 'invalid_grant', 'The user name or the password is not right.')
-    await right()
-    if (person.mustChange)
+    await refundAttempt()
+    if (user.mustChange)
       throw new TokenRefusal(
         400,
         'invalid_grant',
         'The one-time password must first be changed in the web console.',
       )
-    return person
+    return user
   }
 }
 

@@ -35,7 +35,6 @@ export function toFastifySchema(
   }
 }
 
-/** Returns the OpenAPI description of an endpoint, for its first path. */
 export function describeEndpoint({ name, scope, summary, urls }: Endpoint): FastifySchema {
   const others = urls.slice(1).map((url) => `\`${toOpenApiPath(url)}\``)
   return {
@@ -50,7 +49,7 @@ export function describeEndpoint({ name, scope, summary, urls }: Endpoint): Fast
 
 const parameter = z.string().optional()
 
-/** Returns the schema of a token endpoint. The schema is for the description only: the endpoint validates the body itself. */
+/** Returns the schema of a token endpoint for the description. The endpoint itself validates the request. */
 export const createTokenSchema = (url: string): FastifySchema => ({
   operationId: `token${url.replaceAll(/\W+/g, '-')}`,
   tags: ['Access tokens'],

@@ -29,7 +29,6 @@ const MAX_BODY_BYTES = 1024 * 1024
 const MAX_REQUESTS_PER_MINUTE = 6_000
 /** Retry delay for clients while the database is unreachable. */
 const RETRY_AFTER_MS = 30_000
-/** Path of the OpenAPI description. */
 export const DESCRIPTION_PATH = '/api/openapi.json'
 
 /** Valid request ids of clients: safe for headers and logs. */
@@ -123,7 +122,7 @@ export class RestApi {
     const options = {
       bodyLimit: 16 * 1024,
       schema: createTokenSchema(path),
-      // The token endpoint checks by itself: its parameters also come in the query and in a header.
+      // The token endpoint validates its parameters itself, because they can also be in the query and in a header.
       validatorCompiler: () => (value: unknown) => ({ value }),
       onRequest,
     }

@@ -15,10 +15,8 @@ const FAMILIES = {
 export const cloudV1Routes = (path: string, versions: readonly Version[] = ['v1', 'v2', 'v3']): string[] =>
   FAMILIES.cloudV1.flatMap((prefix) => versions.map((version) => `${prefix}/${version}${path}`))
 
-/** Returns a path in the on-premises family. */
 export const onPremRoutes = (path: string): string[] => FAMILIES.onPrem.map((prefix) => `${prefix}${path}`)
 
-/** Returns paths in the newer cloud family. */
 export const cloudV2Routes = (...paths: readonly string[]): string[] =>
   paths.flatMap((path) => FAMILIES.cloudV2.map((prefix) => `${prefix}${path}`))
 

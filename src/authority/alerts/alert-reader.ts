@@ -38,12 +38,11 @@ import type { AccountContext } from '../context/account-context.ts'
 
 /** A smart account and the locations of its instances. */
 interface AlertContext extends AccountContext {
-  /** The requested virtual account; null for all, including alerts of no virtual account. */
+  /** Requested virtual account. Null stands for all, including alerts of no virtual account. */
   readonly only: VirtualAccount | null
   readonly locations: ReadonlyMap<string, { virtualAccount: string; satellite: string | null }>
 }
 
-/** Maximum number of ids in one query. */
 const BATCH_SIZE = 500
 
 /** Returns the alerts of a smart account, or of one of its virtual accounts, the most urgent first. */
@@ -377,7 +376,7 @@ function selectActiveInstances(context: AlertContext) {
     .$if(context.only !== null, (query) => query.where('virtual_account_id', '=', context.only?.id ?? ''))
 }
 
-/** Returns a location; undefined for one that was not requested or belongs to another smart account. */
+/** Returns the location of a virtual account; undefined where it was not requested or is in another smart account. */
 function findLocation(context: AlertContext, virtualAccountId: string) {
   if (context.only && virtualAccountId !== context.only.id) return undefined
   return context.locations.get(virtualAccountId)

@@ -44,7 +44,6 @@ export interface AlertDocument {
   readonly type: AlertType
   /** One sentence that gives the condition and its quantity. */
   readonly message: string
-  /** Name of the subject. */
   readonly source: string
   /** Name of the virtual account; null for an alert of the whole smart account. */
   readonly virtualAccount: string | null
@@ -115,7 +114,6 @@ export function computeOfflineAlerts(account: { domain: string }, reserved: numb
   ]
 }
 
-/** An order that names no smart account. */
 export interface WaitingOrder {
   readonly id: string
   readonly what: string

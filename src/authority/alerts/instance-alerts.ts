@@ -5,7 +5,6 @@ import { type AlertDocument, type AlertLocation } from './alerts.ts'
 
 // Product instances
 
-/** The names of a product instance. */
 export interface InstanceFacts extends AlertLocation {
   readonly id: string
   readonly pid: string
@@ -128,10 +127,8 @@ export function computeReservedTermAlert(
   }
 }
 
-/** Duration of the alert about returned licenses. */
 export const RETURN_ALERT_WINDOW_MS = 30 * DAY
 
-/** Returns an alert for reserved licenses that are back in their pool. */
 export function computeReturnAlert(
   instance: InstanceFacts & {
     endedAt: Instant

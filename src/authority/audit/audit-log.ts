@@ -23,7 +23,7 @@ const BATCH_SIZE = 1_000
 
 /** The result of a verification without a finding. */
 export interface VerificationResult {
-  /** The numbers of the first and the last entry; `to` is less than `from` when there is none. */
+  /** Number of the first entry. In an empty record, `to` is less than `from`. */
   readonly from: number
   readonly to: number
   /** Numbers of checkpoints that were compared, and of those signed under a root that is no longer trusted. */
@@ -83,7 +83,6 @@ export async function appendAuditEntry(tx: Tx, entry: AuditEntry): Promise<void>
     await prune(tx, chained.number, end.anchor_number)
 }
 
-/** Returns the newest entries, the newest first. */
 export async function listNewestEntries(tx: Tx, limit: number): Promise<StoredEntry[]> {
   return tx.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(limit).execute()
 }
@@ -117,7 +116,7 @@ export async function readChainEnds(tx: Tx): Promise<ChainEnds> {
 /**
  * Follows the chain from the first entry that is kept to the last.
  *
- * @param external verified checkpoints that were kept elsewhere
+ * @param external verified checkpoints that were stored elsewhere
  * @throws LicensingError AUDIT_BROKEN: the first entry that does not fit, and why
  */
 export async function verifyAuditLog(

@@ -34,7 +34,6 @@ export class AuditService {
     return this.#context.withMaintenance((tx, at) => appendAuditEntry(tx, { ...entry, at }))
   }
 
-  /** Returns the newest entries, the newest first. */
   list(limit: number): Promise<StoredEntry[]> {
     return this.#context.withMaintenance((tx) => listNewestEntries(tx, limit))
   }
@@ -61,7 +60,7 @@ export class AuditService {
     return verifyAuditExport(lines, this.#context.credentials.keyRing.root, checkpoints)
   }
 
-  /** Returns a signed checkpoint of the current end of the record. Stored elsewhere, it proves that earlier entries were not rewritten. */
+  /** Returns a signed checkpoint of the end of the record. A copy elsewhere proves that earlier entries were not rewritten. */
   checkpoint(): Promise<string> {
     return this.#context.withMaintenance((tx, at) => createCheckpoint(tx, this.#context.credentials, at))
   }
@@ -88,7 +87,7 @@ export class AuditService {
     yield formatCheckpoint(checkpoint)
   }
 
-  /** Signs a checkpoint when one is due. A satellite that has no certificates yet signs nothing. */
+  /** Signs a checkpoint when one is due. A satellite without certificates signs none. */
   async runDue(): Promise<void> {
     if (this.#context.credentials.keyRing.identity.issuingCa === null) return
     await this.#context.withMaintenance((tx, at) =>

@@ -26,7 +26,7 @@ export interface Checkpoint {
   readonly head: ChainPosition
 }
 
-/** Formats and signs a checkpoint. The key is not in the database: write access to the database cannot make one. */
+/** Formats and signs a checkpoint. The key is outside the database, so write access to the database is not enough to forge one. */
 export function writeCheckpoint(
   { authority, account, at, anchor, head }: Checkpoint,
   by: Credential,

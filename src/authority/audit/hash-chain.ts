@@ -3,19 +3,17 @@ import { toIsoString } from '../../core/time.ts'
 import type { AuditEntry } from '../../http/users.ts'
 import { toCanonicalJson } from '../../protocol/digest.ts'
 
-/** `action`: by a known user, program or command, whatever its outcome. `denial`: of an unauthenticated caller. */
+/** Kinds of entries. An `action` has a known actor and any outcome. A `denial` is of an unauthenticated caller. */
 export const AUDIT_KINDS = ['action', 'denial'] as const
 export type AuditKind = (typeof AUDIT_KINDS)[number]
 
 /** Previous hash of the first entry. */
 export const GENESIS = 'genesis'
 
-/** An entry with its position in the chain. */
 export interface ChainedEntry extends AuditEntry {
   readonly kind: AuditKind
   /** Position from 1, without gaps. */
   readonly number: number
-  /** The hash of the entry before it. */
   readonly previous: string
   /** SHA-256 of all other fields, in hexadecimal. */
   readonly hash: string
@@ -56,7 +54,6 @@ export function hashEntry(entry: Omit<ChainedEntry, 'hash'>): string {
 const toStorableText = (text: string): string =>
   Buffer.from(text, 'utf8').toString('utf8').replaceAll('\u0000', '\ufffd')
 
-/** Returns the kind of an entry. */
 export const getAuditKind = ({ who }: Pick<AuditEntry, 'who'>): AuditKind =>
   who === null ? 'denial' : 'action'
 
@@ -84,7 +81,7 @@ export class ChainVerifier {
   #actions = 0
 
   /**
-   * @param from the position that the first entry follows; null when the first entry says it
+   * @param from the position before the first entry; null to take it from the first entry
    * @param expected the hashes that signed checkpoints give for entries, by their number
    */
   constructor(from: ChainPosition | null, expected: ReadonlyMap<number, readonly string[]> = new Map()) {
@@ -107,7 +104,6 @@ export class ChainVerifier {
     return this.#end === null
   }
 
-  /** The number of actions among the entries that fitted. */
   get actions(): number {
     return this.#actions
   }

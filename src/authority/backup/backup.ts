@@ -90,7 +90,6 @@ async function* createBackupLines(dataDir: string, tx: Tx): AsyncGenerator<strin
   yield line({ end: { rows, keys: names.length } })
 }
 
-/** Source and target of a restore. */
 export interface RestoreOptions {
   readonly dataDir: string
   readonly backup: Buffer
@@ -133,7 +132,7 @@ export async function restoreAuthority(options: RestoreOptions): Promise<Restore
   }
 }
 
-/** Removes the restore marker. A failure is ignored: the next start of the authority removes the marker too. */
+/** Removes the restore marker. A failure is ignored, because the next start of the authority also removes the marker. */
 async function finishRestore(dataDir: string): Promise<void> {
   try {
     const store = await AuthorityStore.open(dataDir)
@@ -213,7 +212,6 @@ async function readVersion(lines: EncryptedLines): Promise<number | null> {
   return whole ? (version ?? null) : null
 }
 
-/** Loads the lines of a backup into a new data directory and its database. */
 class BackupLoader {
   readonly #tx: Tx
   readonly #keys: SecretFileStore

@@ -73,7 +73,6 @@ function sortByReference(tables: readonly Table[]): readonly Table[] {
   return ordered
 }
 
-/** Yields every row of every table. */
 export async function* dumpRows(tx: Tx, version: number): AsyncGenerator<RowBatch> {
   for (const table of tablesForVersion(version)) yield* dumpTable(tx, table)
 }
@@ -105,7 +104,7 @@ async function* dumpTable(tx: Tx, { name, key }: Table): AsyncGenerator<RowBatch
   }
 }
 
-/** Returns the condition for rows after another row, by the columns of the key. */
+/** Returns the SQL condition for rows after another row, by the columns of the key. */
 function isBeyond(key: readonly string[], last: Row): RawBuilder<unknown> {
   const [column = '', ...rest] = key
   const value = last[column] ?? null

@@ -14,7 +14,6 @@ const COLUMN_KEYS = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]
 
 const toCells = (event: EventDocument) => COLUMN_KEYS.map((key) => event[key])
 
-/** Formats event log entries as CSV, with a header. */
 export const eventsToCsv = (events: readonly EventDocument[]): string =>
   formatCsvHeader(Object.values(COLUMNS)) + formatCsvRows(events.map(toCells))
 

@@ -6,7 +6,6 @@ import { queueComplianceNotifications } from '../outbox/compliance-notifications
 import type { Tx } from '../store/store.ts'
 import { queueDeliveries } from '../outbox/webhook-outbox.ts'
 
-/** A new entry of the event log. */
 export interface LogEntry {
   readonly at: Instant
   readonly type: string
@@ -82,7 +81,6 @@ export interface EventFilter {
   readonly limit?: number | undefined
 }
 
-/** Number of entries without a limit in the filter. */
 const DEFAULT_LIMIT = 1000
 
 /** Returns the newest entries of a smart account and of the authority itself, oldest first. */

@@ -14,7 +14,7 @@ import type { UserRepository } from './users.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
-/** Lifetime of an access token in seconds, as at Cisco Smart Software Manager. */
+/** Lifetime of an access token in seconds, equal to that of Cisco Smart Software Manager. */
 export const ACCESS_TOKEN_SECONDS = 3599
 /** Maximum valid access tokens of one client, so that a client with a new token for every call cannot fill the database. */
 const MAX_TOKENS_PER_HOLDER = 1_000
@@ -47,7 +47,6 @@ export interface ApiClientDocument {
 export interface ApiPrincipal {
   /** Originator in the records of the call. */
   readonly actor: Actor
-  /** Formatted name of the actor. */
   readonly name: string
   /** Null for a user who is not limited to one smart account. */
   readonly account: string | null
@@ -201,7 +200,7 @@ export class ApiClients {
     })
   }
 
-  /** Returns the holder of a valid access token; null for an unknown or expired one, a revoked client, or a changed password. */
+  /** Returns the holder of an access token. Null means that the token or its holder is no longer valid. */
   authenticate(token: string): Promise<ApiPrincipal | null> {
     return this.#context.store.read(async (tx) =>
       this.#findPrincipal(tx, token, await this.#context.clock.time(tx)),

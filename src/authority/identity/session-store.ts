@@ -68,7 +68,6 @@ export class SignInStore {
       }),
   } as const
 
-  /** Failed login attempts by address. */
   readonly attempts = {
     /** Counts an attempt, or returns the milliseconds for which the address is blocked. */
     count: (address: string): Promise<{ attempt: number } | { retryAfterMs: number }> =>

@@ -17,7 +17,6 @@ export class UserRepository {
     return this.#store.transaction((tx) => this.findInTransaction(tx, name))
   }
 
-  /** Finds a user within a transaction. */
   async findInTransaction(tx: Tx, name: string): Promise<User | null> {
     const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
     return row ? toUser(tx, row) : null
@@ -37,7 +36,11 @@ export class UserRepository {
     return this.#store.transaction((tx) => insertUser(tx, user))
   }
 
-  /** Adds the first user. Returns false where a user exists. @param keep called just before the user is added */
+  /**
+   * Adds the first user. Returns false where a user exists.
+   *
+   * @param keep called just before the user is added
+   */
   addFirst(user: User, keep: () => void): Promise<boolean> {
     return this.#store.transaction(async (tx) => {
       if (await tx.selectFrom('users').select('name').limit(1).executeTakeFirst()) return false
@@ -87,7 +90,6 @@ export class UserRepository {
     return this.#store.transaction((tx) => appendAuditEntry(tx, entry))
   }
 
-  /** Returns the newest entries, the newest first. */
   auditEntries(limit: number): Promise<AuditEntry[]> {
     return this.#store.transaction(async (tx) =>
       (await listNewestEntries(tx, limit)).map(({ at, who, address, action, subject, outcome }) => ({

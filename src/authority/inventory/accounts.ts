@@ -121,7 +121,12 @@ export async function resolveVirtualAccount(
   return found
 }
 
-/** Refuses an operation at the manager on a virtual account of a satellite (R-ACC-5). @param what reason in the error message */
+/**
+ * Refuses an operation at the manager on a virtual account of a satellite (R-ACC-5).
+ *
+ * @param what reason in the error message
+ * @throws LicensingError VIRTUAL_ACCOUNT_OF_SATELLITE
+ */
 export function requireLocal({ name, satellite }: VirtualAccount, what: string): void {
   if (satellite)
     throw new LicensingError(
@@ -168,7 +173,7 @@ export async function addVirtualAccount(
   return { id, name: wanted, isDefault: false, satellite: null, upstream: null, home: false }
 }
 
-/** Describes the contents that prevent the assignment of a virtual account to a satellite; null for an empty one. */
+/** Describes the contents that prevent giving a virtual account to a satellite. Returns null for an empty account. */
 export async function describeContents(tx: Tx, id: string, at: Instant): Promise<string | null> {
   const holds = await Promise.all([
     ...(['instances', 'reported_instances', 'reservations'] as const).map((table) =>
@@ -284,7 +289,6 @@ export interface LicenseDocument {
   readonly name: string
   readonly quantity: number
   readonly inUse: number
-  /** Licenses reserved for devices. */
   readonly reserved: number
   /** Licenses that can be reserved, or used without going out of compliance. */
   readonly available: number

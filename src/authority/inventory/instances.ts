@@ -39,7 +39,6 @@ export interface InstanceDocument {
   readonly exportControlled: boolean
   /** True after a restore until an administrator has reviewed the instance. */
   readonly inReview: boolean
-  /** Time of registration or reservation. */
   readonly registeredAt: string
   /** Null for a reserved instance, which makes no requests and has no end date. */
   readonly lastContactAt: string | null
@@ -58,7 +57,6 @@ export interface InstanceDocument {
   } | null
 }
 
-/** Converts a reservation to the form of a product instance. */
 export function toReservedInstance(document: ReservationDocument): InstanceDocument {
   const { authorization, pending, licenses, previous } = document
   const counts = new Map<string, number>()
@@ -159,7 +157,7 @@ async function listInstanceUsage(
   return usage
 }
 
-/** Returns the instance of a current or newly issued certificate. A valid chain alone gives no access (see `docs/security.md`). */
+/** Finds the instance of a current or newly issued certificate. A valid chain alone gives no access (`docs/security.md`). */
 export async function findByCertificate(
   tx: Tx,
   pem: string,
@@ -181,7 +179,6 @@ export async function findByCertificate(
   return { instance, key, pending: instance.thumbprint !== print, validTo }
 }
 
-/** Returns the name of an instance's virtual account. */
 export async function getVirtualAccountName(
   tx: Tx,
   row: Pick<InstanceRow, 'virtual_account_id'>,

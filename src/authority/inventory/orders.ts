@@ -267,7 +267,6 @@ async function toOrderDocument(context: OrderContext, row: OrderRow): Promise<Or
   }
 }
 
-/** Describes the contents of an order. */
 export const describeOrder = ({ quantity, tag, sku, version }: OrderRow): string =>
   tag === null
     ? `software version ${version ?? ''} (${sku ?? ''})`

@@ -14,7 +14,6 @@ export interface Pool {
   readonly compliant: boolean
 }
 
-/** Returns the lots of a pool. */
 export async function listLots(tx: Tx, virtualAccountId: string, tag: string): Promise<Lot[]> {
   return tx
     .selectFrom('licenses')
@@ -109,7 +108,6 @@ export async function recomputeCompliance(
   return pool
 }
 
-/** Writes the usage and compliance of pools. */
 export async function writePools(
   tx: Tx,
   pools: readonly (Pick<Pool, 'tag' | 'inUse' | 'compliant'> & { virtualAccountId: string })[],

@@ -12,7 +12,6 @@ import type { Tx } from '../store/store.ts'
 
 export type ReservationRow = Selectable<Tables['reservations']>
 
-/** The reserved licenses of one tag. */
 export interface ReservedLicenseDocument {
   readonly tag: string
   readonly count: number
@@ -27,7 +26,7 @@ export interface ReservationDocument {
   readonly status: 'active' | 'returned' | 'lost'
   /** Number of the device's newest authorization. */
   readonly authorization: number
-  /** True until the confirmation code of the newest authorization is entered. The larger of both quantities stays reserved. */
+  /** True until the confirmation code of an update is entered. The larger of both quantities stays reserved. */
   readonly pending: boolean
   /** True after a restore until an administrator has reviewed the reservation, which may have changed since the backup. */
   readonly inReview: boolean
@@ -54,7 +53,6 @@ export async function listReservations(context: AccountContext, id?: string): Pr
   return documents
 }
 
-/** Stores the licenses of the newest authorization. */
 export async function saveReservedLicenses(
   context: AccountContext,
   row: ReservationRow,
@@ -75,7 +73,6 @@ export async function saveReservedLicenses(
   await recomputeReservedPools(context, row)
 }
 
-/** Updates the compliance of the pools of a changed reservation. */
 export async function recomputeReservedPools(context: AccountContext, row: ReservationRow): Promise<void> {
   await markReservationChanged(context.tx, row.id)
   const tags = await context.tx
@@ -172,7 +169,6 @@ export async function findActiveReservation(context: AccountContext, id: string)
   )
 }
 
-/** Returns the name of a reservation's virtual account. */
 export async function readVirtualAccountName(context: AccountContext, row: ReservationRow): Promise<string> {
   const { name } = await context.tx
     .selectFrom('virtual_accounts')
@@ -182,7 +178,6 @@ export async function readVirtualAccountName(context: AccountContext, row: Reser
   return name
 }
 
-/** Returns the number of active reservations of the account. */
 export async function countActiveReservations(context: AccountContext): Promise<number> {
   const { count } = await context.tx
     .selectFrom('reservations')
@@ -217,7 +212,7 @@ export async function toReservationDocument(
   }
 }
 
-/** Returns the other reservation of the account that a code belongs to; null for none, or for the expected reservation. */
+/** Finds the reservation of the account that a code belongs to. Returns null for none and for the expected reservation. */
 export async function findOtherReservation(
   context: AccountContext,
   row: ReservationRow,
@@ -241,7 +236,6 @@ export async function toLogSubject(
   return { virtualAccount: await readVirtualAccountName(context, row), instanceId: row.id }
 }
 
-/** Returns the active reservation of a device in an account. */
 export async function findReservationByDevice(
   tx: Tx,
   accountId: string,

@@ -131,12 +131,10 @@ export interface RegistrationToken extends TokenState {
   readonly virtual_account_id: string
   readonly virtualAccount: string
   readonly export_controlled: number
-  /** Encrypted secret. */
   readonly secret: string
   readonly account: Account
 }
 
-/** Returns the tokens with the given ids. */
 export async function findRegistrationTokens(tx: Tx, ids: readonly string[]): Promise<RegistrationToken[]> {
   const rows = await tx
     .selectFrom('tokens')

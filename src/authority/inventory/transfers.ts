@@ -18,7 +18,6 @@ import type { Tx } from '../store/store.ts'
 
 type LicenseRow = Selectable<Tables['licenses']>
 
-/** A pool before and after a transfer. */
 export interface TransferEffect {
   readonly virtualAccount: string
   readonly tag: string
@@ -176,7 +175,6 @@ export async function transferInstance(
   return toTransferDocument(context, what, row, to, before, null, 'done')
 }
 
-/** Moves a part of a lot. */
 export async function moveLicenses(
   context: AccountContext,
   licenseId: string,

@@ -5,7 +5,6 @@ import type { WebhookService } from '../notifications/webhook-service.ts'
 import type { Schedules } from '../reports/schedules.ts'
 import type { SyncService } from '../satellite-sync/sync-service.ts'
 
-/** The services with background work. */
 export interface BackgroundServices {
   /** Synchronization of a satellite; null at a manager. */
   readonly sync: SyncService | null

@@ -5,7 +5,6 @@ import { queueMail } from '../outbox/mail.ts'
 import type { Tx } from '../store/store.ts'
 import { NOTIFICATION_FOOTER } from '../outbox/compliance-notifications.ts'
 
-/** Interval between checks for changed major alerts. */
 export const CHECK_INTERVAL = 10 * MINUTE
 /** Maximum alerts remembered for one notification. A mail lists fewer. */
 const MAX_REMEMBERED_ALERTS = 1_000

@@ -10,7 +10,6 @@ import { NOTIFICATION_FOOTER } from '../outbox/compliance-notifications.ts'
 const DAY_END = { every: 'day', hour: 6 } as const
 /** Time for entries from before the end of the day to be written. */
 const GRACE_MS = 5 * MINUTE
-/** Maximum number of entries in one mail. */
 const MAX_LISTED_EVENTS = 100
 
 /** Returns the time of the first summary for a notification that is set at an instant. */

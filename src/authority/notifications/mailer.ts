@@ -22,7 +22,6 @@ export type MailTransportInput =
       password?: string | undefined
     }
 
-/** Mail settings and the status of the outbox. */
 export interface MailDocument {
   readonly settings:
     | Exclude<MailSettings, { kind: 'smtp' }>
@@ -32,7 +31,6 @@ export interface MailDocument {
   readonly failure: string | null
 }
 
-/** Service for the mail settings and the outbox of an authority. */
 export class Mailer {
   readonly #context: AuthorityContext
 

@@ -14,9 +14,7 @@ import { TERM_WARNING_DAYS } from '../inventory/orders.ts'
 import { getFirstSummaryTime, queueDailySummaries } from './daily-summary.ts'
 import { sendAlertNotifications } from './alert-notifications.ts'
 
-/** Maximum number of notifications of one smart account. */
 const MAX_NOTIFICATIONS = 1_000
-/** Retention of sent mail. */
 const MAIL_RETENTION = 90 * DAY
 
 const addressSchema = z.email('not an e-mail address').max(254)
@@ -42,7 +40,6 @@ export interface NotificationDocument {
   readonly recipient: string
   /** Null for the whole smart account. */
   readonly virtualAccount: string | null
-  /** Sends the Daily Event Summary. */
   readonly daily: boolean
   /** Sends the Status Notification for changes of compliance and major alerts. */
   readonly status: boolean
@@ -222,7 +219,7 @@ export class NotificationService {
   }
 }
 
-/** Returns the alerts of a smart account, or of one of its virtual accounts; none where the account was removed. */
+/** Returns the alerts of a smart account or a virtual account. A removed account has none. */
 async function readScopedAlerts(
   context: Pick<AccountContext, 'tx' | 'at' | 'credentials' | 'profile'>,
   accountId: string,

@@ -31,7 +31,6 @@ const typesSchema = z
   )
   .min(1)
   .max(100)
-/** Maximum number of webhooks of one smart account. */
 const MAX_WEBHOOKS = 100
 /** Default hours for which the previous secret also signs after a rotation. */
 const DEFAULT_OVERLAP_HOURS = 24
@@ -70,13 +69,11 @@ export interface WebhookInput {
   /** Secret of the form `whsec_…`; a random one by default. */
   readonly secret?: string | undefined
   readonly types?: readonly string[] | undefined
-  /** Minimum severity of the delivered events. */
   readonly severity?: WebhookRow['severity'] | undefined
-  /** CA certificate in PEM. */
   readonly ca?: string | undefined
 }
 
-/** Service for the webhooks of an authority. Each call is a transaction; messages are sent between transactions. */
+/** Service for the webhooks of an authority. Each call is a transaction. Messages are sent between transactions. */
 export class WebhookService {
   readonly #context: AuthorityContext
   readonly #deliveryRounds = new SerialRounds(() => this.#deliver())

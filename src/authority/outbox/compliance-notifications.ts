@@ -10,7 +10,6 @@ const COMPLIANCE_LABELS: Readonly<Record<string, string>> = {
   LICENSES_SUFFICIENT: 'in compliance again',
 }
 
-/** Footer of every notification. */
 export const NOTIFICATION_FOOTER =
   'Notifications are set in Software Manager under Preferences, or with `smart-authority notification`.\n'
 

@@ -44,7 +44,6 @@ export interface Mail {
   readonly subject: string
   readonly text: string
   readonly at: Instant
-  /** Attached file. */
   readonly attachment?: { readonly name: string; readonly text: string } | undefined
 }
 
@@ -104,7 +103,6 @@ export async function readMailSettings(tx: Tx): Promise<MailSettings | null> {
   return json === null ? null : mailSettingsSchema.parse(JSON.parse(json))
 }
 
-/** A mail in the outbox. */
 export interface OutboxMail {
   readonly id: number
   readonly recipient: string

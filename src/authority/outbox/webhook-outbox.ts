@@ -14,13 +14,10 @@ const INITIAL_RETRY_DELAY_MS = 30 * SECOND
 const MAX_RETRY_DELAY_MS = 12 * HOUR
 /** Failed attempts, over about half an hour, for which a delivery blocks the ones after it. */
 const MAX_BLOCKING_ATTEMPTS = 6
-/** Deliveries of one webhook in one claim. */
 const BATCH_SIZE = 50
 /** Time for which a webhook is reserved for the process that claimed it: longer than a batch of timeouts. */
 const CLAIM_LEASE_MS = 15 * MINUTE
-/** Rows in one insert statement. */
 const INSERT_BATCH_SIZE = 500
-/** Maximum failed deliveries kept for one webhook. */
 const MAX_FAILED_DELIVERIES = 10_000
 
 const SEVERITIES = ['info', 'minor', 'major'] as const
@@ -142,7 +139,7 @@ async function readDueDeliveries(tx: Tx, hook: WebhookRow, at: Instant): Promise
   })
 }
 
-/** Returns the due deliveries that come after many others with a later next attempt. */
+/** Returns the due deliveries, including ones behind a batch of deliveries that wait for their next attempt. */
 const listDueDeliveries = (tx: Tx, hook: WebhookRow, at: Instant): Promise<DeliveryRow[]> =>
   tx
     .selectFrom('webhook_deliveries')
@@ -220,7 +217,6 @@ async function pruneFailedDeliveries(tx: Tx, webhookId: string): Promise<void> {
       .execute()
 }
 
-/** Releases the claim of a webhook. */
 export async function releaseClaim(tx: Tx, webhookId: string): Promise<void> {
   await tx.updateTable('webhooks').set({ claimed_until: 0 }).where('id', '=', webhookId).execute()
 }

@@ -72,7 +72,6 @@ const COLUMNS = {
   },
 } as const satisfies Record<ReportKind, Record<string, string>>
 
-/** A row of one kind of report. */
 type Row<K extends ReportKind> = Record<keyof (typeof COLUMNS)[K], Cell>
 
 export async function createReport(context: ReportContext, kind: ReportKind): Promise<ReportDocument> {

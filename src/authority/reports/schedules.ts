@@ -29,7 +29,6 @@ export const SCHEDULE_INTERVALS = ['day', 'week', 'month'] as const satisfies re
 const MAX_ATTACHMENT_LENGTH = 10_000_000
 /** Time for which a report is reserved for the process that writes it into its folder. */
 const CLAIM_LEASE_MS = 15 * MINUTE
-/** Maximum number of schedules of one smart account. */
 const MAX_SCHEDULES = 100
 
 const scheduleSchema = z.object({
@@ -52,7 +51,6 @@ export interface ReportScheduleInput {
   readonly to: { readonly recipient: string } | { readonly folder: string }
 }
 
-/** A scheduled report. */
 export interface ScheduleDocument {
   readonly id: string
   readonly kind: ScheduleRow['kind']
@@ -66,7 +64,6 @@ export interface ScheduleDocument {
   readonly failure: string | null
 }
 
-/** The scheduled reports of an authority. */
 export class Schedules {
   readonly #context: AuthorityContext
 

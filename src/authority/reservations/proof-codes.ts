@@ -21,7 +21,7 @@ import { logAccountEvent } from '../events/event-log.ts'
 /** Maximum number of previous epochs that a code is checked against. */
 const MAX_EPOCHS_CHECKED = 50
 
-/** Verifies a code of a device. Wrong codes are counted; after too many, all codes are refused for an hour. */
+/** Verifies a code of a device. Too many wrong codes block all codes for an hour. */
 export async function checkProofCode(
   context: AccountContext,
   kind: ProofKind,

@@ -3,7 +3,6 @@ import { implement } from '../../http/procedures.ts'
 import { alertContract } from './alerts-contract.ts'
 import { effectiveScope } from './scope.ts'
 
-/** Types of alerts that belong to no smart account. */
 const GLOBAL_ALERT_TYPES: readonly string[] = ['order-without-account', 'mail-not-sent']
 
 export const createAlertProcedures = (authority: Authority) =>

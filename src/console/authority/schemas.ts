@@ -5,7 +5,6 @@ export const count = z.number().int()
 export const complianceSchema = z.enum(['in-compliance', 'out-of-compliance'])
 export const udiSchema = z.object({ pid: z.string(), serial: z.string(), version: z.string() }).readonly()
 export const id = z.string().min(1).max(200)
-/** Schema of a pasted code. */
 export const code = z.string().trim().min(1, 'paste the code').max(20_000)
 export const createDaysSchema = (least: number, most: number) =>
   z
