@@ -268,7 +268,7 @@ export class WebConsole {
     if (mustChange && access !== 'signed-in')
       throw new LicensingError('PASSWORD_CHANGE_REQUIRED', 'The one-time password must be changed first.')
     if (ROLE_RANK[role] < ROLE_RANK[access])
-      throw new LicensingError('PERMISSION_DENIED', `A ${role} may not do that.`)
+      throw new LicensingError('PERMISSION_DENIED', `The role ${role} does not permit this operation.`)
   }
 
   #getCaller(request: FastifyRequest): Caller {
