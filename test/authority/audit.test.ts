@@ -169,8 +169,7 @@ describe('the audit record', () => {
     )
     await expect(world.authority.security.audit.verify()).rejects.toMatchObject({
       code: 'AUDIT_BROKEN',
-      message:
-        'The audit record is not whole: entries up to 4 are missing, and their retention has not ended.',
+      message: 'The audit record is damaged: entries up to 4 are missing, and their retention has not ended.',
     })
     // An export made now has a signed checkpoint that begins there.
     const cut = await lines()

@@ -29,8 +29,8 @@ async function fileOf(lines: readonly unknown[]): Promise<Buffer> {
 }
 
 const unreadable = (message: string) => ({ code: 'BACKUP_UNREADABLE', message })
-const NOT_OF_ITS_FORM = unreadable('The backup cannot be used: a line of it is not of its form.')
-const NOT_WHOLE = unreadable('The backup cannot be used: it does not hold what it says.')
+const NOT_OF_ITS_FORM = unreadable('The backup cannot be used: a line is malformed.')
+const NOT_WHOLE = unreadable('The backup cannot be used: it is incomplete.')
 const NOT_OPENED = unreadable('The backup cannot be opened.')
 it.each<[string, unknown[], { code: string; message: string }]>([
   ['has no lines', [], NOT_OPENED],

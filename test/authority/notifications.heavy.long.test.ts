@@ -91,7 +91,7 @@ describe('R-ACC-7: e-mail notifications', () => {
     expect(await mails()).toEqual([])
     world.clock.advance(91 * DAY)
     const [come] = await mails()
-    expect(come!.subject).toMatch(/^Status Notification for acme.example: 1 new major alerts, 0 mended$/)
+    expect(come!.subject).toMatch(/^Status Notification for acme.example: 1 new major alerts, 0 resolved$/)
     expect(come!.text).toContain('CWMS-K9:NEW has not been in contact')
     world.clock.advance(MINUTE)
     expect(await mails()).toEqual([])
@@ -101,7 +101,7 @@ describe('R-ACC-7: e-mail notifications', () => {
     }
     world.clock.advance(11 * MINUTE)
     const [gone] = await mails()
-    expect(gone!.subject).toContain('0 new major alerts, 2 mended')
+    expect(gone!.subject).toContain('0 new major alerts, 2 resolved')
   })
 
   it('of one virtual account only what is of that one', async () => {

@@ -412,7 +412,7 @@ describe('the end of a reservation', () => {
       severity: 'major',
       instanceId,
       message:
-        'CWMS-K9:BOX was removed without its return code by alice: burnt with the data center. Given back without proof: 10 of HOST.',
+        'CWMS-K9:BOX was removed without its return code by alice: burnt with the data center. Returned without proof: 10 of HOST.',
     })
     await expect(writeOff('again')).rejects.toThrow(
       new LicensingError(
