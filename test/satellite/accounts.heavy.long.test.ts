@@ -218,7 +218,7 @@ describe('transfers (R-ACC-3)', () => {
     expect(done.status).toBe('waiting')
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 10 })
     expect((await manager.satellites.list())[0]?.reclaims).toMatchObject([
-      { tag: 'HOST', quantity: 7, to: 'Default', told: false },
+      { tag: 'HOST', quantity: 7, to: 'Default', notified: false },
     ])
     // Licenses that are being reclaimed cannot be reclaimed again.
     expect(

@@ -481,7 +481,7 @@ class Story {
       expect(sums(pools)).toEqual(sums(await satellite.licenses.list()))
       expect((await manager.satellites.list()).find((document) => document.name === name)).toMatchObject({
         status: 'current',
-        recalls: [],
+        reclaims: [],
       })
       expect(await satellite.sync.export()).toMatchObject({ instances: 0, ended: 0 })
     }

@@ -257,7 +257,7 @@ describe('online synchronization between two programs (R-SAT-2)', () => {
         '--data-dir',
         path('satellite'),
         'sync',
-        'now',
+        'run',
         '--json',
       ])
       await new Promise((resolve) => setTimeout(resolve, delay))
