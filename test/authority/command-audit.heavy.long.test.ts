@@ -90,10 +90,10 @@ describe('the commands', () => {
     await run('virtual-account', 'add', 'West')
     await json('audit', 'export', '--out', file('audit.jsonl'))
     writeFileSync(file('root.pem'), (await run('trust', 'export')).stdout)
-    const verified = await run('audit', 'verify', '--checkpoint', file('checkpoint'))
-    expect([verified.code, verified.stderr]).toEqual([0, ''])
-    expect(verified.stdout).toMatch(/entries 1 to \d+: each follows the one before it/)
-    const trustOptions = ['--trust', file('root.pem'), '--checkpoint', file('checkpoint')]
+    const whole = await run('audit', 'verify', '--checkpoint', file('checkpoint'))
+    expect([whole.code, whole.stderr]).toEqual([0, ''])
+    expect(whole.stdout).toMatch(/entries 1 to \d+: each follows the one before it/)
+    const elsewhere = ['--trust', file('root.pem'), '--checkpoint', file('checkpoint')]
     const verify = (name: string) =>
       programs.run('smart-authority', [
         '--data-dir',
@@ -101,7 +101,7 @@ describe('the commands', () => {
         'audit',
         'verify',
         file(name),
-        ...trustOptions,
+        ...elsewhere,
       ])
     expect((await verify('audit.jsonl')).code).toBe(0)
     const text = readFileSync(file('audit.jsonl'), 'utf8')

@@ -24,13 +24,13 @@ afterEach(() => world.close())
 
 const ANN = 'ann@acme.example'
 const nothing = { daily: false, status: false, expiring: [] as number[] }
-/** Number of mails that `readNewMails` has returned so far. */
+/** Number of mails that `mails` has returned so far. */
 let seen = 0
 beforeEach(() => {
   seen = 0
 })
 /** Runs due work, sends queued mail, and returns the mails since the previous call. */
-async function readNewMails(): Promise<{ to: string; subject: string; text: string }[]> {
+async function mails(): Promise<{ to: string; subject: string; text: string }[]> {
   await authority.operations.notifications.runDue()
   await authority.operations.schedules.runDue()
   await authority.operations.mail.send()
@@ -55,9 +55,9 @@ describe('e-mail notifications (R-ACC-7)', () => {
   it('a Status Notification reports a change of compliance with its counts', async () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
     await authority.orders.create({ tag: 'HOST', quantity: 5 })
-    expect(await readNewMails()).toEqual([])
+    expect(await mails()).toEqual([])
     await registerDevice('box', 7)
-    const [bad, ...more] = await readNewMails()
+    const [bad, ...more] = await mails()
     expect(more).toEqual([])
     expect(bad).toMatchObject({
       to: ANN,
@@ -65,7 +65,7 @@ describe('e-mail notifications (R-ACC-7)', () => {
     })
     expect(bad!.text).toContain('HOST: 7 in use, 5 owned.')
     await authority.orders.create({ tag: 'HOST', quantity: 5 })
-    expect((await readNewMails()).map(({ subject }) => subject)).toEqual([
+    expect((await mails()).map(({ subject }) => subject)).toEqual([
       'Status Notification for acme.example: Default is in compliance again for HOST',
     ])
   })
@@ -78,7 +78,7 @@ describe('e-mail notifications (R-ACC-7)', () => {
     world.clock.advance(HOUR)
     agent.tick()
     await agent.idle()
-    expect((await readNewMails()).map(({ subject }) => subject)).toEqual([
+    expect((await mails()).map(({ subject }) => subject)).toEqual([
       'Status Notification for acme.example: Default is out of compliance for HOST',
     ])
   })
@@ -89,20 +89,20 @@ describe('e-mail notifications (R-ACC-7)', () => {
     world.clock.advance(91 * DAY)
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
     const fresh = await registerDevice('new', 1)
-    expect(await readNewMails()).toEqual([])
+    expect(await mails()).toEqual([])
     world.clock.advance(91 * DAY)
-    const [onset] = await readNewMails()
-    expect(onset!.subject).toMatch(/^Status Notification for acme.example: 1 new major alerts, 0 mended$/)
-    expect(onset!.text).toContain('CWMS-K9:NEW has not been in contact')
+    const [come] = await mails()
+    expect(come!.subject).toMatch(/^Status Notification for acme.example: 1 new major alerts, 0 mended$/)
+    expect(come!.text).toContain('CWMS-K9:NEW has not been in contact')
     world.clock.advance(MINUTE)
-    expect(await readNewMails()).toEqual([])
+    expect(await mails()).toEqual([])
     for (const agent of [old, fresh]) {
       agent.tick()
       await agent.idle()
     }
     world.clock.advance(11 * MINUTE)
-    const [resolved] = await readNewMails()
-    expect(resolved!.subject).toContain('0 new major alerts, 2 mended')
+    const [gone] = await mails()
+    expect(gone!.subject).toContain('0 new major alerts, 2 mended')
   })
 
   it('a subscription to one virtual account reports only that one', async () => {
@@ -115,10 +115,10 @@ describe('e-mail notifications (R-ACC-7)', () => {
     await registerDevice('box', 7)
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 20 })
     world.clock.advance(MINUTE)
-    expect(await readNewMails()).toEqual([])
+    expect(await mails()).toEqual([])
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 20, virtualAccount: 'East' })
     world.clock.advance(2 * DAY)
-    expect((await readNewMails()).map(({ subject }) => subject)).toEqual([
+    expect((await mails()).map(({ subject }) => subject)).toEqual([
       'Expiring licenses of acme.example: 1',
       'Daily Event Summary for East of acme.example: 2 events',
     ])
@@ -136,7 +136,7 @@ describe('e-mail notifications (R-ACC-7)', () => {
     await authority.orders.create({ tag: 'SYS-XL', quantity: 1, termDays: 100 })
     const sent: string[] = []
     for (let day = 0; day <= 101; day++) {
-      for (const { to, subject, text } of await readNewMails()) {
+      for (const { to, subject, text } of await mails()) {
         sent.push(`${day} ${to} ${subject}`)
         expect(text).toMatch(/5 of HOST in Default [\s\S]*1 of SYS-XL in Default/)
       }
@@ -159,13 +159,13 @@ describe('e-mail notifications (R-ACC-7)', () => {
     await runAs({ kind: 'user', name: 'eve' }, () => authority.accounts.addVirtualAccount('East'))
     await registerDevice('box', 7)
     world.clock.advance(2 * DAY)
-    const [summary, ...more] = await readNewMails()
+    const [summary, ...more] = await mails()
     expect(more).toEqual([])
     expect(summary!.subject).toMatch(/^Daily Event Summary for acme.example: \d events$/)
     expect(summary!.text).toMatch(/1 major, 0 minor, \d informational/)
     expect(summary!.text).toContain('Virtual account East. (eve)')
     world.clock.advance(DAY)
-    expect(await readNewMails()).toEqual([])
+    expect(await mails()).toEqual([])
   })
 
   it('recipients outside the domain of the smart account and its subdomains are refused', async () => {
@@ -206,7 +206,7 @@ describe('e-mail notifications (R-ACC-7)', () => {
     ).toBe(id)
     await registerDevice('box', 7)
     await authority.operations.notifications.remove(id)
-    expect(await readNewMails()).toEqual([])
+    expect(await mails()).toEqual([])
     expect(await getErrorCode(authority.operations.notifications.remove(id))).toBe('NOT_FOUND')
   })
 })
@@ -220,17 +220,17 @@ describe('scheduled reports (R-ACC-7)', () => {
       to: { recipient: ANN },
     })
     await authority.orders.create({ tag: 'HOST', quantity: 5 })
-    expect(await readNewMails()).toEqual([])
+    expect(await mails()).toEqual([])
     world.clock.advance(Date.parse(nextAt) - world.clock.wall())
-    const [mail, ...more] = await readNewMails()
+    const [mail, ...more] = await mails()
     expect(more).toEqual([])
     expect(mail!.subject).toBe('Smart Account acme.example: report of licenses')
     expect(mail!.text).toContain(`filename=licenses-acme.example-${nextAt.slice(0, 13)}.csv`)
     const attached = /\.csv\r\n\r\n([A-Za-z0-9+/=\r\n]+)/.exec(mail!.text)?.[1] ?? ''
     expect(Buffer.from(attached, 'base64').toString('utf8')).toContain('Default,HOST,Host License,5')
     world.clock.advance(5 * DAY)
-    expect(await readNewMails()).toHaveLength(1)
-    expect(await readNewMails()).toHaveLength(0)
+    expect(await mails()).toHaveLength(1)
+    expect(await mails()).toHaveLength(0)
   })
 
   it('are written to a folder under distinct names, and an unwritable folder is refused with FILE_UNWRITABLE', async () => {
