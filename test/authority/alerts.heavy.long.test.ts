@@ -132,7 +132,7 @@ describe('the alerts of a manager', () => {
     expect(await getErrorCode(alerts('West'))).toBe('NOT_FOUND')
   })
 
-  it('never include those of another smart account (R-ACC-7)', async () => {
+  it('never include alerts of another smart account (R-ACC-7)', async () => {
     await authority.accounts.add('other.example', { acceptAgreement: true })
     const other = { account: 'other.example' }
     await authority.orders.create({ ...other, tag: 'HOST', quantity: 1, termDays: 20 })

@@ -125,7 +125,7 @@ describe('backup and restore of a manager', () => {
     expect(await rowsOf(`restored-${restores}`)).toEqual(before)
   })
 
-  it('keeps serving devices in the new epoch, including those that registered or renewed since the backup', async () => {
+  it('keeps serving devices in the new epoch, including devices that registered or renewed since the backup', async () => {
     const known = await register('known', 2)
     const renewing = await register('renewing', 3)
     const again = await register('again', 4)

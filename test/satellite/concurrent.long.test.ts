@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => world.close())
 
 describe('two satellites and their manager with shared licenses (R-ACC-2, R-SAT-1)', () => {
-  it('report every pool out of compliance under concurrent use, and only those', async () => {
+  it('report exactly the pools that are out of compliance under concurrent use', async () => {
     const { manager } = world
     await manager.orders.create({ tag: 'HOST', quantity: 30 })
     const satellites = [

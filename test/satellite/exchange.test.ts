@@ -372,7 +372,7 @@ describe('online synchronization (R-SAT-2)', () => {
     },
   )
 
-  it('gets unsigned transport errors for altered requests', async () => {
+  it('has an altered request refused with an unsigned error', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
     // The refusal of the manager is unsigned, like one that a middlebox could send.
