@@ -26,9 +26,9 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const findSatellite = async (name: string) =>
+const listed = async (name: string) =>
   (await manager.satellites.list()).find((satellite) => satellite.name === name)
-const readCertifiedNames = async (name = 'branch') => (await findSatellite(name))?.certifiedNames
+const readCertifiedNames = async (name = 'branch') => (await listed(name))?.certifiedNames
 
 /** Reads the CA certificate of the satellite from the database of the manager. */
 async function readIssuingCa(): Promise<string> {
@@ -89,7 +89,7 @@ describe('the TLS names of a satellite', () => {
     const { responded, imported } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual(['192.0.2.7', 'licenses.branch.example'])
     expect(imported.notices.join()).toContain('No certificate is for host7')
-    expect((await findSatellite('branch'))?.tlsNames).toBeNull()
+    expect((await listed('branch'))?.tlsNames).toBeNull()
   })
 
   it('are certified again by the next exchange only when they change', async () => {
@@ -158,7 +158,7 @@ describe('the TLS names of a satellite', () => {
     await serve('branch', [name])
     expect(await getErrorCode(exchangeByFile(manager, satellite))).toBe('TLS_NAME_OF_MANAGER')
     // The refused request changed nothing.
-    expect((await findSatellite('branch'))?.fingerprint).toBeNull()
+    expect((await listed('branch'))?.fingerprint).toBeNull()
     // The satellite recovers with a certificate without the name.
     await manager.satellites.configure('branch', { tlsNames: [] })
     expect((await exchangeByFile(manager, satellite)).responded.certifiedNames).toEqual([])
