@@ -11,7 +11,7 @@ import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 
 const FACTS_KEY = 'sync'
 
-export const SNAPSHOT_KEY = 'sync-chart'
+export const SNAPSHOT_KEY = 'sync-snapshot'
 
 /** Facts about the manager and its last answer, besides the state of the machine. */
 const factsSchema = z.object({

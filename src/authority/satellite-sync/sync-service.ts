@@ -27,7 +27,7 @@ import { openSync, setEnrollmentCode, setRedactedFields, type Synchronization } 
 import { type SyncStatus, toSyncStatus } from './sync-status.ts'
 import { type RootTrust, getUntrustedRootFingerprint } from './answer-verification.ts'
 
-const MANAGER_ENDPOINT_KEY = 'sync-road'
+const MANAGER_ENDPOINT_KEY = 'sync-endpoint'
 /** Milliseconds for one exchange. A report of 100,000 instances takes minutes. */
 const EXCHANGE_TIMEOUT_MS = 10 * 60_000
 /** The maximum of consecutive exchanges: a repair, and reports of the effects of an answer. */
