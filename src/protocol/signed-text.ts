@@ -82,12 +82,12 @@ function decodeCanonicalBase64(text: string): Buffer | null {
  *
  * @param what what the file is called, for messages: `authorization file`
  * @param title its first line
- * @param longest how many characters it may have
+ * @param maxLength how many characters it may have
  * @throws LicensingError SIGNED_FILE_MALFORMED, SIGNED_FILE_TRUNCATED, SIGNED_FILE_ALTERED
  */
 export function parseSignedText(
   text: string,
-  { what, title, longest: maxLength = MAX_TEXT_LENGTH }: { what: string; title: string; longest?: number },
+  { what, title, maxLength = MAX_TEXT_LENGTH }: { what: string; title: string; maxLength?: number },
 ): SignedText {
   const fail = (code: 'MALFORMED' | 'TRUNCATED' | 'ALTERED', why: string) =>
     new LicensingError(`SIGNED_FILE_${code}`, `The ${what} cannot be used: ${why}.`)

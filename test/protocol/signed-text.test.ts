@@ -12,10 +12,10 @@ const fileOf = (
   lines: readonly string[] = LINES,
   certificates: readonly string[] = ['leaf', 'issuer'].map(certificate),
 ) => formatSignedText(formatTextToSign(lines, certificates), SIGNATURE)
-const read = (text: string, longest?: number) =>
-  parseSignedText(text, { what: 'some file', title: TITLE, ...(longest !== undefined && { longest }) })
+const read = (text: string, maxLength?: number) =>
+  parseSignedText(text, { what: 'some file', title: TITLE, ...(maxLength !== undefined && { maxLength }) })
 /** The code and the reason with which a text is refused. */
-const refusalOf = (text: string, longest?: number) => getRefusal(() => read(text, longest))
+const refusalOf = (text: string, maxLength?: number) => getRefusal(() => read(text, maxLength))
 const edit = (from: string | RegExp, to: string) => fileOf().replace(from, to)
 
 describe('a signed text', () => {

@@ -37,7 +37,7 @@ export interface VerifiedAnswer {
  */
 export function getUntrustedRootFingerprint(sync: Synchronization, text: string): string | null {
   if (sync.credentials.keyRing.identity.root !== null) return null
-  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, longest: MAX_SYNC_BYTES })
+  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, maxLength: MAX_SYNC_BYTES })
   return formatCertificateFingerprint(parseSyncAnswer(lines).root)
 }
 
@@ -81,7 +81,7 @@ function getRootVersion(sync: Synchronization, known: string | null): number {
 
 /** The root of an answer, where none is known and somebody answers for it (trust §8). */
 function resolveRoot(text: string, trust: RootTrust): string {
-  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, longest: MAX_SYNC_BYTES })
+  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, maxLength: MAX_SYNC_BYTES })
   const { root } = parseSyncAnswer(lines)
   const fingerprint = formatCertificateFingerprint(root)
   if (trust === null)
