@@ -55,7 +55,7 @@ async function serve(
   return { limiter, port, pending: () => pending }
 }
 
-/** A client that writes HTTP by hand. */
+/** Creates a client that writes raw HTTP. */
 async function openClient(port: number) {
   const socket: Socket = connect(port, '127.0.0.1')
   let received = ''
@@ -208,7 +208,7 @@ describe('a connection limiter', () => {
     await until(() => clients[0]?.isClosed() === true)
     expect(clients.map(({ isClosed }) => isClosed())).toEqual([true, false, false])
     expect(disconnected(limiter, 'max_inflight_body_bytes')).toBe(1)
-    // A body that is not announced counts by what was received of it, too.
+    // A body without an announced length also counts by its received bytes.
     await begin('Transfer-Encoding: chunked', `30000\r\n${large}`)
     await until(() => clients[1]?.isClosed() === true)
     expect(clients.map(({ isClosed }) => isClosed())).toEqual([true, true, false, false])

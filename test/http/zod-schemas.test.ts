@@ -11,7 +11,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close()
 })
 
-/** A server with one route, whose handler answers with what the test says. */
+/** Creates a server with one route, whose handler returns the given answer. */
 async function serve(answer: unknown) {
   const server = Fastify()
   servers.push({ close: () => server.close() })
