@@ -115,7 +115,7 @@ export interface EncodedProof {
   readonly mac: Uint8Array
 }
 
-/** Returns the beginning of a reservation's id, by which codes of different devices are told apart. */
+/** Returns the beginning of a reservation's id, which distinguishes the codes of different devices. */
 export const toReservationHint = (reservationId: string): string =>
   reservationId.replaceAll('-', '').slice(0, 2 * HINT_BYTES)
 

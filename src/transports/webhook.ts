@@ -26,7 +26,7 @@ forbiddenAddresses.addSubnet('fe80::', 10, 'ipv6')
 forbiddenAddresses.addSubnet('ff00::', 8, 'ipv6')
 forbiddenAddresses.addAddress('fd00:ec2::254', 'ipv6')
 forbiddenAddresses.addAddress('::', 'ipv6')
-// The same addresses through a gateway: NAT64 (RFC 6052), 6to4 (RFC 3056) and IPv4-compatible IPv6 addresses.
+// Addresses of cloud credentials through a gateway: NAT64 (RFC 6052), 6to4 (RFC 3056) and IPv4-compatible IPv6 addresses.
 for (const [address, bits] of [
   ['a9fe:0', 16],
   ['6464:64c8', 32],

@@ -24,8 +24,8 @@ afterEach(() => {
   server.close()
 })
 
-const until = async (so: () => boolean) => {
-  while (!so()) await new Promise((resolve) => setImmediate(resolve))
+const until = async (condition: () => boolean) => {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Connects a client that sends a greeting. Returns the sockets of the client and of the server. */

@@ -158,8 +158,8 @@ await agent.close()`,
       join(project, 'entrances.js'),
       `for (const name of ${JSON.stringify(entrances)}) console.log(name, Object.keys(await import(name)).length)`,
     )
-    const said = await node('entrances.js')
-    for (const name of entrances) expect(said).toMatch(new RegExp(`^${name} [1-9]`, 'm'))
+    const output = await node('entrances.js')
+    for (const name of entrances) expect(output).toMatch(new RegExp(`^${name} [1-9]`, 'm'))
   })
 
   it.for(['nodenext', 'bundler'])(

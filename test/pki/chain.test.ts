@@ -109,9 +109,9 @@ const check = (
     { role, at, roots: roots.map(certificateOf) },
   )
 /** Returns the reason and the message with which a chain is refused. */
-const chainRefusal = (...asked: Parameters<typeof check>) => {
+const chainRefusal = (...args: Parameters<typeof check>) => {
   try {
-    check(...asked)
+    check(...args)
     return 'not refused'
   } catch (error) {
     return error instanceof ChainError ? `${error.reason}: ${error.message}` : String(error)

@@ -71,9 +71,9 @@ describe('message verification', () => {
     for (const signature of ['', 'AAAA', `${sealed.signature}AA`, sealed.signature.slice(0, -2)])
       expect(await verifyMessage({ ...sealed, signature }, TYPE, key.publicKey)).toBe(false)
     // The last of 86 characters has padding bits, so another character encodes the same bytes.
-    const signs = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const characters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
     const respelt =
-      sealed.signature.slice(0, -1) + signs.charAt(signs.indexOf(sealed.signature.slice(-1)) + 1)
+      sealed.signature.slice(0, -1) + characters.charAt(characters.indexOf(sealed.signature.slice(-1)) + 1)
     expect(Buffer.from(respelt, 'base64url')).toEqual(Buffer.from(sealed.signature, 'base64url'))
     expect(await verifyMessage({ ...sealed, signature: respelt }, TYPE, key.publicKey)).toBe(false)
     for (const head of [

@@ -168,7 +168,7 @@ beforeAll(async () => {
 })
 
 const refuse = () => {
-  throw new Error('a setting of the process was taken')
+  throw new Error('a process-wide setting was used')
 }
 
 describe('an axios configuration of the embedding product', () => {

@@ -230,7 +230,7 @@ describe('R-AUTH-4: an unanswered request', () => {
     })
     await agent.close()
     expect(await waiting).toBe('AGENT_CLOSED')
-    // The same applies to a call just before, while the key is being generated.
+    // A call just before, while the key is being generated, also fails.
     const other = await world.open('other')
     const pending = getErrorCode(other.register(await world.token()))
     await other.close()
