@@ -46,7 +46,7 @@ export interface ProxiedAuthority {
 }
 
 export interface ConnectProxyOptions {
-  /** A loopback address. */
+  /** Loopback address to listen on. */
   readonly host: string
   /** Port to listen on; 0 for a free one. */
   readonly port: number

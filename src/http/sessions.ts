@@ -91,7 +91,7 @@ export class Sessions {
   }
 }
 
-/** Stores the sessions of one process. Their ages use the machine's uptime, which changes of the wall clock do not affect. */
+/** Stores the sessions of one process. Sessions age by the machine's uptime, not by the wall clock. */
 export class MemorySessions implements SessionStore {
   readonly #now: () => number
   readonly #sessions = new Map<string, { stored: StoredSession; begunAt: number; usedAt: number }>()

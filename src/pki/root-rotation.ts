@@ -14,7 +14,7 @@ import {
 
 /**
  * Root rotation statement (trust §10): the numbered list of the roots to trust from then on, signed by the previous root
- * and by the new root. A holder of either root accepts the statement, unless its own number is higher.
+ * and by the new root. A device or server that trusts either root accepts a statement with a higher number than its own.
  */
 export interface RootRotation {
   /** Version, from 2. Number 1 is the authority's first root, for which there is no statement. */

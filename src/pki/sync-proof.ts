@@ -11,7 +11,7 @@ export async function signSyncProof(proof: SyncProof, privateKey: KeyObject): Pr
   return `${message.protected}.${message.payload}.${message.signature}`
 }
 
-/** Returns the proof if its signature matches the key that it names, or null. The caller must check the owner of the key. */
+/** Verifies a proof with the key that it names; null if it is not valid. The caller must check who owns the key. */
 export async function verifySyncProof(text: string): Promise<SyncProof | null> {
   const [head = '', payload = '', signature = '', ...rest] = text.split('.')
   const message: SignedMessage = { protected: head, payload, signature }

@@ -31,9 +31,9 @@ function multiply(a: number, b: number): number {
 }
 
 /** Computes the check character of a group: a weighted sum of its characters and its position in the code. */
-function computeCheckCharacter(characters: readonly number[], place: number): number {
+function computeCheckCharacter(characters: readonly number[], position: number): number {
   const weighted = characters.reduce((sum, character, i) => sum ^ multiply(character, i + 2), 0)
-  return weighted ^ multiply((place % 31) + 1, 31)
+  return weighted ^ multiply((position % 31) + 1, 31)
 }
 
 const toCharacter = (value: number): string => ALPHABET.charAt(value)
@@ -62,8 +62,8 @@ export function encodeHumanCode(bytes: Uint8Array): string {
 }
 
 /** Tells whether the check character of a group matches the group and its position. */
-const isValidGroup = (group: readonly number[], place: number): boolean =>
-  group.length > 1 && computeCheckCharacter(group.slice(0, -1), place) === group.at(-1)
+const isValidGroup = (group: readonly number[], position: number): boolean =>
+  group.length > 1 && computeCheckCharacter(group.slice(0, -1), position) === group.at(-1)
 
 /** Names the group with too few or too many characters, in a code that was typed in groups. */
 function describeGroupLength(text: string): string | null {

@@ -139,7 +139,7 @@ export const HELLO_AUDIENCE = 'anybody'
 const createAcceptedSchema = <T extends z.ZodRawShape>(body: T) =>
   z.object({ outcome: z.literal('accepted'), ...body })
 
-/** A refusal counts only inside a signed answer that carries the request's nonce. */
+/** Schema of a refusal, which is valid only inside a signed answer with the request's nonce. */
 export const refusalSchema = z.object({
   outcome: z.literal('refused'),
   code: z.string().regex(/^[A-Z][A-Z0-9_]{2,63}$/),

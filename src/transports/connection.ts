@@ -240,7 +240,7 @@ function openProxyTls(
   })
 }
 
-/** Opens a tunnel through the proxy (CONNECT, RFC 9110 §9.3.6). Answers of the proxy are never taken for the authority's. */
+/** Opens a tunnel through the proxy (CONNECT, RFC 9110 §9.3.6). Its errors are the proxy's, never the authority's. */
 function openTunnel(
   socket: Socket,
   proxy: Proxy,

@@ -34,7 +34,7 @@ export function startDeadline(milliseconds: number): {
   }
 }
 
-/** Resolves to the result of `work`, or to null after `milliseconds`. The work is not canceled; a late result is discarded. */
+/** Resolves to the result of `work`, or to null after `milliseconds`. The work is not canceled. */
 export async function withTimeout<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
   const { signal, stop } = startDeadline(milliseconds)
   const late = new Promise<null>((resolve) => {

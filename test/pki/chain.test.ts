@@ -177,7 +177,7 @@ describe('a certificate chain', () => {
   it('is refused if its issuing CA did not issue the certificate, by name or by key', async () => {
     const key = createPublicKey(createPrivateKey(subCa.privateKey))
     const renamed = await issueCertificate(root, key, { ...facts, role: 'sub-ca', name: 'renamed' })
-    expect(chainRefusal([leaf, { ...subCa, certificate: renamed }])).toContain('not issued by the CA')
+    expect(chainRefusal([leaf, { ...subCa, certificate: renamed }])).toContain('not issued by the issuing CA')
     const another = await issue(root, 'sub-ca')
     expect(chainRefusal([leaf, another])).toBe(
       'untrusted: the certificate was not issued by the issuing CA of the chain',
