@@ -37,7 +37,7 @@ export interface VerifiedAnswer {
  */
 export function getUntrustedRootFingerprint(sync: Synchronization, text: string): string | null {
   if (sync.credentials.keyRing.identity.root !== null) return null
-  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, longest: MAX_SYNC_BYTES })
+  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, maxLength: MAX_SYNC_BYTES })
   return formatCertificateFingerprint(parseSyncAnswer(lines).root)
 }
 
@@ -82,7 +82,7 @@ function getRootVersion(sync: Synchronization, known: string | null): number {
 
 /** Returns the root of an answer that an administrator has confirmed. Used while no root is known. */
 function resolveRoot(text: string, trust: RootTrust): string {
-  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, longest: MAX_SYNC_BYTES })
+  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, maxLength: MAX_SYNC_BYTES })
   const { root } = parseSyncAnswer(lines)
   const fingerprint = formatCertificateFingerprint(root)
   if (trust === null)
