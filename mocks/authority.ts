@@ -18,47 +18,46 @@ import { toMswResponse } from './to-msw-response.ts'
 import { isConnectionFault, startFaultNetwork, type FaultNetwork } from './fault-network.ts'
 
 export interface MockAuthorityOptions {
-  /** Where it answers by MSW: any https URL that leads nowhere. Default: https://authority.test */
+  /** URL that MSW intercepts: any https URL without a real server. Default: https://authority.test */
   readonly url?: string
-  /** The domain of its smart account. Default: acme.example */
+  /** Domain of the smart account. Default: acme.example */
   readonly account?: string
   readonly clock?: Clock
-  /** What goes wrong, by name or planned; more can be set at any time. */
+  /** Initial faults, by name or with a plan; see `setFaults`. */
   readonly faults?: readonly (FaultName | PlannedFault)[]
-  /** Throws the dice of faults with a probability: from 0 up to 1. Default: Math.random */
+  /** Random numbers from 0 up to 1, for faults with a probability. Default: Math.random */
   readonly random?: () => number
 }
 
-/** An authority for tests: the rules are the real ones, the road is made of faults. */
+/** Real authority for tests, with faults between agent and authority. */
 export interface MockAuthority {
-  /** For `setupServer(...handlers)` of `msw/node`. Faults of the road take `listen()`. */
+  /** Handlers for `setupServer(...handlers)` of `msw/node`. Connection faults require `listen()` instead. */
   readonly handlers: readonly RequestHandler[]
   readonly url: string
-  /** The real authority: orders, tokens, instances, events. */
+  /** Real authority, to create orders and tokens and to inspect instances and events. */
   readonly authority: Authority
-  /** The root certificate to give to an agent: PEM. */
+  /** Root certificate for the agent's option `trust`: PEM. */
   readonly trustAnchor: string
-  /** The kinds of request that came, in order, whatever became of them. */
+  /** Types of all received requests, in order. */
   readonly requests: readonly MessageType[]
-  /** Replaces every planned fault; without arguments all is well again. */
+  /** Replaces all planned faults; without arguments, removes them. */
   setFaults(...faults: readonly (FaultName | PlannedFault)[]): void
   /**
-   * Listens on loopback, by real TLS and with a real proxy: where every fault of the catalog can be had, those of the
-   * road too. Gives the settings of the transport for an agent. TLS goes by the machine's own clock: a virtual one must
-   * begin near it.
+   * Listens on loopback with real TLS and a real proxy, for every fault of the catalog including connection faults.
+   * Returns the transport settings for an agent. TLS uses the machine's clock, so a virtual clock must start near it.
    */
   listen(): Promise<{ settings: FaultNetwork['settings']; connections: FaultNetwork['connections'] }>
-  /** Puts a fault on the road that `listen` has laid; null clears it. */
+  /** Sets a connection fault on the network that `listen` started; null removes the fault. */
   setConnectionFault(fault: ConnectionFaultName | null): Promise<void>
-  /** Removes what it kept on disk. */
+  /** Closes the authority and deletes its temporary directory. */
   close(): Promise<void>
 }
 
 /**
- * Makes an authority for tests, in a temporary directory, with handlers for MSW and a road of real sockets.
+ * Creates an authority for tests in a temporary directory, with handlers for MSW and a network of real sockets.
  *
  * @example
- * const mock = await mockAuthority({ faults: [{ fault: 'error503', times: 2 }] })
+ * const mock = await createMockAuthority({ faults: [{ fault: 'error503', times: 2 }] })
  * const server = setupServer(...mock.handlers)
  */
 export async function createMockAuthority(options: MockAuthorityOptions = {}): Promise<MockAuthority> {
@@ -73,11 +72,11 @@ export async function createMockAuthority(options: MockAuthorityOptions = {}): P
   let network: FaultNetwork | null = null
 
   const setFaults: MockAuthority['setFaults'] = (...faults) => {
-    const names = faults.map((one) => (typeof one === 'string' ? one : one.fault))
+    const names = faults.map((planned) => (typeof planned === 'string' ? planned : planned.fault))
     const connectionFault = names.find((name) => isFault(name) && isConnectionFault(name))
     if (connectionFault !== undefined)
       throw new TypeError(
-        `${connectionFault} is a fault of the road: listen(), and setRoad('${connectionFault}')`,
+        `${connectionFault} is a connection fault. Call listen() and then setConnectionFault('${connectionFault}').`,
       )
     plan.set(faults)
   }
@@ -111,7 +110,7 @@ export async function createMockAuthority(options: MockAuthorityOptions = {}): P
       return network
     },
     setConnectionFault: async (fault) => {
-      if (!network) throw new TypeError('there is no road yet: listen() lays one')
+      if (!network) throw new TypeError('The mock authority does not listen. Call listen() first.')
       await network.setFault(fault)
     },
     close: async () => {

@@ -12,22 +12,22 @@ import type { TransportSettings } from '../src/transports/transport.ts'
 import { type Credential, toTlsOptions } from '../src/pki/certificate-generation.ts'
 import { createInterceptionCredential } from './interception-certificate.ts'
 
-/** A real road on loopback, to a real authority: with every fault that takes sockets, TLS or a proxy. */
+/** Network on loopback between an agent and a real authority, with every fault of sockets, TLS or a proxy. */
 export interface FaultNetwork {
-  /** What to give to an agent: straight, through what relays, or through the proxy. */
+  /** Returns the transport settings for an agent: direct, through a gateway, or through the proxy. */
   settings(kind: TransportSettings['kind']): TransportSettings
-  /** How many connections were taken by the authority's side, and by the proxy. */
+  /** Number of connections accepted for the authority and by the proxy. */
   readonly connections: { readonly authority: number; readonly proxy: number }
-  /** The fault that stands on the road now; null when it is clear. */
+  /** Sets the current fault; null removes it. */
   setFault(fault: ConnectionFaultName | null): Promise<void>
   close(): Promise<void>
 }
 
 /**
- * Lays a road to an authority that listens on loopback: a port that stands for the authority's, and a proxy.
+ * Starts a network to an authority that listens on loopback: a port that forwards to the authority, and a proxy.
  *
- * @param authorityPort where the authority listens
- * @param createAuthorityCredential the authority's own TLS credential with other dates or names, for certificates that are almost right
+ * @param authorityPort port of the authority
+ * @param createAuthorityCredential creates a TLS credential of the authority with other dates or names
  */
 export async function startFaultNetwork(
   authorityPort: number,
@@ -112,7 +112,7 @@ export async function startFaultNetwork(
 
   const setFault = async (next: ConnectionFaultName | null) => {
     fault = next
-    // What is kept alive is on the old road.
+    // Kept-alive connections would not be affected by the fault.
     for (const socket of sockets) socket.destroy()
     await (next === 'refused' ? close(server) : listen(server, ports.server))
     await (next === 'proxy-unreachable' ? close(proxy) : listen(proxy, ports.proxy))
@@ -120,7 +120,7 @@ export async function startFaultNetwork(
   return {
     settings: (kind) => {
       if (kind !== 'proxy') return { kind, url }
-      // A box that sends no user name is asked for one; one that does is refused: it takes both kinds of box.
+      // The fault proxy-auth-required needs a device without a user name, and proxy-auth-refused a device with one.
       const known = fault === 'proxy-auth-required' ? {} : { username: 'bob', password: 'wrong' }
       return { kind, url, via: `http://127.0.0.1:${ports.proxy}`, ...known }
     },
@@ -145,11 +145,11 @@ const PROXY_STATUS: Readonly<Record<string, number>> = {
 
 const formatTunnelRefusal = (status: number): string => `HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`
 
-/** Carries bytes both ways, until either side is closed. */
-function pipeBoth(one: Socket, other: Socket): void {
-  one.pipe(other).pipe(one)
-  one.once('close', () => other.destroy())
-  other.once('close', () => one.destroy())
+/** Forwards bytes in both directions until either side is closed. */
+function pipeBoth(first: Socket, second: Socket): void {
+  first.pipe(second).pipe(first)
+  first.once('close', () => second.destroy())
+  second.once('close', () => first.destroy())
 }
 
 const getPort = (server: Server | HttpServer): number => (server.address() as AddressInfo).port
@@ -168,7 +168,7 @@ function listen(server: Server | HttpServer, port: number): Promise<void> {
 const close = (server: Server | HttpServer): Promise<void> =>
   server.listening ? new Promise((resolve) => void server.close(() => resolve())) : Promise.resolve()
 
-/** Answers TLS with a credential that is not right, and says nothing more. */
+/** Serves TLS with a wrong credential and never answers a request. */
 async function serveWith(socket: Socket, credential: Promise<Credential>): Promise<void> {
   const secure = new TLSSocket(socket, {
     isServer: true,
@@ -181,7 +181,7 @@ function createCredential(
   fault: ConnectionFaultName,
   createAuthorityCredential: Parameters<typeof startFaultNetwork>[1],
 ): Promise<Credential> {
-  // TLS is checked by the clock of the machine, whatever time a test has set for the rest.
+  // TLS is verified with the machine's clock, not with the virtual clock of a test.
   const now = Date.now()
   const hosts = ['localhost', '127.0.0.1']
   switch (fault) {
@@ -202,6 +202,6 @@ function createCredential(
   }
 }
 
-/** The faults a road can have, of those of the catalog. */
+/** Tells whether a fault is a connection fault. */
 export const isConnectionFault = (name: FaultName): name is ConnectionFaultName =>
   faultCatalog[name].layer !== 'answer'

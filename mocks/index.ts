@@ -1,4 +1,4 @@
-/** For tests of products that embed the agent: an authority, by MSW or by real sockets, and everything that can go wrong. */
+/** Test aids for products that embed the agent: an authority by MSW or real sockets, with faults. */
 export {
   type AnswerFaultName,
   faultCatalog,

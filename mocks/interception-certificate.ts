@@ -6,7 +6,7 @@ import type { Credential } from '../src/pki/certificate-generation.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
-/** What a middlebox presents: a certificate for the right name, by the CA of its own company. */
+/** Creates the credential of a middlebox: a certificate for the right host name by another company's CA. */
 export async function createInterceptionCredential(
   now: number,
   company: x509.JsonName = [{ CN: ['Firewall CA'] }, { O: ['Example Security'] }],

@@ -1,2 +1,2 @@
-/** Virtual time, for tests of products that embed the agent. */
+/** Virtual clock for tests of products that embed the agent. */
 export { VirtualClock } from './virtual-clock.ts'

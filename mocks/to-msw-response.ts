@@ -1,7 +1,7 @@
 import { delay, HttpResponse } from 'msw'
 import type { Delivery } from '../src/faults/index.ts'
 
-/** A delivery as MSW can give it: it stands before the connection, so a broken one is a failed request. */
+/** Converts a delivery to a response of MSW, which has no connections: a reset becomes a failed request. */
 export async function toMswResponse(delivery: Delivery): Promise<Response> {
   const headers = { 'content-type': 'application/json' }
   switch (delivery.kind) {
@@ -19,14 +19,14 @@ export async function toMswResponse(delivery: Delivery): Promise<Response> {
   }
 }
 
-/** A body that begins, and then breaks or goes on without end. */
+/** Creates a body that starts, and then fails or never ends. */
 const stream = (begun: string, then: 'break' | 'stall'): ReadableStream =>
   new ReadableStream({
     start: (controller) => {
       controller.enqueue(new TextEncoder().encode(begun))
     },
     pull: (controller) => {
-      if (then === 'break') controller.error(new Error('broken off'))
+      if (then === 'break') controller.error(new Error('The body was cut off.'))
       else return new Promise(() => undefined)
     },
   })

@@ -2,8 +2,8 @@ import type { Clock } from '../src/core/clock.ts'
 import type { Instant } from '../src/core/time.ts'
 
 /**
- * A clock that moves only when it is told to: give it to `SmartAgent.open` and `Authority.open`, and a year
- * passes in a second. The wall may be set apart from the time that passes, as people set clocks.
+ * Clock that moves only by `advance`. Pass it to `SmartAgent.open` and `Authority.open` to simulate a year in a second.
+ * The wall clock can be set independently of the elapsed time.
  */
 export class VirtualClock implements Clock {
   #wall: Instant
@@ -17,17 +17,21 @@ export class VirtualClock implements Clock {
   monotonic = (): number => this.#monotonic
   uptime = (): number => this.#uptime
   bootId = (): string => `boot ${this.#boots}`
-  /** Time passes, on every clock. */
+  /** Advances every clock. */
   advance(milliseconds: number): void {
     this.#wall += milliseconds
     this.#monotonic += milliseconds
     this.#uptime += milliseconds
   }
-  /** Somebody sets the wall clock. */
+  /** Sets only the wall clock. */
   setWall(instant: Instant): void {
     this.#wall = instant
   }
-  /** The machine restarts: its uptime begins anew, and what passed while it was off is on the wall only. */
+  /**
+   * Restarts the machine, which resets its uptime.
+   *
+   * @param off milliseconds without power, which pass only on the wall clock
+   */
   reboot(off = 0): void {
     this.#wall += off
     this.#uptime = 1_000

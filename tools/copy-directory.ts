@@ -2,10 +2,10 @@ import { chmodSync, cpSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * Copies a directory as `cp -a` does, with the modes of its folders: from Node 22 on, `cpSync` gives these the default mode, which
- * others may read, and a data directory that others may read is refused.
+ * Copies a directory as `cp -a` does, including the modes of its folders. `cpSync` of Node 22 and later gives folders the
+ * default mode, but the programs refuse a data directory that other users can read.
  *
- * @param filter whether a path of the source is copied
+ * @param filter returns whether to copy a path of the source
  */
 export function copyDirectory(
   from: string,

@@ -59,7 +59,10 @@ const leftAlone = (plan) => ({
   steps: plan.steps.filter(
     ({ action }, i) =>
       ['register', 'use'].includes(action.kind) &&
-      i === plan.steps.findIndex((other) => other.action.kind === action.kind && other.action.box === action.box),
+      i ===
+        plan.steps.findIndex(
+          (other) => other.action.kind === action.kind && other.action.device === action.device,
+        ),
   ),
 })
 
@@ -71,7 +74,7 @@ const timed = (work) => {
 const count = (n) => Math.round(n).toLocaleString('en')
 
 export async function fleet(row, _directory, note) {
-  const busy = createPlan({ seed: 1, boxes: 20, satellites: 0, days: 365, faults: 'none' })
+  const busy = createPlan({ seed: 1, devices: 20, satellites: 0, days: 365, faults: 'none' })
   for (const [name, plan, lived] of [
     [
       'left alone',
@@ -92,7 +95,7 @@ export async function fleet(row, _directory, note) {
   const year = timed(() =>
     simulateFleet({
       seed: 1,
-      boxes: BOXES,
+      devices: BOXES,
       durationMs: 365 * DAY,
       installedWithin: 30 * DAY,
       usageChanges: null,
@@ -117,7 +120,7 @@ export async function fleet(row, _directory, note) {
   const storm = timed(() =>
     simulateFleet({
       seed: 1,
-      boxes: BOXES,
+      devices: BOXES,
       durationMs: 37 * DAY,
       installedWithin: 30 * DAY,
       usageChanges: { every: 4 * HOUR, from: from - 6 * HOUR },
@@ -137,9 +140,9 @@ export async function fleet(row, _directory, note) {
   )
   row(
     'until all are right',
-    `${(rightAfter / HOUR).toFixed(2)} h`,
+    `${(recoveredAfter / HOUR).toFixed(2)} h`,
     '4 h, the longest wait between two attempts',
-    rightAfter / (4 * HOUR),
+    recoveredAfter / (4 * HOUR),
     'about 1',
   )
   note(

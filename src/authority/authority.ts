@@ -42,54 +42,57 @@ import { initAuthority } from './setup/init-authority.ts'
 import { AuthorityStore, storeExists } from './store/store.ts'
 import { TimeFloor } from './store/time-floor.ts'
 
-/** What an authority is opened with. */
+/** Options of `Authority.open`. */
 export interface OpenOptions {
   readonly dataDir: string
   readonly clock?: Clock
   readonly logger?: ServerLogger
-  /** Its PostgreSQL database, where that is not the one its data directory names. */
+  /** The URL of the PostgreSQL database. The default is the URL in the data directory. */
   readonly database?: string | undefined
-  /** The product whose licenses it gives, where another than the stored one is wanted or expected. */
+  /** The profile of the product whose licenses the authority issues. The default is the stored profile. */
   readonly profile?: ProfileInput
-  /** Lets `profile` replace the stored one: an event of the log. No tag in use is dropped. Default: false. */
+  /**
+   * Allows `profile` to replace the stored one. The replacement is logged, and no tag in use is dropped. Default:
+   * false.
+   */
   readonly replaceProfile?: boolean
-  /** A road to the manager of one's own, for tests. */
+  /** Creates the transport of a satellite to its manager. For tests. */
   readonly createTransport?: (settings: TransportSettings) => Transport
-  /** Sees what it does: metrics, traces. */
+  /** Observes requests and transactions, for metrics and traces. */
   readonly observer?: AuthorityObserver
 }
 
-/** Who may do what with an authority, and how it proves who it is. */
+/** Services for access control, identity and audit. */
 export interface SecurityServices {
-  /** The authority as certificates and answers name it; `test`: it was made for tests, and may be told to misbehave. */
+  /** The authority's identity in certificates and answers. `test` is true if the authority allows fault injection. */
   readonly identity: { readonly id: string; readonly role: 'manager' | 'satellite'; readonly test: boolean }
-  /** Its keys and certificates: shown, replaced, taken off the machine. */
+  /** The keys and certificates of the authority. */
   readonly trust: TrustService
-  /** The people who sign in at its page. */
+  /** The users of the web console. */
   readonly users: UserRepository
-  /** The programs that use its REST API. */
+  /** The clients of the REST API. */
   readonly apiClients: ApiClients
-  /** The sessions of its page, and the wrong passwords of each address. */
+  /** The sessions of the web console, and the failed logins of each address. */
   readonly signIns: SignInStore
-  /** Who did what, and what was refused. */
+  /** The audit record. */
   readonly audit: AuditService
 }
 
-/** What keeps an authority running, and tells people and programs of it. */
+/** Services for running the authority and for notifying users and programs. */
 export interface OperationServices {
   readonly events: EventService
   readonly alerts: AlertService
   readonly reports: ReportService
-  /** Reports that are made again and again. */
+  /** Scheduled reports. */
   readonly schedules: Schedules
   readonly stats: StatsService
-  /** People who are told by e-mail. */
+  /** The recipients of e-mail notifications. */
   readonly notifications: NotificationService
-  /** Programs that are told of events. */
+  /** The recipients of webhook events. */
   readonly webhooks: WebhookService
   readonly mail: Mailer
   readonly backups: BackupService
-  /** The exchanges with agents and satellites. */
+  /** Answers the requests of agents and satellites. */
   readonly endpoint: ExchangeEndpoint
   readonly server: AuthorityServer
 }
@@ -97,8 +100,8 @@ export interface OperationServices {
 const noopLogger: ServerLogger = { info: () => undefined, error: () => undefined }
 
 /**
- * The licensing authority: smart accounts and their pools, tokens, product instances, and the answers to their
- * agents. Commands and servers may work on one data directory at the same time.
+ * The license server: smart accounts with their pools, tokens and product instances, and the answers to agents. Several
+ * processes may use one data directory at the same time.
  */
 export class Authority {
   static readonly init = initAuthority
@@ -109,9 +112,9 @@ export class Authority {
   readonly tokens: TokenService
   readonly instances: InstanceService
   readonly reservations: ReservationService
-  /** A manager's satellites. */
+  /** The satellites of a manager. */
   readonly satellites: SatelliteService
-  /** A satellite's synchronization with its manager. */
+  /** The synchronization of a satellite with its manager. */
   readonly sync: SyncService
   readonly security: SecurityServices
   readonly operations: OperationServices
@@ -170,15 +173,15 @@ export class Authority {
     }
   }
 
-  /** Returns the root certificate that agents are given: PEM. */
+  /** Returns the root certificate that agents trust, as PEM. */
   trustAnchor(): string {
     return this.#context.credentials.keyRing.root
   }
 
   /**
-   * Serves agents over HTTPS until it is closed.
+   * Serves agents over HTTPS until the authority is closed.
    *
-   * @returns its URL
+   * @returns the URL of the server
    * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT
    */
   listen(options: ListenOptions): Promise<string> {

@@ -1,4 +1,4 @@
-/** The licensing authority, in process. */
+/** The licensing authority as a library. */
 export { Authority } from './authority.ts'
 export { restoreAuthority } from './backup/backup.ts'
 export { ALERT_TYPES, type AlertDocument, type AlertSeverity, type AlertType } from './alerts/alerts.ts'

@@ -1,47 +1,47 @@
 import type { MessageType } from '../protocol/messages.ts'
 
-/** Where a request came from, as far as it can be told apart from others. */
+/** The origin of a request. */
 export interface Origin {
-  /** The server's own number of it; null in this process. */
+  /** The server's number of the request. Null for a request of this process. */
   readonly requestId: string | null
-  /** The trace that its sender says it is a part of (W3C Trace Context); null without. */
+  /** The trace that the sender names (W3C Trace Context), or null. */
   readonly traceparent: string | null
-  /** Hears the trace that an exchange of it is a part of, as soon as it is known. */
+  /** Receives the id of the request's trace as soon as it is known. */
   readonly onTrace?: (traceId: string) => void
 }
 
-/** A request of this process. */
+/** The origin of a request that was not received by a server. */
 export const IN_PROCESS_ORIGIN: Origin = { requestId: null, traceparent: null }
 
-/** What is done for an exchange, one after the other. */
+/** Steps of an exchange, in their order. */
 export type ExchangeStep = 'receive' | 'decide' | 'commit' | 'seal'
 
-/** How an exchange ended: answered as accepted or refused, or without a signed answer. */
+/** The outcome of an exchange. `failed` means that it has no signed answer. */
 export interface ExchangeEnd {
   readonly outcome: 'accepted' | 'refused' | 'failed'
-  /** Of the error table; null for what was accepted. */
+  /** An error code, or null if the request was accepted. */
   readonly code: string | null
 }
 
-/** Somebody who sees one exchange pass. */
+/** Observer of one exchange. */
 export interface ExchangeSpan {
-  /** The trace it is a part of; null where none is kept. */
+  /** The id of the exchange's trace, or null if no traces are recorded. */
   readonly traceId: string | null
-  /** A step begins, and the one before has ended. */
+  /** Begins a step, and ends the step before. */
   step(step: ExchangeStep): void
   end(end: ExchangeEnd): void
 }
 
-/** Somebody who sees what an authority does, and changes nothing of it: metrics, traces. */
+/** Observer of an authority, for metrics and traces. */
 export interface AuthorityObserver {
   exchange(type: MessageType | 'synchronize', origin: Origin): ExchangeSpan
-  /** A transaction ended. @param seconds with the time it waited for the database */
+  /** Reports the end of a transaction. @param seconds its duration, including the wait for the database */
   transaction(seconds: number): void
 }
 
 const noopSpan: ExchangeSpan = { traceId: null, step: () => undefined, end: () => undefined }
 
-/** Nobody looks. */
+/** Ignores everything. */
 export const noopObserver: AuthorityObserver = {
   exchange: () => noopSpan,
   transaction: () => undefined,

@@ -2,36 +2,36 @@ import { createHash } from 'node:crypto'
 import { DAY, HOUR, type Instant } from '../core/time.ts'
 import type { ErrorCode } from '../core/errors.ts'
 
-/** Periods the authority gives: identity certificates and authorizations (guide; agent-behavior §3). */
+/** Lifetimes of ID certificates and authorizations, in milliseconds. */
 export const IDENTITY_LIFETIME = 365 * DAY
 export const AUTHORIZATION_LIFETIME = 90 * DAY
-/** When boxes come back by themselves, and how much earlier they may be asked to: never later (interfaces, "Next contact"). */
+/** The period of routine contact, and how much earlier the authority may ask a device to return, in milliseconds. */
 const CONTACT_PERIOD = 30 * DAY
 const MAX_EARLY_CONTACT = 3 * DAY
 
 /**
- * When a box is asked to come back that came with many others: anywhere within the days before it would by itself.
+ * Spreads the next contacts of devices that came at the same time.
  *
- * @param chance 0 to 1
- * @returns milliseconds from now
+ * @param chance a random number from 0 to 1
+ * @returns the delay until the next contact, in milliseconds. It is never longer than the routine period
  */
 export const jitterContactDelay = (chance: number): number =>
   CONTACT_PERIOD - Math.floor(chance * MAX_EARLY_CONTACT)
 
-/** Certificates and deadlines begin this much in the past, for clocks that lag a little. */
+/** Certificates and deadlines are backdated by this many milliseconds, because clocks of devices may lag. */
 export const BACKDATE_MS = 5 * 60_000
 
-/** What is known of a token when it is used. */
+/** State of a registration token that decides on its use. */
 export interface TokenState {
   readonly revokedAt: Instant | null
   readonly expiresAt: Instant
   readonly uses: number
   readonly maxUses: number
-  /** Restored from a backup, and not confirmed. */
+  /** True if a restored token has not been reviewed. */
   readonly inReview: boolean
 }
 
-/** Why a token cannot be used at an instant; null when it can (R-TOK-4). */
+/** Returns the reason to refuse a token at an instant, or null if the token is valid (R-TOK-4). */
 export function getTokenRefusal(token: TokenState, at: Instant): { code: ErrorCode; message: string } | null {
   if (token.revokedAt !== null) {
     return {
@@ -42,7 +42,7 @@ export function getTokenRefusal(token: TokenState, at: Instant): { code: ErrorCo
   if (token.inReview) {
     return {
       code: 'TOKEN_IN_DOUBT',
-      message: 'How often the token was used is not known since the authority was restored.',
+      message: 'The authority was restored, so the number of uses of the token is not known.',
     }
   }
   if (at >= token.expiresAt) {
@@ -54,20 +54,20 @@ export function getTokenRefusal(token: TokenState, at: Instant): { code: ErrorCo
   if (token.uses >= token.maxUses) {
     return {
       code: 'TOKEN_EXHAUSTED',
-      message: `The token has been used ${token.uses === 1 ? 'once' : `${token.uses} times`}, as often as it may be.`,
+      message: `The token has been used ${token.uses === 1 ? 'once' : `${token.uses} times`}, which is its limit.`,
     }
   }
   return null
 }
 
-/** One lot of licenses: counts while its term lasts. */
+/** A purchase of licenses. It counts during its term. */
 export interface Lot {
   readonly quantity: number
   readonly startsAt: Instant
   readonly endsAt: Instant | null
 }
 
-/** How many licenses a pool owns at an instant. */
+/** Returns the number of licenses that a pool owns at an instant. */
 export const countOwned = (lots: readonly Lot[], at: Instant): number =>
   lots.reduce(
     (sum, { quantity, startsAt, endsAt }) =>
@@ -75,13 +75,13 @@ export const countOwned = (lots: readonly Lot[], at: Instant): number =>
     0,
   )
 
-/** The rows of licenses that last at an instant. */
+/** Returns the license rows whose term includes an instant. */
 export const filterActiveLots = <T extends { starts_at: Instant; ends_at: Instant | null }>(
   rows: readonly T[],
   at: Instant,
 ): T[] => rows.filter((row) => row.starts_at <= at && (row.ends_at === null || at < row.ends_at))
 
-/** The most that is owned at any instant from one on, up to another: what a mandate is for. */
+/** Returns the highest number owned at any instant from `from` until `until`. A delegation covers this number. */
 export const computePeakOwned = (lots: readonly Lot[], from: Instant, until: Instant): number =>
   Math.max(
     0,
@@ -90,11 +90,11 @@ export const computePeakOwned = (lots: readonly Lot[], from: Instant, until: Ins
       .map((moment) => countOwned(lots, moment)),
   )
 
-/** A pool is in compliance while its licenses cover what its instances use and reserve together (R-AUTH-2, R-ACC-2). */
+/** Returns true if the pool's licenses cover its usage and its reservations (R-AUTH-2, R-ACC-2). */
 export const isCompliant = (pool: { owned: number; inUse: number; reserved: number }): boolean =>
   pool.inUse + pool.reserved <= pool.owned
 
-/** Reserved licenses of one tag: count while their term lasts. */
+/** Reserved licenses of one tag. They count until the end of their term. */
 export interface ReservedQuantity {
   readonly count: number
   readonly endsAt: Instant | null
@@ -104,10 +104,10 @@ const countActive = (parts: readonly ReservedQuantity[], at: Instant): number =>
   parts.reduce((sum, { count, endsAt }) => (endsAt === null || at < endsAt ? sum + count : sum), 0)
 
 /**
- * What one reservation holds of a tag at an instant. While an update waits for its confirmation, nobody knows which of
- * the two authorizations the box works from: it holds the larger of both (R-SLR-5).
+ * Returns the number of licenses of a tag that one reservation holds at an instant. While an update is unconfirmed, the
+ * device may use either authorization. The reservation then holds the larger number of both (R-SLR-5).
  *
- * @param authorizations the parts of each authorization that the box may work from
+ * @param authorizations the parts of each authorization that the device may use
  */
 export const countReserved = (
   authorizations: readonly (readonly ReservedQuantity[])[],
@@ -115,8 +115,8 @@ export const countReserved = (
 ): number => Math.max(0, ...authorizations.map((parts) => countActive(parts, at)))
 
 /**
- * The same as parts, each until its end: for whoever must know what is held without knowing of authorizations. What is held
- * never grows with time, since parts only end.
+ * Converts the licenses that a reservation holds to parts with one end each. The sum of the parts never grows, because
+ * parts only end. A reader of the parts need not know the authorizations.
  */
 export function toReservedIntervals(
   authorizations: readonly (readonly ReservedQuantity[])[],
@@ -136,23 +136,24 @@ export function toReservedIntervals(
 }
 
 /**
- * Chooses which licenses of a pool to reserve: the ones that last longest first. Never more than the pool owns beyond what is
- * held already and what is in use, now or at any later instant.
+ * Chooses the licenses of a pool to reserve, those with the latest end first. At no instant does the reserved number
+ * exceed what the pool owns beyond its other reservations and its usage.
  *
- * @param pool its lots, what others hold of the tag at an instant, what is in use by those who are connected
- * @returns the parts; null when the pool has not so many
+ * @param pool.reservedAt returns the other reservations of the tag at an instant
+ * @param pool.inUse the usage of connected instances
+ * @returns the parts, or null if the pool has too few licenses
  */
 export function allocateLicenses(
   count: number,
   pool: { lots: readonly Lot[]; reservedAt: (at: Instant) => number; inUse: number; at: Instant },
 ): ReservedQuantity[] | null {
   const { lots, reservedAt, at } = pool
-  // What others use is left to them for as long as the licenses last that are left; what they use beyond is theirs to mend.
+  // The usage of others keeps its licenses while they last. Usage beyond them is out of compliance already.
   const inUse = Math.min(pool.inUse, Math.max(0, countOwned(lots, at) - reservedAt(at) - count))
   const ends = [...new Set(lots.map(({ endsAt }) => endsAt ?? Infinity))]
     .filter((end) => end > at)
     .sort((a, b) => b - a)
-  // What is owned and held changes only when a lot begins or ends.
+  // The owned and reserved numbers change only when a lot begins or ends.
   const moments = [at, ...lots.flatMap(({ startsAt, endsAt }) => [startsAt, endsAt ?? at])].filter(
     (moment) => moment >= at,
   )
@@ -169,14 +170,14 @@ export function allocateLicenses(
   return left === 0 ? parts : null
 }
 
-/** Boxes of one account that are offline, beyond which a satellite is less work than carrying codes (R-SLR-8). */
+/** From this number of offline devices in one account on, a satellite is recommended (R-SLR-8). */
 export const SATELLITE_RECOMMENDED_AT = 30
-export const SATELLITE_RECOMMENDATION = `More than ${SATELLITE_RECOMMENDED_AT} boxes of the account are offline: a disconnected satellite would serve them with less work.`
+export const SATELLITE_RECOMMENDATION = `More than ${SATELLITE_RECOMMENDED_AT} devices of the account are offline. Serve them with a disconnected satellite, which is less work.`
 
-/** Wrong codes that may be entered for one reservation within an hour (trust §11). */
+/** Wrong codes that may be entered for one reservation within an hour. */
 export const MAX_CODE_ATTEMPTS = 10
 export const CODE_ATTEMPT_WINDOW_MS = HOUR
 
-/** A smart account as a token names it: short, and no secret. */
+/** Returns the short form of a smart account in a token. It is not a secret. */
 export const hashAccountDomain = (domain: string): string =>
   createHash('sha256').update(domain).digest('base64url').slice(0, 11)

@@ -8,10 +8,9 @@ import { AuthService } from '../http/auth-service.ts'
 import { ensureInitialPassword, deleteInitialPassword } from '../http/initial-password.ts'
 import { listHostNames, hashId } from '../http/listen-self-signed.ts'
 
-/** How often pages that are open are told that something happened: milliseconds. */
+/** Interval of the checks for changes while a page is open. */
 const POLL_INTERVAL_MS = 1_000
 
-/** Who may sign in at an authority. */
 export const createAuthorityAuth = (
   authority: Authority,
   dataDir: string,
@@ -25,7 +24,7 @@ export const createAuthorityAuth = (
     },
   })
 
-/** The page Software Manager and its API, for the address that an authority is served at. */
+/** Creates the web console "Software Manager" and its API, for the address of an authority. */
 export async function createManagerConsole(
   authority: Authority,
   options: {
@@ -53,7 +52,7 @@ export async function createManagerConsole(
   return { routes: page.routes, firstPasswordFile: await ensureInitialPassword(auth, dataDir) }
 }
 
-/** Commands and other servers may work on the same data: it is looked at, as long as somebody listens. */
+/** Polls for changes while a page is open, because commands and other servers may change the same data. */
 function follow(authority: Authority, emit: EmitEvent): () => void {
   let last: number | null = null
   const look = async () => {

@@ -16,7 +16,6 @@ import {
 } from '../http/initial-password.ts'
 import { listHostNames, listenWithSelfSignedCertificate, hashId } from '../http/listen-self-signed.ts'
 
-/** Who may sign in at a box. */
 export const createDeviceAuth = (dataDir: string, clock: Clock = systemClock): AuthService =>
   new AuthService(new FileUserStore(getConsoleDirectory(dataDir)), clock, {
     supportsAccountScope: false,
@@ -25,21 +24,21 @@ export const createDeviceAuth = (dataDir: string, clock: Clock = systemClock): A
     },
   })
 
-/** The page of a box at its address. */
+/** The served web console of a device. */
 export interface ServedPage {
   readonly url: string
-  /** SHA-256 of the TLS certificate: what a browser shows of one it does not know. */
+  /** SHA-256 fingerprint of the TLS certificate, which a browser shows for an unknown certificate. */
   readonly fingerprint: string
-  /** The file with the one-time password of the first user; null once it was changed. */
+  /** File with the one-time password of the first user; null after the password was changed. */
   readonly firstPasswordFile: string | null
   readonly connections: ConnectionLimiter
-  /** Takes nothing new, answers what is under way, and is closed. */
+  /** Closes the server after the requests under way are answered. */
   readonly drain: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
 /**
- * Serves the page Smart Licenses and its API over HTTPS.
+ * Serves the web console "Smart Licenses" and its API over HTTPS.
  *
  * @throws LicensingError ADDRESS_IN_USE, STORE_*
  */
@@ -75,7 +74,7 @@ export async function serveDeviceConsole(
   return { ...served, firstPasswordFile }
 }
 
-/** Tells the status at once, and with every transition from then on. */
+/** Sends the status at once and after every transition. */
 function follow(agent: SmartAgent, emit: EmitEvent, caller: Caller): () => void {
   const status = () => statusSchema.parse(redactStatus(agent.status(), caller))
   let last = agent.history(1).at(-1)?.id ?? 0

@@ -7,23 +7,23 @@ import { LicensingError } from '../core/errors.ts'
 import { formatUrlHost, LOOPBACK_HOSTS, stripBrackets } from '../core/host-name.ts'
 import { toAddressInUseError } from '../http/listen.ts'
 
-/** An inspector that is served, until it is closed. */
+/** A running inspection server. */
 export interface ServedInspector {
-  /** `ws://HOST:PORT` */
+  /** URL of the form `ws://HOST:PORT`. */
   readonly url: string
   readonly close: () => Promise<void>
 }
 
-/** Clients say nothing that is listened to. */
+/** Maximum size of a client's message. Messages of clients are ignored. */
 const MAX_MESSAGE_BYTES = 1024
 const MAX_CLIENTS = 16
-/** What may wait for a client that does not read. */
+/** Maximum bytes buffered for a slow client. */
 const MAX_QUEUE_BYTES = 1024 * 1024
 
 /**
- * Serves what the agent's chart does to inspectors on this machine, over a WebSocket, as `@statelyai/inspect` 0.7 words it:
- * the chart and where it stands at first, then every event and where it led. Nothing that a client sends is read, and
- * nothing secret is told: an event's type, the state, and instants and counts that are named here.
+ * Serves the agent's state machine to inspectors on this machine, over a WebSocket in the format of `@statelyai/inspect`
+ * 0.7. A client receives the machine with its current state, then every event with the new state. Messages of clients are
+ * ignored. Secrets are not sent: a message has the event's type, the state, and a fixed list of instants and counts.
  *
  * @throws LicensingError INVALID_ARGUMENT for a host other than this machine's loopback, ADDRESS_IN_USE
  */
@@ -34,7 +34,7 @@ export async function serveInspector(
   if (!LOOPBACK_HOSTS.includes(at.host))
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `The inspector's address is one of ${LOOPBACK_HOSTS.join(', ')}.`,
+      `The host of the inspector must be one of ${LOOPBACK_HOSTS.join(', ')}.`,
     )
   const sockets = new WebSocketServer({
     noServer: true,
@@ -45,7 +45,7 @@ export async function serveInspector(
     response.writeHead(426, { 'content-type': 'text/plain' }).end('This is a WebSocket.\n')
   })
   server.on('upgrade', (request, socket, head) => {
-    // A page from elsewhere, or one whose name was made to point here, is not shown what the box does.
+    // Pages of other origins are refused, also where their host name resolves to this machine (DNS rebinding).
     if (!isLocal(request.headers) || sockets.clients.size >= MAX_CLIENTS) {
       socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
       return
@@ -88,7 +88,7 @@ function isLocal({ host, origin }: { host?: string | undefined; origin?: string 
   return isLoopback(`http://${host ?? ''}`) && (origin === undefined || isLoopback(origin))
 }
 
-/** Whether a URL's host is this machine by its loopback name or address. */
+/** Returns true for a URL with a loopback name or address as the host. */
 const isLoopback = (url: string): boolean =>
   URL.canParse(url) && LOOPBACK_HOSTS.includes(stripBrackets(new URL(url).hostname))
 
@@ -106,12 +106,12 @@ const createEnvelope = (type: string, at: number) => ({
   _version: '0.7.2',
 })
 
-// A chart that runs by itself has no parent, and its events come from no other actor.
-const toActorMessage = (position: AgentSnapshot, at: number) => ({
+// The machine is the root actor, and its events have no source actor.
+const toActorMessage = (snapshot: AgentSnapshot, at: number) => ({
   ...createEnvelope('@xstate.actor', at),
   name: agentMachine.id,
   definition,
-  snapshot: toInspectedSnapshot(position),
+  snapshot: toInspectedSnapshot(snapshot),
 })
 
 const toEventMessage = (type: string, at: number) => ({
@@ -119,26 +119,26 @@ const toEventMessage = (type: string, at: number) => ({
   event: { type },
 })
 
-const toSnapshotMessage = (type: string, position: AgentSnapshot, at: number) => ({
+const toSnapshotMessage = (type: string, snapshot: AgentSnapshot, at: number) => ({
   ...createEnvelope('@xstate.snapshot', at),
   event: { type },
-  snapshot: toInspectedSnapshot(position),
+  snapshot: toInspectedSnapshot(snapshot),
 })
 
-/** The chart's states and transitions. What it begins with is not among them. */
+/** The states and transitions of the machine, without the initial context. */
 const { id, type, states } = agentMachine.config
 const definition = JSON.stringify({ id, type, states })
 
-const toInspectedSnapshot = (position: AgentSnapshot) => ({
+const toInspectedSnapshot = (snapshot: AgentSnapshot) => ({
   status: 'active',
-  value: position.value,
-  context: redactContext(position.context),
+  value: snapshot.value,
+  context: redactContext(snapshot.context),
   children: {},
   historyValue: {},
-  tags: [...toMachineSnapshot(position).tags],
+  tags: [...toMachineSnapshot(snapshot).tags],
 })
 
-/** What of the facts may be seen: named one by one, so that a fact that is added later is not. */
+/** Returns the visible part of the context. Fields are listed one by one, so that a new field stays hidden. */
 const redactContext = (context: Context) => ({
   evaluation: {
     remainingSeconds: context.evaluation.remainingSeconds,

@@ -12,17 +12,17 @@ const ALLOWED_USERS: Record<Access, string> = {
   administrator: 'Administrators.',
 }
 
-/** The body of every refusal and failure. */
+/** Schema of the body of every error. */
 const failureSchema = z.object({
   error: z.object({
     code: z.string().meta({ examples: Object.keys(errorTable).slice(0, 3) }),
     message: z.string(),
     remedy: z.string(),
-    resource: z.string().meta({ description: 'The kind of thing that the error is about.' }).optional(),
-    field: z.string().meta({ description: 'The input that was not of its form.' }).optional(),
+    resource: z.string().meta({ description: 'The kind of object of the error.' }).optional(),
+    field: z.string().meta({ description: 'The name of the invalid input.' }).optional(),
   }),
 })
-const failure = createJsonContent('Refused or failed: a code, why, and what to do.', failureSchema)
+const failure = createJsonContent('Refused or failed: the error code, message and remedy.', failureSchema)
 
 /** Returns the Fastify schema of a procedure: its input, its response and its part of the description. */
 export const toFastifySchema = (
@@ -38,12 +38,11 @@ export const toFastifySchema = (
   response: { 200: createJsonContent('Done.', schema.response), '4xx': failure, '5xx': failure },
 })
 
-/** The schema of the event stream. */
 export const liveSchema: FastifySchema = {
   operationId: 'live',
   tags: ['Reading'],
   summary: 'Live',
-  description: 'What happens, as it happens: server-sent events.',
+  description: 'Sends changes as server-sent events.',
   response: {
     200: {
       description: 'Events until the session ends.',
@@ -53,15 +52,15 @@ export const liveSchema: FastifySchema = {
   },
 }
 
-/** Describes a console's API, but for its procedures. */
+/** Describes a console's API without its procedures. */
 export const describeConsole = (title: string): ApiDescription => ({
   title,
   description:
-    'Sign in with `sign-in`; send its cookie and its token, in `X-Session-Token`, with every other call.',
+    'Sign in with `sign-in`. Send its cookie, and its token in `X-Session-Token`, with every other call.',
   serverUrl: '/api/v1',
   tags: [
     { name: 'Reading', description: 'Changes nothing.' },
-    { name: 'Doing', description: 'Changes something, and is recorded with who did it.' },
+    { name: 'Doing', description: 'Changes data, and records the caller.' },
   ],
   securitySchemes: {
     session: { type: 'apiKey', in: 'cookie', name: 'session' },

@@ -23,12 +23,11 @@ import { describeConsole, liveSchema, toFastifySchema } from './openapi.ts'
 export const API_PREFIX = '/api/v1'
 const TOKEN_HEADER = 'x-session-token'
 const MAX_BODY_BYTES = 256 * 1024
-/** Bytes that wait for a listener who does not read them. */
+/** Maximum bytes buffered for a slow listener. */
 const MAX_BUFFERED_BYTES = 1024 * 1024
-/** Of one address in a minute: more than a page with several tabs needs. */
+/** Maximum requests of one address in a minute: more than a page with several tabs needs. */
 const MAX_REQUESTS_PER_MINUTE = 1_200
 
-/** Sends an event to an open page. */
 export type EmitEvent = (event: string, data: unknown) => void
 
 export interface ConsoleOptions {
@@ -40,24 +39,24 @@ export interface ConsoleOptions {
   readonly follow: (emit: EmitEvent, caller: Caller) => () => void
   /** Runs work for a caller, so that the records made on the way bear the caller's name. */
   readonly runAs: <T>(caller: Caller, work: () => Promise<T>) => Promise<T>
-  /** The hosts this server may be called by; a port is not looked at. */
+  /** Host names that requests may use, without a port. */
   readonly hosts: readonly string[]
-  /** Tells this server's cookie from those of others on the same host. */
+  /** Suffix of the cookie name, which separates the cookies of servers on the same host. */
   readonly id: string
   readonly logger: { error(message: string, fields?: object): void }
 }
 
 const ROLE_RANK: Record<Access, number> = { open: 0, 'signed-in': 0, viewer: 1, user: 2, administrator: 3 }
 
-/** Where the built pages are: beside the programs, or in the build of a checkout. */
+/** Finds the built pages: next to the programs, or in the build of a checkout. */
 function findPagesDirectory(page: string): string | null {
-  const places = ['../pages', '../../pages', '../../dist/pages'].map((place) =>
-    fileURLToPath(new URL(`${place}/${page}/`, import.meta.url)),
+  const candidates = ['../pages', '../../pages', '../../dist/pages'].map((path) =>
+    fileURLToPath(new URL(`${path}/${page}/`, import.meta.url)),
   )
-  return places.find((place) => existsSync(place)) ?? null
+  return candidates.find((path) => existsSync(path)) ?? null
 }
 
-/** A web console: its page, its API, and who may use them. */
+/** A web console: its page, its API, and its access control. */
 export class WebConsole {
   readonly #options: ConsoleOptions
   readonly #hosts: ReadonlySet<string>
@@ -70,11 +69,11 @@ export class WebConsole {
     this.#hosts = new Set(options.hosts.map((host) => host.toLowerCase()))
   }
 
-  /** Its routes, in a scope of their own on a server. */
+  /** Registers the routes in a separate scope of a server. */
   readonly routes = async (server: FastifyInstance): Promise<void> => {
     await server.register(cookie)
     await server.register(helmet, {
-      // Answers for whole hosts, ports that are not ours included: not ours to give.
+      // HSTS applies to every port of the host, including ports of other servers.
       strictTransportSecurity: false,
       contentSecurityPolicy: {
         useDefaults: false,
@@ -93,7 +92,7 @@ export class WebConsole {
       referrerPolicy: { policy: 'no-referrer' },
     })
     await server.register(rateLimit, createRateLimitOptions(MAX_REQUESTS_PER_MINUTE))
-    // Before anything is refused: a refusal is work too.
+    // The rate limit comes first, because refusals cost time too.
     server.addHook('onRequest', server.rateLimit())
     server.addHook('onRequest', (request, _reply, done) => {
       this.#requireHost(request)
@@ -177,7 +176,7 @@ export class WebConsole {
     })
   }
 
-  /** Server-sent events (WHATWG HTML §9.2), as long as the session stands. */
+  /** Sends server-sent events (WHATWG HTML §9.2) until the session ends. */
   #follow(request: FastifyRequest, reply: FastifyReply): void {
     const caller = this.#getCaller(request)
     reply.hijack()
@@ -189,7 +188,7 @@ export class WebConsole {
     })
     closeOnShutdown(raw)
     const { auth, follow } = this.#options
-    // One after the other: each looks first whether the session still stands.
+    // Events are sent in sequence, each after a check of the session.
     let queue = Promise.resolve()
     const stop = follow((event, data) => {
       queue = queue
@@ -201,7 +200,7 @@ export class WebConsole {
             raw.end()
           else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
         })
-        // Whatever is wrong, it is this listener's alone.
+        // A failure ends only this listener's connection.
         .catch(() => {
           raw.destroy()
         })
@@ -230,12 +229,12 @@ export class WebConsole {
     )
   }
 
-  /** Whoever calls by another name was led here by somebody else's (DNS rebinding). */
+  /** Refuses a request for another host name (DNS rebinding). */
   #requireHost(request: FastifyRequest): void {
     const { hostname } = request
     const host = stripBrackets(hostname).toLowerCase()
     if (!this.#hosts.has(host))
-      throw new LicensingError('HOST_REFUSED', `This server is not called ${JSON.stringify(hostname)}.`)
+      throw new LicensingError('HOST_REFUSED', `This server has no host name ${JSON.stringify(hostname)}.`)
   }
 
   #requireOrigin(request: FastifyRequest): void {
@@ -247,7 +246,7 @@ export class WebConsole {
       throw new LicensingError('ORIGIN_REFUSED', 'The request came from a page of another site.')
   }
 
-  /** Lets a request in, or says why not: its origin, its session, its token, its role. */
+  /** Checks the origin, session, token and role of a request. */
   async #admit(request: FastifyRequest, access: Access): Promise<void> {
     this.#requireOrigin(request)
     if (access === 'open') return
@@ -256,29 +255,29 @@ export class WebConsole {
     const token = request.headers[TOKEN_HEADER]
     const found = await auth.sessions.authenticate(session, typeof token === 'string' ? token : undefined)
     if (found === 'no-session' || session === undefined)
-      throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in, or the session has ended.')
+      throw new LicensingError('SIGN_IN_REQUIRED', 'No user is signed in, or the session has ended.')
     if (found === 'csrf-mismatch')
       throw new LicensingError(
         'SESSION_TOKEN_INVALID',
         'The request does not carry the token of its session.',
       )
     const user = await auth.getUser(found)
-    if (!user) throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in, or the session has ended.')
+    if (!user) throw new LicensingError('SIGN_IN_REQUIRED', 'No user is signed in, or the session has ended.')
     const { name, role, account, virtualAccount, mustChange } = user
     this.#callers.set(request, { name, role, account, virtualAccount, address: request.ip, session })
     if (mustChange && access !== 'signed-in')
       throw new LicensingError('PASSWORD_CHANGE_REQUIRED', 'The one-time password must be changed first.')
     if (ROLE_RANK[role] < ROLE_RANK[access])
-      throw new LicensingError('PERMISSION_DENIED', `A ${role} may not do that.`)
+      throw new LicensingError('PERMISSION_DENIED', `The role ${role} does not permit this operation.`)
   }
 
   #getCaller(request: FastifyRequest): Caller {
     const caller = this.#callers.get(request)
     if (caller) return caller
-    throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in.')
+    throw new LicensingError('SIGN_IN_REQUIRED', 'No user is signed in.')
   }
 
-  /** What was done is done, whether or not it could be written down. */
+  /** Records a successful request. A failure to record does not fail the request. */
   async #recordDone(request: FastifyRequest, action: string, about: string, who?: string): Promise<void> {
     try {
       await this.#options.auth.record({
@@ -295,10 +294,10 @@ export class WebConsole {
     }
   }
 
-  /** Every attempt to do something, and whatever a caller may not: by the name of the call, never by what was typed. */
+  /** Records refused changes and denied requests by the name of the call, without the input. */
   async #recordRefusal(request: FastifyRequest, failure: LicensingError, status: number): Promise<void> {
-    const action = request.routeOptions.url?.replace(`${API_PREFIX}/`, '') ?? 'what is not there'
-    // A page that was open asks again by itself after a restart: that is nobody's attempt.
+    const action = request.routeOptions.url?.replace(`${API_PREFIX}/`, '') ?? 'unknown path'
+    // An open page reconnects automatically after a restart, which is not an attempt of a user.
     if (action === 'live' && failure.code === 'SIGN_IN_REQUIRED') return
     if (request.method !== 'POST' && ![401, 403, 421, 429].includes(status)) return
     await this.#options.auth.record({
@@ -313,7 +312,7 @@ export class WebConsole {
   async #refuse(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const field = error instanceof InvalidInputError ? error.field : undefined
     const failure = toFailure(error)
-    // The web framework knows best what is wrong with the form of a request.
+    // Fastify's status is more precise for malformed requests.
     const status =
       failure.code === 'REQUEST_MALFORMED' && 'statusCode' in error
         ? (error.statusCode ?? 400)
@@ -326,7 +325,7 @@ export class WebConsole {
         reason: failure.message,
       })
     const publicFailure =
-      failure.code === 'INTERNAL' ? new LicensingError('INTERNAL', 'The request could not be done.') : failure
+      failure.code === 'INTERNAL' ? new LicensingError('INTERNAL', 'The request failed.') : failure
     if (failure.retryAfterMs !== undefined)
       void reply.header('retry-after', Math.ceil(failure.retryAfterMs / 1000))
     await reply
@@ -336,7 +335,7 @@ export class WebConsole {
   }
 }
 
-/** What went wrong, as one of this project's errors: the web framework's own are about the form of a request. */
+/** Converts an error to a licensing error. Fastify's own errors are about malformed requests. */
 function toFailure(error: FastifyError | Error): LicensingError {
   const failure = toLicensingError(error)
   const status = 'statusCode' in error ? error.statusCode : undefined
@@ -348,7 +347,7 @@ function toFailure(error: FastifyError | Error): LicensingError {
 const getCookieName = (id: string): string => `__Host-sla-${id}`
 
 const nonces = new WeakMap<object, string>()
-/** One nonce for a request: for its policy and for the page it is sent with. */
+/** Returns the nonce of a request, for its content security policy and its page. */
 function getNonce(request: object): string {
   const raw = 'raw' in request && typeof request.raw === 'object' && request.raw ? request.raw : request
   const nonce = nonces.get(raw) ?? randomBytes(16).toString('base64')

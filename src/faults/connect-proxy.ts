@@ -11,7 +11,7 @@ import { toAddressInUseError } from '../http/listen.ts'
 import { TLS_CLIENT_SETTINGS, TLS_SETTINGS } from '../transports/tls-settings.ts'
 import { createTlsCa, generateKey, type Issuer, issueTlsCertificate } from '../pki/certificate-generation.ts'
 
-/** Hosts of the vendor's cloud that some clients know as constants. */
+/** Hosts of the vendor's cloud that some clients have hard-coded. */
 export const CLOUD_HOSTS: readonly string[] = [
   'swapi.cisco.com',
   'apx.cisco.com',
@@ -33,14 +33,11 @@ function normalizeHosts(hosts: readonly string[]): string[] {
   return hosts.map((given) => {
     const host = given.toLowerCase()
     if (HOST_NAME.test(host)) return host
-    throw new LicensingError(
-      'INVALID_ARGUMENT',
-      `${JSON.stringify(given.slice(0, 100))} is not the name of a host.`,
-    )
+    throw new LicensingError('INVALID_ARGUMENT', `${JSON.stringify(given.slice(0, 100))} is not a host name.`)
   })
 }
 
-/** The authority that clients are led to. */
+/** Authority that clients are redirected to. */
 export interface ProxiedAuthority {
   readonly host: string
   readonly port: number
@@ -49,22 +46,21 @@ export interface ProxiedAuthority {
 }
 
 export interface ConnectProxyOptions {
-  /** A loopback address. */
+  /** Loopback address to listen on. */
   readonly host: string
-  /** 0 takes a free port. */
+  /** Port to listen on; 0 for a free one. */
   readonly port: number
-  /** Hosts whose tunnels end at the authority: {@link CLOUD_HOSTS} unless given. */
+  /** Hosts whose tunnels end at the authority. Default: {@link CLOUD_HOSTS} */
   readonly hosts?: readonly string[] | undefined
   readonly authority: ProxiedAuthority
-  /** The current time: milliseconds since the epoch. */
+  /** Current time in milliseconds since the epoch. */
   readonly at: Instant
   readonly logger: ServerLogger
 }
 
 /**
- * A test aid: an HTTP proxy that leads clients whose hosts are constants to an authority, for those hosts, at port 443,
- * and nowhere else. The proxy ends the clients' TLS with certificates of a CA that it creates when it starts, whose key
- * never leaves its memory.
+ * Test aid: an HTTP proxy that redirects clients with hard-coded hosts to an authority. It accepts only those hosts, at
+ * port 443. The proxy terminates TLS with certificates of its own CA, which it creates at start and keeps in memory.
  */
 export class ConnectProxy {
   readonly #authority: ProxiedAuthority
@@ -72,7 +68,7 @@ export class ConnectProxy {
   readonly #server: Server
   readonly #sockets = new Set<Duplex>()
   readonly #contexts: ReadonlyMap<string, SecureContext>
-  /** The certificate of the CA, for clients to trust: PEM. */
+  /** Certificate of the CA that clients must trust: PEM. */
   readonly caCertificate: string
 
   constructor(
@@ -163,7 +159,7 @@ export class ConnectProxy {
 /**
  * Starts a CONNECT proxy in front of an authority.
  *
- * @throws LicensingError INVALID_ARGUMENT for an address that is not a loopback one, or a name that is not a host's; ADDRESS_IN_USE
+ * @throws LicensingError INVALID_ARGUMENT for an address that is not loopback or an invalid host name; ADDRESS_IN_USE
  */
 export async function startConnectProxy(
   options: ConnectProxyOptions,
@@ -172,7 +168,7 @@ export async function startConnectProxy(
   if (!LOOPBACK_HOSTS.includes(host))
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `The CONNECT proxy is at one of ${LOOPBACK_HOSTS.join(', ')}.`,
+      `The CONNECT proxy listens only on one of ${LOOPBACK_HOSTS.join(', ')}.`,
     )
   const hosts = normalizeHosts(options.hosts ?? CLOUD_HOSTS)
   const ca = await createCa(at)

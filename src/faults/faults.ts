@@ -1,49 +1,49 @@
 import type { ErrorCode } from '../core/errors.ts'
 
-/** What the authority answered, or would have. */
+/** HTTP response of the authority. */
 export interface Reply {
   readonly status: number
   readonly headers: Record<string, string>
   readonly body: string
 }
 
-/** What reaches the box instead of an answer: whoever carries it (a server, MSW) does so in its own way. */
+/** Response with faults that a device receives. Servers and MSW implement each kind in their own way. */
 export type Delivery =
   | ({ readonly kind: 'reply' } & Reply)
-  /** The connection is closed before a byte of an answer. */
+  /** The connection is closed before the first byte of the answer. */
   | { readonly kind: 'reset' }
-  /** The request is taken, and nothing ever comes. */
+  /** The request is accepted and never answered. */
   | { readonly kind: 'timeout' }
-  /** The answer begins, and the connection is closed in its middle. */
+  /** The connection is closed in the middle of the answer. */
   | { readonly kind: 'truncated'; readonly body: string }
-  /** The answer begins, and comes a byte at a time without end. */
+  /** The answer starts and never ends, one byte at a time. */
   | { readonly kind: 'dripping'; readonly body: string }
 
-/** What a fault may use to do its harm. It has no hand on signing, verification or counting. */
+/** Context of a fault, without access to the authority's signing, verification and counting. */
 export interface FaultContext {
-  /** Lets the authority decide: asked for once at most. */
+  /** Lets the authority process the request. A fault calls it at most once. */
   readonly decide: () => Promise<Reply>
-  /** The last good answer to a request of this type before this one. */
+  /** Last successful answer to a request of the same type. */
   readonly earlier: Reply | undefined
-  /** The same answer, signed by an authority nobody here trusts. */
+  /** Signs an answer again as an untrusted authority. */
   readonly resignUntrusted: (reply: Reply) => Promise<Reply>
 }
 
 interface FaultDescription {
   readonly meaning: string
-  /** The code an agent gives it; null for what is no failure by itself. */
+  /** Error code that an agent reports; null for a fault that is not a failure by itself. */
   readonly code: ErrorCode | null
-  /** Whether the authority has decided before the harm is done: the box must not lose or repeat it. */
+  /** True if the authority has processed the request, whose result the device must neither lose nor repeat. */
   readonly afterDecision: boolean
 }
 
-/** A fault of the answer: an authority, or a mock of one, can do it. */
+/** Fault of the answer, which an authority or a mock injects. */
 interface AnswerFault extends FaultDescription {
   readonly layer: 'answer'
   readonly inject: (scene: FaultContext) => Promise<Delivery> | Delivery
 }
 
-/** A fault of the road: it takes real sockets, TLS or a proxy. */
+/** Fault of the connection, which requires real sockets, TLS or a proxy. */
 interface ConnectionFault extends FaultDescription {
   readonly layer: 'connection' | 'proxy'
 }
@@ -61,7 +61,7 @@ const createAnswerFault = (
   inject: AnswerFault['inject'],
   afterDecision = false,
 ): AnswerFault => ({ layer: 'answer', meaning, code, afterDecision, inject })
-/** Decides first, then harms what was answered. */
+/** Creates a fault that lets the authority process the request and then changes the answer. */
 const corruptAnswer = (code: ErrorCode, meaning: string, how: (body: string) => Delivery): AnswerFault =>
   createAnswerFault(code, meaning, async ({ decide }) => how((await decide()).body), true)
 const createConnectionFault = (
@@ -75,7 +75,7 @@ const createConnectionFault = (
   afterDecision: false,
 })
 
-/** Flips one character in a part of the sealed answer. */
+/** Changes one character in a part of the signed answer. */
 const tamper = (part: 'payload' | 'signature') => (body: string) => {
   const message = JSON.parse(body) as Record<string, string>
   const text = message[part] ?? ''
@@ -86,14 +86,14 @@ const tamper = (part: 'payload' | 'signature') => (body: string) => {
 }
 
 /**
- * Everything that can go wrong between a box and its authority, by name. The same names everywhere: in a mock, in
- * `smart-authority serve --chaos`, and at its management address.
+ * Catalog of faults between a device and its authority. The names are the same in mocks, in
+ * `smart-authority serve --chaos` and in the fault API.
  */
 export const faultCatalog = {
-  // Answers: an authority that is unwell, or something before it that answers in its place.
+  // Answers of a faulty authority, or of an intermediary that answers in its place.
   delay: createAnswerFault(
     null,
-    'the answer is right, and comes later',
+    'the answer is valid and delayed',
     async ({ decide }) => ({
       kind: 'reply',
       ...(await decide()),
@@ -102,162 +102,173 @@ export const faultCatalog = {
   ),
   'network-error': createAnswerFault(
     'CONNECTION_RESET',
-    'the connection breaks before the authority hears the request',
+    'the connection is closed before the authority receives the request',
     () => ({ kind: 'reset' }),
   ),
   'lost-answer': corruptAnswer(
     'CONNECTION_RESET',
-    'the authority decides, and the connection breaks before its answer begins',
+    'the authority processes the request, and the connection is closed before its answer starts',
     () => ({ kind: 'reset' }),
   ),
-  silence: createAnswerFault('TIMED_OUT', 'the request is taken and never answered', () => ({
+  silence: createAnswerFault('TIMED_OUT', 'the request is accepted and never answered', () => ({
     kind: 'timeout',
   })),
-  dripping: corruptAnswer('ANSWER_TOO_SLOW', 'the answer begins, and comes too slowly to end', (body) => ({
-    kind: 'dripping',
-    body,
-  })),
+  dripping: corruptAnswer(
+    'ANSWER_TOO_SLOW',
+    'the answer starts and never ends, one byte at a time',
+    (body) => ({
+      kind: 'dripping',
+      body,
+    }),
+  ),
   truncated: corruptAnswer(
     'ANSWER_TRUNCATED',
-    'the connection breaks in the middle of the answer',
+    'the connection is closed in the middle of the answer',
     (body) => ({
       kind: 'truncated',
       body,
     }),
   ),
-  'half-json': corruptAnswer('ANSWER_NOT_JSON', 'half of the answer comes, as if it were the whole', (body) =>
-    createReply(200, body.slice(0, body.length / 2), JSON_HEADERS),
+  'half-json': corruptAnswer(
+    'ANSWER_NOT_JSON',
+    'only half of the answer is sent, as a complete response',
+    (body) => createReply(200, body.slice(0, body.length / 2), JSON_HEADERS),
   ),
   empty: corruptAnswer('ANSWER_NOT_JSON', 'the answer has no body', () => createReply(200, '', JSON_HEADERS)),
-  oversize: createAnswerFault('ANSWER_TOO_LARGE', 'the answer is larger than any answer may be', () =>
+  oversize: createAnswerFault('ANSWER_TOO_LARGE', 'the answer exceeds the size limit', () =>
     createReply(200, 'x'.repeat(2 * 1024 * 1024), JSON_HEADERS),
   ),
-  'captive-portal': createAnswerFault(
-    'ANSWER_NOT_JSON',
-    'something on the way answers with a page for people',
-    () => createReply(200, '<!doctype html><title>Please sign in</title>', { 'content-type': 'text/html' }),
+  'captive-portal': createAnswerFault('ANSWER_NOT_JSON', 'an intermediary answers with an HTML page', () =>
+    createReply(200, '<!doctype html><title>Please sign in</title>', { 'content-type': 'text/html' }),
   ),
-  redirect: createAnswerFault('REDIRECTED', 'something on the way points elsewhere', () =>
+  redirect: createAnswerFault('REDIRECTED', 'an intermediary redirects to another address', () =>
     createReply(302, '', { location: 'https://elsewhere.test/' }),
   ),
   error404: createAnswerFault(
     'AUTHORITY_REJECTED',
-    'the address leads to a server that knows nothing of licensing',
+    'the address belongs to a server that is not an authority',
     () => createReply(404, 'not found'),
   ),
-  error429: createAnswerFault('RATE_LIMITED', '429, with the wish to be asked again in two minutes', () =>
+  error429: createAnswerFault('RATE_LIMITED', '429 with Retry-After of two minutes', () =>
     createReply(429, '', { 'retry-after': '120' }),
   ),
-  error500: createAnswerFault('AUTHORITY_FAILED', 'the authority fails inside', () =>
+  error500: createAnswerFault('AUTHORITY_FAILED', 'the authority has an internal error', () =>
     createReply(500, 'oops'),
   ),
-  error502: createAnswerFault('AUTHORITY_FAILED', 'a gateway does not reach the authority behind it', () =>
+  error502: createAnswerFault('AUTHORITY_FAILED', 'a gateway cannot reach the authority behind it', () =>
     createReply(502, 'bad gateway'),
   ),
-  error503: createAnswerFault(
-    'AUTHORITY_UNAVAILABLE',
-    '503, with the wish to be asked again in two minutes',
-    () => createReply(503, '', { 'retry-after': '120' }),
+  error503: createAnswerFault('AUTHORITY_UNAVAILABLE', '503 with Retry-After of two minutes', () =>
+    createReply(503, '', { 'retry-after': '120' }),
   ),
-  'unsigned-refusal': createAnswerFault(
-    'ANSWER_MALFORMED',
-    'somebody on the way pretends that the authority refused',
-    () =>
-      createReply(
-        200,
-        JSON.stringify({
-          decision: { outcome: 'refused', code: 'INSTANCE_REMOVED', message: '', remedy: '' },
-        }),
-        JSON_HEADERS,
-      ),
+  'unsigned-refusal': createAnswerFault('ANSWER_MALFORMED', 'an attacker sends an unsigned refusal', () =>
+    createReply(
+      200,
+      JSON.stringify({
+        decision: { outcome: 'refused', code: 'INSTANCE_REMOVED', message: '', remedy: '' },
+      }),
+      JSON_HEADERS,
+    ),
   ),
-  'wrong-schema': createAnswerFault('ANSWER_MALFORMED', 'the answer is JSON of another form', () =>
+  'wrong-schema': createAnswerFault('ANSWER_MALFORMED', 'the answer is JSON with another schema', () =>
     createReply(200, '{"ok":true}', JSON_HEADERS),
   ),
   'tampered-payload': corruptAnswer(
     'ANSWER_SIGNATURE_INVALID',
-    'a character of what was signed is changed on the way',
+    'a character of the payload is changed in transit',
     tamper('payload'),
   ),
   'tampered-signature': corruptAnswer(
     'ANSWER_SIGNATURE_INVALID',
-    'a character of the signature is changed on the way',
+    'a character of the signature is changed in transit',
     tamper('signature'),
   ),
   forged: createAnswerFault(
     'ANSWER_SIGNER_UNTRUSTED',
-    'the right answer, signed by an authority of another root',
+    'the valid answer is signed by an authority with another root',
     async ({ decide, resignUntrusted }) => ({ kind: 'reply', ...(await resignUntrusted(await decide())) }),
     true,
   ),
   replayed: createAnswerFault(
     'ANSWER_WRONG_REQUEST',
-    'an earlier answer to the same kind of request is played again',
+    'an earlier answer to the same type of request is replayed',
     async ({ earlier, decide }) => ({ kind: 'reply', ...(earlier ?? (await decide())) }),
   ),
 
-  // Connections: what stands where the authority should.
+  // Connections.
   refused: createConnectionFault('connection', 'CONNECTION_REFUSED', 'nothing listens at the address'),
   reset: createConnectionFault(
     'connection',
     'CONNECTION_RESET',
-    'the connection is taken, and reset when TLS begins',
+    'the connection is accepted, and reset when TLS starts',
   ),
   'tls-silence': createConnectionFault(
     'connection',
     'TIMED_OUT',
-    'the connection is taken, and TLS is never answered',
+    'the connection is accepted, and TLS is never answered',
   ),
   'tls-plain-text': createConnectionFault(
     'connection',
     'TLS_PLAIN_TEXT',
-    'a server without TLS stands on the port',
+    'a server without TLS listens on the port',
   ),
   'tls-expired': createConnectionFault(
     'connection',
     'TLS_EXPIRED',
-    'the certificate has expired, or the clock of the box is ahead',
+    'the certificate has expired, or the clock of the device is ahead',
   ),
   'tls-not-yet-valid': createConnectionFault(
     'connection',
     'TLS_NOT_YET_VALID',
-    'the certificate is not valid yet, or the clock of the box is behind',
+    'the certificate is not valid yet, or the clock of the device is behind',
   ),
   'tls-name-mismatch': createConnectionFault(
     'connection',
     'TLS_NAME_MISMATCH',
     'the certificate is for another name',
   ),
-  'tls-untrusted': createConnectionFault('connection', 'TLS_UNTRUSTED', 'another authority stands there'),
+  'tls-untrusted': createConnectionFault(
+    'connection',
+    'TLS_UNTRUSTED',
+    'the certificate belongs to an untrusted authority',
+  ),
   'tls-inspected': createConnectionFault(
     'connection',
     'TLS_INSPECTED',
-    'a middlebox opens TLS with a certificate of its own',
+    'a middlebox terminates TLS with its own certificate',
   ),
 
   // Proxies.
   'proxy-unreachable': createConnectionFault(
     'proxy',
     'PROXY_UNREACHABLE',
-    'nothing listens where the proxy should',
+    'nothing listens at the address of the proxy',
   ),
   'proxy-auth-required': createConnectionFault(
     'proxy',
     'PROXY_AUTHENTICATION_REQUIRED',
-    '407 to a box without a user name',
+    '407 to a device without a user name',
   ),
   'proxy-auth-refused': createConnectionFault(
     'proxy',
     'PROXY_AUTHENTICATION_REFUSED',
-    '407 to a box with a user name',
+    '407 to a device with a user name',
   ),
-  'proxy-forbidden': createConnectionFault('proxy', 'PROXY_FORBIDDEN', '403: no tunnel to that host'),
+  'proxy-forbidden': createConnectionFault(
+    'proxy',
+    'PROXY_FORBIDDEN',
+    '403: the proxy does not allow a tunnel to the host',
+  ),
   'proxy-bad-gateway': createConnectionFault(
     'proxy',
     'PROXY_BAD_GATEWAY',
-    '502: the proxy does not reach the authority',
+    '502: the proxy cannot reach the authority',
   ),
-  'proxy-unavailable': createConnectionFault('proxy', 'PROXY_BAD_GATEWAY', '503, as Squid says it'),
+  'proxy-unavailable': createConnectionFault(
+    'proxy',
+    'PROXY_BAD_GATEWAY',
+    '503: the proxy cannot reach the authority, as Squid reports it',
+  ),
   'proxy-gateway-timeout': createConnectionFault(
     'proxy',
     'PROXY_GATEWAY_TIMEOUT',
@@ -266,9 +277,9 @@ export const faultCatalog = {
   'proxy-silence': createConnectionFault(
     'proxy',
     'PROXY_TIMED_OUT',
-    'the proxy takes the connection and says nothing',
+    'the proxy accepts the connection and never answers',
   ),
-  'proxy-garbage': createConnectionFault('proxy', 'PROXY_FAILED', 'what answers there is not a proxy'),
+  'proxy-garbage': createConnectionFault('proxy', 'PROXY_FAILED', 'the server at the address is not a proxy'),
   'proxy-closed': createConnectionFault(
     'proxy',
     'PROXY_FAILED',

@@ -1,4 +1,4 @@
-/** Faults between a box and its authority, for whoever tests against them. */
+/** Faults between a device and its authority, for tests. */
 export {
   type AnswerFaultName,
   type Delivery,

@@ -4,17 +4,17 @@ import { type AnswerFaultName, type Delivery, faultCatalog, isAnswerFault, type 
 import type { FaultPlan } from './plan.ts'
 import { resignUntrusted, createUntrustedCredential } from './untrusted-signer.ts'
 
-/** What becomes of an exchange: what is delivered, and which fault did it; null where none did. */
+/** Result of an exchange: the delivery, and the injected fault or null. */
 interface InjectionResult {
   readonly delivery: Delivery
   readonly fault: AnswerFaultName | null
 }
 
-/** Does to exchanges what a plan says: waits, lets the authority decide or not, and gives what is delivered. */
+/** Injects the planned answer faults into exchanges. */
 export class Injector {
   readonly #plan: FaultPlan
   readonly #now: () => number
-  /** The last good answer of each kind: it may be played again. */
+  /** Last successful answer of each type, for replays. */
   readonly #earlier = new Map<MessageType, Reply>()
   #untrustedCredential: Promise<Credential> | undefined
 
@@ -23,7 +23,7 @@ export class Injector {
     this.#now = now
   }
 
-  /** @param decide lets the authority decide; asked for once at most */
+  /** @param decide lets the authority process the request; called at most once */
   async answer(type: MessageType, decide: () => Promise<Reply>): Promise<InjectionResult> {
     const earlier = this.#earlier.get(type)
     const remembering = async () => {

@@ -3,52 +3,52 @@ import { quoteForError } from '../core/text.ts'
 import { type MessageType, messageTypeSchema } from '../protocol/messages.ts'
 import { faultCatalog, type FaultName, isFault } from './faults.ts'
 
-/** A fault to come, and when. */
+/** Fault with the conditions under which it occurs. */
 export interface PlannedFault {
   readonly fault: FaultName
-  /** At which kind of request; every kind unless given. */
+  /** Type of request. Default: every type */
   readonly on?: MessageType | undefined
-  /** From 0 to 1; always unless given. */
+  /** Probability from 0 to 1. Default: 1 */
   readonly probability?: number | undefined
-  /** How often at most; without end unless given. */
+  /** Maximum number of occurrences. Default: unlimited */
   readonly times?: number | undefined
-  /** How many requests of that kind are left alone before; none unless given. */
+  /** Number of matching requests before the first occurrence. Default: 0 */
   readonly after?: number | undefined
-  /** Milliseconds to wait before the harm is done; none unless given. */
+  /** Milliseconds to wait before the fault is injected. Default: 0 */
   readonly delay?: number | undefined
 }
 
-/** Milliseconds: an hour, which Node's timers take and nobody waits out. */
+/** One hour, far below the limit of Node's timers. */
 export const MAX_DELAY_MS = 3_600_000
 
 /** @throws LicensingError CHAOS_INVALID */
 function validatePlannedFault(plan: PlannedFault): PlannedFault {
   const { fault, probability = 1, times = 0, after = 0, delay = 0 } = plan
   const refuse = (why: string) =>
-    new LicensingError('CHAOS_INVALID', `${quoteForError(fault)} cannot be planned so: ${why}.`)
+    new LicensingError('CHAOS_INVALID', `The fault ${quoteForError(fault)} cannot be planned: ${why}.`)
   if (!isFault(fault)) throw refuse('there is no such fault')
-  if (!(probability >= 0 && probability <= 1)) throw refuse('a probability is from 0 to 1')
-  if (times < 0 || after < 0) throw refuse('a count is 0 or more')
-  if (!(delay >= 0 && delay <= MAX_DELAY_MS)) throw refuse('a wait is at most an hour')
-  if (fault === 'delay' && plan.delay === undefined) throw refuse('a delay says how long')
+  if (!(probability >= 0 && probability <= 1)) throw refuse('the probability must be from 0 to 1')
+  if (times < 0 || after < 0) throw refuse('a count must be 0 or more')
+  if (!(delay >= 0 && delay <= MAX_DELAY_MS)) throw refuse('the delay must be at most an hour')
+  if (fault === 'delay' && plan.delay === undefined) throw refuse('the delay has no duration')
   return plan
 }
 
-/** Which fault, if any, happens to which request. Counts what it has done. */
+/** Plan that selects the fault of each request and counts the occurrences. */
 export class FaultPlan {
   readonly #random: () => number
   #planned: { plan: PlannedFault; seen: number; done: number }[] = []
 
-  /** @param random a number from 0 up to 1 */
+  /** @param random returns a number from 0 up to 1 */
   constructor(faults: readonly (FaultName | PlannedFault)[] = [], random: () => number = Math.random) {
     this.#random = random
     this.set(faults)
   }
 
-  /** Replaces every planned fault; an empty list means that all is well again. @throws LicensingError CHAOS_INVALID */
+  /** Replaces all planned faults; an empty list removes them. @throws LicensingError CHAOS_INVALID */
   set(faults: readonly (FaultName | PlannedFault)[]): void {
-    this.#planned = faults.map((one) => ({
-      plan: validatePlannedFault(typeof one === 'string' ? { fault: one } : one),
+    this.#planned = faults.map((planned) => ({
+      plan: validatePlannedFault(typeof planned === 'string' ? { fault: planned } : planned),
       seen: 0,
       done: 0,
     }))
@@ -59,8 +59,8 @@ export class FaultPlan {
   }
 
   /**
-   * What happens to the next request of a kind, of the faults asked about: the first that applies, after every delay
-   * that applies too.
+   * Selects the fault of the next request of a type: the first matching candidate, with the delays of all matching
+   * `delay` faults before it. Returns null if no fault matches.
    */
   next(type: MessageType, isCandidate: (fault: FaultName) => boolean = () => true): PlannedFault | null {
     let waited: PlannedFault | null = null
@@ -78,7 +78,7 @@ export class FaultPlan {
   }
 }
 
-/** `name[=PROBABILITY][+WAIT][xTIMES][@AFTER][/TYPE]`; for a wait alone, `delay=200ms` does. */
+/** Matches `name[=PROBABILITY][+WAIT][xTIMES][@AFTER][/TYPE]`, and `delay=200ms` for a delay alone. */
 const ITEM_PATTERN =
   /^(?<name>[a-z0-9-]+?)(?:=(?<value>\d+(?:\.\d+)?)(?<unit>ms|s)?)?(?:\+(?<wait>\d+)(?<waitUnit>ms|s))?(?:x(?<times>\d+))?(?:@(?<after>\d+))?(?:\/(?<on>[a-z]+))?$/
 
@@ -86,7 +86,7 @@ const toMilliseconds = (number: string, unit: string | undefined): number =>
   Number(number) * (unit === 's' ? 1000 : 1)
 
 /**
- * Reads what `serve --chaos` takes: faults by name, with commas between: `delay=200ms,error503=0.1`,
+ * Parses the value of `serve --chaos`, a comma-separated list of faults: `delay=200ms,error503=0.1`,
  * `lost-answer=0.5x3@10/authorize`.
  *
  * @throws LicensingError CHAOS_INVALID
@@ -104,9 +104,9 @@ function parseItem(item: string): PlannedFault {
     new LicensingError('CHAOS_INVALID', `${quoteForError(item)} is not a fault: ${why}.`)
   const { name = '', value, unit, wait, waitUnit, times, after, on } = ITEM_PATTERN.exec(item)?.groups ?? {}
   if (name === '') throw refuse('it is not of the form NAME=PROBABILITY+WAITxTIMES@AFTER/TYPE')
-  if (!isFault(name)) throw refuse(`there are ${Object.keys(faultCatalog).join(', ')}`)
+  if (!isFault(name)) throw refuse(`the faults are ${Object.keys(faultCatalog).join(', ')}`)
   const type = on === undefined ? undefined : messageTypeSchema.safeParse(on)
-  if (type?.success === false) throw refuse(`the requests are ${messageTypeSchema.options.join(', ')}`)
+  if (type?.success === false) throw refuse(`the request types are ${messageTypeSchema.options.join(', ')}`)
   const probability = value === undefined || unit !== undefined ? undefined : Number(value)
   const delay =
     value !== undefined && unit !== undefined

@@ -18,7 +18,7 @@ import {
 import type { AuditEntry, UserRole, User, UserStore } from './users.ts'
 import type { z } from 'zod'
 
-/** The user there is from the first start on. */
+/** Name of the user that is created at the first start. */
 export const INITIAL_USER = 'admin'
 
 interface UserInput {
@@ -36,7 +36,7 @@ const toUserDocument = ({ password: _, createdAt, signedInAt, ...user }: User): 
   signedInAt: toIsoString(signedInAt),
 })
 
-/** Who may sign in, and who has: the front desk of a page. */
+/** Users, sessions and audit entries of a console. */
 export class AuthService {
   readonly sessions: Sessions
   readonly #attempts: LoginAttemptStore
@@ -47,9 +47,9 @@ export class AuthService {
   readonly #deduplicator = new Deduplicator()
 
   /**
-   * @param options `reaches`: whether users can be kept to a smart account; `firstPasswordUsed`: called when the one-time
-   * password of the first user is good for nothing any more; `kept`: where sessions and wrong passwords are kept, in this
-   * process unless given
+   * @param options.supportsAccountScope true if users can be limited to a smart account
+   * @param options.onInitialPasswordUsed called when the one-time password of the first user becomes invalid
+   * @param options.stores stores of sessions and login attempts. Default: the memory of this process
    */
   constructor(
     users: UserStore,
@@ -68,7 +68,7 @@ export class AuthService {
     this.#onInitialPasswordUsed = options.onInitialPasswordUsed
   }
 
-  /** Makes the first user where there is none. @param keep keeps the one-time password, before the user is there */
+  /** Creates the first user if there is none. @param keep stores the one-time password before the user is stored */
   async ensureInitialUser(keep: (oneTimePassword: string) => void): Promise<void> {
     if ((await this.#users.list()).length > 0) return
     const { user, password } = await this.#createUser({
@@ -82,36 +82,36 @@ export class AuthService {
     })
   }
 
-  /** @throws LicensingError SIGN_IN_FAILED: the same words whatever was wrong; TOO_MANY_REQUESTS */
+  /** @throws LicensingError SIGN_IN_FAILED, with the same message for an unknown user; TOO_MANY_REQUESTS */
   async signIn(
     name: string,
     password: string,
     address: string,
   ): Promise<{ user: User; secrets: SessionSecrets }> {
-    const right = await consumeAttempt(this.#attempts, address)
+    const refundAttempt = await consumeAttempt(this.#attempts, address)
     const user = await this.#users.find(name.trim())
     if (!(await verifyPassword(password, user?.password ?? null)) || !user)
       throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
     const signedInAt = this.#clock.wall()
-    // Removed, or given another password, while this one was looked at.
+    // The user was removed, or the password changed, during verification.
     if (!(await this.#users.change(user.name, user.password, { signedInAt })))
       throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
-    await right()
+    await refundAttempt()
     return { user: { ...user, signedInAt }, secrets: await this.sessions.begin(user.name, user.password) }
   }
 
-  /** The user of a session; null when it is over: by time, or because the user or the password is another by now. */
+  /** Returns the user of a session; null if the session has ended, the user was removed or the password changed. */
   async getUser(session: SessionOwner | null): Promise<User | null> {
     const user = session && (await this.#users.find(session.name))
     return user !== null && session !== null && isCurrent(session, user.password) ? user : null
   }
 
-  /** Whether there is such a user: what else is typed into the field of the name may be a password. */
+  /** Tells whether a user exists. Audit entries omit unknown names, which may be mistyped passwords. */
   async hasUser(name: string): Promise<boolean> {
     return (await this.#users.find(name.trim())) !== null
   }
 
-  /** Records what was done, and once a minute what the same caller was refused in the same way. */
+  /** Writes an audit entry. Equal denials of the same caller are recorded once a minute. */
   async record(entry: Omit<AuditEntry, 'at'>): Promise<void> {
     const { who, address, action, subject, outcome } = entry
     if (
@@ -134,12 +134,11 @@ export class AuthService {
     return toUserDocument(await this.#require(name))
   }
 
-  /** Who may sign in. */
   async list(): Promise<UserDocument[]> {
     return (await this.#users.list()).map(toUserDocument)
   }
 
-  /** Who did what, and what was refused: the newest first. */
+  /** Returns the newest audit entries, newest first. */
   async listAuditEntries(limit: number) {
     return (await this.#users.auditEntries(limit)).map(({ at, ...entry }) => ({
       at: toIsoString(at),
@@ -147,31 +146,30 @@ export class AuthService {
     }))
   }
 
-  /** What a user is told of themselves when they have signed in. */
   toDocument(user: User): UserDocument {
     return toUserDocument(user)
   }
 
   /** @throws LicensingError ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND */
-  async add(wanted: UserInput): Promise<{ name: string; oneTimePassword: string }> {
-    const name = validate(userNameSchema, wanted.name, 'user name')
-    if (wanted.role === 'administrator' && wanted.virtualAccount !== null)
+  async add(input: UserInput): Promise<{ name: string; oneTimePassword: string }> {
+    const name = validate(userNameSchema, input.name, 'user name')
+    if (input.role === 'administrator' && input.virtualAccount !== null)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        'An administrator is not kept to one virtual account: give the role user.',
+        'An administrator cannot be limited to one virtual account. Use the role user.',
       )
-    if (!this.#supportsAccountScope && (wanted.account !== null || wanted.virtualAccount !== null))
-      throw new LicensingError('INVALID_ARGUMENT', 'A box has no smart accounts that users could be kept to.')
-    const { user, password } = await this.#createUser({ ...wanted, name })
-    if (!(await this.#users.add(user))) throw alreadyExistsError('user', `There is a user ${name} already.`)
+    if (!this.#supportsAccountScope && (input.account !== null || input.virtualAccount !== null))
+      throw new LicensingError('INVALID_ARGUMENT', 'Users of a device cannot be limited to a smart account.')
+    const { user, password } = await this.#createUser({ ...input, name })
+    if (!(await this.#users.add(user))) throw alreadyExistsError('user', `The user ${name} already exists.`)
     return { name, oneTimePassword: password }
   }
 
-  /** A new one-time password. @throws LicensingError NOT_FOUND */
+  /** Sets a new one-time password. @throws LicensingError NOT_FOUND */
   async reset(name: string): Promise<{ name: string; oneTimePassword: string }> {
     const oneTime = generateOneTimePassword()
     const password = await hashPassword(oneTime)
-    // Whoever sets a password of their own at the same moment loses it.
+    // A password that the user sets at the same moment is overwritten.
     while (
       !(await this.#users.change(name, (await this.#require(name)).password, { password, mustChange: true }))
     );
@@ -181,10 +179,10 @@ export class AuthService {
 
   /** @throws LicensingError NOT_FOUND, LAST_ADMINISTRATOR */
   async remove(name: string): Promise<void> {
-    const done = await this.#users.remove(name)
-    if (done === 'unknown') throw notFoundError('user', `There is no user ${name}.`)
-    if (done === 'last')
-      throw new LicensingError('LAST_ADMINISTRATOR', `Without ${name} nobody could administer.`)
+    const result = await this.#users.remove(name)
+    if (result === 'unknown') throw notFoundError('user', `There is no user ${name}.`)
+    if (result === 'last')
+      throw new LicensingError('LAST_ADMINISTRATOR', `The user ${name} is the last administrator.`)
     if (name === INITIAL_USER) this.#onInitialPasswordUsed()
   }
 
@@ -193,26 +191,26 @@ export class AuthService {
     { current, password }: { current: string; password: string },
     { name, session, address }: Caller,
   ): Promise<Record<string, never>> {
-    const right = await consumeAttempt(this.#attempts, address)
+    const refundAttempt = await consumeAttempt(this.#attempts, address)
     const user = await this.#require(name)
     if (!(await verifyPassword(current, user.password)))
-      throw new LicensingError('SIGN_IN_FAILED', 'The present password is not right.')
-    await right()
+      throw new LicensingError('SIGN_IN_FAILED', 'The current password is wrong.')
+    await refundAttempt()
     assertStrongPassword(password, name)
     if (password === current)
-      throw new LicensingError('PASSWORD_WEAK', 'The new password is the one there was before.')
+      throw new LicensingError('PASSWORD_WEAK', 'The new password is the same as the current one.')
     const hash = await hashPassword(password)
     if (!(await this.#users.change(name, user.password, { password: hash, mustChange: false })))
-      throw new LicensingError('SIGN_IN_FAILED', 'The present password is not right any more.')
+      throw new LicensingError('SIGN_IN_FAILED', 'The current password was changed in the meantime.')
     await this.sessions.updatePasswordDigest(session, hash)
     if (name === INITIAL_USER) this.#onInitialPasswordUsed()
     return {}
   }
 
-  async #createUser(wanted: UserInput): Promise<{ user: User; password: string }> {
+  async #createUser(input: UserInput): Promise<{ user: User; password: string }> {
     const password = generateOneTimePassword()
     const user = {
-      ...wanted,
+      ...input,
       password: await hashPassword(password),
       mustChange: true,
       createdAt: this.#clock.wall(),

@@ -14,10 +14,10 @@ import {
 import { InflightBodies } from './inflight-bodies.ts'
 import { HandshakeQueue, interceptConnections } from './tls-handshake-queue.ts'
 
-/** What the clients of a server may hold together. How long a client may take is Node's to limit: `create-server.ts`. */
+/** Limits for all clients of a server together. Node enforces the time limits of each client: `create-server.ts`. */
 export interface ConnectionLimits {
   readonly maxConnections: number
-  /** Requests of one connection that wait for their responses. */
+  /** Unanswered requests of one connection. */
   readonly maxPipelinedRequests: number
   /** Received bytes of all request bodies that are incomplete. */
   readonly maxInflightBodyBytes: number
@@ -29,7 +29,7 @@ export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   maxInflightBodyBytes: 256 * 1024 * 1024,
 }
 
-/** Why the server ended a connection, or did not accept one. */
+/** Reasons for which the server ends a connection or does not accept one. */
 export const DISCONNECT_REASONS = [
   'max_connections',
   'max_pipelined_requests',
@@ -49,21 +49,21 @@ const TIMEOUT_REASONS: Readonly<Record<TrackedStage, DisconnectReason>> = {
   body: 'body_timeout',
   response: 'write_stall_timeout',
 }
-/** The order in which connections give way where one too many comes. */
+/** Stages in the order in which their connections are evicted for a new one. */
 const EVICTION_ORDER: readonly TrackedStage[] = ['idle', 'tls_handshake', 'body']
-/** When a server drains: how long a connection that was used recently may send another request, and what recently is. */
+/** Time for which a recently used connection may send another request while the server drains. */
 const LINGER_MS = 2 * SECOND
 const RECENTLY_USED_MS = 5 * SECOND
 const MAX_DRAIN_MS = 30 * SECOND
 
 const streams = new WeakSet<ServerResponse>()
 
-/** Marks a response that goes on for as long as its client listens: a server that drains ends it. */
+/** Marks a stream that has no end of its own, so that a draining server ends it. */
 export function closeOnShutdown(response: ServerResponse): void {
   streams.add(response)
 }
 
-/** Limits what clients hold of a server where Node has no limit of its own, and drains the server (decision 23). */
+/** Enforces the limits that Node does not have, and drains the server (decision 23). */
 export class ConnectionLimiter {
   readonly limits: ConnectionLimits
   readonly #connections = new ConnectionTable()
@@ -94,7 +94,7 @@ export class ConnectionLimiter {
     return this.#disconnects
   }
 
-  /** Tells whether a response has begun on a connection. */
+  /** Tells whether a response has started on a connection. */
   isResponding(socket: Socket): boolean {
     const { responses = [] } = this.#connections.find(socket) ?? {}
     return [...responses].some(({ headersSent }) => headersSent)
@@ -123,7 +123,7 @@ export class ConnectionLimiter {
     server.on('timeout', (socket: Socket) => {
       this.#onTimeout(socket)
     })
-    // Before the listener that answers: a request that is one too many is not begun.
+    // Runs before the listener that answers, so that an excess request is not processed.
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
       const connection = this.#connections.find(request.socket)
       if (connection) this.#serve(connection, request, response)
@@ -150,7 +150,7 @@ export class ConnectionLimiter {
 
   #serve(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
     const { responses } = connection
-    // What came in one piece with the request that ended the connection.
+    // The request arrived in the same packet as the one that ended the connection.
     if (connection.socket.destroyed) return
     if (responses.size >= this.limits.maxPipelinedRequests) {
       this.#disconnect(connection, 'max_pipelined_requests')
@@ -164,7 +164,7 @@ export class ConnectionLimiter {
     const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers
     const hasBody = encoding !== undefined || length !== '0'
     this.#setStage(connection, hasBody ? 'body' : 'response')
-    // Node tells the end of a body that is not read with the response; the next request has begun by then.
+    // For an unread body, Node emits `end` with the response, when the next request may have started.
     if (hasBody)
       request.once('end', () => {
         if (responses.has(response) && [...responses].at(-1) === response)
@@ -174,7 +174,7 @@ export class ConnectionLimiter {
 
   #onTimeout(socket: Socket): void {
     const connection = this.#connections.find(socket)
-    // Nothing is stalled: the response is not ready yet, or a stream has nothing to send.
+    // The client is not stalled: the response is not ready yet, or a stream has nothing to send.
     if (connection?.stage === 'response' && socket.writableLength === 0)
       socket.setTimeout(socket.timeout ?? 0)
     else if (connection) this.#disconnect(connection, TIMEOUT_REASONS[connection.stage])
@@ -182,10 +182,10 @@ export class ConnectionLimiter {
   }
 
   /**
-   * Reserves room for the body of a request.
+   * Reserves memory for the body of a request.
    *
-   * @param maxBytes that will be read of the body, whatever it announces
-   * @param isTrusted whether the bodies of other clients give way to this one
+   * @param maxBytes limit of the body, whatever length it announces
+   * @param isTrusted true if the bodies of other clients are evicted first
    */
   reserveBodyBytes(request: IncomingMessage, maxBytes: number, { isTrusted = false } = {}): void {
     const connection = this.#connections.find(request.socket)
@@ -206,7 +206,7 @@ export class ConnectionLimiter {
   #disconnect(connection: Connection, reason: DisconnectReason): void {
     this.#count(reason)
     this.#forget(connection)
-    // Both: the HTTP parser must see at once that the connection is over.
+    // Both are destroyed, so that the HTTP parser stops at once.
     connection.socket.destroy()
     connection.raw.destroy()
   }
@@ -217,7 +217,7 @@ export class ConnectionLimiter {
     if (this.#connections.size === 0) this.#onEmpty()
   }
 
-  /** Ends every connection, whatever is under way on it, and accepts none. */
+  /** Ends every connection, even with a request in progress, and accepts no new one. */
   abort(): void {
     this.#stopAccepting()
     for (const connection of this.#connections.listAll()) this.#disconnect(connection, 'draining')
@@ -225,13 +225,13 @@ export class ConnectionLimiter {
 
   #stopAccepting(): void {
     this.#isDraining = true
-    // Not the HTTP server's own `close`, which ends idle connections whose next request is on its way.
+    // Not `close` of the HTTP server, which would end idle connections whose next request is in transit.
     for (const server of this.#servers) NetServer.prototype.close.call(server)
   }
 
   /**
-   * Accepts no connection, and waits until the requests under way are answered: half a minute at most. A connection that
-   * was used recently may send one more request, and is closed with the response.
+   * Accepts no new connection and waits, at most half a minute, until the requests in progress are answered. A recently
+   * used connection may send one more request, and is closed after the response.
    */
   async drain(): Promise<void> {
     if (this.#isDraining) return

@@ -2,24 +2,24 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { systemClock } from '../core/system-clock.ts'
 
-/** What a connection does: `headers` is an idle connection that has begun to send a request. */
+/** Stages of a connection. `headers` is an idle connection that has started to send a request. */
 export const STAGES = ['tls_handshake', 'idle', 'headers', 'body', 'response'] as const
 export type Stage = (typeof STAGES)[number]
 export type TrackedStage = Exclude<Stage, 'headers'>
 
 export interface Connection {
   readonly raw: Socket
-  /** The TLS socket once its handshake is complete; the raw socket before. */
+  /** TLS socket once its handshake is complete; the raw socket before. */
   socket: Socket
   stage: TrackedStage
-  /** Uptime when the stage began: milliseconds. */
+  /** Uptime at which the stage began, in milliseconds. */
   since: number
   /** Bytes that had been received when the connection last became idle or began a response. */
   bytesBefore: number
   readonly responses: Set<ServerResponse>
 }
 
-/** The open connections of a server: by their sockets, and of each stage those first that have been in it longest. */
+/** Open connections of a server by socket, and by stage in the order in which they entered it. */
 export class ConnectionTable {
   readonly #byName = new Map<string, Connection>()
   readonly #byStage: Readonly<Record<TrackedStage, Set<Connection>>> = {
@@ -64,7 +64,7 @@ export class ConnectionTable {
     return undefined
   }
 
-  /** Moves a connection, unless it is gone. */
+  /** Moves a connection to a stage, unless the connection was deleted. */
   setStage(connection: Connection, stage: TrackedStage): void {
     if (!this.#byStage[connection.stage].delete(connection)) return
     this.#byStage[stage].add(connection)
@@ -73,7 +73,7 @@ export class ConnectionTable {
     if (stage !== 'body') connection.bytesBefore = connection.socket.bytesRead
   }
 
-  /** @returns whether it was there */
+  /** @returns false if the connection was deleted before */
   delete(connection: Connection): boolean {
     return this.#byStage[connection.stage].delete(connection)
   }
@@ -94,6 +94,6 @@ export class ConnectionTable {
 export const isSendingHeaders = ({ stage, socket, bytesBefore }: Connection): boolean =>
   stage === 'idle' && socket.bytesRead > bytesBefore
 
-/** Both ends of a connection: the same for a TLS socket and the raw socket below it. */
+/** Returns a key that is the same for a TLS socket and the raw socket below it. */
 const toConnectionKey = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
   [remoteAddress, remotePort, localAddress, localPort].join(' ')

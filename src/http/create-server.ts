@@ -10,7 +10,7 @@ import type { ConnectionLimiter } from './connection-limiter.ts'
 import { TLS_SETTINGS } from '../transports/tls-settings.ts'
 import { malformedRequestError } from './malformed-request.ts'
 
-/** How long a client may take: milliseconds. Node ends a connection that takes longer. */
+/** Time limits of a client in milliseconds, after which Node ends the connection. */
 export interface ServerTimeouts {
   readonly handshakeTimeout: number
   /** From a new connection, or the first byte of a request, to the end of the headers. */
@@ -19,9 +19,9 @@ export interface ServerTimeouts {
   readonly requestTimeout: number
   /** Between two requests. An agent keeps its connection for a minute. */
   readonly keepAliveTimeout: number
-  /** For a response of which the client takes nothing. */
+  /** For a response that the client does not read. */
   readonly writeStallTimeout: number
-  /** How often Node looks for requests that take too long. */
+  /** Interval at which Node checks for requests beyond their time limit. */
   readonly connectionsCheckingInterval: number
 }
 
@@ -34,22 +34,21 @@ export const DEFAULT_SERVER_TIMEOUTS: ServerTimeouts = {
   connectionsCheckingInterval: 5 * SECOND,
 }
 
-/** How long a TLS session may be resumed. */
 const SESSION_LIFETIME_MS = 2 * HOUR
 const MAX_HEADER_BYTES = 16 * 1024
 const MAX_HEADERS = 100
-/** A name in a path whose every character is encoded. */
+/** Allows for a name in a path with every character percent-encoded. */
 const MAX_PARAM_LENGTH = 2_000
 
 const toErrorBody = (error: LicensingError) => ({ error: error.toJSON() })
 
 /**
- * Creates a server that limits its connections, accepts JSON and nothing else, and answers malformed requests with a closed
- * set of errors. Closing the server drains it: requests under way are answered first.
+ * Creates a server that limits its connections, accepts only JSON, and answers malformed requests with a closed set of
+ * errors. Closing the server drains it, so that requests in progress are answered first.
  *
  * @param options.tls PEM; null for plain HTTP
  * @param options.limiter null for a server that does not listen
- * @param options.bodyLimit bytes of the largest body, where a route has no other limit
+ * @param options.bodyLimit limit of a body in bytes, unless the route has its own
  */
 export function createHardenedServer(options: {
   tls: { cert: string; key: string } | null
@@ -92,7 +91,7 @@ export function createHardenedServer(options: {
     return503OnClosing: false,
     pluginTimeout: 0,
     exposeHeadRoutes: false,
-    // Clients join paths of parts: one slash too many is ignored.
+    // Extra slashes are ignored, because clients join paths from parts.
     routerOptions: {
       maxParamLength: MAX_PARAM_LENGTH,
       ignoreDuplicateSlashes: true,
@@ -109,7 +108,7 @@ export function createHardenedServer(options: {
     if (request.headers.host === undefined)
       await reply.code(400).send(
         toErrorBody(
-          new LicensingError('REQUEST_MALFORMED', 'The request does not say which host it is for.', {
+          new LicensingError('REQUEST_MALFORMED', 'The request has no Host header.', {
             remedy: 'Send the header Host.',
           }),
         ),
@@ -129,13 +128,13 @@ export function createHardenedServer(options: {
   return server
 }
 
-/** Answers a request that cannot be read as HTTP, or takes too long, where that is still possible, and ends its connection. */
+/** Answers a request that is not valid HTTP or exceeds a time limit, if still possible, and ends the connection. */
 function onClientError(
   error: Error & { code?: string },
   socket: Socket,
   limiter: ConnectionLimiter | null,
 ): void {
-  // No response fits into another that has begun, nor into a connection without TLS.
+  // A response cannot be sent inside another one or before TLS is established.
   if (UNANSWERABLE_CODES.includes(error.code ?? '') || !socket.writable || limiter?.isResponding(socket)) {
     socket.destroy()
     return

@@ -1,6 +1,6 @@
 import type { ErrorCode, LicensingError, Resource } from '../core/errors.ts'
 
-/** The HTTP status of an error code, where the code alone decides it. */
+/** HTTP statuses of the error codes that determine the status alone. */
 const ERROR_STATUS: Partial<Record<ErrorCode, number>> = {
   INVALID_ARGUMENT: 400,
   REQUEST_MALFORMED: 400,
@@ -13,15 +13,15 @@ const ERROR_STATUS: Partial<Record<ErrorCode, number>> = {
   HOST_REFUSED: 421,
   TOO_MANY_REQUESTS: 429,
   INTERNAL: 500,
-  // Clients try again after 503, unlike 500.
+  // Clients retry after 503, but not after 500.
   AUTHORITY_BUSY: 503,
   DATABASE_UNREACHABLE: 503,
 }
 
-/** Resources that are places of others: a request that names a missing one is answered as a missing path. */
+/** Resources that contain others. A request that names a missing one gets 404, as for a missing path. */
 const ACCOUNT_RESOURCES: readonly (Resource | undefined)[] = ['smart-account', 'virtual-account']
 
-/** Returns the HTTP status of an error. @param refused the status of a refusal that has none of its own */
+/** Returns the HTTP status of an error. @param refused status of all other refusals */
 export function toErrorStatus({ code, resource }: LicensingError, refused: 400 | 409 | 422): number {
   if (code === 'NOT_FOUND' && ACCOUNT_RESOURCES.includes(resource)) return 404
   return ERROR_STATUS[code] ?? (/^(STORE|DATABASE)_/.test(code) ? 500 : refused)

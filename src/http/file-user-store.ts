@@ -15,7 +15,7 @@ import {
 const USERS_FILE = 'users.json'
 const AUDIT_FILE = 'audit.jsonl'
 const DENIALS_FILE = 'refused.jsonl'
-/** Bytes at which the record begins a new file; the one before is kept. */
+/** Size in bytes at which the audit file is rotated. One previous file is kept. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024
 
 const usersSchema = z.array(
@@ -39,7 +39,7 @@ const auditEntrySchema = z.object({
   outcome: z.string(),
 })
 
-/** Users and the audit record of a box: two files of its data directory, for its owner alone. */
+/** Stores the users and audit entries of a device as private files in its data directory. */
 export class FileUserStore implements UserStore {
   readonly #files: SecretFileStore
   readonly #auditPath: string
@@ -91,7 +91,7 @@ export class FileUserStore implements UserStore {
   }
 
   record(entry: AuditEntry): Promise<void> {
-    // What strangers are refused is kept apart: it pushes nothing out that somebody did.
+    // Denials of unauthenticated clients have their own file, so that they cannot displace other entries.
     const path = entry.who === null ? this.#denialsPath : this.#auditPath
     try {
       ensurePrivateFile(path)
@@ -125,7 +125,7 @@ export class FileUserStore implements UserStore {
     if (parsed.success) return parsed.data
     throw new LicensingError('STORE_UNREADABLE', 'The list of users, console/users.json, cannot be read.', {
       remedy:
-        'Restore it from a backup; or remove it, which makes the first user and a one-time password anew.',
+        'Restore the file from a backup, or delete it to create the first user again with a one-time password.',
     })
   }
 
@@ -134,7 +134,7 @@ export class FileUserStore implements UserStore {
   }
 }
 
-/** Appends a line, or leaves the file as it was: half a line would spoil the next one too. */
+/** Appends a line, or restores the file, because a partial line would also corrupt the next one. */
 function appendLine(path: string, line: string): void {
   const before = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   try {
@@ -145,7 +145,7 @@ function appendLine(path: string, line: string): void {
   }
 }
 
-/** Undefined for what is no JSON. */
+/** Parses JSON; undefined for other text. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -154,7 +154,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** A line that a crash cut short is no deed. */
+/** Parses a line of the audit file; empty for a line that a crash truncated. */
 function parseAuditEntry(line: string): AuditEntry[] {
   const parsed = auditEntrySchema.safeParse(parseJson(line))
   return parsed.success ? [parsed.data] : []

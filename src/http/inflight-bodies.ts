@@ -3,14 +3,14 @@ import type { Connection } from './connection-table.ts'
 const CHECK_INTERVAL_MS = 100
 
 interface InflightBody {
-  /** Bytes that the body may have at most. */
+  /** Limit of the body in bytes. */
   readonly maxBytes: number
   readonly isTrusted: boolean
 }
 
 /**
- * Bounds the memory of request bodies that are incomplete, by the bytes that were received and not by those announced. Past
- * the bound, the body that has been coming longest gives way, and a trusted client's body last.
+ * Bounds the memory of incomplete request bodies by their received bytes, not by their announced lengths. Beyond the
+ * limit, the oldest bodies are evicted first, and those of trusted clients last.
  */
 export class InflightBodies {
   readonly #maxBytes: number
@@ -27,7 +27,7 @@ export class InflightBodies {
   reserve(connection: Connection, body: InflightBody): void {
     this.#reserved += body.maxBytes - (this.#bodies.get(connection)?.maxBytes ?? 0)
     this.#bodies.set(connection, body)
-    // Nothing needs to be counted while the bodies could not be too many.
+    // While the reserved bytes are within the limit, received bytes need not be counted.
     if (this.#reserved > this.#maxBytes)
       this.#timer ??= setInterval(() => {
         this.#check()

@@ -5,13 +5,13 @@ import type { AuthService } from './auth-service.ts'
 
 const INITIAL_PASSWORD_FILE = 'first-password'
 
-/** Where the pages keep what is theirs, in a data directory. */
+/** Returns the directory of the console's files in a data directory. */
 export const getConsoleDirectory = (dataDir: string): string => join(dataDir, 'console')
 
 /**
- * Makes the first user where there is none. Their one-time password goes into a file for its owner alone, not into a log.
+ * Creates the first user if there is none, and stores the one-time password in a private file instead of a log.
  *
- * @returns that file, as long as the password in it is good; null after it was changed
+ * @returns path of the file while its password is valid; null after the password was changed
  */
 export async function ensureInitialPassword(auth: AuthService, dataDir: string): Promise<string | null> {
   const directory = getConsoleDirectory(dataDir)
@@ -22,7 +22,7 @@ export async function ensureInitialPassword(auth: AuthService, dataDir: string):
   return files.has(INITIAL_PASSWORD_FILE) ? join(directory, INITIAL_PASSWORD_FILE) : null
 }
 
-/** The first password was changed, or set anew: what the file holds is good for nothing. */
+/** Deletes the file of the one-time password once the password is no longer valid. */
 export function deleteInitialPassword(dataDir: string): void {
   rmSync(join(getConsoleDirectory(dataDir), INITIAL_PASSWORD_FILE), { force: true })
 }

@@ -10,33 +10,33 @@ import { listen } from './listen.ts'
 import { createSelfSigned, type Credential, toTlsOptions } from '../pki/certificate-generation.ts'
 import { SecretFileStore } from '../storage/private-files.ts'
 
-/** A page has a few connections, and a device few pages. */
+/** Enough for a console: browsers use a few connections each. */
 const MAX_CONNECTIONS = 500
 const MAX_BODY_BYTES = 256 * 1024
 const MAX_INFLIGHT_BODY_BYTES = 16 * 1024 * 1024
 const CERTIFICATE_LIFETIME_MS = 397 * DAY
 const RENEWAL_WINDOW_MS = 30 * DAY
 
-/** The names a server is called by, whatever address it listens on. */
+/** Returns the host names and addresses for the certificate of a server. */
 export function listHostNames(listen: string, more: readonly string[]): string[] {
-  const every = listen === '0.0.0.0' || listen === '::'
-  return [...new Set([...LOOPBACK_HOSTS, hostname(), ...(every ? [] : [listen]), ...more])]
+  const isUnspecified = listen === '0.0.0.0' || listen === '::'
+  return [...new Set([...LOOPBACK_HOSTS, hostname(), ...(isUnspecified ? [] : [listen]), ...more])]
 }
 
-/** A short name for something that is the same at every start, and different from another's. */
+/** Returns a short, stable identifier of a text. */
 export const hashId = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 10)
 
-/** A server with a certificate of its own. */
+/** Server that listens with a self-signed certificate. */
 interface ListeningServer {
   readonly url: string
   readonly fingerprint: string
   readonly connections: ConnectionLimiter
-  /** Takes nothing new, and answers what is under way first. */
+  /** Stops accepting connections, and resolves after the requests in progress are answered. */
   readonly drain: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** Listens over HTTPS with a certificate of its own, kept in the directory. @throws LicensingError ADDRESS_IN_USE, STORE_* */
+/** Listens over HTTPS with a self-signed certificate in the directory. @throws LicensingError ADDRESS_IN_USE, STORE_* */
 export async function listenWithSelfSignedCertificate(
   options: { host: string; port: number; names: readonly string[]; directory: string; clock: Clock },
   routes: (server: FastifyInstance) => Promise<void>,
@@ -66,7 +66,7 @@ export async function listenWithSelfSignedCertificate(
   }
 }
 
-/** The certificate there is, while it lasts and holds every name; another otherwise. */
+/** Returns the stored certificate if it is valid for every name and not due for renewal, or creates another. */
 async function ensureCertificate(options: {
   names: readonly string[]
   directory: string
@@ -79,10 +79,10 @@ async function ensureCertificate(options: {
     const pem = files.get('tls.pem')
     const certificate = new X509Certificate(pem)
     const alternatives = certificate.subjectAltName ?? ''
-    const lasts =
+    const isValid =
       Date.parse(certificate.validTo) > at + RENEWAL_WINDOW_MS && Date.parse(certificate.validFrom) <= at
     if (
-      lasts &&
+      isValid &&
       names.every((name) => certificate.checkHost(name) ?? certificate.checkIP(name) ?? alternatives === name)
     )
       return { certificates: [pem], privateKey: createPrivateKey(files.get('tls.key')) }

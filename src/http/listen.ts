@@ -1,25 +1,22 @@
 import { LicensingError } from '../core/errors.ts'
 import { errnoCode } from '../core/errno-code.ts'
 
-/** Connections that the kernel keeps until they are taken, at most (it may be set to fewer): when all come back at once. */
+/** Queue of connections not accepted yet, for all clients reconnecting at once. The kernel may have a lower limit. */
 const BACKLOG = 4096
 
 export interface ListenAddress {
   readonly host: string
   readonly port: number
-  /** Of this process alone, where several serve together. */
+  /** True if the address belongs to this process alone among the workers of a cluster. */
   readonly exclusive?: boolean
 }
 
-/** Why an address cannot be listened on, from the system's own error. */
+/** Converts a system error of listening on an address. */
 export function toAddressInUseError({ host, port }: ListenAddress, error: unknown): LicensingError {
-  return new LicensingError(
-    'ADDRESS_IN_USE',
-    `It is not possible to listen on ${host}:${port} (${errnoCode(error)}).`,
-  )
+  return new LicensingError('ADDRESS_IN_USE', `Cannot listen on ${host}:${port} (${errnoCode(error)}).`)
 }
 
-/** A server of the web framework, as far as listening goes. */
+/** Subset of a Fastify server. */
 interface Listener {
   listen: (at: ListenAddress & { backlog: number }) => PromiseLike<unknown>
   readonly server: { address: () => { port: number } | string | null }

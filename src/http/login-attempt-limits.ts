@@ -1,15 +1,15 @@
 import { HOUR, MINUTE } from '../core/time.ts'
 
-/** How long somebody stays signed in at a page, and how many may be: milliseconds of use, without use, and sessions. */
+/** Limits of the sessions of a console. */
 export const SESSION_LIMITS = {
   maxAgeMs: 12 * HOUR,
   maxIdleMs: HOUR,
-  /** Use is noted as often as this. */
+  /** Minimum interval between updates of the time of last use. */
   touchIntervalMs: MINUTE,
   maxSessions: 1_000,
-  /** And of one user: nobody signs the others out by signing in. */
+  /** Limit for one user, so that a user cannot displace the sessions of others. */
   maxPerUser: 20,
 } as const
 
-/** How many wrong passwords one address may try, in how many milliseconds; and of how many guesses is known. */
+/** Limits of failed login attempts from one address within a window, and of remembered addresses. */
 export const LOGIN_ATTEMPT_LIMITS = { maxFailures: 10, windowMs: MINUTE, maxRemembered: 10_000 } as const

@@ -2,19 +2,19 @@ import { LicensingError } from '../core/errors.ts'
 import { LOGIN_ATTEMPT_LIMITS } from './login-attempt-limits.ts'
 import { evictOldest } from '../core/evict-oldest.ts'
 
-/** A guess that was counted, or how many milliseconds its address has to wait. */
+/** Number of a counted attempt, or the milliseconds that its address must wait. */
 export type AttemptResult = { readonly attempt: number } | { readonly retryAfterMs: number }
 
-/** Where wrong passwords are counted, by address. */
+/** Store of login attempts by address. */
 export interface LoginAttemptStore {
   count(address: string): Promise<AttemptResult>
   refund(address: string, attempt: number): Promise<void>
 }
 
 /**
- * Counts a guess before it is looked at, so that many at once gain nothing.
+ * Counts a login attempt before its password is verified, so that parallel attempts are limited too.
  *
- * @returns takes it back: it was right
+ * @returns function that refunds the attempt after a successful login
  * @throws LicensingError TOO_MANY_REQUESTS
  */
 export async function consumeAttempt(
@@ -23,9 +23,13 @@ export async function consumeAttempt(
 ): Promise<() => Promise<void>> {
   const counted = await store.count(address)
   if ('retryAfterMs' in counted)
-    throw new LicensingError('TOO_MANY_REQUESTS', 'Too many wrong passwords came from this address.', {
-      retryAfterMs: counted.retryAfterMs,
-    })
+    throw new LicensingError(
+      'TOO_MANY_REQUESTS',
+      'Too many wrong passwords were entered from this address.',
+      {
+        retryAfterMs: counted.retryAfterMs,
+      },
+    )
   return () => store.refund(address, counted.attempt)
 }
 
@@ -34,7 +38,7 @@ interface LoginAttempt {
   readonly number: number
 }
 
-/** Guesses of one process, by the machine's uptime. */
+/** Stores the login attempts of one process, by the machine's uptime. */
 export class MemoryLoginAttempts implements LoginAttemptStore {
   readonly #now: () => number
   readonly #attempts = new Map<string, LoginAttempt[]>()

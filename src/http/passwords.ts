@@ -6,7 +6,7 @@ const KEY_BYTES = 32
 const MIN_LENGTH = 12
 const MAX_LENGTH = 256
 
-/** What is guessed first; the longer ones of the usual lists. */
+/** Long passwords of the usual lists of common passwords. */
 const COMMON_PATTERN =
   /^(.)\1+$|^(password|passwort|qwertyuiop|administrator|smartlicens|letmein|welcome|changeme)/i
 const SEQUENCES = ['0123456789012345', 'abcdefghijklmnopqrstuvwxyz', 'qwertyuiopasdfghjklzxcvbnm']
@@ -21,14 +21,14 @@ function derive(password: string, salt: Buffer, { N, r, p }: { N: number; r: num
   })
 }
 
-/** `scrypt$N$r$p$salt$hash`, with the parameters it was made by. */
+/** Hashes a password with scrypt. @returns `scrypt$N$r$p$salt$hash` */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16)
   const key = await derive(password, salt, COST)
   return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), key.toString('base64url')].join('$')
 }
 
-/** Whether a password is the one of a hash. Without a hash it takes as long, and says no. */
+/** Verifies a password against a hash. Without a hash, takes the same time and returns false. */
 export async function verifyPassword(password: string, hash: string | null): Promise<boolean> {
   const [, N, r, p, salt, stored] = (hash ?? '').split('$')
   if (salt === undefined || stored === undefined) {
@@ -53,14 +53,14 @@ export function assertStrongPassword(password: string, name: string): void {
       : password.length > MAX_LENGTH
         ? `it has more than ${MAX_LENGTH} characters`
         : name.length >= 4 && folded.includes(name.toLowerCase())
-          ? 'it holds the name of the user'
+          ? 'it contains the name of the user'
           : COMMON_PATTERN.test(password) || SEQUENCES.some((sequence) => sequence.includes(folded))
-            ? 'it is one of the first that would be tried'
+            ? 'it is a common password'
             : null
   if (why !== null) throw new LicensingError('PASSWORD_WEAK', `The password cannot be used: ${why}.`)
 }
 
-/** A one-time password: 100 bits, in groups that can be typed. */
+/** Generates a one-time password of 100 bits, in groups that can be typed. */
 export function generateOneTimePassword(): string {
   const alphabet = 'abcdefghijkmnpqrstuvwxyz23456789'
   const text = Array.from(randomBytes(20), (byte) => alphabet[byte % alphabet.length]).join('')

@@ -2,17 +2,17 @@ import type { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 import type { UserRole } from './users.ts'
 
-/** The users who may call a procedure: anyone, a signed-in user (a one-time password will do), or a role and those above it. */
+/** Callers of a procedure: anyone, any signed-in user (even with a one-time password), or a role and those above it. */
 export type Access = 'open' | 'signed-in' | UserRole
 
-/** The user who calls a procedure. */
+/** Signed-in user that calls a procedure. */
 export interface Caller {
   readonly name: string
   readonly role: UserRole
   readonly account: string | null
   readonly virtualAccount: string | null
   readonly address: string
-  /** The session's cookie value. */
+  /** Cookie value of the session. */
   readonly session: string
 }
 
@@ -20,7 +20,7 @@ interface ProcedureBase<I extends z.ZodType> {
   readonly access: Access
   /** One line for the description of the API. */
   readonly summary: string
-  /** Names the object of the call for the audit record. Public names only. */
+  /** Names the object of the call for the audit entry, with public names only. */
   auditSubject?(input: z.output<I>): string
 }
 
@@ -29,18 +29,18 @@ interface QueryDefinition<I extends z.ZodType, O extends z.ZodType> extends Proc
 }
 interface MutationDefinition<I extends z.ZodType, O extends z.ZodType> extends ProcedureBase<I> {
   readonly schema: { readonly body: I; readonly response: O }
-  /** Bytes of the largest body, in place of the console's limit. */
+  /** Limit of the body in bytes, in place of the console's limit. */
   readonly bodyLimit?: number
 }
 
-/** A procedure that changes nothing: `GET /api/v1/<name>`, its input in the query. */
+/** Procedure that changes nothing: `GET /api/v1/<name>`, with its input in the query. */
 export interface Query<
   I extends z.ZodType = z.ZodType,
   O extends z.ZodType = z.ZodType,
 > extends QueryDefinition<I, O> {
   readonly method: 'GET'
 }
-/** A procedure that changes something: `POST /api/v1/<name>`, its input as JSON. */
+/** Procedure that changes data: `POST /api/v1/<name>`, with its input as JSON. */
 export interface Mutation<
   I extends z.ZodType = z.ZodType,
   O extends z.ZodType = z.ZodType,
@@ -48,7 +48,7 @@ export interface Mutation<
   readonly method: 'POST'
 }
 export type Procedure = Query | Mutation
-/** Procedures by name: what the pages and the server both know. It imports nothing of the server. */
+/** Procedures by name, shared by pages and server. A contract must not import server code. */
 export type Contract = Readonly<Record<string, Procedure>>
 
 export const query = <I extends z.ZodType, O extends z.ZodType>(
@@ -64,7 +64,7 @@ type Handler<P> = P extends { schema: { response: infer O extends z.ZodType } }
   ? (input: z.output<InputSchema<P>>, caller: Caller) => z.input<O> | Promise<z.input<O>>
   : never
 
-/** A procedure with its handler. The server calls the handler with an input that the schema has checked. */
+/** Procedure with its handler, which the server calls with a validated input. */
 export type BoundProcedure = Procedure & {
   handler(input: unknown, caller: Caller): unknown
 }

@@ -2,7 +2,7 @@ import type { RateLimitPluginOptions } from '@fastify/rate-limit'
 import { LicensingError } from '../core/errors.ts'
 import { MINUTE } from '../core/time.ts'
 
-/** Returns options for `@fastify/rate-limit`: at most `max` requests a minute from one address, for the routes that ask for it. */
+/** Returns options for `@fastify/rate-limit`: `max` requests a minute from one address, on routes that opt in. */
 export const createRateLimitOptions = (max: number): RateLimitPluginOptions => ({
   global: false,
   max,

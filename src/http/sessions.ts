@@ -2,23 +2,23 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { SESSION_LIMITS } from './login-attempt-limits.ts'
 import { evictOldest } from '../core/evict-oldest.ts'
 
-/** A session as it is kept: digests, of which none gives back what the browser holds. */
+/** Stored session, with digests from which the secrets of the browser cannot be recovered. */
 export interface StoredSession {
-  /** Of the cookie. */
+  /** Digest of the cookie. */
   readonly id: string
-  /** Of the token. */
+  /** Digest of the token. */
   readonly token: string
   readonly name: string
-  /** Of what the user's password was kept as: a session ends when that changes, whoever changes it. */
+  /** Digest of the user's stored password hash, so that a password change ends the session. */
   readonly passwordDigest: string
 }
 
-/** Where sessions are kept. One that is over by time is not found. */
+/** Store of sessions. Expired sessions are not found. */
 export interface SessionStore {
-  /** Keeps a new one; where there are too many, the oldest give way. */
+  /** Stores a new session and evicts the oldest beyond the limits. */
   begin(session: StoredSession): Promise<void>
   find(id: string): Promise<StoredSession | null>
-  /** Notes that it was used. */
+  /** Updates the time of last use. */
   use(id: string): Promise<void>
   updatePasswordDigest(id: string, passwordDigest: string): Promise<void>
   end(id: string): Promise<void>
@@ -26,22 +26,22 @@ export interface SessionStore {
 
 const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 
-/** What a browser is given: the cookie it sends by itself, and the token that only the page can send along. */
+/** Secrets of the browser: `id` is the cookie, and `token` is sent in a header by the page. */
 export interface SessionSecrets {
   readonly id: string
   readonly token: string
 }
 
-/** Whose session it is. */
+/** User of a session. */
 export type SessionOwner = Pick<StoredSession, 'name' | 'passwordDigest'>
 
-/** Whether a session was begun with a password as it is kept now. */
+/** Tells whether the user's stored password hash is the same as when the session began. */
 export const isCurrent = ({ passwordDigest }: SessionOwner, password: string): boolean =>
   passwordDigest === hashSecret(password)
 
 /**
- * Who is signed in. A session is its cookie and its token together: a cookie alone, stolen or sent along by another
- * site, is good for nothing.
+ * Sessions of signed-in users. A session requires its cookie and its token. A cookie alone, stolen or sent by a request
+ * from another site, is refused.
  */
 export class Sessions {
   readonly #store: SessionStore
@@ -50,7 +50,7 @@ export class Sessions {
     this.#store = store
   }
 
-  /** @param password as it is kept */
+  /** @param password stored hash of the user's password */
   async begin(name: string, password: string): Promise<SessionSecrets> {
     const id = randomBytes(32).toString('base64url')
     const token = randomBytes(32).toString('base64url')
@@ -63,7 +63,7 @@ export class Sessions {
     return { id, token }
   }
 
-  /** Whose session it is; `no-session` where there is none; `forged` where the token is not that session's. */
+  /** Returns the user of a session, `no-session`, or `csrf-mismatch` if the token belongs to another session. */
   async authenticate(
     id: string | undefined,
     token: string | undefined,
@@ -76,12 +76,12 @@ export class Sessions {
     return session
   }
 
-  /** Whose session it is, for what goes on after it was asked for; null when it is over. */
+  /** Returns the user of a session by its cookie, for long-running responses; null if the session has ended. */
   find(id: string): Promise<SessionOwner | null> {
     return this.#store.find(hashSecret(id))
   }
 
-  /** Keeps a session alive through a change of its user's own password. @param password as it is kept */
+  /** Keeps a session valid after its user's own password change. @param password stored hash of the new password */
   updatePasswordDigest(id: string, password: string): Promise<void> {
     return this.#store.updatePasswordDigest(hashSecret(id), hashSecret(password))
   }
@@ -91,7 +91,7 @@ export class Sessions {
   }
 }
 
-/** Sessions of one process, by the machine's uptime: what a wall clock does, ends none and keeps none alive. */
+/** Stores the sessions of one process. Sessions age by the machine's uptime, not by the wall clock. */
 export class MemorySessions implements SessionStore {
   readonly #now: () => number
   readonly #sessions = new Map<string, { stored: StoredSession; begunAt: number; usedAt: number }>()
@@ -135,10 +135,10 @@ export class MemorySessions implements SessionStore {
   #findLive(id: string) {
     const session = this.#sessions.get(id)
     const now = this.#now()
-    const over =
+    const hasEnded =
       !session ||
       now - session.begunAt > SESSION_LIMITS.maxAgeMs ||
       now - session.usedAt > SESSION_LIMITS.maxIdleMs
-    return over ? undefined : session
+    return hasEnded ? undefined : session
   }
 }

@@ -10,12 +10,12 @@ import {
 } from './sign-in-schemas.ts'
 import { userRoleSchema } from './users.ts'
 
-/** The procedure that signs a user in. The console answers it, because it also sets the session cookie. */
+/** Procedure that signs a user in. The console itself answers it, because the response sets the session cookie. */
 export const signInContract = {
   'sign-in': mutation({
     access: 'open',
     summary:
-      'Signs in: sets the session cookie and gives the token that goes with every call in X-Session-Token.',
+      'Signs in: sets the session cookie and returns the token to send in X-Session-Token with every call.',
     schema: {
       body: z.object({ name: z.string().min(1, 'give the name').max(200), password: passwordSchema }),
       response: z.object({ token: z.string(), user: userSchema }),
@@ -23,7 +23,7 @@ export const signInContract = {
   }),
 }
 
-/** What every console has: sessions, users and the audit record. */
+/** Procedures of every console: sessions, users and audit entries. */
 export const accessContract = {
   'sign-out': mutation({
     access: 'signed-in',
@@ -32,22 +32,22 @@ export const accessContract = {
   }),
   me: query({
     access: 'signed-in',
-    summary: 'Who is signed in.',
+    summary: 'Returns the signed-in user.',
     schema: { querystring: emptySchema, response: userSchema },
   }),
   'change-password': mutation({
     access: 'signed-in',
-    summary: 'Sets another password for oneself; every other session of the user ends.',
+    summary: "Changes the caller's password and ends the caller's other sessions.",
     schema: { body: z.object({ current: passwordSchema, password: passwordSchema }), response: emptySchema },
   }),
   users: query({
     access: 'administrator',
-    summary: 'Who may sign in.',
+    summary: 'Lists the users.',
     schema: { querystring: emptySchema, response: z.object({ users: z.array(userSchema) }) },
   }),
   'user-add': mutation({
     access: 'administrator',
-    summary: 'Adds a user, with a one-time password that is shown this once.',
+    summary: 'Adds a user with a one-time password, which is shown only once.',
     schema: {
       body: z.object({
         name: userNameSchema,
@@ -61,19 +61,19 @@ export const accessContract = {
   }),
   'user-reset': mutation({
     access: 'administrator',
-    summary: 'Gives a user a new one-time password; every session of theirs ends.',
+    summary: "Sets a new one-time password for a user and ends the user's sessions.",
     schema: { body: z.object({ name: userNameSchema }), response: createdUserSchema },
     auditSubject: (input) => input.name,
   }),
   'user-remove': mutation({
     access: 'administrator',
-    summary: 'Removes a user; every session of theirs ends.',
+    summary: "Removes a user and ends the user's sessions.",
     schema: { body: z.object({ name: userNameSchema }), response: emptySchema },
     auditSubject: (input) => input.name,
   }),
   audit: query({
     access: 'administrator',
-    summary: 'Who did what, and what was refused: the newest first.',
+    summary: 'Lists the audit entries, newest first.',
     schema: {
       querystring: z.object({ limit: z.coerce.number().int().min(1).max(1000).default(200) }),
       response: z.object({ audit: z.array(auditEntrySchema) }),

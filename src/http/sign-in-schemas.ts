@@ -6,7 +6,7 @@ export const userNameSchema = z
   .trim()
   .min(1, 'a user has a name')
   .max(64, 'a name is at most 64 characters')
-  .regex(/^[\p{L}\p{N}][\p{L}\p{N}@._-]*$/u, 'a name holds letters, digits and @ . _ - only')
+  .regex(/^[\p{L}\p{N}][\p{L}\p{N}@._-]*$/u, 'a name contains only letters, digits and @ . _ -')
 export const passwordSchema = z.string().min(1, 'give the password').max(1000)
 
 export const userSchema = z.object({

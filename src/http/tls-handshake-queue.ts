@@ -2,29 +2,29 @@ import type { Server as NetServer, Socket } from 'node:net'
 import { systemClock } from '../core/system-clock.ts'
 import { SECOND } from '../core/time.ts'
 
-/** Handshakes begun in one turn of the event loop: some ten milliseconds of work. */
+/** Handshakes started in one turn of the event loop: about ten milliseconds of work. */
 const BATCH_SIZE = 16
-/** Clients give up after about ten seconds: past this delay the newest are served first. */
+/** Clients give up after about ten seconds, so beyond this delay the newest are served first. */
 const MAX_QUEUE_DELAY_MS = 5 * SECOND
 
 /**
- * Queues connections until TLS is begun with them. A handshake costs more than most requests: if all of a crowd's were begun
- * as they come, every client would wait for every other, until all have given up. So a few are begun at a time, and clients
- * further on are served in between.
+ * Queues connections before their TLS handshake. A handshake costs more than most requests. If all were started on
+ * arrival, a burst of clients would delay each other until all time out. Therefore only a few are started at a time, and
+ * established connections are served in between.
  *
- * The order is first come, first served. Past `MAX_QUEUE_DELAY_MS` it is the reverse: the first of a queue that is longer
- * than its clients' patience are about to give up, and all the work would go into connections that end.
+ * The order is first in, first out. Beyond `MAX_QUEUE_DELAY_MS` it is last in, first out, because the oldest clients are
+ * about to time out and their handshakes would be wasted.
  */
 export class HandshakeQueue {
   readonly #begin: (raw: Socket) => void
   readonly #uptime: () => number
-  /** Each connection with the uptime of its arrival, the oldest first. */
+  /** Connections with the uptime of their arrival, oldest first. */
   readonly #waiting = new Map<Socket, number>()
   #next: NodeJS.Immediate | undefined
 
   /**
-   * @param begin is called for each connection in turn, unless its client is gone by then
-   * @param uptime milliseconds of a clock that is never set
+   * @param begin starts TLS; not called if the client has disconnected
+   * @param uptime returns milliseconds of a monotonic clock
    */
   constructor(begin: (raw: Socket) => void, uptime: () => number = () => systemClock.uptime()) {
     this.#begin = begin
@@ -57,7 +57,7 @@ export class HandshakeQueue {
       this.#waiting.delete(raw)
       return [raw, raw.read()]
     })
-    // A socket emits its end only when what came before was read: a turn later it is known which clients have gone.
+    // A socket emits `end` only after its data was read. One turn later, the clients that have disconnected are known.
     this.#next = setImmediate(() => {
       this.#next = undefined
       for (const [raw, clientHello] of clientHellos) {
@@ -74,9 +74,9 @@ export class HandshakeQueue {
 }
 
 /**
- * Removes a TLS server's own listeners of new connections.
+ * Removes the listeners of a TLS server for new connections.
  *
- * @returns what begins TLS with a connection
+ * @returns function that starts TLS on a connection
  */
 export function interceptConnections(server: NetServer): (raw: Socket) => void {
   const listeners = server.listeners('connection')

@@ -2,62 +2,63 @@ import { z } from 'zod'
 import type { Instant } from '../core/time.ts'
 
 export const userRoleSchema = z.enum(['administrator', 'user', 'viewer'])
-/** What somebody who signs in may do: everything; licensing work; look. */
+/** Role of a user. An administrator may do everything, a user may manage licenses, and a viewer may only read. */
 export type UserRole = z.infer<typeof userRoleSchema>
 
-/** Somebody who may sign in. */
+/** User of a console. */
 export interface User {
   readonly name: string
   readonly role: UserRole
-  /** At an authority: the smart account and the virtual account the user is kept to; null for all. */
+  /** Smart account that a user of an authority is limited to; null for all. */
   readonly account: string | null
+  /** Virtual account that the user is limited to; null for all. */
   readonly virtualAccount: string | null
-  /** A hash, never a password. */
+  /** Hash of the password. */
   readonly password: string
-  /** The password was made by the program or by an administrator, and is good for setting another only. */
+  /** True for a one-time password, which only permits the user to set another password. */
   readonly mustChange: boolean
   readonly createdAt: Instant
   readonly signedInAt: Instant | null
 }
 
-/** One thing that somebody did, or that was refused: for the audit record. */
+/** Audit entry of an action or a denial. */
 export interface AuditEntry {
   readonly at: Instant
-  /** Null where nobody was signed in. */
+  /** Name of the user; null for an unauthenticated client. */
   readonly who: string | null
   readonly address: string
   readonly action: string
-  /** What it was done to, by its public name. */
+  /** Public name of the object of the action. */
   readonly subject: string
-  /** `done`, or the code of the refusal. */
+  /** `done`, or the error code of the denial. */
   readonly outcome: string
 }
 
-/** What changes of a user. */
+/** Fields of a user that can be changed. */
 export type UserChange = Partial<Pick<User, 'password' | 'mustChange' | 'signedInAt'>>
 
-/** Where users and the audit record are kept. Each call is done whole, or not at all. */
+/** Store of users and audit entries. Each call is atomic. */
 export interface UserStore {
   find(name: string): Promise<User | null>
   list(): Promise<User[]>
-  /** Adds a user; false where there is one of that name. */
+  /** Adds a user; returns false if the name exists. */
   add(user: User): Promise<boolean>
-  /** Adds the first user; false where there is anybody. @param keep called before the user is there, and only then */
+  /** Adds the first user; returns false if there is any user. @param keep called before the user is stored */
   addFirst(user: User, keep: () => void): Promise<boolean>
-  /** Changes a user whose password is still kept as that; false where it is not, or nobody is there any more. */
+  /** Changes a user; returns false if the user was removed or the stored password hash is not `password`. */
   change(name: string, password: string, change: UserChange): Promise<boolean>
-  /** Removes a user, unless nobody would be left who may administer everything and has a password of their own. */
+  /** Removes a user, except for the last active administrator; see `canRemove`. */
   remove(name: string): Promise<'removed' | 'unknown' | 'last'>
   record(entry: AuditEntry): Promise<void>
-  /** The newest, the newest first. */
+  /** Returns the newest entries, newest first. */
   auditEntries(limit: number): Promise<AuditEntry[]>
 }
 
-/** Whether somebody may administer everything, and can. */
+/** Tells whether a user is an administrator of all accounts with a password of their own. */
 const isActiveAdministrator = ({ role, account, mustChange }: User): boolean =>
   role === 'administrator' && account === null && !mustChange
 
-/** Whether users can go on without one of them. */
+/** Tells whether a user can be removed without removing the last active administrator. */
 export const canRemove = (users: readonly User[], name: string): boolean =>
   users.some((user) => user.name !== name && isActiveAdministrator(user)) ||
   !users.some((user) => user.name === name && user.role === 'administrator' && user.account === null)

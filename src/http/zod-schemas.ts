@@ -6,13 +6,13 @@ import { ENGLISH } from '../core/english.ts'
 import { LicensingError } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
 
-/** What is wrong with an input: the field by its path, empty for the whole input, and the reason in words. */
+/** Validation issue of an input: the path of the field, empty for the whole input, and the reason. */
 export interface InputIssue {
   readonly field: string
   readonly reason: string
 }
 
-/** An input that its schema refuses. */
+/** Error for an input that does not match its schema. */
 export class InvalidInputError extends LicensingError {
   readonly field: string
 
@@ -22,18 +22,17 @@ export class InvalidInputError extends LicensingError {
   }
 }
 
-/** The parts of a request that have schemas here. */
 type InputPart = 'body' | 'query'
 
-/** Returns a validator compiler that fails with the first issue, in the words of `describe`. */
+/** Returns a validator compiler that fails with the primary issue, formatted by `describe`. */
 export const createInputValidator =
   (describe: (issue: InputIssue, part: InputPart) => string): FastifySchemaCompiler<z.ZodType> =>
   ({ schema, httpPart }) =>
   (data: unknown) => {
-    // A POST without a body is a POST of nothing.
+    // A request without a body is validated as an empty object.
     const parsed = schema.safeParse(data ?? {}, ENGLISH)
     if (parsed.success) return { value: parsed.data }
-    const issue = primaryIssue(parsed.error.issues) ?? { field: '', reason: 'not of its form' }
+    const issue = primaryIssue(parsed.error.issues) ?? { field: '', reason: 'it is not valid' }
     return {
       error: new InvalidInputError(issue.field, describe(issue, httpPart === 'body' ? 'body' : 'query')),
     }
@@ -43,7 +42,7 @@ interface RankedIssue extends InputIssue {
   readonly isMissing: boolean
 }
 
-/** Returns the issue to report. For a union, it is the issue of the branch that the input matches best. */
+/** Returns the issue to report. For a union, selects the branch that matches the input best. */
 function primaryIssue(
   issues: readonly z.core.$ZodIssue[],
   within: readonly PropertyKey[] = [],
@@ -70,41 +69,41 @@ export const createJsonContent = (description: string, schema: z.ZodType) => ({
   content: { 'application/json': { schema } },
 })
 
-/** Keeps what `.meta()` says of a schema: the transformation looks into its own registry alone. */
+/** Adds the metadata of `.meta()`, because the transformation only reads its own registry. */
 const zodToJsonConfig = {
   override: ({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodType; jsonSchema: object }) => {
     Object.assign(jsonSchema, z.globalRegistry.get(zodSchema))
   },
 }
 
-/** Returns the JSON Schema (2020-12, as OpenAPI 3.1 has it) of a named schema. */
+/** Returns the JSON Schema (2020-12, as in OpenAPI 3.1) of a schema. */
 function toComponent(schema: z.ZodType): object {
   const { $schema: _, ...component } = z.toJSONSchema(schema, { io: 'input' })
   return component
 }
 
-/** What the description of an API says beside its paths. */
+/** Description of an API, without its paths. */
 export interface ApiDescription {
   readonly title: string
   readonly description: string
   readonly serverUrl: string
   readonly tags: readonly { readonly name: string; readonly description: string }[]
-  /** Every call needs all of them, except for routes that say otherwise. */
+  /** Required by every call, except for routes with their own security. */
   readonly securitySchemes: Readonly<
     Record<
       string,
       { type: 'apiKey'; in: 'cookie' | 'header'; name: string } | { type: 'http'; scheme: 'bearer' }
     >
   >
-  /** The bodies of errors by their names: each is described once. */
+  /** Schemas of error bodies by name, each described once as a component. */
   readonly errorBodies: Readonly<Record<string, z.ZodType>>
 }
 
 /**
- * Has zod schemas check the requests and write the responses of a scope's routes, and describes the tagged routes as
- * OpenAPI 3.1: `scope.swagger()`.
+ * Validates requests and serializes responses of a scope's routes with zod schemas, and describes the tagged routes as
+ * OpenAPI 3.1 in `scope.swagger()`.
  *
- * @param describeIssue words what a schema refuses
+ * @param describeIssue formats the message of a validation issue
  */
 export async function useZodSchemas(
   scope: FastifyInstance,

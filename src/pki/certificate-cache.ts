@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
-/** Certificates that are kept: of roots, issuing CAs and signers, which come again with every message. */
+/** Enough for the roots, issuing CAs and signers, whose certificates come with every message. */
 const MAX_CACHED_CERTIFICATES = 256
 const certificateCache = new LRUCache<string, X509Certificate>({ max: MAX_CACHED_CERTIFICATES })
 
-/** A certificate of its PEM; reading one costs as much as a verification. @throws Error of Node for what is none */
+/** Parses a PEM certificate, with a cache because parsing costs as much as a verification. @throws Error of Node */
 export function readCertificate(pem: string): X509Certificate {
   const known = certificateCache.get(pem)
   if (known) return known
@@ -16,13 +16,13 @@ export function readCertificate(pem: string): X509Certificate {
 
 const issuedByCache = new WeakMap<X509Certificate, WeakMap<X509Certificate, boolean>>()
 
-/** Whether one was issued by the other: by its names, and its signature. */
+/** Tells whether a certificate was issued by another, by its issuer name and its signature. */
 export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   const known = issuedByCache.get(certificate) ?? new WeakMap<X509Certificate, boolean>()
   issuedByCache.set(certificate, known)
-  const before = known.get(issuer)
-  if (before !== undefined) return before
-  const is = certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
-  known.set(issuer, is)
-  return is
+  const cached = known.get(issuer)
+  if (cached !== undefined) return cached
+  const isIssued = certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
+  known.set(issuer, isIssued)
+  return isIssued
 }

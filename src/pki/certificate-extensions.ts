@@ -10,26 +10,26 @@ export const SUBJECT_KEY_IDENTIFIER = Buffer.from('0603551d0e', 'hex')
 export const SUBJECT_ALTERNATIVE_NAME = Buffer.from('0603551d11', 'hex')
 export const NAME_CONSTRAINTS = Buffer.from('0603551d1e', 'hex')
 
-/** GeneralName choices that are used here (RFC 5280 §4.2.1.6): context-specific and primitive. */
+/** Tags of GeneralName choices (RFC 5280 §4.2.1.6): context-specific and primitive. */
 export const DNS_NAME = 0x82
 export const URI_NAME = 0x86
 export const IP_ADDRESS = 0x87
 
 /**
- * Reads the value of a certificate's extension; null where the certificate does not have it.
+ * Reads the value of a certificate's extension; null if the certificate does not have the extension.
  *
- * @param id its OBJECT IDENTIFIER as DER
- * @throws DerError where the certificate has it twice, or is not DER
+ * @param id OBJECT IDENTIFIER of the extension, as DER
+ * @throws DerError for a duplicate extension, or a certificate that is not DER
  */
 export function readExtension(certificate: X509Certificate, id: Buffer): Buffer | null {
   const [tbs] = readElements(readSingleElement(certificate.raw, SEQUENCE))
   const found = (tbs ? readElements(tbs) : [])
     .filter(({ tag }) => tag === EXTENSIONS)
-    .flatMap((one) => readElements(one))
+    .flatMap((wrapper) => readElements(wrapper))
     .flatMap((list) => readElements(list))
     .map((extension) => readElements(extension))
     .filter(([first]) => first?.whole.equals(id))
-  if (found.length > 1) throw new DerError('an extension that is there twice')
+  if (found.length > 1) throw new DerError('a duplicate extension')
   const value = found[0]?.at(-1)
   if (value === undefined) return null
   if (value.tag !== OCTET_STRING) throw new DerError('an extension without a value')
@@ -44,7 +44,7 @@ export const toAddressBytes = (address: string): Buffer =>
   isIPv6(address) ? toIpv6Bytes(address) : Buffer.from(address.split('.').map(Number))
 
 function toIpv6Bytes(address: string): Buffer {
-  // In its one spelling it has no dotted end, and at most one gap (RFC 5952).
+  // The canonical form has no dotted part and at most one "::" (RFC 5952).
   const { hostname } = new URL(`https://[${address}]`)
   const [left = [], right = []] = hostname
     .slice(1, -1)

@@ -11,15 +11,15 @@ import { generateSerialNumber } from './serial-number.ts'
 /** ECDSA P-256 with SHA-256 (ES256): the only algorithm of this project. */
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
-/** What makes certificates takes longer to load than most commands need altogether. */
+/** Loads the certificate library on demand, because loading takes longer than most commands run. */
 async function loadX509(): Promise<typeof X509> {
   await import('reflect-metadata')
   return import('@peculiar/x509')
 }
 
 /*
- * Each call of the library names `webcrypto`: otherwise it takes what `cryptoProvider.set` was given last, by any code of
- * the process.
+ * Each call passes `webcrypto` explicitly. Otherwise the library uses the argument of the last `cryptoProvider.set`, by
+ * any code of the process.
  */
 type Params<F extends (...args: never[]) => unknown> = Parameters<F>[0]
 const generateCsr = (
@@ -35,7 +35,7 @@ const generateSigned = (
   params: Params<typeof X509.X509CertificateGenerator.create>,
 ) => X509CertificateGenerator.create(params, webcrypto)
 
-/** A new private key as PKCS #8 PEM. Keep it in a file of mode 0600. */
+/** Generates a private key as PKCS #8 PEM, to be stored in a file of mode 0600. */
 export async function generateKey(): Promise<string> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const object = KeyObject.from(keys.privateKey)
@@ -56,7 +56,7 @@ async function importKeyPair(privatePem: string): Promise<webcrypto.CryptoKeyPai
 const importPublicKey = (key: KeyObject): Promise<webcrypto.CryptoKey> =>
   webcrypto.subtle.importKey('spki', key.export({ type: 'spki', format: 'der' }), ALGORITHM, true, ['verify'])
 
-/** A PKCS #10 request for the key: PEM. Its subject says which box asks, and binds nothing. */
+/** Creates a PKCS #10 certificate request in PEM. The authority does not trust the name in its subject. */
 export async function createCsr(privatePem: string, name: string): Promise<string> {
   const x509 = await loadX509()
   const request = await generateCsr(x509, {
@@ -67,38 +67,38 @@ export async function createCsr(privatePem: string, name: string): Promise<strin
   return request.toString('pem')
 }
 
-/** Who a certificate is for, as people read it, and when. Its subject permits nothing. */
+/** Subject and validity of a certificate. The subject is for display and grants nothing. */
 interface CertificateDetails {
-  /** What it is called in its subject; of an ID certificate the id of its product instance. */
+  /** Name in the subject; for an ID certificate, the id of the product instance. */
   readonly name: string
   readonly notBefore: Instant
   readonly notAfter: Instant
-  /** Names and addresses a TLS certificate is for, in their one spelling. */
+  /** Host names and addresses of a TLS certificate, in canonical form. */
   readonly hosts?: readonly string[]
 }
 
-/** Whom and what a certificate of an authority is for. */
+/** Subject of an authority's certificate, with its role and names. */
 export interface Subject extends CertificateDetails {
   readonly role: CertificateRole
   readonly account: string
   readonly authorityId: string
-  /** The names that TLS certificates under a satellite's CA may be for; a manager's CA has none. */
+  /** Constraints on TLS certificates under a satellite's CA; a manager's CA has none. */
   readonly nameConstraints?: NameConstraints
 }
 
-/** A certificate chain, leaf first, as PEM, and the private key of its leaf, read once for all that it signs. */
+/** Certificate chain in PEM, leaf first, and the private key of the leaf. */
 export interface Credential {
   readonly certificates: readonly string[]
   readonly privateKey: KeyObject
 }
 
-/** A credential as a TLS server takes it: PEM. Not for printing. */
+/** Converts a credential to the options of a TLS server. The result contains the private key: never log it. */
 export const toTlsOptions = ({ certificates, privateKey }: Credential): { cert: string; key: string } => ({
   cert: certificates.join('\n'),
   key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
 })
 
-/** A CA: its certificate and its private key, both PEM. */
+/** Certificate and private key of a CA, both in PEM. */
 export interface Issuer {
   readonly certificate: string
   readonly privateKey: string
@@ -106,11 +106,11 @@ export interface Issuer {
 
 const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17'
 const NAME_CONSTRAINTS = '2.5.29.30'
-/** Characters that a part of a distinguished name has at most (RFC 5280 appendix A, ub-common-name and its like). */
+/** Limit of a distinguished name's attribute, in characters (RFC 5280 appendix A, ub-common-name and others). */
 const MAX_NAME_LENGTH = 64
 
-/** `ca`: how many further CAs may stand below it; null for a certificate that is no CA. */
 interface CertificateUsage {
+  /** Path length constraint of a CA; null for a certificate that is not a CA. */
   readonly ca: number | null
   readonly tls: boolean
   readonly uris: readonly string[]
@@ -130,12 +130,12 @@ const toCertificateUsage = ({
   nameConstraints,
 })
 
-/** A TLS certificate that no authority stands behind: it has no role. */
+/** Usage of a TLS certificate that has no role of an authority. */
 const BARE_TLS: CertificateUsage = { ca: null, tls: true, uris: [] }
 
 /**
- * A CA has no extended key usage, and no other than a TLS certificate has one: what a certificate is for, its URIs say,
- * which every library reads.
+ * Creates the extensions of a certificate. Only TLS certificates have an extended key usage. The purpose of all others
+ * is in their URIs, which every library can read.
  */
 function createExtensions(
   x509: typeof X509,
@@ -170,13 +170,13 @@ const toValidityDates = (subject: CertificateDetails) => ({
 
 const truncateName = (text: string): string => Array.from(text).slice(0, MAX_NAME_LENGTH).join('')
 
-/** What people call an ID certificate. */
+/** Formats the subject of an ID certificate. */
 export const formatInstanceName = (instanceId: string): string =>
   truncateName(`Product instance ${instanceId}`)
 
 /**
- * The subject, for people. Only CAs and TLS certificates have a CN: OpenSSL and GnuTLS take that of any certificate without
- * a host name for the name of a host, and find it outside the name constraints of a satellite's CA.
+ * Creates the subject, which is for display only. Only CAs and TLS certificates have a CN. OpenSSL and GnuTLS treat the
+ * CN of a certificate without host names as a host name, which would violate the name constraints of a satellite's CA.
  */
 function toSubjectName({ role, name, account, authorityId }: Subject): X509.JsonName {
   const organization = account === '' ? [] : [{ O: [truncateName(account)] }]
@@ -190,7 +190,7 @@ function toSubjectName({ role, name, account, authorityId }: Subject): X509.Json
   return [{ OU: [role === 'instance' ? formatInstanceName(name) : truncateName(name)] }, ...organization]
 }
 
-/** A TLS certificate that vouches for itself, for a page that people open: PEM, with its key. */
+/** Creates a self-signed TLS certificate for a console. */
 export async function createSelfSigned(subject: CertificateDetails): Promise<Credential> {
   const { certificate, privateKey } = await issueSelfSigned(
     subject,
@@ -200,26 +200,26 @@ export async function createSelfSigned(subject: CertificateDetails): Promise<Cre
   return { certificates: [certificate], privateKey: createPrivateKey(privateKey) }
 }
 
-/** A CA for TLS alone, which is the root of no authority. */
+/** Creates a CA for TLS certificates only, which is not the root of an authority. */
 export const createTlsCa = (subject: CertificateDetails): Promise<Issuer> =>
   issueSelfSigned(subject, [{ CN: [truncateName(subject.name)] }], { ca: 0, tls: false, uris: [] })
 
-/** A TLS certificate by a CA for TLS alone: PEM. */
+/** Issues a TLS certificate by a CA of `createTlsCa`: PEM. */
 export const issueTlsCertificate = (
   ca: Issuer,
   publicKey: KeyObject,
   subject: CertificateDetails,
 ): Promise<string> => issue(ca, publicKey, subject, [{ CN: [truncateName(subject.name)] }], BARE_TLS)
 
-/** The root of an authority: signs sub-CAs, and nothing else. */
+/** Creates the root of an authority, which signs only issuing CAs. */
 export function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer> {
   const root = { ...subject, role: 'root' as const }
   return issueSelfSigned(root, toSubjectName(root), toCertificateUsage(root))
 }
 
 /**
- * A certificate for a public key, signed by the issuer: PEM. A TLS certificate by a CA with name constraints has no URIs:
- * since version 1.26, Go refuses any URI without a host below such a CA. Its authority is that of its CA.
+ * Issues a certificate for a public key: PEM. A TLS certificate by a CA with name constraints has no URIs, because Go
+ * 1.26 and later rejects any URI without a host below such a CA. The authority is then read from the CA certificate.
  */
 export function issueCertificate(issuer: Issuer, publicKey: KeyObject, subject: Subject): Promise<string> {
   const bare = subject.role === 'tls' && readNameConstraints(new X509Certificate(issuer.certificate)) !== null

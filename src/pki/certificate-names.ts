@@ -3,14 +3,14 @@ import { readExtension, SUBJECT_ALTERNATIVE_NAME, URI_NAME } from './certificate
 import { DerError, readElements, readSingleElement, SEQUENCE } from './der.ts'
 import { type CertificateRole, CERTIFICATE_ROLES } from './roles.ts'
 
-/** The role of a certificate and whom it names: what is believed of it once its chain is checked. */
+/** Role and names of a certificate, to be trusted only after its chain is validated. */
 export interface CertificateNames {
   readonly role: CertificateRole
-  /** The smart account it is for. */
+  /** Smart account of the certificate. */
   readonly account: string
-  /** The id of the authority it is of. */
+  /** Id of the authority of the certificate. */
   readonly authorityId: string
-  /** The product instance it identifies; null in every role but `instance`. */
+  /** Product instance of an ID certificate; null in every role except `instance`. */
   readonly instanceId: string | null
 }
 
@@ -20,10 +20,10 @@ type Kind = 'role' | 'account' | 'authority' | 'instance'
 const formatUri = (kind: Kind, value: string): string =>
   `urn:smart-licensing:${kind}:${encodeURIComponent(value)}`
 
-/** The URI of the product instance that an ID certificate identifies. */
+/** Formats the URI of the product instance that an ID certificate identifies. */
 export const formatInstanceUri = (instanceId: string): string => formatUri('instance', instanceId)
 
-/** Formats the names as URI subject alternative names (RFC 8141): each library shows them to whoever asks. */
+/** Formats the names as URI subject alternative names (RFC 8141), which every library can read. */
 export const formatCertificateUris = ({
   role,
   account,
@@ -36,7 +36,7 @@ export const formatCertificateUris = ({
   ...(instanceId === null ? [] : [formatInstanceUri(instanceId)]),
 ]
 
-/** Returns a value as it was before it was percent-encoded; null where that is not its one spelling. */
+/** Decodes a percent-encoded value; null unless the text is its canonical encoding. */
 function decode(text: string): string | null {
   try {
     const value = decodeURIComponent(text)
@@ -48,9 +48,9 @@ function decode(text: string): string | null {
 }
 
 /**
- * Reads the names of their URIs; null unless there is exactly one role, one account and one authority, an instance
- * in the role `instance` alone, each in its one spelling, and no other URI. So nobody who reads another one of
- * several URIs reads something else.
+ * Parses the names from their URIs. Returns null unless there is exactly one role, one account and one authority, an
+ * instance only in the role `instance`, each in canonical form, and no other URI. Duplicate URIs are therefore never
+ * read differently by different programs.
  */
 export function parseCertificateUris(uris: readonly string[]): CertificateNames | null {
   const values = new Map<string, string>()
@@ -60,7 +60,7 @@ export function parseCertificateUris(uris: readonly string[]): CertificateNames 
     if (kind === undefined || value === null || values.has(kind)) return null
     values.set(kind, value)
   }
-  const role = CERTIFICATE_ROLES.find((one) => one === values.get('role'))
+  const role = CERTIFICATE_ROLES.find((name) => name === values.get('role'))
   const account = values.get('account')
   const authorityId = values.get('authority')
   const instanceId = values.get('instance') ?? null
@@ -69,24 +69,24 @@ export function parseCertificateUris(uris: readonly string[]): CertificateNames 
   return { role, account, authorityId, instanceId }
 }
 
-/** Certificates come again with every message; each is read once. */
+/** Caches the names of certificates, because the same ones come with every message. */
 const namesCache = new WeakMap<X509Certificate, CertificateNames | null>()
 
-/** Reads the names of a certificate; null for one that is not of an authority, or whose names are not well formed. */
+/** Reads the names of a certificate; null if they are malformed or the certificate is not of an authority. */
 export function readCertificateNames(certificate: X509Certificate): CertificateNames | null {
-  const before = namesCache.get(certificate)
-  if (before !== undefined) return before
+  const cached = namesCache.get(certificate)
+  if (cached !== undefined) return cached
   const names = parseNames(certificate)
   namesCache.set(certificate, names)
   return names
 }
 
 /**
- * Returns the authority of a server, by the names of its certificate or of the CA above it, once TLS has verified both;
- * null where these are of no authority, as a gateway's of its own.
+ * Returns the authority of a server from the names of its TLS certificate or of the CA above. Both must have been
+ * verified by TLS. Returns null for a certificate that is not of an authority, such as that of a gateway.
  */
 export function readServerAuthority(leaf: X509Certificate): string | null {
-  // A satellite's server has no names but those of its hosts.
+  // The TLS certificate of a satellite has only host names.
   const { issuerCertificate: ca } = leaf
   return (readCertificateNames(leaf) ?? (ca ? readCertificateNames(ca) : null))?.authorityId ?? null
 }

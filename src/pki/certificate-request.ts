@@ -8,8 +8,8 @@ const PEM_PATTERN =
   /^\s*-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----\s*$/
 
 /**
- * The public key of a PKCS #10 request (RFC 2986) in PEM whose own signature is right and whose key is
- * P-256; null otherwise. Of the request nothing else is believed.
+ * Returns the public key of a PEM certificate request (PKCS #10, RFC 2986); null unless its self-signature is valid and
+ * the key is P-256. The other content of the request is not trusted.
  */
 export function parseCsr(pem: string): P256Key | null {
   try {
@@ -19,10 +19,10 @@ export function parseCsr(pem: string): P256Key | null {
     if (version?.tag !== INTEGER || !spki) return null
     const found = importP256Key(spki.whole)
     if (!found) return null
-    // The first byte of a bit string counts the bits that are not used: none.
-    const good =
+    // The first byte of a bit string is the number of unused bits, which must be 0.
+    const isSignatureValid =
       signature.content[0] === 0 && verify('sha256', info.whole, found.key, signature.content.subarray(1))
-    return good ? found : null
+    return isSignatureValid ? found : null
   } catch (error) {
     if (error instanceof DerError) return null
     throw error

@@ -1,12 +1,12 @@
 import { createHash, type X509Certificate } from 'node:crypto'
-// Node 20 cannot make a TLS context in a process that asks a certificate for its legacy form before it has loaded TLS.
+// Node 20 cannot create a TLS context if toLegacyObject() of a certificate was called before TLS was loaded.
 import 'node:tls'
 import type { Instant } from '../core/time.ts'
 import { isIssuedBy, readCertificate } from './certificate-cache.ts'
 import { readCertificateNames } from './certificate-names.ts'
 import type { CertificateRole } from './roles.ts'
 
-/** What a satellite's issuing CA may issue. Mandates and synchronization answers are its manager's alone. */
+/** Roles that a satellite's issuing CA may issue. Only managers sign delegations and synchronization answers. */
 const SATELLITE_ROLES: readonly CertificateRole[] = [
   'instance',
   'answer-signer',
@@ -15,7 +15,7 @@ const SATELLITE_ROLES: readonly CertificateRole[] = [
   'tls',
 ]
 
-/** Why a chain was not accepted. The caller, who knows what it was for, chooses the error code. */
+/** Reason why a chain is not valid. The caller chooses the error code by the purpose of the chain. */
 export class ChainError extends Error {
   override readonly name = 'ChainError'
   readonly reason: 'untrusted' | 'role' | 'dates' | 'authority'
@@ -25,31 +25,31 @@ export class ChainError extends Error {
   }
 }
 
-/** A certificate that was checked: its key, and whom it names. */
+/** Certificate with its names. */
 export interface CertificateInfo {
   readonly certificate: X509Certificate
-  /** What people call it, of its subject: believed by nobody. */
+  /** Display name from the subject, not to be trusted. */
   readonly name: string
-  /** Null for a certificate that says nothing of an authority, or not in the form it must. */
+  /** Null for a certificate without valid names of an authority. */
   readonly role: CertificateRole | null
-  /** The smart account it is for; empty where it has no role. */
+  /** Smart account; empty if the role is null. */
   readonly account: string
-  /** The id of the authority it is of; empty where it has no role. */
+  /** Id of the authority; empty if the role is null. */
   readonly authorityId: string
-  /** The product instance it identifies; null in every role but `instance`. */
+  /** Product instance of an ID certificate; null in every role except `instance`. */
   readonly instanceId: string | null
   readonly notAfter: Instant
 }
 
-/** A certificate whose chain was followed to a root. */
+/** Certificate whose chain leads to a trusted root. */
 export interface ValidatedChain extends CertificateInfo {
-  /** The authority whose root it is: the manager. A certificate of another authority is a satellite's. */
+  /** Id of the manager, which owns the root. A certificate of another authority is a satellite's. */
   readonly managerId: string
-  /** The CA that issued it: PEM. */
+  /** Certificate of the issuing CA: PEM. */
   readonly issuingCa: string
 }
 
-/** SHA-256 of the certificate's DER, base64url: how a certificate is named in messages and tables. */
+/** Computes the thumbprint that identifies a certificate in messages and tables: SHA-256 of its DER, base64url. */
 export const computeThumbprint = (certificate: X509Certificate): string =>
   createHash('sha256').update(certificate.raw).digest('base64url')
 
@@ -61,20 +61,20 @@ function hasReadableKey(certificate: X509Certificate): boolean {
   }
 }
 
-/** The names a certificate carries, unchecked. @throws ChainError where its key cannot be read */
+/** Reads the unverified names of a certificate. @throws ChainError if its key cannot be read */
 export function readCertificateInfo(certificate: X509Certificate): CertificateInfo {
-  // Node 24 ends the process when it is asked for the subject of one whose key it does not know.
+  // Node 24 crashes when it converts a certificate with an unknown kind of key.
   if (!hasReadableKey(certificate))
     throw new ChainError('untrusted', 'the key of a certificate cannot be read')
   const { CN, OU } = certificate.toLegacyObject().subject as unknown as Record<
     string,
     string | string[] | undefined
   >
-  const called = CN ?? OU
+  const displayName = CN ?? OU
   const names = readCertificateNames(certificate)
   return {
     certificate,
-    name: typeof called === 'string' ? called : '',
+    name: typeof displayName === 'string' ? displayName : '',
     role: names?.role ?? null,
     account: names?.account ?? '',
     authorityId: names?.authorityId ?? '',
@@ -89,13 +89,15 @@ const hasRole = (certificate: X509Certificate, role: CertificateRole): boolean =
 const isValidAt = (certificate: X509Certificate, at: Instant): boolean =>
   Date.parse(certificate.validFrom) <= at && at <= Date.parse(certificate.validTo)
 
-/** While a root is replaced, the issuing CA has a certificate by each: the verifier takes the one whose root it has. */
+/** During a root rotation, an issuing CA has a certificate by each root. The verifier uses one whose root it trusts. */
 const MAX_ISSUERS = 3
 
 /**
- * Checks a chain of [leaf, sub-CA] up to one of the roots, at an instant, for one role. Longer chains do not exist here: a
- * sub-CA issues no CA. What may follow are further certificates of the same sub-CA, by other roots. The leaf must be of the
- * sub-CA's own authority; under a satellite's CA, of its own smart account and in a role that a satellite issues.
+ * Validates a chain of a leaf and its issuing CA up to a trusted root, at an instant, for one role. Longer chains do not
+ * exist, because an issuing CA issues no CAs. Further certificates must be of the same issuing CA, by other roots.
+ *
+ * The leaf must have the authority of its issuing CA. Under a satellite's CA, it must also have the smart account of the
+ * CA and a role that satellites may issue.
  *
  * @throws ChainError
  */
@@ -105,11 +107,11 @@ export function validateChain(
 ): ValidatedChain {
   const [leaf, first, ...further] = pem.map(parseCertificate)
   if (!leaf || !first || further.length >= MAX_ISSUERS) {
-    throw new ChainError('untrusted', 'the chain is not a certificate and its issuing CA')
+    throw new ChainError('untrusted', 'the chain does not consist of a certificate and its issuing CA')
   }
-  const findRoot = (one: X509Certificate) =>
-    expected.roots.find((root) => root.ca && hasRole(root, 'root') && isIssuedBy(one, root))
-  const subCa = [first, ...further].find((one) => findRoot(one) !== undefined) ?? first
+  const findRoot = (certificate: X509Certificate) =>
+    expected.roots.find((root) => root.ca && hasRole(root, 'root') && isIssuedBy(certificate, root))
+  const subCa = [first, ...further].find((certificate) => findRoot(certificate) !== undefined) ?? first
   const root = findRoot(subCa)
   if (!subCa.ca || !root) {
     throw new ChainError(
@@ -118,11 +120,11 @@ export function validateChain(
     )
   }
   if (!isIssuedBy(leaf, subCa))
-    throw new ChainError('untrusted', 'the certificate was not issued by the CA beside it')
+    throw new ChainError('untrusted', 'the certificate was not issued by the issuing CA of the chain')
   if (!hasRole(subCa, 'sub-ca') || !hasRole(leaf, expected.role) || leaf.ca) {
     throw new ChainError(
       'role',
-      `the certificate of ${readCertificateInfo(leaf).name} is not one for the role ${expected.role}`,
+      `the certificate of ${readCertificateInfo(leaf).name} does not have the role ${expected.role}`,
     )
   }
   const ca = readCertificateInfo(subCa)
@@ -132,14 +134,17 @@ export function validateChain(
     issuingCa: subCa.toString(),
   }
   if (checked.authorityId !== ca.authorityId) {
-    throw new ChainError('authority', 'the certificate and its issuing CA are of different authorities')
+    throw new ChainError('authority', 'the certificate and its issuing CA belong to different authorities')
   }
-  // A manager's CA issues for all of its smart accounts. What a satellite's may issue is its own alone (trust §1).
+  // A manager's CA issues for every smart account, a satellite's CA only for its own (trust §1).
   if (checked.authorityId !== checked.managerId) {
     if (checked.account !== ca.account)
-      throw new ChainError('authority', 'the certificate and its issuing CA are for different smart accounts')
+      throw new ChainError(
+        'authority',
+        'the certificate and its issuing CA belong to different smart accounts',
+      )
     if (!SATELLITE_ROLES.includes(expected.role))
-      throw new ChainError('role', `a satellite signs nothing in the role ${expected.role}`)
+      throw new ChainError('role', `a satellite cannot sign in the role ${expected.role}`)
   }
   if (!isValidAt(leaf, expected.at) || !isValidAt(subCa, expected.at)) {
     throw new ChainError(
@@ -158,17 +163,17 @@ function parseCertificate(pem: string): X509Certificate {
   }
 }
 
-/** Reads the certificates of a PEM file, whatever they are for. @throws ChainError when it holds none that can be read */
+/** Reads the certificates of a PEM file, of any role. @throws ChainError if one cannot be read or there is none */
 export function parseCertificates(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g)
-  if (!blocks) throw new ChainError('untrusted', 'the file holds no certificate')
+  if (!blocks) throw new ChainError('untrusted', 'the file contains no certificate')
   return blocks.map(parseCertificate)
 }
 
 /**
  * Reads the root certificates of a PEM file.
  *
- * @throws ChainError when it holds none, or one that is not a self-signed CA of the role root
+ * @throws ChainError if there is none, or one that is not a self-signed CA of the role `root`
  */
 export function parseRoots(pem: string): X509Certificate[] {
   return parseCertificates(pem).map((root) => {

@@ -11,27 +11,27 @@ import {
   verifySignature,
 } from './signed-message.ts'
 
-/** How the holder of an issuing CA's key is named in its mandate: SHA-256 of its SPKI, base64url. */
+/** Computes the hash by which a delegation names the key of an issuing CA: SHA-256 of the SPKI, base64url. */
 export const hashPublicKey = (key: KeyObject): string =>
   createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest('base64url')
 
-/** Signs a mandate by the manager's synchronization signer: a JWS in its compact form. */
+/** Signs a delegation with the manager's synchronization signer: a JWS in compact serialization. */
 export async function signDelegationJws(delegation: Delegation, by: Credential): Promise<string> {
   const message = await signMessage(delegation, { type: 'sla-mandate+jws', ...by })
   return `${message.protected}.${message.payload}.${message.signature}`
 }
 
 const createInvalidError = (why: string) =>
-  new LicensingError('MANDATE_INVALID', `The mandate of the satellite cannot be used: ${why}.`)
+  new LicensingError('MANDATE_INVALID', `The delegation of the satellite cannot be used: ${why}.`)
 
 /**
- * Checks that a mandate is the manager's, and of exactly this satellite. Whether it still lasts, and whether it is the
- * newest, is for the caller.
+ * Verifies that a delegation was signed by the manager and issued to this satellite. The caller must check its end and
+ * its age.
  *
- * @param roots of the manager, whose own signer must have signed it
- * @param issuingCa the certificate of the satellite's issuing CA: PEM
+ * @param by.roots root certificates of the manager
+ * @param by.issuingCa certificate of the satellite's issuing CA: PEM
  * @throws LicensingError MANDATE_INVALID
  */
 export function verifyDelegation(
@@ -43,19 +43,19 @@ export function verifyDelegation(
   const certificates = getCertificateChain(message, 'sla-mandate+jws')
   const delegation = delegationSchema.safeParse(decodePayloadUnverified(message))
   if (rest.length > 0 || certificates === null || !delegation.success)
-    throw createInvalidError('it is not of its form')
+    throw createInvalidError('it is malformed')
   const { satellite, account, issuingKey, issuedAt } = delegation.data
   const issuing = new X509Certificate(by.issuingCa).publicKey
   try {
     const signer = validateChain(certificates, { role: 'sync', at: Date.parse(issuedAt), roots: by.roots })
     if (!verifySignature(message, signer.certificate.publicKey))
-      throw createInvalidError('its signature does not fit it')
+      throw createInvalidError('its signature is not valid')
   } catch (error) {
     if (error instanceof ChainError) throw createInvalidError(error.message)
     throw error
   }
   if (satellite !== by.satelliteId || issuingKey !== hashPublicKey(issuing))
-    throw createInvalidError('it is of another satellite')
-  if (account !== by.account) throw createInvalidError('it is for another smart account')
+    throw createInvalidError('it was issued to another satellite')
+  if (account !== by.account) throw createInvalidError('it was issued for another smart account')
   return delegation.data
 }

@@ -1,4 +1,4 @@
-/** One element of DER (X.690): its tag, its content, and the whole of it with tag and length. */
+/** Element of DER (X.690). `whole` includes the tag and the length. */
 export interface Element {
   readonly tag: number
   readonly content: Buffer
@@ -12,10 +12,10 @@ const UTC_TIME = 0x17
 const GENERALIZED_TIME = 0x18
 const TIME_PATTERN = /^(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/
 
-/** Lengths of more than four bytes belong to nothing that is read here. */
+/** Limit for lengths, which none of the parsed structures exceeds. */
 const MAX_LENGTH_BYTES = 4
 
-/** Bytes that are no DER, or end in the middle of it. */
+/** Error for bytes that are not DER or are truncated. */
 export class DerError extends Error {
   override readonly name = 'DerError'
 }
@@ -41,14 +41,14 @@ export function readElement(bytes: Buffer, offset = 0): Element {
   return { tag, content: bytes.subarray(start, end), whole: bytes.subarray(offset, end) }
 }
 
-/** Reads bytes that are one element and nothing more. @throws DerError */
+/** Reads bytes that consist of exactly one element. @throws DerError */
 export function readSingleElement(bytes: Buffer, tag: number): Element {
   const element = readElement(bytes)
   if (element.tag !== tag || element.whole.length !== bytes.length) throw new DerError('another element')
   return element
 }
 
-/** The elements inside one. @throws DerError */
+/** Reads the elements inside an element. @throws DerError */
 export function readElements({ content }: Element): Element[] {
   const elements: Element[] = []
   for (let offset = 0; offset < content.length;) {
@@ -59,7 +59,6 @@ export function readElements({ content }: Element): Element[] {
   return elements
 }
 
-/** One element as DER. */
 export function encodeElement(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const length = parts.reduce((sum, part) => sum + part.length, 0)
   if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), ...parts])
@@ -71,18 +70,18 @@ export function encodeElement(tag: number, ...parts: readonly Uint8Array[]): Buf
   return Buffer.concat([head, ...parts])
 }
 
-/** The instant that a certificate's time says. @throws DerError */
+/** Reads the time of a certificate. @throws DerError */
 export function readInstant({ tag, content }: Element): number {
   const [, year = '', ...others] = TIME_PATTERN.exec(content.toString('latin1')) ?? []
   if (year.length !== (tag === UTC_TIME ? 2 : 4) || (tag !== UTC_TIME && tag !== GENERALIZED_TIME))
     throw new DerError('no time')
   const [month = 0, day = 0, hour = 0, minute = 0, second = 0] = others.map(Number)
-  // Two digits are of 1950 to 2049 (RFC 5280 §4.1.2.5.1).
+  // Two-digit years are 1950 to 2049 (RFC 5280 §4.1.2.5.1).
   const century = year.length === 4 ? 0 : Number(year) < 50 ? 2000 : 1900
   return Date.UTC(century + Number(year), month - 1, day, hour, minute, second)
 }
 
-/** An instant as certificates write it (RFC 5280 §4.1.2.5): in whole seconds, UTCTime until 2049. */
+/** Encodes a time of a certificate (RFC 5280 §4.1.2.5): whole seconds, as UTCTime until 2049. */
 export function encodeTime(at: number): Buffer {
   const digits = new Date(at)
     .toISOString()

@@ -3,15 +3,15 @@ import { createHash, X509Certificate } from 'node:crypto'
 const formatFingerprint = (bytes: Uint8Array): string =>
   (createHash('sha256').update(bytes).digest('hex').toUpperCase().match(/../g) ?? []).join(':')
 
-/** The fingerprint of a key (SPKI, base64url) as people compare it: SHA-256, in pairs. */
+/** Formats the fingerprint of a key (SPKI, base64url): SHA-256 as pairs of hexadecimal digits. */
 export const formatKeyFingerprint = (spki: string): string =>
   formatFingerprint(Buffer.from(spki, 'base64url'))
 
-/** The fingerprint of a certificate as people compare it: SHA-256 of its DER, in pairs. */
+/** Formats the fingerprint of a certificate: SHA-256 of its DER as pairs of hexadecimal digits. */
 export const formatCertificateFingerprint = (pem: string): string =>
   formatFingerprint(new X509Certificate(pem).raw)
 
-/** Whether two fingerprints are the same, however they are written. */
+/** Compares two fingerprints without regard to case, spaces, colons and a `SHA256:` prefix. */
 export const fingerprintsEqual = (a: string, b: string): boolean => {
   const normalize = (text: string) =>
     text

@@ -32,30 +32,31 @@ import { generateSerialNumber } from './serial-number.ts'
 const UTF8_STRING = 0x0c
 const SET = 0x31
 
-/** What differs between the identities of one smart account. */
+/** Fields in which the ID certificates of one smart account differ. */
 export interface InstanceIdentity {
-  /** The id of the product instance. */
+  /** Id of the product instance. */
   readonly name: string
   readonly notBefore: Instant
   readonly notAfter: Instant
 }
 
 /**
- * Issues the identities of one smart account's product instances, from a template: what is the same in all of them is
- * encoded once, by the certificate library, and each costs little more than its signature.
+ * Issues the ID certificates of one smart account from a template. The certificate library encodes the common parts
+ * once, so that each certificate costs little more than its signature.
  */
 export class InstanceCertificateIssuer {
   readonly #key: KeyObject
-  /** Elements of the certificate, in their order (RFC 5280 §4.1). */
+  /** Elements of the certificate in their order (RFC 5280 §4.1). */
   readonly #version: Buffer
   readonly #algorithm: Buffer
   readonly #issuer: Buffer
-  /** The RDNs behind the first, which names the instance; and the type of that. */
+  /** RDNs after the first, which names the instance. */
   readonly #namesAfter: Buffer
+  /** Attribute type of the first RDN. */
   readonly #nameType: Buffer
-  /** The extensions around those that name the subject's key, and the instance. */
+  /** Encoded extensions, with markers for those that differ between certificates. */
   readonly #extensions: readonly (Buffer | 'subject-key' | 'names')[]
-  /** The names of role, account and authority, as they stand in the certificate. */
+  /** Encoded URIs of role, account and authority. */
   readonly #names: Buffer
 
   private constructor(issuer: Issuer, template: X509Certificate) {
@@ -79,13 +80,13 @@ export class InstanceCertificateIssuer {
       return isExtension(content, SUBJECT_ALTERNATIVE_NAME) ? 'names' : whole
     })
     const names = readExtension(template, SUBJECT_ALTERNATIVE_NAME)
-    // The last of them is that of the instance.
+    // The last name is the instance's.
     this.#names = Buffer.concat(
       (names ? readElements(readSingleElement(names, SEQUENCE)) : []).slice(0, -1).map(({ whole }) => whole),
     )
   }
 
-  /** @param facts.account the smart account, and the authority that issues */
+  /** @param facts smart account and authority of the certificates */
   static async create(
     issuer: Issuer,
     facts: { readonly account: string; readonly authorityId: string },
@@ -96,7 +97,7 @@ export class InstanceCertificateIssuer {
     return new InstanceCertificateIssuer(issuer, new X509Certificate(pem))
   }
 
-  /** A certificate for a key: PEM, and its thumbprint. */
+  /** Issues a certificate for a key: PEM, and its thumbprint. */
   issue(
     { spki }: Pick<P256Key, 'spki'>,
     { name, notBefore, notAfter }: InstanceIdentity,
@@ -125,9 +126,9 @@ export class InstanceCertificateIssuer {
         EXTENSIONS,
         encodeElement(
           SEQUENCE,
-          ...this.#extensions.map((one) => {
-            if (one === 'subject-key') return encodeSubjectKeyIdentifier(spki)
-            return one === 'names' ? encodeAlternativeNames(this.#names, name) : one
+          ...this.#extensions.map((extension) => {
+            if (extension === 'subject-key') return encodeSubjectKeyIdentifier(spki)
+            return extension === 'names' ? encodeAlternativeNames(this.#names, name) : extension
           }),
         ),
       ),
@@ -143,7 +144,7 @@ export class InstanceCertificateIssuer {
   }
 }
 
-/** SHA-1 over the bits of the key, by RFC 5280 §4.2.1.2 (1): a name, not a protection. */
+/** Encodes the subject key identifier: SHA-1 of the key (RFC 5280 §4.2.1.2, method 1), which is not a protection. */
 function encodeSubjectKeyIdentifier(spki: Buffer): Buffer {
   const bits = readElements(readSingleElement(spki, SEQUENCE))[1]?.content.subarray(1) ?? Buffer.of()
   const digest = createHash('sha1').update(bits).digest()

@@ -9,19 +9,19 @@ import {
 } from 'node:crypto'
 
 /**
- * The key that a box and its authority share for the codes of one reservation, without ever being in touch: X25519
- * (RFC 7748) between a key of the box, which its request code carries, and one of the authority, which the
- * authorization file carries; then HKDF-SHA256 (RFC 5869).
+ * Key agreement for the codes of one reservation, without a connection between device and authority. The request code
+ * carries the device's X25519 key (RFC 7748). The authorization file carries the authority's. HKDF-SHA256 (RFC 5869)
+ * derives the shared key.
  */
 
-/** RFC 8410: what stands before the 32 bytes of an X25519 key in PKCS #8 and in SPKI. */
+/** Bytes before the 32 bytes of an X25519 key in PKCS #8 and in SPKI (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
 const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
 
-/** A secret that agreement keys are made from: base64url, for a file of mode 0600. */
+/** Generates the secret that key pairs are derived from: base64url, for a file of mode 0600. */
 export const generateSeed = (): string => randomBytes(32).toString('base64url')
 
-/** The agreement key of a number, always the same: nothing has to be kept for a number that may never be used. */
+/** Derives the key pair of a number, so that no key must be stored for a number that may never be used. */
 export function deriveKeyPair(seed: string, number: number): KeyObject {
   const bytes = hkdfSync('sha256', Buffer.from(seed, 'base64url'), '', `agreement key ${number}`, 32)
   return createPrivateKey({
@@ -31,7 +31,7 @@ export function deriveKeyPair(seed: string, number: number): KeyObject {
   })
 }
 
-/** Its public part: 32 bytes. */
+/** Returns the 32 bytes of the public key. */
 export const exportRawPublicKey = (privateKey: KeyObject): Uint8Array =>
   Uint8Array.from(
     createPublicKey(privateKey.export({ type: 'pkcs8', format: 'pem' }))
@@ -40,10 +40,10 @@ export const exportRawPublicKey = (privateKey: KeyObject): Uint8Array =>
   )
 
 /**
- * The key for the codes of one reservation.
+ * Derives the key for the codes of one reservation.
  *
- * @param theirs the other side's public key, 32 bytes
- * @returns 32 bytes; null for a public key that would make the secret known to all (RFC 7748 §6.1)
+ * @param theirs public key of the other side, 32 bytes
+ * @returns 32 bytes; null for a public key that would make the secret predictable (RFC 7748 §6.1)
  */
 export function deriveSharedKey(
   mine: KeyObject,

@@ -3,14 +3,14 @@ import type { Instant } from '../core/time.ts'
 import { DerError, readElements, readInstant, readSingleElement, SEQUENCE } from './der.ts'
 import { type P256Key, importP256Key } from './p256-key.ts'
 
-/** What is taken of a certificate that is known, or not, by its thumbprint. Nothing of it is believed for itself. */
+/** Fields of an ID certificate. The authority trusts them only if it has stored the thumbprint. */
 export interface LeafCertificate extends P256Key {
-  /** SHA-256 of its DER, base64url. */
+  /** SHA-256 of the DER, base64url. */
   readonly thumbprint: string
   readonly notAfter: Instant
 }
 
-/** Reads the certificate of a P-256 key; null for what is none. Its signature is not looked at. */
+/** Parses the certificate of a P-256 key without verifying its signature; null for any other text. */
 export function parseLeafCertificate(pem: string): LeafCertificate | null {
   try {
     const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')

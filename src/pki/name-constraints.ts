@@ -15,23 +15,24 @@ const PERMITTED = 0xa0
 const EXCLUDED = 0xa1
 
 /**
- * The host names and addresses that the TLS certificates under a CA may be for (RFC 5280 §4.2.1.10). A host name stands
- * for itself and every name below it; an address stands for itself alone.
+ * Host names and addresses that TLS certificates under a CA may have (RFC 5280 §4.2.1.10). A host name includes every
+ * name below it. An address includes only itself.
  */
 export interface NameConstraints {
-  /** In their one spelling (`parseHostName`). `localhost` and loopback addresses are permitted besides, always. */
+  /** In canonical form (`parseHostName`). `localhost` and loopback addresses are always permitted too. */
   readonly permitted: readonly string[]
   readonly excluded: readonly string[]
 }
 
-/** Whether a host name is another one, or below it; of addresses, whether they are the same. */
+/** Tells whether a host name equals another or is below it. Addresses must be equal. */
 export const isWithin = (name: string, subtree: string): boolean =>
   name === subtree || (isIP(name) === 0 && isIP(subtree) === 0 && name.endsWith(`.${subtree}`))
 
-/** Whether a TLS certificate under the constraints may be for a name or address. */
+/** Tells whether the constraints permit a name or address. */
 export const isPermitted = (name: string, { permitted, excluded }: NameConstraints): boolean =>
   isLoopbackName(name) ||
-  (permitted.some((one) => isWithin(name, one)) && !excluded.some((one) => isWithin(name, one)))
+  (permitted.some((subtree) => isWithin(name, subtree)) &&
+    !excluded.some((subtree) => isWithin(name, subtree)))
 
 function encodeSubtree(name: string): Buffer {
   if (isIP(name) === 0) return encodeElement(SEQUENCE, encodeHostName(name))
@@ -39,14 +40,14 @@ function encodeSubtree(name: string): Buffer {
   return encodeElement(SEQUENCE, encodeElement(IP_ADDRESS, bytes, Buffer.alloc(bytes.length, 0xff)))
 }
 
-/** 127.0.0.0/8 and ::1/128. Since addresses are named, no other address is permitted unless it is named too. */
+/** `localhost`, 127.0.0.0/8 and ::1/128. Because addresses are listed, all addresses not listed are forbidden. */
 const LOOPBACK_SUBTREES: readonly Buffer[] = [
   encodeSubtree('localhost'),
   encodeElement(SEQUENCE, encodeElement(IP_ADDRESS, Buffer.of(127, 0, 0, 0, 255, 0, 0, 0))),
   encodeSubtree('::1'),
 ]
 
-/** Encodes the value of the extension: DER. */
+/** Encodes the value of the extension as DER. */
 export function encodeNameConstraints({ permitted, excluded }: NameConstraints): Buffer {
   return encodeElement(
     SEQUENCE,
@@ -55,7 +56,7 @@ export function encodeNameConstraints({ permitted, excluded }: NameConstraints):
   )
 }
 
-/** Reads the constraints of a CA that this project has made; null where it has none, or others. */
+/** Reads the constraints of a CA of this project; null if there are none or they have another form. */
 export function readNameConstraints(certificate: X509Certificate): NameConstraints | null {
   try {
     const value = readExtension(certificate, NAME_CONSTRAINTS)
@@ -76,16 +77,16 @@ export function readNameConstraints(certificate: X509Certificate): NameConstrain
   }
 }
 
-/** @throws DerError for a subtree of another form than this project writes */
-function readSubtree(one: Element): string {
-  const [base, ...bounds] = readElements(one)
+/** @throws DerError for a subtree in another form than this project writes */
+function readSubtree(subtree: Element): string {
+  const [base, ...bounds] = readElements(subtree)
   if (base && bounds.length === 0) {
     const { tag, content } = base
     const name =
       tag === DNS_NAME ? content.toString('latin1') : tag === IP_ADDRESS ? readAddress(content) : ''
     if (parseHostName(name) === name) return name
   }
-  throw new DerError('another name constraint')
+  throw new DerError('an unknown form of name constraint')
 }
 
 function readAddress(content: Buffer): string {

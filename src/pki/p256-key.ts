@@ -1,24 +1,24 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
-/** SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2): all but the point, which is not compressed. */
+/** SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2) without the uncompressed point that follows. */
 const SPKI_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')
 const COORDINATE_BYTES = 32
 
-/** A P-256 public key, and its one encoding. */
+/** P-256 public key with its canonical encoding. */
 export interface P256Key {
   readonly key: KeyObject
   /** SubjectPublicKeyInfo: DER. */
   readonly spki: Buffer
 }
 
-/** Keys that are kept, about 2 KiB each: of boxes that come again and again, such as when what they use changes. */
+/** Keys of devices that send requests often, such as at every change of their usage. A key takes about 2 KiB. */
 const MAX_CACHED_KEYS = 4_096
 const keyCache = new LRUCache<string, P256Key>({ max: MAX_CACHED_KEYS })
 
 /**
- * Imports a SubjectPublicKeyInfo; null for a key of another kind, or no point of the curve. One import costs as much as a
- * verification, so the newest keys are kept.
+ * Imports a SubjectPublicKeyInfo; null for another kind of key or a point that is not on the curve. An import costs as
+ * much as a verification, so the newest keys are cached.
  */
 export function importP256Key(spki: Buffer): P256Key | null {
   const name = spki.toString('latin1')
@@ -39,7 +39,7 @@ function parsePoint(spki: Buffer): P256Key | null {
   )
     return null
   try {
-    // By its coordinates it is read in less time than by its encoding, which Node tries as many things.
+    // Importing a JWK is faster than importing DER, for which Node tries several formats.
     const jwk = { kty: 'EC', crv: 'P-256', x: x.toString('base64url'), y: y.toString('base64url') }
     return { key: createPublicKey({ key: jwk, format: 'jwk' }), spki: Buffer.from(spki) }
   } catch {

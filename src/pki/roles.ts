@@ -1,4 +1,4 @@
-/** What a certificate is for: one role each, so that a chain alone permits nothing (trust §1). */
+/** Roles of certificates. Each certificate has one role, so that a valid chain alone grants nothing (trust §1). */
 export const CERTIFICATE_ROLES = [
   'root',
   'sub-ca',

@@ -13,25 +13,25 @@ import {
 } from './signed-message.ts'
 
 /**
- * How a root is replaced (trust §10): a numbered bundle of the roots that are believed from then on, signed by the root
- * before it and by its own. Whoever holds either takes it; nobody takes one of a lower number.
+ * Root rotation statement (trust §10): the numbered list of the roots to trust from then on, signed by the previous root
+ * and by the new root. A device or server that trusts either root accepts a statement with a higher number than its own.
  */
 export interface RootRotation {
-  /** 1 is the root that an authority was made with, which no bundle tells of. */
+  /** Version, from 2. Number 1 is the authority's first root, for which there is no statement. */
   readonly number: number
-  /** The authority whose roots they are. */
+  /** Id of the authority that owns the roots. */
   readonly managerId: string
   readonly issuedAt: Instant
-  /** How long the roots after the first are believed beside it. */
+  /** End of the trust in the roots after the first. */
   readonly until: Instant
-  /** PEM; the newest first. */
+  /** PEM, newest first. */
   readonly roots: readonly string[]
 }
 
-/** The roots that are believed, and by which bundle: 0 for roots that were given by hand. */
+/** Trusted roots and the number of their rotation statement; 0 for roots that an administrator installed. */
 export interface TrustAnchors {
   readonly number: number
-  /** PEM, the newest first; null for one that is believed until it is replaced. */
+  /** PEM, newest first. `until` is null for a root that is trusted until it is replaced. */
   readonly roots: readonly { readonly pem: string; readonly until: Instant | null }[]
 }
 
@@ -40,7 +40,7 @@ export const trustAnchorsSchema: z.ZodType<TrustAnchors> = z.object({
   roots: z.array(z.object({ pem: z.string(), until: z.number().nullable() })).min(1),
 })
 
-/** More rotations than that are not between what somebody holds and what is given. */
+/** Limit of the statements in one file or message. */
 const MAX_ROTATIONS = 50
 const MAX_ROOTS = 4
 
@@ -53,7 +53,7 @@ const payloadSchema = z.object({
   roots: z.array(z.string().max(8192)).min(1).max(MAX_ROOTS),
 })
 
-/** A bundle as it travels: a JWS with a signature by each root (RFC 7515 §7.2.1). */
+/** Signed statement: a JWS with a signature by each root (RFC 7515 §7.2.1). */
 const signedSchema = z.object({
   payload: z.string().max(65_536),
   signatures: z
@@ -62,10 +62,10 @@ const signedSchema = z.object({
     .max(MAX_ROOTS),
 })
 
-/** What is carried as a file: the bundles of an authority, the oldest first. */
+/** Offline file with the statements of an authority, oldest first. */
 const fileSchema = z.object({ trustBundles: z.array(signedSchema).min(1).max(MAX_ROTATIONS) })
 
-/** Signs a bundle by each of the roots: JSON. */
+/** Signs a statement with each of the roots: JSON. */
 export async function signRootRotation(bundle: RootRotation, by: readonly Issuer[]): Promise<string> {
   const { number, managerId, issuedAt, until, roots } = bundle
   const payload = {
@@ -91,37 +91,37 @@ export async function signRootRotation(bundle: RootRotation, by: readonly Issuer
   })
 }
 
-/** The bundles as one file that is carried. */
+/** Formats the signed statements as an offline file. */
 export const formatRootRotations = (bundles: readonly string[]): string =>
   `${JSON.stringify({ trustBundles: bundles.map((text) => JSON.parse(text) as unknown) }, null, 2)}\n`
 
-/** The bundles of a file; null for a file that is none of bundles. */
+/** Parses the signed statements of an offline file; null for any other text. */
 export function parseRootRotations(text: string): string[] | null {
   try {
     const parsed = fileSchema.safeParse(JSON.parse(text))
-    return parsed.success ? parsed.data.trustBundles.map((one) => JSON.stringify(one)) : null
+    return parsed.success ? parsed.data.trustBundles.map((rotation) => JSON.stringify(rotation)) : null
   } catch {
     return null
   }
 }
 
-/** Roots that were given by hand. @throws ChainError */
+/** Parses root certificates that an administrator installs. @throws ChainError */
 export const parseTrustAnchors = (pem: string): TrustAnchors => ({
   number: 0,
   roots: parseRoots(pem).map((root) => ({ pem: root.toString(), until: null })),
 })
 
-/** The roots that are believed at an instant. */
+/** Returns the roots that are trusted at an instant. */
 export const getTrustedRoots = ({ roots }: TrustAnchors, at: Instant): X509Certificate[] =>
   roots.filter(({ until }) => until === null || at < until).map(({ pem }) => readCertificate(pem))
 
-/** The same as PEM. */
+/** Returns the roots that are trusted at an instant, as PEM. */
 export const formatTrustedRoots = (anchors: TrustAnchors, at: Instant): string =>
   getTrustedRoots(anchors, at)
     .map((root) => root.toString())
     .join('')
 
-/** Reads a bundle, and whether a root that is held has signed it; null otherwise, and for what is no bundle. */
+/** Returns the statement in a text; null unless a trusted root has signed it. */
 function verifyRotation(text: string, held: readonly X509Certificate[]): RootRotation | null {
   let signed: z.infer<typeof signedSchema>
   try {
@@ -146,13 +146,13 @@ function verifyRotation(text: string, held: readonly X509Certificate[]): RootRot
 function findSameCertificate(pem: string, held: readonly X509Certificate[]): X509Certificate | undefined {
   try {
     const print = computeThumbprint(new X509Certificate(pem))
-    return held.find((one) => computeThumbprint(one) === print)
+    return held.find((certificate) => computeThumbprint(certificate) === print)
   } catch {
     return undefined
   }
 }
 
-/** Whether every root of a bundle is a root, and of the same authority. */
+/** Tells whether every certificate of a statement is a root of its authority. */
 function isWellFormed({ roots, managerId }: RootRotation): boolean {
   try {
     return parseRoots(roots.join('\n')).every((root) => readCertificateInfo(root).authorityId === managerId)
@@ -163,15 +163,16 @@ function isWellFormed({ roots, managerId }: RootRotation): boolean {
 }
 
 /**
- * Takes every bundle that is newer than what is held and signed by a root that is held by then, in the order of their
- * numbers. What does not fit changes nothing.
+ * Applies the statements in the order of their numbers. A statement is applied if it is newer than the current one and
+ * signed by a root that is then trusted. Other statements are ignored.
  *
- * @param at the time that is known here: a root whose overlap has passed signs nothing any more
- * @returns what is held from then on: the same object when nothing was taken
+ * @param held trust anchors before the call
+ * @param at current time; signatures of a root whose overlap has passed are not valid
+ * @returns the new trust anchors; the same object if no statement was applied
  */
 export function applyRotations(held: TrustAnchors, texts: readonly string[], at: Instant): TrustAnchors {
   let now = held
-  // Unchecked so far: only the order is made of it.
+  // The number is not verified yet and used only for sorting.
   const getVersion = (text: string): number => parseRotationVersion(text) ?? 0
   const inOrder = [...texts].slice(0, MAX_ROTATIONS).sort((a, b) => getVersion(a) - getVersion(b))
   for (const text of inOrder) {
@@ -185,7 +186,7 @@ export function applyRotations(held: TrustAnchors, texts: readonly string[], at:
   return now
 }
 
-/** What a bundle says, unchecked; null for what is no bundle. */
+/** Decodes a signed statement without verifying it; null for any other text. */
 function decodeRotationUnverified(text: string): z.infer<typeof payloadSchema> | null {
   try {
     const { payload } = signedSchema.parse(JSON.parse(text))
@@ -195,15 +196,15 @@ function decodeRotationUnverified(text: string): z.infer<typeof payloadSchema> |
   }
 }
 
-/** What a bundle says its number is, unchecked; null when it says none. */
+/** Returns the unverified number of a signed statement; null for any other text. */
 export const parseRotationVersion = (text: string): number | null =>
   decodeRotationUnverified(text)?.number ?? null
 
 /**
- * Returns the signed bundles that the holder of an older one lacks, the oldest first.
+ * Returns the signed statements after a number, oldest first.
  *
- * @param trust the newest number, and the signed bundles up to it
- * @param number the number of the holder's bundle
+ * @param trust newest number, and the signed statements up to it
+ * @param number number that the recipient has
  */
 export const bundlesAfter = (
   trust: { readonly number: number; readonly bundles: readonly string[] },
@@ -211,23 +212,23 @@ export const bundlesAfter = (
 ): readonly string[] =>
   trust.number <= number ? [] : trust.bundles.filter((text) => (parseRotationVersion(text) ?? 0) > number)
 
-/** The roots that a bundle tells of, unchecked. */
+/** Returns the unverified roots of a signed statement. */
 export const parseRotationRoots = (text: string): X509Certificate[] =>
   (decodeRotationUnverified(text)?.roots ?? []).map((pem) => new X509Certificate(pem))
 
 /**
- * Takes the bundles of a file that somebody carried.
+ * Applies the statements of an offline file.
  *
- * @throws LicensingError TRUST_BUNDLE_REFUSED: nothing of it is newer and signed by a root that is held
+ * @throws LicensingError TRUST_BUNDLE_REFUSED if no statement is newer and signed by a trusted root
  */
 export function installRotations(held: TrustAnchors, texts: readonly string[], at: Instant): TrustAnchors {
-  const taken = applyRotations(held, texts, at)
-  if (taken !== held) return taken
+  const updated = applyRotations(held, texts, at)
+  if (updated !== held) return updated
   const newest = Math.max(0, ...texts.map((text) => parseRotationVersion(text) ?? 0))
   throw new LicensingError(
     'TRUST_BUNDLE_REFUSED',
     newest <= held.number && held.number > 0
-      ? `The file tells of bundle ${newest}, and bundle ${held.number} is installed already.`
-      : 'None of the bundles in the file is signed by a root certificate that is believed here.',
+      ? `The newest trust bundle in the file is number ${newest}, but number ${held.number} is already installed.`
+      : 'None of the trust bundles in the file is signed by a trusted root certificate.',
   )
 }

@@ -6,11 +6,11 @@ import type { Credential } from './certificate-generation.ts'
 import { type ValidatedChain, ChainError, validateChain } from './chain-validation.ts'
 import type { CertificateRole } from './roles.ts'
 
-/** Signs the lines of a file that people carry; the signer's certificates become part of it. ES256. */
+/** Signs the lines of an offline file with ES256 and adds the signer's certificates. */
 export const signText = (lines: readonly string[], by: Credential): string =>
   signTextWithDigest(lines, by).text
 
-/** The same, with the digest that names exactly what was signed: base64url. */
+/** Signs the lines of an offline file, and returns the digest of the signed text too: base64url. */
 export function signTextWithDigest(
   lines: readonly string[],
   by: Credential,
@@ -21,19 +21,19 @@ export function signTextWithDigest(
   return { text: formatSignedText(signed, signature), digest: digestText(signed) }
 }
 
-/** A file whose signature is right, and who signed it. */
+/** Offline file with a valid signature. */
 export interface VerifiedText {
   readonly lines: readonly string[]
   readonly signer: ValidatedChain
-  /** Names exactly what was signed: base64url. */
+  /** Digest of the signed text: base64url. */
   readonly digest: string
 }
 
 /**
- * Checks a file that people carry: its form, its signature over exactly these lines, and that whoever signed it had
- * that role of an authority under one of the roots, at that instant.
+ * Verifies an offline file: its format, its signature, and that the signer had the role under one of the roots.
  *
- * @param at given the lines, unchecked so far, the instant at which the signer must have been good
+ * @param expected.what name of the file in error messages
+ * @param expected.at returns, from the unverified lines, the instant at which the signer's chain must be valid
  * @throws LicensingError SIGNED_FILE_MALFORMED, SIGNED_FILE_TRUNCATED, SIGNED_FILE_ALTERED, SIGNED_FILE_UNTRUSTED,
  * SIGNED_FILE_SIGNER_EXPIRED
  */
@@ -65,7 +65,7 @@ export function verifyText(
   }
 }
 
-/** Signs the lines of a file by a key that the other side knows, or learns from the file: it holds no certificates. */
+/** Signs the lines of a file without certificates. The verifier knows the key or reads it from the file. */
 export function signTextByKey(
   lines: readonly string[],
   privateKey: KeyObject,
@@ -74,10 +74,10 @@ export function signTextByKey(
 }
 
 /**
- * Checks a file that names its own signer's key.
+ * Verifies a file without certificates.
  *
- * @param key finds the key, given the lines, unchecked so far; null when they name none
- * @returns the lines, and the digest of exactly what was signed: base64url
+ * @param expected.key returns the key from the unverified lines; null if they name none
+ * @returns the lines, and the digest of the signed text: base64url
  * @throws LicensingError SIGNED_FILE_MALFORMED, SIGNED_FILE_TRUNCATED, SIGNED_FILE_ALTERED
  */
 export function verifyTextByKey(
@@ -95,11 +95,11 @@ export function verifyTextByKey(
   return { lines, digest: digestText(signed) }
 }
 
-/** The digest that names a signed text: SHA-256 over its lines without the signature, base64url. */
+/** Computes the digest of a signed text: SHA-256 without the signature lines, base64url. */
 const digestText = (signed: string): string => createHash('sha256').update(signed).digest('base64url')
 
 const createAlteredError = (what: string) =>
-  new LicensingError('SIGNED_FILE_ALTERED', `The ${what} was altered: its signature does not fit its text.`)
+  new LicensingError('SIGNED_FILE_ALTERED', `The ${what} was altered: its signature does not match its text.`)
 
 function readPublicKey(certificate: string | undefined): KeyObject | null {
   try {

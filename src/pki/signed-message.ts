@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { findExceededLimit, UNTRUSTED_JSON_LIMITS } from '../core/json-limits.ts'
 import type { SignedMessage } from '../protocol/messages.ts'
 
-/** What kind of message is signed: in the protected header, so that one cannot pass for another. */
+/** `typ` of the protected header, so that a message cannot be used as one of another type. */
 export type SignedMessageType =
   | 'sla-request+jws'
   | 'sla-answer+jws'
@@ -14,17 +14,17 @@ export type SignedMessageType =
 
 const ALGORITHM = 'ES256'
 
-/** Certificates travel in `x5c` (RFC 7515 §4.1.6) as base64 DER. */
+/** Converts a PEM certificate to a value of `x5c` (RFC 7515 §4.1.6): base64 DER. */
 const toX5c = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, '')
 const fromX5c = (der: string): string => `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`
 
 const encode = (text: string): string => Buffer.from(text).toString('base64url')
 
-/** R and S side by side (RFC 7518 §3.4), where X.509 would have them as DER. */
+/** Concatenation of R and S (RFC 7518 §3.4), unlike the DER signatures of X.509. */
 const SIGNATURE_ENCODING = 'ieee-p1363'
 const SIGNATURE_BYTES = 64
 
-/** Signs a payload. The certificates, leaf first, say whose the key is; a registration has none yet. */
+/** Signs a payload with ES256. The certificates identify the signer, leaf first; a registration request has none yet. */
 export function signMessage(
   payload: object,
   by: { type: SignedMessageType; privateKey: KeyObject; certificates?: readonly string[] },
@@ -42,12 +42,12 @@ const headerSchema = z.object({
   alg: z.literal(ALGORITHM),
   typ: z.string(),
   x5c: z.array(z.string()).default([]),
-  // Nothing here is understood that must be (RFC 7515 §4.1.11), nor payloads that are not encoded (RFC 7797).
+  // No critical extensions (RFC 7515 §4.1.11) and no unencoded payloads (RFC 7797) are supported.
   crit: z.never().optional(),
   b64: z.never().optional(),
 })
 
-/** The certificates a sealed message names, leaf first: unchecked. Null when its header is not one of ours. */
+/** Returns the unverified certificates of a signed message, leaf first; null unless its header has the type. */
 export function getCertificateChain(message: SignedMessage, type: SignedMessageType): string[] | null {
   const header = headerSchema.safeParse(decode(message.protected))
   return header.success && header.data.typ === type ? header.data.x5c.map(fromX5c) : null
@@ -56,17 +56,17 @@ export function getCertificateChain(message: SignedMessage, type: SignedMessageT
 function decode(part: string): unknown {
   try {
     const text = Buffer.from(part, 'base64url').toString('utf8')
-    // Read before its signature is checked: its size is a stranger's choice.
+    // The sender is not authenticated yet, so the size of the JSON is limited.
     return findExceededLimit(text, UNTRUSTED_JSON_LIMITS) === null ? JSON.parse(text) : undefined
   } catch {
     return undefined
   }
 }
 
-/** The payload as JSON, unchecked; undefined when it is none. For finding the key to check it by. */
+/** Decodes the unverified payload, to find the key for verification; undefined if it is not JSON. */
 export const decodePayloadUnverified = (message: SignedMessage): unknown => decode(message.payload)
 
-/** ES256 over exactly these bytes, in the one spelling they have (RFC 7515 §5.2, RFC 7518 §3.4). */
+/** Verifies the ES256 signature, which must be canonical base64url (RFC 7515 §5.2, RFC 7518 §3.4). */
 export function verifySignature(
   { protected: head, payload, signature }: SignedMessage,
   key: KeyObject,
@@ -77,7 +77,7 @@ export function verifySignature(
   return verify('sha256', Buffer.from(`${head}.${payload}`), { key, dsaEncoding: SIGNATURE_ENCODING }, bytes)
 }
 
-/** Whether the signature is that key's over exactly these bytes, of that type. */
+/** Verifies the type and the signature of a message. */
 export const verifyMessage = (
   message: SignedMessage,
   type: SignedMessageType,

@@ -5,13 +5,13 @@ import { decodePayloadUnverified, signMessage, verifyMessage } from './signed-me
 
 const MESSAGE_TYPE = 'sla-sync-proof+jws'
 
-/** Signs a proof by the satellite's synchronization key: a JWS in its compact form. */
+/** Signs a proof with the satellite's synchronization key: a JWS in compact serialization. */
 export async function signSyncProof(proof: SyncProof, privateKey: KeyObject): Promise<string> {
   const message = await signMessage(proof, { type: MESSAGE_TYPE, privateKey })
   return `${message.protected}.${message.payload}.${message.signature}`
 }
 
-/** Returns a proof whose signature is that of the key it names; null for anything else. Whose key it is, is for the caller. */
+/** Verifies a proof with the key that it names; null if it is not valid. The caller must check who owns the key. */
 export async function verifySyncProof(text: string): Promise<SyncProof | null> {
   const [head = '', payload = '', signature = '', ...rest] = text.split('.')
   const message: SignedMessage = { protected: head, payload, signature }

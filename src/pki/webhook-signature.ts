@@ -7,12 +7,12 @@ import { type Instant, SECOND } from '../core/time.ts'
 const SECRET_PREFIX = 'whsec_'
 const SECRET_BYTES = { generated: 32, min: 24, max: 64 } as const
 
-/** A secret that signs what a webhook sends. */
+/** Generates a secret for signing webhook messages. */
 export const generateWebhookSecret = (): string =>
   SECRET_PREFIX + randomBytes(SECRET_BYTES.generated).toString('base64')
 
 /**
- * A secret from outside: `whsec_` and the base64 of 24 to 64 bytes.
+ * Validates a secret that an administrator supplies: `whsec_` and the base64 of 24 to 64 bytes.
  *
  * @throws LicensingError INVALID_ARGUMENT
  */
@@ -29,14 +29,13 @@ export function checkWebhookSecret(text: string): string {
   )
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `The secret is not ${SECRET_PREFIX} and the base64 of ${SECRET_BYTES.min} to ${SECRET_BYTES.max} bytes.`,
+      `The webhook secret is not ${SECRET_PREFIX} followed by the base64 of ${SECRET_BYTES.min} to ${SECRET_BYTES.max} bytes.`,
     )
   return secret
 }
 
 /**
- * Returns the headers that name and sign a message: its id, when it is sent, and one signature by each secret that is good
- * now.
+ * Creates the headers of a message: its id, its time, and one signature by each valid secret.
  */
 export function createWebhookHeaders(
   message: { readonly id: string; readonly body: string; readonly at: Instant },

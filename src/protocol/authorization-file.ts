@@ -15,41 +15,41 @@ import {
   formatSection,
 } from './text-format.ts'
 
-/** Licenses of one tag, reserved until one instant or for ever. A tag has several when its licenses end differently. */
+/** Licenses of one tag that are reserved until the same instant or perpetually. A tag has one entry for each end. */
 export interface ReservedLicense {
   readonly tag: string
   readonly count: number
-  /** When the term of these licenses ends; null for perpetual ones. */
+  /** End of the term of these licenses; null for perpetual licenses. */
   readonly endsAt: Instant | null
 }
 
-/** What a reservation authorization code file says (guide, "Obtain the Reservation Authorization Code File"). */
+/** Content of a reservation authorization code file (guide, "Obtain the Reservation Authorization Code File"). */
 export interface Authorization {
   readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
   readonly smartAccount: string
   readonly virtualAccount: string
   readonly authorityId: string
   readonly reservationId: string
-  /** The box's number of the request that it answers. */
+  /** Number, counted by the device, of the request that the file answers. */
   readonly request: number
-  /** Restores of the authority; authorizations of one reservation compare as (epoch, sequence). */
+  /** Number of restores of the authority. Authorizations of one reservation compare as (epoch, sequence). */
   readonly epoch: number
   readonly sequence: number
   readonly issuedAt: Instant
   readonly licenses: readonly (ReservedLicense & { readonly name: string })[]
-  /** X25519 public keys, base64url: the one of the request, and the authority's. */
+  /** X25519 public keys of the request and of the authority, base64url. */
   readonly deviceKey: string
   readonly authorityKey: string
   readonly trustBundle: number
-  /** A satellite's leave to reserve, signed by its manager; null in a manager's own file. */
+  /** Delegation of a satellite, signed by its manager; null in a manager's own file. */
   readonly mandate: string | null
-  /** The bundles of roots there are so far, signed, the oldest first: for a box that has missed them. */
+  /** All signed root rotation statements, oldest first, for a device that has missed them. */
   readonly trustBundles: readonly string[]
 }
 
 export const AUTHORIZATION_TITLE = 'SMART LICENSING RESERVATION AUTHORIZATION, version 1'
 
-/** The fields, in their order. */
+/** Fields in the order of their lines. */
 const FIELDS = [
   ['Product', 'product'],
   ['Serial number', 'serial'],
@@ -73,7 +73,7 @@ const DELEGATION_HEADING = 'Mandate:'
 const ROTATIONS_HEADING = 'Trust bundles:'
 const LICENSE_PATTERN = /^ {2}(\S+) +(\d{1,9}) {2}(perpetual|until (\S+)) {2}(\S.*)$/
 
-/** The lines of the file, for signing. */
+/** Formats the lines of the file, for signing. */
 export function formatAuthorization(authorization: Authorization): string[] {
   const { udi, licenses, issuedAt } = authorization
   const values: Record<FieldName, string | number> = {
@@ -135,11 +135,11 @@ const licenseSchema = z.object({
 
 const createMalformedError = (why: string) =>
   new LicensingError('SIGNED_FILE_MALFORMED', `The authorization file cannot be used: ${why}.`, {
-    remedy: 'Update this program: the file may be of a newer version of the authority.',
+    remedy: 'Update this program: the file may have been written by a newer version of the authority.',
   })
 
 /**
- * Reads the lines of a file whose signature is right.
+ * Parses the lines of a file whose signature has been verified.
  *
  * @throws LicensingError SIGNED_FILE_MALFORMED
  */
@@ -151,10 +151,10 @@ export function parseAuthorization(lines: readonly string[]): Authorization {
     head !== FIELDS.length + 3 ||
     lines[head - 1] !== ''
   )
-    throw createMalformedError('its lines are not in their order')
+    throw createMalformedError('its lines are not in the expected order')
   const fields = fieldsSchema.safeParse(parseFields(lines, 2, FIELDS, createMalformedError), ENGLISH)
   if (!fields.success)
-    throw createMalformedError(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
+    throw createMalformedError(`the field ${String(fields.error.issues[0]?.path[0])} is not valid`)
   const [mandateAt, bundlesAt] = [lines.indexOf(DELEGATION_HEADING), lines.indexOf(ROTATIONS_HEADING)]
   const [foot = lines.length] = [mandateAt, bundlesAt].filter((at) => at !== -1)
   const rows = lines.slice(head + 1, foot)
@@ -172,17 +172,17 @@ export function parseAuthorization(lines: readonly string[]): Authorization {
     const [, tag, count, , until, name] = LICENSE_PATTERN.exec(line) ?? []
     const license = licenseSchema.safeParse({ tag, count: Number(count), endsAt: until ?? null, name })
     if (!license.success)
-      throw createMalformedError(`a reserved license is not of its form: ${quoteForError(line)}`)
+      throw createMalformedError(`a reserved license is not valid: ${quoteForError(line)}`)
     return license.data
   })
-  if (licenses.length === 0) throw createMalformedError('it reserves nothing')
+  if (licenses.length === 0) throw createMalformedError('it has no reserved licenses')
   const { product: pid, serial, version, ...rest } = fields.data
   return { ...rest, udi: { pid, serial, version }, licenses, mandate, trustBundles: parseRotations(lines) }
 }
 
-/** When an authorization says it was issued: unchecked, from its lines; 0 when it does not say. */
+/** Returns the unverified issue time from the lines of an authorization; 0 if there is none. */
 export function parseIssuedAt(lines: readonly string[]): Instant {
-  const line = lines.find((one) => one.startsWith('Issued: '))
+  const line = lines.find((candidate) => candidate.startsWith('Issued: '))
   const time = Date.parse(line?.slice('Issued: '.length).trim() ?? '')
   return Number.isNaN(time) ? 0 : time
 }

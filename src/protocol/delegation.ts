@@ -1,23 +1,23 @@
 import { z } from 'zod'
 import { entitlementTagSchema } from '../core/entitlement.ts'
 
-/** A satellite's leave to act, signed by its manager and carried in each of its answers (trust §7). */
+/** Delegation of a satellite: signed by its manager and included in each of the satellite's answers (trust §7). */
 export const delegationSchema = z.object({
   use: z.literal('mandate'),
   satellite: z.uuid(),
   account: z.string().min(1).max(253),
-  /** The SHA-256 of the issuing CA's public key, base64url: the mandate is of whoever holds it. */
+  /** SHA-256 of the public key of the issuing CA that the delegation is bound to, base64url. */
   issuingKey: z.string().length(43),
   epoch: z.int().min(1),
   sequence: z.int().min(1),
-  /** The most of each tag that may be in use at any time while it lasts. */
+  /** Maximum usage of each tag at any time while the delegation is valid. */
   quantities: z.array(z.object({ tag: entitlementTagSchema, quantity: z.int().min(0) })).max(1000),
   issuedAt: z.iso.datetime({ precision: 3 }),
   notAfter: z.iso.datetime({ precision: 3 }),
 })
 export type Delegation = z.infer<typeof delegationSchema>
 
-/** Which of two mandates of one satellite is newer, as a difference. */
+/** Compares two delegations of one satellite by age: positive if `a` is newer. */
 export const compareDelegations = (
   a: { epoch: number; sequence: number },
   b: { epoch: number; sequence: number },

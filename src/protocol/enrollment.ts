@@ -4,14 +4,14 @@ import { decodeHumanCode, encodeHumanCode } from './human-code.ts'
 
 const SECRET_BYTES = 16
 
-/** A one-time code by which a satellite shows, at its first exchange, that the manager's people asked for it (trust §8). */
+/** Generates the one-time code that authorizes a satellite's first exchange with its manager (trust §8). */
 export const generateEnrollmentCode = (): string => encodeHumanCode(randomBytes(SECRET_BYTES))
 
-/** Checks that a text is such a code, and gives its one spelling. @throws LicensingError CODE_MISTYPED, CODE_MALFORMED */
+/** Validates an enrollment code and returns its canonical form. @throws LicensingError CODE_MISTYPED, CODE_MALFORMED */
 export const parseEnrollmentCode = (text: string): string =>
   encodeHumanCode(decodeHumanCode(text, 'one-time code'))
 
-/** What the code vouches for: whose key it is that asks under the name. */
+/** Claim that the code's MAC protects: the key that belongs to the satellite's name. */
 export interface EnrollmentClaim {
   readonly name: string
   readonly smartAccount: string
@@ -20,14 +20,14 @@ export interface EnrollmentClaim {
   readonly nonce: string
 }
 
-/** HMAC-SHA256 over the claim, keyed by the code: proves it without showing it. */
+/** Computes HMAC-SHA256 over the claim. The key is the code, which is proved without being sent. */
 export function computeEnrollmentMac(code: string, claim: EnrollmentClaim): string {
   const { name, smartAccount, satelliteId, key, nonce } = claim
   const text = toCanonicalJson({ use: 'enrol', name, smartAccount, satelliteId, key, nonce })
   return createHmac('sha256', decodeHumanCode(code, 'one-time code')).update(text).digest('base64url')
 }
 
-/** Whether the proof is the claim's, in time that does not depend on where they differ. */
+/** Verifies the MAC of a claim in constant time. */
 export function verifyEnrollmentMac(code: string, claim: EnrollmentClaim, mac: string): boolean {
   const expected = Buffer.from(computeEnrollmentMac(code, claim))
   const given = Buffer.from(mac)

@@ -2,23 +2,23 @@ import { LicensingError } from '../core/errors.ts'
 import { quoteForError } from '../core/text.ts'
 
 /**
- * Bytes as a code that a person reads out, types or copies: 32 letters and digits without the ones that look alike
- * (Crockford's), in groups of six. The last sign of each group is a check over the group and its place, so that a
- * mistyped sign, two that changed places and a group that is missing or out of order are told by the group's number.
+ * Alphabet of codes that users read out, type or copy: Crockford's base 32, which has no lookalike characters. Codes are
+ * written in groups of six. The last character of each group checks the group and its position. A mistyped character,
+ * two swapped characters, or a missing or misplaced group is therefore reported by the number of the group.
  */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
-/** What people write for a sign that is not in the alphabet (Crockford). */
+/** Characters that users write for lookalikes in the alphabet (Crockford). */
 const LOOKALIKES: Readonly<Record<string, string>> = { O: '0', I: '1', L: '1' }
 const DATA_CHARACTERS_PER_GROUP = 5
-/** Signs of a group, with its check. */
+/** Characters of a group, including its check character. */
 const CHARACTERS_PER_GROUP = DATA_CHARACTERS_PER_GROUP + 1
 const SEPARATORS = /[\s-]+/g
 const BITS_PER_CHARACTER = 5
 
-/** The longest code that is read, in signs: bounds the work on whatever is pasted. */
+/** Limit in characters, which bounds the work on pasted text. */
 const MAX_CODE_LENGTH = 2000
 
-/** Products in the field of 32 elements, x⁵ + x² + 1: every sign has its own weight, so no single change is lost. */
+/** Multiplies in GF(32), modulo x⁵ + x² + 1. Each character has its own weight, so every single change is detected. */
 function multiply(a: number, b: number): number {
   let product = 0
   for (let bit = 0; bit < BITS_PER_CHARACTER; bit++) {
@@ -30,15 +30,15 @@ function multiply(a: number, b: number): number {
   return product
 }
 
-/** The check of a group: a weighted sum of its signs, and its place among the groups. */
-function computeCheckCharacter(characters: readonly number[], place: number): number {
+/** Computes the check character of a group: a weighted sum of its characters and its position in the code. */
+function computeCheckCharacter(characters: readonly number[], position: number): number {
   const weighted = characters.reduce((sum, character, i) => sum ^ multiply(character, i + 2), 0)
-  return weighted ^ multiply((place % 31) + 1, 31)
+  return weighted ^ multiply((position % 31) + 1, 31)
 }
 
 const toCharacter = (value: number): string => ALPHABET.charAt(value)
 
-/** Writes bytes as a code, with a dash between groups. */
+/** Encodes bytes as a code, with a dash between groups. */
 export function encodeHumanCode(bytes: Uint8Array): string {
   const characters: number[] = []
   let bits = 0
@@ -61,11 +61,11 @@ export function encodeHumanCode(bytes: Uint8Array): string {
   return groups.join('-')
 }
 
-/** Whether a group is as it was written at that place. */
-const isValidGroup = (group: readonly number[], place: number): boolean =>
-  group.length > 1 && computeCheckCharacter(group.slice(0, -1), place) === group.at(-1)
+/** Tells whether the check character of a group matches the group and its position. */
+const isValidGroup = (group: readonly number[], position: number): boolean =>
+  group.length > 1 && computeCheckCharacter(group.slice(0, -1), position) === group.at(-1)
 
-/** Where a code was typed in its groups: the one that has too few signs, or too many. */
+/** Names the group with too few or too many characters, in a code that was typed in groups. */
 function describeGroupLength(text: string): string | null {
   const chunks = text.trim().split(SEPARATORS)
   const whole = chunks.filter(({ length }) => length === CHARACTERS_PER_GROUP)
@@ -77,22 +77,22 @@ function describeGroupLength(text: string): string | null {
   const length = chunks[at]?.length
   return length === undefined
     ? null
-    : `group ${at + 1} has ${length} signs instead of ${CHARACTERS_PER_GROUP}`
+    : `group ${at + 1} has ${length} characters instead of ${CHARACTERS_PER_GROUP}`
 }
 
-/** Where whole groups were left out or are there twice: those that follow would be right in another place. */
+/** Names a missing or extra group: the groups after it would be valid one position later or earlier. */
 function describeShiftedGroups(groups: readonly (readonly number[])[]): string | null {
   const right = (from: number, by: number) =>
     groups.slice(from).every((group, i) => isValidGroup(group, from + i + by))
-  // There is one that does not fit: this is asked of wrong codes alone.
+  // Never -1, because this function is only called for codes with a wrong group.
   const good = groups.findIndex((group, i) => !isValidGroup(group, i))
   if (groups.length - good < 2) return null
   if (right(good, 1)) return `group ${good + 1} is missing`
-  if (groups.length - good > 2 && right(good + 1, -1)) return `there is a group too many after group ${good}`
+  if (groups.length - good > 2 && right(good + 1, -1)) return `there is an extra group after group ${good}`
   return null
 }
 
-/** `group 3 is wrong`, `groups 3, 5 to 9 are wrong`. */
+/** Formats group numbers: `group 3 is wrong`, `groups 3, 5 to 9 are wrong`. */
 function describeWrongGroups(wrong: readonly number[]): string {
   const ranges: [number, number][] = []
   for (const group of wrong) {
@@ -107,24 +107,24 @@ function describeWrongGroups(wrong: readonly number[]): string {
 }
 
 /**
- * Reads what a person typed or pasted: in either case, with spaces, dashes and line breaks anywhere.
+ * Decodes a code that a user typed or pasted: in either case, with spaces, dashes and line breaks anywhere.
  *
- * @param what the code is called, for the message: `request code`
- * @throws LicensingError CODE_MISTYPED, naming the groups that are wrong; CODE_MALFORMED for what is no such code
+ * @param what name of the code in error messages: `request code`
+ * @throws LicensingError CODE_MISTYPED, naming the wrong groups; CODE_MALFORMED for text that is not such a code
  */
 export function decodeHumanCode(text: string, what: string): Uint8Array {
   const createMalformedError = (why: string) =>
     new LicensingError('CODE_MALFORMED', `The text given is not a ${what}: ${why}.`)
   const written = text.replace(SEPARATORS, '').toUpperCase()
   if (written === '') throw createMalformedError('it is empty')
-  if (written.length > MAX_CODE_LENGTH) throw createMalformedError('it is far too long')
+  if (written.length > MAX_CODE_LENGTH) throw createMalformedError('it is too long')
   const letters = Array.from(written)
   const values = letters.map((character) => ALPHABET.indexOf(LOOKALIKES[character] ?? character))
   const invalidIndex = values.indexOf(-1)
   if (invalidIndex !== -1) {
     const group = Math.floor(invalidIndex / CHARACTERS_PER_GROUP) + 1
     throw createMalformedError(
-      `it holds ${quoteForError(letters[invalidIndex] ?? '')}, which no code has, in group ${group}`,
+      `it contains the invalid character ${quoteForError(letters[invalidIndex] ?? '')} in group ${group}`,
     )
   }
   const groups: number[][] = []
@@ -134,17 +134,17 @@ export function decodeHumanCode(text: string, what: string): Uint8Array {
   if (wrong.length > 0) {
     const how = describeGroupLength(text) ?? describeShiftedGroups(groups)
     if (how === null && wrong.length === groups.length && groups.length > 3)
-      throw createMalformedError('no group of it is right')
+      throw createMalformedError('none of its groups is valid')
     throw new LicensingError(
       'CODE_MISTYPED',
-      `The ${what} was not typed as it was printed: ${how ?? describeWrongGroups(wrong)}.`,
+      `The ${what} was mistyped: ${how ?? describeWrongGroups(wrong)}.`,
     )
   }
   const characters = groups.flatMap((group) => group.slice(0, -1))
-  return toBytes(characters, () => createMalformedError('its end is missing or changed'))
+  return toBytes(characters, () => createMalformedError('its end is missing or was changed'))
 }
 
-/** Signs as bytes; the bits that fill up the last sign are zero. */
+/** Converts characters to bytes. The padding bits of the last character must be zero. */
 function toBytes(characters: readonly number[], refuse: () => LicensingError): Uint8Array {
   const bytes: number[] = []
   let bits = 0

@@ -3,24 +3,24 @@ import { answeredEntitlementSchema, countSchema, entitlementTagSchema } from '..
 import { udiSchema } from '../core/udi.ts'
 
 /**
- * What goes over the wire between agent and authority, version 1. Described for people in
- * `docs/protocol.md`; `docs/protocol.schema.json` is generated from here.
+ * Version of the protocol between agent and authority. `docs/protocol.md` describes the messages.
+ * `docs/protocol.schema.json` is generated from the schemas below.
  */
 export const PROTOCOL_VERSION = 1
 
 export const requestTypeSchema = z.enum(['register', 'authorize', 'renew', 'deregister', 'acknowledge'])
 export type RequestType = z.infer<typeof requestTypeSchema>
 
-/** Every kind of message that is answered: the requests of boxes, and greetings. */
+/** Message types that an authority answers: the requests of devices, and `hello`. */
 export const messageTypeSchema = z.enum([...requestTypeSchema.options, 'hello'])
 export type MessageType = z.infer<typeof messageTypeSchema>
 
-/** Where a message of that type is posted, below the authority's URL. */
+/** Returns the path, below the authority's URL, that messages of a type are posted to. */
 export const getMessagePath = (type: MessageType): string => `/smart-agent/v1/${type}`
 
 const instantSchema = z.iso.datetime({ precision: 3 })
 const base64urlSchema = z.string().regex(/^[A-Za-z0-9_-]+$/)
-/** Only the one spelling of its bytes, so that no changed character can go unnoticed. */
+/** Accepts only the canonical encoding, so that every changed character is detected. */
 const createCanonicalBase64urlSchema = (max: number) =>
   base64urlSchema
     .max(max)
@@ -30,14 +30,14 @@ const createCanonicalBase64urlSchema = (max: number) =>
     )
 const hashSchema = base64urlSchema.length(43)
 const certificateSchema = z.string().min(1).max(8192)
-/** Text without control characters: not every database keeps them. */
+/** Rejects control characters, which some databases cannot store. */
 const createPlainTextSchema = (max: number) =>
   z
     .string()
     .max(max)
     .regex(/^\P{Cc}*$/u)
 
-/** A message as it travels: a JWS in its flattened JSON form (RFC 7515 §7.2.2). */
+/** Message on the wire: a JWS in flattened JSON serialization (RFC 7515 §7.2.2). */
 export const signedMessageSchema = z.strictObject({
   protected: createCanonicalBase64urlSchema(32_768),
   payload: createCanonicalBase64urlSchema(1_000_000),
@@ -51,13 +51,13 @@ const envelope = {
   messageId: z.uuid(),
   nonce: base64urlSchema.min(22).max(64),
   audience: z.string().min(1).max(128),
-  /** Restores of an authority are counted; sequences compare as (epoch, number). */
+  /** Number of restores of the authority. Sequences compare as (epoch, number). */
   epoch: z.int().min(0),
-  /** Number of the newest bundle of trust anchors the sender holds. */
+  /** Number of the newest root rotation statement that the sender has. */
   trustBundle: z.int().min(0),
 }
 
-/** Of an instance that is registered: its id, how many requests it has made, what it was last told. */
+/** Fields of a registered instance's request: its id, its request counter and the hash of its last answer. */
 const instanceEnvelope = {
   ...envelope,
   instanceId: z.uuid(),
@@ -79,7 +79,7 @@ export const registerRequestSchema = z.object({
       account: base64urlSchema.max(64),
       mac: base64urlSchema.max(64),
     }),
-    /** A proof by the key of the registration that is replaced, where the box still has it. */
+    /** Proof by the key of the registration that is replaced; null if the device no longer has that key. */
     previous: z.string().max(16_384).nullable(),
   }),
 })
@@ -90,9 +90,9 @@ export const authorizeRequestSchema = z.object({
   body: z.object({
     entitlements: z.array(z.object({ tag: entitlementTagSchema, count: countSchema })).max(1000),
     version: createPlainTextSchema(32),
-    /** Which box asks: for an authority that was restored, and does not know it any more. */
+    /** Identifies the device to an authority that was restored and no longer knows the instance. */
     udi: z.object({ pid: udiSchema.shape.pid, serial: udiSchema.shape.serial }).optional(),
-    /** When the present authorization ends, null without one: under load those who need an answer soon are answered first. */
+    /** End of the current authorization, null without one. Under load, the authority answers the earliest first. */
     deadlineAt: instantSchema.nullable().optional(),
   }),
 })
@@ -127,19 +127,19 @@ export type RegisterRequest = z.infer<typeof registerRequestSchema>
 export type InstanceRequest = Exclude<Request, RegisterRequest>
 
 /**
- * Asks for nothing: whoever is out for a road to an authority learns by its signed answer that it is there. Not
- * signed, since a box may ask before it has a name.
+ * Connectivity check: the signed answer proves that the authority is reachable. The request itself is not signed,
+ * because a device may send it before it is registered.
  */
 export const helloRequestSchema = z.object({ ...envelope, type: z.literal('hello') })
 export type HelloRequest = z.infer<typeof helloRequestSchema>
 
-/** Whom its answer is for: anybody. It says nothing but that the authority is there. */
+/** Audience of the answer to `hello`, which is not bound to an instance. */
 export const HELLO_AUDIENCE = 'anybody'
 
 const createAcceptedSchema = <T extends z.ZodRawShape>(body: T) =>
   z.object({ outcome: z.literal('accepted'), ...body })
 
-/** A refusal counts only inside a signed answer that carries the request's nonce. */
+/** Schema of a refusal, which is valid only inside a signed answer with the request's nonce. */
 export const refusalSchema = z.object({
   outcome: z.literal('refused'),
   code: z.string().regex(/^[A-Z][A-Z0-9_]{2,63}$/),
@@ -148,12 +148,12 @@ export const refusalSchema = z.object({
 })
 export type Refusal = z.infer<typeof refusalSchema>
 
-/** Where an instance belongs; told again in every answer, since both can change at the authority. */
+/** Accounts of an instance, sent in every answer because both can change at the authority. */
 const membership = { smartAccount: z.string().max(253), virtualAccount: z.string().max(200) }
 
 export const registerAcceptedSchema = createAcceptedSchema({
   instanceId: z.uuid(),
-  /** Identity certificate first, then the authority's issuing CA: PEM. */
+  /** PEM: the ID certificate first, then the authority's issuing CA. */
   certificates: z.array(certificateSchema).min(1).max(4),
   exportControlled: z.boolean(),
   ...membership,
@@ -161,11 +161,11 @@ export const registerAcceptedSchema = createAcceptedSchema({
 export const authorizeAcceptedSchema = createAcceptedSchema({
   entitlements: z.array(answeredEntitlementSchema).max(1000),
   compliance: z.enum(['in-compliance', 'out-of-compliance']),
-  /** The instant this authorization ends without another: absolute, by the authority's time. */
+  /** End of this authorization if it is not renewed, in the authority's time. */
   deadlineAt: instantSchema,
-  /** A wish of the authority to be asked earlier, to spread its load; null without one. */
+  /** Earlier time at which the authority wants the next request, to spread its load; null without one. */
   nextContactAt: instantSchema.nullable(),
-  /** The highest software version that the orders of the smart account entitle; omitted without one. */
+  /** Highest software version that the orders of the smart account entitle; omitted without one. */
   softwareVersion: z.string().max(100).optional(),
   ...membership,
 })
@@ -180,14 +180,14 @@ const answerEnvelope = {
   authority: z.object({
     id: z.uuid(),
     role: z.enum(['manager', 'satellite']),
-    /** Made with `init --allow-fault-injection`: may be told to misbehave. Agents show it. */
+    /** True if the authority was created with `init --allow-fault-injection`. Agents display a warning. */
     test: z.boolean(),
   }),
-  /** The authority's time, which never goes back. */
+  /** Time of the authority, which never goes back. */
   time: instantSchema,
-  /** A satellite's leave to act, signed by the manager; null from a manager. */
+  /** Delegation of a satellite, signed by its manager; null from a manager. */
   mandate: z.string().max(16_384).nullable(),
-  /** The bundles of roots that the box lacks by what its request says, each signed by the roots before it: the oldest first. */
+  /** Root rotation statements that the device lacks, oldest first, each signed by the roots before it. */
   trustBundles: z.array(z.string().max(100_000)).max(50).optional(),
 }
 

@@ -1,14 +1,14 @@
 import { LicensingError } from '../core/errors.ts'
 
 /**
- * Files that people carry: readable text, with the signer's certificates and a signature as its last lines. The
- * signature covers every line before it, each without its trailing blanks and ended by LF: whatever a mail program or
- * an editor does to line endings changes nothing, and nothing else can be changed. Nothing stands outside it.
+ * Offline file: readable text with the signer's certificates and a signature as its last lines. The signature covers
+ * every line before it, without trailing blanks and ended by LF. A mail program or an editor may therefore change
+ * line endings and trailing blanks, and nothing else. No line is outside the signature.
  */
 export interface SignedText {
-  /** The lines that are signed, as they were signed. */
+  /** Exact text that the signature covers. */
   readonly signed: string
-  /** The lines before the certificates. */
+  /** Lines before the certificates. */
   readonly lines: readonly string[]
   /** PEM, leaf first. */
   readonly certificates: readonly string[]
@@ -22,12 +22,12 @@ const BEGIN_SIGNATURE = '-----BEGIN SIGNATURE-----'
 const END_SIGNATURE = '-----END SIGNATURE-----'
 const SIGNATURE_BYTES = 64
 const BASE64_LINE_LENGTH = 64
-/** A chain is two certificates long; what has many more is no file of ours. */
+/** Upper bound: a chain has two certificates, and up to three issuing CA certificates during a root rotation. */
 const MAX_CERTIFICATES = 4
-/** Beyond this nothing is looked at, unless the kind of file may be longer. */
+/** Default limit in characters; longer files are rejected unparsed. */
 const MAX_TEXT_LENGTH = 100_000
 
-/** Characters that lines have on average at least, where there are many: each costs memory of its own. */
+/** Bounds the number of lines of a long file, because each line costs memory of its own. */
 const MIN_AVERAGE_LINE_LENGTH = 16
 
 function hasMoreLines(text: string, maxLines: number): boolean {
@@ -39,7 +39,7 @@ function hasMoreLines(text: string, maxLines: number): boolean {
   return false
 }
 
-/** The lines of a text whatever ended them, without trailing blanks; a byte order mark is no part of it. */
+/** Splits a text at any line ending, without trailing blanks, trailing empty lines and the byte order mark. */
 function splitLines(text: string): string[] {
   const lines = text
     .replace(/^\uFEFF/, '')
@@ -49,7 +49,7 @@ function splitLines(text: string): string[] {
   return lines
 }
 
-/** From the end: a pattern would look at every blank in between again and again. */
+/** Scans from the end, because a regular expression would take quadratic time on blanks inside the line. */
 function trimTrailingBlanks(line: string): string {
   let end = line.length
   while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end--
@@ -59,41 +59,41 @@ function trimTrailingBlanks(line: string): string {
 const wrapBase64 = (base64: string): string[] =>
   base64.match(new RegExp(`.{1,${BASE64_LINE_LENGTH}}`, 'g')) ?? []
 
-/** The lines that a signature is made over: the text and its certificates. */
+/** Returns the text that the signature covers: the lines and the certificates. */
 export function formatTextToSign(lines: readonly string[], certificates: readonly string[]): string {
-  const pem = certificates.map((one) => one.trim())
+  const pem = certificates.map((certificate) => certificate.trim())
   return splitLines([...lines, ...pem].join('\n')).join('\n')
 }
 
-/** The whole file, with its signature. */
+/** Returns the whole file: the signed text and its signature. */
 export const formatSignedText = (signed: string, signature: Uint8Array): string =>
   [signed, BEGIN_SIGNATURE, ...wrapBase64(Buffer.from(signature).toString('base64')), END_SIGNATURE, ''].join(
     '\n',
   )
 
-/** Base64 of which there is one spelling only. */
+/** Decodes base64; null unless the text is the canonical encoding. */
 function decodeCanonicalBase64(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64')
   return bytes.toString('base64') === text ? bytes : null
 }
 
 /**
- * Takes a file apart; who signed it, and whether the signature fits, is not looked at.
+ * Parses a signed file. Verifies neither the signature nor the signer.
  *
- * @param what what the file is called, for messages: `authorization file`
- * @param title its first line
- * @param longest how many characters it may have
+ * @param what name of the file in error messages: `authorization file`
+ * @param title expected first line
+ * @param maxLength limit of the file in characters
  * @throws LicensingError SIGNED_FILE_MALFORMED, SIGNED_FILE_TRUNCATED, SIGNED_FILE_ALTERED
  */
 export function parseSignedText(
   text: string,
-  { what, title, longest: maxLength = MAX_TEXT_LENGTH }: { what: string; title: string; longest?: number },
+  { what, title, maxLength = MAX_TEXT_LENGTH }: { what: string; title: string; maxLength?: number },
 ): SignedText {
   const fail = (code: 'MALFORMED' | 'TRUNCATED' | 'ALTERED', why: string) =>
     new LicensingError(`SIGNED_FILE_${code}`, `The ${what} cannot be used: ${why}.`)
   if (text.length > maxLength) throw fail('MALFORMED', 'it is far too large')
   if (text.trim() === '') throw fail('MALFORMED', 'it is empty')
-  // Text of two bytes a character, read as text of one.
+  // UTF-16 that was read as UTF-8 contains NUL characters.
   if (text.includes('\u0000'))
     throw fail('MALFORMED', 'it is not plain text in UTF-8; an editor may have saved it in another encoding')
   if (hasMoreLines(text, Math.max(MAX_TEXT_LENGTH, maxLength / MIN_AVERAGE_LINE_LENGTH)))
@@ -101,18 +101,18 @@ export function parseSignedText(
   const all = splitLines(text)
   if (all[0] !== title) {
     throw all.includes(title)
-      ? fail('ALTERED', 'something was added before its first line')
+      ? fail('ALTERED', 'text was added before its first line')
       : fail('MALFORMED', `it does not begin with the line "${title}"`)
   }
   const begin = all.indexOf(BEGIN_SIGNATURE)
   const end = all.indexOf(END_SIGNATURE)
   if (begin === -1 || end === -1) throw fail('TRUNCATED', 'its last lines are missing')
-  if (end !== all.length - 1) throw fail('ALTERED', 'something was added after its last line')
-  // The signature covers all but itself: of it, there is one spelling too.
+  if (end !== all.length - 1) throw fail('ALTERED', 'text was added after its last line')
+  // The signature does not cover itself, so only its canonical form is accepted.
   const written = all.slice(begin + 1, end)
   const signature = decodeCanonicalBase64(written.join(''))
   if (signature?.length !== SIGNATURE_BYTES || wrapBase64(written.join('')).join() !== written.join())
-    throw fail('ALTERED', 'its signature is not as it was written')
+    throw fail('ALTERED', 'its signature lines were changed')
   const body = all.slice(0, begin)
   const first = body.indexOf(BEGIN_CERTIFICATE)
   const certificates: string[] = []
@@ -125,7 +125,7 @@ export function parseSignedText(
       last === -1 ||
       decodeCanonicalBase64(block.slice(1, -1).join('')) === null
     )
-      throw fail('ALTERED', 'its certificates are not as they were written')
+      throw fail('ALTERED', 'its certificates were changed')
     certificates.push(`${block.join('\n')}\n`)
     at = last + 1
   }

@@ -26,7 +26,7 @@ import {
   integerSchema,
 } from './sync-request.ts'
 
-/** A lot of licenses that comes down: of the manager's virtual account that it is held in. */
+/** Lot of licenses that the manager assigns to the satellite, with the manager's virtual account. */
 export interface SyncLot {
   readonly id: string
   readonly tag: string
@@ -36,14 +36,14 @@ export interface SyncLot {
   readonly virtualAccount: string
 }
 
-/** An instance of the satellite that came to its end by what the manager knows. */
+/** Instance of the satellite that ended at the manager. */
 export interface EndedInstance {
   readonly id: string
-  /** A newer registration of the same box elsewhere; or, after a restore, what had ended before. */
+  /** `replaced`: the device registered again elsewhere. `ended`: the instance had ended before a restore. */
   readonly how: 'replaced' | 'ended'
 }
 
-/** What a manager says to a satellite. */
+/** Answer of a manager to a satellite. */
 export interface SyncAnswer {
   readonly name: string
   readonly satelliteId: string
@@ -51,40 +51,40 @@ export interface SyncAnswer {
   readonly managerId: string
   readonly epoch: number
   readonly exchange: number
-  /** The digest of the request that it answers. */
+  /** Digest of the request that is answered. */
   readonly request: string
   /**
-   * `accepted`: what was reported is taken. `repair`: the two histories do not fit together, as after a restore; the
-   * satellite takes the epoch and number told, and reports everything. `refused`: nothing was changed, for the reason told.
+   * `accepted`: the manager has stored the report. `repair`: the two histories differ, such as after a restore. The
+   * satellite then adopts the epoch and number of the answer and sends a full report. `refused`: nothing was changed.
    */
   readonly outcome: 'accepted' | 'repair' | 'refused'
-  /** A stable code, and words; `-` when it was accepted. */
+  /** Stable error code; `-` for an accepted request. */
   readonly code: string
   readonly message: string
   readonly remedy: string
   readonly answeredAt: Instant
-  /** When a synchronization that is overdue is warned of, and when the satellite may grant nothing any more. */
+  /** Time from which the satellite warns that synchronization is overdue, and time from which it may grant nothing. */
   readonly warnAt: Instant
   readonly restrictAt: Instant
-  /** Until when it may synchronize by itself. */
+  /** End of the permission to synchronize automatically. */
   readonly automaticUntil: Instant
-  /** The highest software version that the account's orders entitle; null where no order names one. */
+  /** Highest software version that the account's orders entitle; null if no order names one. */
   readonly softwareVersion: string | null
   readonly trustBundle: number
-  /** The manager's root: PEM. */
+  /** Root certificate of the manager: PEM. */
   readonly root: string
-  /** The bundles of roots there are so far, signed, the oldest first. */
+  /** All signed root rotation statements, oldest first. */
   readonly trustBundles: readonly string[]
-  /** The satellite's issuing CA: PEM, one certificate by each root in force; null when nothing was accepted. */
+  /** Issuing CA of the satellite: PEM, one certificate by each valid root; null unless the request was accepted. */
   readonly issuingCa: string | null
-  /** The mandate that goes into each of the satellite's answers; null when nothing was accepted. */
+  /** Delegation that the satellite includes in each of its answers; null unless the request was accepted. */
   readonly mandate: string | null
   readonly virtualAccounts: readonly { readonly name: string; readonly home: boolean }[]
   readonly lots: readonly SyncLot[]
   readonly ended: readonly EndedInstance[]
-  /** Instances of an earlier history that the satellite does not know any more: taken back for review. */
+  /** Instances of an earlier history that the satellite has lost, restored for review. */
   readonly known: readonly ReportedInstance[]
-  /** What a person should know: conflicts, and how they were resolved. */
+  /** Texts for administrators about conflicts and how they were resolved. */
   readonly notices: readonly string[]
 }
 
@@ -110,7 +110,7 @@ const FIELDS = [
   ['Trust bundle', 'trustBundle'],
 ] as const
 
-/** Stands where no order names a software version. */
+/** Value of the field if no order names a software version. */
 const NO_VERSION = '-'
 
 const SECTIONS = [
@@ -130,7 +130,7 @@ const toBase64Der = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, 
 const toPem = (base64: string): string =>
   `-----BEGIN CERTIFICATE-----\n${wrap(base64).join('\n')}\n-----END CERTIFICATE-----`
 
-/** The lines of an answer, for signing. */
+/** Formats the lines of an answer, for signing. */
 export function formatSyncAnswer(answer: SyncAnswer): string[] {
   const { name, message, remedy, answeredAt, warnAt, restrictAt, automaticUntil } = answer
   return [
@@ -150,7 +150,7 @@ export function formatSyncAnswer(answer: SyncAnswer): string[] {
     '',
     ...formatSection(
       'Virtual accounts',
-      answer.virtualAccounts.map((one) => `${quote(one.name)}${one.home ? ' as "Default"' : ''}`),
+      answer.virtualAccounts.map((account) => `${quote(account.name)}${account.home ? ' as "Default"' : ''}`),
     ),
     ...formatSection(
       'Licenses',
@@ -215,7 +215,7 @@ const fieldsSchema = z.object({
 const createMalformedError = (why: string) =>
   new LicensingError('SIGNED_FILE_MALFORMED', `The synchronization answer cannot be used: ${why}.`, {
     remedy:
-      'Have it written anew by the manager with `sync respond`; both sides may have to be of one version.',
+      'Write the answer again at the manager with `sync respond`. Both sides may have to run the same version.',
   })
 
 const parseAllRows = <T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] =>
@@ -231,7 +231,7 @@ const lotSchema = z.object({
 })
 
 function parseLot(row: string): SyncLot | null {
-  const [tag, quantity, place, from, startsAt, kind, ...rest] = parseWords(row)
+  const [tag, quantity, account, from, startsAt, kind, ...rest] = parseWords(row)
   const endsAt = kind === 'until' ? rest.shift() : null
   const [word, id, ...more] = rest
   if (from !== 'from' || word !== 'lot' || more.length > 0 || (kind !== 'until' && kind !== 'perpetual'))
@@ -239,7 +239,7 @@ function parseLot(row: string): SyncLot | null {
   const lot = lotSchema.safeParse({
     tag,
     quantity: Number(quantity),
-    virtualAccount: unquote(place),
+    virtualAccount: unquote(account),
     startsAt,
     endsAt,
     id,
@@ -248,16 +248,16 @@ function parseLot(row: string): SyncLot | null {
 }
 
 /**
- * Reads the lines of an answer; whose they are is not looked at.
+ * Parses the lines of an answer. Does not check who signed them.
  *
  * @throws LicensingError SIGNED_FILE_MALFORMED
  */
 export function parseSyncAnswer(lines: readonly string[]): SyncAnswer {
   if (lines[0] !== SYNC_ANSWER_TITLE || lines[1] !== '')
-    throw createMalformedError('its lines are not in their order')
+    throw createMalformedError('its lines are not in the expected order')
   const fields = fieldsSchema.safeParse(parseFields(lines, 2, FIELDS, createMalformedError), ENGLISH)
   if (!fields.success)
-    throw createMalformedError(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
+    throw createMalformedError(`the field ${String(fields.error.issues[0]?.path[0])} is not valid`)
   const bundlesAt = lines.lastIndexOf('Trust bundles:')
   const sections = parseSections(
     bundlesAt === -1 ? lines : lines.slice(0, bundlesAt),
@@ -267,18 +267,17 @@ export function parseSyncAnswer(lines: readonly string[]): SyncAnswer {
   )
   const pem = (head: 'Root certificate' | 'Issuing CA certificate'): string | null => {
     const base64 = sections[head].join('')
-    // While a root is replaced there is one by each, with a dot between.
-    if (!/^[A-Za-z0-9+/=.]*$/.test(base64))
-      throw createMalformedError(`${head.toLowerCase()} is not as it was written`)
+    // During a root rotation there is one certificate by each root, separated by dots.
+    if (!/^[A-Za-z0-9+/=.]*$/.test(base64)) throw createMalformedError(`the section "${head}:" was changed`)
     return base64 === '' ? null : base64.split('.').map(toPem).join('\n')
   }
   const compact = (rows: readonly string[]): string => {
     const text = rows.join('')
-    if (!/^[A-Za-z0-9_.-]*$/.test(text)) throw createMalformedError('mandate is not as it was written')
+    if (!/^[A-Za-z0-9_.-]*$/.test(text)) throw createMalformedError('the section "Mandate:" was changed')
     return text
   }
   const root = pem('Root certificate')
-  if (root === null) throw createMalformedError('it holds no root certificate')
+  if (root === null) throw createMalformedError('it has no root certificate')
   return {
     ...fields.data,
     virtualAccounts: parseAllRows(sections['Virtual accounts'], 'virtual accounts', (row) => {
@@ -288,13 +287,13 @@ export function parseSyncAnswer(lines: readonly string[]): SyncAnswer {
       return name !== null && (home || rest.length === 0) ? { name, home } : null
     }),
     lots: parseAllRows(sections.Licenses, 'licenses', parseLot),
-    ended: parseAllRows(sections.Ended, 'what ended', (row) => {
+    ended: parseAllRows(sections.Ended, 'ended instances', (row) => {
       const [id = '', how, ...rest] = row.split(' ')
       return rest.length === 0 && z.uuid().safeParse(id).success && (how === 'replaced' || how === 'ended')
         ? { id, how }
         : null
     }),
-    known: parseAllRows(sections['Known before'], 'what was known', parseInstanceRow),
+    known: parseAllRows(sections['Known before'], 'known instances', parseInstanceRow),
     notices: parseAllRows(sections.Notices, 'notices', (row) => unquote(row)),
     root,
     trustBundles: parseRotations(lines),

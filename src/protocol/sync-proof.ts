@@ -1,21 +1,21 @@
 import { z } from 'zod'
 import { hashSchema } from './sync-request.ts'
 
-/** The media type of a synchronization request and of its answer: a signed text, which is no JSON. */
+/** Media type of synchronization requests and answers, which are signed texts and not JSON. */
 export const SYNC_CONTENT_TYPE = 'application/vnd.smart-licensing.sync'
 
-/** The header that proves, before the body is read, whose request it is. */
+/** Header that authenticates the sender before the body is read. */
 export const SYNC_PROOF_HEADER = 'satellite-proof'
 
-/** Says whose the body is that follows, to whom it goes and what it is, so that nothing else can be sent in its place. */
+/** Proof of the sender, the recipient and the content of a request body, so that the body cannot be replaced. */
 export interface SyncProof {
   readonly use: 'sync-proof'
-  /** The id of the manager that it is for. */
+  /** Id of the manager that the body is sent to. */
   readonly manager: string
   readonly account: string
-  /** The satellite's public key, SPKI in base64url. */
+  /** Public key of the satellite: SPKI, base64url. */
   readonly key: string
-  /** Bytes of the body. */
+  /** Length of the body in bytes. */
   readonly length: number
   /** SHA-256 of the body, base64url. */
   readonly digest: string

@@ -17,73 +17,73 @@ import {
   formatSection,
 } from './text-format.ts'
 
-/** What a satellite may leave out of its reports, so that it does not leave the building. */
+/** Fields that a satellite can redact, so that they do not leave the customer's premises. */
 export const REDACTABLE_FIELDS = ['hostnames', 'serial-numbers'] as const
 export type RedactableField = (typeof REDACTABLE_FIELDS)[number]
 
-/** Licenses that an instance uses, or that are reserved for it until an instant. */
+/** Licenses of one tag that an instance uses or that are reserved for it. */
 export interface ReportedLicense {
   readonly tag: string
   readonly count: number
-  /** When what is reserved ends; null for what is used, and for perpetual reservations. */
+  /** End of the reservation; null for used licenses and for perpetual reservations. */
   readonly endsAt: Instant | null
 }
 
-/** A product instance of a satellite, as it goes up. */
+/** Product instance that a satellite reports to its manager. */
 export interface ReportedInstance {
   readonly kind: 'registered' | 'reserved'
   readonly id: string
   readonly pid: string
-  /** The serial number, or `sha256:` and the digest of the UDI where serial numbers are left out. */
+  /** Serial number, or `sha256:` and the digest of the UDI if serial numbers are redacted. */
   readonly serial: string
   readonly version: string
-  /** The satellite's own virtual account. */
+  /** Virtual account at the satellite. */
   readonly virtualAccount: string
   readonly since: Instant
-  /** Null where it is not known, or left out. */
+  /** Null if unknown or redacted. */
   readonly hostname: string | null
   readonly licenses: readonly ReportedLicense[]
 }
 
-/** An instance that is no more. */
+/** Reasons why an instance ended. */
 export const END_REASONS = ['removed', 'replaced', 'deregistered', 'expired', 'returned', 'lost'] as const
 export interface RemovalRecord {
   readonly id: string
   readonly how: (typeof END_REASONS)[number]
 }
 
-/** What there is altogether, for the other side to compare: a report that was lost shows here. */
+/** Totals that the manager compares with its own, to detect a lost report. */
 export interface SyncCounts {
   readonly registered: number
   readonly reserved: number
   readonly use: readonly { readonly tag: string; readonly count: number }[]
 }
 
-/** What a satellite says to its manager: its instances and what they use, whole or what has changed. */
+/** Report of a satellite to its manager: its instances and their usage, in full or as changes. */
 export interface SyncRequest {
   readonly name: string
   readonly satelliteId: string
   readonly smartAccount: string
   readonly epoch: number
   readonly exchange: number
-  /** The exchange whose answer it knows, and that answer's hash: what has changed since is in here. 0 and `none` before any. */
+  /** Last exchange whose answer the satellite has, and the hash of that answer. 0 and `none` before the first. */
   readonly after: number
   readonly afterAnswer: string
   readonly report: 'full' | 'changes'
   readonly writtenAt: Instant
   readonly nonce: string
-  /** The satellite's public key, SPKI in base64url: bound to its name by the first answer. */
+  /** Public key of the satellite: SPKI, base64url. The first answer binds the key to the name. */
   readonly key: string
-  /** A proof of the one-time code of `satellite add`; `none` without. */
+  /** Proof of the one-time code of `satellite add`, or `none`. */
   readonly enrollment: string
   readonly redactedFields: readonly RedactableField[]
-  /** The certificate request for the satellite's issuing CA: PKCS #10, base64. */
+  /** Certificate request for the satellite's issuing CA: PKCS #10, base64. */
   readonly issuingCa: string
-  /** The host names and addresses that its servers were given, which its CA is to issue TLS certificates for. */
+  /** Host names and addresses of the satellite's servers, which its CA may issue TLS certificates for. */
   readonly serverNames: readonly string[]
   readonly virtualAccounts: readonly {
     readonly name: string
-    /** The manager's virtual account whose licenses it divides. */
+    /** Virtual account of the manager whose licenses this virtual account divides. */
     readonly of: string
   }[]
   readonly instances: readonly ReportedInstance[]
@@ -118,31 +118,29 @@ const SECTIONS = [
   'Issuing CA request',
 ] as const
 
-/** Names of servers that a request has at most. */
 export const MAX_SERVER_NAMES = 100
 
-/** Licenses as words: `HOST=5`, `HOST=5/2027-01-01T00:00:00.000Z`. */
+/** Formats licenses as words: `HOST=5`, `HOST=5/2027-01-01T00:00:00.000Z`. */
 export const formatLicenses = (licenses: readonly ReportedLicense[]): string[] =>
   licenses.map(
     ({ tag, count, endsAt }) => `${tag}=${count}${endsAt === null ? '' : `/${toIsoString(endsAt)}`}`,
   )
 
-/** A product instance as a row. */
-export const formatInstanceRow = (one: ReportedInstance): string =>
+export const formatInstanceRow = (instance: ReportedInstance): string =>
   [
-    one.kind,
-    one.id,
-    one.pid,
-    one.serial,
-    one.version,
-    quote(one.virtualAccount),
+    instance.kind,
+    instance.id,
+    instance.pid,
+    instance.serial,
+    instance.version,
+    quote(instance.virtualAccount),
     'since',
-    toIsoString(one.since),
-    ...(one.hostname === null ? [] : ['on', quote(one.hostname)]),
-    ...formatLicenses(one.licenses),
+    toIsoString(instance.since),
+    ...(instance.hostname === null ? [] : ['on', quote(instance.hostname)]),
+    ...formatLicenses(instance.licenses),
   ].join(' ')
 
-/** The lines of a request, for signing. */
+/** Formats the lines of a request, for signing. */
 export function formatSyncRequest(request: SyncRequest): string[] {
   const { name, redactedFields, writtenAt, totals } = request
   return [
@@ -157,7 +155,7 @@ export function formatSyncRequest(request: SyncRequest): string[] {
     '',
     ...formatSection(
       'Virtual accounts',
-      request.virtualAccounts.map((one) => `${quote(one.name)} of ${quote(one.of)}`),
+      request.virtualAccounts.map((account) => `${quote(account.name)} of ${quote(account.of)}`),
     ),
     ...formatSection('Product instances', request.instances.map(formatInstanceRow)),
     ...formatSection(
@@ -180,7 +178,7 @@ export const integerSchema = z
   .transform(Number)
 export const instantSchema = z.iso.datetime({ precision: 3 }).transform((text) => Date.parse(text))
 export const hashSchema = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
-/** A virtual account's or satellite's name. */
+/** Name of a virtual account or satellite. */
 export const nameSchema = z.string().min(1).max(100)
 
 const fieldsSchema = z.object({
@@ -209,13 +207,13 @@ const LICENSE_PATTERN = /^([A-Z0-9][A-Z0-9._-]{0,63})=(\d{1,8})(?:\/(\S+))?$/
 const DIGEST_PATTERN = /^sha256:[A-Za-z0-9_-]{43}$/
 const ISO_INSTANT_PATTERN = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
 
-/** The instant a word says; null for none. */
+/** Parses an ISO 8601 instant; null for any other word. */
 function parseInstant(word: string | undefined): Instant | null {
   const time = word !== undefined && ISO_INSTANT_PATTERN.test(word) ? Date.parse(word) : NaN
   return Number.isNaN(time) ? null : time
 }
 
-/** The licenses that words say; null when one says none. */
+/** Parses words into licenses; null if any word is not valid. */
 export function parseLicenses(words: readonly string[]): ReportedLicense[] | null {
   const licenses: ReportedLicense[] = []
   for (const word of words) {
@@ -230,10 +228,10 @@ export function parseLicenses(words: readonly string[]): ReportedLicense[] | nul
 
 const uuidSchema = z.uuid()
 
-/** A row as a product instance; null when it is none. */
+/** Parses a row into a product instance; null if it is not valid. */
 export function parseInstanceRow(row: string): ReportedInstance | null {
-  const [kind, id, pid, serial = '', version, place, since, at, ...rest] = parseWords(row)
-  const virtualAccount = unquote(place)
+  const [kind, id, pid, serial = '', version, account, since, at, ...rest] = parseWords(row)
+  const virtualAccount = unquote(account)
   const time = parseInstant(at)
   const hostname = rest[0] === 'on' ? unquote(rest[1]) : null
   if (rest[0] === 'on' && hostname === null) return null
@@ -250,7 +248,8 @@ export function parseInstanceRow(row: string): ReportedInstance | null {
 
 const createMalformedError = (why: string) =>
   new LicensingError('SIGNED_FILE_MALFORMED', `The synchronization request cannot be used: ${why}.`, {
-    remedy: 'Write it anew at the satellite with `sync export`; both sides may have to be of one version.',
+    remedy:
+      'Write the request again at the satellite with `sync export`. Both sides may have to run the same version.',
   })
 
 const parseAllRows = <T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] =>
@@ -261,7 +260,7 @@ function parseTotals(rows: readonly string[]): SyncCounts {
   const number = (words: string[] | undefined, label: string): number => {
     const count = integerSchema.safeParse(words?.[1])
     if (words?.[0] !== label || words.length !== 2 || !count.success)
-      throw createMalformedError('its totals are not of their form')
+      throw createMalformedError('its totals are not valid')
     return count.data
   }
   return {
@@ -271,46 +270,46 @@ function parseTotals(rows: readonly string[]): SyncCounts {
       const known = entitlementTagSchema.safeParse(tag)
       const total = integerSchema.safeParse(count)
       if (!known.success || !total.success || rest.join(' ') !== 'in use')
-        throw createMalformedError('its totals are not of their form')
+        throw createMalformedError('its totals are not valid')
       return { tag: known.data, count: total.data }
     }),
   }
 }
 
 /**
- * Reads the lines of a request; whose they are is not looked at.
+ * Parses the lines of a request. Does not check who signed them.
  *
  * @throws LicensingError SIGNED_FILE_MALFORMED
  */
 export function parseSyncRequest(lines: readonly string[]): SyncRequest {
   if (lines[0] !== SYNC_REQUEST_TITLE || lines[1] !== '')
-    throw createMalformedError('its lines are not in their order')
+    throw createMalformedError('its lines are not in the expected order')
   const fields = fieldsSchema.safeParse(parseFields(lines, 2, FIELDS, createMalformedError), ENGLISH)
   if (!fields.success)
-    throw createMalformedError(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
+    throw createMalformedError(`the field ${String(fields.error.issues[0]?.path[0])} is not valid`)
   const sections = parseSections(lines, FIELDS.length + 3, SECTIONS, createMalformedError)
   const issuingCa = sections['Issuing CA request'].join('')
   if (!/^[A-Za-z0-9+/=]*$/.test(issuingCa))
-    throw createMalformedError('the issuing CA request is not as it was written')
+    throw createMalformedError('the section "Issuing CA request:" was changed')
   const virtualAccounts = parseAllRows(sections['Virtual accounts'], 'virtual accounts', (row) => {
     const [first, word, second, ...rest] = parseWords(row)
     const [name, of] = [unquote(first), unquote(second)]
     return name !== null && of !== null && word === 'of' && rest.length === 0 ? { name, of } : null
   })
   const instances = parseAllRows(sections['Product instances'], 'product instances', parseInstanceRow)
-  const ended = parseAllRows(sections.Ended, 'what ended', (row) => {
+  const ended = parseAllRows(sections.Ended, 'ended instances', (row) => {
     const [id = '', word, ...rest] = row.split(' ')
-    const how = END_REASONS.find((one) => one === word)
+    const how = END_REASONS.find((reason) => reason === word)
     return how && rest.length === 0 && uuidSchema.safeParse(id).success ? { id, how } : null
   })
   const serverNames = parseAllRows(sections['Server names'], 'server names', (row) =>
     parseHostName(row) === row ? row : null,
   )
   if (serverNames.length > MAX_SERVER_NAMES || new Set(serverNames).size !== serverNames.length)
-    throw createMalformedError('its server names are too many, or one is in it twice')
+    throw createMalformedError('it has too many server names, or one of them twice')
   const once = new Set([...instances, ...ended].map(({ id }) => id))
   if (once.size !== instances.length + ended.length)
-    throw createMalformedError('a product instance is in it twice')
+    throw createMalformedError('it lists a product instance twice')
   return {
     ...fields.data,
     issuingCa,

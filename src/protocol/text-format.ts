@@ -1,12 +1,12 @@
 /**
- * The lines of files that people carry: a block of labeled fields, then sections of rows. What may hold any sign is
- * written as a JSON string, so that every row has one reading.
+ * Text format of offline files: a block of labeled fields, then sections of rows. A text that may contain any
+ * character is written as a JSON string, so that every row can be parsed in only one way.
  */
 
-/** A row of words: `license HOST 5 "Head office"`. */
+/** Matches the words of a row: `license HOST 5 "Head office"`. */
 const WORD_PATTERN = /"(?:[^"\\]|\\.)*"|\S+/g
 
-/** The fields as lines, their values in one column. */
+/** Formats the fields as lines, with the values aligned in one column. */
 export function formatFields<Name extends string>(
   fields: readonly (readonly [label: string, name: Name])[],
   values: Readonly<Record<Name, string | number>>,
@@ -16,9 +16,9 @@ export function formatFields<Name extends string>(
 }
 
 /**
- * Reads the fields from a line on, each in its place.
+ * Parses the fields, in their fixed order, from the line at index `from`.
  *
- * @param createError makes the error of a line that is not in its place
+ * @param createError creates the error for a missing or misplaced field
  */
 export function parseFields(
   lines: readonly string[],
@@ -29,13 +29,13 @@ export function parseFields(
   return Object.fromEntries(
     fields.map(([label, name], i) => {
       const line = lines[from + i] ?? ''
-      if (!line.startsWith(`${label}:`)) throw createError(`it has no line "${label}:" in its place`)
+      if (!line.startsWith(`${label}:`)) throw createError(`the line "${label}:" is missing or misplaced`)
       return [name, line.slice(label.length + 1).trim()]
     }),
   )
 }
 
-/** A section: its head, its rows two blanks to the right, an empty line. */
+/** Formats a section: the heading, the rows indented by two spaces, and an empty line. */
 export const formatSection = (head: string, rows: readonly string[]): string[] => [
   `${head}:`,
   ...(rows.length === 0 ? ['  none'] : rows.map((row) => `  ${row}`)),
@@ -43,9 +43,9 @@ export const formatSection = (head: string, rows: readonly string[]): string[] =
 ]
 
 /**
- * Reads the sections from a line on: exactly these, in this order.
+ * Parses exactly these sections, in this order, from the line at index `from`.
  *
- * @param createError makes the error of a line that is not in its place
+ * @param createError creates the error for a missing, empty or misplaced section
  */
 export function parseSections<Head extends string>(
   lines: readonly string[],
@@ -56,24 +56,24 @@ export function parseSections<Head extends string>(
   const sections = {} as Record<Head, string[]>
   let at = from
   for (const head of heads) {
-    if (lines[at] !== `${head}:`) throw createError(`it has no section "${head}:" in its place`)
+    if (lines[at] !== `${head}:`) throw createError(`the section "${head}:" is missing or misplaced`)
     at++
     const rows: string[] = []
     for (; (lines[at] ?? '').startsWith('  '); at++) rows.push((lines[at] ?? '').slice(2))
-    if (rows.length === 0) throw createError(`its section "${head}:" is empty`)
+    if (rows.length === 0) throw createError(`the section "${head}:" is empty`)
     if (lines[at] !== '' && at < lines.length)
-      throw createError(`its section "${head}:" does not end where it should`)
+      throw createError(`the section "${head}:" does not end with an empty line`)
     at++
     sections[head] = rows.length === 1 && rows[0] === 'none' ? [] : rows
   }
-  if (lines.slice(at).some((line) => line !== '')) throw createError('something follows its last section')
+  if (lines.slice(at).some((line) => line !== '')) throw createError('there is text after the last section')
   return sections
 }
 
 /**
- * Reads each row of a section.
+ * Parses each row of a section.
  *
- * @param read gives null for a row that is not of its form
+ * @param read returns null for a row that is not valid
  */
 export function parseRows<T>(
   rows: readonly string[],
@@ -82,19 +82,18 @@ export function parseRows<T>(
   createError: (why: string) => Error,
 ): T[] {
   return rows.map((row) => {
-    const one = read(row)
-    if (one === null) throw createError(`a row of ${what} is not of its form: ${quote(row.slice(0, 80))}`)
-    return one
+    const value = read(row)
+    if (value === null) throw createError(`a row of ${what} is not valid: ${quote(row.slice(0, 80))}`)
+    return value
   })
 }
 
-/** A text that may hold any sign, as one word of a row. */
+/** Returns a text that may contain any character as one word of a row. */
 export const quote = (text: string): string => JSON.stringify(text)
 
-/** The words of a row. */
 export const parseWords = (row: string): string[] => row.match(WORD_PATTERN) ?? []
 
-/** The text of a word that `quoted` wrote; null for any other word. */
+/** Returns the text of a word that `quote` wrote; null for any other word. */
 export function unquote(word: string | undefined): string | null {
   try {
     const text: unknown = JSON.parse(word ?? '')
@@ -106,29 +105,29 @@ export function unquote(word: string | undefined): string | null {
 
 const WRAP_LENGTH = 64
 
-/** A long word over several rows. */
+/** Splits a long word into rows of at most `WRAP_LENGTH` characters. */
 export const wrap = (text: string): string[] => text.match(new RegExp(`.{1,${WRAP_LENGTH}}`, 'g')) ?? []
 
 const ROTATIONS_HEADING = 'Trust bundles'
 
-/** The bundles of roots of a file, as its last section; nothing while the first root is in force. */
+/** Formats the root rotation statements as the last section of a file; no lines while there are none. */
 export const formatRotations = (bundles: readonly string[]): string[] =>
   bundles.length === 0
     ? []
     : formatSection(ROTATIONS_HEADING, wrap(Buffer.from(JSON.stringify(bundles)).toString('base64url')))
 
-/** The bundles of roots of a file: unchecked, from its text, since who signed it may only be known by them. */
+/** Extracts the unverified root rotation statements of a file. The signer of the file may only be trusted by them. */
 export const extractRotations = (text: string): string[] =>
   parseRotations(text.split(/\r\n|\n|\r/).map((line) => line.trimEnd()))
 
-/** The same from its lines. */
+/** Parses the unverified root rotation statements from the lines of a file. */
 export function parseRotations(lines: readonly string[]): string[] {
   const head = lines.lastIndexOf(`${ROTATIONS_HEADING}:`)
   if (head === -1) return []
   const rows = lines.slice(head + 1).filter((row) => row.startsWith('  '))
   try {
     const parsed: unknown = JSON.parse(Buffer.from(rows.join('').replaceAll(' ', ''), 'base64url').toString())
-    return Array.isArray(parsed) ? parsed.filter((one) => typeof one === 'string') : []
+    return Array.isArray(parsed) ? parsed.filter((rotation) => typeof rotation === 'string') : []
   } catch {
     return []
   }

@@ -3,8 +3,8 @@ import { LicensingError } from '../core/errors.ts'
 import { toCanonicalJson } from './digest.ts'
 
 /**
- * A registration token: an id the wire may show, the smart account it is of, and a secret that never
- * travels. `SLT1.<account>.<id>.<secret>`, one word, never beginning with a dash.
+ * Registration token, `SLT1.<account>.<id>.<secret>`: one word that never begins with a dash. Requests carry the
+ * account and the id. The secret is never sent.
  */
 export interface Token {
   readonly account: string
@@ -21,8 +21,8 @@ const LICENSE_FILE_PATTERN =
 export const formatToken = (token: Token): string => `SLT1.${token.account}.${token.id}.${token.secret}`
 
 /**
- * Reads what a person typed or pasted where a token belongs. White space, line breaks and their
- * URL-escaped forms are not part of it.
+ * Parses the text that a user typed or pasted as a token. White space, line breaks and their
+ * URL-escaped forms are ignored.
  *
  * @throws LicensingError TOKEN_MISSING, TOKEN_IS_ACTIVATION_KEY, TOKEN_IS_LICENSE_FILE (R-TOK-5), TOKEN_MALFORMED
  */
@@ -34,19 +34,19 @@ export function parseToken(text: string): Token {
   if (LICENSE_FILE_PATTERN.test(text)) {
     throw new LicensingError(
       'TOKEN_IS_LICENSE_FILE',
-      'A license file was given where a registration token belongs.',
+      'The text given is a license file, not a registration token.',
     )
   }
   if (ACTIVATION_KEY_PATTERN.test(word)) {
     throw new LicensingError(
       'TOKEN_IS_ACTIVATION_KEY',
-      'A product activation key was given where a registration token belongs.',
+      'The text given is a product activation key, not a registration token.',
     )
   }
   throw new LicensingError('TOKEN_MALFORMED', 'The text given is not a registration token.')
 }
 
-/** What the token vouches for: the parts of a registration that may not change on the way. */
+/** Parts of a registration that the token's MAC protects against changes in transit. */
 export interface TokenClaim {
   readonly audience: string
   readonly nonce: string
@@ -55,7 +55,7 @@ export interface TokenClaim {
   readonly force: boolean
 }
 
-/** HMAC-SHA256 over the claim, keyed by the token's secret: proves the secret without showing it (trust §5). */
+/** Computes HMAC-SHA256 over the claim. The key is the token's secret, which is proved without being sent (trust §5). */
 export function computeTokenMac(secret: string, claim: TokenClaim): string {
   const { audience, nonce, certificateRequest, udi, force } = claim
   const { pid, version, serial } = udi
@@ -70,7 +70,7 @@ export function computeTokenMac(secret: string, claim: TokenClaim): string {
   return createHmac('sha256', Buffer.from(secret, 'base64url')).update(text).digest('base64url')
 }
 
-/** Whether the MAC is the claim's, in time that does not depend on where they differ. */
+/** Verifies the MAC of a claim in constant time. */
 export function verifyTokenMac(secret: string, claim: TokenClaim, mac: string): boolean {
   const expected = Buffer.from(computeTokenMac(secret, claim))
   const given = Buffer.from(mac)

@@ -5,9 +5,13 @@ import { LicensingError } from '../core/errors.ts'
 import type { RestCall } from './endpoint.ts'
 
 const createDeniedError = ({ name }: ApiPrincipal, what: string) =>
-  new LicensingError('PERMISSION_DENIED', `${name} may not reach ${what}.`)
+  new LicensingError('PERMISSION_DENIED', `${name} has no access to ${what}.`)
 
-/** Whether there is a smart account of that name makes no difference to whom it is out of reach. @throws LicensingError PERMISSION_DENIED */
+/**
+ * Refuses a smart account that the caller has no access to. An account that does not exist gives the same error.
+ *
+ * @throws LicensingError PERMISSION_DENIED
+ */
 export function assertAccountAccess(caller: ApiPrincipal, account: string): void {
   if (caller.account !== null && !isSameDomain(caller.account, account))
     throw createDeniedError(caller, 'that smart account')
@@ -19,12 +23,13 @@ export function assertVirtualAccountAccess(caller: ApiPrincipal, virtualAccount:
     throw createDeniedError(caller, 'that virtual account')
 }
 
-/** Who is kept to one virtual account does nothing to the smart account. @throws LicensingError PERMISSION_DENIED */
+/** Refuses a caller who is limited to one virtual account. @throws LicensingError PERMISSION_DENIED */
 export function assertWholeAccountAccess(caller: ApiPrincipal): void {
-  if (caller.virtualAccount !== null) throw createDeniedError(caller, `beyond ${caller.virtualAccount}`)
+  if (caller.virtualAccount !== null)
+    throw createDeniedError(caller, `accounts other than ${caller.virtualAccount}`)
 }
 
-/** The virtual accounts that a call is about: those it names, and all that the caller reaches when it names none. */
+/** Returns a filter for the virtual accounts that a call names; by default for all accessible ones. */
 export async function createVirtualAccountFilter(
   { authority, account, caller }: RestCall,
   wanted: readonly string[] | null | undefined,
@@ -44,7 +49,7 @@ export async function createVirtualAccountFilter(
     (chosen === null || (virtualAccount !== null && chosen.has(virtualAccount)))
 }
 
-/** The smart accounts that a caller reaches, with what they reach of them. */
+/** Returns the smart and virtual accounts that a caller has access to. */
 export async function listAccessibleAccounts({
   authority,
   caller,
@@ -60,7 +65,7 @@ export async function listAccessibleAccounts({
 }
 
 /**
- * Where a call is that names its accounts in headers, by their numbers.
+ * Returns the accounts of a call that gives their numbers in headers.
  *
  * @throws LicensingError INVALID_ARGUMENT, PERMISSION_DENIED
  */

@@ -9,10 +9,10 @@ import { listAccessibleAccounts, assertWholeAccountAccess } from './access-contr
 
 const ACCOUNT_STATUS = 'ACTIVE'
 const ACCOUNT_TYPE = 'CUSTOMER'
-/** As many as the field's own search tells at most. */
+/** Maximum number of results, as in the search of Cisco Smart Software Manager. */
 const MAX_SEARCH_RESULTS = 1_000
 
-/** The smart accounts are at paths of customers, in small letters and in capitals. */
+/** Returns the paths of a customer's virtual accounts, whose prefix clients send in lower and upper case. */
 const virtualAccountRoutes = (rest = ''): string[] =>
   ['', '/customer', '/CUSTOMER'].flatMap((type) =>
     sharedRoutes(`/accounts/:domain${type}/virtual-accounts${rest}`),
@@ -75,7 +75,7 @@ export const accountEndpoints = [
     method: 'GET',
     urls: cloudV1Routes('/accounts'),
     scope: 'read',
-    summary: 'The smart accounts that the caller reaches, and the roles it has there.',
+    summary: 'Returns the accessible smart accounts and the roles of the caller.',
     schema: {
       response: outcomeSchema.extend({
         accounts: z.array(
@@ -105,7 +105,7 @@ export const accountEndpoints = [
     method: 'GET',
     urls: [...cloudV1Routes('/accounts/search', ['v1']), ...onPremRoutes('/accounts/search')],
     scope: 'read',
-    summary: 'The smart accounts whose domain holds a text.',
+    summary: 'Searches for smart accounts by a part of the domain.',
     schema: {
       querystring: z.object({
         domain: nameField.optional(),
@@ -152,7 +152,7 @@ export const accountEndpoints = [
     urls: cloudV1Routes('/accounts/search', ['v2', 'v3']),
     scope: 'read',
     errorFormat: 'localizedWithCode',
-    summary: 'The smart accounts and their virtual accounts, with the numbers that other calls name them by.',
+    summary: 'Returns the smart accounts and virtual accounts with the numbers that other calls use.',
     schema: {
       querystring: z.object({ domain: nameField.optional() }),
       response: z.object({
@@ -200,7 +200,7 @@ export const accountEndpoints = [
     method: 'GET',
     urls: virtualAccountRoutes(),
     scope: 'read',
-    summary: 'The virtual accounts of a smart account.',
+    summary: 'Returns the virtual accounts of a smart account.',
     schema: {
       response: outcomeSchema.extend({
         virtualAccounts: z.array(
@@ -230,7 +230,7 @@ export const accountEndpoints = [
     method: 'POST',
     urls: virtualAccountRoutes(),
     scope: 'write',
-    summary: 'Makes a virtual account. What it is described as, and who may buy for it, is not kept.',
+    summary: 'Creates a virtual account. The description and the buyers are not stored.',
     schema: {
       body: z.object({
         name: z.string().min(1, 'it is missing').max(100),
@@ -238,7 +238,7 @@ export const accountEndpoints = [
         isDefault: z
           .union([z.literal(false), z.string().regex(/^(false|no|)$/i)], {
             error:
-              'a virtual account is not made the default by this call: the authority’s administrators do that',
+              'this call cannot set the default virtual account, only the authority’s administrators can',
           })
           .nullish(),
         commerceAccessLevel: z.string().max(32).nullish(),
@@ -257,7 +257,7 @@ export const accountEndpoints = [
     method: 'POST',
     urls: virtualAccountRoutes('/:virtualAccount/delete'),
     scope: 'write',
-    summary: 'Removes a virtual account that is empty.',
+    summary: 'Removes an empty virtual account.',
     schema: { response: outcomeSchema },
     auditSubject: ({ virtualAccount = '' }) => virtualAccount,
     handler: async ({ authority, account, caller, virtualAccount = '' }) => {
@@ -271,7 +271,7 @@ export const accountEndpoints = [
     method: 'POST',
     urls: onPremRoutes('/upstream_satellites/accounts'),
     scope: 'read',
-    summary: 'The accounts of an on-premises server. Where they come from above it is not told.',
+    summary: 'Returns the accounts of an on-premises server, without their accounts at the manager.',
     schema: {
       response: z.object({
         accounts: z.array(
@@ -305,7 +305,7 @@ export const accountEndpoints = [
     urls: cloudV2Routes('/pnp/v2/accounts'),
     scope: 'read',
     errorFormat: 'localizedWithCode',
-    summary: 'The smart accounts, page by page.',
+    summary: 'Returns a page of the smart accounts.',
     schema: {
       querystring: pnpQuery,
       response: z.object({
@@ -333,7 +333,7 @@ export const accountEndpoints = [
     urls: cloudV2Routes('/pnp/v2/accounts/:domain/virtual-accounts'),
     scope: 'read',
     errorFormat: 'localizedWithCode',
-    summary: 'The virtual accounts of a smart account, page by page.',
+    summary: 'Returns a page of the virtual accounts of a smart account.',
     schema: {
       querystring: pnpQuery,
       response: z.object({
@@ -369,7 +369,7 @@ export const accountEndpoints = [
     urls: cloudV2Routes('/accounts/v1/user/search-smart-accounts'),
     scope: 'read',
     errorFormat: 'failureMessage',
-    summary: 'The smart accounts that the caller reaches. Whose they are said to be is not looked at.',
+    summary: 'Returns the accessible smart accounts. The user id is ignored.',
     schema: {
       querystring: z.object({
         userId: z.string('it is missing').min(1, 'it is missing').max(253),

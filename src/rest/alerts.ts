@@ -13,10 +13,10 @@ import {
 } from './fields.ts'
 import { createVirtualAccountFilter } from './access-control.ts'
 
-/** As many as `limit` -1 stands for. */
+/** Number of alerts for a `limit` of -1. */
 const MAX_ALERTS = 1_000
 
-/** The words of the field for what an alert is about; what only this authority knows is told by its own. */
+/** Alert names of Cisco Smart Software Manager. Other alerts have the names of this authority. */
 const MESSAGE_TYPES: Partial<Record<AlertType, string>> = {
   'agreement-pending': 'Smart Licensing Agreement Pending',
   'insufficient-licenses': 'Insufficient Licenses',
@@ -36,7 +36,6 @@ const formatMessageType = (type: AlertType): string =>
 
 const SEVERITY_LABELS = { major: 'Major', minor: 'Minor', informational: 'Informational' } as const
 
-/** Alerts about what belongs to no one smart account. */
 const GLOBAL_ALERT_TYPES: readonly AlertType[] = ['order-without-account', 'mail-not-sent']
 const TERM_ALERT_TYPES: readonly AlertType[] = ['licenses-expiring', 'licenses-expired']
 const LICENSE_ALERT_TYPES: readonly AlertType[] = ['insufficient-licenses', ...TERM_ALERT_TYPES]
@@ -52,7 +51,7 @@ const getSourceType = ({ instanceId, satellite, virtualAccount, type }: AlertDoc
           ? 'Virtual Account'
           : 'Smart Account'
 
-/** When something is due; what is due already, or by no day, is due now. */
+/** Formats the deadline of an alert. An alert with a past deadline, or with none, is due now. */
 const formatActionDue = ({ actionDue: due }: AlertDocument, { at }: Pick<RestCall, 'at'>): string =>
   due === null || Date.parse(due) <= at ? 'Now' : formatAlertDate(due)
 
@@ -65,7 +64,7 @@ export const alertEndpoints = [
       ...cloudV2Routes('/licensing/v1/account/:domain/get-alerts'),
     ],
     scope: 'read',
-    summary: 'What somebody should do something about, the most urgent first.',
+    summary: 'Returns the alerts, the most urgent first.',
     schema: {
       body: z
         .object({

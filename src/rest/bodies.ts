@@ -1,20 +1,20 @@
 import { LicensingError } from '../core/errors.ts'
 import { findExceededLimit, type JsonLimits, UNTRUSTED_JSON_LIMITS } from '../core/json-limits.ts'
 
-/** A thousand parts of a call have room. */
+/** Limits for a body with 1,000 parts. */
 const JSON_LIMITS: JsonLimits = { ...UNTRUSTED_JSON_LIMITS, values: 50_000 }
 
 const CONTENT_TYPE_REMEDY =
   'Send JSON with the content type application/json, or a form with application/x-www-form-urlencoded.'
 
-/** Something that came in no form that is read here: 415. */
+/** Error for an unsupported content type, with the status 415. */
 export class UnsupportedMediaType extends LicensingError {
   constructor() {
     super('REQUEST_MALFORMED', 'The request is neither JSON nor a form.', { remedy: CONTENT_TYPE_REMEDY })
   }
 }
 
-/** A form, each name once; a name that comes more than once is a list. */
+/** Parses a form. A name that occurs more than once becomes a list. */
 function parseForm(text: string): Record<string, string | string[]> {
   const form = new URLSearchParams(text)
   const entries = [...new Set(form.keys())].map((name) => {
@@ -25,9 +25,9 @@ function parseForm(text: string): Record<string, string | string[]> {
 }
 
 /**
- * The body of a request, as its type says: JSON, also where no type is said; a form; nothing is an empty object.
+ * Parses the body of a request by its content type: JSON, which is the default, or a form. An empty body is an empty object.
  *
- * @param contentType the header; undefined where there is none
+ * @param contentType value of the header; undefined where it is missing
  * @throws LicensingError REQUEST_MALFORMED
  */
 export function parseBody(contentType: string | undefined, text: string): unknown {
@@ -37,17 +37,13 @@ export function parseBody(contentType: string | undefined, text: string): unknow
   if (!['', 'text/plain', 'application/x-www-form-urlencoded'].includes(type) && !/[/+]json$/.test(type))
     throw new UnsupportedMediaType()
   if (findExceededLimit(text, JSON_LIMITS) !== null)
-    throw new LicensingError(
-      'REQUEST_MALFORMED',
-      'The request has more parts, or more within each other, than is taken here.',
-      {
-        remedy: 'Send less at a time.',
-      },
-    )
+    throw new LicensingError('REQUEST_MALFORMED', 'The request has too many parts or is nested too deeply.', {
+      remedy: 'Split the request.',
+    })
   try {
     return JSON.parse(text) ?? {}
   } catch {
-    throw new LicensingError('REQUEST_MALFORMED', 'The request is not the JSON that it should be.', {
+    throw new LicensingError('REQUEST_MALFORMED', 'The request is not valid JSON.', {
       remedy: CONTENT_TYPE_REMEDY,
     })
   }

@@ -24,7 +24,7 @@ import {
 
 const text = z.string().max(4_096).nullish()
 
-/** How a device is named: every part may be null; product and serial number say which it is. */
+/** Schema of a device name. The product and serial number identify the device. Every other part may be null. */
 export const sudiInput = z.object({
   suvi: text,
   uuid: text,
@@ -56,7 +56,7 @@ export const toSudi = ({ pid, serial }: { pid: string; serial: string }): z.infe
   macAddress: null,
 })
 
-/** `UDI_PID:CWMS-K9; UDI_SN:0001; `, its end included, as the field writes it. */
+/** Formats a name as Cisco does, with its trailing separator: `UDI_PID:CWMS-K9; UDI_SN:0001; `. */
 export const formatDisplayName = ({ pid, serial }: { pid: string; serial: string }): string =>
   `UDI_PID:${pid}; UDI_SN:${serial}; `
 
@@ -71,7 +71,7 @@ const toBriefDevice = ({ authority }: Pick<RestCall, 'authority'>, one: Instance
   sudi: toSudi(one.udi),
 })
 
-/** The product instances that a call may see. */
+/** Returns the product instances that the caller has access to. */
 export async function listAccessibleInstances(
   { authority, caller }: Pick<RestCall, 'authority' | 'caller'>,
   account: string | undefined,
@@ -81,11 +81,11 @@ export async function listAccessibleInstances(
   )
 }
 
-/** The one device that is named. @throws LicensingError NOT_FOUND */
+/** Finds a named device. @throws LicensingError NOT_FOUND */
 export function findInstance(there: readonly InstanceDocument[], { udiPid, udiSerialNumber }: Sudi) {
   const found = there.find(({ udi }) => udi.pid === udiPid && udi.serial === udiSerialNumber)
   if (found) return found
-  throw notFoundError('product-instance', `There is no product instance ${udiPid}:${udiSerialNumber} there.`)
+  throw notFoundError('product-instance', `The account has no product instance ${udiPid}:${udiSerialNumber}.`)
 }
 
 const formatDevices = (list: readonly { sudi: Sudi }[]): string =>
@@ -100,7 +100,7 @@ const removal = z.object({
   returnCode: z.string().max(2_000).nullish(),
 })
 const removals = z.array(removal).max(MAX_BATCH_ITEMS)
-/** The first spelling is the real one; some clients send both. */
+/** Schema of a removal. The first spelling is documented, and some clients send both. */
 const removeBody = z
   .object({
     productInstacesRemoveRequests: removals.nullish(),
@@ -115,7 +115,7 @@ const removeAnswer = outcomeSchema.extend({
   removeProductInstancesStatus: z.array(outcomeSchema.extend({ device: z.string() })),
 })
 
-/** Takes devices out: those that work from a reservation by their return codes. */
+/** Removes devices. Reserved devices need a return code. */
 async function remove(
   { authority, account, caller }: RestCall,
   virtualAccount: string | undefined,
@@ -154,7 +154,7 @@ export const deviceEndpoints = [
     method: 'GET',
     urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/devices'),
     scope: 'read',
-    summary: 'The product instances of a virtual account.',
+    summary: 'Returns the product instances of a virtual account.',
     schema: {
       querystring: z.object({ ...pageFields, limit: pageFields.limit.default(-1) }),
       response: outcomeSchema.extend({ totalRecords: z.int(), devices: z.array(briefSchema) }),
@@ -175,7 +175,7 @@ export const deviceEndpoints = [
     method: 'POST',
     urls: sharedRoutes('/accounts/:domain/devices'),
     scope: 'read',
-    summary: 'The product instances of a smart account, with what they use.',
+    summary: 'Returns the product instances of a smart account with their usage.',
     schema: {
       body: z
         .object({ virtualAccounts: virtualAccountsField, ...pageFields })
@@ -234,7 +234,8 @@ export const deviceEndpoints = [
     urls: cloudV2Routes('/licensing/v2/accounts/:domain/devices'),
     scope: 'read',
     errorFormat: 'localized',
-    summary: 'The product instances of a virtual account whose host name or serial number holds a text.',
+    summary:
+      'Searches for product instances of a virtual account by a part of the host name or serial number.',
     schema: {
       querystring: z.object({
         virtualAccountName: nameField.optional(),
@@ -271,7 +272,7 @@ export const deviceEndpoints = [
     urls: cloudV2Routes('/licensing/v2/device/search'),
     scope: 'read',
     errorFormat: 'localizedWithCode',
-    summary: 'Where a device of a serial number is, in all smart accounts that the caller reaches.',
+    summary: 'Finds a device by its serial number in all accessible smart accounts.',
     schema: {
       querystring: z.object({
         udi_serial_number: z.string('it is missing').min(1, 'it is missing').max(200),
@@ -303,7 +304,7 @@ export const deviceEndpoints = [
       for (const { domain, number, virtualAccounts } of await listAccessibleAccounts(call))
         for (const { udi, virtualAccount } of await listAccessibleInstances(call, domain)) {
           if (udi.serial !== serial || (pid !== undefined && udi.pid !== pid)) continue
-          const place = virtualAccounts.find(({ name }) => name === virtualAccount)
+          const location = virtualAccounts.find(({ name }) => name === virtualAccount)
           data.push({
             sudi: toSudi(udi),
             software_tag: call.authority.licenses.product.name,
@@ -312,15 +313,15 @@ export const deviceEndpoints = [
               domain,
               account_id: number,
               virtual_account_name: virtualAccount,
-              virtual_account_id: place?.number ?? 0,
-              default: place?.isDefault ?? false,
+              virtual_account_id: location?.number ?? 0,
+              default: location?.isDefault ?? false,
             },
           })
         }
       return {
         status: 'COMPLETE' as const,
         message_code: data.length === 0 ? 'NO_DATA_FOUND' : 'SUCCESS',
-        message: data.length === 0 ? 'No device of that serial number was found.' : 'Device found.',
+        message: data.length === 0 ? 'No device with that serial number was found.' : 'Device found.',
         data,
       }
     },
@@ -330,7 +331,7 @@ export const deviceEndpoints = [
     method: 'POST',
     urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/devices/transfer'),
     scope: 'write',
-    summary: 'Moves product instances to other virtual accounts, with what they use.',
+    summary: 'Moves product instances with their usage to other virtual accounts.',
     schema: {
       body: z.object({
         productInstances: z
@@ -375,7 +376,7 @@ export const deviceEndpoints = [
     method: 'POST',
     urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/devices/remove'),
     scope: 'write',
-    summary: 'Removes product instances; those that work from a reservation by their return codes.',
+    summary: 'Removes product instances. Reserved ones need a return code.',
     schema: { body: removeBody, response: removeAnswer },
     auditSubject: ({ body }) => formatDevices(body),
     handler: (call) => remove(call, call.virtualAccount, call.body),
@@ -390,7 +391,7 @@ export const deviceEndpoints = [
     ],
     scope: 'write',
     errorFormat: 'localized',
-    summary: 'The same, with the virtual account in the query.',
+    summary: 'Removes product instances of the virtual account in the query.',
     schema: {
       body: removeBody,
       querystring: z.object({ virtualAccountName: nameField.optional() }),
@@ -407,7 +408,7 @@ const DEVICE_STATUS_LABELS = {
   reserved: 'Reserved',
 } as const
 
-/** What is in the virtual account of a path. @throws LicensingError NOT_FOUND */
+/** Returns a filter for the virtual account of a path. @throws LicensingError NOT_FOUND */
 export async function createPathAccountFilter(
   { authority, account }: Pick<RestCall, 'authority' | 'account'>,
   virtualAccount: string,

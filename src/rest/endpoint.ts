@@ -4,13 +4,12 @@ import type { Authority } from '../authority/authority.ts'
 import type { Instant } from '../core/time.ts'
 import type { ErrorFormat } from './error-responses.ts'
 
-/** One request, as the handler of an endpoint sees it. */
+/** A request to an endpoint, in the form for its handler. */
 export interface RestCall<B = unknown, Q = unknown> {
   readonly authority: Authority
   readonly caller: ApiPrincipal
-  /** The smart account of the path. Without one it is the caller's own, or undefined for all of them. */
+  /** Smart account of the path or of the caller; undefined for all. */
   readonly account: string | undefined
-  /** The virtual account of the path. */
   readonly virtualAccount: string | undefined
   readonly body: B
   readonly query: Q
@@ -21,21 +20,21 @@ export interface RestCall<B = unknown, Q = unknown> {
 interface EndpointDefinition<B extends z.ZodType, Q extends z.ZodType, R extends z.ZodType> {
   readonly name: string
   readonly method: 'GET' | 'POST'
-  /** Whole paths, with `:domain` and `:virtualAccount`. The description of the API shows the first. */
+  /** Complete paths, with `:domain` and `:virtualAccount`. The OpenAPI description shows the first. */
   readonly urls: readonly string[]
   readonly scope: ApiScope
-  /** The form of its error bodies; `E1` unless given. */
+  /** Format of the error bodies; `statusMessage` by default. */
   readonly errorFormat?: ErrorFormat
   readonly summary: string
   readonly schema: { readonly body?: B; readonly querystring?: Q; readonly response: R }
-  /** Whether a request without an access token is answered 403 at that path, as the field's on-premises server does. */
+  /** True for paths where a request without an access token gets 403, as from Cisco's on-premises server. */
   readonly anonymousIs403?: (url: string) => boolean
-  /** Names the object of the call for the audit record. */
+  /** Returns the object of the call for the audit record. */
   readonly auditSubject?: (call: RestCall<z.output<B>, z.output<Q>>) => string
   readonly handler: (call: RestCall<z.output<B>, z.output<Q>>) => Promise<z.input<R>>
 }
 
-/** One endpoint of the REST API, at every path that serves it. */
+/** An endpoint of the REST API with all its paths. */
 export interface Endpoint {
   readonly name: string
   readonly method: 'GET' | 'POST'
@@ -50,7 +49,7 @@ export interface Endpoint {
   }
   readonly anonymousIs403: (url: string) => boolean
   auditSubject(call: RestCall): string
-  /** Answers a call whose body and query the schemas have checked. */
+  /** Handles a call with a validated body and query. */
   handler(call: RestCall): Promise<unknown>
 }
 

@@ -8,7 +8,6 @@ import { reservationEndpoints } from './reservations.ts'
 import { summaryEndpoints } from './summaries.ts'
 import { tokenEndpoints } from './tokens.ts'
 
-/** Every call of the REST API that is served. */
 export const endpoints: readonly Endpoint[] = [
   ...accountEndpoints,
   ...tokenEndpoints,

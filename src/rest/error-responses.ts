@@ -4,8 +4,8 @@ import { type ErrorCode, errorTable, type LicensingError } from '../core/errors.
 const text = z.string()
 
 /**
- * The error bodies of the field's API: E1 in the older families, E3 to E5 in parts of the newer one, `EA` for enterprise
- * agreements, `OAuth` (RFC 6749 §5.2) for access tokens.
+ * Schemas of the error bodies of Cisco's API. The older families have `statusMessage`. Parts of the newer family have one
+ * of the next three. `OAuth` (RFC 6749 §5.2) is for access tokens.
  */
 export const errorBodies = {
   statusMessage: z.object({ status: z.literal('ERROR'), statusMessage: text }),
@@ -22,24 +22,23 @@ export const errorBodies = {
 }
 export type ErrorFormat = keyof typeof errorBodies
 
-/** What is answered without a body, as the field's own: clients find nothing to read there. */
+/** Returns true for a status without a body in Cisco's API. */
 export const hasEmptyBody = (status: number): boolean =>
   status === 401 || status === 403 || status === 404 || status >= 500
 
-/** What to do, for a program: where the error table names commands and their options. */
+/** Remedies for API clients, where the error table names commands and their options. */
 const API_REMEDIES: Partial<Record<ErrorCode, string>> = {
   TRANSFER_UNAVAILABLE: 'Transfer fewer.',
   TRANSFER_UNCONFIRMED: 'Transfer fewer, or order more first.',
-  RETURN_CODE_REQUIRED: 'Make the code on the box, and send it as returnCode.',
+  RETURN_CODE_REQUIRED: 'Create the return code on the device, and send it as returnCode.',
 }
 
-/** A refusal in one text: what failed, and what to do. */
+/** Formats the message and the remedy of an error as one text. */
 export const formatErrorText = ({ code, message, remedy }: LicensingError): string =>
   code === 'NOT_FOUND'
     ? message
     : `${message} ${(remedy === errorTable[code].remedy ? API_REMEDIES[code] : undefined) ?? remedy}`.trim()
 
-/** A refusal in the words of an envelope. */
 export function toErrorBody(format: ErrorFormat, failure: LicensingError): object {
   const { code } = failure
   const words = formatErrorText(failure)

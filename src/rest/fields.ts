@@ -4,7 +4,7 @@ import { type Instant } from '../core/time.ts'
 import { toErrorStatus } from '../http/error-status.ts'
 import { formatErrorText } from './error-responses.ts'
 
-/** A whole number, as a number or in digits: clients send both. */
+/** Schema of an integer, which clients send as a number or as digits. */
 export const integerField = (least: number, most: number) =>
   z
     .union([z.int(), z.string().regex(/^-?\d{1,12}$/)], {
@@ -13,30 +13,29 @@ export const integerField = (least: number, most: number) =>
     .transform(Number)
     .pipe(z.int().min(least, `at least ${least}`).max(most, `at most ${most}`))
 
-/** A name that is only ever looked up. */
+/** Schema of a name for a lookup. */
 export const nameField = z.string().max(253)
-/** Things that are done in one call: a client of the field's asks for 998 at a time. */
+/** Maximum number of items in one call. A Cisco client sends 998. */
 export const MAX_BATCH_ITEMS = 1_000
 
-/** How much of a long list: -1 for all of it. @param defaultLimit where none is given, or null */
+/** Schema of the maximum number of entries; -1 for all. @param defaultLimit for a missing or null value */
 export const limitField = (defaultLimit: number) =>
   integerField(-1, 100_000)
     .nullish()
     .transform((limit) => limit ?? defaultLimit)
 
-/** Which part of a long list. */
 export const pageFields = {
   limit: limitField(50),
   offset: integerField(0, 10_000_000)
     .nullish()
     .transform((offset) => offset ?? 0),
 }
-/** A list of texts; one that is alone comes without its list too, as every form sends it. */
+/** Schema of a list of texts. A single text is accepted without a list, as forms send it. */
 export const stringListField = <T extends z.ZodType<string, string>>(text: T, most: number) =>
   z.union([z.array(text).max(most), text.transform((one) => (one === '' ? [] : [one]))]).nullish()
 export const virtualAccountsField = stringListField(nameField, MAX_BATCH_ITEMS)
 
-/** One of a few words, in capitals or not; nothing is none of them. */
+/** Schema of one of several values, without regard to case. An empty text stands for no value. */
 export const enumField = <const T extends readonly [string, ...string[]]>(words: T, error?: string) =>
   z
     .string(error)
@@ -46,7 +45,7 @@ export const enumField = <const T extends readonly [string, ...string[]]>(words:
     .pipe(z.enum(words, error).nullable())
     .nullish()
 
-/** A page of a list. @param most entries that -1 stands for */
+/** Returns a page of a list. @param most number of entries for a limit of -1 */
 export const paginate = <T>(
   list: readonly T[],
   page: { limit: number; offset: number },
@@ -62,11 +61,11 @@ export type Outcome = z.infer<typeof outcomeSchema>['status']
 export const toOkStatus = (statusMessage: string) => ({ status: 'SUCCESS' as const, statusMessage })
 export const toRefusedStatus = (statusMessage: string) => ({ status: 'ERROR' as const, statusMessage })
 
-/** How a call of several parts went: a part of it is a warning. */
+/** Returns the outcome of a batch. A partial success is a warning. */
 export const toOutcome = (done: number, of: number): Outcome =>
   done === of ? 'SUCCESS' : done === 0 ? 'ERROR' : 'WARNING'
 
-/** Does each part on its own: what is refused is told as that part's, and the others are done. */
+/** Runs each item of a batch separately. A refused item gets its own error and does not stop the others. */
 export async function runBatch<T, R>(
   parts: readonly T[],
   work: (part: T) => Promise<R>,
@@ -99,25 +98,25 @@ const toDateParts = (at: Instant | string) => {
   }
 }
 
-/** `2026-Jan-01`, as terms of licenses are told; UTC. */
+/** Formats a day in UTC as in license terms: `2026-Jan-01`. */
 export function formatTermDate(at: Instant | string): string {
   const { year, month, day } = toDateParts(at)
   return `${year}-${month}-${day}`
 }
 
-/** `Jan 01, 2026`, as alerts are told; UTC. */
+/** Formats a day in UTC as in alerts: `Jan 01, 2026`. */
 export function formatAlertDate(at: Instant | string): string {
   const { year, month, day } = toDateParts(at)
   return `${month} ${day}, ${year}`
 }
 
-/** `01-JAN-2026`, as histories are asked for and told; UTC. */
+/** Formats a day in UTC as in histories: `01-JAN-2026`. */
 export function formatHistoryDate(at: Instant | string): string {
   const { year, month, day } = toDateParts(at)
   return `${day}-${month.toUpperCase()}-${year}`
 }
 
-/** The first instant of a day as clients write it: `2026-Jan-01`, `01-JAN-2026` or ISO 8601; null for none of these. */
+/** Parses a day to its first instant: `2026-Jan-01`, `01-JAN-2026` or ISO 8601. Returns null for any other text. */
 export function parseDay(text: string): Instant | null {
   const named = /^(?:(\d{4})-([A-Za-z]{3})-(\d{2})|(\d{2})-([A-Za-z]{3})-(\d{4}))$/.exec(text)
   const month = MONTHS.findIndex((one) => one.toLowerCase() === (named?.[2] ?? named?.[5])?.toLowerCase())
@@ -130,7 +129,7 @@ export function parseDay(text: string): Instant | null {
   return new Date(at).getUTCDate() === Number(day) ? at : null
 }
 
-/** A day, as clients write it. */
+/** Schema of a day in one of the formats of clients. */
 export const daySchema = z.string().transform((text, context) => {
   const at = parseDay(text)
   if (at !== null) return at

@@ -32,7 +32,7 @@ const partSchema = z.object({
 })
 type Part = z.output<typeof partSchema>
 
-/** The tag of a license that is named by its tag or by its name. @throws LicensingError UNKNOWN_TAG */
+/** Returns the tag of a license given by tag or by name. @throws LicensingError UNKNOWN_TAG */
 export function resolveTag(profile: ProductProfile, license: string): string {
   const found = profile.tags.find(({ tag, name }) => tag === license || name === license)
   if (found) return found.tag
@@ -42,7 +42,7 @@ export function resolveTag(profile: ProductProfile, license: string): string {
   )
 }
 
-/** Whether a lot is one of those that a part of a transfer may be taken from. */
+/** Returns a filter for the lots that a part of a transfer selects. */
 function createLotFilter({ licenseType, subsriptionId, subscriptionId, startDate, endDate }: Part) {
   const id = subsriptionId ?? subscriptionId ?? ''
   const sameDay = (wanted: Instant | '' | null | undefined, at: Instant | null): boolean =>
@@ -63,9 +63,9 @@ export const transferEndpoints = [
     urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/licenses/transfer'),
     scope: 'write',
     summary:
-      'Moves licenses to other virtual accounts, each part on its own. What would put a pool out of compliance is refused.',
+      'Transfers licenses to other virtual accounts, each part separately. A part that puts a pool out of compliance is refused.',
     schema: {
-      body: z.object({ licenses: z.array(partSchema).min(1, 'nothing is named').max(MAX_BATCH_ITEMS) }),
+      body: z.object({ licenses: z.array(partSchema).min(1, 'no license is named').max(MAX_BATCH_ITEMS) }),
       response: outcomeSchema.extend({ licensesTransferStatus: z.array(outcomeSchema) }),
     },
     auditSubject: ({ virtualAccount = '', body }) =>
@@ -85,7 +85,7 @@ export const transferEndpoints = [
           takesLot: createLotFilter(part),
           longestFirst: part.precedence === 'LONGEST_TERM_FIRST',
         })
-        return `${part.quantity} of ${part.license} ${status === 'waiting' ? 'will move when the satellite has heard of it' : 'transferred successfully'}`
+        return `${part.quantity} of ${part.license} ${status === 'waiting' ? 'will move with the next synchronization of the satellite' : 'transferred successfully'}`
       })
       return {
         status: toOutcome(done, results.length),

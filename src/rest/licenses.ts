@@ -14,18 +14,17 @@ import {
 } from './fields.ts'
 import { createVirtualAccountFilter } from './access-control.ts'
 
-/** The words of the field for how a pool stands. */
+/** Returns Cisco's label for the compliance of a pool. */
 export const complianceLabel = (status: 'in-compliance' | 'out-of-compliance'): string =>
   status === 'in-compliance' ? 'In Compliance' : 'Out Of Compliance'
 
-/** A pool as this API tells it: what is reserved is in use too, as the field counts. */
+/** A pool in the form of this API, which counts reserved licenses as in use. */
 export interface PoolSummary extends LicenseDocument {
   readonly lots: readonly LicenseTransaction[]
-  /** Licenses that were bought and whose term has not begun. */
   readonly futureQuantity: number
 }
 
-/** The pools that a call is about, with the lots behind them that have not ended. */
+/** Returns the pools of a call with their lots that have not ended. */
 export async function listPools(
   { authority, account }: Pick<RestCall, 'authority' | 'account'>,
   chosen: (one: { virtualAccount: string | null }) => boolean,
@@ -50,7 +49,7 @@ export async function listPools(
 
 export const getLicenseType = ({ type }: LicenseTransaction): 'TERM' | 'PERPETUAL' =>
   type === 'term' ? 'TERM' : 'PERPETUAL'
-/** A license for a term is what the field calls a subscription; it is named by its lot. */
+/** Returns the id of a subscription, which is Cisco's term for a lot of term licenses. */
 export const getSubscriptionId = ({ type, id }: LicenseTransaction): string | null =>
   type === 'term' ? id : null
 export const formatEndDate = ({ endsAt }: LicenseTransaction): string | null =>
@@ -77,7 +76,7 @@ const poolFields = {
   reserved: z.int(),
   pendingQuantity: z.int(),
   ahaApps: z.boolean(),
-  /** No license stands for another one here. */
+  /** Always empty: licenses are not substituted. */
   licenseSubstitutions: z.array(substitution),
 }
 
@@ -115,7 +114,7 @@ const getSubscriptionStatus = (lot: LicenseTransaction): 'Active' | 'Expired' | 
 const subscriptionBody = z
   .object({
     virtualAccounts: virtualAccountsField,
-    /** None is canceled here. */
+    /** Subscriptions are never canceled. */
     status: z
       .union([z.string().max(32), z.array(z.string().max(32)).max(10)])
       .transform((one) => (typeof one === 'string' ? [one] : one).map((text) => text.toLowerCase()))
@@ -131,7 +130,7 @@ export const licenseEndpoints = [
     method: 'POST',
     urls: sharedRoutes('/accounts/:domain/licenses'),
     scope: 'read',
-    summary: 'The pools of a smart account: bought, in use, reserved, and whether that is enough.',
+    summary: 'Returns the pools of a smart account: purchased, in use, reserved, and the compliance.',
     schema: {
       body: usageBody,
       response: outcomeSchema.extend({
@@ -178,7 +177,7 @@ export const licenseEndpoints = [
     method: 'POST',
     urls: cloudV2Routes('/licensing/v1/account/:domain/report-usage-partner'),
     scope: 'read',
-    summary: 'The same pools, as partners are told.',
+    summary: 'Returns the pools of a smart account in the form for partners.',
     schema: {
       body: usageBody,
       response: outcomeSchema.extend({
@@ -230,7 +229,7 @@ export const licenseEndpoints = [
       ...cloudV2Routes('/licensing/v1/account/:domain/licenses/subscription-usage'),
     ],
     scope: 'read',
-    summary: 'The licenses for a term. Quantities are text, as the field’s are.',
+    summary: 'Returns the term licenses. Quantities are text, as in Cisco’s API.',
     schema: {
       body: subscriptionBody,
       response: outcomeSchema.extend({

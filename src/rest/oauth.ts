@@ -7,7 +7,7 @@ import { LicensingError } from '../core/errors.ts'
 import { consumeAttempt, type LoginAttemptStore } from '../http/login-rate-limiter.ts'
 import { verifyPassword } from '../http/passwords.ts'
 
-/** Where the field's clients ask for access tokens. */
+/** Paths where clients of Cisco's API request access tokens. */
 export const TOKEN_PATHS = [
   '/as/token.oauth2',
   '/oauth2/default/v1/token',
@@ -15,7 +15,7 @@ export const TOKEN_PATHS = [
   '/backend/oauth/token',
 ]
 
-/** RFC 6749 §5.2, and the last for what fails here. */
+/** Error codes of RFC 6749 §5.2. The last one is for failures of this server. */
 type OAuthError =
   | 'invalid_request'
   | 'invalid_client'
@@ -23,12 +23,11 @@ type OAuthError =
   | 'unsupported_grant_type'
   | 'temporarily_unavailable'
 
-/** What is answered to a request for an access token. */
 export type TokenResponse =
   | {
       readonly kind: 'granted'
       readonly accessToken: string
-      /** Whose it is, for the records. */
+      /** Name of the token's holder, for the audit record. */
       readonly subject: string
     }
   | {
@@ -37,15 +36,15 @@ export type TokenResponse =
       readonly error: OAuthError
       readonly description: string
       readonly retryAfterMs?: number
-      /** The client tried to say who it is by the header. */
+      /** True where the client used the `Authorization` header. */
       readonly usedBasicAuth: boolean
     }
 
 const text = z
   .string()
   .max(4_096, 'it is too long')
-  .regex(/^[^\p{Cc}]*$/u, 'it holds signs that are none of a text')
-/** RFC 6749 §3.2: no parameter comes more than once, and those that are not known are passed over. */
+  .regex(/^[^\p{Cc}]*$/u, 'it contains control characters')
+/** Schema of the parameters. Each occurs once and unknown ones are ignored (RFC 6749 §3.2). */
 const parametersSchema = z.object({
   grant_type: text.optional(),
   client_id: text.optional(),
@@ -67,7 +66,7 @@ class TokenRefusal extends Error {
 
 const toInvalidRequest = (description: string) => new TokenRefusal(400, 'invalid_request', description)
 
-/** What a request says: in its body, in its query, and in its header, each thing once. @throws Refused */
+/** Reads the parameters from the body, the query and the header, each once. @throws TokenRefusal */
 function readParameters(request: {
   body: unknown
   query: unknown
@@ -84,23 +83,23 @@ function readParameters(request: {
       const value = read.data[name]
       if (value === undefined) continue
       if (all[name] !== undefined && all[name] !== value)
-        throw toInvalidRequest(`The parameter ${name} came twice, and not the same.`)
+        throw toInvalidRequest(`The parameter ${name} occurs twice with different values.`)
       all[name] = value
     }
   }
   const basic = /^Basic +([A-Za-z0-9+/=_-]+) *$/i.exec(request.authorization ?? '')?.[1]
   if (basic === undefined) return all
   const [id, ...rest] = Buffer.from(basic, 'base64').toString('utf8').split(':')
-  if (all.client_secret !== undefined) throw toInvalidRequest('The client says twice who it is.')
+  if (all.client_secret !== undefined) throw toInvalidRequest('The client credentials occur twice.')
   const client = parametersSchema.safeParse({
     client_id: decodeFormComponent(id ?? ''),
     client_secret: decodeFormComponent(rest.join(':')),
   })
-  if (!client.success) throw toInvalidRequest('The header cannot be read.')
+  if (!client.success) throw toInvalidRequest('The Authorization header cannot be read.')
   return { ...all, ...client.data }
 }
 
-/** RFC 6749 §2.3.1: both are form-encoded first, by clients that know it. */
+/** Decodes a form-encoded part of the header (RFC 6749 §2.3.1). Not every client encodes it. */
 function decodeFormComponent(part: string): string {
   try {
     return decodeURIComponent(part.replaceAll('+', ' '))
@@ -109,7 +108,7 @@ function decodeFormComponent(part: string): string {
   }
 }
 
-/** Gives access tokens to clients and to people (RFC 6749), and slows down who guesses. */
+/** Issues access tokens to clients and users (RFC 6749), and limits login attempts. */
 export class TokenEndpoint {
   readonly #authority: Authority
   readonly #loginAttempts: LoginAttemptStore
@@ -129,17 +128,17 @@ export class TokenEndpoint {
     const usedBasicAuth = /^basic /i.test(request.authorization ?? '')
     try {
       return await this.#grant(readParameters(request), request.address)
-    } catch (thrown) {
-      if (thrown instanceof TokenRefusal) {
-        const { status, error, message } = thrown
-        return { kind: 'refused', status, error, description: message, usedBasicAuth }
+    } catch (error) {
+      if (error instanceof TokenRefusal) {
+        const { status, error: code, message } = error
+        return { kind: 'refused', status, error: code, description: message, usedBasicAuth }
       }
-      if (thrown instanceof LicensingError && thrown.code === 'TOO_MANY_REQUESTS') {
-        const { message, retryAfterMs = 60_000 } = thrown
+      if (error instanceof LicensingError && error.code === 'TOO_MANY_REQUESTS') {
+        const { message, retryAfterMs = 60_000 } = error
         const refused = { kind: 'refused', status: 429, error: 'temporarily_unavailable' } as const
         return { ...refused, description: message, retryAfterMs, usedBasicAuth }
       }
-      throw thrown
+      throw error
     }
   }
 
@@ -150,56 +149,56 @@ export class TokenEndpoint {
       throw new TokenRefusal(
         400,
         'unsupported_grant_type',
-        'Access tokens are given for client_credentials and for a password.',
+        'The grant type must be client_credentials or password.',
       )
     const client = await this.#authenticateClient(parameters, address)
     if (grant === 'client_credentials' && client === null)
-      throw toInvalidRequest('The client does not say who it is.')
-    const person = grant === 'password' ? await this.#authenticateUser(parameters, address) : null
-    const accessToken = await this.#authority.security.apiClients.issue({ client, user: person })
+      throw toInvalidRequest('The client credentials are missing.')
+    const user = grant === 'password' ? await this.#authenticateUser(parameters, address) : null
+    const accessToken = await this.#authority.security.apiClients.issue({ client, user })
     if (accessToken === null)
-      throw person
+      throw user
         ? new TokenRefusal(400, 'invalid_grant', 'The user name or the password is not right.')
         : new TokenRefusal(401, 'invalid_client', 'The client or its secret is not right.')
     return {
       kind: 'granted',
       accessToken,
-      subject: person?.name ?? formatActor({ kind: 'api-client', name: client ?? '' }),
+      subject: user?.name ?? formatActor({ kind: 'api-client', name: client ?? '' }),
     }
   }
 
-  /** The client that says who it is; null when none does. @throws Refused */
+  /** Authenticates the client; null where the request has no client credentials. @throws TokenRefusal */
   async #authenticateClient(parameters: Parameters, address: string): Promise<string | null> {
     const { client_id: id, client_secret: secret } = parameters
     if (id === undefined && secret === undefined) return null
     if (id === undefined || secret === undefined)
       throw toInvalidRequest(`The parameter ${id === undefined ? 'client_id' : 'client_secret'} is missing.`)
     if (await this.#authority.security.apiClients.verify(id, secret)) return id
-    // Nobody guesses one, and nobody who has one is held up by those who try.
+    // Only wrong secrets are counted. They are too long to guess, so a valid client is never blocked.
     await consumeAttempt(this.#loginAttempts, address)
     throw new TokenRefusal(401, 'invalid_client', 'The client or its secret is not right.')
   }
 
-  /** Who signs in at the page, by name and password. @throws Refused */
+  /** Authenticates a user of the web console by name and password. @throws TokenRefusal */
   async #authenticateUser({ username, password }: Parameters, address: string): Promise<User> {
     if (username === undefined || password === undefined)
       throw toInvalidRequest(`The parameter ${username === undefined ? 'username' : 'password'} is missing.`)
-    const right = await consumeAttempt(this.#loginAttempts, address)
-    const person = await this.#authority.security.users.find(username.trim())
-    if (!(await verifyPassword(password, person?.password ?? null)) || !person)
+    const refundAttempt = await consumeAttempt(this.#loginAttempts, address)
+    const user = await this.#authority.security.users.find(username.trim())
+    if (!(await verifyPassword(password, user?.password ?? null)) || !user)
       throw new TokenRefusal(400, 'invalid_grant', 'The user name or the password is not right.')
-    await right()
-    if (person.mustChange)
+    await refundAttempt()
+    if (user.mustChange)
       throw new TokenRefusal(
         400,
         'invalid_grant',
-        'The one-time password is good for setting another one only: at the page.',
+        'The one-time password must first be changed in the web console.',
       )
-    return person
+    return user
   }
 }
 
-/** RFC 6749 §5.1 and §5.2. */
+/** Formats the response body (RFC 6749 §5.1 and §5.2). */
 export const toTokenBody = (answer: TokenResponse): object =>
   answer.kind === 'granted'
     ? { access_token: answer.accessToken, token_type: 'Bearer', expires_in: ACCESS_TOKEN_SECONDS }

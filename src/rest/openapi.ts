@@ -25,17 +25,16 @@ export function toFastifySchema(
     ...(method === 'POST' && body && { body }),
     ...(querystring && { querystring }),
     response: {
-      200: createJsonContent('Answered.', response),
+      200: createJsonContent('Success.', response),
       '4xx': createJsonContent(
-        'Not of its form (400), or refused (422). 401, 403 and 404 have no body.',
+        'Malformed (400) or refused (422). 401, 403 and 404 have no body.',
         errorBodies[errorFormat],
       ),
-      '5xx': z.null().meta({ description: 'The authority could not answer. No body.' }),
+      '5xx': z.null().meta({ description: 'The authority failed. No body.' }),
     },
   }
 }
 
-/** Returns what the description of the API says of an endpoint. It stands at the endpoint's first path. */
 export function describeEndpoint({ name, scope, summary, urls }: Endpoint): FastifySchema {
   const others = urls.slice(1).map((url) => `\`${toOpenApiPath(url)}\``)
   return {
@@ -50,13 +49,13 @@ export function describeEndpoint({ name, scope, summary, urls }: Endpoint): Fast
 
 const parameter = z.string().optional()
 
-/** Returns the schema of a token endpoint. It describes the body; the endpoint reads the body by itself. */
+/** Returns the schema of a token endpoint for the description. The endpoint itself validates the request. */
 export const createTokenSchema = (url: string): FastifySchema => ({
   operationId: `token${url.replaceAll(/\W+/g, '-')}`,
   tags: ['Access tokens'],
   summary: 'Access token',
   description:
-    'An access token, for the secret of a client or the password of a user (RFC 6749). As JSON, as a form or in the query; a client also by HTTP Basic.',
+    'Issues an access token for the secret of a client or the password of a user (RFC 6749). Send the parameters as JSON, as a form or in the query. A client can also use HTTP Basic.',
   security: [],
   consumes: ['application/x-www-form-urlencoded'],
   body: z.object({
@@ -75,16 +74,19 @@ export const createTokenSchema = (url: string): FastifySchema => ({
   },
 })
 
-/** Describes the REST API, but for its endpoints. */
+/** Describes the REST API without its endpoints. */
 export const describeRestApi = (endpoints: readonly Endpoint[]): ApiDescription => ({
   title: 'Smart accounts and licensing',
   description:
-    'The REST API of the field, as clients of Smart Software Manager use it. Numbers in paths and headers are those that the account searches tell.',
+    'The REST API of Cisco Smart Software Manager. The account searches return the numbers for paths and headers.',
   serverUrl: '/',
   tags: [
-    { name: 'Access tokens', description: 'What every other call carries, as `Authorization: Bearer`.' },
+    {
+      name: 'Access tokens',
+      description: 'Access tokens for all other calls, sent as `Authorization: Bearer`.',
+    },
     { name: 'Reading', description: 'Changes nothing.' },
-    { name: 'Doing', description: 'Changes something, and is recorded with who did it.' },
+    { name: 'Doing', description: 'Changes data, and records the caller.' },
   ],
   securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
   errorBodies: Object.fromEntries(

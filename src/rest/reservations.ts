@@ -45,7 +45,7 @@ const requestSchema = z.object({
   licenses: licensesField.nullish(),
 })
 type Request = z.output<typeof requestSchema>
-const requestsField = z.array(requestSchema).min(1, 'nothing is asked for').max(MAX_BATCH_ITEMS)
+const requestsField = z.array(requestSchema).min(1, 'no request is given').max(MAX_BATCH_ITEMS)
 
 const codeSchema = outcomeSchema.extend({
   reservationCode: z.string().optional(),
@@ -77,7 +77,7 @@ const toFailedEntry = (statusMessage: string, reservationCode?: string): Code =>
   licenses: [],
 })
 
-/** What is wanted, by tag. @throws LicensingError INVALID_ARGUMENT, UNKNOWN_TAG */
+/** Returns the requested quantities by tag. @throws LicensingError INVALID_ARGUMENT, UNKNOWN_TAG */
 function toQuantities(
   { authority }: Pick<RestCall, 'authority'>,
   licenses: Licenses,
@@ -92,7 +92,7 @@ function toQuantities(
     if (precedence === 'LONGEST_TERM_LAST')
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        'The licenses that last longest are reserved first here: LONGEST_TERM_LAST cannot be asked for.',
+        'LONGEST_TERM_LAST is not supported: the licenses with the longest term are reserved first.',
       )
     wanted[tag] = quantity
   }
@@ -133,8 +133,8 @@ async function reserve(
     if (request.reservationType === 'UNIVERSAL')
       throw new LicensingError(
         'API_NOT_SERVED',
-        'A universal reservation is not given here: every license is reserved by its tag.',
-        { remedy: 'Ask for a SPECIFIC one.' },
+        'Universal reservations are not supported: every license is reserved by its tag.',
+        { remedy: 'Request a SPECIFIC reservation.' },
       )
     const licenses = toQuantities(call, request.licenses ?? [], 1)
     const issued = await authority.reservations.reserve({
@@ -165,7 +165,7 @@ const createReserveEndpoint = (name: string, routes: readonly string[]) =>
     urls: routes,
     scope: 'write',
     summary:
-      'Reserves licenses for boxes, each request on its own: request codes in, authorization files of this authority out.',
+      'Reserves licenses for devices, each request separately. Takes request codes, and returns authorization files.',
     schema: { body: z.object({ reservationRequests: requestsField }), response: codesAnswer },
     auditSubject: ({ virtualAccount = '', body }) =>
       `${body.reservationRequests.length} requests, from ${virtualAccount}`,
@@ -185,15 +185,15 @@ const updateFields = z.object({
   reservationUpdateRequests: z
     .array(
       z.object({
-        licenses: licensesField.min(1, 'nothing is asked for'),
+        licenses: licensesField.min(1, 'no request is given'),
         sudi: sudiInput,
         productTagName: z.string().max(4_096).nullish(),
       }),
     )
-    .min(1, 'nothing is asked for')
+    .min(1, 'no request is given')
     .max(MAX_BATCH_ITEMS),
 })
-/** The key is spelled so, with one letter missing. */
+/** Schema of the response. The key is misspelled in Cisco's API. */
 const updateAnswer = outcomeSchema.extend({ autorizationCodes: z.array(codeSchema) })
 
 async function update(
@@ -226,7 +226,7 @@ const confirmFields = z.object({
         confirmationCode: z.string().min(1, 'it is missing').max(2_000),
       }),
     )
-    .min(1, 'nothing is asked for')
+    .min(1, 'no request is given')
     .max(MAX_BATCH_ITEMS),
 })
 const confirmedSchema = outcomeSchema.extend({
@@ -262,7 +262,7 @@ async function confirm(
   return {
     status,
     statusMessage: `${done} of ${requests.length} updates confirmed`,
-    // Of one it is told alone, as clients read it.
+    // Clients expect a single result without a list.
     data: only && data.length === 1 ? only : data,
   }
 }
@@ -302,12 +302,12 @@ export const reservationEndpoints = [
     method: 'POST',
     urls: cloudV2Routes('/licensing/v2/account/:domain/licenses/reserve-bulk'),
     scope: 'write',
-    summary: 'Reserves licenses from several virtual accounts.',
+    summary: 'Reserves licenses of several virtual accounts.',
     schema: {
       body: z.object({
         virtualAccounts: z
           .array(z.object({ name: nameField, reservationRequests: requestsField }))
-          .min(1, 'nothing is asked for')
+          .min(1, 'no request is given')
           .max(100),
         forSingleVirtualAccount: z.union([z.boolean(), z.string().max(8)]).nullish(),
       }),
@@ -338,7 +338,7 @@ export const reservationEndpoints = [
     method: 'POST',
     urls: sharedRoutes(`${VIRTUAL_ACCOUNT_PATH}/update-slr`),
     scope: 'write',
-    summary: 'Changes what is reserved for boxes: the next authorization file of each.',
+    summary: 'Changes the reservations of devices, and returns the next authorization file of each.',
     schema: { body: updateFields, response: updateAnswer },
     auditSubject: ({ body }) => formatDevices(body.reservationUpdateRequests),
     handler: (call) => update(call, call.virtualAccount, call.body.reservationUpdateRequests),
@@ -349,7 +349,7 @@ export const reservationEndpoints = [
     urls: cloudV2Routes('/licensing/v2/accounts/:domain/licenses/update'),
     scope: 'write',
     errorFormat: 'localized',
-    summary: 'The same, with the virtual account in the query.',
+    summary: 'Changes the reservations of devices of the virtual account in the query.',
     schema: { body: updateFields, querystring: querySchema, response: updateAnswer },
     auditSubject: ({ body }) => formatDevices(body.reservationUpdateRequests),
     handler: (call) => update(call, call.query.virtualAccountName, call.body.reservationUpdateRequests),
@@ -359,7 +359,8 @@ export const reservationEndpoints = [
     method: 'POST',
     urls: sharedRoutes(`${VIRTUAL_ACCOUNT_PATH}/confirm-slr-update`),
     scope: 'write',
-    summary: 'Takes the confirmation codes of updates; until then another update of the same box is refused.',
+    summary:
+      'Accepts the confirmation codes of updates. Until then another update of the same device is refused.',
     schema: { body: confirmFields, response: confirmAnswer },
     auditSubject: ({ body }) => formatDevices(body.reservationConfirmationRequests),
     handler: (call) => confirm(call, call.virtualAccount, call.body.reservationConfirmationRequests),
@@ -370,7 +371,7 @@ export const reservationEndpoints = [
     urls: cloudV2Routes('/licensing/v2/accounts/:domain/licenses/confirm'),
     scope: 'write',
     errorFormat: 'localized',
-    summary: 'The same, with the virtual account in the query.',
+    summary: 'Accepts the confirmation codes of updates in the virtual account in the query.',
     schema: { body: confirmFields, querystring: querySchema, response: confirmAnswer },
     auditSubject: ({ body }) => formatDevices(body.reservationConfirmationRequests),
     handler: (call) =>
@@ -382,10 +383,10 @@ export const reservationEndpoints = [
     urls: [...cloudV2Routes('/licensing/v1/search-slr-details'), ...cloudV1Routes('/search-slr-details')],
     scope: 'read',
     errorFormat: 'failureMessage',
-    summary: 'Which entitlement tags can be reserved for a product, by its software tag.',
+    summary: 'Returns the entitlement tags that can be reserved for a product, by its software tag.',
     schema: {
       body: z.object({
-        softwareTags: z.array(z.string().max(4_096)).min(1, 'none is named').max(MAX_BATCH_ITEMS),
+        softwareTags: z.array(z.string().max(4_096)).min(1, 'no software tag is named').max(MAX_BATCH_ITEMS),
       }),
       response: z.object({
         status: z.string(),

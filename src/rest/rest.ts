@@ -23,19 +23,18 @@ import { TOKEN_PATHS, toTokenBody, TokenEndpoint } from './oauth.ts'
 import { describeEndpoint, describeRestApi, toFastifySchema, createTokenSchema } from './openapi.ts'
 import { assertAccountAccess, assertVirtualAccountAccess } from './access-control.ts'
 
-/** Bytes of a request: a thousand parts of a call have room. */
+/** Maximum body size: enough for a call with 1,000 parts. */
 const MAX_BODY_BYTES = 1024 * 1024
-/** Of one address in a minute: more than a client that asks for every pool of a large account one by one. */
+/** Maximum requests of one address in a minute: more than a client needs that reads each pool of a large account. */
 const MAX_REQUESTS_PER_MINUTE = 6_000
-/** Milliseconds after which clients come back when the database was away. */
+/** Retry delay for clients while the database is unreachable. */
 const RETRY_AFTER_MS = 30_000
-/** Where the API says what it is. */
 export const DESCRIPTION_PATH = '/api/openapi.json'
 
-/** How a client may name a request: not what would break a header or a log. */
+/** Valid request ids of clients: safe for headers and logs. */
 const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/
 
-/** What of a request matters for its answer, whatever goes wrong. */
+/** The state of a request that error responses and audit entries need. */
 interface RequestState {
   readonly errorFormat: ErrorFormat
   readonly action: string
@@ -44,7 +43,7 @@ interface RequestState {
   auditSubject: string
 }
 
-/** The field's REST API: access tokens, and every call in each of its families. */
+/** The REST API of Cisco Smart Software Manager: access tokens, and all endpoints in each API family. */
 export class RestApi {
   readonly #authority: Authority
   readonly #clock: Clock
@@ -54,7 +53,7 @@ export class RestApi {
   readonly #states = new WeakMap<FastifyRequest, RequestState>()
   readonly #requests: number
 
-  /** @param options.requests - how many of one address are answered in a minute; 6,000 unless given */
+  /** @param options.requests maximum requests of one address in a minute; 6,000 by default */
   constructor(authority: Authority, options: { clock?: Clock; logger: ServerLogger; requests?: number }) {
     const { clock = systemClock, logger, requests = MAX_REQUESTS_PER_MINUTE } = options
     this.#requests = requests
@@ -64,7 +63,7 @@ export class RestApi {
     this.#tokenEndpoint = new TokenEndpoint(authority, authority.security.signIns.attempts)
   }
 
-  /** Its routes, in a scope of their own on a server. */
+  /** Registers the routes in a separate scope of a server. */
   readonly routes = async (server: FastifyInstance): Promise<void> => {
     await server.register(rateLimit, createRateLimitOptions(this.#requests))
     server.addHook('onRequest', (request, reply, done) => {
@@ -110,16 +109,20 @@ export class RestApi {
       exposeHeadRoute: false,
       onRequest,
       handler: async (_request, reply) => {
-        const failure = new LicensingError('REQUEST_MALFORMED', 'An access token is asked for by POST.', {
-          remedy: '',
-        })
+        const failure = new LicensingError(
+          'REQUEST_MALFORMED',
+          'The method for an access token must be POST.',
+          {
+            remedy: '',
+          },
+        )
         await reply.code(405).header('allow', 'POST').send(toErrorBody('OAuth', failure))
       },
     })
     const options = {
       bodyLimit: 16 * 1024,
       schema: createTokenSchema(path),
-      // The token endpoint checks by itself: its parameters also come in the query and in a header.
+      // The token endpoint validates its parameters itself, because they can also be in the query and in a header.
       validatorCompiler: () => (value: unknown) => ({ value }),
       onRequest,
     }
@@ -190,7 +193,11 @@ export class RestApi {
     return answer
   }
 
-  /** Returns the caller and what the path names, which the caller may reach. @throws LicensingError PERMISSION_DENIED, SIGN_IN_REQUIRED */
+  /**
+   * Returns the caller and the accounts of the path, after an access check.
+   *
+   * @throws LicensingError PERMISSION_DENIED, SIGN_IN_REQUIRED
+   */
   #requirePath(request: FastifyRequest) {
     const { caller } = this.#getState(request)
     if (!caller) throw new LicensingError('SIGN_IN_REQUIRED', 'The access token is missing.')
@@ -221,7 +228,7 @@ export class RestApi {
         url: `${prefix}/*`,
         exposeHeadRoute: false,
         onRequest: async (request) => {
-          this.#states.set(request, createRequestState('statusMessage', 'api what is not there', false))
+          this.#states.set(request, createRequestState('statusMessage', 'api unknown path', false))
           await this.#authenticate(request, 'read', false)
         },
         handler: async (_request, reply) => {
@@ -231,10 +238,10 @@ export class RestApi {
   }
 
   #getState(request: FastifyRequest): RequestState {
-    return this.#states.get(request) ?? createRequestState('statusMessage', 'api what is not there', false)
+    return this.#states.get(request) ?? createRequestState('statusMessage', 'api unknown path', false)
   }
 
-  /** Lets a request in by its access token, or says why not. @throws LicensingError SIGN_IN_REQUIRED, PERMISSION_DENIED */
+  /** Authenticates a request by its access token. @throws LicensingError SIGN_IN_REQUIRED, PERMISSION_DENIED */
   async #authenticate(
     request: FastifyRequest,
     requiredScope: ApiScope,
@@ -245,13 +252,13 @@ export class RestApi {
     if (!caller)
       throw anonymousIs403 && request.headers.authorization === undefined
         ? new LicensingError('PERMISSION_DENIED', 'The access token is missing.')
-        : new LicensingError('SIGN_IN_REQUIRED', 'The access token is missing, over or revoked.')
+        : new LicensingError('SIGN_IN_REQUIRED', 'The access token is missing, expired or revoked.')
     this.#states.set(request, { ...this.#getState(request), caller })
     if (requiredScope === 'write' && caller.scope === 'read')
-      throw new LicensingError('PERMISSION_DENIED', `${caller.name} may read only.`)
+      throw new LicensingError('PERMISSION_DENIED', `${caller.name} has read access only.`)
   }
 
-  /** Records what was done; and once a minute what is done over and over: refusals, and access tokens. */
+  /** Records a call in the audit record. Repeated refusals and token requests are recorded once a minute. */
   async #record(
     request: FastifyRequest,
     { who, outcome }: { who: string | null; outcome: string },
@@ -270,7 +277,7 @@ export class RestApi {
         outcome,
       })
     } catch (error) {
-      // What was done is done, whether or not it could be written down.
+      // The call has succeeded, so its response does not depend on the audit record.
       this.#logger.error('the audit record could not be written', {
         reason: toLicensingError(error).message,
       })
@@ -305,7 +312,7 @@ const createRequestState = (errorFormat: ErrorFormat, action: string, isWrite: b
   auditSubject: '',
 })
 
-/** What went wrong and its status; the web framework knows best what is wrong with the form of a request. */
+/** Converts an error to a licensing error and a status. Fastify's status is used for malformed requests. */
 function toFailure(error: FastifyError | Error): { failure: LicensingError; status: number } {
   if (error instanceof UnsupportedMediaType) return { failure: error, status: 415 }
   const failure = toLicensingError(error)
@@ -318,20 +325,20 @@ function toFailure(error: FastifyError | Error): { failure: LicensingError; stat
   return { failure, status: toErrorStatus(failure, 422) }
 }
 
-/** Drops empty parameters: clients send every parameter, with nothing behind those they do not mean. */
+/** Drops empty parameters, because clients send unused parameters without a value. */
 const dropBlanks = (query: unknown): unknown =>
   typeof query === 'object' && query !== null
     ? Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''))
     : query
 
-/** A call of several parts may be done in part, or not at all, and is answered all the same. */
+/** Returns the audit outcome of a response. A batch can succeed in part or not at all with a status of 200. */
 function toAuditOutcome(answer: unknown): string {
   const status =
     typeof answer === 'object' && answer !== null && 'status' in answer ? answer.status : undefined
   return status === 'ERROR' ? 'refused' : status === 'WARNING' ? 'done in part' : 'done'
 }
 
-/** Every answer says which request it is to: by the name that the client gave it, or by one of ours. */
+/** Sets the request id of the response: the client's id, or a generated one. */
 function assignRequestId(request: FastifyRequest, reply: FastifyReply): void {
   const readHeader = (name: string): string | undefined => {
     const value = request.headers[name]

@@ -1,8 +1,8 @@
 type Version = 'v1' | 'v2' | 'v3'
 
-/** The generations of the field's API, and the prefixes of their paths. */
+/** Path prefixes of the generations of Cisco's API. */
 const FAMILIES = {
-  /** The older cloud hosts. Real clients also send the prefix doubled. */
+  /** Prefixes of the older cloud hosts. Real clients also send the prefix twice. */
   cloudV1: [
     '/services/api/smart-accounts-and-licensing',
     '/services/api/services/api/smart-accounts-and-licensing',
@@ -11,24 +11,22 @@ const FAMILIES = {
   cloudV2: ['/v1/software/apis'],
 } as const
 
-/** Returns a path in the older cloud family, in the versions that know it. */
+/** Returns a path in the given versions of the older cloud family. */
 export const cloudV1Routes = (path: string, versions: readonly Version[] = ['v1', 'v2', 'v3']): string[] =>
   FAMILIES.cloudV1.flatMap((prefix) => versions.map((version) => `${prefix}/${version}${path}`))
 
-/** Returns a path in the on-premises family. */
 export const onPremRoutes = (path: string): string[] => FAMILIES.onPrem.map((prefix) => `${prefix}${path}`)
 
-/** Returns paths in the newer cloud family. */
 export const cloudV2Routes = (...paths: readonly string[]): string[] =>
   paths.flatMap((path) => FAMILIES.cloudV2.map((prefix) => `${prefix}${path}`))
 
-/** Returns a path in the older cloud family and in the on-premises one, which share their paths. */
+/** Returns a path in the older cloud family and the on-premises family, which share their paths. */
 export const sharedRoutes = (path: string): string[] => [...cloudV1Routes(path), ...onPremRoutes(path)]
 
 export const isOnPrem = (url: string): boolean =>
   FAMILIES.onPrem.some((prefix) => url.startsWith(`${prefix}/`))
 
-/** Prefixes that belong to this API alone: a missing path below them is answered in its way too. */
+/** Prefixes of this API alone. A missing path below them gets an error in the format of this API. */
 export const RESERVED_PREFIXES: readonly string[] = [
   ...FAMILIES.cloudV1,
   '/backend/api/v1',

@@ -14,12 +14,12 @@ import {
 } from './licenses.ts'
 import { accountFromHeaders } from './access-control.ts'
 
-/** As long as histories go back in one answer. */
+/** Maximum number of events in one history. */
 const MAX_EVENTS = 5_000
 
 const nonce = z.union([z.string().max(1_000), z.number()])
 const nonceField = nonce.nullish()
-/** Clients send it as a number and as text; it is told what this authority's own time is. */
+/** Schema of the client's time, a number or a text. The response has the authority's time. */
 const timestampField = z.union([z.number(), z.string().max(40)]).nullish()
 const tagsField = z.array(z.string().max(4_096)).max(MAX_BATCH_ITEMS).nullish()
 
@@ -50,7 +50,7 @@ const topFields = {
 }
 const summaryFields = { ...topFields, out_standing_reports: z.int() }
 
-/** The pools of where the headers say, added up by tag where that is a whole smart account. */
+/** Returns the pools of the accounts in the headers, added up by tag for a whole smart account. */
 async function sumPools(call: RestCall<z.output<typeof summaryBody>>): Promise<PoolSummary[]> {
   const { account, virtualAccount } = await accountFromHeaders(call)
   const { authority, body } = call
@@ -116,7 +116,7 @@ const historyFields = {
   softwareTags: tagsField,
   userDefinedTags: tagsField,
 }
-/** Like its sisters it may be wrapped in `data`. */
+/** Schema of the body, which may be wrapped in `data` as in the other calls. */
 const historyBody = z.union([
   z.object({ data: z.object(historyFields) }).transform(({ data }) => data),
   z.object(historyFields),
@@ -132,7 +132,7 @@ export const summaryEndpoints = [
     ],
     scope: 'read',
     errorFormat: 'localizedWithCode',
-    summary: 'The pools of the accounts that are named, by number, in the headers X-CSW-*.',
+    summary: 'Returns the pools of the accounts whose numbers are in the headers X-CSW-*.',
     schema: {
       body: summaryBody,
       response: z.object({
@@ -167,7 +167,7 @@ export const summaryEndpoints = [
     urls: [...cloudV2Routes('/licensing/v3/get-summary'), ...cloudV1Routes('/licenses/summary', ['v3'])],
     scope: 'read',
     errorFormat: 'localizedWithCode',
-    summary: 'The same, told by what was paid before; nothing here is paid by use.',
+    summary: 'Returns the same pools as prepaid licenses. Pay-per-use licenses do not exist.',
     schema: {
       body: summaryBody,
       response: z.object({
@@ -216,8 +216,7 @@ export const summaryEndpoints = [
     urls: cloudV2Routes('/licensing/v2/get-history'),
     scope: 'read',
     errorFormat: 'localizedWithCode',
-    summary:
-      'What the event log says of licenses, day by day. How much was in use on a day is not recorded, and not told.',
+    summary: 'Returns the events about licenses by day, without the usage, which is not recorded by day.',
     schema: {
       body: historyBody,
       response: z.object({
@@ -270,7 +269,7 @@ export const summaryEndpoints = [
       return {
         status: 'SUCCESS',
         message_code: data.length === 0 ? 'NO_DATA_FOUND' : 'SUCCESS',
-        message: data.length === 0 ? 'Nothing is recorded for these days.' : 'History successfully read.',
+        message: data.length === 0 ? 'No events are recorded for these days.' : 'History successfully read.',
         timestamp: at,
         nonce: body.nonce ?? null,
         data,

@@ -38,12 +38,12 @@ const tokenInput = z.object({
   description: z.string().max(200, 'at most 200 characters').nullish(),
   expiresAfterDays: integerField(1, 365),
   exportControlled: enumField(['ALLOWED', 'NOT ALLOWED'], '"Allowed" or "Not Allowed"'),
-  // How it is spelled is not certain: clients write both.
+  // Clients use both spellings.
   numberOfUses: uses,
   numberofUses: uses,
 })
 
-/** The tokens of the virtual account of the path that register still. */
+/** Returns the valid tokens of the virtual account of the path. */
 async function activeTokens({ authority, account, virtualAccount }: RestCall): Promise<TokenDocument[]> {
   await assertVirtualAccountExists({ authority, account, virtualAccount })
   return (await authority.tokens.list({ account })).filter(
@@ -84,10 +84,10 @@ const createListEndpoint = (routes: readonly string[], name: string) =>
     name,
     method: 'GET',
     urls: routes,
-    // Whoever has a token registers boxes with it.
+    // A token gives its holder the right to register devices.
     scope: 'write',
     anonymousIs403: isOnPrem,
-    summary: 'The registration tokens of a virtual account that are good for something.',
+    summary: 'Returns the valid registration tokens of a virtual account.',
     schema: { response: outcomeSchema.extend({ tokens: z.array(tokenSchema) }) },
     handler: async (call) => ({
       ...toOkStatus('Successfully read active tokens.'),
@@ -101,7 +101,7 @@ const createRevokeEndpoint = (routes: readonly string[], name: string) =>
     method: 'POST',
     urls: routes,
     scope: 'write',
-    summary: 'Revokes registration tokens; what is registered with them stays.',
+    summary: 'Revokes registration tokens. Instances registered with them stay registered.',
     schema: {
       body: z.object({
         tokens: z.array(z.string().max(1000)).min(1, 'no token is named').max(MAX_BATCH_ITEMS),
@@ -137,7 +137,7 @@ export const tokenEndpoints = [
     method: 'POST',
     urls: sharedRoutes(SHARED_PATH),
     scope: 'write',
-    summary: 'Makes a registration token. `tokenInfo` is an object, as clients of this family read it.',
+    summary: 'Creates a registration token. `tokenInfo` is an object, as clients of this family expect.',
     schema: { body: tokenInput, response: outcomeSchema.extend({ tokenInfo: tokenSchema }) },
     auditSubject: ({ virtualAccount = '' }) => virtualAccount,
     handler: create,
@@ -147,7 +147,8 @@ export const tokenEndpoints = [
     method: 'POST',
     urls: cloudV2Routes(`${CLOUD_V2_PATH}/create`),
     scope: 'write',
-    summary: 'Makes a registration token. `tokenInfo` is a list of one, as this family is specified.',
+    summary:
+      'Creates a registration token. `tokenInfo` is a list with one element, as this family specifies.',
     schema: { body: tokenInput, response: outcomeSchema.extend({ tokenInfo: z.array(tokenSchema) }) },
     auditSubject: ({ virtualAccount = '' }) => virtualAccount,
     handler: async (call) => {

@@ -4,7 +4,7 @@ import { createEndpoint } from './endpoint.ts'
 import type { ErrorFormat } from './error-responses.ts'
 import { sharedRoutes, cloudV1Routes, cloudV2Routes } from './routes.ts'
 
-/** A call of the field's API that this authority does not serve: it says so, instead of being nowhere. */
+/** Creates an endpoint of Cisco's API that the authority refuses with a reason instead of 404. */
 const createUnsupportedEndpoint = (
   name: string,
   method: 'GET' | 'POST',
@@ -18,16 +18,15 @@ const createUnsupportedEndpoint = (
     urls: routes,
     scope: 'read',
     errorFormat: envelope,
-    summary: `Not served: ${why}.`,
+    summary: `Not supported: ${why}.`,
     schema: { response: z.never() },
     handler: () =>
       Promise.reject(
-        new LicensingError('API_NOT_SERVED', `This authority does not serve that call: ${why}.`),
+        new LicensingError('API_NOT_SERVED', `This authority does not support the call: ${why}.`),
       ),
   })
 
-const POLICY =
-  'its boxes report by their agents, under their own identities, and not by reports that are carried here'
+const POLICY = 'devices report through their agents, with their own certificates, and not by report files'
 const CONVERSION = 'there are no classic licenses to convert'
 
 export const unsupportedEndpoints = [
@@ -66,7 +65,7 @@ export const unsupportedEndpoints = [
     'msla-subscriptions',
     'POST',
     cloudV2Routes('/licensing/v1/account/:domain/virtual-account/:virtualAccount/get-msla-subscriptions'),
-    'no licenses are paid by use here',
+    'there are no pay-per-use licenses',
   ),
   createUnsupportedEndpoint(
     'license-conversion',
@@ -81,7 +80,7 @@ export const unsupportedEndpoints = [
     'enterprise-agreements',
     'GET',
     cloudV2Routes('/ea/v1/subscription/account/:domain/consumption'),
-    'there are no enterprise agreements here',
+    'there are no enterprise agreements',
     'enterpriseAgreement',
   ),
 ]

@@ -5,16 +5,15 @@ import { createGunzip, createGzip } from 'node:zlib'
 import type { Decrypter, Encrypter } from 'age-encryption'
 import { AGE_WORK_FACTOR } from './age-work-factor.ts'
 
-/** Bytes of a file that are decrypted at a time. */
 const PIECE_BYTES = 64 * 1024
 
-/** Takes lines one after the other. */
+/** Callback for the lines of a file, in their order. */
 export type LineTaker = (line: string) => Promise<void>
 
-/** Normalizes a passphrase, which is the same however its letters are composed. */
+/** Normalizes a passphrase to NFC, because keyboards compose accented letters differently. */
 const normalizePassphrase = (passphrase: string): string => passphrase.normalize('NFC')
 
-/** Creates an encrypter by a passphrase. The package takes a third of a second to load, so only its users load it. */
+/** Creates an encrypter for a passphrase. The package is loaded on demand, because loading takes a third of a second. */
 async function createEncrypter(passphrase: string): Promise<Encrypter> {
   const { Encrypter } = await import('age-encryption')
   const encrypter = new Encrypter()
@@ -24,9 +23,9 @@ async function createEncrypter(passphrase: string): Promise<Encrypter> {
 }
 
 /**
- * Creates a decrypter of one file. It holds the key of that file, so that a file that is read twice costs one derivation.
+ * Creates a decrypter for one file. The decrypter holds the file key, so that reading a file twice derives the key once.
  *
- * @returns null for a file that is not of the format, has a damaged header, or has another passphrase
+ * @returns null for a file in another format, with a damaged header, or with another passphrase
  */
 async function createDecrypter(file: Buffer, passphrase: string): Promise<Decrypter | null> {
   const { Decrypter } = await import('age-encryption')
@@ -42,7 +41,7 @@ async function createDecrypter(file: Buffer, passphrase: string): Promise<Decryp
   }
 }
 
-/** Encrypts a text as a file of the age format (age-encryption.org/v1) that only its passphrase opens. */
+/** Encrypts a text with a passphrase, in the age format (age-encryption.org/v1). */
 export async function encryptText(text: string, passphrase: string): Promise<Buffer> {
   const encrypter = await createEncrypter(passphrase)
   return Buffer.from(await encrypter.encrypt(text))
@@ -51,7 +50,7 @@ export async function encryptText(text: string, passphrase: string): Promise<Buf
 /**
  * Decrypts the text of a file.
  *
- * @returns null for a file that is not of the format, is damaged, or has another passphrase
+ * @returns null for a file that is in another format, is damaged, or has another passphrase
  */
 export async function decryptText(file: Buffer, passphrase: string): Promise<string | null> {
   const decrypter = await createDecrypter(file, passphrase)
@@ -62,7 +61,7 @@ export async function decryptText(file: Buffer, passphrase: string): Promise<str
   }
 }
 
-/** Encrypts lines as they come, as a file of the age format that holds their text under gzip. */
+/** Encrypts a stream of lines as a file in the age format that contains their text, compressed with gzip. */
 export async function encryptLines(
   lines: AsyncIterable<string>,
   passphrase: string,
@@ -85,7 +84,7 @@ async function* withEnds(lines: AsyncIterable<string>): AsyncGenerator<string> {
   for await (const line of lines) yield `${line}\n`
 }
 
-/** The lines of a text that comes in pieces. */
+/** Splits a stream of chunks into lines. */
 async function* linesIn(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   let rest: Buffer = Buffer.alloc(0)
   for await (const chunk of chunks) {
@@ -104,7 +103,7 @@ function* piecesOf(file: Buffer): Generator<Uint8Array> {
   for (let from = 0; from < file.length; from += PIECE_BYTES) yield file.subarray(from, from + PIECE_BYTES)
 }
 
-/** A file of lines whose passphrase was right. */
+/** Encrypted file of lines, opened with its passphrase. */
 export class EncryptedLines {
   readonly #file: Buffer
   readonly #decrypter: Decrypter
@@ -114,18 +113,18 @@ export class EncryptedLines {
     this.#decrypter = decrypter
   }
 
-  /** Opens a file. @returns null for a file that is not of the format, has a damaged header, or has another passphrase */
+  /** Opens a file. @returns null for a file in another format, with a damaged header, or with another passphrase */
   static async open(file: Buffer, passphrase: string): Promise<EncryptedLines | null> {
     const decrypter = await createDecrypter(file, passphrase)
     return decrypter && new EncryptedLines(file, decrypter)
   }
 
   /**
-   * Gives the lines, one after the other. Each line is as it was written, but whether the file has its end is known after the
-   * last one: what is made of the lines must be thrown away when the file is damaged.
+   * Passes the lines to `take`, in their order. Each line is authentic, but a truncated file is only detected at its end.
+   * The caller must discard its results if the file is damaged.
    *
-   * @returns whether the file is whole
-   * @throws what `take` throws
+   * @returns false for a damaged or truncated file
+   * @throws the errors of `take`
    */
   async read(take: LineTaker): Promise<boolean> {
     const decrypter = this.#decrypter

@@ -1,5 +1,5 @@
 /**
- * Cost of one guess of a passphrase, as a power of two: N = 2^18 of scrypt (RFC 7914), 256 MiB and some seconds in
- * JavaScript. The `age` command uses the same.
+ * Exponent of the scrypt work factor (RFC 7914): N = 2^18 takes 256 MiB and a few seconds in JavaScript for each
+ * passphrase. The `age` command uses the same value.
  */
 export const AGE_WORK_FACTOR = 18

@@ -16,7 +16,11 @@ import { dirname, join, resolve } from 'node:path'
 import { LicensingError } from '../core/errors.ts'
 import { errnoCode } from '../core/errno-code.ts'
 
-/** An error of the file system as one of ours: full, read-only, or not permitted. */
+/**
+ * Converts an error of the file system or SQLite to a LicensingError.
+ *
+ * @param doing operation that failed, for the message: `writing a secret`
+ */
 export function toStoreError(error: unknown, doing: string): LicensingError {
   if (error instanceof LicensingError) return error
   const code = errnoCode(error)
@@ -40,7 +44,7 @@ export function toStoreError(error: unknown, doing: string): LicensingError {
 
 const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
-/** Whether a file is there. @throws LicensingError STORE_UNWRITABLE when that may not be looked at */
+/** Tells whether a file exists. @throws LicensingError STORE_UNWRITABLE if its directory cannot be read */
 export function fileExists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined
@@ -50,7 +54,11 @@ export function fileExists(path: string): boolean {
   }
 }
 
-/** Makes a directory for this user alone, or checks that an existing one is. Throws DATA_DIR_UNSAFE. */
+/**
+ * Creates a directory with mode 0700, or checks that an existing one is private.
+ *
+ * @throws LicensingError DATA_DIR_UNSAFE, STORE_*
+ */
 export function ensurePrivateDirectory(path: string): void {
   try {
     createDirectory(path)
@@ -58,16 +66,16 @@ export function ensurePrivateDirectory(path: string): void {
     const code = errnoCode(error)
     if (code === 'EEXIST' || code === 'ENOTDIR')
       throw new LicensingError('DATA_DIR_UNSAFE', `${path} is not a directory.`)
-    // Node tells of a read-only or missing parent by several codes: what is to be done is the same.
-    const failure = toStoreError(error, `making the directory ${path}`)
+    // Node reports a read-only or missing parent with several codes, which have the same remedy.
+    const failure = toStoreError(error, `creating the directory ${path}`)
     throw failure.code === 'INTERNAL' ? new LicensingError('STORE_UNWRITABLE', failure.message) : failure
   }
   checkPrivateDirectory(path)
 }
 
 /**
- * Makes a directory for this user alone where there is none, with those above it that are missing. Node's own way never ends
- * where nothing can be made, such as in /proc.
+ * Creates a directory with mode 0700, and its missing parents. `mkdirSync` with `recursive` never returns where no
+ * directory can be created, such as in /proc.
  *
  * @throws Error of the file system
  */
@@ -86,7 +94,7 @@ export function createDirectory(path: string): void {
   }
 }
 
-/** @throws LicensingError DATA_DIR_UNSAFE when the directory is another's, or open to others */
+/** @throws LicensingError DATA_DIR_UNSAFE if the directory belongs to another user or is open to other users */
 export function checkPrivateDirectory(path: string): void {
   const stat = lstatSync(path)
   if (!stat.isDirectory()) throw new LicensingError('DATA_DIR_UNSAFE', `${path} is not a directory.`)
@@ -102,7 +110,7 @@ export function checkPrivateDirectory(path: string): void {
   }
 }
 
-/** Makes a file for this user alone before anybody else opens it; SQLite's side files take its mode. */
+/** Creates a file with mode 0600 before another program opens it. SQLite gives its side files the same mode. */
 export function ensurePrivateFile(path: string): void {
   const fd = openSync(path, 'a', 0o600)
   try {
@@ -112,7 +120,7 @@ export function ensurePrivateFile(path: string): void {
   }
 }
 
-/** Writes the entries of a directory to disk: a file that was renamed into it is there after a power cut. */
+/** Writes the entries of a directory to disk, so that a file renamed into it survives a power failure. */
 export const fsyncDirectory = (path: string): void => {
   const fd = openSync(path, 'r')
   try {
@@ -122,7 +130,7 @@ export const fsyncDirectory = (path: string): void => {
   }
 }
 
-/** Secrets as files of mode 0600, never as rows: on disk, with their directory entry, when `put` returns. */
+/** Stores secrets as files of mode 0600. A secret and its directory entry are on disk when `put` returns. */
 export class SecretFileStore {
   readonly #directory: string
 
@@ -137,7 +145,7 @@ export class SecretFileStore {
     try {
       const fd = openSync(temporary, 'w', 0o600)
       try {
-        // Not `writeSync`: a disk with a little room left takes a part and reports no error.
+        // Not `writeSync`, which writes a part and reports no error if the disk becomes full.
         writeFileSync(fd, text)
         fsyncSync(fd)
       } finally {
@@ -163,7 +171,7 @@ export class SecretFileStore {
     return fileExists(join(this.#directory, name))
   }
 
-  /** Removes every secret that nothing refers to any more; what a crash left behind goes with it. */
+  /** Deletes every secret that is not referenced, and temporary files left by a crash. */
   deleteExcept(names: ReadonlySet<string>): void {
     for (const name of readdirSync(this.#directory)) {
       if (!names.has(name)) rmSync(join(this.#directory, name), { force: true })

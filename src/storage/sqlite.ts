@@ -5,14 +5,14 @@ import { errnoCode } from '../core/errno-code.ts'
 import { ensurePrivateFile } from './private-files.ts'
 
 /**
- * better-sqlite3, of the version this Node can run: 12 crashes the process on Node 24 when its objects are collected,
- * and 13 needs Node 22. Both have the same interface, and one of them is there.
+ * Selects the version of better-sqlite3 for this Node. Version 12 crashes on Node 24 when its objects are collected.
+ * Version 13 requires Node 22. Both have the same interface.
  */
 const [major = 0] = process.versions.node.split('.').map(Number)
 
 const MODULE_NAME = major >= 22 ? 'better-sqlite3-node22' : 'better-sqlite3'
 
-/** @throws LicensingError STORE_MODULE_ABSENT: it is optional to npm, which goes on without it where it cannot be built */
+/** @throws LicensingError STORE_MODULE_ABSENT, because npm skips an optional dependency that cannot be built */
 function loadSqlite(): typeof Sqlite {
   try {
     return createRequire(import.meta.url)(MODULE_NAME) as typeof Sqlite
@@ -24,15 +24,15 @@ function loadSqlite(): typeof Sqlite {
 
 export const Database: typeof Sqlite = loadSqlite()
 
-/** The module has found no native part of itself, which it says without a code, or one of another Node. */
+/** Tells whether the native part of the module is missing, which has no error code, or is for another Node. */
 const isNotBuilt = (error: unknown): boolean =>
   ['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(errnoCode(error)) ||
   (error instanceof Error && error.message.startsWith('Could not locate the bindings file'))
 
 /**
- * Opens a database, and makes it for this user alone where there is none.
+ * Opens a database, and creates it with mode 0600 if there is none.
  *
- * @throws LicensingError STORE_MODULE_ABSENT: its native part is loaded with the first database
+ * @throws LicensingError STORE_MODULE_ABSENT, because the native part is loaded with the first database
  * @throws Error of SQLite or the file system
  */
 export function openDatabase(path: string, options: Sqlite.Options): Sqlite.Database {
@@ -48,6 +48,6 @@ export function openDatabase(path: string, options: Sqlite.Options): Sqlite.Data
   }
 }
 
-/** Whether another process has what this one wanted to lock. */
+/** Tells whether an operation failed because another process holds the lock. */
 export const isBusy = (error: unknown): boolean =>
   error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')

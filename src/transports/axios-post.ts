@@ -2,37 +2,37 @@ import type { Agent } from 'node:https'
 import type { Readable } from 'node:stream'
 import { AxiosHeaders, type AxiosResponse, getAdapter, type InternalAxiosRequestConfig } from 'axios'
 
-/** One request by POST over HTTPS, with everything that axios is told about it. */
+/** POST request over HTTPS with all of its axios settings. */
 export interface AxiosPost {
-  /** The address of the authority; the path is appended to it. */
+  /** URL of the authority; the path is appended. */
   readonly url: string
   readonly path: string
   readonly body: string
   readonly headers: Readonly<Record<string, string>>
   readonly agent: Agent
-  /** Bytes that the body may have at most. */
+  /** Limit of the request body in bytes. */
   readonly maxBytes: number
   readonly signal: AbortSignal
 }
 
 /**
- * The HTTP adapter of axios. It is a named import, taken once: a product that replaces members of the default export
- * (`axios.create`, `axios.getAdapter`, `axios.Axios`) does not change it.
+ * HTTP adapter of axios, taken once from a named import. Products that replace members of the default export
+ * (`axios.create`, `axios.getAdapter`, `axios.Axios`) do not affect the adapter.
  */
 const sendByHttp = getAdapter('http')
 
 /**
  * Sends a request by axios' HTTP adapter, without an axios instance.
  *
- * The product that embeds the agent may share this very copy of axios, and may have configured it: a bearer, a time-out,
- * a proxy, interceptors. An instance merges such settings into each request, whether `axios.create` or a patched
- * `Axios.prototype.request` adds them. The adapter merges nothing: it reads the object below alone, whose prototype is
- * null. `test/transports/isolation.test.ts` sets every option of axios and looks at what arrives.
+ * The product that embeds the agent may share this copy of axios and may have configured a bearer token, a time-out, a
+ * proxy or interceptors. An axios instance merges such settings into each request, from `axios.create` or a patched
+ * `Axios.prototype.request`. The adapter merges nothing and reads only the object below, whose prototype is null.
+ * `test/transports/isolation.test.ts` sets every option of axios and checks the requests.
  *
- * What still reaches this request is what a program does to code rather than to settings: a patched
- * `AxiosHeaders.prototype`, and a replaced `https.request` of Node, which MSW and tracing libraries rely on.
+ * Only patches of code still affect a request: of `AxiosHeaders.prototype`, and of Node's `https.request`, which MSW and
+ * tracing libraries rely on.
  *
- * @returns the answer as a stream, whatever its status
+ * @returns the answer as a stream, with any status
  * @throws AxiosError, or the reason of the signal
  */
 export async function postByAxios(post: AxiosPost): Promise<AxiosResponse<Readable>> {
@@ -47,17 +47,17 @@ export async function postByAxios(post: AxiosPost): Promise<AxiosResponse<Readab
     headers: new AxiosHeaders(post.headers),
     httpsAgent: post.agent,
     signal: post.signal,
-    // The environment's proxy variables do not change the route.
+    // Proxy variables of the environment must not change the route.
     proxy: false,
     maxRedirects: 0,
     maxBodyLength: post.maxBytes,
-    // It covers neither a slow body nor a tunnel: the signal covers all.
+    // The signal is the deadline, because this time-out covers neither a slow body nor a tunnel.
     timeout: 0,
     responseType: 'stream',
     decompress: false,
     insecureHTTPParser: false,
     validateStatus: () => true,
-    // Without it the adapter takes the object that is also `axios.defaults.transitional`.
+    // Otherwise the adapter uses the shared object `axios.defaults.transitional`.
     transitional: { clarifyTimeoutError: true, advertiseZstdAcceptEncoding: false },
   }
   const bare = Object.create(null) as object

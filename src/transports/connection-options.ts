@@ -3,22 +3,21 @@ import type { X509Certificate } from 'node:crypto'
 import type { Destination, Proxy, Timeouts } from './connection.ts'
 import type { TransportSettings } from './transport.ts'
 
-/** The road to an authority: its URL, by which proxy, and by what its TLS is checked. */
+/** Options of the connections to an authority. */
 export interface ConnectionOptions {
   readonly url: string
   readonly proxy: Proxy | null
-  /** PEM certificates that TLS is checked by; the system's own are not used. */
+  /** PEM root certificates for TLS, in place of the system's. */
   readonly anchors: readonly string[]
-  /** Reads whose server a certificate is of, which TLS has verified; null where it does not say. */
+  /** Returns the authority of a server from its verified TLS certificate; null if the certificate has none. */
   readonly readAuthority?: (certificate: X509Certificate) => string | null
-  /** Milliseconds for one whole exchange. */
+  /** Time limit of an exchange in milliseconds. */
   readonly deadline?: number
-  /** Bytes that a request or an answer may have at most: 1 MiB unless given. */
+  /** Limit of a request or an answer in bytes. Default: 1 MiB */
   readonly maxBytes?: number
   readonly timeouts?: Partial<Timeouts>
 }
 
-/** Where a road's connections go. */
 export function toDestination({ url, proxy, anchors, timeouts }: ConnectionOptions): Destination {
   const { hostname, port } = new URL(url)
   return {
@@ -30,7 +29,7 @@ export function toDestination({ url, proxy, anchors, timeouts }: ConnectionOptio
   }
 }
 
-/** The road that settings describe, by the anchors given. */
+/** Converts transport settings to connection options. */
 export function toConnectionOptions(
   settings: TransportSettings,
   anchors: readonly string[],

@@ -18,7 +18,7 @@ import {
 } from './failures.ts'
 import { TLS_CLIENT_SETTINGS } from './tls-settings.ts'
 
-/** The steps of a road, in their order. */
+/** Steps of opening a connection, in their order. */
 export type ConnectStep = 'name' | 'connect' | 'proxy' | 'tls'
 
 export interface Proxy {
@@ -27,26 +27,26 @@ export interface Proxy {
   readonly password: string | null
 }
 
-/** Where a connection goes, and by which way. */
+/** Destination and route of a connection. */
 export interface Destination {
   readonly host: string
   readonly port: number
-  /** PEM certificates that the authority's TLS is checked by; the system's own are not used. */
+  /** PEM root certificates for the TLS of the authority, in place of the system's. */
   readonly anchors: readonly string[]
   readonly proxy: Proxy | null
   readonly timeouts?: Partial<Timeouts>
-  /** Where the newest TLS session with the authority is kept, for a shorter handshake the next time. */
+  /** Cache for the newest TLS session, which shortens the next handshake. */
   readonly session?: TlsSessionCache
-  /** Addresses that nothing is sent to, whatever name leads there; any may be reached without. */
+  /** Decides, after name resolution, whether to connect to an address. All addresses are allowed by default. */
   readonly isAddressAllowed?: (address: string) => boolean
 }
 
-/** A TLS session that may be resumed; null while there is none. */
+/** Cache of one TLS session that can be resumed; null without one. */
 export interface TlsSessionCache {
   ticket: Buffer | null
 }
 
-/** Milliseconds for each step; the exchange as a whole has its own deadline. */
+/** Time limits of the steps in milliseconds. The exchange as a whole has its own deadline. */
 export interface Timeouts {
   readonly connect: number
   readonly proxy: number
@@ -54,14 +54,14 @@ export interface Timeouts {
 }
 const DEFAULT_TIMEOUTS: Timeouts = { connect: 10 * SECOND, proxy: 15 * SECOND, tls: 10 * SECOND }
 
-/** Called when a step is done, with what was found. */
+/** Callback for a completed step, with its result for display. */
 export type StepCallback = (step: ConnectStep, found: string) => void
 
 /**
- * Opens a TLS connection to an authority, step by step: name, connection, the proxy's tunnel, TLS. TLS is end to
- * end, with the authority's own anchors, whatever stands between.
+ * Opens a TLS connection to an authority, step by step: name resolution, TCP, the proxy's tunnel, TLS. TLS is end to end,
+ * also through a proxy.
  *
- * @throws LicensingError of kind `transport`: which step failed, and why
+ * @throws LicensingError of kind `transport`, whose code names the step and the cause
  */
 export async function openConnection(
   to: Destination,
@@ -100,10 +100,10 @@ const formatHostPort = ({ host, port }: { host: string; port: number }): string 
   isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
 
 /**
- * Runs one step, under its own time and the caller's.
+ * Runs one step until its own time limit or the caller's.
  *
- * @param late creates the error of a step that takes longer than its time
- * @param work begins the step and returns what undoes it
+ * @param late creates the error for a step that exceeds its time limit
+ * @param work starts the step and returns a function that cancels it
  */
 async function runStep<T>(
   milliseconds: number,
@@ -115,7 +115,7 @@ async function runStep<T>(
   let onAbort = (): void => undefined
   const step = new Promise<T>((resolve, reject) => {
     onAbort = () => {
-      reject(new LicensingError('TIMED_OUT', 'The time for the whole exchange was over.'))
+      reject(new LicensingError('TIMED_OUT', 'The exchange exceeded its time limit.'))
     }
     signal.addEventListener('abort', onAbort)
     undo = work(resolve, reject)
@@ -133,7 +133,7 @@ async function runStep<T>(
   }
 }
 
-/** The TCP connection: to the proxy where there is one, to the authority otherwise. */
+/** Opens the TCP connection to the proxy, or to the authority without a proxy. */
 async function openTcpConnection(
   to: { host: string; port: number; isAddressAllowed?: Destination['isAddressAllowed'] },
   by: { timeouts: Timeouts; proxied: boolean; signal: AbortSignal; onStep: StepCallback },
@@ -152,19 +152,22 @@ async function openTcpConnection(
   const found = addresses?.map(({ address }) => address) ?? [to.host]
   const forbidden = found.find((address) => !isAddressAllowed(address))
   if (forbidden !== undefined)
-    throw new LicensingError('ADDRESS_FORBIDDEN', `${to.host} leads to ${forbidden}, where nothing is sent.`)
+    throw new LicensingError(
+      'ADDRESS_FORBIDDEN',
+      `${to.host} has the address ${forbidden}, to which connections are not allowed.`,
+    )
   const late = () =>
     by.proxied
-      ? new LicensingError('PROXY_UNREACHABLE', `The proxy ${shown} did not take the connection in time.`)
-      : new LicensingError('CONNECT_TIMED_OUT', `${shown} did not take the connection in time.`)
+      ? new LicensingError('PROXY_UNREACHABLE', `The proxy ${shown} did not accept the connection in time.`)
+      : new LicensingError('CONNECT_TIMED_OUT', `${shown} did not accept the connection in time.`)
   return runStep<[Socket, string]>(by.timeouts.connect, by.signal, late, (done, fail) => {
     const socket = connectTcp({
       host: to.host,
       port: to.port,
-      // What was found is used: a name is looked up once.
+      // The addresses found before are used, so that a name is resolved only once.
       ...(addresses && { lookup: (_host, _options, found) => found(null, addresses) }),
-      // Every address is tried, whatever `net.setDefaultAutoSelectFamily` says. Links by satellite take their time: the next
-      // one is not tried in haste.
+      // All addresses are tried, regardless of `net.setDefaultAutoSelectFamily`. The wait before the next address allows
+      // for the latency of satellite links.
       autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: 2_500,
       noDelay: true,
@@ -186,7 +189,7 @@ async function openTcpConnection(
 
 const ignore = () => undefined
 
-/** The addresses of a name, within the time of a connection: a name server that is silent is a name not resolved. */
+/** Resolves a name within the time limit of a connection. A silent name server is reported as a failed resolution. */
 function resolveName(
   host: string,
   by: { timeouts: Timeouts; signal: AbortSignal },
@@ -194,7 +197,7 @@ function resolveName(
 ): Promise<LookupAddress[]> {
   const late = () => failed(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }))
   return runStep<LookupAddress[]>(by.timeouts.connect, by.signal, late, (done, fail) => {
-    // The order of the system's resolver, whatever `dns.setDefaultResultOrder` says.
+    // The order of the system's resolver is kept, regardless of `dns.setDefaultResultOrder`.
     lookup(host, { all: true, order: 'verbatim' }, (error, addresses) => {
       if (error) fail(failed(error))
       else done(addresses)
@@ -203,7 +206,7 @@ function resolveName(
   })
 }
 
-/** TLS to the proxy itself, where its URL begins with https: by the system's roots and the anchors given. */
+/** Opens TLS to a proxy with an https URL. Trusts the bundled roots of Node and the given anchors. */
 function openProxyTls(
   socket: Socket,
   proxy: Proxy,
@@ -237,7 +240,7 @@ function openProxyTls(
   })
 }
 
-/** A tunnel through the proxy (CONNECT, RFC 9110 §9.3.6). What the proxy says is the proxy's, never the authority's. */
+/** Opens a tunnel through the proxy (CONNECT, RFC 9110 §9.3.6). Its errors are the proxy's, never the authority's. */
 function openTunnel(
   socket: Socket,
   proxy: Proxy,
@@ -250,7 +253,7 @@ function openTunnel(
   const late = () =>
     new LicensingError('PROXY_TIMED_OUT', `The proxy ${via} did not answer the request for a tunnel in time.`)
   return runStep(timeouts.proxy, signal, late, (done, fail) => {
-    const asked = request({
+    const connectRequest = request({
       method: 'CONNECT',
       path: target,
       headers: {
@@ -262,7 +265,7 @@ function openTunnel(
       createConnection: () => socket,
       maxHeaderSize: 32_768,
     })
-    asked.once('connect', (response, opened: Socket, head: Buffer) => {
+    connectRequest.once('connect', (response, opened: Socket, head: Buffer) => {
       const status = response.statusCode ?? 0
       if (status < 200 || status > 299) {
         fail(toProxyStatusError(status, via, proxy.username !== null, parseOfferedSchemes(response)))
@@ -271,24 +274,24 @@ function openTunnel(
       if (head.length > 0) opened.unshift(head)
       done(opened)
     })
-    // A response that is not one to CONNECT, such as 1xx or an upgrade, is no tunnel either.
-    asked.once('response', (response) => {
+    // Node emits `response` for an answer to CONNECT that is not a tunnel, such as 1xx or an upgrade.
+    connectRequest.once('response', (response) => {
       fail(toProxyStatusError(response.statusCode ?? 0, via, proxy.username !== null))
     })
-    asked.once('error', (error) => {
+    connectRequest.once('error', (error) => {
       fail(toProxyConnectError(error, via))
     })
-    asked.end()
+    connectRequest.end()
     return () => {
-      asked.on('error', ignore)
-      asked.destroy()
+      connectRequest.on('error', ignore)
+      connectRequest.destroy()
       socket.on('error', ignore)
       socket.destroy()
     }
   })
 }
 
-/** The schemes of authentication a proxy offers, of those that exist (RFC 9110 §11.7.1). */
+/** Returns the known authentication schemes that a proxy offers (RFC 9110 §11.7.1). */
 function parseOfferedSchemes({ headers }: IncomingMessage): string[] {
   const offered = [headers['proxy-authenticate'] ?? ''].flat().join(', ')
   return ['Basic', 'Digest', 'NTLM', 'Negotiate', 'Bearer'].filter((scheme) =>
@@ -296,11 +299,11 @@ function parseOfferedSchemes({ headers }: IncomingMessage): string[] {
   )
 }
 
-/** User name and password as they go out: UTF-8 (RFC 7617 §2.1). */
+/** Encodes user name and password in UTF-8 (RFC 7617 §2.1). */
 const encodeBasicCredentials = (username: string, password: string): string =>
   Buffer.from(`${username}:${password}`, 'utf8').toString('base64')
 
-/** TLS with the authority, whatever the bytes travel through. */
+/** Opens TLS with the authority over a direct connection or a tunnel. */
 function openTlsConnection(
   socket: Socket,
   to: Destination,
@@ -324,16 +327,16 @@ function openTlsConnection(
       if (to.session) to.session.ticket = ticket
     })
     let presented: PeerCertificateNames | null = null
-    // The certificate of a peer that is refused is gone by the time the refusal is told: who it was is noted before.
+    // Node discards the certificate of a rejected peer before it emits the error, so its names are read on `secure`.
     secure.prependListener('secure', () => {
       presented = readPeerNames(secure)
     })
     const onError = (error: Error) => {
-      // Whatever it was about: the next attempt begins without what came of this one.
+      // The next attempt must not resume a session that may have caused the error.
       if (to.session) to.session.ticket = null
       fail(toTlsError(error, shown, presented, via))
     }
-    // Closed in the middle of the handshake, without an error of its own.
+    // A connection that is closed during the handshake emits no error.
     const onClose = () => {
       fail(toTlsError(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), shown, presented, via))
     }
@@ -357,14 +360,14 @@ interface DistinguishedName {
   O?: string | string[]
 }
 
-/** A distinguished name as people know it. */
+/** Formats the common name and organization of a distinguished name for messages. */
 function formatDistinguishedName(name: DistinguishedName | undefined): string {
-  // Whoever is out there chose these: nothing of them may steer a terminal, or fill a log.
+  // The peer is not authenticated, so control characters are replaced and long names truncated.
   const parts = [name?.CN, name?.O]
     .flat()
     .filter((part) => part !== undefined)
     .map((part) => part.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?').slice(0, 100))
-  return parts.length === 0 ? 'nobody' : parts.slice(0, 4).join(', ')
+  return parts.length === 0 ? 'unknown' : parts.slice(0, 4).join(', ')
 }
 
 function readPeerNames(secure: TLSSocket): PeerCertificateNames {

@@ -1,16 +1,16 @@
 import { systemClock } from '../core/system-clock.ts'
 
 /**
- * An AbortController that fires once the time has really passed: a timer that comes early, because the
- * process clock jumped or runs fast, is set again for what is left.
+ * Starts a deadline by the machine's uptime. A timer that fires early, because the process clock jumped or runs fast, is
+ * set again for the remaining time.
  *
- * @param milliseconds of the machine's uptime
+ * @param milliseconds time until the signal aborts
  */
 export function startDeadline(milliseconds: number): {
   signal: AbortSignal
-  /** It does not fire any more. */
+  /** Cancels the deadline. */
   stop: () => void
-  /** It fires now. */
+  /** Aborts the signal now. */
   abort: () => void
 } {
   const controller = new AbortController()
@@ -34,7 +34,7 @@ export function startDeadline(milliseconds: number): {
   }
 }
 
-/** Resolves to the result of some work, or to null after `milliseconds`. The work is not canceled; a late result is discarded. */
+/** Resolves to the result of `work`, or to null after `milliseconds`. The work is not canceled. */
 export async function withTimeout<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
   const { signal, stop } = startDeadline(milliseconds)
   const late = new Promise<null>((resolve) => {

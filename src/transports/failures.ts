@@ -1,16 +1,16 @@
 import { errnoCode } from '../core/errno-code.ts'
 import { type ErrorCode, LicensingError } from '../core/errors.ts'
 
-/** Who a server said it was. */
+/** Subject and issuer of the certificate that a server presented. */
 export interface PeerCertificateNames {
   readonly subject: string
   readonly issuer: string
 }
 
-/** How the certificates of an authority's own CA are named: another issuer is somebody else's. */
+/** Common prefix of an authority's CA names. Another issuer indicates a middlebox or a gateway. */
 const AUTHORITY_ISSUER_PREFIX = 'Smart Licensing '
 
-/** The code in brackets, for whoever searches for it. */
+/** Formats the system's error code, so that users can search for it. */
 const formatCodeSuffix = (code: string): string => (code === '' ? '' : ` (${code})`)
 
 export const toDnsError = (error: unknown, host: string): LicensingError =>
@@ -29,26 +29,23 @@ const UNREACHABLE_CODES = [
   'EPERM',
 ]
 
-/** Why no connection was made to the authority, or a gateway, whose name is resolved. */
+/** Converts an error of the TCP connection to the authority or a gateway. */
 export function toConnectError(error: unknown, host: string): LicensingError {
   const code = errnoCode(error)
   if (code === 'ECONNREFUSED')
     return new LicensingError('CONNECTION_REFUSED', `${host} refused the connection.`)
   if (code === 'ETIMEDOUT')
-    return new LicensingError('CONNECT_TIMED_OUT', `${host} did not take the connection in time.`)
+    return new LicensingError('CONNECT_TIMED_OUT', `${host} did not accept the connection in time.`)
   if (UNREACHABLE_CODES.includes(code))
     return new LicensingError('HOST_UNREACHABLE', `${host} cannot be reached${formatCodeSuffix(code)}.`)
   return new LicensingError('CONNECTION_RESET', `${host} closed the connection${formatCodeSuffix(code)}.`)
 }
 
-/** Why there is no connection to the proxy, or none any more. */
+/** Converts an error of the connection to the proxy. */
 export function toProxyConnectError(error: unknown, via: string): LicensingError {
   const code = errnoCode(error)
   if (code.startsWith('HPE_'))
-    return new LicensingError(
-      'PROXY_FAILED',
-      `What ${via} answered is not what an HTTP proxy answers (${code}).`,
-    )
+    return new LicensingError('PROXY_FAILED', `${via} did not answer as an HTTP proxy (${code}).`)
   if (code === 'ECONNRESET' || code === 'EPIPE')
     return new LicensingError('PROXY_FAILED', `The proxy ${via} closed the connection without an answer.`)
   if (code === 'ENOTFOUND' || code.startsWith('EAI_'))
@@ -64,21 +61,22 @@ export function toProxyConnectError(error: unknown, via: string): LicensingError
   )
 }
 
-/** Why there is no TLS with a proxy whose URL begins with https. */
+/** Converts an error of TLS to a proxy with an https URL. */
 export function toProxyTlsError(error: unknown, via: string): LicensingError {
   const code = errnoCode(error)
   if (isPlainText(code))
     return new LicensingError(
       'PROXY_TLS_FAILED',
-      `The proxy ${via} answers without TLS, and its URL begins with https.`,
+      `The proxy ${via} answers without TLS, although its URL begins with https.`,
     )
   return new LicensingError('PROXY_TLS_FAILED', `TLS with the proxy ${via} failed${formatCodeSuffix(code)}.`)
 }
 
 /**
- * Why a proxy makes no tunnel, by its answer to CONNECT.
+ * Converts the status of a proxy's answer to CONNECT.
  *
- * @param known whether a user name was sent
+ * @param known true if a user name was sent
+ * @param offered authentication schemes that the proxy offers
  */
 export function toProxyStatusError(
   status: number,
@@ -92,21 +90,21 @@ export function toProxyStatusError(
       if (offered.length > 0 && !offered.includes('Basic')) {
         return new LicensingError(
           'PROXY_AUTHENTICATION_REFUSED',
-          `${said}: it asks for ${offered.join(' or ')} authentication; this agent speaks Basic.`,
+          `${said}: it requires ${offered.join(' or ')} authentication, and the agent supports only Basic.`,
           {
             remedy:
-              'Ask whoever runs the proxy to accept Basic authentication, or to let this box through without.',
+              'Ask the administrator of the proxy to accept Basic authentication, or to exempt this device.',
           },
         )
       }
       return known
         ? new LicensingError(
             'PROXY_AUTHENTICATION_REFUSED',
-            `${said}: it does not take this user name and password.`,
+            `${said}: it rejected the user name and password.`,
           )
         : new LicensingError(
             'PROXY_AUTHENTICATION_REQUIRED',
-            `${said}: it asks for a user name and password.`,
+            `${said}: it requires a user name and password.`,
           )
     case 401:
     case 403:
@@ -120,10 +118,10 @@ export function toProxyStatusError(
     case 503:
       return new LicensingError(
         'PROXY_BAD_GATEWAY',
-        `${said}: it could not reach the authority, or not resolve its name.`,
+        `${said}: it could not reach the authority or resolve its name.`,
       )
     default:
-      return new LicensingError('PROXY_FAILED', `${said}, which is no answer to a request for a tunnel.`)
+      return new LicensingError('PROXY_FAILED', `${said}, which is not a valid answer to CONNECT.`)
   }
 }
 
@@ -133,7 +131,7 @@ const isPlainText = (code: string): boolean =>
     code.endsWith(end),
   )
 
-/** Chains that lead to nobody. */
+/** OpenSSL's codes for certificate chains that are not trusted. */
 const UNTRUSTED_CODES = [
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'UNABLE_TO_GET_ISSUER_CERT',
@@ -150,11 +148,11 @@ const UNTRUSTED_CODES = [
   'PATH_LENGTH_EXCEEDED',
   'PERMITTED_SUBTREE_VIOLATION',
   'EXCLUDED_SUBTREE_VIOLATION',
-  // What Node 20 calls the two before this.
+  // Node 20 reports the two subtree violations with this code.
   'UNSPECIFIED',
 ]
 
-/** Why there is no TLS with the authority. */
+/** Converts an error of TLS with the authority. */
 export function toTlsError(
   error: unknown,
   host: string,
@@ -165,12 +163,12 @@ export function toTlsError(
   if (code === 'CERT_HAS_EXPIRED')
     return new LicensingError(
       'TLS_EXPIRED',
-      `The certificate of ${host} has expired, by the clock of this box.`,
+      `The certificate of ${host} has expired, according to the clock of this device.`,
     )
   if (code === 'CERT_NOT_YET_VALID')
     return new LicensingError(
       'TLS_NOT_YET_VALID',
-      `The certificate of ${host} is not valid yet, by the clock of this box.`,
+      `The certificate of ${host} is not valid yet, according to the clock of this device.`,
     )
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return new LicensingError(
@@ -183,7 +181,7 @@ export function toTlsError(
       ? new LicensingError('TLS_PLAIN_TEXT', `${host} answers without TLS on that port.`)
       : new LicensingError(
           'PROXY_FAILED',
-          `What comes through the tunnel of the proxy ${via} is not TLS: the proxy, or something before ${host}, answers itself.`,
+          `The tunnel of the proxy ${via} does not carry TLS: the proxy, or a server before ${host}, answers itself.`,
         )
   if (code === 'ECONNRESET' || code === 'EPIPE')
     return new LicensingError(
@@ -199,25 +197,25 @@ function createUntrustedError(
   presented: PeerCertificateNames | null,
 ): LicensingError {
   const foreign = presented !== null && !presented.issuer.startsWith(AUTHORITY_ISSUER_PREFIX)
-  // Issued by somebody, and by no licensing authority: a middlebox that opens TLS, or a gateway with a CA of its own.
+  // The issuer is not a licensing authority: a middlebox that inspects TLS, or a gateway with its own CA.
   if (foreign && code !== 'DEPTH_ZERO_SELF_SIGNED_CERT') {
     return new LicensingError(
       'TLS_INSPECTED',
-      `The certificate presented for ${host} was issued by "${presented.issuer}", whom this box does not trust.`,
+      `The certificate presented for ${host} was issued by "${presented.issuer}", which this device does not trust.`,
     )
   }
-  const by = presented === null ? '' : `, by "${presented.issuer}"`
+  const by = presented === null ? '' : `, issued by "${presented.issuer}",`
   return new LicensingError(
     'TLS_UNTRUSTED',
-    `The certificate of ${host} was issued by nobody this box trusts${by} (${code}).`,
+    `The certificate of ${host}${by} is not trusted by this device (${code}).`,
   )
 }
 
-/** Who may have done it, where a proxy stands between. */
+/** Names the proxy as another possible cause of an error. */
 export const formatViaSuffix = (via: string | undefined): string =>
   via === undefined ? '' : `, or the proxy ${via} did`
 
-/** Why an exchange failed on a connection that was there. */
+/** Converts an error of an exchange over an open connection. */
 export function toExchangeError(
   error: unknown,
   host: string,
@@ -228,25 +226,25 @@ export function toExchangeError(
     return state.begun
       ? new LicensingError(
           'ANSWER_TOO_SLOW',
-          `The answer of ${host} began, and was not complete in the time allowed.`,
+          `The answer of ${host} started, but was not complete within the time limit.`,
         )
-      : new LicensingError('TIMED_OUT', `No answer came from ${host} within the time allowed.`)
+      : new LicensingError('TIMED_OUT', `${host} did not answer within the time limit.`)
   }
   if (error instanceof LicensingError) return error
   if (state.begun)
-    return new LicensingError('ANSWER_TRUNCATED', `The answer of ${host} broke off in its middle.`)
+    return new LicensingError('ANSWER_TRUNCATED', `The answer of ${host} was cut off before its end.`)
   const code = errnoCode(error)
   if (code.startsWith('ERR_SSL_'))
     return new LicensingError('TLS_FAILED', `TLS with ${host} was ended (${code}).`)
   if (code.startsWith('HPE_'))
-    return new LicensingError('ANSWER_NOT_HTTP', `What ${host} answered is not HTTP (${code}).`)
+    return new LicensingError('ANSWER_NOT_HTTP', `The answer of ${host} is not HTTP (${code}).`)
   return new LicensingError(
     'CONNECTION_RESET',
     `${host} closed the connection before it answered${formatViaSuffix(state.via)}${formatCodeSuffix(code)}.`,
   )
 }
 
-/** A status without a signed answer: never a refusal, whatever it says (trust §4). */
+/** Converts an HTTP status without a signed answer, which is never a refusal by the authority (trust §4). */
 export function toStatusError(
   status: number,
   retryAfter: string | undefined,
@@ -257,13 +255,13 @@ export function toStatusError(
   const options = retryAfterMs === undefined ? {} : { retryAfterMs }
   const said = `${host} answered ${status} without a signed answer`
   const createError = (code: ErrorCode, what: string) => new LicensingError(code, `${said}${what}.`, options)
-  if (status >= 300 && status < 400) return createError('REDIRECTED', ': it points elsewhere')
+  if (status >= 300 && status < 400) return createError('REDIRECTED', ': it redirects to another address')
   if (status === 429) return createError('RATE_LIMITED', ': too many requests')
   if (status === 503) return createError('AUTHORITY_UNAVAILABLE', ': not available now')
   return status >= 500 ? createError('AUTHORITY_FAILED', '') : createError('AUTHORITY_REJECTED', '')
 }
 
-/** `Retry-After` in milliseconds (RFC 9110 §10.2.3): seconds, or a date. */
+/** Parses `Retry-After` (RFC 9110 §10.2.3), which is in seconds or a date, to milliseconds. */
 function parseRetryAfter(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined
   if (/^\d{1,9}$/.test(text.trim())) return Number(text.trim()) * 1000

@@ -11,25 +11,25 @@ import { toExchangeError, toStatusError } from './failures.ts'
 import { toDestination, type ConnectionOptions } from './connection-options.ts'
 import type { Transport } from './transport.ts'
 
-/** One exchange, from the look-up of the name to the last byte, in milliseconds. */
+/** Covers an exchange from name resolution to the last byte of the answer. */
 const EXCHANGE_TIMEOUT_MS = 30 * SECOND
 const MAX_ANSWER_BYTES = 1024 * 1024
-/** How long a connection is kept for the next exchange: they come in twos and threes, and then not for a month. */
+/** Exchanges come in groups of two or three, and then not for a month. */
 const KEEP_ALIVE_MS = 60 * SECOND
 
-/** An https agent whose connections are made step by step, so that each step's failure is known for what it is. */
+/** HTTPS agent that opens connections step by step, so that errors name the failed step. */
 class TunnelingAgent extends Agent {
   readonly #destination: Destination
   readonly #readAuthority: ConnectionOptions['readAuthority']
-  /** Ends the attempt to connect together with the exchange it is for. */
+  /** Signal of the current exchange, which also cancels an attempt to connect. */
   signal: AbortSignal = AbortSignal.abort()
-  /** The authority that the next request is for; null where any may answer it. */
+  /** Authority that the next request is for; null for any. */
   #expected: string | null = null
-  /** The authority that the last connection was made with; null where its certificate does not say. */
+  /** Authority of the last connection; null if its certificate does not name one. */
   #authority: string | null = null
 
   constructor(to: Destination, readAuthority: ConnectionOptions['readAuthority']) {
-    // A connection that is kept is probed once a minute, not once a second.
+    // TCP keep-alive probes once a minute instead of once a second.
     super({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: 1 })
     this.#destination = to
     this.#readAuthority = readAuthority
@@ -39,7 +39,7 @@ class TunnelingAgent extends Agent {
     return this.#expected === null || this.#authority === null || this.#authority === this.#expected
   }
 
-  /** From here on requests are for an authority: a connection with another one is not used again. */
+  /** Sets the authority of further requests and closes a connection with another one. */
   expect(authorityId: string | null): void {
     this.#expected = authorityId
     if (!this.#isExpected) this.destroy()
@@ -69,7 +69,7 @@ class TunnelingAgent extends Agent {
 const createWrongAuthorityError = (host: string) =>
   new LicensingError(
     'TLS_WRONG_AUTHORITY',
-    `${host} is a server of another authority than the one the request is for.`,
+    `${host} is a server of another authority than the one that the request is for.`,
   )
 
 const HEADERS = {
@@ -79,7 +79,7 @@ const HEADERS = {
   'user-agent': 'smart-licensing-agent',
 } as const
 
-/** Creates the transport over HTTPS: straight, or through a proxy's tunnel. One deadline covers a whole exchange. */
+/** Creates the transport over HTTPS, direct or through a proxy's tunnel. One deadline covers a whole exchange. */
 export function createHttpsTransport(options: ConnectionOptions): Transport {
   const maxBytes = options.maxBytes ?? MAX_ANSWER_BYTES
   const agent = new TunnelingAgent(
@@ -115,7 +115,7 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
       })
     try {
       const { status, headers, data } = await send().catch((error: unknown) => {
-        // A kept connection that the other side has closed meanwhile says nothing about the road.
+        // A kept connection may have been closed by the server, which is not a failure of the transport.
         if (isStaleSocketError(error)) return send()
         throw error
       })
@@ -133,14 +133,14 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
         via: options.proxy?.url.host,
       })
     } finally {
-      // An attempt to connect that is still going on belongs to nobody any more.
+      // Cancels an attempt to connect that is still in progress.
       deadline.abort()
-      pendingDeadlines = pendingDeadlines.filter((one) => one !== deadline)
+      pendingDeadlines = pendingDeadlines.filter((pending) => pending !== deadline)
       scheduleIdleClose()
     }
   }
 
-  /** Between exchanges a connection is kept for a while, and after the last not at all. */
+  /** Keeps the connection for the next exchange, or closes it once the transport is closed. */
   const scheduleIdleClose = () => {
     clearTimeout(idle)
     if (pendingDeadlines.length > 0) return
@@ -161,7 +161,7 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
   }
 }
 
-/** The whole answer as text, as long as it comes, and no longer than any answer may be. */
+/** Reads the whole answer as text. @throws LicensingError ANSWER_TOO_LARGE beyond `maxBytes` */
 async function readAnswer(
   stream: Readable,
   host: string,
@@ -193,9 +193,9 @@ async function readAnswer(
 }
 
 const createTooLargeError = (host: string, maxBytes: number) =>
-  new LicensingError('ANSWER_TOO_LARGE', `${host} answers more than ${maxBytes} bytes.`)
+  new LicensingError('ANSWER_TOO_LARGE', `The answer of ${host} exceeds ${maxBytes} bytes.`)
 
-/** What a step of the road said, out of what axios has made of it; the original carries headers and stays behind. */
+/** Unwraps the error of a connection step from an AxiosError, which must not be passed on because it contains headers. */
 function toLicensingError(error: unknown): unknown {
   if (error instanceof LicensingError) return error
   if (isAxiosError(error)) {
@@ -205,7 +205,7 @@ function toLicensingError(error: unknown): unknown {
   return error
 }
 
-/** Whether an attempt failed on a connection that was kept from an earlier exchange. */
+/** Tells whether an attempt failed on a connection that was kept from an earlier exchange. */
 const isStaleSocketError = (error: unknown): boolean =>
   isAxiosError(error) &&
   (error.code === 'ECONNRESET' || error.code === 'EPIPE') &&

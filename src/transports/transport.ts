@@ -1,15 +1,16 @@
 import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 
-/** How a box reaches its authority. */
+/** Route by which a device reaches its authority. */
 export interface Transport {
   /**
-   * Posts a text, JSON unless a header says otherwise, to a path below the authority's URL, and gives back the text of the answer.
+   * Posts a text to a path below the authority's URL and returns the text of the answer. The content type is JSON unless
+   * a header sets another.
    *
-   * @param traceparent the trace that the request is a part of (W3C Trace Context)
-   * @param headers further headers, by their names in small letters
-   * @param authorityId the authority it is for: where the server's certificate says that it is another's, nothing is sent
-   * @throws LicensingError of kind `transport`, whatever went wrong on the way
+   * @param traceparent trace of the request (W3C Trace Context)
+   * @param headers further headers, with names in lower case
+   * @param authorityId expected authority; nothing is sent if the server's certificate names another
+   * @throws LicensingError of kind `transport`
    */
   post(
     path: string,
@@ -18,30 +19,30 @@ export interface Transport {
     headers?: Readonly<Record<string, string>>,
     authorityId?: string | null,
   ): Promise<string>
-  /** No further exchange is begun: idle connections are closed, and one under way is let end, or with `now` broken off. */
+  /** Closes idle connections. An exchange in progress is completed, or aborted with `now`. */
   close(options?: { now?: boolean }): void
 }
 
 /**
- * Settings of the transport: direct to the manager (R-NET-1); through a gateway that speaks the same protocol, such
- * as a satellite or a relaying reverse proxy (R-NET-2); or through an HTTP or HTTPS proxy (R-NET-3).
+ * Settings of the transport: direct to the manager (R-NET-1), through a gateway with the same protocol, such as a
+ * satellite or a reverse proxy (R-NET-2), or through an HTTP or HTTPS proxy (R-NET-3).
  */
 export type TransportSettings =
   | { readonly kind: 'direct' | 'gateway'; readonly url: string }
   | {
       readonly kind: 'proxy'
-      /** The authority's URL: the proxy makes a tunnel to it, and sees nothing of what passes. */
+      /** URL of the authority, to which the proxy opens a tunnel. The proxy sees only encrypted data. */
       readonly url: string
-      /** The proxy's URL. */
+      /** URL of the proxy. */
       readonly via: string
       readonly username?: string | undefined
-      /** Goes in, and never comes out again. Left out, the stored one of the same user and proxy stays. */
+      /** Never returned by any function. Without a password, the stored one of the same user and proxy is kept. */
       readonly password?: string | undefined
     }
 
 const urlSchema = z.string().max(2048)
 
-/** Transport settings as a caller of another program gives them. The URLs and credentials are checked when they are set. */
+/** Schema of transport settings from another program. URLs and credentials are validated when they are set. */
 export const transportSettingsSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('direct'), url: urlSchema }),
   z.object({ kind: z.literal('gateway'), url: urlSchema }),
@@ -54,7 +55,7 @@ export const transportSettingsSchema = z.discriminatedUnion('kind', [
   }),
 ])
 
-/** Settings as they are stored: a password only under a key that is kept apart. */
+/** Schema of stored settings, in which the password is encrypted with a separately stored key. */
 export const storedSettingsSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.enum(['direct', 'gateway']), url: z.string() }),
   z.object({
@@ -67,7 +68,7 @@ export const storedSettingsSchema = z.discriminatedUnion('kind', [
 ])
 export type StoredSettings = z.infer<typeof storedSettingsSchema>
 
-/** What a program listens on when a proxy is meant (guide, "Configure the Transport Settings"). */
+/** Usual port of a proxy (guide, "Configure the Transport Settings"). */
 const DEFAULT_PROXY_PORT = 3128
 
 function parseUrl(text: string, refuse: (why: string) => LicensingError): URL {
@@ -77,28 +78,28 @@ function parseUrl(text: string, refuse: (why: string) => LicensingError): URL {
   } catch {
     throw refuse('it is not a URL')
   }
-  // By what was written: an empty query or fragment leaves no trace in the URL's parts.
-  if (/[?#]/.test(text)) throw refuse('it holds a query or a fragment')
-  if (url.hostname === '') throw refuse('it names no host')
+  // Tests the text, because an empty query or fragment is not visible in the parsed URL.
+  if (/[?#]/.test(text)) throw refuse('it contains a query or a fragment')
+  if (url.hostname === '') throw refuse('it has no host')
   return url
 }
 
 /**
- * The authority's URL as it is stored: https only, without credentials, query, fragment or last slash.
+ * Parses the URL of an authority to its stored form: https, without credentials, query, fragment and trailing slash.
  *
  * @throws LicensingError TRANSPORT_URL_INVALID
  */
 export function parseAuthorityUrl(text: string): string {
   const refuse = (why: string) =>
-    new LicensingError('TRANSPORT_URL_INVALID', `The URL cannot be used: ${why}.`)
+    new LicensingError('TRANSPORT_URL_INVALID', `The URL of the authority cannot be used: ${why}.`)
   const url = parseUrl(text, refuse)
   if (url.protocol !== 'https:') throw refuse(`it begins with ${url.protocol}// and must begin with https://`)
-  if (url.username !== '' || url.password !== '') throw refuse('it holds a user name or password')
+  if (url.username !== '' || url.password !== '') throw refuse('it contains a user name or password')
   return url.href.replace(/\/+$/, '')
 }
 
 /**
- * A proxy's URL as it is stored: scheme, host and port, which is 3128 unless it is written.
+ * Parses the URL of a proxy to its stored form: scheme, host and port. The default port is 3128.
  *
  * @throws LicensingError PROXY_URL_INVALID
  */
@@ -106,37 +107,40 @@ export function parseProxyUrl(text: string): string {
   const refuse = (why: string) =>
     new LicensingError('PROXY_URL_INVALID', `The URL of the proxy cannot be used: ${why}.`)
   const trimmed = text.trim()
-  if (trimmed.includes('\\')) throw refuse('it holds a backslash')
+  if (trimmed.includes('\\')) throw refuse('it contains a backslash')
   const url = parseUrl(trimmed, refuse)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw refuse(`it begins with ${url.protocol}// and must begin with http:// or https://`)
   if (url.username !== '' || url.password !== '')
-    throw refuse('it holds a user name or password, which have places of their own')
-  if (url.pathname !== '/') throw refuse('it holds a path')
-  // The URL parser leaves out a scheme's own port: what was written counts.
+    throw refuse('it contains a user name or password, which have options of their own')
+  if (url.pathname !== '/') throw refuse('it contains a path')
+  // The URL parser drops the default port of the scheme, so the port is read from the text.
   const written = /:(\d+)\/?$/.exec(trimmed)?.[1]
   return `${url.protocol}//${url.hostname}:${url.port || Number(written ?? DEFAULT_PROXY_PORT)}`
 }
 
 /**
- * A user name and a password as Basic authentication takes them (RFC 7617).
+ * Checks that a user name and a password can be sent with Basic authentication (RFC 7617).
  *
  * @throws LicensingError PROXY_CREDENTIALS_INVALID
  */
 export function checkProxyCredentials(username: string | undefined, password: string | undefined): void {
   const refuse = (why: string) =>
-    new LicensingError('PROXY_CREDENTIALS_INVALID', `The proxy's user cannot be used: ${why}.`)
+    new LicensingError(
+      'PROXY_CREDENTIALS_INVALID',
+      `The user name or password of the proxy cannot be used: ${why}.`,
+    )
   if (username === undefined) {
     if (password !== undefined) throw refuse('a password was given without a user name')
     return
   }
   if (username === '') throw refuse('the user name is empty')
-  if (username.includes(':')) throw refuse('a user name holds no colon')
-  if (/\p{Cc}/u.test(username + (password ?? ''))) throw refuse('it holds a control character')
+  if (username.includes(':')) throw refuse('the user name contains a colon')
+  if (/\p{Cc}/u.test(username + (password ?? ''))) throw refuse('it contains a control character')
 }
 
 /**
- * Settings in the form they are kept in: URLs with their ports, credentials as they can be sent.
+ * Validates settings and converts their URLs to the stored form.
  *
  * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID, PROXY_CREDENTIALS_INVALID
  */
@@ -149,7 +153,7 @@ export function normalizeSettings(settings: TransportSettings): TransportSetting
   return { kind: settings.kind, url, via, username, password }
 }
 
-/** Stored settings as a transport takes them. @param decrypt opens a sealed password */
+/** Converts stored settings to transport settings. @param decrypt decrypts the password */
 export function decryptSettings(
   stored: StoredSettings,
   decrypt: (sealed: string) => string,

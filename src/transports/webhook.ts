@@ -8,14 +8,14 @@ import { startDeadline } from './deadline.ts'
 import { toExchangeError } from './failures.ts'
 import { LOOPBACK_HOSTS, stripBrackets } from '../core/host-name.ts'
 
-/** One message, from the look-up of the name to the head of the answer. */
+/** Covers a message from name resolution to the headers of the answer. */
 const DELIVERY_TIMEOUT_MS = 15 * SECOND
-/** A receiver that asks for more time than this is not taken at its word. */
+/** Upper bound for the `Retry-After` of a receiver. */
 const MAX_RETRY_AFTER_MS = DAY
 const MAX_URL_LENGTH = 2_000
 const MAX_HEADER_BYTES = 16 * 1024
 
-/** Addresses that lead to no receiver: link-local ones, among them where clouds tell machines their credentials, and none at all. */
+/** Addresses that cannot be receivers, such as link-local ones, at which clouds serve the credentials of machines. */
 const forbiddenAddresses = new BlockList()
 forbiddenAddresses.addSubnet('169.254.0.0', 16, 'ipv4')
 forbiddenAddresses.addSubnet('0.0.0.0', 8, 'ipv4')
@@ -26,7 +26,7 @@ forbiddenAddresses.addSubnet('fe80::', 10, 'ipv6')
 forbiddenAddresses.addSubnet('ff00::', 8, 'ipv6')
 forbiddenAddresses.addAddress('fd00:ec2::254', 'ipv6')
 forbiddenAddresses.addAddress('::', 'ipv6')
-// Where clouds tell their credentials by way of a gateway: NAT64 (RFC 6052), 6to4 (RFC 3056), and IPv4 within IPv6 as it was first.
+// Addresses of cloud credentials through a gateway: NAT64 (RFC 6052), 6to4 (RFC 3056) and IPv4-compatible IPv6 addresses.
 for (const [address, bits] of [
   ['a9fe:0', 16],
   ['6464:64c8', 32],
@@ -37,46 +37,45 @@ for (const [address, bits] of [
   forbiddenAddresses.addSubnet(`::${address}`, 96 + bits, 'ipv6')
 }
 
-/** Whether something may be sent to an address. One of IPv4 within IPv6 is looked at as what it is. */
+/** Tells whether messages may be sent to an address. IPv4-mapped IPv6 addresses are checked as IPv4. */
 export function isAddressAllowed(address: string): boolean {
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
   return !forbiddenAddresses.check(address, family)
 }
 
 /**
- * The URL of a receiver: https, or http on this machine.
+ * Validates the URL of a receiver, which must be https, or http to a loopback address.
  *
  * @throws LicensingError WEBHOOK_URL_REFUSED
  */
 export function checkWebhookUrl(text: string): string {
   const url = text.length <= MAX_URL_LENGTH ? URL.parse(text) : null
   const fail = (why: string): never => {
-    throw new LicensingError('WEBHOOK_URL_REFUSED', `The address of the webhook cannot be used: ${why}.`)
+    throw new LicensingError('WEBHOOK_URL_REFUSED', `The URL of the webhook cannot be used: ${why}.`)
   }
-  if (!url) return fail('it is no URL')
-  if (url.username !== '' || url.password !== '') fail('it holds a user name or a password')
-  if (url.hash !== '') fail('it holds a fragment')
+  if (!url) return fail('it is not a URL')
+  if (url.username !== '' || url.password !== '') fail('it contains a user name or a password')
+  if (url.hash !== '') fail('it contains a fragment')
   const host = stripBrackets(url.hostname)
   if (url.protocol === 'http:') {
-    if (!LOOPBACK_HOSTS.includes(host)) fail('it is http, and not on this machine')
+    if (!LOOPBACK_HOSTS.includes(host)) fail('http is only allowed on this machine')
   } else if (url.protocol !== 'https:') fail('it is not https')
-  if (isIP(host) !== 0 && !isAddressAllowed(host))
-    fail(`${host} is a link-local address, or none that could receive`)
+  if (isIP(host) !== 0 && !isAddressAllowed(host)) fail(`${host} is a link-local or reserved address`)
   return url.href
 }
 
-/** What became of a message: taken, or not, and then whether it is worth another try and when. */
+/** Result of a delivery. `gone` must not be retried; `retryAfter` is in milliseconds. */
 export type DeliveryResult =
   | { readonly outcome: 'delivered' }
   | { readonly outcome: 'gone'; readonly why: string }
   | { readonly outcome: 'failed'; readonly why: string; readonly retryAfter: number | null }
 
 /**
- * Sends a message by POST and looks at the status of the answer, at nothing else of it. Redirects are not followed. What
- * went wrong is told without words of the receiver.
+ * Sends a message by POST and reads only the status and `Retry-After` of the answer. Redirects are not followed. Failure
+ * texts contain no text of the receiver.
  *
- * @param ca further certificates its TLS is checked by: PEM
- * @param now the wall clock, for a `Retry-After` that is a date
+ * @param to.ca additional root certificates for TLS: PEM
+ * @param now wall clock time, for a `Retry-After` that is a date
  */
 export async function sendWebhook(
   to: { readonly url: string; readonly ca: string | null },
@@ -91,7 +90,7 @@ export async function sendWebhook(
     const retryAfter = parseRetryAfter(answer.headers['retry-after'], now)
     answer.destroy()
     if (status >= 200 && status <= 299) return { outcome: 'delivered' }
-    if (status === 410) return { outcome: 'gone', why: `${url.host} answered 410: it is not there any more` }
+    if (status === 410) return { outcome: 'gone', why: `${url.host} answered 410: it no longer exists` }
     const redirected = status >= 300 && status <= 399 ? ', and redirects are not followed' : ''
     return { outcome: 'failed', why: `${url.host} answered ${status}${redirected}`, retryAfter }
   } catch (error) {
@@ -139,18 +138,18 @@ async function send(
       },
       signal,
     )
-    // Used where no agent is named.
+    // `createConnection` is used because no agent is set.
     options.createConnection = () => socket
   } else options.agent = new Agent()
   return new Promise((resolve, reject) => {
-    const asked = plainRequest(options)
-    asked.once('response', resolve)
-    asked.once('error', reject)
-    asked.end(body)
+    const outgoing = plainRequest(options)
+    outgoing.once('response', resolve)
+    outgoing.once('error', reject)
+    outgoing.end(body)
   })
 }
 
-/** Milliseconds; null where nothing usable is asked for. */
+/** Parses `Retry-After` to milliseconds; null if it is missing or not valid. */
 function parseRetryAfter(header: string | undefined, now: Instant): number | null {
   if (header === undefined) return null
   const wanted = /^\d{1,9}$/.test(header) ? Number(header) * SECOND : Date.parse(header) - now

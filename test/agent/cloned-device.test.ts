@@ -68,13 +68,13 @@ describe('a copied device', () => {
 describe('the data directory of an agent', () => {
   it('continues in its state after a restart, whatever was in progress', async () => {
     let agent = await world.open()
-    world.road.down = true
+    world.network.down = true
     await getErrorCode(agent.register(await world.token()))
     const { nextAttemptAt } = agent.status().registration
     await agent.close()
     agent = await world.open()
     expect(agent.status().registration).toMatchObject({ status: 'retrying', nextAttemptAt })
-    world.road.down = false
+    world.network.down = false
     await advance(world, agent, DAY)
     expect(agent.status().state).toBe('authorized')
   })

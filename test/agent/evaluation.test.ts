@@ -60,13 +60,13 @@ describe('the evaluation period', () => {
   it('R-EVAL-3: continues until registration and the first authorization have both succeeded', async () => {
     const agent = await world.open()
     await advance(world, agent, DAY)
-    world.road.refuse = 'authorize'
+    world.network.refuse = 'authorize'
     await expect(agent.register(await world.token())).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' })
     expect(agent.status()).toMatchObject({ state: 'registered', evaluation: { running: true } })
     const before = agent.status().evaluation.remainingSeconds
     await advance(world, agent, 20 * SECOND)
     expect(agent.status().evaluation.remainingSeconds).toBe(before - 20)
-    world.road.refuse = null
+    world.network.refuse = null
     await advance(world, agent, 10 * MINUTE)
     expect(agent.status()).toMatchObject({ state: 'authorized', evaluation: { running: false } })
   })
@@ -144,7 +144,7 @@ describe('the device clock', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     await advance(world, agent, 20 * DAY)
-    world.road.down = true
+    world.network.down = true
     world.clock.setWall(world.clock.wall() - 50 * DAY)
     for (let day = 0; day < 71; day++) await advance(world, agent, DAY)
     expect(agent.status().state).toBe('auth-expired')

@@ -76,7 +76,7 @@ describe('a device with a wrong clock', () => {
 
   it('counts no extra day when its clock is set back by a year and corrected while the agent runs', async () => {
     const agent = await registered(-3 * SECOND)
-    world.road.down = true
+    world.network.down = true
     clock.setWall(clock.wall() - 400 * DAY)
     await live(agent, MINUTE)
     clock.setWall(clock.wall() + 400 * DAY)
@@ -86,24 +86,24 @@ describe('a device with a wrong clock', () => {
 
   it('R-AUTH-3, R-AUTH-4: still retries and recovers after its clock was far ahead while offline', async () => {
     const agent = await registered()
-    world.road.down = true
+    world.network.down = true
     clock.setWall(clock.wall() + 100 * DAY)
     for (let i = 0; i < 12; i++) await live(agent, 5 * MINUTE)
     clock.setWall(clock.wall() - 100 * DAY)
     await live(agent, MINUTE)
     expect(agent.status().state).toBe('auth-expired')
-    world.road.down = false
+    world.network.down = false
     await live(agent, 5 * HOUR)
     expect(agent.status().state).toBe('authorized')
   })
 
   it('R-AUTH-3: makes a due request immediately after another exchange corrected its clock', async () => {
     const agent = await registered()
-    world.road.down = true
+    world.network.down = true
     clock.setWall(clock.wall() + 200 * DAY)
     for (let i = 0; i < 30; i++) await live(agent, 5 * MINUTE)
     expect(agent.status().state).toBe('auth-expired')
-    world.road.down = false
+    world.network.down = false
     await agent.renewRegistration()
     await live(agent, MINUTE)
     expect(agent.status().state).toBe('authorized')
@@ -111,7 +111,7 @@ describe('a device with a wrong clock', () => {
 
   it('R-AUTH-3: counts the time between two processes in one boot, whatever the wall clock says', async () => {
     await (await registered()).close()
-    world.road.down = true
+    world.network.down = true
     const stopped = clock.wall()
     both(100 * DAY)
     clock.setWall(stopped)
@@ -154,11 +154,11 @@ describe('an unexpected outcome of a request', () => {
   it('R-REG-4: registers when a reregistration is answered just after the old certificate expired', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.refuse = 'renew'
+    world.network.refuse = 'renew'
     const end = Date.parse(agent.status().registration.expiresAt ?? '')
     while (world.clock.wall() < end - DAY) await advance(world, agent, DAY)
     await advance(world, agent, end - 10 * SECOND - world.clock.wall())
-    world.road.onAnswer = (type, body) => {
+    world.network.onAnswer = (type, body) => {
       if (type === 'register') world.clock.advance(15 * SECOND)
       return body
     }
@@ -174,13 +174,13 @@ describe('an unexpected outcome of a request', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     for (let day = 0; day < 179; day++) await advance(world, agent, DAY)
-    world.road.onAnswer = (type, body) => {
+    world.network.onAnswer = (type, body) => {
       if (type === 'renew') throw new Error('lost')
       return body
     }
     await advance(world, agent, DAY)
     expect(agent.status().registration.lastRenewal?.outcome).toBe('failed')
-    world.road.onAnswer = (_, body) => body
+    world.network.onAnswer = (_, body) => body
     agent.setUsage('HOST', 0)
     await agent.renewAuthorization()
     await agent.idle()
@@ -192,11 +192,11 @@ describe('an unexpected outcome of a request', () => {
   it('R-ACC-4: ends registration and license when a repeated renewal reports a removal', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.refuse = 'renew'
+    world.network.refuse = 'renew'
     await expect(agent.renewRegistration()).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' })
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
-    world.road.refuse = null
+    world.network.refuse = null
     expect(await getErrorCode(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
   })
@@ -207,12 +207,12 @@ describe('an unexpected outcome of a request', () => {
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     for (let day = 0; day < 29; day++) await advance(world, agent, DAY)
-    world.road.loseAnswers = true
+    world.network.loseAnswers = true
     await advance(world, agent, DAY)
-    world.road.loseAnswers = false
-    world.road.down = true
+    world.network.loseAnswers = false
+    world.network.down = true
     for (let day = 0; day < 95; day++) await advance(world, agent, DAY)
-    world.road.down = false
+    world.network.down = false
     const other = await world.open('other')
     other.setUsage('HOST', 3)
     await other.register(await world.token())
@@ -227,7 +227,7 @@ describe('an unexpected outcome of a request', () => {
     await first.register(await world.token())
     let arrive: () => void = () => undefined
     const asked = new Promise<void>((heard) => {
-      world.road.onAnswer = (type, body) =>
+      world.network.onAnswer = (type, body) =>
         type === 'deregister'
           ? new Promise((answer) => {
               arrive = () => {
@@ -242,7 +242,7 @@ describe('an unexpected outcome of a request', () => {
     await asked
     await first.close()
     arrive()
-    world.road.onAnswer = (_, body) => body
+    world.network.onAnswer = (_, body) => body
     const agent = await world.open()
     await agent.idle()
     expect(said(agent)).toContain('AGENT_DEREG_SUCCESS')
@@ -252,7 +252,7 @@ describe('an unexpected outcome of a request', () => {
   it('R-ACC-4: ends the registration when an acknowledgement reports a removal', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.onAnswer = async (type, body) => {
+    world.network.onAnswer = async (type, body) => {
       const [instance] = await world.authority.instances.list()
       if (type === 'renew' && instance) await world.authority.instances.remove(instance.id)
       return body
@@ -268,9 +268,9 @@ describe('an unexpected outcome of a request', () => {
   it('rejects a waiting renewal when the registration ends first', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.down = true
+    world.network.down = true
     expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
-    world.road.down = false
+    world.network.down = false
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
     expect(await getErrorCode(agent.renewRegistration())).toBe('INSTANCE_REMOVED')
@@ -315,7 +315,7 @@ describe('a full disk', () => {
       const logger = { error: (text: string) => errors.push(text), warn: quiet, info: quiet, debug: quiet }
       const agent = await world.open('box', { heartbeat: true, logger })
       agent.setUsage('HOST', 1)
-      world.road.down = true
+      world.network.down = true
       await agent.register(await world.token(), { wait: false })
       await agent.idle()
       const full = fillDisk()
@@ -347,7 +347,7 @@ describe('a full disk', () => {
 })
 
 describe('after the authority ended a registration', () => {
-  const registrations = () => world.road.sent.filter(({ type }) => type === 'register')
+  const registrations = () => world.network.sent.filter(({ type }) => type === 'register')
 
   it('R-TOK-2: a replayed registration request changes nothing', async () => {
     const agent = await world.open()
@@ -382,9 +382,9 @@ describe('after the authority ended a registration', () => {
   it('R-ACC-4: a removed instance does not get its last answer again', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.loseAnswers = true
+    world.network.loseAnswers = true
     expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_RESET')
-    world.road.loseAnswers = false
+    world.network.loseAnswers = false
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
     expect(await getErrorCode(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
@@ -394,9 +394,9 @@ describe('after the authority ended a registration', () => {
   it('R-TOK-2: a repeated registration with another token uses the virtual account of that token', async () => {
     await world.authority.accounts.addVirtualAccount('Labs')
     const agent = await world.open()
-    world.road.loseAnswers = true
+    world.network.loseAnswers = true
     expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_RESET')
-    world.road.loseAnswers = false
+    world.network.loseAnswers = false
     await agent.register(await world.token({ virtualAccount: 'Labs', exportControlled: true }))
     expect(agent.status().registration).toMatchObject({ virtualAccount: 'Labs', exportControlled: true })
     expect(await world.authority.instances.list()).toHaveLength(1)
@@ -434,7 +434,7 @@ describe('after the authority ended a registration', () => {
 
 it('R-EVAL-1: the evaluation warns before its end also while the first authorization is retried', async () => {
   const agent = await world.open()
-  world.road.refuse = 'authorize'
+  world.network.refuse = 'authorize'
   expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
   for (let day = 0; day < 91; day++) await advance(world, agent, DAY)
   expect(said(agent).filter((notice) => notice.startsWith('EVAL_EXPIRED'))).toEqual([
@@ -445,7 +445,7 @@ it('R-EVAL-1: the evaluation warns before its end also while the first authoriza
 
 it('a canceled registration deletes its token from the device', async () => {
   const agent = await world.open()
-  world.road.down = true
+  world.network.down = true
   expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
   const secrets = () => readdirSync(join(world.directory, 'box', 'secrets'))
   expect(secrets()).toHaveLength(2)

@@ -80,11 +80,11 @@ describe('a device', () => {
   it('R-AUTH-3: loses the authorization after 90 days without contact, and restores it by one contact', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.down = true
+    world.network.down = true
     for (let day = 0; day < 91; day++) await advance(world, agent, DAY)
     expect(agent.status()).toMatchObject({ state: 'auth-expired', transport: { link: 'down' } })
     expect(agent.history(1000).filter(({ notices }) => notices.includes('COMM_FAILED'))).toHaveLength(1)
-    world.road.down = false
+    world.network.down = false
     await advance(world, agent, DAY)
     expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'up' } })
     expect(agent.history(1000).filter(({ notices }) => notices.includes('COMM_RESTORED'))).toHaveLength(1)
@@ -130,7 +130,7 @@ describe('a registered device', () => {
     expect(await getErrorCode(agent.renewRegistration())).toBe('NOT_REGISTERED')
     expect(await getErrorCode(agent.renewAuthorization())).toBe('NOT_REGISTERED')
     expect(await getErrorCode(agent.deregister())).toBe('NOT_REGISTERED')
-    expect(world.road.sent).toEqual([])
+    expect(world.network.sent).toEqual([])
   })
 
   it('R-REG-3: is registered once; overwriting replaces the instance, and the old device learns of it', async () => {
@@ -153,9 +153,9 @@ describe('a registered device', () => {
   it('R-REG-3: immediately refuses to register without force', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const sent = world.road.sent.length
+    const sent = world.network.sent.length
     expect(await getErrorCode(agent.register(await world.token()))).toBe('ALREADY_REGISTERED')
-    expect(world.road.sent).toHaveLength(sent)
+    expect(world.network.sent).toHaveLength(sent)
     expect(agent.status().state).toBe('authorized')
   })
 
@@ -212,12 +212,12 @@ describe('a registered device', () => {
   it('R-REG-5: deregisters locally and reports it when the authority is unreachable', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.down = true
+    world.network.down = true
     expect(await getErrorCode(agent.deregister())).toBe('CONNECTION_REFUSED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'unregistered' } })
     expect(agent.history().some(({ notices }) => notices.includes('AGENT_DEREG_FAILED'))).toBe(true)
     // An administrator removes the stale instance at the authority, or it is overwritten.
-    world.road.down = false
+    world.network.down = false
     expect(await getErrorCode(agent.register(await world.token()))).toBe('INSTANCE_ALREADY_REGISTERED')
     expect((await agent.register(await world.token(), { force: true })).state).toBe('authorized')
   })
@@ -227,7 +227,7 @@ describe('a registered device', () => {
     await advance(world, agent, DAY)
     await agent.register(await world.token())
     const left = agent.status().evaluation.remainingSeconds
-    world.road.down = true
+    world.network.down = true
     for (let day = 0; day < 365; day++) await advance(world, agent, DAY)
     expect(agent.status()).toMatchObject({
       state: 'evaluation',
@@ -235,7 +235,7 @@ describe('a registered device', () => {
     })
     expect(agent.status().evaluation.remainingSeconds).toBeLessThanOrEqual(left)
     expect(agent.status().evaluation.remainingSeconds).toBeGreaterThan(left - 86_401)
-    world.road.down = false
+    world.network.down = false
     expect((await agent.register(await world.token(), { force: true })).state).toBe('authorized')
   })
 
@@ -261,11 +261,11 @@ describe('a registered device', () => {
   it('retries an unanswered registration as the same registration', async () => {
     const agent = await world.open()
     const token = await world.token({ maxUses: 1 })
-    world.road.loseAnswers = true
+    world.network.loseAnswers = true
     expect(await getErrorCode(agent.register(token))).toBe('CONNECTION_RESET')
     expect(agent.status().registration.status).toBe('retrying')
     expect(await getErrorCode(agent.register(token))).toBe('CONNECTION_RESET')
-    world.road.loseAnswers = false
+    world.network.loseAnswers = false
     await advance(world, agent, HOUR)
     expect(agent.status().state).toBe('authorized')
     expect(await world.authority.tokens.list()).toMatchObject([{ uses: 1 }])
@@ -274,10 +274,10 @@ describe('a registered device', () => {
 
   it('can cancel a registration attempt that waits for a retry', async () => {
     const agent = await world.open()
-    world.road.down = true
+    world.network.down = true
     await getErrorCode(agent.register(await world.token()))
     expect((await agent.deregister()).registration.status).toBe('unregistered')
-    world.road.down = false
+    world.network.down = false
     await advance(world, agent, DAY)
     expect(agent.status().registration.status).toBe('unregistered')
     expect(await world.authority.instances.list()).toEqual([])
@@ -338,7 +338,7 @@ describe('a registration token', () => {
         agent.register('INCREMENT CWMS cisco 4.0 permanent 50 VENDOR_STRING=x HOSTID=ANY SIGN="ABCD"'),
       ),
     ).toBe('TOKEN_IS_LICENSE_FILE')
-    expect(world.road.sent).toEqual([])
+    expect(world.network.sent).toEqual([])
     expect(agent.status().registration.status).toBe('unregistered')
   })
 
@@ -346,7 +346,7 @@ describe('a registration token', () => {
     const agent = await world.open()
     for (const text of ['', '   ', 'hello', 'SLT1.a.b', `${await world.token()}x`])
       expect(['TOKEN_MALFORMED', 'TOKEN_MISSING']).toContain(await getErrorCode(agent.register(text)))
-    expect(world.road.sent).toEqual([])
+    expect(world.network.sent).toEqual([])
   })
 
   it('is accepted with line breaks from an e-mail', async () => {
@@ -362,7 +362,9 @@ describe('a registration token', () => {
     await agent.register(token)
     const secret = token.split('.').at(-1) ?? ''
     expect(
-      world.road.sent.map(({ body }) => Buffer.from(JSON.parse(body).payload, 'base64url').toString()).join(),
+      world.network.sent
+        .map(({ body }) => Buffer.from(JSON.parse(body).payload, 'base64url').toString())
+        .join(),
     ).not.toContain(secret)
     const files = readdirSync(join(world.directory, 'box'), { recursive: true, withFileTypes: true })
     for (const file of files.filter((one) => one.isFile())) {
@@ -448,16 +450,16 @@ describe('an agent', () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 100 })
     await agent.register(await world.token())
-    const sent = world.road.sent.length
+    const sent = world.network.sent.length
     for (let count = 1; count <= 50; count++) agent.setUsage('HOST', count)
     await agent.idle()
-    expect(world.road.sent).toHaveLength(sent)
+    expect(world.network.sent).toHaveLength(sent)
     await advance(world, agent, MINUTE)
-    expect(world.road.sent).toHaveLength(sent + 1)
+    expect(world.network.sent).toHaveLength(sent + 1)
     expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 50 }])
     agent.setUsage('HOST', 50)
     await advance(world, agent, MINUTE)
-    expect(world.road.sent).toHaveLength(sent + 1)
+    expect(world.network.sent).toHaveLength(sent + 1)
   })
 
   it('does not request authorization for a count of 0', async () => {

@@ -103,10 +103,10 @@ describe('a refused operation', () => {
     const past = { id: 'm', host: 'ann', endsAt: world.clock.wall() - HOUR }
     expect(await getErrorCode(agent.module.meetings.schedule(past))).toBe('INVALID_ARGUMENT')
     await agent.register(await world.token())
-    world.road.down = true
+    world.network.down = true
     expect(await getErrorCode(agent.module.system.extend())).toBe('CONNECTION_REFUSED')
     expect(denied()).toEqual([])
-    world.road.down = false
+    world.network.down = false
     expect(await getErrorCode(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
     expect(denied()).toEqual(['LICENSES_REQUIRED: extend the system'])
   })
@@ -148,7 +148,7 @@ describe('licenses held before use', () => {
     let answer: () => void = () => undefined
     const waits = new Promise<void>((resolve) => (answer = resolve))
     const asked = new Promise<void>((resolve) => {
-      world.road.onAnswer = async (_, body) => {
+      world.network.onAnswer = async (_, body) => {
         resolve()
         await waits
         return body

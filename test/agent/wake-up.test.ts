@@ -91,7 +91,7 @@ describe('R-AUTH-1: with automatic ticks, a request in the same turn as', () => 
     'an answer reports the count that changed meanwhile',
     async () => {
       let changed = false
-      world.road.onAnswer = (_, body) => {
+      world.network.onAnswer = (_, body) => {
         if (!changed) agent.setUsage('HOST', 9)
         changed = true
         return body

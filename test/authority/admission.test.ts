@@ -31,7 +31,7 @@ const envelope = () => ({
   direction: 'request',
   messageId: randomUUID(),
   nonce: randomBytes(16).toString('base64url'),
-  audience: 'somebody',
+  audience: 'some-authority',
   epoch: 1,
   trustBundle: 1,
 })
@@ -71,8 +71,8 @@ const versionOf = ({ request }: SignedRequest): string =>
       ? request.body.version
       : ''
 
-/** An authority whose transactions take what they are told to, and end when they are told to. */
-function slowAuthority(each: number) {
+/** A batcher whose transactions end at `next()` and take `millisecondsEach` on the clock for each request. */
+function slowAuthority(millisecondsEach: number) {
   let time = 0
   const batches: string[][] = []
   let release: () => void = () => undefined
@@ -83,9 +83,9 @@ function slowAuthority(each: number) {
         await new Promise<void>((resolve) => {
           release = resolve
         })
-        time += each * requests.length
-        const outcomes = requests.map((one): DecidedRequest => ({
-          request: one.request,
+        time += millisecondsEach * requests.length
+        const outcomes = requests.map(({ request }): DecidedRequest => ({
+          request,
           audience: 'x',
           decision: { outcome: 'accepted' },
         }))
@@ -97,7 +97,7 @@ function slowAuthority(each: number) {
   return {
     exchanges,
     batches,
-    /** Ends the transaction that is under way. */
+    /** Ends the current transaction. */
     next: async () => {
       release()
       await settled()
@@ -105,7 +105,7 @@ function slowAuthority(each: number) {
   }
 }
 
-/** Whatever can happen without time has happened. */
+/** Waits until all work that needs no timer is done. */
 const settled = async () => {
   for (let i = 0; i < 3; i++) await new Promise(setImmediate)
 }
@@ -115,8 +115,8 @@ const failureOf = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-describe('exchanges that come while a transaction is written', () => {
-  test('are decided together in the next, what matters more first and everybody in their turn', async () => {
+describe('exchanges that arrive during a transaction', () => {
+  test('are batched into the next transaction by priority, with a share for each class', async () => {
     const { exchanges, batches, next } = slowAuthority(1)
     const near = toIsoString(NOW + DAY)
     const far = toIsoString(NOW + 60 * DAY)
@@ -135,7 +135,7 @@ describe('exchanges that come while a transaction is written', () => {
     const second = batches[1] ?? []
     expect(second).toHaveLength(64)
     const counted = (prefix: string) => second.filter((name) => name.startsWith(prefix)).length
-    // A few of each, then the rest of those whose end is near, then those who register.
+    // Each class has a few guaranteed places. Near deadlines come next, then registrations.
     expect([counted('near'), counted('new'), counted('routine')]).toEqual([30, 26, 8])
     expect(second.filter((name) => name.startsWith('routine'))).toEqual(
       Array.from({ length: 8 }, (_, i) => `routine-${i}`),
@@ -150,10 +150,10 @@ describe('exchanges that come while a transaction is written', () => {
     expect(new Set(batches.flat()).size).toBe(162)
   })
 
-  test('are sent away early when they could not be answered in time, each with its own time to come back', async () => {
+  test('are rejected with AUTHORITY_BUSY and distinct retry times when the queue is too long', async () => {
     const { exchanges, next } = slowAuthority(50)
     const far = toIsoString(NOW + 60 * DAY)
-    // Learns that an exchange takes 50 ms.
+    // Let the batcher measure 50 ms an exchange.
     const known = await authorize('x', far)
     for (let i = 0; i < 30; i++) {
       const some = Array.from({ length: 60 }, () => exchanges.submit('authorize', known, ignored))
@@ -161,35 +161,35 @@ describe('exchanges that come while a transaction is written', () => {
       while (exchanges.queueLength > 0) await next()
       await Promise.all(some)
     }
-    const let_in = []
-    const away: LicensingError[] = []
+    const admitted = []
+    const rejected: LicensingError[] = []
     for (let i = 0; i < 120; i++) {
-      const one = exchanges.submit('authorize', await authorize('x', far), ignored)
-      const failure = await Promise.race([failureOf(one), settled().then(() => null)])
-      if (failure instanceof LicensingError) away.push(failure)
-      else let_in.push(one)
+      const submitted = exchanges.submit('authorize', await authorize('x', far), ignored)
+      const failure = await Promise.race([failureOf(submitted), settled().then(() => null)])
+      if (failure instanceof LicensingError) rejected.push(failure)
+      else admitted.push(submitted)
     }
-    // 4 s of patience for routine, 50 ms each.
-    expect(let_in.length).toBeGreaterThan(70)
-    expect(let_in.length).toBeLessThan(95)
-    expect(new Set(away.map(({ code }) => code))).toEqual(new Set(['AUTHORITY_BUSY']))
-    const back = away.map(({ retryAfterMs = 0 }) => retryAfterMs)
-    expect(back).toEqual([...back].sort((a, b) => a - b))
-    expect(new Set(back).size).toBe(back.length)
-    // Spread over the time that the queue and they themselves need, with room for others.
-    expect(Math.min(...back)).toBeGreaterThanOrEqual(4 * SECOND)
-    expect(Math.max(...back)).toBeCloseTo(4 * SECOND + back.length * 50 * 1.5, -3)
+    // Routine exchanges wait at most 4 s, at 50 ms each.
+    expect(admitted.length).toBeGreaterThan(70)
+    expect(admitted.length).toBeLessThan(95)
+    expect(new Set(rejected.map(({ code }) => code))).toEqual(new Set(['AUTHORITY_BUSY']))
+    const retryTimes = rejected.map(({ retryAfterMs = 0 }) => retryAfterMs)
+    expect(retryTimes).toEqual([...retryTimes].sort((a, b) => a - b))
+    expect(new Set(retryTimes).size).toBe(retryTimes.length)
+    // The retry times cover the time that the queue and the rejected exchanges need, plus a reserve.
+    expect(Math.min(...retryTimes)).toBeGreaterThanOrEqual(4 * SECOND)
+    expect(Math.max(...retryTimes)).toBeCloseTo(4 * SECOND + retryTimes.length * 50 * 1.5, -3)
     expect(exchanges.isOverloaded).toBe(true)
-    // Those who matter more are let in all the same.
+    // Urgent exchanges are admitted even under overload.
     exchanges.admit('register')
     const urgent = exchanges.submit('authorize', await authorize('near', toIsoString(NOW + DAY)), ignored)
     await settled()
     while (exchanges.queueLength > 0) await next()
-    await Promise.all([...let_in, urgent])
+    await Promise.all([...admitted, urgent])
     expect(exchanges.isOverloaded).toBe(false)
   })
 
-  test('are not the end of each other: what goes wrong with one undoes that one alone', async () => {
+  test('fail independently: an error in one exchange rolls back that exchange alone', async () => {
     const tried: string[][] = []
     const exchanges = new ExchangeBatcher<null>(
       {
@@ -199,10 +199,10 @@ describe('exchanges that come while a transaction is written', () => {
           await Promise.resolve()
           if (names.includes('worse')) throw new LicensingError('INVALID_ARGUMENT', 'nothing to be kept')
           if (names.includes('bad')) throw new TypeError('an accident')
-          const outcomes = requests.map((one) =>
-            versionOf(one) === 'refused'
+          const outcomes = requests.map((signed) =>
+            versionOf(signed) === 'refused'
               ? new LicensingError('REQUEST_MALFORMED', 'no')
-              : { request: one.request, audience: 'x', decision: { outcome: 'accepted' as const } },
+              : { request: signed.request, audience: 'x', decision: { outcome: 'accepted' as const } },
           )
           return { outcomes, context: null }
         },
@@ -214,7 +214,7 @@ describe('exchanges that come while a transaction is written', () => {
         .map(async (name) => exchanges.submit('register', await register(name), ignored))
         .map(failureOf),
     )
-    expect(all.map((one) => (one instanceof LicensingError ? one.code : one))).toEqual([
+    expect(all.map((failure) => (failure instanceof LicensingError ? failure.code : failure))).toEqual([
       null,
       null,
       'INTERNAL',
@@ -225,13 +225,13 @@ describe('exchanges that come while a transaction is written', () => {
     expect(tried.filter(([name, more]) => name === 'c' && more === undefined)).toHaveLength(1)
   })
 
-  test('are not tried one by one where the database is away', async () => {
+  test('are not retried one by one when the database is unreachable', async () => {
     let tried = 0
     const exchanges = new ExchangeBatcher<null>(
       {
         decide: () => {
           tried++
-          return Promise.reject(new LicensingError('DATABASE_UNREACHABLE', 'away'))
+          return Promise.reject(new LicensingError('DATABASE_UNREACHABLE', 'unreachable'))
         },
       },
       { wall: () => NOW, monotonic: () => 0 },
@@ -241,14 +241,14 @@ describe('exchanges that come while a transaction is written', () => {
         .map(async (name) => exchanges.submit('register', await register(name), ignored))
         .map(failureOf),
     )
-    expect(all.every((one) => one instanceof LicensingError && one.code === 'DATABASE_UNREACHABLE')).toBe(
-      true,
-    )
+    expect(
+      all.every((failure) => failure instanceof LicensingError && failure.code === 'DATABASE_UNREACHABLE'),
+    ).toBe(true)
     expect(tried).toBeLessThan(3)
   })
 })
 
-test('over HTTP they are sent away before their body is read, with Retry-After and without their connection', async () => {
+test('an overloaded server answers 503 with Retry-After and closes the connection before it reads a body', async () => {
   const refusals: string[] = []
   const server = createServer({
     tls: null,
@@ -276,7 +276,7 @@ test('over HTTP they are sent away before their body is read, with Retry-After a
   await server.close()
 })
 
-test('an authority that is slow sends away who would wait too long, and its observer sees them', async () => {
+test('a slow authority rejects exchanges that would wait too long, and reports them to its observer', async () => {
   let slow: () => void = () => undefined
   const ends: (string | null)[] = []
   const world = await createTestEnvironment({
@@ -293,7 +293,7 @@ test('an authority that is slow sends away who would wait too long, and its obse
   })
   const agent = await world.open()
   await agent.register(await world.token())
-  const { body } = world.road.sent.find(({ type }) => type === 'register') ?? { body: '' }
+  const { body } = world.network.sent.find(({ type }) => type === 'register') ?? { body: '' }
   const crowd = (size: number) =>
     Promise.all(
       Array.from({ length: size }, () =>
@@ -305,12 +305,12 @@ test('an authority that is slow sends away who would wait too long, and its obse
   }
   for (let i = 0; i < 25; i++) expect(new Set(await crowd(40))).toEqual(new Set(['no error']))
   slow = () => undefined
-  // An exchange takes a quarter of a second by now: more than some fifty are not answered within twelve.
+  // An exchange takes 250 ms by now, so about fifty of them are answered within 12 s.
   const codes = await crowd(60)
-  const away = codes.filter((code) => code === 'AUTHORITY_BUSY').length
-  expect(away).toBeGreaterThan(3)
-  expect(away).toBeLessThan(20)
-  expect(codes.filter((code) => code === 'no error')).toHaveLength(60 - away)
-  expect(ends.filter((code) => code === 'AUTHORITY_BUSY')).toHaveLength(away)
+  const rejected = codes.filter((code) => code === 'AUTHORITY_BUSY').length
+  expect(rejected).toBeGreaterThan(3)
+  expect(rejected).toBeLessThan(20)
+  expect(codes.filter((code) => code === 'no error')).toHaveLength(60 - rejected)
+  expect(ends.filter((code) => code === 'AUTHORITY_BUSY')).toHaveLength(rejected)
   await world.close()
 })

@@ -9,9 +9,9 @@ import { runOnTerminal } from '../support/terminal.ts'
 const PASSPHRASE = 'correct horse bättery'
 let programs: Programs
 const path = (name: string) => join(programs.directory, name)
-const inKeys = (name: string) => join(programs.box('authority'), 'keys', name)
+const keyFile = (name: string) => join(programs.box('authority'), 'keys', name)
 const passphraseFile = () => ['--passphrase-file', path('passphrase')]
-/** Decrypts a file with the `age` command, which takes a passphrase from a terminal alone. */
+/** Decrypts a file with the `age` command, which reads a passphrase only from a terminal. */
 const decrypt = async (from: string, to: string, passphrase = PASSPHRASE) =>
   runOnTerminal(['age', '--decrypt', '--output', path(to), path(from)], [passphrase])
 
@@ -20,20 +20,20 @@ beforeAll(async () => {
   await programs.initAuthority()
   await programs.order(7)
   writeFileSync(path('passphrase'), `${PASSPHRASE}\n`)
-  copyFileSync(inKeys('root.key'), path('root.key'))
+  copyFileSync(keyFile('root.key'), path('root.key'))
   await programs.good(programs.authority(['backup', path('backup.age'), ...passphraseFile(), '--json']))
 })
 afterAll(() => programs.close())
 
 describe('a backup', () => {
-  it('is for its user alone, at the cost of guessing that the age command uses', () => {
+  it('has mode 0600 and the scrypt work factor of the age command', () => {
     expect(statSync(path('backup.age')).mode & 0o777).toBe(0o600)
     expect(readFileSync(path('backup.age'), 'latin1')).toMatch(
       /^age-encryption\.org\/v1\n-> scrypt [\w+/]{22} 18\n/,
     )
   })
 
-  it('is opened by the age command, and holds lines of JSON under gzip', async () => {
+  it('is decrypted by the age command and contains gzipped JSON lines', async () => {
     expect(await decrypt('backup.age', 'backup.jsonl.gz')).toMatchObject({ code: 0 })
     const text = gunzipSync(readFileSync(path('backup.jsonl.gz'))).toString()
     const [head, ...lines] = text
@@ -45,7 +45,7 @@ describe('a backup', () => {
     const keys = lines.filter((line) => 'key' in line)
     const names = readdirSync(join(programs.box('authority'), 'keys')).filter((name) => name !== 'root.key')
     expect(keys.map(({ key }) => key).sort()).toEqual(names.filter((name) => name.endsWith('.key')).sort())
-    for (const { key, text } of keys) expect(text).toBe(readFileSync(inKeys(String(key)), 'utf8'))
+    for (const { key, text } of keys) expect(text).toBe(readFileSync(keyFile(String(key)), 'utf8'))
     const tables = lines.filter((line) => 'rows' in line) as unknown as {
       table: string
       columns: string[]
@@ -58,13 +58,13 @@ describe('a backup', () => {
     expect(end).toEqual({ end: { rows, keys: keys.length } })
   })
 
-  it('is opened by its passphrase alone, by the age command and by the program', async () => {
+  it('is not decrypted with another passphrase, by the age command or by the program', async () => {
     const { code, output } = await decrypt('backup.age', 'none', 'another passphrase')
     expect([code, output]).toEqual([1, expect.stringContaining('incorrect passphrase')])
     writeFileSync(path('another'), 'another passphrase')
-    const place = ['--data-dir', path('none')]
+    const dataDirOption = ['--data-dir', path('none')]
     const refused = await programs.run('smart-authority', [
-      ...place,
+      ...dataDirOption,
       ...['restore', path('backup.age'), '--passphrase-file', path('another'), '--json'],
     ])
     expect(parseError(refused)).toMatchObject({
@@ -73,28 +73,28 @@ describe('a backup', () => {
     })
   })
 
-  it('that the age command wrote is restored', async () => {
+  it('is restored when the age command encrypted it', async () => {
     const { code } = await runOnTerminal(
       ['age', '--passphrase', '--output', path('again.age'), path('backup.jsonl.gz')],
       [PASSPHRASE, PASSPHRASE],
     )
     expect(code).toBe(0)
-    const place = ['--data-dir', path('restored')]
+    const dataDirOption = ['--data-dir', path('restored')]
     await programs.good(
       programs.run('smart-authority', [
-        ...place,
+        ...dataDirOption,
         ...['restore', path('again.age'), ...passphraseFile(), '--json'],
       ]),
     )
     const { licenses } = await programs.good<{ licenses: { quantity: number }[] }>(
-      programs.run('smart-authority', [...place, 'license', 'list', '--json']),
+      programs.run('smart-authority', [...dataDirOption, 'license', 'list', '--json']),
     )
     expect(licenses.map(({ quantity }) => quantity)).toEqual([7])
   })
 })
 
-describe('the exported key of the root', () => {
-  it('is opened by the age command, and is the key as PEM', async () => {
+describe('the exported root key', () => {
+  it('is decrypted by the age command and contains the PEM key', async () => {
     const exported = ['trust', 'root', 'export', path('root.age'), ...passphraseFile(), '--json']
     await programs.good(programs.authority(exported))
     expect(statSync(path('root.age')).mode & 0o777).toBe(0o600)
@@ -102,7 +102,7 @@ describe('the exported key of the root', () => {
     expect(readFileSync(path('opened.key'), 'utf8')).toBe(readFileSync(path('root.key'), 'utf8'))
   })
 
-  it('is told from a backup under the same passphrase', async () => {
+  it('is distinguished from a backup with the same passphrase', async () => {
     const rotate = ['trust', 'rotate', 'issuing-ca', ...passphraseFile(), '--json']
     const refused = await programs.authority([...rotate, '--root-key', path('backup.age')])
     expect(parseError(refused).code).toBe('ROOT_KEY_UNREADABLE')

@@ -41,21 +41,21 @@ describe('the alerts of a manager', () => {
 
   const alerts = (virtualAccount?: string) => authority.operations.alerts.list({ virtualAccount })
   const types = async () => typesOf(await alerts())
-  const registered = async (name = 'box') => {
+  const registerDevice = async (name = 'box') => {
     const agent = await world.open(name)
     await agent.register(await world.token())
     return agent
   }
 
-  it('R-ACC-7: there are none where nothing is the matter', async () => {
+  it('are empty while nothing needs attention (R-ACC-7)', async () => {
     await authority.orders.create({ tag: 'HOST', quantity: 5 })
-    const agent = await registered()
+    const agent = await registerDevice()
     agent.setUsage('HOST', 5)
     await agent.flushUsage()
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7, R-ACC-8: an agreement that is not accepted, until it is', async () => {
+  it('include an agreement until it is accepted (R-ACC-7, R-ACC-8)', async () => {
     const agreement = (at: number | null) =>
       runStored(join(world.directory, 'authority'), 'update accounts set agreement_at = ?', at)
     await agreement(null)
@@ -66,10 +66,10 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7, R-AUTH-2: too few licenses, until enough are ordered, transferred or given back', async () => {
+  it('include insufficient licenses until enough are ordered, transferred or freed (R-ACC-7, R-AUTH-2)', async () => {
     await authority.accounts.addVirtualAccount('East')
     await authority.orders.create({ tag: 'HOST', quantity: 5 })
-    const agent = await registered()
+    const agent = await registerDevice()
     agent.setUsage('HOST', 8)
     await agent.flushUsage()
     expect(await alerts()).toEqual([
@@ -100,7 +100,7 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7: of one virtual account only, when it is named; what is of none is left out then', async () => {
+  it('can be limited to one virtual account, without the account-wide ones (R-ACC-7)', async () => {
     await authority.accounts.addVirtualAccount('East')
     await authority.orders.createForBuyer({ tag: 'HOST', quantity: 1, buyer: 'b@c.example' })
     await authority.operations.mail.configure({
@@ -132,7 +132,7 @@ describe('the alerts of a manager', () => {
     expect(await getErrorCode(alerts('West'))).toBe('NOT_FOUND')
   })
 
-  it('R-ACC-7: one smart account is not told of another', async () => {
+  it('never include alerts of another smart account (R-ACC-7)', async () => {
     await authority.accounts.add('other.example', { acceptAgreement: true })
     const other = { account: 'other.example' }
     await authority.orders.create({ ...other, tag: 'HOST', quantity: 1, termDays: 20 })
@@ -148,9 +148,9 @@ describe('the alerts of a manager', () => {
     ])
   })
 
-  it('R-ACC-7, R-AUTH-3: a box that is silent for 30 days, gravely so when its authorization has ended', async () => {
-    const agent = await registered('quiet')
-    await registered('other').then((other) => authority.instances.remove(instanceOf(other)))
+  it('include an instance without contact for 30 days, major once its authorization has ended (R-ACC-7, R-AUTH-3)', async () => {
+    const agent = await registerDevice('quiet')
+    await registerDevice('other').then((other) => authority.instances.remove(instanceOf(other)))
     const contact = world.clock.wall()
     world.clock.advance(30 * DAY)
     expect(await alerts()).toEqual([])
@@ -174,8 +174,8 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7, R-REG-6: a registration in its last quarter, gravely so in its last 30 days, until it is renewed', async () => {
-    const agent = await registered()
+  it('include a registration in its last quarter, major in its last 30 days, until its renewal (R-ACC-7, R-REG-6)', async () => {
+    const agent = await registerDevice()
     const renewals = async () => (await alerts()).filter(({ type }) => type === 'instance-failed-to-renew')
     world.clock.advance(273 * DAY)
     expect(await renewals()).toEqual([])
@@ -191,24 +191,24 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7: a registration that has ended is no alert any more: the instance is none', async () => {
-    await registered()
+  it('omit an instance once its registration has ended (R-ACC-7)', async () => {
+    await registerDevice()
     world.clock.advance(364 * DAY)
     expect(await types()).toEqual(['major instance-failed-to-connect', 'major instance-failed-to-renew'])
     world.clock.advance(2 * DAY)
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7: two histories of one box, until it has registered again', async () => {
+  it('include a diverged instance until it has registered again (R-ACC-7)', async () => {
     const product = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' }
     const first = await world.open('box', { product })
     await first.register(await world.token())
     await first.close()
     const copy = join(world.directory, 'clone')
     copyDirectory(join(world.directory, 'box'), copy)
-    const box = await world.open('box', { product })
+    const device = await world.open('box', { product })
     const clone = await world.open('clone', { product })
-    await box.renewAuthorization()
+    await device.renewAuthorization()
     expect(await alerts()).toEqual([])
     expect(await getErrorCode(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
     world.clock.advance(MINUTE)
@@ -218,15 +218,15 @@ describe('the alerts of a manager', () => {
         severity: 'major',
         type: 'instance-diverged',
         source: 'CWMS-K9:BOX',
-        instanceId: instanceOf(box),
+        instanceId: instanceOf(device),
         message: expect.stringContaining(toIsoString(world.clock.wall())) as string,
       },
     ])
     await clone.register(await world.token(), { force: true })
     expect(await alerts()).toEqual([])
-    // The same registration asked for again, with another token, is one since.
+    // A repeated registration with another token also ends the divergence.
     const [instance] = await authority.instances.list()
-    const tell = (type: string) =>
+    const insertEvent = (type: string) =>
       runStored(
         join(world.directory, 'authority'),
         `insert into events (at, account_id, instance_id, type, severity, message)
@@ -234,27 +234,27 @@ describe('the alerts of a manager', () => {
         type,
         instance?.id,
       )
-    await tell('INSTANCE_DIVERGED')
+    await insertEvent('INSTANCE_DIVERGED')
     expect(await types()).toEqual(['major instance-diverged'])
-    await tell('INSTANCE_REGISTERED')
+    await insertEvent('INSTANCE_REGISTERED')
     expect(await alerts()).toEqual([])
-    await tell('INSTANCE_DIVERGED')
+    await insertEvent('INSTANCE_DIVERGED')
     expect(await types()).toEqual(['major instance-diverged'])
     await authority.instances.remove(instance?.id ?? '')
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7, R-ACC-6: a term is said 90, 60 and 30 days before its end and 90 after, as it was ordered', async () => {
+  it('include a term from 90 days before to 90 days after its end, rising in severity (R-ACC-7, R-ACC-6)', async () => {
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
     const due = later(world.clock, 100)
-    const said: string[] = []
+    const changes: string[] = []
     for (let day = 0; day < 200; day++) {
       const [now = 'none', more] = await types()
       expect(more).toBeUndefined()
-      if (said.at(-1)?.split(': ')[1] !== now) said.push(`${day}: ${now}`)
+      if (changes.at(-1)?.split(': ')[1] !== now) changes.push(`${day}: ${now}`)
       world.clock.advance(DAY)
     }
-    expect(said).toEqual([
+    expect(changes).toEqual([
       '0: none',
       '10: informational licenses-expiring',
       '40: minor licenses-expiring',
@@ -265,8 +265,8 @@ describe('the alerts of a manager', () => {
     expect(due).toBe(later(world.clock, -100))
   })
 
-  it('R-ACC-7, R-ACC-6: a term is replaced by as many that were bought since and last longer, and by no others', async () => {
-    // Bought with it, for ever: more licenses, and no new term of those that end.
+  it('count a term as replaced only by purchases near its end that last longer (R-ACC-7, R-ACC-6)', async () => {
+    // Perpetual licenses that were bought together with a term do not replace it.
     await authority.orders.create({ tag: 'HOST', quantity: 50 })
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
     const due = later(world.clock, 100)
@@ -283,7 +283,7 @@ describe('the alerts of a manager', () => {
     expect(messages).toContain(`5 of HOST in Default end at ${due}, of which 2 were not replaced.`)
     world.clock.advance(80 * DAY)
     expect(await types()).toContain('major licenses-expired')
-    // The ten days that ended before are replaced first.
+    // The term of ten days ended earlier and is replaced first.
     await authority.orders.create({ tag: 'HOST', quantity: 5 + 1, termDays: 200 })
     expect(await alerts()).toMatchObject([
       { message: `5 of HOST in Default ended at ${due}, of which 1 was not replaced.` },
@@ -292,7 +292,7 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7: each lot replaces others once', async () => {
+  it('count each lot as a replacement once (R-ACC-7)', async () => {
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 50 })
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 60 })
     world.clock.advance(DAY)
@@ -303,7 +303,7 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7, R-SLR-5: an update that is not confirmed, and a reserved term that ended, until both are mended', async () => {
+  it('include an unconfirmed update and an ended reserved term until both are resolved (R-ACC-7, R-SLR-5)', async () => {
     await authority.reservations.enable()
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 40 })
     const agent = await world.open()
@@ -335,7 +335,7 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7, R-ACC-6: an order without a smart account, and mail that goes nowhere or not', async () => {
+  it('include an order without a smart account and mail that is not sent (R-ACC-7, R-ACC-6)', async () => {
     const placed = await authority.orders.createForBuyer({ tag: 'HOST', quantity: 2, buyer: 'b@c.example' })
     const due = later(world.clock, 28)
     expect(await alerts()).toMatchObject([
@@ -375,14 +375,14 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
   })
 
-  it('R-ACC-7, R-SLR-8: with more than 30 boxes offline a satellite is recommended, until there are fewer', async () => {
+  it('recommend a satellite while more than 30 devices have reservations (R-ACC-7, R-SLR-8)', async () => {
     await authority.reservations.enable()
     await authority.orders.create({ tag: 'HOST', quantity: 40 })
     const ids: string[] = []
     for (let i = 0; i < 31; i++) {
       const udi = { pid: 'CWMS-K9', serial: `SN${i}`, version: '4.0' }
-      const boxKey = Uint8Array.from({ length: 32 }, () => i + 9)
-      const request = encodeRequestCode({ udi, number: 1, deviceKey: boxKey })
+      const deviceKey = Uint8Array.from({ length: 32 }, () => i + 9)
+      const request = encodeRequestCode({ udi, number: 1, deviceKey: deviceKey })
       expect(await alerts()).toEqual([])
       ids.push((await authority.reservations.reserve({ request, licenses: { HOST: 1 } })).instanceId)
     }
@@ -393,7 +393,7 @@ describe('the alerts of a manager', () => {
     expect(await types()).not.toContain('informational reserved-licenses-returned')
   })
 
-  it('R-ACC-7: webhooks whose messages are dead, until they were sent again, and reports that could not be written', async () => {
+  it('include undeliverable webhook messages and unwritten reports until both succeed (R-ACC-7)', async () => {
     const receiver = await createReceiver()
     const { id } = await authority.operations.webhooks.add({ url: receiver.url, types: ['TOKEN_CREATED'] })
     receiver.answer = (response) => response.writeHead(410).end()
@@ -439,13 +439,13 @@ describe('the alerts of a satellite and of its manager', () => {
   ]
   const none = [[], []]
 
-  it('R-ACC-7, R-SAT-1: not registered, until the first exchange', async () => {
+  it('include an unregistered satellite until its first exchange (R-ACC-7, R-SAT-1)', async () => {
     expect(await both()).toEqual([['minor satellite-not-registered'], ['major satellite-not-registered']])
     expect(await manager.operations.alerts.list({ virtualAccount: 'BRANCH' })).toMatchObject([
       { source: 'branch', satellite: 'branch', virtualAccount: 'BRANCH', actionDue: later(world.clock, 14) },
     ])
     expect(await manager.operations.alerts.list({ virtualAccount: 'Default' })).toEqual([])
-    // Of several virtual accounts it is told once, and of each that is asked for.
+    // The alert is listed once overall, and for each virtual account on request.
     await manager.satellites.addVirtualAccount('branch', 'Annex')
     expect(await manager.operations.alerts.list()).toMatchObject([{ virtualAccount: 'BRANCH' }])
     expect(await manager.operations.alerts.list({ virtualAccount: 'Annex' })).toMatchObject([
@@ -455,17 +455,17 @@ describe('the alerts of a satellite and of its manager', () => {
     expect(await both()).toEqual(none)
   })
 
-  it('R-ACC-7, R-SAT-4: overdue, then close to its deadline, then expired, on both sides, until it synchronizes', async () => {
+  it('escalate from overdue to deadline to expired on both sides until it synchronizes (R-ACC-7, R-SAT-4)', async () => {
     await exchangeByFile(manager, satellite)
     const restricted = later(world.clock, 90)
-    const said: string[] = []
+    const changes: string[] = []
     for (let day = 0; day <= 91; day++) {
-      const [above, below] = await both()
-      const now = `${above?.join() ?? ''} / ${below?.join() ?? ''}`
-      if (said.at(-1)?.split(': ')[1] !== now) said.push(`${day}: ${now}`)
+      const [onManager, onSatellite] = await both()
+      const now = `${onManager?.join() ?? ''} / ${onSatellite?.join() ?? ''}`
+      if (changes.at(-1)?.split(': ')[1] !== now) changes.push(`${day}: ${now}`)
       world.clock.advance(DAY)
     }
-    expect(said).toEqual([
+    expect(changes).toEqual([
       '0:  / ',
       '30: minor synchronization-overdue / minor synchronization-overdue',
       '60: major satellite-sync-deadline / major satellite-sync-deadline',
@@ -479,7 +479,7 @@ describe('the alerts of a satellite and of its manager', () => {
     expect(await both()).toEqual(none)
   })
 
-  it('R-ACC-7: a satellite whose days are few is not always about to end', async () => {
+  it('warn in proportion to short synchronization periods (R-ACC-7)', async () => {
     await manager.satellites.configure('branch', { warnDays: 8, restrictDays: 20, credentialDays: 14 })
     await exchangeByFile(manager, satellite)
     expect(await both()).toEqual(none)
@@ -492,7 +492,7 @@ describe('the alerts of a satellite and of its manager', () => {
     expect(await both()).toEqual(none)
   })
 
-  it('R-ACC-7: removed at its manager, which the satellite hears', async () => {
+  it('include the removal at the manager once the satellite has learned of it (R-ACC-7)', async () => {
     await exchangeByFile(manager, satellite)
     await manager.satellites.remove('branch')
     expect(await both()).toEqual(none)
@@ -501,7 +501,7 @@ describe('the alerts of a satellite and of its manager', () => {
     expect(await both()).toEqual([[], ['major satellite-removed']])
   })
 
-  it('R-ACC-7: restored, until it has synchronized', async () => {
+  it('include a restored satellite until it has synchronized (R-ACC-7)', async () => {
     await exchangeByFile(manager, satellite)
     const backup = await satellite.operations.backups.create('a long passphrase')
     await satellite.close()
@@ -514,7 +514,7 @@ describe('the alerts of a satellite and of its manager', () => {
     expect(await both()).toEqual(none)
   })
 
-  it('R-ACC-7: its boxes are its own to look after; what its pools lack, and what it has reserved, both see', async () => {
+  it('list contact failures on the satellite alone, but shortages and reservations on both sides (R-ACC-7)', async () => {
     await manager.orders.create({ tag: 'HOST', quantity: 4, termDays: 100, virtualAccount: 'BRANCH' })
     await exchangeByFile(manager, satellite)
     await satellite.reservations.enable()
@@ -534,7 +534,7 @@ describe('the alerts of a satellite and of its manager', () => {
     expect(typesOf(await satellite.operations.alerts.list())).toContain('minor instance-failed-to-connect')
     expect(typesOf(await manager.operations.alerts.list())).not.toContain('minor instance-failed-to-connect')
     world.clock.advance(66 * DAY)
-    for (const [side, below] of [
+    for (const [side, satelliteName] of [
       [manager, 'branch'],
       [satellite, null],
     ] as const)
@@ -542,12 +542,12 @@ describe('the alerts of a satellite and of its manager', () => {
         expect.objectContaining({
           type: 'reserved-license-expired',
           source: 'CWMS-K9:SEALED',
-          satellite: below,
+          satellite: satelliteName,
         }),
       )
   })
 
-  it('R-ACC-7: a box that is here and at its satellite, with licenses reserved for it, until one of both ends', async () => {
+  it('include a device that is registered at the manager and reserved at the satellite (R-ACC-7)', async () => {
     await manager.orders.create({ tag: 'HOST', quantity: 9 })
     await manager.orders.create({ tag: 'HOST', quantity: 4, virtualAccount: 'BRANCH' })
     await exchangeByFile(manager, satellite)
@@ -583,32 +583,38 @@ describe('alerts', () => {
     actionDue: fc.option(fc.integer({ min: 0, max: 5 }).map((day) => toIsoString(day * DAY))),
     message: fc.string({ maxLength: 3 }),
   })
-  const whole = (one: object) =>
-    ({ type: 'mail-not-sent', source: '', instanceId: null, actions: [], ...one }) as unknown as AlertDocument
+  const toAlert = (fields: object) =>
+    ({
+      type: 'mail-not-sent',
+      source: '',
+      instanceId: null,
+      actions: [],
+      ...fields,
+    }) as unknown as AlertDocument
 
-  it('R-ACC-7: are sorted by severity, then by when something is due, then by their words', () => {
+  it('are sorted by severity, then by due time, then by message (R-ACC-7)', () => {
     const rank = { major: 0, minor: 1, informational: 2 }
     fc.assert(
       fc.property(fc.array(alert), (some) => {
-        const sorted = sortBySeverity(some.map(whole))
+        const sorted = sortBySeverity(some.map(toAlert))
         for (const [i, next] of sorted.slice(1).entries()) {
-          const one = sorted[i] ?? next
+          const previous = sorted[i] ?? next
           const keys = ({ severity, actionDue, message }: AlertDocument) =>
             [String(rank[severity]), actionDue ?? '9999', message] as const
-          const [a, b] = [keys(one), keys(next)]
+          const [a, b] = [keys(previous), keys(next)]
           const first = [0, 1, 2].find((key) => a[key] !== b[key])
           if (first !== undefined) expect((a[first] ?? '') < (b[first] ?? '')).toBe(true)
         }
         expect(
           sortBySeverity([...sorted].reverse())
-            .map((one) => JSON.stringify(one))
+            .map((document) => JSON.stringify(document))
             .sort(),
-        ).toEqual(sorted.map((one) => JSON.stringify(one)).sort())
+        ).toEqual(sorted.map((document) => JSON.stringify(document)).sort())
       }),
     )
   })
 
-  it('R-ACC-7: each type is in the guide for licensing staff, and no other', () => {
+  it('are all documented by type in docs/authority.md, which lists no others (R-ACC-7)', () => {
     const page = readFileSync(join(import.meta.dirname, '../../docs/authority.md'), 'utf8')
     const section = page.split('\n## Alerts')[1]?.split('\n## ')[0] ?? ''
     const listed = [...section.matchAll(/^\| `([a-z-]+)`/gm)].map(([, type]) => type as AlertType)
@@ -616,7 +622,7 @@ describe('alerts', () => {
   })
 })
 
-/** The id by which the authority knows a box. */
+/** Returns the instance id that the authority assigned to a device. */
 function instanceOf(agent: SmartAgent): string {
   return agent.status().registration.instanceId ?? ''
 }

@@ -26,7 +26,7 @@ const entry = (i: number, who: string | null) => ({
   outcome: who === null ? 'SIGN_IN_FAILED' : 'done',
 })
 
-/** Writes entries behind a position as the authority would have, every tenth a denial, in batches. */
+/** Appends entries after a chain position as the authority does, every tenth a denial, in batches. */
 async function append(count: number, before: ChainPosition): Promise<ChainPosition> {
   const BATCH = 1000
   let last = before
@@ -40,16 +40,16 @@ async function append(count: number, before: ChainPosition): Promise<ChainPositi
     const row = `(${columns.map(() => '?').join()})`
     await database.run(
       `insert into audit (${columns.join()}) values ${entries.map(() => row).join()}`,
-      ...entries.flatMap((one) => columns.map((column) => one[column])),
+      ...entries.flatMap((fields) => columns.map((column) => fields[column])),
     )
   }
   await database.run('update audit_chain set number = ?, head = ?', last.number, last.hash)
   return last
 }
 
-it('prunes the oldest entries beyond the retention of actions, and the rest stays valid, also as an export', async () => {
+it('prunes the oldest actions beyond the retention limit, and the rest and its export stay valid', async () => {
   const { number } = await append(112_000, GENESIS_POSITION)
-  // 100,800 actions. The next hundredth entry prunes up to the newest 100,000 of them.
+  // There are 100,800 actions. Every hundredth entry prunes all but the newest 100,000 actions.
   for (let i = 0; i < 100; i++) await world.authority.security.audit.record(entry(i, 'ann'))
   const { from, to } = await world.authority.security.audit.verify()
   expect(to).toBe(number + 100)
@@ -61,7 +61,7 @@ it('prunes the oldest entries beyond the retention of actions, and the rest stay
   expect(await verifyAuditExport(lines, world.authority.trustAnchor())).toMatchObject({ from, to })
 }, 120_000)
 
-it('records a limited number of denials a day, says that further ones are omitted, and goes on with actions', async () => {
+it('records a limited number of denials a day plus one omission entry, and still records actions', async () => {
   const { to: before } = await world.authority.security.audit.verify()
   world.clock.advance(DAY)
   for (let i = 0; i < MAX_DENIALS_PER_DAY + 20; i++)

@@ -33,7 +33,7 @@ const insert = async (table: string, written: Row[]) => {
   const row = `(${columns.map(() => '?').join()})`
   await database.run(
     `insert into ${table} (${columns.join()}) values ${written.map(() => row).join()}`,
-    ...written.flatMap((one) => columns.map((column) => one[column])),
+    ...written.flatMap((fields) => columns.map((column) => fields[column])),
   )
 }
 const write = async (table: string, written: Row[]) => {
@@ -78,7 +78,7 @@ const columns = [
 const changed = (value: Value) => (typeof value === 'number' ? value + 50 : `${String(value)}x`)
 
 describe('the audit record', () => {
-  it('is valid as it was written, with actions and denials in one chain', async () => {
+  it('is valid as written, with actions and denials in one hash chain', async () => {
     expect(await world.authority.security.audit.verify([kept])).toEqual({
       from: 1,
       to: 12,
@@ -86,7 +86,7 @@ describe('the audit record', () => {
     })
   })
 
-  it('finds any change, removal, insertion and reordering of its entries', async () => {
+  it('fails verification after any change, removal, insertion or reordering of entries', async () => {
     const tampering = fc.oneof(
       fc.record({
         kind: fc.constant('change' as const),
@@ -97,23 +97,23 @@ describe('the audit record', () => {
       fc.record({ kind: fc.constant('insert' as const), at: fc.nat(11), number: fc.constantFrom(0, 13, 99) }),
       fc
         .record({ kind: fc.constant('swap' as const), at: fc.nat(11), with: fc.nat(11) })
-        .filter((one) => one.at !== one.with),
+        .filter(({ at, with: other }) => at !== other),
       fc
         .record({ kind: fc.constant('ids' as const), at: fc.nat(11), with: fc.nat(11) })
-        .filter((one) => one.at !== one.with),
+        .filter(({ at, with: other }) => at !== other),
       fc.record({ kind: fc.constant('cut' as const), at: fc.integer({ min: 1, max: 11 }) }),
     )
     await fc.assert(
-      fc.asyncProperty(tampering, async (one) => {
+      fc.asyncProperty(tampering, async (change) => {
         let altered = structuredClone(rows)
-        const row = altered[one.at]!
-        if (one.kind === 'change') row[one.column] = changed(row[one.column]!)
-        else if (one.kind === 'remove') altered.splice(one.at, 1)
-        else if (one.kind === 'insert') altered.push({ ...row, id: 99, number: one.number })
-        else if (one.kind === 'cut') altered = altered.slice(0, one.at)
+        const row = altered[change.at]!
+        if (change.kind === 'change') row[change.column] = changed(row[change.column]!)
+        else if (change.kind === 'remove') altered.splice(change.at, 1)
+        else if (change.kind === 'insert') altered.push({ ...row, id: 99, number: change.number })
+        else if (change.kind === 'cut') altered = altered.slice(0, change.at)
         else {
-          const other = altered[one.with]!
-          const fields = one.kind === 'ids' ? ['id'] : ['at', 'who', 'subject', 'kind', 'hash', 'previous']
+          const other = altered[change.with]!
+          const fields = change.kind === 'ids' ? ['id'] : ['at', 'who', 'subject', 'kind', 'hash', 'previous']
           for (const field of fields) [row[field], other[field]] = [other[field]!, row[field]!]
         }
         await write('audit', altered)
@@ -123,12 +123,12 @@ describe('the audit record', () => {
     )
   })
 
-  it('names the first entry that does not fit', async () => {
+  it('names the first invalid entry', async () => {
     await database.run(`update audit set subject = 'nothing' where number = 5`)
     await expect(world.authority.security.audit.verify()).rejects.toThrow(/entry 5, of .*, was changed/)
   })
 
-  it('finds a denial that was made an action, and an action that was made a denial', async () => {
+  it('fails verification when a denial was changed to an action, or the reverse', async () => {
     for (const [number, who, kind] of [
       [4, 'ann', 'action'],
       [5, null, 'denial'],
@@ -141,7 +141,7 @@ describe('the audit record', () => {
     }
   })
 
-  it('finds a record that was rewritten as a whole by a checkpoint, also by one that was kept elsewhere only', async () => {
+  it('fails verification against a stored or external checkpoint when it was rewritten as a whole', async () => {
     let previous = 'genesis'
     for (const row of rows) {
       const rewritten = { ...row, previous, subject: 'nothing' } as never as Parameters<typeof hashEntry>[0]
@@ -160,7 +160,7 @@ describe('the audit record', () => {
     await write('audit_checkpoints', signed)
   })
 
-  it('finds a record whose beginning was cut off as if it had been pruned', async () => {
+  it('fails verification when early entries were removed before their retention ended', async () => {
     const last = rows[3]!
     await write('audit', rows.slice(4))
     await write(
@@ -169,15 +169,14 @@ describe('the audit record', () => {
     )
     await expect(world.authority.security.audit.verify()).rejects.toMatchObject({
       code: 'AUDIT_BROKEN',
-      message:
-        'The audit record is not whole: entries up to 4 are missing, and their retention has not ended.',
+      message: 'The audit record is damaged: entries up to 4 are missing, and their retention has not ended.',
     })
-    // An export made now has a signed checkpoint that begins there.
+    // An export made now has a signed checkpoint that begins after the cut.
     const cut = await lines()
     expect(await getErrorCode(verifyAuditExport(cut, world.authority.trustAnchor()))).toBe('AUDIT_BROKEN')
   })
 
-  it('finds a record whose end was cut off by a checkpoint, and refuses a checkpoint that was altered', async () => {
+  it('fails verification against a checkpoint when its end was cut off, and refuses an altered checkpoint', async () => {
     await database.run('delete from audit where number > 3')
     const [third] = await database.run('select hash from audit where number = 3')
     await database.run('update audit_chain set number = 3, head = ?', third?.hash)
@@ -191,7 +190,7 @@ describe('the audit record', () => {
     ).toBe('SIGNED_FILE_ALTERED')
   })
 
-  it('signs a checkpoint once a day while there is something new', async () => {
+  it('is signed once a day when it has new entries', async () => {
     const count = async () => (await signedCheckpoints()).length
     const before = await count()
     await world.authority.security.audit.runDue()
@@ -206,7 +205,7 @@ describe('the audit record', () => {
     await database.run('delete from audit_checkpoints where at = (select max(at) from audit_checkpoints)')
   })
 
-  it('verifies an export by itself, and finds any change of its lines', async () => {
+  it('is verified from an export alone, which fails after any change of its lines', async () => {
     const trust = world.authority.trustAnchor()
     expect(await verifyAuditExport(exportedLines, trust, [kept])).toMatchObject({ from: 1, to: 12 })
     const other = await createTestEnvironment()
@@ -223,7 +222,7 @@ describe('the audit record', () => {
         else if (how === 'repeat') altered.splice(j, 0, altered[i]!)
         else [altered[i], altered[j]] = [altered[j]!, altered[i]!]
         fc.pre(altered.join() !== exportedLines.join())
-        // The name of the account in the first line is the checkpoint's to say, in words.
+        // The first line names the account, which the checkpoint states in words.
         fc.pre(!(how === 'change' && i === 0))
         expect(await getErrorCode(verifyAuditExport(altered, trust))).toMatch(
           /^(AUDIT_BROKEN|SIGNED_FILE_\w+)$/,

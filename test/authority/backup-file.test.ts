@@ -17,8 +17,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** A file that somebody wrote with the right passphrase: texts as they are, everything else as JSON. */
-async function fileOf(lines: readonly unknown[]): Promise<Buffer> {
+/** Encrypts lines with the right passphrase: strings as they are, other values as JSON. */
+async function encryptFile(lines: readonly unknown[]): Promise<Buffer> {
   const chunks: Buffer[] = []
   const texts = async function* () {
     for (const line of lines)
@@ -29,22 +29,26 @@ async function fileOf(lines: readonly unknown[]): Promise<Buffer> {
 }
 
 const unreadable = (message: string) => ({ code: 'BACKUP_UNREADABLE', message })
-const NOT_OF_ITS_FORM = unreadable('The backup cannot be used: a line of it is not of its form.')
-const NOT_WHOLE = unreadable('The backup cannot be used: it does not hold what it says.')
+const NOT_OF_ITS_FORM = unreadable('The backup cannot be used: a line is malformed.')
+const NOT_WHOLE = unreadable('The backup cannot be used: it is incomplete.')
 const NOT_OPENED = unreadable('The backup cannot be opened.')
 it.each<[string, unknown[], { code: string; message: string }]>([
   ['has no lines', [], NOT_OPENED],
-  ['begins with no JSON', ['hello', head, end(0, 0)], NOT_OPENED],
+  ['begins with text that is not JSON', ['hello', head, end(0, 0)], NOT_OPENED],
   ['begins with another line', [end(0, 0), head], NOT_OPENED],
-  ['is of another program', [{ ...head, backup: 'other' }, end(0, 0)], NOT_OPENED],
-  ['has a line that is no JSON', [head, '{"table":', end(0, 0)], NOT_OF_ITS_FORM],
-  ['has a line of another form', [head, { what: 'is this' }, end(0, 0)], NOT_OF_ITS_FORM],
-  ['has a key that would lie elsewhere', [head, { key: '../a.key', text: '' }, end(0, 1)], NOT_OF_ITS_FORM],
+  ['belongs to another program', [{ ...head, backup: 'other' }, end(0, 0)], NOT_OPENED],
+  ['has a line that is not JSON', [head, '{"table":', end(0, 0)], NOT_OF_ITS_FORM],
+  ['has a malformed line', [head, { what: 'is this' }, end(0, 0)], NOT_OF_ITS_FORM],
+  [
+    'has a key with a path outside the key directory',
+    [head, { key: '../a.key', text: '' }, end(0, 1)],
+    NOT_OF_ITS_FORM,
+  ],
   ['has no end', [head], NOT_WHOLE],
   ['lacks a row', [head, end(1, 0)], NOT_WHOLE],
   ['lacks a key', [head, end(0, 1)], NOT_WHOLE],
   [
-    'is of a newer program',
+    'was written by a newer program',
     [{ ...head, migration: DATA_VERSION + 1 }, end(0, 0)],
     {
       code: 'STORE_TOO_NEW',
@@ -54,7 +58,7 @@ it.each<[string, unknown[], { code: string; message: string }]>([
 ])('refuses a backup that %s, and leaves nothing behind', async (_, lines, refusal) => {
   const restored = restoreAuthority({
     dataDir: join(directory, 'new'),
-    backup: await fileOf(lines),
+    backup: await encryptFile(lines),
     passphrase: PASSPHRASE,
   })
   await expect(restored).rejects.toMatchObject(refusal)

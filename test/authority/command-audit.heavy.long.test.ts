@@ -8,7 +8,7 @@ import { createSampledTests } from '../support/scale.ts'
 
 const { describe, it } = createSampledTests(2)
 
-/** What an authority tells, by its commands alone: real programs, real files. */
+/** Real programs and files: this suite uses an authority by its commands alone. */
 const programs = createPrograms()
 let receiver: Awaited<ReturnType<typeof createReceiver>>
 const me = `${userInfo().username} (command line)`
@@ -29,7 +29,7 @@ afterAll(async () => {
 })
 
 describe('the commands', () => {
-  it('R-ACC-7: what they do is recorded, with who did it, in the event log, the tokens and the audit record', async () => {
+  it('record their user in the event log, the tokens and the audit record (R-ACC-7)', async () => {
     const token = await programs.token('--description', 'for the lab')
     await run('token', 'revoke', token)
     await run('virtual-account', 'remove', 'Nowhere')
@@ -50,10 +50,10 @@ describe('the commands', () => {
     expect((await run('token', 'list')).stdout).toContain(me)
   })
 
-  it('show a webhook’s secret once, and keep secrets out of what they record', async () => {
+  it('show a webhook secret once and record no secrets', async () => {
     writeFileSync(
       file('secret'),
-      `whsec_${Buffer.from('a secret of 32 bytes, as it were').toString('base64')}\n`,
+      `whsec_${Buffer.from('a secret of exactly 32 bytes ...').toString('base64')}\n`,
     )
     const secret = readFileSync(file('secret'), 'utf8').trim()
     const added = await json<{ id: string; secret: string }>(
@@ -79,13 +79,13 @@ describe('the commands', () => {
       readFileSync(join(programs.box('authority'), 'authority.db'), 'latin1'),
     ]
     for (const text of shown)
-      for (const one of [secret, rotated.secret]) expect(text).not.toContain(one.slice('whsec_'.length))
+      for (const value of [secret, rotated.secret]) expect(text).not.toContain(value.slice('whsec_'.length))
     for (const text of shown.slice(2, 4)) expect(text).not.toContain('hidden')
     await run('webhook', 'remove', added.id)
     expect(parseError(await run('webhook', 'test', added.id, '--json')).code).toBe('NOT_FOUND')
   })
 
-  it('verify the record, and an export without its authority, and leave with 1 where it was changed', async () => {
+  it('verify the audit record or an export, and exit with 1 when it was changed', async () => {
     await json('audit', 'checkpoint', '--out', file('checkpoint'))
     await run('virtual-account', 'add', 'West')
     await json('audit', 'export', '--out', file('audit.jsonl'))
@@ -112,7 +112,7 @@ describe('the commands', () => {
     expect((await verify('missing')).stderr).toContain('FILE_UNREADABLE')
   })
 
-  it('R-ACC-7: export the event log, and set notifications and scheduled reports', async () => {
+  it('export the event log and configure notifications and scheduled reports (R-ACC-7)', async () => {
     await json('events', '--format', 'csv', '--out', file('events.csv'))
     expect(readFileSync(file('events.csv'), 'utf8')).toMatch(/^Time,Severity,.*User\r\n/)
     const lines = (await run('events', '--format', 'jsonl', '--since', '2020-01-01')).stdout

@@ -7,14 +7,14 @@ import { selectScale } from '../support/scale.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 
 /**
- * What is killed in the middle is whole when it is started again: at every step by which a command changes the file system, and at
- * random moments, which are those of the database.
+ * Commands leave consistent data when they are killed: at every step that changes the file system, and at other moments, which
+ * test the database.
  */
 const DIE_AT = new URL('../support/crash-at.cjs', import.meta.url).pathname
 const KILLED = null
-/** Steps of one command that are tried in one run of the tests. */
-const TRIED = selectScale(2, Infinity)
-const LONGEST = selectScale(undefined, 600_000)
+/** Maximum number of steps per command at which a test run kills the command. */
+const MAX_STEPS = selectScale(2, Infinity)
+const TIMEOUT_MS = selectScale(undefined, 600_000)
 let programs: Programs
 
 beforeEach(async () => {
@@ -26,13 +26,13 @@ beforeEach(async () => {
 afterEach(() => programs.close())
 
 const passphrase = () => ['--passphrase-file', join(programs.directory, 'passphrase')]
-const dying = (words: readonly string[], step: number) =>
+const runAndKill = (words: readonly string[], step: number) =>
   programs.authority(words, {
     env: { NODE_OPTIONS: `--require ${DIE_AT}`, DIE_AT: String(step), DIE_UNDER: programs.directory },
   })
 
-/** How many steps a command makes, on a copy of the directory. */
-async function stepsOf(words: readonly string[], cleanUp: () => void): Promise<number> {
+/** Counts the steps of a command and restores the data directory afterwards. */
+async function countSteps(words: readonly string[], cleanUp: () => void): Promise<number> {
   const count = join(programs.directory, 'steps')
   const kept = join(programs.directory, 'kept')
   copyDirectory(programs.box('authority'), kept)
@@ -54,24 +54,24 @@ async function stepsOf(words: readonly string[], cleanUp: () => void): Promise<n
   return steps
 }
 
-/** Kills a command at its steps, one after the other, and looks at what is left after each. */
+/** Kills a command at its steps, one run per step, and checks the data after each. */
 async function killAtSteps(
   words: readonly string[],
-  whole: () => Promise<void>,
+  check: () => Promise<void>,
   cleanUp: () => void = () => undefined,
 ): Promise<void> {
-  const steps = await stepsOf(words, cleanUp)
+  const steps = await countSteps(words, cleanUp)
   expect(steps).toBeGreaterThan(0)
-  const stride = Math.max(1, Math.ceil(steps / TRIED))
+  const stride = Math.max(1, Math.ceil(steps / MAX_STEPS))
   for (let step = 1 + (steps % stride); step <= steps; step += stride) {
-    expect((await dying(words, step)).code, `step ${step} of ${steps}`).toBe(KILLED)
-    await whole()
+    expect((await runAndKill(words, step)).code, `step ${step} of ${steps}`).toBe(KILLED)
+    await check()
     cleanUp()
   }
 }
 
-/** Whether the authority is whole: it opens, knows its keys, and signs by them. */
-async function isWhole(): Promise<void> {
+/** Asserts that the authority opens, has its keys, and signs with them. */
+async function assertIntact(): Promise<void> {
   const shown = await programs.good<{ fingerprint: string }>(programs.authority(['trust', 'show', '--json']))
   expect(shown.fingerprint).toMatch(/^[0-9A-F:]{95}$/)
   await programs.token()
@@ -83,7 +83,7 @@ async function isWhole(): Promise<void> {
       type: 'hello',
       messageId: '6fd6f1a6-5b53-44a4-9f4f-5a4a5d6a7e10',
       nonce: 'n'.repeat(24),
-      audience: 'anybody',
+      audience: 'any-authority',
       epoch: 0,
       trustBundle: 0,
     })
@@ -95,10 +95,10 @@ async function isWhole(): Promise<void> {
 
 describe('kill -9', () => {
   it(
-    'of the rotation of a root: the root is the old or the new one, and its key is there',
+    'during a root rotation leaves the old or the new root, with its key',
     async () => {
       await killAtSteps(['trust', 'rotate', 'root', '--json'], async () => {
-        await isWhole()
+        await assertIntact()
         const { bundle } = await programs.good<{ bundle: number }>(
           programs.authority(['trust', 'show', '--json']),
         )
@@ -108,38 +108,38 @@ describe('kill -9', () => {
           ),
         ).toBe(true)
         if (bundle === 1) return
-        // It was done: what is left to try begins where it began.
+        // The rotation was completed. Start the remaining steps with a new authority.
         await programs.close()
         programs = createPrograms()
         await programs.initAuthority()
       })
     },
-    LONGEST,
+    TIMEOUT_MS,
   )
 
-  it('of the rotation of an issuing CA and of leaves', async () => {
-    for (const what of ['issuing-ca', 'leaves'])
+  it('during the rotation of an issuing CA or leaf keys leaves an intact authority', async () => {
+    for (const keys of ['issuing-ca', 'leaves'])
       for (let run = 0; run < 3; run++) {
         const child = programs.start('smart-authority', [
           '--data-dir',
           programs.box('authority'),
           'trust',
           'rotate',
-          what,
+          keys,
         ])
         const ended = new Promise((end) => child.once('close', end))
         setTimeout(() => child.kill('SIGKILL'), 250 + run * 150)
         await ended
-        await isWhole()
+        await assertIntact()
       }
   })
 
   it(
-    'of the export of the root’s key: the key is on the machine, or in its file',
+    'during the export of the root key leaves the key on the host or in the file',
     async () => {
       const file = join(programs.directory, 'root.sealed')
       await killAtSteps(['trust', 'root', 'export', file, ...passphrase()], async () => {
-        await isWhole()
+        await assertIntact()
         const onHost = existsSync(join(programs.box('authority'), 'keys', 'root.key'))
         if (onHost) return
         const given = ['--root-key', file, ...passphrase(), '--json']
@@ -149,45 +149,45 @@ describe('kill -9', () => {
         await programs.initAuthority()
       })
     },
-    LONGEST,
+    TIMEOUT_MS,
   )
 
   it(
-    'of a backup and a restore: whole, or not there',
+    'during a backup or restore leaves a complete result or none',
     async () => {
       const file = join(programs.directory, 'backup')
       await killAtSteps(
         ['backup', file, ...passphrase()],
         async () => {
-          await isWhole()
+          await assertIntact()
           if (!existsSync(file)) return
-          // It has its name, and was killed before it could say so.
-          const tried = join(programs.directory, 'tried')
+          // The backup was complete, but the command was killed before it reported success.
+          const restored = join(programs.directory, 'restored')
           await programs.good(
-            programs.authority(['--data-dir', tried, 'restore', file, ...passphrase(), '--json']),
+            programs.authority(['--data-dir', restored, 'restore', file, ...passphrase(), '--json']),
           )
-          rmSync(tried, { recursive: true })
+          rmSync(restored, { recursive: true })
         },
         () => {
           rmSync(file, { force: true })
         },
       )
       await programs.good(programs.authority(['backup', file, ...passphrase(), '--json']))
-      const place = join(programs.directory, 'new')
-      const restore = ['--data-dir', place, 'restore', file, ...passphrase(), '--json']
+      const dataDir = join(programs.directory, 'new')
+      const restore = ['--data-dir', dataDir, 'restore', file, ...passphrase(), '--json']
       await killAtSteps(
         restore,
         async () => {
-          // The same here: what has its name is whole, and nothing is restored over it.
-          const there = existsSync(place) && readdirSync(place).length > 0
-          if (!there) await programs.good(programs.authority(restore))
-          await programs.good(programs.authority(['--data-dir', place, 'trust', 'show', '--json']))
+          // A directory with its final name is complete, and a restore would refuse to overwrite it.
+          const exists = existsSync(dataDir) && readdirSync(dataDir).length > 0
+          if (!exists) await programs.good(programs.authority(restore))
+          await programs.good(programs.authority(['--data-dir', dataDir, 'trust', 'show', '--json']))
         },
         () => {
-          rmSync(place, { recursive: true, force: true })
+          rmSync(dataDir, { recursive: true, force: true })
         },
       )
     },
-    LONGEST,
+    TIMEOUT_MS,
   )
 })

@@ -18,8 +18,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** The files of a directory, with a digest of each. */
-const contents = (path: string): Record<string, string> =>
+/** Returns a SHA-256 digest of each file in a directory, recursively. */
+const digestFiles = (path: string): Record<string, string> =>
   Object.fromEntries(
     readdirSync(path, { recursive: true, withFileTypes: true })
       .filter((file) => file.isFile())
@@ -43,33 +43,33 @@ describe('the data version of an authority', () => {
       'drop table schema_migrations; create table migrations (number integer primary key);',
     ],
     [
-      'with another content of the first migration',
+      'with a different hash of the first migration',
       `update schema_migrations set name = '0001-initial.000000000000'`,
     ],
-    ['with a migration of another name', `update schema_migrations set name = '0001-first'`],
-  ])('refuses a development state %s, and changes nothing', async (_, statements) => {
+    ['with a migration of a different name', `update schema_migrations set name = '0001-first'`],
+  ])('refuses a development state %s and changes nothing', async (_, statements) => {
     const dataDir = createGoldenAuthority(directory)
     alter(dataDir, statements)
-    const before = contents(dataDir)
+    const before = digestFiles(dataDir)
     expect(await getErrorCode(Authority.open({ dataDir }))).toBe('DATA_VERSION_UNSUPPORTED')
-    expect(contents(dataDir)).toEqual(before)
+    expect(digestFiles(dataDir)).toEqual(before)
   })
 
-  it('refuses a newer version, and changes nothing', async () => {
+  it('refuses a newer version and changes nothing', async () => {
     const dataDir = createGoldenAuthority(directory)
     alter(
       dataDir,
       `insert into schema_migrations values ('0002-next.000000000000', '2027-01-01T00:00:00.000Z')`,
     )
-    const before = contents(dataDir)
+    const before = digestFiles(dataDir)
     await expect(Authority.open({ dataDir })).rejects.toMatchObject({
       code: 'STORE_TOO_NEW',
-      message: 'The database is of version 2; this program knows 1.',
+      message: 'The database has data version 2, but this program supports versions up to 1.',
     })
-    expect(contents(dataDir)).toEqual(before)
+    expect(digestFiles(dataDir)).toEqual(before)
   })
 
-  it('is reached once, however many processes open a new database together', async () => {
+  it('is migrated once when several stores open a new database at the same time', async () => {
     const dataDir = join(directory, 'new')
     mkdirSync(dataDir, { mode: 0o700 })
     const stores = await Promise.all(Array.from({ length: 8 }, () => AuthorityStore.open(dataDir)))

@@ -4,7 +4,7 @@ import { describe, it } from 'vitest'
 import { createPrograms } from '../support/programs.ts'
 
 describe('a clock 200,000 times too fast', () => {
-  it('does not end a connection that is used', async () => {
+  it('does not end an active connection', async () => {
     const other = createPrograms()
     try {
       await other.initAuthority()
@@ -12,11 +12,11 @@ describe('a clock 200,000 times too fast', () => {
       const { hostname: host, port } = new URL(server.url)
       const socket = connect({ host, port: Number(port), rejectUnauthorized: false })
       await once(socket, 'secureConnect')
-      let said = ''
-      socket.setEncoding('utf8').on('data', (text: string) => (said += text))
+      let received = ''
+      socket.setEncoding('utf8').on('data', (text: string) => (received += text))
       for (let i = 1; i <= 20; i++) {
         socket.write('GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
-        while ((said.match(/"status":"ok"/g)?.length ?? 0) < i) await once(socket, 'data')
+        while ((received.match(/"status":"ok"/g)?.length ?? 0) < i) await once(socket, 'data')
       }
       socket.destroy()
     } finally {

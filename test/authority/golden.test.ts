@@ -42,7 +42,7 @@ if (process.env.WRITE_GOLDEN === '1')
   })
 
 describe('an authority of data version 1', () => {
-  it('opens, shows what it had, and registers another device', async () => {
+  it('opens with its data and registers another device', async () => {
     const dataDir = createGoldenAuthority(directory)
     const clock = new VirtualClock()
     clock.advance(DAY)

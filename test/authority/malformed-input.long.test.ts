@@ -10,10 +10,10 @@ import { createPrograms, readMemoryMebibytes, type Programs } from '../support/p
 import { selectScale } from '../support/scale.ts'
 
 const FLOOD = fileURLToPath(new URL('../support/flood.mjs', import.meta.url))
-/** All of them are opened within the time that a connection may say nothing: many more take a quick machine. */
+/** Number of idle connections. All must be opened within the idle timeout, so a larger number needs a fast machine. */
 const IDLE = Number(process.env.HARM_CONNECTIONS ?? selectScale(1_000, 3_000))
 const SLOW = IDLE / 10
-/** Files and connections that a process may have open here: more than the connections of a flood. */
+/** Limit of open files for a process, above the number of connections of the flood. */
 const DESCRIPTORS = 16_384
 const HELLO = '/smart-agent/v1/hello'
 
@@ -29,31 +29,31 @@ beforeAll(async () => {
     ['--data-dir', programs.box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0', '--metrics', '0'],
     { descriptors: DESCRIPTORS },
   )
-  const said = JSON.parse(server.line) as { listening: string; metrics: string }
-  url = said.listening
-  metrics = said.metrics
+  const output = JSON.parse(server.line) as { listening: string; metrics: string }
+  url = output.listening
+  metrics = output.metrics
   pid = server.child.pid ?? 0
 })
 afterAll(async () => {
   await programs.close()
 })
 
-/** Sends what somebody wrote by hand, and gives back all that is said until the connection is closed. */
+/** Sends raw text over TLS and returns everything received until the connection closes. */
 const write = (...parts: string[]): Promise<string> =>
   new Promise((resolve, reject) => {
     const { hostname: host, port } = new URL(url)
     const socket = connect({ host, port: Number(port), rejectUnauthorized: false }, () => {
       for (const part of parts) socket.write(part)
     })
-    let said = ''
-    socket.setEncoding('utf8').on('data', (text: string) => (said += text))
+    let received = ''
+    socket.setEncoding('utf8').on('data', (text: string) => (received += text))
     socket.on('error', reject)
     socket.on('close', () => {
-      resolve(said)
+      resolve(received)
     })
   })
-const statusOf = (said: string): number => Number(/^HTTP\/1\.1 (\d{3}) /.exec(said)?.[1])
-const bodyOf = (said: string): unknown => JSON.parse(said.slice(said.indexOf('\r\n\r\n') + 4))
+const statusOf = (response: string): number => Number(/^HTTP\/1\.1 (\d{3}) /.exec(response)?.[1])
+const bodyOf = (response: string): unknown => JSON.parse(response.slice(response.indexOf('\r\n\r\n') + 4))
 
 const post = (body: string, headers: Record<string, string> = {}, path = HELLO): string => {
   const all = {
@@ -68,25 +68,25 @@ const post = (body: string, headers: Record<string, string> = {}, path = HELLO):
 }
 
 const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
-const cases: readonly (readonly [what: string, request: string, status: number])[] = [
-  ['a body that is no JSON', post('{"a":'), 400],
+const cases: readonly (readonly [name: string, request: string, status: number])[] = [
+  ['a body that is not JSON', post('{"a":'), 400],
   ['no body', post(''), 400],
-  ['JSON of another kind', post('42'), 400],
-  ['JSON a hundred thousand deep', post(deep), 400],
-  ['JSON thirty-three deep', post(`${'{"a":'.repeat(33)}1${'}'.repeat(33)}`), 400],
-  ['a prototype', post('{"__proto__":{"direction":"request"}}'), 400],
-  ['a body that is longer than any message', post(`"${'x'.repeat(300_000)}"`), 413],
+  ['JSON that is not an object', post('42'), 400],
+  ['JSON of depth 100,000', post(deep), 400],
+  ['JSON of depth 33', post(`${'{"a":'.repeat(33)}1${'}'.repeat(33)}`), 400],
+  ['a __proto__ member', post('{"__proto__":{"direction":"request"}}'), 400],
+  ['a body longer than any message', post(`"${'x'.repeat(300_000)}"`), 413],
   ['another content type', post('direction=request', { 'Content-Type': 'text/plain' }), 415],
   ['no content type', post('{}', { 'Content-Type': '' }), 415],
   ['XML', post('<a/>', { 'Content-Type': 'application/xml' }), 415],
   ['a form', post('a=b', { 'Content-Type': 'application/x-www-form-urlencoded' }), 415],
   [
-    'a path that leads out',
+    'a path outside the root',
     'GET /../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n',
     404,
   ],
   [
-    'the same, encoded',
+    'an encoded path outside the root',
     'GET /assets/..%2f..%2f..%2fauthority.db HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n',
     404,
   ],
@@ -108,56 +108,60 @@ const cases: readonly (readonly [what: string, request: string, status: number])
     `GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
     431,
   ],
-  ['two lengths', post('{}', { 'Content-Length': '2\r\nContent-Length: 3' }), 400],
-  ['a length and chunks', post('0\r\n\r\n', { 'Transfer-Encoding': 'chunked' }), 400],
-  ['what is no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 400],
+  ['two content lengths', post('{}', { 'Content-Length': '2\r\nContent-Length: 3' }), 400],
+  ['a content length and chunked encoding', post('0\r\n\r\n', { 'Transfer-Encoding': 'chunked' }), 400],
+  ['text that is not HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 400],
 ]
 
-describe('R-NET-5: what strangers send to an authority', () => {
-  it.each(cases)('%s is refused, in the form of every refusal', async (_what, request, status) => {
-    const said = await write(request)
-    expect(statusOf(said)).toBe(status)
-    expect(bodyOf(said)).toMatchObject({
+describe('malformed requests to an authority (R-NET-5)', () => {
+  it.each(cases)('%s is refused with the standard error body', async (_case, request, status) => {
+    const response = await write(request)
+    expect(statusOf(response)).toBe(status)
+    expect(bodyOf(response)).toMatchObject({
       error: { code: expect.stringMatching(/^(REQUEST_|PROTOCOL_|HOST_)/) as unknown },
     })
-    expect(said).not.toMatch(/node_modules|at .*\.js|SyntaxError|FST_/)
+    expect(response).not.toMatch(/node_modules|at .*\.js|SyntaxError|FST_/)
   })
 
   it.each([
-    ['too large', post(`"${'x'.repeat(300_000)}"`), /larger/],
-    ['no JSON by its type', post('<a/>', { 'Content-Type': 'application/xml' }), /application\/json/],
+    ['a body that is too large', post(`"${'x'.repeat(300_000)}"`), /larger/],
+    [
+      'a content type other than JSON',
+      post('<a/>', { 'Content-Type': 'application/xml' }),
+      /application\/json/,
+    ],
     [
       'headers that are too long',
       `GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
       /headers/,
     ],
-  ])('%s is told so', async (_what, request, words) => {
-    const said = JSON.stringify(bodyOf(await write(request)))
-    expect(said).toMatch(words)
-    expect(said).not.toContain('Update the agent')
+  ])('%s is named in the error message', async (_case, request, words) => {
+    const body = JSON.stringify(bodyOf(await write(request)))
+    expect(body).toMatch(words)
+    expect(body).not.toContain('Update the agent')
   })
 
-  it('a header that would be given back is not: an answer’s headers are its own', async () => {
-    const said = await write(
+  it('request headers are never reflected in the response', async () => {
+    const response = await write(
       post('{}', {
         'X-Request-Id': 'mine',
         traceparent: '00-zz\tset-cookie: a=b',
         Origin: 'https://evil.example',
       }),
     )
-    expect(said).not.toMatch(/mine|set-cookie|evil/i)
+    expect(response).not.toMatch(/mine|set-cookie|evil/i)
   })
 
-  it('requests one behind the other on a connection are all answered, as many as may be unanswered', async () => {
-    const one = post(createHello(), { Connection: 'keep-alive' })
-    const said = await write(
-      one.repeat(DEFAULT_CONNECTION_LIMITS.maxPipelinedRequests - 1),
+  it('pipelined requests are all answered, up to the limit', async () => {
+    const request = post(createHello(), { Connection: 'keep-alive' })
+    const response = await write(
+      request.repeat(DEFAULT_CONNECTION_LIMITS.maxPipelinedRequests - 1),
       post(createHello()),
     )
-    expect(said.match(/HTTP\/1\.1 200 /g)).toHaveLength(DEFAULT_CONNECTION_LIMITS.maxPipelinedRequests)
+    expect(response.match(/HTTP\/1\.1 200 /g)).toHaveLength(DEFAULT_CONNECTION_LIMITS.maxPipelinedRequests)
   })
 
-  it(`${IDLE} connections that say nothing and ${SLOW} slow bodies: others are served, within bounds of memory`, async () => {
+  it(`other clients are served within memory limits beside ${IDLE} idle connections and ${SLOW} slow bodies`, async () => {
     const flood = spawn(
       'sh',
       [
@@ -180,7 +184,7 @@ describe('R-NET-5: what strangers send to an authority', () => {
       const agent = new Agent()
       for (let i = 0; i < 20; i++) expect(await sendHello(url, agent)).toMatchObject({ status: 200 })
       expect((await fetch(`${metrics}/ready`)).status).toBe(200)
-      // Some 32 KiB for a connection, and as much again, beside what the program needs itself.
+      // A connection takes about 32 KiB. The limit allows 64 KiB each, plus 200 MiB for the program.
       expect(readMemoryMebibytes(pid)).toBeLessThan(200 + (IDLE + SLOW) / 16)
     } finally {
       flood.kill('SIGKILL')

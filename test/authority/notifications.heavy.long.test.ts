@@ -24,11 +24,12 @@ afterEach(() => world.close())
 
 const ANN = 'ann@acme.example'
 const nothing = { daily: false, status: false, expiring: [] as number[] }
-/** What has been sent since the last time: recipient, subject and text. */
+/** Number of mails that `mails` has returned so far. */
 let seen = 0
 beforeEach(() => {
   seen = 0
 })
+/** Runs due work, sends queued mail, and returns the mails since the previous call. */
 async function mails(): Promise<{ to: string; subject: string; text: string }[]> {
   await authority.operations.notifications.runDue()
   await authority.operations.schedules.runDue()
@@ -43,19 +44,19 @@ async function mails(): Promise<{ to: string; subject: string; text: string }[]>
     return { to: header('To'), subject: header('Subject'), text: text.replaceAll('=3D', '=') }
   })
 }
-const registered = async (name: string, hosts: number) => {
+const registerDevice = async (name: string, hosts: number) => {
   const agent = await world.open(name)
   agent.setUsage('HOST', hosts)
   await agent.register(await world.token())
   return agent
 }
 
-describe('R-ACC-7: e-mail notifications', () => {
-  it('a Status Notification tells of a change of compliance, with the change', async () => {
+describe('e-mail notifications (R-ACC-7)', () => {
+  it('a Status Notification reports a change of compliance with its counts', async () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
     await authority.orders.create({ tag: 'HOST', quantity: 5 })
     expect(await mails()).toEqual([])
-    await registered('box', 7)
+    await registerDevice('box', 7)
     const [bad, ...more] = await mails()
     expect(more).toEqual([])
     expect(bad).toMatchObject({
@@ -69,9 +70,9 @@ describe('R-ACC-7: e-mail notifications', () => {
     ])
   })
 
-  it('a pool that changes to and fro before a mail was sent is told of once', async () => {
+  it('a pool that changes back and forth before a mail is sent is reported once', async () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
-    const agent = await registered('box', 7)
+    const agent = await registerDevice('box', 7)
     await authority.orders.create({ tag: 'HOST', quantity: 7 })
     agent.setUsage('HOST', 8)
     world.clock.advance(HOUR)
@@ -82,16 +83,16 @@ describe('R-ACC-7: e-mail notifications', () => {
     ])
   })
 
-  it('a Status Notification tells of major alerts that come and go, and not of those there were', async () => {
+  it('a Status Notification reports new and resolved major alerts but not earlier ones', async () => {
     await authority.orders.create({ tag: 'HOST', quantity: 50 })
-    const old = await registered('old', 1)
+    const old = await registerDevice('old', 1)
     world.clock.advance(91 * DAY)
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
-    const fresh = await registered('new', 1)
+    const fresh = await registerDevice('new', 1)
     expect(await mails()).toEqual([])
     world.clock.advance(91 * DAY)
     const [come] = await mails()
-    expect(come!.subject).toMatch(/^Status Notification for acme.example: 1 new major alerts, 0 mended$/)
+    expect(come!.subject).toMatch(/^Status Notification for acme.example: 1 new major alerts, 0 resolved$/)
     expect(come!.text).toContain('CWMS-K9:NEW has not been in contact')
     world.clock.advance(MINUTE)
     expect(await mails()).toEqual([])
@@ -101,17 +102,17 @@ describe('R-ACC-7: e-mail notifications', () => {
     }
     world.clock.advance(11 * MINUTE)
     const [gone] = await mails()
-    expect(gone!.subject).toContain('0 new major alerts, 2 mended')
+    expect(gone!.subject).toContain('0 new major alerts, 2 resolved')
   })
 
-  it('of one virtual account only what is of that one', async () => {
+  it('a subscription to one virtual account reports only that one', async () => {
     await authority.accounts.addVirtualAccount('East')
     const where = { virtualAccount: 'East' }
     await authority.operations.notifications.set(
       { recipient: ANN, daily: true, status: true, expiring: [90] },
       where,
     )
-    await registered('box', 7)
+    await registerDevice('box', 7)
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 20 })
     world.clock.advance(MINUTE)
     expect(await mails()).toEqual([])
@@ -124,7 +125,7 @@ describe('R-ACC-7: e-mail notifications', () => {
     await authority.operations.notifications.list(where)
   })
 
-  it('licenses that end are told so many days before, once for each, in one mail, and at the end', async () => {
+  it('expiring licenses are reported once per threshold and at their end, in one mail', async () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, expiring: [90, 30] })
     await authority.operations.notifications.set({
       ...nothing,
@@ -133,16 +134,16 @@ describe('R-ACC-7: e-mail notifications', () => {
     })
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
     await authority.orders.create({ tag: 'SYS-XL', quantity: 1, termDays: 100 })
-    const sentTexts: string[] = []
+    const sent: string[] = []
     for (let day = 0; day <= 101; day++) {
       for (const { to, subject, text } of await mails()) {
-        sentTexts.push(`${day} ${to} ${subject}`)
+        sent.push(`${day} ${to} ${subject}`)
         expect(text).toMatch(/5 of HOST in Default [\s\S]*1 of SYS-XL in Default/)
       }
       world.clock.advance(DAY)
     }
     const subject = 'Expiring licenses of acme.example: 2'
-    expect(sentTexts).toEqual([
+    expect(sent).toEqual([
       `10 ${ANN} ${subject}`,
       `40 bob@eu.acme.example ${subject}`,
       `70 ${ANN} ${subject}`,
@@ -153,10 +154,10 @@ describe('R-ACC-7: e-mail notifications', () => {
     expect(warnings).toHaveLength(8)
   })
 
-  it('a Daily Event Summary counts and lists the events of a day, says who did them, and is silent without any', async () => {
+  it('a Daily Event Summary lists the events of a day with their users and is omitted without events', async () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, daily: true })
     await runAs({ kind: 'user', name: 'eve' }, () => authority.accounts.addVirtualAccount('East'))
-    await registered('box', 7)
+    await registerDevice('box', 7)
     world.clock.advance(2 * DAY)
     const [summary, ...more] = await mails()
     expect(more).toEqual([])
@@ -167,7 +168,7 @@ describe('R-ACC-7: e-mail notifications', () => {
     expect(await mails()).toEqual([])
   })
 
-  it('go to addresses of the domain of the smart account, or below it, and to no others', async () => {
+  it('recipients outside the domain of the smart account and its subdomains are refused', async () => {
     const set = (recipient: string) =>
       getErrorCode(authority.operations.notifications.set({ ...nothing, recipient, daily: true }))
     expect(await set('ann@acme.example')).toBe('no error')
@@ -191,7 +192,7 @@ describe('R-ACC-7: e-mail notifications', () => {
     expect(await authority.operations.notifications.list()).toHaveLength(2)
   })
 
-  it('set again is changed, removed is silent: also what waited to be sent', async () => {
+  it('setting a subscription again changes it, and removing it drops its queued mail', async () => {
     const { id } = await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
     expect(
       (
@@ -203,15 +204,15 @@ describe('R-ACC-7: e-mail notifications', () => {
         })
       ).id,
     ).toBe(id)
-    await registered('box', 7)
+    await registerDevice('box', 7)
     await authority.operations.notifications.remove(id)
     expect(await mails()).toEqual([])
     expect(await getErrorCode(authority.operations.notifications.remove(id))).toBe('NOT_FOUND')
   })
 })
 
-describe('R-ACC-7: scheduled reports', () => {
-  it('come by e-mail with the report attached, once for each time, however late', async () => {
+describe('scheduled reports (R-ACC-7)', () => {
+  it('are attached to an e-mail once per due time, however late', async () => {
     const { nextAt } = await authority.operations.schedules.add({
       kind: 'licenses',
       every: 'day',
@@ -232,7 +233,7 @@ describe('R-ACC-7: scheduled reports', () => {
     expect(await mails()).toHaveLength(0)
   })
 
-  it('are written into a folder, under a name of their own; what fails is said, and the next is made', async () => {
+  it('are written to a folder under distinct names, and an unwritable folder is refused with FILE_UNWRITABLE', async () => {
     const reports = mkdtempSync(join(tmpdir(), 'sla-reports-'))
     await authority.operations.schedules.add({
       kind: 'usage',
@@ -275,7 +276,7 @@ describe('R-ACC-7: scheduled reports', () => {
     expect(await getErrorCode(authority.operations.schedules.remove(first!.id))).toBe('NOT_FOUND')
   })
 
-  it('are due at their hour of each day, each Monday, each first of a month', async () => {
+  it('are due at their hour every day, every Monday or every first of the month', async () => {
     const due = async (every: 'day' | 'week' | 'month', hour: number) => {
       const to = { folder: join(folder, 'reports') }
       return (await authority.operations.schedules.add({ kind: 'usage', every, hour, to })).nextAt
@@ -290,7 +291,7 @@ describe('R-ACC-7: scheduled reports', () => {
     expect(await due('month', 6)).toBe('2028-01-01T06:00:00.000Z')
   })
 
-  it('go to the domain of the smart account only', async () => {
+  it('are refused for recipients outside the domain of the smart account', async () => {
     const to = { recipient: 'ann@evil.example' }
     expect(
       await getErrorCode(authority.operations.schedules.add({ kind: 'usage', every: 'day', hour: 0, to })),
@@ -298,8 +299,8 @@ describe('R-ACC-7: scheduled reports', () => {
   })
 })
 
-describe('R-ACC-7: the event log as a file', () => {
-  it('says who did what, and nobody of what time brought while they did it', async () => {
+describe('the exported event log (R-ACC-7)', () => {
+  it('names the user of an action but no user for events caused by the passage of time', async () => {
     const eve = { kind: 'user', name: 'eve' } as const
     await runAs(eve, () => authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 }))
     world.clock.advance(20 * DAY)
@@ -310,7 +311,7 @@ describe('R-ACC-7: the event log as a file', () => {
     ])
   })
 
-  it('has every entry once, in pages, with who did it, within the time that was asked for', async () => {
+  it('contains every entry of the requested period once, with its user', async () => {
     await runAs({ kind: 'command-line', name: 'root' }, () =>
       authority.accounts.addVirtualAccount('East, "far"'),
     )

@@ -23,7 +23,7 @@ afterEach(async () => {
 const types = async () => (await world.authority.operations.events.list()).map(({ type }) => type)
 
 describe('orders', () => {
-  it('R-SYS-4: each of the seven SKUs gives its entitlement; a kit gives the version only', async () => {
+  it('grant the entitlement of each of the seven SKUs, and only the version for a kit (R-SYS-4)', async () => {
     const given: Record<string, string> = {}
     for (const { sku } of conferencingProfile.skus) {
       const { tag, version, status } = await world.authority.orders.create({ sku, quantity: 2 })
@@ -50,7 +50,7 @@ describe('orders', () => {
     expect(await world.authority.orders.list()).toHaveLength(7)
   })
 
-  it('R-ACC-6: purchases add; what is no order changes nothing', async () => {
+  it('add up, and change nothing when they are invalid (R-ACC-6)', async () => {
     await world.authority.orders.create({ sku: 'CWMS-USRUG-K9', quantity: 3 })
     await world.authority.orders.create({ tag: 'HOST', quantity: 4 })
     expect((await world.authority.licenses.list())[0]).toMatchObject({ tag: 'HOST', quantity: 7 })
@@ -64,7 +64,7 @@ describe('orders', () => {
     expect(await world.authority.orders.list()).toHaveLength(2)
   })
 
-  it('R-ACC-6: a term is warned of 90, 60 and 30 days before its end, once each, and then ends', async () => {
+  it('of a term create one warning 90, 60 and 30 days before their end (R-ACC-6)', async () => {
     await world.authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
     for (let day = 0; day < 101; day++) {
       world.clock.advance(DAY)
@@ -84,7 +84,7 @@ describe('orders', () => {
 })
 
 describe('an order without a smart account', () => {
-  it('R-ACC-6: is followed up by three reminders, and then by a person', async () => {
+  it('sends three reminders and is then escalated to an administrator (R-ACC-6)', async () => {
     await world.authority.operations.mail.configure({
       kind: 'folder',
       from: 'orders@vendor.example',
@@ -122,7 +122,7 @@ describe('an order without a smart account', () => {
       'ORDER_NEEDS_A_PERSON',
     ])
     expect((await world.authority.orders.list())[0]).toMatchObject({ status: 'escalated', reminders: 3 })
-    // Whoever called has it assigned in the end.
+    // An escalated order can still be assigned.
     expect(await world.authority.orders.assign(placed.id)).toMatchObject({
       status: 'fulfilled',
       virtualAccount: 'Default',
@@ -132,7 +132,7 @@ describe('an order without a smart account', () => {
     expect(await getErrorCode(world.authority.orders.assign('none'))).toBe('NOT_FOUND')
   })
 
-  it('R-ACC-6: once it is assigned, nobody is reminded any more', async () => {
+  it('sends no reminders once it is assigned (R-ACC-6)', async () => {
     const placed = await world.authority.orders.createForBuyer({
       tag: 'HOST',
       quantity: 1,
@@ -146,12 +146,12 @@ describe('an order without a smart account', () => {
     }
     expect((await types()).filter((type) => type === 'ORDER_REMINDED')).toHaveLength(1)
     expect(await types()).not.toContain('ORDER_NEEDS_A_PERSON')
-    const bad = world.authority.orders.createForBuyer({ tag: 'HOST', quantity: 1, buyer: 'nobody' })
+    const bad = world.authority.orders.createForBuyer({ tag: 'HOST', quantity: 1, buyer: 'no-address' })
     expect(await getErrorCode(bad)).toBe('INVALID_ARGUMENT')
   })
 })
 
-/** An SMTP server that takes what it is given, or says no. */
+/** Starts an SMTP server that answers each message with the given reply. */
 async function smtp(answer = '250 ok') {
   const received: string[] = []
   const server: Server = createServer((socket) => {
@@ -193,7 +193,7 @@ describe('e-mail', () => {
   const order = () =>
     world.authority.orders.createForBuyer({ tag: 'HOST', quantity: 1, buyer: 'buyer@customer.example' })
 
-  it('goes to an SMTP server, once, and its password comes out nowhere', async () => {
+  it('is sent to an SMTP server once, and its password is never disclosed', async () => {
     const server = await smtp()
     try {
       await order()
@@ -205,7 +205,7 @@ describe('e-mail', () => {
         waiting: 1,
       })
       expect(JSON.stringify(await world.authority.operations.mail.show())).not.toContain('sealed')
-      // The server offers no TLS: it is not told the password.
+      // The server offers no TLS, so the client does not send the password.
       expect(await getErrorCode(world.authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
       expect(server.received.some((line) => line.startsWith('AUTH'))).toBe(false)
       await world.authority.operations.mail.configure(settings)
@@ -228,7 +228,7 @@ describe('e-mail', () => {
     }
   })
 
-  it('that a server does not take is kept, and tried again later', async () => {
+  it('is kept and retried later when the server rejects it', async () => {
     const [no, yes] = [await smtp('550 no such user'), await smtp()]
     try {
       await order()
@@ -253,10 +253,10 @@ describe('e-mail', () => {
   })
 
   it.each([
-    ['no address', { kind: 'folder', from: 'nobody', folder: '/tmp/x' }],
+    ['no address', { kind: 'folder', from: 'no-address', folder: '/tmp/x' }],
     ['another scheme', { kind: 'smtp', from: 'a@b.example', url: 'https://mail.example' }],
     ['a password in the URL', { kind: 'smtp', from: 'a@b.example', url: 'smtp://u:p@mail.example' }],
-  ] as const)('settings with %s are refused', async (_, settings) => {
+  ] as const)('settings with %s are refused with INVALID_ARGUMENT', async (_, settings) => {
     expect(await getErrorCode(world.authority.operations.mail.configure(settings))).toBe('INVALID_ARGUMENT')
     expect((await world.authority.operations.mail.show()).settings).toBeNull()
   })

@@ -20,7 +20,7 @@ import {
 } from '../../src/authority/policy.ts'
 
 const DAY = 86_400_000
-/** Time in these worlds: a few instants, so that things begin and end at the same one often. */
+/** A point in time. There are few, so that lots often begin and end at the same instant. */
 const instant = fc.integer({ min: 0, max: 12 })
 const end = fc.option(instant, { nil: null })
 const lots = fc.array(
@@ -33,19 +33,19 @@ const parts = fc.array(fc.record({ count: fc.integer({ min: 1, max: 5 }), endsAt
 const authorizations = fc.array(parts, { maxLength: 3 })
 const everyInstant = Array.from({ length: 15 }, (_, at) => at)
 const lasts = (endsAt: number | null, at: number) => endsAt === null || at < endsAt
-const plainlyOwned = (all: readonly Lot[], at: number) => {
+const sumOwned = (all: readonly Lot[], at: number) => {
   let sum = 0
   for (const { quantity, startsAt, endsAt } of all) if (startsAt <= at && lasts(endsAt, at)) sum += quantity
   return sum
 }
-const plainlyHeld = (all: readonly ReservedQuantity[], at: number) => {
+const sumReserved = (all: readonly ReservedQuantity[], at: number) => {
   let sum = 0
   for (const { count, endsAt } of all) if (lasts(endsAt, at)) sum += count
   return sum
 }
 
-describe('what a pool owns', () => {
-  it('R-ACC-6: is what has begun and not ended, to the millisecond', () => {
+describe('the owned quantity of a pool', () => {
+  it('counts the lots that have begun and not ended, to the millisecond (R-ACC-6)', () => {
     const lot = { quantity: 3, startsAt: 5, endsAt: 9 }
     expect([4, 5, 8, 9].map((at) => countOwned([lot], at))).toEqual([0, 3, 3, 0])
     expect(countOwned([{ ...lot, endsAt: null }], 1e15)).toBe(3)
@@ -54,18 +54,18 @@ describe('what a pool owns', () => {
     expect(filterActiveLots([{ ...row, ends_at: null }, row], 9)).toEqual([{ ...row, ends_at: null }])
   })
 
-  it('at its most is what it owns at some instant from one to another', () => {
+  it('has the maximum over all instants of an interval as its peak', () => {
     fc.assert(
       fc.property(lots, instant, fc.integer({ min: 0, max: 6 }), (all, from, length) => {
         const within = everyInstant.filter((at) => at >= from && at < from + length)
         expect(computePeakOwned(all, from, from + length)).toBe(
-          Math.max(0, ...within.map((at) => plainlyOwned(all, at))),
+          Math.max(0, ...within.map((at) => sumOwned(all, at))),
         )
       }),
     )
   })
 
-  it('R-AUTH-2, R-ACC-2: covers what is in use and reserved together, or does not', () => {
+  it('is compliant when it covers used and reserved licenses together (R-AUTH-2, R-ACC-2)', () => {
     expect(isCompliant({ owned: 5, inUse: 3, reserved: 2 })).toBe(true)
     expect(isCompliant({ owned: 5, inUse: 4, reserved: 2 })).toBe(false)
     expect(isCompliant({ owned: 5, inUse: 3, reserved: 3 })).toBe(false)
@@ -73,16 +73,18 @@ describe('what a pool owns', () => {
   })
 })
 
-describe('what a reservation holds', () => {
-  it('R-SLR-5: is the larger of what its authorizations hold, and the same as parts', () => {
+describe('the quantity of a reservation', () => {
+  it('is the largest of its authorizations, as a count and as intervals (R-SLR-5)', () => {
     fc.assert(
       fc.property(authorizations, instant, (all, from) => {
         for (const at of everyInstant)
-          expect(countReserved(all, at)).toBe(Math.max(0, ...all.map((one) => plainlyHeld(one, at))))
+          expect(countReserved(all, at)).toBe(
+            Math.max(0, ...all.map((intervals) => sumReserved(intervals, at))),
+          )
         const intervals = toReservedIntervals(all, from)
         for (const at of everyInstant.filter((moment) => moment >= from))
-          expect(plainlyHeld(intervals, at)).toBe(countReserved(all, at))
-        // Each until its end, the longest first, and none for nothing.
+          expect(sumReserved(intervals, at)).toBe(countReserved(all, at))
+        // The intervals have distinct ends, the latest first, and positive counts.
         const ends = intervals.map(({ endsAt }) => endsAt ?? Infinity)
         expect(ends).toEqual([...new Set(ends)].sort((a, b) => b - a))
         expect(
@@ -95,7 +97,7 @@ describe('what a reservation holds', () => {
   })
 })
 
-describe('choosing which licenses to reserve', () => {
+describe('the allocation of licenses to a reservation', () => {
   const pool = fc.record({
     count: fc.integer({ min: 1, max: 8 }),
     lots,
@@ -104,22 +106,22 @@ describe('choosing which licenses to reserve', () => {
     at: instant,
   })
 
-  it('R-SLR-3: takes as many as are asked for, never one that another has, now or later', () => {
+  it('takes the requested count and never a license reserved by another, now or later (R-SLR-3)', () => {
     let chosen = 0
     fc.assert(
       fc.property(pool, ({ count, lots: all, others, inUse, at }) => {
-        const held = (moment: number) => plainlyHeld(others, moment)
+        const held = (moment: number) => sumReserved(others, moment)
         const taken = allocateLicenses(count, { lots: all, reservedAt: held, inUse, at })
-        const owned = (moment: number) => plainlyOwned(all, moment)
+        const owned = (moment: number) => sumOwned(all, moment)
         if (taken === null) {
-          // Refused only where fewer are free now: what ends sooner is as good, for as long as it lasts.
+          // A refusal requires that fewer licenses are free. Lots that end sooner count while they last.
           const later = everyInstant.filter((moment) => moment >= at)
-          const ends = [...new Set(all.map(({ endsAt }) => endsAt ?? 14))].filter((one) => one > at)
+          const ends = [...new Set(all.map(({ endsAt }) => endsAt ?? 14))].filter((end) => end > at)
           const most = Math.max(
             0,
-            ...ends.map((one) =>
+            ...ends.map((end) =>
               Math.min(
-                ...later.filter((moment) => moment < one).map((moment) => owned(moment) - held(moment)),
+                ...later.filter((moment) => moment < end).map((moment) => owned(moment) - held(moment)),
               ),
             ),
           )
@@ -129,8 +131,8 @@ describe('choosing which licenses to reserve', () => {
         chosen++
         expect(taken.reduce((sum, part) => sum + part.count, 0)).toBe(count)
         const left = Math.min(inUse, Math.max(0, owned(at) - held(at) - count))
-        for (const moment of everyInstant.filter((one) => one >= at)) {
-          const reserved = plainlyHeld(taken, moment)
+        for (const moment of everyInstant.filter((instant) => instant >= at)) {
+          const reserved = sumReserved(taken, moment)
           if (reserved > 0) expect(reserved + held(moment) + left).toBeLessThanOrEqual(owned(moment))
         }
         const ends = taken.map(({ endsAt }) => endsAt ?? Infinity)
@@ -141,7 +143,7 @@ describe('choosing which licenses to reserve', () => {
     expect(chosen).toBeGreaterThan(100)
   })
 
-  it('takes those that last longest first, and leaves the others what they use', () => {
+  it('takes the longest-lasting licenses first and leaves those in use', () => {
     const all = [
       { quantity: 2, startsAt: 0, endsAt: 10 },
       { quantity: 3, startsAt: 0, endsAt: null },
@@ -158,27 +160,27 @@ describe('choosing which licenses to reserve', () => {
     expect(choose(9)).toHaveLength(3)
     expect(choose(10)).toBeNull()
     expect(choose(1, { lots: [] })).toBeNull()
-    // At the end of a lot it is there no more.
+    // A lot is gone at its end.
     expect(choose(7, { at: 10 })).toHaveLength(2)
     expect(choose(8, { at: 10 })).toBeNull()
-    // Two that are in use are left the longest there is; three of the reservation last less long.
+    // The two in use keep the longest-lasting licenses, so part of the reservation ends sooner.
     expect(choose(3, { inUse: 2 })).toEqual([
       { count: 1, endsAt: null },
       { count: 2, endsAt: 20 },
     ])
-    // More is in use than would be left: what is beyond is not kept free.
+    // More licenses are in use than would be left. The excess is not kept free.
     expect(choose(8, { inUse: 5 })).toEqual([
       { count: 2, endsAt: null },
       { count: 4, endsAt: 20 },
       { count: 2, endsAt: 10 },
     ])
-    // What others have reserved is theirs, before what is in use is kept free.
+    // Other reservations take precedence over licenses in use.
     const nine = [{ quantity: 9, startsAt: 0, endsAt: null }]
     expect(choose(4, { lots: nine, reservedAt: () => 4, inUse: 5 })).toEqual([{ count: 4, endsAt: null }])
-    // What others have reserved until a later instant is theirs until then.
+    // Other reservations count until their end.
     expect(choose(3, { reservedAt: (at) => (at < 8 ? 4 : 0) })).toEqual([{ count: 3, endsAt: null }])
     expect(choose(6, { reservedAt: (at) => (at < 8 ? 4 : 0) })).toBeNull()
-    // A lot that begins later is nothing now.
+    // A lot that begins later does not count yet.
     expect(choose(1, { lots: [{ quantity: 5, startsAt: 6, endsAt: null }] })).toBeNull()
   })
 })
@@ -187,7 +189,7 @@ describe('a token', () => {
   const token: TokenState = { revokedAt: null, expiresAt: 100, uses: 1, maxUses: 2, inReview: false }
   const refusalFor = (changed: Partial<TokenState>, at = 99) => getTokenRefusal({ ...token, ...changed }, at)
 
-  it('R-TOK-4: is refused from the instant at which it expires, and when it has been used as often as it may be', () => {
+  it('is refused once it has expired, is used up, is in review or is revoked (R-TOK-4)', () => {
     expect(refusalFor({})).toBeNull()
     expect(refusalFor({}, 100)).toEqual({
       code: 'TOKEN_EXPIRED',
@@ -195,34 +197,34 @@ describe('a token', () => {
     })
     expect(refusalFor({ uses: 2 })).toEqual({
       code: 'TOKEN_EXHAUSTED',
-      message: 'The token has been used 2 times, as often as it may be.',
+      message: 'The token has been used 2 times, which is its limit.',
     })
     expect(refusalFor({ uses: 1, maxUses: 1 })?.message).toBe(
-      'The token has been used once, as often as it may be.',
+      'The token has been used once, which is its limit.',
     )
     expect(refusalFor({ inReview: true })?.code).toBe('TOKEN_IN_DOUBT')
     expect(refusalFor({ revokedAt: 0 })).toEqual({
       code: 'TOKEN_REVOKED',
       message: 'The token was revoked at 1970-01-01T00:00:00.000Z.',
     })
-    // Of several reasons the one that somebody decided is told.
+    // Revocation is reported before review, review before expiry, expiry before exhaustion.
     expect(refusalFor({ revokedAt: 5, inReview: true, uses: 2 }, 200)?.code).toBe('TOKEN_REVOKED')
     expect(refusalFor({ inReview: true, uses: 2 }, 200)?.code).toBe('TOKEN_IN_DOUBT')
     expect(refusalFor({ uses: 2 }, 200)?.code).toBe('TOKEN_EXPIRED')
   })
 })
 
-it('boxes that come together are asked to come back within the three days before they would', () => {
+it('the next contact is spread over the last three days of the 30-day period', () => {
   expect(jitterContactDelay(0)).toBe(30 * DAY)
   expect(jitterContactDelay(1)).toBe(27 * DAY)
   expect(jitterContactDelay(0.5)).toBe(28.5 * DAY)
 })
 
-it('R-AUTH-1: an identity lasts a year, an authorization ninety days, and both begin five minutes ago', () => {
+it('an ID certificate lasts a year and an authorization 90 days, both backdated five minutes (R-AUTH-1)', () => {
   expect([IDENTITY_LIFETIME, AUTHORIZATION_LIFETIME, BACKDATE_MS]).toEqual([365 * DAY, 90 * DAY, 300_000])
 })
 
-it('an account is named in a token by eleven characters, which say nothing of it', () => {
+it('a token names its account by an 11-character hash of the domain', () => {
   expect(hashAccountDomain('acme.example')).toMatch(/^[\w-]{11}$/)
   expect(hashAccountDomain('acme.example')).not.toBe(hashAccountDomain('acme.exemple'))
 })

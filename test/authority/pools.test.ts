@@ -16,13 +16,13 @@ const DAY = 86_400_000
 
 let world: TestEnvironment
 let store: AuthorityStore
-let box: SmartAgent
+let device: SmartAgent
 let instance: { id: string; virtualAccountId: string }
 beforeEach(async () => {
   world = await createTestEnvironment()
   await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
-  box = await world.open('box')
-  await box.register(await world.token())
+  device = await world.open('box')
+  await device.register(await world.token())
   store = await AuthorityStore.open(join(world.directory, 'authority'))
   const row = await inTransaction((tx) =>
     tx.selectFrom('instances').select(['id', 'virtual_account_id']).executeTakeFirstOrThrow(),
@@ -47,89 +47,89 @@ const use = (...wanted: [string, number][]) =>
   )
 const assess = (tag: string) =>
   inTransaction((tx) => recomputeCompliance(tx, instance.virtualAccountId, tag, now()))
-const demands = () =>
+const usageRows = () =>
   inTransaction((tx) => tx.selectFrom('instance_usage').select(['tag', 'count']).orderBy('tag').execute())
 const inUse = async (tag: string) => (await assess(tag)).inUse
-/** Marks the instance as reported, and says afterwards whether it is to be reported anew. */
-const touchedBy = async (work: () => Promise<unknown>) => {
+/** Marks the instance as reported, and returns whether the work marked it as changed again. */
+const isMarkedChangedBy = async (work: () => Promise<unknown>) => {
   await inTransaction((tx) => tx.updateTable('instances').set({ revision: -1 }).execute())
   await work()
   const [row] = await inTransaction((tx) => tx.selectFrom('instances').select('revision').execute())
   return row?.revision !== -1
 }
-const ofCompliance = async () =>
+const listComplianceEvents = async () =>
   (await world.authority.operations.events.list())
     .filter(({ type }) => type === 'INSUFFICIENT_LICENSES' || type === 'LICENSES_SUFFICIENT')
     .map(({ type, severity, message, virtualAccount }) => [type, severity, message, virtualAccount])
 
-describe('what an instance uses', () => {
-  it('R-ACC-4 replaces what it used before, tag by tag, and the pools follow', async () => {
+describe('the usage of an instance', () => {
+  it('replaces the previous usage tag by tag, and updates the pools (R-ACC-4)', async () => {
     await use(['HOST', 2], ['MDC-SMALL', 1])
-    expect(await demands()).toEqual([
+    expect(await usageRows()).toEqual([
       { tag: 'HOST', count: 2 },
       { tag: 'MDC-SMALL', count: 1 },
     ])
     await use(['HOST', 4], ['SYS-XL', 1])
-    expect(await demands()).toEqual([
+    expect(await usageRows()).toEqual([
       { tag: 'HOST', count: 4 },
       { tag: 'SYS-XL', count: 1 },
     ])
     expect([await inUse('HOST'), await inUse('MDC-SMALL'), await inUse('SYS-XL')]).toEqual([4, 0, 1])
     await use()
-    expect(await demands()).toEqual([])
+    expect(await usageRows()).toEqual([])
     expect([await inUse('HOST'), await inUse('SYS-XL')]).toEqual([0, 0])
   })
 
-  it('of one tag twice is the sum, and of none is nothing', async () => {
+  it('adds up repeated tags and drops counts of 0', async () => {
     await use(['HOST', 2], ['SYS-XL', 0], ['HOST', 1])
-    expect(await demands()).toEqual([{ tag: 'HOST', count: 3 }])
+    expect(await usageRows()).toEqual([{ tag: 'HOST', count: 3 }])
     expect(await inTransaction((tx) => tx.selectFrom('pools').select('tag').execute())).toEqual([
       { tag: 'HOST' },
     ])
   })
 
-  it('is reported anew where it changed, and only there', async () => {
+  it('marks the instance as changed only when a count changed', async () => {
     await use(['HOST', 2], ['SYS-XL', 1])
-    expect(await touchedBy(() => use(['SYS-XL', 1], ['HOST', 2]))).toBe(false)
-    expect(await touchedBy(() => use(['SYS-XL', 1], ['HOST', 2], ['MDC-SMALL', 0]))).toBe(false)
-    expect(await touchedBy(() => use(['SYS-XL', 1], ['HOST', 3]))).toBe(true)
-    expect(await touchedBy(() => use(['SYS-XL', 1]))).toBe(true)
-    expect(await touchedBy(() => use(['HOST', 1]))).toBe(true)
+    expect(await isMarkedChangedBy(() => use(['SYS-XL', 1], ['HOST', 2]))).toBe(false)
+    expect(await isMarkedChangedBy(() => use(['SYS-XL', 1], ['HOST', 2], ['MDC-SMALL', 0]))).toBe(false)
+    expect(await isMarkedChangedBy(() => use(['SYS-XL', 1], ['HOST', 3]))).toBe(true)
+    expect(await isMarkedChangedBy(() => use(['SYS-XL', 1]))).toBe(true)
+    expect(await isMarkedChangedBy(() => use(['HOST', 1]))).toBe(true)
   })
 
-  it('is written for many at once: what is no longer used is gone', async () => {
+  it('deletes rows with a count of 0 when saved in bulk', async () => {
     const write = (...tags: [string, number][]) =>
       inTransaction((tx) => saveInstanceUsage(tx, new Map([[instance.id, new Map(tags)]])))
     await write(['HOST', 2], ['SYS-XL', 1])
     await write(['HOST', 0], ['MDC-SMALL', 0], ['SYS-XL', 3])
-    expect(await demands()).toEqual([{ tag: 'SYS-XL', count: 3 }])
+    expect(await usageRows()).toEqual([{ tag: 'SYS-XL', count: 3 }])
     await write(['SYS-XL', 0])
-    expect(await demands()).toEqual([])
+    expect(await usageRows()).toEqual([])
   })
 })
 
 describe('the compliance of a pool', () => {
-  it('R-AUTH-2 is written down each time it changes, and only then', async () => {
+  it('creates an event at each change, and only then (R-AUTH-2)', async () => {
     await use(['HOST', 5])
     expect(await assess('HOST')).toEqual({ tag: 'HOST', owned: 5, inUse: 5, reserved: 0, compliant: true })
-    expect(await ofCompliance()).toEqual([])
+    expect(await listComplianceEvents()).toEqual([])
     await use(['HOST', 7])
     const short = ['INSUFFICIENT_LICENSES', 'major', 'HOST: 7 in use, 5 owned.', 'Default']
-    expect(await ofCompliance()).toEqual([short])
+    expect(await listComplianceEvents()).toEqual([short])
     await assess('HOST')
     await use(['HOST', 8])
-    expect(await ofCompliance()).toEqual([short])
+    expect(await listComplianceEvents()).toEqual([short])
     await world.authority.orders.create({ tag: 'HOST', quantity: 3 })
     const enough = ['LICENSES_SUFFICIENT', 'info', 'HOST: 8 in use, 8 owned.', 'Default']
-    expect(await ofCompliance()).toEqual([short, enough])
+    expect(await listComplianceEvents()).toEqual([short, enough])
     await assess('HOST')
-    expect(await ofCompliance()).toEqual([short, enough])
+    expect(await listComplianceEvents()).toEqual([short, enough])
     expect(
       await inTransaction((tx) => tx.selectFrom('pools').select(['in_use', 'out_of_compliance']).execute()),
     ).toEqual([{ in_use: 8, out_of_compliance: 0 }])
   })
 
-  it('of a tag that nobody uses is not written down', async () => {
+  it('creates no pool for a tag that is not in use', async () => {
     expect(await assess('SYS-XL')).toEqual({
       tag: 'SYS-XL',
       owned: 0,
@@ -140,7 +140,7 @@ describe('the compliance of a pool', () => {
     expect(await inTransaction((tx) => tx.selectFrom('pools').select('tag').execute())).toEqual([])
   })
 
-  it('names what is reserved where something is, and the account, where there is one', async () => {
+  it('names reserved licenses and the virtual account in its event, if any', async () => {
     const pool = { tag: 'HOST', owned: 5, inUse: 4, reserved: 2, compliant: false }
     const entry = (virtualAccountId: string) =>
       inTransaction((tx) => createComplianceEvent(tx, virtualAccountId, pool, now()))
@@ -156,11 +156,11 @@ describe('the compliance of a pool', () => {
     expect(await entry('none')).toMatchObject({ accountId: null, virtualAccount: null })
   })
 
-  it('counts what a satellite has reserved for its boxes, part by part, until each ends', async () => {
+  it('counts the reservations of a satellite until the end of each part', async () => {
     await world.authority.satellites.add('branch', { virtualAccount: 'Branch' })
     await inTransaction(async (tx) => {
       const { id } = await tx.selectFrom('satellites').select('id').executeTakeFirstOrThrow()
-      const part = { satellite_id: id, instance_id: 'box', virtual_account_id: instance.virtualAccountId }
+      const part = { satellite_id: id, instance_id: 'device', virtual_account_id: instance.virtualAccountId }
       await tx
         .insertInto('reported_reserved')
         .values([
@@ -175,6 +175,6 @@ describe('the compliance of a pool', () => {
     const none = await inTransaction((tx) => sumHoldings(tx, instance.virtualAccountId, 'MDC-SMALL'))
     expect(none(now())).toBe(0)
     await inTransaction((tx) => adjustUsage(tx, instance.virtualAccountId, 'HOST', 1, now()))
-    expect((await ofCompliance())[0]?.[2]).toBe('HOST: 1 in use, 5 reserved, 5 owned.')
+    expect((await listComplianceEvents())[0]?.[2]).toBe('HOST: 1 in use, 5 reserved, 5 owned.')
   })
 })

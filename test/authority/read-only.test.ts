@@ -21,17 +21,17 @@ const hello = {
   type: 'hello',
   messageId: '6fd6f1a6-5b53-44a4-9f4f-5a4a5d6a7e10',
   nonce: 'n'.repeat(24),
-  audience: 'anybody',
+  audience: 'any-authority',
   epoch: 0,
   trustBundle: 0,
 }
 
-/** Reads of every kind; those that find something to be written first have done that once before. */
+/** One read of each kind. Each is run once beforehand, to complete any write that it requires. */
 const reads = {
-  'what is served to a scrape': () => authority.operations.stats.collect(),
-  'a sign of life': () => authority.operations.endpoint.identify(hello),
+  metrics: () => authority.operations.stats.collect(),
+  hello: () => authority.operations.endpoint.identify(hello),
   accounts: () => authority.accounts.list(),
-  'accounts by their numbers': () => authority.accounts.listWithNumericIds(),
+  'accounts with numeric ids': () => authority.accounts.listWithNumericIds(),
   'virtual accounts': () => authority.accounts.listVirtualAccounts(),
   orders: () => authority.orders.list(),
   licenses: () => authority.licenses.list(),
@@ -43,8 +43,8 @@ const reads = {
   reports: () => authority.operations.reports.create('usage'),
 }
 
-/** Does something while another process is in the middle of writing. */
-async function whileSomebodyWrites<T>(work: () => Promise<T>): Promise<T> {
+/** Runs work while another store has a write transaction open. */
+async function duringWrite<T>(work: () => Promise<T>): Promise<T> {
   const other = await AuthorityStore.open(join(world.directory, 'authority'))
   let done = (): void => undefined
   const until = new Promise<void>((resolve) => (done = resolve))
@@ -65,10 +65,10 @@ async function whileSomebodyWrites<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-describe('who only reads', () => {
-  it('waits for nobody who writes', async () => {
+describe('a read', () => {
+  it('does not wait for a write transaction of another process', async () => {
     for (const read of Object.values(reads)) await read()
-    const seen = await whileSomebodyWrites(async () => {
+    const seen = await duringWrite(async () => {
       const answered: string[] = []
       for (const [name, read] of Object.entries(reads)) {
         await read()
@@ -79,14 +79,14 @@ describe('who only reads', () => {
     expect(seen).toEqual(Object.keys(reads))
   })
 
-  it('sees what time has brought, which is written first', async () => {
+  it('runs time-driven maintenance first and sees its result', async () => {
     expect(await authority.instances.list()).toHaveLength(1)
     world.clock.advance(366 * DAY)
     expect(await authority.instances.list()).toEqual([])
     expect((await authority.operations.events.list()).map(({ type }) => type)).toContain('INSTANCE_EXPIRED')
   })
 
-  it('signs by what another process has rotated meanwhile', async () => {
+  it('signs with the certificates that another process has just rotated', async () => {
     const before = JSON.stringify(await authority.operations.endpoint.identify(hello))
     const { Authority: Other } = await import('../../src/authority/index.ts')
     const other = await Other.open({ dataDir: join(world.directory, 'authority'), clock: world.clock })

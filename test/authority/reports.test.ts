@@ -15,15 +15,15 @@ beforeEach(async () => {
 afterEach(() => world.close())
 
 const day = (days: number) => toIsoString(world.clock.wall() + days * DAY)
-const registered = async (name: string, demand: Record<string, number>, virtualAccount = 'Default') => {
+const registerDevice = async (name: string, usage: Record<string, number>, virtualAccount = 'Default') => {
   const agent = await world.open(name)
-  for (const [tag, count] of Object.entries(demand)) agent.setUsage(tag, count)
+  for (const [tag, count] of Object.entries(usage)) agent.setUsage(tag, count)
   await agent.register(await world.token({ virtualAccount }))
   return agent
 }
 
 describe('reports', () => {
-  it('R-ACC-7: licenses, by virtual account and tag, with what ends next', async () => {
+  it('list licenses by virtual account and tag with the next expiry (R-ACC-7)', async () => {
     await authority.accounts.addVirtualAccount('East')
     await authority.reservations.enable()
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 30 })
@@ -35,7 +35,7 @@ describe('reports', () => {
       request: await sealed.reservation.request(),
       licenses: { HOST: 4 },
     })
-    await registered('box', { HOST: 14 })
+    await registerDevice('box', { HOST: 14 })
     const report = await authority.operations.reports.create('licenses')
     expect(report).toMatchObject({ kind: 'licenses', generatedAt: day(0) })
     expect(report.columns.map(({ key }) => key)).toEqual(Object.keys(report.rows[0] ?? {}))
@@ -75,13 +75,13 @@ describe('reports', () => {
     })
   })
 
-  it('R-ACC-7: product instances and their usage, registered and reserved, of one virtual account if wanted', async () => {
+  it('list registered and reserved product instances and their usage, optionally of one virtual account (R-ACC-7)', async () => {
     await authority.accounts.addVirtualAccount('East')
     await authority.reservations.enable()
     await authority.orders.create({ tag: 'HOST', quantity: 10 })
     await authority.orders.create({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'East' })
-    await registered('one', { HOST: 3, 'MDC-SMALL': 1 })
-    await registered('two', { 'SYS-XL': 1 }, 'East')
+    await registerDevice('one', { HOST: 3, 'MDC-SMALL': 1 })
+    await registerDevice('two', { 'SYS-XL': 1 }, 'East')
     const sealed = await world.open('sealed')
     await authority.reservations.reserve({
       request: await sealed.reservation.request(),
@@ -138,17 +138,17 @@ describe('reports', () => {
     }
   })
 
-  it('R-ACC-7, R-SAT-1: a manager’s tell of the boxes of its satellites', async () => {
-    const above = await createSatelliteEnvironment()
+  it('of a manager include the product instances of its satellites (R-ACC-7, R-SAT-1)', async () => {
+    const environment = await createSatelliteEnvironment()
     try {
-      const satellite = await above.addSatellite('branch')
-      await above.manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
-      await exchangeByFile(above.manager, satellite)
-      const box = await above.box(() => satellite, 'box')
-      box.setUsage('HOST', 1)
-      await box.register((await satellite.tokens.create({ days: 5 })).token)
-      await exchangeByFile(above.manager, satellite)
-      expect((await above.manager.operations.reports.create('instances')).rows).toMatchObject([
+      const satellite = await environment.addSatellite('branch')
+      await environment.manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
+      await exchangeByFile(environment.manager, satellite)
+      const device = await environment.box(() => satellite, 'box')
+      device.setUsage('HOST', 1)
+      await device.register((await satellite.tokens.create({ days: 5 })).token)
+      await exchangeByFile(environment.manager, satellite)
+      expect((await environment.manager.operations.reports.create('instances')).rows).toMatchObject([
         { serial: 'BOX', satellite: 'branch', virtualAccount: 'BRANCH', licenses: 'HOST 1' },
       ])
       expect((await satellite.operations.reports.create('instances')).rows).toMatchObject([
@@ -158,11 +158,11 @@ describe('reports', () => {
         { virtualAccount: 'Default', quantity: 2, source: 'synchronized from the manager' },
       ])
     } finally {
-      await above.close()
+      await environment.close()
     }
   })
 
-  it('R-ACC-7: names that people gave stay what they are, in a spreadsheet too', async () => {
+  it('escape user-defined names against spreadsheet formulas in CSV (R-ACC-7)', async () => {
     await authority.accounts.addVirtualAccount('=HYPERLINK("http://x"),1')
     await authority.orders.create({ tag: 'HOST', quantity: 1, virtualAccount: '=HYPERLINK("http://x"),1' })
     const [head, row] = parse(toCsv(await authority.operations.reports.create('licenses')))
@@ -171,8 +171,8 @@ describe('reports', () => {
   })
 })
 
-describe('the lots behind a pool', () => {
-  it('R-ACC-7, R-ACC-6: say how many, until when, and by which order they came', async () => {
+describe('the lots of a pool', () => {
+  it('state quantity, term and source order (R-ACC-7, R-ACC-6)', async () => {
     await authority.accounts.addVirtualAccount('East')
     const first = await authority.orders.create({ sku: 'CWMS-USRUG-K9', quantity: 5 })
     const start = day(0)
@@ -219,7 +219,7 @@ describe('the lots behind a pool', () => {
     )
   })
 
-  it('R-ACC-7: where a lot was before is not guessed at, once a virtual account is gone', async () => {
+  it('state no source virtual account once it was removed (R-ACC-7)', async () => {
     await authority.accounts.addVirtualAccount('Gone')
     await authority.accounts.addVirtualAccount('East')
     const { id } = await authority.orders.create({ tag: 'HOST', quantity: 1, virtualAccount: 'Gone' })
@@ -232,11 +232,11 @@ describe('the lots behind a pool', () => {
 })
 
 describe('the event log', () => {
-  it('R-ACC-7: by virtual account, instance, tag and severity, and page by page', async () => {
+  it('is filtered by virtual account, instance, tag and severity, and is paged (R-ACC-7)', async () => {
     await authority.accounts.addVirtualAccount('East')
     await authority.orders.create({ tag: 'HOST', quantity: 1 })
     await authority.orders.create({ tag: 'MDC-SMALL', quantity: 1, virtualAccount: 'East' })
-    const agent = await registered('box', { HOST: 2 })
+    const agent = await registerDevice('box', { HOST: 2 })
     const id = agent.status().registration.instanceId ?? ''
     const types = async (filter: Parameters<Authority['operations']['events']['list']>[0]) =>
       (await authority.operations.events.list(filter)).map(({ type }) => type)
@@ -260,7 +260,7 @@ describe('the event log', () => {
   })
 })
 
-describe('comma-separated values', () => {
+describe('CSV', () => {
   const text = fc.oneof(
     fc.string(),
     fc.string({ unit: fc.constantFrom('"', ',', '\r', '\n', '=', '+', '-', '@', '\t', "'", ' ', 'é', '1') }),
@@ -270,13 +270,13 @@ describe('comma-separated values', () => {
     .integer({ min: 1, max: 4 })
     .chain((width) => fc.array(fc.array(cell, { minLength: width, maxLength: width }), { minLength: 1 }))
 
-  it('R-ACC-7: come back as they went, but for the mark that makes a formula text', () => {
+  it('round-trips every table except for the quote before formulas (R-ACC-7)', () => {
     fc.assert(
       fc.property(tables, (rows) => {
         const columns = (rows[0] ?? []).map((_, i) => `column ${i}`)
         const expected = rows.map((row) =>
-          row.map((one) =>
-            typeof one === 'string' ? one.replace(/^(?=[=+\-@\t\r])/, "'") : String(one ?? ''),
+          row.map((cell) =>
+            typeof cell === 'string' ? cell.replace(/^(?=[=+\-@\t\r])/, "'") : String(cell ?? ''),
           ),
         )
         expect(parse(formatCsv(columns, rows))).toEqual([columns, ...expected])
@@ -284,26 +284,26 @@ describe('comma-separated values', () => {
     )
   })
 
-  it('R-ACC-7: no text begins a formula; numbers stay numbers', () => {
+  it('quotes text that would begin a formula and leaves numbers as they are (R-ACC-7)', () => {
     fc.assert(
       fc.property(fc.constantFrom('=', '+', '-', '@', '\t', '\r'), fc.string(), (first, rest) => {
-        const [, [one = ''] = []] = parse(formatCsv(['a'], [[first + rest]]))
-        expect(one).toBe(`'${first}${rest}`)
+        const [, [cell = ''] = []] = parse(formatCsv(['a'], [[first + rest]]))
+        expect(cell).toBe(`'${first}${rest}`)
       }),
     )
     expect(formatCsv(['a', 'b'], [[-1, null]])).toBe('a,b\r\n-1,\r\n')
   })
 })
 
-/** The other direction, by RFC 4180 and nothing else. */
+/** Parses CSV strictly by RFC 4180. */
 function parse(text: string): string[][] {
   const rows: string[][] = []
   let row: string[] = []
   let at = 0
   while (at < text.length) {
-    const [whole = '', quoted, plain] = /^(?:"((?:[^"]|"")*)"|([^",\r\n]*))/.exec(text.slice(at)) ?? []
+    const [match = '', quoted, plain] = /^(?:"((?:[^"]|"")*)"|([^",\r\n]*))/.exec(text.slice(at)) ?? []
     row.push(quoted?.replaceAll('""', '"') ?? plain ?? '')
-    at += whole.length
+    at += match.length
     if (text[at] === ',') {
       at++
       continue

@@ -17,13 +17,13 @@ const { describe, it } = createSampledTests(3)
 
 const PASSPHRASE = 'correct horse battery'
 const RENEWAL = 31 * DAY
-const KINDS = ['register', 'report', 'renew', 'leave', 'backup'] as const
+const KINDS = ['register', 'report', 'renew', 'deregister', 'backup'] as const
 let world: TestEnvironment
-/** The manager that runs now: boxes reach whichever that is. */
+/** The current manager. The transport of every device leads to it. */
 let manager: Authority
 let restores = 0
 
-const box = (name: string) =>
+const openDevice = (name: string) =>
   world.open(name, {
     createTransport: () => ({
       post: (path, body) => world.transport(manager).post(path, body),
@@ -31,7 +31,7 @@ const box = (name: string) =>
     }),
   })
 const register = async (name: string, count: number) => {
-  const agent = await box(name)
+  const agent = await openDevice(name)
   agent.setUsage('HOST', count)
   await agent.register((await manager.tokens.create({ days: 365 })).token)
   return agent
@@ -44,7 +44,7 @@ const settle = async (agent: SmartAgent, time = RENEWAL) => {
   return [state, authorization.lastAttempt?.outcome]
 }
 const GOOD = ['authorized', 'succeeded']
-const sums = async (authority = manager) =>
+const poolCounts = async (authority = manager) =>
   (await authority.licenses.list()).map(({ quantity, inUse, reserved }) => [quantity, inUse, reserved])
 const types = async (authority = manager) =>
   (await authority.operations.events.list()).map(({ type }) => type)
@@ -68,8 +68,8 @@ afterEach(async () => {
   await world.close()
 })
 
-describe('trust §9: backup and restore of a manager', () => {
-  it('is one sealed file without the root’s key; damaged, it is nothing', async () => {
+describe('backup and restore of a manager', () => {
+  it('writes one encrypted file without the root key and rejects a damaged one', async () => {
     const { token } = await manager.tokens.create({ days: 30, description: 'a description to find' })
     const backup = await manager.operations.backups.create(PASSPHRASE)
     for (const secret of [token, 'a description to find', 'PRIVATE KEY', 'SQLite format'])
@@ -99,7 +99,7 @@ describe('trust §9: backup and restore of a manager', () => {
     expect(manager.trustAnchor()).toBe(world.authority.trustAnchor())
   })
 
-  it('holds every row of every table', async () => {
+  it('preserves every row of every table', async () => {
     await register('box', 3)
     const rowsOf = async (directory: string) => {
       const dataDir = join(world.directory, directory)
@@ -120,12 +120,12 @@ describe('trust §9: backup and restore of a manager', () => {
     const before = await rowsOf('authority')
     await restore(await manager.operations.backups.create(PASSPHRASE))
     expect(await rowsOf(`restored-${restores}`)).toEqual(before)
-    // And what is kept in a database of its own is read into the other kind.
+    // A backup restores into the other kind of database too.
     await restore(await manager.operations.backups.create(PASSPHRASE), {})
     expect(await rowsOf(`restored-${restores}`)).toEqual(before)
   })
 
-  it('boxes go on in its new epoch: those that are known, and those that registered, renewed or registered again since', async () => {
+  it('keeps serving devices in the new epoch, including devices that registered or renewed since the backup', async () => {
     const known = await register('known', 2)
     const renewing = await register('renewing', 3)
     const again = await register('again', 4)
@@ -134,12 +134,12 @@ describe('trust §9: backup and restore of a manager', () => {
     expect(renewing.snapshot.context.renewal.last?.outcome).toBe('succeeded')
     await again.reregister((await manager.tokens.create({ days: 365 })).token, { force: true })
     const since = await register('since', 5)
-    expect(await sums()).toEqual([[40, 14, 0]])
+    expect(await poolCounts()).toEqual([[40, 14, 0]])
     await restore(backup)
     expect(await types()).toContain('AUTHORITY_RESTORED')
-    expect(await sums()).toEqual([[40, 9, 0]])
+    expect(await poolCounts()).toEqual([[40, 9, 0]])
     for (const agent of [known, renewing, again, since]) expect(await settle(agent)).toEqual(GOOD)
-    expect(await sums()).toEqual([[40, 14, 0]])
+    expect(await poolCounts()).toEqual([[40, 14, 0]])
     const shown = (await manager.instances.list()).map(({ udi, inReview }) => [udi.serial, inReview])
     expect(shown.sort()).toEqual([
       ['AGAIN', true],
@@ -150,34 +150,34 @@ describe('trust §9: backup and restore of a manager', () => {
     expect(
       (await manager.operations.alerts.list()).filter(({ type }) => type === 'instance-in-review'),
     ).toHaveLength(2)
-    // A person looks: one is confirmed, the other is removed.
+    // An administrator confirms one instance and removes the other.
     const of = async (serial: string) =>
       (await manager.instances.list()).find(({ udi }) => udi.serial === serial)?.id ?? ''
     await manager.instances.review(await of('SINCE'))
     expect(await getErrorCode(manager.instances.review(await of('SINCE')))).toBe('INSTANCE_NOT_IN_REVIEW')
     await manager.instances.remove(await of('AGAIN'))
-    expect(await sums()).toEqual([[40, 10, 0]])
+    expect(await poolCounts()).toEqual([[40, 10, 0]])
     expect(await settle(since)).toEqual(GOOD)
     await settle(again)
     expect(again.status().registration.status).not.toBe('registered')
   })
 
-  it('what had ended before the backup does not come back with its certificate', async () => {
+  it('does not revive a removed instance by its certificate', async () => {
     const gone = await register('gone', 2)
     const [instance] = await manager.instances.list()
     await manager.instances.remove(instance?.id ?? '')
     await restore(await manager.operations.backups.create(PASSPHRASE))
     await settle(gone)
     expect(gone.status().registration.status).not.toBe('registered')
-    expect(await sums()).toEqual([[40, 0, 0]])
+    expect(await poolCounts()).toEqual([[40, 0, 0]])
   })
 
-  it('tokens are held until they are confirmed', async () => {
+  it('holds tokens in doubt until they are reviewed', async () => {
     const { token, id } = await manager.tokens.create({ days: 365, maxUses: 3 })
     await restore(await manager.operations.backups.create(PASSPHRASE))
     expect((await manager.tokens.list()).map(({ status }) => status)).toEqual(['in-doubt'])
     expect((await manager.operations.alerts.list()).map(({ type }) => type)).toContain('token-in-doubt')
-    const agent = await box('box')
+    const agent = await openDevice('box')
     expect(await getErrorCode(agent.register(token))).toBe('TOKEN_IN_DOUBT')
     await manager.tokens.review(id, { uses: 2 })
     expect(await getErrorCode(manager.tokens.review(id))).toBe('TOKEN_NOT_IN_REVIEW')
@@ -187,8 +187,8 @@ describe('trust §9: backup and restore of a manager', () => {
     ])
   })
 
-  it('reservations are held until they are confirmed; codes of what was changed since are good', async () => {
-    const sealed = await box('sealed')
+  it('holds reservations in review until they are confirmed, and accepts codes of later updates', async () => {
+    const sealed = await openDevice('sealed')
     const { instanceId, file } = await manager.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 6 },
@@ -199,7 +199,7 @@ describe('trust §9: backup and restore of a manager', () => {
     const { reservation } = await sealed.reservation.update(updated.file)
     await manager.reservations.confirm(instanceId, reservation.confirmationCode ?? '')
     await restore(backup)
-    expect(await sums()).toEqual([[40, 0, 6]])
+    expect(await poolCounts()).toEqual([[40, 0, 6]])
     expect((await manager.operations.alerts.list()).map(({ type }) => type)).toContain('reservation-in-doubt')
     expect(await manager.reservations.get(instanceId)).toMatchObject({ inReview: true })
     expect(await getErrorCode(manager.reservations.update(instanceId, { HOST: 7 }))).toBe(
@@ -209,15 +209,15 @@ describe('trust §9: backup and restore of a manager', () => {
     const next = await manager.reservations.update(instanceId, { HOST: 7 })
     const after = await sealed.reservation.update(next.file)
     await manager.reservations.confirm(instanceId, after.reservation.confirmationCode ?? '')
-    expect(await sums()).toEqual([[40, 0, 7]])
+    expect(await poolCounts()).toEqual([[40, 0, 7]])
     await manager.reservations.acceptReturnCode(instanceId, await sealed.reservation.returnCode())
-    expect(await sums()).toEqual([[40, 0, 0]])
+    expect(await poolCounts()).toEqual([[40, 0, 0]])
   })
 
-  it('whatever came after the backup, all boxes come right again, and what they use is counted', async () => {
+  it('recovers all devices and counts their usage after any sequence of later actions', async () => {
     const step = fc.record({
       kind: fc.constantFrom(...KINDS),
-      box: fc.nat({ max: 2 }),
+      device: fc.nat({ max: 2 }),
       count: fc.integer({ min: 1, max: 6 }),
     })
     await fc.assert(
@@ -226,92 +226,92 @@ describe('trust §9: backup and restore of a manager', () => {
         world = await createTestEnvironment()
         manager = world.authority
         await manager.orders.create({ tag: 'HOST', quantity: 40 })
-        const boxes = [await box('a'), await box('b'), await box('c')]
+        const devices = [await openDevice('a'), await openDevice('b'), await openDevice('c')]
         const counts = [0, 0, 0]
         const isRegistered = (agent: SmartAgent) => agent.status().registration.status === 'registered'
         let backup = await manager.operations.backups.create(PASSPHRASE)
-        let left = new Set<number>()
-        for (const { kind, box: which, count } of steps) {
-          const agent = boxes[which]
+        let deregistered = new Set<number>()
+        for (const { kind, device: index, count } of steps) {
+          const agent = devices[index]
           if (!agent) continue
           if (kind === 'backup') {
             backup = await manager.operations.backups.create(PASSPHRASE)
-            left = new Set()
+            deregistered = new Set()
           } else if (kind === 'register') {
             const { token } = await manager.tokens.create({ days: 365 })
             await (isRegistered(agent) ? agent.reregister(token, { force: true }) : agent.register(token))
-            left.delete(which)
-          } else if (kind === 'leave' && isRegistered(agent)) {
+            deregistered.delete(index)
+          } else if (kind === 'deregister' && isRegistered(agent)) {
             await agent.deregister()
-            left.add(which)
+            deregistered.add(index)
           } else if (kind === 'report' && isRegistered(agent)) {
             agent.setUsage('HOST', count)
-            counts[which] = count
-          } else if (kind === 'renew') for (const one of boxes) await settle(one)
+            counts[index] = count
+          } else if (kind === 'renew') for (const each of devices) await settle(each)
         }
         await restore(backup)
-        for (const agent of boxes) await settle(agent)
-        for (const agent of boxes) await settle(agent)
-        for (const agent of boxes.filter(isRegistered))
+        for (const agent of devices) await settle(agent)
+        for (const agent of devices) await settle(agent)
+        for (const agent of devices.filter(isRegistered))
           expect(agent.status().authorization.lastAttempt?.outcome).toBe('succeeded')
-        // Who left since the backup is as it was there, until a person has looked.
+        // A device that deregistered since the backup is listed until an administrator removes it.
         const instances = await manager.instances.list()
-        const wrong = instances.filter(({ udi }) => {
+        const stale = instances.filter(({ udi }) => {
           const at = ['A', 'B', 'C'].indexOf(udi.serial)
-          const agent = boxes[at]
+          const agent = devices[at]
           return agent === undefined || !isRegistered(agent)
         })
-        for (const { id, udi } of wrong) {
-          expect(left.has(['A', 'B', 'C'].indexOf(udi.serial))).toBe(true)
+        for (const { id, udi } of stale) {
+          expect(deregistered.has(['A', 'B', 'C'].indexOf(udi.serial))).toBe(true)
           await manager.instances.remove(id)
         }
-        const used = boxes.reduce((sum, agent, i) => sum + (isRegistered(agent) ? (counts[i] ?? 0) : 0), 0)
-        expect(await sums()).toEqual([[40, used, 0]])
+        const used = devices.reduce((sum, agent, i) => sum + (isRegistered(agent) ? (counts[i] ?? 0) : 0), 0)
+        expect(await poolCounts()).toEqual([[40, used, 0]])
       }),
       { numRuns: Number(process.env.NUM_RUNS ?? 8) },
     )
   })
 })
 
-describe('trust §9: satellites of a manager that was restored', () => {
-  it('tell it everything anew: what ended since has ended, and nothing comes back or counts twice', async () => {
-    const below = await createSatelliteEnvironment()
+describe('satellites of a restored manager', () => {
+  it('report everything again, so that nothing ended returns and nothing counts twice', async () => {
+    const environment = await createSatelliteEnvironment()
     try {
-      await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'Default' })
-      const satellite = await below.addSatellite('branch', { online: true })
-      await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+      await environment.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'Default' })
+      const satellite = await environment.addSatellite('branch', { online: true })
+      await environment.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
       await satellite.sync.run()
-      const open = async (name: string, count: number) => {
-        const agent = await below.box(() => satellite, name)
+      const registerDevice = async (name: string, count: number) => {
+        const agent = await environment.box(() => satellite, name)
         agent.setUsage('HOST', count)
         await agent.register((await satellite.tokens.create({ days: 365 })).token)
         return agent
       }
-      const kept = await open('kept', 3)
-      const gone = await open('gone', 4)
+      const kept = await registerDevice('kept', 3)
+      const gone = await registerDevice('gone', 4)
       await satellite.sync.run()
-      const backup = await below.manager.operations.backups.create(PASSPHRASE)
+      const backup = await environment.manager.operations.backups.create(PASSPHRASE)
       await gone.deregister()
-      await open('since', 5)
+      await registerDevice('since', 5)
       await satellite.sync.run()
-      const dataDir = join(below.directory, 'restored')
-      await restoreAuthority({ dataDir, backup, passphrase: PASSPHRASE, clock: below.clock })
-      const restored = await Authority.open({ dataDir, clock: below.clock })
+      const dataDir = join(environment.directory, 'restored')
+      await restoreAuthority({ dataDir, backup, passphrase: PASSPHRASE, clock: environment.clock })
+      const restored = await Authority.open({ dataDir, clock: environment.clock })
       try {
-        const branch = async (authority: Authority) =>
+        const listUsage = async (authority: Authority) =>
           (await authority.licenses.list()).filter(({ inUse }) => inUse > 0).map(({ inUse }) => inUse)
-        expect(await branch(restored)).toEqual([7])
-        below.useManager(restored)
+        expect(await listUsage(restored)).toEqual([7])
+        environment.useManager(restored)
         await satellite.sync.run()
-        expect(await branch(restored)).toEqual([8])
-        expect(await branch(satellite)).toEqual([8])
+        expect(await listUsage(restored)).toEqual([8])
+        expect(await listUsage(satellite)).toEqual([8])
         expect((await satellite.instances.list()).map(({ udi }) => udi.serial).sort()).toEqual([
           'KEPT',
           'SINCE',
         ])
         await satellite.sync.run()
-        expect(await branch(restored)).toEqual([8])
-        below.clock.advance(RENEWAL)
+        expect(await listUsage(restored)).toEqual([8])
+        environment.clock.advance(RENEWAL)
         kept.tick()
         await kept.idle()
         expect(kept.status().authorization.lastAttempt?.outcome).toBe('succeeded')
@@ -319,38 +319,38 @@ describe('trust §9: satellites of a manager that was restored', () => {
         await restored.close()
       }
     } finally {
-      await below.close()
+      await environment.close()
     }
   })
 
-  it('believe it of a reservation that has become smaller since its backup', async () => {
-    const below = await createSatelliteEnvironment()
+  it('report a reservation that was reduced since the backup of the manager', async () => {
+    const environment = await createSatelliteEnvironment()
     try {
-      const satellite = await below.addSatellite('branch', { online: true })
-      await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+      const satellite = await environment.addSatellite('branch', { online: true })
+      await environment.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
       await satellite.sync.run()
       await satellite.reservations.enable()
-      const sealed = await below.box(() => satellite, 'sealed')
+      const sealed = await environment.box(() => satellite, 'sealed')
       const issued = await satellite.reservations.reserve({
         request: await sealed.reservation.request(),
         licenses: { HOST: 6 },
       })
       await sealed.reservation.install(issued.file)
       await satellite.sync.run()
-      const backup = await below.manager.operations.backups.create(PASSPHRASE)
+      const backup = await environment.manager.operations.backups.create(PASSPHRASE)
       const updated = await satellite.reservations.update(issued.instanceId, { HOST: 2 })
       const { reservation } = await sealed.reservation.update(updated.file)
       await satellite.reservations.confirm(issued.instanceId, reservation.confirmationCode ?? '')
       await satellite.sync.run()
-      const dataDir = join(below.directory, 'restored')
+      const dataDir = join(environment.directory, 'restored')
       await restoreAuthority({
-        ...{ dataDir, backup, passphrase: PASSPHRASE, clock: below.clock },
+        ...{ dataDir, backup, passphrase: PASSPHRASE, clock: environment.clock },
         ...(await createDatabaseOptions()),
       })
-      const restored = await Authority.open({ dataDir, clock: below.clock })
+      const restored = await Authority.open({ dataDir, clock: environment.clock })
       try {
         expect((await restored.licenses.list()).map(({ reserved }) => reserved)).toEqual([6])
-        below.useManager(restored)
+        environment.useManager(restored)
         for (let times = 0; times < 2; times++) {
           await satellite.sync.run()
           expect((await restored.licenses.list()).map(({ reserved }) => reserved)).toEqual([2])
@@ -360,7 +360,7 @@ describe('trust §9: satellites of a manager that was restored', () => {
         await restored.close()
       }
     } finally {
-      await below.close()
+      await environment.close()
     }
   })
 })

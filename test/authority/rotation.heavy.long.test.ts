@@ -46,14 +46,14 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-describe('trust §10: signers, and the issuing CA', () => {
-  it('are replaced, and boxes notice nothing', async () => {
+describe('rotation of signers and the issuing CA', () => {
+  it('does not interrupt devices', async () => {
     const agent = await register('box')
     await authority.security.trust.rotate(['answer-signer', 'reservation-signer', 'sync', 'tls'])
     expect(await authorized(agent)).toEqual(GOOD)
     expect(await authority.security.trust.rotateIssuingCa()).toBe(true)
     expect(await authorized(agent)).toEqual(GOOD)
-    // One that registers since has its identity under the new one, and renews it there.
+    // A device that registers now gets its ID certificate from the new issuing CA and renews it there.
     const later = await register('later')
     expect(await authorized(later)).toEqual(GOOD)
     for (let month = 0; month < 7; month++) await advance(world, agent, RENEWAL)
@@ -63,7 +63,7 @@ describe('trust §10: signers, and the issuing CA', () => {
     )
   })
 
-  it('another process of the authority signs by the new ones at once', async () => {
+  it('takes effect in another process of the authority at once', async () => {
     const agent = await register('box')
     const dataDir = join(world.directory, 'authority')
     const other = await Authority.open({ dataDir, clock: world.clock })
@@ -75,7 +75,7 @@ describe('trust §10: signers, and the issuing CA', () => {
           type: 'hello',
           messageId: '6fd6f1a6-5b53-44a4-9f4f-5a4a5d6a7e10',
           nonce: 'n'.repeat(24),
-          audience: 'anybody',
+          audience: 'any-authority',
           epoch: 0,
           trustBundle: 0,
         })
@@ -86,7 +86,7 @@ describe('trust §10: signers, and the issuing CA', () => {
       const after = await signer(authority)
       expect(after).not.toEqual(before)
       expect(after).toEqual(await signer(other))
-      // Each of them issues under it.
+      // Each process issues certificates with the new CA.
       expect(await authorized(agent)).toEqual(GOOD)
     } finally {
       await other.close()
@@ -94,8 +94,8 @@ describe('trust §10: signers, and the issuing CA', () => {
   })
 })
 
-describe('trust §10: the root', () => {
-  it('boxes that ask while the overlap lasts go on by the new root when it has ended', async () => {
+describe('rotation of the root', () => {
+  it('is adopted by devices that make contact during the overlap', async () => {
     const agent = await register('box')
     const late = await register('late')
     const before = authority.trustAnchor()
@@ -111,15 +111,15 @@ describe('trust §10: the root', () => {
         .map(({ notices }) => notices)
         .join(),
     ).toContain('TRUST_CHANGED')
-    // A new box is given both, and registers in the overlap.
+    // A new device is given both roots and registers during the overlap.
     const fresh = await register('fresh')
     expect(fresh.trust.rootVersion()).toBe(2)
     world.clock.advance(40 * DAY)
     expect(authority.trustAnchor()).toContain(before.trim())
     expect((await authority.security.trust.show()).replacing).toBeNull()
     expect(authority.trustAnchor()).not.toContain(before.trim())
-    for (const one of [agent, fresh]) expect(await authorized(one)).toEqual(GOOD)
-    // The box that was off for the whole of it believes nothing, until somebody carries the bundle to it.
+    for (const device of [agent, fresh]) expect(await authorized(device)).toEqual(GOOD)
+    // A device that was off during the whole overlap trusts no answer until the bundle is installed on it.
     expect((await authorized(late)).slice(1)).toEqual(['failed', 'ANSWER_SIGNER_UNTRUSTED'])
     expect(late.trust.rootVersion()).toBe(0)
     await late.trust.install(authority.security.trust.bundles())
@@ -128,7 +128,7 @@ describe('trust §10: the root', () => {
     expect(await getErrorCode(late.trust.install(authority.security.trust.bundles()))).toBe(
       'TRUST_BUNDLE_REFUSED',
     )
-    // And once more, over two rotations: each bundle is signed by the root before it.
+    // Two more rotations: each bundle is signed by the preceding root.
     await authority.security.trust.rotateRoot({ overlapDays: 10 })
     world.clock.advance(11 * DAY)
     await authority.security.trust.rotateRoot({ overlapDays: 10 })
@@ -138,7 +138,7 @@ describe('trust §10: the root', () => {
     expect(await authorized(late)).toEqual(GOOD)
   })
 
-  it('a root named at each start does not undo a rotation; another one does', async () => {
+  it('is not undone by a restart with the original root, but is by a restart with a different one', async () => {
     const trust = authority.trustAnchor()
     const agent = await register('box', { trust })
     await authority.security.trust.rotateRoot({ overlapDays: 60 })
@@ -153,7 +153,7 @@ describe('trust §10: the root', () => {
     expect(other.trust.rootVersion()).toBe(2)
   })
 
-  it('no box takes a bundle that is not signed by a root it has, is older, or was altered', async () => {
+  it('is rejected by devices when its bundle is untrusted, older or altered', async () => {
     const agent = await register('box')
     const untrusted = await createTestEnvironment()
     try {
@@ -167,16 +167,16 @@ describe('trust §10: the root', () => {
     await authority.security.trust.rotateRoot({ overlapDays: 1 })
     const second = authority.security.trust.bundles()
     const bundle = JSON.parse(second) as { trustBundles: { payload: string; signatures: object[] }[] }
-    const [one] = bundle.trustBundles
-    const payload = JSON.parse(Buffer.from(one?.payload ?? '', 'base64url').toString()) as object
+    const [signed] = bundle.trustBundles
+    const payload = JSON.parse(Buffer.from(signed?.payload ?? '', 'base64url').toString()) as object
     for (const change of [{ number: 9 }, { until: '2099-01-01T00:00:00.000Z' }, { roots: [] }]) {
       const altered = Buffer.from(JSON.stringify({ ...payload, ...change })).toString('base64url')
-      const file = JSON.stringify({ trustBundles: [{ ...one, payload: altered }] })
+      const file = JSON.stringify({ trustBundles: [{ ...signed, payload: altered }] })
       expect(await getErrorCode(agent.trust.install(file))).toBe('TRUST_BUNDLE_REFUSED')
     }
     expect(agent.trust.rootVersion()).toBe(0)
-    // In an answer, what does not fit changes nothing, and the answer counts.
-    world.road.onAnswer = (_, body) => body
+    // A bundle in an answer that does not apply changes nothing, and the answer is accepted.
+    world.network.onAnswer = (_, body) => body
     world.clock.advance(2 * DAY)
     await authority.security.trust.rotateRoot({ overlapDays: 60 })
     await agent.trust.install(authority.security.trust.bundles())
@@ -184,7 +184,7 @@ describe('trust §10: the root', () => {
     expect(await getErrorCode(agent.trust.install(second))).toBe('TRUST_BUNDLE_REFUSED')
   })
 
-  it('is not replaced twice at a time, nor without its key', async () => {
+  it('is refused during another rotation and for an invalid overlap', async () => {
     await authority.security.trust.rotateRoot({ overlapDays: 5 })
     expect(await getErrorCode(authority.security.trust.rotateRoot({}))).toBe('ROTATION_UNDER_WAY')
     expect(await getErrorCode(authority.security.trust.rotateIssuingCa())).toBe('ROTATION_UNDER_WAY')
@@ -194,13 +194,13 @@ describe('trust §10: the root', () => {
       )
   })
 
-  it('its key may be kept off the machine: everything else works without, and it is replaced from its file', async () => {
+  it('works from an exported root key, and everything else works without the key', async () => {
     const agent = await register('box')
     const files: Buffer[] = []
-    const lost = new Error('the disk is full')
+    const failure = new Error('the disk is full')
     await expect(
-      authority.security.trust.exportRootKey('correct horse', () => Promise.reject(lost)),
-    ).rejects.toBe(lost)
+      authority.security.trust.exportRootKey('correct horse', () => Promise.reject(failure)),
+    ).rejects.toBe(failure)
     expect(rootKeys()).toEqual(['root.key'])
     await authority.security.trust.exportRootKey('correct horse', (file) => {
       files.push(file)
@@ -213,7 +213,7 @@ describe('trust §10: the root', () => {
     expect(await getErrorCode(authority.security.trust.rotateIssuingCa())).toBe('ROOT_KEY_ABSENT')
     expect(await getErrorCode(authority.security.trust.rotateRoot({}))).toBe('ROOT_KEY_ABSENT')
     const [file = Buffer.alloc(0)] = files
-    expect(await getErrorCode(authority.security.trust.loadRootKey(file, 'another one'))).toBe(
+    expect(await getErrorCode(authority.security.trust.loadRootKey(file, 'another passphrase'))).toBe(
       'ROOT_KEY_UNREADABLE',
     )
     await authority.security.trust.loadRootKey(file, 'correct horse')
@@ -227,7 +227,7 @@ describe('trust §10: the root', () => {
     expect(rootKeys()).toEqual([])
     expect(await authorized(agent)).toEqual(GOOD)
     expect(agent.trust.rootVersion()).toBe(2)
-    // The old key is that of the root no more.
+    // The exported old key no longer belongs to the root.
     expect(await getErrorCode(authority.security.trust.loadRootKey(file, 'correct horse'))).toBe(
       'ROOT_KEY_WRONG',
     )
@@ -237,7 +237,7 @@ describe('trust §10: the root', () => {
     expect(await authorized(agent)).toEqual(GOOD)
   })
 
-  it('a box with a reservation takes it from the next file, even one that was off the whole time', async () => {
+  it('reaches a device with a reservation by the next file, even after the overlap', async () => {
     await authority.reservations.enable()
     const agent = await world.open('sealed')
     const request = await agent.reservation.request()
@@ -252,33 +252,33 @@ describe('trust §10: the root', () => {
   })
 })
 
-describe('trust §10: satellites', () => {
-  let below: SatelliteEnvironment
+describe('rotations and satellites', () => {
+  let environment: SatelliteEnvironment
   let satellite: Authority
   const settled = async (agent: SmartAgent) => {
-    below.clock.advance(RENEWAL)
+    environment.clock.advance(RENEWAL)
     agent.tick()
     await agent.idle()
     const { state, authorization } = agent.status()
     return [state, authorization.lastAttempt?.outcome, authorization.lastAttempt?.reason?.code]
   }
-  const box = async (name: string) => {
-    const agent = await below.box(() => satellite, name)
+  const registerDevice = async (name: string) => {
+    const agent = await environment.box(() => satellite, name)
     agent.setUsage('HOST', 1)
     await agent.register((await satellite.tokens.create({ days: 365 })).token)
     return agent
   }
   beforeEach(async () => {
-    below = await createSatelliteEnvironment()
-    satellite = await below.addSatellite('branch', { online: true })
-    await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+    environment = await createSatelliteEnvironment()
+    satellite = await environment.addSatellite('branch', { online: true })
+    await environment.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
     await satellite.sync.run()
   })
-  afterEach(() => below.close())
+  afterEach(() => environment.close())
 
-  it('are certified by both roots when the root is replaced, and go on when its overlap has ended', async () => {
-    const agent = await box('box')
-    await below.manager.security.trust.rotateRoot({ overlapDays: 90 })
+  it('a satellite is certified by both roots and continues after the overlap', async () => {
+    const agent = await registerDevice('box')
+    await environment.manager.security.trust.rotateRoot({ overlapDays: 90 })
     expect(await settled(agent)).toEqual(GOOD)
     expect(agent.trust.rootVersion()).toBe(0)
     await satellite.sync.run()
@@ -286,30 +286,30 @@ describe('trust §10: satellites', () => {
     expect(agent.trust.rootVersion()).toBe(2)
     await satellite.sync.run()
     expect(await settled(agent)).toEqual(GOOD)
-    // The overlap has ended, and the satellite shows a mandate from within it.
-    expect((await below.manager.security.trust.show()).replacing).toBeNull()
+    // The overlap has ended, and the satellite presents a delegation that was signed during the overlap.
+    expect((await environment.manager.security.trust.show()).replacing).toBeNull()
     expect(await settled(agent)).toEqual(GOOD)
     await satellite.sync.run()
     expect(await settled(agent)).toEqual(GOOD)
-    const later = await box('later')
+    const later = await registerDevice('later')
     expect(await settled(later)).toEqual(GOOD)
   })
 
-  it('one that missed the whole overlap is mended by an exchange by hand', async () => {
-    await below.manager.security.trust.rotateRoot({ overlapDays: 10 })
-    below.clock.advance(40 * DAY)
-    const { imported } = await exchangeByFile(below.manager, satellite)
+  it('a satellite that missed the whole overlap recovers by an offline exchange', async () => {
+    await environment.manager.security.trust.rotateRoot({ overlapDays: 10 })
+    environment.clock.advance(40 * DAY)
+    const { imported } = await exchangeByFile(environment.manager, satellite)
     expect(imported.outcome).toBe('accepted')
-    expect(await settled(await box('box'))).toEqual(GOOD)
+    expect(await settled(await registerDevice('box'))).toEqual(GOOD)
   })
 
-  it('replace their own issuing CA: the manager certifies it with the next exchange', async () => {
-    const agent = await box('box')
+  it('a satellite replaces its own issuing CA, which the manager certifies with the next exchange', async () => {
+    const agent = await registerDevice('box')
     expect(await satellite.security.trust.rotateIssuingCa()).toBe(false)
     expect(await settled(agent)).toEqual(GOOD)
     await satellite.sync.run()
     expect(await settled(agent)).toEqual(GOOD)
-    expect(await settled(await box('later'))).toEqual(GOOD)
+    expect(await settled(await registerDevice('later'))).toEqual(GOOD)
     expect(await getErrorCode(satellite.security.trust.rotateRoot({}))).toBe('WRONG_ROLE')
     expect(await getErrorCode(satellite.security.trust.rotate(['sync']))).toBe('WRONG_ROLE')
     await satellite.security.trust.rotate(['answer-signer', 'sync', 'tls'])

@@ -14,8 +14,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** The serial number of the certificate that is presented now. */
-const presented = (url: string): Promise<string> =>
+/** Returns the serial number of the certificate that the server presents. */
+const readSerialNumber = (url: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const { hostname: host, port } = new URL(url)
     const socket = connect({ host, port: Number(port), rejectUnauthorized: false }, () => {
@@ -25,7 +25,7 @@ const presented = (url: string): Promise<string> =>
     socket.once('error', reject)
   })
 
-/** A TLS connection, with the session of an earlier one if given: until it is resumed, or the server has given a new one. */
+/** Opens a TLS connection, resuming the given session, until it is resumed or the server issues a new session. */
 const visit = (url: string, session?: Buffer): Promise<{ reused: boolean; session: Buffer | undefined }> =>
   new Promise((resolve, reject) => {
     const { hostname: host, port } = new URL(url)
@@ -43,7 +43,7 @@ const visit = (url: string, session?: Buffer): Promise<{ reused: boolean; sessio
   })
 
 describe('TLS sessions', () => {
-  it('are resumed at every process of the authority, until the key of the day is forgotten', async () => {
+  it('are resumed by every process of the authority until the ticket key of the day expires', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] })
     const clock = new VirtualClock()
     const dataDir = join(directory, 'sessions')
@@ -52,27 +52,27 @@ describe('TLS sessions', () => {
       const authority = await Authority.open({ dataDir, clock })
       return { authority, url: await authority.listen({ host: '127.0.0.1', port: 0 }) }
     }
-    const one = await serve()
-    const { reused, session } = await visit(one.url)
+    const first = await serve()
+    const { reused, session } = await visit(first.url)
     expect(reused).toBe(false)
-    expect((await visit(one.url, session)).reused).toBe(true)
-    await one.authority.close()
-    const other = await serve()
+    expect((await visit(first.url, session)).reused).toBe(true)
+    await first.authority.close()
+    const second = await serve()
     try {
-      expect((await visit(other.url, session)).reused).toBe(true)
+      expect((await visit(second.url, session)).reused).toBe(true)
       clock.advance(DAY)
       await vi.advanceTimersByTimeAsync(MINUTE)
       await eventually(async () => {
-        expect((await visit(other.url, session)).reused).toBe(false)
+        expect((await visit(second.url, session)).reused).toBe(false)
       })
     } finally {
-      await other.authority.close()
+      await second.authority.close()
     }
   })
 })
 
 describe('the TLS certificate of an authority', () => {
-  it('is renewed while it is served, years on, without a restart', async () => {
+  it('is renewed after years of serving without a restart', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] })
     const clock = new VirtualClock()
     const dataDir = join(directory, 'authority')
@@ -80,14 +80,14 @@ describe('the TLS certificate of an authority', () => {
     const authority = await Authority.open({ dataDir, clock })
     try {
       const url = await authority.listen({ host: '127.0.0.1', port: 0 })
-      const first = await presented(url)
+      const first = await readSerialNumber(url)
       clock.advance(500 * DAY)
       await vi.advanceTimersByTimeAsync(MINUTE)
-      expect(await presented(url)).toBe(first)
+      expect(await readSerialNumber(url)).toBe(first)
       clock.advance(60 * DAY)
       await vi.advanceTimersByTimeAsync(MINUTE)
       await eventually(async () => {
-        expect(await presented(url)).not.toBe(first)
+        expect(await readSerialNumber(url)).not.toBe(first)
       })
     } finally {
       await authority.close()

@@ -26,8 +26,8 @@ const status =
     response.writeHead(code).end()
   }
 
-describe('the programs', () => {
-  it('several processes send each message once, in its order', async () => {
+describe('webhook delivery by the programs', () => {
+  it('sends each message once and in order from several processes', async () => {
     const programs = createPrograms()
     try {
       await hooks().add({ url: receiver.url })
@@ -41,13 +41,13 @@ describe('the programs', () => {
         programs.run(
           'smart-authority',
           ['--data-dir', join(world.directory, 'authority'), 'webhook', 'send', '--json'],
-          // Later than the clock of the world, wherever that stands.
+          // Later than the virtual clock, whatever its time.
           { time: '+3650d' },
         )
       const ended = await Promise.all([send(), send(), send()])
       await send()
       const sent = ended.map(({ stdout }) => (JSON.parse(stdout) as { delivered: number }).delivered)
-      expect(sent.reduce((sum, one) => sum + one, 0)).toBe(60)
+      expect(sent.reduce((sum, count) => sum + count, 0)).toBe(60)
       expect(new Set(receiver.ids()).size).toBe(60)
       const order = receiver.received.map(
         ({ body }) => (JSON.parse(body) as { data: { id: number } }).data.id,
@@ -58,7 +58,7 @@ describe('the programs', () => {
     }
   })
 
-  it('who is killed between sending and noting it leaves it to be sent again, by the same id', async () => {
+  it('sends a message again with the same id after a kill between sending and recording', async () => {
     const programs = createPrograms()
     const authority = (...words: string[]) => programs.good(programs.authority([...words, '--json']))
     try {

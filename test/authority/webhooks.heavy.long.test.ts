@@ -30,8 +30,8 @@ const status =
   (response: ServerResponse) => {
     response.writeHead(code, headers).end()
   }
-/** Lets the time pass in steps until nothing waits any more; gives how many messages came, and when the last did. */
-async function until(done: () => boolean | Promise<boolean>): Promise<void> {
+/** Advances the clock in steps of ten minutes and delivers messages until the condition holds. */
+async function deliverUntil(done: () => boolean | Promise<boolean>): Promise<void> {
   for (let i = 0; i < 10_000 && !(await done()); i++) {
     world.clock.advance(10 * MINUTE)
     await hooks().deliver()
@@ -40,7 +40,7 @@ async function until(done: () => boolean | Promise<boolean>): Promise<void> {
 }
 
 describe('webhooks', () => {
-  it('tell of each event in its order, signed by the Standard Webhooks', async () => {
+  it('deliver each event in order, signed as Standard Webhooks specifies', async () => {
     const { secret } = await hooks().add({ url: receiver.url })
     await world.authority.accounts.addVirtualAccount('East')
     await world.token({ virtualAccount: 'East' })
@@ -70,7 +70,7 @@ describe('webhooks', () => {
     expect(await hooks().list()).toMatchObject([{ delivered: 3, waiting: 0, dead: 0, failure: null }])
   })
 
-  it('tell of the types and of the severity that were asked for, of their own smart account, from then on', async () => {
+  it('deliver only the selected types and severities of their own smart account', async () => {
     await hooks().add({
       url: receiver.url,
       types: ['INSUFFICIENT_LICENSES', 'TOKEN_CREATED'],
@@ -87,7 +87,7 @@ describe('webhooks', () => {
     expect(receiver.types()).toEqual(['INSUFFICIENT_LICENSES'])
   })
 
-  it('try again after growing waits, no sooner than they are asked to, and keep the order meanwhile', async () => {
+  it('retry with increasing delays, honor Retry-After and keep the order', async () => {
     await hooks().add({ url: receiver.url })
     await world.token()
     await world.authority.accounts.addVirtualAccount('East')
@@ -111,7 +111,7 @@ describe('webhooks', () => {
     expect(new Set(receiver.ids()).size).toBe(2)
   })
 
-  it('are overtaken by later events where one fails for long, and dead after two days; resent by hand', async () => {
+  it('let later events pass a message that keeps failing, give it up after days and resend it on request', async () => {
     const { id } = await hooks().add({ url: receiver.url })
     const seen: string[] = []
     receiver.answer = (response) => {
@@ -126,9 +126,9 @@ describe('webhooks', () => {
     await world.authority.accounts.addVirtualAccount('East')
     await hooks().deliver()
     const began = world.clock.wall()
-    await until(() => seen.length > 0)
+    await deliverUntil(() => seen.length > 0)
     expect(world.clock.wall() - began).toBeLessThan(2 * HOUR)
-    await until(async () => (await hooks().listFailed()).length > 0)
+    await deliverUntil(async () => (await hooks().listFailed()).length > 0)
     expect(world.clock.wall() - began).toBeGreaterThan(DAY)
     expect(world.clock.wall() - began).toBeLessThan(4 * DAY)
     const [dead] = await hooks().listFailed()
@@ -146,7 +146,7 @@ describe('webhooks', () => {
     expect(await getErrorCode(hooks().retry(dead!.id))).toBe('NOT_FOUND')
   })
 
-  it('follow no redirect, and give up a receiver that is gone', async () => {
+  it('follow no redirect and give up at 410 Gone', async () => {
     await hooks().add({ url: receiver.url })
     const elsewhere = await createReceiver()
     receiver.answer = status(307, { location: elsewhere.url })
@@ -161,7 +161,7 @@ describe('webhooks', () => {
     await elsewhere.close()
   })
 
-  it('are signed by both secrets for a while after a rotation', async () => {
+  it('are signed with both secrets during the overlap of a rotation', async () => {
     const before = await hooks().add({ url: receiver.url })
     const after = await hooks().rotate(before.id, { overlap: 2 })
     const signatures = async () => {
@@ -175,12 +175,12 @@ describe('webhooks', () => {
     const [both, fresh, old] = await signatures()
     expect(both).toBe(`${fresh!} ${old!}`)
     world.clock.advance(3 * HOUR)
-    const [one, only] = await signatures()
-    expect(one).toBe(only)
+    const [actual, expected] = await signatures()
+    expect(actual).toBe(expected)
   })
 
-  it('show a secret once: never in a list, an event, a failure, or the database', async () => {
-    const secret = `whsec_${Buffer.from('a secret of somebody else, 1234').toString('base64')}`
+  it('show a secret once and never in a list, an event or the database', async () => {
+    const secret = `whsec_${Buffer.from('a secret of another user, 123456').toString('base64')}`
     const { id } = await hooks().add({ url: `${receiver.url}?key=hidden`, secret })
     const made = (await hooks().rotate(id)).secret
     receiver.answer = status(500)
@@ -191,8 +191,8 @@ describe('webhooks', () => {
       receiver.received.map(({ body }) => body),
     ])
     const database = readAllStored(join(world.directory, 'authority'))
-    for (const one of [secret, made])
-      for (const text of [texts, database]) expect(text).not.toContain(one.slice('whsec_'.length))
+    for (const value of [secret, made])
+      for (const text of [texts, database]) expect(text).not.toContain(value.slice('whsec_'.length))
     expect(JSON.stringify(await world.authority.operations.events.list())).not.toContain('hidden')
     expect(receiver.received[0]!.headers['webhook-signature']).toBeDefined()
   })
@@ -208,12 +208,12 @@ describe('webhooks', () => {
     'https://[::ffff:169.254.169.254]/',
     'https://0.0.0.0/',
     'https://2852039166/',
-  ])('are not sent to %s', async (url) => {
+  ])('refuse the URL %s with WEBHOOK_URL_REFUSED', async (url) => {
     expect(await getErrorCode(hooks().add({ url }))).toBe('WEBHOOK_URL_REFUSED')
     expect(await hooks().list()).toEqual([])
   })
 
-  it('go nowhere where a name leads to a link-local address', () => {
+  it('are not sent to link-local and metadata addresses', () => {
     for (const address of [
       '169.254.169.254',
       'fe80::1',
@@ -240,7 +240,7 @@ describe('webhooks', () => {
       expect(isAddressAllowed(address)).toBe(true)
   })
 
-  it('a wrong secret, type or certificate, and an endless address are refused, and what is not there is not found', async () => {
+  it('refuse an invalid secret, type, certificate or URL, and report an unknown id as NOT_FOUND', async () => {
     const { url } = receiver
     expect(await getErrorCode(hooks().add({ url, secret: 'whsec_c2hvcnQ=' }))).toBe('INVALID_ARGUMENT')
     expect(await getErrorCode(hooks().add({ url: `https://receiver.example/${'x'.repeat(3000)}` }))).toBe(
@@ -257,7 +257,7 @@ describe('webhooks', () => {
       expect(await getErrorCode(missing())).toBe('NOT_FOUND')
   })
 
-  it('a test is sent at once, and says what went wrong', async () => {
+  it('send a test message at once and report its failure', async () => {
     const { id } = await hooks().add({ url: receiver.url, severity: 'major' })
     await hooks().test(id)
     expect(receiver.types()).toEqual(['WEBHOOK_TEST'])
@@ -266,8 +266,8 @@ describe('webhooks', () => {
   })
 })
 
-describe('the programs', () => {
-  it('send over TLS that is checked, by a certificate of one’s own where it is given', async () => {
+describe('webhooks of the programs', () => {
+  it('verify the TLS certificate of the receiver, with a custom CA if given', async () => {
     const programs = createPrograms()
     try {
       await programs.initAuthority()

@@ -98,7 +98,7 @@ describe('the deployment size', () => {
   it('R-SYS-2: cannot be extended while the authority is unreachable', async () => {
     await register()
     await buy('SYS-XL')
-    world.road.down = true
+    world.network.down = true
     expect(await getErrorCode(agent.module.system.extend())).toBe('CONNECTION_REFUSED')
     expect(agent.module.system.show().extended).toBe(false)
     expect(agent.status().entitlements.find(({ tag }) => tag === 'SYS-XL')?.count ?? 0).toBe(0)
@@ -312,7 +312,7 @@ describe('an upgrade', () => {
 
   it('R-EVAL-2: ends the old registration even if the authority is unreachable', async () => {
     await register()
-    world.road.down = true
+    world.network.down = true
     await openWith('5.0')
     await agent.idle()
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })

@@ -5,7 +5,7 @@ import { Database } from '../../src/storage/sqlite.ts'
 import { createTestEnvironment, advance, type TestEnvironment } from '../support/test-environment.ts'
 
 let world: TestEnvironment
-/** Each statement that was prepared, by its database. */
+/** Prepared statements by database file. */
 let prepared: Map<string, Set<string>>
 beforeEach(async () => {
   prepared = new Map()
@@ -22,33 +22,33 @@ afterEach(async () => {
   await world.close()
 })
 
-/** Tables whose size goes with the number of boxes, of what they did, or of what was bought. */
+/** Tables that grow with the number of devices, exchanges or orders. */
 const LARGE =
   /\b(instances|instance_usage|events|licenses|reservations|reserved_licenses|reported_\w+|audit|mails|webhook_deliveries)\b/
 
-/** Of one of them what is never much: a mail that waits gives way to the next about the same. */
+/** An index of unsent mails, which are few: a new mail replaces an unsent one about the same subject. */
 const SMALL = /USING INDEX unsent_mails\b/
 
 /**
- * How SQLite goes about the authority's statements, where that is by reading a large table from end to end, and what it plans
- * anew at each execution, since a value is bound that decides whether an index that is limited by it can be used.
+ * Returns the authority's statements that scan a large table, and those that SQLite plans again at each execution. The latter
+ * bind a value that decides whether a partial index can be used.
  */
-function costly(): string[] {
+function listCostlyStatements(): string[] {
   vi.restoreAllMocks()
   const file = join(world.directory, 'authority', 'authority.db')
-  const seen = [...(prepared.get(file) ?? [])]
+  const statements = [...(prepared.get(file) ?? [])]
   const database = new Database(file, { readonly: true })
   try {
-    expect(seen.length).toBeGreaterThan(20)
-    return seen
+    expect(statements.length).toBeGreaterThan(20)
+    return statements
       .filter((text) => /^\s*(select|update|delete|with|insert)/i.test(text))
       .flatMap((text) => {
         const conditions = text.replace(/\bset\b.*?\bwhere\b/s, '')
-        if (/"(status|dead)" (=|<>) \?/.test(conditions)) return [`PLANNED ANEW: ${text}`]
+        if (/"(status|dead)" (=|<>) \?/.test(conditions)) return [`PLANNED AGAIN: ${text}`]
         const statement = database.prepare<unknown[], { detail: string }>(`explain query plan ${text}`)
-        const some = Array.from({ length: text.split('?').length - 1 }, () => 1)
+        const values = Array.from({ length: text.split('?').length - 1 }, () => 1)
         return statement
-          .all(...some)
+          .all(...values)
           .filter(({ detail }) => detail.startsWith('SCAN') && LARGE.test(detail) && !SMALL.test(detail))
           .map(({ detail }) => `${detail}: ${text.replaceAll(/\s+/g, ' ')}`)
       })
@@ -57,7 +57,7 @@ function costly(): string[] {
   }
 }
 
-test('what an exchange costs does not grow with the boxes there are: no statement of it reads a large table from end to end, or is planned anew', async () => {
+test('no statement of an exchange scans a large table or is planned again, so its cost is independent of the number of devices', async () => {
   const { authority } = world
   await authority.orders.create({ tag: 'HOST', quantity: 5 })
   await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 300 })
@@ -69,5 +69,5 @@ test('what an exchange costs does not grow with the boxes there are: no statemen
   agent.setUsage('HOST', 20)
   await advance(world, agent, 2 * MINUTE)
   await agent.deregister()
-  expect(costly()).toEqual([])
+  expect(listCostlyStatements()).toEqual([])
 })

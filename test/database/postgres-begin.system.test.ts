@@ -10,9 +10,9 @@ import { eventually } from '../support/eventually.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { getErrorCode } from '../support/test-environment.ts'
 
-/** The lock that every transaction that writes takes first. */
-const WRITERS = 0x5a1_a001
-/** More than a process has connections. */
+/** Key of the advisory lock that every write transaction takes first. */
+const WRITER_LOCK = 0x5a1_a001
+/** Number of concurrent transactions: more than a process has connections. */
 const MANY = 20
 
 let server: Postgres
@@ -28,11 +28,11 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'sla-begin-'))
 })
 afterEach(async () => {
-  for (const one of opened.splice(0)) await one.close()
+  for (const resource of opened.splice(0)) await resource.close()
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** A store with short time-outs, so that a test need not wait for those of production. */
+/** Opens a store with PostgreSQL settings, such as shorter timeouts than in production. */
 async function openStore(settings: Record<string, string>): Promise<AuthorityStore> {
   const url = new URL(await server.database())
   for (const [name, value] of Object.entries(settings)) url.searchParams.set(name, value)
@@ -41,7 +41,7 @@ async function openStore(settings: Record<string, string>): Promise<AuthoritySto
   return store
 }
 
-async function observer(): Promise<pg.Client> {
+async function openObserver(): Promise<pg.Client> {
   const client = new pg.Client(server.url)
   await client.connect()
   opened.push({ close: () => client.end() })
@@ -55,15 +55,15 @@ const writes = (store: AuthorityStore, count: number) =>
     ),
   )
 
-/** What connections of the program are in, but for those that do nothing. */
-async function busyStates(client: pg.Client): Promise<string[]> {
+/** Returns the states of the program's connections that are not idle. */
+async function listBusyStates(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ state: string }>(
     "select state from pg_stat_activity where application_name = 'smart-authority' and state <> 'idle'",
   )
   return rows.map(({ state }) => state)
 }
 
-/** Holds the writers' lock of a store's database, as a writer does that hangs. */
+/** Holds the writer lock of a store's database, as a hanging writer does. Returns a function that releases it. */
 async function holdLock(store: AuthorityStore): Promise<() => Promise<void>> {
   const name = await store.read(async (tx) => {
     const row = await tx
@@ -74,43 +74,43 @@ async function holdLock(store: AuthorityStore): Promise<() => Promise<void>> {
   const holder = new pg.Client(Object.assign(new URL(server.url), { pathname: `/${name}` }).href)
   await holder.connect()
   await holder.query('begin')
-  await holder.query(`select pg_advisory_xact_lock(${WRITERS})`)
+  await holder.query(`select pg_advisory_xact_lock(${WRITER_LOCK})`)
   return () => holder.end()
 }
 
-/** What every error of a begin must leave: connections that can be used, and a program that goes on. */
-async function expectWhole(store: AuthorityStore): Promise<void> {
-  const client = await observer()
-  expect(await busyStates(client)).not.toContain('idle in transaction (aborted)')
+/** Asserts that the store still works and that no connection is left in an aborted transaction. */
+async function expectUsable(store: AuthorityStore): Promise<void> {
+  const client = await openObserver()
+  expect(await listBusyStates(client)).not.toContain('idle in transaction (aborted)')
   expect(await writes(store, MANY)).toEqual(Array.from({ length: MANY }, () => 'no error'))
   expect(await store.read((tx) => readSetting(tx, 'row-0'))).toBe('written')
   await eventually(async () => {
-    expect(await busyStates(client)).toEqual([])
+    expect(await listBusyStates(client)).toEqual([])
   })
 }
 
-describe('a transaction whose begin fails leaves a connection that can be used', () => {
-  it('where the lock of writers is held for longer than is waited for it (55P03)', async () => {
+describe('a transaction whose begin fails leaves a usable connection', () => {
+  it('after a lock timeout (55P03)', async () => {
     const store = await openStore({ lock_timeout: '2000' })
-    const letGo = await holdLock(store)
+    const releaseLock = await holdLock(store)
     expect(new Set(await writes(store, MANY))).toEqual(new Set(['DATABASE_UNREACHABLE']))
-    await letGo()
-    await expectWhole(store)
+    await releaseLock()
+    await expectUsable(store)
   })
 
-  it('where its statement takes longer than a statement may (57014)', async () => {
+  it('after a statement timeout (57014)', async () => {
     const store = await openStore({ statement_timeout: '2000' })
-    const letGo = await holdLock(store)
+    const releaseLock = await holdLock(store)
     expect(new Set(await writes(store, MANY))).toEqual(new Set(['DATABASE_UNREACHABLE']))
-    await letGo()
-    await expectWhole(store)
+    await releaseLock()
+    await expectUsable(store)
   })
 
-  it('where somebody cancels it (57014)', async () => {
+  it('after an administrator cancels the statement (57014)', async () => {
     const store = await openStore({})
-    const letGo = await holdLock(store)
+    const releaseLock = await holdLock(store)
     const failed = writes(store, MANY)
-    const client = await observer()
+    const client = await openObserver()
     let canceled = 0
     await eventually(async () => {
       const { rowCount } = await client.query(
@@ -120,28 +120,28 @@ describe('a transaction whose begin fails leaves a connection that can be used',
       expect(canceled).toBeGreaterThanOrEqual(MANY)
     })
     expect(new Set(await failed)).toEqual(new Set(['DATABASE_UNREACHABLE']))
-    await letGo()
-    await expectWhole(store)
+    await releaseLock()
+    await expectUsable(store)
   })
 
-  it('where its connection is ended (57P01): it is begun again, on another', async () => {
+  it('and is retried on another connection after its own is terminated (57P01)', async () => {
     const store = await openStore({})
-    const letGo = await holdLock(store)
+    const releaseLock = await holdLock(store)
     const done = writes(store, 4)
-    const client = await observer()
+    const client = await openObserver()
     await eventually(async () => {
       const { rowCount } = await client.query(
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'smart-authority' and wait_event = 'advisory'",
       )
       expect(rowCount).toBeGreaterThan(0)
     })
-    await letGo()
+    await releaseLock()
     expect(await done).toEqual(Array.from({ length: 4 }, () => 'no error'))
-    await expectWhole(store)
+    await expectUsable(store)
   })
 })
 
-it('a transaction in which an error of the database was swallowed is not told as done', async () => {
+it('a transaction that swallows a database error is not reported as committed', async () => {
   const store = await openStore({})
   const code = await getErrorCode(
     store.transaction(async (tx) => {
@@ -151,11 +151,11 @@ it('a transaction in which an error of the database was swallowed is not told as
   )
   expect(code).toBe('INTERNAL')
   expect(await store.read((tx) => readSetting(tx, 'row'))).toBe(null)
-  await expectWhole(store)
+  await expectUsable(store)
 })
 
 describe('a failover to a standby', () => {
-  it('is survived by the process that was there before: it reads meanwhile, and writes once it is promoted (25006)', async () => {
+  it('lets a running process read before the standby is promoted, and write after it (25006)', async () => {
     const own = await startPostgres({ durable: true })
     try {
       const database = await own.database()
@@ -182,10 +182,10 @@ describe('a failover to a standby', () => {
       expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 + MANY }])
       const client = new pg.Client(own.url)
       await client.connect()
-      expect(await busyStates(client)).toEqual([])
+      expect(await listBusyStates(client)).toEqual([])
       await client.end()
     } finally {
-      for (const one of opened.splice(0)) await one.close()
+      for (const resource of opened.splice(0)) await resource.close()
       own.stop()
     }
   })

@@ -24,7 +24,7 @@ let server: Postgres
 let programs: Programs
 let directory: string
 beforeAll(async () => {
-  // Here nothing may be lost, whatever happens to the server.
+  // The server must be durable, because these tests crash it.
   server = await startPostgres({ durable: true })
 })
 afterAll(() => {
@@ -50,15 +50,15 @@ async function query<T>(url: string, text: string): Promise<T[]> {
   }
 }
 
-/** Ends every connection to a database but one's own, as a failing network does. */
-const cutOff = (url: string) =>
+/** Terminates all other connections to a database, as a failing network does. */
+const terminateConnections = (url: string) =>
   query(
     url,
     'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
   )
 
-describe('the tables', () => {
-  test('are made once, however many processes start together', async () => {
+describe('the PostgreSQL tables', () => {
+  test('are created once when several processes start at the same time', async () => {
     const url = await server.database()
     const stores = await Promise.all(Array.from({ length: 8 }, () => AuthorityStore.open(directory, url)))
     expect(await query(url, 'select name from schema_migrations order by name')).toEqual(
@@ -67,16 +67,16 @@ describe('the tables', () => {
     for (const store of stores) await store.close()
   })
 
-  test('are whole or not there, whenever the program that makes them is killed', async () => {
+  test('are either complete or absent when init is killed at any moment', async () => {
     const url = await server.database()
     const init = ['--database', url, 'init', '--account', 'acme.example', '--accept-agreement']
     let killed = 0
     for (let wait = 250; ; wait += Math.max(250, wait / 4)) {
       const child = programs.start('smart-authority', ['--data-dir', programs.box('authority'), ...init])
       const ended = once(child, 'close')
-      const late = setTimeout(() => child.kill('SIGKILL'), wait)
+      const timer = setTimeout(() => child.kill('SIGKILL'), wait)
       const [code] = (await ended) as [number | null]
-      clearTimeout(late)
+      clearTimeout(timer)
       if (code === null) killed++
       else break
     }
@@ -90,7 +90,7 @@ describe('the tables', () => {
 })
 
 describe('--database', () => {
-  test('is named at init, and known from then on: in a file of this user alone', async () => {
+  test('is given at init and stored in a file that only the owner can read', async () => {
     const url = await server.database()
     const init = ['init', '--account', 'acme.example', '--accept-agreement', '--json']
     await programs.good(programs.authority(['--database', url, ...init]))
@@ -102,7 +102,7 @@ describe('--database', () => {
     const file = join(programs.box('authority'), 'database.url')
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(readFileSync(file, 'utf8').trim()).toBe(url)
-    // Neither a second authority in the same place, nor the same directory with another database.
+    // A second init of the directory and another database for it are both rejected.
     expect(parseError(await programs.authority(init)).code).toBe('DATA_DIR_EXISTS')
     const other = await server.database()
     expect(
@@ -115,7 +115,7 @@ describe('--database', () => {
     expect(parseError(elsewhere).code).toBe('DATA_DIR_EXISTS')
   })
 
-  test('keeps no U+0000, and that is said as what it is', async () => {
+  test('rejects text with U+0000, which PostgreSQL cannot store, with INVALID_ARGUMENT', async () => {
     const database = await server.database()
     await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
     const authority = await Authority.open({ dataDir: directory })
@@ -129,11 +129,11 @@ describe('--database', () => {
     }
   })
 
-  test('that is none, is not there, or does not let one in, is said so, without its password', async () => {
+  test('with an invalid or refused URL is rejected without showing its password', async () => {
     const { port, hostname } = new URL(server.url)
     for (const [url, code] of [
       ['mysql://x:secret-word@127.0.0.1/x', 'INVALID_ARGUMENT'],
-      [`postgres://nobody:secret-word@${hostname}:${port}/nothing`, 'DATABASE_REFUSED'],
+      [`postgres://unknown:secret-word@${hostname}:${port}/nothing`, 'DATABASE_REFUSED'],
       [`postgres://postgres:secret-word@${hostname}:${port}/nothing`, 'DATABASE_REFUSED'],
     ] as const) {
       const ended = await programs.authority([
@@ -145,28 +145,28 @@ describe('--database', () => {
   })
 })
 
-describe('a connection that is lost', () => {
-  test('in the middle of transactions fails nobody: they are done again, and none twice', async () => {
+describe('a lost connection', () => {
+  test('during transactions makes the authority retry them, so that each is done exactly once', async () => {
     const database = await server.database()
     await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
     const authority = await Authority.open({ dataDir: directory })
     let [done, cuts] = [0, 0]
-    // One after the other: each ends every connection but its own, also that of another cut.
+    // The cuts run one after another, because each also terminates the connection of another cut.
     let cutting: Promise<unknown> = Promise.resolve()
-    const ordered = await Promise.all(
+    const orders = await Promise.all(
       Array.from({ length: 60 }, async (_, i) => {
         const order = await authority.orders.create({ tag: 'HOST', quantity: i + 1 })
-        // Whatever the machine: fewer cuts than a transaction has attempts, each in the middle of others.
+        // Fewer cuts than a transaction has attempts, each during other transactions, at any speed of the machine.
         if (++done % 10 === 0 && done < 60) {
           cuts++
-          cutting = cutting.then(() => cutOff(database))
+          cutting = cutting.then(() => terminateConnections(database))
         }
         return order
       }),
     )
     expect(cuts).toBe(5)
     await cutting
-    expect(new Set(ordered.map(({ id }) => id)).size).toBe(60)
+    expect(new Set(orders.map(({ id }) => id)).size).toBe(60)
     const [sum] = await query<{ n: number; count: number }>(
       database,
       'select sum(quantity)::int as n, count(*)::int as count from licenses',
@@ -175,11 +175,11 @@ describe('a connection that is lost', () => {
     await authority.close()
   })
 
-  test('at the commit itself is no doubt: the database knows what became of it', async () => {
+  test('at the commit is resolved by asking the database whether the transaction was committed', async () => {
     const proxy = await startCommitProxy(server.url)
     const database = proxy.url(await server.database())
     const store = await AuthorityStore.open(directory, database)
-    // Where it was written it is not done again, where it was not it is.
+    // A committed transaction is not retried. One that was not committed is.
     for (const [cut, attempts] of [
       ['after', 1],
       ['before', 2],
@@ -205,7 +205,7 @@ describe('a connection that is lost', () => {
     proxy.close()
   })
 
-  test('for good is said so in time, and a server says that it is not ready', async () => {
+  test('that does not return is reported in time, and the server is not ready', async () => {
     const own = await startPostgres({ durable: true })
     try {
       const database = await own.database()
@@ -220,24 +220,24 @@ describe('a connection that is lost', () => {
       const metrics = new AuthorityMetrics()
       metrics.attach(authority.operations)
       own.crash()
-      const asked = performance.now()
-      const waited = () => performance.now() - asked
-      // Sooner than those who ask have had enough of it: a balancer after a few seconds, a scraper after ten.
+      const startedAt = performance.now()
+      const elapsed = () => performance.now() - startedAt
+      // Answers must arrive before client timeouts: a few seconds for a load balancer, ten for a scraper.
       const [reasons] = await Promise.all([
         authority.operations.server.notReadyReasons(),
         metrics.render().then(({ text }) => {
-          expect(waited()).toBeLessThan(9_000)
+          expect(elapsed()).toBeLessThan(9_000)
           expect(text).toMatch(/^smart_authority_database_up 0$/m)
           expect(text).toMatch(/^smart_authority_ready 0$/m)
         }),
         authority.operations.server.notReadyReasons().then(() => {
-          expect(waited()).toBeLessThan(4_000)
+          expect(elapsed()).toBeLessThan(4_000)
         }),
       ])
       expect(reasons).toEqual(['database'])
       const form = { grant_type: 'client_credentials', client_id: 'x', client_secret: 'x' }
-      const program = await sendRaw({ port: Number(new URL(url).port) }, '/oauth/token', { form })
-      expect([program.status, program.headers['retry-after'], program.text]).toEqual([503, '30', ''])
+      const answer = await sendRaw({ port: Number(new URL(url).port) }, '/oauth/token', { form })
+      expect([answer.status, answer.headers['retry-after'], answer.text]).toEqual([503, '30', ''])
       expect(await getErrorCode(authority.licenses.list())).toBe('DATABASE_UNREACHABLE')
       own.start()
       expect(await authority.licenses.list()).toEqual([])
@@ -248,8 +248,8 @@ describe('a connection that is lost', () => {
   })
 })
 
-describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool of 100', () => {
-  test('killed again and again, and the database once: the sums are right, and nobody was answered twice differently', async () => {
+describe('two processes on one database, with 64 devices and a pool of 100', () => {
+  test('keep correct sums and give no request two different answers when the processes and the database are killed (R-AUTH-2, R-ACC-2)', async () => {
     const database = await server.database()
     await programs.good(
       programs.authority([
@@ -259,7 +259,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     await programs.order(100)
     const token = await programs.token()
     const { stdout: ca } = await programs.authority(['trust', 'export'])
-    // A machine of its own has a directory of its own, with the same keys.
+    // The second process has its own copy of the data directory, with the same keys.
     copyDirectory(programs.box('authority'), programs.box('other'))
     const serve = (name: string, port = 0) =>
       programs.serve('smart-authority', [
@@ -268,7 +268,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     const servers = [await serve('authority'), await serve('other')]
     const ports = servers.map(({ line }) => Number(new URL(line.replace('listening on ', '')).port))
     const [root] = parseRoots(ca)
-    const wanted = {
+    const options = {
       ports,
       ca,
       token,
@@ -277,11 +277,11 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     }
     const clients = spawn(
       process.execPath,
-      [new URL('../../bench/clients.mjs', import.meta.url).pathname, JSON.stringify(wanted)],
+      [new URL('../../bench/clients.mjs', import.meta.url).pathname, JSON.stringify(options)],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     )
     const lines = createInterface({ input: clients.stdout })[Symbol.asyncIterator]()
-    // By what they achieved, not by the time: a busy machine would be killed before it had answered anybody.
+    // Each round lasts until 100 answers have arrived: a busy machine could answer nothing in a fixed time.
     const turns = selectScale(4, 8)
     for (let turn = 0; turn < turns; turn++) {
       for (let answer = 0; answer < 100; answer++) expect((await lines.next()).value).toMatch(/^\d+$/)
@@ -325,32 +325,35 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
   })
 })
 
-describe('restore into a database', () => {
-  test.each(['before the command', 'behind it', 'in the environment'])('that is named %s', async (where) => {
-    await programs.initAuthority()
-    const [file, passphrase] = [join(directory, 'a.backup'), join(directory, 'passphrase')]
-    writeFileSync(passphrase, 'a passphrase of the test', { mode: 0o600 })
-    const sealed = [file, '--passphrase-file', passphrase, '--json']
-    await programs.good(programs.authority(['backup', ...sealed]))
-    const url = await server.database()
-    const named = ['--database', url]
-    await programs.good(
-      programs.run(
-        'smart-authority',
-        [
-          ...['--data-dir', join(directory, 'new')],
-          ...(where === 'before the command' ? named : []),
-          ...['restore', ...sealed],
-          ...(where === 'behind it' ? named : []),
-        ],
-        { env: where === 'in the environment' ? { SMART_AUTHORITY_DATABASE: url } : {} },
-      ),
-    )
-    expect(existsSync(join(directory, 'new', 'authority.db'))).toBe(false)
-    expect(await query(url, 'select 1 as there from settings limit 1')).toEqual([{ there: 1 }])
-  })
+describe('restore into a PostgreSQL database', () => {
+  test.each(['before the command', 'after the command', 'in the environment'])(
+    'works with the database given %s',
+    async (where) => {
+      await programs.initAuthority()
+      const [file, passphrase] = [join(directory, 'a.backup'), join(directory, 'passphrase')]
+      writeFileSync(passphrase, 'a passphrase of the test', { mode: 0o600 })
+      const backup = [file, '--passphrase-file', passphrase, '--json']
+      await programs.good(programs.authority(['backup', ...backup]))
+      const url = await server.database()
+      const named = ['--database', url]
+      await programs.good(
+        programs.run(
+          'smart-authority',
+          [
+            ...['--data-dir', join(directory, 'new')],
+            ...(where === 'before the command' ? named : []),
+            ...['restore', ...backup],
+            ...(where === 'after the command' ? named : []),
+          ],
+          { env: where === 'in the environment' ? { SMART_AUTHORITY_DATABASE: url } : {} },
+        ),
+      )
+      expect(existsSync(join(directory, 'new', 'authority.db'))).toBe(false)
+      expect(await query(url, 'select 1 as there from settings limit 1')).toEqual([{ there: 1 }])
+    },
+  )
 
-  test('that was killed at any step after its rows were there goes on when it is begun again', async () => {
+  test('can be repeated after a kill at any step once the rows were written', async () => {
     const passphrase = join(directory, 'passphrase')
     writeFileSync(passphrase, 'correct horse battery')
     const file = join(directory, 'backup')
@@ -378,20 +381,20 @@ describe('restore into a database', () => {
     const left: string[] = []
     for (let step = steps; step > steps - 8; step -= selectScale(3, 1)) {
       const url = await server.database()
-      const place = `killed-${step}`
-      expect((await restore(place, url, step)).code).toBe(null)
-      const there = existsSync(join(directory, place, 'database.url'))
+      const name = `killed-${step}`
+      expect((await restore(name, url, step)).code).toBe(null)
+      const isRestored = existsSync(join(directory, name, 'database.url'))
       const filled = await query<{ n: number }>(url, 'select count(*)::int as n from licenses')
-      left.push(`${there ? 'whole' : 'none'} ${filled[0]?.n ?? 0}`)
-      // Into the same place or another: what was left in the database was nobody's.
-      if (!there) await programs.good(restore(`${place}-again`, url, 0))
-      const dataDir = join(directory, there ? place : `${place}-again`)
+      left.push(`${isRestored ? 'whole' : 'none'} ${filled[0]?.n ?? 0}`)
+      // An incomplete restore leaves the database free, so another data directory can use it.
+      if (!isRestored) await programs.good(restore(`${name}-again`, url, 0))
+      const dataDir = join(directory, isRestored ? name : `${name}-again`)
       const { licenses } = await programs.good<{ licenses: { quantity: number }[] }>(
         programs.run('smart-authority', ['--data-dir', dataDir, 'license', 'list', '--json']),
       )
       expect(licenses.map(({ quantity }) => quantity)).toEqual([5])
-      // And of an authority that is whole, nobody takes the database.
-      expect(parseError(await restore(`${place}-stolen`, url, 0)).code).toBe('DATA_DIR_EXISTS')
+      // The database of a complete authority cannot be used by another.
+      expect(parseError(await restore(`${name}-stolen`, url, 0)).code).toBe('DATA_DIR_EXISTS')
     }
     expect(new Set(left)).toEqual(new Set(['whole 1', 'none 1']))
   })

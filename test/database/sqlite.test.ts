@@ -13,24 +13,24 @@ afterEach(async () => {
   await world.close()
 })
 
-test('while another process writes, this one waits and does what it can do meanwhile', async () => {
+test('an order waits for the write lock of another process without blocking the event loop', async () => {
   const other = new Database(join(world.directory, 'authority', 'authority.db'))
   other.exec('begin immediate')
   let done = false
-  const ordered = world.authority.orders.create({ tag: 'HOST', quantity: 3 }).then(() => {
+  const order = world.authority.orders.create({ tag: 'HOST', quantity: 3 }).then(() => {
     done = true
   })
   const begun = performance.now()
   for (let i = 0; i < 5; i++) await sleep(10)
-  // SQLite's own way to wait would have held up everything for ten seconds.
+  // SQLite's busy timeout would have blocked the event loop for ten seconds.
   expect(performance.now() - begun).toBeLessThan(5000)
   expect(done).toBe(false)
   other.exec('commit')
   other.close()
-  await ordered
+  await order
 })
 
-test('authorities of one data directory in one process do not hold each other up', async () => {
+test('two authorities of one data directory in one process do not block each other', async () => {
   const { clock, directory } = world
   const other = await Authority.open({ dataDir: join(directory, 'authority'), clock })
   const begun = performance.now()

@@ -148,9 +148,9 @@ describe('R-UI-4: the diagram of a device’s state', () => {
     await agent.idle()
     agent.setUsage('HOST', 3)
     await advance(world, agent, 31 * DAY)
-    world.road.down = true
+    world.network.down = true
     for (let i = 0; i < 100; i++) await advance(world, agent, DAY)
-    world.road.down = false
+    world.network.down = false
     await advance(world, agent, DAY)
     await agent.deregister()
     rows = agent.history(10_000)

@@ -13,12 +13,12 @@ describe('docs/getting-started.md', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  /** The block of commands of a page. */
+  /** Returns the command block of a page. */
   const commands = (page: string): string => /```sh\n([\s\S]*?)```/.exec(read(page))?.[1] ?? ''
 
-  it('R-UI-3: its commands do what it says, in an empty directory', () => {
+  it('R-UI-3: has commands that work in an empty directory', () => {
     const script = commands('docs/getting-started.md')
-      // The one port that may be taken here.
+      // The default port may be in use on this machine.
       .replace(
         ' serve &',
         ' serve --listen localhost:0 > serve.log & until [ -s serve.log ]; do sleep 0.1; done',

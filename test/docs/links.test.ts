@@ -9,7 +9,7 @@ const pages = [
     .filter((path) => path.endsWith('.md'))
     .map((path) => join('docs', path)),
 ]
-/** As pages name a heading in an address. */
+/** Returns the anchor of a heading. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()
@@ -20,7 +20,7 @@ const anchorsOf = (page: string): string[] =>
   [...readFileSync(page, 'utf8').matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => anchorOf(heading))
 
 describe('the documents', () => {
-  it('lead only to what is there', () => {
+  it('link only to existing pages and headings', () => {
     const astray = pages.flatMap((page) =>
       [...readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|mailto:)([^)\s]*)\)/g)]
         .map(([, target = '']) => target)
@@ -36,7 +36,7 @@ describe('the documents', () => {
     expect(astray).toEqual([])
   })
 
-  it('name only sources, tests and programs that are there', () => {
+  it('name only existing sources, tests and programs', () => {
     const named = pages.flatMap((page) =>
       [
         ...readFileSync(page, 'utf8').matchAll(

@@ -15,7 +15,7 @@ const pages = [
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
 describe('the documentation', () => {
-  it('R-UI-4: the pages drawn from the code are what the code says', () => {
+  it('R-UI-4: has generated pages that are up to date', () => {
     const { status, stderr } = spawnSync(process.execPath, ['scripts/write-docs.mjs', '--check'], {
       cwd: root,
       encoding: 'utf8',
@@ -23,7 +23,7 @@ describe('the documentation', () => {
     expect([status, stderr]).toEqual([0, ''])
   })
 
-  it.each(pages)('%s points only to what is there', (page) => {
+  it.each(pages)('links only to existing files: %s', (page) => {
     const text = read(page)
     const links = [...text.matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(([, to]) => to ?? '')
     const local = links.filter((to) => !/^https?:/.test(to)).map((to) => join(dirname(page), to))
@@ -36,7 +36,7 @@ describe('the documentation', () => {
 })
 
 describe('npm run demo', () => {
-  it('R-EVAL-3, R-AUTH-2, R-AUTH-3, R-REG-2, R-REG-5: narrates a year and leaves with 0', () => {
+  it('R-EVAL-3, R-AUTH-2, R-AUTH-3, R-REG-2, R-REG-5: narrates a year and exits with 0', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/examples/demo.js'], {
       cwd: root,
       encoding: 'utf8',

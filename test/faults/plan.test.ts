@@ -15,23 +15,23 @@ const many = (plan: FaultPlan, count: number) =>
   Array.from({ length: count }, () => plan.next('authorize')?.fault ?? null)
 
 describe('R-UI-5: planned faults', () => {
-  it('happen as often as they are planned, from when they are planned on', () => {
+  it('occur as often as planned, after the planned number of requests', () => {
     const plan = new FaultPlan([{ fault: 'error503', after: 2, times: 3 }])
     expect(many(plan, 7)).toEqual([null, null, 'error503', 'error503', 'error503', null, null])
   })
 
-  it('happen to the kind of request they are for', () => {
+  it('occur only for the planned type of request', () => {
     const plan = new FaultPlan([{ fault: 'error503', on: 'renew' }])
     expect([plan.next('authorize'), plan.next('renew')?.fault]).toEqual([null, 'error503'])
   })
 
-  it('happen by chance when they have a probability', () => {
+  it('occur with the planned probability', () => {
     const draws = [0.05, 0.5, 0.099, 0.1]
     const plan = new FaultPlan([{ fault: 'error503', probability: 0.1 }], () => draws.shift() ?? 1)
     expect(many(plan, 4)).toEqual(['error503', null, 'error503', null])
   })
 
-  it('are made later by every delay, and a delay alone harms nothing', () => {
+  it('are delayed by all matching delays, and a delay alone is not a failure', () => {
     const plan = new FaultPlan(parseChaos('delay=200ms,error503=1+50msx1'))
     expect(plan.next('authorize')).toEqual({ fault: 'error503', probability: 1, times: 1, delay: 250 })
     expect(plan.next('authorize')).toEqual({ fault: 'delay', delay: 200 })
@@ -53,7 +53,7 @@ describe('R-UI-5: serve --chaos', () => {
       [{ fault: 'lost-answer', on: 'authorize', probability: 0.5, times: 3, after: 10, delay: 2000 }],
     ],
     ['', []],
-  ] as [string, PlannedFault[]][])('%j', (spec, expected) => {
+  ] as [string, PlannedFault[]][])('parses %j', (spec, expected) => {
     expect(parseChaos(spec)).toEqual(expected)
   })
 
@@ -66,11 +66,11 @@ describe('R-UI-5: serve --chaos', () => {
     'error503=0.1=0.2',
     '=0.5',
     'x x',
-  ])('%j is refused by its code', (spec) => {
+  ])('refuses %j with a LicensingError', (spec) => {
     expect(() => parseChaos(spec)).toThrow(LicensingError)
   })
 
-  it('reads what it would write, whatever is planned', () => {
+  it('parses any formatted plan', () => {
     const planned = fc.record(
       {
         fault: fc.constantFrom(...names.filter((name) => name !== 'delay')),
@@ -99,13 +99,13 @@ describe('R-UI-5: serve --chaos', () => {
   })
 })
 
-it('R-UI-5: every error of the road has a fault that brings it about, or is named here', () => {
-  const brought = new Set(Object.values(faultCatalog).map(({ code }) => code))
+it('R-UI-5: every transport error has a fault in the catalog or is listed here', () => {
+  const covered = new Set(Object.values(faultCatalog).map(({ code }) => code))
   const rest = Object.entries(errorTable)
-    .filter(([code, { kind }]) => kind === 'transport' && !brought.has(code as never))
+    .filter(([code, { kind }]) => kind === 'transport' && !covered.has(code as never))
     .map(([code]) => code)
     .sort()
-  // A name and an address are settings of the box, how busy an authority is its own; the others take a peer that no plan can be.
+  // The others depend on settings of the device, on the load of the authority, or on peers that a plan cannot simulate.
   expect(rest).toEqual([
     'ANSWER_NOT_HTTP',
     'AUTHORITY_BUSY',

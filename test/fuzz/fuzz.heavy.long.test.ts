@@ -8,7 +8,7 @@ import { mutate } from './mutate.ts'
 import { createTargets } from './targets.ts'
 import { selectScale } from '../support/scale.ts'
 
-/** What `npm run fuzz` asks for; without it, a few new inputs of the same seed every time. */
+/** Settings of `npm run fuzz`. Without them, the test runs a few inputs from a fixed seed. */
 const { FUZZ_TARGET, FUZZ_SEED = '1', FUZZ_SECONDS } = process.env
 const INPUTS = selectScale(250, 1_500)
 const CORPUS = 'test/fuzz/corpus'
@@ -27,7 +27,7 @@ const keptFor = (name: string): readonly string[] => {
   }
 }
 
-/** A find joins the corpus: it is tried again in every run from then on. */
+/** Adds a failing input to the corpus, so that every later run repeats it. */
 function keep(name: string, input: string): string {
   mkdirSync(join(CORPUS, name), { recursive: true })
   const path = join(CORPUS, name, createHash('sha256').update(input).digest('hex').slice(0, 12))
@@ -37,9 +37,9 @@ function keep(name: string, input: string): string {
 
 const names = [...new Set([...readdirSync(CORPUS)])]
 
-describe('what strangers send or type', () => {
-  it('is taken where it is right', async () => {
-    expect(targets.length, `no target is called ${FUZZ_TARGET ?? ''}`).toBeGreaterThan(0)
+describe('every parser of untrusted input', () => {
+  it('accepts its valid inputs', async () => {
+    expect(targets.length, `There is no target ${FUZZ_TARGET ?? ''}.`).toBeGreaterThan(0)
     for (const target of targets)
       for (const seed of target.seeds) {
         expect(seed, target.name).not.toBe('')
@@ -47,16 +47,16 @@ describe('what strangers send or type', () => {
       }
   })
 
-  it('and has broken something once, is taken or refused', async () => {
+  it('handles each input of the corpus, which has caused a failure before', async () => {
     for (const name of names) {
-      const target = targets.find((one) => one.name === name)
+      const target = targets.find((candidate) => candidate.name === name)
       if (target === undefined && FUZZ_TARGET !== undefined) continue
-      expect(target, `the corpus has inputs for ${name}, which is no target`).toBeDefined()
+      expect(target, `The corpus has inputs for ${name}, which is not a target.`).toBeDefined()
       for (const input of keptFor(name)) if (target) expect(await attack(target, input), name).toBeNull()
     }
   })
 
-  it('is taken or refused, however it is changed', { timeout: 24 * 3_600_000 }, async () => {
+  it('parses or rejects mutated inputs without other errors', { timeout: 24 * 3_600_000 }, async () => {
     const until = performance.now() + Number(FUZZ_SECONDS ?? 0) * 1_000
     const tried = new Map<string, number>()
     const finds = new Map<string, string>()
@@ -66,9 +66,9 @@ describe('what strangers send or type', () => {
         const sources = [...target.seeds, ...keptFor(target.name)]
         for (let i = 0; i < INPUTS; i++) {
           const input = mutate(random.pick(sources), random)
-          const wrong = await attack(target, input)
-          if (wrong === null) continue
-          finds.set(target.name, `${wrong}\nThe input is kept: ${keep(target.name, input)}`)
+          const failure = await attack(target, input)
+          if (failure === null) continue
+          finds.set(target.name, `${failure}\nThe input was saved to ${keep(target.name, input)}`)
           break
         }
         tried.set(target.name, (tried.get(target.name) ?? 0) + INPUTS)

@@ -21,7 +21,7 @@ beforeAll(async () => {
   agent.setUsage('HOST', 2)
   await agent.register(await world.token())
   bodies = [
-    ...world.road.sent.map(({ body }) => body),
+    ...world.network.sent.map(({ body }) => body),
     '{"name":"admin","password":"x"}',
     '{"grant_type":"client_credentials","client_id":"a","client_secret":"b"}',
     '{"virtualAccountName":"x","description":"y","limit":"10"}',
@@ -30,12 +30,12 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-/** Where something listens, and where nothing does. */
+/** Returns paths with and without an endpoint. */
 const paths = (): string[] => [
   ...['register', 'authorize', 'renew', 'deregister', 'acknowledge', 'hello', 'synchronize'].map(
-    (one) => `/smart-agent/v1/${one}`,
+    (type) => `/smart-agent/v1/${type}`,
   ),
-  ...endpoints.flatMap((one) => one.urls.map((path) => path.replace(/[{:]([A-Za-z]+)}?/g, 'acme.example'))),
+  ...endpoints.flatMap(({ urls }) => urls.map((path) => path.replace(/[{:]([A-Za-z]+)}?/g, 'acme.example'))),
   ...['sign-in', 'instances', 'licenses', 'tokens', 'events', 'orders'].map((call) => `/api/v1/${call}`),
   '/oauth/token',
   `${CLOUD_V1_PREFIX}/v1/accounts`,
@@ -45,12 +45,12 @@ const paths = (): string[] => [
   '/',
 ]
 
-/** A path as `node:http` would send it: it refuses some signs by itself, which no server ever sees. */
+/** Escapes the characters that `node:http` refuses to send. */
 const sendable = (path: string): string => `/${path.replace(/[^\x21-\x7e]/g, '%C3%28')}`.slice(0, 4_000)
 
-describe('the servers, asked anything', () => {
+describe('the HTTP servers', () => {
   it(
-    'answer each request by something that a client understands, and fail at none',
+    'answer random requests with documented errors, without status 5xx and without changes to data',
     { timeout: 600_000 },
     async () => {
       const random = new SeededRandom(`${FUZZ_SEED} http`)
@@ -59,7 +59,7 @@ describe('the servers, asked anything', () => {
         await world.authority.instances.list(),
         await world.authority.licenses.list(),
       ])
-      const wrong: string[] = []
+      const failures: string[] = []
       for (let i = 0; i < Number(FUZZ_REQUESTS); i++) {
         const method = random.pickWeighted([
           [6, 'POST'],
@@ -97,16 +97,16 @@ describe('the servers, asked anything', () => {
           ...(random.nextBoolean(0.5) && { token: random.nextBoolean(0.8) ? token : 'x'.repeat(40) }),
         })
         const exchange = `${method} ${path} ${type} ${text.slice(0, 300)}: ${answer.status} ${answer.text.slice(0, 300)}`
-        if (answer.status >= 500) wrong.push(exchange)
+        if (answer.status >= 500) failures.push(exchange)
         const code: unknown = answer.json?.error?.code
         if (
           path.startsWith('/smart-agent/') &&
           answer.status >= 400 &&
           !(typeof code === 'string' && isErrorCode(code))
         )
-          wrong.push(exchange)
+          failures.push(exchange)
       }
-      expect(wrong).toEqual([])
+      expect(failures).toEqual([])
       expect(rest.logged).toEqual([])
       expect(
         JSON.stringify([await world.authority.instances.list(), await world.authority.licenses.list()]),

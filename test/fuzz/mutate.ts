@@ -1,6 +1,6 @@
 import type { SeededRandom } from '../../tools/simulator/seeded-random.ts'
 
-/** What breaks readers: ends of ranges, signs that look alike, names that objects have of their own. */
+/** Strings that often break parsers: range limits, look-alike characters, names of object properties. */
 const HOSTILE_STRINGS = [
   '',
   ' ',
@@ -44,10 +44,10 @@ type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 
 const VALUES: readonly Json[] = [null, true, 0, -1, 1.5, 1e308, 2 ** 53, '', 'x', [], {}, [[]], [null]]
 
-const splice = (text: string, at: number, gone: number, put: string): string =>
-  text.slice(0, at) + put + text.slice(at + gone)
+const splice = (text: string, at: number, removed: number, inserted: string): string =>
+  text.slice(0, at) + inserted + text.slice(at + removed)
 
-/** Changes text as something without understanding would: signs, stretches and lines. */
+/** Mutations of text by character, section or line, without regard to its format. */
 const TEXT_MUTATIONS: readonly ((text: string, random: SeededRandom) => string)[] = [
   (text, random) => splice(text, random.nextInt(0, text.length), 0, random.pick(HOSTILE_STRINGS)),
   (text, random) => splice(text, random.nextInt(0, text.length), random.nextInt(1, 4), ''),
@@ -75,7 +75,7 @@ const TEXT_MUTATIONS: readonly ((text: string, random: SeededRandom) => string)[
     text.replace(/\d+/g, (number) => (random.nextBoolean(0.2) ? random.pick(HOSTILE_STRINGS) : number)),
 ]
 
-/** Changes one value of a document, whatever it is. */
+/** Replaces, removes or adds one value of a JSON document. */
 function mutateJson(value: Json, random: SeededRandom): Json {
   if (typeof value === 'string' && random.nextBoolean(0.7)) return random.pick(TEXT_MUTATIONS)(value, random)
   if (typeof value !== 'object' || value === null || random.nextBoolean(0.05))
@@ -107,7 +107,7 @@ function parseJson(text: string): Json | undefined {
   }
 }
 
-/** Another text from one that is right: changed as a document where it is one, or as text; now and then more than once. */
+/** Returns a text with one or more mutations, applied to its JSON value if it has one. */
 export function mutate(text: string, random: SeededRandom): string {
   let changed = text
   for (let times = random.pick([1, 1, 1, 2, 3, 8]); times > 0; times--) {

@@ -61,7 +61,7 @@ const MESSAGE = ['REQUEST_MALFORMED', 'REQUEST_SIGNATURE_INVALID', 'PROTOCOL_UNS
 const DAY = 86_400_000
 type Expected = Parameters<typeof verifyAnswer>[2]
 
-/** A document as it came by wire; what is no JSON never gets further than the server. */
+/** Parses JSON. Returns the text itself if it is not JSON, which the HTTP server would reject before this point. */
 const json = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -69,7 +69,7 @@ const json = (text: string): unknown => {
     return text
   }
 }
-/** A reader that has an error of its own for what is no certificate. */
+/** Calls a parser and returns null if it throws its own error type for invalid certificates. */
 const orChainError = (read: () => unknown): unknown => {
   try {
     return read()
@@ -79,7 +79,7 @@ const orChainError = (read: () => unknown): unknown => {
   }
 }
 
-/** The readers of the project, each with inputs that are right: made by the programs themselves, in a small world. */
+/** Creates the parsers of the project, each with valid inputs that the programs have made. */
 export async function createTargets(): Promise<readonly Target[]> {
   const world = await createReservationEnvironment()
   const branches = await createSatelliteEnvironment()
@@ -89,8 +89,8 @@ export async function createTargets(): Promise<readonly Target[]> {
     const token = await world.token()
     agent.setUsage('HOST', 3)
     const answers: { type: RequestType; request: string; answer: string }[] = []
-    world.road.onAnswer = (type, answer) => {
-      answers.push({ type, request: world.road.sent.at(-1)?.body ?? '', answer })
+    world.network.onAnswer = (type, answer) => {
+      answers.push({ type, request: world.network.sent.at(-1)?.body ?? '', answer })
       return answer
     }
     await agent.register(token)
@@ -103,29 +103,29 @@ export async function createTargets(): Promise<readonly Target[]> {
     const anchors = parseTrustAnchors(root)
     const roots = anchors.roots.map(({ pem }) => new X509Certificate(pem))
 
-    // A reservation, for a box of its own.
-    const sealedBox = await world.open('sealed')
-    const requestCode = await sealedBox.reservation.request()
+    // A reservation, for a separate device.
+    const reservedDevice = await world.open('sealed')
+    const requestCode = await reservedDevice.reservation.request()
     const { file, instanceId } = await authority.reservations.reserve({
       request: requestCode,
       licenses: { HOST: 5 },
     })
-    await sealedBox.reservation.install(file)
+    await reservedDevice.reservation.install(file)
     const more = await authority.reservations.update(instanceId, { HOST: 6 })
-    const { confirmationCode } = (await sealedBox.reservation.update(more.file)).reservation
-    const returnCode = await sealedBox.reservation.returnCode()
+    const { confirmationCode } = (await reservedDevice.reservation.update(more.file)).reservation
+    const returnCode = await reservedDevice.reservation.returnCode()
     const authorization = parseAuthorization(
       parseSignedText(file, { what: 'file', title: AUTHORIZATION_TITLE }).lines,
     )
 
-    // A satellite, and what it and its manager carry.
+    // A satellite, and the synchronization files between it and its manager.
     const satellite = await branches.addSatellite('branch')
     await branches.manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
-    const carried = await exchangeByFile(branches.manager, satellite)
+    const exchanged = await exchangeByFile(branches.manager, satellite)
 
-    const boxKey = createPrivateKey(await generateKey())
+    const deviceKey = createPrivateKey(await generateKey())
     const certificateRequest = await createCsr(
-      boxKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      deviceKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
       'box',
     )
     const register = answers.find(({ type }) => type === 'register')
@@ -135,17 +135,17 @@ export async function createTargets(): Promise<readonly Target[]> {
     const pemOf = (der: string) =>
       `-----BEGIN CERTIFICATE-----\n${(der.match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`
 
-    /** A request whose content somebody has changed who holds the key of the box: the seal is right. */
-    const sealedRequest = (payload: unknown) =>
+    /** Signs a changed request with the key of the device, so that the signature is valid. */
+    const signRequest = (payload: unknown) =>
       signMessage(payload as object, {
         type: 'sla-request+jws',
-        privateKey: boxKey,
+        privateKey: deviceKey,
         certificates: leaves.map(pemOf),
       })
-    /** An answer that its authority itself has made strange. */
-    const sealedAnswer = async (payload: unknown) =>
+    /** Signs a changed answer with the key of the authority, so that the signature is valid. */
+    const signAnswer = async (payload: unknown) =>
       JSON.stringify(await signMessage(payload as object, { type: 'sla-answer+jws', ...signer }))
-    if (!register || !authorize) throw new Error('the box has not been answered')
+    if (!register || !authorize) throw new Error('The device received no answer.')
     const answered = decodeMessage(authorize.answer).payload as unknown as Answer
     const expected: Expected = {
       ...answered,
@@ -219,11 +219,11 @@ export async function createTargets(): Promise<readonly Target[]> {
               use: 'sync-proof',
               manager: branches.manager.security.identity.id,
               account: branches.account,
-              key: createPublicKey(boxKey).export({ type: 'spki', format: 'der' }).toString('base64url'),
+              key: createPublicKey(deviceKey).export({ type: 'spki', format: 'der' }).toString('base64url'),
               length: 300_000,
               digest: 'A'.repeat(43),
             },
-            boxKey,
+            deviceKey,
           ),
         ],
         read: verifySyncProof,
@@ -251,35 +251,35 @@ export async function createTargets(): Promise<readonly Target[]> {
       },
       {
         name: 'synchronization-request',
-        seeds: [carried.request],
+        seeds: [exchanged.request],
         read: verifySyncRequest,
         refusals: SIGNED,
       },
       {
         name: 'synchronization-request-text',
-        seeds: [carried.request.split('-----')[0]?.trimEnd() ?? ''],
+        seeds: [exchanged.request.split('-----')[0]?.trimEnd() ?? ''],
         read: (text) => parseSyncRequest(text.split('\n')),
         write: (value: SyncRequest) => formatSyncRequest(value).join('\n'),
         refusals: SIGNED,
       },
       {
         name: 'synchronization-answer-text',
-        seeds: [carried.answer.split('-----')[0]?.trimEnd() ?? ''],
+        seeds: [exchanged.answer.split('-----')[0]?.trimEnd() ?? ''],
         read: (text) => parseSyncAnswer(text.split('\n')),
         refusals: SIGNED,
       },
       ...requestTypeSchema.options
-        .filter((type) => answers.some((one) => one.type === type))
+        .filter((type) => answers.some((answer) => answer.type === type))
         .map((type): Target => ({
           name: `message-${type}`,
-          seeds: answers.filter((one) => one.type === type).map(({ request }) => request),
+          seeds: answers.filter((answer) => answer.type === type).map(({ request }) => request),
           read: (text) => readExchange(type, json(text)),
           refusals: MESSAGE,
         })),
       {
         name: 'message-signed-again',
         seeds: answers.map(({ request }) => JSON.stringify(decodeMessage(request).payload)),
-        read: async (text) => readExchange('authorize', await sealedRequest(json(text))),
+        read: async (text) => readExchange('authorize', await signRequest(json(text))),
         refusals: MESSAGE,
       },
       {
@@ -291,7 +291,7 @@ export async function createTargets(): Promise<readonly Target[]> {
             type: 'hello',
             messageId: answered.messageId,
             nonce: answered.nonce,
-            audience: 'anybody',
+            audience: 'another',
             epoch: 1,
             trustBundle: 1,
           }),
@@ -308,7 +308,7 @@ export async function createTargets(): Promise<readonly Target[]> {
       {
         name: 'answer-signed-again',
         seeds: [JSON.stringify(answered)],
-        read: async (text) => verifyAnswer(await sealedAnswer(json(text)), trust, expected),
+        read: async (text) => verifyAnswer(await signAnswer(json(text)), trust, expected),
         refusals: ['ANSWER_*', 'PROTOCOL_UNSUPPORTED', 'MANDATE_INVALID'],
       },
       {
@@ -381,7 +381,7 @@ export async function createTargets(): Promise<readonly Target[]> {
       },
       {
         name: 'proxy-credentials',
-        seeds: ['somebody\nhunter22hunter22hunter22'],
+        seeds: ['operator\nhunter22hunter22hunter22'],
         secret: true,
         read: (text) => {
           const [name, ...rest] = text.split('\n')

@@ -55,7 +55,7 @@ async function serve(
   return { limiter, port, pending: () => pending }
 }
 
-/** A client that writes HTTP by hand. */
+/** Creates a client that writes raw HTTP. */
 async function openClient(port: number) {
   const socket: Socket = connect(port, '127.0.0.1')
   let received = ''
@@ -74,7 +74,7 @@ const disconnected = (limiter: ConnectionLimiter, reason: DisconnectReason) =>
   limiter.countDisconnects().get(reason) ?? 0
 const HEAD = 'POST /length HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 
-describe('time-outs of a hardened server', () => {
+describe('a hardened server', () => {
   it('closes a connection that sends nothing after a response (keepAliveTimeout)', async () => {
     const { limiter, port } = await serve({}, { keepAliveTimeout: SHORT_MS })
     const client = await openClient(port)
@@ -96,7 +96,7 @@ describe('time-outs of a hardened server', () => {
     expect(disconnected(limiter, 'headers_timeout')).toBe(1)
   })
 
-  it('answers 408 to a body that comes a byte at a time (requestTimeout)', async () => {
+  it('answers 408 to a slow body (requestTimeout)', async () => {
     const { limiter, port } = await serve({}, { headersTimeout: SHORT_MS, requestTimeout: SHORT_MS })
     const client = await openClient(port)
     client.socket.write(`${HEAD}Content-Length: 100000\r\n\r\n"`)
@@ -107,7 +107,7 @@ describe('time-outs of a hardened server', () => {
     expect(disconnected(limiter, 'body_timeout')).toBe(1)
   })
 
-  it('gives a body behind another request on the same connection no more time', async () => {
+  it('applies the same time limit to the body of a pipelined request', async () => {
     const { limiter, port } = await serve({}, { headersTimeout: SHORT_MS, requestTimeout: SHORT_MS })
     const client = await openClient(port)
     client.socket.write(`${HEAD}Content-Length: 2\r\n\r\n{}${HEAD}Content-Length: 100\r\n\r\n{`)
@@ -116,7 +116,7 @@ describe('time-outs of a hardened server', () => {
     expect(disconnected(limiter, 'body_timeout')).toBe(1)
   })
 
-  it('gives up a response of which the client takes nothing (writeStallTimeout)', async () => {
+  it('closes a connection whose client does not read the response (writeStallTimeout)', async () => {
     const { limiter, port } = await serve({}, { writeStallTimeout: SHORT_MS })
     const client = await openClient(port)
     client.socket.pause()
@@ -126,7 +126,7 @@ describe('time-outs of a hardened server', () => {
     expect(disconnected(limiter, 'write_stall_timeout')).toBe(1)
   })
 
-  it('keeps a response that is not ready, and a stream that has nothing to send', async () => {
+  it('keeps a connection whose response is not ready or whose stream is idle', async () => {
     const { limiter, port } = await serve({}, { writeStallTimeout: SHORT_MS })
     const waiting = await openClient(port)
     waiting.socket.write('GET /never HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -156,7 +156,7 @@ describe('time-outs of a hardened server', () => {
 })
 
 describe('a connection limiter', () => {
-  it('evicts the connection that was idle longest for a new one, and refuses the new one where none is idle', async () => {
+  it('evicts the longest idle connection for a new one, and refuses the new one if none is idle', async () => {
     const { limiter, port } = await serve({ maxConnections: 3 })
     const first = await openClient(port)
     await until(() => limiter.countByStage().idle === 1)
@@ -176,7 +176,7 @@ describe('a connection limiter', () => {
     expect(disconnected(limiter, 'max_connections')).toBe(2)
   })
 
-  it('evicts a slow body for a new connection where none is idle', async () => {
+  it('evicts a connection with a slow body for a new one if none is idle', async () => {
     const { limiter, port } = await serve({ maxConnections: 2 })
     const busy = await openClient(port)
     busy.socket.write('GET /never HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -191,7 +191,7 @@ describe('a connection limiter', () => {
     expect(busy.isClosed()).toBe(false)
   })
 
-  it('ends the body that has been coming longest when the bodies in flight take too much memory', async () => {
+  it('ends the connection with the oldest body if all bodies in flight take too much memory', async () => {
     const { limiter, port } = await serve({ maxInflightBodyBytes: 500_000 })
     const clients: Awaited<ReturnType<typeof openClient>>[] = []
     const begin = async (announced: string, sent: string) => {
@@ -208,13 +208,13 @@ describe('a connection limiter', () => {
     await until(() => clients[0]?.isClosed() === true)
     expect(clients.map(({ isClosed }) => isClosed())).toEqual([true, false, false])
     expect(disconnected(limiter, 'max_inflight_body_bytes')).toBe(1)
-    // A body that is not announced counts by what was received of it, too.
+    // A body without an announced length also counts by its received bytes.
     await begin('Transfer-Encoding: chunked', `30000\r\n${large}`)
     await until(() => clients[1]?.isClosed() === true)
     expect(clients.map(({ isClosed }) => isClosed())).toEqual([true, true, false, false])
   })
 
-  it('keeps a body while other bodies announce much and send little', async () => {
+  it('keeps the connection of a body while other bodies only announce large lengths', async () => {
     const { limiter, port } = await serve({ maxInflightBodyBytes: 500_000 })
     const slow = await openClient(port)
     slow.socket.write(`${HEAD}Content-Length: 200000\r\n\r\n"${'x'.repeat(150_000)}`)
@@ -230,7 +230,7 @@ describe('a connection limiter', () => {
     expect([slow.isClosed(), disconnected(limiter, 'max_inflight_body_bytes')]).toEqual([false, 0])
   })
 
-  it('ends a connection that sends requests without waiting for responses, and begins none of the rest', async () => {
+  it('ends a connection with too many pipelined requests and processes none of the rest', async () => {
     const { limiter, port, pending } = await serve({ maxPipelinedRequests: 4 })
     const patient = await openClient(port)
     const request = 'GET /never HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -245,7 +245,7 @@ describe('a connection limiter', () => {
     expect(limiter.countByStage().response).toBe(1)
   })
 
-  it('answers the requests under way when it drains, ends streams, and refuses new connections', async () => {
+  it('answers the requests in progress when it drains, ends streams, and refuses new connections', async () => {
     const { limiter, port } = await serve()
     const recent = await openClient(port)
     const stream = await openClient(port)

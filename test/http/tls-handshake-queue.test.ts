@@ -4,39 +4,39 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SECOND } from '../../src/core/time.ts'
 import { HandshakeQueue, interceptConnections } from '../../src/http/tls-handshake-queue.ts'
 
-/** The machine's uptime, as far as these tests know. */
+/** Simulated uptime of the machine in milliseconds. */
 let uptime = 0
 let server: Server
-let taken: Socket[] = []
-let callers: Socket[] = []
+let accepted: Socket[] = []
+let clients: Socket[] = []
 
 beforeEach(async () => {
   uptime = 1_000_000
-  taken = []
-  callers = []
+  accepted = []
+  clients = []
   server = createServer({ allowHalfOpen: true })
   interceptConnections(server)
-  server.on('connection', (raw) => taken.push(raw))
+  server.on('connection', (raw) => accepted.push(raw))
   await once(server.listen(0, '127.0.0.1'), 'listening')
 })
 afterEach(() => {
-  for (const socket of [...callers, ...taken]) socket.destroy()
+  for (const socket of [...clients, ...accepted]) socket.destroy()
   server.close()
 })
 
-const until = async (so: () => boolean) => {
-  while (!so()) await new Promise((resolve) => setImmediate(resolve))
+const until = async (condition: () => boolean) => {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Somebody who greets, and waits: here, and how the server sees it. */
-async function caller(greeting: string) {
+/** Connects a client that sends a greeting. Returns the sockets of the client and of the server. */
+async function connectClient(greeting: string) {
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  callers.push(socket)
-  const number = taken.length
+  clients.push(socket)
+  const number = accepted.length
   socket.write(greeting)
-  await until(() => taken.length > number)
-  const raw = taken[number]
-  if (!raw) throw new Error('nothing was taken')
+  await until(() => accepted.length > number)
+  const raw = accepted[number]
+  if (!raw) throw new Error('nothing was accepted')
   await until(() => raw.readableLength === greeting.length)
   return { socket, raw }
 }
@@ -53,21 +53,21 @@ function queue() {
 }
 
 describe('a queue of TLS handshakes', () => {
-  it('begins them in the order they came, each with what it said already', async () => {
+  it('starts them in order of arrival, with the data already received', async () => {
     const { made, begun } = queue()
     const names = Array.from({ length: 40 }, (_, i) => `greeting ${i}`)
     const all = []
-    for (const name of names) all.push(await caller(name))
+    for (const name of names) all.push(await connectClient(name))
     for (const { raw } of all) made.add(raw)
     await until(() => begun.length === names.length)
     expect(begun).toEqual(names)
     expect(made.length).toBe(0)
   })
 
-  it('begins those first who came last, where the first have waited too long to be served in time', async () => {
+  it('starts the newest first if the oldest has waited too long', async () => {
     const { made, begun } = queue()
-    const early = [await caller('early 0'), await caller('early 1')]
-    const late = await caller('late')
+    const early = [await connectClient('early 0'), await connectClient('early 1')]
+    const late = await connectClient('late')
     for (const { raw } of early) made.add(raw)
     uptime += 6 * SECOND
     made.add(late.raw)
@@ -75,12 +75,12 @@ describe('a queue of TLS handshakes', () => {
     expect(begun).toEqual(['late', 'early 1', 'early 0'])
   })
 
-  it('does nothing for those who have gone while they waited', async () => {
+  it('skips clients that disconnected while waiting', async () => {
     const { made, begun } = queue()
-    const gone = await caller('gone')
-    const here = await caller('here')
+    const gone = await connectClient('gone')
+    const here = await connectClient('here')
     gone.socket.end()
-    // The end has arrived behind what was said, which nobody has read.
+    // The end of the stream has arrived after data that was not read.
     await once(gone.socket, 'finish')
     for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
     made.add(gone.raw)

@@ -11,7 +11,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close()
 })
 
-/** A server with one route, whose handler answers with what the test says. */
+/** Creates a server with one route, whose handler returns the given answer. */
 async function serve(answer: unknown) {
   const server = Fastify()
   servers.push({ close: () => server.close() })
@@ -65,14 +65,14 @@ async function serve(answer: unknown) {
 }
 
 describe('routes with zod schemas', () => {
-  it('hand the parsed input to the handler and leave undeclared fields out of the response', async () => {
+  it('pass the parsed input to the handler and omit undeclared fields from the response', async () => {
     const { inputs, post } = await serve({ count: 3, password: 'secret' })
     const response = await post({ count: 3, unknown: true })
     expect([response.statusCode, response.body]).toEqual([200, '{"count":3}'])
     expect(inputs).toEqual([{ count: 3, kind: 'a' }])
   })
 
-  it('refuse an invalid input before the handler runs, with its field and reason and nothing else', async () => {
+  it('refuse an invalid input before the handler runs, with only its field and reason', async () => {
     const { inputs, post } = await serve({ count: 3 })
     for (const [payload, message] of [
       [{ count: 11 }, 'body count: at most 10'],
@@ -84,7 +84,7 @@ describe('routes with zod schemas', () => {
     expect(inputs).toEqual([])
   })
 
-  it('answer 500 without the issues of the schema when the handler answers in another form', async () => {
+  it('answer 500 without schema issues if the response does not match its schema', async () => {
     const { post } = await serve({ count: 'a secret text' })
     const response = await post({ count: 1 })
     expect(response.statusCode).toBe(500)

@@ -41,8 +41,8 @@ async function connectTo(target: string): Promise<{ socket: Socket; status: stri
   return { socket, status: answer.toString().slice(9, 12) }
 }
 
-describe('a CONNECT proxy of the mocks', () => {
-  it('leads the hosts of the cloud to the authority, under a certificate of its own CA', async () => {
+describe('the CONNECT proxy', () => {
+  it('redirects the cloud hosts to the authority with certificates of its own CA', async () => {
     const [servername = ''] = CLOUD_HOSTS
     const { socket, status } = await connectTo(`${servername}:443`)
     expect(status).toBe('200')
@@ -61,7 +61,7 @@ describe('a CONNECT proxy of the mocks', () => {
 
   it.each([
     ['another address than a loopback one', { host: '0.0.0.0' }],
-    ['a name that is not the name of a host', { hosts: ['*.cisco.com'] }],
+    ['an invalid host name', { hosts: ['*.cisco.com'] }],
   ])('refuses %s with INVALID_ARGUMENT', async (_what, wrong) => {
     const options = { host: '127.0.0.1', port: 0, authority, at: Date.now(), logger, ...wrong }
     await expect(startConnectProxy(options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })

@@ -52,11 +52,11 @@ afterEach(async () => {
 
 const token = async (): Promise<string> =>
   (await mock.authority.tokens.create({ days: 30, maxUses: 1 })).token
-/** What an answer can suffer: a delay is no failure. */
+/** Faults of answers, except for a delay, which is not a failure. */
 const names = (Object.keys(faultCatalog) as FaultName[]).filter(
   (name): name is AnswerFaultName => faultCatalog[name].layer === 'answer' && name !== 'delay',
 )
-/** Nothing was answered before a registration, so nothing can be played again. */
+/** There is no answer before the registration that could be replayed. */
 const atRegistration = names.filter((name) => name !== 'replayed')
 
 async function untilRecovered(): Promise<void> {
@@ -68,7 +68,7 @@ async function untilRecovered(): Promise<void> {
 
 describe('every fault of the catalog', () => {
   it.each(atRegistration)(
-    'R-UI-5, R-AUTH-4: %s at the registration is told by its code, and mended by the next attempt',
+    'R-UI-5, R-AUTH-4: %s during registration is reported by its code, and the next attempt succeeds',
     async (fault) => {
       mock.setFaults({ fault, on: 'register', times: 1 })
       patience.short = isSilent(fault)
@@ -80,14 +80,14 @@ describe('every fault of the catalog', () => {
       })
       await untilRecovered()
       expect(agent.status().state).toBe('authorized')
-      // The token had one use: whatever the authority had decided, it decided once.
+      // The token had one use, so the authority has processed the registration only once.
       expect(await mock.authority.instances.list()).toHaveLength(1)
       expect(await mock.authority.tokens.list()).toMatchObject([{ uses: 1 }])
     },
   )
 
   it.each(names)(
-    'R-UI-5, R-AUTH-4: %s at an authorization changes nothing but the next attempt',
+    'R-UI-5, R-AUTH-4: %s during authorization changes only the time of the next attempt',
     async (fault) => {
       await agent.register(await token())
       agent.setUsage('HOST', 3)
@@ -114,13 +114,13 @@ describe('every fault of the catalog', () => {
 })
 
 describe('Retry-After', () => {
-  it('R-AUTH-4: moves the next attempt to when the authority wishes to be asked', async () => {
+  it('R-AUTH-4: sets the time of the next attempt', async () => {
     mock.setFaults({ fault: 'error503', times: 1 })
     await getErrorCode(agent.register(await token()))
     const { nextAttemptAt } = agent.status().registration
     const wait = Date.parse(nextAttemptAt ?? '') - clock.wall()
     expect(wait).toBeGreaterThanOrEqual(2 * MINUTE)
-    // A tenth later at most, so that those who were asked together do not return together.
+    // Jitter of up to a tenth keeps devices from returning at the same time.
     expect(wait).toBeLessThanOrEqual(2.2 * MINUTE)
   })
 })

@@ -16,14 +16,14 @@ const ours = JSON.parse(readFileSync('package.json', 'utf8')) as {
 let directory = ''
 let project = ''
 let packed: { files: { path: string; mode: number }[]; filename: string; unpackedSize: number }
-/** Runs a program of Node in the empty project. */
+/** Runs a Node program in the empty project. */
 const node = async (...words: readonly string[]): Promise<string> =>
   (await run(process.execPath, words, { cwd: project, encoding: 'utf8' })).stdout
 const installed = (path: string) => join(project, 'node_modules', ours.name, path)
 const program = (name: string) => installed(ours.bin[name] ?? '')
 
-/** The first embedding as the README has it, in a directory of its own. */
-function firstEmbedding(): string {
+/** Returns the embedding example of the README. */
+function readEmbeddingExample(): string {
   const [, code = ''] = /```ts\n(import \{ readFile[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? []
   return code
 }
@@ -43,7 +43,7 @@ beforeAll(async () => {
   writeFileSync(join(project, 'package.json'), '{"name":"product","private":true,"type":"module"}')
   const quiet = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
   await run('npm', ['install', ...quiet, join(directory, packed.filename), 'msw'], { cwd: project })
-  // What its install script compiles is compiled here already, of the same version.
+  // The native module of the same version is already compiled in this checkout.
   const versionIn = (modules: string) =>
     (JSON.parse(readFileSync(join(modules, 'better-sqlite3/package.json'), 'utf8')) as { version: string })
       .version
@@ -57,7 +57,7 @@ afterAll(() => {
 })
 
 describe('the package', () => {
-  it('holds what is built, what is written about it, and nothing else', () => {
+  it('contains only the build, the documentation and deployment files', () => {
     const paths = packed.files.map(({ path }) => path)
     expect([...new Set(paths.map((path) => path.split('/')[0]))].sort()).toEqual([
       'CHANGELOG.md',
@@ -81,7 +81,7 @@ describe('the package', () => {
     expect(packed.unpackedSize).toBeLessThan(30 << 20)
   })
 
-  it('names no place of the machine it was made on', () => {
+  it('contains no path of the build machine', () => {
     const here = process.cwd()
     const naming = packed.files
       .map(({ path }) => path)
@@ -90,7 +90,7 @@ describe('the package', () => {
     expect(naming).toEqual([])
   })
 
-  it('is embedded in an empty project as the README has it', async () => {
+  it('runs the embedding example of the README in an empty project', async () => {
     const authority = join(directory, 'authority')
     await node(
       program('smart-authority'),
@@ -103,7 +103,7 @@ describe('the package', () => {
     )
     const root = await node(program('smart-authority'), '--data-dir', authority, 'trust', 'export')
     writeFileSync(join(project, 'root.pem'), root)
-    const code = firstEmbedding()
+    const code = readEmbeddingExample()
     expect(code.trim().split('\n').length).toBeLessThanOrEqual(14)
     writeFileSync(
       join(project, 'embedded.js'),
@@ -111,17 +111,17 @@ describe('the package', () => {
 console.log(JSON.stringify(agent.status()))
 await agent.close()`,
     )
-    const said = (await node('embedded.js')).trim().split('\n').at(-1) ?? ''
-    expect(JSON.parse(said)).toMatchObject({
+    const output = (await node('embedded.js')).trim().split('\n').at(-1) ?? ''
+    expect(JSON.parse(output)).toMatchObject({
       state: 'evaluation',
       entitlements: [{ tag: 'HOST', count: 12 }],
     })
   })
 
-  it('that was installed without its native module says so, and what helps', async () => {
+  it('reports a missing native module with a remedy', async () => {
     const [major = 0] = process.versions.node.split('.').map(Number)
     const [name, native] = major >= 22 ? ['better-sqlite3-node22', 'prebuilds'] : ['better-sqlite3', 'build']
-    // Not built, and left out by npm because it could not be.
+    // Not built, and omitted by npm after a failed build.
     for (const path of [join('node_modules', name, native), join('node_modules', name)]) {
       const away = join(directory, 'away')
       renameSync(join(project, path), away)
@@ -150,7 +150,7 @@ await agent.close()`,
     }
   })
 
-  it('gives what each of its entrances promises', async () => {
+  it('has the documented exports at each entry point', async () => {
     const entrances = Object.keys(ours.exports)
       .filter((path) => !path.endsWith('.json'))
       .map((path) => path.replace('.', ours.name))
@@ -158,12 +158,12 @@ await agent.close()`,
       join(project, 'entrances.js'),
       `for (const name of ${JSON.stringify(entrances)}) console.log(name, Object.keys(await import(name)).length)`,
     )
-    const said = await node('entrances.js')
-    for (const name of entrances) expect(said).toMatch(new RegExp(`^${name} [1-9]`, 'm'))
+    const output = await node('entrances.js')
+    for (const name of entrances) expect(output).toMatch(new RegExp(`^${name} [1-9]`, 'm'))
   })
 
   it.for(['nodenext', 'bundler'])(
-    'has types that a strict product compiles by, resolved as %s',
+    'has types that compile in strict mode with module resolution %s',
     async (resolution) => {
       const types = dirname(dirname(join(process.cwd(), 'node_modules/@types/node/package.json')))
       writeFileSync(
@@ -191,7 +191,7 @@ import { VirtualClock } from '${ours.name}/testing'
 export const stateOf = ({ state }: Status): string => state
 export const { snapshot } = transition(initialTransition(0).snapshot, { type: 'tick', at: 1, used: 1 })
 export const clock = new VirtualClock()
-// @ts-expect-error -- a state is no number
+// @ts-expect-error -- a state is not a number
 export const wrong: number = stateOf((await SmartAgent.open({} as never)).status())
 export const opened = Authority.open({ dataDir: 'x', clock })
 `,
@@ -204,7 +204,7 @@ export const opened = Authority.open({ dataDir: 'x', clock })
     },
   )
 
-  it('brings two programs that say who they are', async () => {
+  it('installs two programs that print their version', async () => {
     for (const name of Object.keys(ours.bin)) {
       expect(await node(program(name), '--version')).toBe(`${ours.version}\n`)
       expect(await node(program(name), '--help')).toMatch(new RegExp(`^Usage: ${name}`))

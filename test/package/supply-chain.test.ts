@@ -21,7 +21,7 @@ const ours = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
 const locked = Object.entries(packages).filter(([path]) => path !== '')
 const shipped = locked.filter(([, { dev, devOptional, peer }]) => !dev && !devOptional && !peer)
 
-/** Licenses that a product may ship; elkjs is taken under the EPL, which asks for no more of a program that only uses it. */
+/** Licenses that a product may ship. elkjs is used under the EPL, which has no further conditions for unmodified use. */
 const LICENSES = [
   'MIT',
   'MIT-0',
@@ -34,18 +34,18 @@ const LICENSES = [
   'EPL-2.0',
   'Unlicense',
 ]
-/** More than that is for somebody to think about, and to raise here. */
+/** Limit of the number of packages, to be raised only deliberately. */
 const BUDGET = { named: 40, shipped: 270 }
 
-describe('what the package brings along', () => {
-  it('is locked, every part by its digest', () => {
+describe('the set of installed packages', () => {
+  it('is locked with a digest for each package', () => {
     expect(lockfileVersion).toBe(3)
     expect(
       locked.filter(([, { integrity }]) => !integrity?.startsWith('sha512-')).map(([path]) => path),
     ).toEqual([])
   })
 
-  it('is under licenses that a product may ship', () => {
+  it('has only licenses that a product may ship', () => {
     const choices = (license = 'none') => license.replace(/[()]/g, '').split(' OR ')
     expect(
       shipped
@@ -54,7 +54,7 @@ describe('what the package brings along', () => {
     ).toEqual([])
   })
 
-  it('runs nothing when it is installed, but what is allowed by name', () => {
+  it('runs only listed install scripts', () => {
     const running = locked
       .filter(([, { hasInstallScript }]) => hasInstallScript)
       .map(([path]) => path.split('node_modules/').at(-1) ?? '')
@@ -62,11 +62,11 @@ describe('what the package brings along', () => {
       .filter(([, { hasInstallScript }]) => hasInstallScript)
       .map(([path]) => path.split('node_modules/').at(-1))
     expect(shippedRunning).toEqual(Object.keys(ours.allowScripts))
-    // Of the tools only; npm asks before it runs them.
+    // Scripts of development tools, which npm runs only after approval.
     expect(running.filter((name) => !(name in ours.allowScripts)).sort()).toEqual(['msw'])
   })
 
-  it('is not more than was thought about', () => {
+  it('does not exceed its limit', () => {
     const named = Object.keys({ ...ours.dependencies, ...ours.optionalDependencies })
     expect(named.length).toBeLessThanOrEqual(BUDGET.named)
     expect(shipped.length).toBeLessThanOrEqual(BUDGET.shipped)

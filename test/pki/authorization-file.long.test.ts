@@ -114,7 +114,7 @@ const FAILURES = [
 ]
 
 describe('an authorization file', () => {
-  it('R-SLR-3: says in plain text who may use what, how many and until when', () => {
+  it('R-SLR-3: states in plain text which device may use which licenses, how many and until when', () => {
     expect(read(good)).toEqual(authorization)
     for (const said of [
       'Product:          CWMS-K9',
@@ -127,7 +127,7 @@ describe('an authorization file', () => {
     expect(Math.max(...good.split('\n').map((line) => line.length))).toBeLessThan(100)
   })
 
-  it('R-SLR-7: may have come through a mail program, an editor, or another system', () => {
+  it('R-SLR-7: is valid with line endings and blanks changed by a mail program or an editor', () => {
     for (const carried of [
       good.replaceAll('\n', '\r\n'),
       good.replaceAll('\n', '\r'),
@@ -139,7 +139,7 @@ describe('an authorization file', () => {
       expect(read(carried)).toEqual(authorization)
   })
 
-  it('R-SLR-4: with any one character changed, left out or added is refused', () => {
+  it('R-SLR-4: is refused with any single character changed, removed or added', () => {
     const blank = (text: string) => text.replace(/[ \t]+$/gm, '').trimEnd()
     for (let at = 0; at < good.length; at++) {
       const character = good.charAt(at)
@@ -154,23 +154,23 @@ describe('an authorization file', () => {
     }
   })
 
-  it('cut off anywhere says that its end is missing, or that it is no such file', () => {
+  it('is refused as truncated or malformed if it is cut off anywhere', () => {
     for (let length = 0; length < good.trimEnd().length; length++)
       expect(codeOf(good.slice(0, length))).toBe(
         length < AUTHORIZATION_TITLE.length ? 'SIGNED_FILE_MALFORMED' : 'SIGNED_FILE_TRUNCATED',
       )
   })
 
-  it('with anything before or after it is refused', () => {
+  it('is refused with text before or after it', () => {
     expect(codeOf(`Dear Bob,\n${good}`)).toBe('SIGNED_FILE_ALTERED')
     expect(codeOf(`${good}HOST 1000\n`)).toBe('SIGNED_FILE_ALTERED')
     expect(codeOf(`${good}${good}`)).toBe('SIGNED_FILE_ALTERED')
   })
 
-  it('in another spelling of its base64 is refused', () => {
+  it('is refused with base64 that is not canonical', () => {
     const { signature } = parseSignedText(good, { what: 'file', title: AUTHORIZATION_TITLE })
     const last = signature.toString('base64').slice(-4)
-    // The bits that fill up the last sign: other signs stand for the same bytes.
+    // The last character has padding bits, so other characters encode the same bytes.
     const other = `${last.charAt(0)}${'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'.charAt(
       'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'.indexOf(last.charAt(1)) + 1,
     )}==`
@@ -178,7 +178,7 @@ describe('an authorization file', () => {
     expect(codeOf(good.replace(last, other))).toBe('SIGNED_FILE_ALTERED')
   })
 
-  it('signed by another authority, or by a certificate for something else, is not trusted', async () => {
+  it('is not trusted if it is signed by another authority or by a certificate with another role', async () => {
     expect(codeOf(signText(formatAuthorization(authorization), await issue('reservation-signer')))).toBe(
       'SIGNED_FILE_UNTRUSTED',
     )
@@ -188,12 +188,12 @@ describe('an authorization file', () => {
       )
   })
 
-  it('whose signer has ended at the later of its own time and the box’s is refused', () => {
+  it('is refused if its signer had expired at the later of the issue time and the device time', () => {
     expect(codeOf(good, START + 89 * DAY)).toBe('read')
     expect(codeOf(good, START + 91 * DAY)).toBe('SIGNED_FILE_SIGNER_EXPIRED')
   })
 
-  it('whatever it is given, gives nothing but the documented errors', () => {
+  it('is parsed from any text, or refused with a documented error', () => {
     const text = fc.oneof(
       fc.string({ maxLength: 500 }),
       fc.string({ unit: 'binary', maxLength: 500 }),
@@ -215,7 +215,7 @@ describe('an authorization file', () => {
     expect(codeOf('x'.repeat(1_000_000))).toBe('SIGNED_FILE_MALFORMED')
   })
 
-  it('is read as it was written, whatever it says', () => {
+  it('is parsed to what was formatted, with any content', () => {
     const word = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._/+-]{0,30}$/)
     const key = fc
       .uint8Array({ minLength: 32, maxLength: 32 })

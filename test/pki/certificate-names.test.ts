@@ -35,7 +35,7 @@ const ACCOUNT = 'urn:smart-licensing:account:acme.example'
 const AUTHORITY = 'urn:smart-licensing:authority:a1'
 
 describe('the URIs of a certificate', () => {
-  it('are a role, an account and an authority, and are read as they were written', () => {
+  it('are a role, an account and an authority, and are parsed as they were formatted', () => {
     expect(formatCertificateUris(names())).toEqual([
       ROLE,
       ACCOUNT,
@@ -47,7 +47,7 @@ describe('the URIs of a certificate', () => {
     }
   })
 
-  it('hold what a URN cannot hold percent-encoded, whatever is in the names', () => {
+  it('are percent-encoded for any names', () => {
     expect(formatCertificateUris(names({ account: 'Bäcker & Söhne/50%' }))[1]).toBe(
       'urn:smart-licensing:account:B%C3%A4cker%20%26%20S%C3%B6hne%2F50%25',
     )
@@ -71,18 +71,18 @@ describe('the URIs of a certificate', () => {
     ['with one role twice', [ROLE, ROLE, ACCOUNT, AUTHORITY]],
     ['with two accounts', [ROLE, ACCOUNT, 'urn:smart-licensing:account:other.example', AUTHORITY]],
     ['with two authorities', [ROLE, ACCOUNT, AUTHORITY, 'urn:smart-licensing:authority:a2']],
-    ['with a role that does not exist', ['urn:smart-licensing:role:king', ACCOUNT, AUTHORITY]],
-    ['with a role in capitals', ['urn:smart-licensing:role:SYNC', ACCOUNT, AUTHORITY]],
-    ['with a role of another spelling', ['URN:smart-licensing:role:sync', ACCOUNT, AUTHORITY]],
+    ['with an unknown role', ['urn:smart-licensing:role:king', ACCOUNT, AUTHORITY]],
+    ['with a role in upper case', ['urn:smart-licensing:role:SYNC', ACCOUNT, AUTHORITY]],
+    ['with a scheme in upper case', ['URN:smart-licensing:role:sync', ACCOUNT, AUTHORITY]],
     ['with an empty account', [ROLE, 'urn:smart-licensing:account:', AUTHORITY]],
-    ['with a value encoded where it need not be', [ROLE, 'urn:smart-licensing:account:%61cme', AUTHORITY]],
-    ['with a value encoded in small letters', [ROLE, 'urn:smart-licensing:account:a%c3%a4', AUTHORITY]],
+    ['with a needlessly encoded character', [ROLE, 'urn:smart-licensing:account:%61cme', AUTHORITY]],
+    ['with an encoding in lower case', [ROLE, 'urn:smart-licensing:account:a%c3%a4', AUTHORITY]],
     ['with a value that is not UTF-8', [ROLE, 'urn:smart-licensing:account:%FF', AUTHORITY]],
     ['with a value that is not encoded', [ROLE, 'urn:smart-licensing:account:a b', AUTHORITY]],
-    ['with another name of ours', [ROLE, ACCOUNT, AUTHORITY, 'urn:smart-licensing:future:1']],
-    ['with a URI of others', [ROLE, ACCOUNT, AUTHORITY, 'https://acme.example/']],
+    ['with an unknown URN of this project', [ROLE, ACCOUNT, AUTHORITY, 'urn:smart-licensing:future:1']],
+    ['with another URI', [ROLE, ACCOUNT, AUTHORITY, 'https://acme.example/']],
     ['with an instance in another role', [ROLE, ACCOUNT, AUTHORITY, 'urn:smart-licensing:instance:1']],
-    ['of an instance, without it', ['urn:smart-licensing:role:instance', ACCOUNT, AUTHORITY]],
+    ['with the role instance without an instance', ['urn:smart-licensing:role:instance', ACCOUNT, AUTHORITY]],
   ])('are refused %s', (_, uris) => {
     expect(parseCertificateUris([ROLE, ACCOUNT, AUTHORITY])).not.toBeNull()
     expect(parseCertificateUris(uris)).toBeNull()
@@ -112,13 +112,13 @@ const caFor = async (permitted: string[], excluded: string[] = []) => {
 }
 
 describe('the names of a certificate', () => {
-  it('are read of its URIs, and not of its subject', () => {
+  it('are read from its URIs and not from its subject', () => {
     expect(readCertificateNames(new X509Certificate(root.certificate))).toEqual(
       names({ role: 'root', authorityId: 'a1' }),
     )
   })
 
-  it('of a server below a CA with name constraints are hosts alone, since Go refuses any URI there', async () => {
+  it('are only hosts below a CA with name constraints, because Go rejects any URI there', async () => {
     const caKey = await generateKey()
     const ca = async (more: object) => ({
       privateKey: caKey,
@@ -139,7 +139,7 @@ describe('the names of a certificate', () => {
 })
 
 describe('the name constraints of a CA', () => {
-  it('permit localhost and loopback addresses, and so no other address than those named', () => {
+  it('permit localhost and loopback addresses, and no address that is not listed', () => {
     const localhost = '300b82096c6f63616c686f7374'
     const ipv4 = '300a87087f000000ff000000'
     const ipv6 = `30228720${'00'.repeat(15)}01${'ff'.repeat(16)}`
@@ -148,7 +148,7 @@ describe('the name constraints of a CA', () => {
     )
   })
 
-  it('are read as they were written, for names and addresses of both kinds', async () => {
+  it('are read as they were encoded, for names and IPv4 and IPv6 addresses', async () => {
     const permitted = ['branch.example', '192.0.2.7', '2001:db8::7', 'host7']
     const excluded = ['licensing.vendor.example', '198.51.100.1', '2001:db8:1:2:3:4:5:6']
     expect(readNameConstraints(await caFor(permitted, excluded))).toEqual({ permitted, excluded })
@@ -156,7 +156,7 @@ describe('the name constraints of a CA', () => {
     expect(readNameConstraints(new X509Certificate(root.certificate))).toBeNull()
   })
 
-  it('permit a name and what is below it, an address alone, and nothing that is excluded', () => {
+  it('permit a name and its subdomains, a single address, and nothing that is excluded', () => {
     const constraints = { permitted: ['example.com', '192.0.2.7'], excluded: ['vendor.example.com'] }
     const isGood = (name: string) => isPermitted(name, constraints)
     for (const name of ['example.com', 'a.b.example.com', '192.0.2.7', 'localhost', '127.0.0.5', '::1'])
@@ -175,7 +175,7 @@ describe('the name of a server', () => {
     ['[2001:DB8:0:0::7]', '2001:db8::7'],
     ['2001:db8::7', '2001:db8::7'],
     ['host7', 'host7'],
-  ])('%s has one spelling', (text, name) => {
+  ])('%s has the canonical form %s', (text, name) => {
     expect(parseHostName(text)).toBe(name)
   })
 
@@ -190,11 +190,11 @@ describe('the name of a server', () => {
     'fe80::1%eth0',
     'a:80',
     'x'.repeat(64),
-  ])('is not %s', (text) => {
+  ])('is refused for %j', (text) => {
     expect(parseHostName(text)).toBeNull()
   })
 
-  it('of loopback is that of every machine', () => {
+  it('may be a loopback name', () => {
     expect(['localhost', '127.9.9.9', '::1', 'example.com', '128.0.0.1'].map(isLoopbackName)).toEqual([
       true,
       true,

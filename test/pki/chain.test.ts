@@ -60,9 +60,9 @@ async function issue(by: Issuer, role: CertificateRole, more: object = {}): Prom
 }
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const
 const newKeys = () => webcrypto.subtle.generateKey(P256, true, ['sign', 'verify'])
-/** A pair that is none: what is signed by it does not fit its public key. */
+/** Creates a private key and a public key that do not belong together. */
 const twoKeys = async () => ({ ...(await newKeys()), privateKey: (await newKeys()).privateKey })
-/** A certificate that vouches for itself, as somebody else's tools might make it. */
+/** Creates a self-signed certificate as other tools might create it. */
 async function own(
   extensions: x509.Extension[],
   keys?: webcrypto.CryptoKeyPair,
@@ -75,7 +75,7 @@ async function own(
   })
   return certificate.toString('pem')
 }
-/** URI names, as somebody else's tools write them. */
+/** Creates URI names as other tools write them. */
 const uriNames = (uris: readonly string[]) =>
   new x509.SubjectAlternativeNameExtension(uris.map((value) => ({ type: 'url' as const, value })))
 const certificateOf = ({ certificate }: Issuer) => new X509Certificate(certificate)
@@ -108,18 +108,18 @@ const check = (
     chain.map(({ certificate }) => certificate),
     { role, at, roots: roots.map(certificateOf) },
   )
-/** The reason, and the words, for which a chain is refused. */
-const chainRefusal = (...asked: Parameters<typeof check>) => {
+/** Returns the reason and the message with which a chain is refused. */
+const chainRefusal = (...args: Parameters<typeof check>) => {
   try {
-    check(...asked)
+    check(...args)
     return 'not refused'
   } catch (error) {
     return error instanceof ChainError ? `${error.reason}: ${error.message}` : String(error)
   }
 }
 
-describe('a chain', () => {
-  it('says whose it is, by which CA, of which authority, until when', () => {
+describe('a certificate chain', () => {
+  it('is validated to its names, its issuing CA, its manager and its end', () => {
     const { certificate, ...rest } = check([leaf, subCa])
     expect(certificate.toString()).toBe(certificateOf(leaf).toString())
     expect(rest).toEqual({
@@ -134,7 +134,7 @@ describe('a chain', () => {
     })
   })
 
-  it('is good from the first instant of its certificates to the last', () => {
+  it('is valid from the first to the last instant of its certificates', () => {
     expect(chainRefusal([leaf, subCa], { at: NOW })).toBe('not refused')
     expect(chainRefusal([leaf, subCa], { at: END })).toBe('not refused')
     for (const at of [NOW - 1, END + 1])
@@ -143,7 +143,7 @@ describe('a chain', () => {
       )
   })
 
-  it('is as good as each of its certificates', async () => {
+  it('is not valid if one of its certificates is not', async () => {
     const early = { notAfter: NOW + DAY }
     const shortCa = await issue(root, 'sub-ca', early)
     const ofShortCa = await issue(shortCa, 'answer-signer')
@@ -152,8 +152,8 @@ describe('a chain', () => {
     expect(chainRefusal([shortLeaf, subCa], { at: NOW + 2 * DAY })).toContain('dates')
   })
 
-  it('is a certificate and its issuing CA, by as many as three roots', async () => {
-    const beside = 'untrusted: the chain is not a certificate and its issuing CA'
+  it('consists of a certificate and its issuing CA, by up to three roots', async () => {
+    const beside = 'untrusted: the chain does not consist of a certificate and its issuing CA'
     expect(chainRefusal([])).toBe(beside)
     expect(chainRefusal([leaf])).toBe(beside)
     const foreign = await issue(otherRoot, 'sub-ca')
@@ -161,7 +161,7 @@ describe('a chain', () => {
     expect(chainRefusal([leaf, subCa, foreign, foreign, foreign])).toBe(beside)
   })
 
-  it('leads to a root that is believed, by whichever certificate of its CA', async () => {
+  it('leads to a trusted root by any certificate of its issuing CA', async () => {
     const key = createPublicKey(createPrivateKey(subCa.privateKey))
     const byOther = await issueCertificate(otherRoot, key, { ...facts, role: 'sub-ca', name: 'one sub-ca' })
     const crossed = { ...subCa, certificate: byOther }
@@ -174,34 +174,34 @@ describe('a chain', () => {
     expect(chainRefusal([leaf, subCa], { roots: [otherRoot, root] })).toBe('not refused')
   })
 
-  it('is of the CA that issued the certificate: by its names, and by its key', async () => {
+  it('is refused if its issuing CA did not issue the certificate, by name or by key', async () => {
     const key = createPublicKey(createPrivateKey(subCa.privateKey))
     const renamed = await issueCertificate(root, key, { ...facts, role: 'sub-ca', name: 'renamed' })
-    expect(chainRefusal([leaf, { ...subCa, certificate: renamed }])).toContain('not issued by the CA')
+    expect(chainRefusal([leaf, { ...subCa, certificate: renamed }])).toContain('not issued by the issuing CA')
     const another = await issue(root, 'sub-ca')
     expect(chainRefusal([leaf, another])).toBe(
-      'untrusted: the certificate was not issued by the CA beside it',
+      'untrusted: the certificate was not issued by the issuing CA of the chain',
     )
   })
 
-  it('is of its role alone', async () => {
+  it('is valid only for its role', async () => {
     expect(chainRefusal([leaf, subCa], { role: 'instance' })).toBe(
-      'role: the certificate of one answer-signer is not one for the role instance',
+      'role: the certificate of one answer-signer does not have the role instance',
     )
     const noCa = await issue(root, 'answer-signer')
     expect(chainRefusal([leaf, noCa])).toContain('untrusted')
   })
 
-  it('that anybody made does not lead anywhere', async () => {
+  it('is not trusted with self-signed certificates', async () => {
     const own = await newRoot()
     const ca = await issue(own, 'sub-ca')
     expect(chainRefusal([await issue(ca, 'answer-signer'), ca])).toContain('untrusted')
   })
 
-  it('is of one authority', async () => {
+  it('is refused if its certificates belong to different authorities', async () => {
     const mixed = await issue(subCa, 'answer-signer', { authorityId: SATELLITE })
     expect(chainRefusal([mixed, subCa])).toBe(
-      'authority: the certificate and its issuing CA are of different authorities',
+      'authority: the certificate and its issuing CA belong to different authorities',
     )
     const unnamedCa = await issue(root, 'sub-ca', { authorityId: '' })
     expect(chainRefusal([await issue(unnamedCa, 'answer-signer', { authorityId: '' }), unnamedCa])).toContain(
@@ -209,21 +209,21 @@ describe('a chain', () => {
     )
   })
 
-  it('of a satellite is for its own smart account; a manager issues for each of its accounts', async () => {
+  it('of a satellite must have its own smart account, and of a manager may have any', async () => {
     const account = 'other.example'
     const foreign = await issue(satelliteCa, 'answer-signer', { authorityId: SATELLITE, account })
     expect(chainRefusal([foreign, satelliteCa])).toBe(
-      'authority: the certificate and its issuing CA are for different smart accounts',
+      'authority: the certificate and its issuing CA belong to different smart accounts',
     )
     expect(check([await issue(subCa, 'answer-signer', { account }), subCa]).account).toBe(account)
   })
 
-  it('names a product instance where it is one, and nobody by its subject', async () => {
+  it('names a product instance by its URI', async () => {
     const one = await issue(subCa, 'instance', { name: 'id-1' })
     expect(check([one, subCa], { role: 'instance' })).toMatchObject({ instanceId: 'id-1', role: 'instance' })
   })
 
-  it('does not lead to what is called a root and is none', async () => {
+  it('is not trusted if its root does not have the role root', async () => {
     const bare = await createTlsCa({ name: 'Root', notBefore: NOW, notAfter: END })
     const ca = await issue(bare, 'sub-ca')
     expect(chainRefusal([await issue(ca, 'answer-signer'), ca], { roots: [bare] })).toContain('untrusted')
@@ -236,33 +236,33 @@ describe('a chain', () => {
     ['audit-signer', true],
     ['tls', true],
     ['sync', false],
-  ] as const)('of a satellite in the role %s is good: %s', async (role, good) => {
+  ] as const)('of a satellite in the role %s is accepted: %s', async (role, good) => {
     const one = await issue(satelliteCa, role, { authorityId: SATELLITE })
     expect(chainRefusal([one, satelliteCa], { role })).toBe(
-      good ? 'not refused' : `role: a satellite signs nothing in the role ${role}`,
+      good ? 'not refused' : `role: a satellite cannot sign in the role ${role}`,
     )
     const ofManager = await issue(subCa, role)
     expect(chainRefusal([ofManager, subCa], { role })).toBe('not refused')
   })
 
-  it('is refused where a certificate cannot be read', () => {
+  it('is refused if a certificate cannot be read', () => {
     expect(() =>
       validateChain([leaf.certificate, 'no certificate'], { role: 'answer-signer', at: NOW, roots: [] }),
     ).toThrow('a certificate of the chain cannot be read')
   })
 })
 
-describe('a file of certificates', () => {
-  it('is read whatever stands between them; without one it is none', () => {
+describe('a PEM file', () => {
+  it('may have text between its certificates and must have a certificate', () => {
     const both = `before\n${root.certificate}between\n${subCa.certificate}after`
     expect(parseCertificates(both)).toHaveLength(2)
-    expect(() => parseCertificates('nothing')).toThrow('the file holds no certificate')
+    expect(() => parseCertificates('nothing')).toThrow('the file contains no certificate')
     expect(() => parseCertificates('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')).toThrow(
       'cannot be read',
     )
   })
 
-  it('of roots has nothing but roots', async () => {
+  it('of roots is refused if a certificate is not a root', async () => {
     expect(parseRoots(root.certificate + otherRoot.certificate)).toHaveLength(2)
     for (const other of [subCa, leaf])
       expect(() => parseRoots(root.certificate + other.certificate)).toThrow(
@@ -271,7 +271,7 @@ describe('a file of certificates', () => {
     expect(() => parseRoots(subCa.certificate)).toThrow('the certificate of one sub-ca')
     const page = await createSelfSigned({ ...facts, name: 'page' })
     expect(() => parseRoots(page.certificates.join(''))).toThrow('the certificate of page')
-    // One that another signed; one that is no CA; one that is not called a root; one signed by another key of its name.
+    // Not self-signed; not a CA; without the role root; signed by another key with the same name.
     const crossed = await issue(root, 'root')
     const root1 = uriNames(
       formatCertificateUris({
@@ -292,7 +292,7 @@ describe('a file of certificates', () => {
     expect(parseRoots(await own([ca, root1]))).toHaveLength(1)
   })
 
-  it('tells the names that a certificate carries', () => {
+  it('has the names of its certificates', () => {
     const { name, account, authorityId, notAfter } = describeCertificate(certificateOf(leaf))
     expect([name, account, authorityId, notAfter]).toEqual([
       'one answer-signer',
@@ -302,12 +302,12 @@ describe('a file of certificates', () => {
     ])
   })
 
-  it('names nobody where a name is there twice', async () => {
+  it('has no display name for a certificate with two common names', async () => {
     const twice = new X509Certificate(await own([], undefined, 'CN=one, CN=two, O=acme.example'))
     expect(describeCertificate(twice)).toMatchObject({ name: '', role: null, account: '', authorityId: '' })
   })
 
-  it('names nobody where the kind of its key is not known', () => {
+  it('is refused for the names of a certificate with an unknown kind of key', () => {
     const der = certificateOf(leaf).raw.toString('hex').replace('06072a8648ce3d0201', '06072a8648ce3d0209')
     const unknown = new X509Certificate(Buffer.from(der, 'hex'))
     expect(() => describeCertificate(unknown)).toThrow(
@@ -317,7 +317,7 @@ describe('a file of certificates', () => {
 })
 
 describe('a process that reads certificates before it loads TLS', () => {
-  it('can make a TLS server afterwards', () => {
+  it('can create a TLS server afterwards', () => {
     const module = new URL('../../dist/src/pki/chain-validation.js', import.meta.url)
     const program = `
       const { readCertificateInfo } = await import(${JSON.stringify(module.href)})
@@ -336,12 +336,12 @@ describe('a process that reads certificates before it loads TLS', () => {
 })
 
 describe('certificates', () => {
-  it('of CAs issue, and those of others sign', () => {
+  it('of CAs are CA certificates, and no others', () => {
     expect([root, subCa, leaf].map((one) => certificateOf(one).ca)).toEqual([true, true, false])
     expect(certificateOf(subCa).checkIssued(certificateOf(root))).toBe(true)
   })
 
-  it('are for the names and addresses of a server', async () => {
+  it('of servers have host names and addresses', async () => {
     const hosts = [
       'authority.example',
       '192.0.2.7',
@@ -362,7 +362,7 @@ describe('certificates', () => {
       expect(certificateOf(other).subjectAltName).not.toMatch(/DNS|IP/)
   })
 
-  it('are given to a TLS server as PEM, with their key', async () => {
+  it('are converted to PEM for a TLS server, with their key', async () => {
     const page = await createSelfSigned({ ...facts, name: 'page', hosts: ['localhost'] })
     const { cert, key } = toTlsOptions(page)
     expect(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))).toBe(true)
@@ -371,8 +371,8 @@ describe('certificates', () => {
   })
 })
 
-describe('a mandate', () => {
-  const mandate = (more: Partial<Delegation> = {}): Delegation => ({
+describe('a delegation', () => {
+  const delegation = (more: Partial<Delegation> = {}): Delegation => ({
     use: 'mandate',
     satellite: SATELLITE,
     account: 'acme.example',
@@ -400,40 +400,44 @@ describe('a mandate', () => {
     return getRefusal(() => verifyDelegation(given, by(more)))
   }
 
-  it('is read as the manager signed it', async () => {
-    expect(verifyDelegation(await signDelegationJws(mandate(), sync), by())).toEqual(mandate())
+  it('is verified and returned as the manager signed it', async () => {
+    expect(verifyDelegation(await signDelegationJws(delegation(), sync), by())).toEqual(delegation())
   })
 
-  it('is refused where it is of another, for another, or by another', async () => {
-    const signed = await signDelegationJws(mandate(), sync)
-    const why = (text: string) => `MANDATE_INVALID: The mandate of the satellite cannot be used: ${text}.`
-    expect(await refusedFor(signed, { satelliteId: MANAGER })).toBe(why('it is of another satellite'))
-    expect(await refusedFor(signed, { issuingCa: subCa.certificate })).toBe(why('it is of another satellite'))
+  it('is refused for another satellite or account, or by another signer', async () => {
+    const signed = await signDelegationJws(delegation(), sync)
+    const why = (text: string) => `MANDATE_INVALID: The delegation of the satellite cannot be used: ${text}.`
+    expect(await refusedFor(signed, { satelliteId: MANAGER })).toBe(why('it was issued to another satellite'))
+    expect(await refusedFor(signed, { issuingCa: subCa.certificate })).toBe(
+      why('it was issued to another satellite'),
+    )
     expect(await refusedFor(signed, { account: 'other.example' })).toBe(
-      why('it is for another smart account'),
+      why('it was issued for another smart account'),
     )
     expect(await refusedFor(signed, { roots: [certificateOf(otherRoot)] })).toBe(
       why('the chain of one sync does not lead to a trusted root'),
     )
-    const late = mandate({ issuedAt: toIsoString(END + DAY) })
+    const late = delegation({ issuedAt: toIsoString(END + DAY) })
     expect(await refusedFor(signDelegationJws(late, sync))).toContain('is not valid at')
     const signer = credential(leaf, subCa)
-    expect(await refusedFor(signDelegationJws(mandate(), signer))).toContain('not one for the role sync')
+    expect(await refusedFor(signDelegationJws(delegation(), signer))).toContain('does not have the role sync')
     const stolen = { ...sync, privateKey: createPrivateKey(leaf.privateKey) }
-    expect(await refusedFor(signDelegationJws(mandate(), stolen))).toBe(why('its signature does not fit it'))
+    expect(await refusedFor(signDelegationJws(delegation(), stolen))).toBe(why('its signature is not valid'))
   })
 
-  it('is refused where it is not of its form', async () => {
-    const signed = await signDelegationJws(mandate(), sync)
-    const form = 'it is not of its form'
+  it('is refused if it is malformed', async () => {
+    const signed = await signDelegationJws(delegation(), sync)
+    const form = 'it is malformed'
     for (const text of ['', '..', `${signed}.`, `${signed}.more`, signed.replace(/^[^.]*/, ''), 'a.b.c'])
       expect(await refusedFor(text), text).toContain(form)
-    expect(await refusedFor(signDelegationJws({ ...mandate(), epoch: 0 }, sync))).toContain(form)
-    expect(await refusedFor(signDelegationJws({ ...mandate(), use: 'other' } as never, sync))).toContain(form)
+    expect(await refusedFor(signDelegationJws({ ...delegation(), epoch: 0 }, sync))).toContain(form)
+    expect(await refusedFor(signDelegationJws({ ...delegation(), use: 'other' } as never, sync))).toContain(
+      form,
+    )
   })
 })
 
-describe('a carried text', () => {
+describe('an offline file', () => {
   const what = { what: 'some file', title: 'TITLE' }
   const lines = ['TITLE', '', 'a line']
   const expected = (more: object = {}) => ({
@@ -448,7 +452,7 @@ describe('a carried text', () => {
     signer = credential(await issue(subCa, 'reservation-signer'), subCa)
   })
 
-  it('is read with whoever signed it, at the instant that it tells', () => {
+  it('is verified with its signer, at the instant given in its lines', () => {
     const text = signText(lines, signer)
     let asked: readonly string[] = []
     const at = (given: readonly string[]) => ((asked = given), NOW + DAY)
@@ -459,7 +463,7 @@ describe('a carried text', () => {
     expect(digest).toMatch(/^[\w-]{43}$/)
   })
 
-  it('is refused where its signer was not good then, is believed by nobody, or has another role', () => {
+  it('is refused if its signer was not valid then, is not trusted, or has another role', () => {
     const text = signText(lines, signer)
     expect(getRefusal(() => verifyText(text, expected({ at: () => END + DAY })))).toContain(
       `SIGNED_FILE_SIGNER_EXPIRED: The some file cannot be used at ${toIsoString(END + DAY)}: the certificate of`,
@@ -470,8 +474,8 @@ describe('a carried text', () => {
     expect(getRefusal(() => verifyText(text, expected({ role: 'sync' })))).toContain('SIGNED_FILE_UNTRUSTED')
   })
 
-  it('is refused where a sign of it changed, or it holds no certificate, or one of another kind of key', async () => {
-    const altered = 'SIGNED_FILE_ALTERED: The some file was altered: its signature does not fit its text.'
+  it('is refused if a character was changed, or its certificate is missing or has another kind of key', async () => {
+    const altered = 'SIGNED_FILE_ALTERED: The some file was altered: its signature does not match its text.'
     const text = signText(lines, signer)
     expect(getRefusal(() => verifyText(text.replace('a line', 'b line'), expected()))).toBe(altered)
     const bare = signTextByKey(lines, signer.privateKey).text
@@ -487,7 +491,7 @@ describe('a carried text', () => {
     ).toBe(altered)
   })
 
-  it('signed by a key alone is of that key, and holds no certificate', async () => {
+  it('may be signed by a key without certificates', async () => {
     const { text, digest } = signTextByKey(lines, signer.privateKey)
     const key = createPublicKey(signer.privateKey)
     expect(verifyTextByKey(text, { ...what, key: () => key })).toEqual({ lines, digest })
@@ -500,12 +504,12 @@ describe('a carried text', () => {
   })
 })
 
-describe('a bundle of roots', () => {
-  let newRootOfMine: Issuer
+describe('a root rotation', () => {
+  let nextRoot: Issuer
   let held: TrustAnchors
   const DUE = NOW + 5 * DAY
   beforeAll(async () => {
-    newRootOfMine = await newRoot({ name: 'Second root' })
+    nextRoot = await newRoot({ name: 'Second root' })
     held = parseTrustAnchors(root.certificate)
   })
   const bundle = (more: Partial<RootRotation> = {}): RootRotation => ({
@@ -513,37 +517,37 @@ describe('a bundle of roots', () => {
     managerId: MANAGER,
     issuedAt: NOW,
     until: DUE,
-    roots: [newRootOfMine, root].map(({ certificate }) => certificate),
+    roots: [nextRoot, root].map(({ certificate }) => certificate),
     ...more,
   })
-  const signed = (more: Partial<RootRotation> = {}, by = [root, newRootOfMine]) =>
+  const signed = (more: Partial<RootRotation> = {}, by = [root, nextRoot]) =>
     signRootRotation(bundle(more), by)
-  /** One that says what ours never do. */
-  async function sealed(more: object): Promise<string> {
-    const said = {
+  /** Signs a statement with any content. */
+  async function signedWith(more: object): Promise<string> {
+    const content = {
       ...bundle(),
       use: 'trust-bundle',
       issuedAt: toIsoString(NOW),
       until: toIsoString(DUE),
       ...more,
     }
-    const { payload, ...signature } = await signMessage(said, {
+    const { payload, ...signature } = await signMessage(content, {
       type: 'sla-trust-bundle+jws',
       ...credential(root),
     })
     return JSON.stringify({ payload, signatures: [signature] })
   }
-  const taken = (): TrustAnchors => ({
+  const updated = (): TrustAnchors => ({
     number: 2,
     roots: [
-      { pem: newRootOfMine.certificate, until: null },
+      { pem: nextRoot.certificate, until: null },
       { pem: root.certificate, until: DUE },
     ],
   })
 
-  it('is taken where a root that is held has signed it: the newest stays, the others for a while', async () => {
+  it('is applied if a trusted root signed it, and limits the trust in the previous root', async () => {
     const anchors = applyRotations(held, [await signed()], NOW)
-    expect(anchors).toEqual(taken())
+    expect(anchors).toEqual(updated())
     const names = (at: number) => getTrustedRoots(anchors, at).map(({ subject }) => subject.split('\n')[0])
     expect(names(DUE - 1)).toEqual(['CN=Second root', 'CN=Root'])
     expect(names(DUE)).toEqual(['CN=Second root'])
@@ -551,28 +555,28 @@ describe('a bundle of roots', () => {
     expect(getTrustedRoots(held, NOW + 1e12)).toHaveLength(1)
   })
 
-  it('is taken by its own root too, and in the order of the numbers', async () => {
+  it('is applied if its own root is trusted, and in the order of the numbers', async () => {
     const third = await newRoot({ name: 'Third root' })
     const second = await signed()
     const after = await signed(
-      { number: 3, roots: [third, newRootOfMine].map(({ certificate }) => certificate), until: DUE + DAY },
-      [newRootOfMine, third],
+      { number: 3, roots: [third, nextRoot].map(({ certificate }) => certificate), until: DUE + DAY },
+      [nextRoot, third],
     )
     expect(applyRotations(held, [after, second], NOW)).toMatchObject({ number: 3 })
     expect(applyRotations(held, [after], NOW)).toBe(held)
-    const own = parseTrustAnchors(newRootOfMine.certificate)
-    expect(applyRotations(own, [second], NOW)).toEqual(taken())
-    expect(applyRotations(own, [await signed({}, [newRootOfMine, root])], NOW)).toEqual(taken())
+    const own = parseTrustAnchors(nextRoot.certificate)
+    expect(applyRotations(own, [second], NOW)).toEqual(updated())
+    expect(applyRotations(own, [await signed({}, [nextRoot, root])], NOW)).toEqual(updated())
   })
 
-  it('that is held already, or an older one, changes nothing', async () => {
+  it('is ignored if it is not newer', async () => {
     const anchors = applyRotations(held, [await signed()], NOW)
     expect(applyRotations(anchors, [await signed()], NOW)).toBe(anchors)
     const fifth = applyRotations(held, [await signed({ number: 5 })], NOW)
     expect(applyRotations(fifth, [await signed({ number: 4 })], NOW)).toBe(fifth)
   })
 
-  it('is not taken by a root whose time has passed', async () => {
+  it('is ignored if it is signed by a root that is no longer trusted', async () => {
     const anchors = applyRotations(held, [await signed()], NOW)
     const late = await signed({ number: 3 }, [root])
     expect(applyRotations(anchors, [late], DUE)).toBe(anchors)
@@ -580,20 +584,23 @@ describe('a bundle of roots', () => {
   })
 
   it.each<[string, () => Promise<string>]>([
-    ['by a root that nobody holds', () => signed({}, [otherRoot])],
-    ['by nobody', async () => JSON.stringify({ ...(JSON.parse(await signed()) as object), signatures: [] })],
-    ['of another authority', () => signed({ managerId: SATELLITE })],
-    ['of number one', () => signed({ number: 1 })],
-    ['of no roots', () => signed({ roots: [] })],
-    ['of five roots', () => signed({ roots: Array<string>(5).fill(root.certificate) })],
-    ['of what is no root', () => signed({ roots: [subCa.certificate] })],
-    ['of what is no certificate', () => signed({ roots: ['text'] })],
+    ['signed by an unknown root', () => signed({}, [otherRoot])],
     [
-      'of a root of another authority',
+      'without signatures',
+      async () => JSON.stringify({ ...(JSON.parse(await signed()) as object), signatures: [] }),
+    ],
+    ['of another authority', () => signed({ managerId: SATELLITE })],
+    ['with number 1', () => signed({ number: 1 })],
+    ['without roots', () => signed({ roots: [] })],
+    ['with five roots', () => signed({ roots: Array<string>(5).fill(root.certificate) })],
+    ['with a certificate that is not a root', () => signed({ roots: [subCa.certificate] })],
+    ['with a text that is not a certificate', () => signed({ roots: ['text'] })],
+    [
+      'with a root of another authority',
       async () => signed({ roots: [(await newRoot({ authorityId: SATELLITE })).certificate] }),
     ],
     [
-      'of an authority that is not the one of its signer',
+      'of another authority than its signer',
       async () =>
         signed({
           managerId: SATELLITE,
@@ -601,16 +608,16 @@ describe('a bundle of roots', () => {
         }),
     ],
     [
-      'of which one root is of another authority',
+      'with one of two roots of another authority',
       async () =>
         signed({ roots: [root.certificate, (await newRoot({ authorityId: SATELLITE })).certificate] }),
     ],
-    ['issued at no instant to the millisecond', () => sealed({ issuedAt: '2027-01-01T00:00:00Z' })],
-    ['until no instant to the millisecond', () => sealed({ until: '2027-01-06T00:00:00Z' })],
-    ['that is none', () => Promise.resolve('text')],
-    ['that is none, in JSON', () => Promise.resolve('{}')],
+    ['with an issue time without milliseconds', () => signedWith({ issuedAt: '2027-01-01T00:00:00Z' })],
+    ['with an end without milliseconds', () => signedWith({ until: '2027-01-06T00:00:00Z' })],
+    ['that is not JSON', () => Promise.resolve('text')],
+    ['that is empty JSON', () => Promise.resolve('{}')],
     [
-      'whose text was changed',
+      'that was changed after signing',
       async () => {
         const whole = JSON.parse(await signed()) as { payload: string; signatures: unknown }
         const payload = Buffer.from(
@@ -619,22 +626,22 @@ describe('a bundle of roots', () => {
         return JSON.stringify({ ...whole, payload: payload.toString('base64url') })
       },
     ],
-  ])('%s is not taken, and what comes with it is', async (_, make) => {
+  ])('%s is ignored, and a valid one beside it is applied', async (_, make) => {
     const wrong = await make()
     expect(applyRotations(held, [wrong], NOW)).toBe(held)
     expect(applyRotations(held, [wrong, await signed()], NOW)).toMatchObject({ number: 2 })
   })
 
-  it('is taken where it is written by the rule, and not among more than fifty', async () => {
-    expect(applyRotations(held, [await sealed({})], NOW)).toEqual(taken())
+  it('is ignored after the first fifty texts', async () => {
+    expect(applyRotations(held, [await signedWith({})], NOW)).toEqual(updated())
     const many = Array<string>(49).fill('text')
-    expect(applyRotations(held, [...many, await signed()], NOW)).toEqual(taken())
+    expect(applyRotations(held, [...many, await signed()], NOW)).toEqual(updated())
     expect(applyRotations(held, ['text', ...many, await signed()], NOW)).toBe(held)
   })
 
-  it('is found by whichever of its signatures is by a root that is held', async () => {
+  it('is verified by any signature of a trusted root', async () => {
     expect(applyRotations(held, [await signed({}, [otherRoot, root])], NOW)).toMatchObject({ number: 2 })
-    // A header may name a certificate that cannot be read, or none.
+    // A header may have an unreadable certificate or no certificate.
     const whole = JSON.parse(await signed()) as { payload: string; signatures: { protected: string }[] }
     const head = (x5c: string[]) =>
       Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'sla-trust-bundle+jws', x5c })).toString('base64url')
@@ -646,7 +653,7 @@ describe('a bundle of roots', () => {
     }
   })
 
-  it('tells its number and its roots, unchecked', async () => {
+  it('has a number and roots that can be read without verification', async () => {
     const text = await signed()
     expect([parseRotationVersion(text), parseRotationVersion('text'), parseRotationVersion('{}')]).toEqual([
       2,
@@ -660,7 +667,7 @@ describe('a bundle of roots', () => {
     expect(parseRotationRoots('text')).toEqual([])
   })
 
-  it('is carried with those before it in one file', async () => {
+  it('is written to one file together with earlier rotations', async () => {
     const texts = [await signed(), await signed({ number: 3 })]
     const file = formatRootRotations(texts)
     expect(parseRootRotations(file)?.map(parseRotationVersion)).toEqual([2, 3])
@@ -669,18 +676,18 @@ describe('a bundle of roots', () => {
       expect(parseRootRotations(none)).toBeNull()
   })
 
-  it('of a file is installed, or refused with the reason', async () => {
+  it('from a file is installed, or refused with TRUST_BUNDLE_REFUSED and the reason', async () => {
     const anchors = installRotations(held, [await signed()], NOW)
-    expect(anchors).toEqual(taken())
+    expect(anchors).toEqual(updated())
     const refusedFor = async (from: TrustAnchors, text: string | Promise<string>) => {
       const given = await text
       return getRefusal(() => installRotations(from, [given], NOW))
     }
     expect(await refusedFor(anchors, signed())).toBe(
-      'TRUST_BUNDLE_REFUSED: The file tells of bundle 2, and bundle 2 is installed already.',
+      'TRUST_BUNDLE_REFUSED: The newest trust bundle in the file is number 2, but number 2 is already installed.',
     )
     const none =
-      'TRUST_BUNDLE_REFUSED: None of the bundles in the file is signed by a root certificate that is believed here.'
+      'TRUST_BUNDLE_REFUSED: None of the trust bundles in the file is signed by a trusted root certificate.'
     expect(await refusedFor(held, signed({}, [otherRoot]))).toBe(none)
     expect(await refusedFor(held, 'text')).toBe(none)
     expect(await refusedFor(anchors, signed({ number: 3 }, [otherRoot]))).toBe(none)

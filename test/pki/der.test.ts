@@ -17,7 +17,7 @@ const bytes = (...values: number[]) => Buffer.from(values)
 
 describe('an element of DER', () => {
   it.each([0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x1_0000])(
-    'of %i bytes is read as it was written',
+    'of %i bytes is read as it was encoded',
     (length) => {
       const content = Buffer.alloc(length, 7)
       const written = encodeElement(SEQUENCE, content.subarray(0, length >> 1), content.subarray(length >> 1))
@@ -31,12 +31,12 @@ describe('an element of DER', () => {
   )
 
   it.each([
-    ['of one byte', [0x30, 0x7f], 0x7f],
-    ['of two bytes', [0x30, 0x81, 0x80], 0x80],
-    ['of three bytes', [0x30, 0x82, 0x01, 0x00], 0x100],
-    ['of four bytes', [0x30, 0x83, 0x01, 0x00, 0x00], 0x1_0000],
-    ['of five bytes', [0x30, 0x84, 0x01, 0x00, 0x00, 0x00], 0x100_0000],
-  ])('has the shortest length there is: %s', (_, head, length) => {
+    ['one byte', [0x30, 0x7f], 0x7f],
+    ['two bytes', [0x30, 0x81, 0x80], 0x80],
+    ['three bytes', [0x30, 0x82, 0x01, 0x00], 0x100],
+    ['four bytes', [0x30, 0x83, 0x01, 0x00, 0x00], 0x1_0000],
+    ['five bytes', [0x30, 0x84, 0x01, 0x00, 0x00, 0x00], 0x100_0000],
+  ])('may have a length of %s', (_, head, length) => {
     expect(readElement(Buffer.concat([Buffer.from(head), Buffer.alloc(length)])).content).toHaveLength(length)
   })
 
@@ -44,12 +44,12 @@ describe('an element of DER', () => {
     ['nothing', bytes(), 'no element'],
     ['a tag alone', bytes(0x30), 'no element'],
     ['a tag of many bytes', bytes(0x1f, 0), 'no element'],
-    ['a tag of many bytes, of another class', bytes(0xbf, 0), 'no element'],
-    ['a length without end', bytes(0x30, 0x80, 0, 0), 'no length'],
+    ['a private tag of many bytes', bytes(0xbf, 0), 'no element'],
+    ['an indefinite length', bytes(0x30, 0x80, 0, 0), 'no length'],
     ['a length of five bytes', bytes(0x30, 0x85, 0, 0, 0, 0, 1, 7), 'no length'],
-    ['a length that ends in the middle', bytes(0x30, 0x82, 1), 'no length'],
+    ['a truncated length', bytes(0x30, 0x82, 1), 'no length'],
     [
-      'a length that needs no byte of its own',
+      'a long form of a short length',
       Buffer.concat([bytes(0x30, 0x81, 0x7f), Buffer.alloc(0x7f)]),
       'not the shortest',
     ],
@@ -63,25 +63,25 @@ describe('an element of DER', () => {
       Buffer.concat([bytes(0x30, 0x83, 0, 1, 0), Buffer.alloc(0x100)]),
       'not the shortest',
     ],
-    ['an element that ends too late', bytes(0x30, 2, 0), 'ends too late'],
-    ['an element that ends with its length', bytes(0x30, 0x82, 1, 0), 'ends too late'],
-  ])('is refused: %s', (_, der, why) => {
+    ['truncated content', bytes(0x30, 2, 0), 'ends too late'],
+    ['content missing after the length', bytes(0x30, 0x82, 1, 0), 'ends too late'],
+  ])('is refused for %s', (_, der, why) => {
     expect(() => readElement(der)).toThrow(DerError)
     expect(() => readElement(der)).toThrow(why)
   })
 
-  it('may end where the bytes end', () => {
+  it('may end at the end of the bytes', () => {
     expect(readElement(bytes(0x02, 1, 5)).content).toEqual(bytes(5))
   })
 
-  it('that is read alone is of its tag, with nothing after it', () => {
+  it('is refused as a single element with another tag or trailing bytes', () => {
     const one = encodeElement(INTEGER, bytes(5))
     expect(readSingleElement(one, INTEGER).content).toEqual(bytes(5))
     expect(() => readSingleElement(one, BIT_STRING)).toThrow('another element')
     expect(() => readSingleElement(Buffer.concat([one, bytes(0)]), INTEGER)).toThrow('another element')
   })
 
-  it('holds its elements in their order, and nothing but elements', () => {
+  it('contains its elements in order, and nothing but elements', () => {
     const [first, second] = [encodeElement(INTEGER, bytes(1)), encodeElement(BIT_STRING, bytes(0, 2))]
     expect(
       readElements(readElement(encodeElement(SEQUENCE, first, second))).map(({ whole }) => whole),
@@ -90,7 +90,7 @@ describe('an element of DER', () => {
     expect(() => readElements(readElement(encodeElement(SEQUENCE, first, bytes(2))))).toThrow(DerError)
   })
 
-  it('of whatever bytes is read, or refused as no DER', () => {
+  it('is read from any bytes, or refused with DerError', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 12 }), fc.nat(12), (some, offset) => {
         try {
@@ -130,7 +130,7 @@ describe('a time of a certificate', () => {
     expect(() => readInstant(time(tag, text))).toThrow('no time')
   })
 
-  it('is written with two digits of the year until 2049, four after, in whole seconds', () => {
+  it('is encoded in whole seconds, with two-digit years until 2049 and four-digit years after', () => {
     const written = (text: string) => {
       const { tag, content } = readElement(encodeTime(Date.parse(text)))
       return [tag, content.toString()]
@@ -140,7 +140,7 @@ describe('a time of a certificate', () => {
     expect(written('2050-01-01T00:00:00Z')).toEqual([0x18, '20500101000000Z'])
   })
 
-  it('is read as it was written', () => {
+  it('is read as it was encoded', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: Date.UTC(1950, 0, 1) / 1000, max: Date.UTC(2200, 0, 1) / 1000 }),

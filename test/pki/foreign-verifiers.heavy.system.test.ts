@@ -20,23 +20,26 @@ import { createSampledTests } from '../support/scale.ts'
 
 const { describe, it } = createSampledTests(4)
 
-/** What is verified, by whom: OpenSSL, GnuTLS, Go, Java and Python (Debian: openssl, gnutls-bin, golang-go, default-jre-headless, python3-cryptography). */
+/**
+ * Programs of other verifiers: OpenSSL, GnuTLS, Go, Java and Python (Debian packages: openssl, gnutls-bin, golang-go,
+ * default-jre-headless, python3-cryptography).
+ */
 const foreign = new URL('../foreign/', import.meta.url).pathname
 const MANAGER = 'licensing.vendor.example'
 const SATELLITE = 'licenses.branch.example'
 const ACCOUNT = 'acme.example'
 
-/** A certificate and the chain it stands on, as files. */
+/** Paths of a certificate and its chain. */
 interface Chain {
   readonly name: string
   readonly leaf: string
   readonly issuers: readonly string[]
   readonly root: string
-  /** A name that a TLS certificate is for; null for others. */
+  /** Host name of a TLS certificate; null for others. */
   readonly host: string | null
   readonly role: CertificateRole
 }
-/** A server, by one of its names. */
+/** Server with one of its names. */
 interface Address {
   readonly name: string
   readonly port: number
@@ -49,7 +52,7 @@ let manager: Authority
 let satellite: Authority
 let again: Authority
 let agents: SmartAgent[]
-/** The files of the roots: before, and the one that replaced it. */
+/** Paths of the first root and of the root that replaced it. */
 let root: string
 let newRoot: string
 const chains: Chain[] = []
@@ -65,16 +68,16 @@ const file = (name: string, text: string): string => {
 }
 
 const run = (program: string, words: readonly string[], input = '') =>
-  new Promise<{ code: number; said: string }>((resolve, reject) => {
+  new Promise<{ code: number; output: string }>((resolve, reject) => {
     const child: ChildProcess = execFile(
       program,
       words,
       { env: { ...process.env, LC_ALL: 'C' } },
       (error, stdout, stderr) => {
-        // A program that is missing is no refusal.
+        // A missing program is an error of the test, not a refusal.
         if (error && typeof error.code !== 'number')
           reject(new Error(`${program} cannot be run`, { cause: error }))
-        else resolve({ code: error ? Number(error.code) : 0, said: `${stdout}${stderr}` })
+        else resolve({ code: error ? Number(error.code) : 0, output: `${stdout}${stderr}` })
       },
     )
     child.stdin?.end(input)
@@ -82,7 +85,7 @@ const run = (program: string, words: readonly string[], input = '') =>
 
 const pemOf = (path: string) => `${readFileSync(path, 'utf8').trim()}\n`
 
-/** Verifies chains, or connects to servers: what it said of each, beginning with `ok` where it was content. */
+/** Verifier by another program. The results by name begin with `ok` or `error`. */
 interface Verifier {
   verify(chains: readonly Chain[]): Promise<Record<string, string>>
   connect(addresses: readonly Address[]): Promise<Record<string, string>>
@@ -92,13 +95,13 @@ async function eachOf<T extends { readonly name: string }>(
   list: readonly T[],
   words: (one: T) => { program: string; words: readonly string[]; input?: string; ok: RegExp },
 ): Promise<Record<string, string>> {
-  const said: Record<string, string> = {}
-  for (const one of list) {
-    const { program, words: given, input, ok } = words(one)
-    const done = await run(program, given, input)
-    said[one.name] = done.code === 0 && ok.test(done.said) ? 'ok' : `error ${done.said}`
+  const results: Record<string, string> = {}
+  for (const item of list) {
+    const { program, words: given, input, ok } = words(item)
+    const { code, output } = await run(program, given, input)
+    results[item.name] = code === 0 && ok.test(output) ? 'ok' : `error ${output}`
   }
-  return said
+  return results
 }
 
 const openssl: Verifier = {
@@ -151,15 +154,15 @@ const gnutls: Verifier = {
     })),
 }
 
-/** A helper of ours in another language: all of a list at once, since some take long to begin. */
+/** Creates a verifier by a helper program in another language. A run handles a whole list, because starting is slow. */
 const helper = (program: () => readonly string[]): Verifier => {
   const each = async (verb: string, lines: readonly string[][]) => {
     const manifest = file('manifest', lines.map((line) => `${line.join('\t')}\n`).join(''))
     const [name = '', ...words] = program()
-    const { code, said } = await run(name, [...words, verb, manifest])
-    expect([code, said]).toEqual([0, expect.anything()])
+    const { code, output } = await run(name, [...words, verb, manifest])
+    expect([code, output]).toEqual([0, expect.anything()])
     return Object.fromEntries(
-      said
+      output
         .trimEnd()
         .split('\n')
         .map((line) => line.split('\t', 2) as [string, string]),
@@ -197,7 +200,7 @@ const NAMES = Object.keys(verifiers) as (keyof typeof verifiers)[]
 const linked = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----\n?/g
 const certificatesIn = (text: string): string[] => text.match(linked) ?? []
 
-/** The certificates of an authority that stand in its database, as chains of files. */
+/** Adds the certificates in the database of an authority as chains of files. */
 async function addChains(of: string, dataDir: string, anchor: string): Promise<void> {
   const stored = await openStored(dataDir)
   const setting = async (name: string) => {
@@ -224,7 +227,7 @@ async function addChains(of: string, dataDir: string, anchor: string): Promise<v
   for (const pem of bySameRoot) add('issuing CA', 'sub-ca', pem, [])
   for (const role of ['answer-signer', 'reservation-signer', 'audit-signer', 'sync', 'tls'] as const) {
     const leaf = (await setting(role))?.certificate
-    // A satellite signs no mandates: its setting of that name is another thing.
+    // A satellite signs no delegations: its setting of the same name has another meaning.
     if (typeof leaf !== 'string') expect([of, role]).toEqual([expect.stringContaining('satellite'), 'sync'])
     else add(role, role, leaf, issuers, role === 'tls' ? 'localhost' : null)
   }
@@ -235,7 +238,7 @@ async function addChains(of: string, dataDir: string, anchor: string): Promise<v
   await stored.close()
 }
 
-/** Certificates for the manager's names by a CA that is not the manager's. */
+/** Issues certificates for the manager's names by a CA that is not the manager's. */
 async function forge(of: string, ca: { certificate: string; privateKey: string }, satelliteId: string) {
   const made: { chain: Chain; key: string }[] = []
   const facts = {
@@ -259,7 +262,7 @@ async function forge(of: string, ca: { certificate: string; privateKey: string }
       hosts,
     })
     const leaf = file(`${of} ${kind}.pem`, pem)
-    // A common name alone is one of no host to most; the others look at it all the same.
+    // Most verifiers ignore a common name without host names; some do not.
     const [host = null] = hosts
     made.push({ key, chain: { name: `${of}: ${kind}`, leaf, issuers: [issuer], root, host, role: 'tls' } })
   }
@@ -341,7 +344,7 @@ beforeAll(async () => {
   for (const host of [SATELLITE, 'localhost', '127.0.0.1'])
     addresses.push({ name: `satellite as ${host}`, port: satellitePort, host, root })
 
-  // What a satellite's key can do, and the same without what stands against it.
+  // Forged with the key of a satellite: with its real CA certificate, and with one without name constraints.
   const satelliteCa = pemOf(chains.find(({ name }) => name === 'satellite: issuing CA')?.leaf ?? '')
   const privateKey = pemOf(join(satelliteDir, 'keys', 'sub-ca.key'))
   const bySatellite = await forge(
@@ -368,7 +371,7 @@ beforeAll(async () => {
   forged.push(...unbound.map(({ chain }) => chain))
   attackerOfUnknownHost = await serveForged(unbound[0])
 
-  // The root is replaced: each issuing CA has a certificate by both.
+  // During a root rotation, each issuing CA has a certificate by both roots.
   await manager.security.trust.rotateRoot({ overlapDays: 60 })
   await exchangeByFile(manager, satellite)
   const [next = '', old = ''] = certificatesIn(manager.trustAnchor())
@@ -382,7 +385,7 @@ beforeAll(async () => {
     await addChains(`${of} by the old root`, dataDir, root)
     await addChains(`${of} by the new root`, dataDir, newRoot)
   }
-  // What is served from then on has both; whoever was given the roots knows both.
+  // From then on, servers send both certificates, and clients trust both roots.
   const roots = file('roots.pem', manager.trustAnchor())
   again = await Authority.open({ dataDir: managerDir })
   const url = await again.listen({ host: '127.0.0.1', port: 0, names: [MANAGER] })
@@ -405,23 +408,23 @@ afterAll(async () => {
 })
 
 describe('every certificate of an authority', () => {
-  it('is among those that are looked at', () => {
+  it('is among the tested chains', () => {
     const each = ['answer-signer', 'reservation-signer', 'audit-signer', 'instance', 'issuing CA', 'tls']
     for (const of of ['manager', 'satellite', 'manager by the new root', 'satellite by the new root'])
       for (const name of each) expect(chains.map((one) => one.name)).toContain(`${of}: ${name}`)
     expect(chains.map(({ name }) => name)).toContain('manager: sync')
   })
 
-  it.each(NAMES)('is read by %s, and good by its chain', async (name) => {
-    const said = await verifiers[name].verify(chains)
-    expect(Object.keys(said)).toHaveLength(chains.length)
+  it.each(NAMES)('is read and validated by %s', async (name) => {
+    const results = await verifiers[name].verify(chains)
+    expect(Object.keys(results)).toHaveLength(chains.length)
     for (const { name: chain, role } of chains) {
-      expect([chain, said[chain]]).toEqual([chain, expect.stringMatching(/^ok/)])
-      // These tell the URIs that they have read.
+      expect([chain, results[chain]]).toEqual([chain, expect.stringMatching(/^ok/)])
+      // These verifiers also print the URIs of the certificate.
       const bare = role === 'tls' && chain.startsWith('satellite')
-      if (bare) expect([chain, said[chain]?.includes('urn:')]).toEqual([chain, false])
+      if (bare) expect([chain, results[chain]?.includes('urn:')]).toEqual([chain, false])
       else if (name === 'Go' || name === 'Java' || name === 'Python') {
-        const uris = said[chain]?.split(' ').slice(1) ?? []
+        const uris = results[chain]?.split(' ').slice(1) ?? []
         expect([chain, parseCertificateUris(uris)]).toEqual([
           chain,
           expect.objectContaining({
@@ -436,7 +439,7 @@ describe('every certificate of an authority', () => {
     }
   })
 
-  it('has the extended key usage of TLS servers, where it is one, and none otherwise', () => {
+  it('has an extended key usage only if it is a TLS certificate', () => {
     for (const { name, leaf, role } of chains) {
       const text = execFileSync('openssl', ['x509', '-in', leaf, '-noout', '-text'], { encoding: 'utf8' })
       const usage = /Extended Key Usage:.*\n\s*(.*)/.exec(text)?.[1] ?? 'none'
@@ -446,13 +449,13 @@ describe('every certificate of an authority', () => {
 })
 
 describe('a connection to a server', () => {
-  it.each(NAMES)('of a manager and of a satellite is made by %s', async (name) => {
+  it.each(NAMES)('of a manager and of a satellite succeeds with %s', async (name) => {
     expect(await verifiers[name].connect(addresses)).toEqual(
       Object.fromEntries(addresses.map((one) => [one.name, expect.stringMatching(/^ok/)])),
     )
   })
 
-  it('of a satellite is for the names that it was given, and not for others', () => {
+  it('of a satellite has only the configured names that the manager permits', () => {
     const leaf = chains.find(({ name }) => name === 'satellite: tls')?.leaf ?? ''
     const certificate = new X509Certificate(pemOf(leaf))
     expect(certificate.checkHost(SATELLITE)).toBe(SATELLITE)
@@ -467,22 +470,22 @@ describe('a connection to a server', () => {
   })
 })
 
-describe('whoever has the keys of a satellite', () => {
-  // Python's library of Debian 12 verifies no chains.
+describe('an attacker with the keys of a satellite', () => {
+  // The Python library of Debian 12 does not verify chains.
   it.each(NAMES.filter((name) => name !== 'Python'))(
-    'has no certificate for a name of the manager that %s would take',
+    'has no certificate for a name of the manager that %s accepts',
     async (name) => {
-      const said = await verifiers[name].verify(forged)
-      for (const [chain, words] of Object.entries(said)) {
+      const results = await verifiers[name].verify(forged)
+      for (const [chain, words] of Object.entries(results)) {
         const ok = chain.startsWith('unbound')
-        // Go reads no common name, and so has no opinion of one.
+        // Go ignores common names.
         if (name === 'Go' && chain.endsWith('common name')) continue
         expect([chain, words]).toEqual([chain, expect.stringMatching(ok ? /^ok/ : /^error/)])
       }
     },
   )
 
-  it.each(NAMES)('cannot pass for the manager before %s', async (name) => {
+  it.each(NAMES)('cannot impersonate the manager to %s', async (name) => {
     const at = (server: Server, what: string): Address => ({
       name: what,
       port: portOf(server),
@@ -493,12 +496,12 @@ describe('whoever has the keys of a satellite', () => {
       await verifiers[name].connect([at(attacker, 'forged'), at(attackerOfUnknownHost, 'unbound')]),
     ).toEqual({
       forged: expect.stringMatching(/^error/) as string,
-      // Without the constraints it could: this is what they are against.
+      // Without name constraints, the attack succeeds.
       unbound: expect.stringMatching(/^ok/) as string,
     })
   })
 
-  it('cannot pass for the manager before Node', async () => {
+  it('cannot impersonate the manager to Node', async () => {
     const refusal = (server: Server) =>
       new Promise<string>((resolve) => {
         const socket = connectTls({ port: portOf(server), servername: MANAGER, ca: pemOf(root) })
@@ -510,7 +513,7 @@ describe('whoever has the keys of a satellite', () => {
           resolve('code' in error ? String(error.code) : error.message)
         })
       })
-    // Older versions of Node have no word for it.
+    // Older versions of Node report UNSPECIFIED.
     expect(await refusal(attacker)).toMatch(/^(?:PERMITTED_SUBTREE_VIOLATION|UNSPECIFIED)$/)
     expect(await refusal(attackerOfUnknownHost)).toBe('connected')
   })

@@ -69,7 +69,7 @@ describe('a device certificate made from a template', () => {
     expect(openssl('verify', ...at, ...anchors, file('box.pem', pem))).toMatch(/box\.pem: OK/)
   })
 
-  test('has every field that OpenSSL reads of a certificate of the library for the same key', async () => {
+  test('has the same fields, as OpenSSL prints them, as a certificate of the library for the same key', async () => {
     const key = newKey()
     const identity = { ...facts, name: '5f1c' }
     const text = (pem: string) =>
@@ -110,7 +110,7 @@ describe('a certificate request made by OpenSSL', () => {
     )
   const ec = (curve: string) => requestFor('-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`)
 
-  test('of P-256 is read as the certificate library reads it', async () => {
+  test('with a P-256 key is parsed to the same key as by the certificate library', async () => {
     const pem = ec('P-256')
     const theirs = new x509.Pkcs10CertificateRequest(pem)
     expect(await theirs.verify()).toBe(true)
@@ -118,7 +118,7 @@ describe('a certificate request made by OpenSSL', () => {
     expect(parseCsr(pem)?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
   })
 
-  test('for another kind of key is refused', () => {
+  test('with another kind of key is refused', () => {
     for (const pem of [
       ec('P-384'),
       ec('secp256k1'),

@@ -46,8 +46,8 @@ function newKey(): P256Key {
   return { key, spki: key.export({ type: 'spki', format: 'der' }) }
 }
 
-describe('an identity certificate made from a template', () => {
-  test('is what the certificate library makes, but for serial number and signature', async () => {
+describe('an ID certificate issued from a template', () => {
+  test('equals one of the certificate library except for serial number and signature', async () => {
     for (const notBefore of [
       NOW,
       Date.UTC(2049, 11, 31, 23, 59, 59),
@@ -75,7 +75,7 @@ describe('an identity certificate made from a template', () => {
     }
   })
 
-  test('has the thumbprint and the signature that the certificate library reads', async () => {
+  test('has a thumbprint and a signature that the certificate library verifies', async () => {
     const { pem, thumbprint } = identities.issue(newKey(), { ...facts, name: 'box' })
     expect(thumbprint).toBe(thumbprintOf(new X509Certificate(pem)))
     expect(parseLeafCertificate(pem)).toMatchObject({ thumbprint, notAfter: facts.notAfter })
@@ -84,7 +84,7 @@ describe('an identity certificate made from a template', () => {
     expect(await certificate.verify({ publicKey: signedBy, date: new Date(NOW + 1000) })).toBe(true)
   })
 
-  test('has every field that the certificate library reads of its own certificate for the same key', async () => {
+  test('has the same fields as a certificate of the library for the same key', async () => {
     const key = newKey()
     const identity = { ...facts, name: '5f1c' }
     const read = (pem: string) => {
@@ -109,7 +109,7 @@ describe('an identity certificate made from a template', () => {
     expect(ours.signatureAlgorithm).toMatchObject({ name: 'ECDSA', hash: { name: 'SHA-256' } })
   })
 
-  test('two of them have nothing but their template in common', () => {
+  test('shares only the fields of the template with another', () => {
     const key = newKey()
     const serials = Array.from(
       { length: 100 },
@@ -120,7 +120,7 @@ describe('an identity certificate made from a template', () => {
   })
 })
 
-describe('a certificate says what it is for', () => {
+describe('the extensions of a certificate', () => {
   const read = (pem: string) => {
     const certificate = new x509.X509Certificate(pem)
     const basic = certificate.getExtension(x509.BasicConstraintsExtension)
@@ -135,10 +135,10 @@ describe('a certificate says what it is for', () => {
     }
   }
   const { keyCertSign, digitalSignature } = x509.KeyUsageFlags
-  /** Basic constraints and key usage: what every verifier knows. */
+  /** Basic constraints and key usage. */
   const critical = ['2.5.29.19', '2.5.29.15']
 
-  test('a root: for CAs', () => {
+  test('permit a root to sign CAs', () => {
     expect(read(root.certificate)).toEqual({
       ca: [true, 1, true],
       usage: [keyCertSign, true],
@@ -148,7 +148,7 @@ describe('a certificate says what it is for', () => {
     })
   })
 
-  test('a CA of a root: for no CA', () => {
+  test('permit an issuing CA to sign certificates that are not CAs', () => {
     expect(read(issuer.certificate)).toEqual({
       ca: [true, 0, true],
       usage: [keyCertSign, true],
@@ -158,17 +158,20 @@ describe('a certificate says what it is for', () => {
     })
   })
 
-  test.each(['answer-signer', 'tls', 'sync', 'instance'] as const)('%s: for nothing else', async (role) => {
-    expect(read(await issueCertificate(issuer, newKey().key, { ...facts, role, name: 'one' }))).toEqual({
-      ca: [false, undefined, true],
-      usage: [digitalSignature, true],
-      extended: role === 'tls' ? ['1.3.6.1.5.5.7.3.1'] : 'none',
-      critical,
-      role,
-    })
-  })
+  test.each(['answer-signer', 'tls', 'sync', 'instance'] as const)(
+    'permit the role %s only to sign data',
+    async (role) => {
+      expect(read(await issueCertificate(issuer, newKey().key, { ...facts, role, name: 'one' }))).toEqual({
+        ca: [false, undefined, true],
+        usage: [digitalSignature, true],
+        extended: role === 'tls' ? ['1.3.6.1.5.5.7.3.1'] : 'none',
+        critical,
+        role,
+      })
+    },
+  )
 
-  test('no part of a subject is longer than others read it, and a signer has no CN, which might be the name of a host', async () => {
+  test('accompany a subject of limited length, without a CN for a signer', async () => {
     const long = { ...facts, account: `${'a'.repeat(200)}.example`, name: 'n'.repeat(200) }
     const subject = async (role: 'tls' | 'answer-signer') =>
       new X509Certificate(await issueCertificate(issuer, newKey().key, { ...long, role })).subject
@@ -177,15 +180,15 @@ describe('a certificate says what it is for', () => {
   })
 })
 
-describe('a request for a certificate', () => {
-  test('of P-256 is read as the certificate library reads it', async () => {
+describe('a certificate request', () => {
+  test('with a P-256 key is parsed to the same key as by the certificate library', async () => {
     const pem = await createCsr(await generateKey(), 'box')
     const theirs = new x509.Pkcs10CertificateRequest(pem)
     expect(await theirs.verify()).toBe(true)
     expect(parseCsr(pem)?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
   })
 
-  test('with any bit changed, cut short or with more behind it is none', async () => {
+  test('is refused with any bit changed, truncated or with trailing bytes', async () => {
     const pem = await createCsr(await generateKey(), 'box')
     const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
     const wrap = (bytes: Buffer) =>
@@ -202,7 +205,7 @@ describe('a request for a certificate', () => {
     expect(parseCsr(pem.replace('REQUEST', 'NOTHING'))).toBeNull()
   })
 
-  test('of anything at all is none, and no accident', () => {
+  test('is refused without an exception for any other bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const base64 = Buffer.from(bytes).toString('base64')
@@ -215,7 +218,7 @@ describe('a request for a certificate', () => {
   })
 })
 
-test('DER is written back as it was read, and lengths that are not the shortest are refused', () => {
+test('DER is encoded as it was read, and non-minimal lengths are refused', () => {
   for (const length of [0, 127, 128, 255, 256, 65535, 65536]) {
     const head =
       length < 128

@@ -13,18 +13,18 @@ const pemOf = (kind: string, der: Buffer) =>
   `-----BEGIN ${kind}-----\n${der.toString('base64')}\n-----END ${kind}-----\n`
 const empty = encodeElement(SEQUENCE)
 
-describe('a key of P-256', () => {
-  it('is read from its one encoding', () => {
+describe('a P-256 key', () => {
+  it('is imported from its canonical encoding', () => {
     const read = importP256Key(spki)
     expect(read?.key.equals(publicKey)).toBe(true)
     expect(read?.spki).toEqual(spki)
   })
 
-  it('is none where a byte is missing, too many, of another kind of key, or the point is not on the curve', () => {
+  it('is refused with a missing or extra byte, of another kind, or with a point that is not on the curve', () => {
     expect(importP256Key(spki.subarray(0, -1))).toBeNull()
     expect(importP256Key(Buffer.concat([spki, Buffer.of(0)]))).toBeNull()
     expect(importP256Key(spki.subarray(0, 40))).toBeNull()
-    // The object identifier of another curve before a point of this one.
+    // The object identifier of another curve, followed by a point of P-256.
     const otherCurve = Buffer.from(
       spki.toString('hex').replace('2a8648ce3d030107', '2a8648ce3d030106'),
       'hex',
@@ -37,50 +37,50 @@ describe('a key of P-256', () => {
   })
 })
 
-describe('the facts of a certificate', () => {
+describe('a leaf certificate', () => {
   const validity = encodeElement(SEQUENCE, encodeTime(0), encodeTime(DAY))
   const made = (...fields: Buffer[]) =>
     pemOf('CERTIFICATE', encodeElement(SEQUENCE, encodeElement(SEQUENCE, ...fields)))
   const fields = (dates: Buffer, key: Buffer) => [empty, empty, empty, empty, dates, empty, key]
 
-  it('are its key and its end, whatever else it says', () => {
+  it('is parsed to its key and its end', () => {
     expect(parseLeafCertificate(made(...fields(validity, spki)))).toMatchObject({ spki, notAfter: DAY })
   })
 
   it.each<[string, string]>([
     ['nothing', ''],
-    ['what is no certificate', pemOf('CERTIFICATE', Buffer.of(1, 2, 3))],
+    ['bytes that are not DER', pemOf('CERTIFICATE', Buffer.of(1, 2, 3))],
     ['an empty one', pemOf('CERTIFICATE', empty)],
     ['one of no fields', made()],
     ['one without dates', made(...fields(empty, spki))],
     ['one that never ends', made(...fields(encodeElement(SEQUENCE, encodeTime(0)), spki))],
     ['one without a key', made(empty, empty, empty, empty, validity, empty)],
     ['one of another kind of key', made(...fields(validity, empty))],
-  ])('of %s are none', (_, pem) => {
+  ])('is refused for %s', (_, pem) => {
     expect(parseLeafCertificate(pem)).toBeNull()
   })
 
-  it('of a root are read as well', async () => {
+  it('may be a root', async () => {
     const root = { name: 'Root', account: 'acme.example', authorityId: '3f0c', notBefore: 0, notAfter: DAY }
     expect(parseLeafCertificate((await createRoot(root)).certificate)?.notAfter).toBe(DAY)
   })
 })
 
-describe('a request for a certificate', () => {
+describe('a certificate request', () => {
   const ALGORITHM = Buffer.from('300a06082a8648ce3d040302', 'hex')
   const signature = encodeElement(3, Buffer.of(0), Buffer.alloc(70))
   const version = encodeElement(INTEGER, Buffer.of(0))
   const request = (...parts: Buffer[]) => pemOf('CERTIFICATE REQUEST', encodeElement(SEQUENCE, ...parts))
 
-  /** A request whose signature is right. */
+  /** Creates a request with a valid signature. */
   function signed(versionOf: Buffer): Buffer {
     const info = encodeElement(SEQUENCE, versionOf, empty, spki)
     const made = encodeElement(3, Buffer.of(0), sign('sha256', info, privateKey))
     return encodeElement(SEQUENCE, info, ALGORITHM, made)
   }
 
-  it('is one where its signature is right, with blanks around it, and in its one spelling', () => {
-    // As long as that its base64 ends with bits of no byte.
+  it('is accepted with a valid signature and surrounding blanks, in canonical base64', () => {
+    // The length is chosen so that the base64 ends with padding bits.
     let der = signed(version)
     while (der.length % 3 !== 2) der = signed(version)
     const pem = pemOf('CERTIFICATE REQUEST', der)
@@ -104,13 +104,16 @@ describe('a request for a certificate', () => {
     ['a body without a key', request(encodeElement(SEQUENCE, version, empty), ALGORITHM, signature)],
     ['a body without a version', request(encodeElement(SEQUENCE, empty, empty, spki), ALGORITHM, signature)],
     [
-      'a signature of no bytes',
+      'an empty signature',
       request(encodeElement(SEQUENCE, version, empty, spki), ALGORITHM, encodeElement(3)),
     ],
     ['a wrong signature', request(encodeElement(SEQUENCE, version, empty, spki), ALGORITHM, signature)],
-    ['what is no text', ''],
-    ['what is not base64', '-----BEGIN CERTIFICATE REQUEST-----\nA=AA\n-----END CERTIFICATE REQUEST-----'],
-  ])('of %s is none', (_, pem) => {
+    ['an empty text', ''],
+    [
+      'text that is not base64',
+      '-----BEGIN CERTIFICATE REQUEST-----\nA=AA\n-----END CERTIFICATE REQUEST-----',
+    ],
+  ])('is refused for %s', (_, pem) => {
     expect(parseCsr(pem)).toBeNull()
   })
 })

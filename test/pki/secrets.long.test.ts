@@ -59,7 +59,7 @@ afterEach(() => {
 })
 const inside = (name: string) => join(directory, name)
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
-/** The same bytes, but for one bit at a place. */
+/** Returns a copy of the bytes with one bit flipped. */
 function flipped(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes)
   copy[at] = (copy[at] ?? 0) ^ 1
@@ -67,7 +67,7 @@ function flipped(bytes: Buffer, at: number): Buffer {
 }
 const failing = (code: string) => Object.assign(new Error('it failed'), { code })
 
-describe('a failure of the disk', () => {
+describe('a storage error', () => {
   it.each([
     ['ENOSPC', 'STORE_FULL: The disk is full: writing it failed.'],
     ['SQLITE_FULL', 'STORE_FULL: The disk is full: writing it failed.'],
@@ -86,12 +86,12 @@ describe('a failure of the disk', () => {
     ['NOT_EACCES', 'INTERNAL: Writing it failed (NOT_EACCES).'],
     ['NOT_SQLITE_CORRUPT', 'INTERNAL: Writing it failed (NOT_SQLITE_CORRUPT).'],
     ['', 'INTERNAL: Writing it failed (it failed).'],
-  ])('%s is told as one of ours', (code, expectedCode) => {
+  ])('%s is converted to a LicensingError', (code, expectedCode) => {
     const { code: ours, message } = toStoreError(failing(code), 'writing it')
     expect(`${ours}: ${message}`).toBe(expectedCode)
   })
 
-  it('is told as it is where it is one of ours, and as unknown where nobody knows', () => {
+  it('is kept if it is a LicensingError, and reported as unknown if it is not an Error', () => {
     const ours = new LicensingError('STORE_FULL', 'full')
     expect(toStoreError(ours, 'writing it')).toBe(ours)
     for (const error of [null, 'text', undefined, 5])
@@ -99,14 +99,14 @@ describe('a failure of the disk', () => {
   })
 })
 
-describe('a directory of secrets', () => {
-  it('is made for its owner alone, with those above it', () => {
+describe('a private directory', () => {
+  it('is created with mode 0700, and its missing parents too', () => {
     ensurePrivateDirectory(inside('a/b'))
     expect([modeOf(inside('a')), modeOf(inside('a/b'))]).toEqual(['700', '700'])
     ensurePrivateDirectory(inside('a/b'))
   })
 
-  it('is not one that is open to others, in whatever way, nor a file, nor a link', () => {
+  it('is refused if it is open to other users, a file or a symbolic link', () => {
     mkdirSync(inside('open'))
     for (const mode of [0o701, 0o702, 0o704, 0o710, 0o720, 0o740]) {
       chmodSync(inside('open'), mode)
@@ -125,7 +125,7 @@ describe('a directory of secrets', () => {
     )
   })
 
-  it('is not another user’s', () => {
+  it('is refused if it belongs to another user', () => {
     const owner = process.getuid
     process.getuid = () => 12_345
     try {
@@ -137,7 +137,7 @@ describe('a directory of secrets', () => {
     }
   })
 
-  it('a file is there, or is not, also below what is no directory', () => {
+  it('reports a file below another file as missing', () => {
     writeFileSync(inside('file'), '')
     expect(['file', 'none', 'file/below'].map((name) => fileExists(inside(name)))).toEqual([
       true,
@@ -147,7 +147,7 @@ describe('a directory of secrets', () => {
     expect(getRefusal(() => fileExists('x'.repeat(5000)))).toContain('Looking for')
   })
 
-  it('a file is for its owner alone, also where it was open before, and keeps what is in it', () => {
+  it('makes a new or existing file private and keeps its content', () => {
     writeFileSync(inside('file'), 'text', { mode: 0o644 })
     ensurePrivateFile(inside('file'))
     ensurePrivateFile(inside('new'))
@@ -155,13 +155,13 @@ describe('a directory of secrets', () => {
     expect(readFileSync(inside('file'), 'utf8')).toBe('text')
   })
 
-  it('that cannot be made there says so', () => {
+  it('is refused with STORE_UNWRITABLE if it cannot be created', () => {
     expect(getRefusal(() => ensurePrivateDirectory('/proc/none/here'))).toMatch(
-      /^STORE_UNWRITABLE: Making the directory \/proc\/none\/here failed/,
+      /^STORE_UNWRITABLE: Creating the directory \/proc\/none\/here failed/,
     )
   })
 
-  it('is made where it is named from here, and found where it is', () => {
+  it('may have a relative path and may already exist', () => {
     const named = relative('.', inside('a/b'))
     createDirectory(named)
     createDirectory(named)
@@ -175,7 +175,7 @@ describe('a directory of secrets', () => {
     }).toThrow('ENOENT')
   })
 
-  it('leaves nothing open', () => {
+  it('leaves no file descriptor open', () => {
     const files = new SecretFileStore(inside('secrets'))
     const before = readdirSync('/proc/self/fd').length
     for (let i = 0; i < 20; i++) {
@@ -185,13 +185,13 @@ describe('a directory of secrets', () => {
     expect(readdirSync('/proc/self/fd').length - before).toBeLessThan(5)
   })
 
-  it('that is gone says so', () => {
+  it('fails to store a secret if it was deleted', () => {
     const files = new SecretFileStore(inside('secrets'))
     rmSync(inside('secrets'), { recursive: true })
     expect(getRefusal(() => files.put('key', 'text'))).toContain('Writing a secret failed')
   })
 
-  it('keeps a secret as a file of its own, whole or not at all', () => {
+  it('stores each secret as a file, atomically', () => {
     const files = new SecretFileStore(inside('secrets'))
     expect(files.has('key')).toBe(false)
     files.put('key', 'first')
@@ -210,7 +210,7 @@ describe('a directory of secrets', () => {
     )
   })
 
-  it('forgets what nothing refers to', () => {
+  it('deletes secrets that are not referenced', () => {
     const files = new SecretFileStore(inside('secrets'))
     for (const name of ['a', 'b', 'c.new']) files.put(name, name)
     files.deleteExcept(new Set(['b']))
@@ -219,9 +219,9 @@ describe('a directory of secrets', () => {
   })
 })
 
-describe('a file of the age format', () => {
+describe('an age file', () => {
   const PASSPHRASE = 'passphrase'
-  // As many bytes, under gzip too, as several chunks of the format.
+  // Large enough, even compressed, for several chunks of the format.
   const LINES = ['first', '', 'zweite Zeile: ä 𝄞', randomBytes(150_000).toString('base64')]
   const CHUNK = 64 * 1024 + 16
   const linesOf = async function* () {
@@ -232,17 +232,17 @@ describe('a file of the age format', () => {
     await encryptLines(lines, PASSPHRASE, (chunk) => void chunks.push(chunk))
     return Buffer.concat(chunks)
   }
-  /** The lines of a file; null where it cannot be opened, or turns out to be damaged. */
+  /** Returns the lines of a file; null if it cannot be opened or is damaged. */
   const opened = async (file: Buffer, passphrase = PASSPHRASE) => {
-    const taken: string[] = []
+    const received: string[] = []
     const lines = await EncryptedLines.open(file, passphrase)
-    const isWhole = await lines?.read((line) => Promise.resolve(void taken.push(line)))
-    return isWhole ? taken : null
+    const isWhole = await lines?.read((line) => Promise.resolve(void received.push(line)))
+    return isWhole ? received : null
   }
-  /** Where the nonce begins, behind the header. */
+  /** Returns the offset of the nonce, which follows the header. */
   const headerEnd = (file: Buffer) => file.indexOf('\n', file.indexOf('\n--- ') + 1) + 1
 
-  it('has the header of a passphrase, at the cost that the age command uses', async () => {
+  it('has a passphrase header with the work factor of the age command', async () => {
     expect(AGE_WORK_FACTOR).toBe(18)
     const header = new RegExp(
       `^age-encryption\\.org/v1\n-> scrypt [\\w+/]{22} ${TEST_WORK_FACTOR}\n[\\w+/]{43}\n--- [\\w+/]{43}\n$`,
@@ -251,7 +251,7 @@ describe('a file of the age format', () => {
       expect(file.subarray(0, headerEnd(file)).toString('latin1')).toMatch(header)
   })
 
-  it('of a text is read by its passphrase as it was written, and by no other', async () => {
+  it('of a text is decrypted only with its passphrase', async () => {
     const file = await encryptText('some text ä', 'passphrase ä')
     expect(await decryptText(file, 'passphrase a\u0308')).toBe('some text ä')
     expect(await decryptText(file, 'another')).toBeNull()
@@ -260,7 +260,7 @@ describe('a file of the age format', () => {
     expect(await decryptText(await encryptText('', PASSPHRASE), PASSPHRASE)).toBe('')
   })
 
-  it('of a text is refused where a bit of it was changed, wherever, and where it was cut', async () => {
+  it('of a text is refused if any bit was changed or it was truncated', async () => {
     const file = await encryptText('text', PASSPHRASE)
     for (let at = 0; at < file.length; at++)
       expect(await decryptText(flipped(file, at), PASSPHRASE), String(at)).toBeNull()
@@ -269,20 +269,20 @@ describe('a file of the age format', () => {
     expect(await decryptText(Buffer.concat([file, Buffer.of(0)]), PASSPHRASE)).toBeNull()
   })
 
-  it('that asks for more work than 2^20 is refused, and no work is done', async () => {
+  it('is refused without any work if its work factor exceeds 2^20', async () => {
     const file = await encryptText('text', PASSPHRASE)
     const costly = file.toString('latin1').replace(` ${TEST_WORK_FACTOR}\n`, ' 21\n')
     expect(await decryptText(Buffer.from(costly, 'latin1'), PASSPHRASE)).toBeNull()
   })
 
-  it('of lines is their text under gzip', async () => {
+  it('of lines contains their text compressed with gzip', async () => {
     const decrypter = new Decrypter()
     decrypter.addPassphrase(PASSPHRASE)
     const text = gunzipSync(await decrypter.decrypt(await encrypted())).toString()
     expect(text).toBe(LINES.map((line) => `${line}\n`).join(''))
   })
 
-  it('of lines is read line by line as it was written, as often as wanted, and by no other passphrase', async () => {
+  it('of lines is read line by line, repeatedly, and only with its passphrase', async () => {
     const file = await encrypted()
     expect(await opened(file)).toEqual(LINES)
     expect(await opened(file, 'another')).toBeNull()
@@ -294,7 +294,7 @@ describe('a file of the age format', () => {
     }
   })
 
-  it('of lines is refused where it was changed or cut, between its chunks too', async () => {
+  it('of lines is refused if it was changed or truncated, also between chunks', async () => {
     const file = await encrypted()
     const payload = headerEnd(file) + 16
     expect(file.length).toBeGreaterThan(payload + 2 * CHUNK)
@@ -307,14 +307,14 @@ describe('a file of the age format', () => {
     expect(await opened(Buffer.concat([file, Buffer.of(0)]))).toBeNull()
   })
 
-  it('of something else is no file of lines', async () => {
+  it('without compressed lines is refused as a file of lines', async () => {
     expect(await opened(await encryptText('no gzip', PASSPHRASE))).toBeNull()
     const encrypter = new Encrypter()
     encrypter.addRecipient('age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p')
     expect(await opened(Buffer.from(await encrypter.encrypt('for another')))).toBeNull()
   })
 
-  it('of lines tells what its reader threw, and reads no further', async () => {
+  it('of lines passes on the error of its reader and stops reading', async () => {
     const lines = await EncryptedLines.open(await encrypted(), PASSPHRASE)
     for (const error of [new LicensingError('BACKUP_UNREADABLE', 'not of its form'), new Error('other')]) {
       const take = vi.fn(() => Promise.reject(error))
@@ -323,7 +323,7 @@ describe('a file of the age format', () => {
     }
   })
 
-  it('tells what its source or its destination threw', async () => {
+  it('passes on errors of its source or its destination', async () => {
     const error = new Error('the disk is full')
     const failing = async function* () {
       yield* linesOf()
@@ -337,8 +337,8 @@ describe('a file of the age format', () => {
   })
 })
 
-describe('a secret of a database', () => {
-  it('is read by its key alone', () => {
+describe('an encrypted secret', () => {
+  it('is decrypted only with its key', () => {
     const key = generateSecretKey()
     const stored = encryptSecret('Geheimnis ä', key)
     expect(decryptSecret(stored, key)).toBe('Geheimnis ä')
@@ -352,7 +352,7 @@ describe('a secret of a database', () => {
 })
 
 describe('passwords', () => {
-  it('are kept as a hash with its own parameters, of which there are no two', async () => {
+  it('are stored as a hash with its parameters, different each time', async () => {
     const hash = await hashPassword('correct horse ä')
     expect(hash).toMatch(/^scrypt\$32768\$8\$3\$[\w-]{22}\$[\w-]{43}$/)
     expect(await hashPassword('correct horse ä')).not.toBe(hash)
@@ -367,14 +367,14 @@ describe('passwords', () => {
     ['twelve chars', null],
     ['x1'.repeat(128), null],
     [`${'x1'.repeat(128)}y`, 'it has more than 256 characters'],
-    ['my Alice in wonder', 'it holds the name of the user'],
-    ['aaaaaaaaaaaa', 'it is one of the first that would be tried'],
+    ['my Alice in wonder', 'it contains the name of the user'],
+    ['aaaaaaaaaaaa', 'it is a common password'],
     ['aaaaaaaaaaaab', null],
-    ['PassWord1234567', 'it is one of the first that would be tried'],
+    ['PassWord1234567', 'it is a common password'],
     ['not a password1', null],
-    ['Letmein-please-now', 'it is one of the first that would be tried'],
-    ['012345678901', 'it is one of the first that would be tried'],
-    ['BCDEFGHIJKLMN', 'it is one of the first that would be tried'],
+    ['Letmein-please-now', 'it is a common password'],
+    ['012345678901', 'it is a common password'],
+    ['BCDEFGHIJKLMN', 'it is a common password'],
     ['bcdefghijklmnx', null],
     ['ends with tooo', null],
   ])('%s: %s', (password, why) => {
@@ -383,7 +383,7 @@ describe('passwords', () => {
     )
   })
 
-  it('are hashed at the cost that is written beside them, and at no other', async () => {
+  it('are verified with the cost that is stored beside the hash', async () => {
     const [salt, password] = [Buffer.alloc(16, 3), 'correct horse']
     const made = (N: number, r: number, p: number) => {
       const key = scryptSync(password, salt, 32, { N, r, p, maxmem: 2 ** 28 })
@@ -394,38 +394,38 @@ describe('passwords', () => {
     expect(await verifyPassword(password, `scrypt$32768$8$3${made(16_384, 8, 1)}`)).toBe(false)
   })
 
-  it('may hold a name that is hardly one', () => {
+  it('may contain a user name of fewer than four characters', () => {
     expect(getRefusal(() => assertStrongPassword('something with bob in it', 'bob'))).toBe('not refused')
     expect(getRefusal(() => assertStrongPassword('something with bobo in it', 'BoBo'))).toContain(
       'name of the user',
     )
   })
 
-  it('for one use are in groups that can be typed, of which there are no two', () => {
+  it('for one use are generated in groups that can be typed, different each time', () => {
     const made = Array.from({ length: 50 }, generateOneTimePassword)
     for (const one of made) expect(one).toMatch(/^[a-km-np-z2-9]{5}(-[a-km-np-z2-9]{5}){3}$/)
     expect(new Set(made).size).toBe(50)
   })
 })
 
-describe('guesses of a password', () => {
+describe('login attempts', () => {
   const { maxFailures, windowMs, maxRemembered } = LOGIN_ATTEMPT_LIMITS
   let now: number
-  let guesses: MemoryLoginAttempts
+  let attempts: MemoryLoginAttempts
   beforeEach(() => {
     now = 1000
-    guesses = new MemoryLoginAttempts(() => now)
+    attempts = new MemoryLoginAttempts(() => now)
   })
   const wrong = async (address: string, count: number) => {
-    for (let i = 0; i < count; i++) await guesses.count(address)
+    for (let i = 0; i < count; i++) await attempts.count(address)
   }
   const waitOf = async (address: string) => {
-    const counted = await guesses.count(address)
+    const counted = await attempts.count(address)
     return 'retryAfterMs' in counted ? counted.retryAfterMs : 0
   }
 
-  it('may be so many of an address within a window, then wait until the first has left it', async () => {
-    await guesses.count('a')
+  it('are limited by address within a window', async () => {
+    await attempts.count('a')
     now += 100
     await wrong('a', maxFailures - 1)
     expect(await waitOf('b')).toBe(0)
@@ -437,34 +437,34 @@ describe('guesses of a password', () => {
     expect(await waitOf('a')).toBe(100)
   })
 
-  it('one that was right does not count, and only that one', async () => {
+  it('do not count if they succeed', async () => {
     await wrong('a', maxFailures - 1)
-    const takeBack = await consumeAttempt(guesses, 'a')
+    const refund = await consumeAttempt(attempts, 'a')
     expect(await waitOf('a')).toBe(windowMs)
-    await takeBack()
+    await refund()
     expect(await waitOf('a')).toBe(0)
     expect(await waitOf('a')).toBe(windowMs)
     await (
-      await consumeAttempt(guesses, 'b')
+      await consumeAttempt(attempts, 'b')
     )()
-    await guesses.refund('none', 1)
+    await attempts.refund('none', 1)
   })
 
-  it('too many are refused with the time to wait', async () => {
+  it('are refused beyond the limit with the time to wait', async () => {
     await wrong('a', maxFailures)
-    await expect(consumeAttempt(guesses, 'a')).rejects.toMatchObject({
+    await expect(consumeAttempt(attempts, 'a')).rejects.toMatchObject({
       code: 'TOO_MANY_REQUESTS',
       retryAfterMs: windowMs,
     })
   })
 
-  it('are known of so many addresses, and the one that guessed longest ago is forgotten first', async () => {
+  it('are remembered for a limited number of addresses, and the oldest address is forgotten first', async () => {
     await wrong('first', maxFailures)
     await wrong('second', 1)
-    for (let i = 0; i < maxRemembered - 2; i++) await guesses.count(`other ${i}`)
+    for (let i = 0; i < maxRemembered - 2; i++) await attempts.count(`other ${i}`)
     expect(await waitOf('first')).toBeGreaterThan(0)
-    await guesses.count('second')
-    await guesses.count('one more')
+    await attempts.count('second')
+    await attempts.count('one more')
     expect(await waitOf('first')).toBe(0)
     await wrong('second', maxFailures - 3)
     expect(await waitOf('second')).toBe(0)
@@ -479,7 +479,7 @@ describe('a database', () => {
     return { nativeBinding: path }
   }
 
-  it('is made for its owner alone', () => {
+  it('is created with mode 0600', () => {
     openDatabase(inside('some.db'), {}).close()
     expect(modeOf(inside('some.db'))).toBe('600')
   })
@@ -487,21 +487,21 @@ describe('a database', () => {
   it.each([
     ['absent', null],
     ['of another machine', 'not a library'],
-  ])('is told as a module that is not built where its native part is %s', (_, content) => {
+  ])('is refused with STORE_MODULE_ABSENT if its native part is %s', (_, content) => {
     const refusalText = getRefusal(() => openDatabase(inside('some.db'), nativeBinding(content)))
     expect(refusalText.replace('-node22', '')).toBe(
       `STORE_MODULE_ABSENT: The native module better-sqlite3 is not built for Node ${process.versions.node}.`,
     )
   })
 
-  it('is told as it is where something else is wrong', () => {
+  it('passes on any other error', () => {
     expect(() => openDatabase(inside(''), {})).toThrow(/^EISDIR/)
     expect(() => openDatabase(inside('some.db'), { timeout: -1 })).toThrow(TypeError)
   })
 })
 
-describe('a database that another process has', () => {
-  it('is told from every other failure', () => {
+describe('a database that another process has locked', () => {
+  it('is distinguished from every other failure', () => {
     const [one, two] = [new Database(inside('some.db')), new Database(inside('some.db'), { timeout: 0 })]
     const failure = (work: () => unknown) => {
       try {
@@ -525,8 +525,8 @@ describe('a database that another process has', () => {
   })
 })
 
-describe('a key that is agreed on', () => {
-  it('is the same on both sides, another for each reservation, and none with a point that everybody knows', () => {
+describe('a shared key', () => {
+  it('is the same on both sides, different for each reservation, and null for a public key of low order', () => {
     const [mine, theirs] = [deriveKeyPair(generateSeed(), 1), deriveKeyPair(generateSeed(), 1)]
     const key = deriveSharedKey(mine, exportRawPublicKey(theirs), 'r')
     expect(key).toEqual(deriveSharedKey(theirs, exportRawPublicKey(mine), 'r'))
@@ -535,9 +535,9 @@ describe('a key that is agreed on', () => {
   })
 })
 
-describe('a secret of a webhook', () => {
+describe('a webhook secret', () => {
   const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 7).toString('base64')}`
-  it('is made long enough, and is good as it comes', () => {
+  it('is generated with sufficient length and is valid', () => {
     expect(generateWebhookSecret()).not.toBe(generateWebhookSecret())
     expect(checkWebhookSecret(generateWebhookSecret())).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
   })
@@ -555,9 +555,9 @@ describe('a secret of a webhook', () => {
     `x${secretOf(32)}`,
     `${secretOf(25)}x`,
     secretOf(25).replace(/=+$/, ''),
-  ])('is not %s', (text) => {
+  ])('is refused for %j', (text) => {
     expect(getRefusal(() => checkWebhookSecret(text))).toBe(
-      'INVALID_ARGUMENT: The secret is not whsec_ and the base64 of 24 to 64 bytes.',
+      'INVALID_ARGUMENT: The webhook secret is not whsec_ followed by the base64 of 24 to 64 bytes.',
     )
   })
 })

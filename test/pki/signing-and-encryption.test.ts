@@ -20,8 +20,8 @@ const byJose = async (header: object, key = pair()): Promise<{ sealed: SignedMes
   return { sealed: { protected: jws.protected ?? '', payload: jws.payload, signature: jws.signature }, key }
 }
 
-describe('what is sealed here', () => {
-  test('is a flattened JWS to a library that nobody here wrote', async () => {
+describe('a signed message', () => {
+  test('is verified as a flattened JWS by the library jose', async () => {
     const { publicKey, privateKey } = pair()
     const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
     const sealed = await signMessage(PAYLOAD, { type: TYPE, privateKey, certificates: [pem] })
@@ -35,8 +35,8 @@ describe('what is sealed here', () => {
   })
 })
 
-describe('what is opened here', () => {
-  test('is what that library sealed', async () => {
+describe('message verification', () => {
+  test('accepts a JWS that the library jose signed', async () => {
     const { sealed, key } = await byJose({})
     expect(await verifyMessage(sealed, TYPE, key.publicKey)).toBe(true)
     expect(decodePayloadUnverified(sealed)).toEqual(PAYLOAD)
@@ -48,7 +48,7 @@ describe('what is opened here', () => {
     ).toBe(false)
   })
 
-  test('asks for nothing that would have to be understood', async () => {
+  test('refuses critical header parameters and unencoded payloads', async () => {
     for (const header of [
       { crit: ['exp'], exp: 1 },
       { b64: true, crit: ['b64'] },
@@ -60,7 +60,7 @@ describe('what is opened here', () => {
     }
   })
 
-  test('is never signed by another kind of key, or in another form', async () => {
+  test('refuses another kind of key and other encodings of the signature', async () => {
     const { sealed, key } = await byJose({})
     for (const other of [
       pair('P-384'),
@@ -70,10 +70,10 @@ describe('what is opened here', () => {
       expect(await verifyMessage(sealed, TYPE, other.publicKey)).toBe(false)
     for (const signature of ['', 'AAAA', `${sealed.signature}AA`, sealed.signature.slice(0, -2)])
       expect(await verifyMessage({ ...sealed, signature }, TYPE, key.publicKey)).toBe(false)
-    // The last sign of 86 has bits that are of no byte: another one says the same bytes.
-    const signs = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    // The last of 86 characters has padding bits, so another character encodes the same bytes.
+    const characters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
     const respelt =
-      sealed.signature.slice(0, -1) + signs.charAt(signs.indexOf(sealed.signature.slice(-1)) + 1)
+      sealed.signature.slice(0, -1) + characters.charAt(characters.indexOf(sealed.signature.slice(-1)) + 1)
     expect(Buffer.from(respelt, 'base64url')).toEqual(Buffer.from(sealed.signature, 'base64url'))
     expect(await verifyMessage({ ...sealed, signature: respelt }, TYPE, key.publicKey)).toBe(false)
     for (const head of [

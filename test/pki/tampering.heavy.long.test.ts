@@ -29,7 +29,7 @@ afterEach(async () => {
 
 const kindOf = (code: string) => (isErrorCode(code) ? errorTable[code].kind : code)
 
-/** Makes the agent send a request of that type, whatever state it is in; gives the code it ended with. */
+/** Makes the agent send a request of a type and returns the error code of the operation. */
 async function provoke(agent: SmartAgent, type: Exclude<RequestType, 'acknowledge'>): Promise<string> {
   switch (type) {
     case 'register':
@@ -50,12 +50,12 @@ const unchanging = (agent: SmartAgent) => {
   return { state, instanceId, expiresAt, smartAccount, entitlements, evaluation, deadlineAt, since }
 }
 
-/** Flips one field of each answer of that type, another each time; then answers as they are. */
+/** Flips one field of each answer of a type, a different field each time, and finally none. */
 function flipAnswers(type: RequestType) {
   let index = -1
   let name = ''
   let done = false
-  world.road.onAnswer = (which, body) => {
+  world.network.onAnswer = (which, body) => {
     if (which !== type) return body
     const flip = listFlips(body)[++index]
     name = flip?.name ?? 'nothing'
@@ -65,15 +65,15 @@ function flipAnswers(type: RequestType) {
   return { index: () => index, name: () => name, done: () => done }
 }
 
-/** What the turn must have led to: a refused answer, or, when nothing was flipped, a good one. */
+/** Returns the expected result: an answer error, or no error once nothing was flipped. */
 const expectation = (turn: ReturnType<typeof flipAnswers>) => [
   turn.name(),
   turn.done() ? 'no error' : 'answer',
 ]
 
-describe('an answer that was changed on the way', () => {
+describe('an answer that was changed in transit', () => {
   it.each(['register', 'authorize', 'renew'] as const)(
-    '%s: with any field flipped it is refused by a code of its own, and changes nothing',
+    'is refused with an answer error for %s with any field flipped, and changes nothing',
     async (type) => {
       const agent = await world.open()
       agent.setUsage('HOST', 3)
@@ -90,7 +90,7 @@ describe('an answer that was changed on the way', () => {
     },
   )
 
-  it('deregister: flipped, it is no answer; the registration ends here and is known to be unanswered', async () => {
+  it('is refused for deregister, and the registration ends on the device', async () => {
     const turn = flipAnswers('deregister')
     while (!turn.done()) {
       const agent = await world.open(`box-${turn.index() + 1}`)
@@ -102,14 +102,14 @@ describe('an answer that was changed on the way', () => {
     }
   })
 
-  it('acknowledge: flipped, it is no answer; the next request says the same', async () => {
+  it('is refused for acknowledge, and the next request repeats the acknowledgement', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const turn = flipAnswers('acknowledge')
     await agent.renewRegistration()
     await agent.idle()
     expect(agent.history().at(-1)?.event).toBe('acknowledge.unreachable')
-    // What may have been heard is asked again before anything else, until it is answered.
+    // The agent repeats the unanswered request before any other, until it is answered.
     while (!turn.done()) {
       const code = await getErrorCode(agent.renewAuthorization())
       expect([turn.name(), kindOf(code)]).toEqual(expectation(turn))
@@ -118,15 +118,15 @@ describe('an answer that was changed on the way', () => {
   })
 })
 
-describe('a request that was changed on the way', () => {
+describe('a request that was changed in transit', () => {
   it.each(['register', 'authorize', 'renew', 'acknowledge', 'deregister'] as const)(
-    '%s: with any field flipped it is refused without a signed answer, and changes nothing',
+    'is refused without a signed answer for %s with any field flipped, and changes nothing',
     async (type) => {
       const agent = await world.open()
       agent.setUsage('HOST', 3)
       if (type !== 'register') await agent.register(await world.token())
       let captured = ''
-      world.road.onRequest = (which, body) => {
+      world.network.onRequest = (which, body) => {
         if (which === type) captured = body
         return which === type ? '{}' : body
       }
@@ -146,23 +146,23 @@ describe('a request that was changed on the way', () => {
         ])
       }
       expect(await state()).toBe(before)
-      // The same bytes, unchanged, are taken.
+      // The unchanged request is accepted.
       const answer = await world.authority.operations.endpoint.handle(type, JSON.parse(captured))
       expect(decodeMessage(JSON.stringify(answer)).payload.decision).toMatchObject({ outcome: 'accepted' })
     },
   )
 
-  it('a request at the address of another type is refused', async () => {
+  it('is refused if it was sent to the path of another type', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const { body } = world.road.sent.at(-1) ?? { body: '' }
+    const { body } = world.network.sent.at(-1) ?? { body: '' }
     expect(
       await getErrorCode(world.authority.operations.endpoint.handle('deregister', JSON.parse(body))),
     ).toBe('REQUEST_MALFORMED')
   })
 })
 
-describe('an answer that is genuine, and not the one that was asked for', () => {
+describe('a genuine answer that does not belong to the request', () => {
   const cases: [string, (payload: Record<string, unknown>) => void][] = [
     ['ANSWER_WRONG_DIRECTION', (answer) => (answer.direction = 'request')],
     ['ANSWER_WRONG_AUTHORITY', (answer) => ((answer.authority as { id: string }).id = crypto.randomUUID())],
@@ -178,22 +178,22 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
       (answer) => (answer.time = new Date(world.clock.wall() + 4000 * DAY).toISOString()),
     ],
   ]
-  it.each(cases)('%s', async (code, change) => {
+  it.each(cases)('is refused with %s', async (code, change) => {
     const agent = await world.open()
     await agent.register(await world.token())
     const key = getAnswerKey(join(world.directory, 'authority'))
     const before = unchanging(agent)
-    world.road.onAnswer = (_, body) => resign(body, key, change)
+    world.network.onAnswer = (_, body) => resign(body, key, change)
     expect(await getErrorCode(agent.renewAuthorization())).toBe(code)
     expect(unchanging(agent)).toEqual(before)
     expect(agent.status().transport.lastFailure).toMatchObject({ code })
   })
 
-  it('ANSWER_WRONG_TYPE: an answer to another kind of request', async () => {
+  it('is refused with ANSWER_WRONG_TYPE if it answers another type of request', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const key = getAnswerKey(join(world.directory, 'authority'))
-    world.road.onAnswer = (_, body) =>
+    world.network.onAnswer = (_, body) =>
       resign(body, key, (answer) => {
         answer.type = 'deregister'
         answer.decision = { outcome: 'accepted' }
@@ -201,34 +201,34 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
     expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_WRONG_TYPE')
   })
 
-  it('ANSWER_SIGNER_ROLE: a certificate of this very authority, but of a box', async () => {
+  it('is refused with ANSWER_SIGNER_ROLE if it is signed with the ID certificate of a device', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const request = world.road.sent.at(-1)?.body ?? ''
+    const request = world.network.sent.at(-1)?.body ?? ''
     const [leaf = ''] = getCertificateChain(JSON.parse(request) as SignedMessage, 'sla-request+jws') ?? []
     const secrets = join(world.directory, 'box', 'secrets')
     const key = readFileSync(
       join(secrets, readdirSync(secrets).find((one) => one.endsWith('.key')) ?? ''),
       'utf8',
     )
-    world.road.onAnswer = (_, body) => {
+    world.network.onAnswer = (_, body) => {
       const [, subCa = ''] = getCertificateChain(JSON.parse(body) as SignedMessage, 'sla-answer+jws') ?? []
       return resign(body, createPrivateKey(key), () => undefined, [leaf, subCa])
     }
     expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_SIGNER_ROLE')
   })
 
-  it('ANSWER_CERTIFICATE_INVALID: an ID certificate of another box, or for another key', async () => {
+  it('is refused with ANSWER_CERTIFICATE_INVALID if its ID certificate is of another device or key', async () => {
     const other = await world.open('other')
     let others: unknown
-    world.road.onAnswer = (type, body) => {
+    world.network.onAnswer = (type, body) => {
       const decision = decodeMessage(body).payload.decision as { certificates?: unknown }
       if (type === 'register') others = decision.certificates
       return body
     }
     await other.register(await world.token())
     const key = getAnswerKey(join(world.directory, 'authority'))
-    world.road.onAnswer = (type, body) =>
+    world.network.onAnswer = (type, body) =>
       type === 'register'
         ? resign(body, key, ({ decision }) => {
             ;(decision as { certificates: unknown }).certificates = others
@@ -239,48 +239,48 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
     expect(agent.status().registration.status).toBe('retrying')
   })
 
-  it('an earlier answer played again is refused, for the same request as for another', async () => {
+  it('is refused if it is replayed for another request or for the same request', async () => {
     const agent = await world.open()
     const answers: string[] = []
-    world.road.onAnswer = (type, body) => {
+    world.network.onAnswer = (type, body) => {
       if (type === 'authorize') answers.push(body)
       return body
     }
     await agent.register(await world.token())
     await advance(world, agent, DAY)
-    world.road.onAnswer = () => answers[0] ?? ''
+    world.network.onAnswer = () => answers[0] ?? ''
     expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_WRONG_REQUEST')
-    // The same message sent again has a new nonce: what was kept of the first sending does not fit.
+    // A repeated request has a new nonce, so the answer to the first attempt does not match.
     let first = ''
-    world.road.onAnswer = (_, body) => {
+    world.network.onAnswer = (_, body) => {
       first ||= body
       return '{}'
     }
     await getErrorCode(agent.renewAuthorization())
-    world.road.onAnswer = () => first
+    world.network.onAnswer = () => first
     expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_NONCE_MISMATCH')
   })
 
-  it('a refusal that is not signed is no refusal: the box stays registered', async () => {
+  it('is refused if it is an unsigned refusal, and the device stays registered', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.onAnswer = () =>
+    world.network.onAnswer = () =>
       JSON.stringify({ outcome: 'refused', code: 'INSTANCE_REMOVED', message: 'go away', remedy: '' })
     expect(await getErrorCode(agent.renewAuthorization())).toBe('ANSWER_MALFORMED')
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('another authority is not believed, however right its answers are', async () => {
+  it('is not even sent by another authority', async () => {
     const other = await createTestEnvironment()
     const agent = await world.open('box', { createTransport: () => world.transport(other.authority) })
-    // It does not even take the request: that is addressed to the root this box believes.
+    // The other authority rejects the request, which is addressed to the root that this device trusts.
     expect(await getErrorCode(agent.register(await world.token()))).toBe('AUTHORITY_REJECTED')
     await other.close()
   })
 })
 
-describe('one request, one decision', () => {
-  it('R-AUTH-4: whatever answer is lost, the next attempt gets the same decision, once', async () => {
+describe('a repeated request', () => {
+  it('R-AUTH-4: gets the same decision after a lost answer, and is executed once', async () => {
     const agent = await world.open()
     agent.setUsage('HOST', 3)
     await agent.register(await world.token())
@@ -289,9 +289,9 @@ describe('one request, one decision', () => {
       () => agent.renewRegistration(),
       () => agent.renewAuthorization(),
     ]) {
-      world.road.loseAnswers = true
+      world.network.loseAnswers = true
       expect(await getErrorCode(work())).toBe('CONNECTION_RESET')
-      world.road.loseAnswers = false
+      world.network.loseAnswers = false
       await advance(world, agent, HOUR)
       expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'up' } })
     }
@@ -302,11 +302,11 @@ describe('one request, one decision', () => {
     expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 3 }])
   })
 
-  it('an old request played again by somebody is not executed', async () => {
+  it('is not executed if it is an old request that an attacker replays', async () => {
     const agent = await world.open()
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
-    const old = world.road.sent.at(-1)?.body ?? ''
+    const old = world.network.sent.at(-1)?.body ?? ''
     agent.setUsage('HOST', 1)
     await advance(world, agent, HOUR)
     await agent.renewAuthorization()
@@ -317,18 +317,18 @@ describe('one request, one decision', () => {
     await agent.renewAuthorization()
   })
 
-  it('text that not every database keeps, or that is none, is refused before anything else is looked at', async () => {
+  it('is refused with REQUEST_MALFORMED for NUL or lone surrogates, before its signature is verified', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const sent = world.road.sent.at(-1)?.body ?? ''
+    const sent = world.network.sent.at(-1)?.body ?? ''
     const { payload } = decodeMessage(sent)
     const body = payload.body as object
     const changed = [
       { ...payload, body: { ...body, version: '1\u0000' } },
       { ...payload, more: '\ud800' },
     ]
-    for (const one of changed) {
-      const text = Buffer.from(JSON.stringify(one)).toString('base64url')
+    for (const content of changed) {
+      const text = Buffer.from(JSON.stringify(content)).toString('base64url')
       const message: unknown = { ...(JSON.parse(sent) as object), payload: text }
       expect(await getErrorCode(world.authority.operations.endpoint.handle('authorize', message))).toBe(
         'REQUEST_MALFORMED',
@@ -336,14 +336,14 @@ describe('one request, one decision', () => {
     }
   })
 
-  it('the certificate before a renewal stops once the new one has been used', async () => {
+  it('is refused with the previous certificate once the renewed one has been used', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const old = world.road.sent.at(-1)?.body ?? ''
+    const old = world.network.sent.at(-1)?.body ?? ''
     await agent.renewRegistration()
     await agent.idle()
     await agent.renewAuthorization()
-    // Genuine once, and now unknown: its thumbprint is not the current one, though its chain still is good.
+    // The chain of the previous certificate is still valid, but its thumbprint is no longer stored.
     const answer = await world.authority.operations.endpoint.handle('authorize', JSON.parse(old))
     const { decision } = decodeMessage(JSON.stringify(answer)).payload as { decision: { code: string } }
     expect(decision.code).toBe('INSTANCE_UNKNOWN')

@@ -10,18 +10,18 @@ import {
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
 
-describe('the one text of a value', () => {
-  it('is the same whatever the order of its names', () => {
+describe('the canonical JSON of a value', () => {
+  it('does not depend on the order of its members', () => {
     expect(toCanonicalJson({ b: [1, 'é'], a: null })).toBe('{"a":null,"b":[1,"é"]}')
   })
 
-  it('is refused for what is no JSON', () => {
+  it('is refused for a value that is not JSON', () => {
     expect(() => toCanonicalJson(undefined)).toThrow(new TypeError('not a JSON value'))
   })
 })
 
 describe('the digest of a request', () => {
-  it('is of all but its nonce, which stays with the request', () => {
+  it('covers everything except the nonce, and leaves the request unchanged', () => {
     const request = { type: 'authorize', nonce: 'one', sequence: 4 }
     expect(hashRequestPayload(request)).toBe(sha256('{"sequence":4,"type":"authorize"}'))
     expect(hashRequestPayload({ ...request, nonce: 'other' })).toBe(hashRequestPayload(request))
@@ -31,7 +31,7 @@ describe('the digest of a request', () => {
 })
 
 describe('the digest of an answer', () => {
-  it('is of its message and its decision', () => {
+  it('covers its message id and its decision', () => {
     expect(hashAnswer('m1', { outcome: 'accepted' })).toBe(
       sha256('{"decision":{"outcome":"accepted"},"messageId":"m1"}'),
     )
@@ -39,12 +39,12 @@ describe('the digest of an answer', () => {
 })
 
 describe('the digest of a UDI', () => {
-  it('is of product and serial number, with a sign between that is in neither', () => {
+  it('covers product id and serial number with a separator between', () => {
     expect(hashUdi('AB', 'C')).toBe(sha256('AB\u0000C'))
     expect(hashUdi('A', 'BC')).not.toBe(hashUdi('AB', 'C'))
   })
 
-  it('is taken as it is where the serial number was left out', () => {
+  it('is taken from a redacted serial number unchanged', () => {
     const digest = hashUdi('CONF', '0001')
     expect(hashUdi('CONF', `sha256:${digest}`)).toBe(digest)
     expect(listSerialForms('CONF', '0001')).toEqual(['0001', `sha256:${digest}`])

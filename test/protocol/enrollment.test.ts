@@ -10,15 +10,15 @@ import { getRefusal } from '../support/refusal.ts'
 
 const claim = { name: 'branch', smartAccount: 'acme.example', satelliteId: 's1', key: 'k', nonce: 'n' }
 
-describe('a one-time code', () => {
-  it('is another one each time, and read however it is typed', () => {
+describe('an enrollment code', () => {
+  it('is different each time and may be typed in lower case with spaces', () => {
     const code = generateEnrollmentCode()
     expect(generateEnrollmentCode()).not.toBe(code)
     expect(parseEnrollmentCode(` ${code.toLowerCase()} `)).toBe(code)
     expect(getRefusal(() => parseEnrollmentCode('AAAA'))).toContain('CODE_')
   })
 
-  it('proves its claim without being shown, and no other claim', () => {
+  it('proves its own claim and no other, without being revealed', () => {
     const code = generateEnrollmentCode()
     const mac = computeEnrollmentMac(code, claim)
     expect(mac).not.toContain(code)
@@ -28,7 +28,7 @@ describe('a one-time code', () => {
     expect(verifyEnrollmentMac(generateEnrollmentCode(), claim, mac)).toBe(false)
   })
 
-  it('is not proved by what has the wrong length', () => {
+  it('is not proved by a MAC of the wrong length', () => {
     const code = generateEnrollmentCode()
     const mac = computeEnrollmentMac(code, claim)
     for (const other of ['', mac.slice(1), `${mac}A`])
@@ -36,23 +36,23 @@ describe('a one-time code', () => {
   })
 })
 
-describe('of two mandates', () => {
-  it('the newer is of the later epoch, and within one of the higher number', () => {
-    const mandates = [
+describe('two delegations', () => {
+  it('are ordered by epoch, then by sequence', () => {
+    const delegations = [
       [1, 1],
       [1, 2],
       [1, 9],
       [2, 1],
       [3, 4],
     ].map(([epoch = 0, sequence = 0]) => ({ epoch, sequence }))
-    for (const [i, a] of mandates.entries())
-      for (const [j, b] of mandates.entries())
+    for (const [i, a] of delegations.entries())
+      for (const [j, b] of delegations.entries())
         expect(Math.sign(compareDelegations(a, b))).toBe(Math.sign(i - j))
   })
 })
 
-describe('a mandate', () => {
-  const mandate = {
+describe('a delegation', () => {
+  const delegation = {
     use: 'mandate',
     satellite: '00000000-0000-4000-8000-000000000001',
     account: 'acme.example',
@@ -63,11 +63,12 @@ describe('a mandate', () => {
     issuedAt: '2027-01-01T00:00:00.000Z',
     notAfter: '2027-02-01T00:00:00.000Z',
   }
-  it('tells its instants to the millisecond', () => {
-    expect(delegationSchema.safeParse(mandate).success).toBe(true)
+  it('has times with milliseconds', () => {
+    expect(delegationSchema.safeParse(delegation).success).toBe(true)
     for (const name of ['issuedAt', 'notAfter'])
-      expect(delegationSchema.safeParse({ ...mandate, [name]: '2027-01-01T00:00:00Z' }).success, name).toBe(
-        false,
-      )
+      expect(
+        delegationSchema.safeParse({ ...delegation, [name]: '2027-01-01T00:00:00Z' }).success,
+        name,
+      ).toBe(false)
   })
 })

@@ -10,29 +10,29 @@ import { parseSyncAnswer, type SyncAnswer, formatSyncAnswer } from '../../src/pr
 import { parseSyncRequest, type SyncRequest, formatSyncRequest } from '../../src/protocol/sync-request.ts'
 import { getRefusal } from '../support/refusal.ts'
 
-/** The lines of the files that people carry, one of them written otherwise: with a right signature, by another program. */
+/** Lines of offline files in which one line is not valid, as another program with a valid signature could write them. */
 
 const AT = Date.UTC(2027, 0, 1)
 const END = Date.UTC(2028, 0, 1)
 const [id, other] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002']
 const HASH = 'h'.repeat(43)
-// The last of 43 signs tells four bits only.
+// The last of 43 characters encodes only four bits.
 const KEY = `${'k'.repeat(42)}A`
 
 const joined = (lines: readonly string[]) => lines.join('\n')
-/** The lines with the value of a field changed. */
+/** Returns the lines with the value of a field changed. */
 const withField = (lines: readonly string[], label: string, value: string): string[] => {
   expect(lines.some((line) => line.startsWith(`${label}:`))).toBe(true)
   return lines.map((line) => (line.startsWith(`${label}:`) ? `${label}: ${value}` : line))
 }
-/** The lines with some text changed, wherever it stands. */
+/** Returns the lines with the first occurrence of a text changed. */
 const withText = (lines: readonly string[], from: string, to: string): string[] => {
   expect(joined(lines)).toContain(from)
   return joined(lines).replace(from, to).split('\n')
 }
 const without = (lines: readonly string[], at: number) => lines.filter((_, i) => i !== at)
 
-/** Values that look like right ones, and are not. */
+/** Values that are almost valid. */
 const wrongNumbers = ['x3', '3x', '03', '-1', '1.5', '']
 const wrongTimes = ['2027-01-01T00:00:00Z', '2027-01-01', 'never']
 const wrongIds = ['', 'x', `${id}0`]
@@ -62,7 +62,7 @@ describe('an authorization file', () => {
   const lines = formatAuthorization(authorization)
   const refused = (changed: readonly string[]) => getRefusal(() => parseAuthorization(changed))
 
-  it('is read as it was written, with a mandate and bundles or without', () => {
+  it('is parsed to what was formatted, with or without a delegation and root rotations', () => {
     for (const more of [
       {},
       { mandate: null },
@@ -75,7 +75,7 @@ describe('an authorization file', () => {
     }
   })
 
-  it('has its licenses in columns', () => {
+  it('lists its licenses in columns', () => {
     const rows = lines.filter((line) => /perpetual|until/.test(line))
     expect(rows).toEqual([
       `  HOST               5  until ${toIsoString(END)}  Host  License`,
@@ -83,7 +83,7 @@ describe('an authorization file', () => {
     ])
   })
 
-  it('tells when it says that it was issued, before it is believed', () => {
+  it('has an issue time that can be read before the signature is verified', () => {
     expect(parseIssuedAt(lines)).toBe(AT)
     expect([parseIssuedAt([]), parseIssuedAt(['Issued: never'])]).toEqual([0, 0])
   })
@@ -95,13 +95,13 @@ describe('an authorization file', () => {
     ['a field less', without(lines, 5)],
     ['no empty line above its licenses', withText(lines, '\n\nReserved', '\nx\nReserved')],
     ['no licenses', lines.slice(0, lines.indexOf('Reserved licenses:'))],
-  ])('of other lines is refused: %s', (_, changed) => {
+  ])('is refused with %s', (_, changed) => {
     expect(refused(changed)).toBe(
-      'SIGNED_FILE_MALFORMED: The authorization file cannot be used: its lines are not in their order.',
+      'SIGNED_FILE_MALFORMED: The authorization file cannot be used: its lines are not in the expected order.',
     )
   })
 
-  it('says to whoever cannot use it what helps', () => {
+  it('is refused with a remedy', () => {
     expect(() => parseAuthorization([])).toThrow(
       expect.objectContaining({ remedy: expect.stringContaining('Update this program') as unknown }) as Error,
     )
@@ -120,9 +120,9 @@ describe('an authorization file', () => {
     ['Issued', 'issuedAt', wrongTimes],
     ['Box key', 'deviceKey', [...wrongOf(KEY), `${'k'.repeat(42)}B`]],
     ['Authority key', 'authorityKey', wrongOf(KEY)],
-  ])('with its field %s written otherwise is refused', (label, name, values) => {
+  ])('is refused if its field %s is not valid', (label, name, values) => {
     for (const value of values)
-      expect(refused(withField(lines, label, value)), value).toContain(`its line ${name} is not of its form`)
+      expect(refused(withField(lines, label, value)), value).toContain(`the field ${name} is not valid`)
   })
 
   it.each([
@@ -132,20 +132,20 @@ describe('an authorization file', () => {
     ['       5  until', '       0  until'],
     ['       5  until', '       many  until'],
     [`until ${toIsoString(END)}`, 'until 2028-01-01'],
-    [`until ${toIsoString(END)}`, 'for ever'],
+    [`until ${toIsoString(END)}`, 'forever'],
     ['1  perpetual  x', '1  perpetual  '],
     ['1  perpetual  x', '1  perpetual  x\u2028y'],
-  ])('with %j written as %j in a license is refused', (from, to) => {
-    expect(refused(withText(lines, from, to))).toContain('a reserved license is not of its form')
+  ])('is refused if a license has %j changed to %j', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a reserved license is not valid')
   })
 
-  it('that reserves nothing is refused', () => {
+  it('is refused without reserved licenses', () => {
     const at = lines.indexOf('Reserved licenses:')
     const none = [...lines.slice(0, at + 1), '', ...lines.slice(lines.indexOf('Mandate:'))]
-    expect(refused(none)).toContain('it reserves nothing')
+    expect(refused(none)).toContain('it has no reserved licenses')
   })
 
-  it('whose mandate is not a section is refused', () => {
+  it('is refused if its delegation is not a section', () => {
     expect(refused(withText(lines, 'Mandate:\n', 'Mandate:\nx\n'))).toContain('"Mandate:" is empty')
   })
 })
@@ -201,12 +201,12 @@ describe('a synchronization request', () => {
   const lines = formatSyncRequest(request)
   const refused = (changed: readonly string[]) => getRefusal(() => parseSyncRequest(changed))
 
-  it('is read as it was written', () => {
+  it('is parsed to what was formatted', () => {
     expect(parseSyncRequest(lines)).toEqual(request)
   })
 
-  it('of other lines is refused', () => {
-    const order = 'its lines are not in their order'
+  it('is refused with another title or without the empty line below the title', () => {
+    const order = 'its lines are not in the expected order'
     expect(refused(['OTHER', ...lines.slice(1)])).toContain(order)
     expect(refused(lines.toSpliced(1, 1, 'x'))).toContain(order)
     expect(() => parseSyncRequest([])).toThrow(
@@ -228,9 +228,9 @@ describe('a synchronization request', () => {
     ['Left out', 'redactedFields', ['everything', '']],
     ['Enrollment', 'enrollment', wrongOf(HASH)],
     ['Satellite key', 'key', ['k'.repeat(79), 'k'.repeat(161), `+${'k'.repeat(80)}`, `${'k'.repeat(80)}+`]],
-  ])('with its field %s written otherwise is refused', (label, name, values) => {
+  ])('is refused if its field %s is not valid', (label, name, values) => {
     for (const value of values)
-      expect(refused(withField(lines, label, value)), value).toContain(`its line ${name} is not of its form`)
+      expect(refused(withField(lines, label, value)), value).toContain(`the field ${name} is not valid`)
   })
 
   it.each([
@@ -239,8 +239,8 @@ describe('a synchronization request', () => {
     ['"Here" of "There"', '"Here" of There'],
     ['"Here" of "There"', '"Here" of "There" more'],
     ['"Here" of "There"', '"Here" of'],
-  ])('with a virtual account written %j → %j is refused', (from, to) => {
-    expect(refused(withText(lines, from, to))).toContain('a row of virtual accounts is not of its form')
+  ])('is refused if a virtual account has %j changed to %j', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of virtual accounts is not valid')
   })
 
   it.each([
@@ -268,8 +268,8 @@ describe('a synchronization request', () => {
     ['HOST=5 ', 'HOST=99999999 '],
     [`MDC=1/${toIsoString(END)}`, 'MDC=1/2028-01-01'],
     [`MDC=1/${toIsoString(END)}`, 'MDC=1/'],
-  ])('with a product instance written %j → %j is refused', (from, to) => {
-    expect(refused(withText(lines, from, to))).toContain('a row of product instances is not of its form')
+  ])('is refused if a product instance has %j changed to %j', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of product instances is not valid')
   })
 
   it.each([
@@ -277,8 +277,8 @@ describe('a synchronization request', () => {
     [`${other} deregistered`, 'x deregistered'],
     ['2 deregistered', '2 deregistered today'],
     ['2 deregistered', '2'],
-  ])('with what ended written %j → %j is refused', (from, to) => {
-    expect(refused(withText(lines, from, to))).toContain('a row of what ended is not of its form')
+  ])('is refused if an ended instance has %j changed to %j', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of ended instances is not valid')
   })
 
   it.each([
@@ -290,22 +290,22 @@ describe('a synchronization request', () => {
     ['HOST 5 in use', 'HOST five in use'],
     ['HOST 5 in use', 'HOST 5 in store'],
     ['HOST 5 in use', 'HOST 5'],
-  ])('with its totals written %j → %j is refused', (from, to) => {
-    expect(refused(withText(lines, `  ${from}`, `  ${to}`))).toContain('its totals are not of their form')
+  ])('is refused if its totals have %j changed to %j', (from, to) => {
+    expect(refused(withText(lines, `  ${from}`, `  ${to}`))).toContain('its totals are not valid')
   })
 
-  it('without its totals is refused', () => {
+  it('is refused without its totals', () => {
     const at = lines.indexOf('  registered 1')
     expect(lines.slice(at, at + 3)).toEqual(['  registered 1', '  reserved 2', '  HOST 5 in use'])
-    expect(refused(lines.toSpliced(at, 3))).toContain('its section "Totals:" is empty')
-    expect(refused(lines.toSpliced(at + 1, 2))).toContain('its totals are not of their form')
+    expect(refused(lines.toSpliced(at, 3))).toContain('the section "Totals:" is empty')
+    expect(refused(lines.toSpliced(at + 1, 2))).toContain('its totals are not valid')
   })
 
-  it('with a product instance twice, or a certificate request of other signs, is refused', () => {
-    expect(refused(withText(lines, other, id))).toContain('a product instance is in it twice')
+  it('is refused if a product instance occurs twice or its certificate request is not base64', () => {
+    expect(refused(withText(lines, other, id))).toContain('it lists a product instance twice')
     for (const text of ['*QUJD', 'QUJD*', 'QU JD'])
       expect(refused(withText(lines, 'QUJD', text))).toContain(
-        'the issuing CA request is not as it was written',
+        'the section "Issuing CA request:" was changed',
       )
   })
 })
@@ -349,15 +349,15 @@ describe('a synchronization answer', () => {
   const lines = formatSyncAnswer(answer)
   const refused = (changed: readonly string[]) => getRefusal(() => parseSyncAnswer(changed))
 
-  it('is read as it was written, whatever it has', () => {
+  it('is parsed to what was formatted, with or without optional content', () => {
     for (const more of [{}, { trustBundles: [] }, { issuingCa: null, mandate: null }, { code: '-' }]) {
       const one = { ...answer, ...more }
       expect(parseSyncAnswer(formatSyncAnswer(one))).toEqual(one)
     }
   })
 
-  it('of other lines is refused', () => {
-    const order = 'its lines are not in their order'
+  it('is refused with another title or without the empty line below the title', () => {
+    const order = 'its lines are not in the expected order'
     expect(refused(['OTHER', ...lines.slice(1)])).toContain(order)
     expect(refused(lines.toSpliced(1, 1, 'x'))).toContain(order)
     expect(() => parseSyncAnswer([])).toThrow(
@@ -382,17 +382,17 @@ describe('a synchronization answer', () => {
     ['Automatic until', 'automaticUntil', wrongTimes],
     ['Trust bundle', 'trustBundle', wrongNumbers],
     ['Software version', 'softwareVersion', ['', '5.0', '""', `"${'5'.repeat(101)}"`]],
-  ])('with its field %s written otherwise is refused', (label, name, values) => {
+  ])('is refused if its field %s is not valid', (label, name, values) => {
     for (const value of values)
-      expect(refused(withField(lines, label, value)), value).toContain(`its line ${name} is not of its form`)
+      expect(refused(withField(lines, label, value)), value).toContain(`the field ${name} is not valid`)
   })
 
   it.each([
     ['"There"\n', 'There\n'],
     ['"There"\n', '"There" as "Other"\n'],
     ['"Here" as "Default"', 'Here as "Default"'],
-  ])('with a virtual account written %j → %j is refused', (from, to) => {
-    expect(refused(withText(lines, from, to))).toContain('a row of virtual accounts is not of its form')
+  ])('is refused if a virtual account has %j changed to %j', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of virtual accounts is not valid')
   })
 
   const lot = `HOST 5 "There" from ${toIsoString(AT)} until ${toIsoString(END)} lot ${id}`
@@ -410,11 +410,9 @@ describe('a synchronization answer', () => {
     [' lot ', ' batch '],
     [`lot ${id}`, 'lot x'],
     [`lot ${id}`, `lot ${id} more`],
-    [`until ${toIsoString(END)}`, 'for-ever'],
-  ])('with %j written as %j in a license is refused', (from, to) => {
-    expect(refused(withText(lines, lot, lot.replace(from, to)))).toContain(
-      'a row of licenses is not of its form',
-    )
+    [`until ${toIsoString(END)}`, 'forever'],
+  ])('is refused if a license has %j changed to %j', (from, to) => {
+    expect(refused(withText(lines, lot, lot.replace(from, to)))).toContain('a row of licenses is not valid')
   })
 
   it.each([
@@ -422,30 +420,30 @@ describe('a synchronization answer', () => {
     ['1 replaced', '1 replaced today'],
     [`${id} replaced`, 'x replaced'],
     ['1 replaced', '1'],
-  ])('with what ended written %j → %j is refused', (from, to) => {
-    expect(refused(withText(lines, from, to))).toContain('a row of what ended is not of its form')
+  ])('is refused if an ended instance has %j changed to %j', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of ended instances is not valid')
   })
 
-  it('with a notice or an instance of another form is refused', () => {
+  it('is refused if a notice or a known instance is not valid', () => {
     expect(refused(withText(lines, '"something"', 'something'))).toContain('a row of notices')
     expect(refused(withText(lines, 'Known before:\n  none', 'Known before:\n  x'))).toContain(
-      'a row of what was known',
+      'a row of known instances',
     )
   })
 
-  it('with a certificate or a mandate of other signs, or without a root, is refused', () => {
+  it('is refused if a certificate or the delegation is not valid, or the root is missing', () => {
     for (const text of ['*QUJD', 'QUJD*'])
       expect(refused(withText(lines, 'QUJD', text))).toContain(
-        'cannot be used: root certificate is not as it was written',
+        'cannot be used: the section "Root certificate:" was changed',
       )
     for (const text of ['*QUJD.QUJD', 'QUJD.QUJD*'])
       expect(refused(withText(lines, 'QUJD.QUJD', text))).toContain(
-        'cannot be used: issuing ca certificate is not as it was written',
+        'cannot be used: the section "Issuing CA certificate:" was changed',
       )
     for (const text of ['*a_b-c.d', 'a_b-c.d*'])
-      expect(refused(withText(lines, 'a_b-c.d', text))).toContain('mandate is not as it was written')
+      expect(refused(withText(lines, 'a_b-c.d', text))).toContain('the section "Mandate:" was changed')
     expect(refused(withText(lines, 'Root certificate:\n  QUJD', 'Root certificate:\n  none'))).toContain(
-      'it holds no root certificate',
+      'it has no root certificate',
     )
   })
 })

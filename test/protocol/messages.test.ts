@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
-// Loaded by each test, so that schemas that cannot be made are tests that fail.
+// Each test imports the module, so that an error while creating the schemas fails a test.
 const messages = () => import('../../src/protocol/messages.ts')
 
 const { $defs } = JSON.parse(readFileSync('docs/protocol.schema.json', 'utf8')) as {
@@ -16,7 +16,7 @@ const schemaOf = (type: z.ZodType) => {
 const sealed = (text: string) => ({ protected: text, payload: 'AA', signature: 'AA' })
 
 describe('messages', () => {
-  it('are of the form that is written down for other programs', async () => {
+  it('match docs/protocol.schema.json', async () => {
     const { answerSchema, helloRequestSchema, requestSchema, signedMessageSchema, ...kinds } =
       await messages()
     const options = {
@@ -34,7 +34,7 @@ describe('messages', () => {
     expect(Object.keys($defs)).toHaveLength(1 + options.request.length + options.answer.length)
   })
 
-  it('are of six kinds, each with a path of its own', async () => {
+  it('have six types, each with its own path', async () => {
     const { getMessagePath, messageTypeSchema, requestTypeSchema } = await messages()
     expect(requestTypeSchema.options).toEqual(['register', 'authorize', 'renew', 'deregister', 'acknowledge'])
     expect(messageTypeSchema.options.map(getMessagePath)).toEqual([
@@ -47,11 +47,11 @@ describe('messages', () => {
     ])
   })
 
-  it('travel in the one spelling that their bytes have, and hold nothing else', async () => {
+  it('must be canonical base64url and have no other members', async () => {
     const { signedMessageSchema } = await messages()
     const good = (value: unknown) => signedMessageSchema.safeParse(value).success
     expect(good(sealed('AAA'))).toBe(true)
-    // The last bits of these are of no byte.
+    // None of these is canonical: bits are set in the padding, or characters are not of the alphabet.
     for (const text of ['AAB', 'A', 'AA=', 'A+A', '', 'AA A']) expect(good(sealed(text)), text).toBe(false)
     expect(good({ ...sealed('AA'), more: 1 })).toBe(false)
     expect(good({ ...sealed('AA'), protected: 'A'.repeat(32_768) })).toBe(true)

@@ -14,7 +14,7 @@ import {
 import { decodeHumanCode, encodeHumanCode } from '../../src/protocol/human-code.ts'
 import { selectScale } from '../support/scale.ts'
 
-/** How a request code is made, said once more: what is wrong in one way alone must be right in every other. */
+/** Encodes a request code with a valid checksum, so that a changed body is wrong in no other way. */
 const checked = (body: Buffer): string =>
   encodeHumanCode(
     Buffer.concat([
@@ -24,7 +24,7 @@ const checked = (body: Buffer): string =>
   )
 const bodyOf = (code: string): Buffer => Buffer.from(decodeHumanCode(code, 'request code')).subarray(0, -4)
 
-const SIGNS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const failure = (read: () => unknown): LicensingError | null => {
   try {
     read()
@@ -63,7 +63,7 @@ const exampleProof: OfflineProof = {
 }
 
 describe('a request code', () => {
-  it('R-SLR-2: says which box asks, with which request and which key', () => {
+  it('R-SLR-2: contains the device, the number of the request and its key', () => {
     fc.assert(
       fc.property(request, (one) => {
         expect(decodeRequestCode(encodeRequestCode(one))).toEqual(one)
@@ -71,7 +71,7 @@ describe('a request code', () => {
     )
   })
 
-  it('R-SLR-7: may be typed in small letters, with spaces and line breaks anywhere', () => {
+  it('R-SLR-7: may be typed in lower case, with spaces and line breaks anywhere', () => {
     const typed = encodeRequestCode(example)
       .toLowerCase()
       .replaceAll('-', ' ')
@@ -79,19 +79,19 @@ describe('a request code', () => {
     expect(decodeRequestCode(`\n${typed}\n`)).toEqual(example)
   })
 
-  it('R-SLR-7: with any one sign wrong in any way is told from a wrong code, by its group', () => {
-    const signs = Array.from(encodeRequestCode(example).replaceAll('-', ''))
-    for (const [at, sign] of signs.entries()) {
-      for (const other of SIGNS) {
-        if (other === sign) continue
-        const failed = failure(() => decodeRequestCode(signs.with(at, other).join('')))
+  it('R-SLR-7: is refused by the group of any single wrong character', () => {
+    const characters = Array.from(encodeRequestCode(example).replaceAll('-', ''))
+    for (const [at, character] of characters.entries()) {
+      for (const other of ALPHABET) {
+        if (other === character) continue
+        const failed = failure(() => decodeRequestCode(characters.with(at, other).join('')))
         expect(failed?.code).toBe('CODE_MISTYPED')
         expect(failed?.message).toContain(`group ${Math.floor(at / 6) + 1} is wrong`)
       }
     }
   })
 
-  it('with a group too few or too many, or of another kind, says so', () => {
+  it('is refused with a missing group, and with CODE_OTHER_KIND if it is a code of another kind', () => {
     const groups = encodeRequestCode(example).split('-')
     for (let at = 0; at < groups.length; at++)
       expect(failure(() => decodeRequestCode(groups.toSpliced(at, 1).join('-')))?.code).toMatch(
@@ -101,7 +101,7 @@ describe('a request code', () => {
     const refusal = failure(() => decodeRequestCode(confirmation))
     expect([refusal?.code, refusal?.message]).toEqual([
       'CODE_OTHER_KIND',
-      'A confirmation code was given where a request code belongs.',
+      'The text given is a confirmation code, not a request code.',
     ])
     expect(failure(() => decodeProofCode('return', confirmation))?.code).toBe('CODE_OTHER_KIND')
     expect(failure(() => decodeProofCode('confirmation', encodeRequestCode(example)))?.code).toBe(
@@ -110,7 +110,7 @@ describe('a request code', () => {
   })
 })
 
-describe('a request code whose every group is right', () => {
+describe('a request code with valid check characters', () => {
   const body = bodyOf(encodeRequestCode(example))
   const readFailure = (changed: Buffer) => {
     const failed = failure(() => decodeRequestCode(checked(changed)))
@@ -118,47 +118,49 @@ describe('a request code whose every group is right', () => {
   }
   const malformed = (why: string) => ['CODE_MALFORMED', `The text given is not a request code: ${why}.`]
 
-  it('is refused with any bit of its content changed, whose checksum is another', () => {
+  it('is refused by its checksum if any bit of its content was changed', () => {
     const bytes = Buffer.from(decodeHumanCode(encodeRequestCode(example), 'request code'))
     for (let at = 1; at < bytes.length; at++) {
       for (let bit = 0; bit < 8; bit++) {
         const failed = failure(() =>
           decodeRequestCode(encodeHumanCode(bytes.with(at, (bytes[at] ?? 0) ^ (1 << bit)))),
         )
-        expect([failed?.code, failed?.message]).toEqual(malformed('its end is missing or changed'))
+        expect([failed?.code, failed?.message]).toEqual(malformed('its end is missing or was changed'))
       }
     }
     expect(decodeRequestCode(checked(body))).toEqual(example)
   })
 
-  it('is refused by what is wrong in it: its version, its kind, the box, its number', () => {
+  it('is refused for an unknown version, an unknown kind, an invalid device or a missing number', () => {
     expect(readFailure(Buffer.from(body.with(0, 0x21)))).toEqual(
-      malformed('it is of no version this program knows'),
+      malformed('this program does not support its version'),
     )
     for (const version of [0, 3, 15])
-      expect(readFailure(Buffer.from(body.with(0, (version << 4) | 1)))[1]).toContain('it is of no version')
+      expect(readFailure(Buffer.from(body.with(0, (version << 4) | 1)))[1]).toContain(
+        'does not support its version',
+      )
     for (const kind of [0, 4, 15])
       expect(readFailure(Buffer.from(body.with(0, 0x10 | kind)))).toEqual(
-        malformed('it is of no kind this program knows'),
+        malformed('this program does not support its kind'),
       )
-    const box = malformed('it does not name a box')
-    expect(readFailure(Buffer.concat([body, Buffer.of(0)]))).toEqual(box)
-    expect(readFailure(body.subarray(0, -1))).toEqual(box)
-    // The length of the product id: the texts after it end elsewhere.
-    expect(readFailure(Buffer.from(body.with(36, 6)))).toEqual(box)
-    expect(readFailure(Buffer.concat([body.subarray(0, 36), Buffer.of(0, 0, 0)]))).toEqual(box)
-    expect(readFailure(body.subarray(0, 36))).toEqual(box)
+    const noDevice = malformed('it does not name a device')
+    expect(readFailure(Buffer.concat([body, Buffer.of(0)]))).toEqual(noDevice)
+    expect(readFailure(body.subarray(0, -1))).toEqual(noDevice)
+    // Byte 36 is the length of the product id, which moves the texts after it.
+    expect(readFailure(Buffer.from(body.with(36, 6)))).toEqual(noDevice)
+    expect(readFailure(Buffer.concat([body.subarray(0, 36), Buffer.of(0, 0, 0)]))).toEqual(noDevice)
+    expect(readFailure(body.subarray(0, 36))).toEqual(noDevice)
     expect(readFailure(Buffer.from(body.fill(0, 1, 4)))).toEqual(malformed('it has no number'))
   })
 
-  it('counts to sixteen million and more: each byte of its number is its own', () => {
+  it('encodes its number in three bytes', () => {
     for (const number of [1, 255, 256, 0xffff, 0x1_0000, 0x12_3456, 0xff_ffff])
       expect(decodeRequestCode(encodeRequestCode({ ...example, number })).number).toBe(number)
   })
 })
 
 describe('a confirmation or return code', () => {
-  it('proves one thing about one reservation of one box, under one key', () => {
+  it('proves one operation on one authorization of one device with one key', () => {
     fc.assert(
       fc.property(proof, proof, (one, other) => {
         const written = decodeProofCode(one.kind, encodeProofCode(key, one))
@@ -178,7 +180,7 @@ describe('a confirmation or return code', () => {
     )
   })
 
-  it('proves nothing where its hint or its number is not the reservation’s, whatever its MAC', () => {
+  it('is not a proof if its hint, its number or its MAC does not match', () => {
     const written = decodeProofCode('return', encodeProofCode(key, exampleProof))
     expect(written.hint).toBe('2102138f')
     expect(verifyProof(key, written, exampleProof)).toBe(true)
@@ -189,34 +191,34 @@ describe('a confirmation or return code', () => {
     ).toBe(false)
   })
 
-  it('whose every group is right is refused where it is too long or too short', () => {
+  it('is refused if it is too long or too short, even with valid check characters', () => {
     const bytes = decodeHumanCode(encodeProofCode(key, exampleProof), 'return code')
     for (const changed of [bytes.subarray(0, -1), Uint8Array.of(...bytes, 0), bytes.subarray(0, 1)]) {
       const failed = failure(() => decodeProofCode('return', encodeHumanCode(changed)))
       expect([failed?.code, failed?.message]).toEqual([
         'CODE_MALFORMED',
-        'The text given is not a return code: its end is missing or changed.',
+        'The text given is not a return code: its end is missing or was changed.',
       ])
     }
   })
 
-  it('carries its number in two bytes', () => {
+  it('encodes its number in two bytes', () => {
     for (const sequence of [1, 255, 256, 0x1234, 0xffff])
       expect(decodeProofCode('return', encodeProofCode(key, { ...exampleProof, sequence })).sequence).toBe(
         sequence,
       )
   })
 
-  it('is short enough to be typed: six groups', () => {
+  it('has six groups, which is short enough to type', () => {
     expect(encodeProofCode(key, exampleProof)).toMatch(/^(?:[0-9A-HJKMNP-TV-Z]{6}-){5}[0-9A-HJKMNP-TV-Z]{4}$/)
   })
 
-  it('R-SLR-7: with any one sign wrong in any way is told from a wrong code, by its group', () => {
-    const signs = Array.from(encodeProofCode(key, exampleProof).replaceAll('-', ''))
-    for (const [at, sign] of signs.entries()) {
-      for (const other of SIGNS) {
-        if (other === sign) continue
-        expect(failure(() => decodeProofCode('return', signs.with(at, other).join('')))?.code).toBe(
+  it('R-SLR-7: is refused as mistyped for any single wrong character', () => {
+    const characters = Array.from(encodeProofCode(key, exampleProof).replaceAll('-', ''))
+    for (const [at, character] of characters.entries()) {
+      for (const other of ALPHABET) {
+        if (other === character) continue
+        expect(failure(() => decodeProofCode('return', characters.with(at, other).join('')))?.code).toBe(
           'CODE_MISTYPED',
         )
       }
@@ -224,7 +226,7 @@ describe('a confirmation or return code', () => {
   })
 })
 
-it('random text is no code, and never gives anything but the documented errors', () => {
+it('decoding random text throws only the documented errors', () => {
   const readers = [
     decodeRequestCode,
     (text: string) => decodeProofCode('confirmation', text),
@@ -234,7 +236,7 @@ it('random text is no code, and never gives anything but the documented errors',
     fc.string({ maxLength: 300 }),
     fc.stringMatching(/^[0-9A-HJKMNP-TV-Z]{0,80}$/),
     fc.string({ unit: 'binary', maxLength: 200 }),
-    // A code with something in it changed, cut or doubled.
+    // A valid code from which a part was removed.
     fc
       .tuple(
         fc.constantFrom(encodeRequestCode(example), encodeProofCode(key, exampleProof)),
@@ -248,7 +250,7 @@ it('random text is no code, and never gives anything but the documented errors',
       const whole = [encodeRequestCode(example), encodeProofCode(key, exampleProof)]
       const failed = failure(() => read(given))
       if (failed === null)
-        expect(whole.some((one) => one.replace(/\W/g, '') === given.replace(/\W/g, '').toUpperCase())).toBe(
+        expect(whole.some((code) => code.replace(/\W/g, '') === given.replace(/\W/g, '').toUpperCase())).toBe(
           true,
         )
       else expect(['CODE_MISTYPED', 'CODE_MALFORMED', 'CODE_OTHER_KIND']).toContain(failed.code)

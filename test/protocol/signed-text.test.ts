@@ -12,14 +12,14 @@ const fileOf = (
   lines: readonly string[] = LINES,
   certificates: readonly string[] = ['leaf', 'issuer'].map(certificate),
 ) => formatSignedText(formatTextToSign(lines, certificates), SIGNATURE)
-const read = (text: string, longest?: number) =>
-  parseSignedText(text, { what: 'some file', title: TITLE, ...(longest !== undefined && { longest }) })
-/** The code and the reason with which a text is refused. */
-const refusalOf = (text: string, longest?: number) => getRefusal(() => read(text, longest))
+const read = (text: string, maxLength?: number) =>
+  parseSignedText(text, { what: 'some file', title: TITLE, ...(maxLength !== undefined && { maxLength }) })
+/** Returns the error code and message with which a text is refused. */
+const refusalOf = (text: string, maxLength?: number) => getRefusal(() => read(text, maxLength))
 const edit = (from: string | RegExp, to: string) => fileOf().replace(from, to)
 
 describe('a signed text', () => {
-  it('is read as it was written: its lines, its certificates, its signature, and what was signed', () => {
+  it('is parsed to its lines, certificates, signature and the text that the signature covers', () => {
     expect(read(fileOf())).toEqual({
       signed: formatTextToSign(LINES, ['leaf', 'issuer'].map(certificate)),
       lines: LINES,
@@ -34,7 +34,7 @@ describe('a signed text', () => {
     expect(read(fileOf(LINES, ['a', 'b', 'c', 'd'].map(certificate))).certificates).toHaveLength(4)
   })
 
-  it('ends with its signature in rows of 64 signs, and one line end', () => {
+  it('ends with its signature in rows of 64 characters and one line feed', () => {
     const rows = fileOf().split('\n')
     expect(rows.slice(-5).map(({ length }) => length)).toEqual([
       '-----BEGIN SIGNATURE-----'.length,
@@ -45,7 +45,7 @@ describe('a signed text', () => {
     ])
   })
 
-  it('is the same whatever a mail program does to the ends of its lines', () => {
+  it('is unaffected by changes to line endings and trailing blanks', () => {
     const whole = read(fileOf())
     for (const changed of [
       fileOf().replaceAll('\n', '\r\n'),
@@ -58,98 +58,103 @@ describe('a signed text', () => {
       expect(read(changed)).toEqual(whole)
   })
 
-  it('keeps a byte order mark that is not its first sign', () => {
+  it('keeps a byte order mark that is not its first character', () => {
     const lines = [TITLE, 'a\uFEFFb', '\uFEFF', 'end']
     expect(read(fileOf(lines)).lines).toEqual(lines)
   })
 
-  it('signs certificates as lines of their own, however their own lines end', () => {
+  it('covers the certificates as separate lines, with any line ending', () => {
     const pem = certificate('leaf')
     expect(formatTextToSign(['a '], [`\n${pem.replaceAll('\n', '\r\n')}\n`])).toBe(`a\n${pem.trimEnd()}`)
     expect(formatTextToSign(['a', '', ''], [])).toBe('a')
   })
 
-  it('of whatever lines without a mark of its own is read as it was written', () => {
+  it('is parsed to what was formatted for any lines without markers', () => {
     const line = fc.string().map((text) => text.replace(/[\r\n\u0000\uFEFF]/g, '').trimEnd())
     fc.assert(
       fc.property(fc.array(line), (lines) => {
-        const all = [TITLE, ...lines.filter((one) => !one.startsWith('-----')), 'end']
+        const all = [TITLE, ...lines.filter((text) => !text.startsWith('-----')), 'end']
         expect(read(fileOf(all)).lines).toEqual(all)
       }),
     )
   })
 })
 
-describe('a text is refused', () => {
+describe('a signed text is refused', () => {
   it.each<[string, string, string]>([
-    ['empty', '', 'SIGNED_FILE_MALFORMED: The some file cannot be used: it is empty.'],
-    ['of blanks', ' \n\t', 'SIGNED_FILE_MALFORMED: The some file cannot be used: it is empty.'],
-    ['of two bytes a sign', fileOf().split('').join('\u0000'), 'not plain text in UTF-8'],
+    ['if it is empty', '', 'SIGNED_FILE_MALFORMED: The some file cannot be used: it is empty.'],
+    ['if it has only blanks', ' \n\t', 'SIGNED_FILE_MALFORMED: The some file cannot be used: it is empty.'],
+    ['if it is UTF-16', fileOf().split('').join('\u0000'), 'not plain text in UTF-8'],
     [
-      'of another kind',
+      'with another title',
       edit(TITLE, 'OTHER FILE'),
       `MALFORMED: The some file cannot be used: it does not begin with the line "${TITLE}"`,
     ],
     [
-      'with something before it',
+      'with text before it',
       `Hello,\n${fileOf()}`,
-      'ALTERED: The some file cannot be used: something was added before its first line',
+      'ALTERED: The some file cannot be used: text was added before its first line',
     ],
     [
-      'with something after it',
+      'with text after it',
       `${fileOf()}-- \nme`,
-      'ALTERED: The some file cannot be used: something was added after its last line',
+      'ALTERED: The some file cannot be used: text was added after its last line',
     ],
     [
-      'without its end',
+      'without its last line',
       fileOf().slice(0, -20),
       'TRUNCATED: The some file cannot be used: its last lines are missing',
     ],
     ['without its signature', edit(/-----BEGIN SIGNATURE-----[^]*$/, ''), 'TRUNCATED'],
-    ['without the head of its signature', edit('-----BEGIN SIGNATURE-----\n', ''), 'TRUNCATED'],
+    ['without the first line of its signature', edit('-----BEGIN SIGNATURE-----\n', ''), 'TRUNCATED'],
   ])('%s', (_, text, why) => {
     expect(refusalOf(text)).toContain(why)
   })
 
-  const ofSignature = 'ALTERED: The some file cannot be used: its signature is not as it was written'
+  const ofSignature = 'ALTERED: The some file cannot be used: its signature lines were changed'
   const encoded = SIGNATURE.toString('base64')
   it.each<[string, string]>([
-    ['of one byte less', Buffer.alloc(63).toString('base64')],
-    ['of one byte more', Buffer.alloc(65).toString('base64')],
-    ['of none', ''],
+    ['of 63 bytes', Buffer.alloc(63).toString('base64')],
+    ['of 65 bytes', Buffer.alloc(65).toString('base64')],
+    ['of no bytes', ''],
     ['in one row', encoded],
-    ['in other rows', `${encoded.slice(0, 60)}\n${encoded.slice(60)}`],
-    ['with a row of blanks', `${encoded.slice(0, 64)}\n\n${encoded.slice(64)}`],
-    ['in another spelling', `${encoded.slice(0, 64)}\n${encoded.slice(64).replace('==', '')}`],
-    ['with other signs', `${encoded.slice(0, 64)}\n${encoded.slice(64).replace('=', '*')}`],
+    ['in shorter rows', `${encoded.slice(0, 60)}\n${encoded.slice(60)}`],
+    ['with an empty row', `${encoded.slice(0, 64)}\n\n${encoded.slice(64)}`],
+    ['that is not canonical base64', `${encoded.slice(0, 64)}\n${encoded.slice(64).replace('==', '')}`],
+    [
+      'with characters that are not base64',
+      `${encoded.slice(0, 64)}\n${encoded.slice(64).replace('=', '*')}`,
+    ],
   ])('with a signature %s', (_, signature) => {
     expect(refusalOf(edit(/(?<=SIGNATURE-----\n)[^-]*(?=\n-----END SIG)/, signature))).toContain(ofSignature)
   })
 
-  const ofCertificates =
-    'ALTERED: The some file cannot be used: its certificates are not as they were written'
+  const ofCertificates = 'ALTERED: The some file cannot be used: its certificates were changed'
   it.each<[string, string]>([
-    ['more than four', fileOf(LINES, ['a', 'b', 'c', 'd', 'e'].map(certificate))],
+    ['if it has more than four certificates', fileOf(LINES, ['a', 'b', 'c', 'd', 'e'].map(certificate))],
     [
-      'with a line between',
+      'with a line between its certificates',
       edit('-----END CERTIFICATE-----\n-----BEGIN', '-----END CERTIFICATE-----\nmore\n-----BEGIN'),
     ],
     [
-      'with a line after',
+      'with a line after its certificates',
       edit('-----END CERTIFICATE-----\n-----BEGIN SIG', '-----END CERTIFICATE-----\nmore\n-----BEGIN SIG'),
     ],
     [
-      'one with another head',
+      'if a certificate has no first line',
       edit('END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----', 'END CERTIFICATE-----\nmore'),
     ],
-    ['one without its end', edit('-----END CERTIFICATE-----\n-----BEGIN SIG', '-----BEGIN SIG')],
-    ['one that is no base64', edit(Buffer.from('leaf').toString('base64'), 'le*f')],
-    ['one in another spelling', edit(Buffer.from('leaf').toString('base64'), 'bGVhZh==')],
-  ])('with certificates %s', (_, text) => {
+    [
+      'if a certificate has no last line',
+      edit('-----END CERTIFICATE-----\n-----BEGIN SIG', '-----BEGIN SIG'),
+    ],
+    ['if a certificate is not base64', edit(Buffer.from('leaf').toString('base64'), 'le*f')],
+    ['if a certificate is not canonical base64', edit(Buffer.from('leaf').toString('base64'), 'bGVhZh==')],
+  ])('%s', (_, text) => {
     expect(refusalOf(text)).toContain(ofCertificates)
   })
 
-  it('beyond its length, which is 100,000 signs unless its kind may have more', () => {
+  it('beyond maxLength, by default 100,000 characters', () => {
     const padded = (length: number) => fileOf().padEnd(length, '\n')
     expect(refusalOf(padded(100_000))).toBe('not refused')
     expect(refusalOf(padded(100_001))).toContain(

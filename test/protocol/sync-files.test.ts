@@ -20,7 +20,7 @@ import { createRoot, type Issuer } from '../../src/pki/certificate-generation.ts
 import { signTextByKey, verifyTextByKey } from '../../src/pki/sign-text.ts'
 
 const NUM_RUNS = 200
-/** Names as people write them: anything that is printed, quotes and brackets and the words of the file itself. */
+/** Names with any printable characters, such as quotes and brackets, and with words of the file format. */
 const name = fc
   .oneof(
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),
@@ -152,19 +152,19 @@ const answer = () =>
     notices: fc.array(name, { maxLength: 3 }),
   }) satisfies fc.Arbitrary<SyncAnswer>
 
-/** What a parser may say: its own refusals, and nothing else. */
+/** Returns `accepted` or the documented error code; other errors are thrown. */
 function refusalOf(work: () => unknown): string {
   try {
     work()
-    return 'taken'
+    return 'accepted'
   } catch (error) {
     if (error instanceof LicensingError && error.code.startsWith('SIGNED_FILE_')) return error.code
     throw error
   }
 }
 
-describe('R-SAT-3: the files of an exchange', () => {
-  it('a request is read as it was written, whatever the names in it', () => {
+describe('R-SAT-3: synchronization files', () => {
+  it('restore a request with any names', () => {
     fc.assert(
       fc.property(request, (one) => {
         expect(parseSyncRequest(formatSyncRequest(one))).toEqual(one)
@@ -173,7 +173,7 @@ describe('R-SAT-3: the files of an exchange', () => {
     )
   })
 
-  it('an answer is read as it was written', () => {
+  it('restore an answer', () => {
     fc.assert(
       fc.property(answer(), (one) => {
         const read = parseSyncAnswer(formatSyncAnswer(one))
@@ -183,24 +183,24 @@ describe('R-SAT-3: the files of an exchange', () => {
     )
   })
 
-  it('a line that is changed, left out, doubled or moved is read as something else, or refused in words', () => {
+  it('never hide a line that was changed, removed, doubled or moved', () => {
     fc.assert(
       fc.property(
         request,
         fc.nat(),
         fc.nat(),
-        fc.constantFrom('left out', 'doubled', 'moved', 'cut'),
+        fc.constantFrom('removed', 'doubled', 'moved', 'cut'),
         (one, a, b, how) => {
           const lines = formatSyncRequest(one)
           const from = a % lines.length
           const line = lines[from] ?? ''
           const changed = [...lines]
-          if (how === 'left out') changed.splice(from, 1)
+          if (how === 'removed') changed.splice(from, 1)
           if (how === 'doubled') changed.splice(b % lines.length, 0, line)
           if (how === 'moved') changed.splice(b % lines.length, 0, ...changed.splice(from, 1))
           if (how === 'cut') changed[from] = line.slice(0, b % (line.length + 1))
-          const said = refusalOf(() => parseSyncRequest(changed))
-          if (said === 'taken' && changed.join('\n').trimEnd() !== lines.join('\n').trimEnd())
+          const result = refusalOf(() => parseSyncRequest(changed))
+          if (result === 'accepted' && changed.join('\n').trimEnd() !== lines.join('\n').trimEnd())
             expect(parseSyncRequest(changed)).not.toEqual(one)
         },
       ),
@@ -208,7 +208,7 @@ describe('R-SAT-3: the files of an exchange', () => {
     )
   })
 
-  it('text of any kind is refused in words', () => {
+  it('refuse any other text with a documented error', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 60 }), { maxLength: 30 }), (lines) => {
         expect(refusalOf(() => parseSyncRequest([SYNC_REQUEST_TITLE, '', ...lines]))).toBe(
@@ -222,19 +222,19 @@ describe('R-SAT-3: the files of an exchange', () => {
     )
   })
 
-  it('the signature is over every character', () => {
+  it('are signed over every character', () => {
     const privateKey = createPrivateKey(root.privateKey)
     const key = createPublicKey(root.privateKey)
     fc.assert(
-      fc.property(request, fc.nat(), fc.nat({ max: 125 - 33 }), (one, at, sign) => {
+      fc.property(request, fc.nat(), fc.nat({ max: 125 - 33 }), (one, at, code) => {
         const { text } = signTextByKey(formatSyncRequest(one), privateKey)
-        const place = at % text.length
-        const character = String.fromCharCode(33 + sign)
-        const changed = text.slice(0, place) + character + text.slice(place + 1)
-        const said = refusalOf(() =>
+        const position = at % text.length
+        const character = String.fromCharCode(33 + code)
+        const changed = text.slice(0, position) + character + text.slice(position + 1)
+        const result = refusalOf(() =>
           verifyTextByKey(changed, { what: 'request', title: SYNC_REQUEST_TITLE, key: () => key }),
         )
-        expect(said === 'taken').toBe(changed === text)
+        expect(result === 'accepted').toBe(changed === text)
       }),
       { numRuns: NUM_RUNS * 3 },
     )

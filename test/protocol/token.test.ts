@@ -20,19 +20,19 @@ const codeOf = (text: string): string => {
   return 'a token'
 }
 
-describe('what a person gives as a registration token', () => {
-  it('R-TOK-1: is read as it was made, whatever white space and line breaks got into it', () => {
+describe('a text given as a registration token', () => {
+  it('R-TOK-1: is parsed with white space and line breaks anywhere', () => {
     fc.assert(
-      fc.property(token, fc.array(fc.nat(70), { maxLength: 6 }), (made, places) => {
+      fc.property(token, fc.array(fc.nat(70), { maxLength: 6 }), (made, positions) => {
         let text = formatToken(made)
-        for (const place of places.toSorted((a, b) => b - a))
-          text = `${text.slice(0, place)}${['\n', ' ', '\r\n', '%0A', '\t'][place % 5] ?? ''}${text.slice(place)}`
+        for (const at of positions.toSorted((a, b) => b - a))
+          text = `${text.slice(0, at)}${['\n', ' ', '\r\n', '%0A', '\t'][at % 5] ?? ''}${text.slice(at)}`
         expect(parseToken(text)).toEqual(made)
       }),
     )
   })
 
-  it('R-TOK-4, R-TOK-5: anything else is told by a code, and never thrown about', () => {
+  it('R-TOK-4, R-TOK-5: is parsed or refused with a documented code, whatever the text', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 300 })), (text) => {
         expect(codeOf(text)).toMatch(
@@ -72,7 +72,7 @@ describe('what a person gives as a registration token', () => {
   })
 })
 
-describe('the proof of a token’s secret', () => {
+describe('the MAC of a registration token', () => {
   const claim = fc.record({
     audience: fc.string(),
     nonce: fc.string(),
@@ -80,7 +80,7 @@ describe('the proof of a token’s secret', () => {
     udi: fc.record({ pid: fc.string(), version: fc.string(), serial: fc.string() }),
     force: fc.boolean(),
   })
-  it('fits its claim and no other', () => {
+  it('verifies its own claim and no other', () => {
     const secret = randomBytes(32).toString('base64url')
     fc.assert(
       fc.property(claim, claim, (one, other) => {
@@ -93,7 +93,7 @@ describe('the proof of a token’s secret', () => {
     )
   })
 
-  it('does not fit a claim in which any one part is another', () => {
+  it('does not verify a claim with any single field changed', () => {
     const secret = randomBytes(32).toString('base64url')
     const udi = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' }
     const one = { audience: 'authority', nonce: 'n1', certificateRequest: 'csr', udi, force: false }

@@ -27,7 +27,7 @@ const reserve = (agent: SmartAgent, HOST = 10) =>
     .then((request) =>
       world.authority.reservations.reserve({ account: 'acme.example', request, licenses: { HOST } }),
     )
-const installed = async (name = 'box', HOST = 10) => {
+const installReservation = async (name = 'box', HOST = 10) => {
   const agent = await world.open(name)
   const { file, instanceId } = await reserve(agent, HOST)
   await agent.reservation.install(file)
@@ -38,8 +38,8 @@ const update = async (agent: SmartAgent, id: string, HOST: number) => {
   return (await agent.reservation.update(file)).reservation.confirmationCode ?? ''
 }
 
-describe('what may be reserved', () => {
-  it('R-SLR-1: only an account that is authorized reserves', async () => {
+describe('reserving licenses', () => {
+  it('requires an account that is enabled for reservations (R-SLR-1)', async () => {
     const other = await createTestEnvironment()
     try {
       await other.authority.orders.create({ tag: 'HOST', quantity: 5 })
@@ -55,7 +55,7 @@ describe('what may be reserved', () => {
     }
   })
 
-  it('R-SLR-3: never more than is available, with other consumers at work in the same pool', async () => {
+  it('never takes more than is available, beside other users of the pool (R-SLR-3)', async () => {
     const connected = await world.open('connected')
     connected.setUsage('HOST', 12)
     await connected.register(await world.token())
@@ -66,7 +66,7 @@ describe('what may be reserved', () => {
     expect(await pool()).toMatchObject({ quantity: 20, inUse: 12, reserved: 0, available: 8 })
     const { instanceId } = await reserve(8)
     expect(await pool()).toMatchObject({ inUse: 12, reserved: 8, available: 0, status: 'in-compliance' })
-    // Who is connected may use more than there is, and is told so; what is reserved stays.
+    // A connected device may exceed the pool and gets out of compliance. The reservation stays.
     connected.setUsage('HOST', 13)
     await connected.flushUsage()
     expect(connected.status().state).toBe('out-of-compliance')
@@ -76,7 +76,7 @@ describe('what may be reserved', () => {
     await world.authority.reservations.update(instanceId, { HOST: 7 })
   })
 
-  it('R-SLR-3: bad quantities, tags and codes are refused, and nothing is held', async () => {
+  it('refuses invalid quantities, tags and codes and reserves nothing (R-SLR-3)', async () => {
     const agent = await world.open()
     const request = await agent.reservation.request()
     const reserve = (licenses: Record<string, number>, code = request) =>
@@ -90,7 +90,7 @@ describe('what may be reserved', () => {
     expect(await reserve({ HOST: 1 }, request.replace(/.$/, request.endsWith('0') ? '1' : '0'))).toBe(
       'CODE_MISTYPED',
     )
-    // A key that would make the secret known to all.
+    // With this key, the shared secret would be publicly known.
     const weak = encodeRequestCode({
       udi: { pid: 'CWMS-K9', serial: 'WEAK', version: '4.0' },
       number: 1,
@@ -101,13 +101,13 @@ describe('what may be reserved', () => {
     expect(await world.authority.instances.list()).toEqual([])
   })
 
-  it('R-SLR-3: one is shown with its virtual account and its licenses, in the order of the catalog, while they last', async () => {
+  it('creates a reservation that shows its virtual account and its current licenses in catalog order (R-SLR-3)', async () => {
     await world.authority.orders.create({ tag: 'SYS-XL', quantity: 1 })
     await world.authority.accounts.addVirtualAccount('Sealed')
     await world.authority.orders.create({ tag: 'HOST', quantity: 2, termDays: 10, virtualAccount: 'Sealed' })
     await world.authority.orders.create({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'Sealed' })
     const end = world.clock.wall() + 10 * DAY
-    const other = await installed('other')
+    const other = await installReservation('other')
     world.clock.advance(1000)
     const request = await (await world.open()).reservation.request()
     const { instanceId } = await world.authority.reservations.reserve({
@@ -138,8 +138,8 @@ describe('what may be reserved', () => {
     expect(await licenses()).toEqual([xl])
   })
 
-  it('R-SLR-3: one request is answered once, and one box has one reservation', async () => {
-    const { agent, instanceId } = await installed()
+  it('answers a request once and allows one reservation per device (R-SLR-3)', async () => {
+    const { agent, instanceId } = await installReservation()
     expect(await world.authority.instances.list()).toMatchObject([
       {
         id: instanceId,
@@ -161,19 +161,19 @@ describe('what may be reserved', () => {
     expect(await pool()).toMatchObject({ reserved: 10 })
   })
 
-  it('R-SLR-3: a box that is registered is removed before it reserves', async () => {
+  it('refuses a registered device until it is removed (R-SLR-3)', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    world.road.down = true
+    world.network.down = true
     await getErrorCode(agent.deregister())
-    world.road.down = false
+    world.network.down = false
     expect(await getErrorCode(reserve(agent))).toBe('INSTANCE_ALREADY_REGISTERED')
     const [instance] = await world.authority.instances.list()
     await world.authority.instances.remove(instance?.id ?? '')
     await agent.reservation.install((await reserve(agent)).file)
   })
 
-  it('R-SLR-8: with more than 30 boxes offline, a satellite is recommended', async () => {
+  it('recommends a satellite from the 31st reservation on (R-SLR-8)', async () => {
     for (let i = 0; i < 31; i++) {
       if (i === 20) await world.authority.orders.create({ tag: 'HOST', quantity: 20 })
       const request = encodeRequestCode({
@@ -197,8 +197,8 @@ describe('what may be reserved', () => {
   })
 })
 
-describe('terms', () => {
-  it('R-SLR-3: what is reserved for ever is not what those who are connected will need when terms end', async () => {
+describe('a reservation of licenses with terms', () => {
+  it('leaves perpetual licenses to connected devices for the time when terms end (R-SLR-3)', async () => {
     await world.authority.orders.create({ tag: 'HOST', quantity: 20, termDays: 30 })
     const connected = await world.open('connected')
     connected.setUsage('HOST', 15)
@@ -214,8 +214,8 @@ describe('terms', () => {
     expect(connected.status().state).toBe('authorized')
   })
 
-  it('R-SLR-3: the authority’s time does not go back for whoever it writes files for', async () => {
-    const { agent, instanceId } = await installed()
+  it('does not use ended licenses after the clock of the authority was set back (R-SLR-3)', async () => {
+    const { agent, instanceId } = await installReservation()
     await world.authority.orders.create({ tag: 'SYS-XL', quantity: 1, termDays: 30 })
     world.clock.advance(40 * DAY)
     await world.authority.reservations.get(instanceId)
@@ -227,9 +227,9 @@ describe('terms', () => {
   })
 })
 
-describe('updates', () => {
-  it('R-SLR-5: the larger of both counts is held until the update is confirmed, and no other is made', async () => {
-    const { agent, instanceId } = await installed()
+describe('an update of a reservation', () => {
+  it('reserves the larger count until it is confirmed, and blocks another update (R-SLR-5)', async () => {
+    const { agent, instanceId } = await installReservation()
     const code = await update(agent, instanceId, 4)
     expect(await pool()).toMatchObject({ reserved: 10 })
     expect(await world.authority.instances.get(instanceId)).toMatchObject({
@@ -252,7 +252,7 @@ describe('updates', () => {
     expect(await pool()).toMatchObject({ reserved: 15 })
   })
 
-  it('R-SLR-5: an update whose file was lost is written again; a box that never had the first takes the second', async () => {
+  it('is issued again when its file was lost, even for a device without the first file (R-SLR-5)', async () => {
     const agent = await world.open()
     const { instanceId } = await reserve(agent)
     await world.authority.reservations.update(instanceId, { HOST: 12 })
@@ -262,42 +262,44 @@ describe('updates', () => {
     expect(agent.status().reservation.entitlements).toMatchObject([{ count: 12 }])
   })
 
-  it('R-SLR-5: an update to nothing is a return', async () => {
-    const { instanceId } = await installed()
+  it('to nothing is refused with RESERVATION_EMPTY (R-SLR-5)', async () => {
+    const { instanceId } = await installReservation()
     expect(await getErrorCode(world.authority.reservations.update(instanceId, { HOST: 0 }))).toBe(
       'RESERVATION_EMPTY',
     )
-    expect(await getErrorCode(world.authority.reservations.update('nobody', { HOST: 1 }))).toBe('NOT_FOUND')
+    expect(await getErrorCode(world.authority.reservations.update('unknown', { HOST: 1 }))).toBe('NOT_FOUND')
   })
 })
 
-describe('codes that are wrong', () => {
-  it('R-SLR-7: of another box, another kind, mistyped, or made up are told apart', async () => {
-    const [one, two] = [await installed('one', 5), await installed('two', 5)]
+describe('a wrong code', () => {
+  it('has distinct errors for another device, another kind, a typing error and an ended reservation (R-SLR-7)', async () => {
+    const [first, second] = [await installReservation('one', 5), await installReservation('two', 5)]
     const confirm = (id: string, code: string) => getErrorCode(world.authority.reservations.confirm(id, code))
-    const code = await update(one.agent, one.instanceId, 6)
-    expect(await confirm(two.instanceId, code)).toBe('CODE_OTHER_RESERVATION')
-    expect(await getErrorCode(world.authority.reservations.acceptReturnCode(one.instanceId, code))).toBe(
+    const code = await update(first.agent, first.instanceId, 6)
+    expect(await confirm(second.instanceId, code)).toBe('CODE_OTHER_RESERVATION')
+    expect(await getErrorCode(world.authority.reservations.acceptReturnCode(first.instanceId, code))).toBe(
       'CODE_OTHER_KIND',
     )
-    expect(await confirm(one.instanceId, code.replace(/^....../, '000000'))).toBe('CODE_MISTYPED')
-    expect(await confirm(one.instanceId, one.agent.status().reservation.requestCode ?? '')).toBe(
+    expect(await confirm(first.instanceId, code.replace(/^....../, '000000'))).toBe('CODE_MISTYPED')
+    expect(await confirm(first.instanceId, first.agent.status().reservation.requestCode ?? '')).toBe(
       'CODE_OTHER_KIND',
     )
-    const returned = await two.agent.reservation.returnCode()
-    expect(await getErrorCode(world.authority.reservations.acceptReturnCode(one.instanceId, returned))).toBe(
-      'CODE_OTHER_RESERVATION',
-    )
-    expect(await getErrorCode(world.authority.reservations.acceptReturnCode('nobody', returned))).toBe(
+    const returned = await second.agent.reservation.returnCode()
+    expect(
+      await getErrorCode(world.authority.reservations.acceptReturnCode(first.instanceId, returned)),
+    ).toBe('CODE_OTHER_RESERVATION')
+    expect(await getErrorCode(world.authority.reservations.acceptReturnCode('unknown', returned))).toBe(
       'NOT_FOUND',
     )
-    await world.authority.reservations.acceptReturnCode(two.instanceId, returned)
-    const again = await getErrorCode(world.authority.reservations.acceptReturnCode(two.instanceId, returned))
+    await world.authority.reservations.acceptReturnCode(second.instanceId, returned)
+    const again = await getErrorCode(
+      world.authority.reservations.acceptReturnCode(second.instanceId, returned),
+    )
     expect(again).toBe('RESERVATION_ENDED')
   })
 
-  it('R-SLR-7: after ten wrong ones within an hour no code is looked at until it is over', async () => {
-    const { agent, instanceId } = await installed()
+  it('blocks all codes for the rest of the hour after ten attempts (R-SLR-7)', async () => {
+    const { agent, instanceId } = await installReservation()
     const code = await update(agent, instanceId, 4)
     const { encodeProofCode } = await import('../../src/protocol/offline-codes.ts')
     const forged = encodeProofCode(new Uint8Array(32), {
@@ -318,8 +320,8 @@ describe('codes that are wrong', () => {
     ).toBe(10)
   })
 
-  it('R-SLR-7: of an earlier reservation of the same box is told as that', async () => {
-    const { agent, instanceId } = await installed()
+  it('is reported as one of an earlier reservation of the same device (R-SLR-7)', async () => {
+    const { agent, instanceId } = await installReservation()
     const code = await agent.reservation.returnCode()
     await world.authority.reservations.acceptReturnCode(instanceId, code)
     await agent.reservation.return()
@@ -330,8 +332,8 @@ describe('codes that are wrong', () => {
     expect(message).toContain('of an earlier reservation of CWMS-K9:BOX')
   })
 
-  it('R-SLR-3: a request code that another smart account used tells nothing of it', async () => {
-    const { agent, instanceId } = await installed()
+  it('reveals no details when another smart account used the request code (R-SLR-3)', async () => {
+    const { agent, instanceId } = await installReservation()
     const request = agent.status().reservation.requestCode ?? ''
     const other = { account: 'other.example' }
     await world.authority.accounts.add('other.example', { acceptAgreement: true })
@@ -345,9 +347,9 @@ describe('codes that are wrong', () => {
   })
 })
 
-describe('the end of a reservation', () => {
-  it('R-SLR-6: what is returned is there for those who lacked it, and the account is told', async () => {
-    const { agent, instanceId } = await installed()
+describe('the return of a reservation', () => {
+  it('frees its licenses for a pool with too few, and reports sufficient licenses (R-SLR-6)', async () => {
+    const { agent, instanceId } = await installReservation()
     const connected = await world.open('connected')
     await connected.register(await world.token())
     connected.setUsage('HOST', 12)
@@ -361,8 +363,8 @@ describe('the end of a reservation', () => {
     expect(await listWarnings()).toEqual(['INSUFFICIENT_LICENSES', 'LICENSES_SUFFICIENT'])
   })
 
-  it('R-SLR-6: an instance that is reserved is removed by its return code only', async () => {
-    const { agent, instanceId } = await installed()
+  it('is required before a reserved instance can be removed (R-SLR-6)', async () => {
+    const { agent, instanceId } = await installReservation()
     expect(await getErrorCode(world.authority.instances.remove(instanceId))).toBe('RETURN_CODE_REQUIRED')
     const connected = await world.open('connected')
     await connected.register(await world.token())
@@ -374,8 +376,8 @@ describe('the end of a reservation', () => {
     ).toBe('INSTANCE_NOT_RESERVED')
   })
 
-  it('R-SLR-6: the return is completed on both sides in either order, however late', async () => {
-    const { agent, instanceId } = await installed()
+  it('can be completed in either order and after any time (R-SLR-6)', async () => {
+    const { agent, instanceId } = await installReservation()
     const code = await agent.reservation.returnCode()
     await agent.reservation.return()
     await advance(world, agent, 200 * DAY)
@@ -385,14 +387,14 @@ describe('the end of a reservation', () => {
     expect(await pool()).toMatchObject({ reserved: 0 })
   })
 
-  it('R-SLR-6: during an update that the box never saw, or has installed and not told, a return ends all of it', async () => {
-    const [one, two] = [await installed('one', 5), await installed('two', 5)]
-    await world.authority.reservations.update(one.instanceId, { HOST: 9 })
-    await update(two.agent, two.instanceId, 6)
-    for (const { agent, instanceId } of [one, two])
+  it('also ends an update that is not installed or not confirmed (R-SLR-6)', async () => {
+    const [first, second] = [await installReservation('one', 5), await installReservation('two', 5)]
+    await world.authority.reservations.update(first.instanceId, { HOST: 9 })
+    await update(second.agent, second.instanceId, 6)
+    for (const { agent, instanceId } of [first, second])
       await world.authority.reservations.acceptReturnCode(instanceId, await agent.reservation.returnCode())
     expect(await pool()).toMatchObject({ reserved: 0 })
-    for (const { instanceId } of [one, two])
+    for (const { instanceId } of [first, second])
       expect(await world.authority.reservations.get(instanceId)).toMatchObject({
         status: 'returned',
         pending: false,
@@ -400,8 +402,8 @@ describe('the end of a reservation', () => {
       })
   })
 
-  it('R-SLR-6: a lost box is written off by somebody who answers for it, on the record; if it turns up, it can still give back', async () => {
-    const { agent, instanceId } = await installed()
+  it('can be replaced by a recorded write-off, and still be completed later (R-SLR-6)', async () => {
+    const { agent, instanceId } = await installReservation()
     const writeOff = (reason: string) =>
       world.authority.reservations.writeOff(instanceId, { reason, by: 'alice' })
     expect(await getErrorCode(writeOff(' '))).toBe('INVALID_ARGUMENT')
@@ -412,7 +414,7 @@ describe('the end of a reservation', () => {
       severity: 'major',
       instanceId,
       message:
-        'CWMS-K9:BOX was removed without its return code by alice: burnt with the data center. Given back without proof: 10 of HOST.',
+        'CWMS-K9:BOX was removed without its return code by alice: burnt with the data center. Returned without proof: 10 of HOST.',
     })
     await expect(writeOff('again')).rejects.toThrow(
       new LicensingError(
@@ -435,7 +437,7 @@ describe('the end of a reservation', () => {
     )
   })
 
-  it('a virtual account with reservations is not removed', async () => {
+  it('is required before its virtual account can be removed', async () => {
     await world.authority.accounts.addVirtualAccount('Sealed')
     await world.authority.orders.create({ tag: 'HOST', quantity: 1, termDays: 10, virtualAccount: 'Sealed' })
     const agent = await world.open()
@@ -448,7 +450,7 @@ describe('the end of a reservation', () => {
   })
 })
 
-it('R-NET-5: one account serves a box directly, one through a proxy, and one that is offline', async () => {
+it('one account serves a direct device, a proxied one and an offline one (R-NET-5)', async () => {
   const direct = await world.open('direct')
   const proxied = await world.open('proxied', {
     transport: { kind: 'proxy', url: 'https://authority.test', via: 'http://proxy.test' },
@@ -457,7 +459,7 @@ it('R-NET-5: one account serves a box directly, one through a proxy, and one tha
     agent.setUsage('HOST', 4)
     await agent.register(await world.token())
   }
-  await installed('offline', 12)
+  await installReservation('offline', 12)
   expect(await pool()).toMatchObject({
     quantity: 20,
     inUse: 8,

@@ -6,15 +6,15 @@ import { parseError, createPrograms, type Programs } from '../support/programs.t
 
 let programs: Programs
 let listener: Server
-let arrived = 0
+let connections = 0
 let url: string
 
 beforeEach(async () => {
   programs = createPrograms()
-  arrived = 0
-  // Where the authority would be: whoever comes is counted.
+  connections = 0
+  // This server stands in for the authority and counts connections.
   listener = createServer((socket) => {
-    arrived++
+    connections++
     socket.destroy()
   })
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
@@ -26,7 +26,7 @@ afterEach(async () => {
   await new Promise((resolve) => listener.close(resolve))
 })
 
-it('R-SLR-4: a box that works from a reservation makes no connection at all, in two years and whatever is asked of it', async () => {
+it('a device with a reservation opens no connection in two years, whatever command runs (R-SLR-4)', async () => {
   const { agent, authority, good } = programs
   const seenFile = join(programs.directory, 'sockets')
   const watched = {
@@ -40,10 +40,10 @@ it('R-SLR-4: a box that works from a reservation makes no connection at all, in 
   await programs.initBox(url)
   const token = await programs.token()
 
-  // The watch sees what a box without a reservation does.
+  // A device without a reservation shows that the watch works.
   await agent(['register', token], { env: watched })
   expect(seen()).toContain('connect')
-  expect(arrived).toBeGreaterThan(0)
+  expect(connections).toBeGreaterThan(0)
   await agent(['deregister', '--yes'], { env: watched })
 
   const { requestCode } = await good<{ requestCode: string }>(agent(['reservation', 'request', '--json']))
@@ -63,7 +63,7 @@ it('R-SLR-4: a box that works from a reservation makes no connection at all, in 
   )
   await good(agent(['reservation', 'install', file, '--json']))
   writeFileSync(seenFile, '')
-  arrived = 0
+  connections = 0
 
   const commands = [
     ['usage', 'set', 'HOST', '7'],
@@ -81,20 +81,20 @@ it('R-SLR-4: a box that works from a reservation makes no connection at all, in 
     ['why'],
     ['show', 'all'],
   ]
-  // Some weeks pass for each daemon, at the beginning and whenever something would be due.
+  // Each daemon runs for some weeks, at the beginning and at the times when a renewal would be due.
   for (const time of ['+0 x200000', '+31d x200000', '+181d x200000', '+366d x200000']) {
     const daemon = await programs.daemon({ time, env: watched })
     for (const words of commands) await agent(words, { env: watched })
     await daemon.stop()
   }
 
-  // Without a daemon each command is a process of its own.
+  // Without a daemon each command runs in its own process.
   for (const words of commands) await agent(words, { env: watched, time: '+800d' })
   const refused = await agent(['register', token, '--json'], { env: watched })
   expect(parseError(refused).code).toBe('RESERVED')
 
   expect(seen()).toBe('')
-  expect(arrived).toBe(0)
+  expect(connections).toBe(0)
   expect(await programs.status()).toMatchObject({
     state: 'reserved',
     functionality: 'full',

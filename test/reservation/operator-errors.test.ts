@@ -23,7 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-/** What a refusal must not have changed. */
+/** Returns the state that a refusal must not change. */
 const stateOf = (agent: SmartAgent) => {
   const { state, reservation, registration, entitlements } = agent.status()
   return { state, reservation, registration, entitlements }
@@ -33,15 +33,16 @@ const reserve = (agent: SmartAgent, HOST = 10) =>
     .request()
     .then((request) => world.authority.reservations.reserve({ request, licenses: { HOST } }))
 
-async function refusedAndUnchanged(agent: SmartAgent, what: Promise<unknown>): Promise<string> {
+/** Asserts that an operation changes no state. @returns its error code, or `no error` */
+async function getRefusal(agent: SmartAgent, operation: Promise<unknown>): Promise<string> {
   const before = stateOf(agent)
-  const code = await getErrorCode(what)
+  const code = await getErrorCode(operation)
   expect(stateOf(agent)).toEqual(before)
   return code
 }
 
-describe('at the box', () => {
-  it('R-SLR-2: the request code is the same until it is canceled, and another one after', async () => {
+describe('a reservation at the device', () => {
+  it('keeps its request code until it is canceled and then gets a new one (R-SLR-2)', async () => {
     const agent = await world.open()
     const first = await agent.reservation.request()
     expect(await agent.reservation.request()).toBe(first)
@@ -53,17 +54,17 @@ describe('at the box', () => {
     expect(await again.reservation.request()).not.toBe(first)
   })
 
-  it('R-SLR-2: only a box that is not registered requests', async () => {
+  it('can be requested only by an unregistered device (R-SLR-2)', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    expect(await refusedAndUnchanged(agent, agent.reservation.request())).toBe('NOT_ALLOWED_IN_STATE')
+    expect(await getRefusal(agent, agent.reservation.request())).toBe('NOT_ALLOWED_IN_STATE')
     await agent.deregister()
     expect(await agent.reservation.request()).toMatch(/^[0-9A-Z-]+$/)
     expect(await getErrorCode(agent.register(await world.token()))).toBe('RESERVATION_REQUESTED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', reservation: { status: 'requested' } })
   })
 
-  it('R-EVAL-4 R-SLR-2: a box whose evaluation is used up may still reserve', async () => {
+  it('can be made after the evaluation period has ended (R-EVAL-4, R-SLR-2)', async () => {
     const agent = await world.open('box', {
       profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
     })
@@ -76,11 +77,11 @@ describe('at the box', () => {
     expect((await agent.reservation.return()).state).toBe('unregistered')
   })
 
-  it('R-SLR-4: a file for another box, altered, cut off, or for a canceled request changes nothing', async () => {
+  it('refuses files that are foreign, altered, truncated or for a canceled request (R-SLR-4)', async () => {
     const [agent, other] = [await world.open('box'), await world.open('other')]
     const { file } = await reserve(agent)
     const { file: foreign } = await reserve(other)
-    const install = (text: string) => refusedAndUnchanged(agent, agent.reservation.install(text))
+    const install = (text: string) => getRefusal(agent, agent.reservation.install(text))
     expect(await install(foreign)).toBe('AUTHORIZATION_OTHER_BOX')
     expect(await install(file.replace(/HOST +10 /, (line) => line.replace('10', '99')))).toBe(
       'SIGNED_FILE_ALTERED',
@@ -93,11 +94,11 @@ describe('at the box', () => {
     expect(await install(file)).toBe('AUTHORIZATION_CANCELED')
   })
 
-  it('R-SLR-4: a file is installed once, and an older one not after a newer', async () => {
+  it('installs a file once and never after a newer one (R-SLR-4)', async () => {
     const agent = await world.open()
     const first = await reserve(agent)
-    const install = (text: string) => refusedAndUnchanged(agent, agent.reservation.install(text))
-    const update = (text: string) => refusedAndUnchanged(agent, agent.reservation.update(text))
+    const install = (text: string) => getRefusal(agent, agent.reservation.install(text))
+    const update = (text: string) => getRefusal(agent, agent.reservation.update(text))
     expect(await update(first.file)).toBe('RESERVATION_NONE')
     await agent.reservation.install(first.file.replaceAll('\n', '\r\n'))
     expect(await install(first.file)).toBe('AUTHORIZATION_INSTALLED')
@@ -110,7 +111,7 @@ describe('at the box', () => {
     expect(agent.status().reservation.entitlements).toMatchObject([{ tag: 'HOST', count: 20 }])
   })
 
-  it('R-SLR-4: a file of an authority whose root the box does not have is not trusted', async () => {
+  it('refuses a file of an authority with an unknown root (R-SLR-4)', async () => {
     const agent = await world.open()
     const elsewhere = await createTestEnvironment()
     try {
@@ -118,32 +119,28 @@ describe('at the box', () => {
       await elsewhere.authority.orders.create({ tag: 'HOST', quantity: 5 })
       const request = await agent.reservation.request()
       const { file } = await elsewhere.authority.reservations.reserve({ request, licenses: { HOST: 5 } })
-      expect(await refusedAndUnchanged(agent, agent.reservation.install(file))).toBe('SIGNED_FILE_UNTRUSTED')
+      expect(await getRefusal(agent, agent.reservation.install(file))).toBe('SIGNED_FILE_UNTRUSTED')
     } finally {
       await elsewhere.close()
     }
   })
 
-  it('R-SLR-4: a box whose data directory was made anew cannot use its old file', async () => {
+  it('refuses its old file after the data directory was created again (R-SLR-4)', async () => {
     const agent = await world.open()
     const { file } = await reserve(agent)
     await agent.close()
     rmSync(join(world.directory, 'box'), { recursive: true })
     const reopened = await world.open()
-    expect(await refusedAndUnchanged(reopened, reopened.reservation.install(file))).toBe(
-      'AUTHORIZATION_OTHER_REQUEST',
-    )
+    expect(await getRefusal(reopened, reopened.reservation.install(file))).toBe('AUTHORIZATION_OTHER_REQUEST')
     await reopened.reservation.request()
-    expect(await refusedAndUnchanged(reopened, reopened.reservation.install(file))).toBe(
-      'AUTHORIZATION_OTHER_REQUEST',
-    )
+    expect(await getRefusal(reopened, reopened.reservation.install(file))).toBe('AUTHORIZATION_OTHER_REQUEST')
   })
 
-  it('R-SLR-4: in reserved, what would ask the authority is refused with the reason', async () => {
+  it('refuses operations that need the authority with RESERVED (R-SLR-4)', async () => {
     const agent = await world.open()
     await agent.reservation.install((await reserve(agent)).file)
-    const sent = world.road.sent.length
-    const refused = (what: Promise<unknown>) => refusedAndUnchanged(agent, what)
+    const sent = world.network.sent.length
+    const refused = (operation: Promise<unknown>) => getRefusal(agent, operation)
     const token = await world.token()
     expect(await refused(agent.register(token))).toBe('RESERVED')
     expect(await refused(agent.register(token, { force: true }))).toBe('RESERVED')
@@ -156,11 +153,11 @@ describe('at the box', () => {
     expect(await refused(agent.reservation.cancel())).toBe('RESERVED')
     agent.setUsage('HOST', 3)
     await advance(world, agent, 400 * DAY)
-    expect(world.road.sent.length).toBe(sent)
+    expect(world.network.sent.length).toBe(sent)
     expect(agent.status().state).toBe('reserved')
   })
 
-  it('R-SLR-6: after the return code nothing is granted or changed, and the code stays to be read', async () => {
+  it('grants nothing after its return code, which stays readable (R-SLR-6)', async () => {
     const agent = await world.open()
     const first = await reserve(agent)
     expect(await getErrorCode(agent.reservation.return())).toBe('RESERVATION_NONE')
@@ -174,37 +171,29 @@ describe('at the box', () => {
       authorization: { status: 'not-authorized' },
       reservation: { status: 'returning', returnCode: code, entitlements: [] },
     })
-    expect(await refusedAndUnchanged(agent, agent.reservation.update(second.file))).toBe(
-      'RESERVATION_RETURNING',
-    )
+    expect(await getRefusal(agent, agent.reservation.update(second.file))).toBe('RESERVATION_RETURNING')
     expect(await agent.reservation.returnCode()).toBe(code)
     await agent.reservation.return()
     expect(agent.status().reservation).toMatchObject({ status: 'none', returnCode: code })
-    expect(await refusedAndUnchanged(agent, agent.reservation.install(first.file))).toBe(
-      'AUTHORIZATION_RETURNED',
-    )
-    expect(await refusedAndUnchanged(agent, agent.reservation.install(second.file))).toBe(
-      'AUTHORIZATION_RETURNED',
-    )
+    expect(await getRefusal(agent, agent.reservation.install(first.file))).toBe('AUTHORIZATION_RETURNED')
+    expect(await getRefusal(agent, agent.reservation.install(second.file))).toBe('AUTHORIZATION_RETURNED')
   })
 
-  it('R-SLR-6: a file that came too late is given back without installing it, again with the same code', async () => {
+  it('returns a late file without installing it, with the same code each time (R-SLR-6)', async () => {
     const agent = await world.open()
     const { file, instanceId } = await reserve(agent)
-    expect(await refusedAndUnchanged(agent, agent.reservation.discard(file))).toBe(
-      'AUTHORIZATION_NOT_CANCELED',
-    )
+    expect(await getRefusal(agent, agent.reservation.discard(file))).toBe('AUTHORIZATION_NOT_CANCELED')
     await agent.reservation.cancel()
     const { returnCode: code } = await agent.reservation.discard(file)
     expect((await agent.reservation.discard(file)).returnCode).toBe(code)
-    expect(await refusedAndUnchanged(agent, agent.reservation.install(file))).toBe('AUTHORIZATION_RETURNED')
+    expect(await getRefusal(agent, agent.reservation.install(file))).toBe('AUTHORIZATION_RETURNED')
     await world.authority.reservations.acceptReturnCode(instanceId, code)
     expect((await world.authority.licenses.list())[0]).toMatchObject({ reserved: 0, available: 100 })
     await agent.reservation.install((await reserve(agent, 100)).file)
-    expect(await refusedAndUnchanged(agent, agent.reservation.discard(file))).toBe('no error')
+    expect(await getRefusal(agent, agent.reservation.discard(file))).toBe('no error')
   })
 
-  it('R-SLR-7: codes are in nobody’s history or log; keys are in files of mode 0600 and nowhere else', async () => {
+  it('keeps codes out of history, logs and events, and keys out of all but one file (R-SLR-7)', async () => {
     const lines: string[] = []
     const log = (message: string, fields?: object) => lines.push(message, JSON.stringify(fields))
     const agent = await world.open('box', { logger: { error: log, warn: log, info: log, debug: log } })
@@ -234,22 +223,22 @@ describe('at the box', () => {
   })
 })
 
-describe('what is under way while a reservation comes', () => {
-  it('R-SLR-4: an answer that comes after its registration was given up changes nothing', async () => {
+describe('other operations during a reservation', () => {
+  it('ignore a late answer to an abandoned registration (R-SLR-4)', async () => {
     const agent = await world.open('box', {
       profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
     })
     await agent.register(await world.token())
     let release = (): void => undefined
     const held = new Promise<void>((resolve) => (release = resolve))
-    world.road.onAnswer = async (type, body) => {
+    world.network.onAnswer = async (type, body) => {
       if (type === 'register') await held
       return body
     }
     const again = agent.reregister(await world.token(), { force: true })
     void again.catch(() => undefined)
     await eventually(() => {
-      expect(world.road.sent.at(-1)?.type).toBe('register')
+      expect(world.network.sent.at(-1)?.type).toBe('register')
     })
     await agent.deregister({ wait: false })
     const wall = world.clock.wall()
@@ -266,7 +255,7 @@ describe('what is under way while a reservation comes', () => {
     expect(agent.status()).toMatchObject({ state: 'reserved', registration: { status: 'reserved' } })
   })
 
-  it('R-SLR-4: whoever closes the agent meanwhile is told so', async () => {
+  it('fail with AGENT_CLOSED when the agent is closed (R-SLR-4)', async () => {
     const agent = await world.open()
     const asked = agent.reservation.request()
     await agent.close()
@@ -274,7 +263,7 @@ describe('what is under way while a reservation comes', () => {
     expect(await getErrorCode(agent.reservation.request())).toBe('AGENT_CLOSED')
   })
 
-  it('R-SLR-5: what was warned of is not warned of again because an update came', async () => {
+  it('do not repeat a term warning after an update (R-SLR-5)', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 20 })
     const first = await reserve(agent, 105)
@@ -287,7 +276,7 @@ describe('what is under way while a reservation comes', () => {
     expect(said.filter(({ notice }) => notice === 'RESERVATION_TERM_WARNING').length).toBe(1)
   })
 
-  it('R-SLR-6: the codes of all that was given back stay to be read', async () => {
+  it('keep the return codes of all returned reservations readable (R-SLR-6)', async () => {
     const agent = await world.open()
     const codes: string[] = []
     for (let i = 0; i < 2; i++) {
@@ -302,7 +291,7 @@ describe('what is under way while a reservation comes', () => {
     expect(agent.status().reservation.returned.map(({ returnCode }) => returnCode)).toEqual(codes)
   })
 
-  it('R-SLR-6: when two authorities answered one request, the one that was not installed can be given back', async () => {
+  it('can return the uninstalled file when two authorities answered one request (R-SLR-6)', async () => {
     const elsewhere = await createTestEnvironment()
     try {
       const agent = await world.open('box', {
@@ -314,7 +303,7 @@ describe('what is under way while a reservation comes', () => {
       const request = agent.status().reservation.requestCode ?? ''
       const second = await elsewhere.authority.reservations.reserve({ request, licenses: { HOST: 5 } })
       await agent.reservation.install(first.file)
-      expect(await refusedAndUnchanged(agent, agent.reservation.update(second.file))).toBe(
+      expect(await getRefusal(agent, agent.reservation.update(second.file))).toBe(
         'AUTHORIZATION_OTHER_REQUEST',
       )
       const { returnCode } = await agent.reservation.discard(second.file)
@@ -330,8 +319,8 @@ describe('what is under way while a reservation comes', () => {
   })
 })
 
-describe('R-HOST-9: what is in use and what is reserved', () => {
-  it('a tag beyond its count is not authorized, nor is the whole, until it is covered again', async () => {
+describe('a reservation and its usage (R-HOST-9)', () => {
+  it('is not authorized as a whole while one tag exceeds its reserved count', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'SYS-XL', quantity: 1 })
     agent.setUsage('HOST', 12)
@@ -358,7 +347,7 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
     await agent.reservation.update(second.file)
     expect(agent.status()).toMatchObject({ functionality: 'full', authorization: { status: 'reserved' } })
     expect(agent.allows('host-meeting')).toMatchObject({ allowed: true })
-    // One host too many, by what the box itself takes into use.
+    // The device itself exceeds the reservation by one host.
     agent.setUsage('HOST', 13)
     expect(agent.status().authorization.status).toBe('not-authorized')
     agent.setUsage('HOST', 11)
@@ -372,7 +361,7 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
     ])
   })
 
-  it('R-SLR-4: a term ends by its date, with warnings before, whatever is done to the clock', async () => {
+  it('loses a term at its end, after warnings, despite changes of the clock (R-SLR-4)', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 50, termDays: 100 })
     agent.setUsage('HOST', 120)
@@ -405,7 +394,7 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
     expect(agent.status().functionality).toBe('full')
   })
 
-  it('R-SLR-5: buying a new term and updating to the same count extends it', async () => {
+  it('extends a term by a purchase and an update to the same count (R-SLR-5)', async () => {
     const agent = await world.open()
     const first = await reserve(agent, 100)
     await agent.reservation.install(first.file)
@@ -424,13 +413,13 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
   })
 })
 
-describe('time at a box that asks nobody', () => {
-  it('R-SLR-4: a clock that was ahead is mended by the next file, as far as that proves it', async () => {
+describe('an offline device over time', () => {
+  it('corrects a clock that was always ahead by the next file, as far as the file proves it (R-SLR-4)', async () => {
     world.clock.setWall(world.clock.wall() + 365 * DAY)
     const real = () => world.clock.wall() - 365 * DAY
     const agent = await world.open()
     const request = await agent.reservation.request()
-    // The authority has the right time; the box carries its code for two days.
+    // The authority has the right time. Carrying the request code takes two days.
     world.clock.advance(2 * DAY)
     const wrong = world.clock.wall()
     world.clock.setWall(real())
@@ -438,13 +427,13 @@ describe('time at a box that asks nobody', () => {
     world.clock.setWall(wrong)
     world.clock.advance(DAY)
     await agent.reservation.install(file)
-    // A year ahead, of which the two days of the way cannot be told from an error of the clock.
+    // The days of the transfer cannot be distinguished from a clock error.
     const since = Date.parse(agent.status().authorization.since)
     expect(since - real()).toBeGreaterThanOrEqual(0)
     expect(since - real()).toBeLessThanOrEqual(3 * DAY)
   })
 
-  it('R-SLR-4: a clock that jumped ahead once is mended by the next file, when it is right again', async () => {
+  it('corrects a clock that jumped ahead once by the next file (R-SLR-4)', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 50, termDays: 300 })
     const first = await reserve(agent, 150)
@@ -462,12 +451,12 @@ describe('time at a box that asks nobody', () => {
     expect(status.clock.trusted).toBe(true)
   })
 
-  it('R-SLR-4: time in which the box ran is not given back by a file, whatever the clock says', async () => {
+  it('does not regain the time it has run by a file of an earlier date (R-SLR-4)', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 50, termDays: 60 })
     const first = await reserve(agent, 150)
     await agent.reservation.install(first.file)
-    // The update is kept in a drawer while the term is used up, then the clock is set back to the day it was written.
+    // The update is kept until the term has ended. Then the clock is set back to the day of the update.
     const second = await world.authority.reservations.update(first.instanceId, { HOST: 149 })
     const start = world.clock.wall()
     await advance(world, agent, 61 * DAY)
@@ -476,7 +465,7 @@ describe('time at a box that asks nobody', () => {
     expect(agent.status().reservation.entitlements).toMatchObject([{ count: 100 }])
   })
 
-  it('R-SLR-4: what a disk that was full did not take was not learned of the time either', async () => {
+  it('learns no time from a file that a full disk could not store (R-SLR-4)', async () => {
     const agent = await world.open()
     const { file } = await reserve(agent)
     await advance(world, agent, 40 * DAY)
@@ -493,7 +482,7 @@ describe('time at a box that asks nobody', () => {
     expect(Date.parse(agent.status().authorization.since)).toBeGreaterThanOrEqual(real)
   })
 
-  it('R-SLR-4: a term has ended at its very instant, before any beat', async () => {
+  it('ends a term at its exact end, before the next tick (R-SLR-4)', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 10 })
     agent.setUsage('HOST', 105)
@@ -507,7 +496,7 @@ describe('time at a box that asks nobody', () => {
     expect(agent.allows('host-meeting').allowed).toBe(false)
   })
 
-  it('R-SLR-4: a file brings a clock that was behind to its own time at least', async () => {
+  it('sets a slow clock to at least the time of the installed file (R-SLR-4)', async () => {
     const agent = await world.open()
     const request = await agent.reservation.request()
     const behind = world.clock.wall()
@@ -518,21 +507,19 @@ describe('time at a box that asks nobody', () => {
     expect(Date.parse(agent.status().authorization.since)).toBe(behind + 40 * DAY)
   })
 
-  it('R-SLR-4: a file that has lain too long is refused, and written anew at the authority', async () => {
+  it('refuses a file with an expired signer, which the authority then signs again (R-SLR-4)', async () => {
     const agent = await world.open()
     const { file, instanceId } = await reserve(agent)
     await advance(world, agent, 91 * DAY)
-    expect(await refusedAndUnchanged(agent, agent.reservation.install(file))).toBe(
-      'SIGNED_FILE_SIGNER_EXPIRED',
-    )
+    expect(await getRefusal(agent, agent.reservation.install(file))).toBe('SIGNED_FILE_SIGNER_EXPIRED')
     const again = await world.authority.reservations.get(instanceId)
     await agent.reservation.install(again.file ?? '')
-    // What is installed outlives its signer.
+    // An installed reservation outlives its signer.
     await advance(world, agent, 800 * DAY)
     expect(agent.status()).toMatchObject({ state: 'reserved', functionality: 'full' })
   })
 
-  it('R-SLR-4: a directory restored from a copy knows no newer file than it had; that much offline cannot tell', async () => {
+  it('cannot detect newer files after its directory was restored from a copy (R-SLR-4)', async () => {
     const agent = await world.open()
     const first = await reserve(agent)
     await agent.reservation.install(first.file)
@@ -548,7 +535,7 @@ describe('time at a box that asks nobody', () => {
     const original = await world.open()
     const code = (await original.reservation.update(third.file)).reservation.confirmationCode
     await world.authority.reservations.confirm(first.instanceId, code ?? '')
-    // The copy goes on with what it had: docs/security.md says so.
+    // The copy keeps its reservation. docs/security.md documents this limit.
     expect(copy.status().reservation.entitlements).toMatchObject([{ count: 20 }])
   })
 })

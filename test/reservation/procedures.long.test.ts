@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
 import { createPrograms, type Programs } from '../support/programs.ts'
 
-/** The box and the authority as two programs that share nothing but what a person carries between them. */
+/** Agent and authority as two programs, which share nothing but carried files and codes. */
 let programs: Programs
 beforeEach(() => {
   programs = createPrograms()
@@ -15,9 +15,9 @@ interface Licenses {
   licenses: { tag: string; quantity: number; inUse: number; reserved: number; available: number }[]
 }
 
-it('R-SLR-1…6: the six procedures of the guide, in its order', async () => {
+it('the six documented reservation procedures work in their order (R-SLR-1…6)', async () => {
   const { agent, authority, good, box } = programs
-  const stick = (name: string) => join(programs.directory, name)
+  const carriedFile = (name: string) => join(programs.directory, name)
   const host = async () => {
     const { licenses } = await good<Licenses>(authority(['license', 'list', '--json']))
     return licenses.find(({ tag }) => tag === 'HOST')
@@ -25,24 +25,26 @@ it('R-SLR-1…6: the six procedures of the guide, in its order', async () => {
 
   await programs.initAuthority()
   await programs.order(50)
-  writeFileSync(stick('root.pem'), (await authority(['trust', 'export'])).stdout)
-  await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'SN1', '--trust', stick('root.pem'), '--json']))
+  writeFileSync(carriedFile('root.pem'), (await authority(['trust', 'export'])).stdout)
+  await good(
+    agent(['init', '--pid', 'CWMS-K9', '--serial', 'SN1', '--trust', carriedFile('root.pem'), '--json']),
+  )
   await good(agent(['usage', 'set', 'HOST', '8', '--json']))
   await good(authority(['reservation', 'enable', '--json']))
 
   // Obtain a Reservation Request Code
   const { requestCode } = await good<{ requestCode: string }>(agent(['reservation', 'request', '--json']))
   expect(await good(agent(['reservation', 'request', '--json']))).toEqual({ requestCode })
-  writeFileSync(stick('request.txt'), requestCode.toLowerCase().replaceAll('-', ' '))
+  writeFileSync(carriedFile('request.txt'), requestCode.toLowerCase().replaceAll('-', ' '))
 
   // Obtain the Reservation Authorization Code File
   const reserved = await good<{ instanceId: string }>(
     authority([
       'reservation',
       'reserve',
-      ...['--request-file', stick('request.txt')],
+      ...['--request-file', carriedFile('request.txt')],
       ...['--license', 'HOST=10'],
-      ...['--out', stick('authorization-1.txt')],
+      ...['--out', carriedFile('authorization-1.txt')],
       '--json',
     ]),
   )
@@ -51,7 +53,7 @@ it('R-SLR-1…6: the six procedures of the guide, in its order', async () => {
 
   // Register Your Reserved Licenses
   const installed = await good<Status>(
-    agent(['reservation', 'install', stick('authorization-1.txt'), '--json']),
+    agent(['reservation', 'install', carriedFile('authorization-1.txt'), '--json']),
   )
   expect(installed).toMatchObject({
     state: 'reserved',
@@ -70,7 +72,7 @@ it('R-SLR-1…6: the six procedures of the guide, in its order', async () => {
       'update',
       ...['--instance', instanceId],
       ...['--license', 'HOST=20'],
-      ...['--out', stick('authorization-2.txt')],
+      ...['--out', carriedFile('authorization-2.txt')],
       '--json',
     ]),
   )
@@ -78,7 +80,7 @@ it('R-SLR-1…6: the six procedures of the guide, in its order', async () => {
 
   // Update Your Reserved Licenses
   const updated = await good<{ confirmationCode: string; reservation: Status['reservation'] }>(
-    agent(['reservation', 'update', stick('authorization-2.txt'), '--json']),
+    agent(['reservation', 'update', carriedFile('authorization-2.txt'), '--json']),
   )
   expect(updated.reservation.entitlements).toMatchObject([{ tag: 'HOST', count: 20 }])
 

@@ -7,10 +7,10 @@ import { freePort } from '../support/proxies.ts'
 import { selectScale } from '../support/scale.ts'
 
 const DAYS = Number(process.env.HARM_DAYS ?? selectScale(38, 120))
-/** A day passes in a second. */
+/** Clock factor at which one day takes one second. */
 const SPEED = DAY / SECOND
-/** The authority goes away this long before the authorization would be renewed, which it is after 30 days. */
-const BEFORE = 2
+/** Days between the stop of the authority and the regular renewal at day 30. */
+const OUTAGE_LEAD_DAYS = 2
 
 let programs: Programs
 beforeEach(async () => {
@@ -19,9 +19,9 @@ beforeEach(async () => {
 })
 afterEach(() => programs.close())
 
-describe('a daemon and its authority, at 86,400 times the speed', () => {
+describe('a daemon and its authority with a clock 86,400 times too fast', () => {
   it(
-    `R-AUTH-1, R-AUTH-4: ${DAYS} days: all is renewed in time, also when the authority is away just then`,
+    `renew everything in time for ${DAYS} days, even with the authority down at the first renewal (R-AUTH-1, R-AUTH-4)`,
     { timeout: (DAYS + 300) * SECOND },
     async () => {
       const { agent, good } = programs
@@ -36,15 +36,15 @@ describe('a daemon and its authority, at 86,400 times the speed', () => {
       await good(agent(['usage', 'set', 'HOST', '3', '--json'], { env }))
       const evaluated = first.evaluation.remainingSeconds
       const begun = Date.now()
-      /** How many days have passed, within one or two: a command takes a part of a second, or more of a busy machine. */
+      /** Returns the elapsed days. A command can take a day or two on a busy machine. */
       const day = () => (Date.now() - begun) / SECOND
-      let authority: 'here' | 'away' | 'back' | 'used again' = 'here'
+      let authority: 'up' | 'down' | 'restarted' | 'used again' = 'up'
       let returned = 0
       while (day() < DAYS || authority !== 'used again') {
         await wait(SECOND)
-        if (authority === 'here' && day() >= 30 - BEFORE) {
+        if (authority === 'up' && day() >= 30 - OUTAGE_LEAD_DAYS) {
           await server.stop('SIGKILL')
-          authority = 'away'
+          authority = 'down'
         }
         const status = await programs.status({ env })
         expect(status).toMatchObject({
@@ -53,32 +53,32 @@ describe('a daemon and its authority, at 86,400 times the speed', () => {
           evaluation: { remainingSeconds: evaluated },
         })
         const missed = status.authorization.lastAttempt?.outcome === 'failed'
-        if (authority === 'away' && missed) {
+        if (authority === 'down' && missed) {
           server = await programs.serveAuthority(port, { env })
-          authority = 'back'
+          authority = 'restarted'
           returned = day()
-        } else if (authority === 'back' && !missed) authority = 'used again'
+        } else if (authority === 'restarted' && !missed) authority = 'used again'
       }
       const { events } = await good<{ events: { event: string; at: string }[] }>(
         agent(['events', '--limit', '100000', '--json'], { env }),
       )
       const days = (event: string) =>
         events
-          .filter((one) => one.event === event)
+          .filter((entry) => entry.event === event)
           .map(({ at }) => (Date.parse(at) - Date.parse(first.registration.registeredAt ?? '')) / DAY)
-      // Renewed each 30 days, and as soon as it could be where the authority was away; nothing waits for half its time.
+      // The authorization is renewed every 30 days, and after the outage as soon as the authority is up again.
       const authorized = days('authorize.accepted')
       const gaps = authorized.map((at, index) => at - (authorized[index - 1] ?? 0))
       expect(Math.max(...gaps)).toBeLessThan(returned + 4)
       expect(authorized.at(-1)).toBeGreaterThan(day() - 34)
       expect(days('authorize.unreachable').length).toBeGreaterThan(0)
-      // Of the identity, each 180 days.
+      // The ID certificate is renewed every 180 days.
       expect(days('renew.accepted')).toHaveLength(Math.floor((day() - 2) / 180))
-      const right = await good<Status>(agent(['renew', 'authorization', '--json'], { env }))
-      expect(right.entitlements).toMatchObject([{ tag: 'HOST', count: 3, status: 'in-compliance' }])
-      const { at = '' } = right.authorization.lastAttempt ?? {}
-      expect(Date.parse(right.authorization.nextAttemptAt ?? '') - Date.parse(at)).toBeCloseTo(30 * DAY, -7)
-      expect(Date.parse(right.authorization.deadlineAt ?? '') - Date.parse(at)).toBeGreaterThan(
+      const renewed = await good<Status>(agent(['renew', 'authorization', '--json'], { env }))
+      expect(renewed.entitlements).toMatchObject([{ tag: 'HOST', count: 3, status: 'in-compliance' }])
+      const { at = '' } = renewed.authorization.lastAttempt ?? {}
+      expect(Date.parse(renewed.authorization.nextAttemptAt ?? '') - Date.parse(at)).toBeCloseTo(30 * DAY, -7)
+      expect(Date.parse(renewed.authorization.deadlineAt ?? '') - Date.parse(at)).toBeGreaterThan(
         90 * DAY - 6 * HOUR,
       )
     },

@@ -16,14 +16,14 @@ beforeEach(() => {
 })
 afterEach(async () => {
   const { directory } = programs
-  // What is mounted keeps its directory from being removed.
+  // The directory of a mounted file system cannot be removed.
   const close = programs.close
   for (const child of mounted) execFileSync('umount', ['--lazy', child])
   await close()
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** A small disk of its own where a program will keep its data. */
+/** Mounts a small file system as the data directory of a program. */
 function mountDisk(path: string): { fill: () => void; free: () => void } {
   mkdirSync(path, { mode: 0o700 })
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'tmpfs', path])
@@ -38,8 +38,8 @@ function mountDisk(path: string): { fill: () => void; free: () => void } {
   }
 }
 
-describe('a disk that is full', () => {
-  it('of a box: what cannot be kept is refused in words, nothing is lost, and it goes on when there is room', async () => {
+describe('a full disk', () => {
+  it('makes a device refuse changes with STORE_FULL, loses no data, and allows changes once space is free', async () => {
     await programs.initAuthority()
     await programs.order(10)
     const disk = mountDisk(programs.box())
@@ -61,7 +61,7 @@ describe('a disk that is full', () => {
     })
   })
 
-  it('of an authority: boxes are asked to come again, nothing is lost, and it goes on when there is room', async () => {
+  it('makes an authority reject renewals, loses no data, and allows renewals once space is free', async () => {
     const disk = mountDisk(programs.box('authority'))
     const { agent, authority, good } = programs
     await programs.initAuthority()

@@ -11,7 +11,7 @@ beforeEach(() => {
   mounted = []
 })
 afterEach(async () => {
-  // A mounted file system keeps its directory from being removed.
+  // The directory of a mounted file system cannot be removed.
   for (const path of mounted) execFileSync('umount', ['--lazy', path])
   await programs.close()
 })
@@ -22,7 +22,7 @@ function mountDisk(path: string): void {
   mounted.push(path)
 }
 
-/** Fills a disk but for some pages. @returns frees it again */
+/** Fills a disk except for some pages. @returns a function that frees the space again */
 function fillDisk(path: string, pagesLeft: number): () => void {
   const ballast = join(path, 'ballast')
   const { bavail, bsize } = statfsSync(path)
@@ -30,7 +30,7 @@ function fillDisk(path: string, pagesLeft: number): () => void {
   return () => rmSync(ballast)
 }
 
-it('a disk with two pages left refuses a user with STORE_FULL, and keeps the users of the box', async () => {
+it('a device with two free pages refuses to add a user with STORE_FULL and keeps its users', async () => {
   const { agent, good } = programs
   mountDisk(programs.box())
   await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'BOX', '--json']))
@@ -50,7 +50,7 @@ it('a disk with two pages left refuses a user with STORE_FULL, and keeps the use
   await good(agent(add))
 })
 
-it('an authority on a full disk refuses an order with STORE_FULL, and says why', async () => {
+it('an authority on a nearly full disk refuses an order with STORE_FULL', async () => {
   const { authority, good } = programs
   mountDisk(programs.box('authority'))
   await good(authority(['init', '--account', 'acme.example', '--accept-agreement', '--json']))

@@ -19,15 +19,15 @@ afterEach(async () => {
   await proxies.close()
 })
 
-describe('a proxy that dies', () => {
+describe('a device whose proxy is killed', () => {
   it(
-    `R-NET-1, R-AUTH-4: in the middle of an exchange, ${ROUNDS} times: the box says what failed, keeps its license, and goes on`,
+    `during an exchange reports the failure, stays authorized and recovers, ${ROUNDS} times (R-NET-1, R-AUTH-4)`,
     { timeout: 600_000 },
     async () => {
       const { agent, authority, good, status } = programs
       const random = new SeededRandom('a proxy that dies')
       await programs.order(1_000)
-      // Long enough for the proxy to die while an answer is awaited.
+      // The delay leaves time to kill the proxy while an answer is pending.
       const { url } = await programs.serveAuthority(0, { more: ['--chaos', 'delay=300ms'] })
       const squid = await proxies.squid()
       await programs.initBox(url)
@@ -38,13 +38,13 @@ describe('a proxy that dies', () => {
       for (let round = 1; round <= ROUNDS; round++) {
         await good(agent(['usage', 'set', 'HOST', String(round), '--json']))
         const asked = agent(['renew', 'authorization', '--json'])
-        // From before the command has asked for anything to after it was answered.
+        // The delay covers the time from before the request to after the answer.
         await wait(failed === 0 && round === ROUNDS ? 0 : random.nextInt(200, 1_000))
         await squid.kill()
         const ended = await asked
         if (ended.code !== 0) {
           failed++
-          // Whether it was gone already, or went before it had answered, or with a tunnel that stood.
+          // The code depends on whether the proxy died before the connection, before its reply, or with an open tunnel.
           const { code, message } = parseError(ended)
           expect(['PROXY_UNREACHABLE', 'PROXY_FAILED', 'CONNECTION_RESET']).toContain(code)
           if (code !== 'CONNECTION_RESET') expect(message).toContain(`127.0.0.1:${squid.port}`)
@@ -52,7 +52,7 @@ describe('a proxy that dies', () => {
         }
         expect((await status()).state).toBe('authorized')
         if (random.nextBoolean(0.5)) {
-          // Now there is surely nobody.
+          // The proxy is certainly down now.
           const refused = await agent(['renew', 'authorization', '--json'])
           expect(refused.code).not.toBe(0)
           expect(parseError(refused).message).toContain(`proxy 127.0.0.1:${squid.port}`)

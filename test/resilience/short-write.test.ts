@@ -12,12 +12,12 @@ beforeEach(() => {
 })
 afterEach(() => programs.close())
 
-/** What `ulimit -f` counts in. */
-const BLOCK = 512
-/** Where files end that may not grow beyond it: a write across it is cut short, as on a disk with that much room left. */
-const LIMIT = 8 * BLOCK
+/** Unit of `ulimit -f`. */
+const BLOCK_BYTES = 512
+/** Maximum file size. A write across it is cut short, as on a nearly full disk. */
+const MAX_FILE_BYTES = 8 * BLOCK_BYTES
 
-/** Fills the list of users until the next one crosses the limit. */
+/** Fills the user list until one more user would exceed the limit. */
 function fillUsers(path: string): void {
   const [user] = JSON.parse(readFileSync(path, 'utf8')) as { name: string }[]
   const listOf = (count: number) =>
@@ -27,11 +27,11 @@ function fillUsers(path: string): void {
       2,
     )
   let count = 1
-  while (Buffer.byteLength(listOf(count + 1)) <= LIMIT) count++
+  while (Buffer.byteLength(listOf(count + 1)) <= MAX_FILE_BYTES) count++
   writeFileSync(path, listOf(count))
 }
 
-it('refuses a user with STORE_FULL where the list would be cut short, and keeps the users it has', async () => {
+it('an agent refuses to add a user with STORE_FULL if the list would be truncated, and keeps its users', async () => {
   const { agent, good } = programs
   await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'BOX', '--json']))
   await good(agent(['user', 'add', 'first', '--role', 'viewer', '--json']))
@@ -39,7 +39,7 @@ it('refuses a user with STORE_FULL where the list would be cut short, and keeps 
   fillUsers(path)
   const before = readFileSync(path, 'utf8')
   const add = ['user', 'add', 'victim', '--role', 'viewer', '--json']
-  const refused = await agent(add, { fileBlocks: LIMIT / BLOCK })
+  const refused = await agent(add, { fileBlocks: MAX_FILE_BYTES / BLOCK_BYTES })
   expect([refused.code, refused.stdout, parseError(refused).code]).toEqual([1, '', 'STORE_FULL'])
   expect(readFileSync(path, 'utf8')).toBe(before)
   expect(readdirSync(join(programs.box(), 'console'))).not.toContain('users.json.new')
@@ -48,7 +48,7 @@ it('refuses a user with STORE_FULL where the list would be cut short, and keeps 
   await good(agent(add))
 })
 
-it('keeps an audit record without half a line where a line would be cut short', async () => {
+it('an audit file keeps no partial line if a write is cut short', async () => {
   const { box } = programs
   const users = new URL('../../dist/src/http/file-user-store.js', import.meta.url)
   const actions = {
@@ -66,24 +66,24 @@ it('keeps an audit record without half a line where a line would be cut short', 
     for (let number = 0; number < 6; number++)
       outcomes.push(await users.record(${JSON.stringify(actions)}).then(() => 'kept', ({ code }) => code))
     console.log(JSON.stringify(outcomes))`
-  const said = execFileSync(
+  const output = execFileSync(
     'sh',
     [
-      ...['-c', 'ulimit -f "$0" && exec "$@"', String(LIMIT / BLOCK)],
+      ...['-c', 'ulimit -f "$0" && exec "$@"', String(MAX_FILE_BYTES / BLOCK_BYTES)],
       ...[process.execPath, '--input-type=module', '--eval', program],
     ],
     { encoding: 'utf8' },
   )
-  expect(JSON.parse(said)).toEqual(['kept', 'kept', 'kept', 'STORE_FULL', 'STORE_FULL', 'STORE_FULL'])
-  const kept = new FileUserStore(box())
-  await kept.record({ ...actions, action: 'after' })
-  expect((await kept.auditEntries(10)).map(({ action }) => action)).toEqual(['after', 'try', 'try', 'try'])
+  expect(JSON.parse(output)).toEqual(['kept', 'kept', 'kept', 'STORE_FULL', 'STORE_FULL', 'STORE_FULL'])
+  const store = new FileUserStore(box())
+  await store.record({ ...actions, action: 'after' })
+  expect((await store.auditEntries(10)).map(({ action }) => action)).toEqual(['after', 'try', 'try', 'try'])
 })
 
-it('the lint refuses a write whose length nobody looks at', async () => {
+it('the lint rules reject writeSync, whose result must be checked', async () => {
   const eslint = new ESLint({ cwd: new URL('../..', import.meta.url).pathname })
-  const place = new URL('../../src/storage/private-files.ts', import.meta.url).pathname
-  const { rules } = (await eslint.calculateConfigForFile(place)) as { rules: Linter.RulesRecord }
+  const path = new URL('../../src/storage/private-files.ts', import.meta.url).pathname
+  const { rules } = (await eslint.calculateConfigForFile(path)) as { rules: Linter.RulesRecord }
   const writes = ['no-restricted-imports', 'no-restricted-syntax']
   const config = { rules: Object.fromEntries(writes.map((rule) => [rule, rules[rule] ?? 'off'])) }
   const rulesOf = (text: string) => new Linter().verify(text, config).map(({ ruleId }) => ruleId)

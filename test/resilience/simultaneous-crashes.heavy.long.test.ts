@@ -7,7 +7,7 @@ import { freePort } from '../support/proxies.ts'
 import { selectScale } from '../support/scale.ts'
 
 const ROUNDS = Number(process.env.HARM_ROUNDS ?? selectScale(4, 24))
-const BOXES = ['one', 'two', 'three'] as const
+const DEVICES = ['one', 'two', 'three'] as const
 let programs: Programs
 beforeEach(async () => {
   programs = createPrograms()
@@ -15,9 +15,9 @@ beforeEach(async () => {
 })
 afterEach(() => programs.close())
 
-describe('an authority and its boxes, all of them running', () => {
+describe('an authority and three devices', () => {
   it(
-    `R-AUTH-4, R-REG-3: each killed at any moment, ${ROUNDS} times in all: every count is right afterwards, and every box licensed`,
+    `keep correct counts and stay authorized when one of them is killed at a random moment, ${ROUNDS} times (R-AUTH-4, R-REG-3)`,
     { timeout: 600_000 },
     async () => {
       const { agent, authority, good, status } = programs
@@ -28,53 +28,54 @@ describe('an authority and its boxes, all of them running', () => {
       const daemons = new Map<string, Awaited<ReturnType<Programs['daemon']>>>()
       const used = new Map<string, number>()
       const evaluated = new Map<string, number>()
-      for (const box of BOXES) {
-        await programs.initBox(server.url, box)
-        daemons.set(box, await programs.daemon({ box }))
-        evaluated.set(box, (await status({ box })).evaluation.remainingSeconds)
-        await good<Status>(agent(['register', await programs.token(), '--json'], { box }))
+      for (const device of DEVICES) {
+        await programs.initBox(server.url, device)
+        daemons.set(device, await programs.daemon({ box: device }))
+        evaluated.set(device, (await status({ box: device })).evaluation.remainingSeconds)
+        await good<Status>(agent(['register', await programs.token(), '--json'], { box: device }))
       }
       for (let round = 1; round <= ROUNDS; round++) {
-        const box = random.pick(BOXES)
+        const device = random.pick(DEVICES)
         const words = random.pick([
           ['usage', 'set', 'HOST', String(round)],
           ['renew', 'authorization'],
           ['renew', 'registration'],
         ])
-        const asked = agent([...words, '--json'], { box })
-        // Anywhere between the command's first instruction and the last of those who serve it.
+        const asked = agent([...words, '--json'], { box: device })
+        // The kill can come at any time between the start of the command and its end.
         await wait(random.nextInt(0, 500))
         if (random.nextBoolean(0.4)) {
           await server.stop('SIGKILL')
           server = await programs.serveAuthority(port)
         } else {
-          await daemons.get(box)?.stop('SIGKILL')
-          daemons.set(box, await programs.daemon({ box }))
+          await daemons.get(device)?.stop('SIGKILL')
+          daemons.set(device, await programs.daemon({ box: device }))
         }
         const { code } = await asked
         if (words[0] === 'usage') {
-          // What was told to have been done is done; what was not told may be.
-          const count = (await status({ box })).entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0
-          expect([used.get(box) ?? 0, round]).toContain(count)
+          // A change that was reported as done must be stored. A change that was not may be stored.
+          const count =
+            (await status({ box: device })).entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0
+          expect([used.get(device) ?? 0, round]).toContain(count)
           if (code === 0) expect(count).toBe(round)
-          used.set(box, count)
+          used.set(device, count)
         }
       }
-      for (const box of BOXES) {
-        const right = await good<Status>(agent(['renew', 'authorization', '--json'], { box }))
-        expect(right.state).toBe('authorized')
-        // No second of the evaluation is given back, and none is charged while the box is licensed.
-        expect(right.evaluation.remainingSeconds).toBeLessThanOrEqual(evaluated.get(box) ?? 0)
+      for (const device of DEVICES) {
+        const renewed = await good<Status>(agent(['renew', 'authorization', '--json'], { box: device }))
+        expect(renewed.state).toBe('authorized')
+        // The remaining evaluation time never increases.
+        expect(renewed.evaluation.remainingSeconds).toBeLessThanOrEqual(evaluated.get(device) ?? 0)
       }
-      const sum = [...used.values()].reduce((all, one) => all + one, 0)
+      const sum = [...used.values()].reduce((total, count) => total + count, 0)
       expect(await good(authority(['license', 'list', '--json']))).toMatchObject({
         licenses: [{ tag: 'HOST', inUse: sum }],
       })
       const { instances } = await good<{ instances: unknown[] }>(authority(['instance', 'list', '--json']))
-      expect(instances).toHaveLength(BOXES.length)
+      expect(instances).toHaveLength(DEVICES.length)
       expect(await good(authority(['audit', 'verify', '--json']))).toMatchObject({})
-      // All is given back in the end.
-      for (const box of BOXES) await good(agent(['deregister', '--yes', '--json'], { box }))
+      // Deregistration must return every license.
+      for (const device of DEVICES) await good(agent(['deregister', '--yes', '--json'], { box: device }))
       expect(await good(authority(['license', 'list', '--json']))).toMatchObject({
         licenses: [{ tag: 'HOST', inUse: 0 }],
       })

@@ -126,7 +126,7 @@ describe('what is served at one port', () => {
           ...(method === 'POST' && { body: {} }),
         })
         expect([route, status]).toEqual([route, 422])
-        expect(JSON.stringify(json)).toContain('does not serve that call')
+        expect(JSON.stringify(json)).toContain('does not support the call')
       }
   })
 

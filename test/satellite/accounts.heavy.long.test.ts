@@ -23,7 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const refused = (work: () => unknown) => getErrorCode(Promise.resolve().then(work))
+const getRefusal = (work: () => unknown) => getErrorCode(Promise.resolve().then(work))
 const quantities = async (authority: Authority) =>
   Object.fromEntries(
     (await authority.licenses.list()).map(({ virtualAccount, tag, quantity }) => [
@@ -32,37 +32,37 @@ const quantities = async (authority: Authority) =>
     ]),
   )
 
-describe('R-ACC-5: a virtual account of a satellite', () => {
-  it('is marked, and what the satellite does itself is refused at the manager', async () => {
+describe('a virtual account of a satellite (R-ACC-5)', () => {
+  it('is marked at the manager, which refuses operations that belong to the satellite', async () => {
     expect(await manager.accounts.listVirtualAccounts()).toMatchObject([
       { name: 'BRANCH', satellite: { name: 'branch' }, isDefault: false },
       { name: 'Default', satellite: null, isDefault: true },
     ])
     const code = 'VIRTUAL_ACCOUNT_OF_SATELLITE'
-    expect(await refused(() => manager.tokens.create({ days: 3, virtualAccount: 'BRANCH' }))).toBe(code)
-    expect(await refused(() => manager.accounts.removeVirtualAccount('BRANCH'))).toBe(code)
-    expect(await refused(() => manager.accounts.setDefaultVirtualAccount('BRANCH'))).toBe(code)
-    expect(await refused(() => manager.satellites.add('second', { virtualAccount: 'BRANCH' }))).toBe(code)
-    expect(await refused(() => manager.satellites.add('second', { virtualAccount: 'Default' }))).toBe(
+    expect(await getRefusal(() => manager.tokens.create({ days: 3, virtualAccount: 'BRANCH' }))).toBe(code)
+    expect(await getRefusal(() => manager.accounts.removeVirtualAccount('BRANCH'))).toBe(code)
+    expect(await getRefusal(() => manager.accounts.setDefaultVirtualAccount('BRANCH'))).toBe(code)
+    expect(await getRefusal(() => manager.satellites.add('second', { virtualAccount: 'BRANCH' }))).toBe(code)
+    expect(await getRefusal(() => manager.satellites.add('second', { virtualAccount: 'Default' }))).toBe(
       'VIRTUAL_ACCOUNT_IS_DEFAULT',
     )
-    expect(await refused(() => manager.satellites.add('branch', { virtualAccount: 'Other' }))).toBe(
+    expect(await getRefusal(() => manager.satellites.add('branch', { virtualAccount: 'Other' }))).toBe(
       'ALREADY_EXISTS',
     )
-    expect(await refused(() => manager.satellites.add('-x', { virtualAccount: 'Other' }))).toBe(
+    expect(await getRefusal(() => manager.satellites.add('-x', { virtualAccount: 'Other' }))).toBe(
       'INVALID_ARGUMENT',
     )
-    // What was refused has not made the account that it named.
+    // The refused operations created no virtual account.
     expect((await manager.accounts.listVirtualAccounts()).map(({ name }) => name)).toEqual([
       'BRANCH',
       'Default',
     ])
   })
 
-  it('takes one without product instances and tokens only', async () => {
+  it('must have no product instances and tokens when it is assigned', async () => {
     await manager.accounts.addVirtualAccount('Busy')
     const { id } = await manager.tokens.create({ days: 3, virtualAccount: 'Busy' })
-    expect(await refused(() => manager.satellites.add('second', { virtualAccount: 'Busy' }))).toBe(
+    expect(await getRefusal(() => manager.satellites.add('second', { virtualAccount: 'Busy' }))).toBe(
       'VIRTUAL_ACCOUNT_IN_USE',
     )
     await manager.tokens.revoke(id)
@@ -73,21 +73,21 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
     })
   })
 
-  it('may have further ones, added and not deleted; their licenses arrive under their own names', async () => {
+  it('can be joined by additional ones, whose licenses arrive under their names', async () => {
     await manager.satellites.addVirtualAccount('branch', 'Lab')
     await manager.orders.create({ tag: 'HOST', quantity: 4, virtualAccount: 'Lab' })
     await satellite.sync.run()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 10, 'Lab HOST': 4 })
-    expect(await refused(() => manager.accounts.removeVirtualAccount('Lab'))).toBe(
+    expect(await getRefusal(() => manager.accounts.removeVirtualAccount('Lab'))).toBe(
       'VIRTUAL_ACCOUNT_OF_SATELLITE',
     )
-    expect(await refused(() => satellite.accounts.removeVirtualAccount('Lab'))).toBe(
+    expect(await getRefusal(() => satellite.accounts.removeVirtualAccount('Lab'))).toBe(
       'VIRTUAL_ACCOUNT_OF_SATELLITE',
     )
-    // What a box uses there counts for the manager's account of that name.
-    const box = await world.box(() => satellite, 'box')
-    box.setUsage('HOST', 3)
-    await box.register((await satellite.tokens.create({ days: 3, virtualAccount: 'Lab' })).token)
+    // Usage there counts for the virtual account of the same name at the manager.
+    const device = await world.box(() => satellite, 'box')
+    device.setUsage('HOST', 3)
+    await device.register((await satellite.tokens.create({ days: 3, virtualAccount: 'Lab' })).token)
     await satellite.sync.run()
     const use = (await manager.licenses.list()).map(({ virtualAccount, inUse }) => [virtualAccount, inUse])
     expect(use).toEqual([
@@ -99,10 +99,10 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
     expect((await manager.licenses.list()).map(({ inUse }) => inUse)).toEqual([3, 0])
   })
 
-  it('is the manager’s again when the satellite is removed; what its boxes use counts until its mandate ends', async () => {
-    const box = await world.box(() => satellite, 'box')
-    box.setUsage('HOST', 4)
-    await box.register((await satellite.tokens.create({ days: 365 })).token)
+  it('returns to the manager when the satellite is removed, with usage counted until its delegation ends', async () => {
+    const device = await world.box(() => satellite, 'box')
+    device.setUsage('HOST', 4)
+    await device.register((await satellite.tokens.create({ days: 365 })).token)
     await satellite.sync.run()
     const removed = await manager.satellites.remove('branch')
     expect(removed.status).toBe('removed')
@@ -120,29 +120,29 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
     world.clock.advance(91 * DAY)
     expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 0 }])
     expect(await manager.instances.list()).toEqual([])
-    // The name is free for another one.
+    // The name can be used again.
     await manager.satellites.add('branch', { virtualAccount: 'BRANCH' })
   })
 
-  it('product instances of a satellite are seen at the manager, and changed on the satellite', async () => {
-    const box = await world.box(() => satellite, 'box')
-    await box.register((await satellite.tokens.create({ days: 3 })).token)
+  it('shows its product instances at the manager but lets only the satellite change them', async () => {
+    const device = await world.box(() => satellite, 'box')
+    await device.register((await satellite.tokens.create({ days: 3 })).token)
     await satellite.sync.run()
-    const [one] = await manager.instances.list()
-    expect(one).toMatchObject({ satellite: 'branch' })
-    expect(await manager.instances.get(one?.id ?? '')).toEqual(one)
-    expect(await getErrorCode(manager.instances.remove(one?.id ?? ''))).toBe('INSTANCE_OF_SATELLITE')
-    expect(await getErrorCode(manager.instances.transfer(one?.id ?? '', { to: 'Default' }))).toBe(
+    const [instance] = await manager.instances.list()
+    expect(instance).toMatchObject({ satellite: 'branch' })
+    expect(await manager.instances.get(instance?.id ?? '')).toEqual(instance)
+    expect(await getErrorCode(manager.instances.remove(instance?.id ?? ''))).toBe('INSTANCE_OF_SATELLITE')
+    expect(await getErrorCode(manager.instances.transfer(instance?.id ?? '', { to: 'Default' }))).toBe(
       'INSTANCE_OF_SATELLITE',
     )
-    await satellite.instances.remove(one?.id ?? '')
+    await satellite.instances.remove(instance?.id ?? '')
     await satellite.sync.run()
     expect(await manager.instances.list()).toEqual([])
   })
 })
 
-describe('R-ACC-3: transfers', () => {
-  it('of licenses, whole and in part; what it does is shown before it is done', async () => {
+describe('transfers (R-ACC-3)', () => {
+  it('move all or some licenses, with a preview', async () => {
     await manager.accounts.addVirtualAccount('East')
     await manager.orders.create({ tag: 'HOST', quantity: 5 })
     await manager.orders.create({ tag: 'HOST', quantity: 3, termDays: 30 })
@@ -158,7 +158,7 @@ describe('R-ACC-3: transfers', () => {
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 8 })
     expect((await manager.licenses.transfer(wanted)).effects).toEqual(preview.effects)
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 2, 'East HOST': 6 })
-    // Those that end first went first.
+    // The licenses that end first were moved first.
     world.clock.advance(31 * DAY)
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 2, 'East HOST': 3 })
     expect(await getErrorCode(manager.licenses.transfer({ ...wanted, quantity: 3 }))).toBe(
@@ -170,19 +170,19 @@ describe('R-ACC-3: transfers', () => {
     expect(await getErrorCode(manager.licenses.transfer({ ...wanted, to: 'West' }))).toBe('NOT_FOUND')
     expect(await getErrorCode(manager.licenses.transfer({ ...wanted, quantity: 0 }))).toBe('INVALID_ARGUMENT')
     expect(await getErrorCode(manager.licenses.transfer({ ...wanted, tag: 'NONE' }))).toBe('UNKNOWN_TAG')
-    // There and back again is one lot.
+    // Licenses that return are merged into their lot.
     await manager.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 5 })
   })
 
-  it('of an instance, with what it uses; one that would put a pool out of compliance must be meant', async () => {
+  it('move an instance with its usage, and require confirmation when a pool gets out of compliance', async () => {
     await manager.accounts.addVirtualAccount('East')
     await manager.orders.create({ tag: 'HOST', quantity: 5 })
-    const box = await world.box(() => manager, 'direct')
-    box.setUsage('HOST', 4)
-    await box.register((await manager.tokens.create({ days: 3 })).token)
-    const [one] = await manager.instances.list()
-    const id = one?.id ?? ''
+    const device = await world.box(() => manager, 'direct')
+    device.setUsage('HOST', 4)
+    await device.register((await manager.tokens.create({ days: 3 })).token)
+    const [instance] = await manager.instances.list()
+    const id = instance?.id ?? ''
     expect(await getErrorCode(manager.instances.transfer(id, { to: 'East' }))).toBe('TRANSFER_UNCONFIRMED')
     expect(await manager.instances.get(id)).toMatchObject({ virtualAccount: 'Default' })
     const wanted = { tag: 'HOST', quantity: 5, from: 'Default', to: 'East' }
@@ -195,14 +195,14 @@ describe('R-ACC-3: transfers', () => {
         { virtualAccount: 'East', after: { quantity: 5, inUse: 4, status: 'in-compliance' } },
       ],
     })
-    // The box hears of it with its next answer.
+    // The device learns of the transfer with its next answer.
     world.clock.advance(31 * DAY)
-    box.tick()
-    await box.idle()
-    expect(box.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'East' } })
+    device.tick()
+    await device.idle()
+    expect(device.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'East' } })
   })
 
-  it('at a satellite, between its own virtual accounts; the manager’s total stays', async () => {
+  it('between virtual accounts of a satellite keep the total at the manager', async () => {
     await satellite.accounts.addVirtualAccount('Lab')
     await satellite.licenses.transfer({ tag: 'HOST', quantity: 4, from: 'Default', to: 'Lab' })
     await satellite.sync.run()
@@ -213,40 +213,40 @@ describe('R-ACC-3: transfers', () => {
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 15 })
   })
 
-  it('out of a satellite’s account: they move when the satellite has given them up, and are nowhere twice', async () => {
+  it('out of a satellite take effect once the satellite has released the licenses', async () => {
     const done = await manager.licenses.transfer({ tag: 'HOST', quantity: 7, from: 'BRANCH', to: 'Default' })
     expect(done.status).toBe('waiting')
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 10 })
     expect((await manager.satellites.list())[0]?.reclaims).toMatchObject([
-      { tag: 'HOST', quantity: 7, to: 'Default', told: false },
+      { tag: 'HOST', quantity: 7, to: 'Default', notified: false },
     ])
-    // What is called back cannot be called back again.
+    // Licenses that are being reclaimed cannot be reclaimed again.
     expect(
       await getErrorCode(
         manager.licenses.transfer({ tag: 'HOST', quantity: 4, from: 'BRANCH', to: 'Default' }),
       ),
     ).toBe('TRANSFER_UNAVAILABLE')
-    // By hand: told with the first answer, moved with the second request.
+    // Offline: the first answer notifies the satellite, and the second request moves the licenses.
     await exchangeByFile(manager, satellite)
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 3 })
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 10 })
     await exchangeByFile(manager, satellite)
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 3, 'Default HOST': 7 })
     expect((await satellite.operations.events.list()).map(({ type }) => type)).toContain('LICENSES_WITHDRAWN')
-    // By wire: both at once.
+    // Online: one run does both.
     await manager.licenses.transfer({ tag: 'HOST', quantity: 2, from: 'BRANCH', to: 'Default' })
     await satellite.sync.run()
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 1, 'Default HOST': 9 })
-    // And back: there with the next exchange.
+    // Back to the satellite: the licenses arrive with the next exchange.
     await manager.licenses.transfer({ tag: 'HOST', quantity: 9, from: 'Default', to: 'BRANCH' })
     await satellite.sync.run()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 10 })
   })
 
-  it('what is called back and in use puts the satellite out of compliance, and it says so', async () => {
-    const box = await world.box(() => satellite, 'box')
-    box.setUsage('HOST', 8)
-    await box.register((await satellite.tokens.create({ days: 365 })).token)
+  it('out of a satellite report it out of compliance when the licenses are in use', async () => {
+    const device = await world.box(() => satellite, 'box')
+    device.setUsage('HOST', 8)
+    await device.register((await satellite.tokens.create({ days: 365 })).token)
     await satellite.sync.run()
     await manager.licenses.transfer({
       tag: 'HOST',
@@ -266,14 +266,14 @@ describe('R-ACC-3: transfers', () => {
   })
 })
 
-describe('R-SAT-3: one box is one product instance, in the whole smart account', () => {
-  it('the newer registration is in force, and both sides say so', async () => {
-    const box = await world.box(() => satellite, 'box')
-    box.setUsage('HOST', 2)
-    await box.register((await satellite.tokens.create({ days: 365 })).token)
+describe('a device registered twice in a smart account (R-SAT-3)', () => {
+  it('keeps its newer registration, at the manager, on both sides', async () => {
+    const device = await world.box(() => satellite, 'box')
+    device.setUsage('HOST', 2)
+    await device.register((await satellite.tokens.create({ days: 365 })).token)
     await satellite.sync.run()
     world.clock.advance(DAY)
-    // The same box, at the manager: without force it is refused, since the satellite has told of it.
+    // The manager knows the device from the report of the satellite, so it requires `force`.
     const again = await world.box(() => manager, 'again', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
     })
@@ -286,20 +286,20 @@ describe('R-SAT-3: one box is one product instance, in the whole smart account',
     expect(await manager.instances.list()).toHaveLength(1)
     expect((await manager.licenses.list()).filter(({ inUse }) => inUse > 0)).toEqual([])
     world.clock.advance(DAY)
-    expect(await getErrorCode(box.renewAuthorization())).toBe('INSTANCE_REPLACED')
+    expect(await getErrorCode(device.renewAuthorization())).toBe('INSTANCE_REPLACED')
   })
 
-  it('of two satellites, too', async () => {
+  it('keeps its newer registration when both are at satellites', async () => {
     const second = await world.addSatellite('second', { online: true })
     await second.sync.run()
-    const box = await world.box(() => satellite, 'box')
-    await box.register((await satellite.tokens.create({ days: 365 })).token)
+    const device = await world.box(() => satellite, 'box')
+    await device.register((await satellite.tokens.create({ days: 365 })).token)
     world.clock.advance(DAY)
     const copy = await world.box(() => second, 'copy', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
     })
     await copy.register((await second.tokens.create({ days: 365 })).token)
-    // The newer one is told of first: the older one gives way when it is told of.
+    // The newer registration is reported first. The older one ends when it is reported.
     await second.sync.run()
     const synced = await satellite.sync.run()
     expect(synced.outcome).toBe('accepted')

@@ -14,35 +14,35 @@ const { describe, it } = createSampledTests(3)
 
 let world: SatelliteEnvironment
 let satellite: Authority
-let box: SmartAgent
+let device: SmartAgent
 beforeEach(async () => {
   world = await createSatelliteEnvironment()
   satellite = await world.addSatellite('branch', { online: true })
   await world.manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
   await satellite.sync.run()
-  box = await world.box(() => satellite, 'box')
-  box.setUsage('HOST', 4)
-  await box.register((await satellite.tokens.create({ days: 365 })).token)
+  device = await world.box(() => satellite, 'box')
+  device.setUsage('HOST', 4)
+  await device.register((await satellite.tokens.create({ days: 365 })).token)
   await satellite.sync.run()
 })
 afterEach(() => world.close())
 
-const pass = async (days: number) => {
+const passDays = async (days: number) => {
   for (let i = 0; i < days; i++) {
     world.clock.advance(DAY)
-    box.tick()
-    await box.idle()
-    // Both are served: what time brings there is looked after.
+    device.tick()
+    await device.idle()
+    // Run the time-driven work of both authorities.
     await world.manager.satellites.list()
     await satellite.sync.runDue()
   }
 }
 const types = async (authority: Authority) =>
   (await authority.operations.events.list()).map(({ type }) => type)
-const listed = async () => (await world.manager.satellites.list())[0]
+const getSatelliteDocument = async () => (await world.manager.satellites.list())[0]
 
-describe('R-SAT-4: overdue synchronization warns, then restricts, on both sides', () => {
-  it('says the dates beforehand, on both sides', async () => {
+describe('an overdue synchronization, on both sides (R-SAT-4)', () => {
+  it('has its warning and restriction dates reported beforehand', async () => {
     const at = world.clock.wall()
     const dates = {
       overdueAt: new Date(at + 30 * DAY).toISOString(),
@@ -50,39 +50,39 @@ describe('R-SAT-4: overdue synchronization warns, then restricts, on both sides'
       automaticUntil: new Date(at + 180 * DAY).toISOString(),
     }
     expect(await satellite.sync.status()).toMatchObject({ status: 'current', ...dates })
-    expect(await listed()).toMatchObject({ status: 'current', ...dates })
+    expect(await getSatelliteDocument()).toMatchObject({ status: 'current', ...dates })
   })
 
-  it('warns after 30 days; boxes notice nothing', async () => {
-    await pass(31)
+  it('causes a warning after 30 days without an effect on devices', async () => {
+    await passDays(31)
     expect((await satellite.sync.status()).status).toBe('overdue')
-    expect((await listed())?.status).toBe('overdue')
+    expect((await getSatelliteDocument())?.status).toBe('overdue')
     expect(await types(satellite)).toContain('SYNC_OVERDUE')
     expect(await types(world.manager)).toContain('SYNCHRONIZATION_OVERDUE')
-    expect(box.status().state).toBe('authorized')
-    // Once, and not again.
-    await pass(5)
+    expect(device.status().state).toBe('authorized')
+    // The warning is recorded once.
+    await passDays(5)
     expect((await types(world.manager)).filter((type) => type === 'SYNCHRONIZATION_OVERDUE')).toHaveLength(1)
     expect((await types(satellite)).filter((type) => type === 'SYNC_OVERDUE')).toHaveLength(1)
     await satellite.sync.run()
     expect((await satellite.sync.status()).status).toBe('current')
-    expect((await listed())?.status).toBe('current')
+    expect((await getSatelliteDocument())?.status).toBe('current')
   })
 
-  it('restricts after 90: nothing new is granted, and the manager takes it out of its counts', async () => {
-    await pass(89)
-    expect((await listed())?.status).toBe('overdue')
-    await pass(1)
+  it('causes a restriction after 90 days: no new grants, and no usage counted at the manager', async () => {
+    await passDays(89)
+    expect((await getSatelliteDocument())?.status).toBe('overdue')
+    await passDays(1)
     expect((await satellite.sync.status()).status).toBe('restricted')
     expect(await getErrorCode(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
     expect(await types(satellite)).toContain('SYNC_RESTRICTED')
-    expect(await listed()).toMatchObject({ status: 'expired' })
+    expect(await getSatelliteDocument()).toMatchObject({ status: 'expired' })
     expect(await types(world.manager)).toContain('SATELLITE_EXPIRED')
     expect(await world.manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 0 }])
     expect(await world.manager.instances.list()).toEqual([])
   })
 
-  it('no sooner and no later than to the second', async () => {
+  it('causes the restriction exactly at the announced second', async () => {
     const { restrictedAt } = await satellite.sync.status()
     world.clock.advance(Date.parse(restrictedAt ?? '') - world.clock.wall() - 1000)
     expect((await satellite.sync.status()).status).toBe('overdue')
@@ -92,7 +92,7 @@ describe('R-SAT-4: overdue synchronization warns, then restricts, on both sides'
     expect(await getErrorCode(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
   })
 
-  it('both periods are the manager’s to set, and are told at the next exchange', async () => {
+  it('follows the periods set by the manager from the next exchange on', async () => {
     const { satellites } = world.manager
     await satellites.configure('branch', { warnDays: 7, restrictDays: 14, credentialDays: 60 })
     expect(
@@ -105,45 +105,45 @@ describe('R-SAT-4: overdue synchronization warns, then restricts, on both sides'
       restrictedAt: new Date(at + 14 * DAY).toISOString(),
       automaticUntil: new Date(at + 60 * DAY).toISOString(),
     })
-    await pass(14)
+    await passDays(14)
     expect((await satellite.sync.status()).status).toBe('restricted')
-    expect((await listed())?.status).toBe('expired')
+    expect((await getSatelliteDocument())?.status).toBe('expired')
   })
 })
 
-describe('R-AUTH-5: behind a satellite that has lost its manager', () => {
-  it('no authorization outlasts the mandate, and none occurs after it; an exchange by hand mends it', async () => {
+describe('a device of a satellite that has lost its manager (R-AUTH-5)', () => {
+  it('has no authorization beyond the delegation until an offline exchange renews it', async () => {
     const { restrictedAt } = await satellite.sync.status()
-    await pass(88)
-    expect(box.status()).toMatchObject({
+    await passDays(88)
+    expect(device.status()).toMatchObject({
       state: 'authorized',
       authorization: { deadlineAt: restrictedAt },
     })
-    await pass(3)
-    expect(box.status()).toMatchObject({
+    await passDays(3)
+    expect(device.status()).toMatchObject({
       state: 'auth-expired',
       functionality: 'full',
       authorization: { lastAttempt: { outcome: 'failed', reason: { code: 'SATELLITE_OUT_OF_TOUCH' } } },
     })
-    // It asks again by itself, and is told the same.
-    const { nextAttemptAt } = box.status().authorization
+    // The device has scheduled its next attempt.
+    const { nextAttemptAt } = device.status().authorization
     expect(Date.parse(nextAttemptAt ?? '') - world.clock.wall()).toBeLessThanOrEqual(12 * HOUR)
-    // By wire nothing is answered any more: a person has to carry it.
+    // The manager no longer answers online, so an administrator has to exchange files.
     expect(await getErrorCode(satellite.sync.run())).toBe('SATELLITE_EXPIRED')
     expect(await satellite.sync.status()).toMatchObject({ exchange: 'blocked', nextSyncAt: null })
     const { imported } = await exchangeByFile(world.manager, satellite)
     expect(imported.outcome).toBe('accepted')
-    await pass(1)
-    expect(box.status().state).toBe('authorized')
-    expect(await listed()).toMatchObject({ status: 'current' })
+    await passDays(1)
+    expect(device.status().state).toBe('authorized')
+    expect(await getSatelliteDocument()).toMatchObject({ status: 'current' })
     expect(await world.manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 4 }])
-    // And by wire again.
+    // The online exchange works again.
     expect((await satellite.sync.run()).outcome).toBe('accepted')
   })
 
-  it('a box that waits for its first authorization gets it when the satellite is mended, by itself', async () => {
+  it('registers once the satellite has synchronized again', async () => {
     const { token } = await satellite.tokens.create({ days: 365 })
-    await pass(91)
+    await passDays(91)
     const late = await world.box(() => satellite, 'late')
     expect(await getErrorCode(late.register(token))).toBe('SATELLITE_OUT_OF_TOUCH')
     await exchangeByFile(world.manager, satellite)
@@ -151,12 +151,12 @@ describe('R-AUTH-5: behind a satellite that has lost its manager', () => {
     expect(late.status().state).toBe('authorized')
   })
 
-  it('what is in use is counted all the same, and reported afterwards', async () => {
-    await pass(91)
-    box.setUsage('HOST', 9)
+  it('still has its usage counted, and reported after the next exchange', async () => {
+    await passDays(91)
+    device.setUsage('HOST', 9)
     world.clock.advance(60_000)
-    box.tick()
-    await box.idle()
+    device.tick()
+    await device.idle()
     expect(await satellite.licenses.list()).toMatchObject([{ inUse: 9 }])
     await exchangeByFile(world.manager, satellite)
     await exchangeByFile(world.manager, satellite)
@@ -164,20 +164,20 @@ describe('R-AUTH-5: behind a satellite that has lost its manager', () => {
   })
 })
 
-describe('R-SAT-2: the credential for synchronizing by itself', () => {
-  it('lives 180 days from its last use; its end is announced on both sides, and an exchange by hand renews it', async () => {
+describe('the credential for automatic synchronization (R-SAT-2)', () => {
+  it('lasts 180 days from its last use, is announced before its end and is renewed by an offline exchange', async () => {
     await world.manager.satellites.configure('branch', { restrictDays: 365, warnDays: 300 })
     await satellite.sync.run()
-    await pass(149)
+    await passDays(149)
     expect((await satellite.sync.status()).credential).toBe('valid')
-    await pass(2)
+    await passDays(2)
     expect((await satellite.sync.status()).credential).toBe('expiring')
-    await pass(30)
+    await passDays(30)
     expect((await satellite.sync.status()).credential).toBe('ended')
-    for (const said of ['SYNC_CREDENTIAL_ENDING', 'SYNC_CREDENTIAL_ENDED'])
-      expect(await types(satellite)).toContain(said)
-    for (const said of ['SATELLITE_CREDENTIAL_ENDING', 'SATELLITE_CREDENTIAL_ENDED'])
-      expect(await types(world.manager)).toContain(said)
+    for (const type of ['SYNC_CREDENTIAL_ENDING', 'SYNC_CREDENTIAL_ENDED'])
+      expect(await types(satellite)).toContain(type)
+    for (const type of ['SATELLITE_CREDENTIAL_ENDING', 'SATELLITE_CREDENTIAL_ENDED'])
+      expect(await types(world.manager)).toContain(type)
     expect(await getErrorCode(satellite.sync.run())).toBe('SYNC_CREDENTIAL_EXPIRED')
     await exchangeByFile(world.manager, satellite)
     expect((await satellite.sync.run()).outcome).toBe('accepted')
@@ -185,8 +185,8 @@ describe('R-SAT-2: the credential for synchronizing by itself', () => {
   })
 })
 
-describe('R-SAT-4: clocks that differ', () => {
-  it('a satellite whose clock is behind takes the manager’s time, and never goes back', async () => {
+describe('clocks that differ (R-SAT-4)', () => {
+  it('a satellite with a slow clock adopts the time of the manager and never goes back', async () => {
     const slow = world.clock.wall()
     world.clock.setWall(slow + 10 * DAY)
     const { file } = await satellite.sync.export()
@@ -199,8 +199,8 @@ describe('R-SAT-4: clocks that differ', () => {
     expect(Date.parse(token.expiresAt)).toBeGreaterThanOrEqual(slow + 11 * DAY)
   })
 
-  it('a satellite that is set back cannot make its mandate last longer', async () => {
-    await pass(89)
+  it('a satellite cannot extend its delegation by setting its clock back', async () => {
+    await passDays(89)
     world.clock.setWall(world.clock.wall() - 80 * DAY)
     world.clock.advance(2 * DAY)
     expect((await satellite.sync.status()).status).toBe('restricted')

@@ -10,8 +10,8 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase at once', () => {
-  it('no pool says that it is covered when it is not, and every excess is reported', async () => {
+describe('two satellites and their manager with shared licenses (R-ACC-2, R-SAT-1)', () => {
+  it('report exactly the pools that are out of compliance under concurrent use', async () => {
     const { manager } = world
     await manager.orders.create({ tag: 'HOST', quantity: 30 })
     const satellites = [
@@ -20,20 +20,20 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
     ]
     for (const to of ['NORTH', 'SOUTH'])
       await manager.licenses.transfer({ tag: 'HOST', quantity: 10, from: 'Default', to })
-    for (const one of satellites) await one.sync.run()
-    const places: { authority: Authority; boxes: SmartAgent[] }[] = []
+    for (const { sync } of satellites) await sync.run()
+    const sites: { authority: Authority; devices: SmartAgent[] }[] = []
     for (const [index, authority] of [manager, ...satellites].entries()) {
-      const boxes: SmartAgent[] = []
-      for (let i = 0; i < 3; i++) boxes.push(await world.box(() => authority, `box-${index}-${i}`))
-      places.push({ authority, boxes })
+      const devices: SmartAgent[] = []
+      for (let i = 0; i < 3; i++) devices.push(await world.box(() => authority, `box-${index}-${i}`))
+      sites.push({ authority, devices })
     }
-    // Everything at a time: registrations, what they use, exchanges, and a purchase.
+    // Registrations, usage reports, exchanges and a purchase run concurrently.
     await Promise.all([
-      ...places.flatMap(({ authority, boxes }) =>
-        boxes.map(async (box) => {
+      ...sites.flatMap(({ authority, devices }) =>
+        devices.map(async (device) => {
           const { token } = await authority.tokens.create({ days: 30 })
-          box.setUsage('HOST', 4)
-          await box.register(token)
+          device.setUsage('HOST', 4)
+          await device.register(token)
         }),
       ),
       ...satellites.map(async ({ sync }) => {
@@ -42,13 +42,13 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
       manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'NORTH' }),
     ])
     world.clock.advance(DAY)
-    for (const { boxes } of places)
-      for (const box of boxes) {
-        box.tick()
-        await box.idle()
+    for (const { devices } of sites)
+      for (const device of devices) {
+        device.tick()
+        await device.idle()
       }
     for (const { sync } of satellites) await sync.run()
-    // Twelve in use of twelve in the north; of ten in the south, and at the manager.
+    // 12 of 12 licenses are in use at the north satellite, and 12 of 10 at the south one and the manager.
     const licenses = await manager.licenses.list()
     expect(
       licenses.map(({ virtualAccount, quantity, inUse, status }) => [
@@ -68,14 +68,14 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
     )
     for (const name of ['Default', 'SOUTH'])
       expect(excess.map(({ virtualAccount }) => virtualAccount)).toContain(name)
-    // By the next contact each box knows: whoever is in a pool that is not covered is told so, and nobody else.
+    // At its next contact each device learns the compliance of its own pool.
     world.clock.advance(31 * DAY)
     const states = []
-    for (const { boxes } of places)
-      for (const box of boxes) {
-        box.tick()
-        await box.idle()
-        states.push(box.status().state)
+    for (const { devices } of sites)
+      for (const device of devices) {
+        device.tick()
+        await device.idle()
+        states.push(device.status().state)
       }
     expect(states).toEqual([
       ...Array<string>(3).fill('out-of-compliance'),

@@ -29,9 +29,9 @@ import { createSampledTests } from '../support/scale.ts'
 
 const { describe, it } = createSampledTests(3)
 
-/** Whatever a customer can do who holds all the keys of a satellite, and has changed its program. */
+/** Forges messages with all keys of a satellite, as a customer with a modified program could. */
 class AlteredSatellite extends StolenKeys {
-  /** A certificate of any role: its own CA signs whatever it is given. */
+  /** Issues a certificate of any role from the CA of the satellite. */
   async forge(
     role: 'sync' | 'answer-signer',
     at: number,
@@ -47,7 +47,7 @@ class AlteredSatellite extends StolenKeys {
     return { certificates: [certificate, issuingCa], privateKey: createPrivateKey(privateKey) }
   }
 
-  /** Answers signed anew, with something changed in them. */
+  /** Changes the payload of an answer and signs it again. */
   async reseal(
     answer: string,
     change: (payload: Record<string, unknown>) => void,
@@ -65,7 +65,7 @@ class AlteredSatellite extends StolenKeys {
 let world: SatelliteEnvironment
 let satellite: Authority
 let altered: AlteredSatellite
-let box: SmartAgent
+let device: SmartAgent
 let change: ((answer: string) => Promise<string>) | null
 
 beforeEach(async () => {
@@ -82,42 +82,42 @@ beforeEach(async () => {
     },
     close: () => undefined,
   }
-  box = await world.box(() => satellite, 'box', { createTransport: () => wire })
-  await box.register((await satellite.tokens.create({ days: 365 })).token)
+  device = await world.box(() => satellite, 'box', { createTransport: () => wire })
+  await device.register((await satellite.tokens.create({ days: 365 })).token)
 })
 afterEach(() => world.close())
 
-/** The code that a box notes when it asks for its authorization now. */
-async function asked(): Promise<string | null> {
+/** Requests an authorization renewal. @returns the error code, or `no error` */
+async function renewAuthorization(): Promise<string | null> {
   world.clock.advance(60_000)
-  const before = box.status()
-  const code = await getErrorCode(box.renewAuthorization())
-  if (code !== 'no error') expect(box.status().state).toBe(before.state)
+  const before = device.status()
+  const code = await getErrorCode(device.renewAuthorization())
+  if (code !== 'no error') expect(device.status().state).toBe(before.state)
   return code
 }
 
-describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
-  it('and an honest one is believed', async () => {
-    box.setUsage('HOST', 4)
-    expect(await asked()).toBe('no error')
-    expect(box.status().state).toBe('authorized')
+describe('a device of a satellite with a delegation (R-SAT-1, R-AUTH-5)', () => {
+  it('accepts its unaltered answers', async () => {
+    device.setUsage('HOST', 4)
+    expect(await renewAuthorization()).toBe('no error')
+    expect(device.status().state).toBe('authorized')
   })
 
-  it('no mandate: nothing granted is believed', async () => {
+  it('refuses answers without a delegation with MANDATE_MISSING', async () => {
     change = (answer) => altered.reseal(answer, (payload) => (payload.mandate = null))
-    expect(await asked()).toBe('MANDATE_MISSING')
+    expect(await renewAuthorization()).toBe('MANDATE_MISSING')
   })
 
-  it('a satellite that calls itself a manager is none', async () => {
+  it('refuses a satellite that claims to be a manager with ANSWER_WRONG_AUTHORITY', async () => {
     change = (answer) =>
       altered.reseal(answer, (payload) => {
         payload.mandate = null
         payload.authority = { ...(payload.authority as object), role: 'manager' }
       })
-    expect(await asked()).toBe('ANSWER_WRONG_AUTHORITY')
+    expect(await renewAuthorization()).toBe('ANSWER_WRONG_AUTHORITY')
   })
 
-  it('a mandate that it has signed itself is none, whichever certificate it makes for that', async () => {
+  it('refuses a delegation that the satellite signed itself with MANDATE_INVALID', async () => {
     const { id, account } = altered.identity()
     const genuine = (payload: Record<string, unknown>): Delegation =>
       JSON.parse(
@@ -135,21 +135,21 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
         )
         return altered.reseal(answer, (payload) => (payload.mandate = text))
       }
-      expect(await asked()).toBe('MANDATE_INVALID')
+      expect(await renewAuthorization()).toBe('MANDATE_INVALID')
     }
   })
 
-  it('a mandate whose text was changed is none', async () => {
+  it('refuses an altered delegation with MANDATE_INVALID', async () => {
     change = (answer) =>
       altered.reseal(answer, (payload) => {
         const [head, body = '', signature] = String(payload.mandate).split('.')
         const text = Buffer.from(body, 'base64url').toString().replace('"quantity":10', '"quantity":99')
         payload.mandate = [head, Buffer.from(text).toString('base64url'), signature].join('.')
       })
-    expect(await asked()).toBe('MANDATE_INVALID')
+    expect(await renewAuthorization()).toBe('MANDATE_INVALID')
   })
 
-  it('another satellite’s mandate is not its own', async () => {
+  it('refuses the delegation of another satellite with MANDATE_INVALID', async () => {
     const other = await world.addSatellite('other', { online: true })
     await other.sync.run()
     const { body } = await other.operations.server.inject({
@@ -161,7 +161,7 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
         type: 'hello',
         messageId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
         nonce: 'a'.repeat(32),
-        audience: 'anybody',
+        audience: 'any-authority',
         epoch: 0,
         trustBundle: 0,
       }),
@@ -169,34 +169,36 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
     const { mandate } = decodePayloadUnverified(JSON.parse(body) as SignedMessage) as { mandate: string }
     expect(mandate).toMatch(/^ey/)
     change = (answer) => altered.reseal(answer, (payload) => (payload.mandate = mandate))
-    expect(await asked()).toBe('MANDATE_INVALID')
+    expect(await renewAuthorization()).toBe('MANDATE_INVALID')
   })
 
-  it.each(['as they are', 'all good', 'none', 'fewer', 'good ones beside'])(
-    'more than the manager gave is not believed to be covered, with its rows %s',
-    async (how) => {
-      box.setUsage('HOST', 11)
+  it.each(['unchanged', 'all in compliance', 'none', 'fewer', 'duplicated in compliance'])(
+    'refuses usage beyond the delegation that is reported in compliance, with its rows %s',
+    async (variant) => {
+      device.setUsage('HOST', 11)
       change = (answer) =>
         altered.reseal(answer, (payload) => {
           const decision = payload.decision as { entitlements?: object[]; compliance?: string }
           const rows = decision.entitlements
           if (!rows) return
           decision.compliance = 'in-compliance'
-          const good = rows.map((one) => ({ ...one, status: 'in-compliance' }))
+          const compliant = rows.map((row) => ({ ...row, status: 'in-compliance' }))
           decision.entitlements =
             {
-              'as they are': rows,
-              'all good': good,
+              unchanged: rows,
+              'all in compliance': compliant,
               none: [],
-              fewer: good.map((one) => ({ ...one, count: 1 })),
-              'good ones beside': [...rows, ...good],
-            }[how] ?? []
+              fewer: compliant.map((row) => ({ ...row, count: 1 })),
+              'duplicated in compliance': [...rows, ...compliant],
+            }[variant] ?? []
         })
-      expect(await asked()).toBe(how === 'all good' ? 'MANDATE_EXCEEDED' : 'ANSWER_MALFORMED')
+      expect(await renewAuthorization()).toBe(
+        variant === 'all in compliance' ? 'MANDATE_EXCEEDED' : 'ANSWER_MALFORMED',
+      )
     },
   )
 
-  it('a mandate that has ended grants nothing, whatever the satellite says, and no authorization outlasts it', async () => {
+  it('refuses an expired delegation with MANDATE_EXPIRED and has no authorization beyond it', async () => {
     const { restrictedAt } = await satellite.sync.status()
     const until = Date.parse(restrictedAt ?? '')
     change = (answer) =>
@@ -214,35 +216,36 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
         }
       })
     world.clock.advance(until - world.clock.wall() - 10 * DAY)
-    expect(await asked()).toBe('no error')
-    expect(box.status().authorization.deadlineAt).toBe(restrictedAt)
+    expect(await renewAuthorization()).toBe('no error')
+    expect(device.status().authorization.deadlineAt).toBe(restrictedAt)
     world.clock.advance(11 * DAY)
-    box.tick()
-    await box.idle()
-    expect(box.status()).toMatchObject({
+    device.tick()
+    await device.idle()
+    expect(device.status()).toMatchObject({
       state: 'auth-expired',
       authorization: { lastAttempt: { reason: { code: 'MANDATE_EXPIRED' } } },
     })
   })
 
-  it('an older mandate than the box has seen is refused: the satellite was restored from a copy', async () => {
-    let old = ''
+  it('refuses an older delegation than it has seen with MANDATE_SUPERSEDED', async () => {
+    let lastDelegation = ''
     change = (answer) => {
-      old = (decodePayloadUnverified(JSON.parse(answer) as SignedMessage) as { mandate: string }).mandate
+      lastDelegation = (decodePayloadUnverified(JSON.parse(answer) as SignedMessage) as { mandate: string })
+        .mandate
       return Promise.resolve(answer)
     }
-    expect(await asked()).toBe('no error')
+    expect(await renewAuthorization()).toBe('no error')
     await satellite.sync.run()
-    expect(await asked()).toBe('no error')
+    expect(await renewAuthorization()).toBe('no error')
     change = null
-    const first = old
+    const firstDelegation = lastDelegation
     await satellite.sync.run()
-    expect(await asked()).toBe('no error')
-    change = (answer) => altered.reseal(answer, (payload) => (payload.mandate = first))
-    expect(await asked()).toBe('MANDATE_SUPERSEDED')
+    expect(await renewAuthorization()).toBe('no error')
+    change = (answer) => altered.reseal(answer, (payload) => (payload.mandate = firstDelegation))
+    expect(await renewAuthorization()).toBe('MANDATE_SUPERSEDED')
   })
 
-  it('its CA makes no answers for another authority, and none of the manager’s kind', async () => {
+  it('refuses certificates of the satellite CA for another authority or for the role of the manager', async () => {
     const forged = await altered.forge(
       'answer-signer',
       world.clock.wall(),
@@ -257,7 +260,7 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
         },
         forged,
       )
-    expect(await asked()).toMatch(/^ANSWER_(SIGNER_UNTRUSTED|WRONG_AUTHORITY)$/)
+    expect(await renewAuthorization()).toMatch(/^ANSWER_(SIGNER_UNTRUSTED|WRONG_AUTHORITY)$/)
     const { file } = await satellite.sync.export()
     const { file: answer } = await world.manager.satellites.respond(file)
     const sync = await altered.forge('sync', world.clock.wall())
@@ -266,8 +269,8 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
   })
 })
 
-describe('R-SLR-9: a satellite reserves for its own pool, under its mandate', () => {
-  it('reserves, updates, confirms and takes back; synchronizing counts nothing twice', async () => {
+describe('a satellite with a delegation (R-SLR-9)', () => {
+  it('reserves, updates, confirms and takes back licenses, which are counted once', async () => {
     const { manager } = world
     await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed', {
@@ -286,7 +289,7 @@ describe('R-SLR-9: a satellite reserves for its own pool, under its mandate', ()
       { udi: { serial: 'BOX' } },
       { udi: { serial: 'SEALED' }, status: 'reserved', satellite: 'branch' },
     ])
-    // An update holds the larger of both until it is confirmed, there and here.
+    // Until an update is confirmed, both sides reserve the larger count.
     const updated = await satellite.reservations.update(issued.instanceId, { HOST: 2 })
     await exchangeByFile(manager, satellite)
     expect(await manager.licenses.list()).toMatchObject([{ reserved: 6 }])
@@ -300,7 +303,7 @@ describe('R-SLR-9: a satellite reserves for its own pool, under its mandate', ()
     expect(await manager.instances.list()).toMatchObject([{ udi: { serial: 'BOX' } }])
   })
 
-  it('cannot reserve what it does not have, nor at the manager from the satellite’s account', async () => {
+  it('cannot reserve more than it has, and the manager cannot reserve from its virtual account', async () => {
     await satellite.reservations.enable()
     await world.manager.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
@@ -315,7 +318,7 @@ describe('R-SLR-9: a satellite reserves for its own pool, under its mandate', ()
     ).toBe('VIRTUAL_ACCOUNT_OF_SATELLITE')
   })
 
-  it('a file without a mandate, beyond it, or after its end is not installed', async () => {
+  it('cannot issue an authorization file without a delegation, beyond it or after its end', async () => {
     await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
@@ -332,7 +335,7 @@ describe('R-SLR-9: a satellite reserves for its own pool, under its mandate', ()
     const forged = (part: Partial<typeof genuine>) =>
       signText(formatAuthorization({ ...genuine, ...part }), signer)
     expect(await getErrorCode(sealed.reservation.install(forged({ mandate: null })))).toBe('MANDATE_MISSING')
-    const licenses = genuine.licenses.map((one) => ({ ...one, count: 11 }))
+    const licenses = genuine.licenses.map((license) => ({ ...license, count: 11 }))
     expect(await getErrorCode(sealed.reservation.install(forged({ licenses })))).toBe('MANDATE_EXCEEDED')
     expect(
       await getErrorCode(sealed.reservation.install(forged({ issuedAt: world.clock.wall() + 91 * DAY }))),
@@ -342,7 +345,7 @@ describe('R-SLR-9: a satellite reserves for its own pool, under its mandate', ()
     expect(sealed.status().state).toBe('reserved')
   })
 
-  it('keeps its keys in files that are its own', () => {
+  it('has its own keys but no root key', () => {
     const keys = readdirSync(join(world.directory, 'branch', 'keys'))
     expect(keys).toContain('sync.key')
     expect(keys).not.toContain('root.key')

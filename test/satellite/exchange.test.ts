@@ -19,8 +19,8 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-/** What both sides hold, for comparing before and after. */
-const whole = async () =>
+/** Returns the state of both sides, to compare before and after. */
+const readBothSides = async () =>
   JSON.stringify([
     await world.manager.satellites.list(),
     await world.manager.licenses.list(),
@@ -31,15 +31,15 @@ const whole = async () =>
     await satellite.operations.events.list(),
   ])
 
-/** Asserts that something is refused by a code, and has changed nothing on either side. */
-async function refusedAs(code: string, work: () => Promise<unknown>): Promise<void> {
-  const before = await whole()
+/** Asserts that an operation fails with an error code and changes nothing on either side. */
+async function expectRefusal(code: string, work: () => Promise<unknown>): Promise<void> {
+  const before = await readBothSides()
   expect(await getErrorCode(work())).toBe(code)
-  expect(await whole()).toBe(before)
+  expect(await readBothSides()).toBe(before)
 }
 
-describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
-  it('registers by two files, and serves boxes that trust the manager’s root', async () => {
+describe('a satellite without a network connection (R-SAT-1, R-SAT-3)', () => {
+  it('registers by two files and serves devices that trust the root of the manager', async () => {
     const { manager } = world
     expect(await getErrorCode(satellite.tokens.create({ days: 30 }))).toBe('SATELLITE_NOT_REGISTERED')
     const { responded, imported } = await exchangeByFile(manager, satellite)
@@ -50,10 +50,13 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
       { virtualAccount: 'Default', tag: 'HOST', quantity: 10 },
     ])
     const { token } = await satellite.tokens.create({ days: 30 })
-    const box = await world.box(() => satellite, 'box')
-    box.setUsage('HOST', 4)
-    await box.register(token)
-    expect(box.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'Default' } })
+    const device = await world.box(() => satellite, 'box')
+    device.setUsage('HOST', 4)
+    await device.register(token)
+    expect(device.status()).toMatchObject({
+      state: 'authorized',
+      registration: { virtualAccount: 'Default' },
+    })
     await exchangeByFile(manager, satellite)
     expect(await manager.licenses.list()).toMatchObject([
       { virtualAccount: 'BRANCH', quantity: 10, inUse: 4 },
@@ -63,7 +66,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     ])
   })
 
-  it('R-EVAL-2: signs the software version that the account has ordered at the manager', async () => {
+  it('signs the software version that the account ordered at the manager (R-EVAL-2)', async () => {
     await exchangeByFile(world.manager, satellite)
     const product = { pid: 'CWMS-K9', version: '3.0', serial: 'OLDER' }
     const device = await world.box(() => satellite, 'older', { product })
@@ -79,12 +82,12 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     expect(device.status().evaluation.remainingSeconds).toBe((90 * DAY) / 1000)
   })
 
-  it('a file is readable: what leaves the building is in it, in words', async () => {
+  it('writes readable files that show all exported data', async () => {
     await exchangeByFile(world.manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
-    const box = await world.box(() => satellite, 'box')
-    box.setUsage('HOST', 4)
-    await box.register(token)
+    const device = await world.box(() => satellite, 'box')
+    device.setUsage('HOST', 4)
+    await device.register(token)
     const { file } = await satellite.sync.export()
     expect(file).toMatch(/^SMART LICENSING SYNCHRONIZATION REQUEST, version 1\n/)
     expect(file).toMatch(/^Satellite: +"branch"$/m)
@@ -96,38 +99,38 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     expect(answer).toMatch(/^ {2}HOST 10 "BRANCH" from \S+ perpetual lot [0-9a-f-]{36}$/m)
   })
 
-  it('leaves out what it is told to: names of hosts and serial numbers stay in the building', async () => {
+  it('redacts host names and serial numbers on request', async () => {
     const { manager } = world
     await exchangeByFile(manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
-    const box = await world.box(() => satellite, 'secret-box')
-    box.setUsage('HOST', 4)
-    await box.register(token)
+    const device = await world.box(() => satellite, 'secret-device')
+    device.setUsage('HOST', 4)
+    await device.register(token)
     const { file, redactedFields } = await satellite.sync.export({
       redactedFields: ['hostnames', 'serial-numbers'],
     })
     expect(redactedFields).toEqual(['hostnames', 'serial-numbers'])
-    expect(file).not.toContain('SECRET-BOX')
+    expect(file).not.toContain('SECRET-DEVICE')
     expect(file).toMatch(/ sha256:[\w-]{43} 4\.0 "Default" since \S+ HOST=4$/m)
     await satellite.sync.import((await manager.satellites.respond(file)).file)
     expect(await manager.instances.list()).toMatchObject([{ hostname: null, entitlements: [{ count: 4 }] }])
-    // The same box elsewhere is found all the same.
-    const direct = await world.box(() => manager, 'secret-box-2', {
-      product: { pid: 'CWMS-K9', version: '4.0', serial: 'SECRET-BOX' },
+    // The manager still recognizes the same device when it registers elsewhere.
+    const direct = await world.box(() => manager, 'secret-device-2', {
+      product: { pid: 'CWMS-K9', version: '4.0', serial: 'SECRET-DEVICE' },
     })
     expect(await getErrorCode(direct.register((await manager.tokens.create({ days: 3 })).token))).toBe(
       'INSTANCE_ALREADY_REGISTERED',
     )
   })
 
-  it('the root of the first answer is believed only when somebody answers for it', async () => {
+  it('trusts the root of the first answer only after confirmation by fingerprint', async () => {
     const { manager } = world
     const { file } = await satellite.sync.export()
     const { file: answer } = await manager.satellites.respond(file)
     const fingerprint = formatCertificateFingerprint(manager.trustAnchor())
     expect(await satellite.sync.getUntrustedRootFingerprint(answer)).toBe(fingerprint)
-    await refusedAs('CONFIRMATION_REQUIRED', () => satellite.sync.import(answer))
-    await refusedAs('SYNC_FINGERPRINT_MISMATCH', () =>
+    await expectRefusal('CONFIRMATION_REQUIRED', () => satellite.sync.import(answer))
+    await expectRefusal('SYNC_FINGERPRINT_MISMATCH', () =>
       satellite.sync.import(answer, {
         fingerprint: (fingerprint.startsWith('A') ? 'B' : 'A') + fingerprint.slice(1),
       }),
@@ -136,7 +139,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     expect(await satellite.sync.getUntrustedRootFingerprint(answer)).toBeNull()
   })
 
-  it('refuses files that were altered, wherever that was', async () => {
+  it('refuses altered, truncated and mismatched files', async () => {
     const { manager } = world
     const { file } = await satellite.sync.export()
     const { file: answer } = await manager.satellites.respond(file)
@@ -151,21 +154,21 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
       [/"Default" of/, '"Defaultt" of'],
       [/Left out: +nothing/, 'Left out:        hostnames'],
     ] as const)
-      await refusedAs('SIGNED_FILE_ALTERED', () => manager.satellites.respond(altered(file, from, to)))
+      await expectRefusal('SIGNED_FILE_ALTERED', () => manager.satellites.respond(altered(file, from, to)))
     for (const [from, to] of [
       [/HOST 10/, 'HOST 99'],
       [/(?<=Restricted from: +)20/, '29'],
       [/(Outcome: +)accepted/, '$1refused'],
     ] as const)
-      await refusedAs('SIGNED_FILE_ALTERED', () =>
+      await expectRefusal('SIGNED_FILE_ALTERED', () =>
         satellite.sync.import(altered(answer, from, to), 'skip-verification'),
       )
-    await refusedAs('SIGNED_FILE_TRUNCATED', () =>
+    await expectRefusal('SIGNED_FILE_TRUNCATED', () =>
       satellite.sync.import(answer.slice(0, answer.indexOf('-----BEGIN SIGNATURE')), 'skip-verification'),
     )
-    await refusedAs('SIGNED_FILE_MALFORMED', () => satellite.sync.import(file, 'skip-verification'))
-    await refusedAs('SIGNED_FILE_MALFORMED', () => manager.satellites.respond(answer))
-    // What a mail program does to it changes nothing.
+    await expectRefusal('SIGNED_FILE_MALFORMED', () => satellite.sync.import(file, 'skip-verification'))
+    await expectRefusal('SIGNED_FILE_MALFORMED', () => manager.satellites.respond(answer))
+    // Changes to white space and line ends by a mail program are harmless.
     const mailed = file
       .split('\n')
       .map((line) => `${line} \t`)
@@ -173,7 +176,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     expect((await manager.satellites.respond(mailed)).again).toBe(true)
   })
 
-  it('an answer by whoever else has a root and the name of the manager is not believed', async () => {
+  it('refuses an answer of another manager with the same account', async () => {
     const { manager } = world
     await exchangeByFile(manager, satellite)
     const other = await createSatelliteEnvironment()
@@ -181,56 +184,56 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
       await other.manager.satellites.add('branch', { virtualAccount: 'BRANCH' })
       const { file } = await satellite.sync.export()
       const { file: answer } = await other.manager.satellites.respond(file)
-      await refusedAs('SIGNED_FILE_UNTRUSTED', () => satellite.sync.import(answer, 'skip-verification'))
+      await expectRefusal('SIGNED_FILE_UNTRUSTED', () => satellite.sync.import(answer, 'skip-verification'))
     } finally {
       await other.close()
     }
   })
 
-  it('refuses what is replayed or out of order, and goes on from the newest', async () => {
+  it('refuses replayed and superseded files and continues from the newest', async () => {
     const { manager } = world
     const first = await exchangeByFile(manager, satellite)
     const second = await exchangeByFile(manager, satellite)
-    await refusedAs('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(second.answer))
-    await refusedAs('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(first.answer))
-    await refusedAs('SYNC_SUPERSEDED', () => manager.satellites.respond(first.request))
-    // The newest once more is the same exchange: its answer was lost.
+    await expectRefusal('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(second.answer))
+    await expectRefusal('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(first.answer))
+    await expectRefusal('SYNC_SUPERSEDED', () => manager.satellites.respond(first.request))
+    // The newest request again is the same exchange, as when its answer was lost.
     const again = await manager.satellites.respond(second.request)
     expect(again).toMatchObject({ again: true, file: second.answer })
     expect((await exchangeByFile(manager, satellite)).imported.exchange).toBe(3)
   })
 
-  it('an exchange that was broken off is begun anew at any point', async () => {
+  it('restarts an interrupted exchange at any point', async () => {
     const { manager } = world
     await exchangeByFile(manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
-    const box = await world.box(() => satellite, 'box')
-    box.setUsage('HOST', 4)
-    await box.register(token)
-    // A request that got lost.
+    const device = await world.box(() => satellite, 'box')
+    device.setUsage('HOST', 4)
+    await device.register(token)
+    // The request is lost.
     await satellite.sync.export()
-    // A request that was answered, and the answer lost.
+    // The answer is lost.
     const lost = await satellite.sync.export()
     await manager.satellites.respond(lost.file)
     world.clock.advance(60_000)
-    box.setUsage('HOST', 6)
+    device.setUsage('HOST', 6)
     world.clock.advance(60_000)
-    box.tick()
-    await box.idle()
+    device.tick()
+    await device.idle()
     const { imported, responded } = await exchangeByFile(manager, satellite)
     expect([responded.outcome, imported.outcome]).toEqual(['accepted', 'accepted'])
     expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 6 }])
-    // Two requests on their way at a time: each answer counts, in order.
-    const one = await satellite.sync.export()
-    const two = await satellite.sync.export()
-    const answerOne = await manager.satellites.respond(one.file)
-    const answerTwo = await manager.satellites.respond(two.file)
-    await satellite.sync.import(answerOne.file)
-    await satellite.sync.import(answerTwo.file)
-    await refusedAs('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(answerOne.file))
+    // Two requests are under way, and both answers are imported in order.
+    const first = await satellite.sync.export()
+    const second = await satellite.sync.export()
+    const firstAnswer = await manager.satellites.respond(first.file)
+    const secondAnswer = await manager.satellites.respond(second.file)
+    await satellite.sync.import(firstAnswer.file)
+    await satellite.sync.import(secondAnswer.file)
+    await expectRefusal('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(firstAnswer.file))
   })
 
-  it('a name is bound to the first key that was answered', async () => {
+  it('has its name bound to the first key that was answered', async () => {
     const { manager } = world
     await exchangeByFile(manager, satellite)
     const impostor = await world.addSatellite('other', { virtualAccount: 'OTHER' })
@@ -245,27 +248,27 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     })
     const second = await world.openSatellite('impostor')
     const { file } = await second.sync.export()
-    await refusedAs('SYNC_KEY_UNKNOWN', () => manager.satellites.respond(file))
+    await expectRefusal('SYNC_KEY_UNKNOWN', () => manager.satellites.respond(file))
     const { file: own } = await satellite.sync.export()
     const { file: answer } = await manager.satellites.respond(own)
     expect(await getErrorCode(second.sync.import(answer, 'skip-verification'))).toBe('SYNC_OTHER_SATELLITE')
-    // A name that the manager does not know.
+    // The manager does not know the name.
     await authorities.init({
-      dataDir: `${world.directory}/stranger`,
+      dataDir: `${world.directory}/unknown`,
       account: world.account,
       acceptAgreement: true,
       clock: world.clock,
-      satellite: { name: 'stranger' },
+      satellite: { name: 'unknown' },
     })
-    const untrusted = await world.openSatellite('stranger')
+    const unknown = await world.openSatellite('unknown')
     await satellite.sync.import(answer)
-    const strange = (await untrusted.sync.export()).file
-    await refusedAs('SATELLITE_UNKNOWN', () => manager.satellites.respond(strange))
+    const unknownRequest = (await unknown.sync.export()).file
+    await expectRefusal('SATELLITE_UNKNOWN', () => manager.satellites.respond(unknownRequest))
   })
 })
 
-describe('R-SAT-2: by wire', () => {
-  it('a first exchange needs the one-time code, once', async () => {
+describe('online synchronization (R-SAT-2)', () => {
+  it('requires a valid one-time code for the first exchange', async () => {
     const { manager } = world
     const online = await world.addSatellite('city', { online: true })
     expect(await online.sync.run()).toMatchObject({ outcome: 'accepted', registered: true })
@@ -297,7 +300,7 @@ describe('R-SAT-2: by wire', () => {
     expect(await getErrorCode(manager.satellites.createEnrollmentCode('town'))).toBe('ALREADY_EXISTS')
   })
 
-  it('the code itself is nowhere in what is sent, stored or said', async () => {
+  it('never sends, stores or logs the one-time code', async () => {
     const { code } = await world.manager.satellites.add('city', { virtualAccount: 'CITY' })
     const { Authority: authorities } = await import('../../src/authority/index.ts')
     await authorities.init({
@@ -322,7 +325,7 @@ describe('R-SAT-2: by wire', () => {
     }
   })
 
-  it('synchronizes by itself when its time has come, and says when it is next', async () => {
+  it('runs on schedule, retries after a failure and reports the next run', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
     await online.sync.schedule({ every: 'day', hour: 3 })
@@ -335,7 +338,7 @@ describe('R-SAT-2: by wire', () => {
     const { lastSyncAt, nextSyncAt } = await online.sync.status()
     expect(Date.parse(lastSyncAt ?? '')).toBe(world.clock.wall())
     expect(Date.parse(nextSyncAt ?? '')).toBeGreaterThan(world.clock.wall())
-    // Out of reach: tried again by itself, and well when it can be reached.
+    // The manager is unreachable. The satellite retries until it answers.
     world.wire.fault = 'lost request'
     world.clock.advance(DAY)
     await online.sync.runDue()
@@ -350,7 +353,7 @@ describe('R-SAT-2: by wire', () => {
   })
 
   it.each(['lost request', 'lost answer', 'garbled answer', 'sent twice'] as const)(
-    'mended after: %s',
+    'recovers after the fault: %s',
     async (fault) => {
       const online = await world.addSatellite('city', { online: true })
       await world.manager.orders.create({ tag: 'HOST', quantity: 7, virtualAccount: 'CITY' })
@@ -369,10 +372,10 @@ describe('R-SAT-2: by wire', () => {
     },
   )
 
-  it('what is not signed by the manager is no refusal', async () => {
+  it('has an altered request refused with an unsigned error', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
-    // The manager's server refuses without a signature: as a box in the middle could.
+    // The refusal of the manager is unsigned, like one that a middlebox could send.
     const file = (await online.sync.export()).file
     const { status, body } = await world.manager.operations.server.inject({
       method: 'POST',
@@ -385,8 +388,8 @@ describe('R-SAT-2: by wire', () => {
   })
 })
 
-describe('R-SAT-1: who does what', () => {
-  it('commands of one role say so on the other', async () => {
+describe('the roles of manager and satellite (R-SAT-1)', () => {
+  it('refuse operations of the other role with WRONG_ROLE', async () => {
     const { manager } = world
     for (const work of [
       satellite.satellites.list.bind(satellite.satellites),

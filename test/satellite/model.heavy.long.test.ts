@@ -18,53 +18,53 @@ import { copyStored, runStored, type Row } from '../support/stored.ts'
 import { selectScale } from '../support/scale.ts'
 
 /**
- * Two satellites and their manager, whatever comes in whatever order: purchases, transfers, boxes, reservations, outages at
- * every phase of an exchange, files that are lost, late and doubled, restarts. Licenses are never in two places, and in the
- * end both sides say the same.
+ * Model test of two satellites and their manager. Random sequences contain purchases, transfers, devices, reservations, outages
+ * at every phase of an exchange, restarts, and files that are lost, late or repeated. No license is ever owned twice, and in the
+ * end both sides agree.
  */
 
 type Step =
-  | { kind: 'order'; of: number; count: number; term: number | null }
+  | { kind: 'order'; satellite: number; count: number; term: number | null }
   | { kind: 'transfer'; from: number; to: number; count: number }
-  | { kind: 'divide'; of: number; count: number; back: boolean }
-  | { kind: 'report'; of: number; box: number; count: number }
-  | { kind: 'register'; of: number; box: number }
-  | { kind: 'remove'; of: number; box: number }
-  | { kind: 'reserve'; of: number; box: number; count: number }
-  | { kind: 'give-back'; of: number; box: number }
-  | { kind: 'wire'; of: number; fault: WireFault }
-  | { kind: 'export'; of: number }
-  | { kind: 'respond'; of: number; which: number }
-  | { kind: 'import'; of: number; which: number }
-  | { kind: 'restart'; of: number }
+  | { kind: 'transfer-within'; satellite: number; count: number; back: boolean }
+  | { kind: 'report'; satellite: number; device: number; count: number }
+  | { kind: 'register'; satellite: number; device: number }
+  | { kind: 'remove'; satellite: number; device: number }
+  | { kind: 'reserve'; satellite: number; device: number; count: number }
+  | { kind: 'return'; satellite: number; device: number }
+  | { kind: 'online-exchange'; satellite: number; fault: WireFault }
+  | { kind: 'export'; satellite: number }
+  | { kind: 'respond'; satellite: number; index: number }
+  | { kind: 'import'; satellite: number; index: number }
+  | { kind: 'restart'; satellite: number }
   | { kind: 'pass'; days: number }
-  | { kind: 'backup'; of: number }
-  | { kind: 'restore'; of: number; which: number }
-  | { kind: 'copy'; of: number }
-  | { kind: 'back-to-copy'; of: number }
-  | { kind: 'move'; of: number; box: number; to: number }
-  | { kind: 'update'; of: number; box: number; count: number; confirm: boolean }
-  | { kind: 'redact'; of: number; serials: boolean }
-  | { kind: 'hand'; of: number }
-  | { kind: 'further'; of: number; count: number }
+  | { kind: 'backup'; satellite: number }
+  | { kind: 'restore'; satellite: number; index: number }
+  | { kind: 'copy'; satellite: number }
+  | { kind: 'back-to-copy'; satellite: number }
+  | { kind: 'move'; satellite: number; device: number; to: number }
+  | { kind: 'update'; satellite: number; device: number; count: number; confirm: boolean }
+  | { kind: 'redact'; satellite: number; serials: boolean }
+  | { kind: 'offline-exchange'; satellite: number }
+  | { kind: 'add-account'; satellite: number; count: number }
 
 const SATELLITES = ['north', 'south'] as const
 const VIRTUAL = ['NORTH', 'SOUTH', 'Default'] as const
-const BOXES = 2
+const DEVICES = 2
 
-const of = fc.nat({ max: SATELLITES.length - 1 })
-const box = fc.nat({ max: BOXES - 1 })
+const satellite = fc.nat({ max: SATELLITES.length - 1 })
+const device = fc.nat({ max: DEVICES - 1 })
 const count = fc.integer({ min: 1, max: 6 })
-const which = fc.nat({ max: 3 })
+const index = fc.nat({ max: 3 })
 const weighted = (weight: number, arbitrary: fc.Arbitrary<Step>) => ({ weight, arbitrary })
 
-/** What comes in any year. */
+/** Steps of normal operation. */
 const ordinary = [
   weighted(
     1,
     fc.record({
       kind: fc.constant('order' as const),
-      of: fc.nat({ max: 2 }),
+      satellite: fc.nat({ max: 2 }),
       count,
       term: fc.option(fc.integer({ min: 5, max: 60 }), { freq: 3, nil: null }),
     }),
@@ -78,17 +78,23 @@ const ordinary = [
       count: fc.integer({ min: 1, max: 3 }),
     }),
   ),
-  weighted(1, fc.record({ kind: fc.constant('divide' as const), of, count, back: fc.boolean() })),
-  weighted(1, fc.record({ kind: fc.constant('report' as const), of, box, count: fc.nat({ max: 6 }) })),
-  weighted(1, fc.record({ kind: fc.constant('register' as const), of, box })),
-  weighted(1, fc.record({ kind: fc.constant('remove' as const), of, box })),
-  weighted(1, fc.record({ kind: fc.constant('reserve' as const), of, box, count })),
-  weighted(1, fc.record({ kind: fc.constant('give-back' as const), of, box })),
+  weighted(
+    1,
+    fc.record({ kind: fc.constant('transfer-within' as const), satellite, count, back: fc.boolean() }),
+  ),
+  weighted(
+    1,
+    fc.record({ kind: fc.constant('report' as const), satellite, device, count: fc.nat({ max: 6 }) }),
+  ),
+  weighted(1, fc.record({ kind: fc.constant('register' as const), satellite, device })),
+  weighted(1, fc.record({ kind: fc.constant('remove' as const), satellite, device })),
+  weighted(1, fc.record({ kind: fc.constant('reserve' as const), satellite, device, count })),
+  weighted(1, fc.record({ kind: fc.constant('return' as const), satellite, device })),
   weighted(
     4,
     fc.record({
-      kind: fc.constant('wire' as const),
-      of,
+      kind: fc.constant('online-exchange' as const),
+      satellite,
       fault: fc.constantFrom<WireFault>(
         'none',
         'none',
@@ -99,53 +105,61 @@ const ordinary = [
       ),
     }),
   ),
-  weighted(2, fc.record({ kind: fc.constant('export' as const), of })),
-  weighted(2, fc.record({ kind: fc.constant('respond' as const), of, which })),
-  weighted(2, fc.record({ kind: fc.constant('import' as const), of, which })),
-  weighted(1, fc.record({ kind: fc.constant('restart' as const), of })),
+  weighted(2, fc.record({ kind: fc.constant('export' as const), satellite })),
+  weighted(2, fc.record({ kind: fc.constant('respond' as const), satellite, index })),
+  weighted(2, fc.record({ kind: fc.constant('import' as const), satellite, index })),
+  weighted(1, fc.record({ kind: fc.constant('restart' as const), satellite })),
   weighted(3, fc.record({ kind: fc.constant('pass' as const), days: fc.integer({ min: 1, max: 25 }) })),
 ]
 
-/** And what comes once in many: restores, copies, boxes that move, silence beyond the end of a mandate. */
+/** Rare steps: restores, copies, devices that move, silence beyond the end of a delegation. */
 const extraordinary = [
-  weighted(1, fc.record({ kind: fc.constant('backup' as const), of })),
-  weighted(1, fc.record({ kind: fc.constant('restore' as const), of, which })),
-  weighted(1, fc.record({ kind: fc.constant('copy' as const), of })),
-  weighted(1, fc.record({ kind: fc.constant('back-to-copy' as const), of })),
-  weighted(2, fc.record({ kind: fc.constant('move' as const), of, box, to: fc.nat({ max: 2 }) })),
-  weighted(2, fc.record({ kind: fc.constant('update' as const), of, box, count, confirm: fc.boolean() })),
-  weighted(1, fc.record({ kind: fc.constant('redact' as const), of, serials: fc.boolean() })),
-  weighted(4, fc.record({ kind: fc.constant('hand' as const), of })),
-  weighted(1, fc.record({ kind: fc.constant('further' as const), of, count })),
+  weighted(1, fc.record({ kind: fc.constant('backup' as const), satellite })),
+  weighted(1, fc.record({ kind: fc.constant('restore' as const), satellite, index })),
+  weighted(1, fc.record({ kind: fc.constant('copy' as const), satellite })),
+  weighted(1, fc.record({ kind: fc.constant('back-to-copy' as const), satellite })),
+  weighted(2, fc.record({ kind: fc.constant('move' as const), satellite, device, to: fc.nat({ max: 2 }) })),
+  weighted(
+    2,
+    fc.record({ kind: fc.constant('update' as const), satellite, device, count, confirm: fc.boolean() }),
+  ),
+  weighted(1, fc.record({ kind: fc.constant('redact' as const), satellite, serials: fc.boolean() })),
+  weighted(4, fc.record({ kind: fc.constant('offline-exchange' as const), satellite })),
+  weighted(1, fc.record({ kind: fc.constant('add-account' as const), satellite, count })),
   weighted(1, fc.record({ kind: fc.constant('pass' as const), days: fc.constantFrom(50, 92) })),
 ]
 
-/** What is refused is refused, and that it changes nothing is what the comparison shows; these are no refusals. */
+/** Error codes of defects. Other codes are legitimate refusals. */
 const DEFECT = /^(?:INTERNAL|STORE_|ANSWER_(?!NOT_JSON|STALE)|SYNC_(?:KEY|OTHER))/
 
 class Story {
   readonly world: SatelliteEnvironment
   readonly satellites: Authority[]
-  readonly boxes: SmartAgent[][]
+  readonly devices: SmartAgent[][]
   readonly tokens: string[]
   readonly requests: string[][] = [[], []]
   readonly answers: string[][] = [[], []]
-  /** The reservation that a box works from. */
+  /** Instance ids of reservations, by satellite and device index. */
   readonly reserved = new Map<string, string>()
   readonly backups: Buffer[][] = [[], []]
-  /** Where a box is: 2 is the manager. */
-  readonly where = new Map<string, number>()
+  /** Authorities of moved devices, as satellite indexes. 2 is the manager. */
+  readonly authorityOf = new Map<string, number>()
   readonly copies: boolean[] = [false, false]
   readonly directories: string[] = [...SATELLITES]
-  /** When a satellite was last set back to what it was: until an answer of after that it shows what it had then. */
-  readonly setBack: number[] = [0, 0]
+  /** Times (ms) of the last rollback of each satellite. Its data is outdated until a later answer. */
+  readonly rolledBackAt: number[] = [0, 0]
   #made = 0
   bought: { count: number; endsAt: number }[] = []
 
-  constructor(world: SatelliteEnvironment, satellites: Authority[], boxes: SmartAgent[][], tokens: string[]) {
+  constructor(
+    world: SatelliteEnvironment,
+    satellites: Authority[],
+    devices: SmartAgent[][],
+    tokens: string[],
+  ) {
     this.world = world
     this.satellites = satellites
-    this.boxes = boxes
+    this.devices = devices
     this.tokens = tokens
   }
 
@@ -159,7 +173,7 @@ class Story {
     const { manager, clock, wire } = this.world
     switch (step.kind) {
       case 'order': {
-        const virtualAccount = VIRTUAL[step.of] ?? 'Default'
+        const virtualAccount = VIRTUAL[step.satellite] ?? 'Default'
         const term = step.term ?? undefined
         await manager.orders.create({ tag: 'HOST', quantity: step.count, virtualAccount, termDays: term })
         this.bought.push({
@@ -177,8 +191,8 @@ class Story {
           confirmed: true,
         })
         return
-      case 'divide':
-        await this.#satellite(step.of).licenses.transfer({
+      case 'transfer-within':
+        await this.#satellite(step.satellite).licenses.transfer({
           tag: 'HOST',
           quantity: step.count,
           from: step.back ? 'Lab' : 'Default',
@@ -187,75 +201,79 @@ class Story {
         })
         return
       case 'report': {
-        const agent = this.boxes[step.of]?.[step.box]
+        const agent = this.devices[step.satellite]?.[step.device]
         agent?.setUsage('HOST', step.count)
         await this.#settle(agent)
         return
       }
       case 'register':
-        await this.boxes[step.of]?.[step.box]?.register(this.tokens[step.of] ?? '', { force: true })
+        await this.devices[step.satellite]?.[step.device]?.register(this.tokens[step.satellite] ?? '', {
+          force: true,
+        })
         return
       case 'remove':
-        await this.boxes[step.of]?.[step.box]?.deregister()
+        await this.devices[step.satellite]?.[step.device]?.deregister()
         return
       case 'reserve': {
-        const agent = this.boxes[step.of]?.[step.box]
+        const agent = this.devices[step.satellite]?.[step.device]
         if (!agent) return
-        const satellite = this.#satellite(step.of)
+        const satellite = this.#satellite(step.satellite)
         const request = await agent.reservation.request()
         const issued = await satellite.reservations.reserve({ request, licenses: { HOST: step.count } })
         await agent.reservation.install(issued.file)
-        this.reserved.set(`${step.of} ${step.box}`, issued.instanceId)
+        this.reserved.set(`${step.satellite} ${step.device}`, issued.instanceId)
         return
       }
-      case 'give-back': {
-        const id = this.reserved.get(`${step.of} ${step.box}`)
-        const agent = this.boxes[step.of]?.[step.box]
+      case 'return': {
+        const id = this.reserved.get(`${step.satellite} ${step.device}`)
+        const agent = this.devices[step.satellite]?.[step.device]
         if (id === undefined || !agent) return
         const code = await agent.reservation.returnCode()
-        await this.#satellite(step.of).reservations.acceptReturnCode(id, code)
+        await this.#satellite(step.satellite).reservations.acceptReturnCode(id, code)
         await agent.reservation.return()
-        this.reserved.delete(`${step.of} ${step.box}`)
+        this.reserved.delete(`${step.satellite} ${step.device}`)
         return
       }
-      case 'wire':
+      case 'online-exchange':
         wire.fault = step.fault
         try {
-          await this.#satellite(step.of).sync.run()
-          await this.#newToken(step.of)
+          await this.#satellite(step.satellite).sync.run()
+          await this.#replaceToken(step.satellite)
         } finally {
           wire.fault = 'none'
         }
         return
       case 'export': {
-        const { file } = await this.#satellite(step.of).sync.export()
-        this.requests[step.of]?.unshift(file)
+        const { file } = await this.#satellite(step.satellite).sync.export()
+        this.requests[step.satellite]?.unshift(file)
         return
       }
       case 'respond': {
-        const file = this.requests[step.of]?.[step.which]
+        const file = this.requests[step.satellite]?.[step.index]
         if (file === undefined) return
-        this.answers[step.of]?.unshift((await manager.satellites.respond(file)).file)
+        this.answers[step.satellite]?.unshift((await manager.satellites.respond(file)).file)
         return
       }
       case 'import': {
-        const file = this.answers[step.of]?.[step.which]
-        if (file !== undefined) await this.#satellite(step.of).sync.import(file)
+        const file = this.answers[step.satellite]?.[step.index]
+        if (file !== undefined) await this.#satellite(step.satellite).sync.import(file)
         return
       }
       case 'restart':
-        await this.#satellite(step.of).close()
-        this.satellites[step.of] = await this.world.openSatellite(this.directories[step.of] ?? '')
+        await this.#satellite(step.satellite).close()
+        this.satellites[step.satellite] = await this.world.openSatellite(
+          this.directories[step.satellite] ?? '',
+        )
         return
       case 'backup':
-        this.backups[step.of]?.unshift(
-          await this.#satellite(step.of).operations.backups.create('correct horse'),
+        this.backups[step.satellite]?.unshift(
+          await this.#satellite(step.satellite).operations.backups.create('correct horse'),
         )
         return
       case 'restore': {
-        const backup = this.backups[step.of]?.[step.which]
+        const backup = this.backups[step.satellite]?.[step.index]
         if (!backup) return
-        await this.#satellite(step.of).close()
+        await this.#satellite(step.satellite).close()
         const dir = `restored-${this.#made++}`
         await restoreAuthority({
           dataDir: join(this.world.directory, dir),
@@ -263,62 +281,66 @@ class Story {
           passphrase: 'correct horse',
           clock,
         })
-        this.directories[step.of] = dir
-        this.satellites[step.of] = await this.world.openSatellite(dir)
-        this.#isSetBack(step.of)
-        await this.#newToken(step.of)
+        this.directories[step.satellite] = dir
+        this.satellites[step.satellite] = await this.world.openSatellite(dir)
+        this.#recordRollback(step.satellite)
+        await this.#replaceToken(step.satellite)
         return
       }
       case 'copy':
-        await this.#satellite(step.of).close()
-        rmSync(join(this.world.directory, `copy${step.of}`), { recursive: true, force: true })
+        await this.#satellite(step.satellite).close()
+        rmSync(join(this.world.directory, `copy${step.satellite}`), { recursive: true, force: true })
         await copyStored(
-          join(this.world.directory, this.directories[step.of] ?? ''),
-          join(this.world.directory, `copy${step.of}`),
+          join(this.world.directory, this.directories[step.satellite] ?? ''),
+          join(this.world.directory, `copy${step.satellite}`),
         )
-        this.copies[step.of] = true
-        this.satellites[step.of] = await this.world.openSatellite(this.directories[step.of] ?? '')
+        this.copies[step.satellite] = true
+        this.satellites[step.satellite] = await this.world.openSatellite(
+          this.directories[step.satellite] ?? '',
+        )
         return
       case 'back-to-copy': {
-        if (!this.copies[step.of]) return
-        await this.#satellite(step.of).close()
+        if (!this.copies[step.satellite]) return
+        await this.#satellite(step.satellite).close()
         const dir = `copied-${this.#made++}`
-        await copyStored(join(this.world.directory, `copy${step.of}`), join(this.world.directory, dir))
-        this.directories[step.of] = dir
-        this.satellites[step.of] = await this.world.openSatellite(dir)
-        this.#isSetBack(step.of)
-        await this.#newToken(step.of)
+        await copyStored(join(this.world.directory, `copy${step.satellite}`), join(this.world.directory, dir))
+        this.directories[step.satellite] = dir
+        this.satellites[step.satellite] = await this.world.openSatellite(dir)
+        this.#recordRollback(step.satellite)
+        await this.#replaceToken(step.satellite)
         return
       }
       case 'move': {
-        const agent = this.boxes[step.of]?.[step.box]
-        this.where.set(`${step.of}-${step.box}`, step.to)
+        const agent = this.devices[step.satellite]?.[step.device]
+        this.authorityOf.set(`${step.satellite}-${step.device}`, step.to)
         const at = step.to === 2 ? manager : this.#satellite(step.to)
         await agent?.register((await at.tokens.create({ days: 365 })).token, { force: true })
         return
       }
       case 'update': {
-        const id = this.reserved.get(`${step.of} ${step.box}`)
-        const agent = this.boxes[step.of]?.[step.box]
+        const id = this.reserved.get(`${step.satellite} ${step.device}`)
+        const agent = this.devices[step.satellite]?.[step.device]
         if (id === undefined || !agent) return
-        const up = await this.#satellite(step.of).reservations.update(id, { HOST: step.count })
+        const up = await this.#satellite(step.satellite).reservations.update(id, { HOST: step.count })
         const { reservation } = await agent.reservation.update(up.file)
         if (step.confirm)
-          await this.#satellite(step.of).reservations.confirm(id, reservation.confirmationCode ?? '')
+          await this.#satellite(step.satellite).reservations.confirm(id, reservation.confirmationCode ?? '')
         return
       }
       case 'redact':
-        await this.#satellite(step.of).sync.setRedactedFields(step.serials ? ['serial-numbers'] : [])
+        await this.#satellite(step.satellite).sync.setRedactedFields(step.serials ? ['serial-numbers'] : [])
         return
-      case 'hand': {
-        const { file } = await this.#satellite(step.of).sync.export()
-        await this.#satellite(step.of).sync.import((await manager.satellites.respond(file)).file)
-        await this.#newToken(step.of)
+      case 'offline-exchange': {
+        const { file } = await this.#satellite(step.satellite).sync.export()
+        await this.#satellite(step.satellite).sync.import((await manager.satellites.respond(file)).file)
+        await this.#replaceToken(step.satellite)
         return
       }
-      case 'further': {
-        const name = `${VIRTUAL[step.of]}-MORE`
-        await manager.satellites.addVirtualAccount(SATELLITES[step.of] ?? '', name).catch(() => undefined)
+      case 'add-account': {
+        const name = `${VIRTUAL[step.satellite]}-MORE`
+        await manager.satellites
+          .addVirtualAccount(SATELLITES[step.satellite] ?? '', name)
+          .catch(() => undefined)
         await manager.licenses.transfer({
           tag: 'HOST',
           quantity: step.count,
@@ -330,25 +352,25 @@ class Story {
       }
       case 'pass':
         clock.advance(step.days * DAY)
-        for (const agent of this.boxes.flat()) await this.#settle(agent)
+        for (const agent of this.devices.flat()) await this.#settle(agent)
     }
   }
 
-  #isSetBack(of: number): void {
-    // What was answered before came before this moment.
+  #recordRollback(index: number): void {
+    // Earlier answers must have an earlier time than the rollback.
     this.world.clock.advance(1000)
-    this.setBack[of] = this.world.clock.wall()
+    this.rolledBackAt[index] = this.world.clock.wall()
   }
 
-  /** A restore revokes tokens; while it is in doubt there is no new one. */
-  async #newToken(of: number): Promise<void> {
-    const made = await this.#satellite(of)
+  /** Replaces the token, since a restore revokes tokens. A satellite in doubt creates none. */
+  async #replaceToken(index: number): Promise<void> {
+    const made = await this.#satellite(index)
       .tokens.create({ days: 365 })
       .catch(() => null)
-    if (made) this.tokens[of] = made.token
+    if (made) this.tokens[index] = made.token
   }
 
-  /** What counts as in use of a satellite's accounts is the sum of what its instances use: never less than nothing. */
+  /** Checks that the usage of each satellite pool is the sum over its instances, and never negative. */
   async checkPools(): Promise<void> {
     const pools = await this.#rows(
       `select va.name, p.tag, p.in_use as count, s.status from pools p
@@ -363,8 +385,8 @@ class Story {
       expect(count).toBeGreaterThanOrEqual(0)
       if (status === null) continue
       const parts = reported
-        .filter((one) => one.name === name)
-        .flatMap((one) => JSON.parse(String(one.licenses)) as { tag: string; count: number }[])
+        .filter((row) => row.name === name)
+        .flatMap((row) => JSON.parse(String(row.licenses)) as { tag: string; count: number }[])
       expect(count).toBe(parts.reduce((sum, part) => (part.tag === tag ? sum + part.count : sum), 0))
     }
   }
@@ -374,37 +396,40 @@ class Story {
   }
 
   async #settle(agent: SmartAgent | undefined): Promise<void> {
-    // Reports of usage are gathered for half a minute.
+    // Usage reports are collected for half a minute.
     this.world.clock.advance(60_000)
     agent?.tick()
     await agent?.idle()
   }
 
   /**
-   * Licenses of the manager's own virtual accounts, and those that a satellite has: together never more than were bought.
-   * One that was set back cannot know what it has given up since, until it hears from its manager.
+   * Checks that the manager and its satellites together own no more licenses than were bought. A satellite that was rolled back
+   * is left out until its next exchange, because it does not know which licenses it has released.
    */
   async checkOwned(): Promise<void> {
     const { manager, clock } = this.world
     const owned = (
       list: readonly { virtualAccount: string; quantity: number }[],
-      which: (name: string) => boolean,
-    ) => list.filter((one) => which(one.virtualAccount)).reduce((sum, { quantity }) => sum + quantity, 0)
-    const free = owned(await manager.licenses.list(), (name) => name === 'Default')
-    let below = 0
+      isIncluded: (name: string) => boolean,
+    ) =>
+      list
+        .filter(({ virtualAccount }) => isIncluded(virtualAccount))
+        .reduce((sum, { quantity }) => sum + quantity, 0)
+    const ownedByManager = owned(await manager.licenses.list(), (name) => name === 'Default')
+    let ownedBySatellites = 0
     for (const [index, satellite] of this.satellites.entries()) {
       const { inDoubt, lastSyncAt } = await satellite.sync.status()
-      const heard = !inDoubt && Date.parse(lastSyncAt ?? '') >= (this.setBack[index] ?? 0)
-      if (heard) below += owned(await satellite.licenses.list(), () => true)
+      const isUpToDate = !inDoubt && Date.parse(lastSyncAt ?? '') >= (this.rolledBackAt[index] ?? 0)
+      if (isUpToDate) ownedBySatellites += owned(await satellite.licenses.list(), () => true)
     }
     const bought = this.bought.reduce(
       (sum, { count, endsAt }) => (clock.wall() < endsAt ? sum + count : sum),
       0,
     )
-    expect(free + below).toBeLessThanOrEqual(bought)
+    expect(ownedByManager + ownedBySatellites).toBeLessThanOrEqual(bought)
   }
 
-  /** When everything has arrived, both sides say the same, nothing more is told, and no box is there twice. */
+  /** Checks that both sides agree after enough exchanges, report nothing more, and have no device twice. */
   async checkAgreement(): Promise<void> {
     const { manager, clock } = this.world
     const exchange = async (satellite: Authority) => {
@@ -412,26 +437,26 @@ class Story {
       const { file } = await satellite.sync.export()
       return (await satellite.sync.import((await manager.satellites.respond(file)).file)).outcome
     }
-    // By hand, since one may have been taken out meanwhile; again for what the first exchanges have changed.
+    // Exchange offline, since a satellite may have expired. Repeat, since each exchange may cause changes.
     for (let i = 0; i < 6; i++) for (const satellite of this.satellites) await exchange(satellite)
     for (const satellite of this.satellites)
       for (let i = 0; i < 3; i++) expect(await exchange(satellite)).toBe('accepted')
     for (const [index, satellite] of this.satellites.entries()) {
       const name = SATELLITES[index] ?? ''
-      // Until an update is confirmed the larger of both is held: that is what the manager is told.
+      // Until an update is confirmed, the larger count is reserved and reported to the manager.
       const pending = new Map(
         (await satellite.reservations.list())
-          .filter((one) => one.pending)
-          .map((one) => [one.instanceId, one]),
+          .filter(({ pending }) => pending)
+          .map((reservation) => [reservation.instanceId, reservation]),
       )
       const largerOf = (id: string, tag: string, count: number) => {
-        const before = pending.get(id)?.previous.filter((one) => one.tag === tag) ?? []
+        const before = pending.get(id)?.previous.filter((part) => part.tag === tag) ?? []
         return Math.max(
           count,
-          before.reduce((sum, one) => sum + one.count, 0),
+          before.reduce((sum, part) => sum + part.count, 0),
         )
       }
-      const plain = (
+      const summarize = (
         list: readonly { id: string; entitlements: readonly { tag: string; count: number }[] }[],
         held: typeof largerOf,
       ) =>
@@ -442,25 +467,25 @@ class Story {
             return [id, [...counts].map(([tag, count]) => `${held(id, tag, count)} of ${tag}`).join()]
           })
           .sort()
-      const above = (await manager.instances.list()).filter((one) => one.satellite === name)
-      expect(plain(above, (_id, _tag, count) => count)).toEqual(
-        plain(await satellite.instances.list(), largerOf),
+      const onManager = (await manager.instances.list()).filter((instance) => instance.satellite === name)
+      expect(summarize(onManager, (_id, _tag, count) => count)).toEqual(
+        summarize(await satellite.instances.list(), largerOf),
       )
       const pools = (await manager.licenses.list()).filter(({ virtualAccount }) =>
         virtualAccount.startsWith(VIRTUAL[index] ?? ''),
       )
       const sums = (list: readonly { quantity: number; inUse: number; reserved: number }[]) =>
         (['quantity', 'inUse', 'reserved'] as const).map((key) =>
-          list.reduce((total, one) => total + one[key], 0),
+          list.reduce((total, pool) => total + pool[key], 0),
         )
       expect(sums(pools)).toEqual(sums(await satellite.licenses.list()))
-      expect((await manager.satellites.list()).find((one) => one.name === name)).toMatchObject({
+      expect((await manager.satellites.list()).find((document) => document.name === name)).toMatchObject({
         status: 'current',
-        recalls: [],
+        reclaims: [],
       })
       expect(await satellite.sync.export()).toMatchObject({ instances: 0, ended: 0 })
     }
-    const boxes = [
+    const devices = [
       ...(
         await this.#rows(`select udi from reported_instances where status = 'active' and kind = 'registered'`)
       ).map(({ udi }) => udi),
@@ -468,7 +493,7 @@ class Story {
         ({ pid, serial }) => hashUdi(String(pid), String(serial)),
       ),
     ]
-    expect(new Set(boxes).size).toBe(boxes.length)
+    expect(new Set(devices).size).toBe(devices.length)
     const all = (await manager.licenses.list()).reduce((sum, { quantity }) => sum + quantity, 0)
     expect(all).toBe(
       this.bought.reduce((sum, { count, endsAt }) => (clock.wall() < endsAt ? sum + count : sum), 0),
@@ -476,12 +501,12 @@ class Story {
   }
 }
 
-/** Tells a story to its end. @returns what the manager has recorded */
-async function tell(story: readonly Step[]): Promise<string[]> {
+/** Runs all steps and checks. @returns the event types of the manager */
+async function runStory(story: readonly Step[]): Promise<string[]> {
   const world = await createSatelliteEnvironment()
   try {
     const satellites: Authority[] = []
-    const boxes: SmartAgent[][] = []
+    const devices: SmartAgent[][] = []
     const tokens: string[] = []
     for (const [index, name] of SATELLITES.entries()) {
       const satellite = await world.addSatellite(name, { online: true })
@@ -491,76 +516,76 @@ async function tell(story: readonly Step[]): Promise<string[]> {
       tokens.push((await satellite.tokens.create({ days: 365 })).token)
       satellites.push(satellite)
       const own: SmartAgent[] = []
-      for (let i = 0; i < BOXES; i++)
+      for (let i = 0; i < DEVICES; i++)
         own.push(
           await world.box(() => {
-            const to = checkedStory.where.get(`${index}-${i}`) ?? index
-            return to === 2 ? world.manager : (checkedStory.satellites[to] ?? satellite)
+            const to = runningStory.authorityOf.get(`${index}-${i}`) ?? index
+            return to === 2 ? world.manager : (runningStory.satellites[to] ?? satellite)
           }, `${name}-${i}`),
         )
-      boxes.push(own)
+      devices.push(own)
     }
-    const checkedStory = new Story(world, satellites, boxes, tokens)
+    const runningStory = new Story(world, satellites, devices, tokens)
     for (const step of story) {
       try {
-        await checkedStory.step(step)
+        await runningStory.step(step)
       } catch (error) {
         if (!(error instanceof LicensingError) || DEFECT.test(error.code)) throw error
       }
-      await checkedStory.checkOwned()
-      await checkedStory.checkPools()
+      await runningStory.checkOwned()
+      await runningStory.checkPools()
     }
-    await checkedStory.checkAgreement()
+    await runningStory.checkAgreement()
     return (await world.manager.operations.events.list({ limit: 10_000 })).map(({ type }) => type)
   } finally {
     await world.close()
   }
 }
 
-/** Milliseconds for all stories together: who asks for more of them waits longer. */
-const PATIENCE = 600_000 + 20_000 * Number(process.env.SATELLITE_RUNS ?? 0)
+/** Timeout for all stories together, which grows with their requested number. */
+const TIMEOUT_MS = 600_000 + 20_000 * Number(process.env.SATELLITE_RUNS ?? 0)
 
-describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager, whatever comes', () => {
+describe('satellites and their manager in random sequences (R-SAT-1, R-SAT-2, R-SAT-3, R-SLR-9, R-ACC-3)', () => {
   const parameters = (runs: number) => ({
-    // What is looked for on a second database is not the rules over again.
+    // The runs on PostgreSQL test the database, not the rules, so two are enough.
     numRuns: Number(process.env.SATELLITE_RUNS ?? (usesPostgres() ? 2 : runs)),
-    // The same stories every time; others where somebody looks for them, by a seed or by so many; or the one that has failed.
+    // The seed is fixed unless SEED or SATELLITE_RUNS is set. STORY_PATH repeats a failed story.
     ...(process.env.STORY_PATH !== undefined && { path: process.env.STORY_PATH }),
     ...(process.env.SATELLITE_RUNS === undefined || process.env.SEED !== undefined
       ? { seed: Number(process.env.SEED ?? 1) }
       : {}),
-    // A story takes seconds: to make one shorter takes longer than anybody waits for a first word of it.
+    // A story takes seconds, so shrinking would delay the report for too long.
     endOnFailure: process.env.SHRINK === undefined,
-    // Milliseconds: one that does not come to its end is told with its seed, too.
+    // Milliseconds for one story, so that a hanging story is reported with its seed.
     timeout: 120_000,
   })
   const stories = (steps: fc.WeightedArbitrary<Step>[]) =>
     fc.array(fc.oneof(...steps), { minLength: 40, maxLength: 120, size: 'max' })
 
   it(
-    'licenses are never in two places, no report is lost, and in the end both sides say the same',
+    'own no license twice, lose no report and agree in the end',
     async () => {
       await fc.assert(
         fc.asyncProperty(stories(ordinary), async (story) => {
-          // Nothing here is restored: where the two differ, somebody has lost a report.
-          expect(await tell(story)).not.toContain('SATELLITE_DIVERGED')
+          // Nothing is restored here, so a divergence means that a report was lost.
+          expect(await runStory(story)).not.toContain('SATELLITE_DIVERGED')
         }),
         parameters(selectScale(2, 6)),
       )
     },
-    PATIENCE,
+    TIMEOUT_MS,
   )
 
   it(
-    'with restores, copies, boxes that move and silence beyond the end of a mandate too',
+    'also agree after restores, copies, moved devices and expired delegations',
     async () => {
       await fc.assert(
         fc.asyncProperty(stories([...ordinary, ...extraordinary]), async (story) => {
-          await tell(story)
+          await runStory(story)
         }),
         parameters(selectScale(2, 5)),
       )
     },
-    PATIENCE,
+    TIMEOUT_MS,
   )
 })

@@ -15,8 +15,6 @@ import { createSampledTests } from '../support/scale.ts'
 
 const { describe, it } = createSampledTests(4)
 
-/** What went wrong once, or could: found by people who tried to break it. */
-
 const PASSPHRASE = 'correct horse battery'
 let world: SatelliteEnvironment
 let manager: Authority
@@ -31,13 +29,18 @@ beforeEach(async () => {
 afterEach(() => world.close())
 
 const inDirectory = (name: string) => join(world.directory, name)
-/** Something done to a database behind its authority's back. */
-const change = (directory: string, statement: string, ...values: unknown[]) =>
+/** Changes a database directly, without the authority. */
+const changeDatabase = (directory: string, statement: string, ...values: unknown[]) =>
   runStored(inDirectory(directory), statement, ...values)
-const setting = (directory: string, name: string) =>
+const readSetting = (directory: string, name: string) =>
   JSON.parse(readStoredSetting(inDirectory(directory), name)) as object
 
-const boxAt = async (at: () => Authority, name: string, count: number, more: Partial<OpenOptions> = {}) => {
+const registerDevice = async (
+  at: () => Authority,
+  name: string,
+  count: number,
+  more: Partial<OpenOptions> = {},
+) => {
   const { token } = await at().tokens.create({ days: 300 })
   const agent = await world.box(at, name, more)
   agent.setUsage('HOST', count)
@@ -65,8 +68,8 @@ const outcomes = async (times: number): Promise<string[]> => {
   return seen
 }
 
-describe('R-SAT-1: who a satellite is', () => {
-  const made = async (name: string, id: string) => {
+describe('a misbehaving satellite (R-SAT-1)', () => {
+  const createSatellite = async (name: string, id: string) => {
     await manager.satellites.add(name, { virtualAccount: name.toUpperCase() })
     await Authority.init({
       dataDir: inDirectory(name),
@@ -75,8 +78,8 @@ describe('R-SAT-1: who a satellite is', () => {
       clock: world.clock,
       satellite: { name },
     })
-    const identity = setting(name, 'authority')
-    await change(
+    const identity = readSetting(name, 'authority')
+    await changeDatabase(
       name,
       `update settings set value = ? where name = 'authority'`,
       JSON.stringify({ ...identity, id }),
@@ -84,20 +87,20 @@ describe('R-SAT-1: who a satellite is', () => {
     return world.openSatellite(name)
   }
 
-  it('it cannot take the id of its manager, and so become it', async () => {
-    const evil = await made('evil', manager.security.identity.id)
+  it('cannot take the id of its manager', async () => {
+    const evil = await createSatellite('evil', manager.security.identity.id)
     const { file } = await evil.sync.export()
     expect(await getErrorCode(manager.satellites.respond(file))).toBe('SYNC_OTHER_SATELLITE')
     expect((await manager.satellites.list()).find(({ name }) => name === 'evil')?.status).toBe('waiting')
   })
 
-  it('nor that of another satellite', async () => {
-    const evil = await made('evil', satellite.security.identity.id)
+  it('cannot take the id of another satellite', async () => {
+    const evil = await createSatellite('evil', satellite.security.identity.id)
     const { file } = await evil.sync.export()
     expect(await getErrorCode(manager.satellites.respond(file))).toBe('SYNC_OTHER_SATELLITE')
   })
 
-  it('a request of a stranger that is very long, or full of certificates, costs next to nothing', async () => {
+  it('cannot make the manager process a request that is too long or full of certificates', async () => {
     const block = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
     const signature = `-----BEGIN SIGNATURE-----\n${'A'.repeat(64)}\n${'A'.repeat(20)}==\n-----END SIGNATURE-----\n`
     const text = `SMART LICENSING SYNCHRONIZATION REQUEST, version 1\n${block.repeat(4000)}${signature}`
@@ -108,29 +111,29 @@ describe('R-SAT-1: who a satellite is', () => {
     )
   })
 
-  it('one that has stopped its clock does not make its mandate last longer', async () => {
+  it('cannot extend its delegation by a stopped clock', async () => {
     const stopped = new VirtualClock(world.clock.wall())
     await satellite.close()
     satellite = await Authority.open({ dataDir: inDirectory('branch'), clock: stopped })
-    const box = await boxAt(() => satellite, 'box', 4)
+    const device = await registerDevice(() => satellite, 'box', 4)
     for (let i = 0; i < 4; i++) {
       world.clock.advance(25 * DAY)
-      box.tick()
-      await box.idle()
+      device.tick()
+      await device.idle()
     }
-    expect(box.status()).toMatchObject({
+    expect(device.status()).toMatchObject({
       state: 'auth-expired',
       authorization: { lastAttempt: { reason: { code: 'MANDATE_EXPIRED' } } },
     })
-    // Nor does it set back what the box knows of the time.
-    expect(box.status().clock.trusted).toBe(true)
+    // The device keeps its own trusted time.
+    expect(device.status().clock.trusted).toBe(true)
     await satellite.close()
   })
 })
 
-describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, and not at all before', () => {
-  it('removed after it was taken out: its pool is what was bought', async () => {
-    await boxAt(() => satellite, 'box', 4)
+describe('an expired or removed satellite (R-SAT-4, R-ACC-5)', () => {
+  it('leaves its purchased licenses available when it is removed after expiry', async () => {
+    await registerDevice(() => satellite, 'box', 4)
     await exchangeByFile(manager, satellite)
     world.clock.advance(91 * DAY)
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
@@ -138,22 +141,22 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 0, available: 10 }])
   })
 
-  it('its boxes elsewhere meanwhile: no pool goes below nothing, and it synchronizes again', async () => {
+  it('synchronizes again after its device moved to another satellite, without negative usage', async () => {
     const second = await world.addSatellite('second')
     await manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'SECOND' })
     await exchangeByFile(manager, second)
-    await boxAt(() => satellite, 'box', 4)
+    await registerDevice(() => satellite, 'box', 4)
     await exchangeByFile(manager, satellite)
     world.clock.advance(60 * DAY)
     await exchangeByFile(manager, second)
     world.clock.advance(31 * DAY)
-    await boxAt(() => second, 'twin', 4, sameAs('BOX'))
+    await registerDevice(() => second, 'twin', 4, sameAs('BOX'))
     await exchangeByFile(manager, second)
     expect(await sums(manager)).toEqual([
       ['BRANCH', 10, 0, 0],
       ['SECOND', 10, 4, 0],
     ])
-    // It comes back: the newer registration is in force, though nothing here has changed.
+    // The satellite returns unchanged, and the newer registration stays in force.
     expect(await outcomes(3)).toEqual(['accepted', 'accepted', 'accepted'])
     expect(await sums(manager)).toEqual([
       ['BRANCH', 10, 0, 0],
@@ -162,43 +165,43 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     expect(await satellite.instances.list()).toEqual([])
   })
 
-  it('a box that registered at the manager meanwhile is one instance when it comes back', async () => {
+  it('gives way to a newer registration of its device at the manager', async () => {
     await manager.orders.create({ tag: 'HOST', quantity: 10 })
-    await boxAt(() => satellite, 'box', 4)
+    await registerDevice(() => satellite, 'box', 4)
     await exchangeByFile(manager, satellite)
     world.clock.advance(91 * DAY)
-    await boxAt(() => manager, 'twin', 4, sameAs('BOX'))
+    await registerDevice(() => manager, 'twin', 4, sameAs('BOX'))
     const { responded } = await exchangeByFile(manager, satellite)
     expect(responded.notices.join()).toContain('CWMS-K9:BOX')
     await exchangeByFile(manager, satellite)
-    expect((await manager.instances.list()).map((one) => one.satellite)).toEqual([null])
+    expect((await manager.instances.list()).map((instance) => instance.satellite)).toEqual([null])
     expect(await satellite.instances.list()).toEqual([])
   })
 
-  it('a report that does not come to what it should is undone, and mended when it does', async () => {
-    await boxAt(() => satellite, 'box', 4)
+  it('is asked to repair an inconsistent report, which is rolled back until it is consistent', async () => {
+    await registerDevice(() => satellite, 'box', 4)
     await exchangeByFile(manager, satellite)
     world.clock.advance(91 * DAY)
     await manager.licenses.list()
-    await change('branch', 'update pools set in_use = in_use + 1')
+    await changeDatabase('branch', 'update pools set in_use = in_use + 1')
     expect((await exchangeByFile(manager, satellite)).imported.outcome).toBe('repair')
-    await change('branch', 'update pools set in_use = in_use - 1')
+    await changeDatabase('branch', 'update pools set in_use = in_use - 1')
     expect(await outcomes(3)).toEqual(['accepted', 'accepted', 'accepted'])
     expect(await sums(manager)).toEqual([['BRANCH', 10, 4, 0]])
   })
 
-  it('what the manager has counted wrong is right after a full report', async () => {
-    await boxAt(() => satellite, 'box', 4)
+  it('corrects a wrong count at the manager by a full report', async () => {
+    await registerDevice(() => satellite, 'box', 4)
     await exchangeByFile(manager, satellite)
-    await change('manager', 'update pools set in_use = in_use + 3')
+    await changeDatabase('manager', 'update pools set in_use = in_use + 3')
     expect(await outcomes(3)).toEqual(['repair', 'accepted', 'accepted'])
     expect(await sums(manager)).toEqual([['BRANCH', 10, 4, 0]])
   })
 
-  it('a refusal by wire changes nothing, however late it comes', async () => {
+  it('is refused online without any change on the manager', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
-    await boxAt(() => online, 'box', 4)
+    await registerDevice(() => online, 'box', 4)
     const before = JSON.stringify([
       await manager.licenses.list(),
       await manager.instances.list(),
@@ -218,8 +221,8 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     expect((await online.sync.run()).outcome).toBe('accepted')
   })
 
-  it('removed and added again on the same machine: its boxes count once', async () => {
-    await boxAt(() => satellite, 'box', 4)
+  it('counts its devices once when it is removed and added again', async () => {
+    await registerDevice(() => satellite, 'box', 4)
     await exchangeByFile(manager, satellite)
     await manager.satellites.remove('branch')
     await manager.satellites.add('branch', { virtualAccount: 'SECOND' })
@@ -233,7 +236,7 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     ])
   })
 
-  it('the same request once more, after its answer has run out, is no success', async () => {
+  it('cannot repeat a request whose answer has expired', async () => {
     const { file } = await satellite.sync.export()
     await manager.satellites.respond(file)
     world.clock.advance(95 * DAY)
@@ -242,7 +245,7 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
   })
 })
 
-describe('R-SLR-9: what a satellite has reserved', () => {
+describe('a reservation of a satellite (R-SLR-9)', () => {
   const reserveTen = async () => {
     await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
@@ -255,7 +258,7 @@ describe('R-SLR-9: what a satellite has reserved', () => {
     return { sealed, issued }
   }
 
-  it('stays out of the pool when the satellite is taken out or removed, until a person answers for the box', async () => {
+  it('stays reserved when the satellite expires or is removed, until an administrator writes it off', async () => {
     const { sealed, issued } = await reserveTen()
     await manager.reservations.enable()
     world.clock.advance(91 * DAY)
@@ -278,7 +281,7 @@ describe('R-SLR-9: what a satellite has reserved', () => {
     await manager.reservations.reserve(wanted)
   })
 
-  it('cannot be ended at the manager while the satellite is there to do it', async () => {
+  it('cannot be written off at the manager while the satellite exists', async () => {
     const { issued } = await reserveTen()
     expect(
       await getErrorCode(
@@ -287,7 +290,7 @@ describe('R-SLR-9: what a satellite has reserved', () => {
     ).toBe('NOT_FOUND')
   })
 
-  it('codes of a box are good after a restore, however far the box has gone on', async () => {
+  it('accepts the codes of a device after a restore that lost its updates', async () => {
     const { sealed, issued } = await reserveTen()
     const backup = await satellite.operations.backups.create(PASSPHRASE)
     for (const count of [5, 4]) {
@@ -306,7 +309,7 @@ describe('R-SLR-9: what a satellite has reserved', () => {
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
   })
 
-  it('is in no doubt after a restore where nothing differs but a term that has ended', async () => {
+  it('needs no review after a restore when only a term has ended', async () => {
     await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 20 })
     await exchangeByFile(manager, satellite)
     await satellite.reservations.enable()
@@ -323,7 +326,7 @@ describe('R-SLR-9: what a satellite has reserved', () => {
     expect(await satellite.reservations.list()).toMatchObject([{ pending: false, authorization: 1 }])
   })
 
-  it('comes back with its serial number left out, and is the same box all the same', async () => {
+  it('is recognized after a restore by its redacted serial number', async () => {
     await satellite.sync.setRedactedFields(['serial-numbers'])
     const backup = await satellite.operations.backups.create(PASSPHRASE)
     await reserveTen()
@@ -332,14 +335,14 @@ describe('R-SLR-9: what a satellite has reserved', () => {
     const twin = await world.box(() => satellite, 'twin', sameAs('SEALED'))
     const { token } = await satellite.tokens.create({ days: 3 })
     expect(await getErrorCode(twin.register(token))).toBe('INSTANCE_RESERVED')
-    // From here on they are told again, of each instance.
+    // Without redaction, each instance is reported again.
     await satellite.sync.setRedactedFields([])
     expect((await satellite.sync.export()).instances).toBe(1)
   })
 })
 
-describe('R-ACC-3: transfers that were lost', () => {
-  it('a second recall, of another lot, is not forgotten', async () => {
+describe('license transfers of a satellite (R-ACC-3)', () => {
+  it('apply a second reclaim from another lot', async () => {
     await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 100 })
     await exchangeByFile(manager, satellite)
     const wanted = { tag: 'HOST', from: 'BRANCH', to: 'Default' }
@@ -353,15 +356,15 @@ describe('R-ACC-3: transfers that were lost', () => {
     ])
   })
 
-  it('what was given to a satellite that never came is taken back at once', async () => {
+  it('take licenses back at once from a satellite that never synchronized', async () => {
     await manager.satellites.add('never', { virtualAccount: 'NEVER' })
     await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'NEVER' })
     const done = await manager.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'NEVER', to: 'Default' })
     expect(done.status).toBe('done')
   })
 
-  it('what a recall will do is shown, and one that leaves too little must be meant', async () => {
-    await boxAt(() => satellite, 'box', 8)
+  it('preview a reclaim and require confirmation when it leaves too few licenses', async () => {
+    await registerDevice(() => satellite, 'box', 8)
     await exchangeByFile(manager, satellite)
     const wanted = { tag: 'HOST', quantity: 7, from: 'BRANCH', to: 'Default' }
     expect((await manager.licenses.transfer({ ...wanted, preview: true })).effects).toMatchObject([
@@ -372,7 +375,7 @@ describe('R-ACC-3: transfers that were lost', () => {
     expect((await manager.satellites.list())[0]?.reclaims).toEqual([])
   })
 
-  it('an account with a past, and one that licenses are on their way to', async () => {
+  it('block the removal of a virtual account while licenses are in transit to it', async () => {
     await manager.accounts.addVirtualAccount('East')
     await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'East' })
     await manager.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
@@ -385,7 +388,7 @@ describe('R-ACC-3: transfers that were lost', () => {
     expect(await manager.orders.list()).toHaveLength(2)
   })
 
-  it('more than ten million of a tag is still a mandate', async () => {
+  it('allow more than ten million licenses of a tag in a delegation', async () => {
     for (let i = 0; i < 2; i++)
       await manager.orders.create({ tag: 'HOST', quantity: 6_000_000, virtualAccount: 'BRANCH' })
     expect((await exchangeByFile(manager, satellite)).imported.outcome).toBe('accepted')
@@ -393,14 +396,14 @@ describe('R-ACC-3: transfers that were lost', () => {
   })
 })
 
-describe('R-SAT-1: names that meet', () => {
-  it('a further account called Default does not take the place of the first', async () => {
+describe('names used on both sides (R-SAT-1)', () => {
+  it('an additional virtual account named Default does not replace the first one', async () => {
     await manager.accounts.addVirtualAccount('Main')
     await manager.accounts.setDefaultVirtualAccount('Main')
     await manager.satellites.addVirtualAccount('branch', 'Default')
     await manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'Default' })
     await exchangeByFile(manager, satellite)
-    await boxAt(() => satellite, 'box', 8)
+    await registerDevice(() => satellite, 'box', 8)
     for (let i = 0; i < 2; i++) await exchangeByFile(manager, satellite)
     expect(await sums(satellite)).toEqual([
       ['Default', 10, 8, 0],
@@ -410,17 +413,17 @@ describe('R-SAT-1: names that meet', () => {
       ['BRANCH', 10, 8, 0],
       ['Default', 2, 0, 0],
     ])
-    // Nothing has changed: nothing is reported.
+    // Nothing has changed, so no instance is reported.
     expect((await satellite.sync.export()).instances).toBe(0)
   })
 
-  it('a further account with the name of one that is in use here arrives under another', async () => {
+  it('an additional virtual account is renamed when its name is in use at the satellite', async () => {
     await satellite.accounts.addVirtualAccount('North')
     await satellite.licenses.transfer({ from: 'Default', to: 'North', tag: 'HOST', quantity: 6 })
     const { token } = await satellite.tokens.create({ days: 300, virtualAccount: 'North' })
-    const box = await world.box(() => satellite, 'box')
-    box.setUsage('HOST', 6)
-    await box.register(token)
+    const device = await world.box(() => satellite, 'box')
+    device.setUsage('HOST', 6)
+    await device.register(token)
     await manager.satellites.addVirtualAccount('branch', 'North')
     await manager.orders.create({ tag: 'HOST', quantity: 1, virtualAccount: 'North' })
     for (let i = 0; i < 2; i++) await exchangeByFile(manager, satellite)
@@ -435,20 +438,20 @@ describe('R-SAT-1: names that meet', () => {
     ])
   })
 
-  it('a satellite whose clock is ahead makes its registrations no newer than they can be', async () => {
-    await boxAt(() => satellite, 'box', 4, sameAs('VICTIM'))
-    await change('branch', 'update instances set registered_at = registered_at + ?', 36_500 * DAY)
+  it('a registration from a fast clock is not treated as newer than its report', async () => {
+    await registerDevice(() => satellite, 'box', 4, sameAs('VICTIM'))
+    await changeDatabase('branch', 'update instances set registered_at = registered_at + ?', 36_500 * DAY)
     world.clock.advance(DAY)
-    await boxAt(() => manager, 'twin', 4, sameAs('VICTIM'))
+    await registerDevice(() => manager, 'twin', 4, sameAs('VICTIM'))
     world.clock.advance(-1)
     await exchangeByFile(manager, satellite)
-    expect((await manager.instances.list()).map((one) => one.satellite)).toEqual([null])
+    expect((await manager.instances.list()).map((instance) => instance.satellite)).toEqual([null])
   })
 })
 
-describe('R-SAT-4: a clock that was wrong', () => {
-  it('of a satellite, once: one exchange sets it right, and its boxes believe it', async () => {
-    const box = await boxAt(() => satellite, 'box', 4)
+describe('the clock of a satellite (R-SAT-4)', () => {
+  it('is corrected by one exchange after a temporary error, and devices stay authorized', async () => {
+    const device = await registerDevice(() => satellite, 'box', 4)
     await satellite.close()
     const ahead = new VirtualClock(world.clock.wall() + 200 * DAY)
     const wrong = await Authority.open({ dataDir: inDirectory('branch'), clock: ahead })
@@ -463,15 +466,15 @@ describe('R-SAT-4: a clock that was wrong', () => {
     expect(Date.parse((await satellite.sync.status()).lastSyncAt ?? '')).toBe(world.clock.wall())
     await satellite.tokens.create({ days: 3 })
     world.clock.advance(31 * DAY)
-    box.tick()
-    await box.idle()
-    expect(box.status()).toMatchObject({
+    device.tick()
+    await device.idle()
+    expect(device.status()).toMatchObject({
       state: 'authorized',
       authorization: { lastAttempt: { outcome: 'succeeded' } },
     })
   })
 
-  it('of a satellite, still: it is told, and nothing goes back and forth', async () => {
+  it('is reported while it is wrong, without a new epoch', async () => {
     await satellite.close()
     const ahead = new VirtualClock(world.clock.wall() + 60 * DAY)
     satellite = await Authority.open({ dataDir: inDirectory('branch'), clock: ahead })
@@ -486,7 +489,7 @@ describe('R-SAT-4: a clock that was wrong', () => {
     await satellite.close()
   })
 
-  it('an answer that lay about until it had run out is refused', async () => {
+  it('makes the import of an expired answer fail with SYNC_ANSWER_LAPSED', async () => {
     const { file } = await satellite.sync.export()
     const { file: answer } = await manager.satellites.respond(file)
     world.clock.advance(91 * DAY)
@@ -495,29 +498,29 @@ describe('R-SAT-4: a clock that was wrong', () => {
   })
 })
 
-describe('R-SAT-2: by wire, when something stays wrong', () => {
-  it('another road that another process has set is taken', async () => {
+describe('online synchronization with persistent faults (R-SAT-2)', () => {
+  it('uses the manager URL that another process has set', async () => {
     const urls: string[] = []
     const online = await world.addSatellite('city', { online: true })
     await online.close()
-    const served = await Authority.open({
+    const running = await Authority.open({
       dataDir: inDirectory('city'),
       clock: world.clock,
       createTransport: ({ url }) => {
         urls.push(url)
-        return world.managerRoad()
+        return world.managerTransport()
       },
     })
-    await served.sync.run()
+    await running.sync.run()
     const other = await world.openSatellite('city')
     await other.sync.setManager({ kind: 'direct', url: 'https://new.test' })
-    await served.sync.run()
-    await served.sync.run()
-    await served.close()
+    await running.sync.run()
+    await running.sync.run()
+    await running.close()
     expect(urls).toEqual(['https://manager.test', 'https://new.test'])
   })
 
-  it('a manager that asks for everything again and again is asked more and more rarely', async () => {
+  it('backs off when the manager keeps requesting full reports', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
     const reportedInstances = await import('../../src/authority/satellites/reported-instances.ts')
@@ -537,39 +540,39 @@ describe('R-SAT-2: by wire, when something stays wrong', () => {
     expect(await online.sync.status()).toMatchObject({ exchange: 'idle', inDoubt: false })
   })
 
-  it('what the satellite has counted wrong is right after everything was told', async () => {
+  it('corrects a wrong count at the satellite by a full report', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
-    await boxAt(() => online, 'box', 4)
-    await change('city', 'update pools set in_use = in_use + 1')
+    await registerDevice(() => online, 'box', 4)
+    await changeDatabase('city', 'update pools set in_use = in_use + 1')
     expect((await online.sync.run()).outcome).toBe('accepted')
     expect((await online.licenses.list()).filter(({ inUse }) => inUse > 0)).toMatchObject([{ inUse: 4 }])
   })
 })
 
-describe('R-SAT-1: restores', () => {
-  it('removed and added again in a late epoch: boxes go on, since no epoch goes back', async () => {
+describe('a restored satellite (R-SAT-1)', () => {
+  it('keeps its epoch when it is removed and added again, so devices continue', async () => {
     for (const name of ['second', 'third']) {
       await restore(await satellite.operations.backups.create(PASSPHRASE), name)
       await exchangeByFile(manager, satellite)
     }
-    const box = await boxAt(() => satellite, 'box', 4)
+    const device = await registerDevice(() => satellite, 'box', 4)
     await exchangeByFile(manager, satellite)
     await manager.satellites.remove('branch')
     await manager.satellites.add('branch', { virtualAccount: 'SECOND' })
     expect((await outcomes(3)).at(-1)).toBe('accepted')
     expect((await satellite.sync.status()).epoch).toBeGreaterThan(3)
     world.clock.advance(31 * DAY)
-    box.tick()
-    await box.idle()
-    expect(box.status().authorization.lastAttempt?.outcome).toBe('succeeded')
+    device.tick()
+    await device.idle()
+    expect(device.status().authorization.lastAttempt?.outcome).toBe('succeeded')
   })
 
-  it('a first answer that is lost brings nothing back that had ended', async () => {
-    const box = await boxAt(() => satellite, 'box', 4)
+  it('does not revive ended instances when its first answer is lost', async () => {
+    const device = await registerDevice(() => satellite, 'box', 4)
     await exchangeByFile(manager, satellite)
     const backup = await satellite.operations.backups.create(PASSPHRASE)
-    await box.deregister()
+    await device.deregister()
     await exchangeByFile(manager, satellite)
     await restore(backup, 'again')
     await manager.satellites.respond((await satellite.sync.export()).file)
@@ -578,7 +581,7 @@ describe('R-SAT-1: restores', () => {
     expect(await sums(satellite)).toEqual([['Default', 10, 0, 0]])
   })
 
-  it('promises nothing new while it is in doubt, and holds what was promised since the backup', async () => {
+  it('grants nothing new while in doubt and keeps reservations made since the backup', async () => {
     await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
     const issued = await satellite.reservations.reserve({
@@ -603,7 +606,7 @@ describe('R-SAT-1: restores', () => {
     expect(await sums(satellite)).toEqual([['Default', 10, 0, 9]])
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 9]])
     expect(await getErrorCode(satellite.reservations.reserve(wanted))).toBe('LICENSES_UNAVAILABLE')
-    // The code of the update that was forgotten settles it.
+    // The confirmation code of the lost update resolves it.
     await satellite.reservations.confirm(issued.instanceId, code)
     expect(await satellite.reservations.list()).toMatchObject([{ pending: false, licenses: [{ count: 9 }] }])
     await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
@@ -611,7 +614,7 @@ describe('R-SAT-1: restores', () => {
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
   })
 
-  it('from a backup that is older than an earlier restore, as often as it has to be', async () => {
+  it('synchronizes after repeated restores of a backup older than an earlier restore', async () => {
     const backup = await satellite.operations.backups.create(PASSPHRASE)
     await restore(backup, 'first')
     await exchangeByFile(manager, satellite)
@@ -624,7 +627,7 @@ describe('R-SAT-1: restores', () => {
     }
   })
 
-  it('a copy and a restore that meet in one epoch are told apart', async () => {
+  it('is distinguished from a copy with the same epoch', async () => {
     const backup = await satellite.operations.backups.create(PASSPHRASE)
     await satellite.close()
     await copyStored(inDirectory('branch'), inDirectory('copy'))
@@ -639,11 +642,11 @@ describe('R-SAT-1: restores', () => {
     expect((await outcomes(3)).at(-1)).toBe('accepted')
   })
 
-  it('an instance that gave way while the backup lay about is not told of for ever', async () => {
+  it('reports an instance that was replaced since the backup only once', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
     const backup = await online.operations.backups.create(PASSPHRASE)
-    await boxAt(() => online, 'box', 4)
+    await registerDevice(() => online, 'box', 4)
     await online.sync.run()
     const { token } = await manager.tokens.create({ days: 30 })
     const twin = await world.box(() => manager, 'twin', sameAs('BOX'))

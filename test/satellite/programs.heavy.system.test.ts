@@ -38,8 +38,8 @@ const serveSatellite = async (time?: string) => {
   return { ...server, url: server.line.replace('listening on ', '') }
 }
 
-/** A satellite, registered by files that are carried. */
-async function registerByHand(): Promise<void> {
+/** Creates a satellite and registers it by offline exchange. */
+async function registerOffline(): Promise<void> {
   await onManager(['satellite', 'add', 'branch', '--virtual-account', 'Branch'])
   await onSatellite([
     'init',
@@ -51,10 +51,10 @@ async function registerByHand(): Promise<void> {
     'branch',
     '--accept-agreement',
   ])
-  await carryByHand()
+  await exchangeOffline()
 }
 
-async function carryByHand(time?: string): Promise<void> {
+async function exchangeOffline(time?: string): Promise<void> {
   await onSatellite(['sync', 'export', path('request.txt')], time)
   await onManager(['sync', 'respond', path('request.txt'), '--out', path('answer.txt')], time)
   await onSatellite(['sync', 'import', path('answer.txt'), '--yes'], time)
@@ -64,25 +64,25 @@ const token = async () =>
   (await onSatellite<{ token: string }>(['token', 'create', '--virtual-account', 'Default', '--days', '30']))
     .token
 
-describe('R-NET-5 R-SAT-1: one account, four boxes', () => {
-  it('direct, by proxy, by satellite, reserved: all authorized, and the sum is right at every step', async () => {
+describe('four devices of one smart account (R-NET-5, R-SAT-1)', () => {
+  it('are authorized directly, by proxy, by satellite and by reservation, with the right totals', async () => {
     await programs.initAuthority()
     await onManager(['order', '--tag', 'HOST', '--quantity', '20', '--virtual-account', 'Default'])
     const server = await programs.serveAuthority()
-    await registerByHand()
-    const below = await serveSatellite()
+    await registerOffline()
+    const satelliteServer = await serveSatellite()
     const squid = await proxies.squid()
 
-    /** Owned, in use, reserved: over the whole account, at the manager. */
+    /** Returns the owned, used and reserved licenses of the whole account at the manager. */
     const sum = async () => {
       const { licenses } = await onManager<{ licenses: LicenseDocument[] }>(['license', 'list'])
       const of = (key: 'quantity' | 'inUse' | 'reserved') =>
-        licenses.reduce((total, one) => total + one[key], 0)
+        licenses.reduce((total, license) => total + license[key], 0)
       return [of('quantity'), of('inUse'), of('reserved')]
     }
-    const use = async (box: string, count: number) => {
-      await programs.good(programs.agent(['usage', 'set', 'HOST', String(count), '--json'], { box }))
-      await programs.good(programs.agent(['renew', 'authorization', '--json'], { box }))
+    const use = async (device: string, count: number) => {
+      await programs.good(programs.agent(['usage', 'set', 'HOST', String(count), '--json'], { box: device }))
+      await programs.good(programs.agent(['renew', 'authorization', '--json'], { box: device }))
     }
     expect(await sum()).toEqual([20, 0, 0])
 
@@ -99,7 +99,7 @@ describe('R-NET-5 R-SAT-1: one account, four boxes', () => {
     await use('proxied', 4)
     expect(await sum()).toEqual([20, 7, 0])
 
-    // The satellite's part of the purchase.
+    // Move part of the purchase to the satellite.
     await onManager([
       'license',
       'transfer',
@@ -112,15 +112,17 @@ describe('R-NET-5 R-SAT-1: one account, four boxes', () => {
       '--to',
       'Branch',
     ])
-    await carryByHand()
+    await exchangeOffline()
     expect(await sum()).toEqual([20, 7, 0])
-    await programs.initBox(below.url, 'below')
-    await programs.good(programs.agent(['transport', 'gateway', below.url, '--json'], { box: 'below' }))
+    await programs.initBox(satelliteServer.url, 'below')
+    await programs.good(
+      programs.agent(['transport', 'gateway', satelliteServer.url, '--json'], { box: 'below' }),
+    )
     await programs.good(programs.agent(['register', await token(), '--json'], { box: 'below' }))
     await use('below', 5)
-    // Until the next exchange the manager does not know.
+    // The manager learns of the usage at the next exchange.
     expect(await sum()).toEqual([20, 7, 0])
-    await carryByHand()
+    await exchangeOffline()
     expect(await sum()).toEqual([20, 12, 0])
 
     await onManager(['reservation', 'enable'])
@@ -147,8 +149,8 @@ describe('R-NET-5 R-SAT-1: one account, four boxes', () => {
     expect(await sum()).toEqual([20, 12, 2])
 
     const states = []
-    for (const box of ['direct', 'proxied', 'below', 'sealed'])
-      states.push((await programs.status({ box })).authorization.status)
+    for (const device of ['direct', 'proxied', 'below', 'sealed'])
+      states.push((await programs.status({ box: device })).authorization.status)
     expect(states).toEqual(['authorized', 'authorized', 'authorized', 'reserved'])
     const { instances } = await onManager<{ instances: InstanceDocument[] }>(['instance', 'list'])
     expect(
@@ -159,21 +161,21 @@ describe('R-NET-5 R-SAT-1: one account, four boxes', () => {
       ['PROXIED', null, 'Default'],
       ['SEALED', null, 'Default'],
     ])
-    // A fifth would be more than there is in the satellite's part: out of compliance there, and nowhere else.
+    // Nine exceed the eight licenses of the satellite, so its device alone is out of compliance.
     await use('below', 9)
     expect((await programs.status({ box: 'below' })).state).toBe('out-of-compliance')
-    await carryByHand()
+    await exchangeOffline()
     expect(await sum()).toEqual([20, 16, 2])
     expect((await programs.status({ box: 'direct' })).state).toBe('authorized')
     await use('below', 8)
     expect((await programs.status({ box: 'below' })).state).toBe('authorized')
-    await below.stop()
+    await satelliteServer.stop()
     await server.stop()
   })
 })
 
-describe('R-SAT-2: by wire, between two programs', () => {
-  it('over TLS by the root, with the one-time code; by the proxy of the customer too', async () => {
+describe('online synchronization between two programs (R-SAT-2)', () => {
+  it('works over TLS and a proxy with the one-time code and the root', async () => {
     await programs.initAuthority()
     const server = await programs.serveAuthority()
     const { code } = await onManager<{ code: string }>([
@@ -186,7 +188,7 @@ describe('R-SAT-2: by wire, between two programs', () => {
     const { trust } = await onManager<{ trust: string }>(['trust', 'export'])
     writeFileSync(path('root.pem'), trust)
     writeFileSync(path('code'), code)
-    const made = [
+    const initCommand = [
       'init',
       '--role',
       'satellite',
@@ -198,7 +200,7 @@ describe('R-SAT-2: by wire, between two programs', () => {
     ]
     const squid = await proxies.squid()
     await onSatellite([
-      ...made,
+      ...initCommand,
       '--manager',
       server.url,
       '--trust',
@@ -215,7 +217,7 @@ describe('R-SAT-2: by wire, between two programs', () => {
       credential: 'valid',
       manager: { url: server.url, via: squid.via },
     })
-    // The manager is away: it is said, and tried again by itself when it is served.
+    // The manager is down. The satellite reports the failure and schedules a retry.
     await server.stop()
     const failed = await satellite(['sync', 'run', '--json'])
     expect(failed.code).toBe(1)
@@ -223,7 +225,7 @@ describe('R-SAT-2: by wire, between two programs', () => {
     expect(await onSatellite<SyncStatus>(['sync', 'status'])).toMatchObject({ exchange: 'retrying' })
   })
 
-  it('killed at any instant of an exchange, it goes on, and both sides agree', async () => {
+  it('recovers after kills at any time, and both sides agree', async () => {
     await programs.initAuthority()
     await onManager(['satellite', 'add', 'branch', '--virtual-account', 'Branch'])
     const server = await programs.serveAuthority()
@@ -255,7 +257,7 @@ describe('R-SAT-2: by wire, between two programs', () => {
         '--data-dir',
         path('satellite'),
         'sync',
-        'now',
+        'run',
         '--json',
       ])
       await new Promise((resolve) => setTimeout(resolve, delay))
@@ -273,23 +275,23 @@ describe('R-SAT-2: by wire, between two programs', () => {
   })
 })
 
-describe('R-SAT-4 R-AUTH-5: whole programs, in months', () => {
-  it('overdue, restricted, and mended by hand: as administrators read it on both sides', async () => {
+describe('the programs over months (R-SAT-4, R-AUTH-5)', () => {
+  it('show on both sides that synchronization is overdue, restricted and recovered offline', async () => {
     await programs.initAuthority()
-    await registerByHand()
+    await registerOffline()
     const read = async (time: string) => ({
-      below: (await onSatellite<SyncStatus>(['sync', 'status'], time)).status,
-      above: (await onManager<{ satellites: { status: string }[] }>(['satellite', 'list'], time))
+      satellite: (await onSatellite<SyncStatus>(['sync', 'status'], time)).status,
+      manager: (await onManager<{ satellites: { status: string }[] }>(['satellite', 'list'], time))
         .satellites[0]?.status,
     })
-    expect(await read('+0d')).toEqual({ below: 'current', above: 'current' })
-    expect(await read('+31d')).toEqual({ below: 'overdue', above: 'overdue' })
-    expect(await read('+91d')).toEqual({ below: 'restricted', above: 'expired' })
+    expect(await read('+0d')).toEqual({ satellite: 'current', manager: 'current' })
+    expect(await read('+31d')).toEqual({ satellite: 'overdue', manager: 'overdue' })
+    expect(await read('+91d')).toEqual({ satellite: 'restricted', manager: 'expired' })
     const { stdout } = await satellite(['sync', 'status'], '+91d')
     expect(stdout).toMatch(/RESTRICTED: nothing is granted until it synchronizes/)
     const refused = await satellite(['token', 'create', '--days', '30', '--json'], '+91d')
     expect([refused.code, parseError(refused).code]).toEqual([1, 'SATELLITE_OUT_OF_TOUCH'])
-    await carryByHand('+91d')
-    expect(await read('+91d')).toEqual({ below: 'current', above: 'current' })
+    await exchangeOffline('+91d')
+    expect(await read('+91d')).toEqual({ satellite: 'current', manager: 'current' })
   })
 })

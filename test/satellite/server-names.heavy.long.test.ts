@@ -26,24 +26,25 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const listed = async (name: string) => (await manager.satellites.list()).find((one) => one.name === name)
-const certified = async (name = 'branch') => (await listed(name))?.certifiedNames
+const listed = async (name: string) =>
+  (await manager.satellites.list()).find((satellite) => satellite.name === name)
+const readCertifiedNames = async (name = 'branch') => (await listed(name))?.certifiedNames
 
-/** The certificate of the satellite's CA, as the manager has it. */
-async function issuingCa(): Promise<string> {
+/** Reads the CA certificate of the satellite from the database of the manager. */
+async function readIssuingCa(): Promise<string> {
   const stored = await openStored(world.managerDir)
   const [row] = await stored.run('select issuing_ca from satellites')
   await stored.close()
   return String(row?.issuing_ca).trim()
 }
 
-/** Serves a satellite under names, and tells those that its certificate is for, and what its log says. */
+/** Serves a satellite under names. Returns the names in its certificate and the fields of its logged errors. */
 async function serve(name: string, names: readonly string[]) {
-  const said: object[] = []
+  const loggedErrors: object[] = []
   const logger = {
     info: () => undefined,
     error: (_message: string, fields?: object) => {
-      said.push(fields ?? {})
+      loggedErrors.push(fields ?? {})
     },
   }
   const served = await Authority.open({ dataDir: join(world.directory, name), clock: world.clock, logger })
@@ -56,14 +57,14 @@ async function serve(name: string, names: readonly string[]) {
       })
       socket.once('error', reject)
     })
-    return { presented, said }
+    return { presented, loggedErrors }
   } finally {
     await served.close()
   }
 }
 
-describe('the names of a satellite’s servers', () => {
-  it('are those that its manager gave it, whatever it asks for', async () => {
+describe('the TLS names of a satellite', () => {
+  it('are those configured at its manager, whatever the satellite requests', async () => {
     const satellite = await world.addSatellite('branch')
     const tlsNames = ['Licenses.Branch.Example.', '[2001:db8::7]', 'localhost']
     expect((await manager.satellites.configure('branch', { tlsNames })).tlsNames).toEqual([
@@ -73,49 +74,52 @@ describe('the names of a satellite’s servers', () => {
     await serve('branch', ['elsewhere.example'])
     const { responded } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual(['2001:db8::7', 'licenses.branch.example'])
-    const { presented, said } = await serve('branch', ['licenses.branch.example', 'elsewhere.example'])
+    const { presented, loggedErrors } = await serve('branch', [
+      'licenses.branch.example',
+      'elsewhere.example',
+    ])
     expect(presented).toContain('DNS:licenses.branch.example')
     expect(presented).not.toContain('elsewhere.example')
-    expect(said).toContainEqual({ names: expect.arrayContaining(['elsewhere.example']) as string[] })
+    expect(loggedErrors).toContainEqual({ names: expect.arrayContaining(['elsewhere.example']) as string[] })
   })
 
-  it('are those it asks for where its manager gave it none; one without a dot its manager must give', async () => {
+  it('are those that the satellite requests when none are configured, except names without a dot', async () => {
     const satellite = await world.addSatellite('branch')
     await serve('branch', ['licenses.branch.example', 'host7', '192.0.2.7'])
     const { responded, imported } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual(['192.0.2.7', 'licenses.branch.example'])
-    expect(imported.notices.join()).toContain('No certificate is for host7')
+    expect(imported.notices.join()).toContain('Certificates exclude host7')
     expect((await listed('branch'))?.tlsNames).toBeNull()
   })
 
-  it('are certified anew by the next exchange when they change, and only then', async () => {
+  it('are certified again by the next exchange only when they change', async () => {
     const satellite = await world.addSatellite('branch')
     const first = await exchangeByFile(manager, satellite)
     expect(first.responded.certifiedNames).toEqual([])
-    const before = await issuingCa()
+    const before = await readIssuingCa()
     await exchangeByFile(manager, satellite)
-    expect(await issuingCa()).toBe(before)
+    expect(await readIssuingCa()).toBe(before)
     await manager.satellites.configure('branch', { tlsNames: ['licenses.branch.example'] })
-    expect(await certified()).toEqual([])
+    expect(await readCertifiedNames()).toEqual([])
     await exchangeByFile(manager, satellite)
-    expect(await issuingCa()).not.toBe(before)
-    expect(await certified()).toEqual(['licenses.branch.example'])
+    expect(await readIssuingCa()).not.toBe(before)
+    expect(await readCertifiedNames()).toEqual(['licenses.branch.example'])
     expect((await serve('branch', ['licenses.branch.example'])).presented).toContain(
       'licenses.branch.example',
     )
-    // And taken away again: the server's certificate is made anew without.
+    // Without configured names the server gets a certificate without them.
     await manager.satellites.configure('branch', { tlsNames: [] })
     await exchangeByFile(manager, satellite)
-    const { presented, said } = await serve('branch', ['licenses.branch.example'])
+    const { presented, loggedErrors } = await serve('branch', ['licenses.branch.example'])
     expect(presented).not.toContain('licenses.branch.example')
-    expect(said).toHaveLength(1)
+    expect(loggedErrors).toHaveLength(1)
     await manager.satellites.configure('branch', { tlsNames: null })
     expect((await exchangeByFile(manager, satellite)).responded.certifiedNames).toEqual([
       'licenses.branch.example',
     ])
   })
 
-  it('stay as they are while the key of the root is not at hand, and that is said', async () => {
+  it('stay unchanged, with a notice, while the root key is absent', async () => {
     const satellite = await world.addSatellite('branch')
     await exchangeByFile(manager, satellite)
     await manager.security.trust.exportRootKey('correct horse', () => Promise.resolve())
@@ -125,7 +129,7 @@ describe('the names of a satellite’s servers', () => {
     expect(responded.notices.join()).toContain('stay as they are')
   })
 
-  it('stay with its CA when the root is replaced', async () => {
+  it('are kept when the root is replaced', async () => {
     const satellite = await world.addSatellite('branch')
     await manager.satellites.configure('branch', { tlsNames: ['licenses.branch.example'] })
     await exchangeByFile(manager, satellite)
@@ -141,10 +145,10 @@ describe('the names of a satellite’s servers', () => {
 
   it.each([
     ['a name of the manager', MANAGER],
-    ['its address', '192.0.2.1'],
-    ['a domain of it', 'vendor.example'],
-    ['a country of it', 'example'],
-  ])('are never %s: neither given nor asked for', async (_, name) => {
+    ['an address of the manager', '192.0.2.1'],
+    ['a parent domain of the manager', 'vendor.example'],
+    ['the top-level domain of the manager', 'example'],
+  ])('can be neither configured nor requested to be %s', async (_, name) => {
     const satellite = await world.addSatellite('branch')
     expect(await getErrorCode(manager.satellites.configure('branch', { tlsNames: [name] }))).toBe(
       'TLS_NAME_OF_MANAGER',
@@ -153,9 +157,9 @@ describe('the names of a satellite’s servers', () => {
     expect(await getErrorCode(manager.satellites.add('other', other))).toBe('TLS_NAME_OF_MANAGER')
     await serve('branch', [name])
     expect(await getErrorCode(exchangeByFile(manager, satellite))).toBe('TLS_NAME_OF_MANAGER')
-    // Nothing was changed: it is as if it had never asked.
+    // The refused request changed nothing.
     expect((await listed('branch'))?.fingerprint).toBeNull()
-    // A fresh start without the name is the way out.
+    // The satellite recovers with a certificate without the name.
     await manager.satellites.configure('branch', { tlsNames: [] })
     expect((await exchangeByFile(manager, satellite)).responded.certifiedNames).toEqual([])
     await satellite.security.trust.rotate(['tls'])
@@ -163,14 +167,14 @@ describe('the names of a satellite’s servers', () => {
     expect((await exchangeByFile(manager, satellite)).responded.outcome).toBe('accepted')
   })
 
-  it('may be below a name of the manager', async () => {
+  it('may be subdomains of a name of the manager', async () => {
     const satellite = await world.addSatellite('branch')
     await manager.satellites.configure('branch', { tlsNames: [`branch.${MANAGER}`] })
     await exchangeByFile(manager, satellite)
     expect((await serve('branch', [`branch.${MANAGER}`])).presented).toContain(`branch.${MANAGER}`)
   })
 
-  it('that have become the manager’s since are told to its people, and certified no more', async () => {
+  it('are reported and no longer certified once the manager uses them', async () => {
     const satellite = await world.addSatellite('branch')
     await manager.satellites.configure('branch', {
       tlsNames: ['new.vendor.example', 'licenses.branch.example'],
@@ -193,7 +197,7 @@ describe('the names of a satellite’s servers', () => {
     expect(responded.notices.join()).toContain('new.vendor.example')
   })
 
-  it('that are none are refused where they are given', async () => {
+  it('are refused when they are invalid or too many', async () => {
     await world.addSatellite('branch')
     for (const name of ['*.branch.example', 'a b', '1.2.3'])
       expect(await getErrorCode(manager.satellites.configure('branch', { tlsNames: [name] }))).toBe(
@@ -206,10 +210,10 @@ describe('the names of a satellite’s servers', () => {
     expect(await getErrorCode(serve('branch', ['a b']))).toBe('INVALID_ARGUMENT')
   })
 
-  it('of the manager are excluded in the CA itself', async () => {
+  it('of the manager are excluded by the name constraints of the CA', async () => {
     const satellite = await world.addSatellite('branch')
     await exchangeByFile(manager, satellite)
-    const constraints = readNameConstraints(new X509Certificate(await issuingCa()))
+    const constraints = readNameConstraints(new X509Certificate(await readIssuingCa()))
     expect(constraints?.excluded).toEqual(expect.arrayContaining([MANAGER, '192.0.2.1']))
   })
 })

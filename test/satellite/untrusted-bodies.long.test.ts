@@ -30,7 +30,7 @@ beforeEach(async () => {
   world = await createSatelliteEnvironment()
   satellite = await world.addSatellite('branch', { online: true })
   await satellite.sync.run()
-  long = `Satellite key: ${spki(satelliteKey())}\nSmart account: ${world.account}\n${'x\n'.repeat(MIB / 2)}`
+  longBody = `Satellite key: ${spki(satelliteKey())}\nSmart account: ${world.account}\n${'x\n'.repeat(MIB / 2)}`
   port = Number(new URL(await world.manager.listen({ host: '127.0.0.1', port: 0 })).port)
 })
 afterEach(async () => {
@@ -38,12 +38,12 @@ afterEach(async () => {
   await world.close()
 })
 
-/** Somebody who writes HTTP by hand. */
-async function caller() {
+/** Opens a TLS connection for raw HTTP. */
+async function openConnection() {
   const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
   sockets.push(socket)
-  let said = ''
-  socket.setEncoding('utf8').on('data', (text: string) => (said += text))
+  let received = ''
+  socket.setEncoding('utf8').on('data', (text: string) => (received += text))
   socket.on('error', () => undefined)
   const closed = new Promise<void>((resolve) =>
     socket.once('close', () => {
@@ -53,12 +53,12 @@ async function caller() {
   await new Promise((resolve) => socket.once('secureConnect', resolve))
   return {
     write: (text: string) => socket.write(text),
-    /** What was answered, once the connection is closed from there. */
+    /** Returns status and error code, once the server has closed the connection. */
     answer: async () => {
       await closed
       return {
-        status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(said)?.[1]),
-        code: /"code":"([A-Z_]+)"/.exec(said)?.[1],
+        status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(received)?.[1]),
+        code: /"code":"([A-Z_]+)"/.exec(received)?.[1],
       }
     },
   }
@@ -78,7 +78,7 @@ const spki = (key: KeyObject) =>
   createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64url')
 const digestOf = (body: string) => createHash('sha256').update(body).digest('base64url')
 
-/** The key by which the satellite speaks with its manager. */
+/** Returns the key with which the satellite signs requests to its manager. */
 const satelliteKey = () =>
   createPrivateKey(readFileSync(join(world.directory, 'branch', 'keys', 'sync.key'), 'utf8'))
 
@@ -97,18 +97,18 @@ function proofOf(body: string, key: KeyObject, change: Partial<SyncProof> = {}):
   )
 }
 
-/** A text that names the satellite's key, and is no synchronization. */
-let long: string
+/** A text that names the key of the satellite but is not a synchronization request. */
+let longBody: string
 
-describe('a long synchronization of somebody who did not prove who they are', () => {
-  it('is refused by what its head announces, before any of it has come', async () => {
-    const untrusted = await caller()
+describe('a long synchronization from an unauthenticated client', () => {
+  it('is refused by its announced length before the body arrives', async () => {
+    const untrusted = await openConnection()
     untrusted.write(head({ 'Content-Length': String(64 * MIB) }))
     expect(await untrusted.answer()).toEqual({ status: 413, code: 'REQUEST_MALFORMED' })
   })
 
-  it('is refused after 256 KiB where nothing is announced', async () => {
-    const untrusted = await caller()
+  it('is refused after 256 KiB when its length is not announced', async () => {
+    const untrusted = await openConnection()
     untrusted.write(head({ 'Transfer-Encoding': 'chunked' }))
     const piece = 'x'.repeat(64 * KIB)
     for (let i = 0; i < 5; i++) untrusted.write(`${piece.length.toString(16)}\r\n${piece}\r\n`)
@@ -117,11 +117,11 @@ describe('a long synchronization of somebody who did not prove who they are', ()
 
   it.each([
     [
-      'a key that is nobody’s',
-      () => proofOf(long, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
+      'an unknown key',
+      () => proofOf(longBody, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
     ],
     [
-      'the key of a satellite, signed by another',
+      'the key of a satellite and a signature by another key',
       async () => {
         const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
         return signSyncProof(
@@ -130,36 +130,36 @@ describe('a long synchronization of somebody who did not prove who they are', ()
             manager: world.manager.security.identity.id,
             account: world.account,
             key: spki(satelliteKey()),
-            length: long.length,
-            digest: digestOf(long),
+            length: longBody.length,
+            digest: digestOf(longBody),
           },
           other,
         )
       },
     ],
-    ['a proof for another manager', () => proofOf(long, satelliteKey(), { manager: randomUUID() })],
-    ['a proof for another account', () => proofOf(long, satelliteKey(), { account: 'other.example' })],
-    ['a proof of another length', () => proofOf(long, satelliteKey(), { length: long.length - 1 })],
-    ['a proof of more than may ever come', () => proofOf(long, satelliteKey(), { length: 65 * MIB })],
+    ['a proof for another manager', () => proofOf(longBody, satelliteKey(), { manager: randomUUID() })],
+    ['a proof for another account', () => proofOf(longBody, satelliteKey(), { account: 'other.example' })],
+    ['a proof of another length', () => proofOf(longBody, satelliteKey(), { length: longBody.length - 1 })],
+    ['a proof of a length above the maximum', () => proofOf(longBody, satelliteKey(), { length: 65 * MIB })],
     [
       'a signature with a bit changed',
       async () => {
-        const proof = await proofOf(long, satelliteKey())
+        const proof = await proofOf(longBody, satelliteKey())
         const at = proof.lastIndexOf('.') + 5
         return `${proof.slice(0, at)}${proof[at] === 'A' ? 'B' : 'A'}${proof.slice(at + 1)}`
       },
     ],
     ['no proof', () => Promise.resolve('nothing')],
   ])('is refused with %s', async (_, proof) => {
-    const untrusted = await caller()
-    untrusted.write(head({ 'Content-Length': String(long.length), 'Satellite-Proof': await proof() }))
+    const untrusted = await openConnection()
+    untrusted.write(head({ 'Content-Length': String(longBody.length), 'Satellite-Proof': await proof() }))
     expect(await untrusted.answer()).toEqual({ status: 413, code: 'REQUEST_MALFORMED' })
   })
 })
 
-describe('a long synchronization of a satellite that proves itself', () => {
+describe('a long synchronization from an authenticated satellite', () => {
   const send = async (proved: string, sent: string, announces = true) => {
-    const known = await caller()
+    const known = await openConnection()
     const proof = { 'Satellite-Proof': await proofOf(proved, satelliteKey()), Connection: 'close' }
     if (announces) known.write(head({ ...proof, 'Content-Length': String(sent.length) }) + sent)
     else
@@ -169,40 +169,43 @@ describe('a long synchronization of a satellite that proves itself', () => {
     return known.answer()
   }
 
-  it('is read whole, announced or not: then its own signature decides', async () => {
+  it('is read completely, and then its own signature is verified', async () => {
     for (const announces of [true, false])
-      expect(await send(long, long, announces)).toEqual({ status: 400, code: 'SIGNED_FILE_MALFORMED' })
+      expect(await send(longBody, longBody, announces)).toEqual({
+        status: 400,
+        code: 'SIGNED_FILE_MALFORMED',
+      })
   })
 
-  it('is refused where another body comes than was proved', async () => {
-    const other = `${long.slice(0, -1)}y`
-    expect(await send(long, other)).toEqual({ status: 400, code: 'REQUEST_MALFORMED' })
-    expect(await send(long, other, false)).toEqual({ status: 400, code: 'REQUEST_MALFORMED' })
-    expect(await send(long, `${long}y`, false)).toEqual({ status: 413, code: 'REQUEST_MALFORMED' })
+  it('is refused when the body differs from the proof', async () => {
+    const other = `${longBody.slice(0, -1)}y`
+    expect(await send(longBody, other)).toEqual({ status: 400, code: 'REQUEST_MALFORMED' })
+    expect(await send(longBody, other, false)).toEqual({ status: 400, code: 'REQUEST_MALFORMED' })
+    expect(await send(longBody, `${longBody}y`, false)).toEqual({ status: 413, code: 'REQUEST_MALFORMED' })
   })
 
-  it('takes the place of one that is still under way', async () => {
+  it('aborts an earlier one that is still being read', async () => {
     const bodies = new SyncBodies(() => Promise.resolve(true))
-    const proof = await proofOf(long, satelliteKey())
+    const proof = await proofOf(longBody, satelliteKey())
     const begin = async () => {
       const payload = new PassThrough()
       const read = { outcome: Promise.resolve('') }
       await new Promise<void>((resolve) => {
         read.outcome = bodies
-          .read({ payload, announced: long.length, proof }, resolve)
+          .read({ payload, announced: longBody.length, proof }, resolve)
           .catch((error: unknown) => String(error))
       })
       return { payload, ...read }
     }
     const first = await begin()
-    first.payload.write(long.slice(0, 300 * KIB))
+    first.payload.write(longBody.slice(0, 300 * KIB))
     const second = await begin()
-    second.payload.end(long)
+    second.payload.end(longBody)
     expect(await first.outcome).toContain('broke off')
-    expect(await second.outcome).toBe(long)
+    expect(await second.outcome).toBe(longBody)
   })
 
-  it('of a satellite with a report of more than 256 KiB is taken', async () => {
+  it('is accepted with a report of more than 256 KiB', async () => {
     const stored = await openStored(join(world.directory, 'branch'))
     const [account] = await stored.run('select account_id as id from virtual_accounts limit 1')
     for (let i = 0; i < 3_500; i++)
@@ -218,8 +221,8 @@ describe('a long synchronization of a satellite that proves itself', () => {
   })
 })
 
-it('a synchronization as JSON is not read at all', async () => {
-  const untrusted = await caller()
+it('a synchronization with content type JSON is refused with 415', async () => {
+  const untrusted = await openConnection()
   const body = JSON.stringify({ request: 'x' })
   untrusted.write(
     head({ 'Content-Type': 'application/json', 'Content-Length': String(body.length), Connection: 'close' }) +
@@ -233,9 +236,9 @@ it.each([
   ['arrays', '[', '[],', '0]'],
   ['numbers', '[', '1,', '0]'],
   ['members', '{', '"a":1,', '"b":1}'],
-])('JSON of very many %s is refused before it is parsed', async (_, begin, one, end) => {
-  const untrusted = await caller()
-  const body = `${begin}${one.repeat(Math.floor((250 * KIB) / one.length))}${end}`
+])('JSON with too many %s is refused before parsing', async (_, begin, item, end) => {
+  const untrusted = await openConnection()
+  const body = `${begin}${item.repeat(Math.floor((250 * KIB) / item.length))}${end}`
   const headers = {
     'Content-Type': 'application/json',
     'Content-Length': String(body.length),

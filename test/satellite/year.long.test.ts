@@ -3,7 +3,7 @@ import { DAY } from '../../src/core/time.ts'
 import { createSatelliteEnvironment, type WireFault } from '../support/satellite.ts'
 
 const WEEK = 7 * DAY
-/** What happens to an exchange, one after the other, week by week. */
+/** Faults of the weekly exchange, used in turn. */
 const FAULTS: readonly WireFault[] = [
   'none',
   'lost request',
@@ -14,8 +14,8 @@ const FAULTS: readonly WireFault[] = [
   'dies after',
 ]
 
-describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
-  it('with an outage at every phase, a death at every commit, files doubled and out of order: both sides agree', async () => {
+describe('a satellite over a year (R-SAT-1, R-SAT-2, R-SAT-3)', () => {
+  it('agrees with its manager despite outages, crashes and repeated or late files', async () => {
     const world = await createSatelliteEnvironment()
     try {
       const { manager, clock, wire } = world
@@ -23,8 +23,8 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
       await manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
       await satellite.sync.run()
       await satellite.sync.schedule({ every: 'week', day: 1, hour: 3 })
-      const box = await world.box(() => satellite, 'box')
-      await box.register((await satellite.tokens.create({ days: 365 })).token)
+      const device = await world.box(() => satellite, 'box')
+      await device.register((await satellite.tokens.create({ days: 365 })).token)
       const states = new Set<string>()
       let bought = 20
       const reopen = async () => {
@@ -32,8 +32,8 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
         satellite = await world.openSatellite('branch')
       }
       for (let week = 0; week < 52; week++) {
-        // The box, the purchases and the manager's transfers go on as in any year.
-        box.setUsage('HOST', 5 + (week % 7))
+        // Usage, purchases and transfers continue meanwhile.
+        device.setUsage('HOST', 5 + (week % 7))
         if (week % 5 === 0) {
           await manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
           bought += 2
@@ -47,19 +47,19 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
             confirmed: true,
           })
         clock.advance(WEEK)
-        box.tick()
-        await box.idle()
-        states.add(box.status().state)
+        device.tick()
+        await device.idle()
+        states.add(device.status().state)
 
         wire.fault = FAULTS[week % FAULTS.length] ?? 'none'
         const died = new Promise<void>((resolve) => {
           wire.onDeath = resolve
         })
-        const beat = satellite.sync.runDue()
-        await Promise.race([beat, died])
+        const run = satellite.sync.runDue()
+        await Promise.race([run, died])
         if (wire.fault.startsWith('dies')) await reopen()
         wire.fault = 'none'
-        // Every third week somebody also carries files, one of them twice and one too late.
+        // Every third week an administrator also exchanges files, one of them twice and one too late.
         if (week % 3 === 0) {
           const late = await satellite.sync.export()
           const { file } = await satellite.sync.export()
@@ -71,15 +71,15 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
             code: 'SYNC_SUPERSEDED',
           })
         }
-        // Licenses are never in two places.
+        // No license is owned twice.
         const quantity = (list: readonly { virtualAccount: string; quantity: number }[], own: boolean) =>
           list
             .filter(({ virtualAccount }) => own || virtualAccount === 'Default')
-            .reduce((sum, one) => sum + one.quantity, 0)
+            .reduce((sum, license) => sum + license.quantity, 0)
         expect(
           quantity(await manager.licenses.list(), false) + quantity(await satellite.licenses.list(), true),
         ).toBeLessThanOrEqual(bought)
-        // What was not done is tried again by itself.
+        // A failed exchange is retried automatically.
         for (let i = 0; i < 12; i++) {
           clock.advance(3_600_000)
           await satellite.sync.runDue()
@@ -88,15 +88,15 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
       }
       await satellite.sync.run()
       await satellite.sync.run()
-      const [above] = await manager.instances.list()
-      const [below] = await satellite.instances.list()
-      expect(above?.id).toBe(below?.id)
-      expect(above?.entitlements).toEqual(below?.entitlements)
+      const [onManager] = await manager.instances.list()
+      const [onSatellite] = await satellite.instances.list()
+      expect(onManager?.id).toBe(onSatellite?.id)
+      expect(onManager?.entitlements).toEqual(onSatellite?.entitlements)
       const pool = (await manager.licenses.list()).find(({ virtualAccount }) => virtualAccount === 'BRANCH')
       expect(await satellite.licenses.list()).toMatchObject([
         { quantity: pool?.quantity, inUse: pool?.inUse },
       ])
-      expect((await manager.licenses.list()).reduce((sum, one) => sum + one.quantity, 0)).toBe(bought)
+      expect((await manager.licenses.list()).reduce((sum, license) => sum + license.quantity, 0)).toBe(bought)
       expect(states).toEqual(new Set(['authorized']))
       const types = (await manager.operations.events.list({ limit: 10_000 })).map(({ type }) => type)
       expect(types).not.toContain('SATELLITE_DIVERGED')

@@ -30,7 +30,7 @@ const contentOf = (disk: SimulatedDisk, name: string) => {
   return existsSync(path) ? readFileSync(path, 'utf8') : null
 }
 
-/** What is left of a file by many power cuts. */
+/** Returns the possible contents of a file after a power loss, from 60 seeds. */
 const outcomes = (prepare: (disk: SimulatedDisk) => void, name = 'file') =>
   new Set(
     Array.from({ length: 60 }, (_, seed) => {
@@ -40,8 +40,8 @@ const outcomes = (prepare: (disk: SimulatedDisk) => void, name = 'file') =>
     }),
   )
 
-describe('a simulated disk', () => {
-  it('keeps what was synced, with its directory', () => {
+describe('SimulatedDisk', () => {
+  it('keeps a synced file in a synced directory', () => {
     const kept = outcomes((disk) => {
       const descriptor = openSync(join(disk.directory, 'file.new'), 'w')
       writeFileSync(descriptor, 'whole')
@@ -53,7 +53,7 @@ describe('a simulated disk', () => {
     expect([...kept]).toEqual(['whole'])
   })
 
-  it('may lose what was not synced, or keep a part of it', () => {
+  it('may lose unsynced data, or keep a part of it', () => {
     const kept = outcomes((disk) => {
       writeFileSync(join(disk.directory, 'file'), 'whole')
     })
@@ -62,7 +62,7 @@ describe('a simulated disk', () => {
     expect([...kept].some((text) => text !== null && text !== 'whole' && 'whole'.startsWith(text))).toBe(true)
   })
 
-  it('may have the file of before in place of one that was renamed, until the directory is synced', () => {
+  it('may restore the previous file after a rename until the directory is synced', () => {
     const kept = outcomes((disk) => {
       for (const text of ['before', 'after']) {
         const descriptor = openSync(join(disk.directory, 'file.new'), 'w')
@@ -99,12 +99,12 @@ describe('a simulated disk', () => {
       }),
     )
 
-  it('keeps every transaction of a database that syncs, and may lose the newest of one that does not', () => {
+  it('keeps all transactions of a database with synchronous = FULL, and may lose the newest with NORMAL', () => {
     expect([...counts('FULL')]).toEqual([5])
     expect(counts('NORMAL').size).toBeGreaterThan(2)
   })
 
-  it('cuts the power at the write that was planned, and nothing is written after it', () => {
+  it('fails at the scheduled write and refuses every later operation', () => {
     const disk = newDisk()
     const path = (name: string) => join(disk.directory, name)
     const database = new Database(path('some.db'))
@@ -121,7 +121,7 @@ describe('a simulated disk', () => {
     expect(existsSync(path('file'))).toBe(false)
   })
 
-  it('that is full says so as a full disk does', () => {
+  it('fails with SQLITE_FULL and ENOSPC while it is full', () => {
     const disk = newDisk()
     const database = new Database(join(disk.directory, 'some.db'))
     database.exec('create table rows (number integer)')

@@ -1,20 +1,21 @@
-/** A bug as somebody might make it: one place of the built program, and what stands there instead. */
+/** A plausible programming error, as a replacement of one text in the built program. */
 export interface PlantedBug {
   readonly name: string
-  /** Below `dist`. */
+  /** Path below `dist`. */
   readonly file: string
+  /** Text that occurs exactly once in the file. */
   readonly text: string
   readonly instead: string
-  /** The invariants that may find it. */
+  /** Invariants that may detect the bug. */
   readonly found: readonly string[]
-  /** Histories in which it can be seen, where a fortnight in which everything fails is not the right one. */
+  /** Options of the simulator: `--days 14` by default. */
   readonly options?: readonly string[]
 }
 
-/** Bugs that the simulator must find: each is one line that a tired person could write, and most tests would pass with it. */
+/** Bugs that the simulator must find. Each is a small mistake that most other tests would not detect. */
 export const plantedBugs: readonly PlantedBug[] = [
   {
-    name: 'a secret is renamed into its place without having been synced',
+    name: 'a secret file is renamed before it is synced',
     file: 'src/storage/private-files.js',
     text: 'writeFileSync(fd, text);\n                fsyncSync(fd);',
     instead: 'writeFileSync(fd, text);',
@@ -42,65 +43,65 @@ export const plantedBugs: readonly PlantedBug[] = [
     found: ['no-false-clone', 'answered-once', 'recovers-within-bound', 'nothing-lost'],
   },
   {
-    name: 'a request is sent before it is on disk',
+    name: 'a request is sent before it is stored',
     file: 'src/agent/request-runner.js',
     text: "this.#store.write('outstanding', outstanding);",
     instead: 'void outstanding;',
     found: ['no-false-clone', 'recovers-within-bound', 'answered-once', 'nothing-lost'],
   },
   {
-    name: 'a deadline is kept a moment too long',
+    name: 'a deadline is enforced one moment too late',
     file: 'machines/deadlines.js',
-    text: 'export const due = (instant, at) => instant !== null && at >= instant',
-    instead: 'export const due = (instant, at) => instant !== null && at > instant',
+    text: 'export const isDue = (instant, at) => instant !== null && at >= instant',
+    instead: 'export const isDue = (instant, at) => instant !== null && at > instant',
     found: ['deadline-kept', 'terminates'],
     options: ['--days', '200', '--faults', 'light', '--devices', '1'],
   },
   {
-    name: 'an authorization that failed is not tried again',
+    name: 'a failed authorization is not retried',
     file: 'machines/agent-setup.js',
     text: 'nextAttemptAt: nextRetryAt(event.at, failures, event.jitter, {',
     instead: 'nextAttemptAt: failures > 2 ? null : nextRetryAt(event.at, failures, event.jitter, {',
     found: ['recovers-within-bound'],
   },
   {
-    name: 'the evaluation is charged again for what was charged before',
+    name: 'evaluation time is charged twice',
     file: 'src/agent/machine-runner.js',
     text: 'this.#meter.commit(seconds);',
     instead: '',
     found: ['evaluation-charged-fairly'],
   },
   {
-    name: 'an evaluation begins anew with every registration that ends',
+    name: 'the evaluation restarts whenever a registration ends',
     file: 'machines/agent-setup.js',
     text: 'evaluation: { ...context.evaluation, running: context.evaluation.remainingSeconds > 0 },',
     instead: 'evaluation: { remainingSeconds: context.periods.evaluationSeconds, running: true },',
     found: ['evaluation-spent-once'],
   },
   {
-    name: 'what came a second time is decided a second time',
+    name: 'a repeated request is decided again',
     file: 'src/authority/exchange/request-handler.js',
-    text: 'if (repeats(instance, request, digest))',
-    instead: 'if (Math.random() < 0 && repeats(instance, request, digest))',
+    text: 'if (isReplay(instance, request, digest))',
+    instead: 'if (Math.random() < 0 && isReplay(instance, request, digest))',
     found: ['no-false-clone', 'answered-once', 'recovers-within-bound'],
   },
   {
-    name: 'an instance that is removed keeps what it used',
+    name: 'a removed instance keeps its usage',
     file: 'src/authority/inventory/instances.js',
-    text: 'await setDemand(tx, { id: instance.id, virtualAccountId: instance.virtual_account_id }, [], at);',
+    text: 'await setInstanceUsage(tx, { id: instance.id, virtualAccountId: instance.virtual_account_id }, [], at);',
     instead: '',
     found: ['pool-sum', 'nothing-lost'],
   },
   {
-    name: 'what is in use by others may be reserved',
+    name: 'licenses in use by other instances can be reserved',
     file: 'src/authority/reservations/reservation-checks.js',
-    text: 'owned - inUse - held(this.#at)',
-    instead: 'owned - held(this.#at)',
+    text: 'owned - inUse - held(context.at)',
+    instead: 'owned - held(context.at)',
     found: ['reserved-is-owned'],
     options: ['--days', '60', '--faults', 'light', '--devices', '3'],
   },
   {
-    name: 'an answer is not asked which request it is for',
+    name: 'an answer is not checked against its request',
     file: 'src/agent/answer-verification.js',
     text: `if (answer.messageId !== expected.messageId)
         throw new LicensingError('ANSWER_WRONG_REQUEST', 'The answer belongs to another request.');
@@ -110,24 +111,24 @@ export const plantedBugs: readonly PlantedBug[] = [
     found: ['own-answer', 'no-false-clone'],
   },
   {
-    name: 'a registration token is logged with its secret',
+    name: 'a registration token is logged with its secret part',
     file: 'src/agent/registration-requests.js',
     text: 'parseToken(token);',
     instead: 'parseToken(token); this.#core.logger.info(`registering with ${token}`);',
     found: ['secrets-kept'],
   },
   {
-    name: 'the key of a registration under way is swept away when the agent starts',
+    name: 'the key of a pending registration is deleted when the agent starts',
     file: 'src/agent/unreferenced-secrets.js',
     text: 'registering?.key,',
     instead: 'undefined,',
     found: ['errors-closed', 'recovers-within-bound', 'no-false-clone'],
   },
   {
-    name: 'what the product says it uses is noted after the event',
+    name: 'declared usage is not stored with the event',
     file: 'src/agent/usage-ledger.js',
-    text: "store.write('declared', this.#declared);\n                return [{ tag, count: this.inUse(tag) }];",
-    instead: 'return [{ tag, count: this.inUse(tag) }];',
+    text: "store.write('declared', this.#declared);\n                return [{ tag, count: this.countInUse(tag) }];",
+    instead: 'return [{ tag, count: this.countInUse(tag) }];',
     found: ['usage-remembered'],
   },
 ]

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 
-/** Runs the simulator as people do. */
+/** Runs the built simulator as a child process. */
 export const simulate = (...options: string[]): Promise<{ code: number; output: string }> =>
   new Promise((resolve) => {
     execFile(

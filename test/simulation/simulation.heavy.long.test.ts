@@ -5,30 +5,30 @@ import { simulate } from './simulate.ts'
 import { selectScale } from '../support/scale.ts'
 
 const DAYS = selectScale(14, 183)
-const HISTORIES = selectScale(2, 40)
+const RUNS = selectScale(2, 40)
 
-describe('a simulated fleet', () => {
-  it('a registration that comes again is told where people have moved its instance', async () => {
-    // A long hunt found this history: box 1 is moved between its registration and a copy of it that comes late.
+describe('the simulator', () => {
+  it('accepts a repeated registration after its instance was moved to another virtual account', async () => {
+    // With this seed, device 1 is moved between its registration and a late duplicate of that request.
     const { violation, lines } = await runSimulation(
-      createPlan({ seed: 2_006_455, boxes: 2, days: 3, faults: 'heavy' }),
+      createPlan({ seed: 2_006_455, devices: 2, days: 3, faults: 'heavy' }),
     )
-    expect(lines.some((line) => line.includes('box 1 is moved to the other virtual account'))).toBe(true)
+    expect(lines.some((line) => line.includes('device 1 is moved to the other virtual account'))).toBe(true)
     expect(violation).toBeNull()
   })
 
-  it('lives on with more boxes', async () => {
+  it('violates no invariant in a long run with eight devices', async () => {
     const { code, output } = await simulate('--seed', '7', '--devices', '8', '--days', String(DAYS))
     expect(output).toMatch(
-      new RegExp(`^seed 7: 8 boxes, ${DAYS} days, faults heavy, \\d+ steps: every invariant held`, 'm'),
+      new RegExp(`^seed 7: 8 devices, ${DAYS} days, faults heavy, \\d+ steps: every invariant held`, 'm'),
     )
     expect(code).toBe(0)
   })
 
-  it('lives through histories with satellites', async () => {
+  it('violates no invariant in runs with satellites', async () => {
     const options = [
       '--seeds',
-      String(HISTORIES),
+      String(RUNS),
       '--days',
       '20',
       '--devices',
@@ -39,49 +39,47 @@ describe('a simulated fleet', () => {
       '1',
     ]
     const { code, output } = await simulate(...options)
-    expect(output).toMatch(
-      new RegExp(`^${HISTORIES} histories, \\d+ happenings, .*: every invariant held\\.$`, 'm'),
-    )
+    expect(output).toMatch(new RegExp(`^${RUNS} runs, \\d+ events, .*: every invariant held\\.$`, 'm'))
     expect(code).toBe(0)
   })
 
-  it('boxes are licensed by satellites, which synchronize', async () => {
+  it('lets satellites authorize devices and synchronize', async () => {
     const { lines, violation } = await runSimulation(
-      createPlan({ seed: 3, boxes: 4, satellites: 1, days: 60, faults: 'none' }),
+      createPlan({ seed: 3, devices: 4, satellites: 1, days: 60, faults: 'none' }),
     )
     expect(violation).toBeNull()
-    expect(lines.some((line) => /box [24]: authorize\.accepted/.test(line))).toBe(true)
+    expect(lines.some((line) => /device [24]: authorize\.accepted/.test(line))).toBe(true)
     expect(lines.some((line) => line.includes('are moved to satellite 1'))).toBe(true)
   })
 
-  it('is the same for the same seed, to the letter, and another one for another', async () => {
-    const plan = createPlan({ seed: 11, boxes: 2, days: 14, faults: 'heavy' })
+  it('produces identical traces for the same seed, and other traces for another seed', async () => {
+    const plan = createPlan({ seed: 11, devices: 2, days: 14, faults: 'heavy' })
     const first = await runSimulation(plan)
-    const second = await runSimulation(createPlan({ seed: 11, boxes: 2, days: 14, faults: 'heavy' }))
+    const second = await runSimulation(createPlan({ seed: 11, devices: 2, days: 14, faults: 'heavy' }))
     expect(second.lines).toEqual(first.lines)
     expect(first.lines.length).toBeGreaterThan(20)
-    const other = await runSimulation(createPlan({ seed: 12, boxes: 2, days: 14, faults: 'heavy' }))
+    const other = await runSimulation(createPlan({ seed: 12, devices: 2, days: 14, faults: 'heavy' }))
     expect(other.lines).not.toEqual(first.lines)
   })
 
-  it('where nothing fails, nothing fails', async () => {
+  it('reports no failure when no faults are injected', async () => {
     const { lines, violation } = await runSimulation(
-      createPlan({ seed: 3, boxes: 3, days: 60, faults: 'none' }),
+      createPlan({ seed: 3, devices: 3, days: 60, faults: 'none' }),
     )
     expect(violation).toBeNull()
     expect(lines.filter((line) => /unreachable|loses power/.test(line))).toEqual([])
     expect(lines.some((line) => line.includes('authorize.accepted'))).toBe(true)
   })
 
-  it('every invariant is explained', () => {
+  it('documents every invariant in docs/simulation.md', () => {
     const guide = readFileSync('docs/simulation.md', 'utf8').replaceAll(/ +\|/g, ' |')
     for (const [name, meaning] of Object.entries(invariants))
       expect(guide).toContain(`| \`${name}\` | ${meaning} |`)
   })
 
-  it('an option that is none is refused with what it must be', async () => {
+  it('rejects an invalid option value and names the valid range', async () => {
     const { code, output } = await simulate('--devices', 'many')
-    expect(output).toContain('It is a whole number from 1 on.')
+    expect(output).toContain('Must be a whole number, 1 or greater.')
     expect(code).toBe(1)
   })
 })

@@ -1,2 +1,2 @@
-/** Stands in for the product's cost in tests that run in one process: these open hundreds of encrypted files. */
+/** Low work factor for in-process tests, which open hundreds of encrypted files. */
 export const AGE_WORK_FACTOR = 8

@@ -9,7 +9,7 @@ const screenshots = resolve(import.meta.dirname, '../../docs/screenshots')
 
 export const PASSWORD = 'correct horse battery'
 
-/** A port that nobody listens on a moment ago. */
+/** Returns a port that is free at the time of the call. */
 export function freePort(): Promise<number> {
   return new Promise((done, reject) => {
     const server = createServer()
@@ -24,14 +24,14 @@ export function freePort(): Promise<number> {
   })
 }
 
-/** A page that is looked at by somebody, and by the test: what it asked for, and what it complained of. */
+/** A browser page, and the errors and unexpected requests that it caused. */
 export interface Window {
   readonly page: Page
-  /** Everything that must be empty: errors of the page, and requests that left for elsewhere. */
+  /** Errors of the page, and requests to other servers. The list must stay empty. */
   readonly complaints: string[]
 }
 
-/** Chromium, headless: closed with the test. */
+/** Starts headless Chromium. The test must close it. */
 export async function openBrowser() {
   const browser: Browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
@@ -45,10 +45,10 @@ export async function openBrowser() {
       '--disable-sync',
     ],
   })
-  /** Opens a page as one browser of one person. */
+  /** Opens a page in a separate browser context. */
   const open = async (url: string, options: { width?: number; dark?: boolean } = {}): Promise<Window> => {
     const context = await browser.newContext({
-      // A certificate that vouches for itself, or one of the authority's own CA.
+      // The certificate is self-signed, or issued by the authority's own CA.
       ignoreHTTPSErrors: true,
       viewport: { width: options.width ?? 1280, height: 900 },
       colorScheme: options.dark ? 'dark' : 'light',
@@ -60,14 +60,14 @@ export async function openBrowser() {
     const complaints: string[] = []
     page.on('pageerror', ({ message }) => complaints.push(`error: ${message}`))
     page.on('console', (message) => {
-      // A refusal that the page shows is in the browser's own log of the network too.
+      // The browser also logs each response with status 4xx, which the page shows itself.
       if (message.type() === 'error' && !/status of 4\d\d/.test(message.text()))
         complaints.push(`console: ${message.text()}`)
     })
     page.on('request', (request) => {
-      const asked = request.url()
-      if (!asked.startsWith(url) && !asked.startsWith('data:') && !asked.startsWith('blob:'))
-        complaints.push(`request: ${asked}`)
+      const target = request.url()
+      if (!target.startsWith(url) && !target.startsWith('data:') && !target.startsWith('blob:'))
+        complaints.push(`request: ${target}`)
     })
     page.on('dialog', (dialog) => {
       complaints.push(`dialog: ${dialog.message()}`)
@@ -105,36 +105,36 @@ interface AxeResult {
   }[]
 }
 
-/** What a screen reader, a keyboard or weak eyes would stumble over: nothing serious. */
-export async function expectAccessible(page: Page, what: string): Promise<void> {
-  // What is still fading in has another contrast.
+/** Asserts that axe finds no serious or critical accessibility violation. */
+export async function expectAccessible(page: Page, name: string): Promise<void> {
+  // Elements that still fade in have a lower contrast.
   await page.waitForTimeout(300)
   await page.evaluate(axe.source)
   const { violations } = await page.evaluate<AxeResult>('axe.run(document, { resultTypes: ["violations"] })')
   const serious = violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${what}: ${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`)
+    .map(({ id, nodes }) => `${name}: ${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`)
   expect(serious).toEqual([])
 }
 
-/** Gives the text of the file that a click saves. */
+/** Clicks and returns the file that the page saves. */
 export async function saveDownload(
   page: Page,
   click: () => Promise<void>,
 ): Promise<{ name: string; text: string }> {
-  const coming = page.waitForEvent('download')
+  const pending = page.waitForEvent('download')
   await click()
-  const download = await coming
+  const download = await pending
   return { name: download.suggestedFilename(), text: readFileSync(await download.path(), 'utf8') }
 }
 
-/** Chooses a file, by its text, where a page asks for one. */
+/** Selects a file with the given text in a file input. */
 export const chooseFile = (page: Page, label: string, name: string, text: string): Promise<void> =>
   page
     .getByLabel(label, { exact: true })
     .setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(text) })
 
-/** Keeps a picture for the documentation, when it is asked for. */
+/** Saves a screenshot for the documentation if `SCREENSHOTS` is set. */
 export async function takeScreenshot(page: Page, name: string): Promise<void> {
   if (process.env.SCREENSHOTS === undefined) return
   mkdirSync(screenshots, { recursive: true })

@@ -1,16 +1,16 @@
 import { connect, createServer, type Socket } from 'node:net'
 
-/** When the connection ends at a commit: before the database has heard of it, or before its answer has come back. */
+/** Point at which the connection is cut: before the commit reaches the database, or before its answer returns. */
 export type CutPoint = 'before' | 'after' | 'not'
 
-/** A wire to a PostgreSQL server that breaks at the next commit, once. */
+/** Starts a TCP proxy to a PostgreSQL server that can cut the connection at the next commit. */
 export async function startCommitProxy(server: string) {
-  const { port, hostname } = new URL(server)
+  const { port: serverPort, hostname } = new URL(server)
   let cut: CutPoint = 'not'
   let cuts = 0
   const open = new Set<Socket>()
   const proxy = createServer((client) => {
-    const database = connect({ host: hostname, port: Number(port) })
+    const database = connect({ host: hostname, port: Number(serverPort) })
     const end = () => {
       client.destroy()
       database.destroy()
@@ -23,32 +23,32 @@ export async function startCommitProxy(server: string) {
         end()
       })
     }
-    let silent = false
+    let isAnswerDropped = false
     client.on('data', (data) => {
       if (cut === 'not' || !data.includes('commit\0')) {
         database.write(data)
         return
       }
-      const here = cut
+      const point = cut
       cut = 'not'
       cuts++
-      if (here === 'before') {
+      if (point === 'before') {
         end()
         return
       }
-      silent = true
+      isAnswerDropped = true
       database.write(data)
     })
     database.on('data', (data) => {
-      if (silent) end()
+      if (isAnswerDropped) end()
       else client.write(data)
     })
   })
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
   const address = proxy.address()
-  const through = typeof address === 'object' && address ? address.port : 0
+  const port = typeof address === 'object' && address ? address.port : 0
   return {
-    url: (database: string) => Object.assign(new URL(database), { port: String(through) }).href,
+    url: (database: string) => Object.assign(new URL(database), { port: String(port) }).href,
     cutNextCommit: (when: CutPoint) => {
       cut = when
     },

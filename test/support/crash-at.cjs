@@ -1,4 +1,4 @@
-// Loaded before a program: kills it, as a power cut would, at the Nth step that changes the file system.
+// Preloaded into a program: kills it with SIGKILL at the Nth call that changes the file system below `DIE_UNDER`.
 const fs = require('node:fs')
 const { syncBuiltinESMExports } = require('node:module')
 
@@ -19,7 +19,7 @@ for (const name of [
 ]) {
   const original = fs[name]
   fs[name] = (...args) => {
-    // Descriptors are of files that were opened there; reading changes nothing.
+    // Calls with a descriptor always count. Opening a file for reading does not.
     const counts =
       typeof args[0] === 'number' ||
       (String(args[0]).startsWith(under) && (name !== 'openSync' || args[1] !== 'r'))

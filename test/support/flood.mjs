@@ -1,5 +1,5 @@
-// Holds connections to a server open: so many that say nothing, and so many that send a body a byte at a time. Says on
-// standard output when all of them stand, and how many the server has ended at each line on standard input.
+// Holds connections to a server open: a number of idle ones, and a number that send a body one byte a second. Prints a line
+// when all are open, and the number that the server has closed for each line on standard input.
 import { connect } from 'node:tls'
 
 const [url, idle, slow] = process.argv.slice(2)

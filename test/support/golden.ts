@@ -4,7 +4,7 @@ import { Database } from '../../src/storage/sqlite.ts'
 
 const golden = new URL('../golden/authority-1/', import.meta.url).pathname
 
-/** Creates a data directory as an authority of data version 1 left it. */
+/** Creates a data directory with the content of data version 1. */
 export function createGoldenAuthority(directory: string): string {
   const dataDir = join(directory, 'version-1')
   mkdirSync(join(dataDir, 'keys'), { recursive: true, mode: 0o700 })
@@ -16,19 +16,19 @@ export function createGoldenAuthority(directory: string): string {
   return dataDir
 }
 
-/** Replaces the golden files by the data directory of an authority that nobody uses. */
+/** Replaces the golden files by the data directory of an authority that is not running. */
 export function writeGolden(dataDir: string): void {
   rmSync(golden, { recursive: true, force: true })
   mkdirSync(golden, { recursive: true })
   cpSync(join(dataDir, 'keys'), join(golden, 'keys'), { recursive: true })
   const database = new Database(join(dataDir, 'authority.db'), { readonly: true })
-  const made = database
+  const schema = database
     .prepare<[], { name: string; type: string; sql: string }>(
       "select name, type, sql from sqlite_master where name not like 'sqlite_%' and sql is not null order by rowid",
     )
     .all()
-  const lines = made.map(({ sql }) => `${sql.replaceAll(/\s+/g, ' ')};`)
-  for (const { name } of made.filter(({ type }) => type === 'table'))
+  const lines = schema.map(({ sql }) => `${sql.replaceAll(/\s+/g, ' ')};`)
+  for (const { name } of schema.filter(({ type }) => type === 'table'))
     for (const row of database
       .prepare<[], Record<string, string | number | null>>(`select * from ${name}`)
       .all())

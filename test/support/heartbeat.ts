@@ -7,7 +7,7 @@ declare module 'vitest' {
 }
 
 /**
- * Returns whether agents are opened with their heartbeat in this run. They are, as every product opens them, but for the vitest
- * project that runs the suites of the agent a second time without it.
+ * Returns whether tests open agents with their periodic tick. One vitest project runs the agent's suites a second time without
+ * it.
  */
 export const isHeartbeatOn = (): boolean => inject('heartbeat') !== 'off'

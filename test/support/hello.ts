@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Agent, request } from 'node:https'
 
-/** A greeting, as any agent sends it: new each time. */
+/** Creates a hello request with a new message id and nonce. */
 export const createHello = () =>
   JSON.stringify({
     protocol: 1,
@@ -16,12 +16,12 @@ export const createHello = () =>
 
 export type HelloResult = { status: number; connection: string | undefined } | 'not sent' | 'failed'
 
-/** Sends one greeting; `not sent` where there was no connection to send it on. */
+/** Sends one hello request. Resolves to `not sent` if no connection could be opened. */
 export const sendHello = (url: string, agent: Agent): Promise<HelloResult> =>
   new Promise((resolve) => {
     const body = createHello()
     let connected = false
-    const asked = request(
+    const outgoing = request(
       `${url}/smart-agent/v1/hello`,
       {
         method: 'POST',
@@ -39,12 +39,12 @@ export const sendHello = (url: string, agent: Agent): Promise<HelloResult> =>
         })
       },
     )
-    asked.on('socket', (socket) => {
-      connected = asked.reusedSocket
+    outgoing.on('socket', (socket) => {
+      connected = outgoing.reusedSocket
       if (!connected) socket.once('secureConnect', () => (connected = true))
     })
-    asked.on('error', () => {
+    outgoing.on('error', () => {
       resolve(connected ? 'failed' : 'not sent')
     })
-    asked.end(body)
+    outgoing.end(body)
   })

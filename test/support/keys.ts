@@ -5,7 +5,7 @@ import type { Credential } from '../../src/pki/certificate-generation.ts'
 import { decryptSecret } from '../../src/storage/encrypted-secret.ts'
 import { readStoredSetting } from './stored.ts'
 
-/** Whatever somebody reads who has an authority's data directory, and all that is in it. */
+/** Keys and settings that an attacker can read from a stolen data directory of an authority. */
 export class StolenKeys {
   readonly #directory: string
 

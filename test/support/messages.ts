@@ -3,7 +3,7 @@ import type { SignedMessage } from '../../src/protocol/messages.ts'
 import { signMessage, getCertificateChain } from '../../src/pki/signed-message.ts'
 import { StolenKeys } from './keys.ts'
 
-/** A sealed message taken apart, for changing it. */
+/** Decoded header and payload of a signed message. */
 export interface MessageParts {
   header: Record<string, unknown>
   payload: Record<string, unknown>
@@ -14,22 +14,24 @@ const decode = (text: string) =>
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 export const decodeMessage = (body: string): MessageParts => {
-  const sealed = JSON.parse(body) as SignedMessage
-  return { header: decode(sealed.protected), payload: decode(sealed.payload) }
+  const signed = JSON.parse(body) as SignedMessage
+  return { header: decode(signed.protected), payload: decode(signed.payload) }
 }
 
 type Path = readonly (string | number)[]
 
-/** The path of every value that has none inside, empty lists and objects too. */
+/** Lists the paths of all leaf values, including empty arrays and objects. */
 export function listLeafPaths(value: unknown, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [path]
   const entries: [string | number, unknown][] = Array.isArray(value)
-    ? value.map((one, index) => [index, one])
+    ? value.map((element, index) => [index, element])
     : Object.entries(value)
-  return entries.length === 0 ? [path] : entries.flatMap(([key, one]) => listLeafPaths(one, [...path, key]))
+  return entries.length === 0
+    ? [path]
+    : entries.flatMap(([key, child]) => listLeafPaths(child, [...path, key]))
 }
 
-/** Another value of the same kind, as near as can be. */
+/** Returns a slightly different value of the same type. */
 function flipValue(value: unknown): unknown {
   switch (typeof value) {
     case 'boolean':
@@ -47,7 +49,7 @@ function flipValue(value: unknown): unknown {
   }
 }
 
-/** A copy with the value at the path flipped. */
+/** Returns a copy with the value at a path changed. */
 export function flipAt<T>(value: T, path: Path): T {
   const [key, ...rest] = path
   if (key === undefined) return flipValue(value) as T
@@ -56,28 +58,31 @@ export function flipAt<T>(value: T, path: Path): T {
   return copy as T
 }
 
-/** Every way to change one field of a message, its signature left as it was; and the signature itself. */
+/** Lists copies of a message with one changed field each, or a changed signature, all without a new signature. */
 export function listFlips(body: string): { name: string; body: string }[] {
-  const sealed = JSON.parse(body) as SignedMessage
+  const signed = JSON.parse(body) as SignedMessage
   const { header, payload } = decodeMessage(body)
-  const of = (part: 'protected' | 'payload', whole: Record<string, unknown>) =>
-    listLeafPaths(whole).map((path) => ({
+  const flipPart = (part: 'protected' | 'payload', content: Record<string, unknown>) =>
+    listLeafPaths(content).map((path) => ({
       name: `${part} ${path.join('.')}`,
-      body: JSON.stringify({ ...sealed, [part]: encode(flipAt(whole, path)) }),
+      body: JSON.stringify({ ...signed, [part]: encode(flipAt(content, path)) }),
     }))
   return [
-    ...of('protected', header),
-    ...of('payload', payload),
-    { name: 'signature', body: JSON.stringify(flipAt(sealed, ['signature'])) },
-    { name: 'a field more', body: JSON.stringify({ ...sealed, payload: encode({ ...payload, more: 1 }) }) },
+    ...flipPart('protected', header),
+    ...flipPart('payload', payload),
+    { name: 'signature', body: JSON.stringify(flipAt(signed, ['signature'])) },
+    {
+      name: 'an additional field',
+      body: JSON.stringify({ ...signed, payload: encode({ ...payload, more: 1 }) }),
+    },
   ]
 }
 
-/** The private key of the authority that fits what it signs answers with. */
+/** Returns the private key with which an authority signs its answers. */
 export const getAnswerKey = (authorityDir: string): KeyObject =>
   new StolenKeys(authorityDir).key('answer-signer')
 
-/** Signs an answer again after a change, as only its authority could. */
+/** Changes an answer and signs it again with the authority's key. */
 export async function resign(
   body: string,
   privateKey: KeyObject,

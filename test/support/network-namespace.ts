@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 
 /**
- * A line of its own between this machine and a network namespace, in which programs are run: real packets, which the kernel
- * loses, holds back, or does not get at all. Needs root. The addresses are those that are kept for such trials (RFC 2544).
+ * Creates a virtual Ethernet link between this machine and a network namespace for programs. The kernel can drop or delay its
+ * packets, and the link can be cut. Requires root. The addresses are from the range for benchmark tests (RFC 2544).
  */
 export function createNetworkNamespace() {
   const id = randomInt(1 << 24)
@@ -25,11 +25,11 @@ export function createNetworkNamespace() {
   ip('-n', network, 'link', 'set', ends.there, 'up')
 
   return {
-    /** The namespace, for `network` of what is run. */
+    /** Name of the namespace, for the `network` option of programs. */
     network,
-    /** This machine, as it is called from there. */
+    /** Address of this machine on the link. */
     host: address(1),
-    /** So many of a hundred packets are lost, in each direction. */
+    /** Drops a percentage of the packets in each direction. */
     lose: (percent: number) => {
       there(
         'nft',
@@ -43,24 +43,24 @@ export function createNetworkNamespace() {
         ].join('; '),
       )
     },
-    /** How many packets were lost since `lose`. */
+    /** Returns the number of packets dropped since `lose`. */
     lost: () =>
       [...there('nft', 'list', 'table', 'ip', 'line').matchAll(/packets (\d+)/g)].reduce(
         (sum, [, packets]) => sum + Number(packets),
         0,
       ),
-    /** So many kilobits pass in a second; what is more waits for up to a second. */
+    /** Limits the link to a rate in kbit/s. Packets wait for up to one second. */
     slow: (kilobits: number) => {
       const words = ['root', 'tbf', 'rate', `${kilobits}kbit`, 'burst', '2kb', 'latency', '1s']
       execFileSync('tc', ['qdisc', 'replace', 'dev', ends.here, ...words])
       there('tc', 'qdisc', 'replace', 'dev', ends.there, ...words)
     },
-    /** The cable is out: nobody is told, packets go nowhere. */
+    /** Takes the link down without any notice to open connections. */
     unplug: () => ip('link', 'set', ends.here, 'down'),
     plug: () => {
       ip('link', 'set', ends.here, 'up')
     },
-    /** The end here goes with the one there. */
+    /** Deletes the namespace, and with it both ends of the link. */
     close: () => ip('netns', 'del', network),
   }
 }

@@ -5,16 +5,16 @@ import { serveDeviceConsole } from '../../src/console/device-console.ts'
 import { createManagerConsole } from '../../src/console/authority-console.ts'
 import type { TestEnvironment } from './test-environment.ts'
 
-/** An answer to a request that somebody made by hand. */
+/** Response to a request of `send`. */
 export interface Answer {
   readonly status: number
   readonly headers: Record<string, string | string[] | undefined>
   readonly body: string
-  /** The code of the refusal. */
+  /** Error code in the body, or null. */
   readonly code: string | null
 }
 
-/** Sends one request, with whatever headers somebody wants to send. */
+/** Sends one HTTPS request with arbitrary headers. */
 export function send(
   url: string,
   path: string,
@@ -22,18 +22,18 @@ export function send(
     headers?: Record<string, string>
     body?: unknown
     text?: string
-    /** The answer has begun: it may go on for long. */
+    /** Called when the response begins. A response may stay open for long. */
     begun?: () => void
   } = {},
 ): Promise<Answer> {
   const { headers = {}, body } = options
   const text = options.text ?? (body === undefined ? null : JSON.stringify(body))
   return new Promise((resolve, reject) => {
-    const asked = request(
+    const outgoing = request(
       new URL(path, url),
       {
         method: text === null ? 'GET' : 'POST',
-        // The page's own certificate, which vouches for itself: looked at elsewhere.
+        // The console's certificate is self-signed. Other tests check it.
         rejectUnauthorized: false,
         agent: false,
         headers: {
@@ -46,33 +46,33 @@ export function send(
       },
       (response) => {
         options.begun?.()
-        let said = ''
+        let received = ''
         response.setEncoding('utf8')
         response.on('error', reject)
-        response.on('data', (part: string) => (said += part))
+        response.on('data', (part: string) => (received += part))
         response.on('end', () => {
           let code: string | null = null
           try {
-            code = (JSON.parse(said) as { error?: { code: string } }).error?.code ?? null
+            code = (JSON.parse(received) as { error?: { code: string } }).error?.code ?? null
           } catch {
-            // Not every answer is JSON.
+            // Some responses are not JSON.
           }
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: said, code })
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: received, code })
         })
       },
     )
-    asked.on('error', reject)
-    asked.end(text ?? '')
+    outgoing.on('error', reject)
+    outgoing.end(text ?? '')
   })
 }
 
-/** Somebody signed in, as a browser with the page open. */
+/** A signed-in browser session. */
 export interface Visitor {
   readonly cookie: string
   readonly token: string
   query: (call: string) => Promise<Answer>
   mutate: (call: string, input?: object) => Promise<Answer>
-  /** Looks on as things happen: resolves once it is answered, with what is told until the end. */
+  /** Subscribes to live updates. Resolves when the response begins; `ended` has the whole stream. */
   subscribe: () => Promise<{ ended: Promise<Answer> }>
 }
 
@@ -80,7 +80,7 @@ export const PASSWORD = 'correct horse battery'
 
 export async function signIn(url: string, name: string, password: string): Promise<Visitor> {
   const answer = await send(url, '/api/v1/sign-in', { body: { name, password } })
-  if (answer.status !== 200) throw new Error(`not signed in: ${answer.body}`)
+  if (answer.status !== 200) throw new Error(`The sign-in failed: ${answer.body}`)
   const [cookie = ''] = (answer.headers['set-cookie'] as string[])[0]!.split(';')
   const { token } = JSON.parse(answer.body) as { token: string }
   const headers = { cookie, 'x-session-token': token }
@@ -102,7 +102,7 @@ export async function signIn(url: string, name: string, password: string): Promi
   }
 }
 
-/** Signs in the first time: with the one-time password, and a new one set. */
+/** Signs in with the one-time password and sets a new password. */
 export async function signInFirst(url: string, passwordFile: string | null): Promise<Visitor> {
   const first = readFileSync(passwordFile!, 'utf8').trim()
   const visitor = await signIn(url, 'admin', first)
@@ -110,7 +110,7 @@ export async function signInFirst(url: string, passwordFile: string | null): Pro
   return visitor
 }
 
-/** The page of a box of a world, and of its authority: served for real, in this process. */
+/** Serves the web consoles of a device and of its authority in this process. */
 export async function servePages(world: TestEnvironment) {
   const agent = await world.open()
   const logged: string[] = []
@@ -125,19 +125,19 @@ export async function servePages(world: TestEnvironment) {
     clock: world.clock,
     logger,
   })
-  const page = await createManagerConsole(world.authority, {
+  const managerConsole = await createManagerConsole(world.authority, {
     dataDir: join(world.directory, 'authority'),
     host: '127.0.0.1',
     names: [],
     clock: world.clock,
     logger,
   })
-  const url = await world.authority.listen({ host: '127.0.0.1', port: 0, routes: page.routes })
+  const url = await world.authority.listen({ host: '127.0.0.1', port: 0, routes: managerConsole.routes })
   return {
     agent,
     logged,
     box,
-    manager: { url, firstPasswordFile: page.firstPasswordFile },
+    manager: { url, firstPasswordFile: managerConsole.firstPasswordFile },
     close: () => box.close(),
   }
 }

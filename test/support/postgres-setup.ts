@@ -3,12 +3,12 @@ import { startPostgres } from './postgres.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The PostgreSQL server that authorities of the tests keep their data in. */
+    /** URL of the PostgreSQL server for the authorities of the tests. */
     postgres: string
   }
 }
 
-/** One server for all test files of a project, each authority of theirs with a database of its own. */
+/** Starts one PostgreSQL server for a test project. Each authority gets its own database. */
 export default async function setup(project: TestProject): Promise<() => void> {
   const server = await startPostgres()
   project.provide('postgres', server.url)

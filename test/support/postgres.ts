@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 
-/** A program of the newest PostgreSQL there is, where Debian keeps it. */
+/** Returns the path of a program of the newest PostgreSQL version, in Debian's layout. */
 export function getPostgresProgram(name: string): string {
   const all = '/usr/lib/postgresql'
   const [newest] = readdirSync(all).sort((a, b) => Number(b) - Number(a))
@@ -23,24 +23,24 @@ const freePort = () =>
     })
   })
 
-/** A PostgreSQL server of the tests' own, in a directory of its own. */
+/** A PostgreSQL server in a temporary directory. */
 export interface Postgres {
   readonly url: string
-  /** A new, empty database: its URL. */
+  /** Creates an empty database and returns its URL. */
   database(): Promise<string>
-  /** Ends at once, as if the machine had: what was committed is there again after `start`. */
+  /** Stops the server at once, as a machine crash does. Committed data is available again after `start`. */
   crash(): void
   start(): void
   stop(): void
   /**
-   * Fails over as a managed database does: the primary ends at once, and a hot standby answers at its address.
+   * Stops the primary at once and starts a hot standby at its address, as a managed database does.
    *
-   * @returns promotes the standby, from when on it takes what is written
+   * @returns a function that promotes the standby, so that it accepts writes
    */
   failOver(): () => void
 }
 
-/** Starts a server that nobody but this machine reaches. PostgreSQL does not run as root: then it is the user `postgres`. */
+/** Starts a server on the loopback address. As root it runs as the user `postgres`, since PostgreSQL refuses to run as root. */
 export async function startPostgres(options: { durable?: boolean } = {}): Promise<Postgres> {
   const directory = mkdtempSync(join(tmpdir(), 'sla-postgres-'))
   const port = await freePort()
@@ -89,7 +89,7 @@ export async function startPostgres(options: { durable?: boolean } = {}): Promis
   }
 }
 
-/** A new, empty database of a server: its URL. */
+/** Creates an empty database on a server and returns its URL. */
 export async function createDatabase(server: string): Promise<string> {
   const name = `sla_${randomBytes(6).toString('hex')}`
   const client = new pg.Client(server)

@@ -6,7 +6,7 @@ import { expect } from 'vitest'
 import type { Status } from '../../src/index.ts'
 import { createDatabaseOptions } from './database.ts'
 
-/** For programs whose clock is too fast: Node's time-outs of servers go by that clock. */
+/** Environment for programs with a fast clock, which would also run the timeouts of Node's servers. */
 const WITHOUT_SERVER_TIMEOUTS = {
   NODE_OPTIONS: `--require ${new URL('without-server-timeouts.cjs', import.meta.url).pathname}`,
 }
@@ -14,10 +14,10 @@ const WITHOUT_SERVER_TIMEOUTS = {
 const getBinPath = (name: string): string => new URL(`../../dist/bin/${name}.js`, import.meta.url).pathname
 
 /**
- * What `faketime` shares is named by its process id and outlives a SIGKILL: the next process to be
- * given that id would refuse to start.
+ * Removes the shared memory of `faketime`, which is named by process id and remains after a SIGKILL.
+ * The next process with the same id would refuse to start.
  */
-function forgetFaketime(pid: number | undefined): void {
+function removeFaketimeFiles(pid: number | undefined): void {
   if (pid === undefined) return
   for (const name of [`faketime_shm_${pid}`, `sem.faketime_sem_${pid}`])
     rmSync(join('/dev/shm', name), { force: true })
@@ -28,7 +28,7 @@ function kill(child: ChildProcess, signal: NodeJS.Signals): void {
   process.kill(-child.pid, signal)
 }
 
-/** How a program ended. */
+/** Exit code and output of a program. */
 export interface Ended {
   readonly code: number | null
   readonly stdout: string
@@ -36,23 +36,23 @@ export interface Ended {
 }
 
 interface RunOptions {
-  /** What the program believes of the time: an offset such as `+31d`, or one with a speed, `+0 x1000`. */
+  /** Clock of the program, for `faketime`: an offset such as `+31d`, or one with a speed such as `+0 x1000`. */
   readonly time?: string | undefined
   readonly input?: string
   readonly env?: Record<string, string>
-  /** How many files and connections it may have open. */
+  /** Maximum number of open files and connections. */
   readonly descriptors?: number
-  /** Blocks of 512 bytes beyond which no file may grow: a write across that end is cut short. */
+  /** Maximum file size in blocks of 512 bytes. A write across it is cut short. */
   readonly fileBlocks?: number
-  /** The network namespace it is run in: the machine's own unless given. */
+  /** Network namespace of the program. By default that of the machine. */
   readonly network?: string | undefined
 }
 
-/** Resident memory of a process. */
+/** Reads the resident memory of a process. */
 export const readMemoryMebibytes = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
-/** Both programs as users run them: built, as processes of their own, in a directory of their own. */
+/** Runs the built programs as child processes with a temporary directory. */
 export function createPrograms() {
   const directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const started: ChildProcess[] = []
@@ -80,13 +80,13 @@ export function createPrograms() {
         ...options.env,
       },
       stdio: ['pipe', 'pipe', 'pipe'],
-      // A group of its own: a program run under faketime is the child of that.
+      // With its own process group, a program under faketime is killed together with faketime.
       detached: true,
     })
     started.push(child)
     if (options.time !== undefined)
       child.once('close', () => {
-        forgetFaketime(child.pid)
+        removeFaketimeFiles(child.pid)
       })
     return child
   }
@@ -106,7 +106,7 @@ export function createPrograms() {
       child.stdin?.end(options.input ?? '')
     })
 
-  /** A server or daemon; resolves with its first line once it has said it. */
+  /** Starts a server or daemon. Resolves when it has printed its first line. */
   const serve = (
     program: string,
     words: readonly string[],
@@ -114,22 +114,22 @@ export function createPrograms() {
   ): Promise<{
     child: ChildProcess
     line: string
-    /** What it has said on standard error. */
+    /** Returns its standard error so far. */
     log: () => string
     stop: (signal?: NodeJS.Signals) => Promise<number | null>
   }> =>
     new Promise((resolve, reject) => {
       const child = start(program, words, options)
-      let said = ''
+      let output = ''
       let stderr = ''
       const ended = new Promise<number | null>((end) => child.once('close', end))
       child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
       child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-        said += text
-        if (!said.includes('\n')) return
+        output += text
+        if (!output.includes('\n')) return
         resolve({
           child,
-          line: said.split('\n', 1)[0] ?? '',
+          line: output.split('\n', 1)[0] ?? '',
           log: () => stderr,
           stop: (signal = 'SIGTERM') => {
             kill(child, signal)
@@ -143,25 +143,25 @@ export function createPrograms() {
     })
 
   /**
-   * A clock that runs so many times too fast: the environment of whatever shall believe it. All of them have the same
-   * time, where each of those started under `faketime` for itself begins anew.
+   * Starts a fast clock and returns the environment variables for programs that use it. All of them share one time. A program
+   * with its own `faketime` would start from the present again.
    */
   const fastClock = (speed: number): Promise<Record<string, string>> =>
     new Promise((resolve, reject) => {
-      const tell = 'printf "%s\\n" "$LD_PRELOAD" "$FAKETIME" "$FAKETIME_SHARED" end; exec sleep infinity'
-      const child = spawn('faketime', ['-f', `+0 x${speed}`, 'sh', '-c', tell], {
+      const script = 'printf "%s\\n" "$LD_PRELOAD" "$FAKETIME" "$FAKETIME_SHARED" end; exec sleep infinity'
+      const child = spawn('faketime', ['-f', `+0 x${speed}`, 'sh', '-c', script], {
         stdio: ['ignore', 'pipe', 'inherit'],
         detached: true,
       })
       started.push(child)
       child.once('error', reject)
       child.once('close', () => {
-        forgetFaketime(child.pid)
+        removeFaketimeFiles(child.pid)
       })
-      let said = ''
+      let output = ''
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
-        said += text
-        const [preload = '', time = '', shared = '', end] = said.split('\n')
+        output += text
+        const [preload = '', time = '', shared = '', end] = output.split('\n')
         if (end !== undefined && end !== '')
           resolve({
             LD_PRELOAD: preload,
@@ -172,21 +172,21 @@ export function createPrograms() {
       })
     })
 
-  /** A command that goes on saying things until it is killed. */
+  /** Starts a command that prints lines until it is killed. */
   const follow = (words: readonly string[]) => {
     const child = start('smart-agent', ['--data-dir', box(), ...words])
-    let said = ''
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text))
+    let output = ''
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text))
     return {
-      saying: (what: RegExp): Promise<void> =>
+      saying: (pattern: RegExp): Promise<void> =>
         new Promise((resolve) => {
-          const look = () => {
-            if (!what.test(said)) return
-            child.stdout?.off('data', look)
+          const check = () => {
+            if (!pattern.test(output)) return
+            child.stdout?.off('data', check)
             resolve()
           }
-          child.stdout?.on('data', look)
-          look()
+          child.stdout?.on('data', check)
+          check()
         }),
     }
   }
@@ -197,14 +197,14 @@ export function createPrograms() {
   const authority = (words: readonly string[], options: RunOptions = {}) =>
     run('smart-authority', ['--data-dir', box('authority'), ...words], options)
 
-  /** A command that must succeed; gives its JSON document. */
+  /** Asserts that a command succeeded and returns its JSON document. */
   const good = async <T>(ended: Promise<Ended>): Promise<T> => {
     const { code, stdout, stderr } = await ended
     expect([code, stderr]).toEqual([0, ''])
     return JSON.parse(stdout) as T
   }
 
-  /** A new box that knows the authority there by its root certificate. */
+  /** Initializes a device that trusts an authority by its root certificate. */
   const knowAuthority = async (url: string, root: string, name = 'box', serial = name.toUpperCase()) => {
     const pem = join(directory, 'root.pem')
     writeFileSync(pem, root)
@@ -227,7 +227,7 @@ export function createPrograms() {
     good,
     status: (options: RunOptions & { box?: string } = {}) =>
       good<Status>(agent(['status', '--json'], options)),
-    /** The authority of acme.example; what is served at one address stays there. */
+    /** Initializes the authority of acme.example. */
     initAuthority: async (...more: string[]) => {
       const { database } = await createDatabaseOptions()
       const where = database === undefined ? [] : ['--database', database]
@@ -265,7 +265,7 @@ export function createPrograms() {
           '--json',
         ]),
       ),
-    /** A new box that knows its authority. */
+    /** Initializes a device that trusts the authority. */
     initBox: async (url: string, name = 'box', serial = name.toUpperCase()) => {
       const { stdout } = await authority(['trust', 'export'])
       await knowAuthority(url, stdout, name, serial)
@@ -282,7 +282,7 @@ export function createPrograms() {
 
 export type Programs = ReturnType<typeof createPrograms>
 
-/** The one JSON error line a program printed last. */
+/** Parses the last line of standard error as a JSON error. */
 export const parseError = ({ stderr }: Ended): { code: string; message: string; remedy: string } => {
   const line = stderr.trimEnd().split('\n').at(-1) ?? ''
   return (JSON.parse(line) as { error: { code: string; message: string; remedy: string } }).error

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 
-/** A port nobody listens on now. */
+/** Returns a port that is free at the time of the call. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
@@ -18,10 +18,10 @@ export function freePort(): Promise<number> {
   })
 }
 
-/** Resolves when something listens there. */
+/** Resolves when the proxy accepts connections on a port. */
 async function waitForListening(port: number, child: ChildProcess, log: () => string): Promise<void> {
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`the proxy ended with ${child.exitCode}: ${log()}`)
+    if (child.exitCode !== null) throw new Error(`The proxy ended with ${child.exitCode}: ${log()}`)
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1')
       socket.once('connect', () => {
@@ -37,22 +37,22 @@ async function waitForListening(port: number, child: ChildProcess, log: () => st
   }
 }
 
-/** Kills it; resolves once it is gone. */
+/** Kills a process and waits for its exit. */
 async function killProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = new Promise((resolve) => child.once('close', resolve))
+  const closed = new Promise((resolve) => child.once('close', resolve))
   child.kill('SIGKILL')
-  await gone
+  await closed
 }
 
-/** Runs a command that must succeed. */
+/** Runs a command. @throws Error if it fails */
 function execOrThrow(command: string, ...words: string[]): string {
   const { status, stdout, stderr } = spawnSync(command, words, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`${command} failed: ${stderr}`)
   return stdout
 }
 
-/** A directory for the real proxies of one test file, their users, and a CA of the customer's own. */
+/** Creates a temporary directory for the real proxies of a test file, with their users and a customer CA. */
 export function createProxies() {
   const directory = mkdtempSync(join(tmpdir(), 'sla-proxies-'))
   chmodSync(directory, 0o755)
@@ -65,12 +65,12 @@ export function createProxies() {
     await waitForListening(port, child, () => (existsSync(log) ? readFileSync(log, 'utf8') : ''))
     return child
   }
-  const place = (): string => {
+  const createDirectory = (): string => {
     const path = join(directory, String(++count))
     mkdirSync(path, { mode: 0o755 })
     return path
   }
-  /** A password file as both programs read it: bcrypt where they can, never in clear. */
+  /** Writes a hashed password file. @param how the hash option of `htpasswd` */
   const passwords = (path: string, users: Record<string, string>, how: string): string => {
     const file = join(path, 'passwords')
     writeFileSync(file, '')
@@ -82,9 +82,9 @@ export function createProxies() {
 
   return {
     directory,
-    /** Squid, as Debian ships it. Without users, anybody may use it; `deny` allows no tunnel to anywhere. */
+    /** Starts Debian's Squid. Without `users` it needs no authentication. With `deny` it refuses all tunnels. */
     squid: async (options: { users?: Record<string, string>; deny?: boolean } = {}) => {
-      const path = place()
+      const path = createDirectory()
       const port = await freePort()
       const { users, deny } = options
       const auth = users
@@ -117,9 +117,9 @@ export function createProxies() {
       const up = () => start('squid', ['-N', '-f', conf], port, join(path, 'cache.log'))
       let child = await up()
       return {
-        /** Ends at once, with every tunnel that it has open. */
+        /** Kills the proxy with all its open tunnels. */
         kill: () => killProcess(child),
-        /** Is there again, at the same address. */
+        /** Starts the proxy again at the same address. */
         start: async () => {
           rmSync(join(path, 'squid.pid'), { force: true })
           child = await up()
@@ -129,13 +129,13 @@ export function createProxies() {
         log: () => readFileSync(join(path, 'access.log'), 'utf8'),
       }
     },
-    /** Apache httpd with mod_proxy: a forward proxy that opens tunnels to those ports, or a reverse proxy. */
+    /** Starts Apache httpd with mod_proxy, as a forward proxy with tunnels to one port or as a reverse proxy. */
     apache: async (
       options:
         | { tunnelTo: number; users?: Record<string, string>; tls?: { certificate: string; key: string } }
         | { relayTo: string; root: string; tls: { certificate: string; key: string } },
     ) => {
-      const path = place()
+      const path = createDirectory()
       const port = await freePort()
       const modules = [
         'mpm_event',
@@ -163,7 +163,7 @@ export function createProxies() {
               'SSLProxyEngine on',
               `SSLProxyCACertificateFile ${options.root}`,
               'SSLProxyVerify require',
-              // An authority's TLS certificate has an issuing CA between itself and the root.
+              // The chain has one issuing CA between the TLS certificate and the root.
               'SSLProxyVerifyDepth 2',
               `ProxyPass / ${options.relayTo}/`,
             ]
@@ -206,9 +206,9 @@ export function createProxies() {
         via: `${options.tls ? 'https' : 'http'}://localhost:${port}`,
       }
     },
-    /** A certificate for localhost by a CA of the customer's own: nothing of it comes from this project. */
+    /** Creates a customer CA and a certificate for localhost with OpenSSL, without code of this project. */
     customerCa: () => {
-      const path = place()
+      const path = createDirectory()
       const file = (name: string) => join(path, name)
       const key = (name: string) => [
         '-newkey',

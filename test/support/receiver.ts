@@ -1,18 +1,18 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A message as its receiver got it. */
+/** A received webhook message. */
 export interface ReceivedMessage {
   readonly headers: IncomingHttpHeaders
   readonly body: string
 }
 
-/** A receiver of webhooks on this machine, which answers as it is told to. */
+/** Starts a webhook receiver on the loopback address with a configurable answer. */
 export async function createReceiver() {
   const received: ReceivedMessage[] = []
   const receiver = {
     received,
-    /** How the next messages are answered. */
+    /** Answers the next messages. */
     answer: (response: ServerResponse) => {
       response.writeHead(204).end()
     },

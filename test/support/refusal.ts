@@ -1,6 +1,6 @@
 import { LicensingError } from '../../src/core/errors.ts'
 
-/** The code and the words with which some work is refused. */
+/** Returns the code and message of the LicensingError that a call throws. */
 export function getRefusal(work: () => unknown): string {
   try {
     work()

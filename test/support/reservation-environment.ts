@@ -1,6 +1,6 @@
 import { createTestEnvironment, type TestEnvironment } from './test-environment.ts'
 
-/** A world whose account may reserve, with licenses of hosts to reserve from. */
+/** Creates a test environment with reservations enabled and HOST licenses. */
 export async function createReservationEnvironment(hosts = 100): Promise<TestEnvironment> {
   const world = await createTestEnvironment()
   await world.authority.reservations.enable()

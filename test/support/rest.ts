@@ -16,12 +16,12 @@ export interface RestRequest {
   readonly body?: unknown
   /** Sent as a form. */
   readonly form?: Record<string, string>
-  /** Sent as it is, with no type unless a header says one. */
+  /** Sent unchanged, with no content type unless `headers` has one. */
   readonly text?: string
   readonly token?: string
 }
 
-/** An answer, read as JSON where it has a body. */
+/** A response, with its body parsed as JSON if possible. */
 export interface RestAnswer {
   readonly status: number
   readonly headers: Record<string, string | string[] | undefined>
@@ -30,7 +30,7 @@ export interface RestAnswer {
   readonly json: any
 }
 
-/** Sends one request whose path is left as it is written. */
+/** Sends one HTTPS request without normalizing its path. */
 export function sendRaw(
   to: { port: number },
   path: string,
@@ -40,11 +40,11 @@ export function sendRaw(
     text ?? (form ? new URLSearchParams(form).toString() : body === undefined ? null : JSON.stringify(body))
   const type = form ? 'application/x-www-form-urlencoded' : body === undefined ? null : 'application/json'
   return new Promise((resolve, reject) => {
-    const asked = request(
+    const outgoing = request(
       {
         host: '127.0.0.1',
         port: to.port,
-        // The world's clock is not this machine's; the certificate is looked at elsewhere.
+        // The certificate follows the virtual clock, so it may be invalid now. Other tests check it.
         rejectUnauthorized: false,
         path,
         method: method ?? (payload === null ? 'GET' : 'POST'),
@@ -57,34 +57,34 @@ export function sendRaw(
         },
       },
       (response) => {
-        let said = ''
+        let received = ''
         response.setEncoding('utf8')
         response.on('error', reject)
-        response.on('data', (part: string) => (said += part))
+        response.on('data', (part: string) => (received += part))
         response.on('end', () => {
           let json: unknown = null
           try {
-            json = JSON.parse(said)
+            json = JSON.parse(received)
           } catch {
-            // Not every answer has a body.
+            // Some responses have no JSON body.
           }
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text: said, json })
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text: received, json })
         })
       },
     )
-    asked.on('error', reject)
-    asked.end(payload ?? '')
+    outgoing.on('error', reject)
+    outgoing.end(payload ?? '')
   })
 }
 
-/** The REST API and the page of a world's authority, at one port over TLS, in this process. */
+/** Serves the REST API and the web console of an authority on one TLS port, in this process. */
 export async function serveRest(world: TestEnvironment, limits: { requests?: number } = {}) {
   const logged: string[] = []
   const logger = {
     info: () => undefined,
     error: (message: string, fields?: object) => logged.push(`${message} ${JSON.stringify(fields ?? {})}`),
   }
-  const page = await createManagerConsole(world.authority, {
+  const managerConsole = await createManagerConsole(world.authority, {
     dataDir: join(world.directory, 'authority'),
     host: '127.0.0.1',
     names: [],
@@ -96,29 +96,29 @@ export async function serveRest(world: TestEnvironment, limits: { requests?: num
     host: '127.0.0.1',
     port: 0,
     routes: async (server: FastifyInstance) => {
-      await server.register(page.routes)
+      await server.register(managerConsole.routes)
       await server.register(api.routes)
     },
   })
   const to = { port: Number(new URL(url).port) }
   const send = (path: string, sent?: RestRequest) => sendRaw(to, path, sent)
 
-  /** The access token of a new client. */
+  /** Creates an API client and requests an access token. */
   const clientToken = async (
-    wanted: Parameters<TestEnvironment['authority']['security']['apiClients']['create']>[0] = {},
+    options: Parameters<TestEnvironment['authority']['security']['apiClients']['create']>[0] = {},
   ) => {
-    const { clientId, clientSecret } = await world.authority.security.apiClients.create(wanted)
+    const { clientId, clientSecret } = await world.authority.security.apiClients.create(options)
     const answer = await send('/oauth/token', {
       body: { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret },
     })
     return { clientId, clientSecret, token: answer.json.access_token as string }
   }
-  return { url, to, send, clientToken, logged, firstPasswordFile: page.firstPasswordFile }
+  return { url, to, send, clientToken, logged, firstPasswordFile: managerConsole.firstPasswordFile }
 }
 
 export type Rest = Awaited<ReturnType<typeof serveRest>>
 
-/** Runs a command to its end. */
+/** Runs a command and returns its exit code and output. */
 export const runCommand = (
   command: string,
   words: readonly string[],

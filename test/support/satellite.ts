@@ -9,18 +9,18 @@ import { VirtualClock } from '../../mocks/virtual-clock.ts'
 import { createDatabaseOptions } from './database.ts'
 import type { Transport } from '../../src/transports/transport.ts'
 
-/** What may happen to an exchange by wire between a satellite and its manager. */
+/** Fault of an online exchange between a satellite and its manager. */
 export type WireFault =
   | 'none'
   | 'lost request'
   | 'lost answer'
   | 'garbled answer'
   | 'sent twice'
-  /** The satellite dies before its request has gone, or after the manager has decided on it. */
+  /** The satellite crashes before its request is sent, or after the manager has decided on it. */
   | 'dies before'
   | 'dies after'
 
-/** A manager, satellites and boxes in one process, on one virtual clock; the wire between them may break. */
+/** Creates a manager, satellites and devices in one process with one virtual clock and a faulty connection. */
 export async function createSatelliteEnvironment() {
   const directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const clock = new VirtualClock()
@@ -35,11 +35,10 @@ export async function createSatelliteEnvironment() {
   })
   const manager = await Authority.open({ dataDir: managerDir, clock })
   const open: { close(): Promise<void> }[] = []
-  /** The manager that answers: another one after a restore of it. */
+  /** Manager that answers satellites. A test can replace it, for example after a restore. */
   let answering = manager
   const wire = { fault: 'none' as WireFault, exchanges: 0, onDeath: (): void => undefined }
 
-  /** The wire between a satellite and the manager. */
   const managerTransport = (): Transport => ({
     post: async (path, body, _traceparent, headers = {}) => {
       wire.exchanges++
@@ -49,7 +48,7 @@ export async function createSatelliteEnvironment() {
       }
       if (wire.fault === 'dies before') return dies()
       if (wire.fault === 'lost request')
-        throw new LicensingError('CONNECTION_REFUSED', 'the manager refused the connection.')
+        throw new LicensingError('CONNECTION_REFUSED', 'The manager refused the connection.')
       if (wire.fault === 'sent twice')
         await answering.operations.server.inject({ method: 'POST', path, body, headers })
       const { status, body: answer } = await answering.operations.server.inject({
@@ -58,10 +57,10 @@ export async function createSatelliteEnvironment() {
         body,
         headers,
       })
-      if (status !== 200) throw new LicensingError('AUTHORITY_REJECTED', `the manager answered ${status}`)
+      if (status !== 200) throw new LicensingError('AUTHORITY_REJECTED', `The manager answered ${status}.`)
       if (wire.fault === 'dies after') return dies()
       if (wire.fault === 'lost answer')
-        throw new LicensingError('CONNECTION_RESET', 'the connection was closed.')
+        throw new LicensingError('CONNECTION_RESET', 'The connection was closed.')
       if (wire.fault === 'garbled answer') return answer.replace('Answered', 'Answerd')
       return answer
     },
@@ -78,7 +77,7 @@ export async function createSatelliteEnvironment() {
     return satellite
   }
 
-  /** The transport of a box to an authority. */
+  /** Creates the transport of a device to an authority. */
   const transportTo = (to: () => Authority): Transport => ({
     post: async (path, body) => {
       const type = path.split('/').at(-1) as RequestType
@@ -86,7 +85,7 @@ export async function createSatelliteEnvironment() {
         return JSON.stringify(await to().operations.endpoint.handle(type, JSON.parse(body)))
       } catch (error) {
         if (error instanceof LicensingError && error.kind !== 'transport')
-          throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${error.code}`)
+          throw new LicensingError('AUTHORITY_REJECTED', `The authority answered 400: ${error.code}.`)
         throw error
       }
     },
@@ -101,11 +100,11 @@ export async function createSatelliteEnvironment() {
     managerDir,
     wire,
     openSatellite,
-    managerRoad: managerTransport,
+    managerTransport,
     useManager: (other: Authority) => {
       answering = other
     },
-    /** A satellite that was added at the manager, and not synchronized yet. */
+    /** Adds and initializes a satellite, without synchronizing it. */
     addSatellite: async (name: string, options: { virtualAccount?: string; online?: boolean } = {}) => {
       const { code } = await manager.satellites.add(name, {
         virtualAccount: options.virtualAccount ?? name.toUpperCase(),
@@ -138,7 +137,7 @@ export async function createSatelliteEnvironment() {
       return agent
     },
     close: async () => {
-      for (const one of open.reverse()) await one.close().catch(() => undefined)
+      for (const resource of open.reverse()) await resource.close().catch(() => undefined)
       await manager.close()
       rmSync(directory, { recursive: true, force: true })
     },
@@ -147,7 +146,7 @@ export async function createSatelliteEnvironment() {
 
 export type SatelliteEnvironment = Awaited<ReturnType<typeof createSatelliteEnvironment>>
 
-/** One exchange by hand, from the satellite to the manager and back. */
+/** Synchronizes a satellite by files, without a connection. */
 export async function exchangeByFile(manager: Authority, satellite: Authority) {
   const { file } = await satellite.sync.export()
   const responded = await manager.satellites.respond(file)

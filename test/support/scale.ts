@@ -1,8 +1,8 @@
 import { describe, it, type SuiteAPI, type TestAPI } from 'vitest'
 
 /**
- * Returns how much of its work a heavy test does: a sample in its own tier, the whole in the release tier. Files of heavy tests
- * are called `*.heavy.long.test.ts` or `*.heavy.system.test.ts`.
+ * Returns the amount of work for a heavy test: `sample` in its own tier, `whole` in the release tier. Heavy test files are named
+ * `*.heavy.long.test.ts` or `*.heavy.system.test.ts`.
  */
 export const selectScale = <T>(sample: T, whole: T): T =>
   process.env.TEST_SCALE === 'whole' ? whole : sample
@@ -11,8 +11,8 @@ export const selectScale = <T>(sample: T, whole: T): T =>
 export const pickEveryNth = <T>(n: number, rows: readonly T[]): T[] => rows.filter((_, i) => i % n === 0)
 
 /**
- * Returns `describe` and `it` for a heavy file of independent tests: every n-th test of a suite, beginning with its first, is run
- * in the tier of the file, and all of them in the release tier.
+ * Returns `describe` and `it` for a heavy file of independent tests. The tier of the file runs every n-th test of a suite,
+ * beginning with the first. The release tier runs all of them.
  */
 export function createSampledTests(n: number): { describe: SuiteAPI; it: TestAPI } {
   if (selectScale(false, true)) return { describe, it }

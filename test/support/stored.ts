@@ -10,9 +10,9 @@ import { copyDirectory } from '../../tools/copy-directory.ts'
 export type Value = string | number | null
 export type Row = Record<string, Value>
 
-/** The database of an authority, looked at and changed behind its back. */
+/** Direct access to the database of an authority. */
 export interface StoredDatabase {
-  /** Runs a statement whose values stand as `?`: the rows it gives. */
+  /** Runs a statement with `?` placeholders and returns its rows. */
   run(statement: string, ...values: unknown[]): Promise<Row[]>
   close(): Promise<void>
 }
@@ -20,7 +20,7 @@ export interface StoredDatabase {
 const getSqliteFile = (dataDir: string) => join(dataDir, 'authority.db')
 const readDatabaseUrl = (dataDir: string) => readFileSync(join(dataDir, 'database.url'), 'utf8').trim()
 
-/** Opens the database of the authority in a data directory, whichever it is. */
+/** Opens the SQLite or PostgreSQL database of the authority in a data directory. */
 export async function openStored(dataDir: string): Promise<StoredDatabase> {
   if (existsSync(getSqliteFile(dataDir))) return openStoredFile(getSqliteFile(dataDir))
   const numbers = new pg.TypeOverrides()
@@ -50,7 +50,7 @@ function openStoredFile(file: string): StoredDatabase {
   }
 }
 
-/** Runs one statement in the database of the authority in a data directory: the rows it gives. */
+/** Opens the database of an authority, runs one statement, and returns its rows. */
 export async function runStored(dataDir: string, statement: string, ...values: unknown[]): Promise<Row[]> {
   const stored = await openStored(dataDir)
   try {
@@ -60,7 +60,7 @@ export async function runStored(dataDir: string, statement: string, ...values: u
   }
 }
 
-/** A setting of the authority in a data directory, without waiting. */
+/** Reads a setting of an authority synchronously. */
 export function readStoredSetting(dataDir: string, name: string): string {
   if (!existsSync(getSqliteFile(dataDir)))
     return execFileSync(
@@ -80,7 +80,7 @@ export function readStoredSetting(dataDir: string, name: string): string {
   }
 }
 
-/** The tables of the authority in a data directory, without those of the migrator. */
+/** Lists the tables of an authority, without those of the migrator. */
 export async function listStoredTables(dataDir: string): Promise<string[]> {
   const rows = await runStored(
     dataDir,
@@ -94,7 +94,7 @@ export async function listStoredTables(dataDir: string): Promise<string[]> {
     .sort()
 }
 
-/** Everything that is kept of the authority in a data directory as text, to look for what must not be in it. */
+/** Returns the whole database of an authority as text, to search for secrets in it. */
 export function readAllStored(dataDir: string): string {
   if (existsSync(getSqliteFile(dataDir)))
     return ['', '-wal']
@@ -108,7 +108,7 @@ export function readAllStored(dataDir: string): string {
   })
 }
 
-/** Copies an authority that nobody uses, with its data: what a machine is that was restored from a snapshot. */
+/** Copies the data directory and database of an authority that is not running, as a machine snapshot does. */
 export async function copyStored(from: string, to: string): Promise<void> {
   copyDirectory(from, to)
   if (existsSync(getSqliteFile(from))) return

@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process'
 
-/** What a program said on its terminal, and how it ended. */
+/** Exit code and terminal output of a program. */
 interface TerminalRun {
   readonly code: number | null
   readonly output: string
 }
 
 /**
- * Runs a program on a terminal of its own, and types an answer whenever it asks.
+ * Runs a program on a pseudo-terminal and answers its prompts.
  *
- * @param answers what is typed, each behind the next prompt: a text that ends with a colon and a blank
+ * @param answers inputs for the prompts, in order; a prompt ends with a colon and a space
  */
 export function runOnTerminal(words: readonly string[], answers: readonly string[]): Promise<TerminalRun> {
   const command = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(' ')

@@ -11,19 +11,19 @@ import { createDatabaseOptions } from './database.ts'
 import { isHeartbeatOn } from './heartbeat.ts'
 import { VirtualClock } from '../../mocks/virtual-clock.ts'
 
-/** Something between a box and its authority that may change or drop what passes. */
+/** Simulated network between devices and their authority, which can drop or change messages. */
 export interface TestNetwork {
   down: boolean
-  /** The one kind of request that does not get through. */
+  /** Request type that fails with CONNECTION_REFUSED. */
   refuse: RequestType | null
-  /** Loses the answer, after the authority has decided. */
+  /** Loses each answer after the authority has decided. */
   loseAnswers: boolean
   onRequest: (type: RequestType, body: string) => string
   onAnswer: (type: RequestType, body: string) => string | Promise<string>
   readonly sent: { type: RequestType; body: string }[]
 }
 
-/** An authority and boxes in one process, on one virtual clock, with a road between them. */
+/** Creates an authority and devices in one process, with one virtual clock and a simulated network. */
 export async function createTestEnvironment(options: { account?: string; observe?: AuthorityObserver } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const clock = new VirtualClock()
@@ -56,7 +56,7 @@ export async function createTestEnvironment(options: { account?: string; observe
       const type = path.split('/').at(-1) as RequestType
       network.sent.push({ type, body })
       if (network.down || network.refuse === type)
-        throw new LicensingError('CONNECTION_REFUSED', 'the authority refused the connection.')
+        throw new LicensingError('CONNECTION_REFUSED', 'The authority refused the connection.')
       let answer: string
       try {
         answer = JSON.stringify(
@@ -64,11 +64,11 @@ export async function createTestEnvironment(options: { account?: string; observe
         )
       } catch (error) {
         if (error instanceof LicensingError && error.kind === 'local') {
-          throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${error.code}`)
+          throw new LicensingError('AUTHORITY_REJECTED', `The authority answered 400: ${error.code}.`)
         }
         throw error
       }
-      if (network.loseAnswers) throw new LicensingError('CONNECTION_RESET', 'the connection was closed.')
+      if (network.loseAnswers) throw new LicensingError('CONNECTION_RESET', 'The connection was closed.')
       return network.onAnswer(type, answer)
     },
     close: () => undefined,
@@ -93,11 +93,11 @@ export async function createTestEnvironment(options: { account?: string; observe
     directory,
     clock,
     authority,
-    road: network,
+    network,
     transport,
     open,
-    token: async (wanted: Partial<Parameters<Authority['tokens']['create']>[0]> = {}) =>
-      (await authority.tokens.create({ days: 30, ...wanted })).token,
+    token: async (options: Partial<Parameters<Authority['tokens']['create']>[0]> = {}) =>
+      (await authority.tokens.create({ days: 30, ...options })).token,
     close: async () => {
       for (const agent of opened) await agent.close()
       await authority.close()
@@ -108,7 +108,7 @@ export async function createTestEnvironment(options: { account?: string; observe
 
 export type TestEnvironment = Awaited<ReturnType<typeof createTestEnvironment>>
 
-/** Lets the time pass and what it makes due be done, a beat at its end. */
+/** Advances the clock, runs a tick of the agent, and waits until its work is done. */
 export async function advance(
   world: TestEnvironment,
   agent: SmartAgent,
@@ -119,7 +119,7 @@ export async function advance(
   await agent.idle()
 }
 
-/** The code of the error a promise ends with. */
+/** Returns the code of the LicensingError that a promise rejects with. */
 export async function getErrorCode(promise: Promise<unknown>): Promise<string> {
   try {
     await promise

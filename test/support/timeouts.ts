@@ -4,21 +4,21 @@ import type { Transport } from '../../src/transports/transport.ts'
 
 type Limits = Pick<ConnectionOptions, 'deadline' | 'timeouts'>
 
-/** Whether a fault ends only with the patience of whoever waits for the answer. */
+/** Returns whether a fault ends only with the timeout of the client. */
 export const isSilent = (fault: FaultName): boolean =>
   ['TIMED_OUT', 'ANSWER_TOO_SLOW', 'PROXY_TIMED_OUT'].some((code) => code === faultCatalog[fault].code)
 
-/** Milliseconds that an exchange took that was answered, the last time in this process. */
+/** Duration of the last answered exchange in this process, in milliseconds. */
 let lastExchangeMs = 0
 
-/** Many times what an exchange takes, on a machine as busy as this one is. */
+/** Returns timeouts of many times the duration of an exchange on this machine. */
 function getShortLimits(): Limits {
   const deadline = Math.max(400, 10 * lastExchangeMs)
   const part = deadline / 2
   return { deadline, timeouts: { connect: part, proxy: part, tls: part } }
 }
 
-/** Short for what never comes, and for all else as long as it is for people, however busy the machine is. */
+/** Creates transports that use short timeouts while `short` is set, for faults without an answer. */
 export class TestTimeouts {
   short = false
 

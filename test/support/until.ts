@@ -1,4 +1,4 @@
-/** Asks until the answer is the expected one. It has no end of its own: the test runner's time-out is enough. */
+/** Repeats a query until its result is as expected. Only the timeout of the test runner ends it otherwise. */
 export async function until<T>(ask: () => Promise<T>, isExpected: (answer: T) => boolean): Promise<T> {
   for (;;) {
     const answer = await ask()

@@ -1,15 +1,14 @@
-// Preloaded into programs whose clock is many times too fast: Node's time-outs go by that clock, and would end every
-// connection at once.
+// Preloaded into programs with a fast clock: Node's timeouts follow that clock and would close every connection at once.
 const http = require('node:http')
 const https = require('node:https')
 const { syncBuiltinESMExports } = require('node:module')
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1
+const MAX_TIMER_MS = 2 ** 31 - 1
 const none = {
   headersTimeout: 0,
   requestTimeout: 0,
   keepAliveTimeout: 0,
-  handshakeTimeout: LONGEST_TIMER_MS,
+  handshakeTimeout: MAX_TIMER_MS,
 }
 for (const module of [http, https]) {
   const { createServer, Server } = module

@@ -163,7 +163,7 @@ describe('metrics in one process', () => {
     expect(findValue(await read(), 'smart_agent_authorization_remaining_seconds')).toBeUndefined()
     await agent.register(await world.token())
     const before = findValue(await read(), 'smart_agent_authorization_remaining_seconds') ?? 0
-    world.road.down = true
+    world.network.down = true
     await advance(world, agent, 31 * DAY)
     const samples = await read()
     expect(

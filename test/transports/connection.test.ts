@@ -10,7 +10,7 @@ import { toTlsOptions } from '../../src/pki/certificate-generation.ts'
 import type { ConnectionOptions } from '../../src/transports/connection-options.ts'
 import { getErrorCode } from '../support/test-environment.ts'
 
-/** What takes a peer that no catalog can be: each by a real one. */
+/** Authority whose certificates the peers of the tests use. The fault catalog cannot simulate these peers. */
 let mock: MockAuthority
 const ends: (() => unknown)[] = []
 beforeEach(async () => {
@@ -53,9 +53,9 @@ const listen = async (server: ReturnType<typeof createServer>, host = '127.0.0.1
   return (server.address() as AddressInfo).port
 }
 
-describe('R-NET-1: what may stand at the other end', () => {
-  it('CONNECT_TIMED_OUT, PROXY_UNREACHABLE: a host that drops what comes, for a time that is bounded', async () => {
-    // A queue of connections that nobody takes from: once it is full, the kernel drops the next attempts.
+describe('R-NET-1: a connection', () => {
+  it('fails with CONNECT_TIMED_OUT or PROXY_UNREACHABLE if a host drops packets', async () => {
+    // The process accepts no connections. Once its queue is full, the kernel drops further attempts.
     const script = `
       const server = require('node:net').createServer().listen(0, '127.0.0.1', 1, () => {
         require('node:fs').writeSync(1, String(server.address().port))
@@ -81,13 +81,13 @@ describe('R-NET-1: what may stand at the other end', () => {
     expect(await getErrorCode(post('https://localhost:1', { proxy, timeouts }))).toBe('PROXY_UNREACHABLE')
   })
 
-  it('DNS_FAILED: a name nobody knows, for a proxy its own', async () => {
-    expect(await getErrorCode(post('https://nobody.invalid'))).toBe('DNS_FAILED')
-    const proxy = { url: new URL('http://nobody.invalid:3128'), username: null, password: null }
+  it('fails with DNS_FAILED for an unknown name, and with PROXY_UNREACHABLE for that of a proxy', async () => {
+    expect(await getErrorCode(post('https://unknown.invalid'))).toBe('DNS_FAILED')
+    const proxy = { url: new URL('http://unknown.invalid:3128'), username: null, password: null }
     expect(await getErrorCode(post('https://localhost:1', { proxy }))).toBe('PROXY_UNREACHABLE')
   })
 
-  it('TLS_FAILED: a server of before TLS 1.2', async () => {
+  it('fails with TLS_FAILED if the server has no TLS 1.2', async () => {
     const server = createTlsServer({
       ...(await credential()),
       minVersion: 'TLSv1',
@@ -98,7 +98,7 @@ describe('R-NET-1: what may stand at the other end', () => {
     expect(await getErrorCode(post(`https://localhost:${await listen(server)}`))).toBe('TLS_FAILED')
   })
 
-  it('TLS_INSPECTED: by one whose name would steer a terminal, and fill a log', async () => {
+  it('fails with TLS_INSPECTED and a sanitized issuer name', async () => {
     const inspecting = await createInterceptionCredential(Date.now(), [
       { CN: ['Evil\u001b[2J\u001b]0;pwned\u0007\nerror: all is well'] },
       { O: ['x'.repeat(5000)] },
@@ -112,7 +112,7 @@ describe('R-NET-1: what may stand at the other end', () => {
     expect((failed as Error).message.length).toBeLessThan(500)
   })
 
-  it('PROXY_FAILED: a proxy that opens a tunnel, and answers in it itself', async () => {
+  it('fails with PROXY_FAILED if the proxy opens a tunnel and answers itself', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined)
       socket.once('data', () => {
@@ -126,7 +126,7 @@ describe('R-NET-1: what may stand at the other end', () => {
     expect(await getErrorCode(post('https://localhost:1', { proxy }))).toBe('PROXY_FAILED')
   })
 
-  it('PROXY_AUTHENTICATION_REFUSED: a proxy that takes no Basic authentication says so', async () => {
+  it('fails with PROXY_AUTHENTICATION_REFUSED if the proxy does not offer Basic authentication', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined)
       socket.once('data', () =>
@@ -142,11 +142,11 @@ describe('R-NET-1: what may stand at the other end', () => {
     }
     await expect(post('https://localhost:1', { proxy })).rejects.toMatchObject({
       code: 'PROXY_AUTHENTICATION_REFUSED',
-      message: expect.stringContaining('asks for Digest or NTLM') as string,
+      message: expect.stringContaining('requires Digest or NTLM') as string,
     })
   })
 
-  it('ANSWER_NOT_HTTP: a good certificate, and another protocol behind it', async () => {
+  it('fails with ANSWER_NOT_HTTP if a server with a valid certificate speaks another protocol', async () => {
     const server = createTlsServer(await credential(), (socket) => {
       socket.on('error', () => undefined)
       socket.write('220 mail.example ESMTP ready\r\n')
@@ -154,7 +154,7 @@ describe('R-NET-1: what may stand at the other end', () => {
     expect(await getErrorCode(post(`https://localhost:${await listen(server)}`))).toBe('ANSWER_NOT_HTTP')
   })
 
-  it('an address of IPv6, and a path before the authority’s own', async () => {
+  it('supports an IPv6 address and a path prefix', async () => {
     const paths: string[] = []
     const { createServer: createHttps } = await import('node:https')
     const server = createHttps(await credential(), (request, response) => {
@@ -166,7 +166,7 @@ describe('R-NET-1: what may stand at the other end', () => {
     expect(paths).toEqual(['/licensing/x'])
   })
 
-  it('one that closes what was kept alive: asked again at once, on a new connection', async () => {
+  it('is opened again at once if the server closed the kept one', async () => {
     const { createServer: createHttps } = await import('node:https')
     const sockets = new Set<Socket>()
     const server = createHttps(await credential(), (_, response) => {
@@ -190,7 +190,7 @@ describe('R-NET-1: what may stand at the other end', () => {
 })
 
 describe('a TLS session', () => {
-  it('is resumed when the authority has closed the connection, and begun anew after any failure', async () => {
+  it('is resumed after the authority closed the connection, and discarded after any failure', async () => {
     const reused: boolean[] = []
     let garble = false
     const server = createTlsServer(await credential(), (socket) => {

@@ -27,7 +27,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-it('a registered device sends nothing to the server of another authority, but registers there when it is told to', async () => {
+it('a registered device sends no request to another authority until it is registered there', async () => {
   const [atManager, atSatellite] = await Promise.all(
     [manager, satellite].map((authority) => authority.listen({ host: '127.0.0.1', port: 0 })),
   )

@@ -19,7 +19,7 @@ import { TickScheduler } from '../../src/agent/tick-scheduler.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { toTlsOptions } from '../../src/pki/certificate-generation.ts'
 
-/** A name with two addresses, of which the authority listens on the second. */
+/** Host name with two addresses. The authority listens on the second. */
 const TWO_ADDRESSES = 'two.test'
 const asked = vi.hoisted(() => ({ orders: [] as unknown[] }))
 vi.mock('node:dns', async (original) => {
@@ -38,7 +38,7 @@ vi.mock('node:dns', async (original) => {
   return { ...real, lookup }
 })
 
-/** What came to the authority of one request: everything but the body, the port, and the body's length. */
+/** Request as received by the authority, without the body, its length and the port. */
 interface Arrived {
   readonly method: string
   readonly url: string
@@ -50,11 +50,11 @@ let directory: string
 let authority: Authority
 let url: string
 let proxy: Server
-/** What the proxy was asked to connect to. */
+/** CONNECT requests received by the proxy. */
 const tunnels: { target: string; headers: string[] }[] = []
 let count = 0
 const agents: SmartAgent[] = []
-/** How the process is put back to what it was. */
+/** Functions that restore the state of the process after a test. */
 const undo: (() => unknown)[] = []
 
 const recorder = Object.assign(
@@ -66,7 +66,7 @@ const recorder = Object.assign(
     })
     done()
   },
-  // Of the whole server, not of a part of its own.
+  // The hook applies to the whole server, not to an encapsulated plugin.
   { [Symbol.for('skip-override')]: true },
 )
 
@@ -134,7 +134,7 @@ async function openAgent(transport = direct(), from: typeof SmartAgent = SmartAg
   return agent
 }
 
-/** Sets a member of something shared, until the end of the test. */
+/** Sets a property of a shared object until the end of the test. */
 function set<T extends object, K extends keyof T>(owner: T, key: K, value: T[K]): void {
   const before = Object.getOwnPropertyDescriptor(owner, key)
   undo.push(() => {
@@ -152,7 +152,7 @@ function setVariable(name: string, value: string): void {
   })
 }
 
-/** Registers, reports and authorizes: what arrives of it, and what the box then says of itself. */
+/** Registers, reports usage and authorizes. Returns the received requests and the final status. */
 async function course(agent: SmartAgent) {
   arrived.length = 0
   agent.setUsage('HOST', 2)
@@ -161,17 +161,17 @@ async function course(agent: SmartAgent) {
   const { state, entitlements } = agent.status()
   return { state, entitlements, arrived: [...arrived] }
 }
-/** The course of an agent in a process that configures nothing. */
+/** Result of an agent in a process without any configuration. */
 let undisturbed: Awaited<ReturnType<typeof course>>
 beforeAll(async () => {
   undisturbed = await course(await openAgent())
 })
 
 const refuse = () => {
-  throw new Error('a setting of the process was taken')
+  throw new Error('a process-wide setting was used')
 }
 
-describe('axios, as the product that embeds the agent has configured it', () => {
+describe('an axios configuration of the embedding product', () => {
   const bearer = { Authorization: 'Bearer of-the-product' }
   const settings: Record<string, unknown> = {
     auth: { username: 'product', password: 'secret' },
@@ -218,7 +218,7 @@ describe('axios, as the product that embeds the agent has configured it', () => 
     const headers = axios.defaults.headers as unknown as Record<string, unknown>
     for (const kind of ['common', 'post']) set(headers, kind, { ...bearer, Cookie: 'session=1' })
     set(headers, 'X-Api-Key', 'secret')
-    // The object that the adapter falls back to, changed in place.
+    // The default object of the adapter, changed in place.
     const transitional = axios.defaults.transitional as Record<string, unknown>
     set(transitional, 'advertiseZstdAcceptEncoding', true)
     const request = axios.interceptors.request.use(refuse)
@@ -235,7 +235,7 @@ describe('axios, as the product that embeds the agent has configured it', () => 
     set(shared, 'Axios', refuse)
   }
 
-  it('changes nothing of a registration and an authorization when it is set after the agent was opened', async () => {
+  it('does not change registration and authorization if it is set after the agent is opened', async () => {
     const agent = await openAgent()
     configureAll()
     expect(await course(agent)).toEqual(undisturbed)
@@ -243,7 +243,7 @@ describe('axios, as the product that embeds the agent has configured it', () => 
     expect(undisturbed.arrived.length).toBeGreaterThanOrEqual(3)
   })
 
-  it('changes nothing of a registration and an authorization when it is set before the agent is loaded', async () => {
+  it('does not change registration and authorization if it is set before the agent is loaded', async () => {
     configureAll()
     vi.resetModules()
     const { SmartAgent: loadedLater } = await import('../../src/index.ts')
@@ -251,7 +251,7 @@ describe('axios, as the product that embeds the agent has configured it', () => 
     expect(await course(await openAgent(direct(), loadedLater))).toEqual(undisturbed)
   })
 
-  it('changes nothing of what goes through a proxy, nor of what the proxy is sent', async () => {
+  it('does not change requests through a proxy or CONNECT requests', async () => {
     configureAll()
     tunnels.length = 0
     expect(await course(await openAgent(byProxy()))).toEqual(undisturbed)
@@ -262,7 +262,7 @@ describe('axios, as the product that embeds the agent has configured it', () => 
     }
   })
 
-  describe('one setting at a time', () => {
+  describe('of a single setting', () => {
     let agent: SmartAgent
     let usual: Arrived[]
     beforeAll(async () => {
@@ -271,7 +271,7 @@ describe('axios, as the product that embeds the agent has configured it', () => 
       await course(agent)
       usual = await authorizeAgain()
     })
-    /** One authorization, by a client that is made for it. */
+    /** Sends one authorization with a new client. */
     const authorizeAgain = async () => {
       arrived.length = 0
       agent.transport.set(direct())
@@ -282,20 +282,20 @@ describe('axios, as the product that embeds the agent has configured it', () => 
       await agent.close()
     })
 
-    it.each(Object.keys(settings))('axios.defaults.%s reaches no request', async (name) => {
+    it.each(Object.keys(settings))('does not change requests: axios.defaults.%s', async (name) => {
       configure({ [name]: settings[name] })
       expect(await authorizeAgain()).toEqual(usual)
     })
 
-    it('a bearer among the default headers reaches no request', async () => {
+    it('does not change requests: a bearer token in the default headers', async () => {
       set(axios.defaults.headers as unknown as Record<string, unknown>, 'common', new AxiosHeaders(bearer))
       expect(await authorizeAgain()).toEqual(usual)
     })
   })
 })
 
-describe('what else a process configures for all of its code', () => {
-  it('http.globalAgent and https.globalAgent are not used, neither directly nor by a proxy', async () => {
+describe('other process-wide settings', () => {
+  it('do not apply: http.globalAgent and https.globalAgent, direct or through a proxy', async () => {
     const [plainAgent, secureAgent] = [http.globalAgent, https.globalAgent]
     undo.push(() => {
       http.globalAgent = plainAgent
@@ -307,13 +307,13 @@ describe('what else a process configures for all of its code', () => {
     expect(await course(await openAgent(byProxy()))).toEqual(undisturbed)
   })
 
-  it('proxies that the environment names are not taken', async () => {
+  it('do not apply: proxy variables of the environment', async () => {
     for (const name of ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'ALL_PROXY', 'NODE_USE_ENV_PROXY'])
       setVariable(name, 'http://product:secret@127.0.0.1:9')
     expect(await course(await openAgent())).toEqual(undisturbed)
   })
 
-  it('every address of a name is tried, in the order of the system, whatever the defaults of dns and net are', async () => {
+  it('do not apply: defaults of dns and net, so that all addresses are tried in system order', async () => {
     const [order, select] = [dns.getDefaultResultOrder(), net.getDefaultAutoSelectFamily()]
     undo.push(() => {
       dns.setDefaultResultOrder(order)
@@ -327,7 +327,7 @@ describe('what else a process configures for all of its code', () => {
     expect(new Set(asked.orders)).toEqual(new Set(['verbatim']))
   })
 
-  it('TLS keeps its versions, ciphers and curves whatever the defaults of tls are', async () => {
+  it('do not apply: defaults of tls for versions, ciphers and curves', async () => {
     set(tls, 'DEFAULT_MAX_VERSION', 'TLSv1.2')
     set(tls, 'DEFAULT_MIN_VERSION', 'TLSv1.2')
     set(tls, 'DEFAULT_CIPHERS', 'PSK-AES128-CBC-SHA')
@@ -338,7 +338,7 @@ describe('what else a process configures for all of its code', () => {
     expect(steps.find(({ step }) => step === 'tls')?.found).toMatch(/^TLSv1\.3,/)
   })
 
-  it('TLS is checked though NODE_TLS_REJECT_UNAUTHORIZED is 0 and tls.checkServerIdentity was replaced', async () => {
+  it('do not apply: NODE_TLS_REJECT_UNAUTHORIZED=0 and a replaced tls.checkServerIdentity', async () => {
     process.removeAllListeners('warning')
     setVariable('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     const identity = tls as { checkServerIdentity: typeof tls.checkServerIdentity }
@@ -361,7 +361,7 @@ describe('what else a process configures for all of its code', () => {
     expect(heard).toBe('')
   })
 
-  it('the messages of zod stay as they are, and z.config is shown nothing of what is parsed', async () => {
+  it('do not apply: z.config, which changes no message and receives no input', async () => {
     const mistake = () =>
       openAgent().then(
         (agent) => agent,
@@ -385,7 +385,7 @@ describe('what else a process configures for all of its code', () => {
     expect(shown).not.toHaveBeenCalled()
   })
 
-  it('certificates and requests for them are made by the webcrypto of Node, whatever cryptoProvider holds', async () => {
+  it('do not apply: cryptoProvider of @peculiar/x509', async () => {
     const before = x509.cryptoProvider.get()
     undo.push(() => {
       x509.cryptoProvider.set(before)
@@ -394,7 +394,7 @@ describe('what else a process configures for all of its code', () => {
     expect(await course(await openAgent())).toEqual(undisturbed)
   })
 
-  it('the heartbeat goes on though the product stops every task of node-cron', async () => {
+  it('do not apply: stopping all tasks of node-cron, after which ticks continue', async () => {
     vi.useFakeTimers()
     undo.push(() => vi.useRealTimers())
     let beats = 0

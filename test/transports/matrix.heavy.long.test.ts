@@ -21,8 +21,8 @@ import { getErrorCode } from '../support/test-environment.ts'
 import { selectScale } from '../support/scale.ts'
 
 /**
- * Every road, every fault, every kind of request: over real sockets, real TLS and a real CONNECT proxy. Only the
- * calendar is virtual, and the time that is waited for what never comes is short.
+ * Every transport with every fault and every type of request, over real sockets, real TLS and a real CONNECT proxy. Only
+ * the calendar is virtual, and time-outs are short.
  */
 const kinds = ['register', 'authorize', 'renew', 'deregister'] as const
 type Kind = (typeof kinds)[number]
@@ -30,8 +30,8 @@ const transportKinds = ['direct', 'gateway', 'proxy'] as const
 
 const all = Object.keys(faultCatalog) as FaultName[]
 /**
- * The faults that are tried for a kind of request by a transport. The sample takes every third one, another third for the next
- * combination. A delay is no failure; nothing can be played again before it was answered once.
+ * Selects the faults for a type of request and a transport. A sample has every third fault, and a different third for the
+ * next combination. A delay is not a failure, and the first answer cannot be replayed.
  */
 const faultsFor = (transportKind: (typeof transportKinds)[number], kind: Kind): FaultName[] =>
   all.filter((fault, i) => {
@@ -42,7 +42,7 @@ const faultsFor = (transportKind: (typeof transportKinds)[number], kind: Kind): 
     return faultCatalog[fault].layer !== 'proxy' || transportKind === 'proxy'
   })
 
-/** Behind a proxy a closed port is the proxy's to tell, and nobody knows who in the tunnel speaks no TLS. */
+/** Codes that differ behind a proxy, which reports a closed port itself and may be the cause of missing TLS. */
 const BEHIND_PROXY: Partial<Record<FaultName, string>> = {
   refused: 'PROXY_BAD_GATEWAY',
   'tls-plain-text': 'PROXY_FAILED',
@@ -57,7 +57,7 @@ let count = 0
 const patience = new TestTimeouts()
 
 beforeAll(async () => {
-  // TLS goes by the machine's clock: the virtual one begins there.
+  // TLS uses the machine's clock, so the virtual clock starts at the same time.
   clock = new VirtualClock(Date.now())
   mock = await createMockAuthority({ clock })
   network = await mock.listen()
@@ -85,7 +85,7 @@ const openBox = (kind: TransportSettings['kind'], serial: string) =>
 
 const token = async () => (await mock.authority.tokens.create({ days: 300 })).token
 
-/** What of the status a failed attempt must leave as it was. */
+/** Returns the part of the status that a failed attempt must not change. */
 const kept = ({ state, functionality, registration, authorization, entitlements }: Status) => ({
   state,
   functionality,
@@ -103,7 +103,7 @@ const requests: Record<Kind, () => Promise<unknown>> = {
   deregister: () => agent.deregister(),
 }
 
-async function injure(fault: FaultName, kind: Kind): Promise<void> {
+async function injectFault(fault: FaultName, kind: Kind): Promise<void> {
   patience.short = isSilent(fault)
   if (faultCatalog[fault].layer === 'answer') mock.setFaults({ fault: fault as AnswerFaultName, on: kind })
   else await mock.setConnectionFault(fault as ConnectionFaultName)
@@ -114,13 +114,16 @@ async function restoreNetwork(): Promise<void> {
   await mock.setConnectionFault(null)
 }
 
-/** How often each was said since a row of the history. */
-function said(since: number): Record<string, number> {
+/** Counts the connection notices since a row of the history. */
+function countNotices(since: number): Record<string, number> {
   const notices = agent
     .history(10_000, since)
     .flatMap((row) => (JSON.parse(row.notices) as { notice: string }[]).map(({ notice }) => notice))
   return Object.fromEntries(
-    ['COMM_FAILED', 'COMM_RESTORED'].map((name) => [name, notices.filter((one) => one === name).length]),
+    ['COMM_FAILED', 'COMM_RESTORED'].map((name) => [
+      name,
+      notices.filter((notice) => notice === name).length,
+    ]),
   )
 }
 
@@ -137,30 +140,30 @@ describe.each(transportKinds)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %
     })
 
     it.each(faultsFor(kind, request))(
-      '%s: told by its code, nothing lost, mended when it ends',
+      'reports %s by its code, keeps the state, and recovers when the fault ends',
       async (fault) => {
         const code = (kind === 'proxy' ? BEHIND_PROXY[fault] : undefined) ?? faultCatalog[fault].code
-        // A user name is a setting of the box; it stands before the road is injured.
+        // The user name is a setting of the device, which must be set before the fault.
         if (fault.startsWith('proxy-auth')) {
           await mock.setConnectionFault(fault as ConnectionFaultName)
           agent.transport.set(network.settings('proxy'))
         }
-        // What is played again is the answer to this very box.
+        // The replayed answer must be an earlier one to the same device.
         if (fault === 'replayed') await requests[request]()
         await agent.idle()
         const mark = agent.history(1)[0]?.id ?? 0
         const before = kept(agent.status())
-        await injure(fault, request)
+        await injectFault(fault, request)
         expect(await getErrorCode(requests[request]())).toBe(code)
 
         const status = agent.status()
         expect(status.transport).toMatchObject({ link: 'down', lastFailure: { code } })
         if (request === 'deregister') {
-          // Ends here whatever happens there; the authority still lists the instance.
+          // The registration ends on the device, and the authority still lists the instance.
           expect(status).toMatchObject({ state: 'evaluation', registration: { failure: { code } } })
           await restoreNetwork()
           await agent.register(await token(), { force: true })
-          expect(said(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 1 })
+          expect(countNotices(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 1 })
           return
         }
         expect(kept(status)).toEqual(before)
@@ -174,12 +177,12 @@ describe.each(transportKinds)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %
         expect(wait).toBeGreaterThanOrEqual(asked ? 2 * MINUTE - SECOND : 4 * SECOND)
         expect(wait).toBeLessThanOrEqual(asked ? 2.2 * MINUTE + SECOND : 31 * SECOND)
 
-        // It fails once more when its time comes, and that is the same outage.
+        // The next attempt also fails, which belongs to the same outage.
         clock.advance(wait)
         agent.tick()
         await agent.idle()
         expect(agent.status().transport.link).toBe('down')
-        expect(said(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 0 })
+        expect(countNotices(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 0 })
 
         await restoreNetwork()
         clock.advance(5 * MINUTE)
@@ -191,7 +194,7 @@ describe.each(transportKinds)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %
           transport: { link: 'up', lastFailure: null },
           entitlements: [{ tag: 'HOST', count: 2, status: 'in-compliance' }],
         })
-        expect(said(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 1 })
+        expect(countNotices(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 1 })
       },
     )
   })

@@ -10,7 +10,7 @@ import { createSampledTests } from '../support/scale.ts'
 
 const { describe, it } = createSampledTests(2)
 
-/** Squid and Apache as Debian ships them, between a real agent and a real authority. */
+/** Squid and Apache of Debian between a real agent and a real authority. */
 const USERS = { 'bob smith': 'p:a@s%s/w ö"rd', ann: 'other' }
 const [user, password] = ['bob smith', USERS['bob smith']]
 
@@ -58,8 +58,8 @@ const via = (proxy: string, more: { username?: string; password?: string } = {})
   ...more,
 })
 
-/** Registration, authorization, renewal and deregistration, by the road that is set. */
-async function liveThrough(): Promise<void> {
+/** Registers, authorizes, renews and deregisters with the current transport. */
+async function runLifecycle(): Promise<void> {
   expect(await agent.transport.test()).toMatchObject({ ok: true, failure: null })
   agent.setUsage('HOST', 3)
   await agent.register(await token())
@@ -73,19 +73,19 @@ async function liveThrough(): Promise<void> {
 }
 
 describe('Squid', () => {
-  it('R-NET-3: open: everything goes through it, by a tunnel', async () => {
+  it('R-NET-3: tunnels all requests without authentication', async () => {
     const squid = await proxies.squid()
     agent.transport.set(via(squid.via))
-    await liveThrough()
+    await runLifecycle()
     const lines = squid.log().trim().split('\n')
     const tunnels = lines.filter((line) => !line.includes('transaction-end-before-headers'))
     for (const line of tunnels) expect(line).toMatch(/TCP_TUNNEL\/200 \d+ CONNECT localhost:\d+/)
-    // Kept alive: all exchanges but the walk’s two connections shared one tunnel.
+    // All exchanges except the two connection tests share one kept-alive tunnel.
     expect(tunnels.length).toBeLessThanOrEqual(3)
     expect(tunnels.length).toBeGreaterThan(0)
   })
 
-  it('R-NET-3: with a user name and a password of any characters; without, and with wrong ones, told apart', async () => {
+  it('R-NET-3: accepts a user name and password of any characters, and distinguishes missing and wrong ones', async () => {
     const squid = await proxies.squid({ users: USERS })
     agent.transport.set(via(squid.via))
     expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REQUIRED')
@@ -94,10 +94,10 @@ describe('Squid', () => {
     expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REFUSED')
     await agent.deregister()
     agent.transport.set(via(squid.via, { username: user, password }))
-    await liveThrough()
+    await runLifecycle()
   })
 
-  it('R-NET-3: that denies, and whose authority is down, is told from the authority’s answer', async () => {
+  it('R-NET-3: reports a denied tunnel and an unreachable authority with separate codes', async () => {
     const denying = await proxies.squid({ deny: true })
     agent.transport.set(via(denying.via))
     expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_FORBIDDEN')
@@ -106,57 +106,57 @@ describe('Squid', () => {
     agent.transport.set({ kind: 'proxy', url: `https://localhost:${await freePort()}`, via: squid.via })
     expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_BAD_GATEWAY')
     await agent.deregister()
-    agent.transport.set({ kind: 'proxy', url: 'https://nobody.invalid', via: squid.via })
+    agent.transport.set({ kind: 'proxy', url: 'https://unknown.invalid', via: squid.via })
     expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_BAD_GATEWAY')
   })
 })
 
 describe('Apache httpd', () => {
-  it('R-NET-3: as a proxy, open and with a password', async () => {
+  it('R-NET-3: works as a proxy, with and without a password', async () => {
     const open = await proxies.apache({ tunnelTo: port })
     agent.transport.set(via(open.via))
-    await liveThrough()
+    await runLifecycle()
     const asking = await proxies.apache({ tunnelTo: port, users: USERS })
     agent.transport.set(via(asking.via))
     expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REQUIRED')
     await agent.deregister()
     agent.transport.set(via(asking.via, { username: user, password }))
-    await liveThrough()
+    await runLifecycle()
   })
 
-  it('R-NET-3: a port it opens no tunnel to', async () => {
+  it('R-NET-3: refuses a tunnel to a forbidden port', async () => {
     const apache = await proxies.apache({ tunnelTo: 1 })
     agent.transport.set(via(apache.via))
     expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_FORBIDDEN')
   })
 
-  it('R-NET-3: with TLS to the proxy itself, by a CA of the customer’s own', async () => {
+  it('R-NET-3: works as a proxy with TLS by the customer’s CA', async () => {
     const { ca, ...tls } = proxies.customerCa()
     const apache = await proxies.apache({ tunnelTo: port, users: USERS, tls })
     agent.transport.set(via(apache.via, { username: user, password }))
     expect(await getErrorCode(agent.register(await token()))).toBe('PROXY_TLS_FAILED')
     await agent.deregister()
     await agent.trust.installTlsCa(ca)
-    await liveThrough()
+    await runLifecycle()
   })
 
-  it('R-NET-2: as a reverse proxy: a gateway that relays, with a certificate of its own', async () => {
+  it('R-NET-2: works as a reverse proxy with its own certificate', async () => {
     const { ca, ...tls } = proxies.customerCa()
     const root = join(proxies.directory, 'root.pem')
     writeFileSync(root, authority.trustAnchor())
     const gateway = await proxies.apache({ relayTo: url, root, tls })
     agent.transport.set({ kind: 'gateway', url: gateway.url })
-    // Whoever opens TLS without being known is named: to a box, a gateway and a middlebox look alike.
+    // A device cannot distinguish an unknown gateway from a middlebox, so the error names the issuer.
     await expect(agent.register(await token())).rejects.toMatchObject({
       code: 'TLS_INSPECTED',
       message: expect.stringContaining('"Customer CA, Customer"') as string,
     })
     await agent.deregister()
     await agent.trust.installTlsCa(ca)
-    await liveThrough()
+    await runLifecycle()
   })
 
-  it('R-NET-5: one box direct, one by proxy, one by gateway, in one account', async () => {
+  it('R-NET-5: serves devices by a proxy and a gateway beside a direct one, in one account', async () => {
     const { ca, ...tls } = proxies.customerCa()
     const root = join(proxies.directory, 'root.pem')
     writeFileSync(root, authority.trustAnchor())
@@ -177,15 +177,15 @@ describe('Apache httpd', () => {
         }),
       ),
     )
-    for (const one of made) {
-      one.setUsage('HOST', 2)
-      await one.register(await token())
+    for (const device of made) {
+      device.setUsage('HOST', 2)
+      await device.register(await token())
     }
     expect(made.map((one) => one.status().state)).toEqual(['authorized', 'authorized', 'authorized'])
     expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', inUse: 6 }])
-    for (const one of made) {
-      await one.deregister()
-      await one.close()
+    for (const device of made) {
+      await device.deregister()
+      await device.close()
     }
   })
 })

@@ -19,7 +19,7 @@ import { createHttpsTransport } from '../../src/transports/https.ts'
 import { toConnectionOptions } from '../../src/transports/connection-options.ts'
 import { isSilent, TestTimeouts } from '../support/timeouts.ts'
 
-/** Every fault once more, with secrets that would be seen if they got out anywhere. */
+/** Secret that must not appear in any output, whatever fault occurs. */
 const PASSWORD = 'canary-password-5f1'
 let clock: VirtualClock
 let mock: MockAuthority
@@ -73,9 +73,9 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
     if (faultCatalog[fault].layer === 'answer') mock.setFaults(fault)
     else await mock.setConnectionFault(fault as never)
     patience.short = isSilent(fault)
-    const error: unknown = await agent.register(token, { force: true }).catch((one: unknown) => one)
+    const error: unknown = await agent.register(token, { force: true }).catch((reason: unknown) => reason)
     if (error instanceof LicensingError) note(error, error.stack ?? '', JSON.stringify(error))
-    // The test of the road waits for the silent ones as long as people would, and says no more than of the others.
+    // The connection test has full time-outs, so it is omitted for silent faults.
     if (!patience.short) note(await agent.transport.test())
     note(agent.status(), agent.explain(), agent.history(10))
     mock.setFaults()
@@ -94,13 +94,13 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
   expect(secrets.every((secret) => secret.length > 10)).toBe(true)
   const leaks = seen.filter((text) => secrets.some((secret) => text.includes(secret)))
   expect(leaks).toEqual([])
-  // It was a test only if much was said.
+  // The test is meaningful only if there was much output.
   expect(seen.length).toBeGreaterThan(10 * names.length)
 
   for (const name of readdirSync(box, { recursive: true, encoding: 'utf8' })) {
     const path = join(box, name)
     expect(statSync(path).mode & 0o077).toBe(0)
-    // Settled registrations have taken their tokens along; the password is sealed.
+    // Tokens are deleted after registration, and the password is encrypted.
     if (statSync(path).isFile()) {
       const bytes = readFileSync(path).toString('latin1')
       expect(secrets.filter((secret) => bytes.includes(secret))).toEqual([])

@@ -33,7 +33,7 @@ const codeThrown = (work: () => unknown): string => {
   return 'no error'
 }
 
-describe('R-NET-4: settings of the transport', () => {
+describe('R-NET-4: transport settings', () => {
   const bad: [string, TransportSettings, string][] = [
     ['no URL', { kind: 'direct', url: 'authority' }, 'TRANSPORT_URL_INVALID'],
     ['http', { kind: 'gateway', url: 'http://authority.test' }, 'TRANSPORT_URL_INVALID'],
@@ -73,24 +73,24 @@ describe('R-NET-4: settings of the transport', () => {
     ['https://proxy.test:443', 'https://proxy.test:443'],
     [' http://10.0.0.1:8080 ', 'http://10.0.0.1:8080'],
     ['http://[fd00::1]', 'http://[fd00::1]:3128'],
-  ])('R-NET-3: %s is the proxy %s', (text, expected) => {
+  ])('R-NET-3: store the proxy %s as %s', (text, expected) => {
     expect(parseProxyUrl(text)).toBe(expected)
   })
 
-  it('R-NET-4: whatever is typed is taken in one form, or refused by its code', () => {
+  it('R-NET-4: store any URL in canonical form, or refuse it with a documented code', () => {
     const codes = ['no error', 'TRANSPORT_URL_INVALID', 'PROXY_URL_INVALID']
     fc.assert(
       fc.property(fc.oneof(fc.webUrl(), fc.string(), fc.webUrl({ withQueryParameters: true })), (text) => {
         for (const parse of [parseAuthorityUrl, parseProxyUrl]) {
           expect(codes).toContain(codeThrown(() => parse(text)))
-          // What was taken once is taken again, and stays as it is.
+          // Parsing the stored form must not change it.
           if (codeThrown(() => parse(text)) === 'no error') expect(parse(parse(text))).toBe(parse(text))
         }
       }),
     )
   })
 
-  it('R-NET-3: the password is stored sealed, under a key of its own, and never shown', async () => {
+  it('R-NET-3: store the password encrypted with a separate key and never show it', async () => {
     const password = 'canary-p:a@s%s ö'
     let given: TransportSettings | null = null
     const agent = await world.open('box', {
@@ -114,7 +114,7 @@ describe('R-NET-4: settings of the transport', () => {
     }
   })
 
-  it('R-NET-4: left out, the password stays for the same user and proxy, and for no other', async () => {
+  it('R-NET-4: keep an omitted password for the same user and proxy only', async () => {
     let given: TransportSettings | null = null
     const agent = await world.open('box', {
       createTransport: (settings) => {
@@ -134,15 +134,15 @@ describe('R-NET-4: settings of the transport', () => {
     expect(await used()).not.toHaveProperty('password')
   })
 
-  it('R-NET-4: changed while an exchange is under way: that one ends on its old road, the next takes the new', async () => {
+  it('R-NET-4: take effect with the next exchange if changed during one', async () => {
     const urls: string[] = []
     let answer: () => void = () => undefined
     const agent = await world.open('box', {
-      createTransport: ({ url: road }) => ({
+      createTransport: ({ url: target }) => ({
         ...world.transport(),
         post: async (path, body) => {
-          urls.push(road)
-          if (road === url) await new Promise<void>((resolve) => (answer = resolve))
+          urls.push(target)
+          if (target === url) await new Promise<void>((resolve) => (answer = resolve))
           return world.transport().post(path, body)
         },
       }),
@@ -157,8 +157,8 @@ describe('R-NET-4: settings of the transport', () => {
   })
 })
 
-describe('R-NET-4: changed at any moment', () => {
-  it('while the first exchange is being prepared: nothing of the old road is left', async () => {
+describe('R-NET-4: a change of the transport settings', () => {
+  it('applies to a first exchange that is still being prepared', async () => {
     const agent = await SmartAgent.open({
       dataDir: join(world.directory, 'hasty'),
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'hasty' },
@@ -180,16 +180,16 @@ describe('R-NET-4: changed at any moment', () => {
     await agent.close()
   })
 
-  it('while an exchange fails on the old road: its failure is not told of the new one', async () => {
+  it('discards the failure of an exchange with the old settings', async () => {
     let fail: (() => void) | undefined
     const agent = await world.open('box', {
-      createTransport: ({ url: road }) => ({
+      createTransport: ({ url: target }) => ({
         ...world.transport(),
         post: (path, body) =>
-          road === url
+          target === url
             ? new Promise((_, reject) => {
                 fail = () => {
-                  reject(new LicensingError('CONNECTION_RESET', 'the old road broke'))
+                  reject(new LicensingError('CONNECTION_RESET', 'the old connection was closed'))
                 }
               })
             : world.transport().post(path, body),
@@ -202,45 +202,45 @@ describe('R-NET-4: changed at any moment', () => {
     agent.transport.set({ kind: 'gateway', url: 'https://gateway.test' })
     fail?.()
     expect((await registered).state).toBe('authorized')
-    const said = JSON.stringify(agent.history(100))
-    expect(said).not.toContain('COMM_FAILED')
+    const history = JSON.stringify(agent.history(100))
+    expect(history).not.toContain('COMM_FAILED')
   })
 })
 
-describe('R-AUTH-4: retry discipline', () => {
-  it('what was left over when a process ended is what the next one waits for', async () => {
+describe('R-AUTH-4: an unanswered request', () => {
+  it('is retried by the next process after a restart', async () => {
     const first = await world.open()
     await first.register(await world.token())
-    world.road.onAnswer = () => new Promise(() => undefined)
+    world.network.onAnswer = () => new Promise(() => undefined)
     void first.renewAuthorization({ wait: false })
     await first.close()
-    world.road.onAnswer = (_, body) => body
-    world.road.down = true
+    world.network.onAnswer = (_, body) => body
+    world.network.down = true
     const agent = await world.open()
     expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
     expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'down' } })
   })
 
-  it('whoever waits is told when the agent is closed', async () => {
+  it('fails with AGENT_CLOSED for waiting callers when the agent is closed', async () => {
     const agent = await world.open()
-    world.road.onAnswer = () => new Promise(() => undefined)
+    world.network.onAnswer = () => new Promise(() => undefined)
     const waiting = getErrorCode(agent.register(await world.token()))
     await eventually(() => {
-      expect(world.road.sent).toHaveLength(1)
+      expect(world.network.sent).toHaveLength(1)
     })
     await agent.close()
     expect(await waiting).toBe('AGENT_CLOSED')
-    // So is one who asked just before, while the key is being made.
+    // A call just before, while the key is being generated, also fails.
     const other = await world.open('other')
-    const asked = getErrorCode(other.register(await world.token()))
+    const pending = getErrorCode(other.register(await world.token()))
     await other.close()
-    expect(await asked).toBe('AGENT_CLOSED')
+    expect(await pending).toBe('AGENT_CLOSED')
     expect(await getErrorCode(other.register(await world.token()))).toBe('AGENT_CLOSED')
   })
 
-  it('a restart continues the schedule where it stood', async () => {
+  it('keeps its retry schedule after a restart', async () => {
     const first = await world.open()
-    world.road.down = true
+    world.network.down = true
     expect(await getErrorCode(first.register(await world.token()))).toBe('CONNECTION_REFUSED')
     for (let i = 0; i < 4; i++) {
       const next = Date.parse(first.status().registration.nextAttemptAt ?? '')
@@ -252,41 +252,41 @@ describe('R-AUTH-4: retry discipline', () => {
     const again = await world.open()
     await again.idle()
     expect(again.status().registration).toMatchObject({ status: 'retrying', nextAttemptAt })
-    expect(world.road.sent.filter(({ type }) => type === 'register')).toHaveLength(5)
+    expect(world.network.sent.filter(({ type }) => type === 'register')).toHaveLength(5)
   })
 
-  it('a newer request supersedes an older one, and one kind is under way once', async () => {
+  it('is superseded by a newer request, and only one of a type is in progress', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const before = world.road.sent.length
+    const before = world.network.sent.length
     await Promise.all([
       agent.renewAuthorization(),
       agent.renewAuthorization().catch(() => undefined),
       agent.renewAuthorization().catch(() => undefined),
     ])
-    expect(world.road.sent.length - before).toBe(1)
-    world.road.down = true
+    expect(world.network.sent.length - before).toBe(1)
+    world.network.down = true
     expect(await getErrorCode(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
     agent.setUsage('HOST', 1)
-    world.road.down = false
+    world.network.down = false
     await advance(world, agent, MINUTE)
     expect(agent.status().entitlements).toMatchObject([
       { tag: 'HOST', count: 1, status: 'out-of-compliance' },
     ])
   })
 
-  it('a refusal is never tried again by itself', async () => {
+  it('is not retried automatically after a refusal', async () => {
     const agent = await world.open()
     const token = await world.token()
     await world.authority.tokens.revoke(token)
     expect(await getErrorCode(agent.register(token))).toBe('TOKEN_REVOKED')
-    const sent = world.road.sent.length
+    const sent = world.network.sent.length
     for (let day = 0; day < 30; day++) await advance(world, agent, 24 * 60 * MINUTE)
-    expect(world.road.sent).toHaveLength(sent)
+    expect(world.network.sent).toHaveLength(sent)
   })
 })
 
-it('R-NET-4: a box without a road, or without a root, is told so before anybody is asked', async () => {
+it('R-NET-4: the connection test fails without a transport or a trust anchor before any connection', async () => {
   const agent = await SmartAgent.open({
     dataDir: join(world.directory, 'bare'),
     product: { pid: 'CWMS-K9', version: '4.0', serial: 'bare' },
@@ -299,7 +299,7 @@ it('R-NET-4: a box without a road, or without a root, is told so before anybody 
   await agent.close()
 })
 
-it('whoever has waited a hundred times has left nothing behind', async () => {
+it('a hundred exchanges leave no event listeners behind', async () => {
   const warned: string[] = []
   const listen = ({ message }: Error) => warned.push(message)
   process.on('warning', listen)

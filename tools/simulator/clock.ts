@@ -1,8 +1,8 @@
 import type { Clock } from '../../src/core/clock.ts'
 
 /**
- * The clocks of one computer, as good or bad as such clocks are: they run too fast or too slow, are set by people, and stand
- * still while the computer sleeps or is off. The time that really passes is the history's.
+ * The clocks of one simulated computer. They can drift, be set to another time, and stop while the computer sleeps or is off.
+ * The event scheduler supplies the true time.
  */
 export class SimulatedClock implements Clock {
   readonly #now: () => number
@@ -14,14 +14,14 @@ export class SimulatedClock implements Clock {
   #rate = 1
   #power: 'on' | 'asleep' | 'off' = 'on'
 
-  /** @param now the time that really is, milliseconds since 1970 UTC */
+  /** @param now returns the true time in milliseconds since 1970 UTC */
   constructor(now: () => number) {
     this.#now = now
     this.#read = now()
     this.#wall = this.#read
   }
 
-  /** Lets what has passed count. */
+  /** Adds the time since the last reading to each clock that is running. */
   #advance(): void {
     const passed = (this.#now() - this.#read) * this.#rate
     this.#read = this.#now()
@@ -44,17 +44,17 @@ export class SimulatedClock implements Clock {
   }
   bootId = (): string => `boot ${this.#boots}`
 
-  /** How much too fast it runs: 1 is right. */
+  /** Sets the speed of the clock relative to true time: 1 is correct. */
   set rate(rate: number) {
     this.#advance()
     this.#rate = rate
   }
-  /** Somebody sets the wall clock by so many milliseconds. */
+  /** Moves the wall clock by an offset in milliseconds, as an administrator does. */
   shift(by: number): void {
     this.#advance()
     this.#wall += by
   }
-  /** Somebody sets the wall clock right, and it runs as it should. */
+  /** Sets the wall clock to the true time and removes the drift. */
   restore(): void {
     this.#advance()
     this.#wall = this.#now()
@@ -72,7 +72,7 @@ export class SimulatedClock implements Clock {
     this.#advance()
     this.#power = 'off'
   }
-  /** The computer starts: what counts from the start of it, or of a process, begins anew. */
+  /** Starts the computer: resets the uptime and the monotonic clock, and counts a new boot. */
   boot(): void {
     this.#advance()
     this.#power = 'on'
@@ -80,7 +80,7 @@ export class SimulatedClock implements Clock {
     this.#monotonic = 1_000
     this.#boots++
   }
-  /** A process starts on a computer that was on all the time. */
+  /** Starts a new process without a reboot: resets the monotonic clock only. */
   restart(): void {
     this.#advance()
     this.#monotonic = 1_000

@@ -4,22 +4,21 @@ import { SimulatedClock } from './clock.ts'
 import { SimulatedDisk } from './disk.ts'
 import type { EventScheduler } from './event-scheduler.ts'
 
-/** A computer with a disk and clocks, on which one program runs as long as there is power. */
+/** A simulated computer with a disk and clocks. It runs one program while it has power. */
 export class Computer {
   readonly clock: SimulatedClock
   disk: SimulatedDisk
-  /** Counts the lives of its program: what began in an earlier one is nobody's any more. */
+  /** Number of times the program was started. Callbacks of an earlier generation are discarded. */
   generation = 0
   power: 'on' | 'asleep' | 'off' = 'on'
   readonly #timeline: EventScheduler
   readonly #random: SeededRandom
   readonly #disks = new Set<SimulatedDisk>()
-  /** Resolves when its program is cut off: whoever waits for the program waits in vain. */
+  /** Resolves with null when the power fails. Callers race the program's promises against it, since these never settle. */
   poweredOff: Promise<null>
   #resolvePoweredOff: () => void = () => undefined
-  /** Counts the power cuts that were planned: the newest one counts. */
+  /** Number of power losses that were scheduled. Only the newest takes effect. */
   #scheduledPowerOffs = 0
-  /** What waits for it to wake. */
   #wakeCallbacks: (() => void)[] = []
 
   constructor(name: string, timeline: EventScheduler, random: SeededRandom) {
@@ -43,12 +42,11 @@ export class Computer {
     })
   }
 
-  /** Another disk is put in. */
   replaceDisk(disk: SimulatedDisk): void {
     this.disk = this.#addDisk(disk)
   }
 
-  /** The program ends here, whatever it was doing, and so does everything that was not synced. */
+  /** Cuts the power: ends the program at once and drops writes that were not synced. */
   powerOff(): void {
     if (this.power === 'off') return
     this.generation++
@@ -59,20 +57,24 @@ export class Computer {
     this.poweredOff = this.#createPoweredOff()
     const before = this.disk
     this.replaceDisk(before.copyAfterPowerLoss(this.#random))
-    // The program that was cut off may still be running to its end.
+    // Code of the interrupted program may still run until the end of its turn.
     this.#timeline.scheduleAfter(0, () => {
       before.remove()
       this.#disks.delete(before)
     })
   }
 
-  /** The power goes at the so-many-th write, or at the end of a day without as many. */
+  /**
+   * Schedules a power loss at a later write, or after one day if there are fewer writes.
+   *
+   * @param after number of writes from now on; the last of them is not done
+   */
   schedulePowerOff(after: number, onCut: () => void): void {
     const { disk } = this
     const plan = ++this.#scheduledPowerOffs
     const cut = () => {
       if (this.disk !== disk || this.#scheduledPowerOffs !== plan) return
-      // Called from within a program, which would take an accident of the simulation for one of its own.
+      // This runs inside the simulated program, which would handle an error of the simulator as its own.
       try {
         this.powerOff()
         onCut()
@@ -84,7 +86,7 @@ export class Computer {
     this.#timeline.scheduleAfter(DAY, cut)
   }
 
-  /** Nothing more can be written, for a while. */
+  /** Makes every write fail for a period. */
   fillDisk(milliseconds: number): void {
     this.disk.full = true
     this.#timeline.scheduleAfter(milliseconds, () => {
@@ -92,7 +94,7 @@ export class Computer {
     })
   }
 
-  /** It is on, with a disk that has room and clocks that are right, and no power cut is planned any more. */
+  /** Removes all faults: restores power, free disk space and correct clocks, and cancels a scheduled power loss. */
   restore(): void {
     this.#scheduledPowerOffs++
     this.disk.cancelPowerLoss()
@@ -117,10 +119,10 @@ export class Computer {
     this.clock.wake()
     const waiting = this.#wakeCallbacks
     this.#wakeCallbacks = []
-    for (const one of waiting) one()
+    for (const callback of waiting) callback()
   }
 
-  /** Does something after a while, unless the program that runs now has ended by then. */
+  /** Runs a callback after a delay, unless the current program has ended by then. */
   schedule(milliseconds: number, run: () => unknown): void {
     const { generation } = this
     this.#timeline.scheduleAfter(milliseconds, () => (this.generation === generation ? run() : undefined))

@@ -7,32 +7,34 @@ import { Database } from '../../src/storage/sqlite.ts'
 import { copyDirectory } from '../copy-directory.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
-/** The power went: the program that meets it does nothing more that counts. */
+/** Error thrown by file operations after a power loss. Whatever the program does after it has no effect. */
 export class PowerLossError extends Error {
   override readonly name = 'PowerLossError'
 }
 
-/** The real file system, as it was before programs were given simulated disks. */
+/** The functions of `node:fs` as they were before they were patched. */
 const real = { ...fs }
 
-/** Where the disks are: in memory where the system has such a place, since what is safe on them is decided here. */
+/** Directory of all simulated disks. It is in memory (`/dev/shm`) if the system has that: real durability is not needed. */
 let rootDirectory: string | null = null
 
 function createRootDirectory(): string {
-  const made = real.mkdtempSync(join(real.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sla-simulation-'))
+  const directory = real.mkdtempSync(
+    join(real.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sla-simulation-'),
+  )
   process.once('exit', () => {
-    real.rmSync(made, { recursive: true, force: true })
+    real.rmSync(directory, { recursive: true, force: true })
   })
   installFiles()
   installDatabases()
-  return made
+  return directory
 }
 
 const disks = new Map<string, SimulatedDisk>()
-/** Files that are open, by their descriptor. */
+/** Open files by descriptor. */
 const openFiles = new Map<number, { readonly disk: SimulatedDisk; readonly path: string }>()
 
-/** The simulation itself is at work on the files: what it does is done to them from outside. */
+/** True while the simulator itself works on the files: the patches then pass every call through. */
 let isBypassed = false
 
 function bypassSimulatedFs<T>(work: () => T): T {
@@ -61,20 +63,22 @@ const readContent = (path: string): Buffer | null =>
 let diskCount = 0
 
 /**
- * The disk of one computer: a directory whose files survive a power cut as far as they were synced. What was written and not
- * synced may be there, in part, or not at all; a file that was renamed or made without its directory being synced may be
- * there or not; of SQLite's log, what was committed without a sync may be lost, and what was not committed may be torn.
+ * The disk of one simulated computer: a directory whose files survive a power loss as far as they were synced.
+ *
+ * - Unsynced data may be kept, kept in part, or lost.
+ * - A file that was created or renamed may be missing if its directory was not synced.
+ * - SQLite's write-ahead log may lose transactions that were committed without a sync, and may end in a torn frame.
  */
 export class SimulatedDisk {
   readonly directory: string
-  /** Nothing more can be written. */
+  /** True while every write fails for lack of space. */
   full = false
   #name: string
   #isPoweredOff = false
   #writes = 0
   #powerLossAt: number | null = null
   #onPowerLoss: () => void = () => undefined
-  /** Files whose content is not synced, and entries of directories: with what a power cut would leave of them. */
+  /** Files with unsynced content, and unsynced directory entries, each with the content from before the change. */
   readonly #contents = new Map<string, Buffer | null>()
   readonly #entries = new Map<string, Buffer | null>()
   readonly #databases = new Set<Sqlite.Database>()
@@ -87,23 +91,26 @@ export class SimulatedDisk {
     disks.set(this.#name, this)
   }
 
-  /** Writes so far: a power cut can be planned after any of them. */
+  /** Number of writes so far. A power loss can be scheduled at any later write. */
   get writes(): number {
     return this.#writes
   }
 
-  /** The power goes at the so-many-th write from now on, before it is done. */
+  /**
+   * Schedules a power loss.
+   *
+   * @param writes number of writes from now on; the power fails before the last of them is done
+   */
   schedulePowerLoss(writes: number, onCut: () => void): void {
     this.#powerLossAt = this.#writes + writes
     this.#onPowerLoss = onCut
   }
 
-  /** No power cut is planned any more. */
   cancelPowerLoss(): void {
     this.#powerLossAt = null
   }
 
-  /** Before anything is written. @throws PowerCut */
+  /** Counts a write that is about to be done. @throws PowerLossError if the power fails now or has failed before */
   write(): void {
     this.assertPowered()
     this.#writes++
@@ -113,7 +120,7 @@ export class SimulatedDisk {
     throw new PowerLossError()
   }
 
-  /** @throws PowerCut where the power is gone */
+  /** @throws PowerLossError if the power has failed */
   assertPowered(): void {
     if (this.#isPoweredOff) throw new PowerLossError()
   }
@@ -143,7 +150,7 @@ export class SimulatedDisk {
     for (const entry of this.#entries.keys()) if (dirname(entry) === path) this.#entries.delete(entry)
   }
 
-  /** What the same disk holds when the power is back: another one. */
+  /** Returns a new disk with the content that this disk has when the power returns. */
   copyAfterPowerLoss(random: SeededRandom): SimulatedDisk {
     this.#isPoweredOff = true
     return bypassSimulatedFs(() => this.#copyAfterPowerLoss(random))
@@ -166,7 +173,7 @@ export class SimulatedDisk {
     return next
   }
 
-  /** The same files on another disk. */
+  /** Returns a new disk with the same files. */
   copy(): SimulatedDisk {
     const next = new SimulatedDisk(this.#name.replace(/\.\d+$/, ''))
     next.full = this.full
@@ -174,21 +181,19 @@ export class SimulatedDisk {
     return next
   }
 
-  /** Copies its files to a directory. */
   copyTo(directory: string): void {
     bypassSimulatedFs(() => {
       copyDirectory(this.directory, directory, (path) => !path.endsWith('.db-shm'))
     })
   }
 
-  /** Files from a directory, such as one that was kept. */
   copyFrom(directory: string): void {
     bypassSimulatedFs(() => {
       copyDirectory(directory, this.directory)
     })
   }
 
-  /** The program that used it has ended: what it left open is closed for it. */
+  /** Closes the databases that an ended program left open, as its process exit would. */
   release(): void {
     bypassSimulatedFs(() => {
       this.#closeAll()
@@ -200,13 +205,12 @@ export class SimulatedDisk {
       try {
         database.close()
       } catch {
-        // One that is in the middle of something goes when its program does.
+        // A database with a statement in progress cannot be closed. It is released with its program.
       }
     }
     this.#databases.clear()
   }
 
-  /** It is not needed any more. */
   remove(): void {
     this.#isPoweredOff = true
     disks.delete(this.#name)
@@ -239,8 +243,8 @@ const HEADER = 32
 const FRAME_HEADER = 24
 
 /**
- * What a power cut leaves of a write-ahead log (SQLite file format, §4): every transaction that was synced, of the others as
- * many as the disk had got to, and after them anything.
+ * Truncates and corrupts a write-ahead log as a power loss does (SQLite file format, §4). Synced transactions are kept, some
+ * of the others are kept, and the rest of the log is damaged.
  */
 function tearWal(path: string, synced: boolean, random: SeededRandom): void {
   const log = real.readFileSync(path)
@@ -260,20 +264,19 @@ function tearWal(path: string, synced: boolean, random: SeededRandom): void {
   real.writeFileSync(path, torn)
 }
 
-/** A full disk, as SQLite and the file system say it. */
 const createNoSpaceError = (): Error =>
   Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
 const createDatabaseFullError = (): Error =>
   new Database.SqliteError('database or disk is full', 'SQLITE_FULL')
 
-/** Writes all of it into an open file. Node's own function calls the patched `writeSync` in some versions and not in others. */
+/** Writes all data to an open file. `fs.writeFileSync` calls the patched `writeSync` in some Node versions only. */
 function writeAll(descriptor: number, data: string | NodeJS.ArrayBufferView): void {
   const bytes =
     typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   for (let at = 0; at < bytes.length;) at += real.writeSync(descriptor, bytes, at)
 }
 
-/** Gives the programs of this process simulated disks, wherever a path leads to one. */
+/** Patches `node:fs` so that paths below a simulated disk obey its faults. */
 function installFiles(): void {
   const writing = (path: fs.PathLike, fresh: boolean) => {
     const disk = findDisk(path)
@@ -345,7 +348,7 @@ function installFiles(): void {
   syncBuiltinESMExports()
 }
 
-/** What a statement does to a disk: nothing of what was written before a `begin` waits for its commit. */
+/** Effect of a statement on a disk. After `begin`, no earlier write waits for a commit. */
 type StatementKind = 'begin' | 'commit' | 'write' | 'read'
 
 function getStatementKind({ source, readonly }: Sqlite.Statement): StatementKind {

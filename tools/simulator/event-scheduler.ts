@@ -7,18 +7,18 @@ interface ScheduledEvent {
   readonly run: () => unknown
 }
 
-/** Turns of the event loop without work after which nothing is under way: more than any program here waits for company. */
+/** Idle turns of the event loop after which nothing is in progress: more than any batching in the programs waits. */
 const IDLE_TURNS = 4
 
 /**
- * The time of a history: what is to happen, in its order, each when all that came of the one before is over. What happens at
- * the same instant happens in the order it was planned.
+ * A queue of timed events on virtual time. Each event runs when all work caused by the event before it has settled. Events of
+ * the same instant run in the order in which they were scheduled.
  */
 export class EventScheduler {
   #now: Instant
   #entries: ScheduledEvent[] = []
   #broken: Error | null = null
-  /** Work that is waited for outside of this process's own turns. */
+  /** Number of tracked promises that have not settled. */
   #working = 0
 
   constructor(start: Instant) {
@@ -28,7 +28,7 @@ export class EventScheduler {
 
   now = (): Instant => this.#now
 
-  /** Plans what happens at an instant; one that is past is now. */
+  /** Schedules a callback at an instant. A past instant means now. */
   scheduleAt(instant: Instant, run: () => unknown): void {
     const at = Math.max(instant, this.#now)
     let low = 0
@@ -46,12 +46,12 @@ export class EventScheduler {
     this.scheduleAt(this.#now + milliseconds, run)
   }
 
-  /** The simulation itself is not as it must be: it does not go on. */
+  /** Stops the run because of an error in the simulator itself: `runUntil` throws it. */
   fail(error: unknown): void {
     this.#broken ??= error instanceof Error ? error : new Error(String(error))
   }
 
-  /** Lets time pass until an instant, or until it is to stop. */
+  /** Runs events until an instant, or until `stop` returns true. */
   async runUntil(end: Instant, stop: () => boolean): Promise<void> {
     await this.settle()
     for (;;) {
@@ -66,7 +66,7 @@ export class EventScheduler {
     if (!stop()) this.#now = Math.max(this.#now, end)
   }
 
-  /** Waits for some work as a part of what is under way. */
+  /** Awaits a promise and keeps `settle` from resolving before it. */
   async track<T>(work: Promise<T>): Promise<T> {
     this.#working++
     try {
@@ -76,7 +76,7 @@ export class EventScheduler {
     }
   }
 
-  /** Until nothing is under way but what waits for time to pass. */
+  /** Resolves when all remaining work waits for virtual time to pass. */
   async settle(): Promise<void> {
     for (let still = 0; still < IDLE_TURNS;) {
       await turn()
@@ -88,7 +88,7 @@ export class EventScheduler {
 let pendingCryptography = 0
 let isCounting = false
 
-/** Node does Web Cryptography on other threads: it is known when some of it is under way. */
+/** Counts Web Cryptography calls in progress. Node runs them on other threads, where event loop turns do not show them. */
 function countCryptography(): void {
   if (isCounting) return
   isCounting = true

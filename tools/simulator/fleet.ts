@@ -22,47 +22,47 @@ import { DAY, type Instant, SECOND } from '../../src/core/time.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { START_TIME } from './simulated-authority.ts'
 
-/** What a fleet lives through. Times are milliseconds, instants are after its beginning. */
+/** Options of a fleet simulation. Durations are in milliseconds. Instants are in milliseconds from its start. */
 export interface FleetPlan {
   readonly seed: number
-  readonly boxes: number
+  readonly devices: number
   readonly durationMs: number
-  /** The boxes are installed, and registered, within this much. */
+  /** Period from the start within which all devices are installed and registered. */
   readonly installedWithin: number
-  /** How often a box uses more or less than before, in the mean; null where that never changes. */
+  /** Mean interval between usage changes of a device, and their start. Null means that usage never changes. */
   readonly usageChanges: { readonly every: number; readonly from: Instant } | null
-  /** When nobody reaches the authority; null where it is always there. */
+  /** Period in which the authority is unreachable. Null means that there is none. */
   readonly outage: { readonly from: Instant; readonly until: Instant } | null
-  /** What the authority works for an exchange that it answers, its TLS greeting included; and for one it sends away. */
+  /** Time the authority spends on an answered exchange, TLS handshake included, and on a rejected one. */
   readonly work: { readonly answer: number; readonly sendAway: number }
 }
 
-/** What came of it. */
+/** Result of a fleet simulation. */
 export interface FleetReport {
-  /** Steps of the chart, of all boxes together. */
+  /** Number of state machine steps of all devices. */
   readonly steps: number
-  /** Exchanges that were answered. */
+  /** Number of answered exchanges. */
   readonly answered: number
-  /** Boxes by their state at the end. */
+  /** Number of devices by their final license state. */
   readonly states: Readonly<Partial<Record<LicenseState, number>>>
-  /** Authorizations that ended before they were renewed. */
+  /** Number of authorizations that expired before they were renewed. */
   readonly expired: number
-  /** What followed the outage; null without one. */
+  /** Recovery after the outage. Null if the plan has none. */
   readonly recovery: RecoveryReport | null
 }
 
 export interface RecoveryReport {
-  /** Boxes that had tried in vain when the authority came back. */
+  /** Number of devices whose last attempt had failed when the outage ended. */
   readonly waiting: number
-  /** How many attempts arrived in each second from then on, until all were right. */
+  /** Attempts per second from the end of the outage until all devices had recovered. */
   readonly arrivals: readonly number[]
-  /** How many of these were sent away, with a time to come back. */
+  /** Number of those attempts that were rejected with `Retry-After`. */
   readonly sentAway: number
-  /** Milliseconds until no box was left whose last attempt was in vain; null where some are left at the end. */
+  /** Milliseconds until every device had recovered. Null if some had not at the end. */
   readonly recoveredAfter: number | null
 }
 
-/** From a box to its authority, and back. */
+/** One-way delay between a device and its authority. */
 const NETWORK_DELAY_MS = 40
 const TAG = 'HOST'
 const YEAR = 365 * DAY
@@ -71,14 +71,13 @@ const MAX_USED = 50
 
 interface SimulatedDevice {
   position: AgentSnapshot
-  /** What it is to ask for, the next first. */
+  /** Requests to send, the next one first. */
   readonly pendingRequests: RequestKind[]
   isRequesting: boolean
-  /** When it wakes; another wake that was planned earlier is nothing any more. */
+  /** Instant of the next tick. A tick scheduled for another instant is obsolete. */
   wakesAt: Instant
-  /** Its last attempt was in vain. */
   lastAttemptFailed: boolean
-  /** What it asked to be authorized for. */
+  /** Usage counts in the request in progress. */
   requestedCounts: UsageCounts
 }
 
@@ -89,9 +88,9 @@ interface Entry {
 }
 
 /**
- * Lets a fleet of many thousand boxes live: each is the statechart of the agent, with its retries, jitter and deadlines, and the
- * authority lets exchanges in by its own rules. Stand-ins: disks, messages, signatures and the books of the authority are left
- * out, so that every request that is let in is granted. The same plan, the same report.
+ * Simulates a fleet of many thousand devices. Each device runs the real agent machine with its retries, jitter and deadlines,
+ * and the authority uses its real admission control. Disks, messages, signatures and the authority's database are left out, so
+ * every admitted request is accepted. The report depends on the plan only.
  */
 export function simulateFleet(plan: FleetPlan): FleetReport {
   return new Fleet(plan).run()
@@ -119,14 +118,14 @@ class Fleet {
   #waiting = 0
   #sentAway = 0
   #arrivals: number[] = []
-  /** When, after the outage, all were right. */
+  /** Instant after the outage at which all devices had recovered. */
   #recoveredAt: Instant | null = null
 
   constructor(plan: FleetPlan) {
     this.#plan = plan
     this.#random = new SeededRandom(`${plan.seed} fleet`)
     this.#admission = new AdmissionController(() => this.#now)
-    for (let number = 0; number < plan.boxes; number++)
+    for (let number = 0; number < plan.devices; number++)
       this.#schedule(START_TIME + this.#random.nextFloat() * plan.installedWithin, () => {
         this.#install()
       })
@@ -145,8 +144,8 @@ class Fleet {
     }
     const states: Partial<Record<LicenseState, number>> = {}
     for (const { position } of this.#devices) {
-      const word = getLicenseState(position.value)
-      states[word] = (states[word] ?? 0) + 1
+      const state = getLicenseState(position.value)
+      states[state] = (states[state] ?? 0) + 1
     }
     return {
       steps: this.#steps,
@@ -174,7 +173,7 @@ class Fleet {
 
   #install(): void {
     const { snapshot } = initialTransition(this.#now)
-    const box: SimulatedDevice = {
+    const device: SimulatedDevice = {
       position: snapshot,
       pendingRequests: [],
       isRequesting: false,
@@ -182,91 +181,96 @@ class Fleet {
       lastAttemptFailed: false,
       requestedCounts: {},
     }
-    this.#devices.push(box)
-    this.#step(box, {
+    this.#devices.push(device)
+    this.#step(device, {
       type: 'usage.changed',
       at: this.#now,
       tag: TAG,
       count: this.#random.nextInt(1, MAX_USED),
     })
-    this.#step(box, { type: 'register', at: this.#now, force: false, again: false })
-    this.#proceed(box)
+    this.#step(device, { type: 'register', at: this.#now, force: false, again: false })
+    this.#proceed(device)
     const { usageChanges } = this.#plan
     if (usageChanges)
-      this.#planUsage(box, Math.max(this.#now, START_TIME + usageChanges.from), usageChanges.every)
+      this.#planUsage(device, Math.max(this.#now, START_TIME + usageChanges.from), usageChanges.every)
   }
 
-  #planUsage(box: SimulatedDevice, from: Instant, every: number): void {
+  #planUsage(device: SimulatedDevice, from: Instant, every: number): void {
     this.#schedule(from - every * Math.log(1 - this.#random.nextFloat()), () => {
-      this.#step(box, {
+      this.#step(device, {
         type: 'usage.changed',
         at: this.#now,
         tag: TAG,
         count: this.#random.nextInt(1, MAX_USED),
       })
-      this.#proceed(box)
-      this.#planUsage(box, this.#now, every)
+      this.#proceed(device)
+      this.#planUsage(device, this.#now, every)
     })
   }
 
-  #step(box: SimulatedDevice, event: Event): void {
+  #step(device: SimulatedDevice, event: Event): void {
     this.#steps++
-    const { snapshot, commands } = transition(box.position, event)
-    box.position = snapshot
-    for (const command of commands) this.#applyCommand(box, command)
+    const { snapshot, commands } = transition(device.position, event)
+    device.position = snapshot
+    for (const command of commands) this.#applyCommand(device, command)
   }
 
-  /** As an agent does: the same request is waited for once, and what is over is not asked any more. */
+  /** Queues and removes requests as an agent does: one request of a kind is pending at most. */
   #applyCommand({ pendingRequests }: SimulatedDevice, command: Command): void {
     if (command.type === 'request') {
       const { kind } = command.params
       if (!pendingRequests.includes(kind)) pendingRequests.push(kind)
     } else if (command.type === 'discardSecrets') {
-      const over = (kind: RequestKind) => (kind === 'register') === (command.params.what === 'registering')
-      pendingRequests.splice(0, pendingRequests.length, ...pendingRequests.filter((kind) => !over(kind)))
+      const isObsolete = (kind: RequestKind) =>
+        (kind === 'register') === (command.params.what === 'registering')
+      pendingRequests.splice(
+        0,
+        pendingRequests.length,
+        ...pendingRequests.filter((kind) => !isObsolete(kind)),
+      )
     } else if (command.params.notice === 'AUTHORIZATION_EXPIRED') this.#expired++
   }
 
-  /** Asks what is to be asked, and sleeps until the next is due. */
-  #proceed(box: SimulatedDevice): void {
-    this.#ask(box)
-    const due = nextDeadline(box.position)
-    if (due === null || due === box.wakesAt) return
-    box.wakesAt = due
+  /** Sends the next pending request, and schedules a tick for the next deadline. */
+  #proceed(device: SimulatedDevice): void {
+    this.#ask(device)
+    const due = nextDeadline(device.position)
+    if (due === null || due === device.wakesAt) return
+    device.wakesAt = due
     this.#schedule(due, () => {
-      if (box.wakesAt !== due) return
-      box.wakesAt = Infinity
-      this.#step(box, { type: 'tick', at: this.#now, used: 0 })
-      this.#proceed(box)
+      if (device.wakesAt !== due) return
+      device.wakesAt = Infinity
+      this.#step(device, { type: 'tick', at: this.#now, used: 0 })
+      this.#proceed(device)
     })
   }
 
-  #ask(box: SimulatedDevice): void {
-    const [kind] = box.pendingRequests
-    if (kind === undefined || box.isRequesting) return
-    box.isRequesting = true
-    box.requestedCounts = box.position.context.usage.counts
+  #ask(device: SimulatedDevice): void {
+    const [kind] = device.pendingRequests
+    if (kind === undefined || device.isRequesting) return
+    device.isRequesting = true
+    device.requestedCounts = device.position.context.usage.counts
     this.#schedule(this.#now + NETWORK_DELAY_MS, () => {
-      this.#arrive(box, kind)
+      this.#arrive(device, kind)
     })
   }
 
-  #isAway(): boolean {
+  #isInOutage(): boolean {
     const { outage } = this.#plan
     const since = this.#now - START_TIME
     return outage !== null && since >= outage.from && since < outage.until
   }
 
-  /** The authority is back, and not all boxes are right yet. */
+  /** Returns whether the outage is over and some devices have not recovered yet. */
   #isRecovering(): boolean {
     const { outage } = this.#plan
     return outage !== null && this.#now - START_TIME >= outage.until && this.#recoveredAt === null
   }
 
-  #arrive(box: SimulatedDevice, kind: RequestKind): void {
+  #arrive(device: SimulatedDevice, kind: RequestKind): void {
     const { outage, work } = this.#plan
-    if (this.#isAway()) {
-      this.#fail(box, kind, new LicensingError('CONNECTION_REFUSED', 'Nobody answers.'))
+    if (this.#isInOutage()) {
+      this.#fail(device, kind, new LicensingError('CONNECTION_REFUSED', 'The authority is unreachable.'))
       return
     }
     const recovering = outage !== null && this.#isRecovering()
@@ -276,27 +280,27 @@ class Fleet {
     }
     const urgency =
       kind === 'authorize'
-        ? getAuthorizationPriority(box.position.context.authorization.deadlineAt, this.#now)
+        ? getAuthorizationPriority(device.position.context.authorization.deadlineAt, this.#now)
         : 'registration'
     try {
       this.#admission.admit(urgency)
     } catch (error) {
       if (recovering) this.#sentAway++
       this.#busyUntil = Math.max(this.#busyUntil, this.#now) + work.sendAway
-      this.#fail(box, kind, toLicensingError(error))
+      this.#fail(device, kind, toLicensingError(error))
       return
     }
     this.#admission.enqueue(urgency)
     this.#queues[urgency].push(() => {
-      this.#grant(box, kind)
+      this.#grant(device, kind)
     })
     this.#work()
   }
 
-  /** The authority answers one after the other, the most urgent first. */
+  /** Serves queued exchanges one by one, by descending priority. */
   #work(): void {
     if (this.#working) return
-    const urgency = PRIORITIES.find((one) => this.#queues[one].length > 0)
+    const urgency = PRIORITIES.find((priority) => this.#queues[priority].length > 0)
     const answer = urgency && this.#queues[urgency].shift()
     if (!answer) return
     this.#working = true
@@ -312,40 +316,40 @@ class Fleet {
     })
   }
 
-  #grant(box: SimulatedDevice, kind: RequestKind): void {
+  #grant(device: SimulatedDevice, kind: RequestKind): void {
     this.#schedule(this.#now + NETWORK_DELAY_MS, () => {
-      this.#finish(box, kind, this.#toAcceptedEvent(box, kind))
-      if (box.lastAttemptFailed) this.#failedDevices--
-      box.lastAttemptFailed = false
+      this.#finish(device, kind, this.#toAcceptedEvent(device, kind))
+      if (device.lastAttemptFailed) this.#failedDevices--
+      device.lastAttemptFailed = false
       if (this.#failedDevices === 0 && this.#isRecovering()) this.#recoveredAt = this.#now
     })
   }
 
-  #fail(box: SimulatedDevice, kind: RequestKind, error: LicensingError): void {
+  #fail(device: SimulatedDevice, kind: RequestKind, error: LicensingError): void {
     this.#schedule(this.#now + NETWORK_DELAY_MS, () => {
-      this.#finish(box, kind, {
+      this.#finish(device, kind, {
         type: `${kind}.unreachable`,
         at: this.#now,
         failure: LicensingError.fromDocument(error),
         jitter: this.#random.nextFloat(),
         retryAfter: error.retryAfterMs ?? null,
       })
-      if (!box.lastAttemptFailed) this.#failedDevices++
-      box.lastAttemptFailed = true
+      if (!device.lastAttemptFailed) this.#failedDevices++
+      device.lastAttemptFailed = true
     })
   }
 
-  #finish(box: SimulatedDevice, kind: RequestKind, event: Event): void {
-    box.isRequesting = false
-    const place = box.pendingRequests.indexOf(kind)
-    // Nobody waits for it any more.
-    if (place < 0) return
-    box.pendingRequests.splice(place, 1)
-    this.#step(box, event)
-    this.#proceed(box)
+  #finish(device: SimulatedDevice, kind: RequestKind, event: Event): void {
+    device.isRequesting = false
+    const index = device.pendingRequests.indexOf(kind)
+    // The machine has discarded the request in the meantime.
+    if (index < 0) return
+    device.pendingRequests.splice(index, 1)
+    this.#step(device, event)
+    this.#proceed(device)
   }
 
-  #toAcceptedEvent(box: SimulatedDevice, kind: RequestKind): Event {
+  #toAcceptedEvent(device: SimulatedDevice, kind: RequestKind): Event {
     const at = this.#now
     const account = { smartAccount: 'example.com', virtualAccount: 'Default' }
     switch (kind) {
@@ -366,9 +370,9 @@ class Fleet {
           type: 'authorize.accepted',
           at,
           ...account,
-          counts: box.requestedCounts,
+          counts: device.requestedCounts,
           compliant: true,
-          entitlements: Object.entries(box.requestedCounts).map(([tag, count]) => ({
+          entitlements: Object.entries(device.requestedCounts).map(([tag, count]) => ({
             tag,
             name: tag,
             description: '',

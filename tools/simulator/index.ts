@@ -1,4 +1,4 @@
-/** A fleet, its authority and everything that can go wrong, in one process and on virtual time. */
+/** Simulator of a fleet, its authority and their faults, in one process and on virtual time. */
 export { type Invariant, invariants } from './invariants.ts'
 export {
   type Action,

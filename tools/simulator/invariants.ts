@@ -1,34 +1,34 @@
-/** What must be so at every moment of every history, by name: what each means stands in `docs/simulation.md`. */
+/** Invariants of every simulation, with their meaning. `docs/simulation.md` repeats this table. */
 export const invariants = {
-  'deadline-kept': 'A box is authorized no longer than the authority said.',
+  'deadline-kept': 'A device is authorized no longer than the authority allowed.',
   'evaluation-spent-once':
-    'No second of the evaluation is credited twice: what is left only becomes less, but when the product opens with another major version.',
-  'evaluation-charged-fairly': 'No more of the evaluation is used up than the box was on.',
-  'own-answer': 'A box believes no answer but the one to its own request.',
+    'The remaining evaluation time never increases, except when the product is upgraded to a higher major version.',
+  'evaluation-charged-fairly': 'No more evaluation time is charged than the device was on.',
+  'own-answer': 'A device accepts only the answer to its own request.',
   'usage-remembered':
-    'What the product said it uses is what the box knows to be in use, whatever happens to the box.',
-  'notified-is-durable': 'What a box has told its listeners is in its history after every crash.',
-  'transitions-valid': 'Every state was reached by a transition of the chart from the state before.',
-  'state-readable': 'What is on disk can be opened after every crash.',
-  'pool-sum': 'What a pool counts as in use is the sum of what its product instances use.',
-  'no-double-instance': 'A box is one product instance at most.',
-  'answered-once': 'The same request is never granted differently when it comes again.',
-  'no-false-clone': 'A box that was never copied is never taken for a copy.',
-  'reserved-is-owned': 'No license is reserved that was not free.',
-  'secrets-kept': 'No token, key or code is in a log, an error, an event or a status.',
-  'recovers-within-bound': 'A box that can reach its authority is right again within its bound.',
-  'nothing-lost': 'When every box has given back what it had, every license is free.',
-  'errors-closed': 'Nothing fails but by an error of the table, and none of them is INTERNAL.',
-  terminates: 'A history comes to its end: nothing is tried without a pause.',
+    'The usage that the product declared is the usage that the device has recorded, whatever fails.',
+  'notified-is-durable': 'Every event that listeners were notified of is in the history after every crash.',
+  'transitions-valid': 'Every state was reached from the previous state by a transition of the machine.',
+  'state-readable': 'The data directory can be opened after every crash.',
+  'pool-sum': 'The usage of a pool is the sum of the usage of its product instances.',
+  'no-double-instance': 'A device has one product instance at most.',
+  'answered-once': 'A repeated request never gets a different accepted answer.',
+  'no-false-clone': 'A device that was never copied is never treated as a copy.',
+  'reserved-is-owned': 'Only available licenses are reserved.',
+  'secrets-kept': 'No token, key or code appears in a log, an error, an event or a status.',
+  'recovers-within-bound': 'A device that can reach its authority recovers within its bound.',
+  'nothing-lost': 'When every device has returned its licenses, every license is available.',
+  'errors-closed': 'Every failure has a documented error code, and none is INTERNAL.',
+  terminates: 'A simulation ends: nothing retries without a delay.',
 } as const
 
 export type Invariant = keyof typeof invariants
 
-/** What was thrown, with where it comes from. */
+/** Formats a thrown value with its stack. */
 export const formatErrorWithStack = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error)
 
-/** A history in which something was not so. */
+/** Error that reports a violated invariant. */
 export class Violation extends Error {
   override readonly name = 'Violation'
   readonly invariant: Invariant

@@ -17,9 +17,8 @@ import type { SeededRandom } from './seeded-random.ts'
 import type { LinkConditions } from './plan.ts'
 import type { EventScheduler } from './event-scheduler.ts'
 
-/** How long a box waits for an answer. */
 const RESPONSE_TIMEOUT_MS = 30 * SECOND
-/** How late a message that was sent once may come a second time. */
+/** Maximum delay of the second copy of a duplicated request. */
 const MAX_DUPLICATE_DELAY_MS = HOUR
 
 const GOOD_CONDITIONS: Omit<LinkConditions, 'for'> = {
@@ -31,36 +30,36 @@ const GOOD_CONDITIONS: Omit<LinkConditions, 'for'> = {
   slow: 100,
 }
 
-/** What an authority does with a request: answers, or fails as a server fails. */
+/** Handler of a request: returns the answer, or the error code of a failed server. */
 export type RequestHandler = (path: string, body: string) => Promise<Reply | ErrorCode>
 
-/** The road of one computer to its authority, a box's or a satellite's, and what stands on it. */
+/** Simulated network link from a device or a satellite to its authority, with its faults. */
 export class SimulatedLink {
   readonly #device: Computer
   readonly #timeline: EventScheduler
   readonly #random: SeededRandom
   readonly #handler: RequestHandler
   readonly #after: () => void
-  readonly #log: (what: string) => void
+  readonly #log: (message: string) => void
   readonly #earlier = new Map<string, Reply>()
   #conditions: Omit<LinkConditions, 'for'> = GOOD_CONDITIONS
   #conditionsEndAt = -Infinity
   #disconnectedUntil = -Infinity
   #faults: { fault: FaultName; left: number }[] = []
-  /** Whether what came last to the box answers another of its requests. */
+  /** True if the last delivered answer belongs to another request of the device. */
   foreign = false
 
   constructor(parts: {
-    box: Computer
+    device: Computer
     timeline: EventScheduler
     random: SeededRandom
     answering: RequestHandler
-    /** Called when something has come to the box. */
+    /** Called after an answer or an error was delivered to the device. */
     after: () => void
-    /** What happens on the road, in words. */
-    log: (what: string) => void
+    /** Writes a line to the trace. */
+    log: (message: string) => void
   }) {
-    this.#device = parts.box
+    this.#device = parts.device
     this.#timeline = parts.timeline
     this.#random = parts.random
     this.#handler = parts.answering
@@ -84,23 +83,23 @@ export class SimulatedLink {
     this.#faults = []
   }
 
-  /** A transport for one life of the box's program. */
+  /** Creates a transport for one run of the device's program. */
   transport(): Transport {
-    const underWay = new Set<() => void>()
+    const inProgress = new Set<() => void>()
     return {
-      post: (path, body) => this.#post(path, body, underWay),
+      post: (path, body) => this.#post(path, body, inProgress),
       close: ({ now = false } = {}) => {
-        if (now) for (const breakOff of underWay) breakOff()
+        if (now) for (const abort of inProgress) abort()
       },
     }
   }
 
-  #post(path: string, body: string, underWay: Set<() => void>): Promise<string> {
+  #post(path: string, body: string, inProgress: Set<() => void>): Promise<string> {
     const { generation } = this.#device
     return new Promise((resolve, reject) => {
       let open = true
-      /** Something comes to the box, if it is still the one that asked. */
-      const arrive = (milliseconds: number, how: () => void) => {
+      /** Settles the request after a delay, if the program that sent it still runs. */
+      const arrive = (milliseconds: number, settle: () => void) => {
         const deliver = () => {
           if (!open || this.#device.generation !== generation) return
           if (this.#device.power === 'asleep') {
@@ -112,18 +111,18 @@ export class SimulatedLink {
             return
           }
           open = false
-          underWay.delete(breakOff)
-          how()
+          inProgress.delete(abort)
+          settle()
           this.#timeline.scheduleAfter(0, this.#after)
         }
         this.#timeline.scheduleAfter(milliseconds, deliver)
       }
-      const breakOff = () => {
+      const abort = () => {
         open = false
-        underWay.delete(breakOff)
+        inProgress.delete(abort)
         reject(createTransportError('CONNECTION_RESET'))
       }
-      underWay.add(breakOff)
+      inProgress.add(abort)
       const fail = (code: ErrorCode, milliseconds: number) => {
         this.#log(`${getRequestKind(path)} fails: ${code}`)
         arrive(milliseconds, () => {
@@ -140,7 +139,7 @@ export class SimulatedLink {
   #deliver(
     path: string,
     body: string,
-    box: {
+    sender: {
       fail: (code: ErrorCode, milliseconds: number) => void
       arrive: (milliseconds: number, text: string) => void
     },
@@ -151,7 +150,7 @@ export class SimulatedLink {
     const there = random.nextInt(1, conditions.slow)
     const back = random.nextInt(1, conditions.slow)
     if (this.#timeline.now() < this.#disconnectedUntil) {
-      box.fail(
+      sender.fail(
         random.pick(['CONNECTION_REFUSED', 'DNS_FAILED', 'TIMED_OUT'] as const),
         random.nextInt(1, RESPONSE_TIMEOUT_MS),
       )
@@ -159,7 +158,7 @@ export class SimulatedLink {
     }
     const fault = this.#nextFault()
     if (fault !== null && !isAnswerFault(fault)) {
-      box.fail(faultCatalog[fault].code ?? 'CONNECTION_RESET', there)
+      sender.fail(faultCatalog[fault].code ?? 'CONNECTION_RESET', there)
       return
     }
     const lost = random.nextBoolean(conditions.lost)
@@ -170,29 +169,29 @@ export class SimulatedLink {
     const garbled = random.nextBoolean(conditions.garbled)
     const earlier = random.nextBoolean(conditions.replayed) ? this.#earlier.get(path) : undefined
     if (lost) {
-      box.fail('TIMED_OUT', RESPONSE_TIMEOUT_MS)
+      sender.fail('TIMED_OUT', RESPONSE_TIMEOUT_MS)
       return
     }
-    // Who plays an answer again may keep the request to himself, or not.
-    const kept = earlier !== undefined && random.nextBoolean(0.5)
+    // An attacker who replays an answer may also hold back the request.
+    const isHeldBack = earlier !== undefined && random.nextBoolean(0.5)
     if (twice !== null) this.#timeline.scheduleAfter(there + twice, () => this.#handler(path, body))
     this.#timeline.scheduleAfter(there, async () => {
-      const delivered = kept ? earlier : await this.#answer(path, body, fault)
+      const delivered = isHeldBack ? earlier : await this.#answer(path, body, fault)
       if (earlier !== undefined) {
         this.#log(`an earlier answer comes to ${getRequestKind(path)}`)
         this.foreign = readMessageId(earlier.body) !== readMessageId(body)
-        box.arrive(back, earlier.body)
-      } else if (typeof delivered === 'string') box.fail(delivered, back)
-      else if (answerLost) box.fail('CONNECTION_RESET', back)
+        sender.arrive(back, earlier.body)
+      } else if (typeof delivered === 'string') sender.fail(delivered, back)
+      else if (answerLost) sender.fail('CONNECTION_RESET', back)
       else if (there + back > RESPONSE_TIMEOUT_MS)
-        box.fail('TIMED_OUT', Math.max(0, RESPONSE_TIMEOUT_MS - there))
+        sender.fail('TIMED_OUT', Math.max(0, RESPONSE_TIMEOUT_MS - there))
       else if (garbled)
         this.#garble(
           delivered.body,
-          (text) => box.arrive(back, text),
-          () => box.fail('ANSWER_NOT_JSON', back),
+          (text) => sender.arrive(back, text),
+          () => sender.fail('ANSWER_NOT_JSON', back),
         )
-      else box.arrive(back, delivered.body)
+      else sender.arrive(back, delivered.body)
     })
   }
 
@@ -203,7 +202,7 @@ export class SimulatedLink {
     return next.fault
   }
 
-  /** One character of an answer is another one; what is no JSON any more is found by the transport. */
+  /** Replaces one character of an answer. The transport detects a result that is not valid JSON. */
   #garble(body: string, arrive: (text: string) => void, fail: () => void): void {
     const at = this.#random.nextInt(0, body.length - 1)
     const text = `${body.slice(0, at)}${this.#random.pick(Array.from('aZ09_-{" '))}${body.slice(at + 1)}`
@@ -211,7 +210,7 @@ export class SimulatedLink {
     else fail()
   }
 
-  /** What comes back: an answer of 200, or the code that a transport gives to what came instead. */
+  /** Returns the answer with status 200, or the error code that a transport reports in its place. */
   async #answer(path: string, body: string, fault: AnswerFaultName | null): Promise<Reply | ErrorCode> {
     const instead: { code: ErrorCode | null } = { code: null }
     const decide = async (): Promise<Reply> => {
@@ -233,7 +232,7 @@ export class SimulatedLink {
     const delivery = await inject({
       decide,
       earlier,
-      // Where there is no answer, there is nothing to forge.
+      // A failed server has sent no answer that could be forged.
       resignUntrusted: async (reply) =>
         instead.code === null ? resignUntrusted(reply, await createUntrustedSigner()) : reply,
     })
@@ -243,11 +242,10 @@ export class SimulatedLink {
   }
 }
 
-/** What a request is, by the end of its path. */
 const getRequestKind = (path: string): string => path.split('/').at(-1) ?? ''
 
 const createTransportError = (code: ErrorCode): LicensingError =>
-  new LicensingError(code, 'the network failed.')
+  new LicensingError(code, 'The simulated network failed.')
 
 const readMessageId = (body: string): unknown => {
   const payload = decodePayloadUnverified(JSON.parse(body) as SignedMessage)
@@ -265,6 +263,6 @@ function isJson(text: string): boolean {
 
 let untrustedSigner: ReturnType<typeof createUntrustedCredential> | undefined
 
-/** The authority that nobody trusts: made before a history begins, since it is no part of one. */
+/** Returns the credential of an untrusted authority. It is created before a run starts, as it is not part of the run. */
 export const createUntrustedSigner = (): ReturnType<typeof createUntrustedCredential> =>
   (untrustedSigner ??= createUntrustedCredential('answer-signer', Date.parse('2027-01-01T00:00:00Z')))

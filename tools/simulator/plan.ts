@@ -2,31 +2,31 @@ import type { FaultName } from '../../src/faults/index.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
 import { SeededRandom } from './seeded-random.ts'
 
-/** How much goes wrong: nothing but what people do, a little, or everything at once. */
+/** Frequency of injected faults. With `none`, only user actions happen. */
 export const FAULT_LEVELS = ['none', 'light', 'heavy'] as const
 export type FaultLevel = (typeof FAULT_LEVELS)[number]
 
 export interface PlanOptions {
   readonly seed: number
-  /** Boxes: 1 or more. */
-  readonly boxes: number
-  /** Days that the history lasts, before everything is mended: 1 or more. */
+  /** Number of devices: 1 or more. */
+  readonly devices: number
+  /** Duration in days before all faults are removed: 1 or more. */
   readonly days: number
   readonly faults: FaultLevel
-  /** Satellites of the manager: none unless given. Boxes are divided among all of them. */
+  /** Number of satellites: 0 by default. Devices are divided among the manager and its satellites. */
   readonly satellites?: number
 }
 
-/** Bad weather on a road: shares of what passes, and for how long. */
+/** Degradation of a link. Shares are from 0 to 1, and `for` is in milliseconds. */
 export interface LinkConditions {
   readonly for: number
   readonly lost: number
   readonly lostAnswers: number
   readonly twice: number
   readonly garbled: number
-  /** Answers in whose place an earlier one comes: somebody has recorded it. */
+  /** Share of answers that an attacker replaces by a recorded earlier answer. */
   readonly replayed: number
-  /** Milliseconds that a message takes at most. */
+  /** Maximum delay of a message in milliseconds. */
   readonly slow: number
 }
 
@@ -35,35 +35,35 @@ interface AuthorityTarget {
   readonly authority: number
 }
 
-/** What somebody does, or what happens to somebody. Boxes are numbered from 0. */
+/** A user action or a fault. Devices are numbered from 0. */
 export type Action =
-  // People at a box.
-  | { readonly kind: 'register'; readonly box: number; readonly token: number; readonly force: boolean }
-  | { readonly kind: 'deregister' | 'renew-registration' | 'renew-authorization'; readonly box: number }
-  | { readonly kind: 'use'; readonly box: number; readonly tag: string; readonly count: number }
-  | { readonly kind: 'upgrade'; readonly box: number; readonly version: string }
+  // Users of a device.
+  | { readonly kind: 'register'; readonly device: number; readonly token: number; readonly force: boolean }
+  | { readonly kind: 'deregister' | 'renew-registration' | 'renew-authorization'; readonly device: number }
+  | { readonly kind: 'use'; readonly device: number; readonly tag: string; readonly count: number }
+  | { readonly kind: 'upgrade'; readonly device: number; readonly version: string }
   | {
       readonly kind: 'change-transport'
-      readonly box: number
+      readonly device: number
       readonly transport: 'direct' | 'gateway' | 'proxy'
     }
-  | { readonly kind: 'reservation-request' | 'reservation-cancel'; readonly box: number }
-  | { readonly kind: 'reserve' | 'reservation-update'; readonly box: number; readonly count: number }
-  | { readonly kind: 'reservation-install' | 'reservation-discard'; readonly box: number }
-  | { readonly kind: 'reservation-return' | 'reservation-take-back'; readonly box: number }
-  // A box's computer.
-  | { readonly kind: 'power-cut'; readonly box: number; readonly after: number; readonly off: number }
-  | { readonly kind: 'restart'; readonly box: number; readonly off: number; readonly reboot: boolean }
-  | { readonly kind: 'suspend'; readonly box: number; readonly for: number }
-  | { readonly kind: 'set-clock'; readonly box: number; readonly by: number }
-  | { readonly kind: 'drift'; readonly box: number; readonly rate: number }
-  | { readonly kind: 'full-disk'; readonly box: number; readonly for: number }
-  | { readonly kind: 'keep-copy' | 'restore-copy'; readonly box: number }
+  | { readonly kind: 'reservation-request' | 'reservation-cancel'; readonly device: number }
+  | { readonly kind: 'reserve' | 'reservation-update'; readonly device: number; readonly count: number }
+  | { readonly kind: 'reservation-install' | 'reservation-discard'; readonly device: number }
+  | { readonly kind: 'reservation-return' | 'reservation-take-back'; readonly device: number }
+  // The computer of a device.
+  | { readonly kind: 'power-cut'; readonly device: number; readonly after: number; readonly off: number }
+  | { readonly kind: 'restart'; readonly device: number; readonly off: number; readonly reboot: boolean }
+  | { readonly kind: 'suspend'; readonly device: number; readonly for: number }
+  | { readonly kind: 'set-clock'; readonly device: number; readonly by: number }
+  | { readonly kind: 'drift'; readonly device: number; readonly rate: number }
+  | { readonly kind: 'full-disk'; readonly device: number; readonly for: number }
+  | { readonly kind: 'keep-copy' | 'restore-copy'; readonly device: number }
   // The network.
-  | { readonly kind: 'cut-off'; readonly box: number; readonly for: number }
-  | ({ readonly kind: 'degrade-network'; readonly box: number } & LinkConditions)
-  | { readonly kind: 'fault'; readonly box: number; readonly fault: FaultName; readonly times: number }
-  // The authority, its computer, and its people.
+  | { readonly kind: 'cut-off'; readonly device: number; readonly for: number }
+  | ({ readonly kind: 'degrade-network'; readonly device: number } & LinkConditions)
+  | { readonly kind: 'fault'; readonly device: number; readonly fault: FaultName; readonly times: number }
+  // The authority, its computer and its administrators.
   | ({ readonly kind: 'authority-power-cut'; readonly after: number; readonly off: number } & AuthorityTarget)
   | ({ readonly kind: 'authority-away'; readonly for: number } & AuthorityTarget)
   | ({ readonly kind: 'authority-full-disk'; readonly for: number } & AuthorityTarget)
@@ -79,33 +79,33 @@ export type Action =
     }
   | { readonly kind: 'order'; readonly tag: string; readonly quantity: number; readonly days: number | null }
   | { readonly kind: 'new-token' | 'revoke-token' }
-  | { readonly kind: 'remove-instance' | 'transfer-instance'; readonly box: number }
+  | { readonly kind: 'remove-instance' | 'transfer-instance'; readonly device: number }
   | { readonly kind: 'transfer-licenses'; readonly tag: string; readonly quantity: number }
   | { readonly kind: 'rotate'; readonly what: 'signer' | 'issuing-ca' }
 
-/** What is done to one box, or at it. */
-export type DeviceAction = Extract<Action, { readonly box: number }>
-/** What people do with codes and files, and upgrades. */
+/** An action that affects one device. */
+export type DeviceAction = Extract<Action, { readonly device: number }>
+/** Upgrades, and reservation actions with codes and files. */
 export type OfflineAction = Extract<
   DeviceAction,
   { readonly kind: 'upgrade' | 'reserve' | `reservation-${string}` }
 >
 
-/** One deed of a plan, and when: milliseconds from the beginning. */
+/** An action with its time in milliseconds from the start. */
 export interface PlannedAction {
   readonly at: number
   readonly action: Action
 }
 
-/** A history that is to happen. What it leaves to chance is thrown from the seed, whichever of its steps are left out. */
+/** Input of a simulation. Random choices depend on the seed only, even if some of the steps are left out. */
 export interface Plan extends PlanOptions {
   readonly steps: readonly PlannedAction[]
 }
 
-/** What boxes count, of the conferencing server's profile. */
+/** Entitlement tags that devices use, from the conferencing profile. */
 export const TAGS = ['HOST', 'MDC-SMALL'] as const
 
-/** The faults that are of the road or of the answer, and not of a kind that needs real sockets to be seen. */
+/** Transport and answer faults that can be simulated without real sockets. */
 const FAULTS: readonly FaultName[] = [
   'network-error',
   'lost-answer',
@@ -135,35 +135,35 @@ const FAULTS: readonly FaultName[] = [
   'proxy-gateway-timeout',
 ]
 
-/** Deeds of people for each box and year, and of fate for each box and year, by how much goes wrong. */
+/** Number of user actions and of faults for each device and year. */
 const USER_ACTIONS_PER_YEAR = 60
 const FAULT_ACTIONS_PER_YEAR: Readonly<Record<FaultLevel, number>> = { none: 0, light: 30, heavy: 300 }
 
-/** Plans a history. The same options, the same plan. */
+/** Creates a random plan. The same options give the same plan. */
 export function createPlan(options: PlanOptions): Plan {
-  const { seed, boxes, days, faults } = options
+  const { seed, devices, days, faults } = options
   const random = new SeededRandom(`${seed} plan`)
   const steps: PlannedAction[] = []
   const end = days * DAY
   const add = (at: number, action: Action) => steps.push({ at: Math.round(at), action })
-  for (let box = 0; box < boxes; box++) {
+  for (let device = 0; device < devices; device++) {
     if (random.nextBoolean(0.9))
-      add(random.nextFloat() * Math.min(end, 20 * DAY), { kind: 'register', box, token: 0, force: false })
-    add(random.nextFloat() * Math.min(end, 10 * DAY), createUsageAction(random, box))
+      add(random.nextFloat() * Math.min(end, 20 * DAY), { kind: 'register', device, token: 0, force: false })
+    add(random.nextFloat() * Math.min(end, 10 * DAY), createUsageAction(random, device))
   }
-  const years = (boxes * days) / 365
+  const years = (devices * days) / 365
   const times = (rate: number) =>
     Math.max(rate > 0 ? 3 : 0, Math.round(rate * years * (0.5 + random.nextFloat())))
   for (let left = times(USER_ACTIONS_PER_YEAR); left > 0; left--) {
     const at = random.nextFloat() * end
     if (random.nextBoolean(0.9)) add(at, createUserAction(random, options))
     else
-      for (const step of createReservationSteps(random, random.nextInt(0, boxes - 1)))
+      for (const step of createReservationSteps(random, random.nextInt(0, devices - 1)))
         add(at + step.at, step.action)
   }
   for (let left = times(FAULT_ACTIONS_PER_YEAR[faults]); left > 0; left--)
     add(random.nextFloat() * end, createFaultAction(random, options))
-  // What goes wrong together is what nobody thought of: some of it is gathered about one moment.
+  // Half of the steps move close to another step: bugs often need several faults at once.
   if (faults === 'heavy')
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]
@@ -175,39 +175,39 @@ export function createPlan(options: PlanOptions): Plan {
   return { ...options, steps: steps.sort((a, b) => a.at - b.at) }
 }
 
-const createUsageAction = (random: SeededRandom, box: number): Action => ({
+const createUsageAction = (random: SeededRandom, device: number): Action => ({
   kind: 'use',
-  box,
+  device,
   tag: random.nextBoolean(0.85) ? TAGS[0] : TAGS[1],
   count: random.nextInt(0, 6),
 })
 
-function createUserAction(random: SeededRandom, { boxes, satellites = 0 }: PlanOptions): Action {
-  const box = random.nextInt(0, boxes - 1)
+function createUserAction(random: SeededRandom, { devices, satellites = 0 }: PlanOptions): Action {
+  const device = random.nextInt(0, devices - 1)
   const satellite = satellites > 0 ? random.nextInt(1, satellites) : 0
   const make = random.pickWeighted<() => Action>([
-    [20, () => createUsageAction(random, box)],
-    [8, () => ({ kind: 'register', box, token: random.nextInt(0, 3), force: random.nextBoolean(0.4) })],
-    [3, () => ({ kind: 'deregister', box })],
-    [12, () => ({ kind: 'renew-authorization', box })],
-    [3, () => ({ kind: 'renew-registration', box })],
-    [1, () => ({ kind: 'upgrade', box, version: `${random.nextInt(4, 9)}.${random.nextInt(0, 3)}` })],
+    [20, () => createUsageAction(random, device)],
+    [8, () => ({ kind: 'register', device, token: random.nextInt(0, 3), force: random.nextBoolean(0.4) })],
+    [3, () => ({ kind: 'deregister', device })],
+    [12, () => ({ kind: 'renew-authorization', device })],
+    [3, () => ({ kind: 'renew-registration', device })],
+    [1, () => ({ kind: 'upgrade', device, version: `${random.nextInt(4, 9)}.${random.nextInt(0, 3)}` })],
     [
       4,
       () => ({
         kind: 'change-transport',
-        box,
+        device,
         transport: random.pick(['direct', 'gateway', 'proxy'] as const),
       }),
     ],
-    [2, () => ({ kind: 'reservation-request', box })],
-    [1, () => ({ kind: 'reservation-cancel', box })],
-    [3, () => ({ kind: 'reserve', box, count: random.nextInt(1, 8) })],
-    [1, () => ({ kind: 'reservation-update', box, count: random.nextInt(1, 5) })],
-    [4, () => ({ kind: 'reservation-install', box })],
-    [1, () => ({ kind: 'reservation-discard', box })],
-    [2, () => ({ kind: 'reservation-return', box })],
-    [3, () => ({ kind: 'reservation-take-back', box })],
+    [2, () => ({ kind: 'reservation-request', device })],
+    [1, () => ({ kind: 'reservation-cancel', device })],
+    [3, () => ({ kind: 'reserve', device, count: random.nextInt(1, 8) })],
+    [1, () => ({ kind: 'reservation-update', device, count: random.nextInt(1, 5) })],
+    [4, () => ({ kind: 'reservation-install', device })],
+    [1, () => ({ kind: 'reservation-discard', device })],
+    [2, () => ({ kind: 'reservation-return', device })],
+    [3, () => ({ kind: 'reservation-take-back', device })],
     [
       4,
       () => ({
@@ -224,26 +224,26 @@ function createUserAction(random: SeededRandom, { boxes, satellites = 0 }: PlanO
     ],
     [2, () => ({ kind: 'new-token' })],
     [2, () => ({ kind: 'revoke-token' })],
-    [2, () => ({ kind: 'remove-instance', box })],
-    [2, () => ({ kind: 'transfer-instance', box })],
+    [2, () => ({ kind: 'remove-instance', device })],
+    [2, () => ({ kind: 'transfer-instance', device })],
     [2, () => ({ kind: 'transfer-licenses', tag: random.pick(TAGS), quantity: random.nextInt(1, 4) })],
     [1, () => ({ kind: 'rotate', what: random.pick(['signer', 'issuing-ca'] as const) })],
   ])
   return make()
 }
 
-/** A reservation as the guide has it, from its request to its return; not all of it always, and sometimes with much time between. */
-function createReservationSteps(random: SeededRandom, box: number): PlannedAction[] {
+/** Creates the steps of a reservation from its request to its return, sometimes incomplete or with long pauses. */
+function createReservationSteps(random: SeededRandom, device: number): PlannedAction[] {
   const pause = random.pick([MINUTE, HOUR, 2 * DAY])
   const actions: Action[] = [
-    { kind: 'deregister', box },
-    { kind: 'reservation-request', box },
-    { kind: 'reserve', box, count: random.nextInt(1, 8) },
-    { kind: 'reservation-install', box },
-    { kind: 'reservation-update', box, count: random.nextInt(1, 5) },
-    { kind: 'reservation-install', box },
-    { kind: 'reservation-return', box },
-    { kind: 'reservation-take-back', box },
+    { kind: 'deregister', device },
+    { kind: 'reservation-request', device },
+    { kind: 'reserve', device, count: random.nextInt(1, 8) },
+    { kind: 'reservation-install', device },
+    { kind: 'reservation-update', device, count: random.nextInt(1, 5) },
+    { kind: 'reservation-install', device },
+    { kind: 'reservation-return', device },
+    { kind: 'reservation-take-back', device },
   ]
   return actions
     .slice(0, random.nextInt(3, actions.length))
@@ -251,7 +251,7 @@ function createReservationSteps(random: SeededRandom, box: number): PlannedActio
     .map((action, number) => ({ at: number * pause * random.nextFloat(), action }))
 }
 
-/** Mostly soon over, sometimes not for weeks. */
+/** Returns a duration in milliseconds: mostly short, sometimes many weeks. */
 const randomDuration = (random: SeededRandom): number =>
   Math.round(
     random.nextFloat() *
@@ -264,7 +264,7 @@ const randomDuration = (random: SeededRandom): number =>
   )
 
 const createBadConditions = (random: SeededRandom): LinkConditions => ({
-  // Boxes ask once a month: bad weather of an hour would meet hardly anybody.
+  // Devices send a request once a month, so an hour of bad conditions would rarely affect one.
   for: random.nextBoolean(0.5) ? randomDuration(random) : Math.round(random.nextFloat() * 40 * DAY),
   lost: random.nextFloat() * 0.5,
   lostAnswers: random.nextFloat() * 0.7,
@@ -274,8 +274,8 @@ const createBadConditions = (random: SeededRandom): LinkConditions => ({
   slow: random.pick([SECOND, 20 * SECOND, 40 * SECOND]),
 })
 
-function createFaultAction(random: SeededRandom, { boxes, satellites = 0 }: PlanOptions): Action {
-  const box = random.nextInt(0, boxes - 1)
+function createFaultAction(random: SeededRandom, { devices, satellites = 0 }: PlanOptions): Action {
+  const device = random.nextInt(0, devices - 1)
   const authority = satellites > 0 ? random.nextInt(0, satellites) : 0
   const satellite = satellites > 0 ? random.nextInt(1, satellites) : 0
   const writes = () =>
@@ -284,14 +284,14 @@ function createFaultAction(random: SeededRandom, { boxes, satellites = 0 }: Plan
       [2, random.nextInt(1, 60)],
     ])
   const make = random.pickWeighted<() => Action>([
-    [20, () => ({ kind: 'power-cut', box, after: writes(), off: randomDuration(random) })],
-    [4, () => ({ kind: 'restart', box, off: randomDuration(random), reboot: random.nextBoolean(0.5) })],
-    [3, () => ({ kind: 'suspend', box, for: randomDuration(random) })],
+    [20, () => ({ kind: 'power-cut', device, after: writes(), off: randomDuration(random) })],
+    [4, () => ({ kind: 'restart', device, off: randomDuration(random), reboot: random.nextBoolean(0.5) })],
+    [3, () => ({ kind: 'suspend', device, for: randomDuration(random) })],
     [
       5,
       () => ({
         kind: 'set-clock',
-        box,
+        device,
         by: Math.round(
           (random.nextBoolean(0.5) ? 1 : -1) *
             random.pickWeighted([
@@ -303,15 +303,18 @@ function createFaultAction(random: SeededRandom, { boxes, satellites = 0 }: Plan
         ),
       }),
     ],
-    [2, () => ({ kind: 'drift', box, rate: 1 + (random.nextFloat() - 0.5) * random.pick([0.0001, 0.01]) })],
-    [3, () => ({ kind: 'full-disk', box, for: randomDuration(random) })],
-    [2, () => ({ kind: 'keep-copy', box })],
-    [1, () => ({ kind: 'restore-copy', box })],
+    [
+      2,
+      () => ({ kind: 'drift', device, rate: 1 + (random.nextFloat() - 0.5) * random.pick([0.0001, 0.01]) }),
+    ],
+    [3, () => ({ kind: 'full-disk', device, for: randomDuration(random) })],
+    [2, () => ({ kind: 'keep-copy', device })],
+    [1, () => ({ kind: 'restore-copy', device })],
     [
       8,
       () => ({
         kind: 'cut-off',
-        box,
+        device,
         for: random.nextBoolean(0.1) ? random.nextInt(80, 200) * DAY : randomDuration(random),
       }),
     ],
@@ -319,11 +322,11 @@ function createFaultAction(random: SeededRandom, { boxes, satellites = 0 }: Plan
       8,
       () => ({
         kind: 'degrade-network',
-        box,
+        device,
         ...createBadConditions(random),
       }),
     ],
-    [8, () => ({ kind: 'fault', box, fault: random.pick(FAULTS), times: random.nextInt(1, 4) })],
+    [8, () => ({ kind: 'fault', device, fault: random.pick(FAULTS), times: random.nextInt(1, 4) })],
     [10, () => ({ kind: 'authority-power-cut', authority, after: writes(), off: randomDuration(random) })],
     [4, () => ({ kind: 'authority-away', authority, for: randomDuration(random) })],
     [2, () => ({ kind: 'authority-full-disk', authority, for: randomDuration(random) })],

@@ -6,12 +6,13 @@ import type { SeededRandom } from './seeded-random.ts'
 let random: SeededRandom | null = null
 let isInstalled = false
 
-/** Keys that are kept read. */
 const MAX_CACHED_KEYS = 1_000
 
 /**
- * Has the identifiers, nonces and waits of what runs meanwhile come from dice, so that a history is the same when it is made
- * again. Keys and signatures stay as they are: nothing that happens depends on their bytes.
+ * Patches `node:crypto` so that identifiers, nonces and random delays come from a seeded generator and a run can be repeated.
+ * Keys and signatures stay random: no event depends on their bytes.
+ *
+ * @param next the generator, or null to use real random values again
  */
 export function useSeededUuids(next: SeededRandom | null): void {
   if (!isInstalled) install()
@@ -34,12 +35,12 @@ function install(): void {
     const [from, to] = bounds.length === 1 ? [0, bounds[0]] : bounds
     return random.nextInt(from, to - 1)
   }
-  // Reading a key takes longer than most of what a history does, and each box of many reads its own at each of its requests.
-  const read = new LRUCache<string, crypto.KeyObject>({ max: MAX_CACHED_KEYS })
+  // Parsing a key is slow, and each device parses its own key at every request.
+  const cache = new LRUCache<string, crypto.KeyObject>({ max: MAX_CACHED_KEYS })
   const privateKey = (key: Parameters<typeof createPrivateKey>[0]) => {
     if (!random || typeof key !== 'string') return createPrivateKey(key)
-    const known = read.get(key) ?? createPrivateKey(key)
-    read.set(key, known)
+    const known = cache.get(key) ?? createPrivateKey(key)
+    cache.set(key, known)
     return known
   }
   Object.assign(crypto, {

@@ -2,23 +2,23 @@ import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 
-/** Chance that is the same every time: everything a history leaves to chance is thrown with dice that have its seed. */
+/** Seeded pseudo-random number generator: the same seed gives the same sequence. */
 export class SeededRandom {
   readonly #generator
 
-  /** @param seed a number, or a number and what it is for: dice of different purposes know nothing of each other */
+  /** @param seed a number, or a number and a purpose: generators of different purposes are independent */
   constructor(seed: number | string) {
     this.#generator = xoroshiro128plus(typeof seed === 'number' ? seed : hash(seed))
   }
 
-  /** From 0 up to 1. */
+  /** Returns a number from 0 (included) to 1 (excluded). */
   nextFloat(): number {
     return uniformFloat64(this.#generator)
   }
 
-  /** A whole number, both ends included. */
-  nextInt(least: number, most: number): number {
-    return uniformInt(this.#generator, Math.round(least), Math.round(most))
+  /** Returns a whole number between two bounds, both included. */
+  nextInt(min: number, max: number): number {
+    return uniformInt(this.#generator, Math.round(min), Math.round(max))
   }
 
   nextBoolean(probability: number): boolean {
@@ -28,16 +28,16 @@ export class SeededRandom {
   /** @throws RangeError for an empty list */
   pick<T>(from: readonly T[]): T {
     const picked = from[this.nextInt(0, from.length - 1)]
-    if (picked === undefined) throw new RangeError('There is nothing to pick from.')
+    if (picked === undefined) throw new RangeError('The list to pick from is empty.')
     return picked
   }
 
-  /** One of those that have a weight, in proportion to it. */
-  pickWeighted<T>(from: readonly (readonly [weight: number, one: T])[]): T {
+  /** Returns one entry with a probability in proportion to its weight. */
+  pickWeighted<T>(from: readonly (readonly [weight: number, entry: T])[]): T {
     let left = this.nextFloat() * from.reduce((sum, [weight]) => sum + weight, 0)
-    for (const [weight, one] of from) {
+    for (const [weight, entry] of from) {
       left -= weight
-      if (left < 0) return one
+      if (left < 0) return entry
     }
     return this.pick(from)[1]
   }
@@ -47,7 +47,7 @@ export class SeededRandom {
   }
 }
 
-/** FNV-1a, 32 bits. */
+/** Computes the 32-bit FNV-1a hash. */
 function hash(text: string): number {
   let value = 0x811c9dc5
   for (const byte of Buffer.from(text)) value = Math.imul(value ^ byte, 0x01000193)

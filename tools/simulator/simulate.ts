@@ -22,7 +22,7 @@ interface Options {
   readonly untilWrong: boolean
 }
 
-/** What a process that hunts along is told to do, and what it tells. */
+/** Range of seeds for a worker process: every `step`-th seed from `first`, below `end`. */
 interface Task {
   readonly first: number
   readonly end: number
@@ -31,86 +31,93 @@ interface Task {
 type WorkerResult = {
   readonly seed: number
   readonly violation: SimulationResult['violation']
-  readonly happenings: number
+  readonly events: number
 }
 
 const parseIntegerFrom =
-  (least: number) =>
+  (min: number) =>
   (text: string): number => {
     const number = Number(text)
-    if (text.trim() === '' || !Number.isSafeInteger(number) || number < least)
-      throw new InvalidArgumentError(`It is a whole number from ${least} on.`)
+    if (text.trim() === '' || !Number.isSafeInteger(number) || number < min)
+      throw new InvalidArgumentError(`Must be a whole number, ${min} or greater.`)
     return number
   }
 const parsePositiveInteger = parseIntegerFrom(1)
 
 const parsePositiveNumber = (text: string): number => {
   const number = Number(text)
-  if (!(number > 0)) throw new InvalidArgumentError('It is a number above 0.')
+  if (!(number > 0)) throw new InvalidArgumentError('Must be a number greater than 0.')
   return number
 }
 
 const program = new Command('simulate')
   .description(
-    'Lets real agents and a real authority live through years in seconds, with a network, disks, clocks and people that fail, and checks what must always be so.',
+    'Runs real agents and a real authority on virtual time, with faults of the network, disks, clocks and users, and checks invariants.',
   )
-  .option('--seed <number>', 'the seed: the same one, the same history', parsePositiveInteger, 1)
-  .option('--seeds <number>', 'how many seeds, from that one on', parsePositiveInteger, 1)
-  .option('--devices <number>', 'devices of each history', parsePositiveInteger, 2)
-  .option('--satellites <number>', 'satellites, among whom the boxes are divided', parseIntegerFrom(0), 0)
-  .option('--years <number>', 'years that each history lasts', parsePositiveNumber, 0.1)
+  .option('--seed <number>', 'seed: the same seed gives the same run', parsePositiveInteger, 1)
+  .option('--seeds <number>', 'number of consecutive seeds to run', parsePositiveInteger, 1)
+  .option('--devices <number>', 'number of devices in each run', parsePositiveInteger, 2)
+  .option(
+    '--satellites <number>',
+    'number of satellites that share the devices with the manager',
+    parseIntegerFrom(0),
+    0,
+  )
+  .option('--years <number>', 'duration of each run in years', parsePositiveNumber, 0.1)
   .addOption(
-    new Option('--days <number>', 'the same in days').argParser(parsePositiveInteger).conflicts('years'),
+    new Option('--days <number>', 'duration of each run in days')
+      .argParser(parsePositiveInteger)
+      .conflicts('years'),
   )
   .addOption(
-    new Option('--faults <how many>', 'how much goes wrong')
+    new Option('--faults <how many>', 'frequency of faults')
       .choices(FAULT_LEVELS)
       .default('heavy' satisfies FaultLevel),
   )
-  .option('--until-wrong', 'ends with the first history that goes wrong', false)
-  .option('--shrink', 'reduces a history that went wrong to the steps it takes', false)
-  .option('--story', 'tells everything that happened', false)
-  .option('--workers <number>', 'processes that hunt at a time', parsePositiveInteger, availableParallelism())
+  .option('--until-wrong', 'stop at the first violated invariant', false)
+  .option('--shrink', 'reduce a failing run to the steps that are needed', false)
+  .option('--story', 'print every event', false)
+  .option('--workers <number>', 'number of worker processes', parsePositiveInteger, availableParallelism())
 
 const options = program.parse().opts<Options>()
 const days = options.days ?? Math.max(1, Math.round(options.years * 365))
 const createSeedPlan = (seed: number) =>
-  createPlan({ seed, boxes: options.devices, satellites: options.satellites, days, faults: options.faults })
+  createPlan({ seed, devices: options.devices, satellites: options.satellites, days, faults: options.faults })
 const print = (text: string) => {
   process.stdout.write(`${text}\n`)
 }
 
 async function runSeed(seed: number): Promise<boolean> {
   const begun = performance.now()
-  let history = await runSimulation(createSeedPlan(seed))
+  let result = await runSimulation(createSeedPlan(seed))
   const seconds = (performance.now() - begun) / 1000
-  if (history.violation && options.shrink) history = await shrink(history)
-  if (options.story) print(`${history.lines.join('\n')}\n`)
-  print(formatTrace(history))
-  // Not a part of the story, which is the same every time.
-  if (!history.violation)
+  if (result.violation && options.shrink) result = await shrink(result)
+  if (options.story) print(`${result.lines.join('\n')}\n`)
+  print(formatTrace(result))
+  // The speed goes to standard error, because standard output is the same for the same seed.
+  if (!result.violation)
     process.stderr.write(
-      `${((options.devices * days) / 365 / seconds).toFixed(1)} box-years a second, everything real but time.\n`,
+      `${((options.devices * days) / 365 / seconds).toFixed(1)} device-years per second.\n`,
     )
-  return history.violation === null
+  return result.violation === null
 }
 
-/** Every so-many-th seed, told to the process that asked. */
+/** Runs the seeds of a task and sends each result to the parent process. */
 async function runWorkerTask({ first, end, step }: Task): Promise<void> {
   for (let seed = first; seed < end; seed += step) {
     const { violation, lines } = await runSimulation(createSeedPlan(seed))
-    // Where nobody hears it any more, the end of the channel ends this too.
-    process.send?.({ seed, violation, happenings: lines.length } satisfies WorkerResult, () => undefined)
+    // A failed send is ignored: the `disconnect` handler ends this process when the parent is gone.
+    process.send?.({ seed, violation, events: lines.length } satisfies WorkerResult, () => undefined)
   }
 }
 
-/** Many seeds, by several processes. */
+/** Runs many seeds in several worker processes. */
 async function runSeeds(): Promise<boolean> {
   const begun = performance.now()
   const end = options.seed + options.seeds
   const children: ChildProcess[] = []
-  const wrong: WorkerResult[] = []
-  let happenings = 0
+  const failed: WorkerResult[] = []
+  let events = 0
   let done = 0
   const workers = Math.min(options.workers, options.seeds)
   await Promise.all(
@@ -124,32 +131,32 @@ async function runSeeds(): Promise<boolean> {
       children.push(child)
       child.on('message', (result: WorkerResult) => {
         done++
-        happenings += result.happenings
+        events += result.events
         if (result.violation === null) return
-        wrong.push(result)
+        failed.push(result)
         print(
           `seed ${result.seed}: ${result.violation.invariant}: ${result.violation.message.split('\n', 1)[0] ?? ''}`,
         )
-        if (options.untilWrong) for (const one of children) one.kill()
+        if (options.untilWrong) for (const sibling of children) sibling.kill()
       })
       return new Promise<void>((resolve, reject) => {
         child.on('exit', (code) => {
           if (code === 0 || child.killed) resolve()
-          else reject(new Error(`a process that hunted along ended with ${code ?? 'a signal'}`))
+          else reject(new Error(`A worker process ended with ${code ?? 'a signal'}.`))
         })
       })
     }),
   )
   const seconds = (performance.now() - begun) / 1000
   print(
-    `${done} histories, ${happenings} happenings, ${seconds.toFixed(0)} s, ${((done * options.devices * days) / 365 / seconds).toFixed(1)} box-years a second: ${wrong.length === 0 ? 'every invariant held' : `${wrong.length} went wrong`}.`,
+    `${done} runs, ${events} events, ${seconds.toFixed(0)} s, ${((done * options.devices * days) / 365 / seconds).toFixed(1)} device-years per second: ${failed.length === 0 ? 'every invariant held' : `${failed.length} failed`}.`,
   )
-  const [first] = wrong.sort((a, b) => a.seed - b.seed)
+  const [first] = failed.sort((a, b) => a.seed - b.seed)
   if (first && options.shrink) await runSeed(first.seed)
-  return wrong.length === 0
+  return failed.length === 0
 }
 
-// Whoever is stopped takes its simulated disks with it, and so does who hunted along with somebody who is gone.
+// On a signal, each process exits and thereby deletes its simulated disks. Workers also exit when the parent is gone.
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => process.exit(128 + constants.signals[signal]))
 process.once('disconnect', () => process.exit(1))
@@ -161,5 +168,5 @@ if (task !== undefined) {
   process.exit(0)
 }
 const code = (await (options.seeds > 1 ? runSeeds() : runSeed(options.seed))) ? 0 : 1
-// A pipe takes a long story piece by piece: the end waits for the last.
+// Exits after standard output is flushed: a pipe accepts long output in parts.
 process.stdout.write('', () => process.exit(code))

@@ -19,15 +19,15 @@ import { SimulatedDisk } from './disk.ts'
 import { type Invariant, Violation, formatErrorWithStack } from './invariants.ts'
 import type { EventScheduler } from './event-scheduler.ts'
 
-/** When every history begins. */
+/** Start of every simulation. */
 export const START_TIME = Date.parse('2027-01-01T00:00:00Z')
 const ACCOUNT = 'example.com'
-/** Its virtual accounts, the default one first. */
+/** Virtual accounts of the manager, the default one first. */
 export const VIRTUAL_ACCOUNTS = ['Default', 'Branch'] as const
 
 let template: Promise<SimulatedDisk> | undefined
 
-/** An authority as it is delivered, made once: its keys take longer to make than many a history to happen. */
+/** Returns the disk of a new authority. It is created once per process, because key generation is slow. */
 export function authorityTemplate(): Promise<SimulatedDisk> {
   template ??= (async () => {
     const disk = new SimulatedDisk('template')
@@ -47,54 +47,53 @@ export function authorityTemplate(): Promise<SimulatedDisk> {
   return template
 }
 
-/** The authority: its computer, its program as long as there is power, and what it must not say twice differently. */
+/** Simulated computer with the real authority program. Checks the invariants of the authority. */
 export class SimulatedAuthority {
   readonly computer: Computer
   authority: Authority | null = null
-  /** Registration tokens that were made, the newest last. */
+  /** Registration tokens, the newest last. */
   readonly tokens: TokenDocument[] = []
-  /** Its root's certificate: PEM, once it was opened. */
+  /** Root certificate as PEM. Empty until the authority was opened. */
   trust = ''
-  /** As it is called in the story. */
+  /** Name in the trace. */
   readonly name: string
-  /** A satellite's road to its manager; null for the manager. */
+  /** Link from a satellite to its manager. Null for the manager. */
   readonly link: SimulatedLink | null
   readonly #timeline: EventScheduler
-  readonly #log: (who: string, what: string) => void
-  readonly #say: (text: string) => void
+  readonly #log: (subject: string, message: string) => void
+  readonly #recordOutput: (text: string) => void
   readonly #violated: (violation: Violation) => void
-  /** Virtual accounts that belong to satellites. */
   readonly #satelliteAccounts = new Set<string>()
-  /** What was decided on each message. */
-  readonly #decided = new Map<string, Answer['decision']>()
+  /** First decision on each message, by message id. */
+  readonly #decisions = new Map<string, Answer['decision']>()
   #awayUntil = -Infinity
 
   constructor(parts: {
     timeline: EventScheduler
     random: SeededRandom
-    log: (who: string, what: string) => void
-    say: (text: string) => void
+    log: (subject: string, message: string) => void
+    recordOutput: (text: string) => void
     violated: (violation: Violation) => void
     name: string
-    /** Of a satellite: what answers it. */
+    /** Request handler of the manager. Set for a satellite only. */
     manager?: RequestHandler
   }) {
     this.name = parts.name
     this.#timeline = parts.timeline
     this.#log = parts.log
-    this.#say = parts.say
+    this.#recordOutput = parts.recordOutput
     this.#violated = parts.violated
     this.computer = new Computer(parts.name.replaceAll(/\W+/g, '-'), parts.timeline, parts.random)
     const { manager: answering, timeline, random } = parts
     this.link = answering
       ? new SimulatedLink({
-          box: this.computer,
+          device: this.computer,
           timeline,
           random,
           answering,
           after: () => undefined,
-          log: (what) => {
-            this.#log(this.name, what)
+          log: (message) => {
+            this.#log(this.name, message)
           },
         })
       : null
@@ -107,14 +106,14 @@ export class SimulatedAuthority {
   async start(): Promise<void> {
     const { link } = this
     const { generation } = this.computer
-    const line = (message: string, fields?: object) => {
-      this.#say(`${message} ${JSON.stringify(fields ?? {})}`)
+    const writeLine = (message: string, fields?: object) => {
+      this.#recordOutput(`${message} ${JSON.stringify(fields ?? {})}`)
     }
     try {
       const authority = await Authority.open({
         dataDir: this.computer.disk.directory,
         clock: this.computer.clock,
-        logger: { info: line, error: line },
+        logger: { info: writeLine, error: writeLine },
         ...(link && { createTransport: () => wrapInJson(link.transport()) }),
       })
       if (this.computer.generation !== generation) return
@@ -124,32 +123,32 @@ export class SimulatedAuthority {
       if (this.computer.generation !== generation) return
       const { code, message } = toLicensingError(error)
       if (code === 'STORE_FULL') this.computer.schedule(HOUR, () => this.authority === null && this.start())
-      else this.#violate('state-readable', `it does not open: ${code}: ${message}`)
+      else this.#violate('state-readable', `the data directory cannot be opened: ${code}: ${message}`)
     }
   }
 
-  /** Does the synchronization that is due, if one is: nobody waits for it. */
+  /** Starts a synchronization if one is due. Does not wait for its end. */
   tick(): void {
     this.#synchronize((sync) => sync.runDue())
   }
 
-  /** A person says that it should synchronize now: nobody waits for it. */
+  /** Starts a synchronization, as an administrator does. Does not wait for its end. */
   synchronize(): void {
     this.#synchronize((sync) => sync.run())
   }
 
-  #synchronize(how: (sync: Authority['sync']) => Promise<unknown>): void {
+  #synchronize(start: (sync: Authority['sync']) => Promise<unknown>): void {
     const { authority } = this
     const { generation } = this.computer
     if (!authority || this.link === null || this.computer.power !== 'on') return
-    how(authority.sync).catch((error: unknown) => {
+    start(authority.sync).catch((error: unknown) => {
       if (this.computer.generation !== generation || this.authority !== authority) return
       this.#toErrorCode(error)
-      this.#log(this.name, `does not synchronize: ${toLicensingError(error).code}`)
+      this.#log(this.name, `cannot synchronize: ${toLicensingError(error).code}`)
     })
   }
 
-  /** Whether a virtual account belongs to a satellite of this manager. */
+  /** Returns whether a virtual account belongs to a satellite of this manager. */
   isSatelliteAccount(virtualAccount: string): boolean {
     return this.#satelliteAccounts.has(virtualAccount)
   }
@@ -167,7 +166,7 @@ export class SimulatedAuthority {
     })
   }
 
-  /** Nobody reaches it. */
+  /** Refuses all connections until an instant. */
   becomeUnreachable(until: number): void {
     this.#awayUntil = Math.max(this.#awayUntil, until)
   }
@@ -182,16 +181,16 @@ export class SimulatedAuthority {
     }
   }
 
-  /** Answers a request, or fails as a server fails. */
+  /** Returns the answer to a request, or the error code of a failed server. */
   async answer(path: string, body: string): Promise<Reply | ErrorCode> {
     const { authority } = this
     const { generation } = this.computer
     if (!authority || this.computer.power !== 'on' || this.#timeline.now() < this.#awayUntil)
       return 'CONNECTION_REFUSED'
     try {
-      const answered = await this.#untilPowerOff(this.#respond(authority, path, body))
-      if (answered === null) return 'CONNECTION_RESET'
-      return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(answered) }
+      const answer = await this.#untilPowerOff(this.#respond(authority, path, body))
+      if (answer === null) return 'CONNECTION_RESET'
+      return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(answer) }
     } catch (error) {
       if (this.computer.generation !== generation) return 'CONNECTION_RESET'
       return this.#toErrorCode(error)
@@ -204,12 +203,12 @@ export class SimulatedAuthority {
       return { answer: await authority.satellites.respondOnline(request) }
     }
     const type = requestTypeSchema.parse(path.split('/').at(-1))
-    const sealed = await authority.operations.endpoint.handle(type, JSON.parse(body))
-    this.#checkDecision(type, sealed)
-    return sealed
+    const signed = await authority.operations.endpoint.handle(type, JSON.parse(body))
+    this.#checkDecision(type, signed)
+    return signed
   }
 
-  /** What some work gives; null where the power goes meanwhile, and nobody is left to give it. */
+  /** Resolves to the result of a promise, or to null if the power fails before that. */
   async #untilPowerOff<T>(work: Promise<T>): Promise<T | null> {
     work.catch(() => undefined)
     return Promise.race([work, this.computer.poweredOff])
@@ -217,7 +216,7 @@ export class SimulatedAuthority {
 
   #toErrorCode(error: unknown): ErrorCode {
     const { code, message } = toLicensingError(error)
-    this.#say(message)
+    this.#recordOutput(message)
     if (code === 'INTERNAL') this.#violate('errors-closed', formatErrorWithStack(error))
     return code === 'AUTHORITY_BUSY'
       ? 'AUTHORITY_UNAVAILABLE'
@@ -226,48 +225,51 @@ export class SimulatedAuthority {
         : 'AUTHORITY_REJECTED'
   }
 
-  /** The same message is granted the same, however often it comes: a registration is told where its instance is by then. */
-  #checkDecision(type: RequestType, sealed: SignedMessage): void {
-    const { messageId, decision } = decodePayloadUnverified(sealed) as Answer
-    const before = this.#decided.get(messageId)
+  /**
+   * Checks that a repeated message gets the same accepted answer. The virtual account of a registration may differ: the answer
+   * names the present one.
+   */
+  #checkDecision(type: RequestType, signed: SignedMessage): void {
+    const { messageId, decision } = decodePayloadUnverified(signed) as Answer
+    const before = this.#decisions.get(messageId)
     if (!before) {
-      this.#decided.set(messageId, decision)
+      this.#decisions.set(messageId, decision)
       return
     }
-    const granted = decision.outcome === 'accepted' && before.outcome === 'accepted'
-    const place = type === 'register' ? { virtualAccount: null } : {}
-    if (granted && JSON.stringify({ ...decision, ...place }) !== JSON.stringify({ ...before, ...place }))
-      this.#violate(
-        'answered-once',
-        `a message of the kind ${type} was granted, and granted differently when it came again`,
-      )
+    const isAccepted = decision.outcome === 'accepted' && before.outcome === 'accepted'
+    const ignored = type === 'register' ? { virtualAccount: null } : {}
+    if (
+      isAccepted &&
+      JSON.stringify({ ...decision, ...ignored }) !== JSON.stringify({ ...before, ...ignored })
+    )
+      this.#violate('answered-once', `a repeated message of the type ${type} got a different accepted answer`)
   }
 
-  /** Its people do something. What they may be refused is a part of life. */
-  async act<T>(what: (authority: Authority) => Promise<T>): Promise<T | null> {
+  /** Runs an action of an administrator. Returns null if the authority refuses the action or has no power. */
+  async act<T>(action: (authority: Authority) => Promise<T>): Promise<T | null> {
     const { authority } = this
     const { generation } = this.computer
     if (!authority || this.computer.power !== 'on') return null
     try {
-      return await this.#untilPowerOff(what(authority))
+      return await this.#untilPowerOff(action(authority))
     } catch (error) {
       if (this.computer.generation !== generation) return null
       this.#toErrorCode(error)
-      this.#log(this.name, `says ${toLicensingError(error).code}`)
+      this.#log(this.name, `refuses with ${toLicensingError(error).code}`)
       return null
     }
   }
 
-  /** Adds a satellite at this manager. @returns its one-time code */
+  /** Adds a satellite to this manager. @returns the one-time enrollment code */
   async addSatellite(name: string): Promise<string> {
     const virtualAccount = name.toUpperCase()
     this.#satelliteAccounts.add(virtualAccount)
     const added = await this.act((authority) => authority.satellites.add(name, { virtualAccount }))
-    if (!added) throw new Error('the satellite could not be added')
+    if (!added) throw new Error('The satellite could not be added.')
     return added.code
   }
 
-  /** Makes this computer a satellite of a manager. */
+  /** Initializes this computer as a satellite of a manager. */
   async becomeSatellite(name: string, manager: SimulatedAuthority): Promise<void> {
     const code = await manager.addSatellite(name)
     this.trust = manager.trust
@@ -287,37 +289,38 @@ export class SimulatedAuthority {
   }
 
   async createToken(virtualAccount: string): Promise<void> {
-    const made = await this.act((authority) => authority.tokens.create({ virtualAccount, days: 365 }))
-    if (made) this.tokens.push(made)
+    const token = await this.act((authority) => authority.tokens.create({ virtualAccount, days: 365 }))
+    if (token) this.tokens.push(token)
   }
 
-  /** Whether its books are right. */
+  /** Checks the sums of the pools, and that no device has two product instances. */
   async check(): Promise<void> {
-    const seen = await this.act(async (authority) => ({
+    const listed = await this.act(async (authority) => ({
       licenses: await authority.licenses.list(),
       instances: await authority.instances.list(),
     }))
-    if (!seen) return
+    if (!listed) return
     const used = new Map<string, number>()
-    const boxes = new Set<string>()
-    // What a satellite has told of is its own to count.
-    for (const { virtualAccount, entitlements, status, udi, satellite } of seen.instances) {
+    const serials = new Set<string>()
+    // A satellite counts the instances that it has reported itself.
+    for (const { virtualAccount, entitlements, status, udi, satellite } of listed.instances) {
       if (satellite !== null) continue
-      if (boxes.has(udi.serial)) this.#violate('no-double-instance', `${udi.serial} is two product instances`)
-      boxes.add(udi.serial)
+      if (serials.has(udi.serial))
+        this.#violate('no-double-instance', `${udi.serial} has two product instances`)
+      serials.add(udi.serial)
       if (status === 'reserved') continue
       for (const { tag, count } of entitlements) {
         const pool = `${tag} of ${virtualAccount}`
         used.set(pool, (used.get(pool) ?? 0) + count)
       }
     }
-    for (const { virtualAccount, tag, inUse } of seen.licenses) {
+    for (const { virtualAccount, tag, inUse } of listed.licenses) {
       if (this.#satelliteAccounts.has(virtualAccount)) continue
       const pool = `${tag} of ${virtualAccount}`
       if (inUse !== (used.get(pool) ?? 0))
         this.#violate(
           'pool-sum',
-          `${inUse} of ${pool} are in use, and its instances use ${used.get(pool) ?? 0}`,
+          `the pool ${pool} counts ${inUse} in use, but its instances use ${used.get(pool) ?? 0}`,
         )
     }
   }
@@ -338,14 +341,12 @@ export class SimulatedAuthority {
 
 const answerSchema = z.object({ answer: z.string() })
 
-/** The texts of a satellite within JSON: what a simulated network does to messages, it does to JSON. */
+/** Wraps the texts of a satellite in JSON, since the faults of a simulated link apply to JSON messages. */
 const wrapInJson = (transport: Transport): Transport => ({
   post: async (path, request) => {
-    const answered = answerSchema.safeParse(
-      JSON.parse(await transport.post(path, JSON.stringify({ request }))),
-    )
-    if (answered.success) return answered.data.answer
-    throw new LicensingError('ANSWER_MALFORMED', 'the answer is not one to a synchronization.')
+    const parsed = answerSchema.safeParse(JSON.parse(await transport.post(path, JSON.stringify({ request }))))
+    if (parsed.success) return parsed.data.answer
+    throw new LicensingError('ANSWER_MALFORMED', 'The answer is not a synchronization answer.')
   },
   close: (options) => {
     transport.close(options)

@@ -10,37 +10,37 @@ import { type RequestHandler, SimulatedLink } from './network.ts'
 import type { EventScheduler } from './event-scheduler.ts'
 import { type Invariant, Violation, formatErrorWithStack } from './invariants.ts'
 
-/** What of the outside world a box needs: what is said goes there, and what is wrong. */
+/** Environment of a simulated device. */
 export interface Environment {
   readonly timeline: EventScheduler
   readonly random: SeededRandom
   readonly answering: RequestHandler
   readonly trust: () => string
-  readonly log: (who: string, what: string) => void
-  readonly say: (text: string) => void
+  readonly log: (subject: string, message: string) => void
+  readonly recordOutput: (text: string) => void
   readonly violated: (violation: Violation) => void
-  /** Milliseconds after which a box to which nothing happens beats again. */
-  readonly slowestBeat: number
+  /** Milliseconds between ticks while nothing is due. */
+  readonly maxTickInterval: number
 }
 
-/** Product version a box is delivered with. */
+/** Initial product version. */
 const VERSION = '4.0'
-/** What an agent charges of the evaluation for being opened. */
+/** Evaluation time that the agent may charge for each opening. */
 const OPENING_SECONDS = 60
 
-/** One box: its computer, its agent as long as there is power, its road, and what it must not forget. */
+/** Simulated computer with a real agent and its link. Checks the invariants of the device. */
 export class SimulatedDevice {
   readonly name: string
   readonly computer: Computer
   readonly link: SimulatedLink
-  /** Its program, while it runs. */
+  /** The running agent. Null while the device is off or the agent does not run. */
   agent: SmartAgent | null = null
-  /** What the product says it uses; where a crash came between, either of two counts. */
+  /** Declared usage by tag. After a crash, the count before or after the interrupted change is valid. */
   readonly #used = new Map<string, readonly number[]>()
-  /** Whether its data directory is a copy of an earlier one, or was. */
+  /** True once the data directory was restored from a copy. */
   copied = false
-  /** What people have noted down or carry about of its reservations. */
-  readonly papers: {
+  /** Codes and files of offline reservations that users exchange. */
+  readonly offline: {
     request: string | null
     instanceId: string | null
     readonly files: string[]
@@ -51,9 +51,9 @@ export class SimulatedDevice {
     files: [],
     returnCode: null,
   }
-  /** Whether it ever let go of what it had, or asked for, without its authority having agreed: people remove that there. */
+  /** True once the device dropped a registration without the authority's agreement. Administrators remove such instances. */
   abandoned = false
-  /** Deadlines the authority gave, by the messages it gave them in: the latest counts. */
+  /** Latest authorization deadline in the authority's answers. */
   deadline = -Infinity
   readonly #environment: Environment
   readonly #serial: string
@@ -64,27 +64,28 @@ export class SimulatedDevice {
   #openings = 0
   #onFor = 0
   #onSince: number | null = null
-  #beats = 0
+  #tickNumber = 0
   #upgraded = false
   #version = VERSION
-  /** The highest version that the product was opened with. */
-  #opened = VERSION
-  #restless = 0
+  /** Highest version that the product was opened with. */
+  #highestVersion = VERSION
+  /** Consecutive ticks at which an overdue deadline remained. */
+  #overdueTicks = 0
 
   constructor(number: number, environment: Environment) {
-    this.name = `box ${number + 1}`
-    this.#serial = `BOX-${number + 1}`
+    this.name = `device ${number + 1}`
+    this.#serial = `DEV-${number + 1}`
     this.#environment = environment
     const { timeline, random, answering } = environment
-    this.computer = new Computer(`box-${number + 1}`, timeline, random)
+    this.computer = new Computer(`device-${number + 1}`, timeline, random)
     this.link = new SimulatedLink({
-      box: this.computer,
+      device: this.computer,
       timeline,
       random,
       answering,
       after: () => this.scheduleTick(),
-      log: (what) => {
-        environment.log(this.name, what)
+      log: (message) => {
+        environment.log(this.name, message)
       },
     })
   }
@@ -97,13 +98,13 @@ export class SimulatedDevice {
     this.#environment.violated(new Violation(invariant, `${this.name}: ${message}`))
   }
 
-  /** The program starts, on a computer that has power. */
+  /** Opens the agent on a computer that has power. */
   async start(): Promise<void> {
     const { generation } = this.computer
-    const lines = (message: string) => {
-      this.#environment.say(message)
+    const writeLine = (message: string) => {
+      this.#environment.recordOutput(message)
     }
-    const logger: AgentLogger = { info: lines, warn: lines, error: lines, debug: lines }
+    const logger: AgentLogger = { info: writeLine, warn: writeLine, error: writeLine, debug: writeLine }
     const options: OpenOptions = {
       dataDir: this.computer.disk.directory,
       product: { pid: 'CONF-SERVER', version: this.#version, serial: this.#serial },
@@ -121,10 +122,10 @@ export class SimulatedDevice {
       })
       if (this.computer.generation !== generation) return
       this.agent = agent
-      // The one time that an evaluation begins anew within an opening.
-      if (isHigherVersion(this.#version, this.#opened)) {
-        this.#opened = this.#version
-        this.#renewEvaluation()
+      // Opening with a higher version is the only opening that restarts the evaluation.
+      if (isHigherVersion(this.#version, this.#highestVersion)) {
+        this.#highestVersion = this.#version
+        this.#restartEvaluation()
       }
       this.#openings++
       this.#onSince = this.#environment.timeline.now()
@@ -138,7 +139,7 @@ export class SimulatedDevice {
       const { code, message } = toLicensingError(error)
       this.#openings++
       if (code === 'STORE_FULL') this.computer.schedule(HOUR, () => this.agent === null && this.start())
-      else this.#violate('state-readable', `the agent does not open: ${code}: ${message}`)
+      else this.#violate('state-readable', `the agent cannot be opened: ${code}: ${message}`)
     }
   }
 
@@ -146,8 +147,12 @@ export class SimulatedDevice {
     const last = this.#lastTransition
     if (last && hasRegistration(last.position) && !hasRegistration(agent.snapshot)) this.abandoned = true
     if (!last || this.copied || last.event === 'opening' || last.event === 'tick') return
-    const there = agent.history(50).some(({ event, at }) => event === last.event && at === last.at)
-    if (!there) this.#violate('notified-is-durable', `${last.event} was told, and is not in the history`)
+    const isRecorded = agent.history(50).some(({ event, at }) => event === last.event && at === last.at)
+    if (!isRecorded)
+      this.#violate(
+        'notified-is-durable',
+        `listeners were notified of ${last.event}, but it is not in the history`,
+      )
   }
 
   #onTransition({ before, after, event, at, notices }: Transition): void {
@@ -155,24 +160,24 @@ export class SimulatedDevice {
     if (last && JSON.stringify(last.value) !== JSON.stringify(before.value))
       this.#violate(
         'transitions-valid',
-        `from ${formatPosition(before)}, which it was not in: it was in ${formatPosition(last)}`,
+        `a transition starts in ${formatPosition(before)}, but the state was ${formatPosition(last)}`,
       )
     if (event.type.endsWith('.accepted') && this.link.foreign)
-      this.#violate('own-answer', `${event.type} by the answer to an earlier request`)
+      this.#violate('own-answer', `${event.type} was caused by the answer to an earlier request`)
     const [from, to] = [formatPosition(before), formatPosition(after)]
     if (from !== to || event.type !== 'tick')
       this.#environment.log(
         this.name,
         from === to ? `${event.type} (${to})` : `${event.type}: ${from} → ${to}`,
       )
-    for (const { message } of notices) this.#environment.say(message)
-    if (event.type === 'upgrade' && event.evaluate) this.#renewEvaluation()
+    for (const { message } of notices) this.#environment.recordOutput(message)
+    if (event.type === 'upgrade' && event.evaluate) this.#restartEvaluation()
     if (hasRegistration(before) && !hasRegistration(after) && event.type !== 'deregister.accepted')
       this.abandoned = true
     this.#lastTransition = { position: after, event: event.type, at }
   }
 
-  /** The power goes, at once or at some write. */
+  /** Schedules a power loss at a later write, and the following boot. */
   schedulePowerOff(after: number, off: number): void {
     if (this.computer.power === 'off') return
     this.computer.schedulePowerOff(after, () => {
@@ -181,8 +186,8 @@ export class SimulatedDevice {
     })
   }
 
-  #losePower(how: string): void {
-    this.#environment.log(this.name, how)
+  #losePower(message: string): void {
+    this.#environment.log(this.name, message)
     this.#charge()
     this.agent = null
   }
@@ -199,7 +204,7 @@ export class SimulatedDevice {
     this.scheduleTick()
   }
 
-  /** Is shut down in order, and starts again. */
+  /** Stops the agent in order and starts it again, with or without a reboot. */
   async restart(off: number, reboot: boolean): Promise<void> {
     if (this.computer.power !== 'on') return
     this.computer.generation++
@@ -208,7 +213,7 @@ export class SimulatedDevice {
     this.#charge()
     this.agent = null
     await this.#end(agent)
-    // The power may go on the way.
+    // The power may have failed in the meantime.
     if (computer.generation !== generation) return
     if (reboot) {
       computer.power = 'off'
@@ -220,7 +225,7 @@ export class SimulatedDevice {
     await this.start()
   }
 
-  /** The program ends in order, as far as it can; what it leaves open is closed by its end. */
+  /** Closes the agent, then the files that it left open. */
   async #end(agent: SmartAgent | null): Promise<void> {
     const { disk } = this.computer
     await agent?.close().catch(() => undefined)
@@ -237,14 +242,14 @@ export class SimulatedDevice {
     })
   }
 
-  /** The data directory as it is now is put aside. */
+  /** Saves a copy of the present data directory. */
   keepCopy(): void {
     if (this.computer.power === 'off') return
     this.#savedDisk?.remove()
     this.#savedDisk = this.computer.disk.copy()
   }
 
-  /** The data directory that was put aside takes the place of the present one. */
+  /** Replaces the data directory by the saved copy. */
   async restoreCopy(): Promise<void> {
     if (this.computer.power !== 'on' || !this.#savedDisk) return
     this.computer.generation++
@@ -262,7 +267,7 @@ export class SimulatedDevice {
     await this.start()
   }
 
-  /** Everything that stands in its way is out of it. */
+  /** Removes all faults of the device and its link, and starts the agent if needed. */
   async restore(): Promise<void> {
     const { computer } = this
     this.link.restore()
@@ -273,53 +278,53 @@ export class SimulatedDevice {
     }
   }
 
-  /** A person does something with it. What it may be refused is a part of life. */
-  async act(what: (agent: SmartAgent) => unknown): Promise<void> {
+  /** Runs an action of a user. The agent may refuse it. */
+  async act(action: (agent: SmartAgent) => unknown): Promise<void> {
     const { agent } = this
     const { generation } = this.computer
     if (!agent || this.computer.power !== 'on') return
     try {
-      await this.#environment.timeline.track(Promise.resolve(what(agent)))
+      await this.#environment.timeline.track(Promise.resolve(action(agent)))
     } catch (error) {
       if (this.computer.generation !== generation) return
       const failure = toLicensingError(error)
-      this.#environment.say(failure.message)
-      this.#environment.log(this.name, `is told ${failure.code}`)
+      this.#environment.recordOutput(failure.message)
+      this.#environment.log(this.name, `refuses with ${failure.code}`)
       this.#checkError(error)
     }
   }
 
-  /** The product says what it uses. */
+  /** Declares the usage of a tag, as the product does. */
   use(tag: string, count: number): void {
     const { agent } = this
     const { generation } = this.computer
     if (!agent || this.computer.power !== 'on') return
     const before = this.#used.get(tag) ?? [agent.snapshot.context.usage.counts[tag] ?? 0]
     try {
-      // Where the power goes meanwhile, it may be on disk or not.
+      // If the power fails during the call, the new count may or may not be on disk.
       this.#used.set(tag, [...before, count])
       agent.setUsage(tag, count)
       if (this.computer.generation === generation) this.#used.set(tag, [count])
     } catch (error) {
       if (this.computer.generation !== generation) return
       this.#used.set(tag, before)
-      this.#environment.log(this.name, `is told ${toLicensingError(error).code}`)
+      this.#environment.log(this.name, `refuses with ${toLicensingError(error).code}`)
       this.#checkError(error)
     }
   }
 
-  /** A failure that must not be: one that nobody foresaw. */
+  /** Reports an error without a documented code, or with INTERNAL. */
   #checkError(error: unknown): void {
     if (!(error instanceof LicensingError) || error.code === 'INTERNAL')
       this.#violate('errors-closed', formatErrorWithStack(error))
   }
 
-  /** Lets the time that passed count, and starts on what it made due. */
+  /** Runs a tick of the agent, which starts work that is due. */
   tick(): void {
     const { agent } = this
     const { generation } = this.computer
     if (!agent || this.computer.power !== 'on') return
-    const trouble = (error: unknown) => {
+    const handleError = (error: unknown) => {
       if (this.computer.generation !== generation || this.agent !== agent) return
       this.#checkError(error)
     }
@@ -327,94 +332,96 @@ export class SimulatedDevice {
       agent.tick()
       this.#checkDeadline(agent)
     } catch (error) {
-      trouble(error)
+      handleError(error)
     }
-    // Taken with what may have died meanwhile: it is looked at when it has come to its end.
-    if (this.agent === agent) agent.idle().catch(trouble)
+    if (this.agent === agent) agent.idle().catch(handleError)
     this.#environment.timeline.scheduleAfter(0, () => this.scheduleTick())
   }
 
-  /** After anything has happened to it: is all as it must be, and when is something due? */
+  /** Checks the invariants and schedules the next tick. Called after every event of the device. */
   scheduleTick(): void {
     const { agent } = this
     if (!agent || this.computer.power !== 'on') return
     this.#check(agent)
-    const beat = ++this.#beats
+    const tick = ++this.#tickNumber
     const { generation } = this.computer
     const due = nextDeadline(agent.snapshot)
-    const until = due === null ? Infinity : due - agent.now
-    // What is due and does not get done, on a full disk say, is tried with the next beat.
-    this.#restless = until <= 0 ? this.#restless + 1 : 0
-    const { slowestBeat } = this.#environment
-    const wait = this.#restless > 3 ? MINUTE : Math.min(slowestBeat, Math.max(until, SECOND / 20))
+    const remaining = due === null ? Infinity : due - agent.now
+    // Due work that fails, for example on a full disk, is retried at the next tick.
+    this.#overdueTicks = remaining <= 0 ? this.#overdueTicks + 1 : 0
+    const { maxTickInterval } = this.#environment
+    const wait = this.#overdueTicks > 3 ? MINUTE : Math.min(maxTickInterval, Math.max(remaining, SECOND / 20))
     this.#environment.timeline.scheduleAfter(wait, () => {
-      if (this.#beats === beat && this.computer.generation === generation) this.tick()
+      if (this.#tickNumber === tick && this.computer.generation === generation) this.tick()
     })
   }
 
   #check(agent: SmartAgent): void {
     const { snapshot } = agent
     const { context } = snapshot
-    const word = getLicenseState(snapshot.value)
+    const state = getLicenseState(snapshot.value)
     if (
       this.#lastTransition &&
       this.#lastTransition.position.value !== snapshot.value &&
       JSON.stringify(this.#lastTransition.position.value) !== JSON.stringify(snapshot.value)
     )
-      this.#violate('transitions-valid', `it is in ${formatPosition(snapshot)}, and no transition led there`)
+      this.#violate('transitions-valid', `no transition led to ${formatPosition(snapshot)}`)
     this.#checkEvaluation(context.evaluation.remainingSeconds, context.periods.evaluationSeconds)
     for (const [tag, counts] of this.#used) {
       const known = context.usage.counts[tag] ?? 0
       if (!counts.includes(known))
         this.#violate(
           'usage-remembered',
-          `${counts.join(' or ')} of ${tag} are in use, and it knows of ${known}`,
+          `the product declared ${counts.join(' or ')} of ${tag}, but the device recorded ${known}`,
         )
       else if (counts.length > 1) this.#used.set(tag, [known])
     }
     const { deadlineAt } = context.authorization
     if (
-      (word === 'authorized' || word === 'out-of-compliance') &&
+      (state === 'authorized' || state === 'out-of-compliance') &&
       deadlineAt !== null &&
       deadlineAt > this.deadline
     )
-      this.#violate('deadline-kept', 'it believes in a deadline that nobody gave it')
-    if (agent.status().state !== word)
-      this.#violate('transitions-valid', `its status says ${agent.status().state}, its chart ${word}`)
+      this.#violate('deadline-kept', 'its deadline is later than any the authority sent')
+    if (agent.status().state !== state)
+      this.#violate('transitions-valid', `its status is ${agent.status().state}, but its machine is ${state}`)
   }
 
-  /** Right after a beat. */
+  /** Checks the deadline right after a tick. */
   #checkDeadline(agent: SmartAgent): void {
-    const word = getLicenseState(agent.snapshot.value)
+    const state = getLicenseState(agent.snapshot.value)
     const { deadlineAt } = agent.snapshot.context.authorization
     if (
-      (word === 'authorized' || word === 'out-of-compliance') &&
+      (state === 'authorized' || state === 'out-of-compliance') &&
       deadlineAt !== null &&
       agent.now >= deadlineAt
     )
-      this.#violate('deadline-kept', `it is ${word} at its deadline or after it`)
+      this.#violate('deadline-kept', `it is ${state} although its deadline has passed`)
   }
 
-  #checkEvaluation(left: number, all: number): void {
-    if (this.#evaluation !== null && left > this.#evaluation && !this.copied)
-      this.#violate('evaluation-spent-once', `${left - this.#evaluation} s of evaluation were given back`)
-    this.#evaluation = left
+  #checkEvaluation(remaining: number, total: number): void {
+    if (this.#evaluation !== null && remaining > this.#evaluation && !this.copied)
+      this.#violate(
+        'evaluation-spent-once',
+        `${remaining - this.#evaluation} s of evaluation were credited again`,
+      )
+    this.#evaluation = remaining
     const on = this.#onFor + (this.#onSince === null ? 0 : this.#environment.timeline.now() - this.#onSince)
-    // A clock that is fast by a hundredth uses a hundredth more.
-    const most = (on / SECOND) * 1.01 + this.#openings * OPENING_SECONDS + OPENING_SECONDS
-    if (all - left > most && !this.copied && !this.#upgraded)
+    // A clock may run up to one percent fast.
+    const max = (on / SECOND) * 1.01 + this.#openings * OPENING_SECONDS + OPENING_SECONDS
+    if (total - remaining > max && !this.copied && !this.#upgraded)
       this.#violate(
         'evaluation-charged-fairly',
-        `${all - left} s are used up, and it was on for ${Math.round(most)} s at most`,
+        `${total - remaining} s were charged, but it was on for ${Math.round(max)} s at most`,
       )
   }
 
-  #renewEvaluation(): void {
+  #restartEvaluation(): void {
     this.#evaluation = null
     this.#upgraded = true
   }
 
-  /** The product is upgraded, and starts again; a lower version is what somebody types. */
+  /** Upgrades and restarts the product. A lower version is passed to the agent's own upgrade action. */
   async upgrade(version: string): Promise<void> {
     if (isHigherVersion(version, this.#version)) {
       this.#version = version
@@ -423,20 +430,20 @@ export class SimulatedDevice {
     }
     await this.act((agent) => {
       const { generation } = this.computer
-      // It waits for its authority, as people do: nobody waits for it here.
+      // Not awaited: the upgrade ends when the authority answers.
       agent.upgrade(version).catch((error: unknown) => {
         if (this.computer.generation === generation && this.agent === agent) this.#checkError(error)
       })
     })
   }
 
-  /** What it says about itself to whoever may ask, the codes that people carry among it. */
+  /** Returns the status documents. These may contain reservation codes. */
   listDocuments(): string[] {
     const { agent } = this
     return agent ? [JSON.stringify(agent.status()), JSON.stringify(agent.explain())] : []
   }
 
-  /** What it keeps of what happened. */
+  /** Returns the texts of the history. */
   listRecords(): string[] {
     return (this.agent?.history(10_000) ?? []).map(({ detail, notices }) => `${detail} ${notices}`)
   }
@@ -451,10 +458,10 @@ export class SimulatedDevice {
   }
 }
 
-/** Whether there is a registration, or an attempt at one, that its authority may know of. */
+/** Returns whether there is a registration, or an attempt that the authority may have received. */
 const hasRegistration = ({ context }: AgentSnapshot): boolean =>
   context.registration !== null || context.registering !== null
 
-/** Where a chart stands, in a word for each axis. */
+/** Formats the state of each region of the machine. */
 export const formatPosition = ({ value }: AgentSnapshot): string =>
   `${getLicenseState(value)} (${toRegionPath(value.registration)}, ${toRegionPath(value.license)}, ${JSON.stringify(value.link).replaceAll('"', '')})`

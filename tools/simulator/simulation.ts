@@ -12,26 +12,25 @@ import { SimulatedDevice } from './simulated-device.ts'
 import { EventScheduler } from './event-scheduler.ts'
 import { formatAuthority, describeAction } from './describe-action.ts'
 
-/** What came of a history. */
+/** Result of a simulation. */
 export interface SimulationResult {
   readonly plan: Plan
-  /** Everything that happened, in words, each line with its day and who it happened to. */
+  /** Trace lines, each with its day, its time and its subject. */
   readonly lines: readonly string[]
-  /** What was not as it must be; null where all was. */
+  /** First violated invariant, with its time in milliseconds from the start. Null if all held. */
   readonly violation: { readonly invariant: Invariant; readonly message: string; readonly at: number } | null
 }
 
-/** Events of a history: more than the busiest has, so that one which does not come to its end is seen. */
+/** Maximum number of trace lines: more than any run that ends. */
 const MAX_TRACE_LINES = 400_000
-/** After everything is mended: within this much a box that waits between attempts has made one (`retryWaits`, `Retry-After`). */
+/** Time to recover after all faults are removed: longer than any delay between attempts (`RETRY_DELAYS_MS`, `Retry-After`). */
 const RECOVERY_LIMIT_MS = DAY + 5 * HOUR
-/** How often a satellite looks whether it should synchronize. */
+/** Interval between the checks of a satellite for a due synchronization. */
 const SATELLITE_TICK_INTERVAL_MS = 6 * HOUR
 
 /**
- * Lets a plan happen: real agents, a real authority, on virtual time, with a network, disks and clocks that fail as planned.
- * At its end everything is mended, and all must be well again; then every box gives back what it has. The same plan, the same
- * history.
+ * Runs real agents and a real authority on virtual time, with the faults of a plan. At the end it removes all faults, checks
+ * that all devices recover, and returns all licenses. The same plan gives the same result.
  */
 export async function runSimulation(plan: Plan): Promise<SimulationResult> {
   await Promise.all([createUntrustedSigner(), preloadModules()])
@@ -39,24 +38,24 @@ export async function runSimulation(plan: Plan): Promise<SimulationResult> {
   const random = new SeededRandom(`${plan.seed} chance`)
   useSeededUuids(new SeededRandom(`${plan.seed} ids`))
   const simulation = new Simulation(plan, random)
-  const refuse = (error: unknown) => {
-    // A program that was cut off in the middle of something tells nobody any more.
+  const onRejection = (error: unknown) => {
+    // Code of a program that lost power may reject promises that no one awaits any more.
     if (!isAbandonedProcessError(error))
       simulation.reportViolation(
-        new Violation('errors-closed', `nobody caught: ${formatErrorWithStack(error)}`),
+        new Violation('errors-closed', `unhandled rejection: ${formatErrorWithStack(error)}`),
       )
   }
-  process.on('unhandledRejection', refuse)
+  process.on('unhandledRejection', onRejection)
   try {
     return await simulation.run(template.directory)
   } finally {
     await simulation.close()
-    process.off('unhandledRejection', refuse)
+    process.off('unhandledRejection', onRejection)
     useSeededUuids(null)
   }
 }
 
-/** Loads what programs load when they first need it: reading files takes time that no history has. */
+/** Imports the modules that the programs load on demand, since file reads take real time. */
 const preloadModules = (): Promise<unknown> =>
   Promise.all([
     import('../../src/agent/protocol-client.ts'),
@@ -72,8 +71,8 @@ const isAbandonedProcessError = (error: unknown): boolean =>
 
 class Simulation {
   readonly #plan: Plan
-  /** How often boxes beat, and the books are looked at, while nothing happens. */
-  readonly #beat: number
+  /** Milliseconds between ticks and checks while nothing else happens. */
+  readonly #tickInterval: number
   readonly #timeline = new EventScheduler(START_TIME)
   readonly #authority: SimulatedAuthority
   readonly #satellites: SimulatedAuthority[]
@@ -85,16 +84,16 @@ class Simulation {
 
   constructor(plan: Plan, random: SeededRandom) {
     this.#plan = plan
-    // Where nothing goes wrong, nothing happens between what is due.
-    this.#beat = plan.faults === 'none' ? 30 * DAY : DAY
+    // Without faults, nothing happens between deadlines.
+    this.#tickInterval = plan.faults === 'none' ? 30 * DAY : DAY
     const common = {
-      slowestBeat: this.#beat,
+      maxTickInterval: this.#tickInterval,
       timeline: this.#timeline,
       random,
-      log: (who: string, what: string) => {
-        this.#log(who, what)
+      log: (subject: string, message: string) => {
+        this.#log(subject, message)
       },
-      say: (text: string) => {
+      recordOutput: (text: string) => {
         this.#outputs.push(text)
       },
       violated: (violation: Violation) => {
@@ -112,17 +111,17 @@ class Simulation {
           manager: (path, body) => manager.answer(path, body),
         }),
     )
-    this.#devices = Array.from({ length: plan.boxes }, (_, number) => {
-      const box: SimulatedDevice = new SimulatedDevice(number, {
+    this.#devices = Array.from({ length: plan.devices }, (_, number) => {
+      const device: SimulatedDevice = new SimulatedDevice(number, {
         ...common,
         trust: () => this.#authority.trust,
         answering: async (path, body) => {
           const reply = await this.#getHome(number).answer(path, body)
-          if (typeof reply !== 'string') this.#checkAnswer(box, reply.body)
+          if (typeof reply !== 'string') this.#checkAnswer(device, reply.body)
           return reply
         },
       })
-      return box
+      return device
     })
   }
 
@@ -130,17 +129,17 @@ class Simulation {
     return [this.#authority, ...this.#satellites]
   }
 
-  /** Where a box is licensed: boxes are divided among the manager and its satellites. */
-  #getHome(box: number): SimulatedAuthority {
-    return this.#authorities[box % this.#authorities.length] ?? this.#authority
+  /** Returns the authority of a device. Devices are divided among the manager and its satellites. */
+  #getHome(device: number): SimulatedAuthority {
+    return this.#authorities[device % this.#authorities.length] ?? this.#authority
   }
 
-  #log(who: string, what: string): void {
+  #log(subject: string, message: string): void {
     const passed = this.#timeline.now() - START_TIME
     const clock = new Date(passed).toISOString().slice(11, 23)
-    this.#lines.push(`day ${String(Math.floor(passed / DAY)).padStart(4)} ${clock}  ${who}: ${what}`)
+    this.#lines.push(`day ${String(Math.floor(passed / DAY)).padStart(4)} ${clock}  ${subject}: ${message}`)
     if (this.#lines.length > MAX_TRACE_LINES)
-      this.reportViolation(new Violation('terminates', `${MAX_TRACE_LINES} things have happened`))
+      this.reportViolation(new Violation('terminates', `the trace has ${MAX_TRACE_LINES} lines`))
   }
 
   reportViolation({ invariant, message }: Violation): void {
@@ -149,14 +148,15 @@ class Simulation {
     this.#violation = { invariant, message, at: this.#timeline.now() - START_TIME }
   }
 
-  /** What the authority said to a box. */
-  #checkAnswer(box: SimulatedDevice, body: string): void {
+  /** Checks an answer of the authority to a device. */
+  #checkAnswer(device: SimulatedDevice, body: string): void {
     const { decision } = decodePayloadUnverified(JSON.parse(body) as SignedMessage) as Answer
     if (decision.outcome === 'accepted') {
-      if ('deadlineAt' in decision) box.deadline = Math.max(box.deadline, Date.parse(decision.deadlineAt))
-    } else if (decision.code === 'INSTANCE_DIVERGED' && !box.copied)
+      if ('deadlineAt' in decision)
+        device.deadline = Math.max(device.deadline, Date.parse(decision.deadlineAt))
+    } else if (decision.code === 'INSTANCE_DIVERGED' && !device.copied)
       this.reportViolation(
-        new Violation('no-false-clone', `${box.name} was never copied, and is told that it was`),
+        new Violation('no-false-clone', `${device.name} was never copied, but the authority reports a copy`),
       )
   }
 
@@ -165,131 +165,140 @@ class Simulation {
   async run(template: string): Promise<SimulationResult> {
     this.#authority.computer.disk.copyFrom(template)
     await this.#authority.start()
-    // Enough for most of what boxes use, and not always for all of it.
+    // The quantity covers the usage most of the time, but not always.
     await this.#authority.act(async (authority) => {
       for (const virtualAccount of VIRTUAL_ACCOUNTS)
         for (const tag of TAGS)
-          await authority.orders.create({ tag, quantity: 4 * this.#plan.boxes, virtualAccount })
+          await authority.orders.create({ tag, quantity: 4 * this.#plan.devices, virtualAccount })
     })
-    for (const place of [VIRTUAL_ACCOUNTS[0], VIRTUAL_ACCOUNTS[0], VIRTUAL_ACCOUNTS[1]])
-      await this.#authority.createToken(place)
+    for (const virtualAccount of [VIRTUAL_ACCOUNTS[0], VIRTUAL_ACCOUNTS[0], VIRTUAL_ACCOUNTS[1]])
+      await this.#authority.createToken(virtualAccount)
     for (const [number, satellite] of this.#satellites.entries())
       await this.#startSatellite(satellite, `SAT-${number + 1}`)
-    for (const box of this.#devices) {
-      await box.start()
-      box.tick()
+    for (const device of this.#devices) {
+      await device.start()
+      device.tick()
     }
     for (const { at, action } of this.#plan.steps)
       this.#timeline.scheduleAt(START_TIME + at, async () => {
         this.#log('—', describeAction(action))
         await this.#perform(action)
       })
-    const look = async () => {
-      for (const one of this.#authorities) await one.check()
-      this.#timeline.scheduleAfter(this.#beat, look)
+    const check = async () => {
+      for (const authority of this.#authorities) await authority.check()
+      this.#timeline.scheduleAfter(this.#tickInterval, check)
     }
-    this.#timeline.scheduleAfter(this.#beat, look)
+    this.#timeline.scheduleAfter(this.#tickInterval, check)
     await this.#timeline.runUntil(START_TIME + this.#plan.days * DAY, this.#isOver)
     await this.#restoreAll()
     return { plan: this.#plan, lines: this.#lines, violation: this.#violation }
   }
 
-  /** A satellite is added, has licenses, synchronizes for the first time, and makes a token of its own. */
+  /** Adds a satellite, orders its licenses, synchronizes it for the first time, and creates its first token. */
   async #startSatellite(satellite: SimulatedAuthority, name: string): Promise<void> {
     await satellite.becomeSatellite(name, this.#authority)
     await this.#authority.act(async (manager) => {
       for (const tag of TAGS)
-        await manager.orders.create({ tag, quantity: 4 * this.#plan.boxes, virtualAccount: name })
+        await manager.orders.create({ tag, quantity: 4 * this.#plan.devices, virtualAccount: name })
     })
-    const beat = () => {
+    const tick = () => {
       satellite.tick()
-      this.#timeline.scheduleAfter(SATELLITE_TICK_INTERVAL_MS, beat)
+      this.#timeline.scheduleAfter(SATELLITE_TICK_INTERVAL_MS, tick)
     }
     satellite.synchronize()
-    this.#timeline.scheduleAfter(SATELLITE_TICK_INTERVAL_MS, beat)
+    this.#timeline.scheduleAfter(SATELLITE_TICK_INTERVAL_MS, tick)
     await this.#timeline.runUntil(this.#timeline.now() + HOUR, this.#isOver)
     await satellite.createToken(VIRTUAL_ACCOUNTS[0])
   }
 
-  /** Nothing stands in anybody's way any more: all must be well again within its bound, and nothing may be lost. */
+  /** Removes all faults, then checks that every device recovers in time and that no license is lost. */
   async #restoreAll(): Promise<void> {
     if (this.#isOver()) return
-    this.#log('—', 'everything is mended')
-    for (const one of this.#authorities) await one.restore()
-    for (const box of this.#devices) {
-      await box.restore()
-      box.tick()
+    this.#log('—', 'all faults are removed')
+    for (const authority of this.#authorities) await authority.restore()
+    for (const device of this.#devices) {
+      await device.restore()
+      device.tick()
     }
     const bound = this.#satellites.length > 0 ? 2 * RECOVERY_LIMIT_MS : RECOVERY_LIMIT_MS
     await this.#timeline.runUntil(this.#timeline.now() + bound, this.#isOver)
     if (this.#isOver()) return
-    for (const box of this.#devices) this.#assertRecovered(box)
-    for (const one of this.#authorities) await one.check()
+    for (const device of this.#devices) this.#assertRecovered(device)
+    for (const authority of this.#authorities) await authority.check()
     await this.#searchSecrets()
     if (!this.#isOver()) await this.#returnAll()
   }
 
-  #assertRecovered(box: SimulatedDevice): void {
-    const position = box.agent?.snapshot
+  #assertRecovered(device: SimulatedDevice): void {
+    const position = device.agent?.snapshot
     if (!position) {
-      this.reportViolation(new Violation('recovers-within-bound', `${box.name} does not run`))
+      this.reportViolation(new Violation('recovers-within-bound', `${device.name} is not running`))
       return
     }
     const { registering, registration } = position.context
-    const word = getLicenseState(position.value)
+    const state = getLicenseState(position.value)
     if (registering !== null)
-      this.reportViolation(new Violation('recovers-within-bound', `${box.name} is still registering`))
-    // A copy is told that it is one, and waits for a person to register it anew.
-    else if (registration !== null && !box.copied && word !== 'authorized' && word !== 'out-of-compliance')
-      this.reportViolation(new Violation('recovers-within-bound', `${box.name} is registered, and ${word}`))
+      this.reportViolation(new Violation('recovers-within-bound', `${device.name} is still registering`))
+    // A copied device reports that it is a copy, and waits for an administrator to register it again.
+    else if (
+      registration !== null &&
+      !device.copied &&
+      state !== 'authorized' &&
+      state !== 'out-of-compliance'
+    )
+      this.reportViolation(
+        new Violation('recovers-within-bound', `${device.name} is registered, but ${state}`),
+      )
   }
 
   async #searchSecrets(): Promise<void> {
-    const tokens = this.#authorities.flatMap((one) => one.tokens)
+    const tokens = this.#authorities.flatMap((authority) => authority.tokens)
     const secrets = ['PRIVATE KEY', ...tokens.map(({ token }) => token.slice(-43))]
     const records = [
       ...this.#outputs,
       ...this.#lines,
-      ...this.#devices.flatMap((box) => box.listRecords()),
-      ...(await Promise.all(this.#authorities.map((one) => one.listOutputs()))).flat(),
+      ...this.#devices.flatMap((device) => device.listRecords()),
+      ...(await Promise.all(this.#authorities.map((authority) => authority.listOutputs()))).flat(),
     ].join('\n')
-    const documents = this.#devices.flatMap((box) => box.listDocuments()).join('\n')
-    const isSaid = (what: string, secret: string, where: string) => {
-      if (!where.includes(secret)) return
-      const around = where.slice(Math.max(0, where.indexOf(secret) - 80), where.indexOf(secret))
-      this.reportViolation(new Violation('secrets-kept', `${what} stands after ${JSON.stringify(around)}`))
+    const documents = this.#devices.flatMap((device) => device.listDocuments()).join('\n')
+    const search = (description: string, secret: string, text: string) => {
+      if (!text.includes(secret)) return
+      const before = text.slice(Math.max(0, text.indexOf(secret) - 80), text.indexOf(secret))
+      this.reportViolation(
+        new Violation('secrets-kept', `${description} appears after ${JSON.stringify(before)}`),
+      )
     }
-    for (const secret of secrets) isSaid('a token or key', secret, `${records}\n${documents}`)
-    // The status of a box has the codes that people carry: nothing else has.
-    for (const code of this.#codes) isSaid('a code', code, records)
+    for (const secret of secrets) search('a token or key', secret, `${records}\n${documents}`)
+    // Only the status of a device may contain reservation codes.
+    for (const code of this.#codes) search('a code', code, records)
   }
 
-  /** Every box gives back what it has; what belongs to nobody any more is removed by people. */
+  /** Deregisters every device, and removes the instances that have no device any more. */
   async #returnAll(): Promise<void> {
-    this.#log('—', 'everything is given back')
-    for (const box of this.#devices) {
-      await box.act((agent) => agent.deregister({ wait: false }))
-      box.tick()
+    this.#log('—', 'all licenses are returned')
+    for (const device of this.#devices) {
+      await device.act((agent) => agent.deregister({ wait: false }))
+      device.tick()
     }
     await this.#timeline.runUntil(this.#timeline.now() + HOUR, this.#isOver)
     if (this.#isOver()) return
-    for (const box of this.#devices) {
-      const position = box.agent?.snapshot
+    for (const device of this.#devices) {
+      const position = device.agent?.snapshot
       const { registration = null, registering = null } = position?.context ?? {}
       if (registration !== null || registering !== null)
         this.reportViolation(
-          new Violation('recovers-within-bound', `${box.name} has not let go of its registration`),
+          new Violation('recovers-within-bound', `${device.name} still has its registration`),
         )
     }
-    for (const one of this.#authorities) await this.#assertNothingLeft(one)
+    for (const authority of this.#authorities) await this.#assertNothingLeft(authority)
   }
 
-  async #assertNothingLeft(one: SimulatedAuthority): Promise<void> {
-    await one.act(async (authority) => {
+  async #assertNothingLeft(simulated: SimulatedAuthority): Promise<void> {
+    await simulated.act(async (authority) => {
       for (const instance of await authority.instances.list()) {
         if (instance.satellite !== null) continue
         if (instance.reservation !== null)
-          await authority.reservations.writeOff(instance.id, { reason: 'the end', by: 'somebody' })
+          await authority.reservations.writeOff(instance.id, { reason: 'the end', by: 'administrator' })
         else if (
           this.#devices.some(
             ({ serial, copied, abandoned }) => serial === instance.udi.serial && (copied || abandoned),
@@ -300,33 +309,33 @@ class Simulation {
           this.reportViolation(
             new Violation(
               'nothing-lost',
-              `${instance.udi.serial} has given everything back, and is an instance still`,
+              `${instance.udi.serial} was deregistered, but still has an instance`,
             ),
           )
       }
       for (const { tag, inUse, reserved, virtualAccount } of await authority.licenses.list())
-        if (!one.isSatelliteAccount(virtualAccount) && inUse + reserved !== 0)
+        if (!simulated.isSatelliteAccount(virtualAccount) && inUse + reserved !== 0)
           this.reportViolation(
             new Violation(
               'nothing-lost',
-              `${inUse + reserved} of ${tag} of ${virtualAccount} are nobody's, and not free`,
+              `${inUse + reserved} of ${tag} of ${virtualAccount} belong to no instance, but are not available`,
             ),
           )
     })
-    await one.check()
+    await simulated.check()
   }
 
   async #perform(action: Action): Promise<void> {
-    if (!('box' in action)) {
-      await this.#performElsewhere(action)
+    if (!('device' in action)) {
+      await this.#performAtAuthority(action)
       return
     }
-    const box = this.#devices[action.box]
-    if (box) await this.#performOnDevice(box, this.#getHome(action.box), action)
+    const device = this.#devices[action.device]
+    if (device) await this.#performOnDevice(device, this.#getHome(action.device), action)
   }
 
   async #performOnDevice(
-    box: SimulatedDevice,
+    device: SimulatedDevice,
     home: SimulatedAuthority,
     action: DeviceAction,
   ): Promise<void> {
@@ -335,23 +344,24 @@ class Simulation {
       case 'register': {
         const { tokens } = home
         const token = tokens[action.token % Math.max(1, tokens.length)]
-        if (token) await box.act((agent) => agent.register(token.token, { force: action.force, wait: false }))
+        if (token)
+          await device.act((agent) => agent.register(token.token, { force: action.force, wait: false }))
         break
       }
       case 'deregister':
-        await box.act((agent) => agent.deregister({ wait: false }))
+        await device.act((agent) => agent.deregister({ wait: false }))
         break
       case 'renew-registration':
-        await box.act((agent) => agent.renewRegistration({ wait: false }))
+        await device.act((agent) => agent.renewRegistration({ wait: false }))
         break
       case 'renew-authorization':
-        await box.act((agent) => agent.renewAuthorization({ wait: false }))
+        await device.act((agent) => agent.renewAuthorization({ wait: false }))
         break
       case 'use':
-        box.use(action.tag, action.count)
+        device.use(action.tag, action.count)
         break
       case 'change-transport':
-        await box.act((agent) => {
+        await device.act((agent) => {
           const url = 'https://authority.test'
           agent.transport.set(
             action.transport === 'proxy'
@@ -363,7 +373,7 @@ class Simulation {
       case 'remove-instance':
       case 'transfer-instance':
         await home.act(async (authority) => {
-          const found = (await authority.instances.list()).find(({ udi }) => udi.serial === box.serial)
+          const found = (await authority.instances.list()).find(({ udi }) => udi.serial === device.serial)
           if (!found) return
           if (action.kind === 'remove-instance') await authority.instances.remove(found.id)
           else
@@ -374,67 +384,67 @@ class Simulation {
         })
         break
       case 'power-cut':
-        box.schedulePowerOff(action.after, action.off)
+        device.schedulePowerOff(action.after, action.off)
         break
       case 'restart':
-        await box.restart(action.off, action.reboot)
+        await device.restart(action.off, action.reboot)
         break
       case 'suspend':
-        box.sleep(action.for)
+        device.sleep(action.for)
         break
       case 'set-clock':
-        box.computer.clock.shift(action.by)
+        device.computer.clock.shift(action.by)
         break
       case 'drift':
-        box.computer.clock.rate = action.rate
+        device.computer.clock.rate = action.rate
         break
       case 'full-disk':
-        box.computer.fillDisk(action.for)
+        device.computer.fillDisk(action.for)
         break
       case 'keep-copy':
-        box.keepCopy()
+        device.keepCopy()
         break
       case 'restore-copy':
-        await box.restoreCopy()
+        await device.restoreCopy()
         break
       case 'cut-off':
-        box.link.disconnect(now + action.for)
+        device.link.disconnect(now + action.for)
         break
       case 'degrade-network':
-        box.link.degrade(action, now + action.for)
+        device.link.degrade(action, now + action.for)
         break
       case 'fault':
-        box.link.scheduleFault(action.fault, action.times)
+        device.link.scheduleFault(action.fault, action.times)
         break
       default:
-        await this.#performOffline(box, home, action)
+        await this.#performOffline(device, home, action)
     }
-    box.tick()
+    device.tick()
   }
 
-  /** What people carry between a box and its authority. */
+  /** Performs an offline action: a user takes codes and files from a device to its authority or back. */
   async #performOffline(
-    box: SimulatedDevice,
+    device: SimulatedDevice,
     home: SimulatedAuthority,
     action: OfflineAction,
   ): Promise<void> {
-    const { papers } = box
+    const { offline } = device
     switch (action.kind) {
       case 'upgrade':
-        await box.upgrade(action.version)
+        await device.upgrade(action.version)
         return
       case 'reservation-request':
-        await box.act(async (agent) => {
-          papers.request = await agent.reservation.request()
+        await device.act(async (agent) => {
+          offline.request = await agent.reservation.request()
         })
         return
       case 'reservation-cancel':
-        await box.act((agent) => agent.reservation.cancel())
+        await device.act((agent) => agent.reservation.cancel())
         return
       case 'reserve': {
-        const { request } = papers
+        const { request } = offline
         if (request === null) return
-        const free = await this.#countFree(home)
+        const available = await this.#countAvailable(home)
         const issued = await home.act((authority) =>
           authority.reservations.reserve({
             request,
@@ -443,48 +453,48 @@ class Simulation {
           }),
         )
         if (!issued) return
-        if (free !== null && action.count > free)
+        if (available !== null && action.count > available)
           this.reportViolation(
             new Violation(
               'reserved-is-owned',
-              `${action.count} of HOST were reserved, and ${free} were free`,
+              `${action.count} of HOST were reserved, but ${available} were available`,
             ),
           )
-        papers.instanceId = issued.instanceId
-        papers.files.push(issued.file)
+        offline.instanceId = issued.instanceId
+        offline.files.push(issued.file)
         return
       }
       case 'reservation-update': {
-        const { instanceId } = papers
+        const { instanceId } = offline
         if (instanceId === null) return
         const issued = await home.act((authority) =>
           authority.reservations.update(instanceId, { HOST: action.count }),
         )
-        if (issued) papers.files.push(issued.file)
+        if (issued) offline.files.push(issued.file)
         return
       }
       case 'reservation-install':
       case 'reservation-discard': {
-        const file = papers.files.at(-1)
+        const file = offline.files.at(-1)
         if (file === undefined) return
-        await box.act(async (agent) => {
+        await device.act(async (agent) => {
           if (action.kind === 'reservation-discard')
-            papers.returnCode = (await agent.reservation.discard(file)).returnCode
+            offline.returnCode = (await agent.reservation.discard(file)).returnCode
           else if (agent.status().reservation.status === 'installed') await agent.reservation.update(file)
           else await agent.reservation.install(file)
         })
-        await this.#confirmUpdate(box, home)
+        await this.#confirmUpdate(device, home)
         return
       }
       case 'reservation-return':
-        await box.act(async (agent) => {
-          papers.returnCode = await agent.reservation.returnCode()
+        await device.act(async (agent) => {
+          offline.returnCode = await agent.reservation.returnCode()
           await agent.reservation.return()
         })
-        if (papers.returnCode !== null) this.#codes.add(papers.returnCode)
+        if (offline.returnCode !== null) this.#codes.add(offline.returnCode)
         return
       case 'reservation-take-back': {
-        const { instanceId, returnCode } = papers
+        const { instanceId, returnCode } = offline
         if (instanceId === null || returnCode === null) return
         await home.act((authority) => authority.reservations.acceptReturnCode(instanceId, returnCode))
         return
@@ -492,17 +502,17 @@ class Simulation {
     }
   }
 
-  /** Carries the confirmation code of an update back to the authority. */
-  async #confirmUpdate(box: SimulatedDevice, home: SimulatedAuthority): Promise<void> {
-    const { instanceId } = box.papers
-    const code = box.agent?.status().reservation.confirmationCode ?? null
+  /** Enters the confirmation code of an update at the authority. */
+  async #confirmUpdate(device: SimulatedDevice, home: SimulatedAuthority): Promise<void> {
+    const { instanceId } = device.offline
+    const code = device.agent?.status().reservation.confirmationCode ?? null
     if (instanceId === null || code === null) return
     this.#codes.add(code)
     await home.act((authority) => authority.reservations.confirm(instanceId, code))
   }
 
-  /** Licenses of the default virtual account that may be reserved; null while nobody can say. */
-  async #countFree(home: SimulatedAuthority): Promise<number | null> {
+  /** Returns the available HOST licenses of the default virtual account. Null while the authority does not run. */
+  async #countAvailable(home: SimulatedAuthority): Promise<number | null> {
     const licenses = await home.act((authority) => authority.licenses.list())
     return (
       licenses?.find(({ tag, virtualAccount }) => tag === 'HOST' && virtualAccount === VIRTUAL_ACCOUNTS[0])
@@ -510,7 +520,7 @@ class Simulation {
     )
   }
 
-  async #performElsewhere(action: Exclude<Action, DeviceAction>): Promise<void> {
+  async #performAtAuthority(action: Exclude<Action, DeviceAction>): Promise<void> {
     const authority = this.#authority
     switch (action.kind) {
       case 'authority-power-cut':
@@ -538,8 +548,8 @@ class Simulation {
         await this.#transferLicenses(action, `SAT-${action.satellite}`)
         return
       case 'order':
-        await authority.act((open) =>
-          open.orders.create({
+        await authority.act((running) =>
+          running.orders.create({
             tag: action.tag,
             quantity: action.quantity,
             virtualAccount: VIRTUAL_ACCOUNTS[0],
@@ -548,12 +558,12 @@ class Simulation {
         )
         return
       case 'new-token':
-        for (const one of this.#authorities) await one.createToken(VIRTUAL_ACCOUNTS[0])
+        for (const target of this.#authorities) await target.createToken(VIRTUAL_ACCOUNTS[0])
         return
       case 'revoke-token': {
         const token = authority.tokens[0]
         if (!token) return
-        const revoked = await authority.act((open) => open.tokens.revoke(token.id))
+        const revoked = await authority.act((running) => running.tokens.revoke(token.id))
         if (revoked && authority.tokens.length > 1) authority.tokens.shift()
         return
       }
@@ -561,18 +571,18 @@ class Simulation {
         await this.#transferLicenses(action, VIRTUAL_ACCOUNTS[1])
         return
       case 'rotate':
-        await authority.act(async (open) => {
-          if (action.what === 'signer') await open.security.trust.rotate(['answer-signer'])
-          else await open.security.trust.rotateIssuingCa()
+        await authority.act(async (running) => {
+          if (action.what === 'signer') await running.security.trust.rotate(['answer-signer'])
+          else await running.security.trust.rotateIssuingCa()
         })
         return
     }
   }
 
-  /** Licenses of the default virtual account are moved to another. */
+  /** Transfers licenses from the default virtual account to another. */
   async #transferLicenses({ tag, quantity }: { tag: string; quantity: number }, to: string): Promise<void> {
-    await this.#authority.act((open) =>
-      open.licenses.transfer({ tag, quantity, from: VIRTUAL_ACCOUNTS[0], to, confirmed: true }),
+    await this.#authority.act((running) =>
+      running.licenses.transfer({ tag, quantity, from: VIRTUAL_ACCOUNTS[0], to, confirmed: true }),
     )
   }
 
@@ -581,7 +591,7 @@ class Simulation {
   }
 
   async close(): Promise<void> {
-    for (const box of this.#devices) await box.close()
-    for (const one of this.#authorities) await one.close()
+    for (const device of this.#devices) await device.close()
+    for (const authority of this.#authorities) await authority.close()
   }
 }

@@ -2,66 +2,66 @@ import { DAY } from '../../src/core/time.ts'
 import { invariants } from './invariants.ts'
 import type { SimulationResult } from './simulation.ts'
 
-/** Lines that are told of what happened before something was not as it must be. */
+/** Maximum number of lines printed before the violation. */
 const MAX_LINES = 60
 
-/** A history as it is told: what was to happen, what came of it for those it is about, and what was not so. */
+/** Formats a result: a summary, the trace lines about the subject of the violation, and the violated invariant. */
 export function formatTrace({ plan, lines, violation }: SimulationResult): string {
-  const { seed, boxes, days, faults } = plan
-  const head = `seed ${seed}: ${pluralize(boxes, 'box', 'boxes')}, ${pluralize(days, 'day', 'days')}, faults ${faults}, ${pluralize(plan.steps.length, 'step', 'steps')}`
-  if (!violation) return `${head}: every invariant held, through ${lines.length} happenings.`
-  const whom = /^(box \d+|satellite \d+|the authority)/.exec(violation.message)?.[0]
+  const { seed, devices, days, faults } = plan
+  const head = `seed ${seed}: ${pluralize(devices, 'device', 'devices')}, ${pluralize(days, 'day', 'days')}, faults ${faults}, ${pluralize(plan.steps.length, 'step', 'steps')}`
+  if (!violation) return `${head}: every invariant held, ${lines.length} events.`
+  const subject = /^(device \d+|satellite \d+|the authority)/.exec(violation.message)?.[0]
   const about = lines.filter(
     (line) =>
-      whom === undefined ||
-      line.includes(whom) ||
+      subject === undefined ||
+      line.includes(subject) ||
       line.includes('—:') ||
       line.includes('the authority:') ||
       line.includes('satellite') ||
       line.includes('INVARIANT'),
   )
   const shown = dropRepetitions(about)
-  const path = extractPath(lines, whom)
+  const path = extractPath(lines, subject)
   return [
     head,
     '',
     ...(shown.length > MAX_LINES ? ['…'] : []),
     ...shown.slice(-MAX_LINES),
     '',
-    ...(path.length > 0 ? [`The chart of ${whom ?? 'the box'}: ${path.join(' → ')}`, ''] : []),
-    `On day ${Math.floor(violation.at / DAY)} this was not so: ${invariants[violation.invariant]} (${violation.invariant})`,
+    ...(path.length > 0 ? [`The states of ${subject ?? 'the device'}: ${path.join(' → ')}`, ''] : []),
+    `On day ${Math.floor(violation.at / DAY)} this invariant was violated: ${invariants[violation.invariant]} (${violation.invariant})`,
     violation.message,
   ].join('\n')
 }
 
-/** How often the same may happen to the same until it is not told any more, and after how many other lines it is news again. */
+/** Maximum repetitions of a line, and the number of other lines after which it is printed again. */
 const MAX_REPEATS = 2
 const REPEAT_WINDOW_LINES = 12
 
-/** Attempts that fail one after the other are told of twice: what follows is the same but for its time. */
+/** Replaces repeated lines by an ellipsis. Series of failed attempts differ in their time only. */
 function dropRepetitions(lines: readonly string[]): string[] {
   const seen = new Map<string, { times: number; at: number }>()
   const kept: string[] = []
   for (const [at, line] of lines.entries()) {
-    const what = line.replace(/^day +\d+ \S+ +/, '')
-    const before = seen.get(what)
+    const text = line.replace(/^day +\d+ \S+ +/, '')
+    const before = seen.get(text)
     const times = before && at - before.at <= REPEAT_WINDOW_LINES ? before.times + 1 : 1
-    seen.set(what, { times, at })
+    seen.set(text, { times, at })
     if (times <= MAX_REPEATS) kept.push(line)
     else if (kept.at(-1) !== '          …') kept.push('          …')
   }
   return kept
 }
 
-const pluralize = (number: number, one: string, many: string): string =>
-  `${number} ${number === 1 ? one : many}`
+const pluralize = (number: number, singular: string, plural: string): string =>
+  `${number} ${number === 1 ? singular : plural}`
 
-/** The states of one box, in their order. */
-function extractPath(lines: readonly string[], whom: string | undefined): string[] {
+/** Returns the states of one device, in order. */
+function extractPath(lines: readonly string[], subject: string | undefined): string[] {
   const path: string[] = []
   for (const line of lines) {
-    const [, who, from, to] = /  (box \d+): \S+: (\S+) \(.*\) → (\S+) \(/.exec(line) ?? []
-    if (who !== whom || from === undefined || to === undefined) continue
+    const [, name, from, to] = /  (device \d+): \S+: (\S+) \(.*\) → (\S+) \(/.exec(line) ?? []
+    if (name !== subject || from === undefined || to === undefined) continue
     if (path.length === 0) path.push(from)
     if (path.at(-1) !== to) path.push(to)
   }

@@ -36,17 +36,16 @@ import { openSync } from '../satellite-sync/sync-repository.ts'
 import { type SyncStatus, toSyncStatus } from '../satellite-sync/sync-status.ts'
 import type { AccountContext } from '../context/account-context.ts'
 
-/** One smart account, and where its instances are. */
+/** A smart account and the locations of its instances. */
 interface AlertContext extends AccountContext {
-  /** The one virtual account that is asked for; null for all, and what is of no virtual account. */
+  /** Requested virtual account. Null stands for all, including alerts of no virtual account. */
   readonly only: VirtualAccount | null
   readonly locations: ReadonlyMap<string, { virtualAccount: string; satellite: string | null }>
 }
 
-/** Ids that one query names at most. */
 const BATCH_SIZE = 500
 
-/** Returns the alerts of a smart account, or of one virtual account of it: the most urgent first. */
+/** Returns the alerts of a smart account, or of one of its virtual accounts, the most urgent first. */
 export async function readAlerts(
   accountContext: AccountContext,
   only: VirtualAccount | null,
@@ -82,7 +81,7 @@ export async function readAlerts(
   ])
 }
 
-/** What is of no virtual account. */
+/** Returns the alerts that belong to no virtual account. */
 async function readAccountAlerts(context: AlertContext, manager: boolean): Promise<AlertDocument[]> {
   const orders = await context.tx
     .selectFrom('orders')
@@ -93,7 +92,7 @@ async function readAccountAlerts(context: AlertContext, manager: boolean): Promi
   const configured = (await readMailSettings(context.tx)) !== null
   return [
     ...computeAgreementAlerts(context.account),
-    // A satellite is what is recommended.
+    // The alert recommends a satellite.
     ...(manager ? computeOfflineAlerts(context.account, await countActiveReservations(context)) : []),
     ...orders.map((row) =>
       computeOrderAlert({
@@ -167,7 +166,7 @@ async function readMissedContactAlerts(context: AlertContext): Promise<AlertDocu
   const rows = await selectActiveInstances(context)
     .select('last_contact_at as lastContactAt')
     .where('last_contact_at', '<', context.at - renewal)
-    // Of one that was taken back after a restore nobody knows when it was in contact.
+    // The last contact of an instance that was taken back after a restore is not known.
     .where('in_review', '=', 0)
     .execute()
   return addLocations(context, rows).flatMap((row) => computeMissedContactAlerts(row, renewal, context.at))
@@ -181,7 +180,7 @@ async function readRenewalAlerts(context: AlertContext): Promise<AlertDocument[]
   return addLocations(context, rows).flatMap((row) => computeRenewalAlerts(row, context.at))
 }
 
-/** The active instances of whose two histories the event log tells, and not of a registration since. */
+/** Returns an alert for each active instance with a clone event in the event log and no later registration. */
 async function readClonedInstanceAlerts(context: AlertContext): Promise<AlertDocument[]> {
   const found = await context.tx
     .selectFrom('events')
@@ -237,7 +236,7 @@ async function readReservedTermAlerts(context: AlertContext): Promise<AlertDocum
   return addLocations(context, rows).map(computeReservedTermAlert)
 }
 
-/** The same for the boxes of satellites. */
+/** Returns the ended terms of reservations that satellites reported. */
 async function readReportedTermAlerts(context: AlertContext): Promise<AlertDocument[]> {
   const rows = await context.tx
     .selectFrom('reported_reserved as part')
@@ -254,14 +253,14 @@ async function readReportedTermAlerts(context: AlertContext): Promise<AlertDocum
     .where('satellites.account_id', '=', context.account.id)
     .where('part.ends_at', '<=', context.at)
     .execute()
-  // The satellite may be removed, and its virtual account be the manager's again.
+  // After the satellite was removed, its virtual account belongs to the manager again.
   return addLocations(
     context,
     rows.map(({ satellite: tellsOf, ...row }) => ({ ...row, tellsOf })),
   ).map((row) => computeReservedTermAlert({ ...row, satellite: row.tellsOf }))
 }
 
-/** The boxes whose reservations have ended of late. */
+/** Returns an alert for each reservation that ended within the return alert window. */
 async function readReturnAlerts(context: AlertContext): Promise<AlertDocument[]> {
   const rows = await context.tx
     .selectFrom('reservations')
@@ -284,7 +283,7 @@ async function readReturnAlerts(context: AlertContext): Promise<AlertDocument[]>
   return alerts
 }
 
-/** Boxes that a satellite has, and that the smart account has once more. */
+/** Returns an alert for each device of a satellite that also exists elsewhere in the smart account. */
 async function readDuplicateAlerts(context: AlertContext): Promise<AlertDocument[]> {
   const below = context.tx
     .selectFrom('reported_instances as one')
@@ -306,7 +305,7 @@ async function readDuplicateAlerts(context: AlertContext): Promise<AlertDocument
     )
     .select('t.name as other')
     .where('t.account_id', '=', context.account.id)
-    // Of two registrations the newer is in force by itself; and each pair is told once.
+    // Of two registrations the newer one wins without help, so at least one must be reserved. Each pair is reported once.
     .where((eb) => eb.or([eb('one.kind', '=', 'reserved'), eb('other.kind', '=', 'reserved')]))
     .where((eb) =>
       eb.or([
@@ -343,7 +342,7 @@ async function readDuplicateAlerts(context: AlertContext): Promise<AlertDocument
   return addLocations(context, [...twice, ...manager]).map(computeDuplicateAlert)
 }
 
-/** At a manager: its satellites, each at the virtual account that is asked for, or its first. */
+/** Returns the satellites of a manager, each with the requested virtual account or its home account. */
 async function readSatelliteFacts(context: AlertContext): Promise<SatelliteFacts[]> {
   let query = context.tx
     .selectFrom('satellites as s')
@@ -367,7 +366,7 @@ async function readSatelliteFacts(context: AlertContext): Promise<SatelliteFacts
   }))
 }
 
-/** The active instances that are asked for. */
+/** Selects the active instances of the requested virtual account, or of all. */
 function selectActiveInstances(context: AlertContext) {
   return context.tx
     .selectFrom('instances')
@@ -377,7 +376,7 @@ function selectActiveInstances(context: AlertContext) {
     .$if(context.only !== null, (query) => query.where('virtual_account_id', '=', context.only?.id ?? ''))
 }
 
-/** Where it is; undefined for what is not asked for, or of another smart account. */
+/** Returns the location of a virtual account; undefined where it was not requested or is in another smart account. */
 function findLocation(context: AlertContext, virtualAccountId: string) {
   if (context.only && virtualAccountId !== context.only.id) return undefined
   return context.locations.get(virtualAccountId)
@@ -392,7 +391,7 @@ function addLocations<T extends { virtual_account_id: string }>(context: AlertCo
 
 const parseInstant = (text: string | null): Instant | null => (text === null ? null : Date.parse(text))
 
-/** A satellite as it sees itself. */
+/** Returns the facts about a satellite from its own synchronization status. */
 const toSatelliteFacts = (sync: SyncStatus): SatelliteFacts => ({
   side: 'satellite',
   name: sync.satellite,

@@ -2,7 +2,7 @@ import { type Instant, toIsoString } from '../../core/time.ts'
 import { REMINDER_INTERVAL, MAX_REMINDERS } from '../inventory/orders.ts'
 import { SATELLITE_RECOMMENDED_AT } from '../policy.ts'
 
-/** What an alert may be about: these words are stable. */
+/** Alert types. The names are part of the API and do not change. */
 export const ALERT_TYPES = [
   'agreement-pending',
   'insufficient-licenses',
@@ -38,25 +38,24 @@ export const SEVERITIES = ['major', 'minor', 'informational'] as const
 
 export type AlertSeverity = (typeof SEVERITIES)[number]
 
-/** What somebody should do something about: computed from what is, so that it is gone when that is mended (R-ACC-7). */
+/** A condition that needs action. Alerts are computed from the current data and end with the condition (R-ACC-7). */
 export interface AlertDocument {
   readonly severity: AlertSeverity
   readonly type: AlertType
-  /** One sentence: what, and how many. */
+  /** One sentence that gives the condition and its quantity. */
   readonly message: string
-  /** What it is about, by name. */
   readonly source: string
-  /** The virtual account it is about; null for what is of the whole smart account. */
+  /** Name of the virtual account; null for an alert of the whole smart account. */
   readonly virtualAccount: string | null
   readonly instanceId: string | null
   readonly satellite: string | null
-  /** By when; null where nothing further happens by itself. It may have passed. */
+  /** Deadline, possibly in the past; null where nothing further happens without action. */
   readonly actionDue: string | null
-  /** What to do about it, in plain words. */
+  /** Recommended actions, each a sentence. */
   readonly actions: readonly string[]
 }
 
-/** The most urgent first: by severity, then by when something is due, then by what they say. */
+/** Sorts alerts by severity, then by deadline, then by text. */
 export function sortBySeverity(alerts: readonly AlertDocument[]): AlertDocument[] {
   const due = ({ actionDue }: AlertDocument): number =>
     actionDue === null ? Infinity : Date.parse(actionDue)
@@ -70,7 +69,7 @@ export function sortBySeverity(alerts: readonly AlertDocument[]): AlertDocument[
   )
 }
 
-/** Where it is: in a virtual account, which may be a satellite's. */
+/** A virtual account and, where it belongs to one, its satellite. */
 export interface AlertLocation {
   readonly virtualAccount: string
   readonly satellite: string | null
@@ -80,7 +79,7 @@ const NO_LOCATION = { virtualAccount: null, instanceId: null, satellite: null }
 
 // The smart account
 
-/** Nothing registers before the license agreement is accepted (R-ACC-8). */
+/** Returns an alert while the license agreement is not accepted: nothing can register before (R-ACC-8). */
 export function computeAgreementAlerts(account: {
   domain: string
   agreementAt: Instant | null
@@ -94,12 +93,12 @@ export function computeAgreementAlerts(account: {
       message: `The license agreement of ${account.domain} is not accepted: no product instance can register.`,
       source: account.domain,
       actionDue: null,
-      actions: ['Have somebody with the authority to do so accept the license agreement.'],
+      actions: ['Have an authorized representative accept the license agreement.'],
     },
   ]
 }
 
-/** Beyond so many boxes that work from reservations, a disconnected satellite is less work (R-SLR-8: 30). */
+/** Recommends a disconnected satellite for more than 30 reserved devices (R-SLR-8). */
 export function computeOfflineAlerts(account: { domain: string }, reserved: number): AlertDocument[] {
   if (reserved <= SATELLITE_RECOMMENDED_AT) return []
   return [
@@ -107,15 +106,14 @@ export function computeOfflineAlerts(account: { domain: string }, reserved: numb
       ...NO_LOCATION,
       severity: 'informational',
       type: 'satellite-recommended',
-      message: `${reserved} boxes of ${account.domain} work from reservations: a disconnected satellite would serve them with less work.`,
+      message: `${reserved} devices of ${account.domain} work from reservations. A disconnected satellite would serve them with less work.`,
       source: account.domain,
       actionDue: null,
-      actions: ['Set up a disconnected satellite, and move the boxes to it.'],
+      actions: ['Set up a disconnected satellite, and move the devices to it.'],
     },
   ]
 }
 
-/** An order that no smart account was named for. */
 export interface WaitingOrder {
   readonly id: string
   readonly what: string
@@ -125,8 +123,8 @@ export interface WaitingOrder {
 }
 
 /**
- * An order without a smart account waits while its buyer is reminded, and is then for a person: due when the last
- * reminder has had its time (three, a week apart). The buyer's address is not repeated here.
+ * Returns the alert of an order that names no smart account. The buyer gets three reminders, a week apart. A week after
+ * the last one an administrator must act. The alert leaves the buyer's address out.
  */
 export function computeOrderAlert({ id, what, status, reminders, nextAt }: WaitingOrder): AlertDocument {
   const handedOver = status === 'escalated'
@@ -143,7 +141,7 @@ export function computeOrderAlert({ id, what, status, reminders, nextAt }: Waiti
   }
 }
 
-/** E-mail that could not be sent, or that nobody has said where to send to; it is of no smart account. */
+/** Returns an alert for unsent e-mail, or for e-mail without a configured transport. It belongs to no smart account. */
 export function computeMailAlerts(mail: {
   waiting: number
   failure: string | null
@@ -156,17 +154,17 @@ export function computeMailAlerts(mail: {
       ...NO_LOCATION,
       severity: 'minor',
       type: 'mail-not-sent',
-      message: `${waiting} waiting to be sent: ${configured && failure !== null ? failure : 'nowhere is set for e-mail to go.'}`,
+      message: `${waiting} waiting to be sent: ${configured && failure !== null ? failure : 'no mail transport is configured.'}`,
       source: 'e-mail',
       actionDue: null,
       actions: [
-        configured ? 'Check where e-mail goes, and whether its server is there.' : 'Set where e-mail goes.',
+        configured ? 'Check the mail settings and the mail server.' : 'Configure the mail transport.',
       ],
     },
   ]
 }
 
-/** Messages of a webhook that are not tried any more. */
+/** Returns an alert for the messages of a webhook that are no longer retried. */
 export function computeWebhookAlert(hook: { id: string; host: string; dead: number }): AlertDocument {
   const { id, host, dead } = hook
   return {
@@ -176,11 +174,11 @@ export function computeWebhookAlert(hook: { id: string; host: string; dead: numb
     message: `${dead} ${dead === 1 ? 'message' : 'messages'} of the webhook ${id} could not be delivered to ${host}.`,
     source: `webhook ${id}`,
     actionDue: null,
-    actions: ['Find out why its receiver did not take them.', 'Have them sent again, or remove the webhook.'],
+    actions: ['Find out why the receiver rejected them.', 'Send them again, or remove the webhook.'],
   }
 }
 
-/** A scheduled report that could not be made, or written, the last time. */
+/** Returns an alert for a scheduled report whose last run failed. */
 export function computeScheduleAlert(schedule: { id: string; kind: string; failure: string }): AlertDocument {
   const { id, kind, failure } = schedule
   return {
@@ -190,6 +188,9 @@ export function computeScheduleAlert(schedule: { id: string; kind: string; failu
     message: `The scheduled report ${id} of ${kind} failed the last time: ${failure}`,
     source: `report ${id}`,
     actionDue: null,
-    actions: ['Mend what it says; it is made again at its next time.', 'Or remove the scheduled report.'],
+    actions: [
+      'Fix the cause. The report is created again at its next time.',
+      'Or remove the scheduled report.',
+    ],
   }
 }

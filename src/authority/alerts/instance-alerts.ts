@@ -5,7 +5,6 @@ import { type AlertDocument, type AlertLocation } from './alerts.ts'
 
 // Product instances
 
-/** A product instance, by what people know it by. */
 export interface InstanceFacts extends AlertLocation {
   readonly id: string
   readonly pid: string
@@ -20,8 +19,8 @@ const toAlertSubject = ({ id, pid, serial, virtualAccount, satellite }: Instance
 })
 
 /**
- * An instance that has been silent for longer than it waits to renew its authorization (30 days, unless its product says
- * otherwise); its authorization ends 90 days after the last one was given.
+ * Returns an alert for an instance that missed the renewal of its authorization (every 30 days unless the product profile
+ * differs). An authorization ends 90 days after it was granted.
  *
  * @param renewal milliseconds from one authorization to the next
  */
@@ -43,20 +42,20 @@ export function computeMissedContactAlerts(
       message: `${subject.source} has not been in contact since ${toIsoString(lastContactAt)}, and its authorization ${over ? 'ended' : 'ends'} at ${toIsoString(endsAt)}.`,
       actionDue: toIsoString(endsAt),
       actions: [
-        'Find out whether the box runs, and whether it reaches this authority.',
-        'Remove the product instance if the box is no more: its licenses go back to the pool.',
+        'Check that the device runs and can reach this authority.',
+        'Remove the product instance if the device no longer exists: its licenses go back to the pool.',
       ],
     },
   ]
 }
 
-/** A registration renews itself at the half of its year: in its last quarter that has failed for months. */
+/** Last quarter of a registration. Renewal is due at half of the year, so it has failed for months by then. */
 export const RENEWAL_OVERDUE_WINDOW_MS = IDENTITY_LIFETIME / 4
 
-/** The last of the warnings of terms (30 days): from here on it is grave. */
+/** Window of the last term warning (30 days), in which alerts are major. */
 export const FINAL_WARNING_WINDOW_MS = Math.min(...TERM_WARNING_DAYS) * DAY
 
-/** An instance whose registration is in its last quarter and was not renewed; after its end it must register again (R-REG-6). */
+/** Returns an alert for an instance whose registration is in its last quarter. Without renewal it must register again (R-REG-6). */
 export function computeRenewalAlerts(
   instance: InstanceFacts & { expiresAt: Instant },
   at: Instant,
@@ -73,14 +72,14 @@ export function computeRenewalAlerts(
       message: `${subject.source} has not renewed its registration, which ends at ${toIsoString(expiresAt)}.`,
       actionDue: toIsoString(expiresAt),
       actions: [
-        'Renew the registration on the box, once it reaches this authority.',
-        'After its end the box must register again, with a new token.',
+        'Renew the registration on the device, once it reaches this authority.',
+        'After its end the device must register again, with a new token.',
       ],
     },
   ]
 }
 
-/** An instance that showed two histories, and has not registered since. */
+/** Returns an alert for an instance with two histories that has not registered since. */
 export function computeClonedInstanceAlert(instance: InstanceFacts & { at: Instant }): AlertDocument {
   const subject = toAlertSubject(instance)
   return {
@@ -90,26 +89,26 @@ export function computeClonedInstanceAlert(instance: InstanceFacts & { at: Insta
     message: `${subject.source} has two histories since ${toIsoString(instance.at)}: it may have been copied, or restored from a copy.`,
     actionDue: null,
     actions: [
-      'Find out which boxes work under this name, and stop those that should not.',
-      'Register the right one anew, over the one that is there; or remove the product instance.',
+      'Find out which devices use this name, and stop the wrong ones.',
+      'Register the right device again in place of the present instance, or remove the product instance.',
     ],
   }
 }
 
-/** A box whose newest authorization is not known to be installed: the larger of both quantities is held (R-SLR-5). */
+/** Returns an alert for an unconfirmed reservation update. The larger of both quantities stays reserved (R-SLR-5). */
 export function computePendingUpdateAlert(instance: InstanceFacts & { updatedAt: Instant }): AlertDocument {
   const subject = toAlertSubject(instance)
   return {
     ...subject,
     severity: 'minor',
     type: 'update-not-confirmed',
-    message: `The update of ${toIsoString(instance.updatedAt)} for ${subject.source} waits for its confirmation code, and the larger of both quantities is held.`,
+    message: `The update of ${toIsoString(instance.updatedAt)} for ${subject.source} waits for its confirmation code, and the larger of both quantities stays reserved.`,
     actionDue: null,
-    actions: ['Install the newest authorization file on the box, and enter the code that it prints.'],
+    actions: ['Install the newest authorization file on the device, and enter the code that it prints.'],
   }
 }
 
-/** Licenses of a term that were reserved for a box, and have ended: the box knows, and nobody else can tell it of new ones. */
+/** Returns an alert for reserved licenses whose term has ended. Only a new authorization file can renew them on the device. */
 export function computeReservedTermAlert(
   instance: InstanceFacts & { tag: string; count: number; endsAt: Instant },
 ): AlertDocument {
@@ -122,16 +121,14 @@ export function computeReservedTermAlert(
     message: `${count} of ${tag} that were reserved for ${subject.source} ended at ${toIsoString(endsAt)}.`,
     actionDue: toIsoString(endsAt),
     actions: [
-      `Order a new term, and update the reservation of the box${satellite === null ? '' : ` at the satellite ${satellite}`}.`,
+      `Order a new term, and update the reservation of the device${satellite === null ? '' : ` at the satellite ${satellite}`}.`,
       'Or take the licenses out of the reservation.',
     ],
   }
 }
 
-/** How long it is said that reserved licenses came back. */
 export const RETURN_ALERT_WINDOW_MS = 30 * DAY
 
-/** Licenses that were reserved for a box, and are back in their pool. */
 export function computeReturnAlert(
   instance: InstanceFacts & {
     endedAt: Instant
@@ -146,13 +143,13 @@ export function computeReturnAlert(
     ...subject,
     severity: 'informational',
     type: 'reserved-licenses-returned',
-    message: `${what} that were reserved for ${subject.source} are back in ${virtualAccount} since ${toIsoString(endedAt)}${lost ? ': the box was given up as lost' : ''}.`,
+    message: `${what} that were reserved for ${subject.source} are back in ${virtualAccount} since ${toIsoString(endedAt)}${lost ? ': the device was written off as lost' : ''}.`,
     actionDue: null,
-    actions: ['Nothing needs to be done: they may be used again.'],
+    actions: ['No action is needed. The licenses can be used again.'],
   }
 }
 
-/** A box that is there twice, once with licenses reserved for it: both count until a person has looked. */
+/** Returns an alert for a device that exists twice, once with a reservation. Both count until an administrator acts. */
 export function computeDuplicateAlert(instance: InstanceFacts & { other: string }): AlertDocument {
   const subject = toAlertSubject(instance)
   return {
@@ -161,6 +158,6 @@ export function computeDuplicateAlert(instance: InstanceFacts & { other: string 
     type: 'duplicate-licenses',
     message: `${subject.source} is at ${instance.satellite === null ? 'the manager' : `the satellite ${instance.satellite}`} and at ${instance.other}, and its licenses count twice.`,
     actionDue: null,
-    actions: ['Find out where the box works, and have it returned or removed at the other place.'],
+    actions: ['Find out where the device works, and have it returned or removed at the other authority.'],
   }
 }

@@ -6,7 +6,7 @@ import { type AlertDocument, type AlertSeverity, type AlertLocation, SEVERITIES 
 
 // Licenses
 
-/** A pool whose instances use, with what is reserved, more than it owns (R-AUTH-2). */
+/** Returns an alert for a pool whose usage and reservations exceed its purchased licenses (R-AUTH-2). */
 export function computePoolAlerts(license: LicenseDocument, satellite: string | null): AlertDocument[] {
   const { virtualAccount, tag, quantity, inUse, reserved, balance, status } = license
   if (status === 'in-compliance') return []
@@ -22,24 +22,24 @@ export function computePoolAlerts(license: LicenseDocument, satellite: string | 
       actionDue: null,
       actions: [
         `Order ${-balance} more of ${tag}, or transfer them from another virtual account.`,
-        'Or use less, or remove product instances that are no more.',
+        'Or use fewer, or remove product instances that no longer exist.',
       ],
     },
   ]
 }
 
-/** How long before an end of licenses it is said, and how long after: the first of the warnings of terms (90 days). */
+/** Duration of the alert before and after the end of licenses: the first term warning (90 days). */
 export const TERM_ALERT_WINDOW_MS = Math.max(...TERM_WARNING_DAYS) * DAY
 
-/** The lots of a pool of which some end, or have ended. */
+/** The lots of a pool with terms that end or have ended. */
 export interface PoolLots extends AlertLocation {
   readonly tag: string
   readonly lots: readonly Lot[]
 }
 
 /**
- * What ends of a pool near an instant and was not replaced: by lots that were bought later, within the window before the
- * end, and last beyond it. Each lot replaces others once; the earliest ends are replaced first.
+ * Finds the terms that end near an instant without a replacement. A replacement was bought later, starts within the
+ * window before the end, and lasts beyond it. Each lot is a replacement once, for the earliest ends first.
  */
 function findUnreplacedEnds(
   lots: readonly Lot[],
@@ -69,13 +69,13 @@ function findUnreplacedEnds(
   return [...ends].map(([endsAt, sum]) => ({ endsAt, ...sum })).filter(({ lost }) => lost > 0)
 }
 
-/** The closer the end, the graver: 90, 60 and 30 days before it (the warnings of terms). */
+/** Returns the severity by the time left: 90, 60 and 30 days, as for the term warnings. */
 function getTermSeverity(left: number): AlertSeverity {
   const come = [...TERM_WARNING_DAYS].sort((a, b) => a - b).findIndex((days) => left <= days * DAY)
   return SEVERITIES[come] ?? 'informational'
 }
 
-/** Licenses whose term ends within 90 days, or has ended within as many, and that were not replaced (R-ACC-6). */
+/** Returns an alert for licenses whose term ends or ended within 90 days without a replacement (R-ACC-6). */
 export function computeTermAlerts(pool: PoolLots, at: Instant): AlertDocument[] {
   const { tag, virtualAccount, satellite } = pool
   return findUnreplacedEnds(pool.lots, at).map(({ endsAt, quantity, lost }) => {
@@ -90,7 +90,7 @@ export function computeTermAlerts(pool: PoolLots, at: Instant): AlertDocument[] 
       instanceId: null,
       satellite,
       actionDue: toIsoString(endsAt),
-      actions: [`Order a new term for ${lost} of ${tag}, or see to it that they are not needed any more.`],
+      actions: [`Order a new term for ${lost} of ${tag}, or reduce the usage.`],
     }
   })
 }

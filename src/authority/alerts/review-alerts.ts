@@ -5,7 +5,7 @@ import type { Tx } from '../store/store.ts'
 
 const ALERT_DEFAULTS = { instanceId: null, satellite: null, actionDue: null, severity: 'major' as const }
 
-/** What waits to be looked at since the authority was restored (trust §9): until then it is held. */
+/** Returns an alert for each object that waits for review after a restore (see `docs/security.md`). It is on hold until then. */
 export async function readReviewAlerts(
   tx: Tx,
   account: Account,
@@ -44,10 +44,10 @@ export async function readReviewAlerts(
     ...addAccountNames(tokens).map(({ id, virtualAccount }): AlertDocument => ({
       ...ALERT_DEFAULTS,
       type: 'token-in-doubt',
-      message: `Token ${id} registers nothing: how often it was used before the restore is not known.`,
+      message: `Token ${id} is on hold: the number of its uses before the restore is not known.`,
       source: id,
       virtualAccount,
-      actions: ['Revoke it and make another, or confirm it with `token review`.'],
+      actions: ['Revoke the token and create another, or confirm it with `token review`.'],
     })),
     ...addAccountNames(instances).map(({ id, pid, serial, virtualAccount }): AlertDocument => ({
       ...ALERT_DEFAULTS,
@@ -56,7 +56,9 @@ export async function readReviewAlerts(
       source: `${pid}:${serial}`,
       virtualAccount,
       instanceId: id,
-      actions: ['Move it where it belongs and confirm it with `instance review`, or remove it.'],
+      actions: [
+        'Move the instance to its virtual account and confirm it with `instance review`, or remove it.',
+      ],
     })),
     ...addAccountNames(reservations).map(({ id, pid, serial, virtualAccount }): AlertDocument => ({
       ...ALERT_DEFAULTS,
@@ -65,7 +67,9 @@ export async function readReviewAlerts(
       source: `${pid}:${serial}`,
       virtualAccount,
       instanceId: id,
-      actions: ['Compare it with what the box shows, and confirm it with `instance review`.'],
+      actions: [
+        'Compare the reservation with the one the device shows, and confirm it with `instance review`.',
+      ],
     })),
   ]
 }

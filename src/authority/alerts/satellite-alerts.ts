@@ -5,44 +5,44 @@ import { FINAL_WARNING_WINDOW_MS } from './instance-alerts.ts'
 
 // Satellites
 
-/** How a satellite stands with its manager, as one of both sides sees it. */
+/** Synchronization status of a satellite, as the satellite or its manager sees it. */
 export interface SatelliteFacts {
   readonly side: 'manager' | 'satellite'
   readonly name: string
-  /** At the manager: where its licenses come from. */
+  /** At the manager, the virtual account of its licenses. */
   readonly virtualAccount: string | null
   readonly status: 'unregistered' | 'active' | 'restricted' | 'ended'
-  /** Until when its one-time code may be used; null without one. */
+  /** End of validity of the one-time code; null without a code. */
   readonly codeUntil: Instant | null
   readonly lastSyncAt: Instant | null
   readonly warnAt: Instant | null
   readonly restrictAt: Instant | null
   readonly automaticUntil: Instant | null
-  /** Restored, or found to be a copy, and not synchronized since. */
+  /** True for a satellite that was restored or copied and has not synchronized since. */
   readonly inDoubt: boolean
 }
 
-/** What is wrong between a satellite and its manager: of its silence only the gravest is said (R-SAT-4). */
+/** Returns the alerts about a satellite's synchronization. Of the alerts about missed contact only the gravest is returned (R-SAT-4). */
 export function computeSatelliteAlerts(facts: SatelliteFacts, at: Instant): AlertDocument[] {
   const { side, name, virtualAccount, status, lastSyncAt, warnAt, restrictAt } = facts
   const here = side === 'satellite'
   const subject = { source: name, virtualAccount, instanceId: null, satellite: name }
   const who = `The satellite ${name}`
   const offlineAction = here
-    ? 'Synchronize by hand: carry a request to the manager, and its answer back.'
-    : 'Have its people synchronize it by hand: answer the request that they carry here.'
+    ? 'Synchronize offline: carry a request file to the manager, and its answer back.'
+    : 'Have its administrators synchronize it offline, and answer their request file here.'
   const syncAction = here
-    ? 'Synchronize with the manager, by wire or by hand.'
-    : 'Have its people synchronize it, by wire or by hand.'
+    ? 'Synchronize with the manager, online or offline.'
+    : 'Have its administrators synchronize it, online or offline.'
   if (status === 'ended')
     return [
       {
         ...subject,
         severity: 'major',
         type: 'satellite-removed',
-        message: `${who} is none any more: it was removed at its manager, or another copy of it goes on.`,
+        message: `${who} is no longer valid: it was removed at its manager, or another copy of it is in use.`,
         actionDue: null,
-        actions: ['Have a satellite added at the manager, and register the boxes there.'],
+        actions: ['Have a satellite added at the manager, and register the devices with that satellite.'],
       },
     ]
   if (status === 'unregistered')
@@ -52,22 +52,22 @@ export function computeSatelliteAlerts(facts: SatelliteFacts, at: Instant): Aler
         severity: here ? 'major' : 'minor',
         type: 'satellite-not-registered',
         message: here
-          ? `${who} was never synchronized with its manager, and has nothing to give.`
+          ? `${who} was never synchronized with its manager, and has no licenses to grant.`
           : `${who} was added, and was never synchronized.`,
         actionDue: toIsoString(facts.codeUntil),
         actions: here
           ? [syncAction]
-          : ['Answer the first request that its people carry here, or give them a one-time code.'],
+          : ['Answer the first request file of its administrators, or give them a one-time code.'],
       },
     ]
-  const since = `has not synchronized since ${toIsoString(lastSyncAt) ?? 'its beginning'}`
+  const since = `has not synchronized since ${toIsoString(lastSyncAt) ?? 'it was added'}`
   if (status === 'restricted' || (restrictAt !== null && at >= restrictAt))
     return [
       {
         ...subject,
         severity: 'major',
         type: 'satellite-expired',
-        message: `${who} ${since}: ${here ? 'it grants nothing any more' : 'it was taken out, and its registered instances count no more'}.`,
+        message: `${who} ${since}: ${here ? 'it no longer grants licenses' : 'its registered instances are no longer counted'}.`,
         actionDue: toIsoString(restrictAt),
         actions: [offlineAction],
       },
@@ -78,18 +78,18 @@ export function computeSatelliteAlerts(facts: SatelliteFacts, at: Instant): Aler
       ...subject,
       severity: 'major',
       type: 'satellite-in-doubt',
-      message: `${who} was restored or copied, and promises nothing new until it has synchronized.`,
+      message: `${who} was restored or copied, and grants nothing new until it has synchronized.`,
       actionDue: toIsoString(restrictAt),
       actions: [syncAction],
     })
-  // Before the warning that its people have chosen, silence is nothing to speak of.
+  // The warning period is chosen by the administrators.
   if (warnAt !== null && at >= warnAt) {
     const last = restrictAt !== null && restrictAt - at <= FINAL_WARNING_WINDOW_MS
     alerts.push({
       ...subject,
       severity: last ? 'major' : 'minor',
       type: last ? 'satellite-sync-deadline' : 'synchronization-overdue',
-      message: `${who} ${since}, and may grant nothing from ${toIsoString(restrictAt) ?? 'the end of its mandate'} on.`,
+      message: `${who} ${since}, and may grant nothing from ${toIsoString(restrictAt) ?? 'the end of its delegation'} on.`,
       actionDue: toIsoString(restrictAt),
       actions: [syncAction],
     })
@@ -98,8 +98,8 @@ export function computeSatelliteAlerts(facts: SatelliteFacts, at: Instant): Aler
 }
 
 /**
- * A satellite that may not synchronize by itself for much longer, or not any more. It is warned of at the first of the
- * usual days (30, 14, 7, 3, 1) that leaves at least half of its leave in peace: a leave of 14 days is not always about to end.
+ * Returns an alert for a satellite whose permission for automatic synchronization ends or has ended. The alert begins at
+ * the first of the usual days (30, 14, 7, 3, 1) in the second half of the period, so that short periods do not always warn.
  */
 function computeCredentialAlerts(
   { name, virtualAccount, lastSyncAt, automaticUntil }: SatelliteFacts,
@@ -115,13 +115,13 @@ function computeCredentialAlerts(
     {
       severity: over ? 'major' : 'minor',
       type: 'sync-credential-ending',
-      message: `The satellite ${name} ${over ? 'might' : 'may'} synchronize by itself until ${toIsoString(automaticUntil)}${over ? ', and not any more' : ''}.`,
+      message: `The satellite ${name} ${over ? 'could' : 'can'} synchronize automatically until ${toIsoString(automaticUntil)}${over ? ', and no longer can' : ''}.`,
       source: name,
       virtualAccount,
       instanceId: null,
       satellite: name,
       actionDue: toIsoString(automaticUntil),
-      actions: over ? [offlineAction] : ['Have it synchronize before, which renews its leave.'],
+      actions: over ? [offlineAction] : ['Have it synchronize before then, which renews the permission.'],
     },
   ]
 }

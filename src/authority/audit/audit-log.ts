@@ -13,24 +13,24 @@ import {
   getAuditKind,
 } from './hash-chain.ts'
 
-/** Entries that are kept: the newest actions, with everything between them, up to a number of entries in all. */
+/** Retention limits: the number of actions, and the number of all entries. */
 export const RETENTION = { actions: 100_000, entries: 1_000_000 } as const
-/** Denials that are recorded on one day (UTC): unauthenticated callers cannot push actions out of the record. */
+/** Maximum denials recorded on one day (UTC), so that unauthenticated callers cannot push actions out of the record. */
 export const MAX_DENIALS_PER_DAY = 1_000
-/** Checkpoints that are kept: one a day for more than a year. */
+/** Maximum number of stored checkpoints: one a day for more than a year. */
 const MAX_CHECKPOINTS = 400
 const BATCH_SIZE = 1_000
 
 /** The result of a verification without a finding. */
 export interface VerificationResult {
-  /** The numbers of the first and the last entry; `to` is less than `from` when there is none. */
+  /** Number of the first entry. In an empty record, `to` is less than `from`. */
   readonly from: number
   readonly to: number
-  /** Checkpoints that the record was compared with, and those signed under a root that is no longer trusted. */
+  /** Numbers of checkpoints that were compared, and of those signed under a root that is no longer trusted. */
   readonly checkpoints: { readonly checked: number; readonly untrusted: number }
 }
 
-/** Where the chain ends, and the last entry that was pruned from its beginning. */
+/** The last entry of the chain, and the last entry that was pruned from its beginning. */
 export interface ChainEnds {
   readonly head: ChainPosition
   readonly anchor: ChainPosition
@@ -38,7 +38,7 @@ export interface ChainEnds {
 
 /** @throws LicensingError AUDIT_BROKEN: always */
 export function throwBroken(why: string): never {
-  throw new LicensingError('AUDIT_BROKEN', `The audit record is not whole: ${why}.`)
+  throw new LicensingError('AUDIT_BROKEN', `The audit record is damaged: ${why}.`)
 }
 
 /** Throws the finding of a verifier, if there is one. @throws LicensingError AUDIT_BROKEN */
@@ -83,7 +83,6 @@ export async function appendAuditEntry(tx: Tx, entry: AuditEntry): Promise<void>
     await prune(tx, chained.number, end.anchor_number)
 }
 
-/** Returns the newest entries, the newest first. */
 export async function listNewestEntries(tx: Tx, limit: number): Promise<StoredEntry[]> {
   return tx.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(limit).execute()
 }
@@ -111,13 +110,13 @@ export async function readChainEnds(tx: Tx): Promise<ChainEnds> {
         head: { number: row.number, hash: row.head },
         anchor: { number: row.anchor_number, hash: row.anchor_hash },
       }
-    : throwBroken('the database does not say where it ends')
+    : throwBroken('the database has no end of the chain')
 }
 
 /**
  * Follows the chain from the first entry that is kept to the last.
  *
- * @param external verified checkpoints that were kept elsewhere
+ * @param external verified checkpoints that were stored elsewhere
  * @throws LicensingError AUDIT_BROKEN: the first entry that does not fit, and why
  */
 export async function verifyAuditLog(
@@ -141,7 +140,7 @@ export async function verifyAuditLog(
     for (const entry of page) {
       assertValid(verifier.verifyEntry(entry))
       // Lists are in the order of the ids, which no hash covers.
-      if (entry.id <= id) throwBroken(`entry ${entry.number} is in another place of the list`)
+      if (entry.id <= id) throwBroken(`entry ${entry.number} is at another position of the list`)
       id = entry.id
     }
     if (page.length < BATCH_SIZE) break
@@ -156,7 +155,7 @@ export async function verifyAuditLog(
   }
 }
 
-/** Signs where the chain ends now, and stores the checkpoint. @throws LicensingError SATELLITE_NOT_REGISTERED */
+/** Signs a checkpoint of the current end of the chain and stores it. @throws LicensingError SATELLITE_NOT_REGISTERED */
 export async function createCheckpoint(tx: Tx, credentials: Credentials, at: Instant): Promise<string> {
   const ends = await readChainEnds(tx)
   const { id, account } = credentials.keyRing.identity
@@ -167,7 +166,7 @@ export async function createCheckpoint(tx: Tx, credentials: Credentials, at: Ins
   return text
 }
 
-/** Signs a checkpoint when the last is a day old, and anything was recorded since. */
+/** Signs a checkpoint when the last one is a day old and entries were recorded since. */
 export async function createCheckpointWhenDue(tx: Tx, credentials: Credentials, at: Instant): Promise<void> {
   const last = await tx
     .selectFrom('audit_checkpoints')
@@ -180,7 +179,7 @@ export async function createCheckpointWhenDue(tx: Tx, credentials: Credentials, 
   if (last?.text.includes(`${head.number} ${head.hash}`) !== true) await createCheckpoint(tx, credentials, at)
 }
 
-/** Returns the denial, or an entry that further ones are omitted, or null on a day on which that was recorded. */
+/** Returns the denial, or an entry about omitted denials, or null once that entry was recorded for the day. */
 async function limitDenials(tx: Tx, entry: AuditEntry): Promise<AuditEntry | null> {
   const newest = await tx
     .selectFrom('audit')
@@ -217,7 +216,7 @@ async function prune(tx: Tx, head: number, anchor: number): Promise<void> {
   const upTo = Math.max((oldestAction?.number ?? 0) - 1, head - RETENTION.entries)
   if (upTo <= anchor) return
   const last = await tx.selectFrom('audit').select('hash').where('number', '=', upTo).executeTakeFirst()
-  // A gap stays where it can be found.
+  // After a gap, pruning stops so that verification finds the gap.
   if (last === undefined) return
   await tx.updateTable('audit_chain').set({ anchor_number: upTo, anchor_hash: last.hash }).execute()
   await tx.deleteFrom('audit').where('number', '<=', upTo).execute()

@@ -34,15 +34,14 @@ export class AuditService {
     return this.#context.withMaintenance((tx, at) => appendAuditEntry(tx, { ...entry, at }))
   }
 
-  /** The newest entries, the newest first. */
   list(limit: number): Promise<StoredEntry[]> {
     return this.#context.withMaintenance((tx) => listNewestEntries(tx, limit))
   }
 
   /**
-   * Whether the record is whole: each entry follows the one before it, and what was signed of them is still so.
+   * Verifies that each entry follows the previous one and that the entries match the signed checkpoints.
    *
-   * @param checkpoints that were kept elsewhere: their texts
+   * @param checkpoints texts of checkpoints that were stored elsewhere
    * @throws LicensingError AUDIT_BROKEN: the first entry that does not fit; SIGNED_FILE_*: a checkpoint that cannot be used
    */
   async verify(checkpoints: readonly string[] = []): Promise<VerificationResult> {
@@ -53,7 +52,7 @@ export class AuditService {
     )
   }
 
-  /** Verifies a record that was exported, by this authority's own root. @throws LicensingError AUDIT_BROKEN, SIGNED_FILE_* */
+  /** Verifies an exported record with this authority's own root. @throws LicensingError AUDIT_BROKEN, SIGNED_FILE_* */
   async verifyExport(
     lines: AsyncIterable<string> | Iterable<string>,
     checkpoints: readonly string[] = [],
@@ -61,7 +60,7 @@ export class AuditService {
     return verifyAuditExport(lines, this.#context.credentials.keyRing.root, checkpoints)
   }
 
-  /** A signed statement of where the record ends now: kept elsewhere, it proves that nothing before was written anew. */
+  /** Returns a signed checkpoint of the end of the record. A copy elsewhere proves that earlier entries were not rewritten. */
   checkpoint(): Promise<string> {
     return this.#context.withMaintenance((tx, at) => createCheckpoint(tx, this.#context.credentials, at))
   }
@@ -88,7 +87,7 @@ export class AuditService {
     yield formatCheckpoint(checkpoint)
   }
 
-  /** Signs a checkpoint when one is due. A satellite that has no certificates yet signs nothing. */
+  /** Signs a checkpoint when one is due. A satellite without certificates signs none. */
   async runDue(): Promise<void> {
     if (this.#context.credentials.keyRing.identity.issuingCa === null) return
     await this.#context.withMaintenance((tx, at) =>
@@ -107,7 +106,7 @@ export class AuditService {
  * Verifies an exported audit record without an authority.
  *
  * @param root the root certificate of the authority, or of its manager: PEM
- * @param checkpoints that were kept elsewhere: their texts
+ * @param checkpoints texts of checkpoints that were stored elsewhere
  * @throws LicensingError AUDIT_BROKEN, SIGNED_FILE_*
  */
 export async function verifyAuditExport(

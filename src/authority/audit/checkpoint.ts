@@ -26,7 +26,7 @@ export interface Checkpoint {
   readonly head: ChainPosition
 }
 
-/** Formats and signs a checkpoint. The key is not in the database: write access to the database cannot make one. */
+/** Formats and signs a checkpoint. The key is outside the database, so write access to the database is not enough to forge one. */
 export function writeCheckpoint(
   { authority, account, at, anchor, head }: Checkpoint,
   by: Credential,
@@ -43,7 +43,7 @@ export function writeCheckpoint(
 }
 
 /**
- * Reads a checkpoint whose signature is right.
+ * Reads a checkpoint and verifies its signature.
  *
  * @throws LicensingError SIGNED_FILE_MALFORMED, SIGNED_FILE_TRUNCATED, SIGNED_FILE_ALTERED, SIGNED_FILE_UNTRUSTED,
  * SIGNED_FILE_SIGNER_EXPIRED
@@ -52,7 +52,7 @@ export function readCheckpoint(text: string, roots: readonly X509Certificate[]):
   const read = (lines: readonly string[]): Checkpoint => {
     const fields = parseFields(lines, 1, FIELDS, createMalformedError)
     const at = Date.parse(fields.time ?? '')
-    if (Number.isNaN(at)) throw createMalformedError('its time is none')
+    if (Number.isNaN(at)) throw createMalformedError('its time is not valid')
     return {
       authority: fields.authority ?? '',
       account: fields.account ?? '',
@@ -72,15 +72,14 @@ export function readCheckpoint(text: string, roots: readonly X509Certificate[]):
   if (signer.authorityId !== checkpoint.authority)
     throw new LicensingError(
       'SIGNED_FILE_UNTRUSTED',
-      `The ${FILE_KIND} cannot be used: it was signed by another authority than it names.`,
+      `The ${FILE_KIND} cannot be used: it names another authority than the one that signed it.`,
     )
   return checkpoint
 }
 
 function parsePosition(text: string): ChainPosition {
   const [, number, hash] = /^(\d{1,15}) ([0-9a-f]{64}|genesis)$/.exec(text) ?? []
-  if (number === undefined || hash === undefined)
-    throw createMalformedError('it does not say where the record ended')
+  if (number === undefined || hash === undefined) throw createMalformedError('it has no end of the record')
   return { number: Number(number), hash }
 }
 

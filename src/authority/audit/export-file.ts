@@ -10,7 +10,7 @@ import {
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts'
 import { AUDIT_KINDS, type ChainedEntry, ChainVerifier, toExportedEntry } from './hash-chain.ts'
 
-/** An exported audit record: lines of JSON. A header, the entries in their order, and a signed checkpoint of where they end. */
+/** Format of an exported audit record, in JSON lines: a header, the entries in order, and a signed checkpoint of the last entry. */
 const FORMAT = 'smart-licensing-audit-1'
 
 const instantSchema = z.iso.datetime().transform((text) => Date.parse(text))
@@ -38,10 +38,10 @@ export const formatEntries = (entries: readonly ChainedEntry[]): string =>
 export const formatCheckpoint = (checkpoint: string): string => formatLine({ checkpoint })
 
 /**
- * Verifies an exported record by itself: each entry follows the one before it, to the end that its checkpoint gives.
+ * Verifies an exported record: each entry follows the one before it, up to the end in its checkpoint.
  *
  * @param lines the lines of the file
- * @param external verified checkpoints that were kept elsewhere
+ * @param external verified checkpoints that were stored elsewhere
  * @param roots trust anchors for the signature of the checkpoint
  * @throws LicensingError AUDIT_BROKEN; SIGNED_FILE_* when the checkpoint in it cannot be used
  */
@@ -66,7 +66,7 @@ export async function verifyExport(
   }
   if (header === null || end === null) return throwBroken('the file ends before its checkpoint')
   for (const { authority } of [end, ...external])
-    if (authority !== header.authority) throwBroken('a checkpoint is of another authority than the file')
+    if (authority !== header.authority) throwBroken('a checkpoint belongs to another authority than the file')
   assertExtent(verifier, end)
   return {
     from: verifier.begin.number + 1,
@@ -94,9 +94,9 @@ function parseDocument(text: string, number: number): object {
     const document: unknown = JSON.parse(text)
     if (typeof document === 'object' && document !== null) return document
   } catch {
-    // Reported below: it is no entry either way.
+    // Reported below, like any other line without an entry.
   }
-  return throwBroken(`line ${number} is no entry`)
+  return throwBroken(`line ${number} is not an entry`)
 }
 
 function parseLine<T>(schema: z.ZodType<T>, document: object, number: number): T {
@@ -104,7 +104,7 @@ function parseLine<T>(schema: z.ZodType<T>, document: object, number: number): T
   return success ? data : throwBroken(`line ${number} is not valid`)
 }
 
-/** Parses checkpoints that were kept elsewhere. @throws LicensingError SIGNED_FILE_* */
+/** Parses checkpoints that were stored elsewhere. @throws LicensingError SIGNED_FILE_* */
 export const parseExternalCheckpoints = (
   texts: readonly string[],
   roots: readonly X509Certificate[],

@@ -3,19 +3,17 @@ import { toIsoString } from '../../core/time.ts'
 import type { AuditEntry } from '../../http/users.ts'
 import { toCanonicalJson } from '../../protocol/digest.ts'
 
-/** `action`: by a known user, program or command, whatever its outcome. `denial`: of an unauthenticated caller. */
+/** Kinds of entries. An `action` has a known actor and any outcome. A `denial` is of an unauthenticated caller. */
 export const AUDIT_KINDS = ['action', 'denial'] as const
 export type AuditKind = (typeof AUDIT_KINDS)[number]
 
-/** Stands for the previous hash of the first entry. */
+/** Previous hash of the first entry. */
 export const GENESIS = 'genesis'
 
-/** An entry with its position in the chain. */
 export interface ChainedEntry extends AuditEntry {
   readonly kind: AuditKind
-  /** From 1, without gaps. */
+  /** Position from 1, without gaps. */
   readonly number: number
-  /** The hash of the entry before it. */
   readonly previous: string
   /** SHA-256 of all other fields, in hexadecimal. */
   readonly hash: string
@@ -52,15 +50,14 @@ export function hashEntry(entry: Omit<ChainedEntry, 'hash'>): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** Replaces what not every store returns as it was written: lone surrogates and NUL. */
+/** Replaces lone surrogates and NUL, which not every database stores. */
 const toStorableText = (text: string): string =>
   Buffer.from(text, 'utf8').toString('utf8').replaceAll('\u0000', '\ufffd')
 
-/** Returns the kind of an entry. */
 export const getAuditKind = ({ who }: Pick<AuditEntry, 'who'>): AuditKind =>
   who === null ? 'denial' : 'action'
 
-/** Returns an entry with its position behind the one before it. */
+/** Returns an entry with its position after the previous one. */
 export function appendToChain(entry: AuditEntry, before: ChainPosition): ChainedEntry {
   const chained = {
     kind: getAuditKind(entry),
@@ -84,7 +81,7 @@ export class ChainVerifier {
   #actions = 0
 
   /**
-   * @param from the position that the first entry follows; null when the first entry says it
+   * @param from the position before the first entry; null to take it from the first entry
    * @param expected the hashes that signed checkpoints give for entries, by their number
    */
   constructor(from: ChainPosition | null, expected: ReadonlyMap<number, readonly string[]> = new Map()) {
@@ -107,19 +104,19 @@ export class ChainVerifier {
     return this.#end === null
   }
 
-  /** The number of actions among the entries that fitted. */
   get actions(): number {
     return this.#actions
   }
 
-  /** Takes the next entry. Returns the reason why it does not fit, or null. */
+  /** Verifies the next entry. Returns the reason why it does not fit, or null. */
   verifyEntry(entry: ChainedEntry): string | null {
     const name = `entry ${entry.number}`
     this.#end ??= { number: entry.number - 1, hash: entry.previous }
     this.#begin ??= this.#end
     const expected = this.#end.number + 1
-    if (entry.number > expected) return `entry ${expected} is missing: ${entry.number} comes in its place`
-    if (entry.number < expected) return `${name} comes where entry ${expected} should`
+    if (entry.number > expected)
+      return `entry ${expected} is missing: entry ${entry.number} is at its position`
+    if (entry.number < expected) return `${name} is at the position of entry ${expected}`
     if (entry.kind !== getAuditKind(entry) || hashEntry(entry) !== entry.hash)
       return `${name}, of ${toIsoString(entry.at)}, was changed`
     if (entry.previous !== this.#end.hash)
@@ -137,7 +134,7 @@ export class ChainVerifier {
     const known = Math.max(head.number, ...this.#expected.keys())
     if (number < known) return `the entries ${number + 1} to ${known} are missing`
     if (number !== head.number || hash !== head.hash)
-      return `the record does not end where it should, at entry ${head.number}`
+      return `the record does not end at the expected entry ${head.number}`
     return null
   }
 }

@@ -33,7 +33,7 @@ import { dumpRows, emptyTables, resetSequences, loadRows, rowsSchema, tablesForV
 
 const KEY_NAME = /^[a-z0-9-]+\.key$/
 
-/** The lines of a backup: a head, rows and keys, and an end that says how many there were. */
+/** Schema of a line of a backup: a header, rows and keys, and an end with their numbers. */
 const lineSchema = z.union([
   z.object({ backup: z.literal('smart-authority'), migration: z.int().min(1) }),
   rowsSchema,
@@ -43,11 +43,11 @@ const lineSchema = z.union([
 type Line = z.infer<typeof lineSchema>
 
 /**
- * Writes an authority as one file of the age format under a passphrase: every row and its keys, without that of the root, as of one
- * moment, while the authority serves. The rows are of no database in particular. Deriving the key from the passphrase occupies
- * this process for some seconds.
+ * Writes an authority as one passphrase-encrypted file in the age format, while the authority serves. The file has every
+ * row, as of one moment, and every key except the root key. The rows fit both databases. Deriving the encryption key
+ * blocks this process for some seconds.
  *
- * @param write takes the file piece by piece
+ * @param write receives the file in parts
  * @throws LicensingError INVALID_ARGUMENT, STORE_*, DATABASE_UNREACHABLE
  */
 export async function createBackup(
@@ -60,8 +60,12 @@ export async function createBackup(
   let begun = false
   try {
     await store.read(async (tx) => {
-      // A reading that is begun again cannot take back what was written.
-      if (begun) throw new LicensingError('DATABASE_UNREACHABLE', 'The database went away during the backup.')
+      // The transaction was restarted, but the first part of the file is already written.
+      if (begun)
+        throw new LicensingError(
+          'DATABASE_UNREACHABLE',
+          'The connection to the database was lost during the backup.',
+        )
       begun = true
       await encryptLines(createBackupLines(dataDir, tx), secret, write)
     })
@@ -79,26 +83,25 @@ async function* createBackupLines(dataDir: string, tx: Tx): AsyncGenerator<strin
     rows += some.rows.length
     yield line(some)
   }
-  // The keys after the rows: whatever they refer to is there.
+  // The keys follow the rows that they belong to.
   const directory = join(dataDir, 'keys')
   const names = readdirSync(directory).filter((name) => KEY_NAME.test(name) && !isRootKeyFile(name))
   for (const key of names) yield line({ key, text: readFileSync(join(directory, key), 'utf8') })
   yield line({ end: { rows, keys: names.length } })
 }
 
-/** Where a backup is restored to. */
 export interface RestoreOptions {
   readonly dataDir: string
   readonly backup: Buffer
   readonly passphrase: string
-  /** `postgres://…`: a database without tables; without it, one of its own in the data directory. */
+  /** `postgres://…` URL of a database without tables; by default a SQLite database in the data directory. */
   readonly database?: string | undefined
   readonly clock?: Clock
 }
 
 /**
- * Makes a data directory of a backup, whole or not at all. From here on the authority goes on in an epoch of its own, and what may have
- * been used or changed since the backup is held until somebody has looked.
+ * Creates a data directory from a backup, atomically. The restored authority starts a new epoch. Objects that may have
+ * been used or changed since the backup are on hold until an administrator reviews them.
  *
  * @throws LicensingError DATA_DIR_EXISTS, BACKUP_UNREADABLE, STORE_*, DATABASE_*
  */
@@ -107,7 +110,7 @@ export async function restoreAuthority(options: RestoreOptions): Promise<Restore
   const targetDir = resolve(options.dataDir)
   if (existsSync(targetDir) && readdirSync(targetDir).length > 0)
     throw new LicensingError('DATA_DIR_EXISTS', `${targetDir} is not empty.`, {
-      remedy: 'Restore into a new directory, and name that with --data-dir.',
+      remedy: 'Restore into a new directory and name it with --data-dir.',
     })
   removeStale(targetDir)
   const temporary = join(dirname(targetDir), `.${basename(targetDir)}-${randomBytes(6).toString('hex')}`)
@@ -129,17 +132,17 @@ export async function restoreAuthority(options: RestoreOptions): Promise<Restore
   }
 }
 
-/** The restore is done, whatever becomes of this: whoever opens the authority notes the same. */
-async function finishRestore(place: string): Promise<void> {
+/** Removes the restore marker. A failure is ignored, because the next start of the authority also removes the marker. */
+async function finishRestore(dataDir: string): Promise<void> {
   try {
-    const store = await AuthorityStore.open(place)
+    const store = await AuthorityStore.open(dataDir)
     await store.transaction(markRestoreFinished).finally(() => store.close())
   } catch {
-    // It is not told as a failure of what has succeeded.
+    // The restore itself has succeeded.
   }
 }
 
-/** What a restore that was killed has left lying about. */
+/** Removes temporary directories of interrupted restores. */
 function removeStale(targetDir: string): void {
   const parent = dirname(targetDir)
   if (!existsSync(parent)) return
@@ -154,7 +157,7 @@ function removeStale(targetDir: string): void {
 const createUnreadableError = (why: string) =>
   new LicensingError('BACKUP_UNREADABLE', `The backup cannot be used: ${why}.`)
 
-/** Undoes what was loaded of a file that turns out to be damaged. */
+/** Rolls back the transaction that loads a damaged file. */
 class DecryptionFailed extends Error {}
 
 async function unpack(dataDir: string, { backup, passphrase, database }: RestoreOptions): Promise<void> {
@@ -187,7 +190,7 @@ async function unpack(dataDir: string, { backup, passphrase, database }: Restore
   }
 }
 
-/** Parses a line of a backup. @returns null for one that is not of its form */
+/** Parses a line of a backup. @returns null for a malformed line */
 function parseLine(text: string): Line | null {
   try {
     return lineSchema.parse(JSON.parse(text))
@@ -196,10 +199,10 @@ function parseLine(text: string): Line | null {
   }
 }
 
-/** Returns the version of the tables in a backup; null for a file that is no backup, or not as it was written. */
+/** Returns the version of the tables in a backup; null for a file that is not a backup or was altered. */
 async function readVersion(lines: EncryptedLines): Promise<number | null> {
   let version: number | null | undefined
-  // The whole of it is looked at: nothing is made of a file that is not as it was written.
+  // The whole file is verified before anything is created from it.
   const whole = await lines.read((text) => {
     if (version !== undefined) return Promise.resolve()
     const line = parseLine(text)
@@ -209,7 +212,6 @@ async function readVersion(lines: EncryptedLines): Promise<number | null> {
   return whole ? (version ?? null) : null
 }
 
-/** Takes the lines of a backup into a new data directory and its database. */
 class BackupLoader {
   readonly #tx: Tx
   readonly #keys: SecretFileStore
@@ -226,7 +228,7 @@ class BackupLoader {
 
   async loadLine(text: string): Promise<void> {
     const line = parseLine(text)
-    if (line === null) throw createUnreadableError('a line of it is not of its form')
+    if (line === null) throw createUnreadableError('a line is malformed')
     if ('rows' in line) {
       await loadRows(this.#tx, this.#tables, line)
       this.#rowCount += line.rows.length
@@ -239,6 +241,6 @@ class BackupLoader {
 
   /** @throws LicensingError BACKUP_UNREADABLE */
   assertComplete(): void {
-    if (!this.#isComplete) throw createUnreadableError('it does not hold what it says')
+    if (!this.#isComplete) throw createUnreadableError('it is incomplete')
   }
 }

@@ -4,13 +4,13 @@ import { LicensingError } from '../../core/errors.ts'
 import { MIGRATIONS } from '../store/migrations/index.ts'
 import type { Tx } from '../store/store.ts'
 
-/** Rows that are read, written and carried at a time: of the widest table they are few enough for one statement. */
+/** Rows in one read and one insert. The widest table stays below the parameter limit of a statement. */
 const BATCH_SIZE = 200
 
 const valueSchema = z.union([z.string(), z.number(), z.null()])
 const nameSchema = z.string().regex(/^[a-z][a-z0-9_]*$/)
 
-/** Some rows of a table: a line of a backup. */
+/** Schema of a batch of rows of one table: a line of a backup. */
 export const rowsSchema = z.object({
   table: nameSchema,
   columns: z.array(nameSchema).min(1),
@@ -18,19 +18,19 @@ export const rowsSchema = z.object({
 })
 export type RowBatch = z.infer<typeof rowsSchema>
 
-/** A table as the migrations make it. */
+/** A table as the migrations create it. */
 interface Table {
   readonly name: string
-  /** By which its rows are read in order; none for one that has no primary key. */
+  /** Columns that order the rows; empty for a table without a primary key. */
   readonly key: readonly string[]
   readonly references: Set<string>
-  /** Whether the database numbers its rows. */
+  /** True where the database numbers the rows. */
   readonly numbered: boolean
 }
 
 /**
- * The tables after so many migrations, each behind those that it refers to: read from the migrations themselves, so that none is
- * forgotten.
+ * Returns the tables after a number of migrations, each after the tables it refers to. The list is read from the
+ * migrations, so that no table is forgotten.
  */
 export function tablesForVersion(version: number): readonly Table[] {
   const tables = new Map<string, Table>()
@@ -66,14 +66,13 @@ function sortByReference(tables: readonly Table[]): readonly Table[] {
     const next = tables.find(
       ({ name, references }) => !done.has(name) && [...references].every((one) => done.has(one)),
     )
-    if (!next) throw new TypeError('tables refer to one another in a circle')
+    if (!next) throw new TypeError('the references between tables form a cycle')
     done.add(next.name)
     ordered.push(next)
   }
   return ordered
 }
 
-/** Every row of every table, in the transaction it is given. */
 export async function* dumpRows(tx: Tx, version: number): AsyncGenerator<RowBatch> {
   for (const table of tablesForVersion(version)) yield* dumpTable(tx, table)
 }
@@ -84,7 +83,7 @@ async function* dumpTable(tx: Tx, { name, key }: Table): AsyncGenerator<RowBatch
   const order = sql.join(key.map((column) => sql.ref(column)))
   for (let last: Row | null = null; ;) {
     const beyond: RawBuilder<unknown> = last === null ? sql`` : sql`where ${isBeyond(key, last)}`
-    // Without a key there is no place to go on from: such a table is small, and read at once.
+    // A table without a key cannot be read in pages. These tables are small and are read at once.
     const { rows }: { rows: Row[] } =
       key.length === 0
         ? await sql<Row>`select * from ${sql.table(name)}`.execute(tx)
@@ -105,7 +104,7 @@ async function* dumpTable(tx: Tx, { name, key }: Table): AsyncGenerator<RowBatch
   }
 }
 
-/** Whether a row comes after another, by the columns of its key. */
+/** Returns the SQL condition for rows after another row, by the columns of the key. */
 function isBeyond(key: readonly string[], last: Row): RawBuilder<unknown> {
   const [column = '', ...rest] = key
   const value = last[column] ?? null
@@ -113,13 +112,13 @@ function isBeyond(key: readonly string[], last: Row): RawBuilder<unknown> {
   return sql`(${sql.ref(column)} > ${value} or (${sql.ref(column)} = ${value} and ${isBeyond(rest, last)}))`
 }
 
-/** Removes what the migrations themselves have put into the tables: it is in the backup too. */
+/** Deletes the rows that migrations insert. The backup has them too. */
 export async function emptyTables(tx: Tx, version: number): Promise<void> {
   for (const { name } of [...tablesForVersion(version)].reverse())
     await sql`delete from ${sql.table(name)}`.execute(tx)
 }
 
-/** Puts rows back, in the transaction it is given. @throws LicensingError BACKUP_UNREADABLE */
+/** Inserts rows of a backup. @throws LicensingError BACKUP_UNREADABLE */
 export async function loadRows(
   tx: Tx,
   known: ReadonlySet<string>,
@@ -128,14 +127,14 @@ export async function loadRows(
   if (!known.has(table) || rows.some((row) => row.length !== columns.length))
     throw new LicensingError(
       'BACKUP_UNREADABLE',
-      `The backup holds rows of a table ${table} that is not as it was.`,
+      `The backup has rows of a table ${table} with other columns.`,
     )
   await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))}) values ${sql.join(
     rows.map((row) => sql`(${sql.join(row)})`),
   )}`.execute(tx)
 }
 
-/** Has a database that numbers rows itself go on behind those that were put back. */
+/** Moves the sequences of a PostgreSQL database past the restored rows. */
 export async function resetSequences(tx: Tx, version: number): Promise<void> {
   for (const { name, numbered } of tablesForVersion(version))
     if (numbered)

@@ -4,12 +4,12 @@ import { AuthorityStore, readSetting, type Tx, writeSetting } from '../store/sto
 import { MIGRATION_LOCK_TABLE, MIGRATION_TABLE } from '../store/migrations/index.ts'
 import { tablesForVersion } from './dump.ts'
 
-/** In a PostgreSQL database from when it is filled until the data directory that goes with it is there. */
+/** Setting in a PostgreSQL database while its data directory is incomplete. */
 const RESTORE_MARKER_KEY = 'restore-under-way'
 
 /**
- * Has a PostgreSQL database ready to be restored into. What a restore left there that was killed before its data directory was whole
- * is removed: nobody can have used it.
+ * Prepares a PostgreSQL database for a restore. The tables of an interrupted restore are dropped: without a complete
+ * data directory no authority can have used them.
  *
  * @throws LicensingError DATA_DIR_EXISTS, STORE_TOO_NEW, DATA_VERSION_UNSUPPORTED, DATABASE_*
  */
@@ -21,7 +21,7 @@ export async function dropPartialRestore(dataDir: string, database: string): Pro
     await store.transaction(async (tx) => {
       if ((await readSetting(tx, RESTORE_MARKER_KEY)) !== null) return dropTables(tx, version)
       if (await tx.selectFrom('settings').select('name').executeTakeFirst())
-        throw new LicensingError('DATA_DIR_EXISTS', 'There is an authority in that database already.', {
+        throw new LicensingError('DATA_DIR_EXISTS', 'The database already has an authority.', {
           remedy: 'Restore into a database without tables.',
         })
     })
@@ -30,17 +30,17 @@ export async function dropPartialRestore(dataDir: string, database: string): Pro
   }
 }
 
-/** All of them: they may be newer than the backup is. */
+/** Drops all tables of a version, which may be newer than the backup. */
 async function dropTables(tx: Tx, version: number): Promise<void> {
   const names = tablesForVersion(version).map(({ name }) => name)
   for (const name of [...names.reverse(), MIGRATION_TABLE, MIGRATION_LOCK_TABLE])
     await sql`drop table ${sql.table(name)}`.execute(tx)
 }
 
-/** Notes that this database has no data directory yet. */
+/** Sets the marker: this database has no data directory yet. */
 export const markRestoreStarted = (tx: Tx): Promise<void> => writeSetting(tx, RESTORE_MARKER_KEY, 'yes')
 
-/** Notes that the data directory is there: from here on nobody restores into this database again. */
+/** Removes the marker: the data directory is complete, and further restores into this database are refused. */
 export async function markRestoreFinished(tx: Tx): Promise<void> {
   await tx.deleteFrom('settings').where('name', '=', RESTORE_MARKER_KEY).execute()
 }

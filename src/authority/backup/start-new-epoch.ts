@@ -9,27 +9,27 @@ import { AuthorityStore, type Tx } from '../store/store.ts'
 import { TimeFloor } from '../store/time-floor.ts'
 import { openSync, startNewSyncEpoch } from '../satellite-sync/sync-repository.ts'
 
-/** An authority that was restored, and what of it is held. */
+/** A restored authority, with the numbers of objects that were revoked or put on hold. */
 export interface RestoreSummary {
   readonly role: 'manager' | 'satellite'
-  /** A satellite's name; of a manager, the smart account it was made for. */
+  /** Name of the satellite; for a manager, its first smart account. */
   readonly name: string
   readonly epoch: number
-  /** A satellite's tokens: which of them were used since, it can never know. */
+  /** Number of a satellite's tokens, which are revoked because their uses since the backup are not known. */
   readonly tokensRevoked: number
-  /** A manager's: they wait until somebody has looked. */
+  /** Number of a manager's tokens that wait for review. */
   readonly tokensInReview: number
   readonly reservationsInReview: number
 }
 
-/** Begins the epoch of an authority that was restored (trust §9). */
+/** Starts the new epoch of a restored authority (see `docs/security.md`). */
 export async function startNewEpoch(dataDir: string, clock: Clock): Promise<RestoreSummary> {
   const store = await AuthorityStore.open(dataDir)
   try {
     return await store.transaction(async (tx) => {
       const credentials = await Credentials.load(dataDir, tx)
       const at = await TimeFloor.atLeast(tx, clock.wall())
-      // Who was signed in when the backup was made may have signed out since.
+      // Users of sessions in the backup may have signed out since.
       await tx.deleteFrom('sessions').execute()
       await tx.deleteFrom('ticket_keys').execute()
       return credentials.keyRing.identity.role === 'satellite'
@@ -57,7 +57,7 @@ async function restartSatellite(tx: Tx, credentials: Credentials, at: Instant): 
     type: 'SATELLITE_RESTORED',
     severity: 'major',
     accountId: account.id,
-    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked, and what was registered since comes back with the next synchronization.`,
+    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked, and later registrations return with the next synchronization.`,
   })
   const { name } = sync.facts
   return { role: 'satellite', name, epoch, tokensRevoked, tokensInReview: 0, reservationsInReview: 0 }
@@ -85,7 +85,7 @@ async function restartManager(tx: Tx, credentials: Credentials, at: Instant): Pr
     at,
     type: 'AUTHORITY_RESTORED',
     severity: 'major',
-    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} wait to be confirmed, and boxes that registered since are taken back for review when they ask.`,
+    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} wait for review. Devices that registered since the backup are taken back for review on their next request.`,
   })
   return { role: 'manager', name, epoch, tokensRevoked: 0, tokensInReview, reservationsInReview }
 }

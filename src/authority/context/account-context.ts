@@ -13,21 +13,21 @@ export interface VirtualAccount {
   readonly id: string
   readonly name: string
   readonly isDefault: boolean
-  /** At a manager: the satellite it belongs to; null for one of the manager's own. */
+  /** At a manager: the satellite that the virtual account belongs to, or null. */
   readonly satellite: { readonly id: string; readonly name: string; readonly registered: boolean } | null
-  /** At a satellite: the manager's virtual account whose licenses arrive in it; null for one of its own. */
+  /** At a satellite: the manager's virtual account that supplies its licenses, or null. */
   readonly upstream: string | null
-  /** Of a satellite's virtual accounts at the manager, and of those the manager's licenses arrive in: the first one. */
+  /** True for the first of a satellite's virtual accounts at the manager, and for its counterpart at the satellite. */
   readonly home: boolean
 }
 
-/** One transaction about one smart account: the rules of licensing are functions over it. */
+/** Transaction on one smart account. The licensing rules are functions over it. */
 export interface AccountContext {
   readonly tx: Tx
   readonly account: Account
   /** The authority's time: one instant for the whole transaction. */
   readonly at: Instant
-  /** The name of whoever the work is done for; null for nobody. */
+  /** The name of the user or client that requested the work, or null. */
   readonly actor: string | null
   readonly credentials: Credentials
   readonly profile: ProductProfile

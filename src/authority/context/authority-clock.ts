@@ -3,23 +3,23 @@ import type { Instant } from '../../core/time.ts'
 import { assertWritable, type Tx } from '../store/store.ts'
 import { TimeFloor } from '../store/time-floor.ts'
 
-/** The authority's time: the wall clock's, except that it never goes back behind an answer (trust §3). */
+/** Clock of the authority. It follows the wall clock, but never returns less than a time that was issued. */
 export class AuthorityClock {
   readonly #clock: Clock
-  /** Whether a manager may correct this clock: a satellite's. */
+  /** True for a satellite, whose clock the manager may correct. */
   readonly #isCorrectable: boolean
-  /** The highest time issued so far, and when that was by a clock nobody can set. */
+  /** The highest time issued so far, and the monotonic clock at that moment, in milliseconds. */
   #issued: { time: Instant; monotonic: number }
   #corrections = 0
 
-  /** @param issued the highest time that was issued before this process */
+  /** @param issued the highest time that was issued before this process started */
   constructor(clock: Clock, role: 'manager' | 'satellite', issued: Instant) {
     this.#clock = clock
     this.#isCorrectable = role === 'satellite'
     this.#issued = { time: issued, monotonic: clock.monotonic() }
   }
 
-  /** Returns what the clock of this machine says. */
+  /** Returns the wall clock of this machine. */
   wall(): Instant {
     return this.#clock.wall()
   }
@@ -34,22 +34,22 @@ export class AuthorityClock {
     return Math.floor(Math.max(this.#clock.wall(), time + since))
   }
 
-  /** Counts how often this process has seen the clock corrected by the manager. */
+  /** Returns the number of corrections by the manager that this process has applied. */
   get corrections(): number {
     return this.#corrections
   }
 
-  /** Notes a time that was issued by a transaction that is committed. */
+  /** Records a time that a committed transaction has issued. */
   recordIssued(time: Instant): void {
     this.#issued = { time, monotonic: this.#clock.monotonic() }
   }
 
-  /** Returns the time for a transaction that only reads: never before what any process has issued. */
+  /** Returns the time for a read-only transaction. It is not before any time that a process has issued. */
   readTime(tx: Tx): Promise<Instant> {
     return TimeFloor.atLeast(tx, this.now())
   }
 
-  /** Returns the time for a transaction, after a correction that this process or another was given. */
+  /** Returns the time for a transaction, after applying corrections that any process has received. */
   async time(tx: Tx): Promise<Instant> {
     await this.#followCorrections(tx)
     return this.readTime(tx)

@@ -6,13 +6,15 @@ import type { AuthorityStore, Tx } from '../store/store.ts'
 import type { AccountContext, VirtualAccount } from './account-context.ts'
 import type { AuthorityClock } from './authority-clock.ts'
 
-/** Which smart account and virtual account a call is about: the only one, and the default one, unless named. */
+/**
+ * Selector of a smart account and a virtual account. The defaults are the only account and its default virtual account.
+ */
 export interface AccountSelector {
   readonly account?: string | undefined
   readonly virtualAccount?: string | undefined
 }
 
-/** An authority as its services see it. Each call that takes work is one transaction, after the maintenance that is due. */
+/** Interface of an authority for its services. Each method with `work` runs one transaction, after due maintenance. */
 export interface AuthorityContext {
   readonly store: AuthorityStore
   readonly clock: AuthorityClock
@@ -25,10 +27,13 @@ export interface AuthorityContext {
     where: AccountSelector,
     work: (context: AccountContext, virtual: VirtualAccount) => Promise<T>,
   ): Promise<T>
-  /** Reads, and waits for no writer unless maintenance is due. @throws LicensingError ACCOUNT_* */
+  /**
+   * Runs a read-only transaction. It waits for a writer only if maintenance is due. @throws LicensingError ACCOUNT_*
+   */
   readAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T>
   /**
-   * Reads of one virtual account where one is named, otherwise of the whole smart account: `virtual` is null then.
+   * Runs a read-only transaction on a virtual account, or on the whole smart account if none is named. `virtual` is
+   * then null.
    *
    * @throws LicensingError ACCOUNT_*, NOT_FOUND
    */
@@ -36,7 +41,7 @@ export interface AuthorityContext {
     where: AccountSelector,
     work: (context: AccountContext, virtual: VirtualAccount | null) => Promise<T>,
   ): Promise<T>
-  /** Works on the whole authority. */
+  /** Runs a transaction on the whole authority. */
   withMaintenance<T>(work: (tx: Tx, at: Instant) => Promise<T>): Promise<T>
 }
 

@@ -9,13 +9,13 @@ import type { AuthorityClock } from './authority-clock.ts'
 import type { AuthorityContext, AccountSelector } from './authority-context.ts'
 import type { AccountContext } from './account-context.ts'
 
-/** Work that time makes due, done at the beginning of a transaction. */
+/** Maintenance that a transaction runs at its beginning. */
 export interface DueWork {
   /** @returns the time of the transaction */
   run(tx: Tx): Promise<Instant>
 }
 
-/** The transactions of an authority, each after the maintenance that is due. */
+/** Transactions of an authority. Each runs the due maintenance first. */
 export class AuthorityTransactions implements AuthorityContext {
   readonly store: AuthorityStore
   readonly clock: AuthorityClock

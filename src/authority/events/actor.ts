@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** Who does something: somebody signed in at the page, a client of the API, or somebody at the command line. */
+/** The originator of an action: a user of the web console, a client of the API, or a user of the command line. */
 export type Actor =
   | { readonly kind: 'user'; readonly name: string }
   | { readonly kind: 'api-client'; readonly name: string }
@@ -8,12 +8,12 @@ export type Actor =
 
 const actorStorage = new AsyncLocalStorage<Actor | null>()
 
-/** Does some work on behalf of somebody: what is recorded on the way bears the name. Null for nobody: what time brings. */
+/** Runs work on behalf of an actor, whose name is in the records of the work. Null stands for scheduled work. */
 export const runAs = <T>(actor: Actor | null, work: () => T): T => actorStorage.run(actor, work)
 
 /**
- * Somebody as records name them. A user's name holds neither blanks nor brackets, so no name can be made to look like
- * that of another kind.
+ * Formats the name of an actor for records. A user's name has no blanks or parentheses, so it cannot imitate an actor of
+ * another kind.
  */
 export function formatActor({ kind, name }: Actor): string {
   switch (kind) {
@@ -26,7 +26,7 @@ export function formatActor({ kind, name }: Actor): string {
   }
 }
 
-/** The name of whoever the present work is done for; null for nobody. */
+/** Returns the name of the actor of the current work; null for scheduled work. */
 export function getCurrentActor(): string | null {
   const actor = actorStorage.getStore()
   return actor ? formatActor(actor) : null

@@ -14,11 +14,10 @@ const COLUMN_KEYS = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]
 
 const toCells = (event: EventDocument) => COLUMN_KEYS.map((key) => event[key])
 
-/** Entries of the event log for a spreadsheet. */
 export const eventsToCsv = (events: readonly EventDocument[]): string =>
   formatCsvHeader(Object.values(COLUMNS)) + formatCsvRows(events.map(toCells))
 
-/** The event log as text, a page at a time: as CSV with the titles of its columns, or as lines of JSON. */
+/** Yields the event log as text, a page at a time: CSV with a header, or JSON lines. */
 export async function* exportEvents(
   pages: AsyncIterable<readonly EventDocument[]>,
   format: 'csv' | 'jsonl',

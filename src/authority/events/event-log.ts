@@ -6,7 +6,6 @@ import { queueComplianceNotifications } from '../outbox/compliance-notifications
 import type { Tx } from '../store/store.ts'
 import { queueDeliveries } from '../outbox/webhook-outbox.ts'
 
-/** What the authority records: the event log of its accounts. */
 export interface LogEntry {
   readonly at: Instant
   readonly type: string
@@ -17,16 +16,16 @@ export interface LogEntry {
   readonly instanceId?: string | null
 }
 
-/** Adds an entry in the transaction of what it tells of. Words only from public facts. */
+/** Adds an entry in the transaction of the change it describes. Texts must contain public data only. */
 export const logEvent = (tx: Tx, entry: LogEntry): Promise<void> => logEvents(tx, [entry])
 
-/** Adds an entry of the context's account, at the context's time. */
+/** Adds an entry for the account and time of a context. */
 export const logAccountEvent = (
   { tx, account, at }: { readonly tx: Tx; readonly account: { readonly id: string }; readonly at: Instant },
   entry: Omit<LogEntry, 'at' | 'accountId'>,
 ): Promise<void> => logEvent(tx, { ...entry, at, accountId: account.id })
 
-/** Adds entries, in their order. Whoever is to be told of them is told because of this transaction, or not at all. */
+/** Adds entries in order, and queues their notifications and webhook deliveries in the same transaction. */
 export async function logEvents(tx: Tx, entries: readonly LogEntry[]): Promise<void> {
   if (entries.length === 0) return
   const rows = await tx
@@ -50,7 +49,7 @@ export async function logEvents(tx: Tx, entries: readonly LogEntry[]): Promise<v
   for (const event of events) await queueComplianceNotifications(tx, event)
 }
 
-/** An entry as people and programs see it. */
+/** An event log entry in the form of the APIs and the command line. */
 export interface EventDocument {
   readonly id: number
   readonly at: string
@@ -59,33 +58,32 @@ export interface EventDocument {
   readonly virtualAccount: string | null
   readonly instanceId: string | null
   readonly message: string
-  /** Who did it; null for what time, a box or a satellite brought. */
+  /** Name of the actor; null for scheduled work and for requests of devices and satellites. */
   readonly who: string | null
 }
 
-/** Which entries are asked for; all of them without. */
+/** Conditions for entries; without conditions all entries match. */
 export interface EventFilter {
-  /** The name of the virtual account they are about: one that was removed is named too. */
+  /** Name of the virtual account, which may have been removed. */
   readonly virtualAccount?: string | undefined
   readonly instanceId?: string | undefined
-  /** Entries whose words name this entitlement tag. */
+  /** Entitlement tag in the message. */
   readonly tag?: string | undefined
   readonly severity?: EventDocument['severity'] | undefined
-  /** Entries before the one of this id: for reading on where a page ended. */
+  /** Id of the entry that follows the page. */
   readonly before?: number | undefined
-  /** From this instant on, and before that one. */
+  /** Start of the time range, inclusive; `until` is exclusive. */
   readonly since?: Instant | undefined
   readonly until?: Instant | undefined
-  /** Without entries that are of no smart account. */
+  /** Leaves out the entries that belong to no smart account. */
   readonly ownOnly?: boolean | undefined
-  /** How many of the newest. */
+  /** Maximum number of entries, the newest of all. */
   readonly limit?: number | undefined
 }
 
-/** Entries that are read unless it is said how many. */
 const DEFAULT_LIMIT = 1000
 
-/** The newest entries of a smart account, and of the authority itself, oldest first. */
+/** Returns the newest entries of a smart account and of the authority itself, oldest first. */
 export async function listEvents(
   tx: Tx,
   accountId: string | null,
@@ -97,7 +95,7 @@ export async function listEvents(
   return (await query.execute()).reverse().map(toEventDocument)
 }
 
-/** The entries after one of them, the oldest first: for reading all of them, a page at a time. */
+/** Returns a page of entries after an id, oldest first, to read the whole log. */
 export async function listEventsAfter(
   tx: Tx,
   accountId: string | null,
@@ -113,7 +111,7 @@ export async function listEventsAfter(
   return rows.map(toEventDocument)
 }
 
-/** The entries that fit, in no order yet. */
+/** Returns the query for the matching entries, without an order. */
 function selectEvents(tx: Tx, accountId: string | null, filter: EventFilter) {
   const { virtualAccount, instanceId, tag, severity, since, until, ownOnly = false } = filter
   let query = tx.selectFrom('events').selectAll()
@@ -140,7 +138,7 @@ const toEventDocument = (row: Selectable<Tables['events']>): EventDocument => ({
   who: row.who,
 })
 
-/** Whether the words of an entry name a tag, as a word of its own: MDC-SMALL does not name SMALL. In SQL that both databases have. */
+/** Returns the condition that a message has a tag as a whole word: MDC-SMALL does not match SMALL. The SQL fits both databases. */
 const mentionsTag = (tag: string) => {
   const words = sql`(' ' || replace(replace(replace(message, ',', ' '), ':', ' '), '.', ' ') || ' ')`
   return sql<boolean>`replace(${words}, ${` ${tag.replaceAll('.', ' ')} `}, '') <> ${words}`

@@ -6,7 +6,7 @@ interface AccountFacts {
   readonly software_version: string | null
 }
 
-/** The accounts of instances: their names, which no exchange changes. Each is read once. */
+/** Cache of account names. No exchange changes a name, so each is read once. */
 export class AccountNames {
   readonly #tx: Tx
   readonly #accounts = new Map<string, AccountFacts>()

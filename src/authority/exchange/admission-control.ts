@@ -3,34 +3,39 @@ import { LicensingError } from '../../core/errors.ts'
 import type { SignedRequest } from './requests.ts'
 
 /**
- * How much an exchange matters when not all can be answered: an authorization that ends soon, then boxes that register or
- * have not been authorized yet, then routine.
+ * Priorities of exchanges under load, the highest first. An authorization that ends soon comes before registrations and
+ * first authorizations, and these come before routine.
  */
 export const PRIORITIES = ['deadline-near', 'registration', 'routine'] as const
 export type Priority = (typeof PRIORITIES)[number]
 
-/** Milliseconds that an exchange is let wait for its turn; a box gives up after 30 s on the road. */
+/**
+ * The longest wait of an exchange in the queue, in milliseconds. A device gives up 30 seconds after it has sent a
+ * request.
+ */
 const QUEUE_TIMEOUT_MS: Readonly<Record<Priority, number>> = {
   'deadline-near': 20 * SECOND,
   registration: 12 * SECOND,
   routine: 4 * SECOND,
 }
 
-/** An authorization that ends within this is near its end: several attempts of a box away from it. */
+/** An authorization is near its end if it ends within this time. A device still has several attempts by then. */
 const DEADLINE_NEAR_MS = 14 * DAY
 
-/** Milliseconds an exchange takes, before any was measured; and what is expected is the mean of about so many. */
+/**
+ * The cost of an exchange before any was measured, in milliseconds, and the window of the moving average, in exchanges.
+ */
 const INITIAL_COST_MS = 2
 const EMA_WINDOW = 256
 const MAX_COST_MS = 250
 
-/** Those who are sent away come back to an authority that takes others meanwhile: time for them too. */
+/** A rejected device returns while the authority also serves others, so retry slots are longer than an exchange. */
 const RETRY_SLOT_FACTOR = 1.5
 const MAX_RETRY_AFTER_MS = 3600 * SECOND
-/** Beyond this wait the authority is under load, and asks boxes to come at other times than all at once. */
+/** Above this estimated wait the authority asks devices to spread their next contacts. */
 const OVERLOAD_WAIT_MS = SECOND
 
-/** How much a request matters, by its own words: of a signed request nobody else can have written them. */
+/** Returns the priority of a request by its own statements. Its signature proves that the device made them. */
 export function getPriority({ request }: SignedRequest, at: Instant): Priority {
   if (request.type !== 'authorize') return 'registration'
   const { deadlineAt } = request.body
@@ -38,47 +43,47 @@ export function getPriority({ request }: SignedRequest, at: Instant): Priority {
   return getAuthorizationPriority(deadlineAt === null ? null : Date.parse(deadlineAt), at)
 }
 
-/** How much an authorization matters to a box whose last one ends at the deadline; null for one that has none yet. */
+/** Returns the priority of an authorization by the end of the last one. Null means that the device has none yet. */
 export function getAuthorizationPriority(deadlineAt: Instant | null, at: Instant): Priority {
   if (deadlineAt === null) return 'registration'
   return deadlineAt - at < DEADLINE_NEAR_MS ? 'deadline-near' : 'routine'
 }
 
 /**
- * Lets exchanges in as long as they can be answered in time, and sends the others away early, each with its own time to come
- * back: so that what comes at once after an outage is worked off at the rate this process has.
+ * Admits exchanges that can be answered in time, and rejects the others before their work begins. Each rejected device
+ * gets its own retry time. So the retries after an outage arrive at the rate that this process can serve.
  */
 export class AdmissionController {
   readonly #now: () => number
   readonly #queued: Record<Priority, number> = { 'deadline-near': 0, registration: 0, routine: 0 }
   #cost = INITIAL_COST_MS
-  /** When the last of those who were sent away is expected back. */
+  /** The time at which the last of the rejected devices is to return. */
   #nextRetrySlot = -Infinity
 
-  /** @param now milliseconds by a clock that nobody sets */
+  /** @param now returns the milliseconds of a monotonic clock */
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /** Milliseconds until an exchange of this urgency would be answered. */
+  /** Returns the milliseconds until an exchange of this priority would be answered. */
   estimateWaitMs(priority: Priority): number {
     const ahead = PRIORITIES.slice(0, PRIORITIES.indexOf(priority) + 1)
-    return this.#cost * ahead.reduce((sum, one) => sum + this.#queued[one], 0)
+    return this.#cost * ahead.reduce((sum, level) => sum + this.#queued[level], 0)
   }
 
   get isOverloaded(): boolean {
     return this.estimateWaitMs('routine') > OVERLOAD_WAIT_MS
   }
 
-  /** Exchanges that wait for their turn. */
+  /** The number of exchanges in the queue. */
   get queueLength(): number {
-    return PRIORITIES.reduce((sum, one) => sum + this.#queued[one], 0)
+    return PRIORITIES.reduce((sum, level) => sum + this.#queued[level], 0)
   }
 
   /**
-   * Whether one more may come: looked at before anything else is done for it.
+   * Rejects an exchange that cannot be answered in time. The caller asks before any other work on the exchange.
    *
-   * @throws LicensingError AUTHORITY_BUSY, with the time to come back
+   * @throws LicensingError AUTHORITY_BUSY, with the time to retry
    */
   admit(priority: Priority): void {
     if (this.estimateWaitMs(priority) <= QUEUE_TIMEOUT_MS[priority]) return
@@ -102,11 +107,14 @@ export class AdmissionController {
     this.#queued[priority]--
   }
 
-  /** Learns what exchanges take: with all else that this process did meanwhile, such as greeting others. */
+  /**
+   * Updates the cost of an exchange by a measured batch. The time includes other work of the process, such as TLS
+   * handshakes.
+   */
   recordDuration(exchanges: number, milliseconds: number): void {
-    // A time in which the database was away says nothing of how many can be answered in the next.
+    // The cap keeps an outage of the database out of the estimate.
     const cappedMs = Math.min(milliseconds, exchanges * MAX_COST_MS)
-    // By exchanges, not by transactions: one that was alone when the process was busy tells little of a crowd.
+    // The weight is the number of exchanges. A batch of one says little about the cost under load.
     this.#cost = (this.#cost * EMA_WINDOW + cappedMs) / (EMA_WINDOW + exchanges)
   }
 }

@@ -6,27 +6,30 @@ import { AdmissionController, PRIORITIES, type Priority, getPriority } from './a
 import type { ExchangeSpan } from '../observer.ts'
 import { type DecidedRequest, readExchange, type SignedRequest } from './requests.ts'
 
-/** Exchanges that are decided in one transaction: more would only make those who wait wait longer. */
+/** The maximum of exchanges in one transaction. A larger batch would only lengthen the wait of each. */
 const MAX_BATCH_SIZE = 64
-/** It begins when nothing has come for some turns of the event loop, and milliseconds after it could have at the latest. */
+/** A batch closes after this many idle turns of the event loop, and after `MAX_COLLECT_MS` at the latest. */
 const IDLE_TURNS = 2
 const MAX_COLLECT_MS = 15
-/** Of these each kind has its turn in every transaction, however many of the more urgent wait. */
+/** The share of each priority in every batch, so that urgent exchanges do not starve the others. */
 const MIN_SHARE_PER_PRIORITY = 8
 
-/** What came of one exchange of a transaction: an answer, or why there is none. */
+/** The outcome of one exchange: its decision, or the error that prevents a signed answer. */
 export type DecisionOutcome = DecidedRequest | LicensingError
 
-/** Exchanges that are decided together. */
+/** Exchanges that are decided in one transaction. */
 export interface Batch {
   readonly requests: readonly SignedRequest[]
-  /** Whether there is more to do than can be done at once. */
+  /** True if the queue is longer than the process can serve soon. */
   readonly isUnderLoad: boolean
-  /** Called when they are decided, before that is written for good. */
+  /** Must be called after the last decision, before the transaction commits. */
   readonly onDecided: () => void
 }
 
-/** Decides exchanges in one transaction, in their order; on disk when it resolves, or nothing of it. */
+/**
+ * Decides the exchanges of a batch in their order and in one transaction. The transaction is committed when the promise
+ * resolves.
+ */
 export interface BatchDecider<C> {
   decide(batch: Batch): Promise<{ outcomes: readonly DecisionOutcome[]; context: C }>
 }
@@ -40,16 +43,16 @@ interface QueuedRequest<C> {
 }
 
 /**
- * The exchanges with agents, as they come: signatures are checked at once, and what waits while one transaction is written
- * is decided together in the next (one commit for many is what a disk can do; decision 21).
+ * Queue of the exchanges with agents. Signatures are verified on arrival. The exchanges that arrive during a
+ * transaction are decided together in the next, since one commit for many exchanges uses the disk best (decision 21).
  *
- * @typeParam C what the answers of one transaction share
+ * @typeParam C the data that the answers of one transaction share
  */
 export class ExchangeBatcher<C> {
   readonly #decider: BatchDecider<C>
   readonly #admission: AdmissionController
   readonly #clock: Pick<Clock, 'wall' | 'monotonic'>
-  /** Those who wait, the most urgent first; of one urgency in the order they came. */
+  /** The queued exchanges by priority, each queue in the order of arrival. */
   readonly #queues: Readonly<Record<Priority, QueuedRequest<C>[]>> = {
     'deadline-near': [],
     registration: [],
@@ -63,31 +66,31 @@ export class ExchangeBatcher<C> {
     this.#admission = new AdmissionController(() => clock.monotonic())
   }
 
-  /** Whether there is more to do than can be done at once. */
+  /** True if the queue is longer than the process can serve soon. */
   get isOverloaded(): boolean {
     return this.#admission.isOverloaded
   }
 
-  /** Exchanges that wait for their turn. */
+  /** The number of exchanges in the queue. */
   get queueLength(): number {
     return this.#admission.queueLength
   }
 
   /**
-   * Whether an exchange of this type may be answered in time: for asking before it is read.
+   * Rejects an exchange of a type that cannot be answered in time, before it is read.
    *
    * @throws LicensingError AUTHORITY_BUSY
    */
   admit(type: RequestType): void {
-    // Whether the end of an authorization is near, only the request tells.
+    // The deadline stands in the request, which is not read yet. So an authorization counts as urgent here.
     this.#admission.admit(type === 'authorize' ? 'deadline-near' : 'registration')
   }
 
   /**
-   * Decides one exchange.
+   * Decides one exchange. Throws the errors that get no signed answer.
    *
-   * @throws LicensingError AUTHORITY_BUSY, REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*, DATABASE_*: for what
-   * gets no signed answer
+   * @throws LicensingError AUTHORITY_BUSY, REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*,
+   * DATABASE_*
    */
   async submit(
     type: RequestType,
@@ -123,8 +126,8 @@ export class ExchangeBatcher<C> {
   }
 
   /**
-   * Reads what has arrived by now, and what keeps arriving meanwhile: otherwise each would be alone in its transaction. Where
-   * nothing more comes, nobody waits for it.
+   * Waits for exchanges that arrive together, so that they share a transaction. Returns at once when nothing more
+   * arrives.
    */
   async #collect(): Promise<void> {
     const end = this.#clock.monotonic() + MAX_COLLECT_MS
@@ -136,7 +139,7 @@ export class ExchangeBatcher<C> {
     }
   }
 
-  /** Those whose turn it is: the most urgent, and a few of each other kind, so that nobody waits for ever. */
+  /** Removes the next batch from the queues: the most urgent exchanges, and a few of each other priority. */
   #takeBatch(): QueuedRequest<C>[] {
     const shares = PRIORITIES.map((priority) => this.#queues[priority].splice(0, MIN_SHARE_PER_PRIORITY))
     const batch = shares.flat()
@@ -162,9 +165,9 @@ export class ExchangeBatcher<C> {
       }
     } catch (error) {
       const failure = toLicensingError(error)
-      // What is wrong with one of them must not be the end of the others; what is wrong with the database is of all.
+      // One faulty exchange must not fail the others, so each is decided alone. A failure of the database concerns all.
       if (batch.length > 1 && !/^(STORE|DATABASE)_/.test(failure.code))
-        for (const one of batch) await this.#commitBatch([one])
+        for (const queued of batch) await this.#commitBatch([queued])
       else for (const { reject } of batch) reject(failure)
     }
   }

@@ -2,7 +2,7 @@ import type { Instant } from '../../core/time.ts'
 import type { LogEntry } from '../events/event-log.ts'
 import type { Tx } from '../store/store.ts'
 
-/** The transaction of a working set, as its parts see it. */
+/** The transaction of a working set, for the parts of that set. */
 export interface ExchangeTransaction {
   readonly tx: Tx
   readonly at: Instant

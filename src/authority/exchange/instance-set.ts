@@ -32,13 +32,13 @@ export class InstanceSet {
   readonly #byThumbprint = new Map<string, InstanceRow | null>()
   readonly #byKey = new Map<string, InstanceRow[]>()
   readonly #byDevice = new Map<string, InstanceRow[]>()
-  /** Accounts that have a reservation, by device. */
+  /** Ids of the accounts that have a reservation, by device. */
   readonly #reserved = new Map<string, string[]>()
   readonly #rivals = new Map<string, ConflictingInstance[]>()
   /** Instances that were added since the last `clear`. */
   readonly #added = new Set<string>()
 
-  // Changes that are not written yet.
+  // Unwritten changes.
   readonly #newRows: InstanceRow[] = []
   readonly #answers = new Map<string, RecordedAnswer>()
   readonly #versions = new Map<string, string>()
@@ -65,7 +65,7 @@ export class InstanceSet {
     return rows
   }
 
-  /** Reads what decides on the registration of devices with keys. */
+  /** Reads the rows that decide on registrations, by key and by device. */
   async loadForRegistration(keys: readonly string[], devices: readonly DeviceId[]): Promise<void> {
     await this.#loadByKey(keys)
     await this.#loadByDevice(devices)
@@ -89,7 +89,7 @@ export class InstanceSet {
     return this.#byDevice.get(keyOf(device))?.find(({ account_id }) => account_id === accountId)
   }
 
-  /** Tells whether licenses of an account are reserved for a device. */
+  /** Returns true if licenses of an account are reserved for a device. */
   async isReserved(accountId: string, device: DeviceId): Promise<boolean> {
     if (!this.#reserved.has(keyOf(device))) await this.#loadByDevice([device])
     return this.#reserved.get(keyOf(device))?.includes(accountId) ?? false
@@ -163,7 +163,7 @@ export class InstanceSet {
     this.#byDevice.set(keyOf(row), [...(this.#byDevice.get(keyOf(row)) ?? []), added])
   }
 
-  /** Tells whether an instance was added since the last `clear`. */
+  /** Returns true if an instance was added since the last `clear`. */
   isAdded(id: string): boolean {
     return this.#added.has(id)
   }
@@ -181,19 +181,18 @@ export class InstanceSet {
     this.touch(row.id)
   }
 
-  /** Notes a change of an instance, so that a satellite reports it to its manager. */
+  /** Marks an instance as changed, so that a satellite reports it to its manager. */
   touch(id: string): void {
     this.#touched.add(id)
   }
 
-  /** Writes the changes. */
   async flush(): Promise<void> {
     const { tx, revision } = this.#transaction
     if (this.#newRows.length > 0) await tx.insertInto('instances').values(this.#newRows).execute()
     if (this.#answers.size > 0) await writeAnswers(tx, this.#answers)
     for (const [id, version] of this.#versions)
       await tx.updateTable('instances').set({ version }).where('id', '=', id).execute()
-    // At a manager every revision is 0, and stays so.
+    // At a manager every revision is 0 and stays 0.
     if (this.#touched.size > 0 && revision > 0)
       await tx
         .updateTable('instances')
@@ -204,7 +203,7 @@ export class InstanceSet {
     for (const written of [this.#answers, this.#versions, this.#touched]) written.clear()
   }
 
-  /** Forgets what was read. */
+  /** Drops the cached rows. */
   clear(): void {
     for (const read of [
       this.#byThumbprint,
@@ -218,7 +217,7 @@ export class InstanceSet {
   }
 }
 
-/** Writes every answer in one statement. The casts are there because PostgreSQL takes a bare value for text. */
+/** Writes every answer in one statement. PostgreSQL would take a bare value for text, hence the casts. */
 async function writeAnswers(tx: Tx, answers: ReadonlyMap<string, RecordedAnswer>): Promise<void> {
   const rows = [...answers].map(
     ([id, answer]) => sql`(

@@ -10,7 +10,7 @@ import { isCompliant } from '../policy.ts'
 import type { ExchangeTransaction } from './exchange-transaction.ts'
 import type { InstanceSet } from './instance-set.ts'
 
-/** A pool as it will be, and its relation to the stored row. */
+/** A pool in its present state, and its relation to the stored row. */
 interface PoolState extends Pool {
   readonly isStored: boolean
   readonly isChanged: boolean
@@ -21,9 +21,9 @@ export class PoolSet {
   readonly #transaction: ExchangeTransaction
   readonly #instances: InstanceSet
   readonly #pools = new Map<string, PoolState>()
-  /** Counts by tag, by instance. */
+  /** Counts by tag, by instance id. */
   readonly #usage = new Map<string, ReadonlyMap<string, number>>()
-  /** Counts that are not written yet. */
+  /** Unwritten counts, by instance id and tag. */
   readonly #changedUsage = new Map<string, Map<string, number>>()
 
   constructor(transaction: ExchangeTransaction, instances: InstanceSet) {
@@ -45,7 +45,7 @@ export class PoolSet {
     for (const [id, usage] of found) this.#usage.set(id, usage)
   }
 
-  /** Replaces the usage of an instance. An empty list gives every license back (R-ACC-4). */
+  /** Replaces the usage of an instance. An empty list returns every license (R-ACC-4). */
   async setUsage(
     { id, virtual_account_id }: InstanceRow,
     usage: readonly { tag: string; count: number }[],
@@ -69,7 +69,7 @@ export class PoolSet {
   }
 
   async #usageOf(id: string): Promise<ReadonlyMap<string, number>> {
-    // An instance that this transaction added has none, so that none is read.
+    // An instance that this transaction added has no stored usage.
     if (!this.#usage.has(id) && !this.#instances.isAdded(id)) await this.loadUsage([id])
     return this.#usage.get(id) ?? new Map<string, number>()
   }
@@ -84,7 +84,7 @@ export class PoolSet {
     })
   }
 
-  /** Returns a pool as it is now. A change of its compliance is recorded (R-AUTH-2). */
+  /** Returns the present state of a pool. A change of its compliance is logged (R-AUTH-2). */
   async read(virtualAccountId: string, tag: string): Promise<Pool> {
     return this.#assess(virtualAccountId, await this.#pool(virtualAccountId, tag))
   }
@@ -109,7 +109,7 @@ export class PoolSet {
       owned,
       reserved,
       inUse: row?.in_use ?? 0,
-      // The compliance that was recorded last: the assessment compares it with the present one.
+      // The last recorded compliance. `#assess` compares it with the present one.
       compliant: row ? row.out_of_compliance === 0 : true,
       isStored: row !== undefined,
       isChanged: false,
@@ -118,7 +118,6 @@ export class PoolSet {
     return state
   }
 
-  /** Writes the changed usage and pools. */
   async flush(): Promise<void> {
     const { tx } = this.#transaction
     await saveInstanceUsage(tx, this.#changedUsage)
@@ -132,7 +131,7 @@ export class PoolSet {
     for (const [key, pool] of this.#pools) this.#pools.set(key, { ...pool, isChanged: false })
   }
 
-  /** Forgets what was read. */
+  /** Drops the cached rows. */
   clear(): void {
     this.#usage.clear()
     this.#pools.clear()

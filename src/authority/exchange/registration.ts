@@ -37,7 +37,7 @@ import type { WorkingSet } from './working-set.ts'
 
 type SignedRegistration = Extract<SignedRequest, { key: P256Key }>
 
-/** Decides whether a box becomes a product instance, in the transaction of a working set. */
+/** Decides on registration requests in the transaction of a working set. */
 export class Registration {
   readonly #set: WorkingSet
   readonly #credentials: Credentials
@@ -83,7 +83,10 @@ export class Registration {
     const { account } = token
     const proven = await this.#findProvenInstance(body.previous, body.certificateRequest)
     if (proven?.status === 'active' && proven.account_id !== account.id) {
-      return createRefusal('TOKEN_WRONG_ACCOUNT', 'The token belongs to another smart account than this box.')
+      return createRefusal(
+        'TOKEN_WRONG_ACCOUNT',
+        'The token belongs to another smart account than this device.',
+      )
     }
     if (account.agreementAt === null) {
       return createRefusal(
@@ -92,7 +95,7 @@ export class Registration {
       )
     }
     const known = await this.#set.instances.findByKey(account.id, spki)
-    // The same key: the same registration, asked for again because its answer was lost, or played again by another.
+    // A known key means a repeated request, because its answer was lost or because someone replayed it.
     if (known && known.status !== 'active') return createRefusal(...getInactiveInstanceRefusal(known.status))
     if (known?.token_id === token.id)
       return this.#createAcceptance(
@@ -106,22 +109,22 @@ export class Registration {
     if (refusal) return createRefusal(refusal.code, refusal.message)
     if (known) return this.#readmit(known, token)
     const existing = await this.#set.instances.findActive(account.id, body.udi)
-    // What is reserved for a box may be in use there, out of reach: overwriting cannot give it back.
+    // An offline device may use its reserved licenses. Overwriting its instance cannot return them.
     if (await this.#set.instances.isReserved(account.id, body.udi))
       return createRefusal(
         'INSTANCE_RESERVED',
         `Licenses are reserved for ${pid}:${serial} in ${account.domain}.`,
       )
-    const below = await this.#set.instances.findRival(account.id, body.udi)
-    if (below?.kind === 'reserved')
+    const reported = await this.#set.instances.findRival(account.id, body.udi)
+    if (reported?.kind === 'reserved')
       return createRefusal(
         'INSTANCE_RESERVED',
-        `Licenses are reserved for ${pid}:${serial} at the satellite ${below.satellite}.`,
+        `Licenses are reserved for ${pid}:${serial} at the satellite ${reported.satellite}.`,
       )
-    if (below && !body.force)
+    if (reported && !body.force)
       return createRefusal(
         'INSTANCE_ALREADY_REGISTERED',
-        `${account.domain} has a product instance ${pid}:${serial} already, at the satellite ${below.satellite}.`,
+        `${account.domain} has a product instance ${pid}:${serial} already, at the satellite ${reported.satellite}.`,
       )
     if (existing && !body.force) {
       return createRefusal(
@@ -129,35 +132,37 @@ export class Registration {
         `${account.domain} has a product instance ${pid}:${serial} already.`,
       )
     }
-    if (below) await this.#replaceAtSatellite(below, account)
+    if (reported) await this.#replaceAtSatellite(reported, account)
     if (existing) await this.#replace(existing, account, proven?.id === existing.id)
     return this.#admit(request, key, spki, token)
   }
 
-  /** A token of an account that is not here is told from one that never was (R-TOK-4). */
+  /** Distinguishes a token of an account that is not served here from an unknown token (R-TOK-4). */
   async #refuseUnknownToken(tag: string): Promise<Refusal> {
     const domains = await this.#set.tx.selectFrom('accounts').select('domain').execute()
     return domains.some(({ domain }) => hashAccountDomain(domain) === tag)
-      ? createRefusal('TOKEN_UNKNOWN', 'This authority knows no such token.')
+      ? createRefusal('TOKEN_UNKNOWN', 'The token is not known to this authority.')
       : createRefusal(
           'TOKEN_WRONG_ACCOUNT',
           'The token belongs to a smart account that this authority does not serve.',
         )
   }
 
-  /** The instance whose key signed the proof that came with a registration; undefined without a good one. */
+  /**
+   * Returns the instance whose key signed the registration's proof of replacement, or undefined without a valid proof.
+   */
   async #findProvenInstance(
     previous: string | null,
     certificateRequest: string,
   ): Promise<InstanceRow | undefined> {
     const [head, payload, signature] = previous?.split('.') ?? []
-    const sealed = signedMessageSchema.safeParse({ protected: head, payload, signature })
-    if (!sealed.success) return undefined
-    const [certificate] = getCertificateChain(sealed.data, 'sla-proof+jws') ?? []
+    const signed = signedMessageSchema.safeParse({ protected: head, payload, signature })
+    if (!signed.success) return undefined
+    const [certificate] = getCertificateChain(signed.data, 'sla-proof+jws') ?? []
     const row =
       certificate === undefined ? undefined : await findByCertificate(await this.#set.settle(), certificate)
-    if (!row || !(await verifyMessage(sealed.data, 'sla-proof+jws', row.key))) return undefined
-    const claim = decodePayloadUnverified(sealed.data) as
+    if (!row || !(await verifyMessage(signed.data, 'sla-proof+jws', row.key))) return undefined
+    const claim = decodePayloadUnverified(signed.data) as
       { use?: unknown; instanceId?: unknown; certificateRequest?: unknown } | undefined
     const expected = createHash('sha256').update(certificateRequest).digest('base64url')
     const fits =
@@ -167,18 +172,18 @@ export class Registration {
     return fits ? row.instance : undefined
   }
 
-  /** A box of a satellite registers here: that it is replaced there, the satellite hears at its next exchange. */
-  async #replaceAtSatellite(below: ConflictingInstance, account: Account): Promise<void> {
+  /** Replaces an instance that a satellite has reported. The satellite is notified at its next exchange. */
+  async #replaceAtSatellite(reported: ConflictingInstance, account: Account): Promise<void> {
     const tx = await this.#set.settle()
-    const satellite = { id: below.satelliteId, status: 'active' as const }
-    await replaceReported({ tx, satellite, at: this.#at }, below.id)
+    const satellite = { id: reported.satelliteId, status: 'active' as const }
+    await replaceReported({ tx, satellite, at: this.#at }, reported.id)
     await logEvent(tx, {
       at: this.#at,
       type: 'INSTANCE_REPLACED_WITHOUT_PROOF',
       severity: 'major',
       accountId: account.id,
-      instanceId: below.id,
-      message: `${below.pid}:${below.serial} of the satellite ${below.satellite} registered here.`,
+      instanceId: reported.id,
+      message: `${reported.pid}:${reported.serial} of the satellite ${reported.satellite} registered here.`,
     })
   }
 
@@ -194,11 +199,11 @@ export class Registration {
       instanceId: existing.id,
       message: proven
         ? `${existing.pid}:${existing.serial} registered again.`
-        : `${existing.pid}:${existing.serial} was replaced by a box that did not hold its key.`,
+        : `${existing.pid}:${existing.serial} was replaced by a device that did not prove possession of its key.`,
     })
   }
 
-  /** The same registration with another token: the instance is where that token puts it. */
+  /** Moves an instance that registers with another token to the virtual account of that token. */
   async #readmit(row: InstanceRow, token: RegistrationToken): Promise<Decision> {
     const assignment = {
       virtual_account_id: token.virtual_account_id,

@@ -21,37 +21,37 @@ import { decideRequest } from './request-handler.ts'
 import { type AnswerParts, parseHello, collectWorkingSetKeys } from './requests.ts'
 import { WorkingSet } from './working-set.ts'
 
-/** A manager's satellites, as far as its server asks for them. */
+/** The satellite requests that the server of a manager answers. */
 export interface SatelliteRequests {
-  /** Whether a proof is that of a satellite of this manager. @throws LicensingError WRONG_ROLE */
+  /** Returns true if a proof was made by a satellite of this manager. @throws LicensingError WRONG_ROLE */
   isKnown(proof: SyncProof): Promise<boolean>
-  /** Answers a request that came by wire: the text of a file. */
+  /** Answers a synchronization request that arrived over the network. Request and answer are the texts of files. */
   respondOnline(request: string): Promise<string>
 }
 
 /** The requests that an authority answers. */
 export interface RequestEndpoint {
   readonly satellites: Pick<SatelliteRequests, 'isKnown'>
-  /** Refuses an exchange that cannot be answered in time, before it is read. @throws LicensingError AUTHORITY_BUSY */
+  /** Rejects an exchange that cannot be answered in time, before it is read. @throws LicensingError AUTHORITY_BUSY */
   admit(type: RequestType): void
   handle(type: RequestType, message: unknown, origin: Origin): Promise<SignedMessage>
   identify(message: unknown, origin: Origin): Promise<SignedMessage>
   synchronize(request: string, origin: Origin): Promise<string>
 }
 
-/** An exchange that the observer sees, and whether it was refused. */
+/** An exchange under observation, with the code of its refusal or null. */
 interface ObservedExchange extends Omit<ExchangeSpan, 'end'> {
   refusal: string | null
 }
 
-/** What the answers of one transaction share. */
+/** Data that the answers of one transaction share. */
 interface AnswerContext {
   readonly time: Instant
   readonly signer: Credential
   readonly limits: IssuingLimits
 }
 
-/** Answers agents and satellites: each exchange is decided and on disk before it is answered. */
+/** Answers agents and satellites. Each decision is committed before its answer is sent. */
 export class ExchangeEndpoint implements RequestEndpoint {
   readonly satellites: SatelliteRequests
   readonly #context: AuthorityContext
@@ -82,10 +82,9 @@ export class ExchangeEndpoint implements RequestEndpoint {
   }
 
   /**
-   * Answers one request of an agent.
+   * Answers one request of an agent. Throws the errors that get no signed answer.
    *
-   * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*: for what
-   * gets no signed answer
+   * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*
    */
   handle(type: RequestType, message: unknown, origin: Origin = IN_PROCESS_ORIGIN): Promise<SignedMessage> {
     return this.#observe(type, origin, async (span) => {
@@ -106,7 +105,7 @@ export class ExchangeEndpoint implements RequestEndpoint {
   }
 
   /**
-   * Says that the authority is there, signed, to whoever asks. Decides nothing and writes nothing.
+   * Returns a signed answer that shows any caller that the authority is reachable. Decides and writes nothing.
    *
    * @throws LicensingError REQUEST_MALFORMED
    */
@@ -125,12 +124,12 @@ export class ExchangeEndpoint implements RequestEndpoint {
     })
   }
 
-  /** Answers a satellite's request, as the text of a file. */
+  /** Answers the request of a satellite. Request and answer are the texts of files. */
   synchronize(request: string, origin: Origin): Promise<string> {
     return this.#observe('synchronize', origin, () => this.satellites.respondOnline(request))
   }
 
-  /** Lets the observer see an exchange, however it ends. */
+  /** Reports an exchange and its outcome to the observer. */
   async #observe<T>(
     type: Parameters<AuthorityObserver['exchange']>[0],
     origin: Origin,
@@ -156,7 +155,7 @@ export class ExchangeEndpoint implements RequestEndpoint {
   }
 }
 
-/** Decides exchanges in one transaction. */
+/** Decides a batch of exchanges in one transaction. */
 class ExchangeDecider implements BatchDecider<AnswerContext> {
   readonly #context: AuthorityContext
 
@@ -187,7 +186,7 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
   }
 }
 
-/** Returns the refusal of what gets no signed answer. What else is thrown is an accident, and undoes the transaction. */
+/** Returns an error that gets no signed answer. Any other error is thrown again and rolls the transaction back. */
 function toOutcome(error: unknown): LicensingError {
   if (error instanceof LicensingError && !/^(INTERNAL$|STORE_|DATABASE_)/.test(error.code)) return error
   throw error

@@ -19,13 +19,13 @@ import {
 import { AUTHORIZATION_LIFETIME, BACKDATE_MS, jitterContactDelay } from '../policy.ts'
 import type { WorkingSet } from './working-set.ts'
 
-/** What the exchanges of one transaction share. */
+/** Data that the exchanges of one transaction share. */
 export interface ExchangeContext {
   readonly set: WorkingSet
   readonly credentials: Credentials
   readonly profile: ProductProfile
   readonly limits: IssuingLimits
-  /** Whether devices are asked to come back at other times than all at once. */
+  /** True if devices are asked to spread their next contacts. */
   readonly isUnderLoad: boolean
   readonly at: Instant
 }
@@ -40,7 +40,7 @@ export function decideRequest(context: ExchangeContext, signed: SignedRequest): 
     : handleInstanceRequest(context, signed)
 }
 
-// Requests of a registered box
+// Requests of registered devices
 async function handleInstanceRequest(
   context: ExchangeContext,
   signed: SignedInstanceRequest,
@@ -50,19 +50,20 @@ async function handleInstanceRequest(
     throw createMalformedError('it is addressed to another authority')
   const instance =
     (await context.set.instances.find(signed.thumbprint)) ?? (await recoverFromReview(context, signed))
-  // Whoever signs with a certificate of their own making gets no signed answer (trust §4).
+  // A request signed under a certificate of another issuer gets no signed answer, so that no third party can cause a
+  // refusal.
   if (!instance && !isOwn(context, signed)) throw createSignatureError()
   const decided = (decision: Decision): DecidedRequest => ({
     request,
     audience: request.instanceId,
     decision,
   })
-  // Not known here, and perhaps so all the same: no answer, so that the box asks again.
+  // The instance may exist although its row is missing. Without an answer the device retries.
   if (!instance && context.limits.suspended) throw context.limits.suspended
   if (!instance)
-    return decided(createRefusal('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
+    return decided(createRefusal('INSTANCE_UNKNOWN', 'The product instance is not known to this authority.'))
   if (instance.id !== request.instanceId) throw createMalformedError('its certificate is of another instance')
-  // Only an end that the box itself asked for is told again as it was.
+  // Only a deregistration that the device itself requested is answered again as before.
   const isRepeatedEnd = instance.status === 'deregistered' && isReplay(instance, request, digest)
   if (instance.status !== 'active' && !isRepeatedEnd)
     return decided(createRefusal(...getInactiveInstanceRefusal(instance.status)))
@@ -71,14 +72,14 @@ async function handleInstanceRequest(
   return decided(await handleInSequence(context, instance, request, digest, pending))
 }
 
-/** Whether this authority issued the certificate to the instance, of which it may have no row any more. */
+/** Returns true if this authority issued the certificate to the instance. The instance may have no row any more. */
 function isOwn(context: ExchangeContext, { pem, request }: SignedInstanceRequest): boolean {
   return (
     context.credentials.instanceCertificates.findIssued(pem, request.instanceId, context.at) !== undefined
   )
 }
 
-/** An instance that shows after a restore the certificate that this authority issued to it. */
+/** Returns the instance of a certificate that this authority issued, after a restore has lost its row. */
 async function recoverFromReview(
   context: ExchangeContext,
   signed: SignedInstanceRequest,
@@ -86,11 +87,11 @@ async function recoverFromReview(
   if (!isOwn(context, signed)) return undefined
   const { credentials, at } = context
   const tx = await context.set.settle()
-  const isTaken = await takeBackInstance({ tx, credentials, at }, signed.pem, signed.request.instanceId)
-  return isTaken ? context.set.instances.find(signed.thumbprint) : undefined
+  const isRecovered = await takeBackInstance({ tx, credentials, at }, signed.pem, signed.request.instanceId)
+  return isRecovered ? context.set.instances.find(signed.thumbprint) : undefined
 }
 
-/** One request, one decision (trust §2). */
+/** Decides a request at most once. A repeated request gets the stored decision. */
 async function handleInSequence(
   context: ExchangeContext,
   instance: InstanceRow,
@@ -100,24 +101,26 @@ async function handleInSequence(
 ): Promise<Decision> {
   if (isReplay(instance, request, digest)) return JSON.parse(instance.decision ?? 'null') as Decision
   const { epoch } = context.credentials.keyRing.identity
-  // The first request after a restore: the box may have gone on while this authority went back (trust §9).
+  // After a restore, the device may be ahead of this authority. Its first request is accepted.
   const ahead = instance.epoch < epoch && request.sequence >= instance.sequence
   if (request.sequence < instance.sequence) {
-    // A message that was late, or a copy of the box that has fallen behind: nobody can tell, so it is said.
+    // The request was delayed, or a copy of the device has fallen behind. Both look the same, so the event is logged.
     await logSuspectedClone(
       context,
       instance,
       'INSTANCE_SUPERSEDED',
       'minor',
-      'asked what is older than its last request',
+      'sent a request older than its last one',
     )
     return createRefusal(
       'SEQUENCE_SUPERSEDED',
       `Request ${request.sequence} is older than ${instance.sequence}, which was answered.`,
     )
   }
-  const heard = request.lastAnswer === instance.last_answer || request.lastAnswer === instance.previous_answer
-  if (!ahead && (request.sequence === instance.sequence || !heard)) return refuseDiverged(context, instance)
+  const isInStep =
+    request.lastAnswer === instance.last_answer || request.lastAnswer === instance.previous_answer
+  if (!ahead && (request.sequence === instance.sequence || !isInStep))
+    return refuseDiverged(context, instance)
   if (pending) await activateCertificate(context, instance)
   const decision = await executeRequest(context, instance, request)
   context.set.instances.recordAnswer(instance, {
@@ -152,11 +155,11 @@ async function logSuspectedClone(
     accountId: instance.account_id,
     virtualAccount: await context.set.accounts.virtualAccount(instance.virtual_account_id),
     instanceId: instance.id,
-    message: `${instance.pid}:${instance.serial} ${what}: it may have been copied, or restored from a copy.`,
+    message: `${instance.pid}:${instance.serial} ${what}. The device may have been cloned or restored from a copy.`,
   })
 }
 
-/** The box has shown that it holds the new certificate: the old one stops. */
+/** Puts a renewed certificate in force, since the device has used it. The old certificate ends. */
 async function activateCertificate(context: ExchangeContext, instance: InstanceRow): Promise<void> {
   if (
     instance.next_thumbprint === null ||
@@ -201,7 +204,7 @@ async function executeRequest(
   }
 }
 
-/** A box that was taken back after a restore says what it is. */
+/** Records the product and serial number of an instance that a restore has recovered, then authorizes it. */
 async function identifyAndAuthorize(
   context: ExchangeContext,
   instance: InstanceRow,
@@ -221,17 +224,17 @@ async function authorize(
   instance: InstanceRow,
   body: AuthorizeBody,
 ): Promise<Decision> {
-  const isKnown = (wanted: string) => context.profile.tags.some(({ tag }) => tag === wanted)
+  const isKnown = (name: string) => context.profile.tags.some(({ tag }) => tag === name)
   const usage = body.entitlements.filter(({ tag }) => isKnown(tag))
   await context.set.pools.setUsage(instance, usage)
   if (body.version !== '' && body.version !== instance.version)
     context.set.instances.recordVersion(instance, body.version)
-  // What is in use is known all the same.
+  // The usage is recorded even if the authorization is refused.
   if (context.limits.refusal)
     return createRefusal(context.limits.refusal.code, context.limits.refusal.message)
   const entitlements = []
   for (const { tag, count } of body.entitlements) {
-    const known = context.profile.tags.find((one) => one.tag === tag)
+    const known = context.profile.tags.find((profileTag) => profileTag.tag === tag)
     const pool = await context.set.pools.read(instance.virtual_account_id, tag)
     entitlements.push({
       tag,
@@ -270,7 +273,7 @@ async function renew(
   if (!key)
     return createRefusal(
       'CERTIFICATE_REQUEST_INVALID',
-      'The certificate request is not one for a P-256 key, signed by it.',
+      'The certificate request is not for a P-256 key, or that key has not signed it.',
     )
   const membership = await context.set.accounts.membership(instance)
   const issued = await context.credentials.instanceCertificates.issue(
@@ -315,6 +318,6 @@ async function logInstanceEvent(
   })
 }
 
-/** The last request once more: its answer was lost on the way. */
+/** Returns true if a request repeats the last one, because its answer was lost. */
 const isReplay = (instance: InstanceRow, request: InstanceRequest, digest: string): boolean =>
   instance.decision !== null && request.sequence === instance.sequence && digest === instance.request_digest

@@ -24,14 +24,14 @@ import { decodePayloadUnverified, verifyMessage, getCertificateChain } from '../
 import type { InstanceRow } from '../inventory/instances.ts'
 import type { WantedRows } from './working-set.ts'
 
-/** What an answer is to, and for whom. */
+/** Contents of an answer: the request, the audience and the decision. */
 export interface AnswerParts {
   readonly request: Pick<Request | HelloRequest, 'type' | 'messageId' | 'nonce' | 'trustBundle'>
   readonly audience: string
   readonly decision: Decision
 }
 
-/** What was decided for a request, and whom the answer is for. */
+/** A request of an agent with its decision. */
 export interface DecidedRequest extends AnswerParts {
   readonly request: Request
   readonly audience: string
@@ -39,14 +39,14 @@ export interface DecidedRequest extends AnswerParts {
 }
 
 export const createMalformedError = (why: string) =>
-  new LicensingError('REQUEST_MALFORMED', `The message cannot be taken: ${why}.`)
+  new LicensingError('REQUEST_MALFORMED', `The request is malformed: ${why}.`)
 
 /** @throws LicensingError REQUEST_MALFORMED, PROTOCOL_UNSUPPORTED */
 export function parseHello(message: unknown): HelloRequest {
   checkVersion(message)
   const parsed = helloRequestSchema.safeParse(message)
   if (!parsed.success || parsed.data.direction !== 'request')
-    throw createMalformedError('it is not a greeting')
+    throw createMalformedError('it is not a hello request')
   return parsed.data
 }
 
@@ -55,11 +55,11 @@ function checkVersion(payload: unknown): void {
   if (payload.protocol === PROTOCOL_VERSION) return
   throw new LicensingError(
     'PROTOCOL_UNSUPPORTED',
-    `This authority speaks version ${PROTOCOL_VERSION} of the protocol.`,
+    `This authority supports version ${PROTOCOL_VERSION} of the protocol.`,
   )
 }
 
-/** A refusal that goes into a signed answer. */
+/** Creates a refusal for a signed answer. */
 export const createRefusal = (code: ErrorCode, message: string): Refusal => ({
   outcome: 'refused',
   code,
@@ -67,83 +67,83 @@ export const createRefusal = (code: ErrorCode, message: string): Refusal => ({
   remedy: errorTable[code].remedy,
 })
 
-/** A request whose form is right, and which was signed by the key it names. Whose key that is, is not looked at yet. */
+/** A well-formed request that was signed by the key it names. The owner of that key is not checked yet. */
 export type SignedRequest =
   | {
       readonly request: RegisterRequest
       readonly key: P256Key
-      /** The key as SPKI, base64. */
+      /** The public key as SPKI, base64. */
       readonly spki: string
     }
   | {
       readonly request: InstanceRequest
-      /** SHA-256 of what is asked. */
+      /** SHA-256 of the request without its nonce. */
       readonly digest: string
       readonly pem: string
       readonly thumbprint: string
-      /** The end of its certificate. */
+      /** The end of the signing certificate. */
       readonly notAfter: Instant
     }
 
 /**
- * Reads a request and checks its signature: all that can be done before the database is asked.
+ * Reads a request and verifies its signature, without using the database.
  *
  * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED
  */
 export async function readExchange(type: RequestType, message: unknown): Promise<SignedRequest> {
-  const { sealed, request, digest } = readRequestForm(type, message)
+  const { signed, request, digest } = readRequestForm(type, message)
   if (request.type === 'register') {
     const key = parseCsr(request.body.certificateRequest)
-    if (!key) throw createMalformedError('its certificate request is not a good one')
-    if (!(await verifyMessage(sealed, 'sla-request+jws', key.key))) throw createSignatureError()
+    if (!key) throw createMalformedError('its certificate request is invalid')
+    if (!(await verifyMessage(signed, 'sla-request+jws', key.key))) throw createSignatureError()
     return { request, key, spki: key.spki.toString('base64') }
   }
-  const [pem] = getCertificateChain(sealed, 'sla-request+jws') ?? []
-  if (pem === undefined) throw createMalformedError('it does not say whose it is')
+  const [pem] = getCertificateChain(signed, 'sla-request+jws') ?? []
+  if (pem === undefined) throw createMalformedError('it has no certificate')
   const leaf = parseLeafCertificate(pem)
-  // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
-  if (!leaf || !(await verifyMessage(sealed, 'sla-request+jws', leaf.key))) throw createSignatureError()
+  // An invalid signature gets no signed answer. Otherwise anyone on the network path could cause a final refusal.
+  if (!leaf || !(await verifyMessage(signed, 'sla-request+jws', leaf.key))) throw createSignatureError()
   return { request, digest, pem, thumbprint: leaf.thumbprint, notAfter: leaf.notAfter }
 }
 
-/** Returns the keys of the rows that deciding these requests needs. */
+/** Returns the keys of the rows that the decisions on these requests need. */
 export const collectWorkingSetKeys = (requests: readonly SignedRequest[]): WantedRows => ({
-  thumbprints: requests.flatMap((one) => ('thumbprint' in one ? [one.thumbprint] : [])),
-  registrations: requests.flatMap((one) =>
-    'key' in one ? [{ tokenId: one.request.body.token.id, key: one.spki, udi: one.request.body.udi }] : [],
+  thumbprints: requests.flatMap((request) => ('thumbprint' in request ? [request.thumbprint] : [])),
+  registrations: requests.flatMap((signed) =>
+    'key' in signed
+      ? [{ tokenId: signed.request.body.token.id, key: signed.spki, udi: signed.request.body.udi }]
+      : [],
   ),
 })
 
 function readRequestForm(
   type: RequestType,
   message: unknown,
-): { sealed: SignedMessage; request: Request; digest: string } {
-  const sealed = signedMessageSchema.safeParse(message)
-  if (!sealed.success) throw createMalformedError('it is not a sealed message')
-  const payload = decodePayloadUnverified(sealed.data)
+): { signed: SignedMessage; request: Request; digest: string } {
+  const signed = signedMessageSchema.safeParse(message)
+  if (!signed.success) throw createMalformedError('it is not a signed message')
+  const payload = decodePayloadUnverified(signed.data)
   if (typeof payload !== 'object' || payload === null)
     throw createMalformedError('its payload is not a JSON object')
   checkVersion(payload)
   const parsed = requestSchema.safeParse(payload, ENGLISH)
   if (!parsed.success)
-    throw createMalformedError(
-      `${parsed.error.issues[0]?.path.join('.') ?? 'its payload'} is not of its form`,
-    )
+    throw createMalformedError(`${parsed.error.issues[0]?.path.join('.') ?? 'its payload'} is invalid`)
   if (parsed.data.type !== type) throw createMalformedError('it was sent to the path of another type')
   if (parsed.data.direction !== 'request') throw createMalformedError('it is not a request')
-  return { sealed: sealed.data, request: parsed.data, digest: hashRequest(payload) }
+  return { signed: signed.data, request: parsed.data, digest: hashRequest(payload) }
 }
 
-/** @throws LicensingError REQUEST_MALFORMED: of half a character there is no canonical form (RFC 8785 §3.2.2.2) */
+/** @throws LicensingError REQUEST_MALFORMED, since a lone surrogate has no canonical form (RFC 8785 §3.2.2.2) */
 function hashRequest(payload: object): string {
   try {
     return hashRequestPayload(payload)
   } catch {
-    throw createMalformedError('it holds text that is none')
+    throw createMalformedError('it contains text that is not valid Unicode')
   }
 }
 
-/** Why an instance that is no more gets nothing. */
+/** Returns the refusal for an instance that is not active. */
 export function getInactiveInstanceRefusal(
   status: Exclude<InstanceRow['status'], 'active'>,
 ): [ErrorCode, string] {
@@ -151,7 +151,7 @@ export function getInactiveInstanceRefusal(
     case 'replaced':
       return ['INSTANCE_REPLACED', 'This product instance was replaced by a newer registration.']
     case 'expired':
-      return ['INSTANCE_EXPIRED', 'This product instance did not renew its registration within its year.']
+      return ['INSTANCE_EXPIRED', 'This product instance did not renew its registration within a year.']
     case 'removed':
     case 'deregistered':
       return ['INSTANCE_REMOVED', 'This product instance was removed at the authority.']
@@ -159,8 +159,8 @@ export function getInactiveInstanceRefusal(
 }
 
 export const createSignatureError = () =>
-  new LicensingError('REQUEST_SIGNATURE_INVALID', 'The signature of the request does not fit it.')
+  new LicensingError('REQUEST_SIGNATURE_INVALID', 'The signature of the request is invalid.')
 
-/** A public key as SPKI, base64. */
+/** Returns a public key as SPKI, base64. */
 export const exportSpki = (key: KeyObject): string =>
   key.export({ type: 'spki', format: 'der' }).toString('base64')

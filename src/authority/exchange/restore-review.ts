@@ -13,21 +13,24 @@ import { markInstanceChanged, markReservationChanged } from '../store/revisions.
 import { BACKDATE_MS } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
 
-/** `instances.in_review`: its box has not shown its certificate yet, or it has, and a person has not looked. */
+/**
+ * Values of `instances.in_review`: the device has not shown its certificate yet, or an administrator must review the
+ * instance.
+ */
 const AWAITED = 1
 const IDENTIFIED = 2
 
-/** A box that registered since the backup does not say which it is until it asks to be authorized. */
+/** The product id of an instance whose device has not yet stated its product and serial number. */
 const UNKNOWN_PRODUCT = 'unknown'
 
-/** The transaction in which a restored authority meets a device again. */
+/** Transaction in which a restored authority meets a device again. */
 type ReviewContext = Pick<AccountContext, 'tx' | 'credentials' | 'at'>
 
 /**
- * Takes back the instance of a certificate that is in no row. The instance may have gone on since the backup, so that a
- * certificate of this authority's own is proof enough (trust §9).
+ * Recovers the instance of a certificate that is in no row. The instance may have been renewed or registered after the
+ * backup, so a certificate of this authority is sufficient proof.
  *
- * @returns whether the certificate is of this authority
+ * @returns true if an instance was recovered
  */
 export async function takeBackInstance(
   context: ReviewContext,
@@ -43,12 +46,12 @@ export async function takeBackInstance(
     .executeTakeFirst()
   const certificate = new X509Certificate(pem)
   return row
-    ? takeShown(context, row, certificate)
-    : takeUnknown(context, instanceId, own.account, certificate)
+    ? recoverKnown(context, row, certificate)
+    : recoverUnknown(context, instanceId, own.account, certificate)
 }
 
-/** Takes back an instance that was handed back without its certificate, or has renewed it since the backup. */
-async function takeShown(
+/** Recovers an instance that awaits its certificate, or has renewed its certificate since the backup. */
+async function recoverKnown(
   context: ReviewContext,
   row: InstanceRow,
   certificate: X509Certificate,
@@ -78,8 +81,8 @@ function identityOf({ credentials }: ReviewContext, certificate: X509Certificate
   }
 }
 
-/** Takes back an instance that registered since the backup. A satellite hears of it from its manager instead. */
-async function takeUnknown(
+/** Recovers an instance that registered since the backup. A satellite gets such instances from its manager instead. */
+async function recoverUnknown(
   context: ReviewContext,
   id: string,
   domain: string,
@@ -92,9 +95,9 @@ async function takeUnknown(
     .select('id')
     .where('domain', '=', domain)
     .executeTakeFirst()
-  const places = account ? await listVirtualAccounts(context.tx, account.id) : []
-  const place = places.find(({ isDefault }) => isDefault)
-  if (!account || !place) return false
+  const virtualAccounts = account ? await listVirtualAccounts(context.tx, account.id) : []
+  const virtualAccount = virtualAccounts.find(({ isDefault }) => isDefault)
+  if (!account || !virtualAccount) return false
   const identity = identityOf(context, certificate)
   const registeredAt = Date.parse(certificate.validFrom) + BACKDATE_MS
   await context.tx
@@ -102,7 +105,7 @@ async function takeUnknown(
     .values({
       id,
       account_id: account.id,
-      virtual_account_id: place.id,
+      virtual_account_id: virtualAccount.id,
       pid: UNKNOWN_PRODUCT,
       serial: id,
       version: '',
@@ -126,17 +129,17 @@ async function takeUnknown(
     type: 'INSTANCE_TAKEN_BACK',
     severity: 'major',
     accountId: account.id,
-    virtualAccount: place.name,
+    virtualAccount: virtualAccount.name,
     instanceId: id,
-    message: `Product instance ${id} registered before the restore, and was not in the backup: taken back for review.`,
+    message: `Product instance ${id} registered after the backup that was restored. It was recovered and needs review.`,
   })
   return true
 }
 
 /**
- * Records the device that an instance taken back says it is on. Of two registrations of one device the newer is in force.
+ * Records the device that a recovered instance belongs to. Of two registrations of one device the newer is in force.
  *
- * @returns the row as it is from here on
+ * @returns the row after the change
  */
 export async function identifyDevice(
   context: ReviewContext,
@@ -163,11 +166,11 @@ export async function identifyDevice(
   return { ...row, pid, serial }
 }
 
-/** Whether it is known by its certificate alone. */
+/** Returns true if only the certificate of an instance is known. */
 export const isPlaceholder = (row: InstanceRow): boolean =>
   row.in_review === IDENTIFIED && row.pid === UNKNOWN_PRODUCT
 
-/** Whether a certificate was issued after the one that is known. */
+/** Returns true if a certificate was issued after the known one. */
 function isNewer(certificate: X509Certificate, known: string): boolean {
   const [pem] = JSON.parse(known) as string[]
   return (
@@ -176,7 +179,7 @@ function isNewer(certificate: X509Certificate, known: string): boolean {
 }
 
 /**
- * A person has looked at a product instance that is in doubt after a restore: it is as it is.
+ * Confirms a product instance or reservation that a restore has put in review.
  *
  * @throws LicensingError INSTANCE_NOT_IN_REVIEW
  */
@@ -199,7 +202,7 @@ export async function confirmInstance(tx: Tx, account: Account, id: string, at: 
   if (instances.numUpdatedRows + reservations.numUpdatedRows === 0n)
     throw new LicensingError(
       'INSTANCE_NOT_IN_REVIEW',
-      `Nothing waits to be confirmed of ${JSON.stringify(id)}.`,
+      `Product instance ${JSON.stringify(id)} is not in review.`,
     )
   if (reservations.numUpdatedRows > 0n) await markReservationChanged(tx, id)
   await logEvent(tx, {
@@ -212,9 +215,9 @@ export async function confirmInstance(tx: Tx, account: Account, id: string, at: 
 }
 
 /**
- * A person answers for a token that is in doubt after a restore.
+ * Confirms a token that a restore has put in review.
  *
- * @param uses how often it was used by now, where that is known to be more than the backup says
+ * @param uses the number of uses so far, if it is higher than in the backup
  * @throws LicensingError NOT_FOUND, TOKEN_NOT_IN_REVIEW
  */
 export async function confirmToken(
@@ -232,8 +235,8 @@ export async function confirmToken(
     .where('tokens.id', '=', id)
     .where('virtual_accounts.account_id', '=', account.id)
     .executeTakeFirst()
-  if (!row) throw notFoundError('token', `${account.domain} has no such token.`)
-  if (row.in_review === 0) throw new LicensingError('TOKEN_NOT_IN_REVIEW', `Token ${id} is not in doubt.`)
+  if (!row) throw notFoundError('token', `The token does not exist in ${account.domain}.`)
+  if (row.in_review === 0) throw new LicensingError('TOKEN_NOT_IN_REVIEW', `Token ${id} is not in review.`)
   await tx
     .updateTable('tokens')
     .set({ in_review: 0, uses: Math.max(row.uses, uses ?? 0) })

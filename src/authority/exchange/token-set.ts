@@ -6,7 +6,7 @@ import type { ExchangeTransaction } from './exchange-transaction.ts'
 export class TokenSet {
   readonly #transaction: ExchangeTransaction
   readonly #tokens = new Map<string, RegistrationToken | null>()
-  /** Uses that are not written yet, by token. */
+  /** Unwritten uses, by token. */
   readonly #uses = new Map<string, number>()
 
   constructor(transaction: ExchangeTransaction) {
@@ -40,7 +40,6 @@ export class TokenSet {
     })
   }
 
-  /** Writes the uses. */
   async flush(): Promise<void> {
     for (const [id, uses] of this.#uses)
       await this.#transaction.tx
@@ -51,7 +50,7 @@ export class TokenSet {
     this.#uses.clear()
   }
 
-  /** Forgets what was read. */
+  /** Drops the cached rows. */
   clear(): void {
     this.#tokens.clear()
   }

@@ -9,24 +9,24 @@ import { type DeviceId, InstanceSet } from './instance-set.ts'
 import { PoolSet } from './pool-set.ts'
 import { TokenSet } from './token-set.ts'
 
-/** The keys of the rows that the exchanges of a transaction will ask for. */
+/** Keys of the rows that the exchanges of a transaction need. */
 export interface WantedRows {
-  /** Thumbprints of the certificates that requests came with. */
+  /** Thumbprints of the certificates that signed the requests. */
   readonly thumbprints: readonly string[]
   readonly registrations: readonly {
     readonly tokenId: string
-    /** SPKI of the key that registers, base64. */
+    /** The registering key as SPKI, base64. */
     readonly key: string
     readonly udi: DeviceId
   }[]
 }
 
 /**
- * The rows that the exchanges of one transaction work on. The set reads them for all exchanges together, keeps them as the
- * exchanges change them, and writes them for all together. So a transaction of many exchanges costs few statements, and each
- * exchange sees the changes of those before.
+ * Cache of the rows that the exchanges of one transaction need. The set reads rows for all exchanges together and
+ * writes the changes together. So a batch costs few statements, and each exchange sees the changes of the exchanges
+ * before it.
  *
- * Rare work is done on the database itself, after `settle`.
+ * Rare operations use the database directly, after `settle`.
  */
 export class WorkingSet implements ExchangeTransaction {
   readonly tx: Tx
@@ -74,7 +74,7 @@ export class WorkingSet implements ExchangeTransaction {
     this.#events.length = 0
   }
 
-  /** Writes the changes so far and forgets what was read. The caller may then work on the database itself. */
+  /** Writes the changes so far and drops the cached rows. The caller may then use the database directly. */
   async settle(): Promise<Tx> {
     await this.flush()
     this.instances.clear()

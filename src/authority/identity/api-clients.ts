@@ -14,13 +14,13 @@ import type { UserRepository } from './users.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
-/** How long an access token lasts, in seconds: as the field's own do. */
+/** Lifetime of an access token in seconds, equal to that of Cisco Smart Software Manager. */
 export const ACCESS_TOKEN_SECONDS = 3599
-/** Of one client at a time: a program that asks for another with every call does not fill the database. */
+/** Maximum valid access tokens of one client, so that a client with a new token for every call cannot fill the database. */
 const MAX_TOKENS_PER_HOLDER = 1_000
 
 export const API_SCOPES = ['read', 'write'] as const
-/** What a program may do: look, or everything that licensing work needs. */
+/** Permission of an API client: reading only, or all licensing operations. */
 export type ApiScope = (typeof API_SCOPES)[number]
 
 const clientSchema = z.object({
@@ -28,14 +28,14 @@ const clientSchema = z.object({
   description: z
     .string()
     .max(200, 'a description is at most 200 characters')
-    .regex(/^[^\p{Cc}]*$/u, 'a description holds no control characters'),
+    .regex(/^[^\p{Cc}]*$/u, 'a description has no control characters'),
 })
 
-/** A program that uses the REST API, as people see it: without its secret, of which only a hash is kept. */
+/** An API client in the form of the APIs, without its secret. Only a hash of the secret is stored. */
 export interface ApiClientDocument {
   readonly clientId: string
   readonly account: string
-  /** The virtual account it is kept to; null for all of the smart account. */
+  /** Virtual account that the client is limited to; null for the whole smart account. */
   readonly virtualAccount: string | null
   readonly scope: ApiScope
   readonly description: string
@@ -43,28 +43,27 @@ export interface ApiClientDocument {
   readonly revokedAt: string | null
 }
 
-/** Who makes a call of the REST API, and how far it reaches. */
+/** The caller of the REST API, with the accounts it has access to. */
 export interface ApiPrincipal {
-  /** Whom what is done is recorded of. */
+  /** Originator in the records of the call. */
   readonly actor: Actor
-  /** The same, by name. */
   readonly name: string
-  /** Null for a person who is kept to no smart account. */
+  /** Null for a user who is not limited to one smart account. */
   readonly account: string | null
   readonly virtualAccount: string | null
   readonly scope: ApiScope
 }
 
-/** A virtual account that is gone leaves nothing to reach, and never everything. */
+/** Name that matches no account: a deleted account must not widen the access of its clients to all accounts. */
 const DELETED_ACCOUNT = ' '
 
 const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 
-/** Whether a secret has that digest, in a time that does not tell how much of it was right. */
+/** Compares a secret with a digest in constant time. */
 const matchesDigest = (secret: string, stored: string): boolean =>
   timingSafeEqual(Buffer.from(hashSecret(secret)), Buffer.from(stored))
 
-/** The programs that use the REST API, and what lets them in: known to every process on the database. */
+/** The API clients and access tokens, shared by all processes on the database. */
 export class ApiClients {
   readonly #context: AuthorityContext
   readonly #users: UserRepository
@@ -75,7 +74,7 @@ export class ApiClients {
   }
 
   /**
-   * A new client. Its secret is told this once.
+   * Creates a client. Its secret is returned only once.
    *
    * @throws LicensingError INVALID_ARGUMENT, ACCOUNT_*, NOT_FOUND
    */
@@ -92,7 +91,7 @@ export class ApiClients {
         wanted.virtualAccount === undefined
           ? null
           : await resolveVirtualAccount(tx, account, wanted.virtualAccount)
-      // Both in hexadecimal: neither begins with a dash on a command line, or is changed by an encoding on the way.
+      // Hexadecimal, because a leading dash looks like an option and other characters may be changed by an encoding.
       const id = randomBytes(16).toString('hex')
       const clientSecret = randomBytes(32).toString('hex')
       const row = {
@@ -117,7 +116,7 @@ export class ApiClients {
     })
   }
 
-  /** The clients of a smart account, the oldest first; revoked ones too. */
+  /** Returns the clients of a smart account, including revoked ones, oldest first. */
   list(where: AccountSelector = {}): Promise<ApiClientDocument[]> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
@@ -133,7 +132,7 @@ export class ApiClients {
     })
   }
 
-  /** Ends a client, and every access token of it, at once. @throws LicensingError NOT_FOUND */
+  /** Revokes a client and all its access tokens at once. @throws LicensingError NOT_FOUND */
   revoke(id: string, where: AccountSelector = {}): Promise<ApiClientDocument> {
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const row = await tx
@@ -160,7 +159,7 @@ export class ApiClients {
     })
   }
 
-  /** Whether there is such a client, and this is its secret. It takes as long when there is none. */
+  /** Verifies a client's secret. An unknown client takes the same time. */
   verify(id: string, secret: string): Promise<boolean> {
     return this.#context.store.read(async (tx) => {
       const row = await tx
@@ -174,9 +173,9 @@ export class ApiClients {
   }
 
   /**
-   * A new access token: of a client whose secret was checked, of a person whose password was, or of a person by a client.
+   * Issues an access token to an authenticated client, user, or user of a client.
    *
-   * @returns null when the client was revoked, or the password changed, since it was checked
+   * @returns null when the client was revoked or the password changed since the authentication
    */
   issue(holder: { client: string | null; user: User | null }): Promise<string | null> {
     return this.#context.store.transaction(async (tx) => {
@@ -201,7 +200,7 @@ export class ApiClients {
     })
   }
 
-  /** Who an access token lets in; null for nobody: unknown, over, or its client or its password are no more. */
+  /** Returns the holder of an access token. Null means that the token or its holder is no longer valid. */
   authenticate(token: string): Promise<ApiPrincipal | null> {
     return this.#context.store.read(async (tx) =>
       this.#findPrincipal(tx, token, await this.#context.clock.time(tx)),
@@ -233,7 +232,7 @@ const toUserPrincipal = ({ name, role, account, virtualAccount }: User): ApiPrin
   scope: role === 'viewer' ? 'read' : 'write',
 })
 
-/** A person by a client reaches what both reach. */
+/** Limits a user of a client to the accounts that both have access to. */
 function intersectPrincipals(user: ApiPrincipal, client: ApiPrincipal | null): ApiPrincipal {
   if (!client) return user
   const narrower = (a: string | null, b: string | null): string | null =>
@@ -268,7 +267,7 @@ async function readClientPrincipal(tx: Tx, id: string): Promise<ApiPrincipal | n
     : null
 }
 
-/** The oldest tokens of one holder give way. */
+/** Deletes the oldest tokens of a holder beyond the maximum. */
 async function evictOldestTokens(tx: Tx, client: string | null, user: string | null): Promise<void> {
   const limit = await tx
     .selectFrom('access_tokens')

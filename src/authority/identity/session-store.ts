@@ -9,8 +9,8 @@ interface StoredSession extends Pick<Tables['sessions'], 'id' | 'token' | 'name'
 }
 
 /**
- * Who is signed in at the page of an authority, in any of its processes and through a restart; and the wrong passwords of
- * each address. By the authority's time: a clock that is set forward ends sessions, one that is set back keeps none alive.
+ * Stores the sessions and failed login attempts of an authority's web console, for all its processes and across restarts.
+ * Ages are by the authority's time: setting the clock forward ends sessions, setting it back does not extend them.
  */
 export class SignInStore {
   readonly #store: TransactionRunner
@@ -21,7 +21,7 @@ export class SignInStore {
     this.#clock = clock
   }
 
-  /** Sessions: of each only digests are kept. */
+  /** Sessions, stored as digests only. */
   readonly sessions = {
     begin: ({ passwordDigest, ...session }: StoredSession): Promise<void> =>
       this.#store.transaction(async (tx) => {
@@ -68,9 +68,8 @@ export class SignInStore {
       }),
   } as const
 
-  /** Wrong passwords, by address. */
   readonly attempts = {
-    /** Counts one, or says for how many milliseconds none is taken of this address. */
+    /** Counts an attempt, or returns the milliseconds for which the address is blocked. */
     count: (address: string): Promise<{ attempt: number } | { retryAfterMs: number }> =>
       this.#store.transaction(async (tx) => {
         const now = this.#clock.now()
@@ -106,7 +105,7 @@ export class SignInStore {
   } as const
 }
 
-/** What is over goes; the oldest of a user give way, and the oldest of all. */
+/** Deletes expired sessions, and the oldest beyond the maximum per user and in all. */
 async function evictOldestSessions(tx: Tx, name: string, now: Instant): Promise<void> {
   const { maxAgeMs, maxIdleMs, maxSessions, maxPerUser } = SESSION_LIMITS
   await tx

@@ -5,7 +5,7 @@ import { appendAuditEntry, listNewestEntries } from '../audit/audit-log.ts'
 import type { Tables } from '../store/tables.ts'
 import type { TransactionRunner, Tx } from '../store/store.ts'
 
-/** The people of an authority, and the record of what they did: each call is a transaction. */
+/** The users of an authority and the audit record of their actions. Each call is a transaction. */
 export class UserRepository {
   readonly #store: TransactionRunner
 
@@ -17,7 +17,6 @@ export class UserRepository {
     return this.#store.transaction((tx) => this.findInTransaction(tx, name))
   }
 
-  /** The same, in a transaction that is under way. */
   async findInTransaction(tx: Tx, name: string): Promise<User | null> {
     const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
     return row ? toUser(tx, row) : null
@@ -32,12 +31,16 @@ export class UserRepository {
     })
   }
 
-  /** Adds a person; false where there is one of that name. @throws LicensingError NOT_FOUND */
+  /** Adds a user. Returns false where the name is in use. @throws LicensingError NOT_FOUND */
   add(user: User): Promise<boolean> {
     return this.#store.transaction((tx) => insertUser(tx, user))
   }
 
-  /** Adds the first person; false where there is anybody. @param keep called before the person is there, and only then */
+  /**
+   * Adds the first user. Returns false where a user exists.
+   *
+   * @param keep called just before the user is added
+   */
   addFirst(user: User, keep: () => void): Promise<boolean> {
     return this.#store.transaction(async (tx) => {
       if (await tx.selectFrom('users').select('name').limit(1).executeTakeFirst()) return false
@@ -46,7 +49,7 @@ export class UserRepository {
     })
   }
 
-  /** Changes a person whose password is still kept as that; false where it is not, or nobody is there any more. */
+  /** Changes a user whose stored password is still `kept`. Returns false where the password changed or the user is gone. */
   change(name: string, kept: string, { password, mustChange, signedInAt }: Partial<User>): Promise<boolean> {
     return this.#store.transaction(async (tx) => {
       const { numUpdatedRows } = await tx
@@ -63,7 +66,7 @@ export class UserRepository {
     })
   }
 
-  /** Removes a person, unless nobody would be left who may administer everything and has a password of their own. */
+  /** Removes a user, except the last administrator of all accounts who has set a password. */
   remove(name: string): Promise<'removed' | 'unknown' | 'last'> {
     return this.#store.transaction(async (tx) => {
       const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
@@ -87,7 +90,6 @@ export class UserRepository {
     return this.#store.transaction((tx) => appendAuditEntry(tx, entry))
   }
 
-  /** The newest entries, the newest first. */
   auditEntries(limit: number): Promise<AuditEntry[]> {
     return this.#store.transaction(async (tx) =>
       (await listNewestEntries(tx, limit)).map(({ at, who, address, action, subject, outcome }) => ({
@@ -102,7 +104,7 @@ export class UserRepository {
   }
 }
 
-/** A virtual account that is gone leaves its user nothing to reach, and never everything. */
+/** Name that matches no account: a deleted account must not widen the access of its users to all accounts. */
 const DELETED_ACCOUNT = ' '
 
 async function toUser(tx: Tx, row: Selectable<Tables['users']>): Promise<User> {

@@ -15,23 +15,23 @@ const domainSchema = z
   .max(253)
   .regex(
     /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/,
-    'a smart account is named by a domain, such as example.com',
+    'the name of a smart account is a domain, such as example.com',
   )
 const nameSchema = z
   .string()
   .trim()
-  .min(1, 'a virtual account has a name')
+  .min(1, 'a name is required')
   .max(100, 'a name is at most 100 characters')
-  .regex(/^[^\p{Cc}]+$/u, 'a name holds no control characters')
+  .regex(/^[^\p{Cc}]+$/u, 'a name has no control characters')
 
-/** Whether two names are of one domain: capitals make no difference (RFC 4343 §3). */
+/** Compares domain names without regard to case (RFC 4343 §3). */
 export const isSameDomain = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** A smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ALREADY_EXISTS */
+/** Adds a smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ALREADY_EXISTS */
 export async function addAccount(tx: Tx, domain: string, at: Instant): Promise<Account> {
   const name = validate(domainSchema, domain, 'smart account')
   if ((await listAccounts(tx)).some(({ domain }) => isSameDomain(domain, name))) {
-    throw alreadyExistsError('smart-account', `There is a smart account ${name} already.`)
+    throw alreadyExistsError('smart-account', `A smart account ${name} already exists.`)
   }
   const id = randomUUID()
   await tx
@@ -68,14 +68,14 @@ export async function listAccounts(tx: Tx): Promise<Account[]> {
     .execute()
 }
 
-/** The account named, or the only one. @throws LicensingError NOT_FOUND, ACCOUNT_AMBIGUOUS */
+/** Returns the named account, or the only one. @throws LicensingError NOT_FOUND, ACCOUNT_AMBIGUOUS */
 export async function resolveAccount(tx: Tx, domain: string | undefined): Promise<Account> {
   const accounts = await listAccounts(tx)
   const [only] = accounts
   if (domain === undefined) {
     if (accounts.length > 1)
-      throw new LicensingError('ACCOUNT_AMBIGUOUS', `There are ${accounts.length} smart accounts here.`)
-    if (!only) throw notFoundError('smart-account', 'There is no smart account here.')
+      throw new LicensingError('ACCOUNT_AMBIGUOUS', `The authority has ${accounts.length} smart accounts.`)
+    if (!only) throw notFoundError('smart-account', 'The authority has no smart account.')
     return only
   }
   const account =
@@ -104,7 +104,7 @@ export async function listVirtualAccounts(tx: Tx, accountId: string): Promise<Vi
   }))
 }
 
-/** The virtual account named, or the default one. @throws LicensingError NOT_FOUND */
+/** Returns the named virtual account, or the default one. @throws LicensingError NOT_FOUND */
 export async function resolveVirtualAccount(
   tx: Tx,
   account: Account,
@@ -121,7 +121,12 @@ export async function resolveVirtualAccount(
   return found
 }
 
-/** What a satellite does for its virtual accounts itself is not done at the manager (R-ACC-5). */
+/**
+ * Refuses an operation at the manager on a virtual account of a satellite (R-ACC-5).
+ *
+ * @param what reason in the error message
+ * @throws LicensingError VIRTUAL_ACCOUNT_OF_SATELLITE
+ */
 export function requireLocal({ name, satellite }: VirtualAccount, what: string): void {
   if (satellite)
     throw new LicensingError(
@@ -141,7 +146,7 @@ export async function addVirtualAccount(
   if ((await listVirtualAccounts(tx, account.id)).some((one) => one.name === wanted)) {
     throw alreadyExistsError(
       'virtual-account',
-      `${account.domain} has a virtual account ${JSON.stringify(wanted)} already.`,
+      `${account.domain} already has a virtual account ${JSON.stringify(wanted)}.`,
     )
   }
   const id = randomUUID()
@@ -168,7 +173,7 @@ export async function addVirtualAccount(
   return { id, name: wanted, isDefault: false, satellite: null, upstream: null, home: false }
 }
 
-/** What stands against giving a virtual account away: what it still holds; null for nothing. */
+/** Describes the contents that prevent giving a virtual account to a satellite. Returns null for an empty account. */
 export async function describeContents(tx: Tx, id: string, at: Instant): Promise<string | null> {
   const holds = await Promise.all([
     ...(['instances', 'reported_instances', 'reservations'] as const).map((table) =>
@@ -204,12 +209,12 @@ export async function removeVirtualAccount(
   const { id, isDefault } = virtual
   if (isDefault)
     throw new LicensingError('VIRTUAL_ACCOUNT_IS_DEFAULT', `${name} is the default virtual account.`)
-  requireLocal(virtual, 'it is freed by removing that')
+  requireLocal(virtual, 'remove the satellite to free the virtual account')
   if (virtual.upstream !== null)
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_OF_SATELLITE',
-      `${name} is where the licenses of the manager's virtual account ${virtual.upstream} arrive.`,
-      { remedy: 'It goes when the manager frees that one.' },
+      `${name} receives the licenses of the manager's virtual account ${virtual.upstream}.`,
+      { remedy: 'Have the manager free its virtual account, which removes this one.' },
     )
   const owned = await tx
     .selectFrom('licenses')
@@ -225,10 +230,10 @@ export async function removeVirtualAccount(
   if (owned || coming || (await describeContents(tx, id, at)) !== null) {
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_IN_USE',
-      `${name} still holds licenses, product instances or valid tokens, or licenses are on their way to it.`,
+      `${name} still has licenses, product instances or valid tokens, or waits for transferred licenses.`,
     )
   }
-  // What is over is kept with the default account: its keys are remembered for ever.
+  // Ended objects move to the default account, because device keys are remembered without end.
   const { id: heir } = await resolveVirtualAccount(tx, account, undefined)
   for (const table of ['instances', 'reservations', 'reported_instances', 'orders'] as const)
     await tx
@@ -260,7 +265,7 @@ export async function setDefaultVirtualAccount(
   at: Instant,
 ): Promise<void> {
   const virtual = await resolveVirtualAccount(tx, account, name)
-  requireLocal(virtual, 'it cannot be the default')
+  requireLocal(virtual, 'the virtual account cannot be the default')
   const { id } = virtual
   await tx
     .updateTable('virtual_accounts')
@@ -273,26 +278,25 @@ export async function setDefaultVirtualAccount(
     type: 'VIRTUAL_ACCOUNT_DEFAULT',
     accountId: account.id,
     virtualAccount: name,
-    message: `${name} is the default now.`,
+    message: `${name} is now the default.`,
   })
 }
 
-/** A pool as people and programs see it. */
+/** A pool in the form of the APIs and the command line. */
 export interface LicenseDocument {
   readonly virtualAccount: string
   readonly tag: string
   readonly name: string
   readonly quantity: number
   readonly inUse: number
-  /** Held for boxes that work from a reservation. */
   readonly reserved: number
-  /** What may be reserved, or used without going out of compliance. */
+  /** Licenses that can be reserved, or used without going out of compliance. */
   readonly available: number
   readonly balance: number
   readonly status: 'in-compliance' | 'out-of-compliance'
 }
 
-/** The pools of an account: owned, in use, reserved, and the balance of all. */
+/** Returns the pools of an account with their purchased, used and reserved licenses and the balance. */
 export async function listLicenses(
   tx: Tx,
   account: Account,

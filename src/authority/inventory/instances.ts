@@ -11,10 +11,10 @@ import { markInstanceChanged } from '../store/revisions.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
-/** The columns of an instance that is renewing no certificate. */
+/** Column values of an instance without a certificate renewal under way. */
 export const NO_RENEWAL = { next_thumbprint: null, next_public_key: null, next_certificates: null } as const
 
-/** The columns of an instance that has made no exchange. */
+/** Column values of an instance that has made no exchange. */
 export const NO_EXCHANGE = {
   ...NO_RENEWAL,
   sequence: 0,
@@ -27,21 +27,20 @@ export const NO_EXCHANGE = {
 
 export type InstanceRow = Selectable<Tables['instances']>
 
-/** A product instance as people and programs see it. */
+/** A product instance in the form of the APIs and the command line. */
 export interface InstanceDocument {
   readonly id: string
   readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
   readonly hostname: string | null
   readonly virtualAccount: string
-  /** The satellite it belongs to, which told of it; null for one of this authority's own. */
+  /** Name of the satellite that reported the instance; null for an instance of this authority. */
   readonly satellite: string | null
   readonly status: 'in-compliance' | 'out-of-compliance' | 'reserved'
   readonly exportControlled: boolean
-  /** Since a restore: it is not known for certain, and waits for a person. */
+  /** True after a restore until an administrator has reviewed the instance. */
   readonly inReview: boolean
-  /** When it was registered, or licenses were reserved for it. */
   readonly registeredAt: string
-  /** Null for an instance that works from a reservation: it never asks, and its reservation has no end of its own. */
+  /** Null for a reserved instance, which makes no requests and has no end date. */
   readonly lastContactAt: string | null
   readonly expiresAt: string | null
   readonly entitlements: readonly {
@@ -49,7 +48,7 @@ export interface InstanceDocument {
     count: number
     status: 'in-compliance' | 'out-of-compliance' | 'reserved'
   }[]
-  /** The reservation it works from; null for one that is registered. */
+  /** Reservation of the instance; null for a registered one. */
   readonly reservation: {
     readonly authorization: number
     readonly pending: boolean
@@ -58,7 +57,6 @@ export interface InstanceDocument {
   } | null
 }
 
-/** A box that works from a reservation, as a product instance. */
 export function toReservedInstance(document: ReservationDocument): InstanceDocument {
   const { authorization, pending, licenses, previous } = document
   const counts = new Map<string, number>()
@@ -80,7 +78,7 @@ export function toReservedInstance(document: ReservationDocument): InstanceDocum
   }
 }
 
-/** The registered instances of an account, or the one with that id. */
+/** Returns the registered instances of an account, or the one with an id. */
 export async function listInstances(
   tx: Tx,
   account: Account,
@@ -136,7 +134,7 @@ export async function listInstances(
   return documents
 }
 
-/** What the instances of an account use, or one of them: in one query, however many they are. */
+/** Returns the usage of all instances of an account, or of one, with a single query. */
 async function listInstanceUsage(
   tx: Tx,
   account: Account,
@@ -159,7 +157,7 @@ async function listInstanceUsage(
   return usage
 }
 
-/** The instance whose current, or newly issued, certificate this is: a chain alone permits nothing (trust §1). */
+/** Finds the instance of a current or newly issued certificate. A valid chain alone gives no access (`docs/security.md`). */
 export async function findByCertificate(
   tx: Tx,
   pem: string,
@@ -181,7 +179,6 @@ export async function findByCertificate(
   return { instance, key, pending: instance.thumbprint !== print, validTo }
 }
 
-/** The name of the virtual account an instance is in. */
 export async function getVirtualAccountName(
   tx: Tx,
   row: Pick<InstanceRow, 'virtual_account_id'>,
@@ -210,7 +207,7 @@ export async function getInstance(
   return instance
 }
 
-/** Takes an instance out: its licenses go back to the pool, and its certificate is good for nothing (R-ACC-4). */
+/** Deactivates an instance: its licenses return to the pool, and its certificate is no longer accepted (R-ACC-4). */
 export async function deactivateInstance(
   tx: Tx,
   instance: Pick<InstanceRow, 'id' | 'virtual_account_id'>,
@@ -222,7 +219,7 @@ export async function deactivateInstance(
   await markInstanceChanged(tx, instance.id)
 }
 
-/** Takes out every instance whose certificate has ended: it must register again, and holds nothing (R-REG-6). */
+/** Deactivates every instance with an expired certificate. Such an instance must register again (R-REG-6). */
 export async function expireInstances(tx: Tx, at: Instant): Promise<void> {
   const rows = await tx
     .selectFrom('instances')

@@ -4,9 +4,9 @@ import { listVirtualAccounts } from './accounts.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
 import type { Tx } from '../store/store.ts'
 
-/** A lot of licenses behind a pool, as people and programs see it. */
+/** A lot of licenses of a pool, in the form of the APIs and the command line. */
 export interface LicenseTransaction {
-  /** Of the lot, as long as it stays where it is. */
+  /** Id of the lot, valid until the lot is transferred. */
   readonly id: string
   readonly virtualAccount: string
   readonly tag: string
@@ -15,12 +15,12 @@ export interface LicenseTransaction {
   readonly type: 'perpetual' | 'term'
   readonly startsAt: string
   readonly endsAt: string | null
-  /** Where it came from, in words. */
+  /** Origin of the lot, as text. */
   readonly source: string
   readonly status: 'active' | 'expired' | 'not-started'
 }
 
-/** An order that may have made a lot, and the virtual account it was placed into. */
+/** An order that may have created a lot, with the virtual account of the order. */
 interface OrderOrigin {
   readonly id: string
   readonly sku: string | null
@@ -28,9 +28,9 @@ interface OrderOrigin {
 }
 
 /**
- * The lots behind the pools of a smart account, by virtual account and tag, the oldest first.
+ * Returns the lots of a smart account, by virtual account and tag, the oldest first.
  *
- * @param only the one virtual account, and the one tag, that are asked for
+ * @param only the requested virtual account and tag
  * @throws LicensingError UNKNOWN_TAG
  */
 export async function listLicenseTransactions(
@@ -86,7 +86,7 @@ export async function listLicenseTransactions(
 
 const toOriginKey = (tag: string, at: Instant): string => `${tag} ${at}`
 
-/** The orders of the account, by what they gave and when: a lot begins when its order is fulfilled. */
+/** Returns the orders of the account by tag and time. A lot begins when its order is fulfilled. */
 async function listOrigins(tx: Tx, account: Account): Promise<Map<string, OrderOrigin[]>> {
   const rows = await tx
     .selectFrom('orders')
@@ -103,7 +103,7 @@ async function listOrigins(tx: Tx, account: Account): Promise<Map<string, OrderO
   return origins
 }
 
-/** When a virtual account of the account was last removed; -Infinity for never. */
+/** Returns the time of the last removal of a virtual account; -Infinity for none. */
 async function findLastRemoval(tx: Tx, account: Account): Promise<Instant> {
   const row = await tx
     .selectFrom('events')
@@ -111,11 +111,11 @@ async function findLastRemoval(tx: Tx, account: Account): Promise<Instant> {
     .where('account_id', '=', account.id)
     .where('type', '=', 'VIRTUAL_ACCOUNT_REMOVED')
     .executeTakeFirst()
-  // Of nothing an aggregate finds null, whatever its type says.
+  // An aggregate over no rows is null, in spite of its type.
   return row?.at ?? -Infinity
 }
 
-/** The order a lot came by, and where it was before: a lot that was transferred keeps when and how it was bought. */
+/** Describes the order of a lot and its previous virtual account. A transferred lot keeps the time and source of its order. */
 function formatSource(
   row: { virtual_account_id: string; starts_at: Instant; source: string },
   candidates: readonly OrderOrigin[],
@@ -131,7 +131,7 @@ function formatSource(
   const from = [
     ...new Set(orders.map(({ virtualAccountId }) => virtualAccountNames.get(virtualAccountId ?? ''))),
   ]
-  // The orders of a virtual account that was removed are kept with another one: nobody knows then where it was.
+  // Orders of a removed virtual account moved to another one, so the previous virtual account is not known.
   const known = from.length === 1 && from[0] !== undefined && removedAt < row.starts_at
   return `${words}, transferred${known ? ` from ${from[0]}` : ''}`
 }

@@ -1,21 +1,21 @@
 import { listAccounts, listVirtualAccounts } from './accounts.ts'
 import type { Tx } from '../store/store.ts'
 
-/** A virtual account with the number by which the REST API names it. */
+/** A virtual account with its number in the REST API. */
 export interface VirtualAccountWithNumericId {
   readonly number: number
   readonly name: string
   readonly isDefault: boolean
 }
 
-/** A smart account with its number, and those of its virtual accounts. */
+/** A smart account with its number and the numbers of its virtual accounts. */
 export interface AccountWithNumericId {
   readonly number: number
   readonly domain: string
   readonly virtualAccounts: readonly VirtualAccountWithNumericId[]
 }
 
-/** Every smart account with the numbers that programs name them by; what has none yet is given one, for good. */
+/** Returns every smart account with its numbers. Accounts without a number get a permanent one. */
 export async function listAccountsWithNumericIds(tx: Tx): Promise<AccountWithNumericId[]> {
   const known = new Map(
     (await tx.selectFrom('numeric_ids').selectAll().execute()).map(({ id, subject }) => [subject, id]),

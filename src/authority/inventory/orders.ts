@@ -15,12 +15,12 @@ import { recomputeCompliance } from './pools.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
-/** What the orders of one transaction need: some are of no smart account. */
+/** Context of an order. Some orders belong to no smart account. */
 export type OrderContext = Pick<AccountContext, 'tx' | 'profile' | 'at'>
 
 type OrderRow = Selectable<Tables['orders']>
 
-/** What is bought: licenses of a tag, or what a SKU stands for. */
+/** An order of licenses by tag, or of the contents of a SKU. */
 export interface OrderInput {
   readonly sku?: string | undefined
   readonly tag?: string | undefined
@@ -28,12 +28,12 @@ export interface OrderInput {
   readonly termDays?: number | undefined
 }
 
-/** An order as people and programs see it. */
+/** An order in the form of the APIs and the command line. */
 export interface OrderDocument {
   readonly id: string
   readonly status: 'fulfilled' | 'waiting' | 'escalated'
   readonly sku: string | null
-  /** The tag whose licenses it gives; null for one that gives the right to a version. */
+  /** Tag of the ordered licenses; null for an order of a software version. */
   readonly tag: string | null
   readonly version: string | null
   readonly quantity: number
@@ -45,10 +45,10 @@ export interface OrderDocument {
   readonly nextReminderAt: string | null
 }
 
-/** When the buyer of an order without a smart account is reminded, and when a person takes over (guide: three e-mails). */
+/** Number of reminders to the buyer of an order without a smart account, as in Cisco's planning guide (three e-mails). */
 export const MAX_REMINDERS = 3
 export const REMINDER_INTERVAL = 7 * DAY
-/** Days before the end of a term at which it is warned of. */
+/** Days before the end of a term at which warnings are sent. */
 export const TERM_WARNING_DAYS: readonly number[] = [90, 60, 30]
 
 const orderTermsSchema = z.object({
@@ -62,10 +62,10 @@ const orderTermsSchema = z.object({
     .max(36_500, 'a term is at most 36,500 days')
     .optional(),
 })
-const buyerSchema = z.email('it is not an e-mail address').max(254)
+const buyerSchema = z.email('not an e-mail address').max(254)
 
 /**
- * A purchase into a virtual account, there at once; purchases add.
+ * Places an order into a virtual account and fulfills it at once. Orders of the same tag add up.
  *
  * @throws LicensingError NOT_FOUND, UNKNOWN_TAG, INVALID_ARGUMENT
  */
@@ -81,7 +81,8 @@ export async function placeOrder(
 }
 
 /**
- * A purchase that names no smart account: the buyer is asked for it, reminded three times, and then called by a person.
+ * Places an order without a smart account. The buyer is asked for one by e-mail and reminded three times. Then an
+ * administrator has to call the buyer.
  *
  * @throws LicensingError NOT_FOUND, UNKNOWN_TAG, INVALID_ARGUMENT
  */
@@ -111,7 +112,7 @@ export async function placeBuyerOrder(
   return toOrderDocument(context, row)
 }
 
-/** Assigns an order that waited to a virtual account. @throws LicensingError NOT_FOUND, ORDER_FULFILLED */
+/** Assigns a waiting order to a virtual account. @throws LicensingError NOT_FOUND, ORDER_FULFILLED */
 export async function assignOrder(
   context: OrderContext,
   id: string,
@@ -128,7 +129,7 @@ export async function assignOrder(
   return fulfillOrder(context, row, account, virtual)
 }
 
-/** The orders of an account, and those that wait for one; the oldest first. */
+/** Returns the orders of an account and the orders without an account, oldest first. */
 export async function listOrders(context: OrderContext, account: Account): Promise<OrderDocument[]> {
   const rows = await context.tx
     .selectFrom('orders')
@@ -168,13 +169,13 @@ function resolveGrants(context: OrderContext, { sku, tag }: OrderInput): Profile
     if (known) return known.grants
     throw notFoundError(
       'sku',
-      `There is no SKU ${JSON.stringify(sku.slice(0, 64))}; there are ${context.profile.skus.map((one) => one.sku).join(', ')}.`,
+      `There is no SKU ${JSON.stringify(sku.slice(0, 64))}. The SKUs are ${context.profile.skus.map((one) => one.sku).join(', ')}.`,
       'Order by --tag, or use a SKU that the message lists.',
     )
   }
   if (sku === undefined && tag !== undefined)
     return { kind: 'licenses', tag: requireTag(context.profile, tag).tag }
-  throw new LicensingError('INVALID_ARGUMENT', 'An order names a SKU or an entitlement tag: one of both.')
+  throw new LicensingError('INVALID_ARGUMENT', 'An order names either a SKU or an entitlement tag.')
 }
 
 async function fulfillOrder(
@@ -266,13 +267,12 @@ async function toOrderDocument(context: OrderContext, row: OrderRow): Promise<Or
   }
 }
 
-/** What an order is of, in words. */
 export const describeOrder = ({ quantity, tag, sku, version }: OrderRow): string =>
   tag === null
     ? `software version ${version ?? ''} (${sku ?? ''})`
     : `${quantity} of ${tag}${sku === null ? '' : ` (${sku})`}`
 
-/** What time does to orders: reminders to buyers, and then a task for a person. */
+/** Sends the due reminders to buyers, and escalates orders after the last reminder to the administrators. */
 export async function sendOrderReminders(tx: Tx, at: Instant): Promise<void> {
   const rows = await tx
     .selectFrom('orders')
@@ -316,7 +316,7 @@ export async function sendOrderReminders(tx: Tx, at: Instant): Promise<void> {
   }
 }
 
-/** What time does to licenses with a term: warnings before their end, and the end itself. */
+/** Logs and sends the due warnings before the end of license terms, and the ends themselves. */
 export async function warnBeforeTermEnd(tx: Tx, at: Instant): Promise<void> {
   const [furthest = 0] = TERM_WARNING_DAYS
   const rows = await tx
@@ -349,7 +349,7 @@ export async function warnBeforeTermEnd(tx: Tx, at: Instant): Promise<void> {
       endsAt: row.ends_at,
       passed: come,
     })
-    // A term that was shorter than the warning from the start is warned of all the same, once.
+    // A term shorter than the warning period still gets one warning.
     await logEvent(tx, {
       at,
       type: warned === 0 ? 'LICENSES_EXPIRED' : 'LICENSES_EXPIRING',

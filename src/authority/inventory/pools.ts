@@ -5,7 +5,7 @@ import { isCompliant, countReserved, type Lot, type ReservedQuantity } from '../
 import { markInstanceChanged } from '../store/revisions.ts'
 import type { Tx } from '../store/store.ts'
 
-/** One pool: what a virtual account owns of a tag, what its instances use together, and what is reserved for boxes. */
+/** The purchased, used and reserved licenses of one tag in a virtual account. */
 export interface Pool {
   readonly tag: string
   readonly owned: number
@@ -14,7 +14,6 @@ export interface Pool {
   readonly compliant: boolean
 }
 
-/** The licenses of a pool, lot by lot. */
 export async function listLots(tx: Tx, virtualAccountId: string, tag: string): Promise<Lot[]> {
   return tx
     .selectFrom('licenses')
@@ -25,9 +24,9 @@ export async function listLots(tx: Tx, virtualAccountId: string, tag: string): P
 }
 
 /**
- * What the reservations of a pool hold, as a function of time.
+ * Returns a function of time for the reserved licenses of a pool.
  *
- * @param except a reservation that is left out: the one that is being changed
+ * @param except id of a reservation to leave out, because it is being changed
  */
 export async function sumHoldings(
   tx: Tx,
@@ -51,7 +50,7 @@ export async function sumHoldings(
     reservations.set(id, authorizations)
   }
   const held = [...reservations.values()].map((authorizations) => [...authorizations.values()])
-  // What a satellite has reserved is held until its own end, part by part: its boxes never ask, whatever becomes of it.
+  // A satellite's reservations count until their own end, whatever its status: reserved devices make no requests.
   const below = await tx
     .selectFrom('reported_reserved')
     .select(['count', 'ends_at as endsAt'])
@@ -62,7 +61,7 @@ export async function sumHoldings(
     held.reduce((sum, authorizations) => sum + countReserved(authorizations, at), countReserved([below], at))
 }
 
-/** What is stored of a pool, and what that comes to at an instant. */
+/** Reads a pool and computes its totals at an instant. */
 export async function readPool(
   tx: Tx,
   virtualAccountId: string,
@@ -73,7 +72,7 @@ export async function readPool(
   owned: number
   reserved: number
 }> {
-  // Summed where the data is: a pool may be of many lots.
+  // Summed by the database, because a pool may have many lots.
   const { owned } = await tx
     .selectFrom('licenses')
     .select((eb) => eb.fn.coalesce(eb.fn.sum<number>('quantity'), eb.lit(0)).as('owned'))
@@ -92,7 +91,7 @@ export async function readPool(
   return { row, owned, reserved: held(at) }
 }
 
-/** Reads a pool and, where its compliance has changed, records that it did (R-AUTH-2). */
+/** Reads a pool and logs a change of its compliance (R-AUTH-2). */
 export async function recomputeCompliance(
   tx: Tx,
   virtualAccountId: string,
@@ -109,7 +108,6 @@ export async function recomputeCompliance(
   return pool
 }
 
-/** Writes what is in use of pools, and how they stand. */
 export async function writePools(
   tx: Tx,
   pools: readonly (Pick<Pool, 'tag' | 'inUse' | 'compliant'> & { virtualAccountId: string })[],
@@ -134,7 +132,7 @@ export async function writePools(
     .execute()
 }
 
-/** Writes what instances use of tags; 0 is nothing. */
+/** Writes the usage of instances by tag. A usage of 0 deletes the row. */
 export async function saveInstanceUsage(
   tx: Tx,
   usage: ReadonlyMap<string, ReadonlyMap<string, number>>,
@@ -160,7 +158,7 @@ export async function saveInstanceUsage(
       .execute()
 }
 
-/** What the event log says of a pool whose compliance has changed. */
+/** Creates the event log entry for a change of a pool's compliance. */
 export async function createComplianceEvent(
   tx: Tx,
   virtualAccountId: string,
@@ -182,7 +180,7 @@ export async function createComplianceEvent(
   }
 }
 
-/** Replaces what an instance uses; an empty list gives everything back (R-ACC-4). */
+/** Replaces the usage of an instance. An empty list returns all licenses (R-ACC-4). */
 export async function setInstanceUsage(
   tx: Tx,
   instance: { id: string; virtualAccountId: string },
@@ -215,7 +213,7 @@ export async function setInstanceUsage(
   for (const { tag, change } of changes) await adjustUsage(tx, instance.virtualAccountId, tag, change, at)
 }
 
-/** Adds to what is in use of a pool, or takes from it, and notes what that makes of its compliance. */
+/** Changes the usage of a pool by a difference, and updates its compliance. */
 export async function adjustUsage(
   tx: Tx,
   virtualAccountId: string,

@@ -12,34 +12,33 @@ import type { Tx } from '../store/store.ts'
 
 export type ReservationRow = Selectable<Tables['reservations']>
 
-/** Licenses of one tag that are reserved. */
 export interface ReservedLicenseDocument {
   readonly tag: string
   readonly count: number
   readonly endsAt: string | null
 }
 
-/** A reservation as people and programs see it. */
+/** A reservation in the form of the APIs and the command line. */
 export interface ReservationDocument {
   readonly instanceId: string
   readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
   readonly virtualAccount: string
   readonly status: 'active' | 'returned' | 'lost'
-  /** The newest authorization that was made for the box. */
+  /** Number of the device's newest authorization. */
   readonly authorization: number
-  /** The box has not said yet that it has installed the newest authorization: the larger of both is held. */
+  /** True until the confirmation code of an update is entered. The larger of both quantities stays reserved. */
   readonly pending: boolean
-  /** Since a restore: it may have been changed since the backup, and waits for a person. */
+  /** True after a restore until an administrator has reviewed the reservation, which may have changed since the backup. */
   readonly inReview: boolean
   readonly reservedAt: string
   readonly updatedAt: string
   readonly endedAt: string | null
   readonly licenses: readonly ReservedLicenseDocument[]
-  /** What the box may still work from while an update waits for its confirmation; empty otherwise. */
+  /** Licenses of the previous authorization while an update waits for its confirmation; empty otherwise. */
   readonly previous: readonly ReservedLicenseDocument[]
 }
 
-/** The reservations in force, or the one of that id. */
+/** Returns the active reservations, or the one with an id. */
 export async function listReservations(context: AccountContext, id?: string): Promise<ReservationDocument[]> {
   let query = context.tx
     .selectFrom('reservations')
@@ -54,7 +53,6 @@ export async function listReservations(context: AccountContext, id?: string): Pr
   return documents
 }
 
-/** Notes what the newest authorization reserves. */
 export async function saveReservedLicenses(
   context: AccountContext,
   row: ReservationRow,
@@ -75,7 +73,6 @@ export async function saveReservedLicenses(
   await recomputeReservedPools(context, row)
 }
 
-/** Notes what a change of this reservation makes of its pools. */
 export async function recomputeReservedPools(context: AccountContext, row: ReservationRow): Promise<void> {
   await markReservationChanged(context.tx, row.id)
   const tags = await context.tx
@@ -87,7 +84,7 @@ export async function recomputeReservedPools(context: AccountContext, row: Reser
   for (const { tag } of tags) await recomputeCompliance(context.tx, row.virtual_account_id, tag, context.at)
 }
 
-/** Ends a reservation: nothing is held for it any more. */
+/** Ends a reservation and releases its licenses. */
 export async function endReservation(
   context: AccountContext,
   row: ReservationRow,
@@ -101,7 +98,7 @@ export async function endReservation(
   await recomputeReservedPools(context, row)
 }
 
-/** The epoch in which an authorization was made: its codes are of that one. */
+/** Returns the epoch of an authorization, which its codes are bound to. */
 export async function findAuthorizationEpoch(
   context: AccountContext,
   row: ReservationRow,
@@ -116,7 +113,7 @@ export async function findAuthorizationEpoch(
   return found?.epoch ?? null
 }
 
-/** What an authorization reserves, by tag, in the order of the catalog. */
+/** Returns the licenses of an authorization by tag, in the order of the catalog. */
 export async function listReservedParts(
   context: AccountContext,
   row: ReservationRow,
@@ -135,7 +132,7 @@ export async function listReservedParts(
   return parts
 }
 
-/** A reservation, in force or ended. @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED */
+/** Returns an active or ended reservation. @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED */
 export async function findReservation(context: AccountContext, id: string): Promise<ReservationRow> {
   const row = await context.tx
     .selectFrom('reservations')
@@ -154,7 +151,7 @@ export async function findReservation(context: AccountContext, id: string): Prom
   throw registered
     ? new LicensingError(
         'INSTANCE_NOT_RESERVED',
-        `The product instance ${id} is registered, and works from no reservation.`,
+        `The product instance ${id} is registered and has no reservation.`,
       )
     : notFoundError(
         'product-instance',
@@ -162,7 +159,7 @@ export async function findReservation(context: AccountContext, id: string): Prom
       )
 }
 
-/** One that is in force. @throws LicensingError as `row`, and RESERVATION_ENDED */
+/** Returns an active reservation. @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED, RESERVATION_ENDED */
 export async function findActiveReservation(context: AccountContext, id: string): Promise<ReservationRow> {
   const row = await findReservation(context, id)
   if (row.status === 'active') return row
@@ -172,7 +169,6 @@ export async function findActiveReservation(context: AccountContext, id: string)
   )
 }
 
-/** The name of the virtual account it reserves from. */
 export async function readVirtualAccountName(context: AccountContext, row: ReservationRow): Promise<string> {
   const { name } = await context.tx
     .selectFrom('virtual_accounts')
@@ -182,7 +178,6 @@ export async function readVirtualAccountName(context: AccountContext, row: Reser
   return name
 }
 
-/** How many boxes of the account work from a reservation. */
 export async function countActiveReservations(context: AccountContext): Promise<number> {
   const { count } = await context.tx
     .selectFrom('reservations')
@@ -193,7 +188,7 @@ export async function countActiveReservations(context: AccountContext): Promise<
   return count
 }
 
-/** As people and programs see it. */
+/** Converts a reservation to the form of the APIs and the command line. */
 export async function toReservationDocument(
   context: AccountContext,
   row: ReservationRow,
@@ -217,7 +212,7 @@ export async function toReservationDocument(
   }
 }
 
-/** The other reservation of the account that a code names; null when it names none, or this one. */
+/** Finds the reservation of the account that a code belongs to. Returns null for none and for the expected reservation. */
 export async function findOtherReservation(
   context: AccountContext,
   row: ReservationRow,
@@ -241,7 +236,6 @@ export async function toLogSubject(
   return { virtualAccount: await readVirtualAccountName(context, row), instanceId: row.id }
 }
 
-/** The reservation that is in force for a box of an account. */
 export async function findReservationByDevice(
   tx: Tx,
   accountId: string,
@@ -269,7 +263,7 @@ export const formatQuantities = (parts: ReadonlyMap<string, readonly ReservedQua
     )
     .join(', ')
 
-/** What still lasts of it. */
+/** Returns the licenses whose term has not ended. */
 const toReservedLicenses = (
   parts: ReadonlyMap<string, readonly ReservedQuantity[]>,
   at: Instant,

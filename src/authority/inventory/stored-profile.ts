@@ -8,7 +8,7 @@ import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 
 const PROFILE_KEY = 'profile'
 
-/** Reads the stored product profile; null in a database that has none yet. @throws LicensingError STORE_UNREADABLE */
+/** Reads the stored product profile; null in a new database. @throws LicensingError STORE_UNREADABLE */
 async function readProfile(tx: Tx): Promise<ProductProfile | null> {
   const json = await readSetting(tx, PROFILE_KEY)
   if (json === null) return null
@@ -20,9 +20,8 @@ async function readProfile(tx: Tx): Promise<ProductProfile | null> {
 }
 
 /**
- * Settles which product an authority licenses: the stored profile, or in a new database the wanted one, and without it the
- * shipped conferencing profile. A replacement is an event of
- * the log.
+ * Returns the product profile of an authority: the stored one, in a new database the requested one, and by default the
+ * conferencing profile. A replacement is logged as an event.
  *
  * @throws LicensingError PROFILE_MISMATCH, PROFILE_TAG_IN_USE, INVALID_ARGUMENT
  */
@@ -41,7 +40,7 @@ export async function resolveProfile(tx: Tx, wanted: ProfileRequest, at: Instant
   return choice.profile
 }
 
-/** Tags that licenses were bought for, that instances use, or that are reserved. */
+/** Returns the tags of purchased, used and reserved licenses. */
 async function listTagsInUse(tx: Tx): Promise<Set<string>> {
   const tags = new Set<string>()
   for (const table of ['licenses', 'instance_usage', 'reserved_licenses', 'reported_reserved'] as const)

@@ -12,12 +12,12 @@ import { logEvent } from '../events/event-log.ts'
 import { hashAccountDomain, type TokenState, getTokenRefusal } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
 
-/** What a person fills in for a token (guide, "Obtain the Product Instance Registration Token"; R-TOK-1). */
+/** Input for a new token, as in Cisco's guide, "Obtain the Product Instance Registration Token" (R-TOK-1). */
 export const tokenOptionsSchema = z.object({
   days: z
     .int('days are a whole number')
-    .min(1, 'a token lives 1 day or more')
-    .max(365, 'a token lives at most 365 days'),
+    .min(1, 'a token is valid for 1 day or more')
+    .max(365, 'a token is valid for at most 365 days'),
   maxUses: z
     .int('uses are a whole number')
     .min(1, 'a token has 1 use or more')
@@ -25,12 +25,12 @@ export const tokenOptionsSchema = z.object({
   description: z
     .string()
     .max(200, 'a description is at most 200 characters')
-    .regex(/^[^\p{Cc}]*$/u, 'a description holds no control characters'),
+    .regex(/^[^\p{Cc}]*$/u, 'a description has no control characters'),
   exportControlled: z.boolean(),
 })
 export type TokenOptions = z.infer<typeof tokenOptionsSchema>
 
-/** A token as it is shown to people who may create tokens. */
+/** A token in the form for users with permission to create tokens. */
 export interface TokenDocument {
   readonly token: string
   readonly id: string
@@ -41,11 +41,11 @@ export interface TokenDocument {
   readonly uses: number
   readonly exportControlled: boolean
   readonly status: 'valid' | 'expired' | 'revoked' | 'exhausted' | 'in-doubt'
-  /** Who made it; null where that was not recorded. */
+  /** Name of the creator; null where it was not recorded. */
   readonly createdBy: string | null
 }
 
-/** A new registration token. @throws LicensingError INVALID_ARGUMENT, AGREEMENT_NOT_ACCEPTED */
+/** Creates a registration token. @throws LicensingError INVALID_ARGUMENT, AGREEMENT_NOT_ACCEPTED */
 export async function createToken(
   tx: Tx,
   credentials: Credentials,
@@ -55,7 +55,7 @@ export async function createToken(
   at: Instant,
 ): Promise<TokenDocument> {
   const options = validate(tokenOptionsSchema, wanted, 'token')
-  requireLocal(virtualAccount, 'its tokens are made there')
+  requireLocal(virtualAccount, 'create its tokens there')
   if (account.agreementAt === null) {
     throw new LicensingError(
       'AGREEMENT_NOT_ACCEPTED',
@@ -102,7 +102,7 @@ export async function createToken(
   }
 }
 
-/** Never with a dash in front: it is given on command lines. */
+/** Creates an id without a leading dash, which a command line would read as an option. */
 function createTokenId(): string {
   for (;;) {
     const id = randomBytes(12).toString('base64url')
@@ -125,18 +125,16 @@ const toTokenStatus = (refusal: ReturnType<typeof getTokenRefusal>): TokenDocume
   }
 }
 
-/** A token that a box registers with, and where it registers to. */
+/** The token of a registration request, with its virtual account. */
 export interface RegistrationToken extends TokenState {
   readonly id: string
   readonly virtual_account_id: string
   readonly virtualAccount: string
   readonly export_controlled: number
-  /** Sealed. */
   readonly secret: string
   readonly account: Account
 }
 
-/** The tokens of these ids. */
 export async function findRegistrationTokens(tx: Tx, ids: readonly string[]): Promise<RegistrationToken[]> {
   const rows = await tx
     .selectFrom('tokens')
@@ -166,7 +164,7 @@ export async function findRegistrationTokens(tx: Tx, ids: readonly string[]): Pr
   }))
 }
 
-/** The tokens of an account (R-TOK-3). */
+/** Returns the tokens of an account (R-TOK-3). */
 export async function listTokens(
   tx: Tx,
   credentials: Credentials,
@@ -211,7 +209,7 @@ export async function listTokens(
   })
 }
 
-/** Ends a token; instances registered with it stay (R-TOK-2). @throws LicensingError NOT_FOUND */
+/** Revokes a token. Instances registered with it stay registered (R-TOK-2). @throws LicensingError NOT_FOUND */
 export async function revokeToken(
   tx: Tx,
   account: Account,

@@ -18,7 +18,6 @@ import type { Tx } from '../store/store.ts'
 
 type LicenseRow = Selectable<Tables['licenses']>
 
-/** A pool before and after a transfer. */
 export interface TransferEffect {
   readonly virtualAccount: string
   readonly tag: string
@@ -32,13 +31,13 @@ interface PoolCounts {
   readonly status: 'in-compliance' | 'out-of-compliance'
 }
 
-/** What a transfer does, or would do. */
+/** The result of a transfer, or of a preview. */
 export interface TransferDocument {
   readonly from: string
   readonly to: string
   readonly what: string
   readonly effects: readonly TransferEffect[]
-  /** `waiting`: licenses leave a satellite when it has heard of it, at one of its next synchronizations. */
+  /** `waiting`: the licenses leave the satellite with one of its next synchronizations. */
   readonly status: 'done' | 'waiting' | 'preview'
 }
 
@@ -49,7 +48,7 @@ const toPoolCounts = (pool: Pool): PoolCounts => ({
   status: pool.compliant ? 'in-compliance' : 'out-of-compliance',
 })
 
-/** What a transfer that waits will have done: the first of the two pools gives, the second takes. */
+/** Predicts the effects of a waiting transfer on the source pool, which is first, and the target pool. */
 const predictEffects = (effects: readonly TransferEffect[], quantity: number): TransferEffect[] =>
   effects.map((effect, i) => {
     const owned = effect.before.quantity + (i === 0 ? -quantity : quantity)
@@ -58,32 +57,32 @@ const predictEffects = (effects: readonly TransferEffect[], quantity: number): T
     return { ...effect, after: { quantity: owned, inUse, reserved, status } }
   })
 
-/** Whether a transfer puts a pool out of compliance that was not. */
+/** Returns true where a transfer puts a compliant pool out of compliance. */
 export const violatesCompliance = ({ effects }: TransferDocument): boolean =>
   effects.some(({ before, after }) => before.status === 'in-compliance' && after.status !== 'in-compliance')
 
-/** A lot of a pool, as far as it is chosen for a transfer. */
+/** The properties of a lot that a filter can select by. */
 export interface ChosenLot {
   readonly id: string
   readonly startsAt: Instant
   readonly endsAt: Instant | null
 }
 
-/** What is to be transferred out of a pool. */
+/** Licenses to transfer out of a pool. */
 export interface TransferInput {
   readonly tag: string
   readonly quantity: number
-  /** Which lots it may be taken from; any unless said. */
+  /** Selects the lots to transfer from; all by default. */
   readonly takesLot?: (lot: ChosenLot) => boolean
-  /** Whether those that last longest go, instead of staying. */
+  /** Transfers the licenses with the longest term first instead of last. */
   readonly longestFirst?: boolean
 }
 
 const transferQuantitySchema = countSchema.min(1, 'a transfer is of 1 or more')
 
 /**
- * Moves licenses of a tag: those that last longest stay, unless it is said otherwise. Out of a satellite's virtual account they move when the
- * satellite has heard of it: until then it may give them to its boxes.
+ * Transfers licenses of a tag, by default those with the shortest term first. Licenses of a satellite's virtual account
+ * move with its next synchronization, because until then the satellite may grant them to devices.
  *
  * @throws LicensingError TRANSFER_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
  */
@@ -107,10 +106,10 @@ export async function transferLicenses(
   if (there < quantity)
     throw new LicensingError(
       'TRANSFER_UNAVAILABLE',
-      `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there} ${lots.length < all.length ? 'of the type and the term that were asked for' : 'that are not called back already'}.`,
+      `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there} ${lots.length < all.length ? 'of the requested type and term' : 'that are not already being reclaimed'}.`,
     )
   const before = await readPools(context, [from, to], tag)
-  // A satellite that was never answered has been given nothing yet.
+  // A satellite without an exchange has received no licenses yet.
   const waiting = from.satellite?.registered === true && from.satellite.id !== to.satellite?.id
   let left = quantity
   for (const row of rows) {
@@ -125,7 +124,7 @@ export async function transferLicenses(
     type: waiting ? 'LICENSES_RECALLED' : 'LICENSES_TRANSFERRED',
     virtualAccount: from.name,
     message: waiting
-      ? `${what} from ${from.name} to ${to.name}, when the satellite ${from.satellite.name} has heard of it.`
+      ? `${what} from ${from.name} to ${to.name}, with the next synchronization of the satellite ${from.satellite.name}.`
       : `${what} from ${from.name} to ${to.name}.`,
   })
   const document = await toTransferDocument(
@@ -141,7 +140,7 @@ export async function transferLicenses(
 }
 
 /**
- * Moves a registered product instance with what it uses.
+ * Moves a registered product instance with its usage.
  *
  * @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_OF_SATELLITE
  */
@@ -150,7 +149,7 @@ export async function transferInstance(
   id: string,
   to: VirtualAccount,
 ): Promise<TransferDocument> {
-  requireLocal(to, 'its instances are registered there')
+  requireLocal(to, 'register its instances there')
   const document = await getInstance(context.tx, context.account, id, context.at)
   const row = await context.tx
     .selectFrom('instances')
@@ -176,7 +175,6 @@ export async function transferInstance(
   return toTransferDocument(context, what, row, to, before, null, 'done')
 }
 
-/** Moves a part of a lot. */
 export async function moveLicenses(
   context: AccountContext,
   licenseId: string,
@@ -200,7 +198,7 @@ export async function moveLicenses(
   await recomputeCompliance(context.tx, to, row.tag, context.at)
 }
 
-/** Adds to the part of the same lot that is there already, or begins one. */
+/** Adds licenses to the present part of the same lot, or inserts a new part. */
 async function putLicenses(
   context: AccountContext,
   row: LicenseRow,
@@ -231,7 +229,7 @@ async function putLicenses(
     .execute()
 }
 
-/** The lots of a pool that last, the shortest first, without what is called back already. */
+/** Returns the lots of a pool that have not ended, shortest term first, without licenses that are being reclaimed. */
 async function listAvailableLots(
   context: AccountContext,
   from: VirtualAccount,
@@ -319,23 +317,23 @@ function requireDifferent(
   to: Pick<VirtualAccount, 'id' | 'name'>,
 ): void {
   if (from.id === to.id)
-    throw new LicensingError('INVALID_ARGUMENT', `It is in ${to.name} already.`, {
+    throw new LicensingError('INVALID_ARGUMENT', `The source and the target are both ${to.name}.`, {
       remedy: 'Name another virtual account with --to.',
     })
 }
 
-/** At a satellite: what of two of the manager's virtual accounts came down stays apart, since the manager counts it so. */
+/** Refuses a transfer at a satellite between licenses of different virtual accounts of the manager, which counts them apart. */
 function requireSameSource(from: VirtualAccount, to: VirtualAccount): void {
   const sourceOf = ({ upstream, home }: VirtualAccount) => (home ? null : upstream)
   if (sourceOf(from) === sourceOf(to)) return
   throw new LicensingError(
     'VIRTUAL_ACCOUNT_OF_SATELLITE',
-    `${from.name} and ${to.name} hold what the manager keeps in two virtual accounts: the manager moves licenses between them.`,
+    `${from.name} and ${to.name} belong to two virtual accounts of the manager, and only the manager transfers licenses between them.`,
     { remedy: 'Transfer them at the manager, and synchronize.' },
   )
 }
 
-/** What is called back from a satellite and on its way, for people. */
+/** A pending reclaim of licenses from a satellite. */
 export interface ReclaimDocument {
   readonly tag: string
   readonly quantity: number

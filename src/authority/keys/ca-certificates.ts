@@ -9,28 +9,31 @@ import { BACKDATE_MS } from '../policy.ts'
 
 const ROOT_LIFETIME = 20 * 365 * DAY
 const ISSUING_CA_LIFETIME = 10 * 365 * DAY
-/** A satellite's CA outlives the identities it issues (trust §7): it is renewed while it has two years left. */
+/**
+ * Lifetime of a satellite's CA, longer than that of the ID certificates it issues. The manager renews the CA before its
+ * last two years.
+ */
 const SATELLITE_CA_LIFETIME = 3 * 365 * DAY
 export const SATELLITE_CA_RENEWAL_WINDOW = 2 * 365 * DAY
 
-/** Whom the certificates of an authority are for. */
+/** The authority that a CA certificate names. */
 interface CaOwner {
   readonly id: string
   readonly account: string
 }
 
-/** A root of a manager, by the number of the bundle that tells of it: nobody has its key yet. */
+/** Creates a root certificate of a manager with its key. @param number the root version */
 export const createRootCa = ({ id, account }: CaOwner, number: number, at: Instant): Promise<Issuer> =>
   createRoot({
     account,
     authorityId: id,
-    // Two roots of an authority must not have one name: a chain is built by names.
+    // Chains are built by subject names, so two roots of an authority must not have the same name.
     name: `Smart Licensing Root ${id.slice(0, 8)}${number === INITIAL_ROOT_VERSION ? '' : ` ${number}`}`,
     notBefore: at - BACKDATE_MS,
     notAfter: at + ROOT_LIFETIME,
   })
 
-/** A certificate of a manager's own issuing CA: PEM. */
+/** Issues a certificate of a manager's own issuing CA, as PEM. */
 export const issueIntermediateCa = (
   root: Issuer,
   key: KeyObject,
@@ -46,7 +49,9 @@ export const issueIntermediateCa = (
     notAfter: at + ISSUING_CA_LIFETIME,
   })
 
-/** A certificate of a satellite's CA by a root: PEM. Its servers are for the names it is constrained to, and no others. */
+/**
+ * Issues a certificate of a satellite's CA, as PEM. Its name constraints limit the names of the satellite's servers.
+ */
 export const issueSatelliteCa = (
   root: Issuer,
   key: KeyObject,
@@ -63,7 +68,7 @@ export const issueSatelliteCa = (
     nameConstraints,
   })
 
-/** The names of this machine, and further ones: each once, in its one spelling. What is no name is left out. */
+/** Returns the host names of this machine and the given names, normalized and without duplicates or invalid names. */
 export const getLocalHostNames = (names: readonly string[]): string[] => [
   ...new Set(
     ['localhost', '127.0.0.1', '::1', hostname(), ...names]

@@ -23,9 +23,9 @@ import type { Tx } from '../store/store.ts'
  */
 export class Credentials {
   readonly #leaves: LeafCertificates
-  /** The identity, and the places of the keys. */
+  /** The identity, and the locations of the keys. */
   readonly keyRing: KeyRing
-  /** The key of the newest root, where this machine or process has it. */
+  /** The key of the newest root, if this machine or process has it. */
   readonly rootKey: RootKey
   /** The encryption of secrets in the database. */
   readonly secrets: Secrets
@@ -39,7 +39,7 @@ export class Credentials {
   readonly reservationKeys: ReservationKeys
   /** The CAs that a manager certifies. */
   readonly satelliteCas: SatelliteCas
-  /** The keys that a satellite shows its manager. */
+  /** The keys by which a satellite identifies itself to its manager. */
   readonly satellite: SatelliteKeys
 
   private constructor(identity: AuthorityIdentity, keys: KeyStore, reservationKeys: ReservationKeys) {
@@ -108,7 +108,7 @@ export class Credentials {
   static async load(dataDir: string, tx: Tx): Promise<Credentials> {
     const identity = await readIdentity(tx)
     if (identity === null)
-      throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
+      throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} is not initialized.`)
     const keys = new KeyStore(dataDir)
     const credentials = new Credentials(identity, keys, await ReservationKeys.load(tx, keys))
     await credentials.keyRing.readKeys(tx)
@@ -123,17 +123,17 @@ export class Credentials {
     this.rootKey.removeOld()
   }
 
-  /** Returns the signer of a role that is valid at an instant. A new one takes over before the old one ends. */
+  /** Returns the signer of a role that is valid at an instant. A new signer replaces the old one before it expires. */
   signer(tx: Tx, role: Signer, at: Instant): Promise<Credential> {
     return this.#leaves.getSigner(tx, role, this.keyRing.issuing(), at)
   }
 
-  /** Creates a key and a certificate for a signer. Devices go on as before, since they check a signer's role and chain. */
+  /** Creates a key and a certificate for a signer. Devices accept it, since they check a signer's role and chain. */
   async rotateSigner(tx: Tx, role: Signer, at: Instant): Promise<void> {
     await this.#leaves.issueSigner(tx, role, this.keyRing.issuing(), at)
   }
 
-  /** Returns the instants at which the root, the issuing CA and the signer of answers expire, of those that exist. */
+  /** Returns the expiry of the root, the issuing CA and the signer of answers, as far as they exist. */
   async expiries(tx: Tx): Promise<Record<string, Instant>> {
     const { root, issuingCa } = this.keyRing.identity
     const pems = {

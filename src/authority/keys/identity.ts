@@ -3,25 +3,27 @@ import { LicensingError } from '../../core/errors.ts'
 import { readKeySetting, writeKeySetting } from './key-settings.ts'
 import type { Tx } from '../store/store.ts'
 
-/** The number of the first root, which no bundle tells of. */
+/** The version of the first root, which has no rotation statement. */
 export const INITIAL_ROOT_VERSION = 1
 
-/** Who the authority is: public facts only. */
+/** Public facts that identify the authority. */
 const identitySchema = z.object({
   id: z.string(),
   account: z.string(),
   role: z.enum(['manager', 'satellite']),
   test: z.boolean(),
-  /** Restores of this authority so far, plus one (trust §9). */
+  /** The number of restores of this authority, plus one. */
   epoch: z.int().min(1),
-  /** The manager's roots, the newest first, and the issuing CA under them: null at a satellite that does not have them yet. */
+  /**
+   * The manager's roots, newest first, and the issuing CA under them. Null at a satellite before its first exchange.
+   */
   root: z.string().nullable(),
   issuingCa: z.string().nullable(),
-  /** While a root is replaced: certificates of the same issuing CA by the other root. */
+  /** The certificates of the same issuing CA by the other root, while the root is replaced. */
   crossSignedCas: z.array(z.string()),
-  /** Issuing CAs that were replaced: identities that they issued are still this authority's. */
+  /** The replaced issuing CAs. ID certificates that they issued stay valid. */
   previousCas: z.array(z.string()),
-  /** The newest bundle of roots, the signed bundles up to it, and until when older roots are believed beside the newest. */
+  /** The newest root version, the signed rotation statements up to it, and the end of the older roots' validity. */
   trust: z.object({ number: z.int(), bundles: z.array(z.string()), until: z.number().nullable() }),
 })
 export type AuthorityIdentity = z.infer<typeof identitySchema>
@@ -32,7 +34,10 @@ export async function readIdentity(tx: Tx): Promise<AuthorityIdentity | null> {
   if (json === null) return null
   const parsed = identitySchema.safeParse(JSON.parse(json))
   if (parsed.success) return parsed.data
-  throw new LicensingError('STORE_UNREADABLE', 'The database does not say which authority it is of.')
+  throw new LicensingError(
+    'STORE_UNREADABLE',
+    'The database does not contain a valid identity of the authority.',
+  )
 }
 
 export async function writeIdentity(tx: Tx, identity: AuthorityIdentity): Promise<void> {

@@ -7,7 +7,7 @@ import { parseRotationRoots } from '../../pki/root-rotation.ts'
 import type { KeyRing } from './key-ring.ts'
 import { BACKDATE_MS, IDENTITY_LIFETIME } from '../policy.ts'
 
-/** The ID certificates of devices: issues them, and recognizes those that this authority has issued. */
+/** Issuer of the ID certificates of devices. It also recognizes certificates that this authority has issued. */
 export class InstanceCertificates {
   readonly #keyRing: KeyRing
   #issuers: { issuingCa: string; of: Map<string, Promise<InstanceCertificateIssuer>> } = {
@@ -28,40 +28,45 @@ export class InstanceCertificates {
   ): Promise<{ certificates: string[]; thumbprint: string; expiresAt: Instant }> {
     const issuer = await this.#issuer(account)
     const notBefore = at - BACKDATE_MS
-    // A certificate says whole seconds.
+    // A certificate has a resolution of one second.
     const notAfter = Math.floor((notBefore + IDENTITY_LIFETIME) / SECOND) * SECOND
     const { pem, thumbprint } = issuer.issue(key, { name: instanceId, notBefore, notAfter })
     return { certificates: [pem, ...this.#keyRing.issuingCas], thumbprint, expiresAt: notAfter }
   }
 
-  /** Returns the issuer of a smart account, created once for as long as the issuing CA stays. */
+  /** Returns the issuer for a smart account. It is cached until the issuing CA changes. */
   #issuer(account: string): Promise<InstanceCertificateIssuer> {
     const { issuingCa } = this.#keyRing
     if (this.#issuers.issuingCa !== issuingCa) this.#issuers = { issuingCa, of: new Map() }
-    const { of } = this.#issuers
-    const made =
-      of.get(account) ??
+    const { of: issuers } = this.#issuers
+    const issuer =
+      issuers.get(account) ??
       InstanceCertificateIssuer.create(this.#keyRing.issuing(), {
         account,
         authorityId: this.#keyRing.identity.id,
       })
-    of.set(account, made)
-    return made
+    issuers.set(account, issuer)
+    return issuer
   }
 
   /**
-   * Reads a valid ID certificate that this authority issued to an instance, even to one that is not in its database.
+   * Reads a valid ID certificate that this authority issued to an instance, even if the instance is not in the database.
    * Returns undefined for any other certificate.
    */
   findIssued(pem: string, instanceId: string, at: Instant): { key: KeyObject; account: string } | undefined {
     const { issuingCa, previousCas, id, trust } = this.#keyRing.identity
-    // Former roots certified the former issuing CAs.
+    // Former issuing CAs were certified by former roots.
     const roots = [...this.#keyRing.roots, ...trust.bundles.flatMap(parseRotationRoots)]
     for (const ca of [...(issuingCa === null ? [] : this.#keyRing.issuingCas), ...previousCas]) {
       try {
         const expected = { role: 'instance', at, roots } as const
-        const { authorityId, instanceId: named, account, certificate } = validateChain([pem, ca], expected)
-        if (authorityId === id && named === instanceId) return { key: certificate.publicKey, account }
+        const {
+          authorityId,
+          instanceId: certified,
+          account,
+          certificate,
+        } = validateChain([pem, ca], expected)
+        if (authorityId === id && certified === instanceId) return { key: certificate.publicKey, account }
       } catch (error) {
         if (!(error instanceof ChainError)) throw error
       }

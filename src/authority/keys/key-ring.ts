@@ -18,10 +18,10 @@ const notRegistered = (): never => {
   )
 }
 
-/** The parts of an identity that change: its roots, the certificates of its issuing CA, its trust bundle and its epoch. */
+/** The changeable parts of an identity: roots, certificates of the issuing CA, trust bundle and epoch. */
 type Adopted = Partial<Pick<AuthorityIdentity, 'root' | 'issuingCa' | 'crossSignedCas' | 'trust' | 'epoch'>>
 
-/** An authority's identity and the places of its keys, as this process last read them from the database. */
+/** An authority's identity and the locations of its keys, as this process last read them from the database. */
 export class KeyRing {
   readonly keys: KeyStore
   #identity: AuthorityIdentity
@@ -61,19 +61,19 @@ export class KeyRing {
     return [this.issuingCa, ...this.#identity.crossSignedCas]
   }
 
-  /** The place of the issuing CA's key. */
+  /** The location of the issuing CA's key. */
   get issuingKey(): KeyLocation {
     return this.#issuingKey
   }
 
-  /** The place of the key of a satellite's next issuing CA, or null while a satellite has none. */
+  /** The location of the key of a satellite's next issuing CA, or null if there is none. */
   get nextIssuingKey(): KeyLocation | null {
     return this.#nextIssuingKey
   }
 
   /**
-   * Reads the changes that other processes of this authority have made to its identity and keys. Ends the overlap of two
-   * roots when its time has come.
+   * Reads the changes that other processes of this authority have made to its identity and keys. Ends the overlap of
+   * two roots when it has expired.
    */
   async refresh(tx: Tx, at: Instant): Promise<void> {
     const identity = await readIdentity(tx)
@@ -86,7 +86,7 @@ export class KeyRing {
     if (trust.until === null || at < trust.until) return
     assertWritable(tx)
     const [newest] = this.roots
-    // The certificate by the newest root stands first from here on, and alone.
+    // From here on only the certificate by the newest root remains.
     const [last = this.#identity.issuingCa] = crossSignedCas.slice(-1)
     await this.adopt(tx, {
       root: newest ? newest.toString() : this.root,
@@ -96,14 +96,14 @@ export class KeyRing {
     })
   }
 
-  /** Reads the places of the keys from the database. */
+  /** Reads the locations of the keys from the database. */
   async readKeys(tx: Tx): Promise<void> {
-    const place = async (name: 'issuing-ca-key' | 'next-issuing-ca-key') => {
+    const readLocation = async (name: 'issuing-ca-key' | 'next-issuing-ca-key') => {
       const json = await readKeySetting(tx, name)
       return json === null ? null : keyLocationSchema.parse(JSON.parse(json))
     }
-    const issuingKey = (await place('issuing-ca-key')) ?? SUB_CA_KEY
-    const nextIssuingKey = await place('next-issuing-ca-key')
+    const issuingKey = (await readLocation('issuing-ca-key')) ?? SUB_CA_KEY
+    const nextIssuingKey = await readLocation('next-issuing-ca-key')
     if (!isDeepStrictEqual([issuingKey, nextIssuingKey], [this.#issuingKey, this.#nextIssuingKey])) {
       assertWritable(tx)
       this.#issuingKey = issuingKey
@@ -126,21 +126,21 @@ export class KeyRing {
     }
   }
 
-  /** Makes another key that of the issuing CA. The certificate of the key before becomes a former one. */
-  async takeIssuingKey(tx: Tx, place: KeyLocation): Promise<void> {
-    await writeKeySetting(tx, 'issuing-ca-key', JSON.stringify(place))
-    if (place === this.#nextIssuingKey) {
+  /** Makes another key the key of the issuing CA, and retires the certificate of the former key. */
+  async takeIssuingKey(tx: Tx, location: KeyLocation): Promise<void> {
+    await writeKeySetting(tx, 'issuing-ca-key', JSON.stringify(location))
+    if (location === this.#nextIssuingKey) {
       await removeKeySetting(tx, 'next-issuing-ca-key')
       this.#nextIssuingKey = null
     }
     this.#retire()
-    this.#issuingKey = place
+    this.#issuingKey = location
   }
 
-  /** Keeps the key of a satellite's next issuing CA, which is in force once the manager has certified that CA. */
-  async prepareIssuingKey(tx: Tx, place: KeyLocation): Promise<void> {
-    this.#nextIssuingKey = place
-    await writeKeySetting(tx, 'next-issuing-ca-key', JSON.stringify(place))
+  /** Stores the key of a satellite's next issuing CA. It is in force once the manager has certified that CA. */
+  async prepareIssuingKey(tx: Tx, location: KeyLocation): Promise<void> {
+    this.#nextIssuingKey = location
+    await writeKeySetting(tx, 'next-issuing-ca-key', JSON.stringify(location))
   }
 
   /** Returns the issuing CA's key with all certificates of that CA, to sign with. @throws LicensingError SATELLITE_NOT_REGISTERED */

@@ -17,7 +17,8 @@ export class KeyRotation {
   }
 
   /**
-   * Replaces the issuing CA by another under the same root. Each certificate under it is issued again at its next use.
+   * Replaces the issuing CA by another under the same root. Signers and the TLS certificate are issued again at their
+   * next use.
    *
    * @throws LicensingError ROOT_KEY_ABSENT
    */
@@ -25,8 +26,8 @@ export class KeyRotation {
     const root = this.#rootKey.getIssuer()
     const pem = await generateKey()
     const issuingCa = await issueIntermediateCa(root, createPublicKey(pem), this.#keyRing.identity, at)
-    const place = this.#keyRing.keys.encryptKey(pem)
-    await this.#keyRing.takeIssuingKey(tx, place)
+    const location = this.#keyRing.keys.encryptKey(pem)
+    await this.#keyRing.takeIssuingKey(tx, location)
     await this.#keyRing.adopt(tx, { issuingCa, crossSignedCas: [] })
   }
 

@@ -1,6 +1,6 @@
 import { type Tx, writeSetting } from '../store/store.ts'
 
-/** The settings about keys and certificates. */
+/** Names of the settings about keys and certificates. */
 const KEY_SETTINGS = [
   'authority',
   'issuing-ca-key',
@@ -15,13 +15,13 @@ const KEY_SETTINGS = [
 ] as const
 type KeySetting = (typeof KEY_SETTINGS)[number]
 
-/** As they are in a transaction: each exchange asks for several, and they are read together, once. */
+/** The settings of each transaction. They are read once, in one query, because each exchange needs several. */
 const settingsByTransaction = new WeakMap<Tx, Map<string, string>>()
 
-/** A setting about keys; null when it was never written. */
+/** Returns a setting about keys, or null if it does not exist. */
 export async function readKeySetting(tx: Tx, name: KeySetting): Promise<string | null> {
-  const there = settingsByTransaction.get(tx) ?? (await readAll(tx))
-  return there.get(name) ?? null
+  const settings = settingsByTransaction.get(tx) ?? (await readAll(tx))
+  return settings.get(name) ?? null
 }
 
 async function readAll(tx: Tx): Promise<Map<string, string>> {
@@ -30,9 +30,9 @@ async function readAll(tx: Tx): Promise<Map<string, string>> {
     .select(['name', 'value'])
     .where('name', 'in', KEY_SETTINGS)
     .execute()
-  const there = new Map(rows.map(({ name, value }) => [name, value]))
-  settingsByTransaction.set(tx, there)
-  return there
+  const settings = new Map(rows.map(({ name, value }) => [name, value]))
+  settingsByTransaction.set(tx, settings)
+  return settings
 }
 
 export async function writeKeySetting(tx: Tx, name: KeySetting, value: string): Promise<void> {

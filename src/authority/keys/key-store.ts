@@ -7,21 +7,21 @@ import { SecretFileStore } from '../../storage/private-files.ts'
 import { generateSecretKey, decryptSecret, encryptSecret } from '../../storage/encrypted-secret.ts'
 
 /**
- * Where a private key is: in a file of this data directory, or sealed in the database, where every process of the
- * authority finds it, on whichever machine.
+ * Location of a private key: the name of a file in this data directory, or the encrypted key from the database. Keys in
+ * the database are available to every process of the authority, on any machine.
  */
 export const keyLocationSchema = z.union([z.string(), z.object({ sealed: z.string() })])
 export type KeyLocation = z.infer<typeof keyLocationSchema>
 
-/** What secrets in the database are sealed under: a file that each machine has. */
+/** The file of the key that encrypts secrets in the database. Each machine of the authority has this file. */
 const TOKEN_KEY_FILE = 'token.key'
-/** Keys that are read and parsed once; of those that were replaced none is kept long. */
+/** The size of the cache of parsed keys. Replaced keys drop out of the cache. */
 const MAX_PARSED_KEYS = 20
 
 /** The encryption of secrets for the database. */
 export type Secrets = Pick<KeyStore, 'encryptSecret' | 'decryptSecret'>
 
-/** The private keys of an authority, and what is sealed under one of them. */
+/** The private keys of an authority, and the encryption of secrets. */
 export class KeyStore {
   readonly #directory: string
   readonly #files: SecretFileStore
@@ -33,7 +33,7 @@ export class KeyStore {
     this.#files = new SecretFileStore(this.#directory)
   }
 
-  /** Makes what the rest is sealed under. */
+  /** Creates the key that encrypts secrets. */
   create(): void {
     this.#files.put(TOKEN_KEY_FILE, generateSecretKey())
   }
@@ -46,7 +46,7 @@ export class KeyStore {
     this.#files.put(name, secret)
   }
 
-  /** A secret that is a file. @throws LicensingError STORE_UNREADABLE */
+  /** Returns the content of a secret file. @throws LicensingError STORE_UNREADABLE */
   get(name: string): string {
     return this.#files.get(name)
   }
@@ -55,21 +55,21 @@ export class KeyStore {
     rmSync(join(this.#directory, name), { force: true })
   }
 
-  /** The private key at a place, parsed once. @throws LicensingError STORE_UNREADABLE */
+  /** Returns the private key at a location. @throws LicensingError STORE_UNREADABLE */
   key(location: KeyLocation): KeyObject {
     return this.#read(location).key
   }
 
-  /** The same as PKCS #8 PEM. @throws LicensingError STORE_UNREADABLE */
+  /** Returns the private key at a location as PKCS #8 PEM. @throws LicensingError STORE_UNREADABLE */
   pem(location: KeyLocation): string {
     return this.#read(location).pem
   }
 
-  #read(place: KeyLocation): { pem: string; key: KeyObject } {
-    const name = typeof place === 'string' ? place : place.sealed
+  #read(location: KeyLocation): { pem: string; key: KeyObject } {
+    const name = typeof location === 'string' ? location : location.sealed
     const known = this.#parsed.get(name)
     if (known) return known
-    const pem = typeof place === 'string' ? this.get(place) : this.decryptSecret(place.sealed)
+    const pem = typeof location === 'string' ? this.get(location) : this.decryptSecret(location.sealed)
     const read = { pem, key: createPrivateKey(pem) }
     const [oldest] = this.#parsed.keys()
     if (this.#parsed.size >= MAX_PARSED_KEYS && oldest !== undefined) this.#parsed.delete(oldest)
@@ -77,7 +77,7 @@ export class KeyStore {
     return read
   }
 
-  /** A key as it is kept in the database. */
+  /** Encrypts a key for the database. */
   encryptKey(pem: string): KeyLocation {
     return { sealed: this.encryptSecret(pem) }
   }
@@ -94,10 +94,10 @@ export class KeyStore {
       if (error instanceof LicensingError) throw error
       throw new LicensingError(
         'STORE_UNREADABLE',
-        `A secret in the database was sealed under another key than ${TOKEN_KEY_FILE} in the data directory.`,
+        `A secret in the database was encrypted with another key than ${TOKEN_KEY_FILE} in the data directory.`,
         {
           remedy:
-            'Every machine of an authority needs the same token.key: copy it from the one it was made on.',
+            'Every machine of an authority needs the same token.key. Copy it from the machine that created it.',
         },
       )
     }

@@ -12,14 +12,16 @@ import { keyLocationSchema, type KeyStore } from './key-store.ts'
 import { BACKDATE_MS } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
 
-/** At most 90 days (trust §10). */
+/** Lifetime of a signer's certificate: 90 days at most. */
 const SIGNER_LIFETIME = 90 * DAY
 const SIGNER_RENEWAL_WINDOW = 30 * DAY
-/** Long, since a box checks it by its own clock, which may be wrong by months. */
+/**
+ * Lifetime of a TLS certificate. It is long because a device checks it by its own clock, which may be wrong by months.
+ */
 const TLS_LIFETIME = 800 * DAY
 const TLS_RENEWAL_WINDOW = 266 * DAY
 
-/** What is signed by keys of their own. */
+/** Roles of signers, with the names in their certificates. */
 const SIGNER_NAMES = {
   'answer-signer': 'Answer Signer',
   'reservation-signer': 'Reservation Signer',
@@ -29,7 +31,7 @@ const SIGNER_NAMES = {
 export type Signer = keyof typeof SIGNER_NAMES
 export const SIGNERS = Object.keys(SIGNER_NAMES) as readonly Signer[]
 
-/** A leaf of the authority's own: its certificate, where its key is, and for TLS the names it is for. */
+/** A leaf certificate with the location of its key. `hosts` are the names of a TLS certificate. */
 const leafSchema = z.object({
   certificate: z.string(),
   key: keyLocationSchema,
@@ -37,27 +39,27 @@ const leafSchema = z.object({
 })
 type Leaf = z.infer<typeof leafSchema>
 
-/** The issuing CA, by whichever certificates it has, and whom it issues for. */
+/** The issuing CA with all its certificates, and the smart account and authority that it issues for. */
 export interface IssuingContext extends Issuer {
   readonly certificates: readonly string[]
   readonly account: string
   readonly authorityId: string
 }
 
-/** A leaf as it was last read: kept for as long as the database says the same. */
+/** A leaf as it was last read. It is valid while the stored value is the same. */
 interface CachedLeaf {
   readonly stored: string
   readonly issuers: string
   readonly leaf: Leaf
   readonly notAfter: Instant
-  /** Whether the issuing CA of today has issued it. */
+  /** True if the present issuing CA has issued the leaf. */
   readonly issuedByCurrentCa: boolean
   readonly credential: Credential
 }
 
 /**
- * The leaves under an authority's issuing CA: signers, and TLS. Their keys are sealed in the database beside them, so that each
- * process of the authority, on whichever machine, signs by the same, and takes a new one without being told.
+ * The leaf certificates under an authority's issuing CA: signers, and TLS. Their keys are encrypted in the database. So
+ * every process of the authority, on any machine, uses the same keys and picks up new ones.
  */
 export class LeafCertificates {
   readonly #keys: KeyStore
@@ -67,11 +69,14 @@ export class LeafCertificates {
     this.#keys = keys
   }
 
-  /** The signer that is good at an instant: another takes over before the end of the old, and when the issuing CA is another. */
+  /**
+   * Returns the signer that is valid at an instant. Issues another when the old one expires soon or the issuing CA has
+   * changed.
+   */
   async getSigner(tx: Tx, role: Signer, issuing: IssuingContext, at: Instant): Promise<Credential> {
-    const held = await this.#read(tx, role, issuing)
-    const good = held?.issuedByCurrentCa === true && held.notAfter > at + SIGNER_RENEWAL_WINDOW
-    return good ? held.credential : this.issueSigner(tx, role, issuing, at)
+    const cached = await this.#read(tx, role, issuing)
+    const isValid = cached?.issuedByCurrentCa === true && cached.notAfter > at + SIGNER_RENEWAL_WINDOW
+    return isValid ? cached.credential : this.issueSigner(tx, role, issuing, at)
   }
 
   issueSigner(tx: Tx, role: Signer, issuing: IssuingContext, at: Instant): Promise<Credential> {
@@ -79,25 +84,25 @@ export class LeafCertificates {
   }
 
   /**
-   * The TLS certificate for the names of a machine. Processes of other names share it: what it is for already stays, until it is
-   * renewed, as far as the issuing CA still may issue it.
+   * Returns the TLS certificate for the names of a machine. Processes with other names share the certificate. So its
+   * names are kept until it is renewed, if the issuing CA may still certify them.
    *
-   * @param mayBeFor whether the issuing CA may issue a certificate for a name
+   * @param mayCertify returns true if the issuing CA may certify a name
    */
   async getTlsCertificate(
     tx: Tx,
     hosts: readonly string[],
     issuing: IssuingContext,
     at: Instant,
-    mayBeFor: (host: string) => boolean,
+    mayCertify: (host: string) => boolean,
   ): Promise<Credential> {
-    const held = await this.#read(tx, 'tls', issuing)
-    const lasts = held?.issuedByCurrentCa === true && held.notAfter > at + TLS_RENEWAL_WINDOW
-    const before = lasts ? held.leaf.hosts : []
-    const wanted = [...new Set([...hosts, ...before])].filter(mayBeFor)
-    // All that is wanted is there, and nothing else.
-    const fits = before.every(mayBeFor) && wanted.length === before.length
-    return lasts && fits ? held.credential : this.issueTlsCertificate(tx, wanted, issuing, at)
+    const cached = await this.#read(tx, 'tls', issuing)
+    const isValid = cached?.issuedByCurrentCa === true && cached.notAfter > at + TLS_RENEWAL_WINDOW
+    const before = isValid ? cached.leaf.hosts : []
+    const wanted = [...new Set([...hosts, ...before])].filter(mayCertify)
+    // The certificate has exactly the wanted names.
+    const fits = before.every(mayCertify) && wanted.length === before.length
+    return isValid && fits ? cached.credential : this.issueTlsCertificate(tx, wanted, issuing, at)
   }
 
   issueTlsCertificate(
@@ -109,13 +114,13 @@ export class LeafCertificates {
     return this.#issue(tx, 'tls', issuing, { name: hosts[0] ?? 'localhost', at, life: TLS_LIFETIME, hosts })
   }
 
-  /** The names the TLS certificate is for. */
+  /** Returns the names of the TLS certificate. */
   async readTlsHosts(tx: Tx): Promise<readonly string[]> {
     const stored = await readKeySetting(tx, 'tls')
     return stored === null ? [] : leafSchema.parse(JSON.parse(stored)).hosts
   }
 
-  /** The certificate of a leaf: PEM; null where there is none. */
+  /** Returns the certificate of a signer as PEM, or null if there is none. */
   async readCertificate(tx: Tx, role: Signer): Promise<string | null> {
     const stored = await readKeySetting(tx, role)
     return stored === null ? null : leafSchema.parse(JSON.parse(stored)).certificate
@@ -125,8 +130,8 @@ export class LeafCertificates {
     const stored = await readKeySetting(tx, role)
     if (stored === null) return null
     const issuers = issuing.certificates.join('\n')
-    const held = this.#cache.get(role)
-    if (held?.stored === stored && held.issuers === issuers) return held
+    const cached = this.#cache.get(role)
+    if (cached?.stored === stored && cached.issuers === issuers) return cached
     return this.#cacheLeaf(role, stored, issuers, issuing)
   }
 
@@ -139,7 +144,7 @@ export class LeafCertificates {
     const leaf = leafSchema.parse(JSON.parse(stored))
     const certificate = new X509Certificate(leaf.certificate)
     const ca = new X509Certificate(certificates[0] ?? '')
-    const held = {
+    const cached = {
       stored,
       issuers,
       leaf,
@@ -150,8 +155,8 @@ export class LeafCertificates {
         privateKey: this.#keys.key(leaf.key),
       },
     }
-    this.#cache.set(role, held)
-    return held
+    this.#cache.set(role, cached)
+    return cached
   }
 
   async #issue(

@@ -1,4 +1,4 @@
 import { z } from 'zod'
 
-/** What a file is sealed by that leaves the machine. */
+/** Schema of a passphrase for encrypted files. */
 export const passphraseSchema = z.string().min(8, 'a passphrase has 8 characters or more').max(1000)

@@ -7,7 +7,7 @@ import type { Tx } from '../store/store.ts'
 /** The length of a device's public key (X25519), in bytes. */
 const DEVICE_KEY_LENGTH = 32
 
-/** The keys of reservation codes. They come from a seed that all processes of an authority share. */
+/** The keys of reservation codes. They are derived from a seed that all processes of an authority share. */
 export class ReservationKeys {
   readonly #seed: string
 
@@ -31,7 +31,7 @@ export class ReservationKeys {
 
   /** Derives the key of one reservation's codes. Returns null for a malformed public key of a device. */
   codeKey(deviceKey: Uint8Array, reservationId: string): Uint8Array | null {
-    // A reservation that a restore has brought back has no key of its device.
+    // A reservation that was recovered after a restore lacks the key of its device.
     return deviceKey.length === DEVICE_KEY_LENGTH
       ? deriveSharedKey(this.#agreementKey(), deviceKey, reservationId)
       : null

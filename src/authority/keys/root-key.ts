@@ -5,20 +5,20 @@ import { readCertificateInfo } from '../../pki/chain-validation.ts'
 import { INITIAL_ROOT_VERSION } from './identity.ts'
 import type { KeyStore } from './key-store.ts'
 
-/** The file of the key of a root, by the number of the bundle that brought it. */
+/** Returns the name of the key file of a root version. */
 const toRootKeyFile = (number: number): string =>
   number === INITIAL_ROOT_VERSION ? 'root.key' : `root-${number}.key`
 
-/** Whether a file is the key of a root: such a one is never in a backup (trust §9). */
+/** Returns true if a file holds the key of a root. Backups exclude these files. */
 export const isRootKeyFile = (name: string): boolean => /^root(?:-\d+)?\.key$/.test(name)
 
-/** The newest root, and the number of the bundle that brought it. */
+/** The newest root, and its version. */
 interface NewestRoot {
   readonly root: X509Certificate | undefined
   readonly number: number
 }
 
-/** The key of the newest root: a file of this machine, brought for one process, or not here. */
+/** The key of the newest root. It is a file on this machine, loaded into this process, or absent. */
 export class RootKey {
   readonly #keys: KeyStore
   readonly #newest: () => NewestRoot
@@ -30,8 +30,9 @@ export class RootKey {
   }
 
   /**
-   * Takes it for this process alone, where it is kept elsewhere: PEM.
+   * Loads the key for this process alone.
    *
+   * @param pem the private key as PEM
    * @throws LicensingError ROOT_KEY_WRONG
    */
   load(pem: string): void {
@@ -39,7 +40,7 @@ export class RootKey {
     this.#loaded = pem
   }
 
-  /** What was brought is not that of the next root. */
+  /** Drops the loaded key, which does not belong to the next root. */
   forget(): void {
     this.#loaded = null
   }
@@ -52,7 +53,7 @@ export class RootKey {
     return toRootKeyFile(this.#newest().number)
   }
 
-  /** The newest root with its key. @throws LicensingError ROOT_KEY_ABSENT */
+  /** Returns the newest root with its key. @throws LicensingError ROOT_KEY_ABSENT */
   getIssuer(): Issuer {
     const { root } = this.#newest()
     if (!root || !this.isAvailable)
@@ -60,22 +61,24 @@ export class RootKey {
     return { certificate: root.toString(), privateKey: this.#loaded ?? this.#keys.get(this.#file) }
   }
 
-  /** The key as it lies on this machine; null when it does not. */
+  /** Returns the key file of this machine as PEM, or null if there is none. */
   readFromHost(): string | null {
     return this.#keys.has(this.#file) ? this.#keys.get(this.#file) : null
   }
 
-  /** Takes the key off this machine. */
+  /** Removes the key from this machine. */
   remove(): void {
     this.#keys.remove(this.#file)
   }
 
-  /** Puts the key of the next root beside that of the present one. */
+  /** Stores the key of a root version beside the present key. */
   put(pem: string, number: number): void {
     this.#keys.put(toRootKeyFile(number), pem)
   }
 
-  /** Keys of roots that were replaced sign nothing any more. Of a number that is not reached yet it may be one that is being made. */
+  /**
+   * Removes the keys of replaced roots. The key of a higher version may belong to a rotation in progress, so it stays.
+   */
   removeOld(): void {
     for (let old = INITIAL_ROOT_VERSION; old < this.#newest().number; old++)
       this.#keys.remove(toRootKeyFile(old))
@@ -87,7 +90,7 @@ function assertKeyMatches(pem: string, root: X509Certificate | undefined): void 
   try {
     if (root?.checkPrivateKey(createPrivateKey(pem)) === true) return
   } catch {
-    // Said below.
+    // The error below covers unreadable keys too.
   }
   throw new LicensingError(
     'ROOT_KEY_WRONG',

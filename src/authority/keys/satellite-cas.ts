@@ -17,13 +17,13 @@ export class SatelliteCas {
   }
 
   /**
-   * Returns the certificates of a satellite's CA, signed by the root. The present certificates stay while they last and have
-   * the names that the satellite is to have. Otherwise the root issues another.
+   * Returns the certificates of a satellite's CA, signed by the root. The present certificates stay while they are
+   * valid and have the wanted names. Otherwise the root issues another.
    *
    * @param key the CA's public key
-   * @param satellite.present the present certificates: PEM, one after the other
-   * @returns the certificates, and the names that they permit. The names are the former ones if only the names change, and the
-   * root's key is absent or the root is being replaced
+   * @param satellite.present the present certificates: concatenated PEM, or null
+   * @returns the certificates, and the names that they permit. If only the names change, and the root's key is absent
+   * or the root is being replaced, the former names stay
    * @throws LicensingError ROOT_KEY_ABSENT
    */
   async issue(
@@ -38,7 +38,7 @@ export class SatelliteCas {
     const kept = { pem: lasting.map((certificate) => certificate.toString()).join(''), names: first }
     if (lasting.length > 0) {
       const same = names.every((each) => haveSame(each, nameConstraints.permitted))
-      // While two roots overlap, a certificate under one of them is not enough for holders of the other.
+      // While two roots overlap, a device may trust either of them, so a certificate under one is not enough.
       if (same || !this.#rootKey.isAvailable || this.#keyRing.identity.trust.until !== null) return kept
     }
     return {

@@ -18,25 +18,25 @@ export class SatelliteKeys {
     this.#keyRing = keyRing
   }
 
-  /** The public key of a satellite for its manager: SPKI, base64url. */
+  /** Returns the public key by which the manager knows this satellite: SPKI, base64url. */
   getSyncKey(): string {
     return createPublicKey(this.#keyRing.keys.pem(SYNC_KEY_FILE))
       .export({ type: 'spki', format: 'der' })
       .toString('base64url')
   }
 
-  /** Signs what a satellite says to its manager. */
+  /** Signs a message from this satellite to its manager. */
   signSync(lines: readonly string[]): { text: string; digest: string } {
     return signTextByKey(lines, this.#keyRing.keys.key(SYNC_KEY_FILE))
   }
 
-  /** Signs what proves whose a request is, before it is read. */
-  proveSync(what: Omit<SyncProof, 'use' | 'key'>): Promise<string> {
+  /** Signs the proof that a request comes from this satellite, for a check before the request is read. */
+  proveSync(claims: Omit<SyncProof, 'use' | 'key'>): Promise<string> {
     const privateKey = this.#keyRing.keys.key(SYNC_KEY_FILE)
-    return signSyncProof({ use: 'sync-proof', key: this.getSyncKey(), ...what }, privateKey)
+    return signSyncProof({ use: 'sync-proof', key: this.getSyncKey(), ...claims }, privateKey)
   }
 
-  /** The request for a certificate of this satellite's CA, the next one where one is made: PKCS #10, base64. */
+  /** Creates the certificate request for this satellite's CA, or for its next CA if there is one: PKCS #10, base64. */
   async createIssuingCaRequest(): Promise<string> {
     const pem = await createCsr(
       this.#keyRing.keys.pem(this.#keyRing.nextIssuingKey ?? this.#keyRing.issuingKey),
@@ -45,7 +45,7 @@ export class SatelliteKeys {
     return pem.replace(/-----[^-]+-----|\s/g, '')
   }
 
-  /** Returns true if a certificate is for the key of this satellite's CA, or for the key of the next one. */
+  /** Returns true if a certificate is for the key of this satellite's CA or of its next CA. */
   isForIssuingKey(certificate: string): boolean {
     return this.#findIssuingKeyLocation(certificate) !== null
   }
@@ -62,7 +62,10 @@ export class SatelliteKeys {
     )
   }
 
-  /** Adopts the certificates that the manager has issued for this satellite's CA. Their key becomes that of the CA. */
+  /**
+   * Adopts the certificates that the manager has issued for this satellite's CA. If they are for the next CA, its key
+   * takes effect.
+   */
   async adoptIssuingCas(tx: Tx, certificates: readonly string[]): Promise<void> {
     const [issuingCa = this.#keyRing.issuingCa, ...crossSignedCas] = certificates
     const location = this.#findIssuingKeyLocation(issuingCa)
@@ -71,7 +74,7 @@ export class SatelliteKeys {
     await this.#keyRing.adopt(tx, { issuingCa, crossSignedCas })
   }
 
-  /** Creates the key of this satellite's next issuing CA, which is in force once the manager has certified that CA. */
+  /** Creates the key of this satellite's next issuing CA. It is in force once the manager has certified that CA. */
   async prepareIssuingCa(tx: Tx): Promise<void> {
     await this.#keyRing.prepareIssuingKey(tx, this.#keyRing.keys.encryptKey(await generateKey()))
   }

@@ -17,12 +17,12 @@ import { readKeySetting, removeKeySetting, writeKeySetting } from './key-setting
 import type { LeafCertificates } from './leaf-certificates.ts'
 import type { Tx } from '../store/store.ts'
 
-/** The life of the self-signed certificate of a satellite that has no CA yet. */
+/** Lifetime of the self-signed certificate of a satellite that has no CA yet. */
 const PROVISIONAL_LIFE = 800 * DAY
 
 const serverNamesSchema = z.array(z.string())
 
-/** The TLS certificate of an authority's servers, and the names that the servers have. */
+/** The TLS certificate of an authority's servers, and the names of the servers. */
 export class ServerCertificates {
   readonly #keyRing: KeyRing
   readonly #leaves: LeafCertificates
@@ -34,10 +34,10 @@ export class ServerCertificates {
   }
 
   /**
-   * Returns the TLS certificate for this machine's names and the given ones. Creates another when the names change.
+   * Returns the TLS certificate for this machine's names and the given ones. Issues another when the names change.
    *
-   * @returns the certificate, and the names that it leaves out: malformed ones, and names that the manager has not given to a
-   * satellite. A device refuses every name of a certificate that has one of these
+   * @returns the certificate, and the names that it excludes. These are malformed names and names that the manager has
+   * not given to the satellite. A device rejects every name of a certificate that has one of these
    */
   async certificate(
     tx: Tx,
@@ -56,14 +56,20 @@ export class ServerCertificates {
     }
   }
 
-  /** Creates a key and a TLS certificate for the names of this machine. Servers load it within a minute, and add their own names. */
+  /**
+   * Creates a key and a TLS certificate for the names of this machine. Servers load it within a minute, and add their
+   * names.
+   */
   async rotate(tx: Tx, at: Instant): Promise<void> {
     await removeKeySetting(tx, 'server-names')
     const hosts = getLocalHostNames([]).filter((host) => this.#canCertify(host))
     await this.#leaves.issueTlsCertificate(tx, hosts, this.#keyRing.issuing(), at)
   }
 
-  /** Creates a TLS certificate with the given dates and names, stored nowhere: tests of TLS clients need faulty ones. */
+  /**
+   * Creates a TLS certificate with the given dates and names, and does not store it. Tests of TLS clients need faulty
+   * ones.
+   */
   async forTests(facts: {
     notBefore: Instant
     notAfter: Instant
@@ -83,7 +89,10 @@ export class ServerCertificates {
     return { certificates: [certificate, ...issuing.certificates], privateKey }
   }
 
-  /** Returns the names of this authority's servers, without the loopback names: no satellite may have a server of these names. */
+  /**
+   * Returns the names of this authority's servers without loopback names. No satellite may have a server of these
+   * names.
+   */
   async names(tx: Tx): Promise<string[]> {
     const names = new Set([
       ...getLocalHostNames(await this.#leaves.readTlsHosts(tx)),
@@ -92,7 +101,7 @@ export class ServerCertificates {
     return [...names].filter((name) => !isLoopbackName(name))
   }
 
-  /** Returns the names that the servers of this authority were given. A satellite requests them of its manager. */
+  /** Returns the names that the servers of this authority were given. A satellite requests them from its manager. */
   async requestedNames(tx: Tx): Promise<string[]> {
     return serverNamesSchema.parse(JSON.parse((await readKeySetting(tx, 'server-names')) ?? '[]'))
   }
@@ -112,7 +121,10 @@ export class ServerCertificates {
     })
   }
 
-  /** Creates the self-signed certificate of a satellite without a CA: for the people who register it, and for no device. */
+  /**
+   * Creates the self-signed certificate of a satellite without a CA. Administrators use it for registration, devices
+   * never do.
+   */
   async #createProvisional(hosts: readonly string[], at: Instant): Promise<Credential> {
     const name = hosts[0] ?? 'localhost'
     const dates = { notBefore: at - DAY, notAfter: at + PROVISIONAL_LIFE }

@@ -5,9 +5,8 @@ import type { WebhookService } from '../notifications/webhook-service.ts'
 import type { Schedules } from '../reports/schedules.ts'
 import type { SyncService } from '../satellite-sync/sync-service.ts'
 
-/** The services that have work to do while an authority is served. */
 export interface BackgroundServices {
-  /** A satellite's synchronization; null at a manager. */
+  /** Synchronization of a satellite; null at a manager. */
   readonly sync: SyncService | null
   readonly audit: AuditService
   readonly notifications: NotificationService
@@ -16,7 +15,7 @@ export interface BackgroundServices {
   readonly mail: Mailer
 }
 
-/** Exchanges of a satellite, reminders, warnings, and the mails of both: done each minute while the authority is served. */
+/** Runs the due work each minute while the authority serves: a satellite's exchanges, reminders, warnings and their e-mail. */
 export class BackgroundWork {
   readonly #services: BackgroundServices
 
@@ -30,7 +29,7 @@ export class BackgroundWork {
     await audit.runDue()
     await notifications.runDue()
     await schedules.runDue()
-    // A receiver that is slow, and a mail server that is down, keep nothing from each other.
+    // Webhooks and mail are sent in parallel, so that a slow receiver or a mail server that is down delays only its own.
     const delivered = webhooks.deliver()
     try {
       await mail.send()

@@ -11,11 +11,11 @@ import { tickSync } from '../satellite-sync/sync-driver.ts'
 import { expireOverdueSatellites } from '../satellites/satellites.ts'
 import type { Tx } from '../store/store.ts'
 
-/** Renews, expires and reminds: whatever time has made due when a transaction begins. */
+/** Runs due renewals, expirations and reminders at the start of a transaction. */
 export class Maintenance implements DueWork {
   readonly #clock: AuthorityClock
   readonly #credentials: Credentials
-  /** When reminders were last looked for, and how often the clock had been corrected then. */
+  /** Time of the last check for reminders, and the number of clock corrections at that time. */
   #lastReminders = { at: -Infinity, corrections: 0 }
 
   constructor(clock: AuthorityClock, credentials: Credentials) {
@@ -24,7 +24,7 @@ export class Maintenance implements DueWork {
   }
 
   run(tx: Tx): Promise<Instant> {
-    // What time brings is nobody's doing, whoever asked.
+    // Scheduled work has no actor, even when a user's request triggers it.
     return runAs(null, () => this.#runDueWork(tx))
   }
 
@@ -40,7 +40,7 @@ export class Maintenance implements DueWork {
     return at
   }
 
-  /** Reminds of what lies days ahead. That can wait a minute: an exchange does not look for it every time. */
+  /** Sends the due reminders, at most once a minute, because they are not urgent and an exchange should not wait for them. */
   async #remind(tx: Tx, at: Instant): Promise<void> {
     const { corrections } = this.#clock
     if (corrections === this.#lastReminders.corrections && at - this.#lastReminders.at < MINUTE) return

@@ -5,17 +5,16 @@ import { queueMail } from '../outbox/mail.ts'
 import type { Tx } from '../store/store.ts'
 import { NOTIFICATION_FOOTER } from '../outbox/compliance-notifications.ts'
 
-/** How often it is looked whether the major alerts have changed. */
 export const CHECK_INTERVAL = 10 * MINUTE
-/** Alerts that are remembered of one notification, and that one mail lists. */
+/** Maximum alerts remembered for one notification. A mail lists fewer. */
 const MAX_REMEMBERED_ALERTS = 1_000
 const MAX_LISTED_ALERTS = 20
 
-/** What is told in another way, or is of no smart account. */
+/** Alert types with another notification, or without a smart account. */
 const NOTIFIED_ELSEWHERE: readonly AlertType[] = [
-  // In the transaction that changes the pool.
+  // Sent in the transaction that changes the pool.
   'insufficient-licenses',
-  // By the windows before the end of licenses.
+  // Sent by the expiry notifications.
   'licenses-expiring',
   'licenses-expired',
   'order-without-account',
@@ -26,10 +25,10 @@ const toAlertKey = ({ type, virtualAccount, instanceId, source }: AlertDocument)
   JSON.stringify([type, virtualAccount, instanceId, source])
 
 /**
- * Looks at the major alerts of each notification that wants it and whose turn it is, and writes a Status Notification
- * where they are others than were told. What there was when it was set is not told.
+ * Checks the major alerts of each due notification, and queues a Status Notification where they have changed. Alerts that
+ * existed when the notification was set are not sent.
  *
- * @param listAlerts reads the alerts of a smart account, or of one virtual account of it
+ * @param listAlerts reads the alerts of a smart account, or of one of its virtual accounts
  */
 export async function sendAlertNotifications(
   tx: Tx,
@@ -72,10 +71,10 @@ export async function sendAlertNotifications(
     await queueMail(tx, {
       subjectId: row.id,
       to: row.recipient,
-      subject: `Status Notification for ${account?.domain ?? ''}: ${come.length} new major alerts, ${gone.length} mended`,
+      subject: `Status Notification for ${account?.domain ?? ''}: ${come.length} new major alerts, ${gone.length} resolved`,
       text: [
         ...formatSection('New major alerts', come),
-        ...formatSection('Mended', gone),
+        ...formatSection('Resolved', gone),
         NOTIFICATION_FOOTER,
       ].join('\n'),
       at,

@@ -6,17 +6,16 @@ import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { NOTIFICATION_FOOTER } from '../outbox/compliance-notifications.ts'
 
-/** A day of the summary ends at 06:00 UTC. */
+/** End of a day of the summary: 06:00 UTC. */
 const DAY_END = { every: 'day', hour: 6 } as const
-/** What happened before that hour may be written a little after it. */
+/** Time for entries from before the end of the day to be written. */
 const GRACE_MS = 5 * MINUTE
-/** Entries that one mail lists. */
 const MAX_LISTED_EVENTS = 100
 
-/** Returns when a notification of this instant is first summarized. */
+/** Returns the time of the first summary for a notification that is set at an instant. */
 export const getFirstSummaryTime = (at: Instant): Instant => nextScheduledAt(DAY_END, at)
 
-/** Writes the Daily Event Summaries that are due: of each day one, and of a day without events none. */
+/** Queues the due Daily Event Summaries: one for each day with events. */
 export async function queueDailySummaries(tx: Tx, at: Instant): Promise<void> {
   const end = nextScheduledAt(DAY_END, at - GRACE_MS) - DAY
   const rows = await tx

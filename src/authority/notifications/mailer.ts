@@ -11,7 +11,7 @@ import {
   writeMailSettings,
 } from '../outbox/mail.ts'
 
-/** Where e-mail goes, as people give it: the password goes in, and never comes out again. */
+/** Input of the mail settings. The password is write-only. */
 export type MailTransportInput =
   | { kind: 'folder'; from: string; folder: string }
   | {
@@ -22,7 +22,6 @@ export type MailTransportInput =
       password?: string | undefined
     }
 
-/** Where e-mail goes, and what waits to be sent. */
 export interface MailDocument {
   readonly settings:
     | Exclude<MailSettings, { kind: 'smtp' }>
@@ -32,7 +31,6 @@ export interface MailDocument {
   readonly failure: string | null
 }
 
-/** The e-mail of an authority: where it goes, and sending what waits. */
 export class Mailer {
   readonly #context: AuthorityContext
 
@@ -40,7 +38,7 @@ export class Mailer {
     this.#context = context
   }
 
-  /** Sets where e-mail goes. @throws LicensingError INVALID_ARGUMENT */
+  /** Sets the mail transport. @throws LicensingError INVALID_ARGUMENT */
   configure(settings: MailTransportInput): Promise<void> {
     return this.#context.withMaintenance((tx) => {
       if (settings.kind === 'folder') return writeMailSettings(tx, settings)
@@ -51,7 +49,7 @@ export class Mailer {
     })
   }
 
-  /** Where e-mail goes, without its password, and what waits to be sent. */
+  /** Returns the mail settings without the password, and the status of the outbox. */
   show(): Promise<MailDocument> {
     return this.#context.withMaintenance(async (tx) => {
       const settings = await readMailSettings(tx)
@@ -63,15 +61,15 @@ export class Mailer {
   }
 
   /**
-   * Sends what waits to be sent.
+   * Sends the queued mail.
    *
-   * @returns how many were sent
-   * @throws LicensingError MAIL_NOT_CONFIGURED; MAIL_NOT_SENT when one could not be: it is tried later
+   * @returns the number of mails sent
+   * @throws LicensingError MAIL_NOT_CONFIGURED; MAIL_NOT_SENT when a mail failed, which is retried later
    */
   async send(): Promise<number> {
     const { at, settings, mails, waiting } = await this.#context.withMaintenance(async (tx, at) => {
       const settings = await readMailSettings(tx)
-      // Without a place to send them to, they stay where they are.
+      // Without mail settings the mails stay in the outbox.
       return {
         at,
         settings,

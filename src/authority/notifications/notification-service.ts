@@ -14,12 +14,10 @@ import { TERM_WARNING_DAYS } from '../inventory/orders.ts'
 import { getFirstSummaryTime, queueDailySummaries } from './daily-summary.ts'
 import { sendAlertNotifications } from './alert-notifications.ts'
 
-/** Notifications of one smart account. */
 const MAX_NOTIFICATIONS = 1_000
-/** How long mails that were sent are kept. */
 const MAIL_RETENTION = 90 * DAY
 
-const addressSchema = z.email('it is not an e-mail address').max(254)
+const addressSchema = z.email('not an e-mail address').max(254)
 
 const notificationSchema = z.object({
   daily: z.boolean(),
@@ -36,17 +34,16 @@ const notificationSchema = z.object({
     .max(TERM_WARNING_DAYS.length),
 })
 
-/** What somebody is told of by e-mail. */
+/** An e-mail notification setting of one recipient. */
 export interface NotificationDocument {
   readonly id: string
   readonly recipient: string
   /** Null for the whole smart account. */
   readonly virtualAccount: string | null
-  /** Daily Event Summary. */
   readonly daily: boolean
-  /** Status Notification: a change of compliance, or of a major alert. */
+  /** Sends the Status Notification for changes of compliance and major alerts. */
   readonly status: boolean
-  /** Days before the end of licenses. */
+  /** Days before the end of licenses at which a notification is sent. */
   readonly expiring: readonly number[]
 }
 
@@ -55,12 +52,12 @@ export interface NotificationInput {
   readonly daily: boolean
   readonly status: boolean
   readonly expiring: readonly number[]
-  /** The recipient sets it for themselves: whoever let them sign in has chosen the address. */
+  /** True for users who set their own address, which an administrator chose as the user name. */
   readonly own?: boolean | undefined
 }
 
 /**
- * An address that is told of a smart account: its domain is the smart account's, or lies below it.
+ * Validates the address of a recipient. Its domain must be the smart account's or a subdomain of it.
  *
  * @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED
  */
@@ -73,7 +70,7 @@ export function validateRecipient(address: string, account: Account, own = false
   throw new LicensingError('RECIPIENT_REFUSED', `${recipient} is not in the domain ${account.domain}.`)
 }
 
-/** Who is told what of a smart account by e-mail: each call is a transaction. */
+/** Service for the e-mail notifications of smart accounts. Each call is a transaction. */
 export class NotificationService {
   readonly #context: AuthorityContext
 
@@ -82,7 +79,7 @@ export class NotificationService {
   }
 
   /**
-   * Sets what a recipient is told of a smart account, or of one virtual account of it.
+   * Sets the notifications of a recipient about a smart account, or about one of its virtual accounts.
    *
    * @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, NOT_FOUND
    */
@@ -95,7 +92,7 @@ export class NotificationService {
     if (!daily && !status && expiring.length === 0)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        'The notification would tell nothing: choose the Daily Event Summary, the Status Notification or the days before licenses end.',
+        'The notification is empty. Choose the Daily Event Summary, the Status Notification or the days before licenses end.',
       )
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const recipient = validateRecipient(wanted.recipient, account, wanted.own)
@@ -114,7 +111,7 @@ export class NotificationService {
       if (!there && others.length >= MAX_NOTIFICATIONS)
         throw new LicensingError(
           'INVALID_ARGUMENT',
-          `${account.domain} has ${MAX_NOTIFICATIONS} notifications, and may not have more.`,
+          `${account.domain} has ${MAX_NOTIFICATIONS} notifications, which is the maximum.`,
         )
       const terms = {
         daily: daily ? 1 : 0,
@@ -122,7 +119,7 @@ export class NotificationService {
         expiring: JSON.stringify(expiring.toSorted((a, b) => b - a)),
         set_by: getCurrentActor(),
       }
-      // What happened while nobody wanted to know is not told later.
+      // Events from before the notification was set are not sent later.
       const fresh = {
         daily: { summarized_until: at, daily_next_at: getFirstSummaryTime(at) },
         status: { alerts: null, next_check_at: at },
@@ -163,7 +160,7 @@ export class NotificationService {
     })
   }
 
-  /** The notifications of a smart account; with a virtual account named, those of that one. */
+  /** Returns the notifications of a smart account, or of the named virtual account. */
   list(where: AccountSelector = {}): Promise<NotificationDocument[]> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
@@ -187,7 +184,7 @@ export class NotificationService {
     })
   }
 
-  /** Removes a notification, with what was not sent of it. @throws LicensingError NOT_FOUND */
+  /** Removes a notification and its unsent mail. @throws LicensingError NOT_FOUND */
   remove(id: string, where: AccountSelector = {}): Promise<void> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const removed = await tx
@@ -206,7 +203,7 @@ export class NotificationService {
     })
   }
 
-  /** Writes what is due: the summaries of the day, and what changed of the major alerts. */
+  /** Queues the due daily summaries and the notifications about changed major alerts. */
   runDue(): Promise<void> {
     const { credentials, profile } = this.#context
     return this.#context.withMaintenance(async (tx, at) => {
@@ -222,7 +219,7 @@ export class NotificationService {
   }
 }
 
-/** The alerts of a smart account, or of one virtual account of it; none where it is gone. */
+/** Returns the alerts of a smart account or a virtual account. A removed account has none. */
 async function readScopedAlerts(
   context: Pick<AccountContext, 'tx' | 'at' | 'credentials' | 'profile'>,
   accountId: string,

@@ -27,20 +27,19 @@ import {
 
 const typesSchema = z
   .array(
-    z.string().regex(/^[A-Z][A-Z_]{0,99}$/, 'a type of events is written as in the event log: TOKEN_CREATED'),
+    z.string().regex(/^[A-Z][A-Z_]{0,99}$/, 'an event type is written as in the event log: TOKEN_CREATED'),
   )
   .min(1)
   .max(100)
-/** Webhooks of one smart account. */
 const MAX_WEBHOOKS = 100
-/** How long the secret before a rotation goes on signing, unless said: hours. */
+/** Default hours for which the previous secret also signs after a rotation. */
 const DEFAULT_OVERLAP_HOURS = 24
 const overlapSchema = z
   .int('the overlap is a whole number of hours')
   .min(0, 'the overlap is 0 hours or more')
   .max(720, 'the overlap is at most 720 hours')
 
-/** A webhook as people see it: without its secret. */
+/** A webhook in the form of the APIs, without its secret. */
 export interface WebhookDocument {
   readonly id: string
   readonly url: string
@@ -51,11 +50,11 @@ export interface WebhookDocument {
   readonly lastDeliveredAt: string | null
   readonly waiting: number
   readonly dead: number
-  /** Why the last attempt failed; null when it did not. */
+  /** Reason of the last failed attempt; null after a success. */
   readonly failure: string | null
 }
 
-/** A delivery that is not tried any more. */
+/** A delivery that is no longer retried. */
 export interface FailedDelivery {
   readonly id: string
   readonly webhook: string
@@ -67,16 +66,14 @@ export interface FailedDelivery {
 
 export interface WebhookInput {
   readonly url: string
-  /** `whsec_…`; one is made without. */
+  /** Secret of the form `whsec_…`; a random one by default. */
   readonly secret?: string | undefined
   readonly types?: readonly string[] | undefined
-  /** The least severity it is told of. */
   readonly severity?: WebhookRow['severity'] | undefined
-  /** PEM. */
   readonly ca?: string | undefined
 }
 
-/** The webhooks of an authority: each call is a transaction, and sending is between two. */
+/** Service for the webhooks of an authority. Each call is a transaction. Messages are sent between transactions. */
 export class WebhookService {
   readonly #context: AuthorityContext
   readonly #deliveryRounds = new SerialRounds(() => this.#deliver())
@@ -87,9 +84,9 @@ export class WebhookService {
   }
 
   /**
-   * Adds a webhook, which is told of every event from then on that it fits.
+   * Adds a webhook, which receives every matching event from then on.
    *
-   * @returns with the secret, this once
+   * @returns the webhook with its secret, which is returned only once
    * @throws LicensingError WEBHOOK_URL_REFUSED, INVALID_ARGUMENT
    */
   async add(
@@ -97,8 +94,7 @@ export class WebhookService {
     where: AccountSelector = {},
   ): Promise<WebhookDocument & { readonly secret: string }> {
     const url = checkWebhookUrl(wanted.url)
-    const types =
-      wanted.types === undefined ? null : validate(typesSchema, [...wanted.types], 'type of events')
+    const types = wanted.types === undefined ? null : validate(typesSchema, [...wanted.types], 'event type')
     const secret = wanted.secret === undefined ? generateWebhookSecret() : checkWebhookSecret(wanted.secret)
     const ca = wanted.ca === undefined ? null : checkCa(wanted.ca)
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
@@ -110,7 +106,7 @@ export class WebhookService {
       if (there.length >= MAX_WEBHOOKS)
         throw new LicensingError(
           'INVALID_ARGUMENT',
-          `${account.domain} has ${MAX_WEBHOOKS} webhooks, and may not have more.`,
+          `${account.domain} has ${MAX_WEBHOOKS} webhooks, which is the maximum.`,
         )
       const row: WebhookRow = {
         id: `wh_${randomBytes(9).toString('hex')}`,
@@ -148,7 +144,7 @@ export class WebhookService {
     })
   }
 
-  /** Removes a webhook with what waits for it. @throws LicensingError NOT_FOUND */
+  /** Removes a webhook and its queued messages. @throws LicensingError NOT_FOUND */
   remove(id: string, where: AccountSelector = {}): Promise<void> {
     return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const row = await this.#find(tx, account, id)
@@ -159,7 +155,7 @@ export class WebhookService {
   }
 
   /**
-   * Gives a webhook a new secret; the one before signs too, for so many hours.
+   * Gives a webhook a new secret. The previous secret also signs during the overlap, which is in hours.
    *
    * @throws LicensingError NOT_FOUND, INVALID_ARGUMENT
    */
@@ -188,7 +184,7 @@ export class WebhookService {
   }
 
   /**
-   * Sends a message of the type WEBHOOK_TEST now; it is no event, and is not tried again.
+   * Sends a message of the type WEBHOOK_TEST at once. The message is not an event and is not retried.
    *
    * @throws LicensingError NOT_FOUND, WEBHOOK_NOT_DELIVERED
    */
@@ -207,7 +203,7 @@ export class WebhookService {
         instance_id: null,
         type: 'WEBHOOK_TEST',
         severity: 'info',
-        message: 'Nothing happened: this is a test.',
+        message: 'This is a test message.',
         who: null,
       },
       account.domain,
@@ -217,7 +213,7 @@ export class WebhookService {
       throw new LicensingError('WEBHOOK_NOT_DELIVERED', `The test was not delivered: ${delivered.why}.`)
   }
 
-  /** The deliveries that are not tried any more, the oldest first. */
+  /** Returns the deliveries that are no longer retried, oldest first. */
   listFailed(where: AccountSelector = {}, limit = 1000): Promise<FailedDelivery[]> {
     return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
@@ -242,9 +238,10 @@ export class WebhookService {
   }
 
   /**
-   * Has dead deliveries sent again: one, by its id, or all of a webhook.
+   * Queues failed deliveries again.
    *
-   * @returns how many
+   * @param id of one delivery, or of a webhook for all its failed deliveries
+   * @returns the number of deliveries
    * @throws LicensingError NOT_FOUND
    */
   retry(id: string, where: AccountSelector = {}): Promise<number> {
@@ -259,17 +256,17 @@ export class WebhookService {
         .returning('id')
         .execute()
       if (again.length === 0 && !id.startsWith('wh_'))
-        throw notFoundError('webhook-delivery', `No dead delivery is called ${JSON.stringify(id)}.`)
+        throw notFoundError('webhook-delivery', `There is no failed delivery ${JSON.stringify(id)}.`)
       if (again.length === 0) await this.#find(tx, account, id)
       return again.length
     })
   }
 
   /**
-   * Sends what is due. Each message is sent at least once: whoever is stopped between sending and noting it leaves it to be
-   * sent again, by the same id.
+   * Sends the due messages, each at least once. A process that stops between sending a message and recording it leaves the
+   * message to be sent again with the same id.
    *
-   * @returns how many were taken by their receivers
+   * @returns the number of messages that their receivers accepted
    */
   deliver(): Promise<number> {
     return this.#deliveryRounds.request()
@@ -280,11 +277,11 @@ export class WebhookService {
     const taken = await this.#context.withMaintenance((tx, at) => claimDeliveries(tx, at))
     const sent = await Promise.all(taken.map((one) => this.#deliverTo(one)))
     const sum = sent.reduce((all, one) => all + one, 0)
-    // What came meanwhile, and what did not fit into the batch.
+    // Messages that arrived meanwhile or did not fit into the batch.
     return sum > 0 ? sum + (await this.#deliver()) : sum
   }
 
-  /** Waits for the messages that are on their way, and sends no more. */
+  /** Stops sending, and waits for the messages under way. */
   async close(): Promise<void> {
     this.#closed = true
     await this.#deliveryRounds.current?.catch(() => undefined)
@@ -306,7 +303,7 @@ export class WebhookService {
           return markFailed(tx, delivery, { why: delivered.why, retryAfter, gone }, at, Math.random())
         })
         if (delivered.outcome === 'delivered') sent++
-        // The receiver is not well: it is not asked fifty times. What is dead holds nothing up.
+        // After a failure the rest of the batch waits. A delivery that is no longer retried does not block the others.
         else if (!dead) break
       }
     } finally {
@@ -347,7 +344,7 @@ export class WebhookService {
     return { waiting: count(0), dead: count(1) }
   }
 
-  /** Of its address the host alone: the rest may be what lets one in. */
+  /** Logs an event with the host of the URL only: the path and query may be secret. */
   #log(tx: Tx, account: Account, at: Instant, type: string, { id, url }: WebhookRow): Promise<void> {
     return logEvent(tx, {
       at,

@@ -4,19 +4,18 @@ import { discardUnsentMails, queueMail } from './mail.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
-/** Events that tell of a change of compliance, and what a mail calls them. */
+/** Text of a mail for each event type of a compliance change. */
 const COMPLIANCE_LABELS: Readonly<Record<string, string>> = {
   INSUFFICIENT_LICENSES: 'out of compliance',
   LICENSES_SUFFICIENT: 'in compliance again',
 }
 
-/** The last lines of every notification. */
 export const NOTIFICATION_FOOTER =
   'Notifications are set in Software Manager under Preferences, or with `smart-authority notification`.\n'
 
 /**
- * Writes the Status Notification of a pool whose compliance has changed, in the transaction that changes it. One that waits
- * to be sent about the same pool gives way to it.
+ * Queues the Status Notification of a compliance change, in the transaction of the change. It replaces unsent mail about
+ * the same pool.
  */
 export async function queueComplianceNotifications(
   tx: Tx,

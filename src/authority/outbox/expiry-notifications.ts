@@ -3,7 +3,7 @@ import { queueMail } from './mail.ts'
 import type { Tx } from '../store/store.ts'
 import { NOTIFICATION_FOOTER } from './compliance-notifications.ts'
 
-/** Licenses whose end has come near, or has come: what the event log tells at the same moment. */
+/** Licenses that end soon or have ended, as logged in the same transaction. */
 export interface ExpiringLicense {
   readonly accountId: string
   readonly virtualAccountId: string
@@ -11,11 +11,11 @@ export interface ExpiringLicense {
   readonly tag: string
   readonly quantity: number
   readonly endsAt: Instant
-  /** The days before the end that were passed since the last warning; 0 for the end itself. */
+  /** Warning days that were passed since the last warning; 0 for the end itself. */
   readonly passed: readonly number[]
 }
 
-/** Writes what ends to those who want to be told so many days before, one mail for each; at the end itself to all of them. */
+/** Queues one mail for each recipient with a matching warning day. At the end itself every recipient gets a mail. */
 export async function queueExpiryNotifications(
   tx: Tx,
   ending: readonly ExpiringLicense[],
@@ -47,7 +47,7 @@ export async function queueExpiryNotifications(
       subjectId: row.id,
       to: row.recipient,
       subject: `Expiring licenses of ${row.domain}: ${relevant.length}`,
-      text: `Licenses of the Smart Account ${row.domain} end, or have ended:\n\n${lines.join('\n')}\n\nOrder a new term, or see to it that they are not needed any more.\n\n${NOTIFICATION_FOOTER}`,
+      text: `Licenses of the Smart Account ${row.domain} end, or have ended:\n\n${lines.join('\n')}\n\nOrder a new term, or reduce the usage.\n\n${NOTIFICATION_FOOTER}`,
       at,
     })
   }

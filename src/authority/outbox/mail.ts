@@ -9,13 +9,13 @@ import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 import { errnoCode } from '../../core/errno-code.ts'
 import { createDirectory } from '../../storage/private-files.ts'
 
-/** Where e-mail goes: to an SMTP server, or into a folder as `.eml` files, for somebody to look at or to carry. */
+/** Schema of the mail settings: an SMTP server, or a folder for `.eml` files. */
 const mailSettingsSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('folder'), from: z.email(), folder: z.string().min(1).max(1000) }),
   z.strictObject({
     kind: z.literal('smtp'),
     from: z.email(),
-    /** `smtp://HOST:PORT`, which is made TLS where the server offers it, or `smtps://HOST:PORT`. */
+    /** `smtp://HOST:PORT`, with STARTTLS where the server offers it, or `smtps://HOST:PORT`. */
     url: z
       .string()
       .max(1000)
@@ -28,33 +28,32 @@ const mailSettingsSchema = z.discriminatedUnion('kind', [
           url.username === '' &&
           url.password === ''
         )
-      }, 'it is not smtp://HOST:PORT or smtps://HOST:PORT, without user name and password'),
+      }, 'a mail server is smtp://HOST:PORT or smtps://HOST:PORT, without user name and password'),
     username: z.string().max(320).nullable(),
-    /** Encrypted under a key that is a file. */
+    /** Password, encrypted under a key in a file. */
     sealedPassword: z.string().nullable(),
   }),
 ])
 export type MailSettings = z.infer<typeof mailSettingsSchema>
 
-/** A mail that is to be sent; words only from public facts. */
+/** A mail to send. Its text must contain public data only. */
 export interface Mail {
-  /** The id of its subject: unsent mail about it is discarded with this id. */
+  /** Id of the object of the mail, by which unsent mail is discarded. */
   readonly subjectId: string
   readonly to: string
   readonly subject: string
   readonly text: string
   readonly at: Instant
-  /** A file that goes with it. */
   readonly attachment?: { readonly name: string; readonly text: string } | undefined
 }
 
-/** Attempts at one mail: after them it stays unsent, with its failure. */
+/** Maximum attempts to send one mail. After the last it stays in the outbox with its failure. */
 const MAX_ATTEMPTS = 20
 const SMTP_TIMEOUT_MS = 20_000
-/** How long a mail that was taken for sending is left to whoever took it. */
+/** Time for which a mail is reserved for the process that claimed it. */
 const CLAIM_LEASE_MS = 15 * MINUTE
 
-/** Puts a mail into the outbox, in the transaction of what it tells of. */
+/** Puts a mail into the outbox, in the transaction of the change it describes. */
 export async function queueMail(
   tx: Tx,
   { subjectId, to, subject, text, at, attachment }: Mail,
@@ -77,7 +76,7 @@ export async function queueMail(
     .execute()
 }
 
-/** Takes what was not sent yet about an order out of the outbox. */
+/** Deletes the unsent mail about an object. */
 export async function discardUnsentMails(tx: Tx, subjectId: string): Promise<void> {
   await tx.deleteFrom('mails').where('subject_id', '=', subjectId).where('sent_at', 'is', null).execute()
 }
@@ -94,17 +93,16 @@ function createFolder(folder: string): void {
     createDirectory(folder)
   } catch (error) {
     const code = errnoCode(error) || 'unknown reason'
-    throw new LicensingError('FILE_UNWRITABLE', `The folder ${folder} could not be made (${code}).`)
+    throw new LicensingError('FILE_UNWRITABLE', `The folder ${folder} could not be created (${code}).`)
   }
 }
 
-/** Where e-mail goes; null while it goes nowhere. */
+/** Returns the mail settings; null where none are stored. */
 export async function readMailSettings(tx: Tx): Promise<MailSettings | null> {
   const json = await readSetting(tx, 'mail')
   return json === null ? null : mailSettingsSchema.parse(JSON.parse(json))
 }
 
-/** One mail of the outbox. */
 export interface OutboxMail {
   readonly id: number
   readonly recipient: string
@@ -115,7 +113,7 @@ export interface OutboxMail {
   readonly attachment: string | null
 }
 
-/** The mails that are due, oldest first: whoever takes them has them for a while, and nobody else sends them meanwhile. */
+/** Claims the due mails, oldest first. Other processes do not send them during the lease. */
 export async function claimDueMails(tx: Tx, at: Instant): Promise<OutboxMail[]> {
   const mails = await tx
     .selectFrom('mails')
@@ -136,7 +134,7 @@ export async function claimDueMails(tx: Tx, at: Instant): Promise<OutboxMail[]> 
   return mails
 }
 
-/** How many mails wait, and why the last attempt at one failed. */
+/** Returns the number of unsent mails, and the reason of the last failed attempt. */
 export async function readOutboxStatus(tx: Tx): Promise<{ waiting: number; failure: string | null }> {
   const rows = await tx
     .selectFrom('mails')
@@ -147,7 +145,7 @@ export async function readOutboxStatus(tx: Tx): Promise<{ waiting: number; failu
   return { waiting: rows.length, failure: rows.find(({ failure }) => failure !== null)?.failure ?? null }
 }
 
-/** Notes that a mail was sent, or why not: it is tried again after growing waits. */
+/** Records the result of an attempt. A failed mail is retried after increasing delays. */
 export async function recordMailResult(
   tx: Tx,
   mail: OutboxMail,
@@ -168,8 +166,7 @@ export async function recordMailResult(
 }
 
 /**
- * Sends one mail. The same mail has the same message id, however often it is sent: a crash between sending and noting it
- * makes a second one that can be recognized.
+ * Sends one mail. Its message id is the same in every attempt, so that a duplicate after a crash can be recognized.
  *
  * @throws Error of the mail server or the disk
  */
@@ -208,7 +205,7 @@ export async function sendMail(
     host: url.hostname,
     port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
     secure,
-    // A password is not said where everybody could hear it.
+    // A password is sent over TLS only.
     requireTLS: settings.username !== null,
     tls: { rejectUnauthorized: true },
     connectionTimeout: SMTP_TIMEOUT_MS,
@@ -223,7 +220,7 @@ export async function sendMail(
   }
 }
 
-/** Why a mail was not sent, without the server's own words, which may hold anything. */
+/** Converts the error of a failed attempt, without the untrusted text of the server. */
 export function toMailError(error: unknown): LicensingError {
   const code = errnoCode(error) || 'unknown reason'
   const response =

@@ -8,24 +8,21 @@ type EventRow = Selectable<Tables['events']>
 export type WebhookRow = Selectable<Tables['webhooks']>
 export type DeliveryRow = Selectable<Tables['webhook_deliveries']>
 
-/** Attempts at one delivery: with the waits between them, two days. After the last it is dead until somebody has it sent again. */
+/** Maximum attempts at one delivery, over two days. After the last one the delivery is retried only by a user. */
 const MAX_ATTEMPTS = 14
 const INITIAL_RETRY_DELAY_MS = 30 * SECOND
 const MAX_RETRY_DELAY_MS = 12 * HOUR
-/** So often a delivery may fail before those behind it overtake it: about half an hour. */
+/** Failed attempts, over about half an hour, for which a delivery blocks the ones after it. */
 const MAX_BLOCKING_ATTEMPTS = 6
-/** Deliveries of one webhook that are taken at a time. */
 const BATCH_SIZE = 50
-/** How long a webhook is left to whoever has taken it: longer than a batch of silent receivers takes. */
+/** Time for which a webhook is reserved for the process that claimed it: longer than a batch of timeouts. */
 const CLAIM_LEASE_MS = 15 * MINUTE
-/** Rows that one statement inserts. */
 const INSERT_BATCH_SIZE = 500
-/** Dead deliveries that are kept of one webhook. */
 const MAX_FAILED_DELIVERIES = 10_000
 
 const SEVERITIES = ['info', 'minor', 'major'] as const
 
-/** Whether a webhook is told of an event. */
+/** Returns true where a webhook receives an event, by its types and severity. */
 function matchesEvent({ types, severity }: Pick<WebhookRow, 'types' | 'severity'>, event: EventRow): boolean {
   const wanted = types === null ? null : (JSON.parse(types) as string[])
   return (
@@ -35,8 +32,8 @@ function matchesEvent({ types, severity }: Pick<WebhookRow, 'types' | 'severity'
 }
 
 /**
- * Puts events into the queue of every webhook that they fit, in the transaction of the events: of their smart account, or of
- * them all where one is of none.
+ * Queues events for every matching webhook of their smart account, in the transaction of the events. Events without a
+ * smart account go to the webhooks of all accounts.
  */
 export async function queueDeliveries(tx: Tx, events: readonly EventRow[]): Promise<void> {
   const hooks = await tx.selectFrom('webhooks').select(['id', 'account_id', 'types', 'severity']).execute()
@@ -55,7 +52,7 @@ export async function queueDeliveries(tx: Tx, events: readonly EventRow[]): Prom
         failure: null,
       })),
   )
-  // A statement takes so many values.
+  // The number of values in a statement is limited.
   for (let from = 0; from < deliveries.length; from += INSERT_BATCH_SIZE)
     await tx
       .insertInto('webhook_deliveries')
@@ -63,7 +60,7 @@ export async function queueDeliveries(tx: Tx, events: readonly EventRow[]): Prom
       .execute()
 }
 
-/** A message to a receiver: the event, as JSON. */
+/** Formats the message of an event as JSON. */
 export const formatEventMessage = (event: EventRow, account: string | null): string =>
   JSON.stringify({
     type: event.type,
@@ -79,15 +76,15 @@ export const formatEventMessage = (event: EventRow, account: string | null): str
     },
   })
 
-/** One webhook that was taken, with what is due of it, in the order of the events. */
+/** A claimed webhook with its due deliveries, in the order of the events. */
 export interface ClaimedWebhook {
   readonly hook: WebhookRow
   readonly due: readonly (DeliveryRow & { readonly body: string })[]
 }
 
 /**
- * Takes the webhooks of which something is due, and that nobody else is at work on. They are this taker's until they are
- * given back, or for a quarter of an hour.
+ * Claims the webhooks with due deliveries that no other process has claimed. A claim lasts until its release, or for 15
+ * minutes.
  */
 export async function claimDeliveries(tx: Tx, at: Instant): Promise<ClaimedWebhook[]> {
   const waiting = await tx
@@ -120,7 +117,7 @@ async function readDueDeliveries(tx: Tx, hook: WebhookRow, at: Instant): Promise
     .orderBy('event_id')
     .limit(BATCH_SIZE)
     .execute()
-  // Behind one that has failed a few times the others wait, so that they arrive in their order.
+  // Deliveries wait behind one that has failed a few times, so that they arrive in order.
   const stop = rows.findIndex(({ next_at, attempts }) => next_at > at && attempts < MAX_BLOCKING_ATTEMPTS)
   const inOrder = (stop === -1 ? rows : rows.slice(0, stop)).filter(({ next_at }) => next_at <= at)
   const due = inOrder.length > 0 || stop !== -1 ? inOrder : await listDueDeliveries(tx, hook, at)
@@ -142,7 +139,7 @@ async function readDueDeliveries(tx: Tx, hook: WebhookRow, at: Instant): Promise
   })
 }
 
-/** What is due behind many that wait for their next attempt. */
+/** Returns the due deliveries, including ones behind a batch of deliveries that wait for their next attempt. */
 const listDueDeliveries = (tx: Tx, hook: WebhookRow, at: Instant): Promise<DeliveryRow[]> =>
   tx
     .selectFrom('webhook_deliveries')
@@ -154,7 +151,7 @@ const listDueDeliveries = (tx: Tx, hook: WebhookRow, at: Instant): Promise<Deliv
     .limit(BATCH_SIZE)
     .execute()
 
-/** Notes that a receiver took a delivery: it is done with. */
+/** Deletes a delivery that its receiver accepted, and counts it. */
 export async function markDelivered(tx: Tx, delivery: DeliveryRow, at: Instant): Promise<void> {
   await tx.deleteFrom('webhook_deliveries').where('id', '=', delivery.id).execute()
   await tx
@@ -165,11 +162,11 @@ export async function markDelivered(tx: Tx, delivery: DeliveryRow, at: Instant):
 }
 
 /**
- * Notes that a delivery failed: it is tried again after a growing wait, no earlier than its receiver asked for; after the
- * last attempt, or when its receiver is gone, it is dead.
+ * Records a failed delivery. The next attempt follows after an increasing delay, and no earlier than the receiver's
+ * `Retry-After`. The delivery is given up after the last attempt, or when the receiver is gone.
  *
- * @param random from 0 to 1: waits of many do not end together
- * @returns whether it is dead
+ * @param random jitter from 0 to 1
+ * @returns true where the delivery is given up
  */
 export async function markFailed(
   tx: Tx,
@@ -220,7 +217,6 @@ async function pruneFailedDeliveries(tx: Tx, webhookId: string): Promise<void> {
       .execute()
 }
 
-/** Gives a webhook back. */
 export async function releaseClaim(tx: Tx, webhookId: string): Promise<void> {
   await tx.updateTable('webhooks').set({ claimed_until: 0 }).where('id', '=', webhookId).execute()
 }

@@ -9,7 +9,7 @@ import { listReservations } from '../inventory/reservation-ledger.ts'
 import { listReportedInstances } from '../satellites/reported-instances.ts'
 import type { Lot } from '../policy.ts'
 
-/** One smart account, and the one virtual account that is asked for; null for all. */
+/** A smart account and the requested virtual account; null for all. */
 export interface ReportContext extends AccountContext {
   readonly only: VirtualAccount | null
 }
@@ -17,7 +17,7 @@ export interface ReportContext extends AccountContext {
 export const REPORT_KINDS = ['licenses', 'instances', 'usage'] as const
 export type ReportKind = (typeof REPORT_KINDS)[number]
 
-/** A table of what is, at an instant: every row has every column (R-ACC-7). */
+/** A report as a table at an instant. Every row has every column (R-ACC-7). */
 export interface ReportDocument {
   readonly kind: ReportKind
   readonly generatedAt: string
@@ -25,11 +25,11 @@ export interface ReportDocument {
   readonly rows: readonly Readonly<Record<string, Cell>>[]
 }
 
-/** The cells of a report, row by row, in the order of its columns. */
+/** Returns the cells of a report by row, in the order of its columns. */
 export const toCells = ({ columns, rows }: ReportDocument): Cell[][] =>
   rows.map((row) => columns.map(({ key }) => row[key] ?? null))
 
-/** A report for a spreadsheet, with the titles of its columns first. */
+/** Formats a report as CSV with a header. */
 export const toCsv = (report: ReportDocument): string =>
   formatCsv(
     report.columns.map(({ title }) => title),
@@ -72,7 +72,6 @@ const COLUMNS = {
   },
 } as const satisfies Record<ReportKind, Record<string, string>>
 
-/** A row of one kind of report. */
 type Row<K extends ReportKind> = Record<keyof (typeof COLUMNS)[K], Cell>
 
 export async function createReport(context: ReportContext, kind: ReportKind): Promise<ReportDocument> {
@@ -144,7 +143,7 @@ async function listUsageRows(context: ReportContext): Promise<Row<'usage'>[]> {
     .sort((a, b) => (key(a) < key(b) ? -1 : 1))
 }
 
-/** The product instances: registered, reserved, and told of by satellites. */
+/** Returns the registered and reserved product instances, and the ones that satellites reported. */
 async function listAllInstances(context: ReportContext): Promise<InstanceDocument[]> {
   const reserved = await listReservations(context)
   return [
@@ -158,7 +157,7 @@ function isInScope(context: ReportContext, { virtualAccount }: { virtualAccount:
   return context.only === null || virtualAccount === context.only.name
 }
 
-/** When the next licenses of a pool end, and how many then; null when none do. */
+/** Returns the next end of licenses of a pool and their quantity; null when no licenses end. */
 function findNextExpiry(lots: readonly Lot[], at: Instant): { endsAt: Instant; quantity: number } | null {
   const endsAt = Math.min(...lots.map((lot) => lot.endsAt ?? Infinity).filter((end) => end > at))
   if (endsAt === Infinity) return null

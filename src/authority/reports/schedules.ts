@@ -21,15 +21,14 @@ import { createDirectory } from '../../storage/private-files.ts'
 
 type ScheduleRow = Selectable<Tables['report_schedules']>
 
-/** What may be made on a schedule: the reports, and a signed checkpoint of the audit record. */
+/** Kinds of scheduled documents: the reports, and a signed checkpoint of the audit record. */
 export const SCHEDULE_KINDS = ['licenses', 'instances', 'usage', 'audit-checkpoint'] as const
 export const SCHEDULE_INTERVALS = ['day', 'week', 'month'] as const satisfies readonly Schedule['every'][]
 
-/** Characters of a report that goes with a mail; a longer one is for a folder. */
+/** Maximum characters of an attached report. A longer report must be written into a folder. */
 const MAX_ATTACHMENT_LENGTH = 10_000_000
-/** How long a report is left to whoever writes it into its folder. */
+/** Time for which a report is reserved for the process that writes it into its folder. */
 const CLAIM_LEASE_MS = 15 * MINUTE
-/** Schedules of one smart account. */
 const MAX_SCHEDULES = 100
 
 const scheduleSchema = z.object({
@@ -44,15 +43,14 @@ const scheduleSchema = z.object({
 
 export interface ReportScheduleInput {
   readonly kind: ScheduleRow['kind']
-  /** Each day; each Monday; each first day of a month. */
+  /** Interval: each day, each Monday, or each first day of a month. */
   readonly every: ScheduleRow['every']
-  /** UTC. */
+  /** Hour in UTC. */
   readonly hour: number
-  /** Where it goes: to a person by e-mail, or into a folder of this machine. */
+  /** Destination: an e-mail recipient, or a folder of this machine. */
   readonly to: { readonly recipient: string } | { readonly folder: string }
 }
 
-/** A report that is made again and again. */
 export interface ScheduleDocument {
   readonly id: string
   readonly kind: ScheduleRow['kind']
@@ -66,7 +64,6 @@ export interface ScheduleDocument {
   readonly failure: string | null
 }
 
-/** The scheduled reports of an authority. */
 export class Schedules {
   readonly #context: AuthorityContext
 
@@ -93,7 +90,7 @@ export class Schedules {
       if (there.length >= MAX_SCHEDULES)
         throw new LicensingError(
           'INVALID_ARGUMENT',
-          `${account.domain} has ${MAX_SCHEDULES} scheduled reports, and may not have more.`,
+          `${account.domain} has ${MAX_SCHEDULES} scheduled reports, which is the maximum.`,
         )
       const row: ScheduleRow = {
         id: `rs_${randomBytes(9).toString('hex')}`,
@@ -147,10 +144,10 @@ export class Schedules {
   }
 
   /**
-   * Makes what is due: once for each, however late. What goes by e-mail is in the outbox when its next time is set; what goes
-   * into a folder is written before that, under a name of its own for each time, so that writing it again changes nothing.
+   * Creates each due report once, however late. A mailed report is queued in the transaction that sets its next time. A
+   * report for a folder is written before that, under a name with its due time, so that writing it twice is harmless.
    *
-   * @returns how many were made
+   * @returns the number of reports created
    */
   async runDue(): Promise<number> {
     const due = await this.#context.withMaintenance((tx, at) =>
@@ -169,7 +166,7 @@ export class Schedules {
   async #runSchedule(row: ScheduleRow): Promise<void> {
     try {
       await this.#context.withMaintenance(async (tx, at) => {
-        // Removed meanwhile, or made by another process that found it abandoned.
+        // The schedule may have been removed, or run by another process after the lease ended.
         const still = await tx
           .selectFrom('report_schedules')
           .select('id')
@@ -204,7 +201,7 @@ export class Schedules {
             .where('id', '=', row.virtual_account_id)
             .executeTakeFirst()
     const virtualAccount = virtual ? await resolveVirtualAccount(tx, account, virtual.name) : null
-    // The day and the hour that it was due: the same, however late it is made.
+    // The due time in the name does not depend on the time of the run.
     const of = [
       row.kind,
       account.domain,
@@ -257,7 +254,7 @@ async function mailReport(
     subject: `Smart Account ${domain}: ${what}`,
     text: fits
       ? `The ${what} of the Smart Account ${domain}, as of ${toIsoString(at)}, is attached.\n`
-      : `The ${what} of the Smart Account ${domain} is too large for a mail: have it written into a folder.\n`,
+      : `The ${what} of the Smart Account ${domain} is too large for a mail. Schedule it into a folder instead.\n`,
     at,
     ...(fits && { attachment: content }),
   })

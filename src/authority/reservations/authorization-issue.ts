@@ -12,10 +12,10 @@ import {
 } from '../inventory/reservation-ledger.ts'
 import { TimeFloor } from '../store/time-floor.ts'
 
-/** How many of each tag are to be reserved. */
+/** Quantities to reserve, by tag. */
 export type Quantities = Readonly<Record<string, number>>
 
-/** One smart account, and what the authority may issue to it now. */
+/** A smart account with the present issuing limits of the authority. */
 export interface ReservationContext extends AccountContext {
   readonly limits: IssuingLimits
 }

@@ -18,10 +18,10 @@ import { MAX_CODE_ATTEMPTS, CODE_ATTEMPT_WINDOW_MS } from '../policy.ts'
 import type { AccountContext } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
 
-/** Epochs that a code may be of: more restores of one authority are not looked back over. */
+/** Maximum number of previous epochs that a code is checked against. */
 const MAX_EPOCHS_CHECKED = 50
 
-/** Whether a code is the box's; a wrong one is counted, and after too many none is looked at for an hour. */
+/** Verifies a code of a device. Too many wrong codes block all codes for an hour. */
 export async function checkProofCode(
   context: AccountContext,
   kind: ProofKind,
@@ -39,7 +39,7 @@ export async function checkProofCode(
   const key = context.credentials.reservationKeys.codeKey(Buffer.from(row.device_key, 'base64url'), row.id)
   const { sequence } = written
   const proof = (epoch: number): OfflineProof => ({ kind, udi: row, reservationId: row.id, epoch, sequence })
-  // After a restore the box may have installed what is not known here any more, of any epoch before.
+  // After a restore, the device may have installed an authorization of any earlier epoch that is no longer stored.
   const { epoch } = context.credentials.keyRing.identity
   const highest = epoch === 1 ? row.sequence : MAX_AUTHORIZATIONS
   const epochs =
@@ -58,8 +58,8 @@ export async function checkProofCode(
     return new LicensingError(
       'CODE_OTHER_RESERVATION',
       formatDevice(other) === formatDevice(row)
-        ? `The code is of an earlier reservation of ${formatDevice(row)}, made at ${toIsoString(other.created_at)}.`
-        : `The code is of ${formatDevice(other)}, not of ${formatDevice(row)}.`,
+        ? `The code belongs to an earlier reservation of ${formatDevice(row)}, made at ${toIsoString(other.created_at)}.`
+        : `The code belongs to ${formatDevice(other)}, not to ${formatDevice(row)}.`,
     )
   await context.tx
     .updateTable('reservations')

@@ -38,7 +38,7 @@ export async function requireEnabled(context: ReservationContext): Promise<void>
     )
 }
 
-/** A request is answered once, and a box is in a smart account once, registered or reserved (trust §6). */
+/** Returns the active reservation of the same request. A request is answered once, and a device is in a smart account once. */
 export async function findSameReservation(
   context: ReservationContext,
   virtual: VirtualAccount,
@@ -57,7 +57,7 @@ export async function findSameReservation(
   return row && areCountsEqual(countByTag(await listReservedParts(context, row, 1)), wanted) ? row : null
 }
 
-/** Whether the update that waits for its confirmation is this one. */
+/** Returns true where the unconfirmed update has the same quantities. */
 export async function isPendingUpdate(
   context: ReservationContext,
   row: ReservationRow,
@@ -83,7 +83,7 @@ export async function requireUnusedRequest(
       'REQUEST_CODE_USED',
       'Licenses were reserved with this request code by another smart account.',
       {
-        remedy: 'Make a new request code on the box: `reservation cancel`, then `reservation request`.',
+        remedy: 'Create a new request code on the device: `reservation cancel`, then `reservation request`.',
       },
     )
   if (used)
@@ -93,16 +93,17 @@ export async function requireUnusedRequest(
       used.status === 'active'
         ? { remedy: `Write its file again with \`reservation show ${used.id} --out FILE\`.` }
         : {
-            remedy: 'Make a new request code on the box: `reservation cancel`, then `reservation request`.',
+            remedy:
+              'Create a new request code on the device: `reservation cancel`, then `reservation request`.',
           },
     )
   const reserved = await findReservationByDevice(context.tx, context.account.id, request.udi)
   if (reserved)
     throw new LicensingError(
       'INSTANCE_RESERVED',
-      `Licenses are reserved for ${formatDevice(reserved)} already, by another request of it.`,
+      `Licenses are already reserved for ${formatDevice(reserved)}, by another of its requests.`,
       {
-        remedy: `Have the box give them back (a file that came too late: \`reservation discard FILE\`) and enter its return code: \`instance remove ${reserved.id} --return-code CODE\`. For a box that is lost: --without-return-code --reason TEXT.`,
+        remedy: `Return the reservation on the device (a file that came too late: \`reservation discard FILE\`) and enter its return code: \`instance remove ${reserved.id} --return-code CODE\`. For a lost device: --without-return-code --reason TEXT.`,
       },
     )
   const below = await findConflictingInstance(context.tx, context.account.id, request.udi)
@@ -110,7 +111,7 @@ export async function requireUnusedRequest(
     throw new LicensingError(
       below.kind === 'reserved' ? 'INSTANCE_RESERVED' : 'INSTANCE_ALREADY_REGISTERED',
       `${pid}:${serial} is a product instance of the satellite ${below.satellite}.`,
-      { remedy: 'Remove it there, synchronize, then reserve.' },
+      { remedy: 'Remove the instance there, synchronize, then reserve.' },
     )
   const registered = await context.tx
     .selectFrom('instances')
@@ -139,7 +140,7 @@ export async function allocateParts(
   const lots = await listLots(context.tx, virtual.id, tag)
   const held = await sumHoldings(context.tx, virtual.id, tag, changing?.id)
   const { owned, inUse } = await recomputeCompliance(context.tx, virtual.id, tag, context.at)
-  // Who is connected draws on the same pool: what they use is not available, though none of it is taken from them.
+  // Registered devices use the same pool. Their usage is not available for reservation.
   const available = Math.max(changing?.holds ?? 0, owned - inUse - held(context.at), 0)
   const parts =
     count <= available ? allocateLicenses(count, { lots, reservedAt: held, inUse, at: context.at }) : null

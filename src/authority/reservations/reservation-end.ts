@@ -19,11 +19,11 @@ import { logAccountEvent } from '../events/event-log.ts'
 import { checkProofCode } from './proof-codes.ts'
 
 /**
- * Takes the return code of a box: its licenses are back in the pool (R-SLR-6). The box may have made it for a newer or an
- * older authorization than the newest: whichever it was, nothing is granted there any more.
+ * Accepts the return code of a device, whose licenses return to the pool (R-SLR-6). The code of any authorization is
+ * valid: once the device has returned its reservation, it grants nothing.
  *
  * @throws LicensingError NOT_FOUND, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
- * @returns a failure after a code that is wrong, or of a reservation that has ended: CODE_*, RESERVATION_ENDED
+ * @returns a failure for a wrong code or an ended reservation: CODE_*, RESERVATION_ENDED
  */
 export async function acceptReturnCode(
   context: AccountContext,
@@ -39,18 +39,18 @@ export async function acceptReturnCode(
       `The reservation of ${formatDevice(row)} was returned at ${toIsoString(row.ended_at ?? 0)}.`,
     )
   await endReservation(context, row, 'returned')
-  const found = row.status === 'lost' ? ', which was taken for lost,' : ''
+  const found = row.status === 'lost' ? ', which had been written off as lost,' : ''
   await logAccountEvent(context, {
     type: 'RESERVATION_RETURNED',
     ...(await toLogSubject(context, row)),
-    message: `${formatDevice(row)}${found} has given its reservation back.`,
+    message: `${formatDevice(row)}${found} has returned its reservation.`,
   })
   return toReservationDocument(context, { ...row, status: 'returned', ended_at: context.at })
 }
 
 /**
- * Ends the reservation of a box that is lost, without its return code: it may be in use all the same, and that somebody
- * took the responsibility is recorded.
+ * Ends the reservation of a lost device without its return code. The device may still be in use, so the administrator and
+ * the reason are recorded.
  *
  * @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED, INVALID_ARGUMENT
  */
@@ -68,13 +68,13 @@ export async function writeOffReservation(
     type: 'RESERVATION_OVERRIDDEN',
     severity: 'major',
     ...(await toLogSubject(context, row)),
-    message: `${formatDevice(row)} was removed without its return code by ${by}: ${why}. Given back without proof: ${formatQuantities(parts)}.`,
+    message: `${formatDevice(row)} was removed without its return code by ${by}: ${why}. Returned without proof: ${formatQuantities(parts)}.`,
   })
   return toReservationDocument(context, { ...row, status: 'lost', ended_at: context.at })
 }
 
 /**
- * The same for a box of a satellite that is removed or taken out: nobody else can end it any more.
+ * Ends the reservation of a device whose satellite was removed or expired and can no longer end it.
  *
  * @throws LicensingError INVALID_ARGUMENT
  */
@@ -115,4 +115,4 @@ const reasonSchema = z
   .trim()
   .min(3, 'a reason is 3 characters or more')
   .max(500, 'a reason is at most 500 characters')
-  .regex(/^[^\p{Cc}]+$/u, 'a reason holds no control characters')
+  .regex(/^[^\p{Cc}]+$/u, 'a reason has no control characters')

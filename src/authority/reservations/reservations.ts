@@ -38,19 +38,19 @@ import {
 } from './reservation-checks.ts'
 import { checkProofCode } from './proof-codes.ts'
 
-/** A reservation and the file that is carried to its box. */
+/** A reservation with the authorization file for its device. */
 export interface IssuedAuthorization extends ReservationDocument {
   readonly file: string
-  /** What the authority recommends to the licensing user; null for nothing (R-SLR-8). */
+  /** Recommendation of the authority to the user; null for none (R-SLR-8). */
   readonly recommendation: string | null
 }
 
-/** Whether what was given for the same request is given again: for programs, whose answers get lost. */
+/** Option to answer a repeated request with the same result, for programs that may lose a response. */
 export interface ReserveOptions {
   readonly reissue?: boolean
 }
 
-/** Authorizes the smart account for reservation; without that nothing is reserved (R-SLR-1). */
+/** Authorizes a smart account for reservation, which is off by default (R-SLR-1). */
 export async function enableReservation(context: ReservationContext): Promise<void> {
   const { numUpdatedRows } = await context.tx
     .updateTable('accounts')
@@ -61,14 +61,14 @@ export async function enableReservation(context: ReservationContext): Promise<vo
   if (numUpdatedRows > 0n)
     await logAccountEvent(context, {
       type: 'RESERVATION_ENABLED',
-      message: `${context.account.domain} may reserve licenses.`,
+      message: `${context.account.domain} is authorized to reserve licenses.`,
     })
 }
 
 /**
- * Reserves licenses for the box that made the code, and writes its authorization file (R-SLR-3).
+ * Reserves licenses for the device of a request code, and writes its authorization file (R-SLR-3).
  *
- * @param asking.again a code that licenses were reserved with is refused, unless they are the same that are wanted
+ * @param options.reissue accepts a used request code where the quantities are the same
  * @throws LicensingError RESERVATION_NOT_ENABLED, CODE_*, REQUEST_CODE_USED, INSTANCE_RESERVED,
  * INSTANCE_ALREADY_REGISTERED, LICENSES_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
  */
@@ -81,13 +81,10 @@ export async function reserveLicenses(
 ): Promise<IssuedAuthorization> {
   await requireEnabled(context)
   requireIssuingAllowed(context)
-  requireLocal(virtual, 'it reserves for its boxes')
+  requireLocal(virtual, 'reserve for its devices there')
   const request = decodeRequestCode(code)
   if (!context.credentials.reservationKeys.codeKey(request.deviceKey, ''))
-    throw new LicensingError(
-      'CODE_MALFORMED',
-      'The text given is not a request code: no box makes such a key.',
-    )
+    throw new LicensingError('CODE_MALFORMED', 'The text is not a request code: its key is not valid.')
   const wanted = checkQuantities(context.profile, quantities, 1)
   const given = reissue ? await findSameReservation(context, virtual, request, wanted) : null
   if (given) return { ...(await issueAuthorization(context, given)), recommendation: null }
@@ -136,10 +133,10 @@ export async function reserveLicenses(
 }
 
 /**
- * Makes the next authorization of a box, with other quantities; tags that are not named stay as they are. The larger of
- * both counts is held until the box has said that it is installed (R-SLR-5).
+ * Creates the next authorization of a device with other quantities. Tags that are not named keep theirs. The larger of
+ * both quantities stays reserved until the device has confirmed the installation (R-SLR-5).
  *
- * @param asking.again while that is waited for an update is refused, unless it is the one that is waited for
+ * @param options.reissue accepts an update while another waits for confirmation, where the quantities are the same
  * @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED, UPDATE_PENDING, LICENSES_UNAVAILABLE, UNKNOWN_TAG,
  * INVALID_ARGUMENT
  */
@@ -166,20 +163,16 @@ export async function updateReservation(
       `Authorization ${row.sequence} of ${formatDevice(row)} waits for its confirmation code.`,
     )
   if (row.sequence >= MAX_AUTHORIZATIONS)
-    throw new LicensingError(
-      'NUMBERS_EXHAUSTED',
-      'This reservation was updated as often as can be numbered.',
-      {
-        remedy: 'Return it, and reserve anew.',
-      },
-    )
+    throw new LicensingError('NUMBERS_EXHAUSTED', 'The update counter of this reservation is exhausted.', {
+      remedy: 'Return the reservation, then reserve again.',
+    })
   const before = await listReservedParts(context, row, row.sequence)
   const after = new Map<string, ReservedQuantity[]>()
   const virtual = { id: row.virtual_account_id, name: await readVirtualAccountName(context, row) }
   for (const tag of new Set([...before.keys(), ...changed.keys()])) {
     const old = (before.get(tag) ?? []).filter(({ endsAt }) => endsAt === null || endsAt > context.at)
     const count = changed.get(tag)
-    // A tag that is not named keeps its terms too; one that is named takes the licenses that last longest now.
+    // A tag that is not named also keeps its terms. A named tag gets the licenses with the longest terms.
     if (count === undefined) after.set(tag, old)
     else if (count > 0)
       after.set(
@@ -191,7 +184,8 @@ export async function updateReservation(
       )
   }
   for (const [tag, parts] of after) if (parts.length === 0) after.delete(tag)
-  if (after.size === 0) throw new LicensingError('RESERVATION_EMPTY', 'Nothing would be reserved any more.')
+  if (after.size === 0)
+    throw new LicensingError('RESERVATION_EMPTY', 'The update would leave nothing reserved.')
   const next = { ...row, sequence: row.sequence + 1, updated_at: context.at }
   await context.tx
     .updateTable('reservations')
@@ -208,7 +202,7 @@ export async function updateReservation(
 }
 
 /**
- * The newest authorization, signed anew: for a file that was lost, or has lain too long.
+ * Signs the newest authorization again, for a file that was lost or is too old.
  *
  * @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED
  */
@@ -223,10 +217,10 @@ export async function showReservation(
 }
 
 /**
- * Takes the confirmation code of the newest update: from here on only its quantities are held (R-SLR-5).
+ * Accepts the confirmation code of the newest update, after which only its quantities are reserved (R-SLR-5).
  *
  * @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
- * @returns a failure after a code that is wrong: CODE_*, CONFIRMATION_CODE_OTHER_UPDATE, UPDATE_NOT_PENDING
+ * @returns a failure for a wrong code: CODE_*, CONFIRMATION_CODE_OTHER_UPDATE, UPDATE_NOT_PENDING
  */
 export async function confirmReservation(
   context: ReservationContext,
@@ -241,13 +235,13 @@ export async function confirmReservation(
     return new LicensingError(
       'UPDATE_NOT_PENDING',
       sequence === row.confirmed
-        ? `Authorization ${sequence} of ${formatDevice(row)} is confirmed already.`
+        ? `Authorization ${sequence} of ${formatDevice(row)} is already confirmed.`
         : `No update of ${formatDevice(row)} waits for a confirmation code.`,
     )
   if (sequence !== row.sequence)
     return new LicensingError(
       'CONFIRMATION_CODE_OTHER_UPDATE',
-      `The code confirms authorization ${sequence} of ${formatDevice(row)}; ${row.sequence} waits for its own.`,
+      `The code confirms authorization ${sequence} of ${formatDevice(row)}, but authorization ${row.sequence} waits for its code.`,
     )
   await context.tx
     .updateTable('reservations')

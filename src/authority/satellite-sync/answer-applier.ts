@@ -9,10 +9,10 @@ import { recomputeCompliance } from '../inventory/pools.ts'
 import { markInstanceChanged, markVirtualAccountChanged, markReservationChanged } from '../store/revisions.ts'
 import { takeBackReported } from './restored-instances.ts'
 
-/** The smart account that an answer is about, and when it counts. */
+/** Transaction on the smart account of an answer. */
 type AnswerContext = Pick<AccountContext, 'tx' | 'account' | 'at'>
 
-/** @returns whether the manager should hear of it at once: something was given up, ended or found again */
+/** Applies an answer. @returns true if the manager should learn of the result at once, in another exchange */
 export async function applyAnswer(context: AnswerContext, answer: SyncAnswer): Promise<boolean> {
   const localAccounts = await linkVirtualAccounts(context, answer)
   await context.tx
@@ -23,14 +23,14 @@ export async function applyAnswer(context: AnswerContext, answer: SyncAnswer): P
   const withdrawn = await applyLots(context, answer.lots, localAccounts)
   let changed = false
   for (const { id, how } of answer.ended) if (await applyEnd(context, id, how)) changed = true
-  const home = localAccounts.get(answer.virtualAccounts.find((one) => one.home)?.name ?? '')
+  const home = localAccounts.get(answer.virtualAccounts.find((account) => account.home)?.name ?? '')
   if (home) await takeBackReported(context, home, answer.epoch, answer.known)
   for (const notice of answer.notices)
     await logAccountEvent(context, { type: 'SYNCHRONIZATION_NOTICE', severity: 'major', message: notice })
   return withdrawn || changed || answer.known.length > 0
 }
 
-/** The local virtual accounts in which the manager's licenses arrive: made where they are missing. */
+/** Returns the local virtual accounts that receive the manager's licenses, by name. Creates missing ones. */
 async function linkVirtualAccounts(
   context: AnswerContext,
   answer: SyncAnswer,
@@ -43,34 +43,37 @@ async function linkVirtualAccounts(
       .set({ upstream, is_home: home ? 1 : 0 })
       .where('id', '=', id)
       .execute()
-    if (all.find((one) => one.id === id)?.upstream === upstream) return
-    // What is in it counts for another of the manager's virtual accounts now: it is reported anew.
+    if (all.find((account) => account.id === id)?.upstream === upstream) return
+    // Its instances now count for another of the manager's virtual accounts, so they are reported again.
     await markVirtualAccountChanged(context.tx, id)
   }
   for (const { name, home } of answer.virtualAccounts) {
     const local =
-      all.find((one) => (home ? one.home : !one.home && one.upstream === name)) ??
-      (home ? all.find((one) => one.isDefault) : undefined) ??
+      all.find((account) => (home ? account.home : !account.home && account.upstream === name)) ??
+      (home ? all.find((account) => account.isDefault) : undefined) ??
       (await findLocalAccount(context, name, all))
     await linkUpstream(local.id, name, home)
     localAccounts.set(name, { ...local, upstream: name, home })
   }
   const kept = new Set([...localAccounts.values()].map(({ id }) => id))
-  // What the manager has freed is this satellite's own from here on.
-  for (const one of all)
-    if (one.upstream !== null && !kept.has(one.id)) await linkUpstream(one.id, null, false)
+  // A virtual account that the manager has released belongs to the satellite alone.
+  for (const account of all)
+    if (account.upstream !== null && !kept.has(account.id)) await linkUpstream(account.id, null, false)
   return localAccounts
 }
 
-/** Where the licenses of a further account arrive: under its name, unless one of the satellite's own has that and is in use. */
+/**
+ * Finds or creates the local virtual account for one of the manager's. A local one of the same name is used only if it
+ * is empty.
+ */
 async function findLocalAccount(
   context: AnswerContext,
   name: string,
   all: readonly VirtualAccount[],
 ): Promise<VirtualAccount> {
-  const same = all.find((one) => one.name === name)
+  const same = all.find((account) => account.name === name)
   if (same && !same.isDefault && same.upstream === null && (await isEmpty(context, same.id))) return same
-  const taken = new Set(all.map((one) => one.name))
+  const taken = new Set(all.map((account) => account.name))
   let free = name
   for (let i = 1; taken.has(free); i++) free = `${name} (manager${i === 1 ? '' : ` ${i}`})`
   return addVirtualAccount(context.tx, context.account, free, context.at)
@@ -86,10 +89,10 @@ async function isEmpty(context: AnswerContext, id: string): Promise<boolean> {
 }
 
 /**
- * The manager is the source of truth for what was bought: each of its lots is here as often as it says, in whichever
- * virtual accounts it was divided among.
+ * Applies the manager's lots. For each lot, the local quantities in all virtual accounts add up to the manager's
+ * quantity.
  *
- * @returns whether something was taken away
+ * @returns true if licenses were withdrawn
  */
 async function applyLots(
   context: AnswerContext,
@@ -110,36 +113,34 @@ async function applyLots(
   const lotsById = new Map(lots.map((lot) => [lot.id, lot]))
   let withdrawn = false
   for (const lot of lots) {
-    const arrives = localAccounts.get(lot.virtualAccount)
-    if (!arrives) continue
-    // Where it arrives gives up first, so that what was divided stays as it was divided for as long as it can.
+    const target = localAccounts.get(lot.virtualAccount)
+    if (!target) continue
+    // The receiving virtual account gives up its licenses first, so that the local division stays as long as possible.
     const parts = rows
       .filter((row) => row.lot_id === lot.id)
-      .sort(
-        (a, b) => Number(b.virtual_account_id === arrives.id) - Number(a.virtual_account_id === arrives.id),
-      )
-    const there = parts.reduce((sum, { quantity }) => sum + quantity, 0)
+      .sort((a, b) => Number(b.virtual_account_id === target.id) - Number(a.virtual_account_id === target.id))
+    const present = parts.reduce((sum, { quantity }) => sum + quantity, 0)
     const [first] = parts
-    if (lot.quantity > there || !first) {
-      const mine = parts.find((row) => row.virtual_account_id === arrives.id)
-      if (mine) await setQuantity(context, mine.id, mine.quantity + lot.quantity - there)
-      else await addLot(context, lot, arrives.id, lot.quantity - there)
-      touch(arrives.id, lot.tag)
+    if (lot.quantity > present || !first) {
+      const received = parts.find((row) => row.virtual_account_id === target.id)
+      if (received) await setQuantity(context, received.id, received.quantity + lot.quantity - present)
+      else await addLot(context, lot, target.id, lot.quantity - present)
+      touch(target.id, lot.tag)
     }
-    let tooMany = there - lot.quantity
+    let excess = present - lot.quantity
     for (const part of parts) {
-      if (tooMany <= 0) break
-      const taken = Math.min(tooMany, part.quantity)
-      tooMany -= taken
+      if (excess <= 0) break
+      const withdrawnPart = Math.min(excess, part.quantity)
+      excess -= withdrawnPart
       withdrawn = true
-      await setQuantity(context, part.id, part.quantity - taken)
+      await setQuantity(context, part.id, part.quantity - withdrawnPart)
       touch(part.virtual_account_id, part.tag)
-      await logWithdrawal(context, taken, part)
+      await logWithdrawal(context, withdrawnPart, part)
     }
   }
   for (const row of rows) {
     if (lotsById.has(row.lot_id ?? '')) continue
-    // What ended by its term is not told any more, and is not missed.
+    // The manager no longer lists a lot whose term has ended. Its end is not a withdrawal.
     const ended = row.ends_at !== null && row.ends_at <= context.at
     await context.tx.deleteFrom('licenses').where('id', '=', row.id).execute()
     touch(row.virtual_account_id, row.tag)
@@ -179,7 +180,7 @@ async function addLot(
     .execute()
   await logAccountEvent(context, {
     type: 'LICENSES_RECEIVED',
-    message: `${quantity} of ${lot.tag} from the manager.`,
+    message: `The manager supplied ${quantity} of ${lot.tag}.`,
   })
 }
 
@@ -191,14 +192,14 @@ async function logWithdrawal(
   await logAccountEvent(context, {
     type: 'LICENSES_WITHDRAWN',
     severity: 'minor',
-    message: `${quantity} of ${row.tag} went back to the manager, from ${row.virtualAccount}.`,
+    message: `The manager withdrew ${quantity} of ${row.tag} from ${row.virtualAccount}.`,
   })
 }
 
 /**
- * An instance that the manager knows to have ended: a newer registration of its box, or an end before a restore.
+ * Ends an instance that the manager knows to have ended, by a newer registration or before a restore.
  *
- * @returns whether there is something to tell of it
+ * @returns true if the change must be reported
  */
 async function applyEnd(context: AnswerContext, id: string, how: 'replaced' | 'ended'): Promise<boolean> {
   const instance = await context.tx
@@ -208,17 +209,17 @@ async function applyEnd(context: AnswerContext, id: string, how: 'replaced' | 'e
     .executeTakeFirst()
   if (instance?.status === 'active') {
     await deactivateInstance(context.tx, instance, how === 'replaced' ? 'replaced' : 'removed', context.at)
-    const words =
+    const reason =
       how === 'replaced' ? 'registered elsewhere in the smart account since' : 'ended before the restore'
     await logAccountEvent(context, {
       type: 'INSTANCE_ENDED_BY_MANAGER',
       severity: 'major',
       instanceId: id,
-      message: `${instance.pid}:${instance.serial}: ${words}.`,
+      message: `${instance.pid}:${instance.serial}${reason}.`,
     })
     return true
   }
-  // It is told until it was heard.
+  // The end is reported again until the manager has confirmed it.
   if (instance) await markInstanceChanged(context.tx, id)
   const reservation = await context.tx
     .selectFrom('reservations')
@@ -236,7 +237,7 @@ async function applyEnd(context: AnswerContext, id: string, how: 'replaced' | 'e
       type: 'RESERVATION_ENDED_BY_MANAGER',
       severity: 'major',
       instanceId: id,
-      message: `${reservation.pid}:${reservation.serial}: its reservation ended before the restore.`,
+      message: `${reservation.pid}:${reservation.serial}The reservation ended before the restore.`,
     })
     const tags = await context.tx
       .selectFrom('reserved_licenses')

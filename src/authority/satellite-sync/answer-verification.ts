@@ -16,10 +16,10 @@ import {
 import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 import { type Synchronization } from './sync-repository.ts'
 
-/** Whose root is believed when none is known: one whose fingerprint was compared, or whichever comes. */
+/** Trust in the root of a first answer: a compared fingerprint, no verification, or null for no confirmation yet. */
 export type RootTrust = { readonly fingerprint: string } | 'skip-verification' | null
 
-/** An answer whose signature is right and that is for this satellite, with the roots that are believed from it on. */
+/** A verified answer for this satellite, with the roots that are trusted from now on. */
 export interface VerifiedAnswer {
   readonly answer: SyncAnswer
   readonly digest: string
@@ -27,34 +27,35 @@ export interface VerifiedAnswer {
   readonly root: string
 }
 
-// What comes down
+// Answers from the manager
 
 /**
- * The fingerprint of the root in an answer, where this satellite knows none yet and somebody must say whether it is the
- * right one; null where it knows its root.
+ * Returns the fingerprint of the root in an answer, for confirmation by an administrator. Returns null if this
+ * satellite knows its root already.
  *
  * @throws LicensingError SIGNED_FILE_*
  */
 export function getUntrustedRootFingerprint(sync: Synchronization, text: string): string | null {
   if (sync.credentials.keyRing.identity.root !== null) return null
-  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, longest: MAX_SYNC_BYTES })
+  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, maxLength: MAX_SYNC_BYTES })
   return formatCertificateFingerprint(parseSyncAnswer(lines).root)
 }
 
 export function verifyAnswer(sync: Synchronization, text: string, trust: RootTrust): VerifiedAnswer {
   const known = sync.credentials.keyRing.identity.root
   const given = known ?? resolveRoot(text, trust)
-  const held = { ...parseTrustAnchors(given), number: getRootVersion(sync, known) }
-  // Each bundle is signed by a root that is known here: a satellite that has missed its overlap learns of it by the answer.
-  const anchors = applyRotations(held, extractRotations(text), sync.at)
-  const root = anchors === held ? given : formatTrustedRoots(anchors, sync.at)
+  const current = { ...parseTrustAnchors(given), number: getRootVersion(sync, known) }
+  // Each rotation statement is signed by a known root. So a satellite that has missed an overlap can follow by the
+  // answer.
+  const anchors = applyRotations(current, extractRotations(text), sync.at)
+  const root = anchors === current ? given : formatTrustedRoots(anchors, sync.at)
   const { lines, signer, digest } = verifyText(text, {
     ...ANSWER_FORMAT,
     role: 'sync',
     roots: parseAnswerRoots(root),
     maxLength: MAX_SYNC_BYTES,
     at: (unchecked) => {
-      const line = unchecked.find((one) => one.startsWith('Answered: '))
+      const line = unchecked.find((text) => text.startsWith('Answered: '))
       return Date.parse(line?.slice('Answered: '.length).trim() ?? '') || 0
     },
   })
@@ -63,34 +64,34 @@ export function verifyAnswer(sync: Synchronization, text: string, trust: RootTru
   if (answer.satelliteId !== identity.id || answer.smartAccount !== sync.account.domain)
     throw new LicensingError(
       'SYNC_OTHER_SATELLITE',
-      `The answer is for the satellite ${answer.name} of ${answer.smartAccount}, another than this one.`,
+      `The answer is for the satellite ${answer.name} of ${answer.smartAccount}, not for this satellite.`,
     )
   const { managerId } = sync.facts
   if (signer.authorityId !== answer.managerId || (managerId !== null && answer.managerId !== managerId))
     throw new LicensingError(
       'SIGNED_FILE_UNTRUSTED',
-      'The answer is of another manager than this satellite’s.',
+      'The answer was signed by another manager than this satellite’s.',
     )
   return { answer, digest, anchors, root }
 }
 
-/** The number of the bundle that is held: of a root that came with its answer, none is known yet. */
+/** Returns the version of the known root, or 0 if the root came with this answer. */
 function getRootVersion(sync: Synchronization, known: string | null): number {
   return known === null ? 0 : sync.credentials.keyRing.identity.trust.number
 }
 
-/** The root of an answer, where none is known and somebody answers for it (trust §8). */
+/** Returns the root of an answer that an administrator has confirmed. Used while no root is known. */
 function resolveRoot(text: string, trust: RootTrust): string {
-  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, longest: MAX_SYNC_BYTES })
+  const { lines } = parseSignedText(text, { ...ANSWER_FORMAT, maxLength: MAX_SYNC_BYTES })
   const { root } = parseSyncAnswer(lines)
   const fingerprint = formatCertificateFingerprint(root)
   if (trust === null)
     throw new LicensingError(
       'CONFIRMATION_REQUIRED',
-      `The root certificate in the answer was not confirmed: its fingerprint is ${fingerprint}.`,
+      `The root certificate in the answer is not confirmed. Its fingerprint is ${fingerprint}.`,
       {
         remedy:
-          'Compare it with what the manager prints with `trust show`, and give it with --trust-fingerprint; --yes takes it unseen.',
+          'Compare it with the output of `trust show` at the manager, and pass it with --trust-fingerprint. --yes accepts it without comparison.',
       },
     )
   if (trust !== 'skip-verification' && !fingerprintsEqual(trust.fingerprint, fingerprint))
@@ -112,15 +113,15 @@ export function checkDelegation(
 ): void {
   const { identity } = sync.credentials.keyRing
   const roots = parseAnswerRoots(root)
-  const good = parseCaCertificates(issuingCa).every(
-    (one) =>
-      sync.credentials.satellite.isForIssuingKey(one.toString()) &&
-      roots.some((issuer) => one.checkIssued(issuer) && one.verify(issuer.publicKey)),
+  const isValid = parseCaCertificates(issuingCa).every(
+    (certificate) =>
+      sync.credentials.satellite.isForIssuingKey(certificate.toString()) &&
+      roots.some((issuer) => certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)),
   )
-  if (!good)
+  if (!isValid)
     throw new LicensingError(
       'SIGNED_FILE_UNTRUSTED',
-      'The certificate in the answer is not one for this satellite’s CA, signed by the root.',
+      'The certificate in the answer is not for this satellite’s CA, or is not signed by the root.',
     )
   const mandate = verifyDelegation(text, {
     roots,
@@ -129,7 +130,10 @@ export function checkDelegation(
     issuingCa,
   })
   if (mandate.epoch !== answer.epoch || mandate.sequence !== answer.exchange)
-    throw new LicensingError('MANDATE_INVALID', 'The mandate in the answer is of another exchange.')
+    throw new LicensingError(
+      'MANDATE_INVALID',
+      'The delegation (mandate) in the answer belongs to another exchange.',
+    )
 }
 
 const ANSWER_FORMAT = { what: 'synchronization answer', title: SYNC_ANSWER_TITLE }
@@ -142,7 +146,7 @@ export function parseCaCertificates(pem: string): X509Certificate[] {
     if (!(error instanceof ChainError)) throw error
     throw new LicensingError(
       'SIGNED_FILE_UNTRUSTED',
-      'The certificate of the satellite’s CA in the answer cannot be read.',
+      'The certificate of the satellite’s CA in the answer is malformed.',
     )
   }
 }

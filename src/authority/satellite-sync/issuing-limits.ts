@@ -6,26 +6,26 @@ import type { Tx } from '../store/store.ts'
 import { getDelegation, getIssuingRefusal, getIssuingSuspension } from './sync-status.ts'
 import { openSync } from './sync-repository.ts'
 
-/** What an authority may issue: a manager anything, a satellite what its delegation lets it. */
+/** Limits of an authority's issuing. A manager has none, and a satellite those of its delegation. */
 export interface IssuingLimits {
-  /** Goes into each answer; null from a manager. */
+  /** The delegation for each answer, or null at a manager. */
   readonly mandate: string | null
-  /** No authorization lasts beyond it. */
+  /** No authorization lasts longer. */
   readonly notAfter: Instant
-  /** Why nothing is issued now; null while something may be. */
+  /** The reason to issue nothing now, or null. */
   readonly refusal: LicensingError | null
-  /** Why nothing new is promised: since a restore nothing was heard of the manager (trust §9); null otherwise. */
+  /** The reason to register and reserve nothing now, or null. A satellite after a restore waits for its manager. */
   readonly suspended: LicensingError | null
 }
 
-/** A manager's own. */
+/** The limits of a manager. */
 export const UNLIMITED: IssuingLimits = { mandate: null, notAfter: Infinity, refusal: null, suspended: null }
 
-/** Returns why nothing new may be promised, such as a registration or a reservation; null while something may be. */
+/** Returns the reason to refuse registrations and reservations now, or null. */
 export const issuanceBlockedBy = ({ refusal, suspended }: IssuingLimits): LicensingError | null =>
   refusal ?? suspended
 
-/** Reads what the authority may issue now. */
+/** Reads the present limits of the authority. */
 export async function readIssuingLimits(
   tx: Tx,
   credentials: Credentials,

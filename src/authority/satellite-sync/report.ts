@@ -12,7 +12,7 @@ import { adjustUsage } from '../inventory/pools.ts'
 import { toReservedIntervals, type ReservedQuantity } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
 
-/** What of a satellite's boxes goes up. */
+/** Contents of a report to the manager. */
 export interface Report {
   readonly instances: readonly ReportedInstance[]
   readonly ended: readonly RemovalRecord[]
@@ -20,10 +20,10 @@ export interface Report {
 }
 
 /**
- * Gathers what a satellite reports: whatever has changed since an exchange, or everything.
+ * Collects the changes since an exchange, or a full report.
  *
- * @param since the exchange that the manager is known to have heard; 0 for none
- * @param full everything that is, and what has ended since
+ * @param options.since the last exchange that the manager has processed, or 0
+ * @param options.full true for all active instances, and those that have ended since
  */
 export async function buildReport(
   tx: Tx,
@@ -36,19 +36,21 @@ export async function buildReport(
 ): Promise<Report> {
   const registered = await collectRegistered(tx, since, full)
   const reserved = await collectReserved(tx, since, full, at)
-  const hidden = (one: ReportedInstance): ReportedInstance => ({
-    ...one,
-    serial: redactedFields.includes('serial-numbers') ? `sha256:${hashUdi(one.pid, one.serial)}` : one.serial,
-    hostname: redactedFields.includes('hostnames') ? null : one.hostname,
+  const redact = (instance: ReportedInstance): ReportedInstance => ({
+    ...instance,
+    serial: redactedFields.includes('serial-numbers')
+      ? `sha256:${hashUdi(instance.pid, instance.serial)}`
+      : instance.serial,
+    hostname: redactedFields.includes('hostnames') ? null : instance.hostname,
   })
   return {
-    instances: [...registered.instances, ...reserved.instances].map(hidden).sort(compareById),
+    instances: [...registered.instances, ...reserved.instances].map(redact).sort(compareById),
     ended: [...registered.ended, ...reserved.ended].sort(compareById),
     totals: await computeTotals(tx),
   }
 }
 
-// By the database it would be sorted by a walk through everything there is.
+// Sorting in the database would scan all rows.
 const compareById = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : 1)
 const compareByTag = (a: { tag: string }, b: { tag: string }): number => (a.tag < b.tag ? -1 : 1)
 
@@ -123,7 +125,7 @@ async function collectReserved(tx: Tx, since: number, full: boolean, at: Instant
     const licenses: ReportedLicense[] = []
     for (const tag of [...new Set(parts.map((part) => part.tag))].sort()) {
       const authorizations = new Map<number, ReservedQuantity[]>()
-      for (const part of parts.filter((one) => one.tag === tag))
+      for (const part of parts.filter((reserved) => reserved.tag === tag))
         authorizations.set(part.sequence, [...(authorizations.get(part.sequence) ?? []), part])
       licenses.push(
         ...toReservedIntervals([...authorizations.values()], at).map((part) => ({ tag, ...part })),
@@ -145,7 +147,7 @@ async function collectReserved(tx: Tx, since: number, full: boolean, at: Instant
   return { instances, ended }
 }
 
-/** What there is altogether, as the pools of this satellite have it. */
+/** Returns the totals of this satellite, as its pools have them. */
 export async function computeTotals(tx: Tx): Promise<SyncCounts> {
   const count = async (table: 'instances' | 'reservations'): Promise<number> => {
     const { number } = await tx
@@ -169,7 +171,7 @@ export async function computeTotals(tx: Tx): Promise<SyncCounts> {
   }
 }
 
-/** Counts what is in use anew, from what each instance uses: whatever had gone wrong is right again. */
+/** Recomputes the usage of all pools from the instances, which corrects any difference. */
 export async function recomputePools(tx: Tx, at: Instant): Promise<void> {
   const sums = await tx
     .selectFrom('instance_usage')
@@ -178,9 +180,11 @@ export async function recomputePools(tx: Tx, at: Instant): Promise<void> {
     .where('status', '=', sql.lit('active'))
     .groupBy(['virtual_account_id', 'tag'])
     .execute()
-  const right = new Map(sums.map(({ virtualAccountId, tag, count }) => [`${virtualAccountId} ${tag}`, count]))
+  const expected = new Map(
+    sums.map(({ virtualAccountId, tag, count }) => [`${virtualAccountId} ${tag}`, count]),
+  )
   for (const { virtual_account_id, tag, in_use } of await tx.selectFrom('pools').selectAll().execute()) {
-    const change = (right.get(`${virtual_account_id} ${tag}`) ?? 0) - in_use
+    const change = (expected.get(`${virtual_account_id} ${tag}`) ?? 0) - in_use
     if (change !== 0) await adjustUsage(tx, virtual_account_id, tag, change, at)
   }
 }

@@ -10,22 +10,22 @@ import { recomputeCompliance, adjustUsage } from '../inventory/pools.ts'
 import { nextRevision, markInstanceChanged, markReservationChanged } from '../store/revisions.ts'
 import { IDENTITY_LIFETIME } from '../policy.ts'
 
-/** The work of taking instances back, and the changes of pools that it gathers. */
-interface TakingBack extends Pick<AccountContext, 'tx' | 'account' | 'at'> {
-  /** The epoch in which this satellite goes on. Earlier promises are of an earlier one. */
+/** State of a recovery, with the changes of pools that it collects. */
+interface Recovery extends Pick<AccountContext, 'tx' | 'account' | 'at'> {
+  /** The epoch in which this satellite continues. Licenses were reserved before in an earlier epoch. */
   readonly epoch: number
-  /** Changes of what is in use, by virtual account and tag. */
+  /** Changes of the usage, by virtual account and tag. */
   readonly use: Map<string, number>
   /** Pools to assess, by virtual account and tag. */
   readonly touched: Set<string>
 }
 
 /**
- * Takes back what a satellite had before it was restored, as its manager knows it, so that it counts. A device proves itself
- * by its certificate. A reservation waits for a person (trust §9).
+ * Recovers the instances that a satellite had before it was restored, as its manager knows them, so that they count. A
+ * device proves itself by its certificate. A reservation needs a review by an administrator.
  *
- * @param home takes what was in a virtual account that is not here
- * @param epoch the epoch in which this satellite goes on
+ * @param home the virtual account for instances of a virtual account that does not exist here
+ * @param epoch the epoch in which this satellite continues
  */
 export async function takeBackReported(
   context: Pick<AccountContext, 'tx' | 'account' | 'at'>,
@@ -35,41 +35,45 @@ export async function takeBackReported(
 ): Promise<void> {
   if (known.length === 0) return
   const { tx, account, at } = context
-  const work: TakingBack = { tx, account, at, epoch, use: new Map(), touched: new Set() }
+  const recovery: Recovery = { tx, account, at, epoch, use: new Map(), touched: new Set() }
   const virtualAccounts = await listVirtualAccounts(tx, account.id)
-  const places = new Map(virtualAccounts.map((one) => [one.name, one]))
-  for (const one of known) {
-    const place = places.get(one.virtualAccount) ?? home
-    if (one.kind === 'registered') await takeBackInstance(work, one, place)
-    else await takeBackReservation(work, one, place)
+  const accountsByName = new Map(virtualAccounts.map((account) => [account.name, account]))
+  for (const instance of known) {
+    const virtualAccount = accountsByName.get(instance.virtualAccount) ?? home
+    if (instance.kind === 'registered') await recoverInstance(recovery, instance, virtualAccount)
+    else await recoverReservation(recovery, instance, virtualAccount)
   }
   const split = (key: string) => key.split(' ') as [string, string]
-  for (const [key, change] of work.use) await adjustUsage(tx, ...split(key), change, at)
-  for (const key of work.touched) await recomputeCompliance(tx, ...split(key), at)
+  for (const [key, change] of recovery.use) await adjustUsage(tx, ...split(key), change, at)
+  for (const key of recovery.touched) await recomputeCompliance(tx, ...split(key), at)
 }
 
-async function takeBackInstance(
-  work: TakingBack,
-  one: ReportedInstance,
-  place: VirtualAccount,
+async function recoverInstance(
+  recovery: Recovery,
+  reported: ReportedInstance,
+  virtualAccount: VirtualAccount,
 ): Promise<void> {
-  const there = await work.tx.selectFrom('instances').select('id').where('id', '=', one.id).executeTakeFirst()
-  if (there) {
-    await markInstanceChanged(work.tx, one.id)
+  const existing = await recovery.tx
+    .selectFrom('instances')
+    .select('id')
+    .where('id', '=', reported.id)
+    .executeTakeFirst()
+  if (existing) {
+    await markInstanceChanged(recovery.tx, reported.id)
     return
   }
-  const isReplaced = await hasRival(work, one)
-  await work.tx
+  const isReplaced = await hasRival(recovery, reported)
+  await recovery.tx
     .insertInto('instances')
     .values({
-      id: one.id,
-      account_id: work.account.id,
-      virtual_account_id: place.id,
-      pid: one.pid,
-      serial: one.serial,
-      version: one.version,
-      hostname: one.hostname,
-      // A box that registered again since is in force as that: the old registration is told to have ended.
+      id: reported.id,
+      account_id: recovery.account.id,
+      virtual_account_id: virtualAccount.id,
+      pid: reported.pid,
+      serial: reported.serial,
+      version: reported.version,
+      hostname: reported.hostname,
+      // A device that has registered again uses the new registration. The old one is reported as ended.
       status: isReplaced ? 'replaced' : 'active',
       export_controlled: 0,
       thumbprint: '',
@@ -78,29 +82,29 @@ async function takeBackInstance(
       token_id: '',
       certificates: '[]',
       ...NO_EXCHANGE,
-      registered_at: one.since,
-      last_contact_at: one.since,
-      expires_at: work.at + IDENTITY_LIFETIME,
+      registered_at: reported.since,
+      last_contact_at: reported.since,
+      expires_at: recovery.at + IDENTITY_LIFETIME,
       epoch: 0,
       revision: nextRevision,
       in_review: 1,
     })
     .execute()
-  await log(work, one)
+  await log(recovery, reported)
   if (isReplaced) return
-  for (const { tag, count } of one.licenses) {
-    await work.tx.insertInto('instance_usage').values({ instance_id: one.id, tag, count }).execute()
-    const key = `${place.id} ${tag}`
-    work.use.set(key, (work.use.get(key) ?? 0) + count)
+  for (const { tag, count } of reported.licenses) {
+    await recovery.tx.insertInto('instance_usage').values({ instance_id: reported.id, tag, count }).execute()
+    const key = `${virtualAccount.id} ${tag}`
+    recovery.use.set(key, (recovery.use.get(key) ?? 0) + count)
   }
 }
 
-/** Tells whether the device registered again since, under its serial number, where reports leave that out. */
-async function hasRival(work: TakingBack, { pid, serial }: ReportedInstance): Promise<boolean> {
-  const rows = await work.tx
+/** Returns true if the device has registered again. Compares digests where reports redact serial numbers. */
+async function hasRival(recovery: Recovery, { pid, serial }: ReportedInstance): Promise<boolean> {
+  const rows = await recovery.tx
     .selectFrom('instances')
     .select('serial')
-    .where('account_id', '=', work.account.id)
+    .where('account_id', '=', recovery.account.id)
     .where('pid', '=', pid)
     .$if(!serial.startsWith('sha256:'), (query) => query.where('serial', '=', serial))
     .where('status', '=', sql.lit('active'))
@@ -108,45 +112,45 @@ async function hasRival(work: TakingBack, { pid, serial }: ReportedInstance): Pr
   return rows.some((row) => hashUdi(pid, row.serial) === hashUdi(pid, serial))
 }
 
-async function takeBackReservation(
-  work: TakingBack,
-  one: ReportedInstance,
-  place: VirtualAccount,
+async function recoverReservation(
+  recovery: Recovery,
+  reported: ReportedInstance,
+  virtualAccount: VirtualAccount,
 ): Promise<void> {
-  const there = await work.tx
+  const existing = await recovery.tx
     .selectFrom('reservations')
     .selectAll()
-    .where('id', '=', one.id)
+    .where('id', '=', reported.id)
     .executeTakeFirst()
-  if (there?.status === 'active') {
-    // It was updated since the backup: as one that waits for its confirmation, the larger of both is held.
-    await work.tx
+  if (existing?.status === 'active') {
+    // The reservation was updated after the backup. As with an unconfirmed update, the larger quantities hold.
+    await recovery.tx
       .updateTable('reservations')
-      .set({ sequence: there.sequence + 1, updated_at: work.at })
-      .where('id', '=', one.id)
+      .set({ sequence: existing.sequence + 1, updated_at: recovery.at })
+      .where('id', '=', reported.id)
       .execute()
-    await hold(work, one.id, there.sequence + 1, one.licenses)
-    touch(work, there.virtual_account_id, one.licenses)
-    await log(work, one)
+    await insertReserved(recovery, reported.id, existing.sequence + 1, reported.licenses)
+    touch(recovery, existing.virtual_account_id, reported.licenses)
+    await log(recovery, reported)
   }
-  if (!there) {
-    await work.tx
+  if (!existing) {
+    await recovery.tx
       .insertInto('reservations')
       .values({
-        id: one.id,
-        account_id: work.account.id,
-        virtual_account_id: place.id,
-        pid: one.pid,
-        serial: one.serial,
-        version: one.version,
+        id: reported.id,
+        account_id: recovery.account.id,
+        virtual_account_id: virtualAccount.id,
+        pid: reported.pid,
+        serial: reported.serial,
+        version: reported.version,
         status: 'active',
         request: 0,
-        // Without the key of its box its codes cannot be checked: only a person can end it.
-        device_key: `unknown ${one.id}`,
+        // The device's key is lost, so its codes cannot be verified. Only an administrator can end the reservation.
+        device_key: `unknown ${reported.id}`,
         sequence: 1,
         confirmed: 1,
-        created_at: one.since,
-        updated_at: work.at,
+        created_at: reported.since,
+        updated_at: recovery.at,
         ended_at: null,
         failed_code_attempts: 0,
         failed_code_attempts_since: 0,
@@ -154,22 +158,22 @@ async function takeBackReservation(
         in_review: 0,
       })
       .execute()
-    await hold(work, one.id, 1, one.licenses)
-    touch(work, place.id, one.licenses)
-    await log(work, one)
+    await insertReserved(recovery, reported.id, 1, reported.licenses)
+    touch(recovery, virtualAccount.id, reported.licenses)
+    await log(recovery, reported)
   }
-  await markReservationChanged(work.tx, one.id)
+  await markReservationChanged(recovery.tx, reported.id)
 }
 
-async function hold(
-  work: TakingBack,
+async function insertReserved(
+  recovery: Recovery,
   id: string,
   sequence: number,
   licenses: readonly ReportedLicense[],
 ): Promise<void> {
   if (licenses.length === 0) return
-  const epoch = work.epoch - 1
-  await work.tx
+  const epoch = recovery.epoch - 1
+  await recovery.tx
     .insertInto('reserved_licenses')
     .values(
       licenses.map(({ tag, count, endsAt }) => ({
@@ -184,19 +188,15 @@ async function hold(
     .execute()
 }
 
-function touch(
-  { touched }: TakingBack,
-  virtualAccountId: string,
-  licenses: readonly ReportedLicense[],
-): void {
+function touch({ touched }: Recovery, virtualAccountId: string, licenses: readonly ReportedLicense[]): void {
   for (const { tag } of licenses) touched.add(`${virtualAccountId} ${tag}`)
 }
 
-async function log(work: TakingBack, one: ReportedInstance): Promise<void> {
-  await logAccountEvent(work, {
+async function log(recovery: Recovery, reported: ReportedInstance): Promise<void> {
+  await logAccountEvent(recovery, {
     type: 'INSTANCE_TAKEN_BACK',
     severity: 'major',
-    instanceId: one.id,
-    message: `${one.pid}:${one.serial} was promised more before the restore than is known here, since ${toIsoString(one.since)}: taken back for review.`,
+    instanceId: reported.id,
+    message: `${reported.pid}:${reported.serial}, since ${toIsoString(reported.since)}, had more licenses before the restore than the backup contains. It was recovered and needs review.`,
   })
 }

@@ -3,7 +3,7 @@ import { logEvent } from '../events/event-log.ts'
 import { writeSetting } from '../store/store.ts'
 import { SNAPSHOT_KEY, type Synchronization } from './sync-repository.ts'
 
-/** One step of the chart: on disk with what it is about; what it tells goes into the event log. */
+/** Applies an event to the synchronization machine, persists its snapshot, and logs its notices. */
 export async function applySyncEvent(sync: Synchronization, event: SyncEvent): Promise<void> {
   const { snapshot, commands } = syncTransition(sync.position, event)
   sync.position = snapshot
@@ -21,13 +21,13 @@ export async function applySyncEvent(sync: Synchronization, event: SyncEvent): P
     }
 }
 
-/** What time brings. */
+/** Runs the machine's due transition. */
 export async function tickSync(sync: Synchronization): Promise<void> {
   const next = nextSyncDeadline(sync.position)
   if (next !== null && next <= sync.at) await applySyncEvent(sync, { type: 'tick', at: sync.at })
 }
 
-/** Whether an exchange by wire is due: the chart has asked for it, and it was not done yet. */
+/** Returns true if the machine has requested an online exchange that has not taken place yet. */
 export function isExchangeDue(sync: Synchronization): boolean {
   return sync.position.value.exchange === 'requesting'
 }

@@ -10,10 +10,10 @@ import { buildReport, recomputePools } from './report.ts'
 import { type Synchronization } from './sync-repository.ts'
 import { applySyncEvent } from './sync-driver.ts'
 
-/** Requests whose answers are still taken: more are not on their way at a time. */
+/** The number of latest requests whose answers are accepted. */
 const MAX_OPEN_REQUESTS = 50
 
-/** A request that was written. */
+/** An exported request. */
 export interface SyncRequestFile {
   readonly file: string
   readonly exchange: number
@@ -25,12 +25,12 @@ export interface SyncRequestFile {
   readonly fingerprint: string
 }
 
-// What goes up
+// Requests to the manager
 
 /**
- * Writes the next request. One that was written before and not answered is superseded, and what it said is said again.
+ * Creates the next request. It replaces an unanswered request and repeats the contents of that.
  *
- * @param by a file that is carried, or the wire
+ * @param by the channel of the request: a file, or the network
  */
 export async function exportRequest(
   sync: Synchronization,
@@ -39,7 +39,7 @@ export async function exportRequest(
   const { identity } = sync.credentials.keyRing
   const exchange = Number((await readSetting(sync.tx, SYNC_SEQUENCE_KEY)) ?? 0) + 1
   const { after, full, redactedFields } = sync.facts
-  // Everything is counted anew before everything is told.
+  // A full report starts from recomputed pools.
   if (full) await recomputePools(sync.tx, sync.at)
   const report = await buildReport(sync.tx, {
     since: after?.exchange ?? 0,
@@ -100,7 +100,10 @@ export async function exportRequest(
   }
 }
 
-/** Proves, for the head of a request, that its body is this satellite's; null as long as it knows no manager. */
+/**
+ * Creates the proof for the HTTP header that the body is from this satellite. Returns null while its manager is
+ * unknown.
+ */
 export async function proveRequest(sync: Synchronization, file: string): Promise<string | null> {
   const { managerId } = sync.facts
   if (managerId === null) return null

@@ -19,23 +19,23 @@ import {
 } from './answer-verification.ts'
 import { applySyncEvent } from './sync-driver.ts'
 
-/** A clock that is ahead of the manager's by less is nobody's concern. */
+/** A clock that is ahead of the manager's by no more than this is tolerated. */
 const MAX_CLOCK_SKEW_MS = HOUR
 
-/** What an answer did. */
+/** Result of importing an answer. */
 export interface SyncImportResult {
   readonly outcome: SyncAnswer['outcome']
   readonly exchange: number
   readonly registered: boolean
   readonly restrictedAt: string
   readonly notices: readonly string[]
-  /** The manager should hear of what this answer did, as soon as that can be. */
+  /** True if another exchange should follow at once, to report the effects of this answer. */
   readonly again: boolean
-  /** Why it was refused; null otherwise. */
+  /** The reason of a refusal, or null. */
   readonly failure: { code: string; message: string; remedy: string } | null
 }
 
-/** Where a refusal leaves a satellite: with nothing more to ask, or with a person who must carry an exchange. */
+/** Refusals that end the synchronization, and refusals after which only an offline (file) exchange helps. */
 const REVOCATION_CODES: readonly string[] = ['SATELLITE_REMOVED', 'SYNC_EPOCH_SUPERSEDED', 'SYNC_KEY_UNKNOWN']
 
 const MANUAL_RECOVERY_CODES: readonly string[] = [
@@ -46,9 +46,9 @@ const MANUAL_RECOVERY_CODES: readonly string[] = [
 ]
 
 /**
- * Takes an answer: everything of it, or nothing.
+ * Imports an answer as a whole.
  *
- * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED: nothing was changed
+ * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED. Nothing has changed then
  */
 export async function importAnswer(
   sync: Synchronization,
@@ -58,15 +58,15 @@ export async function importAnswer(
   const verified = verifyAnswer(sync, text, trust)
   const { answer } = verified
   const writtenAt = await findRequestTime(sync, answer)
-  // An answer that was made before its request was written, by this clock: the clock was ahead then by that much.
+  // If the answer is dated before the request, the clock of this machine was ahead by the difference.
   const clockSkew = writtenAt - answer.answeredAt
-  // A clock that still is ahead would only be so again: it is for a person to set.
+  // A machine clock that is still ahead would undo the correction, so an administrator must set it first.
   const corrected = clockSkew > MAX_CLOCK_SKEW_MS && sync.wall <= sync.at - clockSkew + MAX_CLOCK_SKEW_MS
   const at = Math.max(corrected ? sync.at - clockSkew : sync.at, answer.answeredAt)
   if (answer.outcome === 'accepted' && answer.restrictAt <= at)
     throw new LicensingError(
       'SYNC_ANSWER_LAPSED',
-      `The manager answered at ${toIsoString(answer.answeredAt)}, and what it gave ended at ${toIsoString(answer.restrictAt)}; here it is ${toIsoString(at)}.`,
+      `The manager answered at ${toIsoString(answer.answeredAt)}, and the answer expired at ${toIsoString(answer.restrictAt)}. The time here is ${toIsoString(at)}.`,
     )
   await (corrected ? TimeFloor.lower(sync.tx, at) : TimeFloor.raise(sync.tx, at))
   const result: SyncImportResult = {
@@ -85,14 +85,14 @@ export async function importAnswer(
   }
   const done = await acceptAnswer(sync, verified, at)
   if (clockSkew <= MAX_CLOCK_SKEW_MS) return { ...result, ...done }
-  const notice = `The clock of this machine was ${formatDuration(clockSkew)} ahead of the manager's when the request was written: check it.`
+  const notice = `The clock of this machine was ${formatDuration(clockSkew)} ahead of the manager's when the request was written. Check the clock.`
   const notices = [...result.notices, notice]
   if (!corrected) return { ...result, ...done, notices }
   await rollBackClock(sync, notice, at)
   return { ...result, ...done, again: true, notices }
 }
 
-/** Notes what the manager refused, and where that leaves this satellite. */
+/** Records a refusal and its consequence for this satellite. */
 async function acceptRefusal(
   sync: Synchronization,
   { code, message, remedy }: SyncAnswer,
@@ -110,7 +110,7 @@ async function acceptRefusal(
   return { ...result, failure: reason }
 }
 
-/** Takes what an accepted answer gives: certificates, roots, licenses and the delegation. */
+/** Adopts the contents of an accepted answer: certificates, roots, licenses and the delegation. */
 async function acceptAnswer(
   sync: Synchronization,
   { answer, digest, anchors, root }: VerifiedAnswer,
@@ -119,12 +119,12 @@ async function acceptAnswer(
   const { tx, credentials, account } = sync
   const { issuingCa, mandate } = answer
   if (issuingCa === null || mandate === null)
-    throw new LicensingError('SIGNED_FILE_MALFORMED', 'The answer gives no mandate.')
+    throw new LicensingError('SIGNED_FILE_MALFORMED', 'The answer contains no delegation (mandate).')
   checkDelegation(sync, { answer, issuingCa, mandate, root })
   const registered = sync.facts.mandate === null
   await credentials.satellite.adoptIssuingCas(
     tx,
-    parseCaCertificates(issuingCa).map((one) => one.toString()),
+    parseCaCertificates(issuingCa).map((certificate) => certificate.toString()),
   )
   await credentials.keyRing.adopt(tx, { root, ...toNewTrust(sync, answer, anchors) })
   const again = await applyAnswer({ tx, account, at }, answer)
@@ -146,7 +146,7 @@ async function acceptAnswer(
   return { registered, again }
 }
 
-/** Time goes back, by what the manager has shown: in an epoch of its own, so that boxes believe it (trust §3, §9). */
+/** Sets the clock back to the manager's time. A new epoch makes devices accept the earlier time. */
 async function rollBackClock(sync: Synchronization, notice: string, at: Instant): Promise<void> {
   await startNewSyncEpoch(sync)
   await logEvent(sync.tx, {
@@ -158,7 +158,10 @@ async function rollBackClock(sync: Synchronization, notice: string, at: Instant)
   })
 }
 
-/** The bundles of roots of the manager, for this satellite's boxes, and until when the older roots are believed. */
+/**
+ * Returns the manager's root rotation statements for this satellite's devices, and the end of the older roots'
+ * validity.
+ */
 function toNewTrust(
   sync: Synchronization,
   { trustBundles }: SyncAnswer,
@@ -166,11 +169,13 @@ function toNewTrust(
 ): Pick<AuthorityIdentity, 'trust'> | undefined {
   const { number } = sync.credentials.keyRing.identity.trust
   if (anchors.number <= number) return undefined
-  const until = anchors.roots.flatMap((one) => one.until ?? []).at(0) ?? null
+  const until = anchors.roots.flatMap((anchor) => anchor.until ?? []).at(0) ?? null
   return { trust: { number: anchors.number, bundles: [...trustBundles], until } }
 }
 
-/** An answer counts for a request that was made here, once, and in order. @returns when that was written */
+/**
+ * Checks that an answer is for an open request of this satellite. @returns the time at which the request was written
+ */
 async function findRequestTime(sync: Synchronization, answer: SyncAnswer): Promise<Instant> {
   const sentRequest = await sync.tx
     .selectFrom('sync_requests')
@@ -189,20 +194,20 @@ async function findRequestTime(sync: Synchronization, answer: SyncAnswer): Promi
       'SYNC_ANSWER_IMPORTED',
       answer.exchange === after.exchange
         ? `The answer of exchange ${answer.exchange} was imported already.`
-        : `The answer is of exchange ${answer.exchange}; that of ${after.exchange} was imported already.`,
+        : `The answer is of exchange ${answer.exchange}, but the answer of exchange ${after.exchange} was imported already.`,
     )
   throw new LicensingError(
     'SYNC_ANSWER_UNASKED',
-    `The answer is to exchange ${answer.exchange} of epoch ${answer.epoch}, for which nothing is awaited here.`,
+    `The answer is to exchange ${answer.exchange} of epoch ${answer.epoch}, which is not an open request of this satellite.`,
   )
 }
 
-/** The histories do not fit: this one goes on in the epoch it was told, and reports everything. */
+/** Continues in the epoch of the answer and reports everything, because the histories have diverged. */
 async function acceptRepair(sync: Synchronization, answer: SyncAnswer, at: Instant): Promise<void> {
   if (answer.epoch <= sync.credentials.keyRing.identity.epoch)
     throw new LicensingError(
       'SYNC_ANSWER_UNASKED',
-      `The answer tells an epoch, ${answer.epoch}, that this satellite has gone beyond.`,
+      `The answer has epoch ${answer.epoch}, but this satellite is already at a later epoch.`,
     )
   const sequence = Number((await readSetting(sync.tx, SYNC_SEQUENCE_KEY)) ?? 0)
   await writeSetting(sync.tx, SYNC_SEQUENCE_KEY, String(Math.max(sequence, answer.exchange)))
@@ -214,7 +219,7 @@ async function acceptRepair(sync: Synchronization, answer: SyncAnswer, at: Insta
     type: 'SYNC_REPAIR',
     severity: 'major',
     accountId: sync.account.id,
-    message: `${sync.facts.name}: ${answer.message} Everything is reported anew, in epoch ${answer.epoch}.`,
+    message: `${sync.facts.name}: ${answer.message} Everything is reported again, in epoch ${answer.epoch}.`,
   })
   await applySyncEvent(sync, { type: 'sync.resync', at })
 }

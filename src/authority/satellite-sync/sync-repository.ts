@@ -11,21 +11,21 @@ import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 
 const FACTS_KEY = 'sync'
 
-export const SNAPSHOT_KEY = 'sync-chart'
+export const SNAPSHOT_KEY = 'sync-snapshot'
 
-/** What a satellite knows of its manager, beside what the chart knows. */
+/** Facts about the manager and its last answer, besides the state of the machine. */
 const factsSchema = z.object({
   name: z.string(),
   managerId: z.string().nullable(),
-  /** The last answer that was taken. */
+  /** The last accepted answer. */
   after: z.object({ epoch: z.int(), exchange: z.int(), hash: z.string() }).nullable(),
-  /** Everything is reported next: at first, and after a restore. */
+  /** True if the next report is full: at first, and after a restore. */
   full: z.boolean(),
   mandate: z.string().nullable(),
-  /** The manager's virtual account whose licenses arrive in `Default`. */
+  /** The manager's virtual account that supplies `Default`. */
   home: z.string().nullable(),
   redactedFields: z.array(z.enum(REDACTABLE_FIELDS)),
-  /** The one-time code, sealed, until it was used. */
+  /** The encrypted enrollment code, until it was used. */
   code: z.string().nullable(),
 })
 
@@ -33,18 +33,18 @@ type Facts = z.infer<typeof factsSchema>
 
 const snapshotSchema = z.object({ version: z.literal(1), position: syncSnapshotSchema })
 
-/** One transaction about this satellite and its manager. */
+/** Transaction on this satellite and its manager. */
 export type SyncTransaction = Pick<AccountContext, 'tx' | 'credentials' | 'account' | 'at'>
 
-/** How a satellite stands with its manager, as read in one transaction: what changes is written with it. */
+/** State of the synchronization, as read in one transaction. Changes are written in that transaction. */
 export interface Synchronization extends SyncTransaction {
-  /** What the clock of this machine says, where that may matter. */
+  /** The wall clock of this machine. */
   readonly wall: Instant
   facts: Facts
   position: SyncSnapshot
 }
 
-/** Writes the first facts of a satellite that is being made. */
+/** Writes the initial facts of a new satellite. */
 export async function initializeSync(
   tx: Tx,
   facts: { name: string; code: string | null; at: Instant },
@@ -66,7 +66,9 @@ export async function initializeSync(
 }
 
 /**
- * @param wall what the clock of this machine says now, where that may matter
+ * Reads the state of the synchronization.
+ *
+ * @param wall the wall clock of this machine, if it may differ from the authority's time
  * @throws LicensingError STORE_UNREADABLE
  */
 export async function openSync(
@@ -74,31 +76,31 @@ export async function openSync(
   wall = at,
 ): Promise<Synchronization> {
   const facts = factsSchema.safeParse(JSON.parse((await readSetting(tx, FACTS_KEY)) ?? 'null'))
-  const chart = snapshotSchema.safeParse(JSON.parse((await readSetting(tx, SNAPSHOT_KEY)) ?? 'null'))
-  if (!facts.success || !chart.success)
+  const snapshot = snapshotSchema.safeParse(JSON.parse((await readSetting(tx, SNAPSHOT_KEY)) ?? 'null'))
+  if (!facts.success || !snapshot.success)
     throw new LicensingError(
       'STORE_UNREADABLE',
-      'The database does not say how this satellite stands with its manager.',
+      'The database contains no valid synchronization state of this satellite.',
     )
-  return { tx, credentials, account, at, wall, facts: facts.data, position: chart.data.position }
+  return { tx, credentials, account, at, wall, facts: facts.data, position: snapshot.data.position }
 }
 
 export async function setRedactedFields(
   sync: Synchronization,
-  what: readonly RedactableField[],
+  fields: readonly RedactableField[],
 ): Promise<void> {
-  const shown = sync.facts.redactedFields.some((one) => !what.includes(one))
-  await writeFacts(sync, { redactedFields: [...what] })
-  // What was left out so far is told now, of each instance.
-  if (shown) await markAllChanged(sync.tx)
+  const isRevealing = sync.facts.redactedFields.some((field) => !fields.includes(field))
+  await writeFacts(sync, { redactedFields: [...fields] })
+  // Fields that were redacted so far must be reported for each instance.
+  if (isRevealing) await markAllChanged(sync.tx)
 }
 
-/** The one-time code for a first exchange, sealed. */
+/** Stores the encrypted enrollment code for a first exchange. */
 export async function setEnrollmentCode(sync: Synchronization, sealed: string): Promise<void> {
   await writeFacts(sync, { code: sealed })
 }
 
-/** From here on the copy that this was restored into goes on, in an epoch of its own (trust §9). */
+/** Starts a new epoch, in which the restored copy continues. */
 export async function startNewSyncEpoch(sync: Synchronization): Promise<void> {
   await sync.credentials.keyRing.adopt(sync.tx, { epoch: sync.credentials.keyRing.identity.epoch + 1 })
   await writeFacts(sync, { full: true, after: null })

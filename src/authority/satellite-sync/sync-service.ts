@@ -27,13 +27,13 @@ import { openSync, setEnrollmentCode, setRedactedFields, type Synchronization } 
 import { type SyncStatus, toSyncStatus } from './sync-status.ts'
 import { type RootTrust, getUntrustedRootFingerprint } from './answer-verification.ts'
 
-const MANAGER_ENDPOINT_KEY = 'sync-road'
-/** Milliseconds for one exchange: a hundred thousand instances take a while. */
+const MANAGER_ENDPOINT_KEY = 'sync-endpoint'
+/** Milliseconds for one exchange. A report of 100,000 instances takes minutes. */
 const EXCHANGE_TIMEOUT_MS = 10 * 60_000
-/** Exchanges that follow one another: repair, and what the manager should hear of at once. */
+/** The maximum of consecutive exchanges: a repair, and reports of the effects of an answer. */
 const MAX_CHAINED_EXCHANGES = 4
 
-/** How the satellite reaches its manager, without its password. */
+/** The connection to the manager, without its password. */
 export interface ManagerEndpoint {
   readonly kind: StoredSettings['kind']
   readonly url: string
@@ -41,12 +41,12 @@ export interface ManagerEndpoint {
   readonly username: string | null
 }
 
-/** A satellite's own synchronization, for its people: by wire, by itself, or by files that are carried (R-SAT-2, R-SAT-3). */
+/** The synchronization of a satellite: on demand, on schedule, or by files (R-SAT-2, R-SAT-3). */
 export class SyncService {
   readonly #context: AuthorityContext
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
   readonly #exchangeRounds = new SerialRounds(() => this.#runExchanges())
-  #transport: { readonly of: string; readonly transport: Transport } | null = null
+  #transport: { readonly key: string; readonly transport: Transport } | null = null
 
   constructor(context: AuthorityContext, connect: ((settings: TransportSettings) => Transport) | undefined) {
     this.#context = context
@@ -61,7 +61,7 @@ export class SyncService {
     }))
   }
 
-  /** Writes the request that is carried to the manager. */
+  /** Creates a request file for the manager. */
   export(options: { redactedFields?: readonly RedactableField[] } = {}): Promise<SyncRequestFile> {
     return this.#withSync(async (sync) => {
       if (options.redactedFields) await setRedactedFields(sync, options.redactedFields)
@@ -69,39 +69,39 @@ export class SyncService {
     })
   }
 
-  /** The fingerprint of the root that an answer brings, where somebody must say whether it is the right one; or null. */
+  /** Returns the fingerprint of the root in an answer if an administrator must confirm it, or null. */
   getUntrustedRootFingerprint(text: string): Promise<string | null> {
     return this.#withSync((sync) => Promise.resolve(getUntrustedRootFingerprint(sync, text)))
   }
 
   /**
-   * Takes the answer that was carried back.
+   * Imports the answer file of the manager.
    *
-   * @param trust the manager's root, where this satellite was not given it
-   * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED: nothing was changed
+   * @param trust the trust in the manager's root, if this satellite has no root yet
+   * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED. Nothing has changed then
    */
   import(text: string, trust: RootTrust = null): Promise<SyncImportResult> {
     return this.#withSync((sync) => importAnswer(sync, text, trust))
   }
 
-  /** What is never told to the manager, from the next exchange on. */
-  setRedactedFields(what: readonly RedactableField[]): Promise<SyncStatus> {
+  /** Sets the fields to redact in reports to the manager, from the next exchange on. */
+  setRedactedFields(fields: readonly RedactableField[]): Promise<SyncStatus> {
     return this.#withSync(async (sync) => {
-      await setRedactedFields(sync, what)
+      await setRedactedFields(sync, fields)
       return toSyncStatus(sync)
     })
   }
 
-  /** When it synchronizes by itself. @throws LicensingError INVALID_ARGUMENT */
+  /** Sets the schedule of online exchanges. @throws LicensingError INVALID_ARGUMENT */
   schedule(schedule: SyncSchedule): Promise<SyncStatus> {
-    const good = validate(syncScheduleSchema, schedule, 'schedule')
+    const valid = validate(syncScheduleSchema, schedule, 'schedule')
     return this.#withSync(async (sync, _tx, at) => {
-      await applySyncEvent(sync, { type: 'sync.reschedule', at, schedule: good })
+      await applySyncEvent(sync, { type: 'sync.reschedule', at, schedule: valid })
       return toSyncStatus(sync)
     })
   }
 
-  /** How it reaches its manager. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
+  /** Sets the connection to the manager. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
   setManager(settings: TransportSettings): Promise<ManagerEndpoint> {
     return this.#withSync(async (_sync, tx) => {
       const stored = await saveManagerEndpoint(tx, this.#context.credentials, settings)
@@ -109,16 +109,16 @@ export class SyncService {
     })
   }
 
-  /** Takes the one-time code of `satellite add`, for the first exchange. @throws LicensingError CODE_* */
+  /** Stores the enrollment code of `satellite add` for the first exchange. @throws LicensingError CODE_* */
   setEnrollmentCode(code: string): Promise<void> {
-    const good = parseEnrollmentCode(code)
+    const parsed = parseEnrollmentCode(code)
     return this.#withSync((sync) =>
-      setEnrollmentCode(sync, this.#context.credentials.secrets.encryptSecret(good)),
+      setEnrollmentCode(sync, this.#context.credentials.secrets.encryptSecret(parsed)),
     )
   }
 
   /**
-   * Synchronizes now, by wire.
+   * Synchronizes now, over the network.
    *
    * @throws LicensingError SYNC_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, a transport error, or the manager's refusal
    */
@@ -129,7 +129,7 @@ export class SyncService {
     return done
   }
 
-  /** Does the exchange that time has made due, if one is. Its failure is noted, and tried again when its time comes. */
+  /** Runs the exchange that is due, if any. A failure is recorded and retried later. */
   async runDue(): Promise<void> {
     if (!(await this.#withSync((sync) => Promise.resolve(isExchangeDue(sync))))) return
     const { current } = this.#exchangeRounds
@@ -140,7 +140,7 @@ export class SyncService {
     this.#transport?.transport.close({ now: true })
   }
 
-  /** One exchange, and those that follow from it. */
+  /** Runs one exchange, and the exchanges that it requires. */
   async #runExchanges(): Promise<SyncImportResult> {
     await this.#withSync(async (sync, _tx, at) => {
       if (!isExchangeDue(sync)) await applySyncEvent(sync, { type: 'sync.start', at })
@@ -150,11 +150,8 @@ export class SyncService {
       if (!done.again) return done
       if (left > 1) continue
       if (done.outcome !== 'repair') return done
-      // The two do not come together: it is tried again as whatever does not succeed, more and more rarely.
-      const failed = new LicensingError(
-        'SYNC_REPAIR_NEEDED',
-        'The manager asks for everything again and again.',
-      )
+      // The two sides do not converge. Like other failures, this is retried with growing delays.
+      const failed = new LicensingError('SYNC_REPAIR_NEEDED', 'The manager keeps requesting a full report.')
       await this.#recordFailure(failed)
       throw failed
     }
@@ -199,22 +196,22 @@ export class SyncService {
       root: this.#context.credentials.keyRing.identity.root,
     }))
     if (!settings)
-      throw new LicensingError('SYNC_NOT_CONFIGURED', 'This satellite knows no way to its manager.')
+      throw new LicensingError('SYNC_NOT_CONFIGURED', 'No connection to the manager is configured.')
     if (root === null)
       throw new LicensingError(
         'TRUST_ANCHOR_MISSING',
         'This satellite has no root certificate of its manager.',
-        { remedy: 'Give it with `init --trust ROOT.pem`, or register by hand with `sync export`.' },
+        { remedy: 'Pass it with `init --trust ROOT.pem`, or register offline with `sync export`.' },
       )
-    // Another process may have set another road since.
-    const of = JSON.stringify([settings, root])
-    if (this.#transport?.of === of) return this.#transport.transport
+    // Another process may have changed the connection.
+    const key = JSON.stringify([settings, root])
+    if (this.#transport?.key === key) return this.#transport.transport
     this.#transport?.transport.close()
     const transport = await this.#createTransport(
       decryptSettings(settings, (sealed) => this.#context.credentials.secrets.decryptSecret(sealed)),
       root,
     )
-    this.#transport = { of, transport }
+    this.#transport = { key, transport }
     return transport
   }
 
@@ -231,14 +228,17 @@ export class SyncService {
   }
 
   #withSync<T>(work: (sync: Synchronization, tx: Tx, at: number) => Promise<T>): Promise<T> {
-    requireRole(this.#context, 'satellite', 'synchronization is done')
+    requireRole(this.#context, 'satellite', 'synchronization is run')
     return this.#context.withAccount({}, async (context) =>
       work(await openSync(context, this.#context.clock.wall()), context.tx, context.at),
     )
   }
 }
 
-/** Stores how the manager is reached; a password sealed. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
+/**
+ * Stores the connection to the manager, with its password encrypted. @throws LicensingError TRANSPORT_URL_INVALID,
+ * PROXY_*
+ */
 export async function saveManagerEndpoint(
   tx: Tx,
   credentials: Credentials,
@@ -250,19 +250,19 @@ export async function saveManagerEndpoint(
 }
 
 function toStoredEndpoint(credentials: Credentials, settings: TransportSettings): StoredSettings {
-  const good = normalizeSettings(settings)
-  if (good.kind !== 'proxy') return good
-  const { kind, url, via, username, password } = good
+  const normalized = normalizeSettings(settings)
+  if (normalized.kind !== 'proxy') return normalized
+  const { kind, url, via, username, password } = normalized
   const sealedPassword = password === undefined ? null : credentials.secrets.encryptSecret(password)
   return { kind, url, via, username: username ?? null, sealedPassword }
 }
 
-/** What a box would do about it is not what a satellite does. */
+/** Replaces the remedy, which is meant for devices, by one for satellites. */
 const adaptRemedy = (failed: LicensingError): LicensingError =>
   failed.code === 'TLS_UNTRUSTED'
     ? new LicensingError(failed.code, failed.message, {
         remedy:
-          'Check the address of the manager; if this satellite was made with another root (`--trust`), make it anew with the one that `trust export` prints there.',
+          'Check the address of the manager. If this satellite was created with another root (`--trust`), create it again with the root that `trust export` prints at the manager.',
       })
     : failed
 
@@ -278,8 +278,8 @@ function toPublicEndpoint(settings: StoredSettings | null): ManagerEndpoint | nu
   return { kind, url, via: settings.via, username: settings.username }
 }
 
-/** Tells an answer from the page of something in between. @throws LicensingError ANSWER_MALFORMED */
+/** Distinguishes an answer from the page of a proxy. @throws LicensingError ANSWER_MALFORMED */
 function checkAnswer(text: string): string {
   if (text.startsWith(SYNC_ANSWER_TITLE)) return text
-  throw new LicensingError('ANSWER_MALFORMED', 'The answer is not one to a synchronization.')
+  throw new LicensingError('ANSWER_MALFORMED', 'The response is not a synchronization answer.')
 }

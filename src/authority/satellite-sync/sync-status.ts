@@ -5,14 +5,14 @@ import { type RedactableField } from '../../protocol/sync-request.ts'
 import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
 import { type Synchronization } from './sync-repository.ts'
 
-/** How a satellite stands with its manager, for people and programs. */
+/** Status of the synchronization, for the CLI and the APIs. */
 export interface SyncStatus {
   readonly satellite: string
   readonly smartAccount: string
   readonly status: SyncSnapshot['value']['status']
   readonly exchange: SyncSnapshot['value']['exchange']
   readonly credential: SyncSnapshot['value']['credential']
-  /** Of this satellite's key: the manager's people compare it at the first exchange. */
+  /** Fingerprint of this satellite's key. Administrators of the manager compare it at the first exchange. */
   readonly fingerprint: string
   readonly epoch: number
   readonly lastSyncAt: string | null
@@ -22,9 +22,9 @@ export interface SyncStatus {
   readonly automaticUntil: string | null
   readonly schedule: SyncSchedule
   readonly redactedFields: readonly RedactableField[]
-  /** Restored, or found to be a copy: nothing new is promised until it has synchronized. */
+  /** True after a restore, or for a copy. No registration or reservation is possible until the next synchronization. */
   readonly inDoubt: boolean
-  /** The request that was carried away and not answered yet. */
+  /** The exported request that is not answered yet, or null. */
   readonly carried: { readonly exchange: number; readonly since: string } | null
   readonly lastAttempt: {
     readonly at: string
@@ -33,31 +33,31 @@ export interface SyncStatus {
   } | null
 }
 
-/** What its boxes are shown, and until when it may grant anything. */
+/** The delegation for devices, and its end. */
 export interface DelegationState {
   readonly mandate: string
   readonly notAfter: Instant
 }
 
-/** The mandate for its answers; null before the first exchange. */
+/** Returns the delegation for answers, or null before the first exchange. */
 export function getDelegation(sync: Synchronization): DelegationState | null {
   const { mandate } = sync.facts
   const { terms } = sync.position.context
   return mandate === null || terms === null ? null : { mandate, notAfter: terms.restrictAt }
 }
 
-/** Why nothing is granted now; null while something may be. */
+/** Returns the reason to issue nothing now, or null. */
 export function getIssuingRefusal(sync: Synchronization): LicensingError | null {
-  const grants = getDelegation(sync)
-  if (grants === null)
+  const delegation = getDelegation(sync)
+  if (delegation === null)
     return new LicensingError(
       'SATELLITE_NOT_REGISTERED',
       `The satellite ${sync.facts.name} was never synchronized with its manager.`,
     )
-  if (canIssue(sync.position) && sync.at < grants.notAfter) return null
+  if (canIssue(sync.position) && sync.at < delegation.notAfter) return null
   return new LicensingError(
     'SATELLITE_OUT_OF_TOUCH',
-    `The satellite ${sync.facts.name} has not synchronized since ${toIsoString(sync.position.context.lastSync) ?? 'its beginning'}.`,
+    `The satellite ${sync.facts.name} has not synchronized since ${toIsoString(sync.position.context.lastSync) ?? 'it was created'}.`,
   )
 }
 
@@ -87,11 +87,14 @@ export function toSyncStatus(sync: Synchronization): SyncStatus {
   }
 }
 
-/** Why nothing new is promised: a restore waits for its first synchronization, and what was promised since is not known. */
+/**
+ * Returns the reason to register and reserve nothing now, or null. A restored satellite may lack registrations and
+ * reservations.
+ */
 export function getIssuingSuspension(sync: Synchronization): LicensingError | null {
   if (!sync.facts.full || sync.facts.mandate === null) return null
   return new LicensingError(
     'SATELLITE_IN_DOUBT',
-    `The satellite ${sync.facts.name} was restored or copied, and does not know yet what was promised since.`,
+    `The satellite ${sync.facts.name} was restored or copied, and may lack registrations and reservations until it synchronizes.`,
   )
 }

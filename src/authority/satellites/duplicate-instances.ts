@@ -8,15 +8,15 @@ import { deactivateInstance } from '../inventory/instances.ts'
 import { replaceReported } from './reported-instances.ts'
 import type { SatelliteRow } from './satellites.ts'
 
-/** Rows that are looked up at a time. */
+/** Rows per query. */
 const BATCH_SIZE = 500
 
-/** Another product instance of the same box. */
+/** Another product instance of the same device. */
 interface DuplicateInstance {
   readonly id: string
   readonly kind: 'registered' | 'reserved'
   readonly since: Instant
-  /** Null for one of the manager's own. */
+  /** Null for an instance of the manager. */
   readonly satelliteId: string | null
   readonly name: string
 }
@@ -24,8 +24,8 @@ interface DuplicateInstance {
 type DuplicatesContext = Pick<AccountContext, 'tx' | 'account' | 'at'>
 
 /**
- * Resolves the duplicates that a satellite's report shows. One device is one product instance: of two registrations the newer
- * is in force, wherever they are (trust §6).
+ * Resolves the duplicates that a satellite's report reveals. A device has one product instance in force: the newer of
+ * two registrations, at the manager or at any satellite.
  */
 export async function resolveDuplicates(
   context: DuplicatesContext,
@@ -34,29 +34,29 @@ export async function resolveDuplicates(
   notices: string[],
 ): Promise<void> {
   const rivalsOf = await listRivals(context, instances)
-  for (const one of instances) {
-    const rivals = (rivalsOf.get(hashUdi(one.pid, one.serial)) ?? []).filter(
-      ({ id, satelliteId }) => id !== one.id || satelliteId !== row.id,
+  for (const instance of instances) {
+    const rivals = (rivalsOf.get(hashUdi(instance.pid, instance.serial)) ?? []).filter(
+      ({ id, satelliteId }) => id !== instance.id || satelliteId !== row.id,
     )
     for (const rival of rivals) {
-      const words = `${one.pid}:${one.serial} is here, since ${toIsoString(one.since)}, and at ${rival.name}, since ${toIsoString(rival.since)}`
-      if (one.kind === 'reserved' || rival.kind === 'reserved') {
-        // What is reserved may be in use out of reach: both count until a person has looked.
-        notices.push(`${words}: licenses are reserved for it, so both count.`)
-        await log(context, row, `${words}: both count.`)
+      const conflict = `${instance.pid}:${instance.serial} is here, since ${toIsoString(instance.since)}, and at ${rival.name}, since ${toIsoString(rival.since)}`
+      if (instance.kind === 'reserved' || rival.kind === 'reserved') {
+        // The licenses may be in use on an offline device, so both count until an administrator has checked.
+        notices.push(`${conflict}. Licenses are reserved for it, so both count.`)
+        await log(context, row, `${conflict}. Both count.`)
         continue
       }
-      const newer = Math.min(one.since, context.at) > rival.since
-      notices.push(`${words}: the ${newer ? 'newer, here,' : 'newer one there'} is in force.`)
-      await log(context, row, `${words}: the newer is in force, at ${newer ? row.name : rival.name}.`)
-      if (!newer) await replace(context, row.id, one.id)
+      const newer = Math.min(instance.since, context.at) > rival.since
+      notices.push(`${conflict}. The newer one, ${newer ? 'here' : 'there'}, is in force.`)
+      await log(context, row, `${conflict}. The newer one is in force, at ${newer ? row.name : rival.name}.`)
+      if (!newer) await replace(context, row.id, instance.id)
       else if (rival.satelliteId === null) await endOwn(context, rival.id)
       else await replace(context, rival.satelliteId, rival.id)
     }
   }
 }
 
-/** Lists the other product instances of the same devices in the smart account, by the digest of the UDI. */
+/** Lists the other product instances of the same devices in the smart account, by UDI digest. */
 async function listRivals(
   context: DuplicatesContext,
   instances: SyncRequest['instances'],
@@ -67,7 +67,7 @@ async function listRivals(
   }
   for (let at = 0; at < instances.length; at += BATCH_SIZE) {
     const udis = instances.slice(at, at + BATCH_SIZE).map(({ pid, serial }) => hashUdi(pid, serial))
-    const below = await context.tx
+    const reported = await context.tx
       .selectFrom('reported_instances as one')
       .innerJoin('satellites', 'satellites.id', 'one.satellite_id')
       .select(['one.id', 'one.kind', 'one.udi', 'one.since_at as since', 'one.satellite_id as satelliteId'])
@@ -77,19 +77,19 @@ async function listRivals(
       .where('satellites.account_id', '=', context.account.id)
       .where('satellites.status', '<>', sql.lit('expired'))
       .execute()
-    for (const { udi, ...rival } of below) add(udi, rival)
+    for (const { udi, ...rival } of reported) add(udi, rival)
   }
-  // Where serial numbers are left out, only the digests can be compared: of all there are.
-  const leftOut = instances.some(({ serial }) => serial.startsWith('sha256:'))
-  for (let at = 0; at < instances.length; at += leftOut ? instances.length : BATCH_SIZE) {
-    const serials = leftOut ? null : instances.slice(at, at + BATCH_SIZE).map(({ serial }) => serial)
+  // For redacted serial numbers only the digests can be compared, so all rows are read.
+  const isRedacted = instances.some(({ serial }) => serial.startsWith('sha256:'))
+  for (let at = 0; at < instances.length; at += isRedacted ? instances.length : BATCH_SIZE) {
+    const serials = isRedacted ? null : instances.slice(at, at + BATCH_SIZE).map(({ serial }) => serial)
     for (const { pid, serial, ...rival } of await listOwn(context, serials))
       add(hashUdi(pid, serial), { ...rival, satelliteId: null, name: 'the manager' })
   }
   return found
 }
 
-/** Lists the manager's own registrations and reservations, of some serial numbers or all. */
+/** Lists the manager's own registrations and reservations. @param serials null for all */
 async function listOwn(context: DuplicatesContext, serials: readonly string[] | null) {
   let registered = context.tx
     .selectFrom('instances')
@@ -111,7 +111,7 @@ async function listOwn(context: DuplicatesContext, serials: readonly string[] | 
   ]
 }
 
-/** Ends the counting of a satellite's instance that gave way to a newer one. The satellite hears of it. */
+/** Replaces a satellite's instance by a newer registration. The satellite is notified at its next exchange. */
 async function replace({ tx, at }: DuplicatesContext, satelliteId: string, id: string): Promise<void> {
   await replaceReported({ tx, at, satellite: { id: satelliteId, status: 'active' } }, id)
 }

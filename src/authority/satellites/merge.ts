@@ -3,58 +3,60 @@ import type { ReportedInstance, SyncRequest, SyncCounts } from '../../protocol/s
 import type { VirtualAccount } from '../context/account-context.ts'
 import { toReservedIntervals } from '../policy.ts'
 
-/** Finds the manager's virtual account that one of the satellite's counts for. */
+/** Creates a function that finds the manager's virtual account for a satellite's virtual account. */
 export function createAccountMapper(
   request: SyncRequest,
   virtualAccounts: readonly VirtualAccount[],
 ): (virtualAccount: string) => string {
-  const home = virtualAccounts.find((one) => one.home)?.id ?? ''
+  const home = virtualAccounts.find((account) => account.home)?.id ?? ''
   const accountIds = new Map(
     request.virtualAccounts.map(({ name, of }) => [
       name,
-      virtualAccounts.find((one) => one.name === of)?.id ?? home,
+      virtualAccounts.find((account) => account.name === of)?.id ?? home,
     ]),
   )
   return (name) => accountIds.get(name) ?? home
 }
 
 /**
- * What a box may have installed since a backup is not less than what was reported then: of each reservation the larger is
- * held, until the satellite has heard of it.
+ * Merges a full report with the known reservations, and keeps the larger quantities. A device may have installed more
+ * than its satellite knows after a restore. The larger quantities hold until the satellite has adopted them.
  *
- * @param before what was known before a full report; nothing for a report of what has changed
+ * @param before the instances known before a full report. Empty for a report of changes
  */
 export function mergeKeepingLarger(
   instances: SyncRequest['instances'],
   before: readonly ReportedInstance[],
   at: Instant,
 ): { instances: SyncRequest['instances']; larger: ReportedInstance[] } {
-  const reserved = new Map(before.filter(({ kind }) => kind === 'reserved').map((one) => [one.id, one]))
+  const reserved = new Map(
+    before.filter(({ kind }) => kind === 'reserved').map((instance) => [instance.id, instance]),
+  )
   const larger: ReportedInstance[] = []
-  const merged = instances.map((one) => {
-    const other = one.kind === 'reserved' ? reserved.get(one.id) : undefined
-    if (!other) return one
-    const tags = [...new Set([...one.licenses, ...other.licenses].map(({ tag }) => tag))].sort()
-    const of = (licenses: ReportedInstance['licenses'], tag: string) =>
+  const merged = instances.map((instance) => {
+    const other = instance.kind === 'reserved' ? reserved.get(instance.id) : undefined
+    if (!other) return instance
+    const tags = [...new Set([...instance.licenses, ...other.licenses].map(({ tag }) => tag))].sort()
+    const ofTag = (licenses: ReportedInstance['licenses'], tag: string) =>
       licenses.filter((part) => part.tag === tag)
     const held = (...authorizations: ReportedInstance['licenses'][]) =>
       tags.flatMap((tag) =>
         toReservedIntervals(
-          authorizations.map((licenses) => of(licenses, tag)),
+          authorizations.map((licenses) => ofTag(licenses, tag)),
           at,
         ).map((part) => ({ tag, ...part })),
       )
-    const licenses = held(one.licenses, other.licenses)
-    if (JSON.stringify(licenses) === JSON.stringify(held(one.licenses))) return one
+    const licenses = held(instance.licenses, other.licenses)
+    if (JSON.stringify(licenses) === JSON.stringify(held(instance.licenses))) return instance
     larger.push(other)
-    return { ...one, licenses }
+    return { ...instance, licenses }
   })
   return { instances: merged, larger }
 }
 
-/** Whether two sums are the same; a tag of which nothing is in use is as good as none. */
+/** Returns true if two totals are equal. A tag with a count of 0 is equal to a missing tag. */
 export const areTotalsEqual = (a: SyncCounts, b: SyncCounts): boolean => {
-  const plain = ({ registered, reserved, use }: SyncCounts) =>
+  const normalize = ({ registered, reserved, use }: SyncCounts) =>
     JSON.stringify([
       registered,
       reserved,
@@ -63,5 +65,5 @@ export const areTotalsEqual = (a: SyncCounts, b: SyncCounts): boolean => {
         .map(({ tag, count }) => [tag, count])
         .sort(),
     ])
-  return plain(a) === plain(b)
+  return normalize(a) === normalize(b)
 }

@@ -17,7 +17,7 @@ import type { Tx } from '../store/store.ts'
 
 type ReportedRow = Selectable<Tables['reported_instances']>
 
-/** Rows that are read or written at a time. */
+/** Rows per query. */
 const BATCH_SIZE = 500
 
 const licensesSchema = z.array(
@@ -26,7 +26,7 @@ const licensesSchema = z.array(
 const parseLicenses = (row: Pick<ReportedRow, 'licenses'>): ReportedLicense[] =>
   licensesSchema.parse(JSON.parse(row.licenses))
 
-/** A row as it was reported. */
+/** Converts a row to the instance that the satellite reported. */
 export const toReportedInstance = (row: ReportedRow): ReportedInstance => ({
   kind: row.kind,
   id: row.id,
@@ -45,7 +45,7 @@ function* splitBatches<T>(list: readonly T[]): Generator<readonly T[]> {
   for (let at = 0; at < list.length; at += BATCH_SIZE) yield list.slice(at, at + BATCH_SIZE)
 }
 
-/** What changes of pools a report makes, gathered: `virtual account, tag` to the change of what is in use. */
+/** Changes of pools by a report, collected by virtual account and tag. */
 class PoolChanges {
   readonly #usage = new Map<string, number>()
   readonly #changedPools = new Set<string>()
@@ -72,47 +72,48 @@ class PoolChanges {
   }
 }
 
-/** The satellite whose product instances a transaction of its manager works on. */
+/** Transaction of a manager on the product instances of a satellite. */
 export interface ReportedContext {
   readonly tx: Tx
   readonly satellite: Pick<Selectable<Tables['satellites']>, 'id' | 'status'>
   readonly at: Instant
 }
 
-/** Tells whether the instances count for pools. Those of a satellite that was taken out do not. */
+/** Returns true if the satellite's instances count in the pools. They do not while the satellite is expired. */
 const isCounted = ({ satellite }: ReportedContext): boolean => satellite.status !== 'expired'
 
 /**
- * Takes what was reported: each instance as it is now. Taken twice, it is there once; what has ended does not come back.
+ * Applies a report of the present state of instances. Applying a report twice has no further effect. An ended instance
+ * stays ended.
  *
- * @param place finds the manager's virtual account that one of the satellite's counts for
+ * @param mapAccount finds the manager's virtual account for one of the satellite's
  */
 export async function takeReport(
   context: ReportedContext,
   instances: readonly ReportedInstance[],
   ended: readonly RemovalRecord[],
-  place: (virtualAccount: string) => string,
+  mapAccount: (virtualAccount: string) => string,
 ): Promise<void> {
   const changes = new PoolChanges()
   for (const batch of splitBatches(instances)) {
     const before = await findRows(context, idsOf(batch))
     await stopCounting(context, [...before.values()], changes)
     const open = batch.filter(({ id }) => (before.get(id)?.status ?? 'active') === 'active')
-    const rows = open.map((one): ReportedRow => ({
+    const rows = open.map((instance): ReportedRow => ({
       satellite_id: context.satellite.id,
-      id: one.id,
-      kind: one.kind,
+      id: instance.id,
+      kind: instance.kind,
       status: 'active',
-      pid: one.pid,
-      serial: one.serial,
-      version: one.version,
-      udi: hashUdi(one.pid, one.serial),
-      hostname: one.hostname,
-      virtual_account: one.virtualAccount,
-      virtual_account_id: place(one.virtualAccount),
-      // A clock that is ahead makes nothing newer than it can be.
-      since_at: Math.min(one.since, context.at),
-      licenses: JSON.stringify(one.licenses),
+      pid: instance.pid,
+      serial: instance.serial,
+      version: instance.version,
+      udi: hashUdi(instance.pid, instance.serial),
+      hostname: instance.hostname,
+      virtual_account: instance.virtualAccount,
+      virtual_account_id: mapAccount(instance.virtualAccount),
+      // A satellite's clock that is ahead must not make a registration newer than the present.
+      since_at: Math.min(instance.since, context.at),
+      licenses: JSON.stringify(instance.licenses),
     }))
     await write(context, rows, changes)
   }
@@ -124,7 +125,7 @@ export async function takeReport(
   await changes.apply(context.tx, context.at)
 }
 
-/** Ends the counting of an instance that gave way to a newer registration elsewhere. The satellite hears of it. */
+/** Replaces an instance by a newer registration elsewhere. The satellite is notified at its next exchange. */
 export async function replaceReported(context: ReportedContext, id: string): Promise<void> {
   const changes = new PoolChanges()
   await stopCounting(context, [...(await findRows(context, [id])).values()], changes)
@@ -137,7 +138,7 @@ export async function replaceReported(context: ReportedContext, id: string): Pro
   await changes.apply(context.tx, context.at)
 }
 
-/** Counts what is registered at the satellite for the pools, or does so no more. What is reserved counts on. */
+/** Adds the usage of the satellite's registered instances to the pools, or subtracts it. Reservations always count. */
 export async function countReported(context: ReportedContext, sign: 1 | -1): Promise<void> {
   const changes = new PoolChanges()
   for (const row of await activeRows(context))
@@ -145,19 +146,19 @@ export async function countReported(context: ReportedContext, sign: 1 | -1): Pro
   await changes.apply(context.tx, context.at)
 }
 
-/** Counts what is in use anew, from the instances themselves: whatever had gone wrong is right again. */
+/** Recomputes the usage of the satellite's pools from its instances, which corrects any difference. */
 export async function rebuildUse(context: ReportedContext): Promise<void> {
-  const places = await context.tx
+  const virtualAccounts = await context.tx
     .selectFrom('virtual_accounts')
     .select('id')
     .where('satellite_id', '=', context.satellite.id)
     .execute()
-  const right = new Map<string, number>()
+  const expected = new Map<string, number>()
   for (const row of await activeRows(context)) {
     if (row.kind !== 'registered') continue
     for (const { tag, count } of parseLicenses(row)) {
       const key = `${row.virtual_account_id} ${tag}`
-      right.set(key, (right.get(key) ?? 0) + count)
+      expected.set(key, (expected.get(key) ?? 0) + count)
     }
   }
   const pools = await context.tx
@@ -166,22 +167,22 @@ export async function rebuildUse(context: ReportedContext): Promise<void> {
     .where(
       'virtual_account_id',
       'in',
-      places.map(({ id }) => id),
+      virtualAccounts.map(({ id }) => id),
     )
     .execute()
   for (const { virtual_account_id, tag, in_use } of pools) {
-    const change = (right.get(`${virtual_account_id} ${tag}`) ?? 0) - in_use
+    const change = (expected.get(`${virtual_account_id} ${tag}`) ?? 0) - in_use
     if (change !== 0) await adjustUsage(context.tx, virtual_account_id, tag, change, context.at)
   }
 }
 
-/** Ends what the satellite was told to end, and a full report does not name any more. */
+/** Ends the replaced instances that a full report no longer lists. */
 export async function endReplaced(context: ReportedContext, listed: ReadonlySet<string>): Promise<void> {
   const rows = await listReplaced(context)
   for (const batch of splitBatches(rows.filter((id) => !listed.has(id)))) await end(context, batch)
 }
 
-/** Ends what had ended before this manager was restored, as the satellite's full report shows. */
+/** Ends instances that ended before this manager was restored, as the satellite's full report shows. */
 export async function endMissing(context: ReportedContext, ids: readonly string[]): Promise<void> {
   const changes = new PoolChanges()
   for (const batch of splitBatches(ids)) {
@@ -191,7 +192,7 @@ export async function endMissing(context: ReportedContext, ids: readonly string[
   await changes.apply(context.tx, context.at)
 }
 
-/** Lists what the satellite is told to end, until it says that it has. */
+/** Lists the instances that the satellite must end and has not yet reported as ended. */
 export async function listReplaced(context: ReportedContext): Promise<string[]> {
   const rows = await context.tx
     .selectFrom('reported_instances')
@@ -203,10 +204,10 @@ export async function listReplaced(context: ReportedContext): Promise<string[]> 
 }
 
 /**
- * Forgets what is registered at the satellite: it is removed, and its mandate has ended. A box that works from a
- * reservation never asks: what is reserved counts until its own end, or until a person answers for it.
+ * Ends the registered instances of a removed satellite, whose delegation has expired. Reservations count until their
+ * end, or until an administrator writes them off, because an offline device makes no contact.
  *
- * @param all what is reserved too: the satellite tells of it anew
+ * @param options.all true to end reservations too, because the satellite reports them again
  */
 export async function forgetReported(context: ReportedContext, { all = false } = {}): Promise<void> {
   const changes = new PoolChanges()
@@ -216,7 +217,7 @@ export async function forgetReported(context: ReportedContext, { all = false } =
   await changes.apply(context.tx, context.at)
 }
 
-/** Ends what a satellite that is no more had reserved: a person has answered for the box. */
+/** Ends a reservation of a removed or expired satellite. An administrator has written it off. */
 export async function writeOffReported(context: ReportedContext, id: string): Promise<void> {
   const changes = new PoolChanges()
   await stopCounting(context, [...(await findRows(context, [id])).values()], changes)
@@ -224,12 +225,12 @@ export async function writeOffReported(context: ReportedContext, id: string): Pr
   await changes.apply(context.tx, context.at)
 }
 
-/** Lists the instances that are active, as they were reported. */
+/** Lists the active instances as they were reported. */
 export async function listActive(context: ReportedContext): Promise<ReportedInstance[]> {
   return (await activeRows(context)).map(toReportedInstance)
 }
 
-/** Finds those of the instances that the manager knows to have ended. */
+/** Returns the given ids whose instances have ended. */
 export async function findEnded(context: ReportedContext, ids: readonly string[]): Promise<Set<string>> {
   const ended = new Set<string>()
   for (const batch of splitBatches(ids)) {
@@ -239,7 +240,7 @@ export async function findEnded(context: ReportedContext, ids: readonly string[]
   return ended
 }
 
-/** Sums up the instances, to compare with what the satellite says of itself. */
+/** Returns the totals of the instances, for comparison with the satellite's own totals. */
 export async function readTotals(context: ReportedContext): Promise<SyncCounts> {
   const counts = await context.tx
     .selectFrom('reported_instances')
@@ -248,8 +249,8 @@ export async function readTotals(context: ReportedContext): Promise<SyncCounts> 
     .where('status', '=', sql.lit('active'))
     .groupBy('kind')
     .execute()
-  const of = (kind: ReportedRow['kind']) => counts.find((one) => one.kind === kind)?.count ?? 0
-  // A virtual account of a satellite has no other instances: what is in use there is the satellite's.
+  const countOf = (kind: ReportedRow['kind']) => counts.find((row) => row.kind === kind)?.count ?? 0
+  // The virtual accounts of a satellite have no other instances, so all their usage is that of the satellite.
   const use = await context.tx
     .selectFrom('pools')
     .innerJoin('virtual_accounts as va', 'va.id', 'pools.virtual_account_id')
@@ -260,8 +261,8 @@ export async function readTotals(context: ReportedContext): Promise<SyncCounts> 
     .orderBy('tag')
     .execute()
   return {
-    registered: of('registered'),
-    reserved: of('reserved'),
+    registered: countOf('registered'),
+    reserved: countOf('reserved'),
     use,
   }
 }
@@ -287,7 +288,7 @@ async function findRows(context: ReportedContext, ids: readonly string[]): Promi
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** Ends the counting of rows. */
+/** Subtracts the usage of rows from the pools, and deletes their reservations. */
 async function stopCounting(
   context: ReportedContext,
   rows: readonly ReportedRow[],
@@ -365,7 +366,7 @@ async function write(
     await context.tx.insertInto('reported_reserved').values(batch).execute()
 }
 
-/** A product instance of a satellite, as a rival of one that would be the manager's own. */
+/** A product instance at a satellite that conflicts with a registration or reservation at the manager. */
 export interface ConflictingInstance {
   readonly id: string
   readonly kind: 'registered' | 'reserved'
@@ -374,11 +375,11 @@ export interface ConflictingInstance {
   readonly satelliteId: string
   readonly satellite: string
   readonly account_id: string
-  /** The digest of its UDI. */
+  /** The digest of the device's UDI. */
   readonly udi: string
 }
 
-/** The product instance of a box that a satellite of the account has told of. */
+/** Returns the product instance of a device that a satellite of the account has reported. */
 export async function findConflictingInstance(
   tx: Tx,
   accountId: string,
@@ -388,7 +389,7 @@ export async function findConflictingInstance(
   return conflicts.find(({ account_id }) => account_id === accountId)
 }
 
-/** The product instances that satellites have told of, of boxes with these digests of their UDIs. */
+/** Returns the product instances of devices, by UDI digest, that satellites have reported. */
 export function findConflictingInstances(tx: Tx, udis: readonly string[]): Promise<ConflictingInstance[]> {
   return tx
     .selectFrom('reported_instances as one')
@@ -403,7 +404,7 @@ export function findConflictingInstances(tx: Tx, udis: readonly string[]): Promi
     .execute()
 }
 
-/** A box that a satellite had reserved licenses for, and the satellite is out of reach: removed, or taken out. */
+/** Returns a reservation whose satellite is removed or expired. */
 export async function findOrphanedReservation(tx: Tx, account: Account, id: string) {
   return tx
     .selectFrom('reported_instances as one')
@@ -420,7 +421,7 @@ export async function findOrphanedReservation(tx: Tx, account: Account, id: stri
     .executeTakeFirst()
 }
 
-/** The product instances of an account's satellites, or the one of that id, as the manager knows them. */
+/** Returns the product instances of an account's satellites, all or by id, as last reported. */
 export async function listReportedInstances(
   tx: Tx,
   account: Account,
@@ -455,11 +456,11 @@ export async function listReportedInstances(
       if (endsAt === null || at < endsAt) counts.set(tag, (counts.get(tag) ?? 0) + count)
     const entitlements = []
     for (const [tag, count] of counts) {
-      const good = row.kind === 'reserved' || (await compliant(row.virtual_account_id, tag))
+      const isCovered = row.kind === 'reserved' || (await compliant(row.virtual_account_id, tag))
       const status =
         row.kind === 'reserved'
           ? ('reserved' as const)
-          : good
+          : isCovered
             ? ('in-compliance' as const)
             : ('out-of-compliance' as const)
       entitlements.push({ tag, count, status })

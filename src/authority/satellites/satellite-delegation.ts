@@ -8,7 +8,7 @@ import { computePeakOwned } from '../policy.ts'
 import { type SatelliteRow } from './satellites.ts'
 import { moveLicenses } from '../inventory/transfers.ts'
 
-/** Licenses that were called back, and that the satellite is known to have given up, move. */
+/** Moves reclaimed licenses once the satellite has confirmed that it no longer uses them. */
 export async function finishReclaims(
   context: AccountContext,
   row: SatelliteRow,
@@ -20,21 +20,21 @@ export async function finishReclaims(
     .where('satellite_id', '=', row.id)
     .execute()
   for (const reclaim of reclaims) {
-    const heard =
+    const isConfirmed =
       reclaim.notified_epoch === request.epoch && (reclaim.notified_sequence ?? Infinity) <= request.after
-    if (!heard) continue
+    if (!isConfirmed) continue
     await context.tx.deleteFrom('reclaims').where('id', '=', reclaim.id).execute()
     await moveLicenses(context, reclaim.license_id, reclaim.quantity, reclaim.to_virtual_account_id)
   }
 }
 
-/** What the satellite holds: what its virtual accounts have, without what is called back. */
+/** Lists the licenses that are delegated to a satellite: those of its virtual accounts without the reclaimed ones. */
 export async function listDelegatedLots(
   context: AccountContext,
   row: SatelliteRow,
   request: SyncRequest,
 ): Promise<SyncLot[]> {
-  // After a restore it is told anew: what it had heard of may be forgotten.
+  // A restored satellite may have forgotten a reclaim, so the manager sends it again in the new epoch.
   await context.tx
     .updateTable('reclaims')
     .set({ notified_epoch: request.epoch, notified_sequence: request.exchange })

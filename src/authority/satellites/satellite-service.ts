@@ -19,7 +19,7 @@ import { type SyncResponse } from './sync-answers.ts'
 import { MAX_FIRST_REQUEST_BYTES } from '../../protocol/sync.ts'
 import { withSavepoint } from '../store/store.ts'
 
-/** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
+/** The satellites of a manager: added, listed, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
 export class SatelliteService {
   readonly #context: AuthorityContext
 
@@ -28,7 +28,10 @@ export class SatelliteService {
   }
 
   /**
-   * @param wanted.tlsNames the names its TLS certificates may be for; without any, those it asks for
+   * Adds a satellite.
+   *
+   * @param wanted.tlsNames the names that its TLS certificates may have. The default is the names that it requests
+   * @returns the satellite, and the enrollment code for its first online exchange
    * @throws LicensingError ALREADY_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER, WRONG_ROLE
    */
   add(
@@ -48,7 +51,7 @@ export class SatelliteService {
     )
   }
 
-  /** Another one-time code for a first exchange by wire. @throws LicensingError NOT_FOUND */
+  /** Creates another enrollment code for the first online exchange. @throws LicensingError NOT_FOUND */
   createEnrollmentCode(
     name: string,
     where: AccountSelector = {},
@@ -56,7 +59,7 @@ export class SatelliteService {
     return this.#withAccount(where, (context) => createEnrollmentCode(context, name))
   }
 
-  /** Gives a satellite a further virtual account. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
+  /** Assigns another virtual account to a satellite. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
   addVirtualAccount(
     name: string,
     virtualAccount: string,
@@ -70,7 +73,9 @@ export class SatelliteService {
   }
 
   /**
-   * @param changed.tlsNames null leaves them to the satellite; left out, they stay
+   * Changes the terms and TLS names of a satellite.
+   *
+   * @param changed.tlsNames null for the names that the satellite requests, undefined for no change
    * @throws LicensingError NOT_FOUND, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
    */
   configure(
@@ -88,47 +93,50 @@ export class SatelliteService {
   }
 
   /**
-   * Answers a request that was carried here: whoever does so answers for its satellite.
+   * Answers a request that an administrator has transferred as a file. The administrator vouches for the satellite.
    *
-   * @throws LicensingError SIGNED_FILE_*, SATELLITE_*, SYNC_*, ENROLLMENT_CODE_INVALID: nothing was changed
+   * @throws LicensingError SIGNED_FILE_*, SATELLITE_*, SYNC_*, ENROLLMENT_CODE_INVALID. Nothing has changed then
    */
   async respond(text: string): Promise<SyncResponse> {
-    requireRole(this.#context, 'manager', 'answers are made')
+    requireRole(this.#context, 'manager', 'synchronization requests are answered')
     const read = verifySyncRequest(text)
     return this.#withExchange(read.request.smartAccount, (context) => respondToSync(context, read, 'offline'))
   }
 
   /**
-   * Answers a request that came by wire. What is refused is refused in a signed answer.
+   * Answers a request that arrived over the network. Refusals are signed answers.
    *
-   * @throws LicensingError SIGNED_FILE_*, WRONG_ROLE, NOT_FOUND: what gets no signed answer
+   * @throws LicensingError SIGNED_FILE_*, WRONG_ROLE, NOT_FOUND, which get no signed answer
    */
   async respondOnline(text: string): Promise<string> {
-    requireRole(this.#context, 'manager', 'answers are made')
+    requireRole(this.#context, 'manager', 'synchronization requests are answered')
     if (text.length > MAX_FIRST_REQUEST_BYTES && !(await this.#namesKnownKey(text)))
       throw new LicensingError(
         'REQUEST_MALFORMED',
-        'The request is far too long for a satellite that is not known.',
+        'The request is too long for the first request of a satellite.',
       )
     const read = verifySyncRequest(text)
     return this.#withExchange(read.request.smartAccount, async (context) => {
       try {
         return (await withSavepoint(context.tx, () => respondToSync(context, read, 'online'))).file
       } catch (error) {
-        // What is refused has changed nothing; whatever else went wrong undoes the transaction.
+        // A refusal has changed nothing, because of the savepoint. Any other error rolls back the transaction.
         if (!(error instanceof LicensingError) || error.kind !== 'refusal') throw error
         return createRefusal(context, read, error)
       }
     })
   }
 
-  /** Whether a proof is for this manager, and its key is that of a satellite. @throws LicensingError WRONG_ROLE */
+  /**
+   * Returns true if a proof is for this manager and was made by one of its satellites. @throws LicensingError
+   * WRONG_ROLE
+   */
   async isKnown({ manager, account, key }: SyncProof): Promise<boolean> {
-    requireRole(this.#context, 'manager', 'answers are made')
+    requireRole(this.#context, 'manager', 'synchronization requests are answered')
     return manager === this.#context.credentials.keyRing.identity.id && (await this.#isKnownKey(account, key))
   }
 
-  /** Whether a request names a key that is known, before more work is done for it than for anybody's. */
+  /** Returns true if a request names the key of a satellite. Larger requests are accepted only from known keys. */
   async #namesKnownKey(text: string): Promise<boolean> {
     const head = text.slice(0, 4096)
     const [, key] = /^Satellite key: +(\S+)$/m.exec(head) ?? []
@@ -162,7 +170,7 @@ export class SatelliteService {
   }
 
   async #withAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T> {
-    requireRole(this.#context, 'manager', 'satellites are kept')
+    requireRole(this.#context, 'manager', 'satellites are managed')
     return this.#context.withAccount({ account: where.account }, work)
   }
 }

@@ -19,10 +19,13 @@ import { listReclaims, moveLicenses, type ReclaimDocument } from '../inventory/t
 
 export type SatelliteRow = Selectable<Tables['satellites']>
 
-/** How long a one-time code may lie before it is used. */
+/** Lifetime of an enrollment code. */
 const ENROLLMENT_CODE_LIFETIME = 14 * DAY
 
-/** Days of silence until it is said, until nothing is granted, and of the leave to synchronize by itself (authority-behavior §3). */
+/**
+ * Days without synchronization until a warning and until the restriction, and the lifetime of the online credential in
+ * days.
+ */
 const termsSchema = z.object({
   warnDays: z
     .int()
@@ -42,12 +45,12 @@ const DEFAULT_TERMS: SatelliteTerms = { warnDays: 30, restrictDays: 90, credenti
 
 /** @throws LicensingError INVALID_ARGUMENT */
 function checkTerms(terms: SatelliteTerms): SatelliteTerms {
-  const good = validate(termsSchema, terms, 'number of days')
-  if (good.warnDays > good.restrictDays)
-    throw new LicensingError('INVALID_ARGUMENT', 'The warning would come after the restriction.', {
-      remedy: 'Warn after fewer days than it is restricted after.',
+  const valid = validate(termsSchema, terms, 'number of days')
+  if (valid.warnDays > valid.restrictDays)
+    throw new LicensingError('INVALID_ARGUMENT', 'The warning would be later than the restriction.', {
+      remedy: 'Set a number of days for the warning that is not above that for the restriction.',
     })
-  return good
+  return valid
 }
 
 const nameSchema = z
@@ -57,45 +60,45 @@ const nameSchema = z
     'a name is 1 to 64 letters from A to Z and a to z, digits and . _ -',
   )
 
-/** A name for a satellite. @throws LicensingError INVALID_ARGUMENT */
+/** Returns a valid name for a satellite. @throws LicensingError INVALID_ARGUMENT */
 export const checkSatelliteName = (name: string): string =>
   validate(nameSchema, name, 'name of the satellite')
 
-/** A satellite as its manager's people and programs see it. */
+/** A satellite in the manager's API. */
 export interface SatelliteDocument {
   readonly name: string
   readonly status: 'waiting' | 'current' | 'overdue' | 'expired' | 'removed'
   readonly virtualAccounts: readonly string[]
-  /** Of the key that its name is bound to; null before its first exchange. */
+  /** Fingerprint of the satellite's key, or null before the first exchange. */
   readonly fingerprint: string | null
   readonly exchanges: number
   readonly lastSyncAt: string | null
   readonly overdueAt: string | null
   readonly restrictedAt: string | null
-  /** Until when it may synchronize by itself. */
+  /** The end of the online credential. */
   readonly automaticUntil: string | null
   readonly terms: SatelliteTerms
-  /** The names that the manager's people gave its servers; null where it asks for them itself. */
+  /** The names of its servers that the manager sets, or null if the satellite requests them. */
   readonly tlsNames: readonly string[] | null
-  /** The names that its TLS certificates may be for now, beside loopback ones; none before its first exchange. */
+  /** The names that its TLS certificates may have now, besides loopback names. Empty before the first exchange. */
   readonly certifiedNames: readonly string[]
   readonly instances: { readonly registered: number; readonly reserved: number }
-  /** Licenses that are called back and have not moved yet. */
+  /** Reclaimed licenses that have not moved yet. */
   readonly reclaims: readonly ReclaimDocument[]
 }
 
 const tlsNamesSchema = z.array(z.string())
 
-/** The names that the manager's people gave a satellite; null where they gave it none. */
+/** Returns the server names that the manager has set for a satellite, or null if it has set none. */
 export const parseTlsNames = ({ tls_names: json }: Pick<SatelliteRow, 'tls_names'>): string[] | null =>
   json === null ? null : tlsNamesSchema.parse(JSON.parse(json))
 
 /**
- * Adds a satellite: the virtual account becomes its own, and is made where it is missing (R-ACC-5).
+ * Adds a satellite and assigns the virtual account to it. Creates the virtual account if it does not exist (R-ACC-5).
  *
- * @param tlsNames the names its TLS certificates may be for; null leaves them to the satellite, as far as they are not
- * the manager's
- * @returns with the one-time code for a first exchange by wire
+ * @param wanted.tlsNames the names that its TLS certificates may have, or null for the names that the satellite
+ * requests. The manager's names are excluded
+ * @returns the satellite, and the enrollment code for its first online exchange
  * @throws LicensingError ALREADY_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
  */
 export async function addSatellite(
@@ -108,16 +111,16 @@ export async function addSatellite(
   },
 ): Promise<SatelliteDocument & { code: string }> {
   const { virtualAccount, terms, tlsNames } = wanted
-  const good = checkSatelliteName(name)
+  const checkedName = checkSatelliteName(name)
   const { warnDays, restrictDays, credentialDays } = checkTerms({ ...DEFAULT_TERMS, ...terms })
-  if (await findSatellite(context, good))
-    throw alreadyExistsError('satellite', `${context.account.domain} has a satellite ${good} already.`)
+  if (await findSatellite(context, checkedName))
+    throw alreadyExistsError('satellite', `${context.account.domain} has a satellite ${checkedName} already.`)
   const names = await toStoredTlsNames(context, tlsNames)
   const code = generateEnrollmentCode()
   const row: SatelliteRow = {
     id: randomUUID(),
     account_id: context.account.id,
-    name: good,
+    name: checkedName,
     status: 'waiting',
     created_at: context.at,
     code: context.credentials.secrets.encryptSecret(code),
@@ -145,11 +148,14 @@ export async function addSatellite(
   }
   await context.tx.insertInto('satellites').values(row).execute()
   await assignVirtualAccount(context, row, virtualAccount, true)
-  await logAccountEvent(context, { type: 'SATELLITE_ADDED', message: `The satellite ${good} was added.` })
+  await logAccountEvent(context, {
+    type: 'SATELLITE_ADDED',
+    message: `The satellite ${checkedName} was added.`,
+  })
   return { ...(await toSatelliteDocument(context, row)), code }
 }
 
-/** Another one-time code, in place of the one before. @throws LicensingError NOT_FOUND, ALREADY_EXISTS */
+/** Replaces the enrollment code of a satellite. @throws LicensingError NOT_FOUND, ALREADY_EXISTS */
 export async function createEnrollmentCode(
   context: AccountContext,
   name: string,
@@ -158,8 +164,8 @@ export async function createEnrollmentCode(
   if (row.key !== null)
     throw alreadyExistsError(
       'satellite',
-      `${name} is registered already, and needs no code.`,
-      'For another machine under this name, remove the satellite and add it again.',
+      `${name} is registered already and needs no enrollment code.`,
+      'To use this name for another machine, remove the satellite and add it again.',
     )
   const code = generateEnrollmentCode()
   const expiresAt = context.at + ENROLLMENT_CODE_LIFETIME
@@ -171,7 +177,7 @@ export async function createEnrollmentCode(
   return { name, code, expiresAt: toIsoString(expiresAt) }
 }
 
-/** Gives a satellite a further virtual account. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
+/** Assigns another virtual account to a satellite. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
 export async function addSatelliteVirtualAccount(
   context: AccountContext,
   name: string,
@@ -181,7 +187,7 @@ export async function addSatelliteVirtualAccount(
   await assignVirtualAccount(context, row, virtualAccount, false)
   await logAccountEvent(context, {
     type: 'SATELLITE_EXTENDED',
-    message: `The virtual account ${virtualAccount} is of the satellite ${name}.`,
+    message: `The virtual account ${virtualAccount} was assigned to the satellite ${name}.`,
   })
   return toSatelliteDocument(context, row)
 }
@@ -193,14 +199,14 @@ async function assignVirtualAccount(
   home: boolean,
 ): Promise<void> {
   const all = await listVirtualAccounts(context.tx, context.account.id)
-  const found = all.find((one) => one.name === name)
+  const found = all.find((account) => account.name === name)
   const virtual: VirtualAccount =
     found ?? (await addVirtualAccount(context.tx, context.account, name, context.at))
   if (virtual.isDefault)
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_IS_DEFAULT',
       `${name} is the default virtual account, which cannot be a satellite's.`,
-      { remedy: 'Make another one the default first, or give the satellite another one.' },
+      { remedy: 'Make another virtual account the default first, or assign another one to the satellite.' },
     )
   if (virtual.satellite)
     throw new LicensingError(
@@ -211,7 +217,7 @@ async function assignVirtualAccount(
   if (holds !== null)
     throw new LicensingError('VIRTUAL_ACCOUNT_IN_USE', `${name} still holds ${holds}.`, {
       remedy:
-        'A satellite takes an account without product instances: move or remove them, revoke its tokens.',
+        'Move or remove its product instances and revoke its tokens before you assign it to a satellite.',
     })
   await context.tx
     .updateTable('virtual_accounts')
@@ -234,9 +240,9 @@ export async function listSatellites(context: AccountContext): Promise<Satellite
 }
 
 /**
- * Changes the days, and the names of its servers: both are told at the next exchange.
+ * Changes the terms and server names of a satellite. They take effect at its next exchange.
  *
- * @param tlsNames null leaves them to the satellite; left out, they stay
+ * @param tlsNames null for the names that the satellite requests, undefined for no change
  * @throws LicensingError NOT_FOUND, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
  */
 export async function configureSatellite(
@@ -246,21 +252,21 @@ export async function configureSatellite(
   tlsNames?: readonly string[] | null,
 ): Promise<SatelliteDocument> {
   const row = await requireSatellite(context, name)
-  const good = checkTerms({
+  const valid = checkTerms({
     warnDays: terms.warnDays ?? row.warn_days,
     restrictDays: terms.restrictDays ?? row.restrict_days,
     credentialDays: terms.credentialDays ?? row.credential_days,
   })
   const change = {
-    warn_days: good.warnDays,
-    restrict_days: good.restrictDays,
-    credential_days: good.credentialDays,
+    warn_days: valid.warnDays,
+    restrict_days: valid.restrictDays,
+    credential_days: valid.credentialDays,
     ...(tlsNames !== undefined && { tls_names: await toStoredTlsNames(context, tlsNames) }),
   }
   await context.tx.updateTable('satellites').set(change).where('id', '=', row.id).execute()
   await logAccountEvent(context, {
     type: 'SATELLITE_CHANGED',
-    message: `${name}: overdue after ${good.warnDays} days, restricted after ${good.restrictDays}, by itself for ${good.credentialDays}.`,
+    message: `${name}: overdue after ${valid.warnDays} days, restricted after ${valid.restrictDays} days, online credential valid for ${valid.credentialDays} days.`,
   })
   const document = await toSatelliteDocument(context, { ...row, ...change })
   if (tlsNames !== undefined)
@@ -268,13 +274,13 @@ export async function configureSatellite(
       type: 'SATELLITE_NAMES_CHANGED',
       message:
         document.tlsNames === null
-          ? `${name}: it asks for the names of its servers itself.`
-          : `${name}: its servers are for ${document.tlsNames.join(', ') || 'loopback names alone'}.`,
+          ? `${name}: the satellite requests its server names itself.`
+          : `${name}: its server names are ${document.tlsNames.join(', ') || 'loopback names only'}.`,
     })
   return document
 }
 
-/** Names as they are stored. @throws LicensingError INVALID_ARGUMENT, TLS_NAME_OF_MANAGER */
+/** Validates and serializes server names. @throws LicensingError INVALID_ARGUMENT, TLS_NAME_OF_MANAGER */
 async function toStoredTlsNames(
   context: AccountContext,
   names: readonly string[] | null,
@@ -284,8 +290,8 @@ async function toStoredTlsNames(
 }
 
 /**
- * Removes a satellite: its virtual accounts are the manager's again. What its boxes use counts on until its mandate ends,
- * since it may serve them until then.
+ * Removes a satellite and returns its virtual accounts to the manager. The usage of its devices counts until its
+ * delegation expires, since the satellite may serve them until then.
  *
  * @throws LicensingError NOT_FOUND
  */
@@ -310,13 +316,13 @@ export async function removeSatellite(context: AccountContext, name: string): Pr
     .set({ status: 'removed', code: null })
     .where('id', '=', row.id)
     .execute()
-  // Until then it may serve its boxes, whether it has heard of this or not.
+  // The satellite may serve its devices until the delegation expires.
   if (row.status !== 'active' || row.restrict_at === null || row.restrict_at <= context.at)
     await forgetReported({ tx: context.tx, satellite: row, at: context.at })
   await logAccountEvent(context, {
     type: 'SATELLITE_REMOVED',
     severity: 'minor',
-    message: `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${toIsoString(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
+    message: `The satellite ${name} was removed.${row.status === 'active' ? ` The usage of its devices counts until ${toIsoString(row.restrict_at) ?? 'now'}, when its delegation expires.` : ''}`,
   })
   return { ...document, status: 'removed', reclaims: [] }
 }
@@ -371,7 +377,7 @@ export async function toSatelliteDocument(
   }
 }
 
-/** What time does to satellites: silence is said, then they are taken out; and what was removed counts no more. */
+/** Warns about overdue satellites, expires them, and drops the usage of removed ones. */
 export async function expireOverdueSatellites(tx: Tx, at: Instant): Promise<void> {
   const rows = await tx
     .selectFrom('satellites')
@@ -394,7 +400,7 @@ export async function expireOverdueSatellites(tx: Tx, at: Instant): Promise<void
       await log(
         'SATELLITE_EXPIRED',
         'major',
-        `not synchronized since ${toIsoString(row.answered_at) ?? 'ever'}: taken out, and its instances count no more; an exchange by hand brings it back.`,
+        `not synchronized since ${toIsoString(row.answered_at) ?? 'ever'}: the satellite has expired and its instances no longer count. An offline (file) exchange restores it.`,
       )
       continue
     }
@@ -404,15 +410,15 @@ export async function expireOverdueSatellites(tx: Tx, at: Instant): Promise<void
       await log(
         'SYNCHRONIZATION_OVERDUE',
         'major',
-        `not synchronized since ${toIsoString(row.answered_at) ?? 'ever'}; it is taken out at ${toIsoString(row.restrict_at) ?? 'the end of its mandate'}.`,
+        `not synchronized since ${toIsoString(row.answered_at) ?? 'ever'}. The satellite expires at ${toIsoString(row.restrict_at) ?? 'the end of its delegation'}.`,
       )
     }
     const left = (row.automatic_until ?? Infinity) - at
-    const come = [...CREDENTIAL_WARNING_DAYS, 0].filter(
+    const reached = [...CREDENTIAL_WARNING_DAYS, 0].filter(
       (days) =>
         left <= days * DAY && (row.credential_warned_days === null || days < row.credential_warned_days),
     )
-    const threshold = come.at(-1)
+    const threshold = reached.at(-1)
     if (threshold === undefined) continue
     await tx
       .updateTable('satellites')
@@ -423,8 +429,8 @@ export async function expireOverdueSatellites(tx: Tx, at: Instant): Promise<void
       threshold === 0 ? 'SATELLITE_CREDENTIAL_ENDED' : 'SATELLITE_CREDENTIAL_ENDING',
       threshold === 0 ? 'major' : 'minor',
       threshold === 0
-        ? 'it may not synchronize by itself any more; an exchange by hand renews that.'
-        : `it may synchronize by itself until ${toIsoString(row.automatic_until) ?? ''}.`,
+        ? 'the satellite may no longer synchronize online. An offline (file) exchange renews its credential.'
+        : `the satellite may synchronize online until ${toIsoString(row.automatic_until) ?? ''}.`,
     )
   }
 }

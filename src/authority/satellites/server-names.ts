@@ -6,14 +6,14 @@ import { parseCertificates } from '../../pki/chain-validation.ts'
 import { isWithin, type NameConstraints, readNameConstraints } from '../../pki/name-constraints.ts'
 import type { Tx } from '../store/store.ts'
 
-/** Characters of all names of a satellite together: a certificate that has them goes along with every answer. */
+/** The maximum length of all names of a satellite together. The certificate with the names is part of every answer. */
 const MAX_NAMES_LENGTH = 2_000
 
 const getTotalLength = (names: readonly string[]): number => names.join(' ').length
 
-/** The manager's name that a satellite's certificates would be for, were they for a name: itself, or one below it. */
+/** Returns the manager's name that a permitted name would cover: the name itself or one below it. */
 const findManagerName = (name: string, managerNames: readonly string[]): string | undefined =>
-  managerNames.find((one) => isWithin(one, name))
+  managerNames.find((managerName) => isWithin(managerName, name))
 
 const createNameError = (name: string, managerName: string): LicensingError =>
   new LicensingError(
@@ -24,44 +24,44 @@ const createNameError = (name: string, managerName: string): LicensingError =>
   )
 
 /**
- * Checks the names that the manager's people give the servers of a satellite.
+ * Checks the server names that an administrator of the manager sets for a satellite.
  *
- * @returns them in their one spelling, without those that every machine has
+ * @returns the names, normalized and without loopback names
  * @throws LicensingError INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
  */
 export function checkTlsNames(names: readonly string[], managerNames: readonly string[]): string[] {
-  const good = new Set<string>()
+  const valid = new Set<string>()
   for (const text of names) {
     const name = parseHostName(text)
     if (name === null)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `${JSON.stringify(text.slice(0, 100))} is no name of a server: it is a host name or an IP address.`,
+        `${JSON.stringify(text.slice(0, 100))} is not a server name. Use a host name or an IP address.`,
       )
     const taken = findManagerName(name, managerNames)
     if (taken !== undefined) throw createNameError(name, taken)
-    if (!isLoopbackName(name)) good.add(name)
+    if (!isLoopbackName(name)) valid.add(name)
   }
-  if (getTotalLength([...good]) > MAX_NAMES_LENGTH)
+  if (getTotalLength([...valid]) > MAX_NAMES_LENGTH)
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `The names of a satellite's servers have ${MAX_NAMES_LENGTH} characters at most, all together.`,
+      `The names of a satellite's servers have at most ${MAX_NAMES_LENGTH} characters altogether.`,
     )
-  return [...good].sort()
+  return [...valid].sort()
 }
 
-/** The names that a satellite's certificates may be for, and what its people should know of others. */
+/** The names that a satellite's certificates may have, and notices about excluded names. */
 export interface CertifiableNames {
   readonly constraints: NameConstraints
   readonly notices: readonly string[]
 }
 
 /**
- * Returns the names that a satellite's CA is to be constrained to: those its manager's people gave it, or else those it
- * asks for.
+ * Resolves the name constraints for a satellite's CA: the names that the manager has set, or the names that the
+ * satellite requests.
  *
- * @param given null where the manager's people gave it none
- * @throws LicensingError TLS_NAME_OF_MANAGER: it asks for a name of its manager
+ * @param given the names that the manager has set, or null
+ * @throws LicensingError TLS_NAME_OF_MANAGER if the satellite requests a name of its manager
  */
 export function resolveNames(
   given: readonly string[] | null,
@@ -75,49 +75,58 @@ export function resolveNames(
       const taken = findManagerName(name, managerNames)
       if (taken !== undefined) throw createNameError(name, taken)
     }
-    // One label alone may be a whole country: its people must have said so.
-    const whole = asked.filter((name) => isIP(name) === 0 && !name.includes('.'))
-    permitted = asked.filter((name) => !isLoopbackName(name) && !whole.includes(name)).sort()
-    const others = whole.filter((name) => !isLoopbackName(name))
+    // A name of one label could cover a whole top-level domain, so an administrator must set such a name.
+    const singleLabels = asked.filter((name) => isIP(name) === 0 && !name.includes('.'))
+    permitted = asked.filter((name) => !isLoopbackName(name) && !singleLabels.includes(name)).sort()
+    const others = singleLabels.filter((name) => !isLoopbackName(name))
     if (others.length > 0)
       notices.push(
-        `No certificate is for ${others.join(', ')}: the manager gives a name without a dot with \`satellite configure NAME --tls-name\`.`,
+        `Certificates exclude ${others.join(', ')}. Set a name without a dot at the manager with \`satellite configure NAME --tls-name\`.`,
       )
     if (getTotalLength(permitted) > MAX_NAMES_LENGTH) {
-      notices.push('The names of the servers are too many: certificates are for none of them.')
+      notices.push('The server names are too long altogether, so certificates exclude all of them.')
       permitted = []
     }
   } else {
-    // The manager's own names may have changed since these were given.
+    // The manager's own names may have changed since the satellite's were set.
     const taken = given.filter((name) => findManagerName(name, managerNames) !== undefined)
     permitted = given.filter((name) => !taken.includes(name)).sort()
     if (taken.length > 0)
-      notices.push(`No certificate is for ${taken.join(', ')} any more: the manager has that name now.`)
+      notices.push(`Certificates no longer have the name ${taken.join(', ')}, which the manager has now.`)
   }
   return { constraints: { permitted, excluded: listExcludedNames(permitted, managerNames) }, notices }
 }
 
 /**
- * The manager's names, so that no CA of a satellite covers one, whatever it is permitted. One that a permitted name is
- * below would exclude that; nothing that is permitted covers it.
+ * Lists the manager's names to exclude from a satellite's CA. A name above a permitted name is left out, because it
+ * would exclude the permitted name too.
  */
 function listExcludedNames(permitted: readonly string[], managerNames: readonly string[]): string[] {
   const excluded: string[] = []
-  for (const name of [...managerNames].sort((one, other) => one.length - other.length)) {
+  for (const name of [...managerNames].sort((a, b) => a.length - b.length)) {
     const needed =
-      !permitted.some((one) => isWithin(one, name)) && !excluded.some((one) => isWithin(name, one))
+      !permitted.some((host) => isWithin(host, name)) && !excluded.some((host) => isWithin(name, host))
     if (needed && getTotalLength([...excluded, name]) <= MAX_NAMES_LENGTH) excluded.push(name)
   }
   return excluded
 }
 
-/** The names of the TLS certificates that a satellite's CA may issue: of its certificates, PEM. */
+/** Lists the names that a satellite's CA certificates permit. @param issuingCa PEM */
 export const listCertifiedNames = (issuingCa: string | null): string[] =>
   issuingCa === null
     ? []
-    : [...new Set(parseCertificates(issuingCa).flatMap((one) => readNameConstraints(one)?.permitted ?? []))]
+    : [
+        ...new Set(
+          parseCertificates(issuingCa).flatMap(
+            (certificate) => readNameConstraints(certificate)?.permitted ?? [],
+          ),
+        ),
+      ]
 
-/** The satellites whose CA may issue certificates for a name of this manager, which were certified before it had that name. */
+/**
+ * Finds the satellites whose CA permits a name of this manager, because it was certified before the manager had that
+ * name.
+ */
 export async function findSatellitesCovering(
   tx: Tx,
   managerNames: readonly string[],
@@ -130,7 +139,7 @@ export async function findSatellitesCovering(
     .execute()
   return rows.flatMap((row) => {
     const name = listCertifiedNames(row.issuing_ca).find(
-      (one) => findManagerName(one, managerNames) !== undefined,
+      (certified) => findManagerName(certified, managerNames) !== undefined,
     )
     return name === undefined ? [] : [{ satellite: row.name, accountId: row.account_id, name }]
   })

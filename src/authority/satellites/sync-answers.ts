@@ -7,27 +7,27 @@ import { signTextWithDigest } from '../../pki/sign-text.ts'
 import { type SatelliteRow } from './satellites.ts'
 import { listCertifiedNames } from './server-names.ts'
 
-/** An answer, and what the manager's people should see of it. */
+/** The answer to a satellite, and details for the administrators of the manager. */
 export interface SyncResponse {
-  /** The signed answer: what is carried, or sent back. */
+  /** The signed answer, to be sent or transferred as a file. */
   readonly file: string
   readonly satellite: string
   readonly outcome: SyncAnswer['outcome']
   readonly exchange: number
   readonly epoch: number
-  /** Of the satellite's key: compared with what the satellite prints, the first time. */
+  /** Fingerprint of the satellite's key. At the first exchange, administrators compare it at both sides. */
   readonly fingerprint: string
-  /** Whether this exchange bound the name to the key. */
+  /** True if this exchange bound the name to the key. */
   readonly registered: boolean
-  /** It was answered before, and the same answer is given again. */
+  /** True if the request was answered before and gets the same answer. */
   readonly again: boolean
-  /** The names that its TLS certificates may be for from here on, beside loopback ones. */
+  /** The names that its TLS certificates may have from now on, besides loopback names. */
   readonly certifiedNames: readonly string[]
   readonly totals: SyncCounts
   readonly notices: readonly string[]
 }
 
-/** An answer that takes nothing and gives nothing. */
+/** The fields of an answer that changes nothing. */
 export const EMPTY_ANSWER = {
   issuingCa: null,
   mandate: null,

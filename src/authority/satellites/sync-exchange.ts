@@ -29,9 +29,10 @@ import {
 import { TotalsMismatch, type IssuingCa, applyReport } from './sync-report.ts'
 
 /**
- * Answers a request.
+ * Answers a synchronization request.
  *
- * @throws LicensingError SATELLITE_*, SYNC_*, ENROLLMENT_CODE_INVALID, TLS_NAME_OF_MANAGER, ROOT_KEY_ABSENT: nothing was changed
+ * @throws LicensingError SATELLITE_*, SYNC_*, ENROLLMENT_CODE_INVALID, TLS_NAME_OF_MANAGER, ROOT_KEY_ABSENT. Nothing
+ * has changed then
  */
 export async function respondToSync(
   context: AccountContext,
@@ -45,15 +46,15 @@ export async function respondToSync(
   if (channel === 'online' && row.status === 'expired')
     throw createRefusalError(
       'SATELLITE_EXPIRED',
-      `The satellite ${row.name} was out of touch since ${formatLastAnswered(row)}.`,
+      `The satellite ${row.name} has expired. It was last synchronized at ${formatLastAnswered(row)}.`,
     )
   if (channel === 'online' && row.automatic_until !== null && row.automatic_until <= context.at)
     throw createRefusalError(
       'SYNC_CREDENTIAL_EXPIRED',
-      `The satellite ${row.name} might synchronize by itself until ${toIsoString(row.automatic_until)}.`,
+      `The satellite ${row.name} could synchronize online until ${toIsoString(row.automatic_until)}.`,
     )
   await requireUniqueIds(context, row, request)
-  // Looked at before anything is changed.
+  // These checks precede the first change.
   const issuingKey = readIssuingKey(request)
   const names = resolveNames(
     parseTlsNames(row),
@@ -66,7 +67,8 @@ export async function respondToSync(
 }
 
 /**
- * A refusal as an answer, for a request that came by wire: final only because it is signed (trust §4).
+ * Creates a signed refusal for an online request. An agent or satellite accepts a refusal as final only if it is
+ * signed.
  */
 export async function createRefusal(
   context: AccountContext,
@@ -89,7 +91,9 @@ export async function createRefusal(
   return (await signAnswer(context, answer)).text
 }
 
-/** The same request once more: its answer was lost on the way. @throws LicensingError SYNC_SUPERSEDED */
+/**
+ * Returns the stored answer to a repeated request, because the answer was lost. @throws LicensingError SYNC_SUPERSEDED
+ */
 async function resendAnswer(
   context: AccountContext,
   row: SatelliteRow,
@@ -98,8 +102,8 @@ async function resendAnswer(
   if (row.status === 'expired' || (row.restrict_at ?? 0) <= context.at)
     throw new LicensingError(
       'SYNC_SUPERSEDED',
-      `Exchange ${request.exchange} of ${row.name} was answered at ${formatLastAnswered(row)}, and what that answer gave has ended.`,
-      { remedy: 'Make a new request at the satellite with `sync export`, and carry that.' },
+      `Exchange ${request.exchange} of ${row.name} was answered at ${formatLastAnswered(row)}, and that answer has expired.`,
+      { remedy: 'Create a new request at the satellite with `sync export`, and transfer that file.' },
     )
   await logAccountEvent(context, {
     type: 'SATELLITE_ANSWERED_AGAIN',
@@ -113,7 +117,7 @@ async function resendAnswer(
   })
 }
 
-/** Two histories: whichever is the right one, the satellite tells everything anew, in an epoch of its own. */
+/** Answers a request of a diverged history. The satellite must then report everything, in a new epoch. */
 async function answerRepair(
   context: AccountContext,
   row: SatelliteRow,
@@ -123,15 +127,15 @@ async function answerRepair(
   await logAccountEvent(context, {
     type: 'SATELLITE_DIVERGED',
     severity: 'major',
-    message: `${row.name}: exchange ${request.exchange} does not follow what was answered: it may have been restored from a copy, or copied. It is asked to report everything.`,
+    message: `${row.name}: exchange ${request.exchange} does not follow the last answer. The satellite may have been cloned or restored from a copy, so it must report everything.`,
   })
   const answer: SyncAnswer = {
     ...createCommonFields(context, request, digest),
     outcome: 'repair',
     code: 'SYNC_REPAIR_NEEDED',
-    message: `Exchange ${request.exchange} does not follow what this manager answered.`,
+    message: `Exchange ${request.exchange} does not follow the last answer of this manager.`,
     remedy: errorTable.SYNC_REPAIR_NEEDED.remedy,
-    // Above both: boxes believe nothing of an epoch that is below what they have seen.
+    // The new epoch is above both, since devices reject answers of a lower epoch than they have seen.
     epoch: Math.max(row.epoch, request.epoch) + 1,
     exchange: Math.max(row.sequence, request.exchange),
     warnAt: row.warn_at ?? context.at,
@@ -148,7 +152,10 @@ async function answerRepair(
   })
 }
 
-/** Takes what was reported, and answers it; what does not fit together is undone, and asked for anew. */
+/**
+ * Applies a report and answers it. A report that does not match its totals is rolled back, and the satellite must
+ * report everything.
+ */
 async function acceptReport(
   context: AccountContext,
   row: SatelliteRow,

@@ -29,19 +29,19 @@ import { type RequestLineage, type VerifiedSyncRequest } from './sync-request-ch
 import { type SyncResponse, createCommonFields, signAnswer, toSyncResponse } from './sync-answers.ts'
 import { finishReclaims, listDelegatedLots, signDelegation } from './satellite-delegation.ts'
 
-/** What was reported does not come to what the satellite says it has: its report was not whole. */
+/** Thrown if the reported instances do not match the satellite's totals, because its report was incomplete. */
 export class TotalsMismatch extends Error {}
 
-/** The CA that a satellite asks a certificate for. */
+/** The CA for which a satellite requests a certificate. */
 export interface IssuingCa {
   readonly key: KeyObject
   readonly names: CertifiableNames
 }
 
-/** What became of the instances that were reported. */
+/** Result of applying the reported instances. */
 interface ReportOutcome {
   readonly virtualAccounts: readonly VirtualAccount[]
-  /** What the satellite is to end, and what it is to take back. */
+  /** The instances that the satellite must end, and the instances that it must recover. */
   readonly ended: readonly EndedInstance[]
   readonly known: SyncAnswer['known']
 }
@@ -56,12 +56,12 @@ export async function applyReport(
   const notices: string[] = [...issuing.names.notices]
   if (row.key === null) await purgePreviousRegistration(context, request)
   if (lineage === 'restored') {
-    const words = `it goes on in epoch ${request.epoch}: it was restored from a copy, or its clock was corrected.`
-    notices.push(`The satellite goes on in epoch ${request.epoch}.`)
+    const message = `the satellite continues in epoch ${request.epoch}. It was restored from a copy, or its clock was corrected.`
+    notices.push(`The satellite continues in epoch ${request.epoch}.`)
     await logAccountEvent(context, {
       type: 'SATELLITE_RESTORED',
       severity: 'major',
-      message: `${row.name}: ${words}`,
+      message: `${row.name}: ${message}`,
     })
   }
   const outcome = await applyInstances(context, row, request, notices)
@@ -69,7 +69,7 @@ export async function applyReport(
   return createAcceptance(context, row, read, { issuing, outcome, notices })
 }
 
-/** Takes the instances that were reported, and finds where the two sides differ. */
+/** Applies the reported instances, and finds the differences of both sides. */
 async function applyInstances(
   context: AccountContext,
   row: SatelliteRow,
@@ -80,7 +80,7 @@ async function applyInstances(
   const reported = { tx, satellite: { id: row.id, status: 'active' as const }, at }
   const isRevived = row.status === 'expired'
   if (isRevived) {
-    // A person has brought it back, so that what it has counts again.
+    // An administrator has brought the expired satellite back, so its instances count again.
     await tx.updateTable('satellites').set({ status: 'active' }).where('id', '=', row.id).execute()
     await countReported(reported, 1)
   }
@@ -88,12 +88,13 @@ async function applyInstances(
     ({ satellite }) => satellite?.id === row.id,
   )
   const listed = new Set([...request.instances, ...request.ended].map(({ id }) => id))
-  // After a restore of this manager the satellite knows better what has ended since than the backup does.
+  // After a restore of this manager, the satellite knows better which instances have ended since the backup.
   const isBehind = row.manager_epoch < context.credentials.keyRing.identity.epoch
   const all = request.report === 'full' ? await listActive(reported) : []
   const before = isBehind ? [] : all
-  // What had ended before a restore has not come back with it; what was not known yet, or was more, has not gone.
-  const gone = await findEnded(
+  // Instances that ended before the satellite's restore stay ended. Instances and quantities that its backup lacks are
+  // kept.
+  const endedHere = await findEnded(
     reported,
     request.instances.map(({ id }) => id),
   )
@@ -111,16 +112,16 @@ async function applyInstances(
   }
   await resolveDuplicates(context, row, isRevived ? await listActive(reported) : instances, notices)
   const replaced = await listReplaced(reported)
-  const isSettled = gone.size === 0 && known.length === 0 && replaced.length === 0
+  const isSettled = endedHere.size === 0 && known.length === 0 && replaced.length === 0
   if (isSettled && !areTotalsEqual(await readTotals(reported), request.totals)) throw new TotalsMismatch()
   const ended: EndedInstance[] = [
-    ...[...gone].map((id) => ({ id, how: 'ended' as const })),
+    ...[...endedHere].map((id) => ({ id, how: 'ended' as const })),
     ...replaced.map((id) => ({ id, how: 'replaced' as const })),
   ]
   return { virtualAccounts, ended, known }
 }
 
-/** Writes the answer to a report that was taken: what the satellite may do from here on. */
+/** Writes the answer to an accepted report, with the new terms of the satellite. */
 async function createAcceptance(
   context: AccountContext,
   row: SatelliteRow,
@@ -158,18 +159,21 @@ async function createAcceptance(
   const { text: file, digest: hash } = await signAnswer(context, answer)
   const registered = row.key === null
   await saveAnswer(context, row, read, { ...terms, issuingCa, answer: file, hash })
-  const words = registered
+  const message = registered
     ? `registered by the key ${formatKeyFingerprint(request.key)}.`
-    : `exchange ${request.exchange}: ${request.instances.length} of its instances changed, ${request.ended.length} ended.`
+    : `exchange ${request.exchange}: ${request.instances.length} instances changed, ${request.ended.length} ended.`
   await logAccountEvent(context, {
     type: registered ? 'SATELLITE_REGISTERED' : 'SATELLITE_SYNCHRONIZED',
-    message: `${row.name}: ${words}`,
+    message: `${row.name}: ${message}`,
   })
   const after = { ...row, issuing_ca: issuingCa }
   return toSyncResponse(after, request, file, { outcome: 'accepted', again: false, registered, notices })
 }
 
-/** The certificates of its CA: other ones when they end, or when the names of its servers are others. */
+/**
+ * Returns the certificates of the satellite's CA. They are issued again before they expire, or when the server names
+ * change.
+ */
 async function renewIssuingCa(
   context: AccountContext,
   row: SatelliteRow,
@@ -190,18 +194,21 @@ async function renewIssuingCa(
   )
   if (now.join() !== permitted.join())
     notices.push(
-      'The names of its servers stay as they are: the key of the root is not at hand, or the root is being replaced. The next exchange after that changes them.',
+      'The server names are unchanged, because the root key is not available or the root is being replaced. They change at the first exchange after that.',
     )
   else if (before.join() !== now.join())
     await logAccountEvent(context, {
       type: 'SATELLITE_NAMES_CERTIFIED',
       severity: before.length > 0 || row.issuing_ca === null ? 'info' : 'minor',
-      message: `${row.name}: its servers may be for ${now.join(', ') || 'loopback names alone'}.`,
+      message: `${row.name}: its server names may be ${now.join(', ') || 'loopback names only'}.`,
     })
   return pem
 }
 
-/** The same satellite was here before, under a name that was removed: what it had then is what it reports now. */
+/**
+ * Ends the instances of an earlier registration of the same satellite, under a removed name. The satellite reports them
+ * again.
+ */
 async function purgePreviousRegistration(context: AccountContext, request: SyncRequest): Promise<void> {
   const rows = await context.tx
     .selectFrom('satellites')
@@ -252,7 +259,7 @@ async function saveAnswer(
     })
     .where('id', '=', row.id)
     .execute()
-  // What it may still come back with: the answer it named, and those after.
+  // Keep the answers that the satellite may still refer to: the named answer, and later answers.
   await context.tx
     .deleteFrom('satellite_answers')
     .where('satellite_id', '=', row.id)

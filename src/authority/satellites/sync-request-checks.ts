@@ -11,18 +11,18 @@ import { parseCsr } from '../../pki/certificate-request.ts'
 import { verifyTextByKey } from '../../pki/sign-text.ts'
 import { type SatelliteRow } from './satellites.ts'
 
-/** How a request came: carried by a person, who answers for it, or by wire. */
+/** Channel of a request: a file that an administrator has transferred, or the network. */
 export type SyncChannel = 'offline' | 'online'
 
-/** A request whose signature is right, with what names it. */
+/** A request with a valid signature, and its digest. */
 export interface VerifiedSyncRequest {
   readonly request: SyncRequest
   readonly digest: string
 }
 
-/** The key that a request names, of its lines; null when it names none. */
+/** Returns the key that the lines of a request name, or null. */
 function readNamedKey(lines: readonly string[]): KeyObject | null {
-  const line = lines.find((one) => one.startsWith('Satellite key: '))
+  const line = lines.find((text) => text.startsWith('Satellite key: '))
   try {
     const der = Buffer.from(line?.slice('Satellite key: '.length).trim() ?? '', 'base64url')
     return createPublicKey({ key: der, format: 'der', type: 'spki' })
@@ -31,7 +31,10 @@ function readNamedKey(lines: readonly string[]): KeyObject | null {
   }
 }
 
-/** A request whose form and signature are right; whose it is is not looked at. @throws LicensingError SIGNED_FILE_* */
+/**
+ * Parses a request and verifies its signature. Does not check which satellite sent it. @throws LicensingError
+ * SIGNED_FILE_*
+ */
 export function verifySyncRequest(text: string): VerifiedSyncRequest {
   const { lines, digest } = verifyTextByKey(text, {
     what: 'synchronization request',
@@ -56,16 +59,22 @@ export const createRefusalError = (
   message: string,
 ) => new LicensingError(code, message)
 
-/** The public key of the CA that a satellite asks a certificate for. @throws LicensingError SIGNED_FILE_MALFORMED */
+/**
+ * Returns the public key of the CA for which a satellite requests a certificate. @throws LicensingError
+ * SIGNED_FILE_MALFORMED
+ */
 export function readIssuingKey({ issuingCa }: SyncRequest): KeyObject {
   const key = parseCsr(
     `-----BEGIN CERTIFICATE REQUEST-----\n${issuingCa}\n-----END CERTIFICATE REQUEST-----\n`,
   )
   if (key) return key.key
-  throw new LicensingError('SIGNED_FILE_MALFORMED', 'The request for the satellite’s CA is not a good one.')
+  throw new LicensingError(
+    'SIGNED_FILE_MALFORMED',
+    'The certificate request for the satellite’s CA is invalid.',
+  )
 }
 
-/** Where a request stands in the history of its satellite. */
+/** Position of a request in the history of its satellite. */
 export type RequestLineage = 'next' | 'restored' | 'diverged'
 
 export async function findRequestingSatellite(
@@ -91,11 +100,14 @@ export async function findRequestingSatellite(
     )
   throw createRefusalError(
     'SYNC_KEY_UNKNOWN',
-    `The name ${request.name} is bound to the key ${formatKeyFingerprint(row.key ?? '')}; the request is signed by ${formatKeyFingerprint(request.key)}.`,
+    `The name ${request.name} is bound to the key ${formatKeyFingerprint(row.key ?? '')}, but the request is signed by ${formatKeyFingerprint(request.key)}.`,
   )
 }
 
-/** By hand, a person answers for it; by wire, the code that was printed for it does (trust §8). */
+/**
+ * Checks the first request of a satellite. An administrator vouches for a file, an enrollment code for an online
+ * request.
+ */
 export function checkEnrollment(
   context: AccountContext,
   row: SatelliteRow,
@@ -104,20 +116,23 @@ export function checkEnrollment(
 ): void {
   if (request.enrollment === 'none') {
     if (channel === 'offline') return
-    throw createRefusalError('ENROLLMENT_CODE_INVALID', 'A first exchange by wire needs the one-time code.')
+    throw createRefusalError(
+      'ENROLLMENT_CODE_INVALID',
+      'The first online exchange needs the enrollment code.',
+    )
   }
-  const good =
+  const isValid =
     row.code !== null &&
     (row.code_expires_at ?? 0) > context.at &&
     verifyEnrollmentMac(context.credentials.secrets.decryptSecret(row.code), request, request.enrollment)
-  if (!good)
+  if (!isValid)
     throw createRefusalError(
       'ENROLLMENT_CODE_INVALID',
-      `The one-time code is not, or no longer, that of the satellite ${row.name}.`,
+      `The enrollment code is not valid for the satellite ${row.name}, or has expired.`,
     )
 }
 
-/** No satellite takes the id of another authority: its certificates would be taken for that one's. */
+/** Rejects the id of another authority, since the certificates of both would be confused. */
 export async function requireUniqueIds(
   context: AccountContext,
   row: SatelliteRow,
@@ -132,11 +147,11 @@ export async function requireUniqueIds(
     .where((or) => or.or([or('key', '<>', key), or('status', '<>', sql.lit('removed'))]))
     .executeTakeFirst()
   if (taken || satelliteId === context.credentials.keyRing.identity.id)
-    throw createRefusalError('SYNC_OTHER_SATELLITE', `The id ${satelliteId} is that of another authority.`)
+    throw createRefusalError('SYNC_OTHER_SATELLITE', `The id ${satelliteId} belongs to another authority.`)
 }
 
 export const formatLastAnswered = (row: SatelliteRow): string =>
-  toIsoString(row.answered_at) ?? 'its beginning'
+  toIsoString(row.answered_at) ?? 'an unknown time'
 
 /** @throws LicensingError SYNC_SUPERSEDED, SYNC_EPOCH_SUPERSEDED */
 export async function findLineage(
@@ -146,7 +161,7 @@ export async function findLineage(
   channel: SyncChannel,
 ): Promise<RequestLineage> {
   if (row.key === null) return request.report === 'full' ? 'next' : 'diverged'
-  // By hand a person answers for which of the copies is to go on.
+  // By transferring the file, an administrator decides which of the copies continues.
   if (request.epoch < row.epoch && channel === 'offline') return 'diverged'
   if (request.epoch < row.epoch)
     throw createRefusalError(
@@ -155,7 +170,7 @@ export async function findLineage(
     )
   if (request.epoch > row.epoch) return request.report === 'full' ? 'restored' : 'diverged'
   if (request.exchange <= row.sequence) {
-    // One that was written before the last was late on its way; one that was written after is of a copy.
+    // A request written before the last answered one was delayed. A request written after it comes from a copy.
     if (request.writtenAt <= row.request_at)
       throw createRefusalError(
         'SYNC_SUPERSEDED',
@@ -171,6 +186,6 @@ export async function findLineage(
     .where('sequence', '=', request.after)
     .executeTakeFirst()
   if (base?.hash === request.afterAnswer) return 'next'
-  // Its first answer was lost: nothing was heard of by it, and everything is in its report.
+  // The first answer was lost, so the satellite reports everything again.
   return row.acknowledged === 0 && request.after === 0 && request.report === 'full' ? 'next' : 'diverged'
 }

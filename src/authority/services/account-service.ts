@@ -20,14 +20,14 @@ export class AccountService {
   }
 
   /**
-   * Makes a further smart account, whose license agreement is accepted with it (R-ACC-8).
+   * Creates a smart account, whose license agreement is accepted with it (R-ACC-8).
    *
    * @throws LicensingError AGREEMENT_NOT_ACCEPTED, WRONG_ROLE, ACCOUNT_*
    */
   async add(domain: string, options: { acceptAgreement: boolean }): Promise<Account> {
     if (!options.acceptAgreement)
       throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The license agreement was not accepted.')
-    requireRole(this.#context, 'manager', 'smart accounts are made')
+    requireRole(this.#context, 'manager', 'smart accounts are created')
     return this.#context.store.transaction((tx) => addAccount(tx, domain, this.#context.clock.now()))
   }
 
@@ -35,7 +35,7 @@ export class AccountService {
     return this.#context.store.read(listAccounts)
   }
 
-  /** Every smart account and its virtual accounts, with the numbers that the REST API names them by. */
+  /** Returns every smart account and its virtual accounts, with their numeric ids in the REST API. */
   listWithNumericIds(): Promise<AccountWithNumericId[]> {
     return this.#context.store.readOnly(listAccountsWithNumericIds)
   }

@@ -2,7 +2,7 @@ import { readAlerts } from '../alerts/alert-reader.ts'
 import type { AlertDocument } from '../alerts/alerts.ts'
 import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 
-/** What somebody should do something about. */
+/** Alerts, which require action by an administrator. */
 export class AlertService {
   readonly #context: AuthorityContext
 
@@ -11,8 +11,8 @@ export class AlertService {
   }
 
   /**
-   * The alerts of one virtual account when it is named, otherwise of them all and of the whole smart account: the most
-   * urgent first.
+   * Returns the alerts, the most severe first. Without a virtual account they are those of the smart account and all
+   * its virtual accounts.
    *
    * @throws LicensingError NOT_FOUND
    */

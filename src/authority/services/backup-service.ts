@@ -1,7 +1,7 @@
 import { createBackup } from '../backup/backup.ts'
 import type { AuthorityStore } from '../store/store.ts'
 
-/** Backups of an authority, made while it goes on. */
+/** Backups of an authority in operation. */
 export class BackupService {
   readonly #dataDir: string
   readonly #store: AuthorityStore
@@ -12,17 +12,17 @@ export class BackupService {
   }
 
   /**
-   * Writes the authority as one file of the age format. Deriving the key from the passphrase occupies the process for some
-   * seconds, in which it serves nobody: a server leaves this to the command `backup`.
+   * Writes a backup as one file in the age format. Deriving the key from the passphrase blocks the process for some
+   * seconds. A server therefore leaves backups to the command `backup`.
    *
-   * @param write takes the file piece by piece
+   * @param write receives the file in chunks
    * @throws LicensingError INVALID_ARGUMENT, STORE_*
    */
   write(passphrase: string, write: (chunk: Buffer) => void): Promise<void> {
     return createBackup(this.#dataDir, this.#store, passphrase, write)
   }
 
-  /** Returns the same file as one piece. */
+  /** Returns the backup as one buffer. See `write`. */
   async create(passphrase: string): Promise<Buffer> {
     const chunks: Buffer[] = []
     await this.write(passphrase, (chunk) => chunks.push(chunk))

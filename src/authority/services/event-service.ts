@@ -9,12 +9,12 @@ export class EventService {
     this.#context = context
   }
 
-  /** The newest entries that are asked for, oldest first. */
+  /** Returns the newest entries that match the filter, oldest first. */
   list(where: AccountSelector & EventFilter = {}): Promise<EventDocument[]> {
     return this.#context.readAccount(where, ({ tx, account }) => listEvents(tx, account.id, where))
   }
 
-  /** The whole event log, or what fits of it, oldest first: a page at a time, each read when it is asked for. */
+  /** Yields the matching entries of the event log in pages, oldest first. Each page is read when it is needed. */
   async *export(where: AccountSelector & EventFilter = {}): AsyncGenerator<EventDocument[]> {
     const last = await this.getNewestId()
     for (let after = 0; after < last;) {
@@ -28,7 +28,7 @@ export class EventService {
     }
   }
 
-  /** The number of the newest entry; 0 while the log is empty. */
+  /** Returns the id of the newest entry, or 0 while the log is empty. */
   getNewestId(): Promise<number> {
     return this.#context.store.read(async (tx) => {
       const row = await tx.selectFrom('events').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()

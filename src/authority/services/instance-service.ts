@@ -15,7 +15,7 @@ import { type TransferDocument, transferInstance } from '../inventory/transfers.
 import { listReportedInstances } from '../satellites/reported-instances.ts'
 import { runTransfer, type TransferOptions } from './transfer.ts'
 
-/** The product instances of a smart account: registered, reserved, and those of satellites. */
+/** The product instances of a smart account: registered, reserved, and reported by satellites. */
 export class InstanceService {
   readonly #context: AuthorityContext
 
@@ -23,7 +23,7 @@ export class InstanceService {
     this.#context = context
   }
 
-  /** The registered ones, then those that work from a reservation, then those of satellites. */
+  /** Returns the registered instances, then those with a reservation, then those of satellites. */
   list(where: AccountSelector = {}): Promise<InstanceDocument[]> {
     return this.#context.readAccount(where, async (context) => {
       const { tx, account, at } = context
@@ -41,21 +41,23 @@ export class InstanceService {
     return this.#context.readAccount(where, (context) => showAnyInstance(context, id))
   }
 
-  /** @throws LicensingError NOT_FOUND, INSTANCE_OF_SATELLITE; RETURN_CODE_REQUIRED for one that works from a reservation */
+  /**
+   * @throws LicensingError NOT_FOUND, INSTANCE_OF_SATELLITE, RETURN_CODE_REQUIRED for an instance with a reservation
+   */
   remove(id: string, where: AccountSelector = {}): Promise<InstanceDocument> {
     return this.#context.withAccount(where, async (context) => {
       const reserved = await findReservation(context, id)
       if (reserved)
         throw new LicensingError(
           'RETURN_CODE_REQUIRED',
-          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation: it is removed with its return code.`,
+          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation. It is removed with its return code.`,
         )
       await requireLocalInstance(context, id)
       return removeInstance(context.tx, context.account, id, context.at)
     })
   }
 
-  /** Takes note that a person has looked at what is in doubt of an instance since a restore. @throws LicensingError INSTANCE_NOT_IN_REVIEW */
+  /** Confirms an instance that is in review after a restore. @throws LicensingError INSTANCE_NOT_IN_REVIEW */
   review(id: string, where: AccountSelector = {}): Promise<InstanceDocument> {
     return this.#context.withAccount(where, async (context) => {
       await confirmInstance(context.tx, context.account, id, context.at)
@@ -64,7 +66,7 @@ export class InstanceService {
   }
 
   /**
-   * Moves a registered product instance to another virtual account, with what it uses (R-ACC-3).
+   * Moves a registered product instance and its usage to another virtual account (R-ACC-3).
    *
    * @throws LicensingError NOT_FOUND, INSTANCE_OF_SATELLITE, INSTANCE_RESERVED, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*
    */
@@ -78,7 +80,7 @@ export class InstanceService {
         throw new LicensingError(
           'INSTANCE_RESERVED',
           `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation, whose file names its virtual account.`,
-          { remedy: 'Have it returned, and reserve anew from the other virtual account.' },
+          { remedy: 'Return the reservation, then reserve again from the other virtual account.' },
         )
       await requireLocalInstance(context, id)
       const to = await resolveVirtualAccount(context.tx, context.account, wanted.to)

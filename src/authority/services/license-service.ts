@@ -13,7 +13,7 @@ export class LicenseService {
     this.#context = context
   }
 
-  /** The product whose licenses the authority gives. */
+  /** The profile of the product whose licenses the authority issues. */
   get product(): ProductProfile {
     return this.#context.profile
   }
@@ -24,7 +24,7 @@ export class LicenseService {
     )
   }
 
-  /** The lots behind the pools. @throws LicensingError NOT_FOUND, UNKNOWN_TAG */
+  /** Returns the license purchases and transfers behind the pools. @throws LicensingError NOT_FOUND, UNKNOWN_TAG */
   listTransactions(
     where: AccountSelector & { tag?: string | undefined } = {},
   ): Promise<LicenseTransaction[]> {
@@ -36,8 +36,8 @@ export class LicenseService {
   /**
    * Moves licenses from one virtual account to another (R-ACC-3).
    *
-   * @param wanted.preview says what it would do, and does nothing
-   * @param wanted.confirmed also when that puts a pool out of compliance
+   * @param wanted.preview returns the result of the transfer without doing it
+   * @param wanted.confirmed allows a transfer that puts a pool out of compliance
    * @throws LicensingError TRANSFER_UNAVAILABLE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*, UNKNOWN_TAG, INVALID_ARGUMENT
    */
   transfer(

@@ -8,7 +8,7 @@ import {
   type OrderInput,
 } from '../inventory/orders.ts'
 
-/** The orders of licenses, for the people of a manager. */
+/** The license orders of a manager. */
 export class OrderService {
   readonly #context: AuthorityContext
 
@@ -17,7 +17,7 @@ export class OrderService {
   }
 
   /**
-   * Buys licenses, by tag or SKU: perpetual, or for a term of days.
+   * Orders licenses by tag or SKU, perpetual or for a term in days.
    *
    * @throws LicensingError WRONG_ROLE, UNKNOWN_TAG, INVALID_ARGUMENT, ACCOUNT_*, NOT_FOUND
    */
@@ -28,7 +28,7 @@ export class OrderService {
     )
   }
 
-  /** Buys what no smart account is named for: the buyer is asked for one, reminded, and called (R-ACC-6). */
+  /** Creates an order without a smart account. The buyer is asked for one, reminded by e-mail, and called (R-ACC-6). */
   async createForBuyer(wanted: OrderInput & { buyer: string }): Promise<OrderDocument> {
     requireRole(this.#context, 'manager', 'licenses are bought')
     return this.#context.withMaintenance((tx, at) =>

@@ -9,7 +9,7 @@ export class ReportService {
     this.#context = context
   }
 
-  /** A table of the licenses, the product instances or the usage (R-ACC-7). @throws LicensingError NOT_FOUND */
+  /** Creates a table of the licenses, the product instances or the usage (R-ACC-7). @throws LicensingError NOT_FOUND */
   create(kind: ReportKind, where: AccountSelector = {}): Promise<ReportDocument> {
     return this.#context.readVirtualAccount(where, (context, only) =>
       createReport({ ...context, only }, kind),

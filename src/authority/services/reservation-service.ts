@@ -16,7 +16,7 @@ import type { Quantities, ReservationContext } from '../reservations/authorizati
 import { readIssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { findOrphanedReservation } from '../satellites/reported-instances.ts'
 
-/** Specific license reservation: licenses set aside for devices that make no connection. */
+/** Specific license reservation: licenses set aside for devices without a connection. */
 export class ReservationService {
   readonly #context: AuthorityContext
 
@@ -24,12 +24,12 @@ export class ReservationService {
     this.#context = context
   }
 
-  /** Authorizes a smart account for reservation (R-SLR-1). */
+  /** Enables reservation for a smart account (R-SLR-1). */
   enable(where: AccountSelector = {}): Promise<void> {
     return this.#context.withAccount(where, async (context) => enableReservation(await withLimits(context)))
   }
 
-  /** Reserves licenses for the device of a request code, and writes its authorization file. */
+  /** Reserves licenses for the device of a request code, and returns its authorization file. */
   reserve(
     wanted: AccountSelector & ReserveOptions & { request: string; licenses: Quantities },
   ): Promise<IssuedAuthorization> {
@@ -38,7 +38,7 @@ export class ReservationService {
     )
   }
 
-  /** Reserves other quantities for a device that works from a reservation: the next authorization file. */
+  /** Changes the quantities of a reservation, and returns the next authorization file. */
   update(
     id: string,
     licenses: Quantities,
@@ -49,7 +49,7 @@ export class ReservationService {
     )
   }
 
-  /** Takes the confirmation code of an update. */
+  /** Completes an update with its confirmation code. */
   async confirm(id: string, code: string, where: AccountSelector = {}): Promise<ReservationDocument> {
     return throwIfError(
       await this.#context.withAccount(where, async (context) =>
@@ -58,7 +58,7 @@ export class ReservationService {
     )
   }
 
-  /** Takes a return code: the instance is removed, and its licenses are back in the pool. */
+  /** Removes an instance by its return code, and returns its licenses to the pool. */
   async acceptReturnCode(
     id: string,
     code: string,
@@ -71,7 +71,7 @@ export class ReservationService {
     )
   }
 
-  /** Removes the instance of a device that is lost, without its return code; who did so, and why, is recorded. */
+  /** Removes the instance of a lost device without its return code. The user and the reason are recorded. */
   writeOff(
     id: string,
     options: { reason: string; by: string },
@@ -89,7 +89,10 @@ export class ReservationService {
     return this.#context.readAccount(where, (context) => listReservations(context))
   }
 
-  /** One reservation, with its newest authorization file signed anew; without a file when it has ended. */
+  /**
+   * Returns one reservation with its newest authorization file, signed again. `file` is null if the reservation has
+   * ended.
+   */
   get(
     id: string,
     where: AccountSelector = {},
@@ -102,7 +105,7 @@ async function withLimits(context: AccountContext): Promise<ReservationContext> 
   return { ...context, limits: await readIssuingLimits(context.tx, context.credentials, context.at) }
 }
 
-/** Throws what was refused in a transaction that is kept: a wrong code counts. */
+/** Throws an error that a transaction returned. The transaction was committed, because a wrong code counts. */
 function throwIfError<T>(outcome: T | LicensingError): T {
   if (outcome instanceof LicensingError) throw outcome
   return outcome

@@ -8,7 +8,10 @@ import { readOutboxStatus } from '../outbox/mail.ts'
 import type { AuthorityServer } from '../serving/authority-server.ts'
 import type { Tx } from '../store/store.ts'
 
-/** Product instances by how they stand; `reserved` work from a reservation, `satellite` are told of by satellites. */
+/**
+ * Statuses of product instances. `reserved` instances work from a reservation, `satellite` instances are reported by
+ * satellites.
+ */
 export const INSTANCE_STATUSES = [
   'active',
   'removed',
@@ -19,7 +22,7 @@ export const INSTANCE_STATUSES = [
   'satellite',
 ] as const
 
-/** What an authority has and how that stands, in numbers. */
+/** Figures about an authority. */
 export interface AuthorityStats {
   readonly instances: Readonly<Record<(typeof INSTANCE_STATUSES)[number], number>>
   readonly pools: readonly (Pick<
@@ -29,13 +32,13 @@ export interface AuthorityStats {
     readonly account: string
   })[]
   readonly alerts: Readonly<Record<AlertSeverity, number>>
-  /** What waits to be sent: e-mails, and deliveries to webhooks that were not given up. */
+  /** Messages in the queue: e-mails, and webhook deliveries that have not failed for good. */
   readonly waiting: Readonly<Record<'mail' | 'webhook', number>>
-  /** Seconds until each certificate ends, by the authority's time; below 0 when it has ended. */
+  /** Seconds until each certificate expires, by the authority's time. Negative if it has expired. */
   readonly certificates: Readonly<Record<string, number>>
 }
 
-/** How an authority stands, in numbers: for metrics. */
+/** Figures about an authority, for metrics. */
 export class StatsService {
   readonly #context: AuthorityContext
   readonly #server: Pick<AuthorityServer, 'tlsEndsAt'>
@@ -45,13 +48,13 @@ export class StatsService {
     this.#server = server
   }
 
-  /** Reads the numbers, and writes nothing. */
+  /** Reads the figures without writing. */
   collect(): Promise<AuthorityStats> {
     const { store, clock, credentials, profile } = this.#context
     return store.readOnly(async (tx) => {
       const at = await clock.readTime(tx)
       const pools: AuthorityStats['pools'][number][] = []
-      // What is of no smart account is told to each of them, and counted once.
+      // An alert of the whole authority appears in each smart account, but counts once.
       const alerts = new Map<string, AlertSeverity>()
       for (const account of await listAccounts(tx)) {
         for (const { virtualAccount, tag, quantity, inUse, reserved } of await listLicenses(
@@ -115,11 +118,11 @@ async function countInstances(tx: Tx): Promise<AuthorityStats['instances']> {
     .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
   counts.reserved = Number(reserved?.count ?? 0)
-  const below = await tx
+  const reported = await tx
     .selectFrom('reported_instances')
     .select((eb) => eb.fn.countAll().as('count'))
     .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
-  counts.satellite = Number(below?.count ?? 0)
+  counts.satellite = Number(reported?.count ?? 0)
   return counts
 }

@@ -18,9 +18,9 @@ export class TokenService {
   }
 
   /**
-   * Makes a token: 4000 uses unless said otherwise, without export-controlled functionality.
+   * Creates a token. The default is 4000 uses, without export-controlled functionality.
    *
-   * @param wanted.days days that it lasts
+   * @param wanted.days the lifetime in days
    * @throws LicensingError INVALID_ARGUMENT, SATELLITE_*, ACCOUNT_*, NOT_FOUND
    */
   create(
@@ -46,7 +46,7 @@ export class TokenService {
     return this.#context.withAccount(where, ({ tx, account, at }) => revokeToken(tx, account, tokenOrId, at))
   }
 
-  /** Takes note that a person has looked at a token since a restore. @throws LicensingError NOT_FOUND, TOKEN_NOT_IN_REVIEW */
+  /** Confirms a token that is in review after a restore. @throws LicensingError NOT_FOUND, TOKEN_NOT_IN_REVIEW */
   review(tokenOrId: string, wanted: AccountSelector & { uses?: number } = {}): Promise<{ id: string }> {
     return this.#context.withAccount(wanted, ({ tx, account, at }) =>
       confirmToken(tx, account, tokenOrId, wanted.uses, at),

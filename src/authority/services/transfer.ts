@@ -3,13 +3,13 @@ import type { AuthorityContext, AccountSelector } from '../context/authority-con
 import type { AccountContext } from '../context/account-context.ts'
 import { violatesCompliance, type TransferDocument } from '../inventory/transfers.ts'
 
-/** How a transfer is meant. */
+/** Options of a transfer. */
 export interface TransferOptions {
   readonly preview?: boolean
   readonly confirmed?: boolean
 }
 
-/** Rolls back a transfer that was only to be seen. */
+/** Rolls back the transaction of a preview. */
 class PreviewRollback extends Error {
   readonly document: TransferDocument
   constructor(document: TransferDocument) {
@@ -19,9 +19,9 @@ class PreviewRollback extends Error {
 }
 
 /**
- * Does a transfer, or undoes it again and says what it would have done.
+ * Runs a transfer. A preview is rolled back and returns the result that the transfer would have.
  *
- * @throws LicensingError TRANSFER_UNCONFIRMED: it puts a pool out of compliance, and that was not confirmed
+ * @throws LicensingError TRANSFER_UNCONFIRMED if the transfer puts a pool out of compliance and is not confirmed
  */
 export async function runTransfer(
   context: AuthorityContext,

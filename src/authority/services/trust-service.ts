@@ -17,30 +17,33 @@ import { SIGNERS, type Signer } from '../keys/leaf-certificates.ts'
 import { passphraseSchema } from '../keys/passphrase.ts'
 import type { Tx } from '../store/store.ts'
 
-/** What is replaced without the root: each a key of its own. */
+/** Keys that are replaced without the root's key. */
 export const ROTATABLE_KEYS = [...SIGNERS, 'tls'] as const
 export type RotatableKey = (typeof ROTATABLE_KEYS)[number]
 
-/** Days that both roots are believed: half a year, in which every box that is on asks, and every satellite synchronizes. */
+/**
+ * Default overlap of two roots in days. Within half a year every active device makes contact and every satellite
+ * synchronizes.
+ */
 export const ROOT_OVERLAP_DAYS = 180
 const overlapSchema = z
   .int('an overlap is a whole number of days')
   .min(1, 'an overlap is 1 day or more')
   .max(3650, 'an overlap is at most 3650 days')
 
-/** The roots as people compare them. */
+/** The roots, for comparison by administrators. */
 export interface TrustDocument {
-  /** Of the newest root: SHA-256, in pairs. */
+  /** SHA-256 fingerprint of the newest root, in pairs of hexadecimal digits. */
   readonly fingerprint: string
   readonly rootVersion: number
-  /** The root before it, believed until then; null when there is no other. */
+  /** The former root and the end of its validity, or null outside an overlap. */
   readonly replacing: { readonly fingerprint: string; readonly until: string } | null
-  /** Whether the root's key lies on this machine. */
+  /** True if the root's key is stored on this machine. */
   readonly rootKeyOnHost: boolean
   readonly issuingCaEndsAt: string | null
 }
 
-/** An authority's keys and certificates, for its people (trust §10). */
+/** Management of an authority's keys and certificates. */
 export class TrustService {
   readonly #context: AuthorityContext
   readonly #credentials: Credentials
@@ -70,20 +73,29 @@ export class TrustService {
     })
   }
 
-  /** The bundles by which the root was replaced, as a file for a box that has missed them. @throws LicensingError NO_TRUST_BUNDLE */
+  /**
+   * Returns the root rotation statements as a file for a device that has missed them. @throws LicensingError
+   * NO_TRUST_BUNDLE
+   */
   bundles(): string {
-    const exportRootRotations = bundlesAfter(this.#credentials.keyRing.identity.trust, 0)
-    if (exportRootRotations.length > 0) return formatRootRotations(exportRootRotations)
+    const statements = bundlesAfter(this.#credentials.keyRing.identity.trust, 0)
+    if (statements.length > 0) return formatRootRotations(statements)
     throw new LicensingError('NO_TRUST_BUNDLE', 'The root certificate was never replaced.')
   }
 
-  /** A new key and certificate for each: in force at once, in every process of this authority. Boxes notice nothing. */
+  /**
+   * Replaces keys and their certificates. They are in force at once in every process of this authority. Devices accept
+   * them.
+   */
   async rotate(keys: readonly RotatableKey[]): Promise<void> {
     const satellite = this.#credentials.keyRing.identity.role === 'satellite'
-    // Mandates and synchronization answers are a manager's alone.
+    // Only a manager signs delegations and synchronization answers.
     const own = keys.filter((key) => !satellite || key !== 'sync')
     if (own.length === 0)
-      throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: it signs no mandates.')
+      throw new LicensingError(
+        'WRONG_ROLE',
+        'This authority is a satellite and has no key for delegations. Rotate the key `sync` at its manager.',
+      )
     await this.#context.withMaintenance(async (tx, at) => {
       for (const key of own) {
         if (key === 'tls') await this.#credentials.servers.rotate(tx, at)
@@ -98,10 +110,11 @@ export class TrustService {
   }
 
   /**
-   * Another issuing CA. What it issues is issued anew; the identities of boxes stay good, since an authority knows each by its
-   * thumbprint. A satellite's is certified by its manager, and in force from the next synchronization on.
+   * Replaces the issuing CA, and issues its certificates again. ID certificates of devices stay valid, since an
+   * authority identifies them by their thumbprint. The CA of a satellite is certified by its manager and takes effect
+   * at the next synchronization.
    *
-   * @returns whether it is in force at once
+   * @returns true if the CA is in force at once
    * @throws LicensingError ROOT_KEY_ABSENT, ROTATION_UNDER_WAY
    */
   rotateIssuingCa(): Promise<boolean> {
@@ -117,19 +130,19 @@ export class TrustService {
         at,
         type: 'ISSUING_CA_ROTATED',
         severity: 'major',
-        message: 'Another issuing CA certifies identities, signers and servers.',
+        message: 'A new issuing CA certifies identities, signers and servers.',
       })
       return true
     })
   }
 
   /**
-   * Another root: a bundle of both is signed by the old and the new, and goes out with every answer to a box that lacks it, every
-   * synchronization and every reservation file. Both are believed until the overlap ends; then the old one counts no more.
+   * Replaces the root. The old and the new key sign a statement of both roots. Devices that lack the statement get it
+   * with an answer, a synchronization or a reservation file. Both roots are trusted until the overlap ends.
    *
    * @param options.overlapDays days, 1 to 3650
-   * @param options.keep puts the key of the next root away, for good, before anything is signed by it: PEM. Without it the key
-   * stays on this machine, in place of the old one
+   * @param options.store stores the private key of the next root (PEM) elsewhere before the key signs anything. By
+   * default the key replaces the old one on this machine
    * @throws LicensingError ROOT_KEY_ABSENT, ROTATION_UNDER_WAY, INVALID_ARGUMENT, WRONG_ROLE
    */
   async rotateRoot(options: {
@@ -139,7 +152,10 @@ export class TrustService {
     const days = validate(overlapSchema, options.overlapDays ?? ROOT_OVERLAP_DAYS, 'overlap')
     const credentials = this.#credentials
     if (credentials.keyRing.identity.role === 'satellite')
-      throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: its root is its manager’s.')
+      throw new LicensingError(
+        'WRONG_ROLE',
+        'This authority is a satellite. Replace the root at its manager.',
+      )
     const { next, old, number } = await this.#context.withMaintenance(async (_tx, at) => {
       this.#requireOneRoot()
       return {
@@ -148,7 +164,7 @@ export class TrustService {
         number: credentials.keyRing.identity.trust.number + 1,
       }
     })
-    // Put away first: a root whose key is lost is worse than a key that nothing names.
+    // The key is stored first. A root whose key is lost is worse than an unused key.
     if (options.store) await options.store(next.privateKey)
     else credentials.rootKey.put(next.privateKey, number)
     await this.#context.withMaintenance(async (tx, at) => {
@@ -172,14 +188,17 @@ export class TrustService {
         at,
         type: 'ROOT_ROTATED',
         severity: 'major',
-        message: `Bundle ${number}: another root certificate, ${formatCertificateFingerprint(next.certificate)}. The old one is believed until ${toIsoString(until)}.`,
+        message: `Bundle ${number}: a new root certificate, ${formatCertificateFingerprint(next.certificate)}. The old root is trusted until ${toIsoString(until)}.`,
       })
     })
     credentials.rootKey.removeOld()
     return this.show()
   }
 
-  /** The CAs of satellites are certified by the next root now, while its key is at hand: they get it with their next exchange. */
+  /**
+   * Certifies the CAs of satellites by the next root, while its key is available. Satellites get the certificates at
+   * their next exchange.
+   */
   async #certifySatellites(
     tx: Tx,
     root: { certificate: string; privateKey: string },
@@ -211,15 +230,15 @@ export class TrustService {
     if (until === null) return
     throw new LicensingError(
       'ROTATION_UNDER_WAY',
-      `The root certificate is being replaced: both are believed until ${toIsoString(until)}.`,
+      `The root certificate is being replaced. Both are trusted until ${toIsoString(until)}.`,
     )
   }
 
   /**
-   * Gives the root's key as one file under a passphrase. `write` puts the file where it is kept; once that is done, the key is
-   * taken off this machine.
+   * Encrypts the root's key with a passphrase, and removes it from this machine once `write` has stored the file.
    *
-   * @throws LicensingError ROOT_KEY_ABSENT, INVALID_ARGUMENT, and what `write` throws: the key is where it was
+   * @throws LicensingError ROOT_KEY_ABSENT, INVALID_ARGUMENT, and any error of `write`, after which the key is still on
+   * this machine
    */
   async exportRootKey(passphrase: string, write: (file: Buffer) => Promise<void>): Promise<void> {
     const key = this.#credentials.rootKey.readFromHost()
@@ -230,19 +249,24 @@ export class TrustService {
   }
 
   /**
-   * Takes the root's key from its file, for this process alone.
+   * Loads the root's key from its file, for this process alone.
    *
    * @throws LicensingError ROOT_KEY_UNREADABLE, ROOT_KEY_WRONG
    */
   async loadRootKey(file: Buffer, passphrase: string): Promise<void> {
     const key = await decryptText(file, passphrase)
     if (!key?.startsWith('-----BEGIN '))
-      throw new LicensingError('ROOT_KEY_UNREADABLE', 'The file of the root’s key cannot be opened.')
+      throw new LicensingError(
+        'ROOT_KEY_UNREADABLE',
+        'The file of the root’s key cannot be decrypted with this passphrase.',
+      )
     this.#credentials.rootKey.load(key)
   }
 }
 
-/** Encrypts the key of a root, PEM, as a file of the age format. @throws LicensingError INVALID_ARGUMENT */
+/**
+ * Encrypts the key of a root as a file in the age format. @param privateKey PEM @throws LicensingError INVALID_ARGUMENT
+ */
 export function encryptRootKey(privateKey: string, passphrase: string): Promise<Buffer> {
   return encryptText(privateKey, validate(passphraseSchema, passphrase, 'passphrase'))
 }
@@ -250,7 +274,7 @@ export function encryptRootKey(privateKey: string, passphrase: string): Promise<
 const ROTATION_MESSAGES: Readonly<Record<Signer | 'tls', string>> = {
   'answer-signer': 'A new key signs the answers.',
   'reservation-signer': 'A new key signs reservation files.',
-  sync: 'A new key signs mandates and synchronization answers.',
+  sync: 'A new key signs delegations and synchronization answers.',
   'audit-signer': 'A new key signs checkpoints of the audit record.',
-  tls: 'Servers have a new key and certificate.',
+  tls: 'The servers use a new key and certificate.',
 }

@@ -18,16 +18,16 @@ import type { ServerLogger } from '../../core/server-logger.ts'
 import type { NotReadyReason } from './routes.ts'
 import type { TlsProvider } from './tls-certificates.ts'
 
-/** Where an authority is served. */
+/** Options of a server. */
 export interface ListenOptions {
   readonly host: string
   readonly port: number
   readonly names?: readonly string[]
-  /** Faults that are done to answers on purpose: of an authority made for tests only. */
+  /** Faults to inject into answers. Requires an authority that allows fault injection. */
   readonly chaos?: FaultPlan
-  /** What else is served at the same address, such as pages for people. */
+  /** Further routes at the same address, such as the web console. */
   readonly routes?: FastifyPluginAsync
-  /** What clients may hold together; `DEFAULT_CONNECTION_LIMITS` where not given. */
+  /** Limits for clients. The defaults are `DEFAULT_CONNECTION_LIMITS`. */
   readonly limits?: Partial<ConnectionLimits>
 }
 
@@ -35,7 +35,7 @@ export interface InProcessRequest {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly body?: string
-  /** Beside the content type of JSON, or in its place. */
+  /** Headers in addition to the JSON content type, which they may replace. */
   readonly headers?: Readonly<Record<string, string>>
 }
 export interface InProcessAnswer {
@@ -44,19 +44,19 @@ export interface InProcessAnswer {
   readonly body: string
 }
 
-/** Work that time makes due while an authority is served. */
+/** Periodic work while an authority is served. */
 export interface BackgroundTask {
   run(): Promise<void>
 }
 
-/** An authority as it is served: its answers, its TLS certificate, and its work meanwhile. */
+/** Parts of an authority that a server uses. */
 export interface ServedAuthority {
   readonly endpoint: RequestEndpoint
   readonly tls: TlsProvider
   readonly background: BackgroundTask
 }
 
-/** An authority at its addresses, until it is closed. */
+/** HTTPS server of an authority. */
 export class AuthorityServer {
   readonly #context: AuthorityContext
   readonly #served: ServedAuthority
@@ -79,7 +79,10 @@ export class AuthorityServer {
     this.#database = new DatabaseCheck(context.store)
   }
 
-  /** Serves agents over HTTPS until it is closed. @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT */
+  /**
+   * Serves agents over HTTPS until the server is closed. @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED,
+   * INVALID_ARGUMENT
+   */
   async listen(options: ListenOptions): Promise<string> {
     if (options.chaos) this.#injectFaults(options.chaos)
     const { host, names = [] } = options
@@ -87,7 +90,7 @@ export class AuthorityServer {
     if (wrong !== undefined)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `${JSON.stringify(wrong.slice(0, 100))} is no name of a server: it is a host name or an IP address.`,
+        `${JSON.stringify(wrong.slice(0, 100))} is not a server name. Use a host name or an IP address.`,
       )
     this.#names = [...(host === '0.0.0.0' || parseHostName(host) === null ? [] : [host]), ...names].filter(
       (name) => name !== '::',
@@ -112,33 +115,33 @@ export class AuthorityServer {
       await this.#served.background.run()
     } catch (error) {
       const failure = toLicensingError(error)
-      // Without settings there is nowhere to send mails to: `mail show` says how many wait.
+      // Without mail settings the e-mails wait, and `mail show` reports their number.
       if (failure.code !== 'MAIL_NOT_CONFIGURED')
-        this.#logger.error('a beat failed', { reason: failure.message })
+        this.#logger.error('a background run failed', { reason: failure.message })
     }
   }
 
-  /** A TLS certificate, or the CA above it, that has been renewed is presented from then on. */
+  /** Presents a TLS certificate or CA that has been renewed. */
   async #renewTls(): Promise<void> {
     const { server } = this.#server ?? {}
     if (!(server instanceof TlsServer)) return
     const { credential, excludedNames, tickets } = await this.#served.tls.provide(this.#names)
     this.#logExcludedNames(excludedNames)
     if (credential.certificates.join() !== this.#tls?.certificates.join()) {
-      // Settings that are not given again fall back to those of the process.
+      // Settings that are not repeated would fall back to the defaults of the process.
       server.setSecureContext({ ...toTlsOptions(credential), ...TLS_SETTINGS })
       this.#tls = credential
     }
     if (!server.getTicketKeys().equals(tickets)) server.setTicketKeys(tickets)
   }
 
-  /** Logs which names the certificate is not for, each time they are others. */
+  /** Logs the excluded names of the certificate when they change. */
   #logExcludedNames(names: readonly string[]): void {
     if (names.join() === this.#excludedNames.join()) return
     this.#excludedNames = names
     if (names.length > 0)
       this.#logger.error(
-        'names were left out of the TLS certificate: the manager gives a satellite its names with `satellite configure NAME --tls-name`',
+        'names were excluded from the TLS certificate; set the names of a satellite at its manager with `satellite configure NAME --tls-name`',
         { names },
       )
   }
@@ -146,24 +149,24 @@ export class AuthorityServer {
   /** @throws LicensingError CHAOS_NOT_ALLOWED */
   #requireTest(): void {
     if (!this.#context.credentials.keyRing.identity.test)
-      throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority was not made for tests.')
+      throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority does not allow fault injection.')
   }
 
-  /** From here on, what is planned is done to the answers. @throws LicensingError CHAOS_NOT_ALLOWED */
+  /** Injects the planned faults into answers from now on. @throws LicensingError CHAOS_NOT_ALLOWED */
   #injectFaults(plan: FaultPlan): FaultInjector {
     this.#requireTest()
     this.#faultInjector = new FaultInjector(plan, () => this.#context.clock.now())
-    this.#logger.error('THIS AUTHORITY MISBEHAVES ON PURPOSE: not for production', { faults: plan.faults })
+    this.#logger.error('FAULT INJECTION IS ENABLED: not for production', { faults: plan.faults })
     return this.#faultInjector
   }
 
-  /** What came to an authority that misbehaves, on its own sockets; nothing otherwise. */
+  /** Returns the requests to an authority with fault injection, or an empty list. */
   faultRequestLog(): readonly RequestRecord[] {
     return this.#faultInjector?.history ?? []
   }
 
   /**
-   * Makes a TLS credential with dates or names that are wrong, for what must be refused.
+   * Creates a TLS credential with faulty dates or names, for tests of TLS clients.
    *
    * @throws LicensingError CHAOS_NOT_ALLOWED
    */
@@ -177,16 +180,17 @@ export class AuthorityServer {
   }
 
   /**
-   * Serves the address where faults are planned at run time, and where what came is read.
+   * Serves the API that plans faults at run time and lists the received requests. It listens on a loopback address
+   * only.
    *
-   * @returns its URL, and the bearer it asks for
-   * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT: loopback only
+   * @returns its URL, and the bearer token that it requires
+   * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT
    */
   async listenFaultApi(options: { host: string; port: number }): Promise<{ url: string; bearer: string }> {
     if (!LOOPBACK_HOSTS.includes(options.host))
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `The address of the fault API is one of ${LOOPBACK_HOSTS.join(', ')}.`,
+        `The address of the fault API must be one of ${LOOPBACK_HOSTS.join(', ')}.`,
       )
     const faultInjector = this.#faultInjector ?? this.#injectFaults(new FaultPlan())
     const bearer = randomBytes(24).toString('base64url')
@@ -197,8 +201,8 @@ export class AuthorityServer {
   }
 
   /**
-   * Answers what the server would answer, without a network between: for tests of what talks to it. A road of the tests'
-   * own may stand where TLS stands in the real thing.
+   * Returns the answer of the server to a request without a network, for tests of clients. A test may simulate the
+   * transport.
    */
   async inject(request: InProcessRequest): Promise<InProcessAnswer> {
     this.#inProcess ??= this.#createServer(null, null)
@@ -218,7 +222,7 @@ export class AuthorityServer {
     limiter: ConnectionLimiter | null,
     routes?: FastifyPluginAsync,
   ): Promise<FastifyInstance> {
-    // Most commands serve nothing, and need not wait for what serves.
+    // Most commands serve nothing, so the server modules are loaded on demand.
     const { createServer } = await import('./routes.ts')
     return createServer({
       tls,
@@ -231,18 +235,18 @@ export class AuthorityServer {
     })
   }
 
-  /** The connections of the address it is served at; null while it is not. */
+  /** The connections of the server, or null while it does not listen. */
   get connections(): ConnectionLimiter | null {
     return this.#limiter
   }
 
-  /** When the TLS certificate that is presented ends; null while nothing is served. */
+  /** Returns the end of the presented TLS certificate, or null while the server does not listen. */
   tlsEndsAt(): Instant | null {
     const [leaf] = this.#tls?.certificates ?? []
     return leaf === undefined ? null : Date.parse(new X509Certificate(leaf).validTo)
   }
 
-  /** Returns why the authority cannot do its work now; nothing where it can. */
+  /** Returns the reasons why the authority is not ready, or an empty list. */
   async notReadyReasons(): Promise<readonly NotReadyReason[]> {
     if (this.#limiter?.isDraining) return ['draining']
     const ends = this.tlsEndsAt()
@@ -252,13 +256,13 @@ export class AuthorityServer {
     ]
   }
 
-  /** Takes nothing new, and answers what is under way, for at most half a minute. */
+  /** Stops accepting requests, and completes the running ones within 30 seconds. */
   async drain(): Promise<void> {
     clearInterval(this.#backgroundTimer)
     await this.#server?.close()
   }
 
-  /** Closes at once, whatever is under way. */
+  /** Closes the server at once, with all connections. */
   async close(): Promise<void> {
     clearInterval(this.#backgroundTimer)
     this.#limiter?.abort()

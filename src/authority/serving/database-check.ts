@@ -1,10 +1,10 @@
 import { withTimeout } from '../../transports/deadline.ts'
 import { type AuthorityStore, readSetting } from '../store/store.ts'
 
-/** Milliseconds that the database has to say whether it is there. */
+/** Timeout of the database check in milliseconds. */
 const READINESS_TIMEOUT_MS = 2_000
 
-/** Asks the database whether it answers, and soon: once for all who ask at the same moment. */
+/** Checks whether the database answers in time. Simultaneous callers share one check. */
 export class DatabaseCheck {
   readonly #store: AuthorityStore
   #running: Promise<boolean> | null = null
@@ -13,7 +13,7 @@ export class DatabaseCheck {
     this.#store = store
   }
 
-  /** Returns whether it answers. Whoever asks waits no longer than a balancer does. */
+  /** Returns true if the database answers within the timeout, which is shorter than that of a load balancer. */
   async isReachable(): Promise<boolean> {
     this.#running ??= this.#store
       .transaction((tx) => readSetting(tx, 'authority'))

@@ -22,8 +22,8 @@ const plannedSchema = z.strictObject({
 const planSchema = z.strictObject({ faults: z.array(z.union([faultNameSchema, plannedSchema])).max(100) })
 
 /**
- * The management address of a test authority: plans faults at run time, and tells what came. Loopback only, and only
- * to whoever has the bearer (trust §12).
+ * Creates the management API of a test authority. It plans faults at run time and lists the received requests. It is
+ * served on loopback only and requires its bearer token.
  */
 export function createFaultApi(faultInjector: FaultInjector, bearer: string): FastifyInstance {
   const server = Fastify({ bodyLimit: 64 * 1024, forceCloseConnections: true })
@@ -31,10 +31,7 @@ export function createFaultApi(faultInjector: FaultInjector, bearer: string): Fa
   server.addHook('onRequest', async (request, reply) => {
     const given = Buffer.from(request.headers.authorization ?? '')
     if (given.length === expected.length && timingSafeEqual(given, expected)) return
-    const failure = new LicensingError(
-      'MANAGEMENT_UNAUTHORIZED',
-      'The fault API takes requests with its bearer only.',
-    )
+    const failure = new LicensingError('MANAGEMENT_UNAUTHORIZED', 'The fault API requires its bearer token.')
     await reply.code(401).send({ error: failure.toJSON() })
   })
   server.get('/faults', () =>
@@ -70,12 +67,12 @@ export function createFaultApi(faultInjector: FaultInjector, bearer: string): Fa
   })
   server.setErrorHandler(async (error, _request, reply) => {
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
-    // What the parser refuses is the caller's to mend.
+    // Errors of the parser are errors of the caller.
     const failure =
       status < 500
         ? new LicensingError(
             'CHAOS_INVALID',
-            'The request cannot be read: it is not JSON, or does not say that it is.',
+            'The request is not JSON, or its content type is not application/json.',
           )
         : toLicensingError(error)
     await reply.code(failure.code === 'INTERNAL' ? 500 : 400).send({ error: failure.toJSON() })

@@ -4,25 +4,25 @@ import { type AnswerFaultName, type Delivery, Injector, type Reply } from '../..
 import { type Instant, toIsoString } from '../../core/time.ts'
 import { getMessagePath, type MessageType } from '../../protocol/messages.ts'
 
-/** One request that came, for tests to assert on. Nothing in it is secret: no token, no key, no body. */
+/** A received request, for assertions in tests. It contains no token, key or body. */
 export interface RequestRecord {
   readonly number: number
   readonly at: string
   readonly type: MessageType
   readonly path: string
-  /** What was done to it; null when it was answered as it should be. */
+  /** The injected fault, or null. */
   readonly fault: AnswerFaultName | null
-  /** The status that was answered; null when none was. */
+  /** The status of the response, or null without a response. */
   readonly status: number | null
 }
 
 const MAX_HISTORY = 10_000
-/** Between two bytes of an answer that drips. */
+/** Interval between two bytes of a slow response. */
 const DRIP_INTERVAL_MS = 50
 
 /**
- * An authority that misbehaves on purpose, for tests: what is planned happens to the answers, after the authority
- * has decided or before it was asked. Signing, verification and counting are untouched.
+ * Injects the planned faults into the answers of a test authority, before or after its decision. Signing, verification
+ * and counting are unchanged.
  */
 export class FaultInjector {
   readonly plan: FaultPlan
@@ -45,7 +45,7 @@ export class FaultInjector {
     this.#history = []
   }
 
-  /** Answers one request, well or ill. */
+  /** Answers one request, with the fault that is planned for it, if any. */
   async answer(type: MessageType, decide: () => Promise<Reply>, reply: FastifyReply): Promise<void> {
     const { delivery, fault } = await this.#injector.answer(type, decide)
     this.#record(type, fault, delivery.kind === 'reply' ? delivery.status : null)
@@ -65,7 +65,7 @@ export class FaultInjector {
   }
 }
 
-/** Carries a delivery over a real connection, whatever is wrong with it. */
+/** Sends a response or a fault over a real connection. */
 async function deliver(reply: FastifyReply, delivery: Delivery): Promise<void> {
   switch (delivery.kind) {
     case 'reply':
@@ -90,7 +90,7 @@ async function deliver(reply: FastifyReply, delivery: Delivery): Promise<void> {
       }
       let sent = 0
       const drip = setInterval(() => {
-        // The last byte never comes.
+        // The last byte is never sent.
         if (sent < body.length - 1) raw.write(body.subarray(sent, ++sent))
       }, DRIP_INTERVAL_MS)
       raw.once('close', () => {

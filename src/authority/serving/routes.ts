@@ -24,22 +24,25 @@ import { SYNC_PATH } from '../../protocol/sync.ts'
 import { BodyRefused, SyncBodies } from './sync-body.ts'
 
 const MAX_BODY_BYTES = 256 * 1024
-/** The whole time that a satellite allows for a synchronization, whose request may have 64 MiB. */
+/** Milliseconds for receiving a synchronization request, which may have 64 MiB. Satellites have the same limit. */
 const SYNC_REQUEST_TIMEOUT_MS = 10 * MINUTE
 
-/** Why a program cannot do its work at the moment: words of a closed set. */
+/** Reason why a server is not ready. */
 export type NotReadyReason = 'draining' | 'database' | 'certificate'
 
-/** The HTTP status of what gets no signed answer. To a box, every one of them is a failure of the road. */
+/**
+ * Returns the HTTP status of an error that gets no signed answer. Devices treat each of them as a failure of the
+ * connection.
+ */
 function toHttpStatus(failure: LicensingError): number {
   const status = toErrorStatus(failure, 400)
   return status >= 500 ? status : 400
 }
 
-/** Milliseconds after which boxes come back when the database was away. */
+/** Milliseconds after which devices retry when the database was not available. */
 const DATABASE_RETRY_AFTER_MS = 30 * SECOND
 
-/** Takes the synchronizations of satellites: texts, which are read as they come, and nothing else. */
+/** Serves the synchronization requests of satellites. Their bodies are checked while they are read. */
 function serveSynchronization(
   server: FastifyInstance,
   options: {
@@ -71,22 +74,25 @@ function serveSynchronization(
   })
 }
 
-/** The state of a server, as its clients may ask for it. */
+/** Readiness of a server. */
 export interface Health {
-  /** Returns why it cannot do its work now; nothing where it can. */
+  /** Returns the reasons why the server is not ready, or an empty list. */
   notReadyReasons(): Promise<readonly NotReadyReason[]>
 }
 
-/** The authority over HTTPS: the agents' exchanges, and whether it is well. Without TLS it is never listened on. */
+/**
+ * Creates the HTTPS server of an authority, with the exchange and health endpoints. `tls` is null only in tests without
+ * a network.
+ */
 export function createServer(options: {
   tls: Credential | null
-  /** Limits the connections; null for a server that does not listen. */
+  /** Limits the connections. Null for a server that does not listen. */
   limiter: ConnectionLimiter | null
   endpoint: RequestEndpoint
   health: Health
-  /** For tests: does ill to the answers on purpose. */
+  /** Returns the fault injector of a test authority, or null. */
   faultInjector: () => FaultInjector | null
-  /** What else is served at the same address, such as pages for people. */
+  /** Further routes at the same address, such as the web console. */
   routes?: FastifyPluginAsync | undefined
   logger: ServerLogger
 }): FastifyInstance {
@@ -98,13 +104,13 @@ export function createServer(options: {
     timeouts: { requestTimeout: SYNC_REQUEST_TIMEOUT_MS },
   })
   const traces = new WeakMap<FastifyRequest, string>()
-  /** Where a request came from: its number here, and the trace it says it is a part of. */
+  /** Returns the origin of a request: its number, and the trace that it names. */
   const createOrigin = (request: FastifyRequest): Origin => ({
     requestId: request.id,
     traceparent: typeof request.headers.traceparent === 'string' ? request.headers.traceparent : null,
     onTrace: (traceId) => traces.set(request, traceId),
   })
-  /** What every line about a request has. */
+  /** Returns the log fields of a request. */
   const toLogFields = (request: FastifyRequest) => {
     const traceId = traces.get(request)
     return { requestId: request.id, ...(traceId !== undefined && { traceId }) }
@@ -161,7 +167,7 @@ export function createServer(options: {
   server.setErrorHandler(async (error: FastifyError | Error, request, reply) => {
     const status = 'statusCode' in error ? error.statusCode : undefined
     if (status !== undefined && status < 500) {
-      // What is left of the body is not waited for.
+      // The rest of the body is not awaited.
       if (error instanceof BodyRefused) void reply.header('connection', 'close')
       await reply.code(status).send({ error: malformedRequestError(status).toJSON() })
       return
@@ -175,10 +181,12 @@ export function createServer(options: {
         code: failure.code,
         reason: failure.message,
       })
-    // What went wrong inside is for the log, not for whoever asked.
+    // Details of internal errors are logged, but not sent to the client.
     const publicError =
-      code >= 500 && !busy ? new LicensingError('INTERNAL', 'The authority could not answer.') : failure
-    // Whoever is sent away is not kept: a connection that waits costs more than the next one.
+      code >= 500 && !busy
+        ? new LicensingError('INTERNAL', 'The authority could not process the request.')
+        : failure
+    // The connection of a rejected client is closed, since an idle connection costs more than the next handshake.
     if (code === 503)
       void reply
         .header('retry-after', Math.ceil((failure.retryAfterMs ?? DATABASE_RETRY_AFTER_MS) / SECOND))

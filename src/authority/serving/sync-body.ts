@@ -5,7 +5,7 @@ import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { verifySyncProof } from '../../pki/sync-proof.ts'
 import { MAX_FIRST_REQUEST_BYTES, MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 
-/** A body that is not read to its end, by the HTTP status that says why. */
+/** Thrown if a body is not read to its end. The status code states the reason. */
 export class BodyRefused extends Error {
   override readonly name = 'BodyRefused'
   readonly statusCode: number
@@ -16,31 +16,33 @@ export class BodyRefused extends Error {
   }
 }
 
-/** A body of a synchronization as it comes. */
+/** The body of a synchronization request while it is received. */
 export interface SyncBody {
   readonly payload: Readable
-  /** Bytes that the head of the request announces; null where it announces none. */
+  /** The content length in bytes, or null if the header is missing. */
   readonly announced: number | null
-  /** The header by which a satellite proves itself; null without. */
+  /** The proof header of a satellite, or null. */
   readonly proof: string | null
 }
 
 /**
- * Reads the bodies of synchronizations. Beyond what a stranger may send, reading goes on only for a satellite that has
- * proved that the body is its own, and only as far as it has said. Of each satellite one such body is read at a time: a
- * newer one, as after a broken connection, takes the place of the one before.
+ * Reads the bodies of synchronization requests. Beyond the limit for unauthenticated clients, a body is read only with
+ * a satellite's proof of its length and digest. Of each satellite one such body is read at a time. A newer one replaces
+ * the one before, as after a broken connection.
  */
 export class SyncBodies {
   readonly #isKnown: (proof: SyncProof) => Promise<boolean>
   readonly #longBodies = new Map<string, Readable>()
 
-  /** @param isKnown whether the key of a proof is that of a satellite, and the proof is for this manager */
+  /** @param isKnown returns true if a proof is for this manager and made by one of its satellites */
   constructor(isKnown: (proof: SyncProof) => Promise<boolean>) {
     this.#isKnown = isKnown
   }
 
   /**
-   * @param onProven called when more than a stranger may send will be read
+   * Reads a body.
+   *
+   * @param onProven called before more is read than an unauthenticated client may send
    * @throws BodyRefused
    */
   async read(body: SyncBody, onProven: () => void): Promise<string> {
@@ -58,22 +60,22 @@ export class SyncBodies {
       const chunks: Buffer[] = []
       const hash = createHash('sha256')
       let length = 0
-      // Not destroyed where it is left: the refusal must still be answered on its connection.
+      // The stream is not destroyed on an error, since the refusal is still sent on its connection.
       for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
         const bytes = chunk as Buffer
         length += bytes.length
         if (length > MAX_FIRST_REQUEST_BYTES) proof ??= await prove()
         if (proof !== null && length > proof.length)
-          throw new BodyRefused(413, 'it is longer than was proved')
+          throw new BodyRefused(413, 'it is longer than the proof states')
         chunks.push(bytes)
         hash.update(bytes)
       }
       if (proof !== null && (length !== proof.length || hash.digest('base64url') !== proof.digest))
-        throw new BodyRefused(400, 'it is not the body that was proved')
+        throw new BodyRefused(400, 'it does not match the proof')
       return Buffer.concat(chunks, length).toString('utf8')
     } catch (error) {
       if (error instanceof BodyRefused || error instanceof LicensingError) throw error
-      throw new BodyRefused(400, 'the body broke off', { cause: error })
+      throw new BodyRefused(400, 'the body is incomplete', { cause: error })
     } finally {
       if (proof !== null && this.#longBodies.get(proof.key) === payload) this.#longBodies.delete(proof.key)
     }
@@ -84,7 +86,7 @@ export class SyncBodies {
     const isPossible =
       proof !== null && proof.length <= MAX_SYNC_BYTES && (announced === null || announced === proof.length)
     if (proof === null || !isPossible || !(await this.#isKnown(proof)))
-      throw new BodyRefused(413, 'it is longer than a stranger may send')
+      throw new BodyRefused(413, 'it is longer than an unauthenticated client may send')
     return proof
   }
 }

@@ -6,24 +6,24 @@ import { findSatellitesCovering } from '../satellites/server-names.ts'
 import type { Tx } from '../store/store.ts'
 import { getCurrentTicketKey } from './tls-session-ticket-keys.ts'
 
-/** What a server presents to its clients. */
+/** TLS certificate and session ticket key of a server. */
 export interface TlsIdentity {
   readonly credential: Credential
-  /** The names that the certificate is not for. */
+  /** The requested names that the certificate does not have. */
   readonly excludedNames: readonly string[]
-  /** The key of the day for session tickets. */
+  /** The session ticket key of the day. */
   readonly tickets: Buffer
 }
 
-/** Gives a server its TLS certificate, renewed when that is due. */
+/** Provides a server with its TLS certificate, renewed when due. */
 export interface TlsProvider {
   provide(names: readonly string[]): Promise<TlsIdentity>
 }
 
-/** The TLS certificates of an authority's own CA. */
+/** TLS certificates of an authority's own CA. */
 export class TlsCertificates implements TlsProvider {
   readonly #context: AuthorityContext
-  /** The names that this process was served under when it last looked for satellites with names of its own. */
+  /** The names of this process at the last check for conflicts with satellites. */
   #checkedNames: string | null = null
 
   constructor(context: AuthorityContext) {
@@ -39,7 +39,10 @@ export class TlsCertificates implements TlsProvider {
     })
   }
 
-  /** A satellite that was certified before a name was the manager's can still show it: an event says so, for people to end it. */
+  /**
+   * Logs an event for each satellite whose CA still permits a name of the manager, so that an administrator can change
+   * it.
+   */
   async #reportNameConflicts(tx: Tx, names: readonly string[], at: Instant): Promise<void> {
     const { credentials } = this.#context
     const served = names.join()
@@ -49,7 +52,7 @@ export class TlsCertificates implements TlsProvider {
       tx,
       await credentials.servers.names(tx),
     )) {
-      const message = `${satellite}: its certificates may be for ${name}, which is a name of this manager now. \`satellite configure ${satellite} --tls-name\` gives it others; what it was given before ends with its CA.`
+      const message = `${satellite}: its CA permits ${name}, which is now a name of this manager. Set other names with \`satellite configure ${satellite} --tls-name\`. The present permission ends with its CA.`
       await logEvent(tx, { at, type: 'TLS_NAME_OF_SATELLITE', severity: 'major', accountId, message })
     }
   }

@@ -3,13 +3,13 @@ import { DAY, type Instant } from '../../core/time.ts'
 import type { Secrets } from '../keys/key-store.ts'
 import type { Tx } from '../store/store.ts'
 
-/** Bytes of a key for TLS session tickets, as OpenSSL takes it. */
+/** Bytes of a key for TLS session tickets in OpenSSL. */
 const TICKET_KEY_BYTES = 48
 
 /**
- * The key of the day for TLS session tickets (RFC 5077, RFC 8446 §4.6.1): the same in every process of the authority, so that
- * who comes back to another of them has the short handshake too. A new one each day, and the one before is forgotten: what was
- * encrypted by it cannot be read later.
+ * Returns the key of the day for TLS session tickets (RFC 5077, RFC 8446 §4.6.1). All processes of the authority share
+ * it, so that a client can resume its session at any of them. The key of the day before is deleted, so its tickets
+ * cannot be decrypted later.
  */
 export async function getCurrentTicketKey(tx: Tx, secrets: Secrets, at: Instant): Promise<Buffer> {
   const day = Math.floor(at / DAY)

@@ -15,39 +15,40 @@ import { initializeSync } from '../satellite-sync/sync-repository.ts'
 import { checkSatelliteName } from '../satellites/satellites.ts'
 import { AuthorityStore, saveDatabaseUrl, readSetting } from '../store/store.ts'
 
-/** What an authority is made of. */
+/** Options of a new authority. */
 export interface InitOptions {
   readonly dataDir: string
   readonly account: string
   readonly acceptAgreement: boolean
   readonly test?: boolean
   readonly clock?: Clock
-  /** The PostgreSQL database that its data is in, `postgres://…`: its data directory names it from then on. */
+  /** The URL of a PostgreSQL database, `postgres://…`. It is stored in the data directory. */
   readonly database?: string | undefined
-  /** The product whose licenses it gives, stored with its data; the shipped conferencing profile unless given. */
+  /** The profile of the product whose licenses the authority issues. The default is the conferencing profile. */
   readonly profile?: ProfileInput | undefined
   readonly satellite?: {
-    /** The name that it was added under at its manager. */
+    /** The name of the satellite at its manager. */
     readonly name: string
-    /** The manager's root: PEM; the first answer brings it otherwise. */
+    /** The manager's root as PEM. Without it the first answer supplies the root. */
     readonly trust?: string | undefined
-    /** The one-time code of `satellite add`, for a first exchange by wire. */
+    /** The enrollment code of `satellite add`, for an online first exchange. */
     readonly code?: string | undefined
-    /** How it reaches its manager; by hand without. */
+    /** The connection to the manager. Without it synchronization is offline (by files). */
     readonly manager?: TransportSettings | undefined
   }
 }
 
 /**
- * Makes an authority with its first smart account, whose license agreement is accepted with it (R-ACC-8): a manager, or a
- * satellite, which gets what it gives from its manager.
+ * Creates an authority with its first smart account, whose license agreement is accepted with it (R-ACC-8). The
+ * authority is a manager, or a satellite that gets its licenses from its manager.
  *
- * @throws LicensingError DATA_DIR_EXISTS, AGREEMENT_NOT_ACCEPTED, INVALID_ARGUMENT, TRUST_ANCHOR_INVALID, CODE_*, STORE_*
+ * @throws LicensingError DATA_DIR_EXISTS, AGREEMENT_NOT_ACCEPTED, INVALID_ARGUMENT, TRUST_ANCHOR_INVALID, CODE_*,
+ * STORE_*
  */
 export async function initAuthority(options: InitOptions): Promise<void> {
   if (!options.acceptAgreement) {
     throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The license agreement was not accepted.', {
-      remedy: 'Give --accept-agreement, or ask someone with the authority to do so.',
+      remedy: 'Pass --accept-agreement, or ask someone who is authorized to accept it.',
     })
   }
   const { satellite, test = false, database } = options
@@ -62,7 +63,7 @@ export async function initAuthority(options: InitOptions): Promise<void> {
       if ((await readSetting(tx, 'authority')) !== null) {
         throw new LicensingError(
           'DATA_DIR_EXISTS',
-          `There is an authority in ${database === undefined ? options.dataDir : 'that database'} already.`,
+          `An authority already exists in ${database === undefined ? options.dataDir : 'that database'}.`,
         )
       }
       if (database !== undefined) saveDatabaseUrl(options.dataDir, database)

@@ -18,23 +18,23 @@ import { LicensingError } from '../../core/errors.ts'
 import { errnoCode } from '../../core/errno-code.ts'
 import type { Tables } from './tables.ts'
 
-/** Transactions that write take this lock first (docs/decisions/0020): one writer at a time, as SQLite has it. */
+/** Advisory lock of writing transactions (docs/decisions/0020). There is one writer at a time, as in SQLite. */
 const WRITER_LOCK_ID = 0x5a1_a001
-/** Milliseconds that a connection may take, a statement may run, a lock may be waited for, a transaction may lie idle. */
+/** Timeouts in milliseconds for connecting, for a statement, for a lock, and for an idle transaction. */
 const CONNECT_TIMEOUT_MS = 5000
 const STATEMENT_TIMEOUT_MS = 60_000
 const LOCK_TIMEOUT_MS = 20_000
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 20_000
-/** Connections of one process: one writes at a time, the others read. */
+/** Connections of one process. One writes at a time, the others read. */
 const MAX_CONNECTIONS = 8
 
-/** What a server says of a connection without an open transaction (PostgreSQL documentation, Message Formats, ReadyForQuery). */
+/** Status of a connection without an open transaction (PostgreSQL documentation, Message Formats, ReadyForQuery). */
 const IDLE_STATUS = 'I'
 
-/** Whether the connection went away when a transaction was to be committed: nobody was told whether it was. */
+/** Thrown if the connection was lost during a commit, so that its outcome is not known. */
 export class CommitOutcomeUnknown extends Error {
   override readonly name = 'CommitOutcomeUnknown'
-  /** The transaction's id, by which the database can be asked (`pg_xact_status`). */
+  /** The transaction's id, for a query of its status (`pg_xact_status`). */
   readonly transaction: string
   constructor(transaction: string, cause: unknown) {
     super('the connection was lost at a commit', { cause })
@@ -42,7 +42,7 @@ export class CommitOutcomeUnknown extends Error {
   }
 }
 
-/** Takes the writers' lock at the beginning of what writes, and knows what is in doubt when the connection is lost. */
+/** Takes the writer lock at the beginning of a writing transaction, and tracks commits whose connection is lost. */
 class LockingDriver extends PostgresDriver {
   readonly #transactions = new WeakMap<DatabaseConnection, string>()
 
@@ -61,7 +61,8 @@ class LockingDriver extends PostgresDriver {
       )
       this.#transactions.set(connection, rows[0]?.id ?? '')
     } catch (error) {
-      // Kysely rolls back only what has begun for it: `begin` may be done, and the statement after it may have failed.
+      // Kysely rolls back only if `beginTransaction` succeeded. `begin` may have succeeded and the lock statement
+      // failed.
       await this.rollbackTransaction(connection)
       throw error
     }
@@ -81,15 +82,15 @@ class LockingDriver extends PostgresDriver {
     try {
       await super.rollbackTransaction(connection)
     } catch {
-      // The error that led here is thrown by the caller, and must not be hidden by a second one. A connection that could
-      // not be rolled back is not idle: `CheckedClient` ends it.
+      // The caller throws the original error, which a second error must not hide. A connection that could not be rolled
+      // back is not idle, so `CheckedClient` ends it.
     }
   }
 }
 
 /**
- * A connection that goes back into the pool only when the server says that no transaction is open on it, and when it
- * leads to a server that can write. In any other state it is ended, whoever gives it back.
+ * Pool client that returns its connection only in an idle state and only from a server that can write. Otherwise it
+ * ends the connection.
  */
 class CheckedClient implements PostgresPoolClient {
   readonly #client: pg.PoolClient
@@ -112,15 +113,12 @@ class CheckedClient implements PostgresPoolClient {
   async #query<R>(statement: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
     try {
       const result = await this.#client.query(statement, [...parameters])
-      // A commit of a transaction in which a statement failed is answered without an error, and has rolled back.
+      // A commit after a failed statement is a rollback, and the server reports no error.
       if (statement === 'commit' && result.command === 'ROLLBACK')
-        throw new LicensingError(
-          'INTERNAL',
-          'The database rolled a transaction back that was to be committed.',
-        )
+        throw new LicensingError('INTERNAL', 'The database rolled back a transaction at its commit.')
       return result as unknown as PostgresQueryResult<R>
     } catch (error) {
-      // A server that became a standby keeps its connections: another server may be found at its address.
+      // A server that became a standby keeps its connections, while another server may have taken over its address.
       if (isConnectionLoss(error)) this.#isLost = true
       throw error
     }
@@ -146,12 +144,15 @@ class LockingDialect extends PostgresDialect {
 export function checkDatabaseUrl(text: string): string {
   const url = URL.parse(text)
   if (url && /^postgres(ql)?:$/.test(url.protocol)) return text
-  // Not said back: it may hold a password.
-  throw new LicensingError('INVALID_ARGUMENT', 'A database is given as postgres://USER@HOST[:PORT]/NAME.')
+  // The message omits the text, which may contain a password.
+  throw new LicensingError(
+    'INVALID_ARGUMENT',
+    'The database URL is invalid. Use the form postgres://USER@HOST[:PORT]/NAME.',
+  )
 }
 
 /**
- * Connections to a PostgreSQL database, opened when they are wanted.
+ * Opens a PostgreSQL database. Connections are made on demand.
  *
  * @throws LicensingError INVALID_ARGUMENT
  */
@@ -160,13 +161,13 @@ export function openPostgres(url: string): Kysely<Tables> {
   return new Kysely<Tables>({ dialect: new LockingDialect({ pool: () => openPool(connectionString) }) })
 }
 
-/** What speaks with PostgreSQL: loaded where there is one. */
+/** The PostgreSQL driver, loaded on demand. */
 let pgModule: typeof pg | null = null
 
 async function openPool(connectionString: string): Promise<PostgresPool> {
   const { default: pg } = await import('pg')
   pgModule = pg
-  // Instants and counts: far below 2^53.
+  // Instants and counts are far below 2^53.
   const numbers = new pg.TypeOverrides()
   numbers.setTypeParser(pg.types.builtins.INT8, Number)
   numbers.setTypeParser(pg.types.builtins.NUMERIC, Number)
@@ -182,9 +183,9 @@ async function openPool(connectionString: string): Promise<PostgresPool> {
     allowExitOnIdle: true,
     types: numbers,
   })
-  // A connection that is lost while nobody uses it is replaced when one is wanted.
+  // An idle connection that is lost is replaced on demand.
   pool.on('error', () => undefined)
-  // One that is lost while it is used says so to whoever uses it, with what they asked; and as an event besides.
+  // The loss of a busy connection rejects its query. The event needs a listener all the same.
   pool.on('connect', (client) => client.on('error', () => undefined))
   return {
     connect: async () => new CheckedClient(await pool.connect()),
@@ -192,7 +193,7 @@ async function openPool(connectionString: string): Promise<PostgresPool> {
   }
 }
 
-/** What the database knows of a transaction whose connection was lost. `unknown` when that was too long ago. */
+/** Returns the status of a transaction whose connection was lost. `unknown` means that it was too long ago. */
 export async function readTransactionStatus(
   db: Kysely<Tables>,
   transaction: string,
@@ -203,18 +204,19 @@ export async function readTransactionStatus(
     }>`select pg_xact_status(${transaction}::xid8) as status`.execute(db)
     return rows[0]?.status ?? 'unknown'
   } catch (error) {
-    // A number of the future: another server answers than the one that was asked, and it never had that transaction.
+    // The id is in the future: another server answers, which never had the transaction.
     if (errnoCode(error) === '22023') return 'aborted'
     throw error
   }
 }
 
-/** Whether the database could not be reached, or went away: it may be there again in a moment. */
+/** Returns true if the database could not be reached or the connection was lost, so that a retry may succeed. */
 export function isConnectionLoss(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const code = errnoCode(error)
   return (
-    // Class 08: connection exceptions; 57P01 to 57P03: shut down, crashed, starting; 25006: a standby that does not write yet.
+    // Class 08: connection exceptions. 57P01 to 57P03: shut down, crashed, starting. 25006: a standby, not yet
+    // writable.
     /^(08...|57P0[1-4]|25006|53300)$/.test(code) ||
     /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code) ||
     /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/.test(
@@ -223,10 +225,10 @@ export function isConnectionLoss(error: unknown): boolean {
   )
 }
 
-/** Whether the transaction was undone for another's sake, and may simply be done again. */
+/** Returns true if the transaction was rolled back because of a concurrent one, so that a retry may succeed. */
 export const isConflict = (error: unknown): boolean => /^40(001|P01)$/.test(errnoCode(error))
 
-/** An error of the database as one of ours, without its own words, which may hold anything. */
+/** Converts an error of the database. Its message is dropped, because it may contain data. */
 export function toDatabaseError(error: unknown): unknown {
   const code = errnoCode(error)
   if (isConnectionLoss(error))
@@ -237,12 +239,15 @@ export function toDatabaseError(error: unknown): unknown {
   if (/^(55P03|57014|25P03)$/.test(code))
     return new LicensingError('DATABASE_UNREACHABLE', `The database did not answer in time (${code}).`)
   if (code.startsWith('28') || code === '3D000' || code === '42501')
-    return new LicensingError('DATABASE_REFUSED', `The database does not let this program in (${code}).`)
+    return new LicensingError('DATABASE_REFUSED', `The database denied access (${code}).`)
   if (code === '22021')
-    return new LicensingError('INVALID_ARGUMENT', 'A text holds a character that cannot be kept: U+0000.')
+    return new LicensingError(
+      'INVALID_ARGUMENT',
+      'A text contains the character U+0000, which cannot be stored.',
+    )
   if (code.startsWith('53'))
-    return new LicensingError('STORE_FULL', `The database has no room left (${code}).`)
+    return new LicensingError('STORE_FULL', `The database has no space left (${code}).`)
   if (pgModule && error instanceof pgModule.DatabaseError)
-    return new LicensingError('INTERNAL', `The database refused a statement (${code}).`)
+    return new LicensingError('INTERNAL', `The database rejected a statement (${code}).`)
   return error
 }

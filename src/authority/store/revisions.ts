@@ -1,23 +1,23 @@
 import { sql } from 'kysely'
 import type { Tx } from './store.ts'
 
-/** The number of a satellite's last request to its manager: a setting, since every process of it counts on. */
+/** Setting with the number of a satellite's last request to its manager. All processes share it. */
 export const SYNC_SEQUENCE_KEY = 'sync-sequence'
 
-/** The exchange that will report a change made now: the next one. 0 at a manager, which reports to nobody. */
+/** The exchange that will report a change made now. It is 0 at a manager. */
 export const nextRevision = sql<number>`coalesce((select cast(value as integer) + 1 from settings where name = ${SYNC_SEQUENCE_KEY}), 0)`
 
-/** Notes that an instance is not as it was last reported. */
+/** Marks an instance as changed since the last report. */
 export async function markInstanceChanged(tx: Tx, id: string): Promise<void> {
   await tx.updateTable('instances').set({ revision: nextRevision }).where('id', '=', id).execute()
 }
 
-/** Notes that a reservation is not as it was last reported. */
+/** Marks a reservation as changed since the last report. */
 export async function markReservationChanged(tx: Tx, id: string): Promise<void> {
   await tx.updateTable('reservations').set({ revision: nextRevision }).where('id', '=', id).execute()
 }
 
-/** Notes that whatever is in a virtual account is not as it was last reported. */
+/** Marks the active instances and reservations of a virtual account as changed since the last report. */
 export async function markVirtualAccountChanged(tx: Tx, virtualAccountId: string): Promise<void> {
   for (const table of ['instances', 'reservations'] as const)
     await tx
@@ -28,7 +28,7 @@ export async function markVirtualAccountChanged(tx: Tx, virtualAccountId: string
       .execute()
 }
 
-/** Notes that everything is to be reported as it is. */
+/** Marks all active instances and reservations as changed since the last report. */
 export async function markAllChanged(tx: Tx): Promise<void> {
   for (const table of ['instances', 'reservations'] as const)
     await tx

@@ -27,16 +27,16 @@ export const DATABASE_FILE = 'authority.db'
 
 export const sqliteExists = (dataDir: string): boolean => fileExists(join(dataDir, DATABASE_FILE))
 
-/** Statements that are kept prepared: more different ones than there are in the hot path. */
+/** The size of the statement cache, which is larger than the number of frequent statements. */
 const MAX_PREPARED_STATEMENTS = 500
 
-/** Milliseconds of the machine's uptime that another process's transaction is waited for, and between two looks. */
+/** Timeout for the transaction of another process and the interval of attempts, in milliseconds. */
 const BUSY_TIMEOUT_MS = 10 * SECOND
 const POLL_INTERVAL_MS = 3
 
 /**
- * Takes the write lock at the beginning: a transaction that reads first and writes later never finds it gone. While another
- * process has it, this one goes on with what it can do without: SQLite's own way to wait would stop it altogether.
+ * Driver that takes the write lock at the beginning of a transaction, so that a transaction which reads first can
+ * always write. It waits for the lock asynchronously, since SQLite's own busy timeout would block the process.
  */
 class ImmediateDriver extends SqliteDriver {
   readonly #setBusyTimeout: (milliseconds: number) => void
@@ -52,7 +52,7 @@ class ImmediateDriver extends SqliteDriver {
   }
 
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    // SQLite rolls back by itself where the disk is full or fails: another rollback would hide why.
+    // SQLite rolls back by itself if the disk is full or fails. A second rollback would hide the cause.
     if (this.#isOpen()) await super.rollbackTransaction(connection)
   }
 
@@ -67,15 +67,12 @@ class ImmediateDriver extends SqliteDriver {
     const since = systemClock.uptime()
     while (!(await this.#begin(connection))) {
       if (systemClock.uptime() - since > BUSY_TIMEOUT_MS)
-        throw new LicensingError(
-          'STORE_UNWRITABLE',
-          'Another process holds the database, and does not let go.',
-        )
+        throw new LicensingError('STORE_UNWRITABLE', 'Another process has locked the database.')
       await sleep(POLL_INTERVAL_MS * (0.5 + Math.random()))
     }
   }
 
-  /** @returns whether the lock was free */
+  /** @returns true if the lock was free */
   async #begin(connection: DatabaseConnection): Promise<boolean> {
     this.#setBusyTimeout(0)
     try {
@@ -90,7 +87,7 @@ class ImmediateDriver extends SqliteDriver {
   }
 }
 
-/** SQLite runs data definition in transactions. Kysely does not use that by itself. */
+/** SQLite supports data definition in transactions, but Kysely's adapter does not enable that. */
 class TransactionalDdlAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true
@@ -119,7 +116,7 @@ class ImmediateDialect extends SqliteDialect {
   }
 }
 
-/** The database with its statements kept prepared: preparing one costs more than running it. */
+/** Wraps a database with a cache of prepared statements. Preparing a statement costs more than running it. */
 function cacheStatements(database: Sqlite.Database): SqliteDatabase {
   const prepared = new Map<string, SqliteStatement>()
   return {
@@ -157,7 +154,7 @@ export function openSqlite(dataDir: string): Kysely<Tables> {
   try {
     const database = openDatabase(join(dataDir, DATABASE_FILE), { timeout: BUSY_TIMEOUT_MS })
     opened = database
-    // Before anything is written: a database that is refused stays as it is.
+    // The check comes before the first write, so that an unsupported database stays unchanged.
     requireSupportedVersion(readSchema(database))
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')

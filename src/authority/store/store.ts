@@ -21,32 +21,32 @@ import type { Tables } from './tables.ts'
 
 export type Tx = Transaction<Tables>
 
-/** A place to run a transaction: its work is kept as a whole, or not at all. */
+/** Runner of atomic transactions. */
 export interface TransactionRunner {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
 }
 
-/** Says which database an authority has that is not in its data directory. */
+/** File in the data directory with the URL of the authority's PostgreSQL database. */
 const URL_FILE = 'database.url'
 
-/** Attempts at a transaction whose connection was lost, and milliseconds between them: some fifteen seconds in all. */
+/** Attempts at a transaction after connection losses, and the delays between them: about 15 seconds in all. */
 const MAX_ATTEMPTS = 8
 const RETRY_DELAYS_MS = [50, 200, 500, 1000, 2000, 4000, 8000]
 
 export const storeExists = (dataDir: string): boolean =>
   sqliteExists(dataDir) || fileExists(join(dataDir, URL_FILE))
 
-/** Where an authority's data is: in a file of its data directory, or in a PostgreSQL database that several processes share. */
+/** Kind of database: a file in the data directory, or a PostgreSQL database that several processes share. */
 export type DatabaseKind = 'sqlite' | 'postgres'
 
 /**
- * The authority's data, through Kysely: one SQLite database, or one of PostgreSQL, that several processes may use at a
- * time (servers, and each command). Every operation is one transaction; those that write come one after the other.
+ * The authority's database, through Kysely: SQLite or PostgreSQL. Several processes may use it at a time (servers and
+ * commands). Every operation is one transaction, and writing transactions are serialized.
  */
 export class AuthorityStore implements TransactionRunner {
   readonly #db: Kysely<Tables>
   readonly kind: DatabaseKind
-  /** Told how long a transaction took, in seconds, with its wait for the database. */
+  /** Receives the duration of each transaction in seconds, including the wait for the database. */
   onTransaction: (seconds: number) => void = () => undefined
 
   private constructor(db: Kysely<Tables>, kind: DatabaseKind) {
@@ -55,10 +55,11 @@ export class AuthorityStore implements TransactionRunner {
   }
 
   /**
-   * Opens the database and applies the migrations that are missing. A database that is refused is left as it is.
+   * Opens the database and applies missing migrations. A database that is rejected stays unchanged.
    *
-   * @param version the data version to migrate to: that of a backup, which is migrated further after it was loaded
-   * @param database `postgres://…`; without it the one that the data directory names, or else its own SQLite database
+   * @param database `postgres://…`. The default is the database that the data directory names, or else its SQLite
+   * database
+   * @param version the data version to migrate to. Restoring a backup loads its version before migrating further
    * @throws LicensingError DATA_DIR_EXISTS, DATA_VERSION_UNSUPPORTED, STORE_*, DATABASE_UNREACHABLE, DATABASE_REFUSED
    */
   static async open(
@@ -87,7 +88,10 @@ export class AuthorityStore implements TransactionRunner {
     }
   }
 
-  /** Returns the data version of the database, 0 without tables. @throws LicensingError STORE_TOO_NEW, DATA_VERSION_UNSUPPORTED */
+  /**
+   * Returns the data version of the database, or 0 without tables. @throws LicensingError STORE_TOO_NEW,
+   * DATA_VERSION_UNSUPPORTED
+   */
   version(): Promise<number> {
     return this.read(async (tx) => {
       const { rows } = await (
@@ -105,8 +109,8 @@ export class AuthorityStore implements TransactionRunner {
   }
 
   /**
-   * One transaction: all of it is on disk when this resolves, or nothing. Done again where the connection was lost before
-   * its end, so that the work must do nothing beside it.
+   * Runs one transaction, which is committed when the promise resolves. After a connection loss `work` runs again, so
+   * it must have no side effects outside the transaction.
    *
    * @throws LicensingError STORE_*, DATABASE_UNREACHABLE
    */
@@ -130,7 +134,7 @@ export class AuthorityStore implements TransactionRunner {
     })
   }
 
-  /** Reads in one moment of the database, and waits for nobody who writes. @throws LicensingError STORE_*, DATABASE_UNREACHABLE */
+  /** Reads one consistent snapshot without waiting for writers. @throws LicensingError STORE_*, DATABASE_UNREACHABLE */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.#withRetry(() =>
       this.#db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work),
@@ -138,16 +142,16 @@ export class AuthorityStore implements TransactionRunner {
   }
 
   /**
-   * Reads like `read`, where reading is all there is to do; what turns out to write is begun again as a transaction.
+   * Runs work that usually only reads, as `read` does. If the work writes, it runs again as a writing transaction.
    *
    * @throws LicensingError STORE_*, DATABASE_UNREACHABLE
    */
   async readOnly<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     try {
       return await this.read((tx) => {
-        const looking = tx.withPlugin(readOnlyPlugin)
-        readOnlyTransactions.add(looking)
-        return work(looking)
+        const readOnlyTx = tx.withPlugin(readOnlyPlugin)
+        readOnlyTransactions.add(readOnlyTx)
+        return work(readOnlyTx)
       })
     } catch (error) {
       if (error instanceof RequiresWrite) return this.transaction(work)
@@ -155,16 +159,16 @@ export class AuthorityStore implements TransactionRunner {
     }
   }
 
-  /** Whether a transaction was committed whose connection was lost meanwhile: the database knows. */
+  /** Returns true if a transaction was committed although its connection was lost. */
   #wasCommitted(transaction: string): Promise<boolean> {
     return this.#withRetry(async () => {
       const status = await readTransactionStatus(this.#db, transaction)
-      // It ends with its connection, which the server may not have noticed yet.
+      // The transaction ends with its connection, but the server may not have detected the loss yet.
       if (status === 'in progress') throw new StillInProgress()
       if (status === 'unknown')
         throw new LicensingError(
           'DATABASE_UNREACHABLE',
-          'The connection to the database was lost at a commit, and the database does not know any more whether it took place.',
+          'The connection to the database was lost during a commit, and the database no longer knows the outcome.',
         )
       return status === 'committed'
     })
@@ -175,12 +179,12 @@ export class AuthorityStore implements TransactionRunner {
       try {
         return await work()
       } catch (error) {
-        const again =
+        const isRetryable =
           isConflict(error) ||
           isConnectionLoss(error) ||
           error instanceof CommitOutcomeUnknown ||
           error instanceof StillInProgress
-        if (!again || attempt === MAX_ATTEMPTS) throw toTransactionError(error)
+        if (!isRetryable || attempt === MAX_ATTEMPTS) throw toTransactionError(error)
         const wait = RETRY_DELAYS_MS[attempt - 1] ?? 0
         await pause(wait / 2 + randomInt(wait / 2 + 1))
       }
@@ -192,7 +196,7 @@ export class AuthorityStore implements TransactionRunner {
   }
 }
 
-/** Begins a look again as a transaction that writes. */
+/** Thrown by a read-only transaction that needs to write. */
 class RequiresWrite extends Error {}
 
 const WRITE_NODES: ReadonlySet<string> = new Set([
@@ -213,37 +217,43 @@ const readOnlyPlugin: KyselyPlugin = {
 const readOnlyTransactions = new WeakSet<Tx>()
 
 /**
- * Called before anything is changed that this process remembers of the database: it is in step with the writers, and one who looks
- * may see what was before the last of them.
+ * Must be called before a change of cached data. A read-only transaction may see an older state than the last writer's,
+ * so it is repeated as a writing one.
  */
 export function assertWritable(tx: Tx): void {
   if (readOnlyTransactions.has(tx)) throw new RequiresWrite()
 }
 
-/** A transaction that was to be committed, of which the server does not know yet that its connection is gone. */
+/** Thrown while the server has not detected the connection loss of a transaction. */
 class StillInProgress extends Error {}
 
 function toTransactionError(error: unknown): unknown {
   if (error instanceof Database.SqliteError) return toStoreError(error, 'writing the database')
   if (error instanceof CommitOutcomeUnknown || error instanceof StillInProgress)
-    return new LicensingError('DATABASE_UNREACHABLE', 'The connection to the database was lost at a commit.')
+    return new LicensingError(
+      'DATABASE_UNREACHABLE',
+      'The connection to the database was lost during a commit.',
+    )
   return toDatabaseError(error)
 }
 
-/** The database that a data directory names; null for its own. */
+/** Returns the database URL that a data directory names, or null. */
 function readDatabaseUrl(dataDir: string): string | null {
   const path = join(dataDir, URL_FILE)
   return fileExists(path) ? readFileSync(path, 'utf8').trim() : null
 }
 
-/** Has a data directory name its database, for every command after: in a file of this user alone, since it may hold a password. */
+/**
+ * Stores the database URL in the data directory for later commands. The file is private, since the URL may contain a
+ * password.
+ */
 export function saveDatabaseUrl(dataDir: string, database: string): void {
   new SecretFileStore(dataDir).put(URL_FILE, `${checkDatabaseUrl(database)}\n`)
 }
 
 /**
- * A part of a transaction that is done, or undone without undoing the rest: what it throws undoes it, and is thrown on.
- * One at a time.
+ * Runs a part of a transaction that can be rolled back alone. If `work` throws, the part is rolled back and the error
+ * is thrown again. Savepoints must not be nested.
  */
 export async function withSavepoint<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
   await sql`savepoint attempt`.execute(tx)
@@ -258,7 +268,7 @@ export async function withSavepoint<T>(tx: Tx, work: () => Promise<T>): Promise<
   }
 }
 
-/** A named setting; null when it was never written. */
+/** Returns a setting, or null if it does not exist. */
 export async function readSetting(tx: Tx, name: string): Promise<string | null> {
   const row = await tx.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst()
   return row?.value ?? null

@@ -1,15 +1,15 @@
 import type { Generated } from 'kysely'
 
-/** The authority's tables. Instants are milliseconds since 1970 UTC; flags are 0 or 1. */
+/** Tables of the authority. Instants are milliseconds since 1970 UTC, and flags are 0 or 1. */
 export interface Tables {
   settings: { name: string; value: string }
   accounts: {
     id: string
     domain: string
     agreement_at: number | null
-    /** When the account was authorized for specific license reservation; null while it is not. */
+    /** The instant at which specific license reservation was enabled, or null. */
     reservation_at: number | null
-    /** The highest software version that a fulfilled kit order entitles; null before any. */
+    /** The highest software version that a fulfilled kit order entitles, or null. */
     software_version: string | null
     created_at: number
   }
@@ -19,10 +19,10 @@ export interface Tables {
     name: string
     is_default: number
     created_at: number
-    /** At a manager: the satellite it belongs to. Of its virtual accounts one is the home: its `Default`. */
+    /** At a manager: the satellite that owns the virtual account. One account of each satellite is its home. */
     satellite_id: string | null
     is_home: number
-    /** At a satellite: the manager's virtual account whose licenses arrive here; null for one of the satellite's own. */
+    /** At a satellite: the manager's virtual account that supplies the licenses, or null. */
     upstream: string | null
   }
   licenses: {
@@ -34,12 +34,12 @@ export interface Tables {
     /** Null for a perpetual license. */
     ends_at: number | null
     source: string
-    /** At a satellite: the manager's lot that this is a part of. */
+    /** At a satellite: the manager's lot to which the licenses belong. */
     lot_id: string | null
-    /** Days before its end of the last warning; null before any, 0 when the end was reported. */
+    /** Days of the last warning before the end, 0 once the end was reported, or null. */
     warned_days: number | null
   }
-  /** What was bought, by SKU or tag; one without a smart account waits for it (guide, "Prerequisites"). */
+  /** Orders by SKU or tag. An order without a smart account waits for one. */
   orders: {
     id: string
     account_id: string | null
@@ -53,11 +53,11 @@ export interface Tables {
     status: 'fulfilled' | 'waiting' | 'escalated'
     placed_at: number
     fulfilled_at: number | null
-    /** Reminders sent so far, and when the next thing is done about it. */
+    /** Reminders sent so far, and the time of the next step. */
     reminders: number
     next_at: number | null
   }
-  /** E-mail that is to be sent: written with what it tells of, sent after. */
+  /** E-mail queue. A mail is written in the transaction of its cause and sent later. */
   mails: {
     id: Generated<number>
     /** The id of its subject, such as an order: unsent mail about it is discarded with this id. */
@@ -70,16 +70,19 @@ export interface Tables {
     attempts: number
     next_at: number
     failure: string | null
-    /** A file that goes with it: its name, and its text. */
+    /** Name and text of an attached file. */
     attachment_name: string | null
     attachment: string | null
   }
-  /** What the instances of a virtual account use of a tag: changed in the transaction that changes a demand. */
+  /**
+   * Usage of a tag by the instances of a virtual account. Updated in the transaction that changes the usage of an
+   * instance.
+   */
   pools: { virtual_account_id: string; tag: string; in_use: number; out_of_compliance: number }
   tokens: {
     id: string
     virtual_account_id: string
-    /** AES-256-GCM under a key that is a file. */
+    /** Encrypted with AES-256-GCM. The key is a file. */
     secret: string
     description: string
     export_controlled: number
@@ -88,9 +91,9 @@ export interface Tables {
     created_at: number
     expires_at: number
     revoked_at: number | null
-    /** Restored, and not confirmed: how often it was used since the backup is not known. */
+    /** 1 if the token was restored and not reviewed. Its uses since the backup are not known. */
     in_review: number
-    /** Who made it; null for a command without a known user. */
+    /** The user who created the token, or null for a command without a known user. */
     created_by: string | null
   }
   instances: {
@@ -105,9 +108,9 @@ export interface Tables {
     export_controlled: number
     thumbprint: string
     public_key: string
-    /** The key it registered with: a registration by the same key is the same registration. */
+    /** The key of the registration. A registration with the same key is a repetition. */
     registered_key: string
-    /** The token it registered with. */
+    /** The token of the registration. */
     token_id: string
     certificates: string
     next_thumbprint: string | null
@@ -115,7 +118,7 @@ export interface Tables {
     next_certificates: string | null
     registered_at: number
     last_contact_at: number
-    /** The end of the newest certificate issued to it. */
+    /** The end of the newest certificate of the instance. */
     expires_at: number
     sequence: number
     request_digest: string | null
@@ -123,15 +126,20 @@ export interface Tables {
     decision: string | null
     last_answer: string | null
     previous_answer: string | null
-    /** The epoch of the authority in which it last asked: the first request after a restore may be ahead (trust §9). */
+    /**
+     * The epoch of the authority at the last request. The first request after a restore may be ahead of the stored
+     * sequence.
+     */
     epoch: number
     /** At a satellite: the exchange that reports its last change. */
     revision: number
-    /** Taken back after a restore: 1 while its box has not shown its certificate yet, 2 while a person has not looked. */
+    /**
+     * After a restore: 1 until the device shows its certificate, 2 until an administrator has reviewed the instance.
+     */
     in_review: number
   }
   instance_usage: { instance_id: string; tag: string; count: number }
-  /** Specific license reservations: each is a product instance that never asks. */
+  /** Specific license reservations. Each is a product instance that makes no contact. */
   reservations: {
     id: string
     account_id: string
@@ -140,10 +148,10 @@ export interface Tables {
     serial: string
     version: string
     status: 'active' | 'returned' | 'lost'
-    /** The box's number of its request, and its public key for it: no two reservations answer one request. */
+    /** The device's request number and public key. No two reservations answer the same request. */
     request: number
     device_key: string
-    /** The newest authorization made, and the newest that the box is known to have installed. */
+    /** The newest authorization, and the newest that the device has confirmed to be installed. */
     sequence: number
     confirmed: number
     created_at: number
@@ -152,41 +160,43 @@ export interface Tables {
     failed_code_attempts: number
     failed_code_attempts_since: number
     revision: number
-    /** Restored, and not confirmed: it may have been changed since the backup. */
+    /** 1 if the reservation was restored and not reviewed. It may have been changed since the backup. */
     in_review: number
   }
-  /** What each authorization of a reservation reserves. */
+  /** Licenses of each authorization of a reservation. */
   reserved_licenses: {
     reservation_id: string
     sequence: number
-    /** The epoch of the authority when the authorization was made: the codes for it are of that one. */
+    /**
+     * The epoch of the authority at the time of the authorization. The codes of the authorization contain this epoch.
+     */
     epoch: number
     tag: string
     count: number
     ends_at: number | null
   }
-  /** At a manager: its satellites. */
+  /** At a manager: the satellites. */
   satellites: {
     id: string
     account_id: string
     name: string
     status: 'waiting' | 'active' | 'expired' | 'removed'
     created_at: number
-    /** Its one-time code, sealed; null once it was used. */
+    /** The encrypted enrollment code, or null once it was used. */
     code: string | null
     code_expires_at: number | null
-    /** Who answered to the name first: the satellite's own id and public key (SPKI, base64url). */
+    /** The satellite that first used the name: its id and public key (SPKI, base64url). */
     satellite_id: string | null
     key: string | null
     issuing_ca: string | null
-    /** The last exchange that was answered, the digest of its request, when that was written, and the answer as it was given. */
+    /** The last answered exchange: its number, the digest and time of its request, and the answer. */
     epoch: number
     sequence: number
     request_digest: string | null
     request_at: number
     answer: string | null
     answered_at: number | null
-    /** The newest exchange whose answer is known to have arrived. */
+    /** The newest exchange whose answer the satellite has acknowledged. */
     acknowledged: number
     warn_days: number
     restrict_days: number
@@ -194,37 +204,37 @@ export interface Tables {
     warn_at: number | null
     restrict_at: number | null
     automatic_until: number | null
-    /** 1 when an event has reported that its synchronization is overdue. */
+    /** 1 if an event has reported that the synchronization is overdue. */
     overdue_notified: number
-    /** Days before the end of its credential at which it was last warned of. */
+    /** Days of the last warning before the end of the credential. */
     credential_warned_days: number | null
-    /** The manager's own epoch when it last answered: after a restore of the manager, the satellite knows better. */
+    /** The manager's epoch at the last answer. After a restore of the manager the satellite's data is newer. */
     manager_epoch: number
-    /** The names that the manager's people gave its servers: a JSON list; null where it asks for them itself. */
+    /** The server names that the manager has set, as a JSON list, or null if the satellite requests them. */
     tls_names: string | null
   }
-  /** The answers to a satellite that it may still come back with. */
+  /** Answers that a satellite may still refer to. */
   satellite_answers: { satellite_id: string; epoch: number; sequence: number; hash: string }
   /** At a manager: the product instances of satellites, as they reported them. */
   reported_instances: {
     satellite_id: string
     id: string
     kind: 'registered' | 'reserved'
-    /** `replaced`: by a newer registration elsewhere, of which the satellite has not told that it knows. */
+    /** `replaced`: a newer registration exists elsewhere, and the satellite has not confirmed the end of this one. */
     status: 'active' | 'ended' | 'replaced'
     pid: string
     serial: string
     version: string
-    /** The digest of the UDI: comparable where the serial number was left out. */
+    /** The digest of the UDI, for comparison if the serial number is redacted. */
     udi: string
     hostname: string | null
-    /** The satellite's own virtual account, and the manager's that it counts for. */
+    /** The satellite's virtual account, and the manager's virtual account that it counts for. */
     virtual_account: string
     virtual_account_id: string
     since_at: number
     licenses: string
   }
-  /** What satellites have reserved for boxes. */
+  /** Licenses that satellites have reserved for devices. */
   reported_reserved: {
     satellite_id: string
     instance_id: string
@@ -233,34 +243,34 @@ export interface Tables {
     count: number
     ends_at: number | null
   }
-  /** Licenses that are reclaimed from a satellite: they move when it has acknowledged that. */
+  /** Licenses that are reclaimed from a satellite. They move when the satellite has acknowledged the reclaim. */
   reclaims: {
     id: string
     satellite_id: string
     license_id: string
     quantity: number
     to_virtual_account_id: string
-    /** The exchange whose answer notified the satellite; null before. */
+    /** The exchange whose answer notified the satellite, or null. */
     notified_epoch: number | null
     notified_sequence: number | null
     requested_at: number
   }
-  /** At a satellite: its requests that may still be answered. */
+  /** At a satellite: the requests that may still be answered. */
   sync_requests: { epoch: number; sequence: number; digest: string; written_at: number }
-  /** People who sign in at its page. */
+  /** Users of the web console. */
   users: {
     name: string
     role: 'administrator' | 'user' | 'viewer'
-    /** The smart account, and the virtual account, that the user is kept to; null for all of them. */
+    /** The smart account and the virtual account to which the user is restricted, or null. */
     account_id: string | null
     virtual_account_id: string | null
-    /** Only ever a hash. */
+    /** The password hash. */
     password: string
     must_change: number
     created_at: number
     signed_in_at: number | null
   }
-  /** Who is signed in at the page: the digests of the cookie, the token and the stored password hash. */
+  /** Sessions of the web console: digests of the cookie, the token and the stored password hash. */
   sessions: {
     id: string
     token: string
@@ -269,34 +279,34 @@ export interface Tables {
     begun_at: number
     used_at: number
   }
-  /** Login attempts by address: a successful one is removed. */
+  /** Failed logins by address. A successful login deletes its entry. */
   login_attempts: { id: Generated<number>; address: string; at: number }
-  /** Programs that use the REST API, each kept to a smart account. */
+  /** Clients of the REST API. Each is restricted to a smart account. */
   api_clients: {
     id: string
     account_id: string
-    /** The virtual account it is kept to; null for all of the smart account. */
+    /** The virtual account to which the client is restricted, or null. */
     virtual_account_id: string | null
-    /** SHA-256 of its secret, which has 256 random bits: never the secret. */
+    /** SHA-256 of the client secret. A plain hash is sufficient, because the secret has 256 random bits. */
     secret_hash: string
     scope: 'read' | 'write'
     description: string
     created_at: number
     revoked_at: number | null
   }
-  /** What lets a program in for an hour: by the hash of it alone. */
+  /** Access tokens of the REST API, valid for one hour and stored as hashes. */
   access_tokens: {
     hash: string
     client_id: string | null
-    /** The user who signed in with it, and a digest of the stored password hash; null for a client's own. */
+    /** The user of the token and a digest of the stored password hash, or null for a token of a client. */
     user_name: string | null
     user_password_digest: string | null
     created_at: number
     expires_at: number
   }
-  /** The numbers by which the REST API names smart accounts and virtual accounts. */
+  /** Numeric ids of smart accounts and virtual accounts in the REST API. */
   numeric_ids: { id: Generated<number>; subject: string }
-  /** The audit log: what users did, and what was denied. */
+  /** The audit log: actions of users, and denials. */
   audit: {
     id: Generated<number>
     at: number
@@ -306,12 +316,12 @@ export interface Tables {
     subject: string
     outcome: string
     kind: 'action' | 'denial'
-    /** Its position in the chain, the hash of the entry before it, and its own. */
+    /** The position in the chain, the hash of the entry before, and the hash of this entry. */
     number: number
     previous: string
     hash: string
   }
-  /** One row: the end of the audit chain, and the last entry that was pruned from its beginning. */
+  /** The end of the audit chain, and its last pruned entry. The table has one row. */
   audit_chain: {
     id: 1
     number: number
@@ -319,41 +329,41 @@ export interface Tables {
     anchor_number: number
     anchor_hash: string
   }
-  /** Signed statements of where the chain ended. */
+  /** Signed checkpoints of the audit chain. */
   audit_checkpoints: { id: string; at: number; text: string }
-  /** Where events are sent as they happen. */
+  /** Recipients of events over HTTPS. */
   webhooks: {
     id: string
     account_id: string
     url: string
-    /** Certificates that its TLS is checked by beside the usual ones: PEM. */
+    /** Additional CA certificates for the TLS connection, as PEM. */
     ca: string | null
-    /** Sealed; after a rotation the secret before is good for a while. */
+    /** Encrypted. After a rotation the old secret stays valid until `old_until`. */
     secret: string
     old_secret: string | null
     old_until: number
-    /** The types of events that it is told of, as JSON; null for all. */
+    /** The types of events to deliver, as JSON, or null for all. */
     types: string | null
     severity: 'info' | 'minor' | 'major'
     created_at: number
     delivered: number
     delivered_at: number | null
     failure: string | null
-    /** Until when a process has claimed it. */
+    /** The end of a process's claim. */
     claimed_until: number
   }
-  /** What is still to be delivered, and what could not be: a delivery that succeeded is gone. */
+  /** Pending and failed deliveries. A successful delivery is deleted. */
   webhook_deliveries: {
     id: string
     webhook_id: string
     event_id: number
     attempts: number
     next_at: number
-    /** 1 when it is not tried any more. */
+    /** 1 if the delivery has failed for good. */
     dead: number
     failure: string | null
   }
-  /** What a recipient is told of by e-mail, of a smart account or of one virtual account. */
+  /** E-mail notifications of a recipient, for a smart account or one virtual account. */
   notifications: {
     id: string
     account_id: string
@@ -365,10 +375,10 @@ export interface Tables {
     expiring: string
     created_at: number
     set_by: string | null
-    /** Until when events were summed up, and when the next summary is due. */
+    /** The end of the period that the last summary covers, and the time of the next summary. */
     summarized_until: number
     daily_next_at: number
-    /** The major alerts that were told, as JSON; null before the first look. */
+    /** The major alerts that were reported, as JSON, or null before the first check. */
     alerts: string | null
     next_check_at: number
   }
@@ -396,9 +406,9 @@ export interface Tables {
     type: string
     severity: 'info' | 'minor' | 'major'
     message: string
-    /** Who did it; null for what time, a box or a satellite brought. */
+    /** The user or client that caused the event, or null for time, a device or a satellite. */
     who: string | null
   }
-  /** The key of TLS session tickets, by the days since 1970. */
+  /** Keys of TLS session tickets, by the number of days since 1970. */
   ticket_keys: { day: number; encrypted_key: string }
 }

@@ -18,7 +18,7 @@ export const alertContract = {
   alerts: query({
     access: 'viewer',
     summary:
-      'What needs somebody’s attention, a page at a time, the gravest first. What is informational about a virtual account is told of that one alone.',
+      'Returns a page of the alerts, the most severe first. Informational alerts of a virtual account are returned for that account only.',
     schema: {
       querystring: virtualAccountInput.extend({
         skip: z.coerce.number().int().min(0).default(0),

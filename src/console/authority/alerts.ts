@@ -3,7 +3,6 @@ import { implement } from '../../http/procedures.ts'
 import { alertContract } from './alerts-contract.ts'
 import { effectiveScope } from './scope.ts'
 
-/** Alerts that belong to no one smart account. */
 const GLOBAL_ALERT_TYPES: readonly string[] = ['order-without-account', 'mail-not-sent']
 
 export const createAlertProcedures = (authority: Authority) =>

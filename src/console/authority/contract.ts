@@ -13,7 +13,7 @@ import { syncContract } from './sync-contract.ts'
 import { tokenContract } from './tokens-contract.ts'
 import { virtualAccountContract } from './virtual-accounts-contract.ts'
 
-/** The API of an authority's console: a manager's, and, where a summary says emptySchema else, a satellite's. */
+/** The API of an authority's console. A summary names the role of a call that only a manager or a satellite has. */
 export const authorityContract = {
   ...overviewContract,
   ...virtualAccountContract,

@@ -10,7 +10,7 @@ const eventSchema = z.object({
   virtualAccount: z.string().nullable(),
   instanceId: z.string().nullable(),
   message: z.string(),
-  /** The user; null for what time, a device or a satellite caused. */
+  /** Name of the actor; null for scheduled work and for requests of devices and satellites. */
   who: z.string().nullable(),
 })
 const eventFilter = virtualAccountInput.extend({
@@ -21,7 +21,7 @@ const eventFilter = virtualAccountInput.extend({
 export const eventContract = {
   events: query({
     access: 'viewer',
-    summary: 'The event log: the newest, oldest first.',
+    summary: 'Returns the newest entries of the event log, oldest first.',
     schema: {
       querystring: eventFilter.extend({
         before: z.coerce.number().int().min(1).optional(),
@@ -32,7 +32,7 @@ export const eventContract = {
   }),
   'events-csv': query({
     access: 'viewer',
-    summary: 'The event log as CSV: the newest ten thousand entries, oldest first.',
+    summary: 'Returns the event log as CSV: the newest 10,000 entries, oldest first.',
     schema: { querystring: eventFilter, response: z.object({ csv: z.string() }) },
   }),
 }

@@ -48,7 +48,7 @@ export const instanceContract = {
   instances: query({
     access: 'viewer',
     summary:
-      'The product instances, a page at a time; `search` is a part of the name, the serial number or the product.',
+      'Returns a page of the product instances. `search` is a part of the name, the serial number or the product.',
     schema: {
       querystring: virtualAccountInput.extend({
         search: z.string().max(200).default(''),
@@ -60,12 +60,12 @@ export const instanceContract = {
   }),
   instance: query({
     access: 'viewer',
-    summary: 'One product instance.',
+    summary: 'Returns one product instance.',
     schema: { querystring: objectInput, response: instanceSchema },
   }),
   'instance-transfer': mutation({
     access: 'user',
-    summary: 'Moves an instance to another virtual account; with `preview` it only says what that would do.',
+    summary: 'Moves an instance to another virtual account. With `preview`, only returns the effect.',
     schema: {
       body: objectInput.extend({
         to: virtualAccountName,
@@ -79,15 +79,16 @@ export const instanceContract = {
   'instance-remove': mutation({
     access: 'user',
     summary:
-      'Removes an instance: its licenses go back to the pool. One that works from a reservation needs its return code.',
+      'Removes an instance and returns its licenses to the pool. A reserved instance needs its return code.',
     schema: { body: objectInput.extend({ returnCode: code.optional() }), response: emptySchema },
     auditSubject: ({ id }) => id,
   }),
   'instance-write-off': mutation({
     access: 'administrator',
-    summary: 'Removes the instance of a lost device without its return code; who and why is recorded.',
+    summary:
+      'Removes the instance of a lost device without its return code. The user and the reason are recorded.',
     schema: {
-      body: objectInput.extend({ reason: z.string().trim().min(1, 'say why').max(500) }),
+      body: objectInput.extend({ reason: z.string().trim().min(1, 'give the reason').max(500) }),
       response: emptySchema,
     },
     auditSubject: (input) => `${input.id}: ${input.reason}`,

@@ -8,7 +8,7 @@ import { assertAccountWide, effectiveScope, inScope } from './scope.ts'
 const matchesSearch = ({ udi, hostname, id }: InstanceDocument, search: string): boolean =>
   [udi.pid, udi.serial, hostname ?? '', id].some((text) => text.toLowerCase().includes(search.toLowerCase()))
 
-/** Returns an instance that the caller may reach, and its account. @throws LicensingError NOT_FOUND, PERMISSION_DENIED */
+/** Returns an instance that the caller has access to, and its account. @throws LicensingError NOT_FOUND, PERMISSION_DENIED */
 export async function getAccessibleInstance(
   authority: Authority,
   requested: { account?: string | undefined; id: string },
@@ -16,7 +16,7 @@ export async function getAccessibleInstance(
 ) {
   const { account } = effectiveScope(requested, caller)
   const instance = await authority.instances.get(requested.id, { account })
-  // An instance out of reach is reported as missing.
+  // An instance without access is reported as missing.
   if (caller.virtualAccount !== null && instance.virtualAccount !== caller.virtualAccount)
     throw notFoundError(
       'product-instance',

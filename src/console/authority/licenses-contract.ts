@@ -36,12 +36,12 @@ const transactionSchema = z.object({
 export const licenseContract = {
   licenses: query({
     access: 'viewer',
-    summary: 'The pools: purchased, in use, reserved, balance.',
+    summary: 'Returns the pools: purchased, in use, reserved, balance.',
     schema: { querystring: virtualAccountInput, response: z.object({ licenses: z.array(licenseSchema) }) },
   }),
   'license-transactions': query({
     access: 'viewer',
-    summary: 'What a pool is made of: orders and transfers, with their terms.',
+    summary: 'Returns the lots of a pool: orders and transfers, with their terms.',
     schema: {
       querystring: virtualAccountInput.extend({ tag: z.string().max(100).optional() }),
       response: z.object({ transactions: z.array(transactionSchema).readonly() }),
@@ -49,7 +49,7 @@ export const licenseContract = {
   }),
   'license-transfer': mutation({
     access: 'user',
-    summary: 'Moves licenses to another virtual account; with `preview` it only says what that would do.',
+    summary: 'Transfers licenses to another virtual account. With `preview`, only returns the effect.',
     schema: {
       body: accountInput.extend({
         tag: z.string().max(100),

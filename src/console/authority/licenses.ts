@@ -14,7 +14,7 @@ export const createLicenseProcedures = (authority: Authority) =>
         await authority.licenses.listTransactions({ ...effectiveScope(wanted, caller), tag })
       ).map((lot) => ({
         ...lot,
-        // The source may be out of reach.
+        // The caller may have no access to the source.
         source: caller.virtualAccount === null ? lot.source : lot.source.replace(/ from .*/s, ''),
       })),
     }),

@@ -22,12 +22,12 @@ const mailSchema = z.object({
 export const mailContract = {
   mail: query({
     access: 'administrator',
-    summary: 'Where e-mail goes, and what waits to be sent.',
+    summary: 'Returns the mail settings and the status of the outbox.',
     schema: { querystring: emptySchema, response: mailSchema },
   }),
   'mail-set': mutation({
     access: 'administrator',
-    summary: 'Sets where e-mail goes: an SMTP server, or a folder of the server.',
+    summary: 'Sets the mail transport: an SMTP server, or a folder of the server.',
     schema: {
       body: z.discriminatedUnion('kind', [
         z.object({

@@ -15,7 +15,7 @@ const notificationSchema = z.object({
 export const notificationContract = {
   notifications: query({
     access: 'viewer',
-    summary: 'Who is told of what by e-mail: administrators see all of them, others their own.',
+    summary: 'Returns the e-mail notifications: all for administrators, otherwise the caller’s own.',
     schema: {
       querystring: virtualAccountInput,
       response: z.object({ notifications: z.array(notificationSchema), own: z.string().nullable() }),
@@ -24,7 +24,7 @@ export const notificationContract = {
   'notification-set': mutation({
     access: 'viewer',
     summary:
-      'Chooses what an address is told: one’s own, where the user name is an e-mail address; by administrators others in the domain of the smart account.',
+      'Sets the notifications of an address: the caller’s own, where the user name is an e-mail address, or for administrators any address in the domain of the smart account.',
     schema: {
       body: virtualAccountInput.extend({
         recipient: z.string().trim().min(1, 'give the address').max(254),
@@ -38,7 +38,7 @@ export const notificationContract = {
   }),
   'notification-remove': mutation({
     access: 'viewer',
-    summary: 'Removes a notification: one’s own, or by administrators any.',
+    summary: 'Removes a notification: the caller’s own, or for administrators any.',
     schema: { body: accountInput.extend({ id }), response: emptySchema },
     auditSubject: ({ id }) => id,
   }),

@@ -13,7 +13,10 @@ const canNotify = (recipient: string, caller: Caller): boolean =>
 /** @throws LicensingError PERMISSION_DENIED */
 function assertCanNotify(recipient: string, caller: Caller): void {
   if (canNotify(recipient, caller)) return
-  throw new LicensingError('PERMISSION_DENIED', `${caller.name} sets no notifications for others.`)
+  throw new LicensingError(
+    'PERMISSION_DENIED',
+    `${caller.name} has no permission to set notifications for others.`,
+  )
 }
 
 export const createNotificationProcedures = (authority: Authority) =>
@@ -36,7 +39,7 @@ export const createNotificationProcedures = (authority: Authority) =>
     'notification-remove': async (wanted, caller) => {
       const where = effectiveScope(wanted, caller)
       const found = (await authority.operations.notifications.list(where)).find(({ id }) => id === wanted.id)
-      // A notification out of reach is reported as missing.
+      // A notification without access is reported as missing.
       if (!found)
         throw notFoundError('notification', `There is no notification ${JSON.stringify(wanted.id)}.`)
       assertCanNotify(found.recipient, caller)

@@ -20,12 +20,12 @@ const orderSchema = z.object({
 export const orderContract = {
   orders: query({
     access: 'viewer',
-    summary: 'What was bought, and what waits for a smart account.',
+    summary: 'Returns the orders, including those that wait for a smart account.',
     schema: { querystring: accountInput, response: z.object({ orders: z.array(orderSchema) }) },
   }),
   'order-place': mutation({
     access: 'administrator',
-    summary: 'Buys licenses, by SKU or tag: perpetual, or for a term. At a manager.',
+    summary: 'Orders licenses by SKU or tag, perpetual or for a term. At a manager.',
     schema: {
       body: virtualAccountInput.extend({
         sku: z.string().max(100).optional(),
@@ -39,7 +39,7 @@ export const orderContract = {
   }),
   'order-assign': mutation({
     access: 'administrator',
-    summary: 'Assigns an order that waited to a virtual account. At a manager.',
+    summary: 'Assigns a waiting order to a virtual account. At a manager.',
     schema: { body: virtualAccountInput.extend({ id }), response: orderSchema },
     auditSubject: ({ id }) => id,
   }),

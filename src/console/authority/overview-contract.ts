@@ -5,7 +5,8 @@ import { emptySchema } from '../../http/sign-in-schemas.ts'
 export const overviewContract = {
   overview: query({
     access: 'viewer',
-    summary: 'What this authority is, its smart accounts, and what its product’s licenses are called.',
+    summary:
+      'Returns the identity of the authority, its smart accounts, and the license names of its product.',
     schema: {
       querystring: emptySchema,
       response: z.object({

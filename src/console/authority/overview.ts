@@ -22,7 +22,7 @@ export const createOverviewProcedures = (authority: Authority) =>
     }),
   })
 
-/** Returns null at a satellite that has no root yet. */
+/** Returns the fingerprint of the root; null at a satellite without a root. */
 function getRootFingerprint(authority: Authority): string | null {
   try {
     return formatCertificateFingerprint(authority.trustAnchor())

@@ -12,7 +12,7 @@ const reportSchema = z.object({
 export const reportContract = {
   report: query({
     access: 'viewer',
-    summary: 'A report as a table.',
+    summary: 'Returns a report as a table.',
     schema: {
       querystring: virtualAccountInput.extend({ kind: reportSchema.shape.kind }),
       response: reportSchema,
@@ -20,7 +20,7 @@ export const reportContract = {
   }),
   'report-csv': query({
     access: 'viewer',
-    summary: 'A report as CSV.',
+    summary: 'Returns a report as CSV.',
     schema: {
       querystring: virtualAccountInput.extend({ kind: reportSchema.shape.kind }),
       response: z.object({ csv: z.string() }),

@@ -41,7 +41,7 @@ export const reservationContract = {
   }),
   reserve: mutation({
     access: 'user',
-    summary: 'Reserves licenses for the device of a request code, and makes its authorization file.',
+    summary: 'Reserves licenses for the device of a request code, and creates its authorization file.',
     schema: {
       body: virtualAccountInput.extend({ request: code, licenses: quantities }),
       response: issuedSchema,
@@ -50,19 +50,19 @@ export const reservationContract = {
   }),
   'reservation-update': mutation({
     access: 'user',
-    summary: 'Other quantities for a device that works from a reservation: its next authorization file.',
+    summary: 'Changes the quantities of a reservation, and creates its next authorization file.',
     schema: { body: objectInput.extend({ licenses: quantities }), response: issuedSchema },
     auditSubject: (input) => `${input.id}: ${formatQuantities(input.licenses)}`,
   }),
   'reservation-confirm': mutation({
     access: 'user',
-    summary: 'Takes the confirmation code of an update.',
+    summary: 'Accepts the confirmation code of an update.',
     schema: { body: objectInput.extend({ code }), response: reservationSchema },
     auditSubject: ({ id }) => id,
   }),
   'reservation-file': mutation({
     access: 'user',
-    summary: 'The newest authorization file of a reservation, signed anew.',
+    summary: 'Signs the newest authorization file of a reservation again.',
     schema: { body: objectInput, response: z.object({ file: z.string().nullable() }) },
     auditSubject: ({ id }) => id,
   }),

@@ -41,12 +41,12 @@ const satelliteSchema = z.object({
 export const satelliteContract = {
   satellites: query({
     access: 'viewer',
-    summary: 'The satellites of a manager, and how they stand.',
+    summary: 'Returns the satellites of a manager and their status.',
     schema: { querystring: accountInput, response: z.object({ satellites: z.array(satelliteSchema) }) },
   }),
   'satellite-add': mutation({
     access: 'administrator',
-    summary: 'Adds a satellite; the virtual account becomes its own. At a manager.',
+    summary: 'Adds a satellite, which takes over the virtual account. At a manager.',
     schema: {
       body: accountInput.extend({
         name: satelliteName,
@@ -60,7 +60,7 @@ export const satelliteContract = {
   }),
   'satellite-code': mutation({
     access: 'administrator',
-    summary: 'Another one-time code for a first exchange by wire. At a manager.',
+    summary: 'Creates another one-time code for a first online exchange. At a manager.',
     schema: {
       body: accountInput.extend({ name: satelliteName }),
       response: z.object({ name: z.string(), code: z.string(), expiresAt: z.string() }),
@@ -70,7 +70,7 @@ export const satelliteContract = {
   'satellite-set': mutation({
     access: 'administrator',
     summary:
-      'Changes the days of a satellite, and the names of its servers; told at its next exchange. At a manager.',
+      'Changes the periods and server names of a satellite, which learns them at its next exchange. At a manager.',
     schema: {
       body: accountInput.extend({ name: satelliteName, terms, tlsNames: tlsNames.nullable().optional() }),
       response: satelliteSchema,
@@ -79,7 +79,7 @@ export const satelliteContract = {
   }),
   'satellite-remove': mutation({
     access: 'administrator',
-    summary: 'Removes a satellite: its virtual accounts are the manager’s again.',
+    summary: 'Removes a satellite. Its virtual accounts return to the manager.',
     schema: { body: accountInput.extend({ name: satelliteName }), response: satelliteSchema },
     auditSubject: ({ name }) => name,
   }),

@@ -7,7 +7,7 @@ interface Scope {
   readonly virtualAccount?: string | undefined
 }
 
-/** Returns the requested scope, narrowed to what the caller may reach. @throws LicensingError PERMISSION_DENIED */
+/** Returns the requested scope, limited to the caller's accounts. @throws LicensingError PERMISSION_DENIED */
 export function effectiveScope({ account, virtualAccount }: Scope, caller: Caller): AccountSelector {
   return {
     account: intersectScope(account, caller.account, caller),
@@ -22,16 +22,19 @@ function intersectScope(
 ): string | undefined {
   if (permitted === null) return requested
   if (requested === undefined || requested === permitted) return permitted
-  throw new LicensingError('PERMISSION_DENIED', `${name} may not reach ${requested}.`)
+  throw new LicensingError('PERMISSION_DENIED', `${name} has no access to ${requested}.`)
 }
 
 /** Refuses a caller who is limited to one virtual account. @throws LicensingError PERMISSION_DENIED */
 export function assertAccountWide({ name, virtualAccount }: Caller): void {
   if (virtualAccount === null) return
-  throw new LicensingError('PERMISSION_DENIED', `${name} may not reach beyond ${virtualAccount}.`)
+  throw new LicensingError(
+    'PERMISSION_DENIED',
+    `${name} has no access to accounts other than ${virtualAccount}.`,
+  )
 }
 
-/** Returns a filter for what belongs to the virtual account of a scope. */
+/** Returns a filter for objects of a scope's virtual account. */
 export const inScope =
   ({ virtualAccount }: AccountSelector) =>
   (item: { virtualAccount: string | null }) =>

@@ -4,7 +4,7 @@ import { mutation, query } from '../../http/procedures.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
 import { count, instant } from './schemas.ts'
 
-/** Bytes of the largest file: a satellite's request with a hundred thousand instances, in JSON. */
+/** Maximum size of a file: a satellite's request with 100,000 instances, in JSON. */
 const MAX_FILE_BYTES = 80 * 1024 * 1024
 
 const redactableFieldSchema = z.enum(['hostnames', 'serial-numbers'])
@@ -41,7 +41,7 @@ const importedSchema = z.object({
 export const syncContract = {
   'sync-respond': mutation({
     access: 'administrator',
-    summary: 'Answers the file that was carried from a satellite. At a manager.',
+    summary: 'Answers the request file of a satellite. At a manager.',
     schema: {
       body: z.object({ file: z.string().min(1, 'choose the file') }),
       response: z.object({
@@ -58,7 +58,7 @@ export const syncContract = {
   }),
   sync: query({
     access: 'viewer',
-    summary: 'How a satellite stands with its manager. At a satellite.',
+    summary: 'Returns the synchronization status. At a satellite.',
     schema: {
       querystring: emptySchema,
       response: syncSchema.extend({
@@ -76,12 +76,12 @@ export const syncContract = {
   }),
   'sync-now': mutation({
     access: 'administrator',
-    summary: 'Synchronizes by wire, now. At a satellite.',
+    summary: 'Synchronizes online, now. At a satellite.',
     schema: { body: emptySchema, response: importedSchema },
   }),
   'sync-export': mutation({
     access: 'administrator',
-    summary: 'Writes the file that is carried to the manager. At a satellite.',
+    summary: 'Creates the request file for the manager. At a satellite.',
     schema: {
       body: z.object({ redactedFields: z.array(redactableFieldSchema).optional() }),
       response: z.object({
@@ -96,7 +96,7 @@ export const syncContract = {
   'sync-root': mutation({
     access: 'administrator',
     summary:
-      'The fingerprint of the root that an answer brings, where an administrator must compare it. At a satellite.',
+      'Returns the fingerprint of the root certificate in an answer file, where an administrator must compare it. At a satellite.',
     schema: {
       body: z.object({ file: z.string().min(1, 'choose the file') }),
       response: z.object({ fingerprint: z.string().nullable() }),
@@ -105,7 +105,7 @@ export const syncContract = {
   }),
   'sync-import': mutation({
     access: 'administrator',
-    summary: 'Takes the answer that was carried back. At a satellite.',
+    summary: 'Imports the answer file of the manager. At a satellite.',
     schema: {
       body: z.object({
         file: z.string().min(1, 'choose the file'),

@@ -4,7 +4,7 @@ import { emptySchema } from '../../http/sign-in-schemas.ts'
 import { count, createDaysSchema, virtualAccountInput, objectInput } from './schemas.ts'
 
 const tokenSchema = z.object({
-  /** Null for those who may not make tokens. */
+  /** Null for users without permission to create tokens. */
   token: z.string().nullable(),
   id: z.string(),
   virtualAccount: z.string(),
@@ -20,12 +20,12 @@ const tokenSchema = z.object({
 export const tokenContract = {
   tokens: query({
     access: 'viewer',
-    summary: 'The product instance registration tokens.',
+    summary: 'Returns the product instance registration tokens.',
     schema: { querystring: virtualAccountInput, response: z.object({ tokens: z.array(tokenSchema) }) },
   }),
   'token-create': mutation({
     access: 'user',
-    summary: 'Makes a registration token.',
+    summary: 'Creates a registration token.',
     schema: {
       body: virtualAccountInput.extend({
         description: z.string().max(200, 'at most 200 characters').default(''),
@@ -45,7 +45,7 @@ export const tokenContract = {
   }),
   'token-revoke': mutation({
     access: 'user',
-    summary: 'Revokes a token; instances registered with it stay.',
+    summary: 'Revokes a token. Instances registered with it stay registered.',
     schema: { body: objectInput, response: emptySchema },
     auditSubject: ({ id }) => id,
   }),

@@ -13,7 +13,7 @@ const virtualAccountSchema = z.object({
 export const virtualAccountContract = {
   'virtual-accounts': query({
     access: 'viewer',
-    summary: 'The virtual accounts of a smart account.',
+    summary: 'Returns the virtual accounts of a smart account.',
     schema: {
       querystring: accountInput,
       response: z.object({ virtualAccounts: z.array(virtualAccountSchema) }),
@@ -21,7 +21,7 @@ export const virtualAccountContract = {
   }),
   'virtual-account-add': mutation({
     access: 'administrator',
-    summary: 'Adds a virtual account; with a satellite named, for that satellite.',
+    summary: 'Adds a virtual account, with `satellite` for that satellite.',
     schema: {
       body: accountInput.extend({
         name: z.string().trim().min(1, 'give the name').max(100, 'at most 100 characters'),
@@ -39,7 +39,7 @@ export const virtualAccountContract = {
   }),
   'virtual-account-default': mutation({
     access: 'administrator',
-    summary: 'Makes a virtual account the default one.',
+    summary: 'Sets the default virtual account.',
     schema: { body: accountInput.extend({ name: virtualAccountName }), response: emptySchema },
     auditSubject: ({ name }) => name,
   }),

@@ -4,7 +4,7 @@ const causesSchema = z.array(z.object({ event: z.string(), guard: z.string().nul
 const pointsSchema = z.array(z.object({ x: z.number(), y: z.number() })).readonly()
 const linesSchema = z.array(z.string()).readonly()
 const rectangle = { x: z.number(), y: z.number(), width: z.number(), height: z.number() }
-/** A statechart laid out for drawing: the places of its states, arrows and labels. */
+/** Schema of a statechart layout: the positions of its states, arrows and labels. */
 export const chartLayoutSchema = z.object({
   name: z.string(),
   width: z.number(),

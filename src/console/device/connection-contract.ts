@@ -24,14 +24,14 @@ const pem = z.object({ pem: z.string().min(1, 'choose the file').max(100_000) })
 export const connectionContract = {
   'transport-set': mutation({
     access: 'administrator',
-    summary: 'Sets the way to the authority. Checks its form and saves it; makes no connection.',
+    summary: 'Sets the transport to the authority. Validates and saves the setting without a connection.',
     schema: { body: transportSettingsSchema, response: statusSchema.shape.transport },
     // The URL is left out: it may hold a password.
     auditSubject: ({ kind }) => kind,
   }),
   'transport-test': mutation({
     access: 'administrator',
-    summary: 'Walks the way to the authority step by step: the one given, or the one in force.',
+    summary: 'Tests the given transport, or the current one, step by step.',
     schema: {
       body: z.object({ settings: transportSettingsSchema.optional() }),
       response: connectionTestSchema,
@@ -39,7 +39,7 @@ export const connectionContract = {
   }),
   trust: query({
     access: 'viewer',
-    summary: 'The fingerprint of the root certificate that the authority is checked by.',
+    summary: 'Returns the fingerprint of the root certificate of the authority.',
     schema: { querystring: emptySchema, response: z.object({ fingerprint: z.string().nullable() }) },
   }),
   'trust-install': mutation({
@@ -49,7 +49,7 @@ export const connectionContract = {
   }),
   'tls-ca-install': mutation({
     access: 'administrator',
-    summary: 'Trusts a further certificate for TLS alone, as PEM.',
+    summary: 'Adds a trusted certificate for TLS only, as PEM.',
     schema: { body: pem, response: statusSchema.shape.transport },
   }),
 }

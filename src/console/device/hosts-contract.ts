@@ -16,7 +16,8 @@ const toUserSubject = (input: { user: string }) => input.user.slice(0, 200)
 export const hostContract = {
   hosts: query({
     access: 'viewer',
-    summary: 'Who holds a host license, by name, a page at a time; with `all`, everybody known.',
+    summary:
+      'Returns a page of the users with a host license, by name. With `all`, returns every known user.',
     schema: {
       querystring: z.object({
         search: z.string().max(200).default(''),
@@ -47,7 +48,7 @@ export const hostContract = {
   }),
   'host-attendee-only': mutation({
     access: 'administrator',
-    summary: 'Says whether a user may attend only.',
+    summary: 'Sets or clears the attendee-only restriction of a user.',
     schema: { body: z.object({ user, attendeeOnly: z.boolean() }), response: hostSchema },
     auditSubject: toUserSubject,
   }),

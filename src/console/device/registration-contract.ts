@@ -10,19 +10,19 @@ const toForceSubject = (input: { force: boolean }) => (input.force ? 'overwrite'
 export const registrationContract = {
   register: mutation({
     access: 'administrator',
-    summary: 'Registers the device with a token; answers with the first outcome, within 35 seconds.',
+    summary: 'Registers the device with a token. Returns the first outcome within 35 seconds.',
     schema: { body: registration, response: statusSchema },
     auditSubject: toForceSubject,
   }),
   reregister: mutation({
     access: 'administrator',
-    summary: 'Registers again with a new token, keeping the old registration until then.',
+    summary: 'Registers again with a new token. The old registration stays valid until then.',
     schema: { body: registration, response: statusSchema },
     auditSubject: toForceSubject,
   }),
   deregister: mutation({
     access: 'administrator',
-    summary: 'Gives every license back and ends the registration.',
+    summary: 'Returns every license and ends the registration.',
     schema: { body: emptySchema, response: statusSchema },
   }),
   'renew-registration': mutation({

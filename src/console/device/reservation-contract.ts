@@ -8,12 +8,12 @@ const file = z.object({ file: z.string().min(1, 'choose the file').max(200_000) 
 export const reservationContract = {
   'reservation-request': mutation({
     access: 'administrator',
-    summary: 'Makes the reservation request code: the same until it is canceled.',
+    summary: 'Creates the reservation request code, or returns the current one.',
     schema: { body: emptySchema, response: z.object({ requestCode: z.string() }) },
   }),
   'reservation-cancel': mutation({
     access: 'administrator',
-    summary: 'Gives the reservation request up.',
+    summary: 'Cancels the reservation request.',
     schema: { body: emptySchema, response: z.object({ canceled: z.boolean() }) },
   }),
   'reservation-install': mutation({
@@ -23,22 +23,22 @@ export const reservationContract = {
   }),
   'reservation-update': mutation({
     access: 'administrator',
-    summary: 'Installs a newer authorization file; the status has the confirmation code.',
+    summary: 'Installs a newer authorization file. The status has the confirmation code.',
     schema: { body: file, response: statusSchema },
   }),
   'reservation-return-code': mutation({
     access: 'administrator',
-    summary: 'Ends the reservation here, and makes the code that gives it back.',
+    summary: 'Ends the reservation on the device, and creates its return code.',
     schema: { body: emptySchema, response: z.object({ returnCode: z.string() }) },
   }),
   'reservation-return': mutation({
     access: 'administrator',
-    summary: 'Completes the return.',
+    summary: 'Completes the return of the reservation.',
     schema: { body: emptySchema, response: statusSchema },
   }),
   'reservation-discard': mutation({
     access: 'administrator',
-    summary: 'The return code of an authorization file whose request was canceled.',
+    summary: 'Creates the return code of an authorization file whose request was canceled.',
     schema: { body: file, response: z.object({ instanceId: z.string(), returnCode: z.string() }) },
   }),
 }

@@ -9,10 +9,10 @@ const attemptSchema = z
   .object({ at: z.string(), outcome: z.enum(['succeeded', 'failed']), reason: failureSchema.nullable() })
   .nullable()
 
-/** The deployment size of a conferencing product. */
+/** Schema of the deployment size of a conferencing product. */
 export const sizeSchema = z.enum(['micro', 'small', 'medium', 'large'])
 
-/** The Status document, word for word what `status --json` prints. */
+/** Schema of the Status document, identical to the output of `status --json`. */
 export const statusSchema = z.object({
   product: z.object({
     pid: z.string(),

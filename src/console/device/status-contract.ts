@@ -25,7 +25,7 @@ const explanationSchema = z.object({
     .readonly(),
 })
 const positionSchema = z.record(z.string(), z.unknown())
-/** One transition of the chart, with its cause. */
+/** Schema of a transition of the state machine, with its cause. */
 const transitionSchema = z.object({
   id: count,
   at: z.string(),
@@ -39,17 +39,17 @@ const transitionSchema = z.object({
 export const statusContract = {
   status: query({
     access: 'viewer',
-    summary: 'The Status document.',
+    summary: 'Returns the Status document.',
     schema: { querystring: emptySchema, response: statusSchema },
   }),
   explain: query({
     access: 'viewer',
-    summary: 'Why the device is in its state, what comes next, and what would change it.',
+    summary: 'Explains the state of the device, the next steps, and the actions that change it.',
     schema: { querystring: emptySchema, response: explanationSchema },
   }),
   history: query({
     access: 'viewer',
-    summary: 'Past transitions of the statechart, each with its cause: the newest, oldest first.',
+    summary: 'Returns the newest transitions of the state machine with their causes, oldest first.',
     schema: {
       querystring: z.object({
         limit: z.coerce.number().int().min(1).max(5000).default(200),
@@ -60,12 +60,12 @@ export const statusContract = {
   }),
   chart: query({
     access: 'viewer',
-    summary: 'The statechart that runs, laid out for drawing.',
+    summary: 'Returns the statechart, laid out for drawing.',
     schema: { querystring: emptySchema, response: chartLayoutSchema },
   }),
   support: query({
     access: 'administrator',
-    summary: 'Everything that helps to see what is wrong, without secrets.',
+    summary: 'Returns a support bundle for troubleshooting, without secrets.',
     schema: { querystring: emptySchema, response: z.record(z.string(), z.unknown()) },
   }),
 }

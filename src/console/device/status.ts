@@ -9,7 +9,7 @@ import { type Caller, implement } from '../../http/procedures.ts'
 import { formatCertificateFingerprint } from '../../pki/fingerprint.ts'
 import { statusContract } from './status-contract.ts'
 
-/** Hides reservation codes from callers who may only read. */
+/** Hides reservation codes from callers other than administrators. */
 export function redactStatus(status: Status, { role }: Pick<Caller, 'role'>): Status {
   if (role === 'administrator') return status
   const codes = { requestCode: null, confirmationCode: null, returnCode: null, returned: [] }
@@ -36,7 +36,7 @@ export const createStatusProcedures = (agent: SmartAgent) =>
     support: () => createSupportBundle(agent),
   })
 
-/** Returns a function that lays the statechart out on its first call. A failure is tried again on the next call. */
+/** Returns a function that computes the layout of the statechart on its first call. A failure is retried on the next call. */
 function createChartLayoutCache(agent: SmartAgent): () => Promise<ChartLayout> {
   let layout: Promise<ChartLayout> | undefined
   return async () => {
@@ -50,7 +50,7 @@ function createChartLayoutCache(agent: SmartAgent): () => Promise<ChartLayout> {
   }
 }
 
-/** Returns what helps a support engineer, without the reservation codes. */
+/** Creates the support bundle, without the reservation codes. */
 function createSupportBundle(agent: SmartAgent): Record<string, unknown> {
   const { reservation, ...status } = agent.status()
   const anchor = agent.trust.anchor()
@@ -64,7 +64,7 @@ function createSupportBundle(agent: SmartAgent): Record<string, unknown> {
     },
     explanation: agent.explain(),
     trust: anchor === null ? null : formatCertificateFingerprint(anchor),
-    // Another product has no deployment to show.
+    // Only the conferencing product has a deployment.
     ...(status.hosts && { system: agent.module.system.show() }),
     history: agent.history(1000).map(toTransitionDocument),
     usage: agent.usage.periods({ by: 'day', last: 90 }),

@@ -17,7 +17,7 @@ const systemSchema = z.object({
 export const systemContract = {
   system: query({
     access: 'viewer',
-    summary: 'Size, capacity and data centers of the system.',
+    summary: 'Returns the size, capacity and data centers of the system.',
     schema: { querystring: emptySchema, response: systemSchema },
   }),
   'system-size': mutation({
@@ -28,7 +28,7 @@ export const systemContract = {
   }),
   'system-extend': mutation({
     access: 'administrator',
-    summary: 'Extends a large system to extra large, with its license.',
+    summary: 'Extends a large system to extra large, which needs a license.',
     schema: { body: emptySchema, response: systemSchema },
   }),
   'system-reduce': mutation({
@@ -47,7 +47,7 @@ export const systemContract = {
   }),
   'system-leave': mutation({
     access: 'administrator',
-    summary: 'Takes a data center out of the system.',
+    summary: 'Removes a data center from the system.',
     schema: { body: z.object({ dataCenter: z.string().max(200).optional() }), response: systemSchema },
     auditSubject: ({ dataCenter = '' }) => dataCenter,
   }),

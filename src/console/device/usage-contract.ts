@@ -8,7 +8,7 @@ const usageSchema = z.object({
 export const usageContract = {
   usage: query({
     access: 'viewer',
-    summary: 'Peak and mean use of every tag, by hour or by day, oldest first.',
+    summary: 'Returns the peak and mean usage of every tag, by hour or by day, oldest first.',
     schema: {
       querystring: z.object({
         by: z.enum(['hour', 'day']).default('day'),

@@ -1,6 +1,6 @@
 /**
- * The tables of data version 1, each behind those it refers to. Written for SQLite; `toPostgres` translates the types.
- * A migration that was published is never changed: the next change is a migration of its own.
+ * Tables of data version 1, ordered by their references. The statements are for SQLite, and `toPostgres` translates
+ * their types. A published migration must not be changed. Add another migration instead.
  */
 export const initial: readonly string[] = [
   `create table settings (name text primary key, value text not null)`,

@@ -4,20 +4,20 @@ import { LicensingError } from '../../../core/errors.ts'
 import type { Tables } from '../tables.ts'
 import { initial } from './0001-initial.ts'
 
-/** The table in which Kysely's migrator records what was applied, and the one it locks. */
+/** The tables that Kysely's migrator uses for its records and its lock. */
 export const MIGRATION_TABLE = 'schema_migrations'
 export const MIGRATION_LOCK_TABLE = 'schema_migrations_lock'
 
 /**
- * The name under which a migration is recorded: with a digest of its statements, so that a database made by a development
- * state of them is recognized.
+ * Creates a migration. Its name includes a digest of its statements, so that a database of a development version is
+ * detected.
  */
 const createMigration = (name: string, statements: readonly string[]) => ({
   name: `${name}.${createHash('sha256').update(statements.join(';\n')).digest('hex').slice(0, 12)}`,
   statements,
 })
 
-/** From one data version to the next. The index of a migration, plus one, is the version it leads to. */
+/** Migrations in their order. The data version after a migration is its index plus one. */
 export const MIGRATIONS = [createMigration('0001-initial', initial)] as const
 
 export const DATA_VERSION = MIGRATIONS.length
@@ -38,14 +38,14 @@ export function requireSupportedVersion({ tables, migrations }: StoredSchema): n
   if (newest > DATA_VERSION)
     throw new LicensingError(
       'STORE_TOO_NEW',
-      `The database is of version ${newest}; this program knows ${DATA_VERSION}.`,
+      `The database has data version ${newest}, but this program supports versions up to ${DATA_VERSION}.`,
     )
   const isKnown = migrations.every((name, index) => name === MIGRATIONS[index]?.name)
   const isUnversioned = !tables.includes(MIGRATION_TABLE) && tables.includes('migrations')
   if (!isKnown || (isUnversioned && tables.includes('settings')))
     throw new LicensingError(
       'DATA_VERSION_UNSUPPORTED',
-      'The database was made by a development state of this program.',
+      'The database was created by a development version of this program.',
     )
   return newest
 }
@@ -61,8 +61,8 @@ const toPostgres = (statement: string): string =>
     .replaceAll(/\b(\w+) text\b/g, '$1 text collate "C"')
 
 /**
- * Applies what is missing up to a version, in one transaction. Processes that start together wait for each other, and the
- * later ones find nothing to do.
+ * Applies the missing migrations up to a version in one transaction. Processes that start at the same time wait for
+ * each other.
  */
 export async function migrateTo(
   db: Kysely<Tables>,
