@@ -2,19 +2,19 @@ import { z } from 'zod'
 import type { DeepReadonly } from './deep-readonly.ts'
 
 /**
- * The stored context of the agent machine: plain JSON, every instant absolute. The schema is the one declaration, from
- * which the types are derived. The machine itself imports the types alone.
+ * Stored context of the agent machine: plain JSON in which every instant is absolute. The types are derived from the
+ * schemas. The machine itself imports only the types.
  */
 
 const instantSchema = z.number()
 
-/** Why an attempt did not succeed, in the words of the error table. */
+/** Reason why an attempt failed, as an entry of the error table. */
 export const failureSchema = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
 export type Failure = DeepReadonly<z.infer<typeof failureSchema>>
 
 const datedFailureSchema = failureSchema.extend({ at: instantSchema })
 
-/** The end of one attempt, for status and history. */
+/** Outcome of one attempt, for status and history. */
 export const attemptSchema = z.object({
   at: instantSchema,
   outcome: z.enum(['succeeded', 'failed']),
@@ -23,7 +23,7 @@ export const attemptSchema = z.object({
 export type Attempt = DeepReadonly<z.infer<typeof attemptSchema>>
 
 const countsSchema = z.record(z.string(), z.number())
-/** Numbers of licenses, by tag. */
+/** Number of licenses in use by entitlement tag. */
 export type UsageCounts = DeepReadonly<z.infer<typeof countsSchema>>
 
 const entitlementSchema = z.object({
@@ -33,7 +33,7 @@ const entitlementSchema = z.object({
   count: z.number(),
   status: z.enum(['in-compliance', 'out-of-compliance', 'invalid-tag']),
 })
-/** One tag as the authority answered it. */
+/** Compliance of one tag, as the authority reported it. */
 export type Entitlement = DeepReadonly<z.infer<typeof entitlementSchema>>
 
 const registrationSchema = z.object({
@@ -42,10 +42,10 @@ const registrationSchema = z.object({
   virtualAccount: z.string(),
   exportControlled: z.boolean(),
   registeredAt: instantSchema,
-  /** The end of the ID certificate, by the certificate's own date. */
+  /** Expiry date of the ID certificate. */
   expiresAt: instantSchema,
 })
-/** What a registration gives: the identity of the device at the authority, and its end. */
+/** Registration of the device: its identity at the authority, and when that expires. */
 export type Registration = DeepReadonly<z.infer<typeof registrationSchema>>
 
 const reservedLicenseSchema = z.object({
@@ -53,16 +53,16 @@ const reservedLicenseSchema = z.object({
   name: z.string(),
   count: z.number(),
   endsAt: instantSchema.nullable(),
-  /** Seconds before the end at which it was last warned of; 0 when the end was told; null before any warning. */
+  /** Threshold of the last warning, in seconds before the end. 0 after the end was reported, null before any warning. */
   lastWarningSeconds: z.number().nullable(),
 })
-/** Licenses of one tag that are reserved for this device, until an instant or without end. */
+/** Licenses of one tag that are reserved for this device. `endsAt` is null for a reservation without an end. */
 export type ReservedLicense = DeepReadonly<z.infer<typeof reservedLicenseSchema>>
 
 const grantSchema = z.object({
   reservationId: z.string(),
   authorityId: z.string(),
-  /** The authority's key for codes, base64url: public. */
+  /** Public key with which the authority signs codes, base64url. */
   authorityKey: z.string(),
   smartAccount: z.string(),
   virtualAccount: z.string(),
@@ -70,30 +70,33 @@ const grantSchema = z.object({
   sequence: z.int(),
   issuedAt: instantSchema,
   installedAt: instantSchema,
-  /** When the first authorization of this reservation was installed. */
+  /** Instant at which the first authorization of this reservation was installed. */
   reservedAt: instantSchema,
   licenses: z.array(reservedLicenseSchema),
-  /** What the licensing user enters at the authority after an update; null before the first. */
+  /** Code that the administrator enters at the authority after an update. Null before the first update. */
   confirmationCode: z.string().nullable(),
-  /** The latest instant of this device that the next file must be younger than: its clock is checked by it. */
+  /** Latest known instant of this device. The next file must be newer, which checks the device's clock. */
   knownAt: instantSchema,
 })
-/** An authorization file that was installed: what it reserves, and what is needed to take a newer one. */
+/** Installed authorization file: the reserved licenses, and the data needed to accept a newer file. */
 export type InstalledAuthorization = DeepReadonly<z.infer<typeof grantSchema>>
 
 const returnedSchema = z.object({
-  /** The request that it answered. */
+  /** Number of the request that the authorization file answered. */
   request: z.int(),
   reservationId: z.string(),
   returnCode: z.string(),
   at: instantSchema,
 })
-/** A reservation that was returned: kept, since its files may come again and its code may be asked for again. */
+/**
+ * Returned reservation. The agent keeps it because its files may be offered again, and its return code may be
+ * requested again.
+ */
 export type ReturnedReservation = DeepReadonly<z.infer<typeof returnedSchema>>
 
-/** Specific license reservation: at most one is current, and it belongs to the newest request. */
+/** Specific license reservation. At most one is current, and the current one belongs to the newest request. */
 const reservationSchema = z.object({
-  /** Requests made so far: each has a number, and a key of its own. */
+  /** Number of requests made so far. Each request has a number and its own key. */
   requests: z.int().min(0),
   current: z
     .discriminatedUnion('stage', [
@@ -109,28 +112,28 @@ const reservationSchema = z.object({
     .nullable(),
   returned: z.array(returnedSchema),
 })
-/** State of the reservations of a device. */
+/** State of the device's reservations. */
 export type ReservationState = DeepReadonly<z.infer<typeof reservationSchema>>
 
-/** What a product may set differently. The defaults are the guide's and the field's. */
+/** Periods that a product may change. The defaults are those of Cisco Smart Licensing. Milliseconds unless noted. */
 const periodsSchema = z.object({
-  /** Seconds of use before the device must be registered (guide: 90 days). */
+  /** Seconds of use before the device must be registered (planning guide: 90 days). */
   evaluationSeconds: z.number(),
-  /** From one success to the next renewal of the registration (guide: six months; field: 180 days). */
+  /** Interval between renewals of the registration (planning guide: six months; default: 180 days). */
   registrationRenewal: z.number(),
-  /** From one success to the next authorization while authorized (guide: 30 days). */
+  /** Interval between authorizations while authorized (planning guide: 30 days). */
   authorizationRenewal: z.number(),
-  /** The same while out of compliance (field: 12 hours). */
+  /** Interval between authorizations while out of compliance (default: 12 hours). */
   outOfComplianceRecheck: z.number(),
-  /** How long changes of usage are gathered before they are reported; at most 60 seconds pass. */
+  /** Time for which changes of usage are collected before one report. At most 60 seconds. */
   usageReportDelay: z.number(),
-  /** An authority's wish for an earlier contact is followed by at most this much. */
+  /** Limit by which an authority may move the next contact earlier. */
   maxEarlyContact: z.number(),
-  /** `Retry-After` beyond this is not believed: it is unsigned. */
+  /** Upper limit for `Retry-After`, which is not signed. */
   maxRetryAfter: z.number(),
-  /** Warnings before the evaluation ends, in seconds left. */
+  /** Warning thresholds before the evaluation ends, in remaining seconds. */
   evaluationWarnings: z.array(z.number()),
-  /** Warnings before the term of reserved licenses ends, in seconds left. */
+  /** Warning thresholds before the term of reserved licenses ends, in remaining seconds. */
   termWarnings: z.array(z.number()),
 })
 /** Periods of a product. */
@@ -140,15 +143,15 @@ export const contextSchema = z.object({
   periods: periodsSchema,
   evaluation: z.object({
     remainingSeconds: z.number().min(0),
-    /** Seconds are being used: until registration and the first authorization have both succeeded. */
+    /** True while evaluation time is consumed: until registration and the first authorization have succeeded. */
     running: z.boolean(),
   }),
   registration: registrationSchema.nullable(),
-  /** The attempt to register, or to register again, that is under way. */
+  /** Registration attempt in progress, including re-registration. */
   registering: z
     .object({ force: z.boolean(), failures: z.number(), nextAttemptAt: instantSchema.nullable() })
     .nullable(),
-  /** Why there is no registration, or why the last attempt at one failed. */
+  /** Reason why the device is not registered, or why the last registration attempt failed. */
   registrationFailure: datedFailureSchema.nullable(),
   renewal: z.object({
     last: attemptSchema.nullable(),
@@ -156,7 +159,7 @@ export const contextSchema = z.object({
     failures: z.number(),
   }),
   authorization: z.object({
-    /** When the license state was entered; polls that change nothing leave it. */
+    /** Instant at which the license state was entered. Polls that confirm the state do not change it. */
     since: instantSchema,
     last: attemptSchema.nullable(),
     nextAttemptAt: instantSchema.nullable(),
@@ -165,14 +168,13 @@ export const contextSchema = z.object({
     entitlements: z.array(entitlementSchema),
   }),
   usage: z.object({
-    /** What is in use now. */
+    /** Current usage. */
     counts: countsSchema,
-    /** What the authority last heard; null when it heard nothing under this registration. */
+    /** Usage last reported to the authority. Null before the first report under this registration. */
     reported: countsSchema.nullable(),
     reportAt: instantSchema.nullable(),
   }),
   reservation: reservationSchema,
   lastFailure: datedFailureSchema.nullable(),
 })
-/** Stored context of the agent machine. */
 export type Context = DeepReadonly<z.infer<typeof contextSchema>>

@@ -4,11 +4,10 @@ import { connection } from './connection.ts'
 import { registration } from './registration.ts'
 
 /**
- * The licensing agent of a box, as a pure statechart (XState 5): no clock, no I/O, every event carries
- * its instant. Registration and authorization are two axes that stand beside each other, as the field
- * draws them, and the link to the authority is a third.
+ * State machine of a device's licensing agent (XState 5). The machine is pure: it has no clock and no I/O, and every
+ * event carries its instant. Registration, license and connection to the authority are parallel regions.
  *
- * The `license` axis holds the seven words of the Status document as its own states.
+ * The states of the `license` region are the seven license states of the Status document.
  */
 export const agentMachine = agentSetup.createMachine({
   id: 'smart-agent',

@@ -11,20 +11,20 @@ import type { Instant } from './time.ts'
 interface Timestamped {
   readonly at: Instant
 }
-/** A refusal in a signed answer: final. */
+/** Refusal in a signed answer. A refusal is final. */
 export interface RefusedEvent extends Timestamped {
   readonly failure: Failure
-  /** The authority says that this registration is over. */
+  /** True when the authority ended this registration. */
   readonly ended: boolean
-  /** What stands against it is mended elsewhere: it is asked again by itself. */
+  /** True when the cause is fixed elsewhere, so that the agent repeats the request by itself. */
   readonly again?: boolean
 }
-/** No answer that counts: tried again. */
+/** Request without a valid answer. The agent retries the request. */
 export interface UnreachableEvent extends Timestamped {
   readonly failure: Failure
-  /** A random number from 0 up to 1, thrown once. */
+  /** Random number in [0, 1), drawn once and stored. */
   readonly jitter: number
-  /** Milliseconds, as the other side asked; null when it did not. */
+  /** Delay requested by the server, in milliseconds. Null when the server requested none. */
   readonly retryAfter: number | null
 }
 
@@ -32,24 +32,24 @@ export type Event =
   | (Timestamped & { readonly type: 'tick'; readonly used: number })
   | (Timestamped & { readonly type: 'register'; readonly force: boolean; readonly again: boolean })
   | (Timestamped & { readonly type: 'deregister' })
-  /** Another road to the authority: its kind and URL, for people. */
+  /** Carries the new transport's kind and URL as text for administrators. */
   | (Timestamped & { readonly type: 'transport.changed'; readonly transport: string })
   | (Timestamped & { readonly type: 'registration.renew' })
   | (Timestamped & { readonly type: 'authorization.renew' })
   | (Timestamped & { readonly type: 'usage.changed'; readonly tag: string; readonly count: number })
-  /** To another major version, of a box that holds no registration and no reservation; with an evaluation of its own, or without. */
+  /** Upgrades an unregistered, unreserved device to another major version. `evaluate` starts a new evaluation. */
   | (Timestamped & { readonly type: 'upgrade'; readonly version: string; readonly evaluate: boolean })
   | (Timestamped & { readonly type: 'reservation.request'; readonly requestCode: string })
   | (Timestamped & { readonly type: 'reservation.cancel' })
-  /** The first authorization file of a reservation, or a newer one: checked before. */
+  /** Carries an authorization file that was verified before: the first of a reservation, or a newer one. */
   | (Timestamped & {
       readonly type: 'reservation.install' | 'reservation.update'
       readonly grant: InstalledAuthorization
     })
-  /** The grant ends here. */
+  /** Ends the grant. */
   | (Timestamped & { readonly type: 'reservation.return-code'; readonly returnCode: string })
   | (Timestamped & { readonly type: 'reservation.return' })
-  /** An authorization file for a canceled request is given back without being installed. */
+  /** Returns an authorization file for a canceled request without installing the file. */
   | (Timestamped & { readonly type: 'reservation.discard'; readonly returned: ReturnedReservation })
   | (Timestamped & { readonly type: 'register.accepted'; readonly registration: Registration })
   | (RefusedEvent & { readonly type: 'register.refused' })
@@ -78,7 +78,7 @@ export type Event =
 
 export type RequestKind = 'register' | 'authorize' | 'renew' | 'acknowledge' | 'deregister'
 
-/** Names of the field's event catalog (agent-behavior §4.7), said once each time they happen. */
+/** Names in the event catalog. Each notice is recorded once per occurrence. */
 export type Notice =
   | 'EVAL_START'
   | 'EVAL_EXPIRED'
@@ -113,9 +113,9 @@ export type Notice =
   | 'RESERVATION_TERM_ENDED'
   | 'NOT_AUTHORIZED'
 
-/** What a step of the chart asks the runtime to do, after it is on disk. */
+/** Command of a transition. The runtime executes commands after the transition is on disk. */
 export type Command =
   | { readonly type: 'request'; readonly params: { readonly kind: RequestKind; readonly force?: boolean } }
-  /** What was kept for a purpose that is over: a token, a key, an identity. */
+  /** Deletes a token, key or identity that is no longer needed. */
   | { readonly type: 'discardSecrets'; readonly params: { readonly what: 'identity' | 'registering' } }
   | { readonly type: 'notice'; readonly params: { readonly notice: Notice; readonly detail?: string } }

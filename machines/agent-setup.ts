@@ -20,7 +20,7 @@ import type { Attempt, Context, Failure, Periods } from './agent-context.ts'
 import type { Event, Notice, RequestKind } from './agent-machine.types.ts'
 import type { Instant } from './time.ts'
 
-/** The facts of a box that was just installed. */
+/** Returns the context of a newly installed device. */
 export const initialContext = (periods: Periods = defaultPeriods, at: Instant = 0): Context => ({
   periods,
   evaluation: { remainingSeconds: periods.evaluationSeconds, running: true },
@@ -41,7 +41,7 @@ export const initialContext = (periods: Periods = defaultPeriods, at: Instant = 
   lastFailure: null,
 })
 
-/** What an event says went wrong; only those that say it are ever asked. */
+/** @throws TypeError for an event without a failure */
 function getFailure(event: Event): Failure {
   if ('failure' in event) return event.failure
   throw new TypeError(`${event.type} carries no failure`)
@@ -54,13 +54,13 @@ const toFailedAttempt = (event: Event): Attempt => ({
 })
 const toSucceededAttempt = (at: Instant): Attempt => ({ at, outcome: 'succeeded', reason: null })
 
-/** Whether two sets of counts are the same; a count of 0 is as good as none (agent-behavior §9.3). */
+/** Compares two sets of counts. A count of 0 equals a missing count. */
 function countsEqual(a: Record<string, number> | null, b: Record<string, number>): boolean {
   const counts = a ?? {}
   return [...Object.keys(counts), ...Object.keys(b)].every((tag) => (counts[tag] ?? 0) === (b[tag] ?? 0))
 }
 
-/** How much evaluation is left after a beat; unchanged while it stands still. */
+/** Returns the evaluation seconds that remain after a tick. They do not change while the evaluation is stopped. */
 const computeRemainingSeconds = (context: Context, used: number): number =>
   context.evaluation.running
     ? Math.max(0, context.evaluation.remainingSeconds - Math.max(0, used))
@@ -71,7 +71,7 @@ function willExhaustEvaluation(context: Context, event: Event): boolean {
   return context.evaluation.running && computeRemainingSeconds(context, event.used) === 0
 }
 
-/** Whether it is time to authorize: a renewal or a poll, or another attempt at one. */
+/** Checks whether an authorization is due: a renewal, a compliance poll, or a retry of either. */
 const isAttemptDue = ({ authorization, periods }: Context, at: Instant): boolean =>
   hasElapsed(
     authorization.nextAttemptAt,
@@ -81,7 +81,7 @@ const isAttemptDue = ({ authorization, periods }: Context, at: Instant): boolean
       : Math.max(periods.authorizationRenewal, periods.outOfComplianceRecheck),
   )
 
-/** The words of the chart: what it holds, what it asks, and how a step changes the facts. */
+/** Types, guards and actions of the agent machine. */
 export const agentSetup = setup({
   types: {
     context: {} as Context,
@@ -137,12 +137,12 @@ export const agentSetup = setup({
     },
   },
   actions: {
-    // Commands: the runtime carries them out once the step is on disk.
+    // Commands: the runtime executes them after the transition is on disk.
     request: (_, _params: { kind: RequestKind; force?: boolean }) => undefined,
     discardSecrets: (_, _params: { what: 'identity' | 'registering' }) => undefined,
     notice: (_, _params: { notice: Notice; detail?: string }) => undefined,
 
-    // Facts.
+    // Context assignments.
     consumeEvaluation: assign(({ context, event }) => {
       assertEventType(event, 'tick')
       return {
@@ -157,7 +157,7 @@ export const agentSetup = setup({
     resumeEvaluation: assign(({ context }) => ({
       evaluation: { ...context.evaluation, running: context.evaluation.remainingSeconds > 0 },
     })),
-    // The very first state is entered by no event of ours: its instant came with the input.
+    // No agent event enters the initial state. Its instant comes with the machine input.
     stampStateEntry: assign(({ context, event }) =>
       'at' in event ? { authorization: { ...context.authorization, since: event.at } } : {},
     ),
@@ -236,8 +236,8 @@ export const agentSetup = setup({
       registrationFailure: {
         at: event.at,
         code: 'REGISTRATION_EXPIRED',
-        message: `The registration of ${context.registration?.instanceId ?? 'this box'} was not renewed within its year.`,
-        remedy: 'Register the box again with a new token.',
+        message: `The registration of ${context.registration?.instanceId ?? 'this device'} was not renewed before its ID certificate expired.`,
+        remedy: 'Register the device again with a new token.',
       },
     })),
 
@@ -288,7 +288,7 @@ export const agentSetup = setup({
         usage: {
           ...context.usage,
           reported: event.counts,
-          // What changed while the report was on its way goes with the next one, at once.
+          // Usage that changed while the report was in transit is reported immediately.
           reportAt: countsEqual(event.counts, context.usage.counts) ? null : event.at,
         },
       }
@@ -299,7 +299,7 @@ export const agentSetup = setup({
         authorization: {
           ...context.authorization,
           last: toFailedAttempt(event),
-          // A satellite that is out of touch is asked again: what mends it is not done at the box.
+          // A restricted satellite recovers without any action on the device, so the agent asks again.
           nextAttemptAt: event.again ? event.at + context.periods.outOfComplianceRecheck : null,
           failures: 0,
         },
@@ -324,7 +324,7 @@ export const agentSetup = setup({
     }),
     recordConnectionFailure: assign(({ event }) => ({ lastFailure: toDatedFailure(event) })),
     clearConnectionFailure: assign({ lastFailure: null }),
-    /** The authority can be reached, or may be: what waits for another attempt need not wait any longer. */
+    /** Makes pending retries due now, because the authority is or may be reachable. */
     retryImmediately: assign(({ context, event }) => {
       const { registering, renewal, authorization } = context
       const sooner = (instant: Instant | null) => (instant === null ? null : Math.min(instant, event.at))
@@ -337,7 +337,6 @@ export const agentSetup = setup({
             : authorization,
       }
     }),
-    // Reservation.
     recordReservationRequest: assign(({ context, event }) => {
       assertEventType(event, 'reservation.request')
       return {
@@ -403,7 +402,7 @@ export const agentSetup = setup({
   },
 })
 
-/** A notice with the text of the failure that the event carries. */
+/** Creates a notice action whose detail is the message of the event's failure. */
 export const notifyFailure = (notice: Notice) => ({
   type: 'notice' as const,
   params: ({ event }: { event: Event }) => ({ notice, detail: getFailure(event).message }),
@@ -435,7 +434,7 @@ export const notifyEvaluationWarnings = {
   },
 }
 
-/** The ends of terms that are near, or have come: said before they are noted as told. */
+/** Notifies about terms that end soon or have ended. Must run before `markTermsNotified`. */
 export const notifyTermExpiry = {
   type: 'notifyTermExpiry' as const,
   params: ({ context, event }: { context: Context; event: Event }) => {

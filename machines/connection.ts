@@ -1,7 +1,7 @@
 import { notifyFailure, agentSetup, notify, notifyTransportChanged } from './agent-setup.ts'
 import type { RequestKind } from './agent-machine.types.ts'
 
-/** The kinds of exchange whose ends say whether the authority can be reached. */
+/** Events that report the outcome of a request, and so whether the authority can be reached. */
 type RequestOutcomeEvent<E extends 'accepted' | 'refused' | 'unreachable'> = `${RequestKind}.${E}`
 const REQUEST_KINDS = ['register', 'authorize', 'renew', 'acknowledge', 'deregister'] as const
 
@@ -15,7 +15,7 @@ function onUnreachable() {
   return onEachRequest('unreachable', {
     target: 'down',
     actions: ['recordConnectionFailure' as const, notifyFailure('COMM_FAILED')],
-    description: 'said once per outage',
+    description: 'reported once per outage',
   })
 }
 function onUnreachableAgain() {
@@ -25,24 +25,24 @@ function onReachable(...actions: ReturnType<typeof notify>[]) {
   const up = {
     target: 'up',
     actions: [...actions, 'retryImmediately' as const],
-    description: 'answered, with yes or no',
+    description: 'the authority answered: accepted or refused',
   }
   return { ...onEachRequest('accepted', up), ...onEachRequest('refused', up) }
 }
 
-/** The link axis: whether the authority can be reached. */
+/** Region that tracks whether the authority can be reached. */
 export const connection = agentSetup.createStateConfig({
   initial: 'unknown',
   on: {
     'transport.changed': {
       target: '.unknown',
       actions: ['clearConnectionFailure', 'retryImmediately', notifyTransportChanged],
-      description: 'another road, of which nothing is known yet: what waits tries it now',
+      description: 'the transport changed: its state is unknown, and pending retries use it now',
     },
   },
   states: {
     unknown: {
-      description: 'nothing was asked yet on this road',
+      description: 'no request was sent yet over this transport',
       on: { ...onUnreachable(), ...onReachable() },
     },
     up: { description: 'the last exchange was answered', on: onUnreachable() },

@@ -2,11 +2,11 @@ import type { Periods } from './agent-context.ts'
 import { DAY, HOUR, type Instant, MINUTE, SECOND } from './time.ts'
 
 /**
- * Periods and retry waits as data, and the pure predicates over stored instants: is it due, when next.
- * Every instant is milliseconds since 1970 UTC; every wait is milliseconds.
+ * Periods, retry delays, and pure functions that compute deadlines from stored instants. Instants are milliseconds
+ * since 1970 UTC. Delays are milliseconds.
  */
 
-/** Periods of a product that sets none: those of the guide and of the field. */
+/** Periods of a product that sets none, as in Cisco Smart Licensing. */
 export const defaultPeriods: Periods = {
   evaluationSeconds: (90 * DAY) / SECOND,
   registrationRenewal: 180 * DAY,
@@ -19,7 +19,7 @@ export const defaultPeriods: Periods = {
   termWarnings: [60, 30, 14, 7, 3, 1].map((days) => (days * DAY) / SECOND),
 }
 
-/** Waits after the first, second, … failed attempt; the last one repeats. Short first, then longer, capped. */
+/** Upper bounds of the delay after the first, second, … failed attempt. The last entry repeats. */
 export const RETRY_DELAYS_MS: readonly number[] = [
   30 * SECOND,
   MINUTE,
@@ -33,20 +33,22 @@ export const RETRY_DELAYS_MS: readonly number[] = [
   4 * HOUR,
 ]
 
-/** No attempt follows another sooner, however the dice fall. */
+/** Minimum delay between two attempts, whatever the jitter. */
 export const MIN_RETRY_DELAY_MS = 5 * SECOND
 
 /**
- * When to try again after a failed attempt.
+ * Returns the instant of the next attempt after a failed one.
  *
- * Full jitter: anywhere between the shortest wait and the table's, decided once and stored, so that ten
- * thousand boxes whose authority returns do not arrive together and a restart continues the schedule.
- * `Retry-After` moves it later, up to its ceiling, and by up to a tenth more, so that those who were asked together
- * do not return together; nothing moves it past the deadline.
+ * The delay has full jitter, between the minimum delay and the table's entry. The jitter is drawn once and stored,
+ * so that ten thousand devices do not reconnect together and a restart continues the schedule. `Retry-After` makes
+ * the delay longer, up to its ceiling. A further tenth of it is jitter, so that devices with the same `Retry-After`
+ * do not return together. The deadline always limits the delay.
  *
- * @param failures how many attempts in a row have failed, this one included: 1 or more
- * @param jitter a random number from 0 up to 1
- * @param deadline the instant by which an attempt must have been made; null without one
+ * @param failures number of consecutive failed attempts, this one included: 1 or more
+ * @param jitter random number in [0, 1)
+ * @param options.retryAfter delay requested by the server, in milliseconds
+ * @param options.ceiling limit for `retryAfter`, in milliseconds
+ * @param options.deadline instant before which an attempt must be made; null without one
  */
 export function nextRetryAt(
   at: Instant,
@@ -66,25 +68,25 @@ export function nextRetryAt(
   return Math.min(next, Math.max(options.deadline - MINUTE, at + MIN_RETRY_DELAY_MS))
 }
 
-/** Whether an instant that may not be set has come. */
+/** Checks whether an instant has come. An instant of null never comes. */
 export const isDue = (instant: Instant | null, at: Instant): boolean => instant !== null && at >= instant
 
 /**
- * Whether a wait is over: its end has come, or lies further ahead than it was ever set. The latter is so when
- * the wait was begun by a clock that was ahead, and the authority has corrected it since.
+ * Checks whether a wait is over: its end has come, or is further away than any such wait lasts. The second happens
+ * when the clock was ahead as the wait began, and the authority has since corrected the clock.
  *
- * @param maxWait milliseconds that such a wait lasts at most
+ * @param maxWait longest duration of such a wait, in milliseconds
  */
 export const hasElapsed = (instant: Instant | null, at: Instant, maxWait: number): boolean =>
   isDue(instant, at) || (instant !== null && instant - at > maxWait)
 
-/** The longest wait between two attempts, whatever the other side asked for. */
+/** Returns the longest delay between two attempts, in milliseconds, including any `Retry-After`. */
 export const maxRetryDelay = (periods: Periods): number =>
   Math.max(periods.maxRetryAfter, RETRY_DELAYS_MS.at(-1) ?? HOUR)
 
 /**
- * When to authorize next after a success. An authority may wish for less, by at most the reach; nothing
- * passes the deadline.
+ * Returns the instant of the next authorization after a success. The authority may request an earlier contact, by at
+ * most `maxEarlyContact`. The result never lies after the deadline.
  */
 export function nextAuthorizationAt(
   at: Instant,
@@ -99,6 +101,6 @@ export function nextAuthorizationAt(
   return answer.deadlineAt > at ? Math.min(next, answer.deadlineAt) : next
 }
 
-/** The warnings that lie between two readings of the remaining seconds, largest first. */
+/** Returns the warning thresholds between two readings of the remaining seconds, largest first. */
 export const crossedThresholds = (before: number, after: number, warnings: readonly number[]): number[] =>
   warnings.filter((seconds) => before > seconds && after <= seconds && after > 0)

@@ -1,4 +1,4 @@
-/** The statecharts, pure: for embedding, testing, drawing and replaying. */
+/** Pure state machines, for embedding, testing, drawing and replaying. */
 export * from './deadlines.ts'
 export { listStateDescriptions, toMermaid, type MermaidOptions } from './mermaid.ts'
 export { initialContext } from './agent-setup.ts'

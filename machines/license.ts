@@ -10,11 +10,11 @@ import {
   notifyEvaluationWarnings,
 } from './agent-setup.ts'
 
-/** Where the license axis goes when there is no registration any more: what is left of the evaluation. */
-const toEvaluation = { target: '#evaluation', description: 'what is left of the evaluation runs again' }
-const toUnregistered = { target: '#unregistered', description: 'the evaluation is used up' }
+// Targets after a registration ends: the remaining evaluation, or `unregistered` when none remains.
+const toEvaluation = { target: '#evaluation', description: 'the remaining evaluation period resumes' }
+const toUnregistered = { target: '#unregistered', description: 'the evaluation period is used up' }
 
-/** The transitions out of a license state when the registration ends, whoever ends it. */
+/** Transitions out of a license state when the device or the authority ends the registration. */
 const onRegistrationEnded = {
   'deregister.accepted': [{ guard: 'isEvaluationExhausted' as const, ...toUnregistered }, toEvaluation],
   'deregister.refused': [{ guard: 'isEvaluationExhausted' as const, ...toUnregistered }, toEvaluation],
@@ -30,7 +30,7 @@ const onRegistrationEnded = {
   'register.accepted': {
     guard: 'isRegistering' as const,
     target: '#registered',
-    description: 'registered again: authorize under the new identity',
+    description: 'registered again: authorization under the new identity is next',
   },
 }
 const onIdentityExpired = [
@@ -41,10 +41,10 @@ const onReservationInstalled = {
   'reservation.install': {
     guard: 'isReservationRequested' as const,
     target: 'reserved',
-    description: 'licenses are reserved for this box',
+    description: 'licenses are reserved for this device',
   },
 }
-/** Another major version has an evaluation of its own, once (R-EVAL-2). */
+/** Each major version has one evaluation period (R-EVAL-2). */
 const onUpgrade = {
   upgrade: [
     {
@@ -52,12 +52,12 @@ const onUpgrade = {
       target: 'evaluation',
       reenter: true,
       actions: ['renewEvaluation' as const, notifyUpgrade],
-      description: 'a new version is evaluated anew',
+      description: 'a new major version starts a new evaluation period',
     },
     {
       guard: 'hasNoRegistration' as const,
       actions: notifyUpgrade,
-      description: 'a version that earns no evaluation: what is left goes on',
+      description: 'no new evaluation period for this version: the remaining one continues',
     },
   ],
 }
@@ -71,24 +71,24 @@ const onAuthorizationRevoked = [
 ]
 const onUsageChanged = { 'usage.changed': { actions: 'countUsage' as const } }
 
-/** What an answer to an authorization request does, in every state that may ask. */
+/** Transitions on an accepted authorization, for every state that can request one. */
 const onAuthorizeAccepted = {
   'authorize.accepted': [
     {
       guard: 'isCompliant' as const,
       target: '#authorized.current',
       actions: ['recordAuthorization' as const, notify('AUTH_RENEW_SUCCESS'), notifyInvalidTags],
-      description: 'enough licenses for what is in use',
+      description: 'enough licenses for the reported usage',
     },
     {
       target: '#out-of-compliance.current',
       actions: ['recordAuthorization' as const, notify('AUTH_RENEW_SUCCESS'), notifyInvalidTags],
-      description: 'more is in use than was bought',
+      description: 'more licenses are in use than were bought',
     },
   ],
 }
 
-/** Before the first answer: the next attempt when it is due, while the evaluation goes on. */
+/** Retries before the first authorization, while the evaluation continues. */
 const onRetryDue = {
   tick: [
     ...onIdentityExpired,
@@ -106,7 +106,7 @@ const onRetryDue = {
   'authorization.renew': { target: 'requesting', actions: request('authorize') },
 }
 
-/** The three license states of a box that was answered have the same inside: resting, asking, retrying. */
+/** Returns the substates that all license states after the first authorization have in common. */
 const authorizationSubstates = (state: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
   const canExpire = state !== 'auth-expired'
   const onDeadlinePassed = (child: string, extra: object = {}) =>
@@ -115,7 +115,7 @@ const authorizationSubstates = (state: 'authorized' | 'out-of-compliance' | 'aut
           {
             guard: 'isDeadlinePassed' as const,
             target: `#auth-expired.${child}`,
-            description: 'no contact until the deadline the authority gave',
+            description: 'no contact with the authority before the authorization deadline',
             ...extra,
           },
         ]
@@ -139,7 +139,7 @@ const authorizationSubstates = (state: 'authorized' | 'out-of-compliance' | 'aut
     initial: 'current' as const,
     states: {
       current: {
-        description: 'nothing to ask until the next authorization or a change of usage',
+        description: 'no request until the next authorization is due or the usage changes',
         on: {
           tick: [
             ...onIdentityExpired,
@@ -150,13 +150,13 @@ const authorizationSubstates = (state: 'authorized' | 'out-of-compliance' | 'aut
         },
       },
       requesting: {
-        description: 'an authorization request is due, or on its way',
+        description: 'an authorization request is due or in progress',
         on: {
           tick: [...onIdentityExpired, ...onDeadlinePassed('requesting')],
         },
       },
       retrying: {
-        description: 'the authority was not reached; the next attempt is set',
+        description: 'the authority was not reached; the next attempt is scheduled',
         on: {
           tick: [
             ...onIdentityExpired,
@@ -170,7 +170,7 @@ const authorizationSubstates = (state: 'authorized' | 'out-of-compliance' | 'aut
   }
 }
 
-/** The license axis: what the box may do. It holds the seven words of the Status document as its own states. */
+/** Region of the license. Its states are the seven license states of the Status document. */
 export const license = agentSetup.createStateConfig({
   initial: 'evaluation',
   on: onUsageChanged,
@@ -178,7 +178,7 @@ export const license = agentSetup.createStateConfig({
     evaluation: {
       id: 'evaluation',
       tags: ['full', 'evaluation-runs'],
-      description: 'everything may be used while the evaluation lasts',
+      description: 'all features may be used during the evaluation period',
       entry: ['stampStateEntry', 'resumeEvaluation', notify('EVAL_START')],
       on: {
         tick: [
@@ -186,14 +186,14 @@ export const license = agentSetup.createStateConfig({
             guard: 'willExhaustEvaluation',
             target: 'unregistered',
             actions: ['exhaustEvaluation', notify('EVAL_EXPIRED')],
-            description: 'the last second of the evaluation is used',
+            description: 'the evaluation period is used up',
           },
           { actions: [notifyEvaluationWarnings, 'consumeEvaluation'] },
         ],
         'register.accepted': {
           guard: 'isRegistering',
           target: 'registered',
-          description: 'registered: authorize next',
+          description: 'registered: the first authorization is next',
         },
         ...onReservationInstalled,
         ...onUpgrade,
@@ -202,13 +202,14 @@ export const license = agentSetup.createStateConfig({
     unregistered: {
       id: 'unregistered',
       tags: ['license-management-only'],
-      description: 'the evaluation is used up and nothing is registered: only license management works',
+      description:
+        'the evaluation period is used up and the device is not registered: only license management works',
       entry: ['stampStateEntry', 'resumeEvaluation'],
       on: {
         'register.accepted': {
           guard: 'isRegistering',
           target: 'registered',
-          description: 'registered: authorize next',
+          description: 'registered: the first authorization is next',
         },
         ...onReservationInstalled,
         ...onUpgrade,
@@ -217,7 +218,7 @@ export const license = agentSetup.createStateConfig({
     registered: {
       id: 'registered',
       tags: ['full', 'evaluation-runs'],
-      description: 'registered, and waiting for the first authorization',
+      description: 'registered, waiting for the first authorization',
       entry: ['stampStateEntry', request('authorize')],
       initial: 'requesting',
       on: {
@@ -244,13 +245,14 @@ export const license = agentSetup.createStateConfig({
         ],
       },
       states: {
-        requesting: { description: 'the first authorization request is due, or on its way' },
+        requesting: { description: 'the first authorization request is due or in progress' },
         retrying: {
-          description: 'the authority was not reached; the next attempt is set',
+          description: 'the authority was not reached; the next attempt is scheduled',
           on: onRetryDue,
         },
         refused: {
-          description: 'the authority refused; only a person changes that, here or at a satellite',
+          description:
+            'the authority refused the authorization; an administrator must act on the device or at a satellite',
           on: onRetryDue,
         },
       },
@@ -258,33 +260,34 @@ export const license = agentSetup.createStateConfig({
     authorized: {
       id: 'authorized',
       tags: ['full'],
-      description: 'the authority says that enough licenses are there',
+      description: 'the authority confirmed enough licenses for the reported usage',
       entry: ['stampStateEntry', 'stopEvaluation', notify('IN_COMPLIANCE')],
       ...authorizationSubstates('authorized'),
     },
     'out-of-compliance': {
       id: 'out-of-compliance',
       tags: ['full'],
-      description: 'more is in use than was bought; nothing is refused for that',
+      description: 'more licenses are in use than were bought; all features still work',
       entry: ['stampStateEntry', 'stopEvaluation', notify('OUT_OF_COMPLIANCE')],
       ...authorizationSubstates('out-of-compliance'),
     },
     'auth-expired': {
       id: 'auth-expired',
       tags: ['full'],
-      description: 'no contact until the deadline; one successful contact mends it',
+      description:
+        'the authorization deadline passed without contact; the next successful authorization restores it',
       entry: ['stampStateEntry', notify('AUTHORIZATION_EXPIRED')],
       ...authorizationSubstates('auth-expired'),
     },
     reserved: {
       id: 'reserved',
-      description: 'licenses were reserved for this box; it makes no connections',
+      description: 'licenses are reserved for this device; the agent makes no connections',
       entry: ['stopEvaluation'],
       initial: 'authorized',
       on: {
         tick: {
           actions: [notifyTermExpiry, 'markTermsNotified'],
-          description: 'terms end by their date, and are told of before',
+          description: 'reserved terms end on their date, with warnings before',
         },
         'reservation.return': [
           { guard: 'isReturningAndEvaluationExhausted', ...toUnregistered },
@@ -294,13 +297,13 @@ export const license = agentSetup.createStateConfig({
       states: {
         authorized: {
           tags: ['full'],
-          description: 'what is reserved covers what is in use',
+          description: 'the reserved licenses cover the usage',
           entry: 'stampStateEntry',
           always: { guard: 'isNotCovered', target: 'not-authorized' },
         },
         'not-authorized': {
           tags: ['license-management-only'],
-          description: 'more is in use than is reserved, or the reservation is being returned',
+          description: 'more licenses are in use than are reserved, or the reservation is being returned',
           entry: ['stampStateEntry', notifyNotAuthorized],
           always: { guard: 'isCovered', target: 'authorized', actions: notify('IN_COMPLIANCE') },
         },

@@ -1,4 +1,4 @@
-/** A state of a chart, as XState describes it: what the drawing needs of it. */
+/** Part of an XState state node that the drawing needs. */
 interface StateNode {
   readonly id: string
   readonly key: string
@@ -7,7 +7,7 @@ interface StateNode {
   readonly states: Readonly<Record<string, StateNode>>
   readonly initial?: { readonly target: readonly { readonly id: string }[] | undefined } | undefined
   readonly transitions: Map<string, readonly StateTransition[]>
-  /** Taken at once, whatever the event was, when their guard holds. */
+  /** Eventless transitions: taken immediately when their guard holds. */
   readonly always?: readonly StateTransition[] | undefined
 }
 interface StateTransition {
@@ -16,13 +16,13 @@ interface StateTransition {
 }
 
 export interface MermaidOptions {
-  /** One axis of a parallel chart; all of them unless named. */
+  /** Name of the region to draw. Default: all regions. */
   readonly region?: string
-  /** How deep states are told apart, an axis's own states being 1; all the way unless given. */
+  /** Number of state levels to draw; a region's own states are level 1. Default: all levels. */
   readonly depth?: number
 }
 
-/** A state's path as a name Mermaid takes. */
+/** Converts a state's path to a valid Mermaid identifier. */
 const toMermaidId = (path: readonly string[]): string =>
   path.map((part) => part.replaceAll('-', '_')).join('__')
 
@@ -31,8 +31,8 @@ const formatGuard = (guard: unknown): string => (typeof guard === 'string' ? ` [
 const getChildren = (node: StateNode): StateNode[] => Object.values(node.states)
 
 /**
- * The chart as a Mermaid state diagram: a drawing of the definition that runs, never of another. Each axis of
- * a parallel chart is a composite state of its own; several causes of one move share its arrow.
+ * Renders a machine as a Mermaid state diagram. The source is the running machine definition. Each region of a
+ * parallel machine is a composite state. Transitions between the same two states share one arrow.
  */
 export function toMermaid(machine: { readonly root: unknown }, options: MermaidOptions = {}): string {
   const root = machine.root as StateNode
@@ -65,7 +65,7 @@ export function toMermaid(machine: { readonly root: unknown }, options: MermaidO
   return `${lines.join('\n')}\n`
 }
 
-/** Every move between two drawn states, with its causes; what happens inside one of them is left out. */
+/** Collects the transitions between drawn states, with their events. Transitions inside a drawn state are omitted. */
 function collectArrows(regions: readonly StateNode[], deepest: number): Map<string, Set<string>> {
   const arrows = new Map<string, Set<string>>()
   const collect = (node: StateNode) => {
@@ -88,7 +88,7 @@ function collectArrows(regions: readonly StateNode[], deepest: number): Map<stri
   return arrows
 }
 
-/** What each state of a chart means, outermost first: path below the root, and its description. */
+/** Lists the described states of a machine, outermost first, with their path below the root. */
 export function listStateDescriptions(machine: {
   readonly root: unknown
 }): { path: string; meaning: string }[] {

@@ -7,7 +7,6 @@ import {
   notify,
 } from './agent-setup.ts'
 
-/** The authority says that the registration is over. */
 const onRevokedByAuthority = {
   guard: 'isRevoked' as const,
   target: '#not-registered.failed',
@@ -17,10 +16,10 @@ const onRevokedByAuthority = {
     discardSecrets('identity'),
     notifyFailure('REGISTRATION_ENDED'),
   ],
-  description: 'removed or replaced at the authority',
+  description: 'the product instance was removed or replaced at the authority',
 }
 
-/** The authority ends a registration while another is under way: that one goes on. */
+/** Transitions when the authority ends the previous registration during re-registration. The new attempt continues. */
 const onPreviousRegistrationEnded = (child: 'requesting' | 'retrying') => {
   const ends = {
     guard: 'isRevoked' as const,
@@ -31,7 +30,7 @@ const onPreviousRegistrationEnded = (child: 'requesting' | 'retrying') => {
       notifyFailure('REGISTRATION_ENDED'),
       'retryImmediately' as const,
     ],
-    description: 'the old registration is over; the new one is still under way',
+    description: 'the previous registration has ended; the new one is still in progress',
   }
   return {
     'authorize.refused': ends,
@@ -43,7 +42,7 @@ const onPreviousRegistrationEnded = (child: 'requesting' | 'retrying') => {
   }
 }
 
-/** While no renewal is on its way: the certificate ends, or another one is asked for. */
+/** Transitions while no renewal is in progress: the certificate expires, or a renewal is due. */
 const onRenewalDue = {
   tick: [
     {
@@ -55,26 +54,26 @@ const onRenewalDue = {
         discardSecrets('identity'),
         notify('ID_CERT_EXPIRED'),
       ],
-      description: 'the ID certificate has ended',
+      description: 'the ID certificate has expired',
     },
     { guard: 'isRenewalDue' as const, target: 'renewing', actions: request('renew') },
   ],
   'registration.renew': { target: 'renewing', actions: request('renew') },
 }
 
-/** The registration axis: who the box is to its authority. */
+/** Region of the registration: the device's identity at its authority. */
 export const registration = agentSetup.createStateConfig({
   initial: 'unregistered',
   on: {
     'reservation.discard': {
       actions: ['recordDiscardedFile', notify('RESERVATION_DISCARDED')],
-      description: 'a file that came too late is given back',
+      description: 'an authorization file for a canceled request is returned',
     },
   },
   states: {
     unregistered: {
       id: 'not-registered',
-      description: 'this box holds no registration',
+      description: 'the device is not registered',
       initial: 'idle',
       on: {
         register: { target: 'registering', actions: ['beginRegistering', requestRegistration] },
@@ -85,17 +84,17 @@ export const registration = agentSetup.createStateConfig({
       },
       states: {
         idle: { description: 'never registered, or deregistered' },
-        failed: { description: 'the authority refused, or ended the registration' },
-        expired: { description: 'the registration was not renewed within its year' },
+        failed: { description: 'the authority refused or ended the registration' },
+        expired: { description: 'the ID certificate expired without a renewal' },
       },
     },
     'reservation-requested': {
-      description: 'a reservation request code was made; its authorization file has not come yet',
+      description: 'a reservation request code was created; its authorization file is not installed yet',
       on: {
         'reservation.cancel': {
           target: 'unregistered',
           actions: ['clearReservationRequest', notify('RESERVATION_CANCELED')],
-          description: 'the code is good for nothing any more; the next one is another',
+          description: 'the request code is no longer valid; the next request has a new code',
         },
         'reservation.install': {
           target: 'reserved',
@@ -104,25 +103,25 @@ export const registration = agentSetup.createStateConfig({
       },
     },
     reserved: {
-      description: 'the box works from an authorization file, and never asks anybody',
+      description: 'the device works from an authorization file and makes no connections',
       initial: 'installed',
       states: {
         installed: {
-          description: 'the reservation is in force',
+          description: 'the reservation is active',
           on: {
             'reservation.update': {
               actions: ['installGrant', notify('RESERVATION_UPDATED')],
-              description: 'other quantities, and a confirmation code for the authority',
+              description: 'the quantities changed; a confirmation code was created for the authority',
             },
             'reservation.return-code': {
               target: 'return-pending',
               actions: ['revokeGrant', notify('RETURN_CODE_CREATED')],
-              description: 'the grant ends here, before anybody sees the code',
+              description: 'the reservation ends before the return code is shown',
             },
           },
         },
         'return-pending': {
-          description: 'the return code was made; nothing is granted any more',
+          description: 'the return code was created; its licenses are no longer reserved',
           on: {
             'reservation.return': {
               target: '#not-registered',
@@ -133,7 +132,7 @@ export const registration = agentSetup.createStateConfig({
       },
     },
     registering: {
-      description: 'a token was given; the authority has not answered yet',
+      description: 'a token was entered; the authority has not answered yet',
       initial: 'requesting',
       on: {
         'register.accepted': {
@@ -144,30 +143,30 @@ export const registration = agentSetup.createStateConfig({
             notify('AGENT_REG_SUCCESS'),
             notify('EXPORT_CONTROLLED'),
           ],
-          description: 'the box is a product instance now',
+          description: 'the device is now a product instance',
         },
         'register.refused': {
           target: 'unregistered.failed',
           actions: ['failRegistering', discardSecrets('registering'), notifyFailure('AGENT_REG_FAILED')],
-          description: 'a refusal is final: the token is not tried again',
+          description: 'a refusal is final: the agent does not retry the token',
         },
         'register.unreachable': {
           target: '.retrying',
           actions: ['retryRegistering', notifyFailure('AGENT_REG_FAILED')],
-          description: 'the authority was not reached; tried again',
+          description: 'the authority was not reached; the agent retries',
         },
       },
       states: {
-        requesting: { description: 'a registration request is due, or on its way' },
+        requesting: { description: 'a registration request is due or in progress' },
         retrying: {
-          description: 'the next attempt to register is set',
+          description: 'the next registration attempt is scheduled',
           on: {
             tick: { guard: 'isRetryDue', target: 'requesting', actions: requestRegistration },
             register: { target: 'requesting', actions: ['beginRegistering', requestRegistration] },
             deregister: {
               target: '#not-registered.idle',
               actions: ['dropRegistering', discardSecrets('registering')],
-              description: 'the attempt is given up',
+              description: 'the registration attempt is canceled',
             },
           },
         },
@@ -175,7 +174,7 @@ export const registration = agentSetup.createStateConfig({
     },
     registered: {
       id: 'has-registration',
-      description: 'the box is a product instance and holds an ID certificate',
+      description: 'the device is a product instance and holds an ID certificate',
       initial: 'current',
       on: {
         deregister: {
@@ -186,7 +185,7 @@ export const registration = agentSetup.createStateConfig({
           guard: 'canRegister',
           target: '.reregistering',
           actions: ['beginRegistering', requestRegistration],
-          description: 'the old registration stands until the new one is there',
+          description: 'the previous registration stays valid until the new one succeeds',
         },
         tick: {
           guard: 'isIdentityExpired',
@@ -197,11 +196,11 @@ export const registration = agentSetup.createStateConfig({
             discardSecrets('identity'),
             notify('ID_CERT_EXPIRED'),
           ],
-          description: 'the ID certificate has ended',
+          description: 'the ID certificate has expired',
         },
         'authorize.refused': onRevokedByAuthority,
         'acknowledge.refused': onRevokedByAuthority,
-        // A renewal whose answer was lost is settled by whatever is asked next, wherever the chart stands.
+        // If a renewal's answer was lost, the next request settles the renewal in whatever state the machine is.
         'renew.accepted': {
           target: '.acknowledging',
           actions: ['recordRenewal', notify('ID_CERT_RENEW_SUCCESS'), request('acknowledge')],
@@ -213,11 +212,11 @@ export const registration = agentSetup.createStateConfig({
       },
       states: {
         current: {
-          description: 'the ID certificate is good',
+          description: 'the ID certificate is valid',
           on: onRenewalDue,
         },
         renewing: {
-          description: 'a new ID certificate is asked for',
+          description: 'a new ID certificate is requested',
           on: {
             'renew.unreachable': {
               target: 'renewal-retrying',
@@ -226,22 +225,22 @@ export const registration = agentSetup.createStateConfig({
           },
         },
         'renewal-retrying': {
-          description: 'the authority was not reached; the next renewal attempt is set',
+          description: 'the authority was not reached; the next renewal attempt is scheduled',
           on: onRenewalDue,
         },
         acknowledging: {
-          description: 'the authority is told that the new certificate arrived',
+          description: 'the agent acknowledges the new certificate to the authority',
           on: {
             'acknowledge.accepted': 'current',
             'acknowledge.refused': [onRevokedByAuthority, { target: 'current' }],
             'acknowledge.unreachable': {
               target: 'current',
-              description: 'the next request made with the new certificate says the same',
+              description: 'the next request signed with the new certificate is an acknowledgement too',
             },
           },
         },
         reregistering: {
-          description: 'registering again, with the old registration still good',
+          description: 'registering again while the previous registration is still valid',
           initial: 'requesting',
           on: {
             'register.accepted': {
@@ -256,7 +255,7 @@ export const registration = agentSetup.createStateConfig({
             'register.refused': {
               target: 'current',
               actions: ['failRegistering', discardSecrets('registering'), notifyFailure('AGENT_REG_FAILED')],
-              description: 'the old registration stays',
+              description: 'the previous registration stays valid',
             },
             'register.unreachable': {
               target: '.retrying',
@@ -267,7 +266,7 @@ export const registration = agentSetup.createStateConfig({
           },
           states: {
             requesting: {
-              description: 'a registration request is due, or on its way',
+              description: 'a registration request is due or in progress',
               on: {
                 ...onPreviousRegistrationEnded('requesting'),
                 register: { description: 'one registration at a time' },
@@ -279,7 +278,7 @@ export const registration = agentSetup.createStateConfig({
               },
             },
             retrying: {
-              description: 'the next attempt to register is set',
+              description: 'the next registration attempt is scheduled',
               on: {
                 ...onPreviousRegistrationEnded('retrying'),
                 tick: [
@@ -298,7 +297,8 @@ export const registration = agentSetup.createStateConfig({
       },
     },
     deregistering: {
-      description: 'the authority is told, once; whatever it says, the registration ends here',
+      description:
+        'the agent sends one deregistration request; the registration ends on the device whatever the outcome',
       on: {
         'deregister.accepted': {
           target: 'unregistered.idle',
@@ -312,7 +312,7 @@ export const registration = agentSetup.createStateConfig({
             discardSecrets('identity'),
             notifyFailure('AGENT_DEREG_FAILED'),
           ],
-          description: 'ended here; the authority may still list the instance',
+          description: 'ended on the device; the authority may still list the product instance',
         },
         'deregister.unreachable': {
           target: 'unregistered.idle',
@@ -322,7 +322,8 @@ export const registration = agentSetup.createStateConfig({
             discardSecrets('identity'),
             notifyFailure('AGENT_DEREG_FAILED'),
           ],
-          description: 'ended here; the instance must be removed at the authority by hand',
+          description:
+            'ended on the device; an administrator must remove the product instance at the authority',
         },
         tick: {
           guard: 'isIdentityExpired',

@@ -2,17 +2,20 @@ import type { Instant } from './time.ts'
 import type { Context, InstalledAuthorization, ReservedLicense } from './agent-context.ts'
 
 /**
- * Specific license reservation, as pure functions over the facts: what is reserved at an instant, whether it covers
- * what is in use, and which ends of terms are to be told (guide, "License Reservation"; R-HOST-9).
+ * Specific license reservation as pure functions over the context: reserved counts, coverage of the usage, and due
+ * warnings about ending terms (planning guide, "License Reservation"; R-HOST-9).
  */
 
 const isActive = ({ endsAt }: ReservedLicense, at: Instant): boolean => endsAt === null || at < endsAt
 
-/** How many of a tag are reserved at an instant: terms that have ended do not count. */
+/** Counts the licenses of a tag that are reserved at an instant. Ended terms do not count. */
 export const countReserved = (grant: InstalledAuthorization, tag: string, at: Instant): number =>
-  grant.licenses.reduce((sum, one) => (one.tag === tag && isActive(one, at) ? sum + one.count : sum), 0)
+  grant.licenses.reduce(
+    (sum, license) => (license.tag === tag && isActive(license, at) ? sum + license.count : sum),
+    0,
+  )
 
-/** The tags of which more is in use than is reserved: each of them, and the whole, is not authorized. */
+/** Returns the tags with more licenses in use than reserved. Any such tag makes the whole device not authorized. */
 export function findShortfalls({ reservation, usage }: Context, at: Instant): string[] {
   const { current } = reservation
   if (current === null || current.stage === 'requested') return []
@@ -21,11 +24,11 @@ export function findShortfalls({ reservation, usage }: Context, at: Instant): st
     .map(([tag]) => tag)
 }
 
-/** Whether the box may do everything: an installed reservation covers all that is in use, and is not being returned. */
+/** Checks whether an installed reservation covers the usage. A reservation that is being returned covers nothing. */
 export const isCovered = (context: Context, at: Instant): boolean =>
   context.reservation.current?.stage === 'installed' && findShortfalls(context, at).length === 0
 
-/** What is in use beyond what is reserved, tag by tag, in words. */
+/** Describes for each uncovered tag how many licenses are in use and how many are reserved. */
 export function describeShortfalls(context: Context, at: Instant): string {
   const { current } = context.reservation
   if (current?.stage !== 'installed') return 'the reservation is being returned'
@@ -37,7 +40,7 @@ export function describeShortfalls(context: Context, at: Instant): string {
     .join('; ')
 }
 
-/** A term of reserved licenses that ends soon, or has ended: said once for each warning. */
+/** Term of reserved licenses that ends soon or has ended. */
 export interface TermNotice {
   readonly tag: string
   readonly count: number
@@ -45,11 +48,11 @@ export interface TermNotice {
   readonly ended: boolean
 }
 
-/** The warnings that were not told yet, in seconds before the end; 0 is the end itself. */
+/** Returns the warning thresholds not reported yet, in seconds before the end. 0 is the end itself. */
 const remainingWarnings = ({ lastWarningSeconds }: ReservedLicense, warnings: readonly number[]): number[] =>
   [...warnings, 0].filter((seconds) => lastWarningSeconds === null || seconds < lastWarningSeconds)
 
-/** The smallest warning that has come; null when none has. */
+/** Returns the smallest threshold reached, in seconds before the end. Null when none is due. */
 function dueWarning(license: ReservedLicense, at: Instant, warnings: readonly number[]): number | null {
   const { endsAt } = license
   if (endsAt === null) return null
@@ -57,7 +60,7 @@ function dueWarning(license: ReservedLicense, at: Instant, warnings: readonly nu
   return now.length === 0 ? null : Math.min(...now)
 }
 
-/** What is to be told at an instant of the terms of a reservation. */
+/** Returns the term notices of a reservation that are due at an instant. */
 export const pendingTermNotices = (
   grant: InstalledAuthorization,
   at: Instant,
@@ -69,7 +72,7 @@ export const pendingTermNotices = (
       : [{ tag: license.tag, count: license.count, endsAt: license.endsAt, ended: at >= license.endsAt }],
   )
 
-/** The reservation with what was told at an instant noted. */
+/** Returns the reservation with the notices that are due at an instant marked as reported. */
 export const markTermsNotified = (
   grant: InstalledAuthorization,
   at: Instant,
@@ -82,7 +85,7 @@ export const markTermsNotified = (
   })),
 })
 
-/** The next instant at which there is something to tell, or a term ends; null when none is left. */
+/** Returns the next instant of a term warning or term end. Null when none remains. */
 export function nextTermDeadline(grant: InstalledAuthorization, warnings: readonly number[]): Instant | null {
   const instants = grant.licenses.flatMap((license) => {
     const { endsAt } = license

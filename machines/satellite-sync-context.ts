@@ -2,16 +2,16 @@ import { z } from 'zod'
 import { attemptSchema } from './agent-context.ts'
 import type { DeepReadonly } from './deep-readonly.ts'
 
-/** The stored snapshot of the satellite synchronization machine: the schema is the one declaration. */
+// The stored snapshot of the satellite synchronization machine. The types are derived from the schemas.
 
 const instantSchema = z.number()
 
 const hourSchema = z
-  .int('an hour is a whole number')
-  .min(0, 'an hour is 0 to 23')
-  .max(23, 'an hour is 0 to 23')
-const WEEKDAY_MESSAGE = 'a day of the week is 1, Monday, to 7'
-const MONTHDAY_MESSAGE = 'a day of the month is 1 to 28'
+  .int('the hour must be a whole number')
+  .min(0, 'the hour must be 0 to 23')
+  .max(23, 'the hour must be 0 to 23')
+const WEEKDAY_MESSAGE = 'the day of the week must be 1 (Monday) to 7 (Sunday)'
+const MONTHDAY_MESSAGE = 'the day of the month must be 1 to 28'
 
 export const syncScheduleSchema = z.discriminatedUnion('every', [
   z.object({ every: z.literal('never') }),
@@ -29,41 +29,40 @@ export const syncScheduleSchema = z.discriminatedUnion('every', [
     hour: hourSchema,
   }),
 ])
-/** When a satellite synchronizes by itself: days and hours are UTC. */
+/** Schedule on which a satellite synchronizes automatically. Days and hours are UTC. */
 export type SyncSchedule = DeepReadonly<z.infer<typeof syncScheduleSchema>>
-/** A schedule that is not switched off. */
+/** Schedule that is not switched off. */
 export type Schedule = Exclude<SyncSchedule, { every: 'never' }>
 
 const syncTermsSchema = z.object({
-  /** When the manager answered: a satellite is in touch from then on. */
+  /** Instant of the manager's answer. */
   answeredAt: instantSchema,
-  /** When a synchronization that is overdue is warned of. */
+  /** Instant from which the satellite warns that a synchronization is overdue. */
   warnAt: instantSchema,
-  /** When the satellite may grant nothing any more: the end of its delegation. */
+  /** End of the satellite's delegation. The satellite grants no licenses after it. */
   restrictAt: instantSchema,
-  /** Until when it may synchronize by itself. */
+  /** Expiry of the credential for automatic synchronization. */
   automaticUntil: instantSchema,
 })
-/** What the manager said of the time that the satellite has. */
+/** Deadlines that the manager set for the satellite. */
 export type SyncTerms = DeepReadonly<z.infer<typeof syncTermsSchema>>
 
 const syncContextSchema = z.object({
   schedule: syncScheduleSchema,
-  /** From 0 up to 1, decided once for each satellite: where in the hour it synchronizes, so that not all come together. */
+  /** Fraction of the hour in [0, 1), drawn once per satellite, so that satellites do not synchronize together. */
   jitter: z.number(),
   terms: syncTermsSchema.nullable(),
-  /** The last exchange that was accepted. */
+  /** Instant of the last accepted exchange. */
   lastSync: instantSchema.nullable(),
   last: attemptSchema.nullable(),
-  /** When it synchronizes next by itself; null when it does not. */
+  /** Instant of the next automatic synchronization. Null when none is scheduled. */
   nextAt: instantSchema.nullable(),
   failures: z.number(),
-  /** The newest request that went out by file and was not answered. */
+  /** Newest request file that was exported and has no answer yet. */
   exportedRequest: z.object({ exchange: z.int(), at: instantSchema }).nullable(),
-  /** Days before the end of the automatic credential at which it was last warned of; null before any. */
+  /** Threshold of the last warning about the credential, in days before its end. Null before any warning. */
   lastWarningDays: z.number().nullable(),
 })
-/** State of a satellite's synchronization. */
 export type SyncContext = DeepReadonly<z.infer<typeof syncContextSchema>>
 
 export const syncSnapshotSchema = z.object({
@@ -74,6 +73,5 @@ export const syncSnapshotSchema = z.object({
   }),
   context: syncContextSchema,
 })
-/** Stored snapshot of the satellite synchronization machine. */
 export type SyncSnapshot = DeepReadonly<z.infer<typeof syncSnapshotSchema>>
 export type SyncStateValue = SyncSnapshot['value']

@@ -6,10 +6,10 @@ import { DAY, type Instant } from './time.ts'
 import type { SyncContext, SyncSnapshot, SyncSchedule } from './satellite-sync-context.ts'
 import type { SyncCommand, SyncEvent, SyncNotice } from './satellite-sync-machine.types.ts'
 
-/** Days before the end of the automatic credential at which it is warned of. */
+/** Warning thresholds before the credential for automatic synchronization expires, in days. */
 export const CREDENTIAL_WARNING_DAYS: readonly number[] = [30, 14, 7, 3, 1]
 
-/** The warning that has come and was not given yet; null for none. */
+/** Returns the warning threshold, in days, that is due and not reported yet. Null for none. */
 function dueWarning({ terms, lastWarningDays }: SyncContext, at: Instant): number | null {
   if (terms === null || at >= terms.automaticUntil) return null
   const left = terms.automaticUntil - at
@@ -18,7 +18,6 @@ function dueWarning({ terms, lastWarningDays }: SyncContext, at: Instant): numbe
   return closest !== undefined && (lastWarningDays === null || closest < lastWarningDays) ? closest : null
 }
 
-/** Whether only a person can help. */
 function requiresManualExchange(event: SyncEvent): boolean {
   assertEventType(event, 'sync.refused')
   return event.ended || event.byHand
@@ -51,11 +50,11 @@ const syncSetup = setup({
     requiresManualExchange: ({ event }) => requiresManualExchange(event),
   },
   actions: {
-    // Commands: the runtime carries them out once the step is on disk.
+    // Commands: the runtime executes them after the transition is on disk.
     exchange: () => undefined,
     notice: (_, _params: { notice: SyncNotice; detail: string }) => undefined,
 
-    // Facts.
+    // Context assignments.
     recordAnswer: assign(({ context, event }) => {
       assertEventType(event, 'sync.answered')
       return {
@@ -77,7 +76,7 @@ const syncSetup = setup({
       return {
         last: { at: event.at, outcome: 'failed' as const, reason: event.reason },
         failures: 0,
-        // Where only a person can help, nothing is tried until one has.
+        // An administrator must exchange files, so no automatic attempt is scheduled.
         nextAt: requiresManualExchange(event)
           ? null
           : nextScheduledAt(context.schedule, event.at, context.jitter),
@@ -109,10 +108,13 @@ const syncSetup = setup({
   },
 })
 
-/** Says something, with words made from the facts at that moment. */
-const notify = (notice: SyncNotice, words: (args: { context: SyncContext; event: SyncEvent }) => string) => ({
+/** Creates a notice action whose detail is computed from the context and the event. */
+const notify = (
+  notice: SyncNotice,
+  format: (args: { context: SyncContext; event: SyncEvent }) => string,
+) => ({
   type: 'notice' as const,
-  params: (args: { context: SyncContext; event: SyncEvent }) => ({ notice, detail: words(args) }),
+  params: (args: { context: SyncContext; event: SyncEvent }) => ({ notice, detail: format(args) }),
 })
 
 const notifyOverdue = notify(
@@ -123,12 +125,12 @@ const notifyOverdue = notify(
 const notifyRestricted = notify(
   'SYNC_RESTRICTED',
   ({ context }) =>
-    `not synchronized since ${formatDay(context.lastSync ?? undefined)}: nothing is granted any more`,
+    `not synchronized since ${formatDay(context.lastSync ?? undefined)}: the satellite grants no licenses`,
 )
-const notifyRestored = notify('SYNC_RESTORED', () => 'in touch with the manager again')
+const notifyRestored = notify('SYNC_RESTORED', () => 'synchronized with the manager again')
 const notifySynced = notify('SYNC_DONE', ({ event }) => {
   assertEventType(event, 'sync.answered')
-  return `good until ${formatDay(event.terms.restrictAt)}`
+  return `valid until ${formatDay(event.terms.restrictAt)}`
 })
 const notifySyncFailed = (notice: 'SYNC_FAILED' | 'SYNC_ENDED') =>
   notify(notice, ({ event }) => {
@@ -138,11 +140,11 @@ const notifySyncFailed = (notice: 'SYNC_FAILED' | 'SYNC_ENDED') =>
 const notifyCredentialExpiring = notify(
   'SYNC_CREDENTIAL_ENDING',
   ({ context }) =>
-    `synchronizing by itself ends at ${formatDay(context.terms?.automaticUntil)} unless it is used`,
+    `automatic synchronization ends on ${formatDay(context.terms?.automaticUntil)} unless the satellite synchronizes before`,
 )
 const notifyCredentialExpired = notify(
   'SYNC_CREDENTIAL_ENDED',
-  () => 'synchronizing by itself has ended: one exchange by hand renews it',
+  () => 'automatic synchronization has ended: one offline file exchange renews it',
 )
 
 const onScheduleChanged = { 'sync.reschedule': { actions: 'reschedule' as const } }
@@ -150,16 +152,24 @@ const onExported = {
   'sync.exported': {
     target: 'awaiting-import',
     actions: 'recordExport' as const,
-    description: 'a request file is on its way by hand',
+    description: 'a request file was exported',
   },
 }
 const startSync = { target: 'requesting', actions: 'exchange' as const }
 const syncTriggers = {
-  tick: { guard: 'isScheduleDue' as const, ...startSync, description: 'its time has come' },
-  'sync.start': { ...startSync, description: 'somebody wants it now' },
+  tick: {
+    guard: 'isScheduleDue' as const,
+    ...startSync,
+    description: 'a scheduled synchronization or retry is due',
+  },
+  'sync.start': { ...startSync, description: 'an administrator starts a synchronization' },
 }
 const onAnswered = {
-  'sync.answered': { target: 'idle', actions: 'recordAnswer' as const, description: 'an answer was taken' },
+  'sync.answered': {
+    target: 'idle',
+    actions: 'recordAnswer' as const,
+    description: 'an answer was accepted',
+  },
 }
 const onSyncFailure = {
   'sync.refused': [
@@ -167,7 +177,7 @@ const onSyncFailure = {
       guard: 'requiresManualExchange' as const,
       target: 'blocked',
       actions: ['recordRefusal' as const, notifySyncFailed('SYNC_FAILED')],
-      description: 'only a person can help',
+      description: 'an administrator must exchange files',
     },
     { target: 'idle', actions: ['recordRefusal' as const, notifySyncFailed('SYNC_FAILED')] },
   ],
@@ -182,26 +192,29 @@ const onRevokedByManager = {
     guard: 'isRevoked' as const,
     target: 'ended',
     actions: notifySyncFailed('SYNC_ENDED'),
-    description: 'the manager knows this satellite no more',
+    description: 'the manager ended this satellite',
   },
 }
 const onRestrictionDeadline = {
   guard: 'isRestricted' as const,
   target: 'restricted',
   actions: notifyRestricted,
-  description: 'its mandate has ended',
+  description: 'the delegation of the satellite has ended',
 }
-const onAnswerRenewCredential = { 'sync.answered': { target: 'valid', description: 'renewed by use' } }
+const onAnswerRenewCredential = {
+  'sync.answered': { target: 'valid', description: 'every synchronization renews the credential' },
+}
 const onCredentialDeadline = {
   guard: 'isCredentialExpired' as const,
   target: 'expired',
   actions: notifyCredentialExpired,
-  description: 'it was not used for too long',
+  description: 'the credential expired without being used',
 }
 
 /**
- * How a satellite keeps in touch with its manager, as a pure statechart: no clock, no I/O, every event carries its
- * instant. How it stands, what it is doing about it, and whether it may still do so by itself, are three axes.
+ * State machine of a satellite's synchronization with its manager. The machine is pure: it has no clock and no I/O,
+ * and every event carries its instant. Its regions are the synchronization status, the exchange in progress, and the
+ * credential for automatic synchronization.
  */
 export const satelliteSyncMachine = syncSetup.createMachine({
   id: 'satellite-sync',
@@ -222,11 +235,11 @@ export const satelliteSyncMachine = syncSetup.createMachine({
       initial: 'unregistered',
       states: {
         unregistered: {
-          description: 'never synchronized: it has nothing to give',
+          description: 'never synchronized: the satellite has no licenses',
           on: { 'sync.answered': { target: 'current', actions: notifySynced }, ...onRevokedByManager },
         },
         current: {
-          description: 'in touch with its manager',
+          description: 'synchronized with its manager',
           on: {
             tick: [
               onRestrictionDeadline,
@@ -242,7 +255,7 @@ export const satelliteSyncMachine = syncSetup.createMachine({
           },
         },
         overdue: {
-          description: 'serves on, and says that a synchronization is overdue',
+          description: 'a synchronization is overdue; the satellite still serves devices',
           on: {
             tick: onRestrictionDeadline,
             'sync.answered': { target: 'current', actions: [notifySynced, notifyRestored] },
@@ -250,14 +263,15 @@ export const satelliteSyncMachine = syncSetup.createMachine({
           },
         },
         restricted: {
-          description: 'grants nothing: its boxes are told so, and keep what they have until its end',
+          description:
+            'grants no licenses; its devices are informed and keep their authorizations until these end',
           on: {
             'sync.answered': { target: 'current', actions: [notifySynced, notifyRestored] },
             ...onRevokedByManager,
           },
         },
         ended: {
-          description: 'removed at the manager, or superseded by another copy: grants nothing',
+          description: 'removed at the manager, or superseded by another copy: grants no licenses',
           on: { 'sync.answered': { target: 'current', actions: [notifySynced, notifyRestored] } },
         },
       },
@@ -266,15 +280,15 @@ export const satelliteSyncMachine = syncSetup.createMachine({
       initial: 'idle',
       states: {
         idle: {
-          description: 'nothing is under way',
+          description: 'no exchange is in progress',
           on: { ...syncTriggers, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
         },
         'awaiting-import': {
-          description: 'a request was written into a file, and its answer is awaited',
+          description: 'a request file was exported; its answer is not imported yet',
           on: { ...syncTriggers, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
         },
         requesting: {
-          description: 'an exchange by wire is due, or on its way',
+          description: 'an online exchange is due or in progress',
           on: {
             ...onAnswered,
             ...onSyncFailure,
@@ -283,18 +297,18 @@ export const satelliteSyncMachine = syncSetup.createMachine({
               target: 'requesting',
               reenter: true,
               actions: 'exchange',
-              description: 'everything is reported anew, at once',
+              description: 'the manager requested a full report, which is sent immediately',
             },
           },
         },
         retrying: {
-          description: 'the manager was not reached; the next attempt is set',
+          description: 'the manager was not reached; the next attempt is scheduled',
           on: { ...syncTriggers, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
         },
         blocked: {
-          description: 'the manager refused; only a person changes that',
+          description: 'the manager refused; an administrator must act',
           on: {
-            'sync.start': { ...startSync, description: 'somebody wants it now' },
+            'sync.start': { ...startSync, description: 'an administrator starts a synchronization' },
             ...onExported,
             ...onAnswered,
             'sync.reschedule': { target: 'idle', actions: 'reschedule' },
@@ -305,9 +319,9 @@ export const satelliteSyncMachine = syncSetup.createMachine({
     credential: {
       initial: 'missing',
       states: {
-        missing: { description: 'no leave to synchronize by itself yet', on: onAnswerRenewCredential },
+        missing: { description: 'not yet allowed to synchronize automatically', on: onAnswerRenewCredential },
         valid: {
-          description: 'may synchronize by itself',
+          description: 'may synchronize automatically',
           on: {
             tick: [
               onCredentialDeadline,
@@ -321,7 +335,7 @@ export const satelliteSyncMachine = syncSetup.createMachine({
           },
         },
         expiring: {
-          description: 'may synchronize by itself for a few days more',
+          description: 'may synchronize automatically for a few more days',
           on: {
             tick: [
               onCredentialDeadline,
@@ -334,7 +348,7 @@ export const satelliteSyncMachine = syncSetup.createMachine({
           },
         },
         expired: {
-          description: 'may not synchronize by itself until one exchange by hand',
+          description: 'may not synchronize automatically until one offline file exchange',
           on: onAnswerRenewCredential,
         },
       },
@@ -356,7 +370,7 @@ const toSyncCommands = (actions: readonly Action[]): SyncCommand[] =>
     return type === 'notice' ? [{ type, params } as SyncCommand] : []
   })
 
-/** Where a satellite begins. */
+/** Returns the initial snapshot of a satellite. */
 export function initialSyncTransition(input: {
   schedule?: SyncSchedule
   jitter: number
@@ -366,7 +380,7 @@ export function initialSyncTransition(input: {
   return toSyncSnapshot(snapshot)
 }
 
-/** One step: the next position, and the commands that it asks for. */
+/** Applies an event. Returns the next snapshot and the commands of the transition. */
 export function syncTransition(
   snapshot: SyncSnapshot,
   event: SyncEvent,
@@ -376,11 +390,11 @@ export function syncTransition(
   return { snapshot: toSyncSnapshot(next), commands: toSyncCommands(actions) }
 }
 
-/** Whether the satellite may grant anything where it stands. */
+/** Checks whether the satellite may grant licenses in its current state. */
 export const canIssue = ({ value }: SyncSnapshot): boolean =>
   value.status === 'current' || value.status === 'overdue'
 
-/** The next instant at which a TICK would change something. */
+/** Returns the next instant at which a `tick` would change the state. Null for none. */
 export function nextSyncDeadline({ value, context }: SyncSnapshot): Instant | null {
   const { terms, nextAt, lastWarningDays } = context
   const warning = CREDENTIAL_WARNING_DAYS.find((days) => lastWarningDays === null || days < lastWarningDays)

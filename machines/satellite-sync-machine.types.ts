@@ -5,21 +5,21 @@ import type { Instant } from './time.ts'
 export type SyncEvent =
   | { readonly type: 'tick'; readonly at: Instant }
   | { readonly type: 'sync.reschedule'; readonly at: Instant; readonly schedule: SyncSchedule }
-  /** Somebody wants it now. */
+  /** Starts a synchronization on an administrator's request. */
   | { readonly type: 'sync.start'; readonly at: Instant }
-  /** A request was written into a file. */
+  /** Reports that a request file was exported. */
   | { readonly type: 'sync.exported'; readonly at: Instant; readonly exchange: number }
-  /** An answer was taken, by whichever way it came. */
+  /** Reports an accepted answer, received online or imported from a file. */
   | { readonly type: 'sync.answered'; readonly at: Instant; readonly terms: SyncTerms }
-  /** The manager asked for everything anew: the exchange that follows at once, or is carried. */
+  /** Reports that the manager requested a full report. The next exchange, online or by file, contains it. */
   | { readonly type: 'sync.resync'; readonly at: Instant }
   | {
       readonly type: 'sync.refused'
       readonly at: Instant
       readonly reason: Failure
-      /** The satellite is no more: removed at its manager, or superseded by another copy of it. */
+      /** True when the manager removed the satellite, or another copy superseded it. */
       readonly ended: boolean
-      /** Nothing but an exchange by hand helps. */
+      /** True when only an offline file exchange can continue. */
       readonly byHand: boolean
     }
   | {
@@ -30,7 +30,7 @@ export type SyncEvent =
       readonly retryAfter: number | null
     }
 
-/** What is to be told to people, once each. */
+/** Names of notices about the synchronization. Each is reported once per occurrence. */
 export type SyncNotice =
   | 'SYNC_DONE'
   | 'SYNC_FAILED'
@@ -42,6 +42,6 @@ export type SyncNotice =
   | 'SYNC_CREDENTIAL_ENDED'
 
 export type SyncCommand =
-  /** One exchange by wire. */
+  /** Starts an online exchange. */
   | { readonly type: 'exchange' }
   | { readonly type: 'notice'; readonly params: { readonly notice: SyncNotice; readonly detail: string } }

@@ -1,19 +1,18 @@
 import type { Schedule, SyncSchedule } from './satellite-sync-context.ts'
 import { DAY, HOUR, type Instant } from './time.ts'
 
-/** Midnight, UTC, of the day of an instant. */
+/** Returns midnight UTC of the instant's day. */
 const toMidnight = (at: Instant): Instant => Math.floor(at / DAY) * DAY
 
-/** 1 is Monday: the first day of 1970 was a Thursday. */
+/** Returns 1 for Monday to 7 for Sunday. 1970-01-01 was a Thursday. */
 const getDayOfWeek = (at: Instant): number => ((Math.floor(at / DAY) + 3) % 7) + 1
 
-/** The day of a month, as midnight UTC. */
 const toMonthDay = (year: number, month: number, day: number): Instant => Date.UTC(year, month, day)
 
 /**
- * Returns the first instant of a schedule after another instant: at its hour, and up to an hour later by the jitter.
+ * Returns the first scheduled instant after `after`: at the schedule's hour, plus up to an hour of jitter.
  *
- * @param jitter from 0 up to 1
+ * @param jitter fraction of an hour, in [0, 1)
  * @returns null for a schedule that is switched off
  */
 export function nextScheduledAt(schedule: Schedule, after: Instant, jitter?: number): Instant
@@ -35,6 +34,6 @@ export function nextScheduledAt(schedule: SyncSchedule, after: Instant, jitter =
   }
 }
 
-/** The longest that a schedule ever waits, with a day to spare: a wait that looks longer was begun by a wrong clock. */
+/** Returns the longest interval of a schedule plus one day. A longer wait means that the clock was wrong. */
 export const maxInterval = (schedule: SyncSchedule): number =>
   ({ never: 0, day: 2, week: 8, month: 32 })[schedule.every] * DAY

@@ -1,4 +1,4 @@
-/** States of a license: the seven words of the Status document, and of the machine's license region. */
+/** License states of the Status document. They are also the states of the machine's license region. */
 export const LICENSE_STATES = [
   'evaluation',
   'unregistered',
@@ -9,11 +9,9 @@ export const LICENSE_STATES = [
   'reserved',
 ] as const
 
-/** State of a license. */
 export type LicenseState = (typeof LICENSE_STATES)[number]
 
-/** States of the connection to the authority, by the last request. */
+/** States of the connection to the authority, as the last request found it. */
 export const CONNECTION_STATES = ['unknown', 'up', 'down'] as const
 
-/** State of the connection to the authority. */
 export type ConnectionState = (typeof CONNECTION_STATES)[number]

@@ -11,13 +11,13 @@ import { agentMachine } from './agent-machine.ts'
 import type { Command, Event } from './agent-machine.types.ts'
 import { type ConnectionState, LICENSE_STATES, type LicenseState } from './state-names.ts'
 
-/** Where the chart stands: its value, and the facts. All of it is plain JSON. */
+/** Snapshot of the agent machine: state value and context, as plain JSON. */
 export interface AgentSnapshot {
   readonly value: AgentStateValue
   readonly context: Context
 }
 
-/** The value of the parallel chart: one entry an axis, nested where a state has children. */
+/** State value of the parallel machine: one entry per region, nested where a state has children. */
 export interface AgentStateValue {
   readonly registration: RegionValue
   readonly license: RegionValue
@@ -25,7 +25,7 @@ export interface AgentStateValue {
 }
 export type RegionValue = string | { readonly [state: string]: RegionValue }
 
-/** The outcome of one event: the next position, and what is to be done once it is on disk. */
+/** Result of one event: the next snapshot, and the commands to execute once the snapshot is on disk. */
 export interface TransitionResult {
   readonly snapshot: AgentSnapshot
   readonly commands: readonly Command[]
@@ -34,14 +34,14 @@ export interface TransitionResult {
 type MachineSnapshot = ReturnType<typeof agentMachine.resolveState>
 type Action = ExecutableActionsFrom<typeof agentMachine>
 
-/** The snapshots of positions that came from a step: resolving one anew costs as much as the step that follows. */
+/** XState snapshots by agent snapshot. Resolving a snapshot again costs as much as a transition. */
 const machineSnapshots = new WeakMap<AgentSnapshot, MachineSnapshot>()
 
 const noop = () => undefined
 const actor = createActor(agentMachine, { input: { at: 0 } })
 /**
- * Where the chart takes its steps. XState's own `transition()` makes an actor for each event, and with it a first snapshot that
- * nobody asked for: as much work as the event itself. The chart has no children and emits nothing, so that one serves them all.
+ * Actor scope shared by all transitions. XState's `transition()` creates an actor with an initial snapshot for each
+ * event, which costs as much as the event. The machine has no children and emits nothing, so one scope is enough.
  */
 const actorScope: Omit<ActorScope<MachineSnapshot, Event>, 'actionExecutor'> = {
   self: actor,
@@ -54,13 +54,13 @@ const actorScope: Omit<ActorScope<MachineSnapshot, Event>, 'actionExecutor'> = {
   stopChild: noop,
 }
 
-/** The first position of a box that was just installed. */
+/** Returns the initial snapshot and commands of a newly installed device. */
 export function initialTransition(at: Instant, periods?: Periods): TransitionResult {
   const [snapshot, actions] = initialMachineTransition(agentMachine, { at, ...(periods && { periods }) })
   return { snapshot: toAgentSnapshot(snapshot), commands: toCommands(actions) }
 }
 
-/** One event, purely: the same position and event give the same step, always. */
+/** Applies an event. The function is pure: equal snapshots and events give equal results. */
 export function transition(snapshot: AgentSnapshot, event: Event): TransitionResult {
   const actions: Action[] = []
   const next = agentMachine.transition(toMachineSnapshot(snapshot), event, {
@@ -72,12 +72,12 @@ export function transition(snapshot: AgentSnapshot, event: Event): TransitionRes
   return { snapshot: toAgentSnapshot(next), commands: toCommands(actions) }
 }
 
-/** The position as an XState snapshot, for whoever wants its tags, nodes or `can()`. */
+/** Converts an agent snapshot to an XState snapshot, which has tags, nodes and `can()`. */
 export const toMachineSnapshot = (snapshot: AgentSnapshot): MachineSnapshot =>
   machineSnapshots.get(snapshot) ??
   agentMachine.resolveState({ value: snapshot.value as never, context: snapshot.context })
 
-/** Whether the event would change anything where the chart stands. */
+/** Checks whether the machine handles the event in its current state. */
 export const canHandle = (snapshot: AgentSnapshot, event: Event): boolean =>
   toMachineSnapshot(snapshot).can(event)
 
@@ -87,7 +87,7 @@ function toAgentSnapshot(snapshot: MachineSnapshot): AgentSnapshot {
   return agentSnapshot
 }
 
-/** The chart's named actions that are commands; assignments were applied by XState itself. */
+/** Converts named actions to commands. XState has already applied the assignments. */
 function toCommands(actions: readonly Action[]): Command[] {
   return actions.flatMap(({ type, params }): Command[] => {
     switch (type) {
@@ -124,10 +124,10 @@ function formatDaysLeft(seconds: number): string {
   return days === 1 ? '1 day is left' : `${days} days are left`
 }
 
-/** The states of the license axis that carry the tag: words, and for a word whose inside differs, its states. */
+/** Paths of license states, and of their child states, that have the tag `full`. */
 const FULLY_FUNCTIONAL_STATES: ReadonlySet<string> = new Set(
-  Object.values(agentMachine.root.states.license?.states ?? {}).flatMap((word) =>
-    [word, ...Object.values(word.states)]
+  Object.values(agentMachine.root.states.license?.states ?? {}).flatMap((state) =>
+    [state, ...Object.values(state.states)]
       .filter(({ tags }) => tags.includes('full'))
       .map(({ path }) => path.slice(1).join('.')),
   ),
@@ -137,17 +137,18 @@ const getTopState = (region: RegionValue): string =>
   typeof region === 'string' ? region : (Object.keys(region)[0] ?? '')
 
 /**
- * The one word for where a box stands: a total function of the chart's value, whose range is the seven
- * words of the Status document. The license axis holds them as its own states.
+ * Returns the license state of the Status document, which is the top state of the license region.
+ *
+ * @throws RangeError for a state value that the machine does not have
  */
 export function getLicenseState(value: AgentStateValue): LicenseState {
   const name = getTopState(value.license)
-  const state = LICENSE_STATES.find((one) => one === name)
-  if (state === undefined) throw new RangeError(`the chart has no state ${name}`)
+  const state = LICENSE_STATES.find((licenseState) => licenseState === name)
+  if (state === undefined) throw new RangeError(`unknown license state ${name}`)
   return state
 }
 
-/** An axis as a path of names: `registering.retrying`. */
+/** Converts a region's value to a path, such as `registering.retrying`. */
 export function toRegionPath(region: RegionValue): string {
   if (typeof region === 'string') return region
   const [name, inner] = Object.entries(region)[0] ?? ['', '']
@@ -155,16 +156,16 @@ export function toRegionPath(region: RegionValue): string {
 }
 
 /**
- * Whether everything may be used, or license management only: a tag on the states of the license axis, looked up
- * without resolving the chart, since a product asks at every turn.
+ * Checks whether all features may be used, or license management only. Looks the tag up without resolving the
+ * machine, because products call this often.
  */
 export const isFullyFunctional = ({ value }: AgentSnapshot): boolean =>
   FULLY_FUNCTIONAL_STATES.has(getLicenseState(value)) ||
   FULLY_FUNCTIONAL_STATES.has(toRegionPath(value.license))
 
 /**
- * The next instant at which a TICK would change something: what the runtime may sleep until.
- * The evaluation is not among them: it is counted in use, by the beat.
+ * Returns the next instant at which a `tick` would change the state, so that the runtime can sleep until then. The
+ * evaluation is not included, because it is counted in seconds of use by each tick.
  */
 export function nextDeadline({ context, value }: AgentSnapshot): Instant | null {
   const license = toRegionPath(value.license)

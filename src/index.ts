@@ -1,4 +1,4 @@
-/** The licensing agent, for embedding. */
+/** Entry point for embedding the licensing agent. */
 import { SmartAgent as ProductAgent } from './agent/agent.ts'
 import type { OpenOptions as ProductOptions } from './agent/open-agent.ts'
 import { conferencing, type Conferencing, type ConferencingStatus } from './conferencing/index.ts'
@@ -24,16 +24,16 @@ export type { EntitlementStatus } from './agent/status.ts'
 export type { Transition } from './agent/machine-runner.ts'
 export type { HistoryRow } from './agent/history-table.ts'
 
-/** The options of `SmartAgent.open`. Without `module`, the conferencing module serves the products whose profile names it. */
+/** Options of `SmartAgent.open`. Default of `module`: the conferencing module, for products whose profile names it. */
 export type OpenOptions<Api = Conferencing, StatusPart extends object = ConferencingStatus> = ProductOptions<
   Api,
   StatusPart
 >
 
-/** The Status document, with the part of the conferencing module where the product has it. */
+/** Status document, with the part of the conferencing module for a conferencing product. */
 export type Status = ReturnType<SmartAgent['status']>
 
-/** The licensing agent of one device. */
+/** Licensing agent of one device. */
 export type SmartAgent<Api = Conferencing, StatusPart extends object = ConferencingStatus> = ProductAgent<
   Api,
   StatusPart
@@ -47,7 +47,7 @@ function open(options: OpenOptions): Promise<SmartAgent> {
   return ProductAgent.open({ module: conferencing(), ...options })
 }
 
-/** The licensing agent, with the shipped conferencing product as the default of a new data directory. */
+/** Licensing agent whose default profile for a new data directory is the conferencing profile. */
 export const SmartAgent = {
   /** @see ProductAgent.open */
   open,

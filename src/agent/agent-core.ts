@@ -6,7 +6,7 @@ import type { MachineRunner } from './machine-runner.ts'
 import type { Product } from './persisted-state.ts'
 import type { AgentStore } from './store.ts'
 
-/** What every service of an agent works with. */
+/** Objects that every service of an agent uses. */
 export interface AgentCore {
   readonly store: AgentStore
   readonly clock: LicenseClock

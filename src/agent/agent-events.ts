@@ -5,15 +5,15 @@ import type { AgentLogger } from './logger.ts'
 import type { MachineRunner, Transition } from './machine-runner.ts'
 import type { Status, StatusReader } from './status.ts'
 
-/** What an agent emits. */
+/** Events that an agent emits. */
 export interface AgentEventMap {
-  /** The license state, or anything a reader of the status would see, has changed. */
+  /** Emitted when the license state or any other part of the status has changed. */
   state: [status: Status]
   notice: [notice: AgentEvent]
   transition: [transition: Transition]
 }
 
-/** Notifies the listeners of an agent. They hear of an event once it is on disk. */
+/** Notifies the listeners of an agent, after an event is on disk. */
 export class AgentEvents {
   readonly #emitter = new EventEmitter<AgentEventMap>()
   readonly #logger: AgentLogger
@@ -27,7 +27,7 @@ export class AgentEvents {
     })
   }
 
-  /** Listens to an event. Returns how to stop. */
+  /** Adds a listener. Returns a function that removes it. */
   on<E extends keyof AgentEventMap>(event: E, listener: (...args: AgentEventMap[E]) => void): () => void {
     const guarded = (...args: AgentEventMap[E]) => {
       try {

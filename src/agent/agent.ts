@@ -21,22 +21,22 @@ import type { UsageReports } from './usage-reports.ts'
 const ALLOWED = Object.freeze({ allowed: true, reason: null })
 
 /**
- * The licensing agent of one device. Everything that it reports is on disk before; everything that it was asked for is done once, or
- * tried again after a crash.
+ * Licensing agent of one device. The agent stores every change on disk before reporting the change. A requested
+ * operation runs once, and is retried after a crash.
  *
- * @typeParam Api what `module` is: the interface of the product's module
- * @typeParam StatusPart what the module adds to the Status document
+ * @typeParam Api interface of the product's module, as returned by `module`
+ * @typeParam StatusPart members that the module adds to the Status document
  */
 export class SmartAgent<Api = unknown, StatusPart extends object = object> {
-  /** The state machine that the agent runs (XState 5). */
+  /** State machine that the agent runs (XState 5). */
   readonly machine = agentMachine
-  /** How the device reaches its authority. */
+  /** Transport settings of the device, and the connection test. */
   readonly transport: TransportApi
-  /** Specific license reservation, for a device that makes no connection. */
+  /** Specific license reservation, for a device that makes no connections. */
   readonly reservation: ReservationApi
-  /** What was in use, hour by hour and day by day, and what was refused. */
+  /** Usage by hour and day, and refused operations. */
   readonly usage: UsageReports
-  /** The certificates that the authority is checked by. */
+  /** Root certificates that the agent trusts. */
   readonly trust: TrustApi
   readonly #services: AgentServices<Api, StatusPart>
 
@@ -48,13 +48,13 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     this.trust = services.trust
   }
 
-  /** Tells whether an agent lives in that directory. */
+  /** Checks whether a directory holds an agent. */
   static exists(dataDir: string): boolean {
     return AgentStore.exists(dataDir)
   }
 
   /**
-   * Makes the data directory of a new device, in evaluation.
+   * Creates the data directory of a new device, which starts in evaluation.
    *
    * @throws LicensingError DATA_DIR_EXISTS, INVALID_ARGUMENT, TRUST_ANCHOR_INVALID, STORE_*
    */
@@ -65,10 +65,10 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
   }
 
   /**
-   * Opens the agent of a data directory. A request that was under way goes on.
+   * Opens the agent of a data directory, and continues a request that was in progress.
    *
    * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_LOCKED, DATA_DIR_UNSAFE, STORE_*, INVALID_ARGUMENT,
-   * TRUST_ANCHOR_INVALID, TRANSPORT_URL_INVALID, PROFILE_MISMATCH, PROFILE_TAG_IN_USE: nothing is changed
+   * TRUST_ANCHOR_INVALID, TRANSPORT_URL_INVALID, PROFILE_MISMATCH, PROFILE_TAG_IN_USE. On any error nothing is changed
    */
   static async open<Api = unknown, StatusPart extends object = object>(
     options: OpenOptions<Api, StatusPart>,
@@ -77,9 +77,9 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
   }
 
   /**
-   * The interface of the product's module.
+   * Returns the interface of the product's module.
    *
-   * @throws LicensingError MODULE_UNAVAILABLE where the product has no module, or the program lacks it
+   * @throws LicensingError MODULE_UNAVAILABLE if the product has no module, or this program does not include it
    */
   get module(): Api {
     return this.#services.module.api
@@ -90,17 +90,17 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     return this.#services.module.command(name)
   }
 
-  /** Applies the time that passed, and starts what is due (one heartbeat). */
+  /** Applies the elapsed time, and starts due requests. */
   tick(): void {
     tickAgent(this.#services)
   }
 
-  /** Runs what is to be done now, and resolves when nothing is under way. Never throws for the network. */
+  /** Sends the stored requests, and resolves when none is in progress. Network errors do not reject. */
   async idle(): Promise<void> {
     await this.#services.requests.run()
   }
 
-  /** The time by which licenses are judged. A wall clock that is set back does not set it back. */
+  /** Returns the license time. Setting the wall clock back does not set the license time back. */
   get now(): Instant {
     return this.#services.core.clock.now()
   }
@@ -110,7 +110,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     return this.#services.readStatus()
   }
 
-  /** Explains why the device is in its state, what it may do, what comes next, and what would change it. */
+  /** Explains the current state: its cause, problems, available functions, next events, and possible changes. */
   explain(): Explanation {
     const { runner, store } = this.#services.core
     return explain(runner.snapshot, {
@@ -120,19 +120,19 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     })
   }
 
-  /** The state of the machine: its value and its context. Not for printing: codes are in it. */
+  /** Returns the state value and context of the machine. Do not print them, because they contain codes. */
   get snapshot(): AgentSnapshot {
     return this.#services.core.runner.snapshot
   }
 
-  /** Returns the newest transitions, oldest first: each with its cause and its notices. */
+  /** Returns the newest transitions, oldest first, each with its event and notices. */
   history(limit = 100, after = 0): HistoryRow[] {
     return this.#services.core.store.listHistory.list(limit, after)
   }
 
   /**
-   * Tells whether the product may do something now, and why not. License management (actions that begin with `license-`) is always
-   * allowed. Answers from memory: the policy is computed again only when the state changes.
+   * Checks whether an action is allowed now, and returns the reason if not. License management (actions that begin
+   * with `license-`) is always allowed. The policy is cached and computed again when the state changes.
    */
   allows(action: string): { allowed: boolean; reason: string | null } {
     const { core, policies, module } = this.#services
@@ -142,53 +142,53 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
   }
 
   /**
-   * Registers the device with a token; waits for the first outcome, within 35 seconds.
+   * Registers the device with a token, and waits up to 35 seconds for the first outcome.
    *
    * @throws LicensingError ALREADY_REGISTERED, REGISTRATION_IN_PROGRESS, RESERVED, TOKEN_*, TRANSPORT_NOT_CONFIGURED,
-   * TRUST_ANCHOR_MISSING, and what the attempt ends with
+   * TRUST_ANCHOR_MISSING, and the failure of the attempt
    */
   register(token: string, options?: RegisterOptions): Promise<Status> {
     return this.#services.registration.register(token, options)
   }
 
-  /** Registers again, with a new token, keeping the old registration until the new one is there (R-REG-4). */
+  /** Registers again with a new token. The previous registration stays valid until the new one succeeds (R-REG-4). */
   reregister(token: string, options?: RegisterOptions): Promise<Status> {
     return this.#services.registration.reregister(token, options)
   }
 
-  /** Gives every license back and ends the registration here, whatever the authority says (R-REG-5). */
+  /** Releases all licenses, and ends the registration on the device whatever the authority answers (R-REG-5). */
   deregister(options?: RequestOptions): Promise<Status> {
     return this.#services.registration.deregister(options)
   }
 
-  /** Renews the registration now, as it renews itself later. */
+  /** Renews the registration now. The agent also renews it automatically. */
   renewRegistration(options?: RequestOptions): Promise<Status> {
     return this.#services.registration.renewRegistration(options)
   }
 
-  /** Renews the authorization now, with the counts of this moment. */
+  /** Renews the authorization now, with the current usage. */
   renewAuthorization(options?: RequestOptions): Promise<Status> {
     return this.#services.registration.renewAuthorization(options)
   }
 
   /**
-   * Sets how many of a tag the product uses, beside what its module counts: an absolute count. Reported within 60 seconds, changes
-   * gathered (R-AUTH-1).
+   * Sets how many licenses of a tag the product uses, in addition to the counts of its module. The count is absolute.
+   * The agent collects changes and reports them within 60 seconds (R-AUTH-1).
    *
-   * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT, or EVALUATION_EXPIRED where more is taken into use and only
-   * license management is left (R-EVAL-4), NOT_AUTHORIZED where that is so under a reservation: nothing is changed
+   * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT. For an increase while only license management works:
+   * EVALUATION_EXPIRED (R-EVAL-4), or NOT_AUTHORIZED under a reservation. On any error nothing is changed
    */
   setUsage(tag: string, count: number): void {
     this.#services.ledger.setDeclaredUsage(tag, count)
   }
 
   /**
-   * Reports changed usage now instead of within the minute: for a process that is about to leave. Resolves when the authority
-   * has answered for the present counts, or when an attempt failed.
+   * Reports changed usage immediately, for a process that is about to exit. Resolves when the authority has answered
+   * for the current counts, or when an attempt failed.
    */
   async flushUsage(): Promise<void> {
     const { runner, clock } = this.#services.core
-    // A request that was under way when the usage changed does not cover the change; the one after it does.
+    // A request already in progress when the usage changed does not include the change. The next request does.
     for (let requests = 0; requests < 2 && runner.snapshot.context.usage.reportAt !== null; requests++) {
       const event = (at: number): Event => ({ type: 'authorization.renew', at })
       if (canHandle(runner.snapshot, event(clock.now()))) runner.step(event)
@@ -198,27 +198,28 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
   }
 
   /**
-   * Takes the product to be of a higher version. To another major version: the registration or reservation of the old one ends, and
-   * what is left of the evaluation stays. Within one, nothing else changes. An evaluation of its own begins for the version that the
-   * product opens with, not for one that is named here (R-EVAL-2).
+   * Upgrades the product to a higher version. A new major version ends the registration or reservation of the old one,
+   * and the remaining evaluation period stays. A minor version changes nothing else. A new evaluation period starts
+   * when the product opens with a new major version, not when this method is called (R-EVAL-2).
    *
-   * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT; LICENSES_REQUIRED for a product that has no evaluation (R-SYS-3)
+   * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT, or LICENSES_REQUIRED for a product whose upgrades need
+   * licenses (R-SYS-3)
    */
   upgrade(version: string): Promise<Status> {
     return this.#services.upgrades.upgrade(version)
   }
 
-  /** Listens to what happens. A listener is called after the event is on disk. Returns how to stop. */
+  /** Adds a listener, which is called after an event is on disk. Returns a function that removes the listener. */
   on<E extends keyof AgentEventMap>(event: E, listener: (...args: AgentEventMap[E]) => void): () => void {
     return this.#services.events.on(event, listener)
   }
 
-  /** Stops, with everything on disk. A request under way is made again by the next opening. */
+  /** Stops the agent. Everything is on disk. The next open sends a request again that is in progress now. */
   async close(): Promise<void> {
     const { core, operations, requests, scheduler, transports } = this.#services
     if (core.device.isClosed) return
     scheduler.stop()
-    // What was asked for is done, or refused, before the agent closes.
+    // Queued operations run, or are refused, before the agent closes.
     operations.flush()
     core.runner.tick()
     core.device.close()

@@ -11,29 +11,29 @@ import { verifyDelegation } from '../pki/delegation.ts'
 import { applyRotations, type TrustAnchors } from '../pki/root-rotation.ts'
 import { decodePayloadUnverified, verifyMessage, getCertificateChain } from '../pki/signed-message.ts'
 
-/** The roots that are trusted, the newest first, and the statements they came with. */
+/** Trusted root certificates, newest first, with their rotation statements. */
 export interface TrustedRoots {
   readonly roots: readonly X509Certificate[]
   readonly anchors: TrustAnchors
 }
 
-/** An answer that was believed, with the hash that goes back with the next request. */
+/** Verified answer. The next request carries its hash. */
 export type VerifiedAnswer = Answer & {
   readonly hash: string
-  /** What the time is from here on: a satellite does not set it back behind what this box knows to have passed. */
+  /** License time after this answer. A satellite cannot set it behind the time that the device knows has passed. */
   readonly now: Instant
-  /** The mandate that a satellite has shown; null from a manager. */
+  /** Delegation that a satellite presented. Null from a manager. */
   readonly delegation: Pick<Delegation, 'epoch' | 'sequence'> | null
-  /** The roots that are believed from here on, where it brought newer ones; null where it did not. */
+  /** Trust anchors after a root rotation in the answer. Null when the answer has no newer root. */
   readonly anchors: TrustAnchors | null
 }
 
-/** @throws LicensingError ANSWER_MALFORMED: of half a character there is no canonical form (RFC 8785 §3.2.2.2) */
+/** @throws LicensingError ANSWER_MALFORMED for a lone surrogate, which has no canonical form (RFC 8785 §3.2.2.2) */
 function computeAnswerHash(messageId: string, decision: unknown): string {
   try {
     return hashAnswer(messageId, decision)
   } catch {
-    throw new LicensingError('ANSWER_MALFORMED', 'The answer holds text that is none.')
+    throw new LicensingError('ANSWER_MALFORMED', 'The answer contains text that is not valid Unicode.')
   }
 }
 
@@ -42,46 +42,52 @@ interface AnswerExpectation {
   readonly messageId: string
   readonly nonce: string
   readonly audience: string
-  /** Null at a registration, which learns it. */
+  /** Null for a registration, whose answer tells which authority it is. */
   readonly authorityId: string | null
   readonly notBefore: Instant | null
   readonly epoch: number
-  /** The newest mandate that this box has seen of the satellite: no older one counts. */
+  /** Newest delegation of the satellite that this device has seen. Older ones are rejected. */
   readonly delegation: Pick<Delegation, 'epoch' | 'sequence'> | null
-  /** What the time is at least, by how long this box has run since it was told the time. */
+  /** Lower bound of the current time: the last authority time plus the time that the device has run since. */
   readonly earliestNow: Instant
-  /** What was asked to be authorized; null for other requests. */
+  /** Entitlements of an authorization request. Null for other requests. */
   readonly requestedEntitlements: readonly { readonly tag: string; readonly count: number }[] | null
 }
 
 /**
- * Opens an answer, and believes it only when everything about it is as it must be: signature, signer, its
- * role and authority, direction, type, addressee, request, nonce, time, version.
+ * Verifies an answer: signature, signer, the signer's role and authority, direction, type, audience, request, nonce,
+ * time and protocol version.
  *
- * @throws LicensingError of kind `answer` or ANSWER_NOT_JSON: none of them changes anything
+ * @throws LicensingError of kind `answer`, or ANSWER_NOT_JSON. A rejected answer changes nothing
  */
 export async function verifyAnswer(
   text: string,
   trusted: TrustedRoots,
   expected: AnswerExpectation,
 ): Promise<VerifiedAnswer> {
-  const sealed = signedMessageSchema.safeParse(parseJson(text))
-  if (!sealed.success) throw new LicensingError('ANSWER_MALFORMED', 'The answer is not a sealed message.')
-  const certificates = getCertificateChain(sealed.data, 'sla-answer+jws')
+  const signed = signedMessageSchema.safeParse(parseJson(text))
+  if (!signed.success) throw new LicensingError('ANSWER_MALFORMED', 'The answer is not a signed message.')
+  const certificates = getCertificateChain(signed.data, 'sla-answer+jws')
   if (certificates === null)
-    throw new LicensingError('ANSWER_MALFORMED', 'The seal of the answer is not of this protocol.')
-  // Whose key it is comes after whether it fits: nothing is read that the seal does not cover.
-  if (!(await verifyMessage(sealed.data, 'sla-answer+jws', readLeafKey(certificates)))) {
-    throw new LicensingError('ANSWER_SIGNATURE_INVALID', 'The signature of the answer does not fit it.')
+    throw new LicensingError(
+      'ANSWER_MALFORMED',
+      'The signature of the answer has not the format of this protocol.',
+    )
+  // Verify the signature before the certificate chain, so that no unsigned content is parsed.
+  if (!(await verifyMessage(signed.data, 'sla-answer+jws', readLeafKey(certificates)))) {
+    throw new LicensingError(
+      'ANSWER_SIGNATURE_INVALID',
+      'The signature of the answer does not match its content.',
+    )
   }
-  const raw = decodePayloadUnverified(sealed.data)
+  const raw = decodePayloadUnverified(signed.data)
   checkVersion(raw)
   const parsed = answerSchema.safeParse(raw, ENGLISH)
   if (!parsed.success) {
     const where = parsed.error.issues[0]?.path.join('.') ?? ''
     throw new LicensingError(
       'ANSWER_MALFORMED',
-      `The answer has not the form of the protocol, at ${where || 'its top'}.`,
+      `The answer does not match the protocol, at ${where || 'the top level'}.`,
     )
   }
   const answer = parsed.data
@@ -95,18 +101,21 @@ export async function verifyAnswer(
   ) {
     throw new LicensingError(
       'ANSWER_WRONG_AUTHORITY',
-      'The answer is of another authority than the one this box is registered with.',
+      'The answer is from another authority than the one this device is registered with.',
     )
   }
   if (answer.type !== expected.type)
-    throw new LicensingError('ANSWER_WRONG_TYPE', `The answer is to a request of the type ${answer.type}.`)
+    throw new LicensingError('ANSWER_WRONG_TYPE', `The answer is for a request of the type ${answer.type}.`)
   if (answer.audience !== expected.audience)
-    throw new LicensingError('ANSWER_WRONG_AUDIENCE', 'The answer is addressed to another box.')
+    throw new LicensingError('ANSWER_WRONG_AUDIENCE', 'The answer is addressed to another device.')
   if (answer.messageId !== expected.messageId)
     throw new LicensingError('ANSWER_WRONG_REQUEST', 'The answer belongs to another request.')
   if (answer.nonce !== expected.nonce)
-    throw new LicensingError('ANSWER_NONCE_MISMATCH', 'The answer was made for an earlier attempt.')
-  // In a later epoch an authority may have gone back in time, by what it was shown (trust §9).
+    throw new LicensingError(
+      'ANSWER_NONCE_MISMATCH',
+      'The nonce of the answer belongs to an earlier attempt.',
+    )
+  // An authority that was restored from a backup has a later epoch, and its time may be earlier than before.
   const before = answer.epoch === expected.epoch && expected.notBefore !== null && time < expected.notBefore
   if (before || answer.epoch < expected.epoch) {
     throw new LicensingError('ANSWER_STALE', 'The answer is older than one already accepted.')
@@ -117,7 +126,7 @@ export async function verifyAnswer(
     { signer, issuingCa: certificates[1] ?? '', roots: trusted.roots },
     expected,
   )
-  // The hash is over what was sent, with whatever a newer authority may add to it.
+  // The hash covers the answer as sent, including members that a newer authority adds.
   const sent = raw as { decision: unknown }
   const hash = computeAnswerHash(answer.messageId, sent.decision)
   const satellite = signer.authorityId !== signer.managerId
@@ -132,7 +141,7 @@ export async function verifyAnswer(
   }
 }
 
-/** An authorization answers for each tag that was asked, as it was asked, and its sum is what its rows say. */
+/** Checks that an authorization covers exactly the requested entitlements and that its compliance matches them. */
 function checkEntitlements(
   answer: Answer,
   requestedEntitlements: AnswerExpectation['requestedEntitlements'],
@@ -144,18 +153,18 @@ function checkEntitlements(
   const same =
     entitlements.length === requestedEntitlements.length &&
     new Set(entitlements.map(key)).size === entitlements.length &&
-    requestedEntitlements.every((one) => entitlements.some((row) => key(row) === key(one)))
+    requestedEntitlements.every((requested) => entitlements.some((row) => key(row) === key(requested)))
   const covered = entitlements.every(({ count, status }) => count === 0 || status === 'in-compliance')
   if (!same || covered !== (compliance === 'in-compliance'))
     throw new LicensingError(
       'ANSWER_MALFORMED',
-      'The answer does not say of each tag that was asked how it stands.',
+      'The answer does not give the compliance of each requested tag.',
     )
 }
 
 /**
- * A satellite acts under the mandate of its manager: what it grants is believed for as long, and as far, as that goes
- * (trust §7). What it refuses needs none.
+ * Checks the delegation of a satellite. A satellite's grants are valid only within the period and quantities of its
+ * manager's delegation. A refusal needs no delegation.
  */
 function checkDelegation(
   answer: Answer,
@@ -166,42 +175,45 @@ function checkDelegation(
   if ((authorityId === managerId) !== (answer.authority.role === 'manager'))
     throw new LicensingError(
       'ANSWER_WRONG_AUTHORITY',
-      'The answer is of an authority of another role than it says.',
+      'The role in the answer does not match the role of its signer.',
     )
   if (authorityId === managerId) return null
   const grants =
     answer.decision.outcome === 'accepted' && (answer.type === 'register' || answer.type === 'authorize')
   if (answer.mandate === null) {
     if (!grants) return null
-    throw new LicensingError('MANDATE_MISSING', 'The satellite shows no mandate of its manager.')
+    throw new LicensingError(
+      'MANDATE_MISSING',
+      'The answer of the satellite contains no delegation of its manager.',
+    )
   }
   const { roots, issuingCa } = by
   const delegation = verifyDelegation(answer.mandate, { roots, satelliteId: authorityId, account, issuingCa })
   if (expected.delegation && compareDelegations(delegation, expected.delegation) < 0)
     throw new LicensingError(
       'MANDATE_SUPERSEDED',
-      `The satellite shows mandate ${delegation.sequence} of epoch ${delegation.epoch}; this box has seen ${expected.delegation.sequence} of epoch ${expected.delegation.epoch}.`,
+      `The satellite sent delegation ${delegation.sequence} of epoch ${delegation.epoch}; this device has already seen ${expected.delegation.sequence} of epoch ${expected.delegation.epoch}.`,
     )
   if (!grants) return delegation
-  // Its own clock is not the measure: one that was stopped would make a mandate of ever.
+  // Do not use the satellite's clock alone: a stopped clock would make the delegation endless.
   if (Math.max(Date.parse(answer.time), expected.earliestNow) >= Date.parse(delegation.notAfter))
     throw new LicensingError(
       'MANDATE_EXPIRED',
-      `The mandate of the satellite ended at ${delegation.notAfter}.`,
+      `The delegation of the satellite ended at ${delegation.notAfter}.`,
     )
   if (answer.type === 'authorize' && answer.decision.outcome === 'accepted')
     for (const { tag, count, status } of answer.decision.entitlements) {
-      const given = delegation.quantities.find((one) => one.tag === tag)?.quantity ?? 0
+      const given = delegation.quantities.find((quantity) => quantity.tag === tag)?.quantity ?? 0
       if (status === 'in-compliance' && count > given)
         throw new LicensingError(
           'MANDATE_EXCEEDED',
-          `The satellite says that ${count} of ${tag} are covered; its manager gave it ${given}.`,
+          `The satellite authorized ${count} licenses of ${tag}; its manager delegated ${given}.`,
         )
     }
   return delegation
 }
 
-/** No authorization outlasts the mandate that it was given under. */
+/** Limits the deadline of an authorization to the end of the delegation. */
 function capDeadline(answer: Answer, { notAfter }: Delegation): Answer {
   if (answer.type !== 'authorize' || answer.decision.outcome !== 'accepted') return answer
   const { deadlineAt } = answer.decision
@@ -220,21 +232,21 @@ function parseJson(text: string): unknown {
 function checkVersion(raw: unknown): void {
   const protocol = typeof raw === 'object' && raw !== null && 'protocol' in raw ? raw.protocol : undefined
   if (typeof protocol === 'number' && protocol !== PROTOCOL_VERSION) {
-    throw new LicensingError('ANSWER_PROTOCOL_VERSION', `The answer is of protocol version ${protocol}.`)
+    throw new LicensingError('ANSWER_PROTOCOL_VERSION', `The answer has protocol version ${protocol}.`)
   }
 }
 
-const untrustedSignerError = (why: string) =>
+const untrustedSignerError = (reason: string) =>
   new LicensingError(
     'ANSWER_SIGNER_UNTRUSTED',
-    `The answer is not signed by an authority this box trusts: ${why}.`,
+    `The answer is not signed by an authority that this device trusts: ${reason}.`,
   )
 
 function readLeafKey(certificates: readonly string[]): KeyObject {
   try {
     return readCertificate(certificates[0] ?? '').publicKey
   } catch {
-    throw untrustedSignerError('it names no certificate')
+    throw untrustedSignerError('it contains no certificate')
   }
 }
 
@@ -250,7 +262,7 @@ function checkSigner(
     if (error.reason !== 'role') throw untrustedSignerError(error.message)
     throw new LicensingError(
       'ANSWER_SIGNER_ROLE',
-      `The answer is signed by a certificate that is not for answers: ${error.message}.`,
+      `The answer is signed with a certificate that is not valid for answers: ${error.message}.`,
     )
   }
 }

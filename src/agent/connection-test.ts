@@ -8,15 +8,15 @@ import { createHttpsTransport } from '../transports/https.ts'
 import { toDestination, type ConnectionOptions } from '../transports/connection-options.ts'
 import { sendHello } from './protocol-client.ts'
 
-/** The steps of a road to an authority, in their order; the last is the authority's signature. */
+/** Steps of a connection test, in order. The last step checks the authority's signature. */
 const CONNECTION_TEST_STEPS = ['name', 'connect', 'proxy', 'tls', 'authority', 'signature'] as const
 export type ConnectionTestStepName = (typeof CONNECTION_TEST_STEPS)[number]
 
-/** How one step ended. What comes after a failed one is not tried. */
+/** Result of one step. Steps after a failed step are not tried. */
 export interface ConnectionTestStep {
   readonly step: ConnectionTestStepName
   readonly outcome: 'ok' | 'failed' | 'not-tried' | 'not-needed'
-  /** What was found; null where nothing was. */
+  /** Details of a successful step. Null otherwise. */
   readonly found: string | null
   readonly failure: Failure | null
 }
@@ -24,21 +24,21 @@ export interface ConnectionTestStep {
 export interface ConnectionTestReport {
   readonly ok: boolean
   readonly steps: readonly ConnectionTestStep[]
-  /** Where it breaks; null when it does not. */
+  /** Failure of the first failed step. Null when all steps succeeded. */
   readonly failure: Failure | null
 }
 
-/** Milliseconds for the walk up to TLS. */
+/** Time limit for the steps up to TLS. */
 const CONNECT_TIMEOUT_MS = 30_000
 
-/** Walks a road step by step, up to the authority's signature, and says where it breaks. Registers nothing. */
+/** Tests a connection step by step, up to the authority's signature. Registers nothing. */
 export async function testConnection(
   options: ConnectionOptions,
   by: {
     anchor: string
     authorityId: string | null
     onStep: (step: ConnectionTestStep) => void
-    /** Breaks the walk off: nothing is opened from then on. */
+    /** Aborts the test. */
     signal: AbortSignal
   },
 ): Promise<ConnectionTestReport> {
@@ -69,7 +69,7 @@ export async function testConnection(
 }
 
 const abortedError = () =>
-  new LicensingError('AGENT_CLOSED', 'The walk was broken off.', { remedy: 'Try it again.' })
+  new LicensingError('AGENT_CLOSED', 'The connection test was aborted.', { remedy: 'Run the test again.' })
 
 async function connect(
   options: ConnectionOptions,
@@ -90,7 +90,7 @@ async function connect(
   }
 }
 
-/** Whatever answers in the form of an authority is one, until its signature is looked at. */
+/** Sends a hello request. A well-formed answer passes the step `authority`, a verified one also `signature`. */
 async function checkAuthority(
   options: ConnectionOptions,
   by: { anchor: string; authorityId: string | null; signal: AbortSignal },
@@ -108,11 +108,11 @@ async function checkAuthority(
       by.authorityId,
     ).catch((error: unknown) => {
       if (error instanceof LicensingError && error.kind === 'answer' && error.code !== 'ANSWER_MALFORMED')
-        done('authority', 'it answers')
+        done('authority', 'the authority answers')
       throw error
     })
     done('authority', `${authority.role} ${authority.id}${authority.test ? ', a TEST authority' : ''}`)
-    done('signature', `good, at ${time} by its clock`)
+    done('signature', `valid, authority time ${time}`)
   } finally {
     by.signal.removeEventListener('abort', stop)
     transport.close()

@@ -18,7 +18,7 @@ const registrationSchema = z.object({
   wait: waitSchema,
 })
 
-/** The commands of the agent itself, behind the control socket and behind a program that opens the data directory. */
+/** Commands of the agent, for the control socket and for a program that opens the data directory itself. */
 export const controlCommands = {
   status: defineAgentCommand(true, emptySchema, (agent) => agent.status()),
   explain: defineAgentCommand(true, emptySchema, (agent) => agent.explain()),
@@ -119,9 +119,9 @@ export type ControlCommandName = keyof typeof controlCommands
 const isAgentCommand = (name: string): name is ControlCommandName => Object.hasOwn(controlCommands, name)
 
 /**
- * Finds a command of an agent, or of the module of its product.
+ * Finds a command of an agent, or of its product module.
  *
- * @throws LicensingError USAGE for a command that nobody knows; MODULE_UNAVAILABLE
+ * @throws LicensingError USAGE for an unknown command, or MODULE_UNAVAILABLE
  */
 export function findCommand(
   agent: SmartAgent,

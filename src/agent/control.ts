@@ -6,19 +6,19 @@ import { withTimeout } from '../transports/deadline.ts'
 import type { SmartAgent } from './agent.ts'
 
 /**
- * The control socket: newline-delimited JSON on a Unix socket in the data directory, mode 0600. One line asks
- * `{"id","verb","params"}`; one line answers `{"id","result"}` or `{"id","error"}`. `follow` answers with a line
- * for every transition until the caller leaves. There are no time-outs: the clock may run as it likes.
+ * Control socket: newline-delimited JSON on a Unix socket in the data directory, mode 0600. A request is one line,
+ * `{"id","verb","params"}`. The response is one line, `{"id","result"}` or `{"id","error"}`. The verb `follow` responds
+ * with one line per transition until the caller disconnects. Requests have no timeout.
  */
 const SOCKET_NAME = 'agent.sock'
 const MAX_LINE_BYTES = 1024 * 1024
-/** How long what was asked may still take when the daemon stops, and how long its answer may take to leave: milliseconds. */
+// Time limits while the daemon stops: for requests in progress, and for sending their responses.
 const DRAIN_TIMEOUT_MS = 10_000
 const FLUSH_TIMEOUT_MS = 500
-/** What the kernel takes for the path of a Unix socket, with its closing zero left out. */
+/** Longest path of a Unix socket that all supported kernels accept, without the trailing zero byte. */
 const MAX_SOCKET_PATH_BYTES = 100
 
-/** A deep data directory is reached through a descriptor of it, whose path is short (Linux). */
+/** Passes the socket path to `use`. A path that is too long is replaced by a short one in `/proc/self/fd` (Linux). */
 function withSocketPath<T>(dataDir: string, use: (path: string, done: () => void) => T): T {
   const path = join(dataDir, SOCKET_NAME)
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return use(path, () => undefined)
@@ -28,7 +28,7 @@ function withSocketPath<T>(dataDir: string, use: (path: string, done: () => void
   })
 }
 
-/** Splits a stream into lines, and closes it on one that is too long. */
+/** Splits a stream into lines. Closes the socket on a line that is too long. */
 function onLines(socket: Socket, onLine: (line: string) => void): void {
   let rest = ''
   socket.setEncoding('utf8')
@@ -44,16 +44,16 @@ function onLines(socket: Socket, onLine: (line: string) => void): void {
   })
 }
 
-/** The control socket, served. */
+/** Running server of the control socket. */
 interface ControlServer {
-  /** Takes nothing new, and answers what was asked: for at most ten seconds. */
+  /** Accepts no new connections, and waits up to ten seconds for requests in progress. */
   readonly drain: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** Serves an agent on the control socket of its data directory, which the caller holds open. */
+/** Serves an agent on the control socket of its data directory. The caller must hold the directory's lock. */
 export async function serveControl(agent: SmartAgent, dataDir: string): Promise<ControlServer> {
-  /** Each connection, with how many of its requests are not answered yet. */
+  /** Number of unanswered requests by connection. */
   const sockets = new Map<Socket, number>()
   let closing = false
   const server: Server = createServer((socket) => {
@@ -71,12 +71,12 @@ export async function serveControl(agent: SmartAgent, dataDir: string): Promise<
       })
     })
   })
-  // The data directory is locked by this process, so a socket file found here is a dead one.
+  // This process holds the lock of the data directory, so an existing socket file is stale.
   rmSync(join(dataDir, SOCKET_NAME), { force: true })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     withSocketPath(dataDir, (path, done) => {
-      // Bound within the call, so that the socket is 0600 from its first moment and nothing else is.
+      // `listen` binds synchronously, so the umask gives the socket mode 0600 from the start and affects no other file.
       const previous = process.umask(0o177)
       try {
         server.listen(path, () => {
@@ -98,7 +98,7 @@ export async function serveControl(agent: SmartAgent, dataDir: string): Promise<
     drain: async () => {
       closing = true
       server.close()
-      for (const [socket, underWay] of sockets) if (underWay === 0) socket.end()
+      for (const [socket, pending] of sockets) if (pending === 0) socket.end()
       await withTimeout(DRAIN_TIMEOUT_MS, closed)
     },
     close: async () => {
@@ -143,7 +143,7 @@ function parseLine(line: string): { id: unknown; verb: string; params: unknown }
     throw new LicensingError('INVALID_ARGUMENT', 'The request is not JSON.')
   }
   if (typeof value !== 'object' || value === null || !('verb' in value) || typeof value.verb !== 'string') {
-    throw new LicensingError('INVALID_ARGUMENT', 'The request names no verb.')
+    throw new LicensingError('INVALID_ARGUMENT', 'The request has no `verb`.')
   }
   return {
     id: 'id' in value ? value.id : null,
@@ -152,7 +152,7 @@ function parseLine(line: string): { id: unknown; verb: string; params: unknown }
   }
 }
 
-/** A connection to the daemon of a data directory; null when none is listening. */
+/** Connects to the daemon of a data directory. Resolves to null when no daemon is listening. */
 export function connectToDaemon(dataDir: string): Promise<Socket | null> {
   return new Promise((resolve) => {
     try {
@@ -175,9 +175,9 @@ export function connectToDaemon(dataDir: string): Promise<Socket | null> {
 }
 
 /**
- * Asks a daemon for one verb, over a connection that is closed afterwards.
+ * Sends one request to a daemon, and closes the connection afterwards.
  *
- * @throws LicensingError what the daemon answered, or DAEMON_UNREACHABLE
+ * @throws LicensingError the error that the daemon returned, or DAEMON_UNREACHABLE
  */
 export function callDaemon(socket: Socket, verb: string, params: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
@@ -196,7 +196,7 @@ export function callDaemon(socket: Socket, verb: string, params: unknown): Promi
   })
 }
 
-/** Calls for every transition of a daemon, and at once with its status, until the connection ends. */
+/** Calls `onUpdate` with the daemon's status, and then for every transition until the connection ends. */
 export function subscribeToDaemon(
   socket: Socket,
   onUpdate: (line: { event?: unknown; status: unknown }) => void,

@@ -1,13 +1,13 @@
 import type { Notice } from '../../machines/index.ts'
 
-/** Severity by the field's numbers (agent-behavior §4.7): 3 error, 4 warning, 5 notice, 6 informational. */
+/** Severity as in syslog (RFC 5424): 3 error, 4 warning, 5 notice, 6 informational. */
 export type Severity = 3 | 4 | 5 | 6
 
-/** What the agent itself notices, beside the chart. */
+/** Names of all notices: those of the machine, and those of the agent itself. */
 export type AgentEventName =
   Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRUST_CHANGED' | 'PROFILE_REPLACED'
 
-/** The event catalog: what each notice says in the log and in the history, and how loud. */
+/** Event catalog: severity and text of each notice, for log and history. */
 export const eventCatalog: Record<AgentEventName, { severity: Severity; text: string }> = {
   AGENT_READY: { severity: 6, text: 'The licensing agent is ready' },
   EVAL_START: { severity: 5, text: 'Entering the evaluation period' },
@@ -18,17 +18,17 @@ export const eventCatalog: Record<AgentEventName, { severity: Severity; text: st
   AGENT_DEREG_SUCCESS: { severity: 6, text: 'Deregistration succeeded' },
   AGENT_DEREG_FAILED: {
     severity: 3,
-    text: 'Deregistered here only',
+    text: 'Deregistered on the device only',
   },
   REGISTRATION_ENDED: { severity: 3, text: 'The authority ended the registration' },
   ID_CERT_RENEW_SUCCESS: { severity: 6, text: 'Renewal of the ID certificate succeeded' },
   ID_CERT_RENEW_FAILED: { severity: 3, text: 'Renewal of the ID certificate failed' },
-  ID_CERT_EXPIRED: { severity: 3, text: 'The ID certificate has expired; the box is unregistered' },
+  ID_CERT_EXPIRED: { severity: 3, text: 'The ID certificate has expired; the device is unregistered' },
   AUTH_RENEW_SUCCESS: { severity: 6, text: 'Authorization renewal succeeded' },
   AUTH_RENEW_FAILED: { severity: 3, text: 'Authorization renewal failed' },
   AUTHORIZATION_EXPIRED: {
     severity: 3,
-    text: 'The authorization has expired: no contact until its deadline',
+    text: 'The authorization has expired: no contact with the authority before its deadline',
   },
   OUT_OF_COMPLIANCE: { severity: 3, text: 'More licenses are in use than were bought' },
   IN_COMPLIANCE: { severity: 5, text: 'All licenses in use are covered' },
@@ -36,21 +36,21 @@ export const eventCatalog: Record<AgentEventName, { severity: Severity; text: st
   EXPORT_CONTROLLED: { severity: 6, text: 'Usage of export-controlled features' },
   COMM_FAILED: { severity: 3, text: 'Communications failure with the licensing authority' },
   COMM_RESTORED: { severity: 5, text: 'Communications with the licensing authority restored' },
-  SYSTEM_CLOCK_CHANGED: { severity: 5, text: 'The clock of the box was changed' },
-  TRUST_CHANGED: { severity: 5, text: 'Another root certificate is trusted from now on' },
+  SYSTEM_CLOCK_CHANGED: { severity: 5, text: 'The device clock was changed' },
+  TRUST_CHANGED: { severity: 5, text: 'The trusted root certificates were changed' },
   PROFILE_REPLACED: { severity: 5, text: 'The product profile was replaced' },
   TRANSPORT_CHANGED: { severity: 6, text: 'The transport settings were changed' },
   PRODUCT_UPGRADED: { severity: 5, text: 'The product was upgraded' },
-  RESERVATION_REQUESTED: { severity: 6, text: 'A reservation request code was made' },
+  RESERVATION_REQUESTED: { severity: 6, text: 'A reservation request code was created' },
   RESERVATION_CANCELED: { severity: 6, text: 'The reservation request was canceled' },
   RESERVED_INSTALLED: { severity: 6, text: 'A specific license reservation was installed' },
   RESERVATION_UPDATED: { severity: 6, text: 'The specific license reservation was updated' },
   RETURN_CODE_CREATED: {
     severity: 5,
-    text: 'The return code of the reservation was made; nothing is reserved any more',
+    text: 'The return code of the reservation was created; its licenses are no longer reserved',
   },
   RESERVATION_RETURNED: { severity: 6, text: 'The return of the reservation is complete' },
-  RESERVATION_DISCARDED: { severity: 6, text: 'An authorization file was given back without installing it' },
+  RESERVATION_DISCARDED: { severity: 6, text: 'An authorization file was returned without installing it' },
   RESERVATION_TERM_WARNING: { severity: 4, text: 'The term of reserved licenses will end' },
   RESERVATION_TERM_ENDED: { severity: 3, text: 'The term of reserved licenses has ended' },
   NOT_AUTHORIZED: { severity: 3, text: 'Not authorized: license management only' },
@@ -58,19 +58,19 @@ export const eventCatalog: Record<AgentEventName, { severity: Severity; text: st
 
 const EVENT_DESCRIPTIONS: Record<string, string> = {
   tick: 'time passed',
-  register: 'a registration was asked for',
-  deregister: 'a deregistration was asked for',
-  'authorization.renew': 'a renewal of the authorization was asked for',
-  'registration.renew': 'a renewal of the registration was asked for',
+  register: 'a registration was requested',
+  deregister: 'a deregistration was requested',
+  'authorization.renew': 'a renewal of the authorization was requested',
+  'registration.renew': 'a renewal of the registration was requested',
   'usage.changed': 'the usage changed',
   upgrade: 'the product was upgraded',
-  'reservation.request': 'a reservation request code was asked for',
+  'reservation.request': 'a reservation request code was requested',
   'reservation.cancel': 'the reservation request was canceled',
   'reservation.install': 'an authorization file was installed',
   'reservation.update': 'a newer authorization file was installed',
-  'reservation.return-code': 'a return code was asked for',
+  'reservation.return-code': 'a return code was requested',
   'reservation.return': 'the return of the reservation was completed',
-  'reservation.discard': 'an authorization file was given back',
+  'reservation.discard': 'an authorization file was returned',
 }
 const REQUEST_LABELS: Record<string, string> = {
   register: 'the registration',
@@ -80,23 +80,23 @@ const REQUEST_LABELS: Record<string, string> = {
   deregister: 'the deregistration',
 }
 const OUTCOME_LABELS: Record<string, string> = {
-  accepted: 'was answered',
+  accepted: 'was accepted',
   refused: 'was refused',
   unreachable: 'got no answer',
 }
 
-/** An event of the chart, or a notice, as a person says it. */
+/** Describes an event of the machine, or a notice, in words. */
 export function describeEvent(event: string): string {
-  const [request = '', ending = ''] = event.split('.')
-  const [what, how] = [REQUEST_LABELS[request], OUTCOME_LABELS[ending]]
-  if (what !== undefined && how !== undefined) return `${what} ${how}`
+  const [request = '', outcome = ''] = event.split('.')
+  const [requestLabel, outcomeLabel] = [REQUEST_LABELS[request], OUTCOME_LABELS[outcome]]
+  if (requestLabel !== undefined && outcomeLabel !== undefined) return `${requestLabel} ${outcomeLabel}`
   return (
     EVENT_DESCRIPTIONS[event] ??
     (Object.hasOwn(eventCatalog, event) ? eventCatalog[event as AgentEventName].text : event)
   )
 }
 
-/** One notice as it is told to listeners, log and history. */
+/** Notice as the agent reports it to listeners, log and history. */
 export interface AgentEvent {
   readonly at: number
   readonly notice: AgentEventName

@@ -16,12 +16,12 @@ import { describeEvent } from './event-catalog.ts'
 import type { Status } from './status.ts'
 import type { HistoryRow } from './history-table.ts'
 
-/** Why a box is in its state: computed from the chart and its history, in words a person reads. */
+/** Explanation of the device's state for administrators, computed from the machine and its history. */
 export interface Explanation {
   readonly state: Status['state']
-  /** What the chart says of the states that are active, outermost first. */
+  /** Descriptions of the active states, outermost first. */
   readonly meaning: readonly string[]
-  /** The transition that led here; null when the history does not reach back so far. */
+  /** Transition that led to the current state. Null when the history does not contain it. */
   readonly cause: {
     at: string
     event: string
@@ -29,12 +29,12 @@ export interface Explanation {
     from: string
     fact: string | null
   } | null
-  /** What is not as it should be, and what to do about it. */
+  /** Current problems and their remedies. */
   readonly problems: readonly (Failure & { at: string | null })[]
   readonly capabilities: { functionality: Status['functionality']; reason: string | null }
-  /** What will happen by itself, soonest first. */
+  /** Events that will happen automatically, soonest first. */
   readonly next: readonly { at: string; label: string; what: string }[]
-  /** What would change the state word, and to which: tried on the chart itself. */
+  /** Possible events that would change the license state, computed with the machine itself. */
   readonly wouldChange: readonly { event: string; state: Status['state']; effect: string }[]
 }
 
@@ -54,17 +54,17 @@ export function explain(
   }
 }
 
-/** The gravest of what was said when the state was entered: an expiry rather than what follows from it. */
+/** Returns the last change with its most severe notice, such as an expiry rather than its consequences. */
 function lastCause(row: HistoryRow): NonNullable<Explanation['cause']> {
   const before = JSON.parse(row.before) as { state: string }
   const notices = JSON.parse(row.notices) as { message: string; severity: number }[]
-  const [gravest] = notices.toSorted((a, b) => a.severity - b.severity)
+  const [mostSevere] = notices.toSorted((a, b) => a.severity - b.severity)
   return {
     at: toIsoString(row.at),
     event: row.event,
     label: describeEvent(row.event),
     from: before.state,
-    fact: gravest?.message ?? null,
+    fact: mostSevere?.message ?? null,
   }
 }
 
@@ -92,12 +92,12 @@ function collectProblems(status: Status): Explanation['problems'] {
     clock.reason !== null && {
       code: 'CLOCK_NOT_TRUSTED',
       message: `The clock is not trusted: ${clock.reason}.`,
-      remedy: 'Set the clock of the box.',
+      remedy: 'Set the clock of the device.',
       at: null,
     },
-  ].filter((one) => one !== null && one !== undefined && one !== false)
-  // One failure may be the reason of several things.
-  return [...new Map(failures.map((one) => [`${one.code} ${one.message}`, one])).values()]
+  ].filter((failure) => failure !== null && failure !== undefined && failure !== false)
+  // One failure may appear in several places.
+  return [...new Map(failures.map((failure) => [`${failure.code} ${failure.message}`, failure])).values()]
 }
 
 interface StateNode {
@@ -105,41 +105,41 @@ interface StateNode {
   readonly description: string | undefined
 }
 
-/** The active states of the license and registration axes, outermost first. */
+/** Describes the active states of the license and registration regions, outermost first. */
 function describeActiveStates(snapshot: AgentSnapshot): string[] {
   const { _nodes: nodes } = toMachineSnapshot(snapshot) as unknown as { _nodes: StateNode[] }
   const regions = ['license', 'registration']
-  const axisOf = ({ path }: StateNode) => regions.indexOf(path[0] ?? '')
+  const regionOf = ({ path }: StateNode) => regions.indexOf(path[0] ?? '')
   return nodes
-    .filter((node) => node.path.length > 1 && axisOf(node) !== -1)
-    .sort((a, b) => axisOf(a) - axisOf(b) || a.path.length - b.path.length)
+    .filter((node) => node.path.length > 1 && regionOf(node) !== -1)
+    .sort((a, b) => regionOf(a) - regionOf(b) || a.path.length - b.path.length)
     .flatMap(({ path, description }) =>
       description === undefined ? [] : [`${path.slice(1).join('.')}: ${description}`],
     )
 }
 
-/** The deadlines that are set, with what each of them does. */
+/** Lists the pending deadlines with their effects, soonest first. */
 function upcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation['next'] {
   const { registration, renewal, authorization, usage, registering, evaluation, reservation } =
     snapshot.context
   const reserved = reservation.current?.stage === 'installed' ? reservation.current.grant.licenses : []
   const state = getLicenseState(snapshot.value)
   const list: [Instant | null | undefined, string][] = [
-    [registering?.nextAttemptAt, 'the registration is tried again'],
+    [registering?.nextAttemptAt, 'the registration is retried'],
     [
       authorization.nextAttemptAt,
-      authorization.failures > 0 ? 'the authorization is tried again' : 'the authorization is renewed',
+      authorization.failures > 0 ? 'the authorization is retried' : 'the authorization is renewed',
     ],
     [usage.reportAt, 'the changed usage is reported'],
     [
       renewal.nextAt,
-      renewal.failures > 0 ? 'the renewal of the registration is tried again' : 'the registration is renewed',
+      renewal.failures > 0 ? 'the renewal of the registration is retried' : 'the registration is renewed',
     ],
     [
       state === 'auth-expired' ? null : authorization.deadlineAt,
-      'the authorization expires, unless the authority is reached before',
+      'the authorization expires unless the authority is reached before',
     ],
-    [registration?.expiresAt, 'the registration expires, unless it is renewed before'],
+    [registration?.expiresAt, 'the registration expires unless it is renewed before'],
     [
       evaluation.running ? now + evaluation.remainingSeconds * 1000 : null,
       'the evaluation period is used up, if the agent runs until then',
@@ -148,7 +148,7 @@ function upcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation['nex
       .filter(({ lastWarningSeconds }) => lastWarningSeconds !== 0)
       .map(({ tag, count, endsAt }): [Instant | null, string] => [
         endsAt,
-        `the term of ${count} of ${tag} ends, which are reserved until then`,
+        `the term of ${count} reserved licenses of ${tag} ends`,
       ]),
   ]
   return list
@@ -161,33 +161,33 @@ function upcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation['nex
     }))
 }
 
-/** A history that may follow, as a person would name its cause. */
+/** Possible sequence of events, with a description for administrators. */
 interface Hypothesis {
   readonly event: string
   readonly events: readonly Event[]
 }
 
 /**
- * Which of the things that may happen would change the state word: each is tried on the chart, from here.
- * What the chart would not take here, or what would change nothing, is not mentioned.
+ * Finds the possible events that would change the license state, by running them on the machine. Omits events that the
+ * machine does not handle in the current state, and events without an effect.
  */
 function predictChanges(snapshot: AgentSnapshot, now: Instant): Explanation['wouldChange'] {
   const here = getLicenseState(snapshot.value)
   return hypotheticalEvents(snapshot.context, now).flatMap(({ event, events }) => {
-    let place = snapshot
-    for (const one of events) {
-      if (!canHandle(place, one)) return []
-      place = transition(place, one).snapshot
+    let next = snapshot
+    for (const hypothetical of events) {
+      if (!canHandle(next, hypothetical)) return []
+      next = transition(next, hypothetical).snapshot
     }
-    const state = getLicenseState(place.value)
-    const meaning = describeActiveStates(place)[0]?.replace(/^[^:]*: /, '')
+    const state = getLicenseState(next.value)
+    const meaning = describeActiveStates(next)[0]?.replace(/^[^:]*: /, '')
     return state === here ? [] : [{ event, state, effect: meaning ?? '' }]
   })
 }
 
 function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
   const { registration, authorization, evaluation, usage, reservation } = context
-  const place = { smartAccount: '', virtualAccount: '' }
+  const account = { smartAccount: '', virtualAccount: '' }
   const found = (compliant: boolean): Event => ({
     type: 'authorize.accepted',
     at,
@@ -196,7 +196,7 @@ function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
     entitlements: [],
     deadlineAt: at + 1,
     nextContactAt: null,
-    ...place,
+    ...account,
   })
   const noFailure: Failure = { code: '', message: '', remedy: '' }
   const later = (instant: Instant, used: number): Event => ({ type: 'tick', at: Math.max(instant, at), used })
@@ -213,17 +213,17 @@ function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
             exportControlled: false,
             registeredAt: at,
             expiresAt: at + 1,
-            ...place,
+            ...account,
           },
         },
         found(true),
       ],
     },
     {
-      event: 'enough licenses, found at the next contact: more are bought, or less is in use',
+      event: 'enough licenses at the next contact, after buying more or using fewer',
       events: [found(true)],
     },
-    { event: 'too few licenses, found at the next contact', events: [found(false)] },
+    { event: 'too few licenses at the next contact', events: [found(false)] },
     {
       event: 'removing or replacing the product instance at the authority',
       events: [{ type: 'authorize.refused', at, failure: noFailure, ended: true }],
@@ -236,7 +236,7 @@ function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
       ],
     },
     {
-      event: 'reserving licenses, for a box that never makes a connection',
+      event: 'reserving licenses, for a device that makes no connections',
       events: [
         ...(reservation.current === null
           ? [{ type: 'reservation.request' as const, at, requestCode: '' }]
@@ -255,17 +255,24 @@ function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
     },
     ...(authorization.deadlineAt === null
       ? []
-      : [{ event: 'no contact until the deadline', events: [later(authorization.deadlineAt, 0)] }]),
+      : [
+          {
+            event: 'no contact before the authorization deadline',
+            events: [later(authorization.deadlineAt, 0)],
+          },
+        ]),
     ...(registration === null
       ? []
-      : [{ event: 'no renewal until the registration ends', events: [later(registration.expiresAt, 0)] }]),
+      : [
+          { event: 'no renewal before the registration expires', events: [later(registration.expiresAt, 0)] },
+        ]),
     ...(evaluation.running
-      ? [{ event: 'using up the evaluation', events: [later(at, evaluation.remainingSeconds)] }]
+      ? [{ event: 'using up the evaluation period', events: [later(at, evaluation.remainingSeconds)] }]
       : []),
   ]
 }
 
-/** A grant of which only the place it leads to matters. */
+/** Creates an empty grant, to find the state that it leads to. */
 const createHypotheticalGrant = (at: Instant): InstalledAuthorization => ({
   reservationId: '',
   authorityId: '',

@@ -1,6 +1,6 @@
 import type Sqlite from 'better-sqlite3'
 
-/** A transition of the machine, as the history keeps it. */
+/** Transition of the machine in the history. */
 export interface HistoryRow {
   readonly id: number
   readonly at: number
@@ -22,7 +22,7 @@ export const HISTORY_SCHEMA = `
   ) strict;
 `
 
-/** The newest transitions of the machine. `add` is called in a transaction of the store. */
+/** Table of the newest transitions of the machine. Call `add` in a transaction of the store. */
 export class HistoryTable {
   readonly #db: Sqlite.Database
   readonly #insert: Sqlite.Statement<[number, string, string, string, string, string]>
@@ -34,7 +34,7 @@ export class HistoryTable {
     )
   }
 
-  /** Adds a row, and from time to time deletes the rows beyond the limit. */
+  /** Adds a row. Every 100 rows, deletes the rows beyond `MAX_ROWS`. */
   add(row: Omit<HistoryRow, 'id'>): void {
     const { at, event, detail, before, after, notices } = row
     const { lastInsertRowid } = this.#insert.run(at, event, detail, before, after, notices)

@@ -2,27 +2,27 @@ import type { Clock } from '../core/clock.ts'
 import { DAY, formatDuration, HOUR, type Instant, MINUTE, SECOND } from '../core/time.ts'
 import type { ClockReading } from './persisted-state.ts'
 
-/** A wall clock that falls behind by less than a beat is being disciplined, not set back. */
+/** Largest step back of the wall clock that counts as clock discipline (NTP), not as setting the clock back. */
 const CLOCK_TOLERANCE_MS = MINUTE
-/** A wall clock this far from the authority's time is not trusted. */
+/** Largest difference between the wall clock and the authority's time at which the wall clock is trusted. */
 const MAX_CLOCK_SKEW_MS = HOUR
 
 /**
- * What time it is for the license (trust §3): the authority's time of the last accepted answer plus the larger
- * of two progresses since, the wall's and that of the clocks nobody can set. Before any contact the first wall
- * clock seen stands in for the authority.
+ * License time: the authority's time in the last accepted answer, plus the larger of two elapsed times since then. One
+ * is measured by the wall clock, the other by steady clocks that cannot be set. Before any contact, the first reading
+ * of the wall clock replaces the authority's time.
  *
- * The wall's progress counts from its highest reading, so one that is set back and right again adds nothing; and
- * what it was once ahead stays as an excess on top of the steady clock, so *now* never stands still either.
+ * The wall clock's elapsed time counts from its highest reading, so setting the clock back and forth adds nothing. Its
+ * lead over the steady clock is kept as a drift, so the license time never stops.
  */
 export class LicenseClock {
   readonly #clock: Clock
-  /** The authority's time, and what the wall said then. */
+  /** Authority's time in the last answer, and the wall clock's reading at that moment. */
   #anchor: { time: Instant; wall: Instant }
-  /** Milliseconds known to have passed since the anchor, without a wall clock, up to `#opened`. */
+  /** Milliseconds that passed between the anchor and `#opened`, measured without the wall clock. */
   #elapsedBefore: number
   #opened: { monotonic: number; uptime: number }
-  /** The most by which the wall's progress has exceeded the steady one. */
+  /** Largest lead of the wall clock's elapsed time over the steady one, in milliseconds. */
   #forwardDrift: number
   #highestWall: Instant
   #last: { wall: Instant; ran: number }
@@ -39,14 +39,14 @@ export class LicenseClock {
     this.#highestWall = stored?.highestWall ?? wall
     this.#contacted = stored?.contacted ?? false
     this.#untrustedReason = stored?.distrust ?? null
-    // Between two processes of one boot the machine's uptime went on.
+    // Between two processes in one boot, the uptime of the machine measures the elapsed time.
     const offlineInterval = stored?.bootId === clock.bootId() ? Math.max(0, uptime - stored.uptime) : 0
     this.#elapsedBefore = (stored?.ran ?? 0) + offlineInterval
     this.#last = { wall: stored?.wall ?? wall, ran: stored?.ran ?? 0 }
     if (stored) this.now()
   }
 
-  /** Now, for every deadline of the license. Never less than it was, except when the authority says so. */
+  /** Returns the license time. Only an answer of the authority can set it back. */
   now(): Instant {
     const ran = this.#getElapsed()
     const wall = this.#clock.wall()
@@ -57,40 +57,40 @@ export class LicenseClock {
     return now
   }
 
-  /** What the time is at least: the authority's, and how long this box has run since, whatever any wall says. */
+  /** Returns a lower bound of the time: the authority's time plus the steady elapsed time. 0 before any contact. */
   earliestNow(): Instant {
     return this.#contacted ? Math.floor(this.#anchor.time + this.#getElapsed()) : 0
   }
 
-  /** Milliseconds since the anchor by the clocks nobody can set: of this process, and of the machine asleep. */
+  /** Returns the milliseconds since the anchor by the steady clocks: monotonic clock, and uptime with suspend. */
   #getElapsed(): number {
     const { monotonic, uptime } = this.#opened
     const here = Math.max(this.#clock.monotonic() - monotonic, this.#clock.uptime() - uptime, 0)
     return this.#elapsedBefore + here
   }
 
-  /** Whether the wall was set back since it was last read, or is right again. */
+  /** Detects whether the wall clock was set back since the last reading, or is correct again. */
   #detectClockChange(wall: Instant, ran: number, now: Instant): void {
     const expected = this.#last.wall + (ran - this.#last.ran)
     this.#last = { wall, ran }
     const close = Math.abs(wall - now) <= MAX_CLOCK_SKEW_MS
     if (wall < expected - CLOCK_TOLERANCE_MS) {
-      // Set back onto the authority's time it was corrected, which is no offence.
+      // Setting the clock back to the authority's time is a correction.
       this.#untrustedReason =
         this.#contacted && close
           ? null
-          : `the clock of this box was set back by ${roundToMinutes(expected - wall)}`
+          : `the clock of this device was set back by ${roundToMinutes(expected - wall)}`
     } else if (this.#contacted ? close : wall >= now - CLOCK_TOLERANCE_MS) this.#untrustedReason = null
   }
 
-  /** The authority's time has come with an accepted answer: it is the time from here on. */
+  /** Sets the license time to the authority's time in an accepted answer. */
   setAuthorityTime(authorityTime: Instant): void {
     const wall = this.#clock.wall()
     const skew = wall - authorityTime
-    // A box that never had the time is corrected here for the first time; that is no offence.
+    // The first contact corrects the clock of a new device, which is not suspicious.
     this.#untrustedReason =
       this.#contacted && Math.abs(skew) > MAX_CLOCK_SKEW_MS
-        ? `the clock of this box is ${formatDuration(skew)} ${skew > 0 ? 'ahead of' : 'behind'} the authority's`
+        ? `the clock of this device is ${formatDuration(skew)} ${skew > 0 ? 'ahead of' : 'behind'} the authority's clock`
         : null
     this.#contacted = true
     this.#anchor = { time: authorityTime, wall }
@@ -102,12 +102,12 @@ export class LicenseClock {
   }
 
   /**
-   * What the time would be after a signed file that came by hand: what only a wall clock has claimed is taken back, in which
-   * this box did not run; time in which it ran never is (trust §3: a reserved box is mended by a newer signed file).
+   * Returns the license time that a signed file implies. Time that only the wall clock measured is removed. Time in
+   * which the device ran stays. So a newer signed file corrects the clock of a reserved device.
    *
-   * @param issued the authority's time in it: it is no earlier now
-   * @param known an instant of this box that lies before the file was issued, since the file answers it: a clock that was
-   * later than the file then was ahead by at least that much
+   * @param issued authority's time in the file, a lower bound of the current time
+   * @param known instant of this device before the file was issued, because the file answers it. If `known` is later
+   * than `issued`, the device clock was ahead by at least the difference
    */
   correctedTime(issued: Instant, known: Instant, now = this.now()): Instant {
     const proven = now - Math.max(0, known - issued)
@@ -115,18 +115,18 @@ export class LicenseClock {
     return Math.max(issued, Math.min(proven, Math.max(this.#clock.wall(), ran)))
   }
 
-  /** A signed file was taken: the time is what it says of it, where that is another. */
+  /** Corrects the license time by an accepted signed file. */
   applySignedTime(issued: Instant, known: Instant): void {
     const now = this.now()
     const corrected = this.correctedTime(issued, known, now)
     if (corrected === now) return
     const distrust = this.#untrustedReason
     this.setAuthorityTime(corrected)
-    // Paper proves no more of the wall clock than that it was right if it agrees now.
+    // A file restores the trust in the wall clock only if the two agree now.
     if (Math.abs(this.#last.wall - corrected) > MAX_CLOCK_SKEW_MS) this.#untrustedReason ??= distrust
   }
 
-  /** What is known now: calling it later forgets what was learned since, for a transaction that was not kept. */
+  /** Returns a function that restores the current state, for a transaction that is rolled back. */
   snapshot(): () => void {
     const [anchor, ranBefore, opened, excess] = [
       this.#anchor,
@@ -152,7 +152,7 @@ export class LicenseClock {
     }
   }
 
-  /** What is stored with every step. */
+  /** Returns the reading that is stored with every transition. */
   serialize(): ClockReading {
     this.now()
     return {
@@ -168,21 +168,20 @@ export class LicenseClock {
     }
   }
 
-  /** Whether the box's own clock is believed, and why not. */
+  /** Returns whether the device's clock is trusted, and the reason if not. */
   trustStatus(): { trusted: boolean; reason: string | null } {
     this.now()
     return { trusted: this.#untrustedReason === null, reason: this.#untrustedReason }
   }
 }
 
-/** A duration to the minute. */
 const roundToMinutes = (milliseconds: number): string =>
   formatDuration(Math.round(milliseconds / MINUTE) * MINUTE)
 
-/** One beat: what each opening of the agent uses of the evaluation at least. */
+/** Minimum evaluation time that each open of the agent consumes: one tick. */
 export const MIN_CHARGE_SECONDS = 60
 
-/** Counts the seconds an agent has been open, by the monotonic clock, and hands each out once. */
+/** Counts the seconds for which an agent has been open, by the monotonic clock. Each second is charged once. */
 export class EvaluationMeter {
   readonly #clock: Clock
   readonly #opened: number
@@ -193,13 +192,13 @@ export class EvaluationMeter {
     this.#opened = clock.monotonic()
   }
 
-  /** Whole seconds not charged yet; a beat at least, the first time. */
+  /** Returns the whole seconds that are not charged yet. The first result is at least `MIN_CHARGE_SECONDS`. */
   pendingSeconds(): number {
     const open = Math.floor(Math.min(this.#clock.monotonic() - this.#opened, 10_000 * DAY) / SECOND)
     return Math.max(0, Math.max(MIN_CHARGE_SECONDS, open) - this.#charged)
   }
 
-  /** They are on disk: they are not handed out again. */
+  /** Marks seconds as charged, after they are on disk. */
   commit(seconds: number): void {
     this.#charged += seconds
   }

@@ -1,4 +1,4 @@
-/** Where the agent says what happens: winston fits, and so does anything with these four. */
+/** Logger of the agent. A winston logger is compatible. */
 export interface AgentLogger {
   error(message: string, fields?: object): void
   warn(message: string, fields?: object): void

@@ -17,7 +17,7 @@ import type { AgentLogger } from './logger.ts'
 import { type AgentEventName, createAgentEvent, type AgentEvent } from './event-catalog.ts'
 import type { AgentStore } from './store.ts'
 
-/** One transition of the machine. Listeners receive it once it is on disk. */
+/** Transition of the machine. Listeners are called after the transition is on disk. */
 export interface Transition {
   readonly at: number
   readonly event: Event
@@ -26,24 +26,24 @@ export interface Transition {
   readonly notices: readonly AgentEvent[]
 }
 
-/** Something beside the machine that has to be written in the same transaction. */
+/** Callback that writes further data in the same transaction. */
 export type TransactionHook = (store: AgentStore) => void
 
-/** What the runner says of its transactions. Listeners of `beforeCommit` are a part of the transaction: what they throw ends it. */
+/** Events of the runner. Listeners of `beforeCommit` run in the transaction, and an error that they throw aborts it. */
 interface RunnerEvents {
   beforeCommit: [after: AgentSnapshot, at: Instant]
-  /** The transaction was not kept: whoever holds a copy of what is on disk reads it again. */
+  /** Emitted after a rollback. Listeners must reload any cached copy of stored data. */
   rollback: []
-  /** Secrets that were kept for a purpose are not needed any more. */
+  /** Emitted when stored secrets are no longer needed. */
   secretsReleased: []
   transition: [Transition]
-  /** A transaction is on disk, and its transitions were announced. */
+  /** Emitted after a transaction is on disk and its transitions were announced. */
   committed: []
 }
 
 /**
- * Runs the machine: one event is one transaction that holds the new state, the event, and the requests that are not done yet.
- * Nothing is announced before it is on disk.
+ * Runs the machine. Each event is one transaction that writes the new state, the history entry and the pending requests.
+ * Listeners are notified after the commit.
  */
 export class MachineRunner {
   readonly events = new EventEmitter<RunnerEvents>()
@@ -65,15 +65,15 @@ export class MachineRunner {
     this.#meter = meter
     this.#logger = logger
     this.#untrustedReason = store.read('clock', clockStateSchema)?.distrust ?? null
-    // Every caller that waits for an outcome listens for a while.
+    // Each caller that waits for an outcome adds a listener.
     this.events.setMaxListeners(0)
     const facts = store.readText('facts')
     const stored = facts === null ? initialTransition(clock.now(), periods).snapshot : parseState(facts)
-    // The periods are those of the profile of today, not of the day the state was written.
+    // Use the periods of the current profile, not those stored with the state.
     this.snapshot = { ...stored, context: { ...stored.context, periods } }
   }
 
-  /** Applies the time that passed since the last event: to the evaluation, and to every deadline. */
+  /** Applies the time since the last event to the evaluation period and to all deadlines. */
   tick(): void {
     this.#transact(
       { always: true },
@@ -83,9 +83,9 @@ export class MachineRunner {
   }
 
   /**
-   * Runs work that changes what is in use, and applies the counts that come of it: in one transaction, with the time that passed.
+   * Runs work that changes the usage, and applies the changed counts and the elapsed time in the same transaction.
    *
-   * @param work receives the state after that time, and returns the counts that changed
+   * @param work receives the state after the elapsed time, and returns the changed counts
    */
   runInTransaction(work: (snapshot: AgentSnapshot) => readonly { tag: string; count: number }[]): void {
     let changes: readonly { tag: string; count: number }[] = []
@@ -98,52 +98,52 @@ export class MachineRunner {
     )
   }
 
-  /** Applies the time that passed, then an event: in one transaction. */
+  /** Applies the elapsed time and then an event, in one transaction. */
   step(createEvent: (at: number) => Event, hook: TransactionHook = () => undefined): void {
     this.#transact({ always: true }, () => [createEvent], hook)
   }
 
   #transact(
-    /** Whether a tick is applied although no time is charged and nothing is due. */
+    /** True to apply a tick even if no time is charged and nothing is due. */
     { always }: { always: boolean },
     createEvents: () => readonly ((at: number) => Event)[],
     hook: (store: AgentStore, snapshot: AgentSnapshot) => void,
   ): void {
     const seconds = this.#meter.pendingSeconds()
     const transitions: Transition[] = []
-    let { snapshot: position } = this
+    let { snapshot } = this
     const released: Command[] = []
     const apply = (event: Event) => {
-      const { snapshot: after, commands } = transition(position, event)
-      transitions.push(this.#record(event, position, after, commands))
+      const { snapshot: after, commands } = transition(snapshot, event)
+      transitions.push(this.#record(event, snapshot, after, commands))
       released.push(...commands.filter(({ type }) => type === 'discardSecrets'))
-      position = after
+      snapshot = after
     }
     const distrust = this.#untrustedReason
     const restoreClock = this.#clock.snapshot()
     try {
       this.#store.commit(() => {
         const now = this.#clock.now()
-        const due = nextDeadline(position)
-        // A tick in which nothing was used and nothing is due changes nothing.
+        const due = nextDeadline(snapshot)
+        // A tick without charged time and without a due deadline changes nothing.
         if (always || seconds > 0 || (due !== null && due <= now))
           apply({ type: 'tick', at: now, used: seconds })
-        // A correction of the clock belongs to the event that brought it, not to the time that passed before.
-        hook(this.#store, position)
+        // The hook may correct the clock, so it runs after the tick and before the events.
+        hook(this.#store, snapshot)
         for (const createEvent of createEvents()) apply(createEvent(this.#clock.now()))
-        this.events.emit('beforeCommit', position, this.#clock.now())
-        this.#store.write('facts', serializeState(position))
+        this.events.emit('beforeCommit', snapshot, this.#clock.now())
+        this.#store.write('facts', serializeState(snapshot))
         this.#store.write('clock', this.#clock.serialize())
       })
     } catch (error) {
-      // What is not on disk was not learned either: it is learned again, from the same clock, with the next attempt.
+      // Restore the clock too, because the transaction that corrected it was rolled back.
       restoreClock()
       this.#untrustedReason = distrust
       this.events.emit('rollback')
       throw error
     }
     this.#meter.commit(seconds)
-    this.snapshot = position
+    this.snapshot = snapshot
     if (released.length > 0) this.events.emit('secretsReleased')
     for (const transition of transitions) {
       for (const notice of transition.notices) this.#log(notice)
@@ -161,7 +161,11 @@ export class MachineRunner {
     const notices = commands.flatMap((command) => this.#persistCommand(command, event.at, after))
     if (this.#clockChanged())
       notices.push(
-        createAgentEvent(event.at, 'SYSTEM_CLOCK_CHANGED', this.#untrustedReason ?? 'it is right again'),
+        createAgentEvent(
+          event.at,
+          'SYSTEM_CLOCK_CHANGED',
+          this.#untrustedReason ?? 'the clock is correct again',
+        ),
       )
     const transition = { at: event.at, event, before, after, notices }
     const quiet =
@@ -181,7 +185,7 @@ export class MachineRunner {
     return transition
   }
 
-  /** Stores a request in the same transaction. A notice is kept with the event, and returned. */
+  /** Stores a request in the same transaction. Returns the notice of a notice command, for the history entry. */
   #persistCommand(command: Command, at: number, after: AgentSnapshot): AgentEvent[] {
     switch (command.type) {
       case 'request':
@@ -216,11 +220,11 @@ export class MachineRunner {
     try {
       this.#logger[level](`%SMART_LIC-${notice.severity}-${notice.notice}: ${notice.message}`, fields)
     } catch {
-      // The logger of the embedder must not fail the agent; the history has the notice.
+      // An error of the embedder's logger must not stop the agent. The history contains the notice.
     }
   }
 
-  /** Records a notice that is not of the machine: kept in the history like the rest. */
+  /** Logs a notice that does not come from the machine, and stores it in the history. */
   recordNotice(notice: AgentEventName, detail?: string): void {
     const record = createAgentEvent(this.#clock.now(), notice, detail)
     const here = encodeStatePaths(this.snapshot)
@@ -248,7 +252,7 @@ const toNoticeDetail = (
       : 'not allowed'
     : params.detail
 
-/** The states of the machine, as the history keeps them. */
+/** Encodes the states of the machine for the history. */
 export const encodeStatePaths = ({ value }: AgentSnapshot): string =>
   JSON.stringify({
     state: getLicenseState(value),
@@ -257,14 +261,14 @@ export const encodeStatePaths = ({ value }: AgentSnapshot): string =>
     link: value.link,
   })
 
-/** What an event carried that a reader of the history wants to know. Events of the chart hold no secrets. */
+/** Returns the payload of an event for the history, without codes. Other events of the machine contain no secrets. */
 function toHistoryDetail(event: Event): object {
   switch (event.type) {
     case 'tick':
     case 'deregister':
     case 'authorization.renew':
     case 'registration.renew':
-    // Codes belong to the people they were printed for, not to the history.
+    // Codes are secret, so the history omits them.
     case 'reservation.request':
     case 'reservation.cancel':
     case 'reservation.return-code':

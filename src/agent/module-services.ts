@@ -9,7 +9,7 @@ import type { UsageLedger } from './usage-ledger.ts'
 
 type RequiredCounts = readonly (readonly [tag: string, count: number])[]
 
-/** What an agent does for the module of its product. */
+/** Services of an agent for its product module. */
 export class ModuleServices implements ModuleAgent {
   readonly #core: AgentCore
   readonly #ledger: UsageLedger
@@ -59,21 +59,27 @@ export class ModuleServices implements ModuleAgent {
       return null
     }
     if (registration === null)
-      throw missingLicensesError(wanted, 'the box is not registered, and there is no trial of them')
-    // The authority says whether they are there when they are asked for.
+      throw missingLicensesError(
+        wanted,
+        'the device is not registered, and these licenses have no evaluation',
+      )
+    // Report the licenses as used, so that the authority tells whether they are available.
     const hold = this.#ledger.hold(Object.fromEntries(wanted))
     try {
       await this.#requests.renewAuthorization()
       const answered = this.#core.runner.snapshot.context.authorization.entitlements
       const missing = wanted.filter(
         ([tag, count]) =>
-          !answered.some((one) => one.tag === tag && one.count >= count && one.status === 'in-compliance'),
+          !answered.some(
+            (entitlement) =>
+              entitlement.tag === tag && entitlement.count >= count && entitlement.status === 'in-compliance',
+          ),
       )
-      if (missing.length > 0) throw missingLicensesError(missing, 'the virtual account has not so many')
+      if (missing.length > 0) throw missingLicensesError(missing, 'the virtual account does not have enough')
       return hold
     } catch (error) {
       hold.release()
-      // The authority has heard of what is not used now: the new count is reported at once, where that is possible.
+      // The last report included licenses that are not used after all, so report the usage again.
       await this.#requests.renewAuthorization().catch(() => undefined)
       throw error
     }
@@ -89,8 +95,8 @@ export class ModuleServices implements ModuleAgent {
   }
 }
 
-const missingLicensesError = (missing: RequiredCounts, why: string) =>
+const missingLicensesError = (missing: RequiredCounts, reason: string) =>
   new LicensingError(
     'LICENSES_REQUIRED',
-    `Licenses are needed first, ${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')}: ${why}.`,
+    `Licenses are needed first, ${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')}: ${reason}.`,
   )

@@ -6,26 +6,26 @@ import type { ModuleAgent, ModuleState, ProductModule } from './product-module.t
 import type { AgentStore } from './store.ts'
 import { isLicenseManagement } from './usage-policy.ts'
 
-/** The counts of a module, and which module counted them. */
+/** Stored counts of a module, with its name. */
 const storedCountsSchema = z.object({ module: z.string(), counts: z.record(z.string(), z.number()) })
 type ModuleCounts = z.infer<typeof storedCountsSchema>['counts']
 
 const COUNTS_KEY = 'module-counts'
 
 /**
- * The module of the product in a data directory: as its state, where this program has the module; otherwise as the counts that it
- * stored last, which go on being reported.
+ * Slot for the product module of a data directory. If this program does not include the module, the slot reports the
+ * counts that the module stored last.
  */
 export class ModuleSlot<Api, StatusPart extends object> {
   readonly #store: AgentStore
   readonly #profile: ProductProfile
   readonly #module: ProductModule<Api, StatusPart> | null
-  /** Null where the product has no module, or this program lacks it. */
+  /** State of the module. Null when the product has none or this program does not include it. */
   readonly state: ModuleState<Api, StatusPart> | null
   #storedCounts: ModuleCounts
   #api: { readonly value: Api } | null = null
 
-  /** Opens the module that the profile names: within a transaction. @throws LicensingError INVALID_ARGUMENT, STORE_* */
+  /** Opens the module that the profile names, in a transaction. @throws LicensingError INVALID_ARGUMENT, STORE_* */
   constructor(
     store: AgentStore,
     profile: ProductProfile,
@@ -38,7 +38,7 @@ export class ModuleSlot<Api, StatusPart extends object> {
     this.state = this.#module && openModule(store, profile, this.#module)
   }
 
-  /** The counts of another module are those of a profile that was replaced. */
+  /** Reads the stored counts. Ignores the counts of another module, which belong to a replaced profile. */
   #readCounts(): ModuleCounts {
     const stored = this.#store.read(COUNTS_KEY, storedCountsSchema)
     return stored !== null && stored.module === this.#profile.module?.name ? stored.counts : {}
@@ -48,12 +48,12 @@ export class ModuleSlot<Api, StatusPart extends object> {
     return this.state ? this.state.counts() : this.#storedCounts
   }
 
-  /** Returns why the module refuses an action; null when it does not. License management is not the module's to refuse. */
+  /** Returns the error for an action that the module refuses. Null otherwise, and always for license management. */
   checkAction(action: string): LicensingError | null {
     return isLicenseManagement(action) ? null : (this.state?.checkAction(action) ?? null)
   }
 
-  /** Stores the counts for a program that lacks the module: the last thing in a transaction. */
+  /** Stores the counts for programs that do not include the module. Called at the end of a transaction. */
   storeCounts(): void {
     if (!this.state || !this.#module) return
     const counts = this.state.counts()
@@ -80,7 +80,7 @@ export class ModuleSlot<Api, StatusPart extends object> {
   /**
    * Finds a command of the module.
    *
-   * @throws LicensingError MODULE_UNAVAILABLE; USAGE for a command that nobody knows
+   * @throws LicensingError MODULE_UNAVAILABLE, or USAGE for an unknown command
    */
   command(name: string): { readonly reads: boolean; readonly call: (params: unknown) => unknown } {
     const commands: Readonly<Record<string, ControlCommand<Api>>> = this.#module?.commands ?? {}
@@ -96,15 +96,15 @@ export class ModuleSlot<Api, StatusPart extends object> {
       'MODULE_UNAVAILABLE',
       module === null
         ? `The product ${name} has no module.`
-        : `The product ${name} has the module ${module.name}, which this program lacks.`,
+        : `The product ${name} needs the module ${module.name}, which this program does not include.`,
     )
   }
 }
 
 export const unknownCommandError = (name: string): LicensingError =>
-  new LicensingError('USAGE', `The agent knows no ${JSON.stringify(name)}.`)
+  new LicensingError('USAGE', `Unknown command ${JSON.stringify(name)}.`)
 
-/** Brings the tables of a module up to date, and reads its state. */
+/** Migrates the tables of a module, and reads its state. */
 function openModule<Api, StatusPart extends object>(
   store: AgentStore,
   profile: ProductProfile,
@@ -115,7 +115,7 @@ function openModule<Api, StatusPart extends object>(
   if (done > module.migrations.length)
     throw new LicensingError(
       'STORE_TOO_NEW',
-      `The data of the module ${module.name} was written by a later version of it.`,
+      `The data of the module ${module.name} was written by a later version of the module.`,
     )
   for (const sql of module.migrations.slice(done)) store.db.exec(sql)
   if (done < module.migrations.length) store.write(key('migrations'), module.migrations.length)

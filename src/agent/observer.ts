@@ -1,13 +1,13 @@
-/** Somebody who sees one request of the agent pass. */
+/** Trace span of one request of the agent. */
 export interface RequestSpan {
-  /** What goes along to the authority, so that it tells of the same trace (W3C Trace Context); null without. */
+  /** Value of the `traceparent` header sent to the authority (W3C Trace Context). Null without a trace. */
   readonly traceparent: string | null
-  /** @param code of the failure; null for an answer, whatever it says */
+  /** @param code error code of the failure; null for any answer, accepted or refused */
   end(code: string | null): void
 }
 
-/** Somebody who sees what the agent asks its authority, and changes nothing of it. */
+/** Observer of the requests that the agent sends to its authority. */
 export interface AgentObserver {
-  /** @param type of the message, such as `authorize` */
+  /** @param type message type, such as `authorize` */
   request(type: string): RequestSpan
 }

@@ -44,38 +44,38 @@ import { UsageReports } from './usage-reports.ts'
 import { WorkScheduler } from './work-scheduler.ts'
 
 export interface OpenOptions<Api = unknown, StatusPart extends object = object> extends TransportOptions {
-  /** The directory that holds the agent's state; this user's alone, mode 0700. */
+  /** Directory of the agent's state, owned by the current user with mode 0700. */
   readonly dataDir: string
   /**
-   * The product on this device. Makes the data directory when there is none; its id and serial number are checked against the stored
-   * ones otherwise. A higher version than before is an upgrade: another major version has an evaluation of its own, once.
+   * Product on this device. Creates the data directory if there is none. Otherwise product id and serial number must
+   * match the stored ones. A higher version is an upgrade, and each new major version has one evaluation period.
    */
   readonly product?: Product
-  /** PEM of the root certificate of the authority; replaces the stored one. */
+  /** Root certificate of the authority (PEM). Replaces the stored one. */
   readonly trust?: string
-  /** PEM of further anchors for TLS alone, such as those of a gateway. */
+  /** Additional trust anchors for TLS only (PEM), such as the CA of a gateway. */
   readonly tlsCa?: string
-  /** How to reach the authority; replaces the stored settings. */
+  /** Transport settings. They replace the stored ones. */
   readonly transport?: TransportSettings
   /**
-   * The tags, periods and policies of the product. The first opening stores the profile in the data directory, and later openings
-   * may leave it out. Without one, a new directory gets the profile of the module.
+   * Profile of the product: tags, periods and policies. The first open stores the profile in the data directory, and
+   * later calls may omit it. Default for a new directory: the profile of the module.
    */
   readonly profile?: ProfileInput
   /**
-   * Lets `profile` replace another one that is stored. The history records it. A replacement never lengthens an evaluation, and
-   * never drops a tag in use. Default: false.
+   * True to let `profile` replace a different stored profile. The history records the replacement. A replacement
+   * cannot extend an evaluation period and cannot drop a tag in use. Default: false.
    */
   readonly replaceProfile?: boolean
-  /** The module that the product may have. Used where the profile names it. */
+  /** Product module. Used only if the profile names it. */
   readonly module?: ProductModule<Api, StatusPart>
   readonly clock?: Clock
   readonly logger?: AgentLogger
-  /** Whether time drives the agent by itself. Without it, call `tick()` and `idle()`. Default: true. */
+  /** True to run due work automatically. If false, call `tick()` and `idle()`. Default: true. */
   readonly heartbeat?: boolean
 }
 
-/** The objects that an open agent consists of. Each knows only those that were built before it. */
+/** Services of an open agent. Each depends only on services created before it. */
 export interface AgentServices<Api, StatusPart extends object> {
   readonly core: AgentCore
   readonly transports: TransportManager
@@ -95,7 +95,7 @@ export interface AgentServices<Api, StatusPart extends object> {
   readonly readStatus: () => Status & StatusPart
 }
 
-/** Opens the state of an agent, and builds what runs on it. @throws LicensingError as `SmartAgent.open` */
+/** Opens the state of an agent, and creates its services. @throws LicensingError as `SmartAgent.open` */
 export async function openAgent<Api, StatusPart extends object>(
   options: OpenOptions<Api, StatusPart>,
   { isNew }: { isNew: boolean },
@@ -121,7 +121,7 @@ export async function openAgent<Api, StatusPart extends object>(
   }
 }
 
-/** Applies the time that passed, and what it ended. */
+/** Applies the elapsed time, and ends what has expired. */
 export function tickAgent({ core, ledger, upgrades, scheduler }: AgentServices<unknown, object>): void {
   if (core.device.isClosed) return
   core.runner.tick()
@@ -130,7 +130,7 @@ export function tickAgent({ core, ledger, upgrades, scheduler }: AgentServices<u
   scheduler.wake()
 }
 
-/** Stores what the options say, and builds the agent on it: in one transaction. */
+/** Stores the options and creates the services of the agent, in one transaction. */
 function createServices<Api, StatusPart extends object>(
   store: AgentStore,
   product: Product | undefined,
@@ -162,9 +162,9 @@ function requireProduct(
   { dataDir, isNew }: { dataDir: string; isNew: boolean },
 ): Product {
   const stored = store.read('product', productSchema)
-  if (stored && isNew) throw new LicensingError('DATA_DIR_EXISTS', `There is an agent in ${dataDir} already.`)
+  if (stored && isNew) throw new LicensingError('DATA_DIR_EXISTS', `An agent already exists in ${dataDir}.`)
   const known = stored ?? product
-  if (!known) throw new LicensingError('DATA_DIR_MISSING', `The agent in ${dataDir} was never made.`)
+  if (!known) throw new LicensingError('DATA_DIR_MISSING', `The data directory ${dataDir} contains no agent.`)
   if (stored && product && (stored.pid !== product.pid || stored.serial !== product.serial))
     throw new LicensingError(
       'INVALID_ARGUMENT',
@@ -246,7 +246,7 @@ function connectServices<Api, StatusPart extends object>(
   }
 }
 
-/** Adds the part of a module to the Status document: members of its own, and members of `product`. */
+/** Merges the module's part into the Status document, including its members of `product`. */
 function withModulePart<StatusPart extends object>(
   status: Status,
   part: StatusPart | undefined,

@@ -8,21 +8,21 @@ import { isLicensed } from './status.ts'
 import type { UsageLedger } from './usage-ledger.ts'
 import { createUsagePolicy, type UsagePolicy } from './usage-policy.ts'
 
-/** An operation that waits for the next transaction. */
+/** Operation that waits for the next transaction. */
 interface PendingOperation extends ModuleOperation<unknown> {
   readonly resolve: (value: never) => void
   readonly reject: (error: unknown) => void
 }
 
-/** Kinds of errors that are outcomes of an operation. Any other error ends the transaction with all that is in it. */
+/** Error kinds that are results of an operation. Any other error aborts the whole transaction. */
 const EXPECTED_ERROR_KINDS: readonly string[] = ['refusal', 'usage']
 
-/** As many operations as one transaction takes. What comes after waits for the next, which is soon. */
+/** Maximum number of operations in one transaction. Further operations run in the next one. */
 const MAX_BATCH_SIZE = 1000
 
 /**
- * Runs what a product does with its licenses. Operations that come together are one transaction, with the event that tells the
- * machine of the new counts; each is answered when that is on disk.
+ * Runs the license operations of a product. Operations of the same moment share one transaction, which also reports the
+ * new counts to the machine. Each operation resolves after the commit.
  */
 export class OperationQueue {
   readonly #core: AgentCore
@@ -38,9 +38,9 @@ export class OperationQueue {
   }
 
   /**
-   * Runs an operation together with the others of this moment; resolves when it is on disk.
+   * Runs an operation together with the others of this moment. Resolves when the result is on disk.
    *
-   * @throws LicensingError what the operation throws, and what the policy refuses; AGENT_CLOSED, STORE_FULL, STORE_UNWRITABLE
+   * @throws LicensingError the operation's error, the policy's refusal, AGENT_CLOSED, STORE_FULL, or STORE_UNWRITABLE
    */
   enqueue<T>(operation: ModuleOperation<T>): Promise<T> {
     if (this.#core.device.isClosed) return Promise.reject(agentClosedError())
@@ -55,10 +55,10 @@ export class OperationQueue {
     })
   }
 
-  /** Runs what waits, now. */
+  /** Runs the queued operations now. */
   flush(): void {
     const { runner } = this.#core
-    // Under a reservation each decides whether the next is allowed.
+    // Under a reservation, each operation can change whether the next one is allowed.
     while (this.#pending.length > 0)
       this.#runBatch(
         this.#pending.splice(0, getLicenseState(runner.snapshot.value) === 'reserved' ? 1 : MAX_BATCH_SIZE),
@@ -66,7 +66,7 @@ export class OperationQueue {
   }
 
   #runBatch(operations: readonly PendingOperation[]): void {
-    const answers: (() => void)[] = []
+    const results: (() => void)[] = []
     try {
       this.#ledger.change((snapshot) => {
         const at = this.#core.clock.now()
@@ -76,14 +76,14 @@ export class OperationQueue {
           isLicensed: isLicensed(snapshot),
           canTakeLicenses: policy.restrictionReason === null,
         }
-        for (const operation of operations) answers.push(this.#runOperation(operation, transaction, policy))
+        for (const operation of operations) results.push(this.#runOperation(operation, transaction, policy))
       })
     } catch (error) {
-      // Nothing of it is on disk: nothing of it has happened.
+      // The transaction was rolled back, so all of its operations fail.
       for (const { reject } of operations) reject(error)
       return
     }
-    for (const answer of answers) answer()
+    for (const settle of results) settle()
   }
 
   #runOperation(
@@ -109,7 +109,7 @@ export class OperationQueue {
     }
   }
 
-  /** Does something that may take long, unless the policy refuses the action. A refusal is recorded. */
+  /** Runs long work unless the policy refuses the action. Records a refusal. */
   async attempt<T>(
     operation: { readonly action: string; readonly what: string },
     work: () => T | Promise<T>,

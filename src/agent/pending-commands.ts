@@ -1,7 +1,7 @@
 import type Sqlite from 'better-sqlite3'
 import type { RequestKind } from '../../machines/index.ts'
 
-/** A request of the machine that is not done yet. */
+/** Request of the machine that has no outcome yet. */
 export interface PendingCommand {
   readonly id: number
   readonly kind: RequestKind
@@ -11,7 +11,7 @@ export const COMMANDS_SCHEMA = `
   create table if not exists commands (id integer primary key autoincrement, kind text not null) strict;
 `
 
-/** The requests of the machine that are not done yet. Methods that write are called in a transaction of the store. */
+/** Table of the machine's requests that have no outcome yet. Call writing methods in a transaction of the store. */
 export class PendingCommands {
   readonly #db: Sqlite.Database
   readonly #select: Sqlite.Statement<[], PendingCommand>

@@ -11,7 +11,7 @@ import { ENGLISH } from '../core/english.ts'
 import { LicensingError } from '../core/errors.ts'
 import { udiSchema } from '../core/udi.ts'
 
-/** The version of the stored snapshot. */
+/** Format version of the stored snapshot. */
 export const STATE_VERSION = 1
 
 const regionSchema: z.ZodType<RegionValue> = z.lazy(() =>
@@ -31,29 +31,29 @@ export const serializeState = (snapshot: AgentSnapshot): string =>
 /** @throws LicensingError STORE_TOO_NEW, STORE_UNREADABLE */
 export function parseState(json: string): AgentSnapshot {
   const stored = envelopeSchema.safeParse(parseStored(json, 'state'))
-  if (!stored.success) throw unreadableError('it does not say its version')
+  if (!stored.success) throw unreadableError('the format version is missing')
   const { version, position } = stored.data
   if (version > STATE_VERSION) {
     throw new LicensingError(
       'STORE_TOO_NEW',
-      `The state was written as version ${version}; this program knows ${STATE_VERSION}.`,
+      `The state has format version ${version}; this program supports ${STATE_VERSION}.`,
     )
   }
   const parsed = snapshotSchema.safeParse(position, ENGLISH)
   if (!parsed.success)
-    throw unreadableError(`it is not of its form, at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
+    throw unreadableError(`it is not valid at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
   try {
     getLicenseState(toMachineSnapshot(parsed.data).value)
   } catch {
-    throw unreadableError('it names a place the chart does not have')
+    throw unreadableError('it names an unknown state of the machine')
   }
   return parsed.data
 }
 
-const unreadableError = (why: string) =>
-  new LicensingError('STORE_UNREADABLE', `The stored state cannot be used: ${why}.`)
+const unreadableError = (reason: string) =>
+  new LicensingError('STORE_UNREADABLE', `The stored state cannot be used: ${reason}.`)
 
-/** A stored text as JSON. @throws LicensingError STORE_UNREADABLE */
+/** Parses a stored text as JSON. @throws LicensingError STORE_UNREADABLE */
 export function parseStored(json: string, what: string): unknown {
   try {
     return JSON.parse(json)
@@ -62,7 +62,6 @@ export function parseStored(json: string, what: string): unknown {
   }
 }
 
-/** The product on this device. */
 export const productSchema = udiSchema
 export type Product = z.infer<typeof productSchema>
 
@@ -77,7 +76,7 @@ export function parseProduct(product: Product): Product {
   )
 }
 
-/** Who the box is to its authority, beside what the chart knows: keys by name, never by value. */
+/** Identity of the device at its authority. Private keys are stored as files and named here. */
 export const identitySchema = z.object({
   instanceId: z.string(),
   account: z.string(),
@@ -86,16 +85,16 @@ export const identitySchema = z.object({
   certificates: z.array(z.string()),
   sequence: z.number(),
   lastAnswer: z.string().nullable(),
-  /** The authority's time in the last accepted answer: no later answer may be older. */
+  /** Authority's time in the last accepted answer. Older answers are rejected. */
   lastTime: z.number(),
   epoch: z.number(),
   trustBundle: z.number(),
-  /** The newest mandate of its satellite that this box has seen; null behind a manager. */
+  /** Newest delegation of the satellite that this device has seen. Null at a manager. */
   mandate: z.object({ epoch: z.number(), sequence: z.number() }).nullable(),
 })
 export type Identity = z.infer<typeof identitySchema>
 
-/** A registration under way: the token and the key are files, named here. */
+/** Registration in progress. The token and the private key are stored as files and named here. */
 export const pendingRegistrationSchema = z.object({
   token: z.string(),
   key: z.string(),
@@ -104,22 +103,22 @@ export const pendingRegistrationSchema = z.object({
 })
 export type PendingRegistration = z.infer<typeof pendingRegistrationSchema>
 
-/** A request that was sent and not answered, as far as is known: repeated as it is until it is answered. */
+/** Request without a known answer. It is repeated unchanged until an answer arrives. */
 export const pendingRequestSchema = z.object({
   kind: z.enum(['authorize', 'renew', 'acknowledge', 'deregister']),
   messageId: z.string(),
   sequence: z.number(),
   body: z.record(z.string(), z.unknown()),
-  /** When it was first made: what is decided on it may be as old. */
+  /** Instant at which the request was created. A decision on the request can be as old. */
   madeAt: z.number(),
-  /** The key of a certificate request that is in the body. */
+  /** File name of the private key of the certificate request in the body. Null without one. */
   key: z.string().nullable(),
-  /** The number of the roots that the device had then: it is part of the repeated request. */
+  /** Root version of the device when the request was created. The repeated request contains the same value. */
   trustBundle: z.number().nullable(),
 })
 export type PendingRequest = z.infer<typeof pendingRequestSchema>
 
-/** The last reading of the clocks, and what is thought of them. */
+/** Last reading of the clocks, and the reason for distrusting the wall clock. */
 export const clockStateSchema = z.object({
   anchor: z.object({ time: z.number(), wall: z.number() }),
   excess: z.number(),
@@ -133,5 +132,5 @@ export const clockStateSchema = z.object({
 })
 export type ClockReading = z.infer<typeof clockStateSchema>
 
-/** What the keys of the box's reservation requests are made from: a file of its own. */
+/** Secret file with the seed from which the keys of reservation requests are derived. */
 export const RESERVATION_SEED_FILE = 'reservation.seed'

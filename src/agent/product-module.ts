@@ -6,37 +6,37 @@ import type { ProfileInput } from '../core/profile.ts'
 import type { Instant } from '../core/time.ts'
 
 /**
- * A product module: what a product counts and decides beyond the counts that it declares. A module has tables of its own in the
- * database of the agent, and changes them within the transactions of the agent.
+ * Product module: counts usage and makes decisions beyond the counts that the product declares. A module has its own
+ * tables in the database of the agent, and changes them within transactions of the agent.
  *
- * A profile names its module (`module.name`). An agent whose program lacks the module reports the counts that were stored last,
- * and refuses the commands of the module (MODULE_UNAVAILABLE).
+ * A profile names its module (`module.name`). An agent whose program does not include the module reports the counts that
+ * were stored last, and refuses the commands of the module (MODULE_UNAVAILABLE).
  *
- * @typeParam Api what `agent.module` is
- * @typeParam StatusPart what the module adds to the Status document
+ * @typeParam Api type of `agent.module`
+ * @typeParam StatusPart members that the module adds to the Status document
  */
 export interface ProductModule<Api = unknown, StatusPart extends object = object> {
   readonly name: string
-  /** The profile of a new data directory that is opened with the module and without a profile. */
+  /** Default profile for a new data directory that is opened with the module. */
   readonly profile: ProfileInput
-  /** SQL that makes or changes the tables of the module. Each entry runs once, in order; entries are only ever appended. */
+  /** SQL migrations of the module's tables. Each entry runs once, in order. Only append entries. */
   readonly migrations: readonly string[]
-  /** What can be asked of the module over the control socket, by name. No name of the agent's own commands. */
+  /** Control socket commands of the module by name. Names of the agent's own commands are not allowed. */
   readonly commands: Readonly<Record<string, ControlCommand<Api>>>
   /**
    * Reads the state of the module as an agent opens, in a transaction.
    *
-   * @throws LicensingError INVALID_ARGUMENT for settings that cannot be used: the agent does not open, and nothing is changed
+   * @throws LicensingError INVALID_ARGUMENT for invalid settings. The agent does not open, and nothing is changed
    */
   openState(storage: ModuleStorage): ModuleState<Api, StatusPart>
 }
 
-/** Where a module keeps its data: in the database of the agent, and only within its transactions. */
+/** Storage of a module in the database of the agent. Use it only within transactions of the agent. */
 export interface ModuleStorage {
   readonly db: Sqlite.Database
-  /** The entitlement tags of the profile. */
+  /** Entitlement tags of the profile. */
   readonly tags: readonly string[]
-  /** The settings of the module in the profile, not checked yet. */
+  /** Settings of the module in the profile, not validated. */
   readonly settings: unknown
   /** Returns a document of the module; null when there is none. @throws LicensingError STORE_UNREADABLE */
   read<T>(document: string, schema: z.ZodType<T>): T | null
@@ -45,88 +45,88 @@ export interface ModuleStorage {
 
 /** The state of a module in an open agent. */
 export interface ModuleState<Api = unknown, StatusPart extends object = object> {
-  /** Returns what the module counts of each tag. */
+  /** Returns the module's usage counts by tag. */
   counts(): Readonly<Record<string, number>>
-  /** Returns the part of the Status document that is the module's. */
+  /** Returns the module's part of the Status document. */
   status(): StatusPart
-  /** Returns why the module refuses an action that the agent allows; null when it does not. */
+  /** Returns the error for an action that the module refuses and the agent allows. Null if the module allows it. */
   checkAction(action: string): LicensingError | null
-  /** Returns the licenses without which an upgrade to a major version has no evaluation; null when there are none. */
+  /** Returns the licenses that a major upgrade needs for a new evaluation period. Null if it needs none. */
   getUpgradeLicenses(): { readonly tag: string; readonly count: number } | null
-  /** Tells whether `expire` may have something to do. Called with every tick, so it is quick. */
+  /** Checks whether `expire` may have work. Called with every tick, so it must be fast. */
   hasExpiring(): boolean
-  /** Ends what time has ended, in a transaction. */
+  /** Ends everything that has expired, in a transaction. */
   expire(at: Instant): void
-  /** Completes what belongs to a transaction of the agent, as the last thing in it. */
+  /** Writes the module's pending changes at the end of a transaction of the agent. */
   beforeCommit(transaction: Pick<ModuleTransaction, 'at' | 'isLicensed'>): void
-  /** Reads the state from the disk again, after a transaction that was not kept. */
+  /** Reloads the state from disk, after a rollback. */
   rollback(): void
-  /** Makes what `agent.module` is. */
+  /** Creates the interface that `agent.module` returns. */
   createApi(agent: ModuleAgent): Api
 }
 
-/** What an operation of a module finds within its transaction. */
+/** Transaction of a module operation. */
 export interface ModuleTransaction {
   readonly at: Instant
-  /** Tells whether the product is licensed rather than evaluated. */
+  /** True if the product is licensed, false during evaluation. */
   readonly isLicensed: boolean
-  /** Tells whether licenses may be taken into use; false while only license management works. */
+  /** True if more licenses may be used, false while only license management works. */
   readonly canTakeLicenses: boolean
 }
 
-/** Something that a product does with its licenses. */
+/** Operation of a product on its licenses. */
 export interface ModuleOperation<T> {
-  /** The action that must be allowed; null for one that always is, such as giving back. */
+  /** Action that the policy must allow. Null for an operation that is always allowed, such as a release. */
   readonly action: string | null
-  /** What is done, for the list of denials: a verb and its object. */
+  /** Description for the list of denials: a verb and its object. */
   readonly what: string
   readonly who: string | null
-  /** What is done, in a transaction. A refusal must be thrown before anything is written. */
+  /** Runs the operation in a transaction. A refusal must be thrown before anything is written. */
   readonly run: (transaction: ModuleTransaction) => T
 }
 
-/** Licenses that are held before they are used, so that the authority says whether they are there. */
+/** Licenses that are reported before they are used, so that the authority confirms that they are available. */
 export interface LicenseHold {
-  /** Gives the licenses back, in a transaction of its own. */
+  /** Releases the licenses, in a separate transaction. */
   release(): void
 }
 
-/** What an agent does for its module. */
+/** Services of an agent for its product module. */
 export interface ModuleAgent {
-  /** Returns the time by which licenses are judged. */
+  /** Returns the license time. */
   now(): Instant
-  /** Returns how many of a tag are in use: declared by the product, counted by the module, and held. */
+  /** Returns the usage of a tag: declared by the product, counted by the module, and held. */
   countInUse(tag: string): number
   /**
-   * Runs an operation together with the others that are asked for at the same moment, in one transaction with the counts that come
-   * of it. Resolves when that is on disk.
+   * Runs an operation in one transaction with the other operations of the same moment and the changed counts. Resolves
+   * when the result is on disk.
    *
-   * @throws LicensingError what the operation throws, and what the policy refuses; AGENT_CLOSED, STORE_FULL, STORE_UNWRITABLE
+   * @throws LicensingError the operation's error, the policy's refusal, AGENT_CLOSED, STORE_FULL, or STORE_UNWRITABLE
    */
   run<T>(operation: ModuleOperation<T>): Promise<T>
   /**
-   * Changes the state of the module at once, in one transaction with the counts that come of it.
+   * Changes the state of the module immediately, in one transaction with the changed counts.
    *
-   * @param hold licenses that are used by the change from here on
-   * @throws LicensingError STORE_FULL, STORE_UNWRITABLE: nothing is changed
+   * @param hold licenses that the change starts to use
+   * @throws LicensingError STORE_FULL or STORE_UNWRITABLE, and nothing is changed
    */
   change(work: () => void, hold?: LicenseHold | null): void
   /**
-   * Does something that may take long, such as asking the authority, unless the policy refuses the action. A refusal is recorded.
+   * Runs long work, such as a request to the authority, unless the policy refuses the action. Records a refusal.
    *
-   * @throws LicensingError what the work throws, and what the policy refuses; AGENT_CLOSED
+   * @throws LicensingError the error of the work, the policy's refusal, or AGENT_CLOSED
    */
   attempt<T>(
     operation: Pick<ModuleOperation<T>, 'what'> & { action: string },
     work: () => T | Promise<T>,
   ): Promise<T>
   /**
-   * Makes sure that so many more licenses are there before they are used, and holds them until they are. Asks the authority where
-   * the device is registered, and looks at the reservation where it has one.
+   * Confirms that additional licenses are available, and holds them until they are used. A registered device asks the
+   * authority. A reserved device checks its reservation.
    *
-   * @param more how many more of each tag
-   * @returns null where a reservation covers them
-   * @throws LicensingError LICENSES_REQUIRED, and those of a renewal of the authorization
+   * @param more number of additional licenses by tag
+   * @returns null if a reservation covers the licenses
+   * @throws LicensingError LICENSES_REQUIRED, or an error of the authorization renewal
    */
   acquire(more: Readonly<Record<string, number>>): Promise<LicenseHold | null>
 }

@@ -7,18 +7,18 @@ import type { AgentStore } from './store.ts'
 
 const PROFILE_KEY = 'profile'
 
-/** The stored product profile; null in a directory that has none yet. @throws LicensingError STORE_UNREADABLE */
+/** Reads the stored product profile. Null in a new directory. @throws LicensingError STORE_UNREADABLE */
 export const readProfile = (store: AgentStore): ProductProfile | null =>
   store.read(PROFILE_KEY, profileSchema)
 
-/** The periods of a product: its own, and the field's where it sets none. */
+/** Returns the periods of a product, with defaults for those that it does not set. */
 export function resolvePeriods({ periods }: ProductProfile): Periods {
   const own = Object.fromEntries(Object.entries(periods).filter(([, value]) => value !== undefined))
   return { ...defaultPeriods, ...own }
 }
 
 /**
- * Stores a profile that is new here, within a transaction of the store.
+ * Stores a new or replaced profile, in a transaction of the store.
  *
  * @throws LicensingError PROFILE_TAG_IN_USE
  */
@@ -54,7 +54,7 @@ const omitTags = (
   tags: ReadonlySet<string>,
 ): Record<string, number> => Object.fromEntries(Object.entries(counts).filter(([tag]) => !tags.has(tag)))
 
-/** What was used of an evaluation stays used: a shorter period cuts what is left, and a longer one adds nothing. */
+/** Applies a replaced profile. A shorter evaluation period reduces the remaining time. A longer one adds none. */
 function applyReplacement(
   snapshot: AgentSnapshot,
   { before, profile }: Extract<ProfileChoice, { kind: 'replaced' }>,

@@ -27,23 +27,23 @@ import type { Identity, PendingRequest, Product, PendingRegistration } from './p
 const createNonce = (): string => randomBytes(24).toString('base64url')
 const sha256 = (bytes: string | Buffer): string => createHash('sha256').update(bytes).digest('base64url')
 
-/** How a key that has no instance yet is addressed in an answer. */
+/** Returns the audience of an answer to a key that has no product instance yet. */
 export const keyAudience = (privateKey: string): string =>
   `key:${sha256(createPublicKey(createPrivateKey(privateKey)).export({ type: 'spki', format: 'der' }))}`
 
-/** What an exchange needs: how to reach the authority, and the roots that are trusted. */
+/** Transport to the authority, with the trusted roots. */
 export interface AuthorityConnection extends TrustedRoots {
   readonly transport: Transport
 }
 
-/** Asks an authority whether it is one: nothing is changed on either side. */
+/** Sends a hello request, to verify the authority's signature. Changes nothing on either side. */
 export async function sendHello(
   connection: AuthorityConnection,
   authorityId: string | null,
 ): Promise<VerifiedAnswer> {
   const [root] = connection.roots
   if (!root)
-    throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+    throw new LicensingError('TRUST_ANCHOR_MISSING', 'No root certificate of the authority is installed.')
   const request: HelloRequest = {
     ...createEnvelope(randomUUID(), createNonce(), computeThumbprint(root), {
       epoch: 0,
@@ -66,7 +66,7 @@ export async function sendHello(
   })
 }
 
-/** Registers: the token's secret signs the request and does not travel (trust §5). */
+/** Sends a registration. The token's secret authenticates the request and is not sent. */
 export async function sendRegistration(
   connection: AuthorityConnection,
   pendingRegistration: PendingRegistration,
@@ -77,7 +77,7 @@ export async function sendRegistration(
   const { pid, version, serial } = device.product
   const [root] = connection.roots
   if (!root)
-    throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+    throw new LicensingError('TRUST_ANCHOR_MISSING', 'No root certificate of the authority is installed.')
   const nonce = createNonce()
   const claim = {
     audience: computeThumbprint(root),
@@ -107,7 +107,7 @@ export async function sendRegistration(
     certificates: [],
     authorityId: null,
   })
-  const checked = await verifyAnswer(answer, connection, {
+  const verified = await verifyAnswer(answer, connection, {
     type: 'register',
     messageId: device.messageId,
     nonce,
@@ -119,13 +119,13 @@ export async function sendRegistration(
     earliestNow: device.earliestNow,
     requestedEntitlements: null,
   })
-  if (checked.decision.outcome === 'accepted' && checked.type === 'register') {
-    checkIdentity(checked.decision, checked, connection, { key: secrets.key, instanceId: null })
+  if (verified.decision.outcome === 'accepted' && verified.type === 'register') {
+    checkIdentity(verified.decision, verified, connection, { key: secrets.key, instanceId: null })
   }
-  return checked
+  return verified
 }
 
-/** Proof that this box still holds the key of the registration it replaces (trust §6). */
+/** Signs a proof that this device has the private key of the registration that it replaces. */
 async function signReplacementProof(
   registering: PendingRegistration,
   oldKey: string | null,
@@ -147,7 +147,7 @@ async function signReplacementProof(
   return `${proof.protected}.${proof.payload}.${proof.signature}`
 }
 
-/** Sends, or sends again, a request of a registered box: the same message, sealed for a new nonce. */
+/** Sends a request of a registered device. A repeated request is the same message, signed with a new nonce. */
 export async function sendPendingRequest(
   connection: AuthorityConnection,
   pendingRequest: PendingRequest,
@@ -175,7 +175,7 @@ export async function sendPendingRequest(
     certificates: identity.certificates.slice(0, 1),
     authorityId: identity.authority.id,
   })
-  const checked = await verifyAnswer(answer, connection, {
+  const verified = await verifyAnswer(answer, connection, {
     type: pendingRequest.kind,
     messageId: pendingRequest.messageId,
     nonce,
@@ -190,13 +190,13 @@ export async function sendPendingRequest(
         ? (pendingRequest.body.entitlements as { tag: string; count: number }[])
         : null,
   })
-  if (checked.decision.outcome === 'accepted' && checked.type === 'renew' && keys.requested !== null) {
-    checkIdentity(checked.decision, checked, connection, {
+  if (verified.decision.outcome === 'accepted' && verified.type === 'renew' && keys.requested !== null) {
+    checkIdentity(verified.decision, verified, connection, {
       key: keys.requested,
       instanceId: identity.instanceId,
     })
   }
-  return checked
+  return verified
 }
 
 const createEnvelope = (
@@ -222,49 +222,50 @@ async function exchange(
   by: { key: string; certificates: readonly string[]; authorityId: string | null },
 ): Promise<string> {
   const { key, certificates, authorityId } = by
-  const sealed = await signMessage(payload, {
+  const signed = await signMessage(payload, {
     type: 'sla-request+jws',
     privateKey: createPrivateKey(key),
     ...(certificates.length > 0 && { certificates }),
   })
-  return connection.transport.post(getMessagePath(type), JSON.stringify(sealed), null, {}, authorityId)
+  return connection.transport.post(getMessagePath(type), JSON.stringify(signed), null, {}, authorityId)
 }
 
-/** A certificate that came with an answer is this box's only if it fits its key, its id and its authority. */
+/** Checks that a certificate in an answer matches the device's key, its instance id, and its authority. */
 function checkIdentity(
   accepted: { certificates: readonly string[] },
   answer: Answer,
   { roots }: TrustedRoots,
   { key, instanceId }: { key: string; instanceId: string | null },
 ): void {
-  const refuse = (why: string) =>
-    new LicensingError('ANSWER_CERTIFICATE_INVALID', `The certificate in the answer ${why}.`)
-  let checked: CertificateInfo
+  const refuse = (reason: string) =>
+    new LicensingError('ANSWER_CERTIFICATE_INVALID', `The certificate in the answer ${reason}.`)
+  let certificate: CertificateInfo
   try {
-    checked = validateChain(accepted.certificates, {
+    certificate = validateChain(accepted.certificates, {
       role: 'instance',
       at: Date.parse(answer.time),
       roots,
     })
   } catch (error) {
-    if (error instanceof ChainError) throw refuse(`is not one of an instance: ${error.message}`)
+    if (error instanceof ChainError)
+      throw refuse(`is not the certificate of a product instance: ${error.message}`)
     throw error
   }
   const id = instanceId ?? ('instanceId' in accepted ? accepted.instanceId : '')
-  if (checked.instanceId !== id) throw refuse('is for another instance')
-  if (checked.authorityId !== answer.authority.id) throw refuse('is of another authority')
-  if (!checked.certificate.checkPrivateKey(createPrivateKey(key)))
-    throw refuse('is not for the key of this box')
+  if (certificate.instanceId !== id) throw refuse('is for another product instance')
+  if (certificate.authorityId !== answer.authority.id) throw refuse('was issued by another authority')
+  if (!certificate.certificate.checkPrivateKey(createPrivateKey(key)))
+    throw refuse('does not match the key of this device')
 }
 
-/** The end of an identity certificate, by its own date. */
+/** Returns the expiry date of an ID certificate. */
 export const getCertificateExpiry = (certificates: readonly string[]): Instant =>
   certificates[0] === undefined ? 0 : Date.parse(readCertificate(certificates[0]).validTo)
 
 export const getLeafThumbprint = (certificates: readonly string[]): string =>
   certificates[0] === undefined ? '' : computeThumbprint(readCertificate(certificates[0]))
 
-/** Returns what an identity keeps of an answer. */
+/** Returns the members of an identity that an answer updates. */
 export const identityUpdateFrom = (answer: VerifiedAnswer) => ({
   lastAnswer: answer.hash,
   lastTime: Date.parse(answer.time),

@@ -9,17 +9,17 @@ import { toReservationRefusal } from './reservation-refusal.ts'
 import type { Status } from './status.ts'
 import type { TransportManager } from './transport-manager.ts'
 
-/** How a caller asks for a request: with `wait: false` it does not wait for the outcome. */
+/** Options of a request. With `wait: false` the call does not wait for the outcome. */
 export interface RequestOptions {
   readonly wait?: boolean
 }
 
-/** How a caller asks for a registration: `force` overwrites the product instance at the authority. */
+/** Options of a registration. `force` replaces the product instance at the authority. */
 export interface RegisterOptions extends RequestOptions {
   readonly force?: boolean
 }
 
-/** Starts the requests that a caller asks for. Each is on disk before it is sent, and its caller may wait for the outcome. */
+/** Starts requests for callers. Each request is stored on disk before it is sent. */
 export class RegistrationRequests {
   readonly #core: AgentCore
   readonly #transport: TransportManager
@@ -34,7 +34,7 @@ export class RegistrationRequests {
   async register(token: string, options: RegisterOptions = {}): Promise<Status> {
     const isRegistered = this.#core.runner.snapshot.context.registration !== null
     if (isRegistered && !options.force) {
-      throw new LicensingError('ALREADY_REGISTERED', 'This box is registered already.')
+      throw new LicensingError('ALREADY_REGISTERED', 'This device is already registered.')
     }
     return this.#register(token, options, isRegistered)
   }
@@ -54,12 +54,12 @@ export class RegistrationRequests {
     this.#transport.requireConfigured()
     const event = (at: number): Event => ({ type: 'register', at, force, again })
     this.#requireIdle(event)
-    // The authority may have received an earlier attempt: its key is used again, so that it is the same registration.
+    // The authority may have received an earlier attempt. The same key makes this attempt the same registration.
     const earlier = store.read('registering', pendingRegistrationSchema)
     const key = earlier ? { ...earlier, pem: null } : await this.#createKey()
-    // Another caller may have begun, or closed the agent, while the key was made.
+    // Another caller may have started a registration or closed the agent while the key was generated.
     this.#requireIdle(event)
-    // Secrets that no document names may be removed at any moment: no pause from here to the step.
+    // Unreferenced secrets can be deleted at any time, so there must be no `await` from here to the step.
     const tokenFile = `${randomUUID()}.token`
     store.secrets.put(tokenFile, token)
     if (key.pem !== null) store.secrets.put(key.key, key.pem)
@@ -77,7 +77,7 @@ export class RegistrationRequests {
     if (canHandle(runner.snapshot, event(clock.now()))) return
     throw (
       toReservationRefusal(runner.snapshot) ??
-      new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+      new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this device is in progress.')
     )
   }
 
@@ -107,12 +107,12 @@ export class RegistrationRequests {
     { wait = true }: RequestOptions,
   ): Promise<Status> {
     const { store, runner, clock } = this.#core
-    // A request of before may be under way: its outcome is the answer.
-    const isUnderWay = store.listCommands.list().some((command) => command.kind === kind)
+    // An earlier request may be in progress. Its outcome is the result of this call.
+    const isInProgress = store.listCommands.list().some((command) => command.kind === kind)
     if (canHandle(runner.snapshot, event(clock.now()))) runner.step(event)
-    else if (!isUnderWay) throw this.#createRefusal(kind)
+    else if (!isInProgress) throw this.#createRefusal(kind)
     const outcome = this.#awaiter.expect([kind])
-    // Giving up an attempt to register asks nobody.
+    // Canceling a registration attempt sends no request.
     const isStored = store.listCommands.list().some((command) => command.kind === kind)
     return wait && isStored ? outcome.wait() : outcome.detach()
   }
@@ -124,13 +124,13 @@ export class RegistrationRequests {
     if (reserved?.code === 'RESERVED') return reserved
     if (registration === null) {
       if (registering)
-        return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
-      const why = registrationFailure ? `: ${registrationFailure.message}` : '.'
-      return new LicensingError('NOT_REGISTERED', `This box is not registered${why}`)
+        return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this device is in progress.')
+      const reason = registrationFailure ? `: ${registrationFailure.message}` : '.'
+      return new LicensingError('NOT_REGISTERED', `This device is not registered${reason}`)
     }
     return new LicensingError(
       'NOT_ALLOWED_IN_STATE',
-      `Another request is under way; ${kind} must wait for its outcome.`,
+      `Another request is in progress; ${kind} must wait for its outcome.`,
     )
   }
 }

@@ -6,18 +6,18 @@ import type { RequestOutcome, RequestRunner } from './request-runner.ts'
 import type { Status, StatusReader } from './status.ts'
 import type { WorkScheduler } from './work-scheduler.ts'
 
-/** How long a caller waits for the first outcome of its request. */
+/** Time that a caller waits for the first outcome of its request. */
 const OUTCOME_TIMEOUT_MS = 35_000
 
-/** An outcome that is expected. */
+/** Expected outcome of a request. */
 interface ExpectedOutcome {
-  /** Waits for the outcome. @throws LicensingError the failure of the request; TIMED_OUT, AGENT_CLOSED */
+  /** Waits for the outcome. @throws LicensingError the failure of the request, TIMED_OUT, or AGENT_CLOSED */
   readonly wait: () => Promise<Status>
-  /** Waits no longer: the request goes on in the background. */
+  /** Stops waiting. The request continues in the background. */
   readonly detach: () => Status
 }
 
-/** Waits for the outcomes of requests on behalf of those who asked for them. */
+/** Waits for the outcomes of requests on behalf of callers. */
 export class RequestAwaiter {
   readonly #runner: MachineRunner
   readonly #requests: RequestRunner
@@ -37,8 +37,8 @@ export class RequestAwaiter {
   }
 
   /**
-   * Expects the first outcome of each kind, in that order: a registration is followed by its authorization. Listens from here on, so
-   * that no outcome is missed between this call and `wait`.
+   * Expects the first outcome of each kind, in the given order, such as a registration and then its authorization. Starts
+   * to listen immediately, so that no outcome is missed before `wait`.
    */
   expect(kinds: readonly RequestKind[]): ExpectedOutcome {
     const { outcome, stop } = this.#listen(kinds)
@@ -50,10 +50,10 @@ export class RequestAwaiter {
       },
       wait: async () => {
         this.#scheduler.wake()
-        const broken = new Promise<never>((_, reject) => {
+        const failed = new Promise<never>((_, reject) => {
           this.#requests.run().catch(reject)
         })
-        const failure = await Promise.race([outcome, broken])
+        const failure = await Promise.race([outcome, failed])
         if (failure) throw failure
         return this.#readStatus()
       },
@@ -68,7 +68,9 @@ export class RequestAwaiter {
     const outcome = new Promise<LicensingError | null>((resolve) => {
       const deadline = startDeadline(OUTCOME_TIMEOUT_MS)
       deadline.signal.addEventListener('abort', () => {
-        resolve(new LicensingError('TIMED_OUT', 'No outcome came in time; it goes on in the background.'))
+        resolve(
+          new LicensingError('TIMED_OUT', 'The request has no outcome yet. It continues in the background.'),
+        )
       })
       const left = [...kinds]
       const onSettled = ({ kind, failure }: RequestOutcome) => {
@@ -76,21 +78,21 @@ export class RequestAwaiter {
         left.shift()
         if (failure || left.length === 0) resolve(failure)
       }
-      // A registration that ends takes what was asked under it along.
+      // The end of a registration also ends the requests made under it.
       const onTransition = ({ after }: Transition) => {
         const { registration, registering, registrationFailure } = after.context
         if (registration !== null || registering !== null || left[0] === 'deregister') return
         if (left[0] !== 'register') resolve(registrationEndedError(registrationFailure))
       }
       const onStopped = () => {
-        resolve(new LicensingError('AGENT_CLOSED', 'The agent was closed before an outcome came.'))
+        resolve(new LicensingError('AGENT_CLOSED', 'The agent was closed before the request had an outcome.'))
       }
       stop = () => {
         deadline.stop()
         this.#requests.events.off('settled', onSettled).off('stopped', onStopped)
         this.#runner.events.off('transition', onTransition)
       }
-      // Before the agent's own listeners, which may go on with what the outcome makes possible.
+      // Run before the agent's own listeners, which may start further work on this outcome.
       this.#requests.events.prependListener('settled', onSettled).on('stopped', onStopped)
       this.#runner.events.on('transition', onTransition)
     }).finally(() => {
@@ -105,7 +107,7 @@ export class RequestAwaiter {
   }
 }
 
-/** What a caller is told who waits for a request under a registration that is over. */
+/** Creates the error for a caller whose request ended with its registration. */
 const registrationEndedError = (failure: Failure | null): LicensingError =>
   failure
     ? LicensingError.fromDocument(failure)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Event, Failure, RequestKind } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
 
-/** Refusals that say that the registration itself is over. */
+/** Codes of refusals with which the authority ends the registration. */
 const REVOCATION_CODES: readonly string[] = [
   'INSTANCE_UNKNOWN',
   'INSTANCE_REMOVED',
@@ -10,19 +10,19 @@ const REVOCATION_CODES: readonly string[] = [
   'INSTANCE_EXPIRED',
 ]
 
-/** How one request ended: the event for the machine, and what its caller is told; null when the request was accepted. */
+/** Outcome of a request: the event for the machine, and the failure for the caller. Null if accepted. */
 export interface RequestResult {
   readonly event: (at: number) => Event
   readonly failure: LicensingError | null
 }
 
-/** A failed deregistration has ended the registration all the same: that is what a person must know of it. */
+/** Describes a failure. A failed deregistration has still ended the registration on the device. */
 function describeFailure(kind: RequestKind, { code, message, remedy }: Failure): Failure {
   if (kind !== 'deregister') return { code, message, remedy }
   return {
     code,
-    message: `The box is deregistered here, but not at its authority: ${message}`,
-    remedy: 'Remove the product instance at the authority by hand, so that its licenses go back to the pool.',
+    message: `The device was deregistered locally, but not at its authority: ${message}`,
+    remedy: 'Remove the product instance at the authority, so that its licenses return to the pool.',
   }
 }
 

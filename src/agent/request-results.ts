@@ -4,12 +4,12 @@ import type { Identity, PendingRequest, PendingRegistration } from './persisted-
 import { getCertificateExpiry, identityUpdateFrom } from './protocol-client.ts'
 import { type RequestResult, toRefusal } from './request-failures.ts'
 
-/** How one request of a registered device ended, and its identity from there on. */
+/** Outcome of a registered device's request, with the identity after it. */
 interface RegisteredResult extends RequestResult {
   readonly identity: Identity
 }
 
-/** Returns the result of an accepted registration, and the identity that it gave. */
+/** Returns the result of an accepted registration, with the new identity. */
 export function toRegistered(
   answer: VerifiedAnswer,
   accepted: RegisterAccepted,
@@ -49,7 +49,7 @@ export function toResult(
     ...identityUpdateFrom(answer),
   }
   if (decision.outcome === 'refused') {
-    // A refusal of divergence is not part of the sequence: the authority did not move either.
+    // A divergence refusal does not advance the sequence, at the authority either.
     const isOutside = decision.code === 'INSTANCE_DIVERGED' || decision.code === 'SEQUENCE_SUPERSEDED'
     return { ...toRefusal(outstanding.kind, decision), identity: isOutside ? identity : next }
   }

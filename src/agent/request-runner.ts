@@ -25,15 +25,15 @@ import type { AgentStore } from './store.ts'
 import type { TransportManager } from './transport-manager.ts'
 import { readAnchors, requireAnchors, writeAnchors } from './trust-store.ts'
 
-/** A decision on a request that is no older than this is one on what is in use now. */
+/** Maximum age of a repeated authorization request whose decision still counts as current. */
 const MAX_DECISION_AGE_MS = 5 * MINUTE
 
-/** The end of one request, and what goes to disk with it. */
+/** Outcome of a request, with a hook that stores it. */
 interface StoredResult extends RequestResult {
   readonly hook: TransactionHook
 }
 
-/** How an attempt ended, for its caller. */
+/** Outcome of an attempt, for the caller. */
 export interface RequestOutcome {
   readonly kind: RequestKind
   readonly failure: LicensingError | null
@@ -45,8 +45,8 @@ interface RequestEvents {
 }
 
 /**
- * Sends the requests that the machine stored, one at a time, in the order they were decided. A request is on disk until its outcome
- * is: after a crash it is sent again, as the same message.
+ * Sends the stored requests of the machine, one at a time and in order. A request stays on disk until its outcome is
+ * stored. After a crash the same message is sent again.
  */
 export class RequestRunner {
   readonly events = new EventEmitter<RequestEvents>()
@@ -54,7 +54,7 @@ export class RequestRunner {
   readonly #runner: MachineRunner
   readonly #clock: LicenseClock
   readonly #transport: TransportManager
-  /** The number of roots that an answer brought, and that were not announced yet. */
+  /** Root version from an answer that was not announced yet. */
   #newRootVersion: number | null = null
   #running: Promise<void> | null = null
   #closed = false
@@ -68,16 +68,16 @@ export class RequestRunner {
   }
 
   /**
-   * Sends the stored requests until none is left. A request that is stored before this call is sent before the promise resolves, even
-   * when another call began the work.
+   * Sends the stored requests until none is left. A request stored before this call is sent before the promise resolves,
+   * even if another call started the run.
    */
   run(): Promise<void> {
-    // The work begins in a microtask, so that it never ends before it is remembered.
+    // Start in a microtask, so that `#running` is set before the run can end.
     this.#running ??= Promise.resolve().then(() => this.#drain())
     return this.#running
   }
 
-  /** Begins no further request. The transport ends the one under way. */
+  /** Starts no further request. The transport aborts the one in progress. */
   stop(): void {
     this.#closed = true
     this.events.emit('stopped')
@@ -91,7 +91,7 @@ export class RequestRunner {
         await this.#execute(command)
       }
     } finally {
-      // Cleared in the same turn as the last look at the store: nobody can join work that has ended.
+      // Cleared in the same turn as the last read of the store, so that no caller can join a finished run.
       this.#running = null
     }
   }
@@ -102,14 +102,14 @@ export class RequestRunner {
     try {
       result = await this.#request(command.kind)
     } catch (error) {
-      // What failed over a transport that is not in force any more is asked over the one that is.
+      // Ignore a failure over a replaced transport. The request is sent again over the current one.
       if (this.#transport.generation !== generation || this.#closed) return
-      // A request that is not stored any more has no outcome: the registration ended meanwhile, or was given up.
+      // A request that is no longer stored has no outcome: its registration ended or was canceled meanwhile.
       if (!this.#store.listCommands.list().some(({ kind }) => kind === command.kind)) return
       result = { ...toUnreachable(command.kind, toLicensingError(error)), hook: () => undefined }
     }
     if (this.#closed) return
-    // Without an outcome there was nothing left to ask for: the registration ended meanwhile.
+    // A null result means that the registration ended meanwhile, so the request is obsolete.
     if (result === null)
       this.#store.commit(() => {
         this.#store.listCommands.remove(command.id)
@@ -131,8 +131,7 @@ export class RequestRunner {
     if (!identity) return null
     const { sendPendingRequest } = await import('./protocol-client.ts')
     const connection = await this.#connect()
-    // What was sent and perhaps not received is settled first: a sequence has no holes (trust §2). Ending the
-    // registration does not wait for it.
+    // Settle an unanswered request first, because sequence numbers have no gaps. A deregistration does not wait.
     const left = this.#store.read('outstanding', pendingRequestSchema)
     const again = left && (kind !== 'deregister' || left.kind === 'deregister') ? left : null
     const outstanding = again ?? (await this.#createMessage(kind, identity, left))
@@ -145,12 +144,12 @@ export class RequestRunner {
       keys,
       earliestNow: this.#clock.earliestNow(),
     })
-    // The registration may have ended while the answer was on its way: then nothing is announced.
+    // The registration may have ended while the request was in progress. Then the answer is ignored.
     if (this.#store.read('identity', identitySchema) === null) return null
     const result = await this.#handleAnswer(outstanding, identity, answer)
     if (again === null || this.#closed) return result
     if (outstanding.kind === kind) {
-      // A decision on what was in use when it was first asked may be months old: it is noted, and asked anew.
+      // The decision may concern the usage of months ago. Store it, and request an authorization again.
       const isYoung = this.#clock.now() - outstanding.madeAt < MAX_DECISION_AGE_MS
       const isCurrent = isYoung && isDeepStrictEqual(outstanding.body, this.#createAuthorizationBody())
       if (kind !== 'authorize' || result.failure !== null || isCurrent) return result
@@ -164,7 +163,7 @@ export class RequestRunner {
     return this.#request(kind)
   }
 
-  /** Creates a message, on disk before it is sent. */
+  /** Creates a message and stores it before it is sent. */
   async #createMessage(
     kind: PendingRequest['kind'],
     identity: Identity,
@@ -186,7 +185,7 @@ export class RequestRunner {
     return outstanding
   }
 
-  /** What is in use now, as an authorization asks for it. */
+  /** Creates the body of an authorization request from the current usage. */
   #createAuthorizationBody(): Record<string, unknown> {
     const { usage, authorization } = this.#runner.snapshot.context
     const entitlements = Object.entries(usage.counts)
@@ -245,7 +244,7 @@ export class RequestRunner {
       { product, identity, messageId: randomUUID(), earliestNow: this.#clock.earliestNow() },
     )
     const { toRegistered } = await import('./request-results.ts')
-    // The attempt may have been given up while the answer was on its way: then nobody waits for it, and nothing is kept of it.
+    // The attempt may have been canceled while the request was in progress. Then the answer is ignored.
     if (this.#store.read('registering', pendingRegistrationSchema)?.key !== registering.key) return null
     const { decision } = answer
     if (decision.outcome === 'refused')
@@ -277,7 +276,7 @@ export class RequestRunner {
       ...result,
       hook: (store) => {
         this.#applyAnswer(answer)
-        // The time that passed may have ended the registration in this very step.
+        // The tick in this transaction may have ended the registration.
         if (store.read('identity', identitySchema)?.instanceId !== result.identity.instanceId) return
         recordSignedVersion(store, answer)
         store.write('identity', result.identity)
@@ -286,7 +285,7 @@ export class RequestRunner {
     }
   }
 
-  /** The answer's time is the time of the device from here on (trust §3), and its roots the device's roots (trust §10). */
+  /** Applies the time and the root rotation of a verified answer. */
   #applyAnswer(answer: VerifiedAnswer): void {
     this.#clock.setAuthorityTime(answer.now)
     if (answer.anchors === null) return
@@ -297,8 +296,8 @@ export class RequestRunner {
   #announceNewRoots(): void {
     const version = this.#newRootVersion
     this.#newRootVersion = null
-    // What was not kept is not announced: it comes again with the next answer.
+    // Announce only a root version that was committed. A rolled-back one comes again with the next answer.
     if (version !== null && readAnchors(this.#store)?.number === version)
-      this.#runner.recordNotice('TRUST_CHANGED', `bundle ${version}`)
+      this.#runner.recordNotice('TRUST_CHANGED', `root version ${version}`)
   }
 }

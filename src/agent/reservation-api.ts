@@ -4,8 +4,8 @@ import type { Status, StatusReader } from './status.ts'
 import type { TransportManager } from './transport-manager.ts'
 
 /**
- * Specific license reservation (R-SLR-1…8): what people carry between the device and its authority, as text (`agent.reservation`).
- * Each call is on disk when it resolves. What is refused changes nothing.
+ * Specific license reservation (R-SLR-1…8), as `agent.reservation`. Codes and files are exchanged offline as text. The
+ * result of each call is on disk when it resolves. A refused call changes nothing.
  */
 export class ReservationApi {
   readonly #core: AgentCore
@@ -18,31 +18,31 @@ export class ReservationApi {
     this.#readStatus = readStatus
   }
 
-  /** Returns the reservation request code: the same until it is canceled. @throws LicensingError RESERVED, NOT_ALLOWED_IN_STATE */
+  /** Returns the request code, which stays the same until canceled. @throws LicensingError RESERVED, NOT_ALLOWED_IN_STATE */
   request(): Promise<string> {
     return this.#run((reservation) => reservation.request())
   }
 
-  /** Gives the request up. Returns false when there was none. @throws LicensingError RESERVED */
+  /** Cancels the request. Returns false if there was none. @throws LicensingError RESERVED */
   cancel(): Promise<boolean> {
     return this.#run((reservation) => reservation.cancel())
   }
 
   /**
-   * Installs the authorization file of the pending request; no connection is made from here on.
+   * Installs the authorization file of the pending request. The agent makes no connections afterwards.
    *
    * @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_*, RESERVED, RESERVATION_RETURNING, TRUST_ANCHOR_MISSING
    */
   install(file: string): Promise<Status> {
     return this.#run((reservation) => {
       reservation.install(file)
-      // A connection that is open from the time before is closed, too.
+      // Close a connection that is still open.
       this.#transport.abort()
       return this.#readStatus()
     })
   }
 
-  /** Installs a newer file; the status has the confirmation code. @throws LicensingError as `install`, and RESERVATION_NONE */
+  /** Installs a newer file. The status has its confirmation code. @throws LicensingError as `install`, or RESERVATION_NONE */
   update(file: string): Promise<Status> {
     return this.#run((reservation) => {
       reservation.update(file)
@@ -50,7 +50,7 @@ export class ReservationApi {
     })
   }
 
-  /** Ends the reservation, and returns the return code: asked again, the same. @throws LicensingError RESERVATION_NONE */
+  /** Ends the reservation. Returns the return code, the same for each call. @throws LicensingError RESERVATION_NONE */
   returnCode(): Promise<string> {
     return this.#run((reservation) => reservation.returnCode())
   }
@@ -71,7 +71,7 @@ export class ReservationApi {
     })
   }
 
-  /** Runs work without a pause in it: what was checked still holds when it is written. */
+  /** Runs synchronous work, so that no other change happens between its checks and its writes. */
   async #run<T>(work: (reservation: DeviceReservation) => T): Promise<T> {
     const { DeviceReservation } = await import('./reservation.ts')
     this.#core.device.requireOpen()

@@ -34,15 +34,15 @@ import type { MachineRunner } from './machine-runner.ts'
 import { readAnchors, writeAnchors } from './trust-store.ts'
 
 /**
- * Specific license reservation at the box (guide, "License Reservation"): what people carry is made, checked and taken
- * in here; the chart decides what it does. Asks nobody anything.
+ * Specific license reservation on the device (planning guide, "License Reservation"). Creates codes and verifies files.
+ * The machine decides their effect. Makes no connections.
  */
 export class DeviceReservation {
   readonly #store: AgentStore
   readonly #runner: MachineRunner
   readonly #clock: LicenseClock
   readonly #product: Product
-  /** The roots that the file brings, where they are newer. */
+  /** Newer trust anchors from the file. Null if it has none. */
   #newAnchors: TrustAnchors | null = null
 
   constructor({ store, runner, clock, device }: AgentCore) {
@@ -56,16 +56,16 @@ export class DeviceReservation {
     return this.#runner.snapshot.context.reservation
   }
 
-  /** The request code: the same until it is canceled, a new one after (R-SLR-2). */
+  /** Returns the request code. It stays the same until the request is canceled (R-SLR-2). */
   request(): string {
     const { current, requests } = this.#state
     if (current?.stage === 'requested') return current.requestCode
     if (current) throw alreadyReservedError()
     if (requests >= MAX_REQUEST_NUMBER)
-      throw new LicensingError('NUMBERS_EXHAUSTED', `This box has made ${requests} reservation requests.`)
+      throw new LicensingError('NUMBERS_EXHAUSTED', `This device has made ${requests} reservation requests.`)
     const event = (at: number, requestCode = ''): Event => ({ type: 'reservation.request', at, requestCode })
     if (!canHandle(this.#runner.snapshot, event(this.#clock.now()))) throw this.#createRegisteredError()
-    // On disk before anything is made from it.
+    // Store the seed before deriving a key from it.
     if (!this.#store.secrets.has(RESERVATION_SEED_FILE))
       this.#store.secrets.put(RESERVATION_SEED_FILE, generateSeed())
     const { pid, serial, version } = this.#product
@@ -82,15 +82,15 @@ export class DeviceReservation {
   #createRegisteredError(): LicensingError {
     const { registering } = this.#runner.snapshot.context
     if (registering)
-      return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.', {
-        remedy: 'Wait for its outcome, or give it up with `deregister`.',
+      return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this device is in progress.', {
+        remedy: 'Wait for its outcome, or cancel the registration with `deregister`.',
       })
-    return new LicensingError('NOT_ALLOWED_IN_STATE', 'A box that is registered requests no reservation.', {
-      remedy: 'Deregister it first.',
+    return new LicensingError('NOT_ALLOWED_IN_STATE', 'A registered device cannot request a reservation.', {
+      remedy: 'Deregister the device first.',
     })
   }
 
-  /** Gives the request up; says whether there was one. */
+  /** Cancels the request. Returns false if there was none. */
   cancel(): boolean {
     const { current } = this.#state
     if (current && current.stage !== 'requested') throw alreadyReservedError()
@@ -100,20 +100,20 @@ export class DeviceReservation {
   }
 
   /**
-   * Installs the authorization file of the request that is pending: the box is reserved from here on (R-SLR-4).
+   * Installs the authorization file of the pending request. The device is reserved afterwards (R-SLR-4).
    *
-   * @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_*, RESERVATION_*, TRUST_ANCHOR_MISSING: nothing is changed
+   * @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_*, RESERVATION_*, or TRUST_ANCHOR_MISSING, and nothing is changed
    */
   install(text: string): void {
     const file = this.#verifyFile(text)
     const { current } = this.#state
     if (current?.stage !== 'requested')
-      throw alreadyReservedError('Give a newer file to `reservation update`.')
+      throw alreadyReservedError('Install a newer file with `reservation update`.')
     this.#installFile('reservation.install', file, current.at)
   }
 
   /**
-   * Installs a newer authorization file, and makes the confirmation code for the authority (R-SLR-5).
+   * Installs a newer authorization file, and creates the confirmation code for the authority (R-SLR-5).
    *
    * @throws LicensingError as `install`
    */
@@ -121,19 +121,19 @@ export class DeviceReservation {
     const file = this.#verifyFile(text)
     const { current } = this.#state
     if (current?.stage !== 'installed')
-      throw new LicensingError('RESERVATION_NONE', 'No reservation is installed that could be updated.', {
+      throw new LicensingError('RESERVATION_NONE', 'No reservation is installed to update.', {
         remedy: 'Install the file with `reservation install`.',
       })
     this.#installFile('reservation.update', file, current.grant.knownAt)
   }
 
-  /** The file is good: it is on disk, with the code that says so, before anybody hears of it. */
+  /** Stores a verified file together with its confirmation code, before the code is shown. */
   #installFile(
     type: 'reservation.install' | 'reservation.update',
     file: Authorization,
     knownAt: number,
   ): void {
-    // The first authorization needs no confirmation: the authority holds nothing else for it.
+    // The first authorization needs no confirmation, because the authority holds no other for this device.
     const confirmationCode =
       type === 'reservation.install' && file.sequence === 1
         ? null
@@ -150,9 +150,9 @@ export class DeviceReservation {
     } = file
     const { current } = this.#state
     const before = current?.stage === 'installed' ? current.grant.licenses : []
-    // What was warned of is not warned of again because other quantities came.
+    // Keep the warning thresholds, so that an update does not repeat a warning.
     const findLastWarning = (tag: string, endsAt: number | null) =>
-      before.find((one) => one.tag === tag && one.endsAt === endsAt)?.lastWarningSeconds ?? null
+      before.find((license) => license.tag === tag && license.endsAt === endsAt)?.lastWarningSeconds ?? null
     const reservedAt = current?.stage === 'installed' ? current.grant.reservedAt : null
     const grant = (installedAt: number): InstalledAuthorization => ({
       reservationId,
@@ -173,7 +173,7 @@ export class DeviceReservation {
         lastWarningSeconds: findLastWarning(tag, endsAt),
       })),
       confirmationCode,
-      // The authority makes the next file once it was told that this one is installed: the first needs no telling.
+      // The authority creates the next file only after the confirmation of this one. The first needs no confirmation.
       knownAt: confirmationCode === null ? Math.min(knownAt, issuedAt) : installedAt,
     })
     this.#runner.step(
@@ -183,10 +183,11 @@ export class DeviceReservation {
         if (this.#newAnchors) writeAnchors(store, this.#newAnchors)
       },
     )
-    if (this.#newAnchors) this.#runner.recordNotice('TRUST_CHANGED', `bundle ${this.#newAnchors.number}`)
+    if (this.#newAnchors)
+      this.#runner.recordNotice('TRUST_CHANGED', `root version ${this.#newAnchors.number}`)
   }
 
-  /** Ends the grant, and makes the code that gives it back; again, the same code (R-SLR-6). */
+  /** Ends the grant, and returns its return code, the same for each call (R-SLR-6). */
   returnCode(): string {
     const { current } = this.#state
     if (current?.stage === 'returning') return current.returnCode
@@ -203,20 +204,20 @@ export class DeviceReservation {
     return returnCode
   }
 
-  /** Completes the return: the box goes on with what is left of its evaluation. */
+  /** Completes the return. The device continues with its remaining evaluation period. */
   return(): void {
     const { current } = this.#state
     if (current?.stage === 'installed')
-      throw new LicensingError('RESERVATION_NOT_RETURNING', 'The return code was not made yet.')
+      throw new LicensingError('RESERVATION_NOT_RETURNING', 'The return code was not created yet.')
     if (current?.stage !== 'returning') throw noReservationError(current)
     this.#runner.step((at) => ({ type: 'reservation.return', at }))
   }
 
   /**
-   * Gives back an authorization file that came after its request was canceled, without installing it.
+   * Returns the authorization file of a canceled request, without installing the file.
    *
-   * @returns with the return code, the same whenever that file is given back
-   * @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_*: nothing is changed
+   * @returns the returned reservation with its return code, the same for each call
+   * @throws LicensingError SIGNED_FILE_* or AUTHORIZATION_*, and nothing is changed
    */
   discard(text: string): ReturnedReservation {
     let file: Authorization
@@ -233,19 +234,19 @@ export class DeviceReservation {
     return returned
   }
 
-  /** Checks a file to the last: afterwards nothing stands against taking it. */
+  /** Verifies everything about a file that is required to install or discard it. */
   #verifyFile(text: string, { canceled = false } = {}): Authorization {
-    const held = readAnchors(this.#store)
-    if (held === null)
+    const storedAnchors = readAnchors(this.#store)
+    if (storedAnchors === null)
       throw new LicensingError(
         'TRUST_ANCHOR_MISSING',
-        'The box has no root certificate to check the file by.',
+        'No root certificate of the authority is installed to verify the file.',
       )
     const { current, requests, returned } = this.#state
     const knownAt =
       current?.stage === 'requested' ? current.at : (current?.grant.knownAt ?? this.#clock.now())
-    // A box that was off while the root was replaced learns of it by the file: each bundle is signed by a root it has.
-    const anchors = applyRotations(held, extractRotations(text), this.#clock.now())
+    // The file carries the root rotations for devices that were off meanwhile. Each is signed by an earlier root.
+    const anchors = applyRotations(storedAnchors, extractRotations(text), this.#clock.now())
     const roots = getTrustedRoots(
       anchors,
       canceled ? parseIssuedAt(text.split(/\r?\n|\r/)) : this.#clock.now(),
@@ -257,16 +258,15 @@ export class DeviceReservation {
       title: AUTHORIZATION_TITLE,
       role: 'reservation-signer',
       roots,
-      // The later of the file's time and the box's (trust §10), as the file itself corrects it.
-      // What is given back may be as old as it likes.
+      // Verify at the later of the file's time and the device's corrected time. A discarded file may have any age.
       at: (lines) => (canceled ? parseIssuedAt(lines) : at(lines)),
     })
     const file = parseAuthorization(lines)
-    this.#newAnchors = anchors === held ? null : anchors
+    this.#newAnchors = anchors === storedAnchors ? null : anchors
     if (signer.authorityId !== file.authorityId)
       throw new LicensingError(
         'SIGNED_FILE_UNTRUSTED',
-        'The authorization file names another authority than its signer.',
+        'The authority named in the authorization file is not its signer.',
       )
     if (signer.authorityId !== signer.managerId)
       checkDelegation(file, { signer, roots, at: canceled ? file.issuedAt : at(lines) })
@@ -274,13 +274,13 @@ export class DeviceReservation {
     if (file.udi.pid !== pid || file.udi.serial !== serial)
       throw new LicensingError(
         'AUTHORIZATION_OTHER_BOX',
-        `The authorization file is for ${file.udi.pid}, serial ${file.udi.serial}; this box is ${pid}, serial ${serial}.`,
-        canceled ? { remedy: 'Give it back on the box it names.' } : {},
+        `The authorization file is for ${file.udi.pid}, serial ${file.udi.serial}; this device is ${pid}, serial ${serial}.`,
+        canceled ? { remedy: 'Return the file on the device that it names.' } : {},
       )
     if (file.request > requests || !this.#isOwnRequest(file)) throw otherRequestError(file)
     const earlier = returned.find(({ reservationId }) => reservationId === file.reservationId)
     if (earlier) throw new AlreadyReturnedError(earlier)
-    // Two authorities may have answered one request: only one of them was taken, and the other can be given back.
+    // Two authorities may have answered one request. Only one file was installed, so the other can be discarded.
     const answered = returned.find(({ request }) => request === file.request)
     const other =
       current !== null && current.stage !== 'requested' && current.grant.reservationId !== file.reservationId
@@ -304,7 +304,7 @@ export class DeviceReservation {
     return file
   }
 
-  /** Whether the key in the file is that of the request whose number it bears. */
+  /** Checks that the device key in the file belongs to the request number in the file. */
   #isOwnRequest(file: Authorization): boolean {
     return (
       this.#store.secrets.has(RESERVATION_SEED_FILE) &&
@@ -326,17 +326,13 @@ export class DeviceReservation {
       Buffer.from(of.authorityKey, 'base64url'),
       reservationId,
     )
-    if (!key)
-      throw new LicensingError(
-        'SIGNED_FILE_UNTRUSTED',
-        'The key of the authority in the file is not a good one.',
-      )
+    if (!key) throw new LicensingError('SIGNED_FILE_UNTRUSTED', 'The authority key in the file is not valid.')
     return encodeProofCode(key, { kind, udi: this.#product, reservationId, epoch, sequence })
   }
 }
 
 /**
- * A satellite reserves under the mandate of its manager, and no more than that gave it (trust §7).
+ * Checks that a satellite's file stays within the period and quantities of its manager's delegation.
  *
  * @throws LicensingError MANDATE_*
  */
@@ -345,7 +341,10 @@ function checkDelegation(
   { signer, roots, at }: { signer: ValidatedChain; roots: readonly X509Certificate[]; at: Instant },
 ): void {
   if (file.mandate === null)
-    throw new LicensingError('MANDATE_MISSING', 'The authorization file of a satellite holds no mandate.')
+    throw new LicensingError(
+      'MANDATE_MISSING',
+      'The authorization file of a satellite contains no delegation of its manager.',
+    )
   const delegation = verifyDelegation(file.mandate, {
     roots,
     satelliteId: file.authorityId,
@@ -355,14 +354,14 @@ function checkDelegation(
   if (at >= Date.parse(delegation.notAfter))
     throw new LicensingError(
       'MANDATE_EXPIRED',
-      `It is ${toIsoString(at)}, and the mandate under which the file was made ended at ${delegation.notAfter}.`,
+      `The delegation for the authorization file ended at ${delegation.notAfter}; the time is ${toIsoString(at)}.`,
     )
   for (const { tag, quantity } of sumByTag(file)) {
-    const given = delegation.quantities.find((one) => one.tag === tag)?.quantity ?? 0
+    const given = delegation.quantities.find((delegated) => delegated.tag === tag)?.quantity ?? 0
     if (quantity > given)
       throw new LicensingError(
         'MANDATE_EXCEEDED',
-        `The authorization file reserves ${quantity} of ${tag}; the satellite was given ${given}.`,
+        `The authorization file reserves ${quantity} of ${tag}; the manager delegated ${given} to the satellite.`,
       )
   }
 }
@@ -370,10 +369,10 @@ function checkDelegation(
 const sumByTag = ({ licenses }: Authorization) =>
   [...new Set(licenses.map(({ tag }) => tag))].map((tag) => ({
     tag,
-    quantity: licenses.reduce((sum, one) => (one.tag === tag ? sum + one.count : sum), 0),
+    quantity: licenses.reduce((sum, license) => (license.tag === tag ? sum + license.count : sum), 0),
   }))
 
-/** The reservation of a file was returned: installing it is refused, giving it back gives the same code. */
+/** Error for a file whose reservation was returned. Discarding the file again gives the same return code. */
 class AlreadyReturnedError extends LicensingError {
   readonly returned: ReturnedReservation
   constructor(returned: ReturnedReservation) {
@@ -393,7 +392,7 @@ function checkNewer(file: Authorization, grant: InstalledAuthorization): void {
   if (order === 0)
     throw new LicensingError(
       'AUTHORIZATION_INSTALLED',
-      `Authorization ${file.sequence} is installed already.`,
+      `Authorization ${file.sequence} is already installed.`,
     )
   if (order < 0)
     throw new LicensingError(
@@ -405,20 +404,20 @@ function checkNewer(file: Authorization, grant: InstalledAuthorization): void {
 const otherRequestError = ({ request }: Authorization) =>
   new LicensingError(
     'AUTHORIZATION_OTHER_REQUEST',
-    `The authorization file answers request number ${request} of a box of this name, which this one did not make.`,
+    `The authorization file answers request number ${request}, which this device did not make.`,
   )
 
 const alreadyReservedError = (remedy?: string) =>
-  new LicensingError('RESERVED', 'This box works from a reservation already.', {
+  new LicensingError('RESERVED', 'This device already works from a reservation.', {
     ...(remedy !== undefined && { remedy }),
   })
 
 const returningError = () =>
-  new LicensingError('RESERVATION_RETURNING', 'The return code of this reservation was made already.')
+  new LicensingError('RESERVATION_RETURNING', 'The return code of this reservation was already created.')
 
 const noReservationError = (current: ReservationState['current']) =>
   current === null
-    ? new LicensingError('RESERVATION_NONE', 'This box works from no reservation.')
-    : new LicensingError('RESERVATION_NONE', 'A reservation was requested, and none is installed.', {
-        remedy: 'Give the request up with `reservation cancel`.',
+    ? new LicensingError('RESERVATION_NONE', 'This device has no reservation.')
+    : new LicensingError('RESERVATION_NONE', 'A reservation was requested, but none is installed.', {
+        remedy: 'Cancel the request with `reservation cancel`.',
       })

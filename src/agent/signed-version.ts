@@ -14,7 +14,7 @@ export function recordSignedVersion(store: AgentStore, { decision }: VerifiedAns
     store.write(SIGNED_VERSION_KEY, JSON.stringify(decision.softwareVersion))
 }
 
-/** Returns whether the authority has signed the major version of a version, or a higher one: a kit entitles a major version. */
+/** Checks whether the authority has signed this major version or a higher one. A software kit covers a major version. */
 export function isVersionSigned(store: AgentStore, version: string): boolean {
   const signed = store.read(SIGNED_VERSION_KEY, signedVersionSchema)
   return signed !== null && (parseMajorVersion(signed) ?? 0) >= (parseMajorVersion(version) ?? Infinity)

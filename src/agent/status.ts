@@ -21,8 +21,8 @@ import type { Product } from './persisted-state.ts'
 type AttemptOutcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | null } | null
 
 /**
- * The Status document: what `status --json` prints and `agent.status()` returns. Times are ISO 8601 UTC. The module of the product adds
- * its own part.
+ * Status document, as printed by `status --json` and returned by `agent.status()`. Times are ISO 8601 UTC. The product
+ * module adds its own part.
  */
 export interface Status {
   product: { pid: string; serial: string; version: string }
@@ -69,13 +69,13 @@ export interface Status {
   reservation: {
     status: 'none' | 'requested' | 'installed' | 'returning'
     requestCode: string | null
-    /** Of the newest update. */
+    /** Confirmation code of the newest update. */
     confirmationCode: string | null
-    /** Of the reservation that is being returned, or of the last one that was. */
+    /** Return code of the reservation that is being returned, or else of the last returned one. */
     returnCode: string | null
-    /** The reservations that were given back, the newest last: any of their codes may still have to be entered. */
+    /** Returned reservations, newest last. Their codes may still have to be entered at the authority. */
     returned: { instanceId: string; returnCode: string; returnedAt: string }[]
-    /** What is reserved now; a tag has several rows when its licenses end differently. */
+    /** Reserved licenses. A tag has several rows if its licenses have different end dates. */
     entitlements: { tag: string; name: string; count: number; endsAt: string | null }[]
   }
   transport: {
@@ -93,7 +93,7 @@ export interface Status {
 /** Reads the Status document of an agent. */
 export type StatusReader = () => Status
 
-/** How one tag stands (agent-behavior §1.4). */
+/** Compliance status of one entitlement tag. */
 export type EntitlementStatus =
   | 'evaluation'
   | 'evaluation-expired'
@@ -116,7 +116,7 @@ const AUTHORIZATION_STATUSES = {
   reserved: 'reserved',
 } as const satisfies Record<LicenseState, Status['authorization']['status']>
 
-/** The status of the registration, from the path of its axis. */
+/** Converts the path of the registration region to the registration status. */
 function toRegistrationStatus(path: string): Status['registration']['status'] {
   if (path === 'unregistered.failed') return 'failed'
   if (path === 'unregistered.expired') return 'expired'
@@ -126,12 +126,12 @@ function toRegistrationStatus(path: string): Status['registration']['status'] {
   return path.startsWith('registered') || path === 'deregistering' ? 'registered' : 'unregistered'
 }
 
-/** What of the product works, and why not all of it (R-EVAL-4). */
+/** Returns the available functionality, and the reason if it is restricted (R-EVAL-4). */
 export function getFunctionality(
   snapshot: AgentSnapshot,
   now: Instant,
 ): Pick<Status, 'functionality' | 'functionalityReason'> {
-  // A term that has ended counts at once, not at the next beat.
+  // A term that has ended counts immediately, not only after the next tick.
   if (
     isFullyFunctional(snapshot) &&
     (getLicenseState(snapshot.value) !== 'reserved' || isCovered(snapshot.context, now))
@@ -143,12 +143,12 @@ export function getFunctionality(
       snapshot.context.reservation.current?.stage === 'returning'
         ? 'The reservation is being returned.'
         : getLicenseState(snapshot.value) === 'reserved'
-          ? `The reservation does not cover what is in use: ${describeShortfalls(snapshot.context, now)}.`
-          : 'The evaluation period is used up and the box is not registered.',
+          ? `The reservation does not cover the usage: ${describeShortfalls(snapshot.context, now)}.`
+          : 'The evaluation period is used up and the device is not registered.',
   }
 }
 
-/** Tells whether the product is licensed, rather than evaluated (R-EVAL-5). */
+/** Checks whether the product is licensed, and not in evaluation (R-EVAL-5). */
 export const isLicensed = (snapshot: AgentSnapshot): boolean =>
   !['evaluation', 'unregistered', 'registered'].includes(getLicenseState(snapshot.value))
 
@@ -158,7 +158,7 @@ const getEarlier = (a: Instant | null, b: Instant | null): Instant | null =>
 const toDatedDocument = <T extends { at: Instant }>(value: T | null) =>
   value && { ...value, at: toIsoString(value.at) }
 
-/** Puts the Status document together from the facts: nothing in it is stored apart. */
+/** Builds the Status document from the machine snapshot and the device's settings. */
 export function describeStatus(
   snapshot: AgentSnapshot,
   device: {
@@ -205,7 +205,7 @@ export function describeStatus(
           : AUTHORIZATION_STATUSES[state],
       since: toIsoString(authorization.since),
       lastAttempt: toDatedDocument(authorization.last),
-      // What is reported soon is the next attempt too.
+      // A scheduled usage report is an authorization attempt too.
       nextAttemptAt: toIsoString(getEarlier(authorization.nextAttemptAt, context.usage.reportAt)),
       deadlineAt: toIsoString(authorization.deadlineAt),
     },
@@ -229,7 +229,7 @@ export function describeStatus(
   }
 }
 
-/** The reservation that is installed, or being returned. */
+/** Returns the installed reservation, including one that is being returned. */
 const getGrant = ({ reservation: { current } }: Context): InstalledAuthorization | null =>
   current === null || current.stage === 'requested' ? null : current.grant
 
@@ -259,14 +259,16 @@ function describeReservation(context: Context, now: Instant): Status['reservatio
   }
 }
 
-/** Every tag in use or answered for; the name is the authority's to give, and null until it did. */
+/** Lists all tags in use, authorized or reserved. The name comes from the authority, and is null before its answer. */
 function describeEntitlements(
   { context, value }: AgentSnapshot,
   profile: ProductProfile,
   now: Instant,
 ): Status['entitlements'] {
   const { counts, reported } = context.usage
-  const answered = new Map(context.authorization.entitlements.map((one) => [one.tag, one]))
+  const answered = new Map(
+    context.authorization.entitlements.map((entitlement) => [entitlement.tag, entitlement]),
+  )
   const state = getLicenseState(value)
   const grant = getGrant(context)
   const over = new Set(findShortfalls(context, now))
@@ -284,8 +286,8 @@ function describeEntitlements(
     return answered.get(tag)?.status ?? 'waiting'
   }
   const order = profile.tags.map(({ tag }) => tag)
-  const reserved = new Map(grant?.licenses.map((one) => [one.tag, one.name]))
-  const known = new Map(profile.tags.map((one) => [one.tag, one.description]))
+  const reserved = new Map(grant?.licenses.map(({ tag, name }) => [tag, name]))
+  const known = new Map(profile.tags.map(({ tag, description }) => [tag, description]))
   return [...new Set([...Object.keys(counts), ...answered.keys(), ...reserved.keys()])]
     .sort((a, b) => order.indexOf(a) - order.indexOf(b))
     .map((tag) => ({

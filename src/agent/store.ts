@@ -17,7 +17,7 @@ import { USAGE_SCHEMA } from './usage-history.ts'
 
 const DATABASE_FILE = 'agent.db'
 
-/** The version of the tables and documents, as the database's `user_version`. */
+/** Version of tables and documents, stored as the database's `user_version`. */
 export const DATA_VERSION = 1
 
 const SCHEMA = `
@@ -33,20 +33,20 @@ function assertSupported(db: Sqlite.Database): void {
   if (version > DATA_VERSION)
     throw new LicensingError(
       'STORE_TOO_NEW',
-      `The state was written as version ${version}; this program knows ${DATA_VERSION}.`,
+      `The data directory has version ${version}; this program supports ${DATA_VERSION}.`,
     )
-  // A development state has tables without a version.
+  // Development builds wrote tables without a version.
   const isUnversioned = version < DATA_VERSION && db.prepare('select 1 from sqlite_master limit 1').get()
   if (isUnversioned)
     throw new LicensingError(
       'DATA_VERSION_UNSUPPORTED',
-      'The state was written by a development state of this program.',
+      'The data directory was written by a development build of this program.',
     )
 }
 
 /**
- * What the agent has on disk: one SQLite database, held exclusively while it is open, so that a data
- * directory has one agent at a time and the lock goes with the process, however it ends.
+ * Store of the agent: one SQLite database, locked exclusively while it is open. So a data directory has one agent at a
+ * time, and the lock ends with the process.
  */
 export class AgentStore {
   readonly #db: Sqlite.Database
@@ -80,13 +80,13 @@ export class AgentStore {
   static open(dataDir: string, options: { create: boolean }): AgentStore {
     if (options.create) ensurePrivateDirectory(dataDir)
     else if (!AgentStore.exists(dataDir)) {
-      throw new LicensingError('DATA_DIR_MISSING', `There is no agent in ${dataDir}.`)
+      throw new LicensingError('DATA_DIR_MISSING', `The data directory ${dataDir} contains no agent.`)
     } else checkPrivateDirectory(dataDir)
     let db: Sqlite.Database | undefined
     try {
       db = openDatabase(join(dataDir, DATABASE_FILE), { timeout: 0 })
       db.pragma('locking_mode = EXCLUSIVE')
-      // Before anything is written: a database that is refused stays as it is.
+      // Check the version before any write, so that a refused database stays unchanged.
       assertSupported(db)
       db.pragma('journal_mode = WAL')
       db.pragma('synchronous = FULL')
@@ -100,18 +100,18 @@ export class AgentStore {
     }
   }
 
-  /** The database itself, for what has tables of its own in it: to be used within `commit`. */
+  /** Database for components with their own tables. Use it only within `commit`. */
   get db(): Sqlite.Database {
     return this.#db
   }
 
-  /** A stored document, checked; null when there is none. */
+  /** Reads and validates a document. Null if there is none. @throws LicensingError STORE_UNREADABLE */
   read<T>(name: string, schema: z.ZodType<T>): T | null {
     const json = this.readText(name)
     if (json === null) return null
     const parsed = schema.safeParse(parseStored(json, name))
     if (!parsed.success)
-      throw new LicensingError('STORE_UNREADABLE', `The stored ${name} is not of its form.`)
+      throw new LicensingError('STORE_UNREADABLE', `The stored document "${name}" is not valid.`)
     return parsed.data
   }
 
@@ -119,7 +119,7 @@ export class AgentStore {
     return this.#selectDocument.get(name)?.json ?? null
   }
 
-  /** Runs the work in one transaction: all of it is on disk when this returns, or nothing. */
+  /** Runs the work in one transaction, which is on disk when this returns. An error rolls back everything. */
   commit<T>(work: () => T): T {
     try {
       return this.#db.transaction(work).immediate()

@@ -2,22 +2,21 @@ import { schedule, type ScheduledTask } from 'node-cron'
 import { systemClock } from '../core/system-clock.ts'
 import { MINUTE, SECOND } from '../core/time.ts'
 
-/** After so long without a tick, by the monotonic clock, the watchdog ticks and schedules anew. */
+/** Time without a tick, by the monotonic clock, after which the watchdog ticks and schedules a new task. */
 const WATCHDOG_TIMEOUT_MS = 75 * SECOND
 const WATCHDOG_INTERVAL_MS = 20 * SECOND
 
 /**
- * Reports whether the task will not tick again. The product may use the same copy of node-cron, whose tasks are all in one
- * list: `cron.shutdown()` ends this one too.
+ * Checks whether the task will not tick again. If the embedding product uses the same copy of node-cron, its
+ * `cron.shutdown()` also ends this task.
  */
 const isOver = (task: ScheduledTask): boolean => ['stopped', 'destroyed'].includes(task.getStatus())
 
 /**
- * Ticks once a minute by node-cron, in UTC, and sooner for what is due sooner. The calendar is not here: a tick only says that time
- * has passed.
+ * Ticks once a minute with node-cron, in UTC, and earlier when a deadline is near. A tick only means that time has passed.
  *
- * node-cron stands still when the clock is set back, and a process may be suspended. A watchdog on the monotonic clock notices that,
- * ticks itself, and schedules anew.
+ * node-cron stops when the clock is set back or the process is suspended. A watchdog on the monotonic clock detects this,
+ * ticks, and schedules a new task.
  */
 export class TickScheduler {
   readonly #tick: () => void
@@ -60,10 +59,10 @@ export class TickScheduler {
     this.#tick()
   }
 
-  /** Ticks once more when so many milliseconds have passed. Later calls replace earlier ones. */
+  /** Schedules one additional tick after a delay of up to a minute. A later call replaces an earlier one. */
   scheduleWithin(milliseconds: number): void {
     clearTimeout(this.#alarm)
-    // A minute brings the next tick anyway.
+    // The regular tick comes within a minute anyway.
     const wait = Math.min(Math.max(milliseconds, SECOND / 20), MINUTE)
     this.#alarm = setTimeout(() => {
       this.#tick()

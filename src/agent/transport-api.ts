@@ -6,7 +6,7 @@ import { toReservationRefusal } from './reservation-refusal.ts'
 import type { Status, StatusReader } from './status.ts'
 import { toStoredSettings, type TransportManager } from './transport-manager.ts'
 
-/** How the device reaches its authority (`agent.transport`). */
+/** Transport settings of the device (`agent.transport`). */
 export class TransportApi {
   readonly #core: AgentCore
   readonly #transport: TransportManager
@@ -19,10 +19,10 @@ export class TransportApi {
   }
 
   /**
-   * Sets the transport: checked, saved, and in force from the next request on. A request that is under way ends over the old one.
-   * Connects to nobody.
+   * Validates and saves the transport settings, which apply from the next request on. A request in progress ends over the
+   * previous transport. Makes no connection.
    *
-   * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID, PROXY_CREDENTIALS_INVALID: nothing is changed
+   * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID or PROXY_CREDENTIALS_INVALID, and nothing is changed
    */
   set(settings: TransportSettings): Status['transport'] {
     const { store, runner } = this.#core
@@ -40,12 +40,12 @@ export class TransportApi {
   }
 
   /**
-   * Tests the connection step by step, with the settings given or those in force: where it breaks, and why. Changes nothing, and
-   * registers nothing (R-NET-4).
+   * Tests the connection step by step, with the given settings or the current ones. Changes nothing and registers nothing
+   * (R-NET-4).
    *
-   * @param options `onStep` is called as each step ends
-   * @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, TRANSPORT_URL_INVALID, PROXY_URL_INVALID;
-   * RESERVED: such a device makes no connection at all
+   * @param options `onStep` is called after each step
+   * @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, TRANSPORT_URL_INVALID, PROXY_URL_INVALID, or
+   * RESERVED for a device with a reservation, which makes no connections
    */
   async test(
     options: { settings?: TransportSettings; onStep?: (step: ConnectionTestStep) => void } = {},

@@ -18,18 +18,18 @@ import type { AgentStore } from './store.ts'
 import { readAnchors, readTlsRoots } from './trust-store.ts'
 import type { ConnectionTestReport, ConnectionTestStep } from './connection-test.ts'
 
-/** The key that the proxy's password is encrypted with: a file of its own. */
+/** Secret file with the key that encrypts the proxy password. */
 export const PROXY_PASSWORD_KEY_FILE = 'transport.key'
 
-/** How the transports of an agent are made and watched. */
+/** Options of an agent's transports. */
 export interface TransportOptions {
-  /** Creates a transport instead of HTTPS, such as one of a test. */
+  /** Factory that replaces the HTTPS transport, for example in tests. */
   readonly createTransport?: ((settings: TransportSettings) => Transport) | undefined
-  /** Watches the requests, for traces. */
+  /** Observer of the requests, for traces. */
   readonly observer?: AgentObserver | undefined
 }
 
-/** The transport of a device to its authority: its settings, its anchors, and the connection that is open. */
+/** Manages the transport to the authority: settings, trust anchors, and the open connection. */
 export class TransportManager {
   readonly #store: AgentStore
   readonly #clock: LicenseClock
@@ -37,7 +37,7 @@ export class TransportManager {
   readonly #options: TransportOptions
   #transport: { readonly anchors: string | null; readonly transport: Transport } | null = null
   #generation = 0
-  /** Ends the connection tests that are under way. */
+  /** Aborts running connection tests. */
   #testAbort = new AbortController()
 
   constructor(store: AgentStore, clock: LicenseClock, logger: AgentLogger, options: TransportOptions) {
@@ -51,7 +51,7 @@ export class TransportManager {
     return this.#store.read('transport', storedSettingsSchema)
   }
 
-  /** The root certificates this box believes: PEM; null when there are none. */
+  /** Returns the trusted root certificates (PEM). Null if there are none. */
   readTrustAnchor(): string | null {
     const anchors = readAnchors(this.#store)
     return anchors && formatTrustedRoots(anchors, this.#clock.now())
@@ -59,21 +59,21 @@ export class TransportManager {
 
   /** @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING */
   requireConfigured(settings = this.readSettings()): { settings: StoredSettings; anchor: string } {
-    if (!settings) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
+    if (!settings) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No transport is configured.')
     const anchor = this.readTrustAnchor()
     if (anchor === null)
-      throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+      throw new LicensingError('TRUST_ANCHOR_MISSING', 'No root certificate of the authority is installed.')
     return { settings, anchor }
   }
 
-  /** Returns the transport that is open, and opens one where none is. */
+  /** Returns the open transport, or opens one. */
   async connect(): Promise<Transport> {
     this.requireConfigured()
     const make = this.#options.createTransport ?? (await this.#loadHttps())
-    // The settings are read after the last pause: they may have been changed in it.
+    // Read the settings after the last `await`, because they may have changed meanwhile.
     const { settings } = this.requireConfigured()
     const anchors = readTlsRoots(this.#store, this.#clock.now())
-    // A root was replaced since, or its overlap has ended.
+    // Reconnect if the trusted roots have changed.
     if (this.#transport?.anchors !== anchors) this.#transport?.transport.close()
     else return this.#transport.transport
     const transport = this.#instrument(make(this.#withPassword(settings)))
@@ -86,19 +86,19 @@ export class TransportManager {
     return (settings) => createHttpsTransport(this.#createConnectionOptions(settings))
   }
 
-  /** Counts the changes of the transport: a failure over an earlier one says nothing of this one. */
+  /** Number of transport changes so far. A failure with an earlier number does not concern the current transport. */
   get generation(): number {
     return this.#generation
   }
 
-  /** The next exchange opens a new transport; one that is under way ends on the old. */
+  /** Closes the transport after its exchange in progress. The next exchange opens a new one. */
   reset(): void {
     this.#generation++
     this.#transport?.transport.close()
     this.#transport = null
   }
 
-  /** Nothing goes on: an exchange under way is broken off. */
+  /** Aborts the exchange in progress and any connection tests. */
   abort(): void {
     this.#transport?.transport.close({ now: true })
     this.#transport = null
@@ -106,7 +106,7 @@ export class TransportManager {
     this.#testAbort = new AbortController()
   }
 
-  /** Tests the connection step by step, with other settings or those in force. Changes nothing. */
+  /** Tests the connection step by step, with other settings or the current ones. Changes nothing. */
   async test(
     other: TransportSettings | undefined,
     authorityId: string | null,
@@ -123,7 +123,7 @@ export class TransportManager {
     })
   }
 
-  /** Makes the requests of a transport visible to the observer, and in the log. */
+  /** Wraps a transport, so that the observer and the log receive its requests. */
   #instrument(transport: Transport): Transport {
     return {
       post: async (path, body, _traceparent, headers, authorityId) => {
@@ -167,11 +167,14 @@ export class TransportManager {
   }
 }
 
-/** Returns settings as they are stored: checked, the password encrypted. One that is left out stays, for the same user and proxy. */
+/**
+ * Validates settings and encrypts the proxy password for storage. Without a password, keeps the stored one of the same
+ * user and proxy.
+ */
 export function toStoredSettings(settings: TransportSettings, store: AgentStore): StoredSettings {
-  const good = normalizeSettings(settings)
-  if (good.kind !== 'proxy') return good
-  const { kind, url, via, username, password } = good
+  const normalized = normalizeSettings(settings)
+  if (normalized.kind !== 'proxy') return normalized
+  const { kind, url, via, username, password } = normalized
   const settingsWithoutPassword = { kind, url, via, username: username ?? null }
   if (password !== undefined) {
     if (!store.secrets.has(PROXY_PASSWORD_KEY_FILE))
@@ -188,9 +191,9 @@ export function toStoredSettings(settings: TransportSettings, store: AgentStore)
 }
 
 /**
- * Checks a PEM file of anchors: an authority's roots, or for TLS alone any certificates.
+ * Validates a PEM file of trust anchors: root certificates of an authority, or any certificates for TLS only.
  *
- * @returns the thumbprint of the first one in it
+ * @returns the thumbprint of the first certificate
  * @throws LicensingError TRUST_ANCHOR_INVALID
  */
 export async function validateTrustAnchor(

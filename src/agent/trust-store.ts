@@ -8,15 +8,15 @@ import {
 } from '../pki/root-rotation.ts'
 import type { AgentStore } from './store.ts'
 
-/** What the box believes since its authority replaced the root it was given. */
+/** Document with the roots after rotations by the authority. */
 const ROTATED_ROOTS_KEY = 'trust-bundle'
-/** The root that was given by hand: PEM. */
+/** Document with the manually installed root (PEM). */
 const INSTALLED_ROOTS_KEY = 'trust'
 
-/** TLS is checked by the box's own clock, which may be ahead: an old root leads a while longer there. */
+/** Additional time for which TLS accepts a replaced root, because TLS uses the device's clock, which may be ahead. */
 const TLS_GRACE_MS = 90 * DAY
 
-/** The roots this box believes, and by which bundle; null when it was given none. */
+/** Returns the trusted roots with their version. Null if none is installed. */
 export function readAnchors(store: AgentStore): TrustAnchors | null {
   const adopted = store.read(ROTATED_ROOTS_KEY, trustAnchorsSchema)
   if (adopted) return adopted
@@ -28,23 +28,23 @@ export function readAnchors(store: AgentStore): TrustAnchors | null {
 export function requireAnchors(store: AgentStore): TrustAnchors {
   const anchors = readAnchors(store)
   if (anchors) return anchors
-  throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+  throw new LicensingError('TRUST_ANCHOR_MISSING', 'No root certificate of the authority is installed.')
 }
 
-/** Takes the bundle that an authority has replaced its root by: within a commit. */
+/** Stores the roots after a rotation by the authority. Call within a commit. */
 export function writeAnchors(store: AgentStore, anchors: TrustAnchors): void {
   store.write(ROTATED_ROOTS_KEY, anchors)
 }
 
-/** Takes roots that a person gives, whatever was believed before: within a commit. The same roots again change nothing. */
+/** Stores manually installed roots, which replace all others. Call within a commit. The same roots change nothing. */
 export function replaceRoots(store: AgentStore, pem: string): void {
-  // A product that names its root each time it starts does not undo a rotation.
+  // A product may pass its root at every start. That must not undo a rotation.
   if (store.readText(INSTALLED_ROOTS_KEY) === pem) return
   store.write(INSTALLED_ROOTS_KEY, pem)
   store.remove(ROTATED_ROOTS_KEY)
 }
 
-/** The roots a TLS server is checked by: PEM; null when there are none. */
+/** Returns the roots for TLS server certificates (PEM). Null if there are none. */
 export function readTlsRoots(store: AgentStore, at: Instant): string | null {
   const anchors = readAnchors(store)
   return anchors && formatTrustedRoots(anchors, at - TLS_GRACE_MS)

@@ -7,7 +7,7 @@ import {
 import type { AgentStore } from './store.ts'
 import { PROXY_PASSWORD_KEY_FILE } from './transport-manager.ts'
 
-/** Deletes the secrets that no document names any more: tokens of settled registrations, replaced keys. */
+/** Deletes secrets that no document references, such as tokens of finished registrations and replaced keys. */
 export function deleteUnreferencedSecrets(store: AgentStore): void {
   const registering = store.read('registering', pendingRegistrationSchema)
   const names = [

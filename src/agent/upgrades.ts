@@ -11,21 +11,20 @@ import { isVersionSigned } from './signed-version.ts'
 import type { Status, StatusReader } from './status.ts'
 
 /**
- * The versions that earned an evaluation: two numbers, whatever is asked. A version that only a command named changes
- * neither.
+ * Versions that decide about a new evaluation period. A version that only a command named changes neither of them.
  */
 const versionsSchema = z.object({
-  /** The highest version that the product itself opened with. */
+  /** Highest version with which the product itself opened the agent. */
   opened: z.string(),
-  /** The highest major version whose evaluation was given, or came to nothing for a product that has none. */
+  /** Highest major version whose evaluation period was granted, or skipped because the product has none. */
   evaluated: z.int().min(0),
 })
 type Versions = z.infer<typeof versionsSchema>
 
-/** An upgrade that has begun: it goes on after a crash, until the version is recorded. */
+/** Upgrade in progress. It continues after a crash until the version is recorded. */
 const pendingUpgradeSchema = z.object({
   version: z.string(),
-  /** The major version whose evaluation comes with it; null where only a command named the version. */
+  /** Major version whose evaluation period starts with the upgrade. Null if only a command named the version. */
   evaluation: z.int().nullable(),
 })
 
@@ -37,7 +36,7 @@ const createInitialVersions = ({ version }: Product): Versions => ({
   evaluated: parseMajorVersion(version) ?? 0,
 })
 
-/** What an upgrade uses of the agent beside its core. */
+/** Services that an upgrade needs in addition to the core. */
 interface UpgradeServices {
   readonly module: ModuleSlot<unknown, object>
   readonly requests: RegistrationRequests
@@ -46,15 +45,15 @@ interface UpgradeServices {
 }
 
 /**
- * Upgrades of the product (R-EVAL-2). Another major version ends the registration or reservation of the old one. It has
- * an evaluation of its own, once, when the product itself opens with it, or when a command names it and the authority has
+ * Upgrades of the product (R-EVAL-2). A new major version ends the registration or reservation of the old one. It has one
+ * new evaluation period, which starts when the product opens with it, or when a command names it and the authority has
  * signed it. A command alone grants none.
  */
 export class Upgrades {
   readonly #core: AgentCore
   readonly #services: UpgradeServices
   #proceeding: Promise<void> | null = null
-  /** The last upgrade that a command asked for: one at a time, since each depends on the version before it. */
+  /** Last upgrade that a command requested. Upgrades run one at a time, because each depends on the version before. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(core: AgentCore, services: UpgradeServices) {
@@ -78,10 +77,10 @@ export class Upgrades {
   }
 
   /**
-   * Takes the version that the product opened with, and goes on with an upgrade that was begun. Waits for no authority: what
-   * ends a registration is a request like others, and `proceedLater` is called with its outcome.
+   * Records the version with which the product opened the agent, and continues a pending upgrade. Does not wait for the
+   * authority. `proceedLater` continues after the outcome of the deregistration.
    *
-   * @param version null where a program without the product opened the directory
+   * @param version null if a program without the product opened the directory
    */
   async recordOpenedVersion(version: string | null): Promise<void> {
     if (version !== null) this.#applyOpenedVersion(version)
@@ -92,11 +91,11 @@ export class Upgrades {
     const { store, device } = this.#core
     const versions = this.#readVersions()
     const recorded = device.product.version
-    // A version that a command named stands until the product opens with another.
+    // A version that a command named stays until the product opens with another version.
     const isNew = isHigherVersion(version, versions.opened)
     const next = isHigherVersion(version, recorded) || isNew ? version : recorded
     const [from, to] = [parseMajorVersion(recorded) ?? 0, parseMajorVersion(version) ?? 0]
-    // Where a command has ended what the old version held, the evaluation begins when nothing of the new one is in its place.
+    // If a command already ended the old registration, the evaluation starts unless a new registration exists.
     const begins = to > from || (to > versions.evaluated && this.#hasNoRegistration)
     if (!isNew && !begins && next === recorded) return
     store.commit(() => {
@@ -122,21 +121,21 @@ export class Upgrades {
     const { runner, device } = this.#core
     const { requests, module, readStatus } = this.#services
     const { version } = parseProduct({ ...device.product, version: text })
-    // A change of a moment ago may not be answered yet.
+    // Renew the authorization first, because a recent change may not be authorized yet.
     if (module.state?.getUpgradeLicenses() && runner.snapshot.context.registration !== null)
       await requests.renewAuthorization().catch(() => undefined)
     if (this.#begin(version)) {
       const { registration, registering } = runner.snapshot.context
-      // Whatever the authority says to it, it ends here.
+      // The registration ends on the device whatever the authority answers.
       if (registration !== null || registering !== null) await requests.deregister().catch(() => undefined)
       await this.#proceed()
-      if (this.#isUnderWay)
-        throw new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+      if (this.#isInProgress)
+        throw new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this device is in progress.')
     }
     return readStatus()
   }
 
-  /** Begins an upgrade. Returns whether it is to another major version, and therefore not done yet. */
+  /** Starts an upgrade. Returns true for a new major version, which needs further steps. */
   #begin(version: string): boolean {
     const { store, device } = this.#core
     const kind = classifyUpgrade(device.product.version, version)
@@ -153,15 +152,15 @@ export class Upgrades {
     return kind === 'major'
   }
 
-  /** Goes on in the background with an upgrade that waits for the end of a registration, which an outcome may have brought. */
+  /** Continues in the background an upgrade that waited for the end of a registration. */
   proceedLater(): void {
-    if (this.#core.device.isClosed || !this.#isUnderWay) return
+    if (this.#core.device.isClosed || !this.#isInProgress) return
     this.#proceed().catch((error: unknown) => {
-      this.#core.logger.error('an upgrade could not go on', { reason: toLicensingError(error).message })
+      this.#core.logger.error('a pending upgrade failed', { reason: toLicensingError(error).message })
     })
   }
 
-  /** Goes on with an upgrade that was begun, as far as it goes now: called again after each outcome. */
+  /** Continues a pending upgrade as far as possible. Called again after each outcome. */
   #proceed(): Promise<void> {
     this.#proceeding ??= this.#continue().finally(() => {
       this.#proceeding = null
@@ -200,7 +199,7 @@ export class Upgrades {
     }
   }
 
-  get #isUnderWay(): boolean {
+  get #isInProgress(): boolean {
     return this.#core.store.readText(PENDING_KEY) !== null
   }
 
@@ -208,13 +207,13 @@ export class Upgrades {
     this.#core.store.write('product', { ...this.#core.device.product, version })
   }
 
-  /** The version is on disk. */
+  /** Applies a version that is already on disk to the device. */
   #applyRecordedVersion(version: string): void {
     const { device } = this.#core
     device.product = { ...device.product, version }
   }
 
-  /** The licenses that the product lacks for an evaluation of another version; null when none are missing (R-EVAL-6). */
+  /** Returns the licenses missing for an upgrade with an evaluation period. Null if none are missing (R-EVAL-6). */
   #missingLicenses(): { tag: string; count: number } | null {
     const needed = this.#services.module.state?.getUpgradeLicenses() ?? null
     if (needed === null) return null
@@ -232,7 +231,7 @@ export class Upgrades {
     if (missing === null) return
     throw new LicensingError(
       'LICENSES_REQUIRED',
-      `The product is upgraded with its licenses: ${missing.count} of ${missing.tag} are needed first.`,
+      `The upgrade needs licenses first: ${missing.count} of ${missing.tag}.`,
     )
   }
 }

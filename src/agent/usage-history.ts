@@ -2,7 +2,7 @@ import type Sqlite from 'better-sqlite3'
 import { z } from 'zod'
 import { DAY, HOUR, type Instant, toIsoString } from '../core/time.ts'
 
-/** What was in use of a tag in one hour or day: the most, and the mean over its time. */
+/** Peak and mean usage of a tag in one hour or day. */
 export interface UsagePeriod {
   readonly tag: string
   readonly from: string
@@ -10,7 +10,7 @@ export interface UsagePeriod {
   readonly mean: number
 }
 
-/** Something that was refused, and why: what an administrator needs before buying. */
+/** Refused operation with its reason, for capacity planning. */
 export interface Denial {
   readonly at: string
   readonly what: string
@@ -19,7 +19,7 @@ export interface Denial {
   readonly reason: string
 }
 
-/** Hours are kept a quarter of a year, days three years, refusals as many as anybody reads. */
+// Retention: hours for a quarter of a year, days for three years.
 const HOUR_RETENTION_MS = 92 * DAY
 const DAY_RETENTION_MS = 3 * 366 * DAY
 const MAX_DENIALS = 10_000
@@ -51,15 +51,15 @@ type UsageHour = z.infer<typeof hourSchema>
 const openHoursSchema = z.record(z.string(), hourSchema)
 type OpenHours = z.infer<typeof openHoursSchema>
 
-/** Where the hours are kept that are not over yet: beside the facts, in the same transaction. */
+/** Storage of the current hours, written in the same transaction as the machine state. */
 export interface UsageHistoryRepository {
   read(schema: z.ZodType<OpenHours>): OpenHours | null
   write(hours: OpenHours): void
 }
 
 /**
- * Peak and mean use of each tag, by hour and by day, and what was refused. Only hours in which something changed are rows: in
- * between the count stayed what it was. Methods that write are called in a transaction of the store.
+ * History of usage by hour and day, and of refused operations. Only hours with a change have a row. Call writing methods
+ * in a transaction of the store.
  */
 export class UsageHistory {
   readonly #store: UsageHistoryRepository
@@ -97,20 +97,20 @@ export class UsageHistory {
     )
   }
 
-  /** Takes the open hours from the disk again: after a transaction that was not kept. */
+  /** Reloads the current hours from disk, after a rollback. */
   reload(): void {
     this.#openHours = this.#store.read(openHoursSchema) ?? {}
     this.#changed = false
   }
 
-  /** Writes the open hours: the last thing in a transaction. */
+  /** Writes the current hours, at the end of a transaction. */
   flush(): void {
     if (!this.#changed) return
     this.#store.write(this.#openHours)
     this.#changed = false
   }
 
-  /** From here on so many of the tag are in use. */
+  /** Records the usage count of a tag from an instant on. */
   record(tag: string, count: number, at: Instant): void {
     const start = toHourStart(at)
     const open = this.#openHours[tag]
@@ -136,7 +136,7 @@ export class UsageHistory {
     this.#openHours = { ...this.#openHours, [tag]: hour }
     if (!open) return
     if (open.start > start) {
-      // The clock was ahead and is right again: what it called the future was not.
+      // The clock was ahead and has been corrected, so delete rows of the future.
       this.#db.prepare('delete from usage_hours where tag = ? and start >= ?').run(tag, start)
       this.#db.prepare('delete from usage_days where tag = ? and start > ?').run(tag, toDayStart(at))
       return
@@ -145,12 +145,12 @@ export class UsageHistory {
     this.#compact(tag, at)
   }
 
-  /** How many of the tag were in use by the newest record; 0 before any. */
+  /** Returns the last recorded count of a tag. 0 before any record. */
   currentCount(tag: string): number {
     return this.#openHours[tag]?.last ?? 0
   }
 
-  /** Records a refusal. */
+  /** Records a refused operation. */
   recordDenial(denial: {
     at: Instant
     what: string
@@ -163,7 +163,7 @@ export class UsageHistory {
     if (id % 100 === 0) this.#deleteOldDenials.run(id - MAX_DENIALS)
   }
 
-  /** The newest refusals, oldest first. */
+  /** Returns the newest refusals, oldest first. */
   denials(limit: number): Denial[] {
     return this.#selectDenials
       .all(limit)
@@ -172,9 +172,9 @@ export class UsageHistory {
   }
 
   /**
-   * Peak and mean of each tag, hour by hour or day by day, from an instant until now.
+   * Returns peak and mean usage of each tag by hour or day, from an instant until now.
    *
-   * @param now the hour or day that is not over yet counts as far as it has come
+   * @param now current time; the current hour or day is included up to it
    */
   periods(by: 'hour' | 'day', from: Instant, now: Instant): UsagePeriod[] {
     const tags = new Set([...this.#selectTags.all().map(({ tag }) => tag), ...Object.keys(this.#openHours)])
@@ -207,7 +207,7 @@ export class UsageHistory {
     })
   }
 
-  /** Every hour from one on, those without a change too. */
+  /** Lists all hours from an instant on, including hours without a change. */
   #fillGaps(
     tag: string,
     from: Instant,
@@ -230,7 +230,7 @@ export class UsageHistory {
     return list.filter(({ start }) => start >= from)
   }
 
-  /** Hours that nobody looks at any more become days; what is older still goes. */
+  /** Aggregates old hours into days, and deletes days beyond their retention. */
   #compact(tag: string, at: Instant): void {
     const border = toDayStart(at - HOUR_RETENTION_MS)
     const old = this.#fillGaps(tag, toDayStart(at - DAY_RETENTION_MS), at).filter(
@@ -245,7 +245,7 @@ export class UsageHistory {
       )
       .get(tag, border)
     this.#db.prepare('delete from usage_hours where tag = ? and start < ?').run(tag, border)
-    // What was in use at the border is where the hours go on from.
+    // Keep the count at the border, from which the remaining hours continue.
     if (last)
       this.#db
         .prepare('insert or ignore into usage_hours values (?, ?, ?, 0, ?, ?)')

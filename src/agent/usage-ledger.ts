@@ -14,7 +14,7 @@ import { createUsagePolicy } from './usage-policy.ts'
 
 const declaredSchema = z.record(z.string(), z.number())
 
-/** Licenses that are held before they are used. Nothing of a hold outlives the process, and none of it is use. */
+/** Hold of licenses before they are used. A hold ends with the process and does not count as usage in the history. */
 class UsageHold implements LicenseHold {
   readonly #ledger: UsageLedger
   readonly #more: readonly (readonly [tag: string, count: number])[]
@@ -40,8 +40,8 @@ class UsageHold implements LicenseHold {
 }
 
 /**
- * What the product uses of each tag: what it declares itself, what its module counts, and what is held for a moment. Every change is
- * one transaction with the event that tells the machine of the new counts.
+ * Usage of each tag: declared by the product, counted by its module, and held. Each change is one transaction that also
+ * reports the new counts to the machine.
  */
 export class UsageLedger {
   readonly history: UsageHistory
@@ -81,7 +81,7 @@ export class UsageLedger {
     return declared
   }
 
-  /** Returns how many of a tag are in use: declared, counted by the module, and held. */
+  /** Returns the usage of a tag: declared, counted by the module, and held. */
   countInUse(tag: string): number {
     if (!this.#core.profile.tags.some((known) => known.tag === tag)) return 0
     const counted = this.#module.counts()[tag] ?? 0
@@ -93,8 +93,8 @@ export class UsageLedger {
   }
 
   /**
-   * Holds licenses before they are used, so that the authority says whether they are there: up to that count of each tag, until the
-   * hold is released or used.
+   * Reports licenses before they are used, so that the authority confirms them. Raises each tag to the given count until
+   * the hold is released or used.
    */
   hold(wanted: Readonly<Record<string, number>>): LicenseHold {
     const hold = new UsageHold(this, wanted)
@@ -108,29 +108,29 @@ export class UsageLedger {
     return hold
   }
 
-  /** What a process held when it ended is in use no more. */
+  /** Removes holds of an earlier process from the reported counts. */
   releaseStaleHolds(): void {
     if (this.#findChanges().length > 0) this.change(() => undefined)
   }
 
   /**
-   * Runs work that changes what is in use, in one transaction with the counts that come of it.
+   * Runs work that changes the usage, in one transaction with the changed counts.
    *
-   * @param hold licenses that the work uses from here on
-   * @throws LicensingError STORE_FULL, STORE_UNWRITABLE: nothing is changed
+   * @param hold licenses that the work starts to use
+   * @throws LicensingError STORE_FULL or STORE_UNWRITABLE, and nothing is changed
    */
   change(work: (snapshot: AgentSnapshot) => void, hold?: LicenseHold | null): void {
-    for (const one of this.#holds) if (one === hold) one.isActive = false
+    for (const active of this.#holds) if (active === hold) active.isActive = false
     this.#core.runner.runInTransaction((snapshot) => {
       work(snapshot)
       return this.#findChanges()
     })
   }
 
-  /** The tags whose count is not what the machine has: each is an event in the same transaction. */
+  /** Returns the tags whose count differs from the machine's. Each becomes an event in the same transaction. */
   #findChanges(): { tag: string; count: number }[] {
     const { counts } = this.#core.runner.snapshot.context.usage
-    // A tag that the profile has no more is not in use any more.
+    // Include tags that the profile no longer has. Their count becomes 0.
     const tags = new Set([...this.#core.profile.tags.map(({ tag }) => tag), ...Object.keys(counts)])
     return [...tags].flatMap((tag) => {
       const count = this.countInUse(tag)
@@ -139,9 +139,10 @@ export class UsageLedger {
   }
 
   /**
-   * Sets what the product says it uses of a tag, beside what its module counts.
+   * Sets the declared usage of a tag, in addition to the counts of the product module.
    *
-   * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT; EVALUATION_EXPIRED, NOT_AUTHORIZED for more than before; AGENT_CLOSED
+   * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT, AGENT_CLOSED; for an increase also EVALUATION_EXPIRED or
+   * NOT_AUTHORIZED
    */
   setDeclaredUsage(tag: string, count: number): void {
     const { device, clock, profile, runner, store } = this.#core
@@ -153,7 +154,7 @@ export class UsageLedger {
       const refusal = createUsagePolicy(runner.snapshot, profile, at).checkAction('usage')
       if (refusal) {
         const { code } = refusal
-        const reason = `No more of ${tag} can be used: ${refusal.message}`
+        const reason = `The usage of ${tag} cannot increase: ${refusal.message}`
         store.commit(() => {
           this.history.recordDenial({ at, what: `use ${count} of ${tag}`, who: null, code, reason })
         })
@@ -173,7 +174,7 @@ export class UsageLedger {
     }
   }
 
-  /** Ends what time has ended in the module: looked at with every tick. */
+  /** Ends what has expired in the product module. Called with every tick. */
   expire(): void {
     const { state } = this.#module
     if (!state?.hasExpiring()) return
@@ -182,7 +183,7 @@ export class UsageLedger {
     })
   }
 
-  /** Completes what belongs to every transaction: what the module has to add, and the history of what is in use. */
+  /** Adds the module's changes and the usage history to a transaction. */
   #beforeCommit(after: AgentSnapshot, at: Instant): void {
     this.#module.state?.beforeCommit({ at, isLicensed: isLicensed(after) })
     this.#module.storeCounts()

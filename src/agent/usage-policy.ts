@@ -4,18 +4,18 @@ import type { ProductProfile } from '../core/profile.ts'
 import type { Instant } from '../core/time.ts'
 import { getFunctionality } from './status.ts'
 
-/** What the product may do in a state, and why not. */
+/** Policy of a license state: which actions are allowed. */
 export interface UsagePolicy {
-  /** Why only license management works; null while everything does. */
+  /** Reason why only license management works. Null while all features work. */
   readonly restrictionReason: string | null
-  /** Returns why an action is refused; null when it is allowed. License management always is. */
+  /** Returns the error for a refused action. Null if allowed, and always for license management. */
   readonly checkAction: (action: string) => LicensingError | null
 }
 
-/** Tells whether an action manages licenses: those work in every state (R-EVAL-4). */
+/** Checks whether an action is license management, which works in every state (R-EVAL-4). */
 export const isLicenseManagement = (action: string): boolean => action.startsWith('license-')
 
-/** Creates the policy of a state: what the machine says, and the product's own policies beside it. */
+/** Creates the policy of a state from the machine and the policies in the product profile. */
 export function createUsagePolicy(
   snapshot: AgentSnapshot,
   profile: ProductProfile,
@@ -35,16 +35,15 @@ export function createUsagePolicy(
   }
 }
 
-/** Why only license management works, as an error code. */
 function getRestrictionCode({ value, context }: AgentSnapshot) {
   if (context.reservation.current?.stage === 'returning') return 'RESERVATION_RETURNING'
   return getLicenseState(value) === 'reserved' ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED'
 }
 
-/** Keeps the policy of the present state, so that asking takes no more than a lookup. */
+/** Caches the policy of the current state. */
 export class UsagePolicyCache {
   readonly #profile: ProductProfile
-  #cached: { readonly position: AgentSnapshot; readonly policy: UsagePolicy } | null = null
+  #cached: { readonly snapshot: AgentSnapshot; readonly policy: UsagePolicy } | null = null
 
   constructor(profile: ProductProfile) {
     this.#profile = profile
@@ -52,10 +51,10 @@ export class UsagePolicyCache {
 
   get(snapshot: AgentSnapshot, now: () => Instant): UsagePolicy {
     // Under a reservation a term may have ended since.
-    if (this.#cached?.position === snapshot && getLicenseState(snapshot.value) !== 'reserved')
+    if (this.#cached?.snapshot === snapshot && getLicenseState(snapshot.value) !== 'reserved')
       return this.#cached.policy
     const policy = createUsagePolicy(snapshot, this.#profile, now())
-    this.#cached = { position: snapshot, policy }
+    this.#cached = { snapshot, policy }
     return policy
   }
 }

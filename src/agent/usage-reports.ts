@@ -2,7 +2,7 @@ import { DAY, HOUR } from '../core/time.ts'
 import type { LicenseClock } from './license-clock.ts'
 import type { Denial, UsageHistory, UsagePeriod } from './usage-history.ts'
 
-/** What was in use, and what was refused: what an administrator looks at before buying (`agent.usage`). */
+/** Reports on usage and refused operations, for capacity planning (`agent.usage`). */
 export class UsageReports {
   readonly #history: UsageHistory
   readonly #clock: LicenseClock
@@ -13,9 +13,9 @@ export class UsageReports {
   }
 
   /**
-   * Returns the peak and mean use of every tag, by hour or by day, the oldest first.
+   * Returns peak and mean usage of each tag by hour or day, oldest first.
    *
-   * @param options `last`: how many hours or days, the one that is not over yet included
+   * @param options `last`: number of hours or days, including the current one
    */
   periods(options: { by: 'hour' | 'day'; last: number }): UsagePeriod[] {
     const now = this.#clock.now()
@@ -23,7 +23,7 @@ export class UsageReports {
     return this.#history.periods(options.by, now - (options.last - 1) * length, now)
   }
 
-  /** Returns the newest refusals, the oldest first. */
+  /** Returns the newest refusals, oldest first. */
   denials(limit = 1000): Denial[] {
     return this.#history.denials(limit)
   }

@@ -8,7 +8,7 @@ import type { RequestRunner } from './request-runner.ts'
 import type { TickScheduler } from './tick-scheduler.ts'
 
 /**
- * Runs what is due by itself, once it was started: ticks, and after every transaction the requests that are stored. Until then the
+ * Runs due work automatically after `start`: ticks, and the stored requests after every transaction. Without `start`, the
  * owner of the agent calls `tick()` and `idle()`.
  */
 export class WorkScheduler {
@@ -17,7 +17,7 @@ export class WorkScheduler {
   readonly #clock: LicenseClock
   readonly #logger: AgentLogger
   #ticks: TickScheduler | null = null
-  /** The run of requests that is watched already. */
+  /** Run of requests whose end is already watched. */
   #watched: Promise<void> | null = null
 
   constructor(runner: MachineRunner, requests: RequestRunner, clock: LicenseClock, logger: AgentLogger) {
@@ -25,21 +25,21 @@ export class WorkScheduler {
     this.#requests = requests
     this.#clock = clock
     this.#logger = logger
-    // A request that a transaction stored is sent at once, whoever made it.
+    // Send a request immediately after the transaction that stored it.
     runner.events.on('committed', () => {
       this.wake()
     })
   }
 
-  /** Starts to tick. @param tick applies the time that passed */
+  /** Starts to tick. @param tick applies the elapsed time */
   async start(tick: () => void): Promise<void> {
     const { TickScheduler } = await import('./tick-scheduler.ts')
     this.#ticks = new TickScheduler(() => {
       try {
         tick()
       } catch (error) {
-        // On a full disk for example. Nothing has changed, and the next tick charges what this one could not.
-        this.#logger.error('a heartbeat could not be written', { reason: toLicensingError(error).message })
+        // The disk may be full. Nothing was charged, and the next tick charges the time.
+        this.#logger.error('a tick could not be stored', { reason: toLicensingError(error).message })
       }
     })
     this.#runner.recordNotice('AGENT_READY')
@@ -57,8 +57,10 @@ export class WorkScheduler {
           this.#scheduleTick()
         },
         (error: unknown) => {
-          // The outcome could not be written, on a full disk for example: the request is still there, for the next tick.
-          this.#logger.error('a request could not be concluded', { reason: toLicensingError(error).message })
+          // The disk may be full. The request is still stored, and the next tick sends it again.
+          this.#logger.error('the outcome of a request could not be stored', {
+            reason: toLicensingError(error).message,
+          })
         },
       )
     }

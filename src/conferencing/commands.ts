@@ -4,13 +4,13 @@ import type { DeploymentApi } from './deployment-api.ts'
 import type { HostLicenses } from './hosts-api.ts'
 import type { MeetingsApi } from './meetings-api.ts'
 
-/** What `agent.module` is for a conferencing product. */
+/** Interface of a conferencing product, as `agent.module`. */
 export interface Conferencing {
-  /** Host licenses (R-HOST-1…3): who holds one, by hand or by hosting. */
+  /** Host licenses (R-HOST-1…3), assigned manually or by hosting. */
   readonly hosts: HostLicenses
-  /** Meetings, as far as they take licenses (R-HOST-4…8). */
+  /** Meetings and their use of licenses (R-HOST-4…8). */
   readonly meetings: MeetingsApi
-  /** Size, extended capacity, data centers (R-SYS-1…3). */
+  /** Deployment size, extended capacity and data centers (R-SYS-1…3). */
   readonly system: DeploymentApi
 }
 
@@ -29,7 +29,7 @@ const pageSchema = z.object({
   limit: z.int().min(1).max(10_000).default(1000),
 })
 
-/** What can be asked of the conferencing module over the control socket. */
+/** Control socket commands of the conferencing module. */
 export const conferencingCommands = {
   'host-list': defineConferencingCommand(
     true,
@@ -86,7 +86,7 @@ export const conferencingCommands = {
   'system-size': defineConferencingCommand(
     false,
     z.object({
-      size: z.enum(['micro', 'small', 'medium', 'large'], 'the size is micro, small, medium or large'),
+      size: z.enum(['micro', 'small', 'medium', 'large'], 'the size must be micro, small, medium or large'),
     }),
     ({ system }, { size }) => system.resize(size),
   ),

@@ -15,7 +15,7 @@ import { parseDataCenter } from './identifiers.ts'
 import type { Size } from './settings.ts'
 import type { ConferencingState } from './state.ts'
 
-/** The deployment in documents. */
+/** Deployment as a document. */
 export interface SystemDocument {
   readonly size: Size
   readonly ports: number
@@ -24,18 +24,18 @@ export interface SystemDocument {
   readonly role: 'single' | 'primary' | 'joined'
   readonly dataCenters: readonly string[]
   readonly primary: string | null
-  /** The system licenses in use. */
+  /** System licenses in use by tag. */
   readonly licenses: Readonly<Record<string, number>>
 }
 
 /**
- * Deployment size, extended capacity and data centers (`agent.module.system`). A change that needs a license asks for it first, and is
- * made only when the license is there: there is no trial for it (R-EVAL-6, R-SYS-2, R-SYS-3).
+ * Deployment size, extended capacity and data centers (`agent.module.system`). A change that needs licenses is made only
+ * after the licenses are confirmed, because it has no evaluation period (R-EVAL-6, R-SYS-2, R-SYS-3).
  */
 export class DeploymentApi {
   readonly #state: ConferencingState
   readonly #agent: ModuleAgent
-  /** The last change that was asked for: one at a time, since each asks for licenses by what there is. */
+  /** Last requested change. Changes run one at a time, because the licenses needed depend on the current deployment. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(state: ConferencingState, agent: ModuleAgent) {
@@ -61,31 +61,39 @@ export class DeploymentApi {
   get #tags() {
     const { deployment } = this.#state.settings
     if (!deployment)
-      throw new LicensingError('SYSTEM_NOT_ALLOWED', 'The product has no sizes and data centers.')
+      throw new LicensingError('SYSTEM_NOT_ALLOWED', 'The product has no deployment sizes and data centers.')
     return deployment
   }
 
-  /** Changes the size. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE, LICENSES_REQUIRED, and those of a renewal */
+  /**
+   * Changes the deployment size.
+   *
+   * @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE, LICENSES_REQUIRED, or an error of the authorization renewal
+   */
   resize(size: Size): Promise<SystemDocument> {
     return this.#change(`make the system ${size}`, (system) =>
       resize(system, size, this.#tags, this.#countPortsInUse()),
     )
   }
 
-  /** Extends a large system from 2000 to 4000 ports. @throws LicensingError SYSTEM_NOT_ALLOWED, LICENSES_REQUIRED, and those of a renewal */
+  /**
+   * Extends a large system from 2000 to 4000 ports.
+   *
+   * @throws LicensingError SYSTEM_NOT_ALLOWED, LICENSES_REQUIRED, or an error of the authorization renewal
+   */
   extend(): Promise<SystemDocument> {
     return this.#change('extend the system', extend)
   }
 
-  /** Reduces it to 2000 ports again. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
+  /** Reduces an extended system to 2000 ports. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
   reduce(): Promise<SystemDocument> {
     return this.#change('reduce the system', (system) => reduce(system, this.#countPortsInUse()))
   }
 
   /**
-   * Lets another data center join this one, which is or becomes the primary one; its licenses must be there before (R-SYS-3).
+   * Adds another data center to this one, which becomes the primary. The licenses must be available first (R-SYS-3).
    *
-   * @throws LicensingError SYSTEM_NOT_ALLOWED, LICENSES_REQUIRED, and those of a renewal
+   * @throws LicensingError SYSTEM_NOT_ALLOWED, LICENSES_REQUIRED, or an error of the authorization renewal
    */
   join(dataCenter: string): Promise<SystemDocument> {
     const name = parseDataCenter(dataCenter)
@@ -95,7 +103,7 @@ export class DeploymentApi {
   }
 
   /**
-   * Joins the system of another data center, which holds the licenses from here on: the hosts here release theirs (R-HOST-10).
+   * Joins the system of another data center, which then holds the licenses. Hosts of this one release theirs (R-HOST-10).
    *
    * @throws LicensingError SYSTEM_NOT_ALLOWED, HOST_IN_MEETING
    */
@@ -108,7 +116,7 @@ export class DeploymentApi {
       if (running !== null)
         throw new LicensingError(
           'HOST_IN_MEETING',
-          `The meeting ${JSON.stringify(running)} runs, whose host would have no license.`,
+          `The meeting ${JSON.stringify(running)} is running, and its host would lose the license.`,
         )
       this.#agent.change(() => {
         this.#state.writeSystem(next)
@@ -118,7 +126,7 @@ export class DeploymentApi {
     })
   }
 
-  /** Lets a data center leave this system; without a name, this one leaves the one it joined. @throws LicensingError SYSTEM_NOT_ALLOWED */
+  /** Removes a data center from this system. Without a name, leaves the joined system. @throws LicensingError SYSTEM_NOT_ALLOWED */
   leave(dataCenter?: string): Promise<SystemDocument> {
     return this.#attempt('let a data center leave', () => {
       const next = removeDataCenter(this.#state.system, dataCenter)
@@ -153,7 +161,7 @@ export class DeploymentApi {
       .filter(([, count]) => count > 0)
     const hold = more.length > 0 ? await this.#agent.acquire(Object.fromEntries(more)) : null
     try {
-      // The system may have changed while the authority was asked.
+      // The system may have changed during the request to the authority.
       const changed = to(this.#state.system)
       this.#agent.change(() => {
         this.#state.writeSystem(changed)

@@ -1,14 +1,14 @@
 import { LicensingError } from '../core/errors.ts'
 import { type ConferencingSettings, EXTENDED_PORTS, type Size, PORTS_BY_SIZE } from './settings.ts'
 
-/** A deployment: its size, and the data centers that are one system with it (guide, "System Licenses"). */
+/** Deployment: size and data centers of a system (planning guide, "System Licenses"). */
 export interface System {
   readonly size: Size
-  /** A large deployment extended to 4000 ports. */
+  /** True for a large deployment that is extended to 4000 ports. */
   readonly extended: boolean
-  /** The other data centers of a multi-data-center system, where this is the primary one. */
+  /** Other data centers of the system, if this is its primary data center. */
   readonly dataCenters: readonly string[]
-  /** The primary data center, where this one has joined another: that holds the licenses. */
+  /** Primary data center that this one has joined, and that holds the licenses. Null otherwise. */
   readonly primary: string | null
 }
 
@@ -18,8 +18,8 @@ export const getPorts = ({ size, extended }: Pick<System, 'size' | 'extended'>):
 type SystemTags = NonNullable<ConferencingSettings['deployment']>
 
 /**
- * The licenses a system needs: none for one data center of its own size, one for extended capacity, one of its size for each
- * data center of several (R-SYS-1…3).
+ * Returns the licenses that a system needs: none for a single data center, one for extended capacity, and one of its size
+ * for each data center of a multi-data-center system (R-SYS-1…3).
  */
 export function getRequiredLicenses(system: System, tags: SystemTags): Record<string, number> {
   const needed: Record<string, number> = {}
@@ -37,7 +37,7 @@ const requirePrimary = (system: System): void => {
   if (system.primary !== null)
     throw notAllowedError(
       `This data center has joined ${system.primary}, which holds the licenses.`,
-      'Do it at the primary data center, or leave the system first.',
+      'Make the change at the primary data center, or leave the system first.',
     )
 }
 
@@ -49,32 +49,32 @@ function requirePorts(system: System, next: System, inUse: number): void {
   )
 }
 
-/** Another size. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
+/** Changes the size. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
 export function resize(system: System, size: Size, tags: SystemTags, portsInUse: number): System {
   requirePrimary(system)
   const next = { ...system, size }
   if (system.extended && size !== 'large')
     throw notAllowedError(
-      'The system is extended: only a large one can be.',
-      'Reduce it first with `system reduce`.',
+      'The system is extended, and only a large system can be extended.',
+      'Reduce the system first with `system reduce`.',
     )
   requireDataCenters(next, tags)
   requirePorts(system, next, portsInUse)
   return next
 }
 
-/** From 2000 to 4000 ports (R-SYS-2). @throws LicensingError SYSTEM_NOT_ALLOWED */
+/** Extends a system from 2000 to 4000 ports (R-SYS-2). @throws LicensingError SYSTEM_NOT_ALLOWED */
 export function extend(system: System): System {
   requirePrimary(system)
   if (system.size !== 'large')
     throw notAllowedError(
-      `Only a large system is extended; this one is ${system.size}.`,
-      'Make it large first with `system size large`.',
+      `Only a large system can be extended; this system is ${system.size}.`,
+      'Change the size first with `system size large`.',
     )
   return { ...system, extended: true }
 }
 
-/** Back from 4000 to 2000 ports. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
+/** Reduces a system from 4000 to 2000 ports. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
 export function reduce(system: System, portsInUse: number): System {
   requirePrimary(system)
   const next = { ...system, extended: false }
@@ -89,7 +89,7 @@ function requireDataCenters(system: System, tags: SystemTags): void {
   )
 }
 
-/** Another data center joins this one, the primary. @throws LicensingError SYSTEM_NOT_ALLOWED */
+/** Adds a data center to this primary one. @throws LicensingError SYSTEM_NOT_ALLOWED */
 export function addDataCenter(system: System, dataCenter: string, tags: SystemTags): System {
   requirePrimary(system)
   if (system.dataCenters.includes(dataCenter)) return system
@@ -98,23 +98,23 @@ export function addDataCenter(system: System, dataCenter: string, tags: SystemTa
   return next
 }
 
-/** This data center joins another one's system, giving up its own. @throws LicensingError SYSTEM_NOT_ALLOWED */
+/** Joins this data center to the system of another one. @throws LicensingError SYSTEM_NOT_ALLOWED */
 export function joinDataCenter(system: System, primary: string): System {
   if (system.primary === primary) return system
   requirePrimary(system)
   if (system.dataCenters.length > 0)
     throw notAllowedError(
-      'This data center is the primary one of a system.',
-      'Let the others leave it first.',
+      'This data center is the primary data center of a system.',
+      'Remove the other data centers from the system first.',
     )
   return { ...system, primary }
 }
 
-/** A data center leaves this one's system, or this one leaves the one it joined. @throws LicensingError SYSTEM_NOT_ALLOWED */
+/** Removes a data center from this system, or this one from the system it joined. @throws LicensingError SYSTEM_NOT_ALLOWED */
 export function removeDataCenter(system: System, dataCenter: string | undefined): System {
   if (dataCenter === undefined) {
     if (system.primary === null)
-      throw notAllowedError('This data center has joined no other.', 'Name the one that leaves.')
+      throw notAllowedError('This data center has not joined another one.', 'Name the data center to remove.')
     return { ...system, primary: null }
   }
   requirePrimary(system)

@@ -3,23 +3,23 @@ import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
 
-/** How a host came to their license: by hosting for the first time, or by an administrator's hand (R-HOST-1). */
+/** Source of a host license: first hosting, or manual assignment by an administrator (R-HOST-1). */
 export type AssignmentSource = 'hosting' | 'manual'
 
-/** One user as the host-license ledger has them. */
+/** User in the host license ledger. */
 export interface Host {
   readonly user: string
-  /** The license held: a demo one is of the evaluation, and becomes permanent with it (R-EVAL-5). */
+  /** License of the user. A demo license of the evaluation becomes permanent when the product is licensed (R-EVAL-5). */
   readonly license: 'demo' | 'permanent' | null
   readonly reason: AssignmentSource | null
-  /** When the license was taken; null without one. */
+  /** Instant at which the license was assigned. Null without a license. */
   readonly assignedAt: Instant | null
   readonly active: boolean
-  /** Can neither host nor be an alternate host (R-HOST-7). */
+  /** True for a user who can be neither host nor alternate host (R-HOST-7). */
   readonly attendeeOnly: boolean
 }
 
-/** How many licenses hosts hold. */
+/** Numbers of assigned host licenses. */
 export interface HostCounts {
   readonly assigned: number
   readonly permanent: number
@@ -36,7 +36,7 @@ export const HOSTS_SCHEMA = `
 const countsSchema = z.object({ epoch: z.int().min(1), permanent: z.int().min(0), demo: z.int().min(0) })
 type StoredCounts = z.infer<typeof countsSchema>
 
-/** Where the counts are kept beside the rows they count, in the same transaction. */
+/** Storage of the counts, written in the same transaction as the counted rows. */
 export interface HostCountRepository {
   read(schema: z.ZodType<StoredCounts>): StoredCounts | null
   write(counts: StoredCounts): void
@@ -44,7 +44,7 @@ export interface HostCountRepository {
 
 interface HostRow {
   readonly user: string
-  /** The evaluation in which the license was taken; 0 for one that was permanent at once; null without a license. */
+  /** Number of the evaluation of a demo license. 0 for a permanent license, null without a license. */
   readonly epoch: number | null
   readonly reason: AssignmentSource | null
   readonly assigned_at: Instant | null
@@ -53,12 +53,12 @@ interface HostRow {
 }
 
 /**
- * Who holds a host license (guide, "Host Licenses"): taken the first time a user hosts or by hand, given back only when the
- * user is deactivated. Its methods are to be called in a transaction of the store that the ledger lives in; what one
- * throws, it throws before it writes.
+ * Ledger of host licenses (planning guide, "Host Licenses"). A license is assigned manually or when the user first hosts,
+ * and released only when the user is deactivated. Call all methods in a transaction of the store. A method that throws has
+ * written nothing.
  *
- * Licenses of an evaluation carry its number: when the product is licensed, all of them become permanent by counting the number
- * on, whether they are ten or a million.
+ * Demo licenses have the number of their evaluation. Incrementing the number makes all of them permanent in one step,
+ * whether there are ten or a million.
  */
 export class HostLedger {
   readonly #releaseAll: Sqlite.Statement<[]>
@@ -88,7 +88,7 @@ export class HostLedger {
       'select * from hosts where user > ? and epoch is not null order by user limit ?',
     )
     this.#selectAll = db.prepare('select * from hosts where user > ? order by user limit ?')
-    // Case is folded as SQLite does, of ASCII letters alone: enough to look for.
+    // SQLite folds the case of ASCII letters only, which is enough for a search.
     this.#selectMatching = db.prepare(
       `select * from hosts where user > ? and instr(lower(user), lower(?)) > 0 and (epoch is not null or ? = 1)
        order by user limit ?`,
@@ -96,7 +96,7 @@ export class HostLedger {
     this.reload()
   }
 
-  /** Takes the counts from the disk again: after a transaction that was not kept. */
+  /** Reloads the counts from disk, after a rollback. */
   reload(): void {
     const stored = this.#counts.read(countsSchema)
     this.#epoch = stored?.epoch ?? 1
@@ -105,7 +105,7 @@ export class HostLedger {
     this.#changed = false
   }
 
-  /** Writes the counts beside the rows they count: the last thing in a transaction. */
+  /** Writes the counts, at the end of a transaction. */
   flush(): void {
     if (!this.#changed) return
     this.#counts.write({ epoch: this.#epoch, permanent: this.#permanent, demo: this.#demo })
@@ -121,7 +121,7 @@ export class HostLedger {
     return row ? this.#toHost(row) : null
   }
 
-  /** Who holds a license, or everybody who is known, by name. */
+  /** Lists the users with a license by name. With `all`, lists all known users. */
   list(options: { after: string; limit: number; all: boolean; search?: string }): Host[] {
     const { after, limit, all, search = '' } = options
     const rows =
@@ -132,9 +132,9 @@ export class HostLedger {
   }
 
   /**
-   * Gives a user a license, unless they hold one.
+   * Assigns a license to a user who has none.
    *
-   * @param licensed whether the product is licensed: otherwise the license is one of the evaluation
+   * @param licensed true if the product is licensed; false assigns a demo license of the evaluation
    * @throws LicensingError HOST_DEACTIVATED, ATTENDEE_ONLY
    */
   assign(user: string, reason: AssignmentSource, at: Instant, licensed: boolean): Host {
@@ -143,7 +143,10 @@ export class HostLedger {
       if (row.active === 0)
         throw new LicensingError('HOST_DEACTIVATED', `The user ${JSON.stringify(user)} is deactivated.`)
       if (row.attendee_only === 1)
-        throw new LicensingError('ATTENDEE_ONLY', `The user ${JSON.stringify(user)} may attend only.`)
+        throw new LicensingError(
+          'ATTENDEE_ONLY',
+          `The user ${JSON.stringify(user)} has an attendee-only account.`,
+        )
       if (row.epoch !== null) return this.#toHost(row)
     }
     const epoch = licensed ? 0 : this.#epoch
@@ -161,7 +164,7 @@ export class HostLedger {
     }
   }
 
-  /** Deactivates a user: the license, if there is one, is free for another (R-HOST-3). */
+  /** Deactivates a user, which releases the user's license (R-HOST-3). */
   deactivate(user: string): Host {
     const row = this.#selectHost.get(user)
     this.#release(row)
@@ -176,7 +179,7 @@ export class HostLedger {
     }
   }
 
-  /** Activates a user again: a license is taken when they host again, or by hand. */
+  /** Activates a user again, without a license until the user hosts or gets one manually. */
   activate(user: string): Host {
     const row = this.#selectHost.get(user)
     if (row?.active === 1) return this.#toHost(row)
@@ -192,9 +195,9 @@ export class HostLedger {
   }
 
   /**
-   * Makes a user one who may attend only, or may host again.
+   * Makes a user attendee-only, or allows the user to host again.
    *
-   * @throws LicensingError HOST_LICENSED: who holds a license is deactivated first
+   * @throws LicensingError HOST_LICENSED for a user with a license, who must be deactivated first
    */
   setAttendeeOnly(user: string, attendeeOnly: boolean): Host {
     const row = this.#selectHost.get(user)
@@ -214,7 +217,7 @@ export class HostLedger {
     return { ...base, attendeeOnly }
   }
 
-  /** The product is licensed: the licenses of the evaluation are permanent from here on (R-EVAL-5). */
+  /** Makes all demo licenses permanent, because the product is licensed (R-EVAL-5). */
   makePermanent(): void {
     if (this.#demo === 0) return
     this.#epoch++
@@ -223,7 +226,7 @@ export class HostLedger {
     this.#changed = true
   }
 
-  /** The data center joins another: its hosts give all their licenses back (R-HOST-10). */
+  /** Releases all licenses, because the data center joins another one (R-HOST-10). Returns their number. */
   releaseAll(): number {
     const { assigned } = this.counts()
     this.#releaseAll.run()

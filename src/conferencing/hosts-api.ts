@@ -5,14 +5,14 @@ import type { Host } from './host-ledger.ts'
 import { parseUser } from './identifiers.ts'
 import type { ConferencingState } from './state.ts'
 
-/** A host in documents: instants are ISO 8601. */
+/** Host as a document, with ISO 8601 times. */
 export interface HostDocument extends Omit<Host, 'assignedAt'> {
   readonly assignedAt: string | null
 }
 
 const toHostDocument = (host: Host): HostDocument => ({ ...host, assignedAt: toIsoString(host.assignedAt) })
 
-/** Host licenses as an administrator manages them (`agent.module.hosts`). Each call resolves when it is on disk. */
+/** Management of host licenses (`agent.module.hosts`). Each call resolves when its result is on disk. */
 export class HostLicenses {
   readonly #state: ConferencingState
   readonly #agent: ModuleAgent
@@ -23,9 +23,10 @@ export class HostLicenses {
   }
 
   /**
-   * Gives a user a host license by hand; one who holds one keeps it (R-HOST-1).
+   * Assigns a host license to a user manually. A user who has one keeps it (R-HOST-1).
    *
-   * @throws LicensingError INVALID_ARGUMENT, HOST_DEACTIVATED, ATTENDEE_ONLY; EVALUATION_EXPIRED, NOT_AUTHORIZED, POLICY_REFUSED
+   * @throws LicensingError INVALID_ARGUMENT, HOST_DEACTIVATED, ATTENDEE_ONLY, EVALUATION_EXPIRED, NOT_AUTHORIZED,
+   * POLICY_REFUSED
    */
   async assign(user: string): Promise<HostDocument> {
     const name = parseUser(user)
@@ -40,7 +41,7 @@ export class HostLicenses {
   }
 
   /**
-   * Deactivates a user, which releases the license: nothing else does (R-HOST-3).
+   * Deactivates a user. Only this releases the user's license (R-HOST-3).
    *
    * @throws LicensingError INVALID_ARGUMENT, HOST_IN_MEETING
    */
@@ -57,7 +58,7 @@ export class HostLicenses {
           if (meeting !== undefined)
             throw new LicensingError(
               'HOST_IN_MEETING',
-              `The meeting ${JSON.stringify(meeting)} of the user ${JSON.stringify(name)} runs.`,
+              `The meeting ${JSON.stringify(meeting)} of the user ${JSON.stringify(name)} is running.`,
             )
           return hosts.deactivate(name)
         },
@@ -65,7 +66,7 @@ export class HostLicenses {
     )
   }
 
-  /** Activates a user again; a license is taken when they host, or by hand. @throws LicensingError INVALID_ARGUMENT */
+  /** Activates a user again, without a license until the user hosts or gets one manually. @throws LicensingError INVALID_ARGUMENT */
   async activate(user: string): Promise<HostDocument> {
     const name = parseUser(user)
     return toHostDocument(
@@ -78,7 +79,7 @@ export class HostLicenses {
     )
   }
 
-  /** Who may attend only can neither host nor be an alternate host (R-HOST-7). @throws LicensingError HOST_LICENSED */
+  /** Makes a user attendee-only: neither host nor alternate host (R-HOST-7). @throws LicensingError HOST_LICENSED */
   async setAttendeeOnly(user: string, attendeeOnly: boolean): Promise<HostDocument> {
     const name = parseUser(user)
     return toHostDocument(
@@ -91,16 +92,16 @@ export class HostLicenses {
     )
   }
 
-  /** One user; null for one who never had to do with licenses. @throws LicensingError INVALID_ARGUMENT */
+  /** Returns a user. Null for a user without any license history. @throws LicensingError INVALID_ARGUMENT */
   find(user: string): HostDocument | null {
     const host = this.#state.hosts.find(parseUser(user))
     return host && toHostDocument(host)
   }
 
   /**
-   * Who holds a license, by name; with `all`, everybody known.
+   * Lists the users with a license by name. With `all`, lists all known users.
    *
-   * @param options `after`: the last name of the page before; `search`: a part of the name
+   * @param options `after`: last name of the previous page; `search`: part of the name
    */
   list(options: { after?: string; limit?: number; all?: boolean; search?: string } = {}): HostDocument[] {
     const { after = '', limit = 1000, all = false, search = '' } = options

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { validate } from '../core/validate.ts'
 
-/** Longest name of a user, in UTF-16 units: an address of e-mail has 254. */
+/** Maximum length of a user name in UTF-16 units: that of an e-mail address. */
 export const MAX_USERNAME_LENGTH = 254
 
 /**
- * A user as the product names them: in any script, without control characters and without blanks at either end. One
- * spelling of each (Unicode NFC), so that the same name typed on two keyboards is one user.
+ * User name in any script, without control characters and outer whitespace. Normalized to Unicode NFC, so that the same
+ * name typed on two keyboards is the same user.
  */
 const userSchema = z
   .string()
@@ -16,16 +16,16 @@ const userSchema = z
       .string()
       .min(1, 'it is empty')
       .max(MAX_USERNAME_LENGTH, `it is longer than ${MAX_USERNAME_LENGTH} characters`)
-      .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]+$/u, 'it holds control characters'),
+      .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]+$/u, 'it contains control characters'),
   )
 
-/** The id of a meeting: the product's own, one word or more. */
+/** Meeting id, defined by the product. */
 const meetingIdSchema = z
   .string()
   .trim()
   .min(1, 'it is empty')
   .max(200, 'it is longer than 200 characters')
-  .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]+$/u, 'it holds control characters')
+  .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]+$/u, 'it contains control characters')
 
 /** @throws LicensingError INVALID_ARGUMENT */
 export const parseUser = (value: unknown): string => validate(userSchema, value, 'user name')

@@ -1,4 +1,4 @@
-/** The conferencing module: host licenses, meetings and deployments of a conferencing server, with its profile. */
+/** Conferencing module: host licenses, meetings and deployment of a conferencing server, with its profile. */
 export type { Conferencing, ConferencingCommandName } from './commands.ts'
 export type { SystemDocument } from './deployment-api.ts'
 export type { HostDocument } from './hosts-api.ts'

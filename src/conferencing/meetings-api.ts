@@ -6,7 +6,7 @@ import { parseMeetingId, parseUser } from './identifiers.ts'
 import type { Meeting, MeetingPlan } from './meetings.ts'
 import type { ConferencingState } from './state.ts'
 
-/** A meeting in documents: instants are ISO 8601. */
+/** Meeting as a document, with ISO 8601 times. */
 export interface MeetingDocument extends Omit<
   Meeting,
   'startsAt' | 'endsAt' | 'startedAt' | 'endedAt' | 'endsAtLatest'
@@ -27,13 +27,13 @@ const toMeetingDocument = (meeting: Meeting): MeetingDocument => ({
   endsAtLatest: toIsoString(meeting.endsAtLatest),
 })
 
-/** A meeting as it is planned, its instants as dates, ISO 8601 or milliseconds. */
+/** Request for a scheduled meeting. Times are dates, ISO 8601 with a zone, or milliseconds since 1970. */
 export interface MeetingRequest extends Omit<MeetingPlan, 'startsAt' | 'endsAt'> {
   readonly startsAt?: Instant | string | Date | undefined
   readonly endsAt?: Instant | string | Date | undefined
 }
 
-/** Meetings, as far as they take licenses (`agent.module.meetings`). Every call is idempotent by the id of the meeting. */
+/** Meetings and their use of licenses (`agent.module.meetings`). Each call is idempotent by meeting id. */
 export class MeetingsApi {
   readonly #state: ConferencingState
   readonly #agent: ModuleAgent
@@ -44,9 +44,9 @@ export class MeetingsApi {
   }
 
   /**
-   * Plans a meeting: takes no license, whoever plans it, for whomever (R-HOST-2).
+   * Schedules a meeting. Scheduling never consumes a license (R-HOST-2).
    *
-   * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, ALREADY_EXISTS, and what the gate refuses
+   * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, ALREADY_EXISTS, or the policy's refusal
    */
   async schedule(request: MeetingRequest): Promise<MeetingDocument> {
     const host = parseUser(request.host)
@@ -67,10 +67,10 @@ export class MeetingsApi {
   }
 
   /**
-   * Begins a meeting, by its host or an alternate host.
+   * Starts a meeting, as its host or an alternate host.
    *
-   * @throws LicensingError NOT_FOUND, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY, and what
-   * the gate refuses
+   * @throws LicensingError NOT_FOUND, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY, or the
+   * policy's refusal
    */
   async start(id: string, by?: string): Promise<MeetingDocument> {
     const meeting = parseMeetingId(id)
@@ -86,7 +86,7 @@ export class MeetingsApi {
     )
   }
 
-  /** Somebody attends: no license. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
+  /** Adds an attendee, who needs no license. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
   async join(id: string, user: string): Promise<MeetingDocument> {
     const [meeting, name] = [parseMeetingId(id), parseUser(user)]
     return toMeetingDocument(
@@ -100,7 +100,7 @@ export class MeetingsApi {
     )
   }
 
-  /** Somebody leaves. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
+  /** Removes an attendee. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
   async leave(id: string, user: string): Promise<MeetingDocument> {
     const [meeting, name] = [parseMeetingId(id), parseUser(user)]
     return toMeetingDocument(
@@ -114,7 +114,7 @@ export class MeetingsApi {
     )
   }
 
-  /** The meeting is over. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED */
+  /** Ends a meeting. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED */
   async end(id: string): Promise<MeetingDocument> {
     const meeting = parseMeetingId(id)
     return toMeetingDocument(
@@ -132,14 +132,14 @@ export class MeetingsApi {
     return toMeetingDocument(this.#state.meetings.show(id))
   }
 
-  /** The meetings that run or are planned, by id. */
+  /** Lists the running and scheduled meetings by id. */
   list(options: { after?: string; limit?: number } = {}): MeetingDocument[] {
     const { after = '', limit = 1000 } = options
     return this.#state.meetings.list({ after, limit }).map(toMeetingDocument)
   }
 }
 
-/** ISO 8601 with a zone; anything else would mean another instant on another machine. */
+/** ISO 8601 time with a zone. Without a zone, the time would depend on the machine. */
 const timeSchema = z.iso.datetime({ offset: true })
 const parseTime = (text: string): Instant => {
   const whole = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?=Z|[+-])/.test(text)
@@ -154,6 +154,6 @@ function toInstant(value: Instant | string | Date | undefined, what: string): In
   if (!Number.isNaN(instant)) return instant
   throw new LicensingError(
     'INVALID_ARGUMENT',
-    `The ${what} of the meeting is not a time: give it with its zone, as in 2026-12-01T10:00Z.`,
+    `The ${what} of the meeting is not a valid time. Give a time with its zone, such as 2026-12-01T10:00Z.`,
   )
 }

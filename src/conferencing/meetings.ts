@@ -5,27 +5,27 @@ import { DAY, type Instant, toIsoString } from '../core/time.ts'
 import type { HostLedger } from './host-ledger.ts'
 import { parseMeetingId, parseUser } from './identifiers.ts'
 
-/** A meeting, as far as licenses are concerned. */
+/** License-related data of a meeting. */
 export interface Meeting {
   readonly id: string
-  /** The person it is scheduled for: must hold a license when it takes place, present or not (R-HOST-6). */
+  /** Host of record, who must hold a license while the meeting runs, present or not (R-HOST-6). */
   readonly host: string
   readonly alternates: readonly string[]
-  /** Who scheduled it, which takes no license (R-HOST-2). */
+  /** User who scheduled the meeting. Scheduling consumes no license (R-HOST-2). */
   readonly scheduledBy: string
   readonly startsAt: Instant | null
   readonly endsAt: Instant | null
   readonly status: 'scheduled' | 'running' | 'ended'
-  /** Who hosts it now: the host, or an alternate host in their absence (R-HOST-5); null before it runs. */
+  /** Current host: the host of record, or an alternate host in their absence (R-HOST-5). Null unless running. */
   readonly actingHost: string | null
   readonly startedAt: Instant | null
   readonly endedAt: Instant | null
-  /** When it ends although nobody ended it; null unless it runs. */
+  /** Instant at which the meeting ends automatically. Null unless running. */
   readonly endsAtLatest: Instant | null
   readonly present: readonly string[]
 }
 
-/** A meeting as it is planned. Instants are milliseconds since 1970, or ISO 8601. */
+/** Plan of a meeting. Instants are milliseconds since 1970. */
 export interface MeetingPlan {
   readonly id: string
   readonly host: string
@@ -62,23 +62,23 @@ interface MeetingRow {
   readonly latest: number | null
 }
 
-/** What the meeting may do: from the product's policies and where the box stands. */
+/** Limits of a meeting, from the product's settings and the license state. */
 export interface MeetingTerms {
   readonly maxConcurrent: number
   readonly maxDuration: number
   readonly isLicensed: boolean
-  /** Whether licenses may be taken now. */
+  /** True if more licenses may be assigned now. */
   readonly canAssignLicense: boolean
 }
 
-/** Meetings that ended are remembered so long, so that asking again about one gives the same answer. */
+/** Time for which ended meetings are kept, so that a repeated call returns the same result. */
 const ENDED_MEETING_RETENTION_MS = 30 * DAY
 const MAX_ALTERNATES = 50
 const instantSchema = z.int().min(0).max(8_640_000_000_000_000)
 
 /**
- * Meetings and their hosts (guide, "Roles and License Usage"). Every operation is idempotent by the meeting's id. Methods are
- * called in a transaction of the store; what one throws, it throws before it writes.
+ * Meetings and their hosts (planning guide, "Roles and License Usage"). Each operation is idempotent by meeting id. Call all
+ * methods in a transaction of the store. A method that throws has written nothing.
  */
 export class Meetings {
   readonly #ledger: HostLedger
@@ -90,7 +90,7 @@ export class Meetings {
   }
 
   /**
-   * Plans a meeting: takes no license, whoever plans it, for whomever (R-HOST-2).
+   * Schedules a meeting. Scheduling never consumes a license (R-HOST-2).
    *
    * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, ALREADY_EXISTS
    */
@@ -106,7 +106,7 @@ export class Meetings {
     if (startsAt !== null && endsAt !== null && endsAt <= startsAt)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `The meeting would end at ${toIsoString(endsAt)}, which is not after its start at ${toIsoString(startsAt)}.`,
+        `The end of the meeting, ${toIsoString(endsAt)}, is not after its start, ${toIsoString(startsAt)}.`,
       )
     for (const user of [host, ...alternates]) this.#requireHost(user)
     const wanted = [host, JSON.stringify(alternates), scheduledBy, startsAt, endsAt] as const
@@ -119,22 +119,22 @@ export class Meetings {
       if (!same)
         throw alreadyExistsError(
           'meeting',
-          `There is a meeting ${JSON.stringify(id)} already, planned otherwise.`,
+          `The meeting ${JSON.stringify(id)} already exists with other data.`,
         )
       return this.#toMeeting(row)
     }
     if (endsAt !== null && endsAt <= at)
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `The meeting would have ended at ${toIsoString(endsAt)}, which is past.`,
+        `The end of the meeting, ${toIsoString(endsAt)}, is in the past.`,
       )
     this.#statements.plan.run(id, ...wanted)
     return this.show(id)
   }
 
   /**
-   * Begins a meeting: its host, or an alternate host in their absence, who then takes a license (R-HOST-5). The host of record
-   * takes one too, unless they hold it (R-HOST-1, R-HOST-6).
+   * Starts a meeting, as its host or an alternate host. The host of record and an alternate host who starts the meeting each
+   * get a license unless they have one (R-HOST-1, R-HOST-5, R-HOST-6).
    *
    * @throws LicensingError NOT_FOUND, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY
    */
@@ -149,16 +149,17 @@ export class Meetings {
       )
     if (row.status === 'running') return this.join(id, user, at, terms)
     this.#requireFree(user, terms)
-    // Both are looked at before either takes a license.
-    for (const one of new Set([row.host, user])) this.#requireHost(one)
-    for (const one of new Set([row.host, user])) this.#ledger.assign(one, 'hosting', at, terms.isLicensed)
+    // Check both users before assigning any license.
+    for (const host of new Set([row.host, user])) this.#requireHost(host)
+    for (const host of new Set([row.host, user])) this.#ledger.assign(host, 'hosting', at, terms.isLicensed)
     this.#statements.run.run(user, at, at + terms.maxDuration, row.id)
     this.#statements.attend.run(row.id, user)
     return this.show(row.id)
   }
 
   /**
-   * Somebody attends, which takes no license (R-HOST-2). The host hosts from here on, if they do not host too many others.
+   * Adds an attendee, who needs no license (R-HOST-2). A joining host of record becomes the acting host, unless the host
+   * already hosts the maximum number of meetings.
    *
    * @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
    */
@@ -173,8 +174,8 @@ export class Meetings {
   }
 
   /**
-   * Somebody leaves. Where that is who hosted, the host or an alternate host who is there goes on; where nobody is left, the
-   * meeting is over.
+   * Removes an attendee. If the acting host leaves, the host of record or a present alternate host takes over. The meeting
+   * ends when no attendee is left.
    *
    * @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
    */
@@ -188,7 +189,7 @@ export class Meetings {
     return this.show(row.id)
   }
 
-  /** The meeting is over. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED */
+  /** Ends a meeting. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED */
   end(id: string, at: Instant): Meeting {
     const row = this.#requireRow(id)
     if (row.status === 'ended') return this.#toMeeting(row)
@@ -198,7 +199,7 @@ export class Meetings {
     return this.show(row.id)
   }
 
-  /** Ends what nobody ended, and forgets what is long over. Gives the meetings it ended. */
+  /** Ends overdue meetings, and deletes old ended ones. Returns the ids of the meetings it ended. */
   expire(at: Instant): string[] {
     const over = this.#statements.over.all(at).map(({ id }) => id)
     for (const id of over) this.end(id, at)
@@ -206,7 +207,7 @@ export class Meetings {
     return over
   }
 
-  /** A meeting that runs, any of them; null when none does: a look at an index. */
+  /** Returns the id of any running meeting, with one index lookup. Null if none is running. */
   findRunning(): string | null {
     return this.#statements.anyRuns.get()?.id ?? null
   }
@@ -216,17 +217,17 @@ export class Meetings {
     return this.#toMeeting(this.#requireRow(id))
   }
 
-  /** The meetings that run or are planned, by id. */
+  /** Lists the running and scheduled meetings by id. */
   list(options: { after: string; limit: number }): Meeting[] {
     return this.#statements.list.all(options.after, options.limit).map((row) => this.#toMeeting(row))
   }
 
-  /** How many attend meetings now: the ports in use. */
+  /** Counts the attendees of all meetings, which are the ports in use. */
   countPortsInUse(): number {
     return this.#statements.ports.get()?.ports ?? 0
   }
 
-  /** The meetings that run for a user: hosted by them now, or scheduled for them. */
+  /** Lists the running meetings that the user hosts now or that are scheduled for the user. */
   listRunningFor(user: string): string[] {
     return this.#statements.runningFor.all(user, user).map(({ id }) => id)
   }
@@ -239,7 +240,7 @@ export class Meetings {
     if (this.#countHosted(user) < maxConcurrent) return
     throw new LicensingError(
       'HOST_BUSY',
-      `${JSON.stringify(user)} hosts ${maxConcurrent} meetings already, as many as one host may at once.`,
+      `${JSON.stringify(user)} already hosts ${maxConcurrent} meetings, the maximum for one host.`,
     )
   }
 
@@ -249,19 +250,19 @@ export class Meetings {
     if (host?.attendeeOnly)
       throw new LicensingError(
         'ATTENDEE_ONLY',
-        `The user ${JSON.stringify(user)} may attend only, and be neither host nor alternate host.`,
+        `The user ${JSON.stringify(user)} has an attendee-only account, and can be neither host nor alternate host.`,
       )
     if (host?.active === false)
       throw new LicensingError('HOST_DEACTIVATED', `The user ${JSON.stringify(user)} is deactivated.`)
   }
 
-  /** Who goes on with a meeting whose host of the moment is not there; without anybody, it stays theirs. */
+  /** Makes a present host or alternate host the acting host. Without one, the acting host stays. */
   #promoteHost(row: MeetingRow, present: readonly string[], at: Instant, terms: MeetingTerms): void {
     for (const user of [row.host, ...parseAlternates(row)])
       if (present.includes(user) && this.#setActingHost(row, user, at, terms)) return
   }
 
-  /** Lets somebody host from here on, with a license, if they may and are free. */
+  /** Makes a user the acting host, with a license, if allowed. Returns false otherwise. */
   #setActingHost(row: MeetingRow, user: string, at: Instant, terms: MeetingTerms): boolean {
     const host = this.#ledger.find(user)
     if (host?.attendeeOnly === true || host?.active === false) return false
@@ -294,7 +295,7 @@ export class Meetings {
   }
 
   #createNotStartedError(row: MeetingRow): LicensingError {
-    return new LicensingError('MEETING_NOT_STARTED', `The meeting ${JSON.stringify(row.id)} has not begun.`)
+    return new LicensingError('MEETING_NOT_STARTED', `The meeting ${JSON.stringify(row.id)} has not started.`)
   }
 
   #listPresent(id: string): string[] {
@@ -325,7 +326,7 @@ function parseInstant(value: Instant | undefined, what: string): Instant | null 
   if (value === undefined) return null
   const parsed = instantSchema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw new LicensingError('INVALID_ARGUMENT', `The ${what} of the meeting is not an instant.`)
+  throw new LicensingError('INVALID_ARGUMENT', `The ${what} of the meeting is not a valid time.`)
 }
 
 const prepareStatements = (db: Sqlite.Database) => ({

@@ -9,7 +9,7 @@ import { conferencingProfile } from './profile.ts'
 import type { Size } from './settings.ts'
 import { ConferencingState, type ConferencingStatus } from './state.ts'
 
-/** The state of the module, with the interface on it. */
+/** State of the module that also creates its interface. */
 class ConferencingModule extends ConferencingState implements ModuleState<Conferencing, ConferencingStatus> {
   createApi(agent: ModuleAgent): Conferencing {
     return {
@@ -23,7 +23,7 @@ class ConferencingModule extends ConferencingState implements ModuleState<Confer
 /**
  * Creates the conferencing module.
  *
- * @param options `size`: the deployment size of a new data directory; later, `agent.module.system.resize` changes it. Default: small
+ * @param options `size`: deployment size of a new data directory, which `agent.module.system.resize` changes. Default: small
  * @example
  * const agent = await SmartAgent.open({ dataDir, product, module: conferencing({ size: 'large' }) })
  * await agent.module.hosts.assign('ann@example.com')

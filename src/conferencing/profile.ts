@@ -1,7 +1,7 @@
 import { defineProfile, type ProductProfile } from '../core/profile.ts'
 import { HOUR } from '../core/time.ts'
 
-/** The shipped profile: a conferencing server (Cisco Webex Meetings Server planning guide, "Licenses"). */
+/** Profile of a conferencing server (Cisco Webex Meetings Server planning guide, "Licenses"). */
 export const conferencingProfile: ProductProfile = defineProfile({
   name: 'conferencing',
   tags: [
@@ -39,7 +39,7 @@ export const conferencingProfile: ProductProfile = defineProfile({
       maxMeetingDuration: 24 * HOUR,
     },
   },
-  // Guide, "Upgrade SKUs for Cisco Webex Meetings Server Release 4.0".
+  // Planning guide, "Upgrade SKUs for Cisco Webex Meetings Server Release 4.0".
   skus: [
     {
       sku: 'CWMS-USRUG-K9',

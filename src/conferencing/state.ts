@@ -7,7 +7,7 @@ import { type HostCounts, HostLedger } from './host-ledger.ts'
 import { Meetings, type MeetingTerms } from './meetings.ts'
 import { type ConferencingSettings, parseSettings, type Size } from './settings.ts'
 
-/** What the conferencing module adds to the Status document, where the product has it. */
+/** Part of the Status document from the conferencing module. */
 export interface ConferencingStatus {
   readonly product: { readonly size?: Size; readonly ports?: number }
   readonly hosts?: HostCounts
@@ -23,7 +23,7 @@ const systemSchema = z.object({
   primary: z.string().nullable(),
 })
 
-/** Actions that take licenses. */
+/** Actions that consume licenses. */
 const LICENSE_CONSUMING_ACTIONS: readonly string[] = ['host-assign', 'meeting-start']
 
 /** Hosts, meetings and the deployment of a conferencing product, in the database of its agent. */
@@ -73,18 +73,18 @@ export class ConferencingState implements Omit<ModuleState<unknown, Conferencing
     }
   }
 
-  /** Refuses what takes licenses in a data center that has joined another: the primary one gives them. */
+  /** Refuses license-consuming actions in a joined data center, because the primary one holds the licenses. */
   checkAction(action: string): LicensingError | null {
     const { primary } = this.#system
     if (primary === null || !LICENSE_CONSUMING_ACTIONS.includes(action)) return null
     return new LicensingError(
       'SYSTEM_NOT_ALLOWED',
       `The primary data center ${primary} holds the licenses.`,
-      { remedy: 'Do it there.' },
+      { remedy: 'Run the command at the primary data center.' },
     )
   }
 
-  /** A system of several data centers has no evaluation (R-EVAL-6). */
+  /** Returns the licenses of a multi-data-center system, which has no evaluation period (R-EVAL-6). */
   getUpgradeLicenses(): { tag: string; count: number } | null {
     const { dataCenters, size } = this.#system
     if (dataCenters.length === 0) return null

@@ -1,16 +1,16 @@
 import type { Instant } from './time.ts'
 
 /**
- * Where a program takes its time from: injected in process, the operating system's otherwise.
- * No flag, variable or file of these programs moves it.
+ * Time source of a program. The default is the operating system. Only the embedding process can replace it: no option,
+ * variable or file of these programs can.
  */
 export interface Clock {
-  /** The wall clock. May be wrong, and may be set either way at any moment. */
+  /** Returns the wall clock's time. It may be wrong, and may be set back or forward at any time. */
   wall(): Instant
-  /** Milliseconds that only grow, from an arbitrary zero, within this process. */
+  /** Returns monotonic milliseconds from an arbitrary zero within this process. */
   monotonic(): number
-  /** Milliseconds since this boot, comparable between processes of the same `bootId`. */
+  /** Returns the milliseconds since boot, comparable between processes with the same `bootId`. */
   uptime(): number
-  /** What changes when the box restarts. */
+  /** Returns an id that changes when the machine restarts. */
   bootId(): string
 }

@@ -2,15 +2,15 @@ import type { z } from 'zod'
 import { ENGLISH } from './english.ts'
 import { LicensingError } from './errors.ts'
 
-/** A command that others ask of an agent, over its control socket or with its data directory opened. */
+/** Command of an agent, called over its control socket or with its data directory open. */
 export interface ControlCommand<Target> {
-  /** A reader never connects to the authority. The other commands run what is due first. */
+  /** True for a command that never connects to the authority. Other commands run due work first. */
   readonly reads: boolean
-  /** @throws LicensingError INVALID_ARGUMENT, and what the command itself throws */
+  /** @throws LicensingError INVALID_ARGUMENT, or an error of the command itself */
   call(target: Target, params: unknown): unknown
 }
 
-/** Defines a command whose parameters are checked where they come in. */
+/** Defines a command that validates its parameters with a schema. */
 export const defineCommand = <Target, Params>(
   reads: boolean,
   schema: z.ZodType<Params>,
@@ -24,7 +24,7 @@ export const defineCommand = <Target, Params>(
     const where = issue?.path.join('.') ?? ''
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `${where || 'The request'}: ${issue?.message ?? 'not of its form'}.`,
+      `${where || 'The request'}: ${issue?.message ?? 'not valid'}.`,
     )
   },
 })

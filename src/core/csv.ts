@@ -1,18 +1,18 @@
-/** A cell: text, a number, or nothing. */
+/** Cell of a table. Null is an empty cell. */
 export type Cell = string | number | null
 
 /**
- * Rows as comma-separated values (RFC 4180): lines end with CR LF, and cells that need it are quoted. Text that a
- * spreadsheet would take for a formula gets a `'` before it, and is text.
+ * Formats rows as comma-separated values (RFC 4180), with CR LF line ends. Text that a spreadsheet would read as a formula
+ * gets a leading `'`.
  */
 export function formatCsv(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
   return formatCsvHeader(columns) + formatCsvRows(rows)
 }
 
-/** The first line: the titles of the columns. */
+/** Formats the header line with the column titles. */
 export const formatCsvHeader = (columns: readonly string[]): string => formatCsvRows([columns])
 
-/** Further lines, for a table that is written a part at a time. */
+/** Formats further lines, for a table that is written in parts. */
 export const formatCsvRows = (rows: readonly (readonly Cell[])[]): string =>
   rows.map((row) => `${row.map(formatCell).join(',')}\r\n`).join('')
 

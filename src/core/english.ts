@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /**
- * The messages of zod, for each parse whose error is read. A parse without it takes them from `z.config`, which is
- * one for the whole process: a product's `customError` would word our errors, and be shown what we parse.
+ * Parse options with zod's English messages, for each parse whose error is shown. Without them, zod uses the process-wide
+ * `z.config`. Then a product's `customError` would change these messages and receive the parsed values.
  */
 export const ENGLISH = { error: z.locales.en().localeError }

@@ -1,4 +1,4 @@
-/** Lets the oldest give way until no more than so many are left: a Map keeps the order in which they came. */
+/** Deletes the oldest entries until at most `maxSize` are left. A Map keeps insertion order. */
 export function evictOldest(map: Map<string, unknown>, maxSize: number): void {
   for (const oldest of map.keys()) {
     if (map.size <= maxSize) return

@@ -1,20 +1,20 @@
-/** How large the value is that a JSON text describes: bytes alone say little, an object may take three of them. */
+/** Limits for the value in a JSON text. The byte length is not enough: three bytes can be one object. */
 export interface JsonLimits {
-  /** Objects and arrays within each other. */
+  /** Maximum nesting of objects and arrays. */
   readonly depth: number
-  /** Values altogether: members, elements, objects and arrays. */
+  /** Maximum number of members, elements, objects and arrays. */
   readonly values: number
 }
 
-/** More than any message of a stranger has, by far: some milliseconds to parse, and a few megabytes. */
+/** Limits for untrusted messages, well above any valid one. Parsing takes milliseconds and a few megabytes. */
 export const UNTRUSTED_JSON_LIMITS: JsonLimits = { depth: 32, values: 20_000 }
 
 const QUOTE = 0x22
 const COMMA = 0x2c
 
 /**
- * Names the limit that a JSON text exceeds; null where it keeps within all. Counts the characters that separate values,
- * without building any of them: a text that is no JSON is counted too, and is refused by its parser.
+ * Returns the name of the limit that a JSON text exceeds, or null. Counts separators without parsing, so invalid JSON is
+ * counted too and left to the parser to reject.
  */
 export function findExceededLimit(text: string, limits: JsonLimits): keyof JsonLimits | null {
   let depth = 0
@@ -41,7 +41,7 @@ export function findExceededLimit(text: string, limits: JsonLimits): keyof JsonL
   return null
 }
 
-/** Returns where the string that begins there ends: at the first quote that is not escaped. */
+/** Returns the position of the first unescaped quote from `from` on. */
 function findStringEnd(text: string, from: number): number {
   for (let quote = text.indexOf('"', from); quote >= 0; quote = text.indexOf('"', quote + 1)) {
     let escapes = 0

@@ -1,16 +1,16 @@
 import { LicensingError } from './errors.ts'
 
-/** The numbers of a version, from the left: `4.0MR2` is 4, 0, 2. @throws LicensingError INVALID_ARGUMENT */
+/** Parses the numbers of a version: `4.0MR2` is 4, 0, 2. @throws LicensingError INVALID_ARGUMENT */
 function parseNumbers(version: string): number[] {
   const numbers = version.match(/\d+/g) ?? []
   if (/^\d/.test(version) && numbers.every(({ length }) => length <= 6)) return numbers.map(Number)
   throw new LicensingError(
     'INVALID_ARGUMENT',
-    `The version ${JSON.stringify(version)} does not begin with a number, or has one of more than six digits.`,
+    `The version ${JSON.stringify(version)} does not begin with a number, or has a number of more than six digits.`,
   )
 }
 
-/** The versions' numbers, compared from the left; null where one of them is no version. */
+/** Compares two versions number by number. Null if one of them is not a version. */
 function compareVersions(from: string, to: string): { sign: number; at: number } | null {
   let numbers: [number[], number[]]
   try {
@@ -26,11 +26,11 @@ function compareVersions(from: string, to: string): { sign: number; at: number }
   return { sign: 0, at: 0 }
 }
 
-/** Whether a version is higher than another; false where one of them is no version. */
+/** Checks whether a version is higher than another. False if one of them is not a version. */
 export const isHigherVersion = (version: string, than: string): boolean =>
   compareVersions(than, version)?.sign === 1
 
-/** The first number of a version; null where it is none. */
+/** Returns the first number of a version. Null if the text is not a version. */
 export function parseMajorVersion(version: string): number | null {
   try {
     return parseNumbers(version)[0] ?? null
@@ -40,7 +40,7 @@ export function parseMajorVersion(version: string): number | null {
 }
 
 /**
- * What an upgrade is: to another major version, or within one.
+ * Classifies an upgrade as major or minor.
  *
  * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT
  */

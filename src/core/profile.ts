@@ -7,7 +7,7 @@ import { DAY } from './time.ts'
 
 const createTextSchema = (what: string, max: number) =>
   z.string().trim().min(1, `${what} is empty`).max(max, `${what} is longer than ${max} characters`)
-/** Ten years, in milliseconds: nothing here lasts longer. */
+/** Maximum period: ten years. */
 const MAX_PERIOD_MS = 10 * 366 * DAY
 const periodSchema = z.int().min(1).max(MAX_PERIOD_MS)
 
@@ -17,9 +17,9 @@ const tagSchema = z.strictObject({
   description: z.string().max(1000),
 })
 
-/** What an order of one SKU gives: licenses of a tag, or the right to a version of the software. */
+/** SKU that can be ordered. It grants licenses of a tag, or the right to a software version. */
 const skuSchema = z.strictObject({
-  sku: z.string().regex(/^[A-Z0-9][A-Z0-9-]{0,63}$/, 'a SKU is 1 to 64 capital letters, digits and -'),
+  sku: z.string().regex(/^[A-Z0-9][A-Z0-9-]{0,63}$/, 'a SKU has 1 to 64 capital letters, digits and -'),
   description: createTextSchema('the description of a SKU', 500),
   grants: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('licenses'), tag: entitlementTagSchema }),
@@ -27,14 +27,14 @@ const skuSchema = z.strictObject({
   ]),
 })
 
-/** How long things last, where a product's terms differ from the field's: milliseconds unless the name says otherwise. */
+/** Periods that differ from the defaults. Milliseconds unless the name has another unit. */
 const periodsSchema = z
   .strictObject({
     evaluationSeconds: periodSchema,
     registrationRenewal: periodSchema,
     authorizationRenewal: periodSchema,
     outOfComplianceRecheck: periodSchema,
-    usageReportDelay: periodSchema.max(60_000, 'a change of usage is reported within 60 seconds'),
+    usageReportDelay: periodSchema.max(60_000, 'a change of usage must be reported within 60 seconds'),
     maxEarlyContact: periodSchema,
     maxRetryAfter: periodSchema,
     evaluationWarnings: z.array(periodSchema),
@@ -43,7 +43,7 @@ const periodsSchema = z
   .partial()
 
 const policiesSchema = z.strictObject({
-  /** Actions that are refused in a state although it allows everything else: what the product's own terms say. */
+  /** Actions that the product refuses in a license state that otherwise allows them. */
   deniedActions: z.partialRecord(
     z.enum(LICENSE_STATES),
     z.strictObject({
@@ -54,20 +54,20 @@ const policiesSchema = z.strictObject({
 })
 
 const moduleSchema = z.strictObject({
-  /** The name of the module, as the program that brings it says. */
+  /** Name of the module, as the program that includes it defines it. */
   name: createTextSchema('the name of a module', 100),
-  /** What the module is told about this product. The module checks it. */
+  /** Settings of the module for this product. The module validates them. */
   settings: z.record(z.string(), z.json()).default({}),
 })
 
 /**
- * What is particular to a product, as data: its entitlement tags, its module, its periods, its policies and its SKUs. How to write one: `docs/profiles.md`.
+ * Product profile: entitlement tags, module, periods, policies and SKUs of a product. See `docs/profiles.md`.
  */
 export const profileSchema = z
   .strictObject({
     name: createTextSchema('the name of a profile', 100),
-    tags: z.array(tagSchema).min(1, 'a product has an entitlement tag at least'),
-    /** The module that counts more than the product declares; null for a product that declares all of its counts. */
+    tags: z.array(tagSchema).min(1, 'a product must have at least one entitlement tag'),
+    /** Module that counts usage. Null for a product that declares all of its usage. */
     module: moduleSchema.nullable().default(null),
     periods: periodsSchema.default({}),
     policies: policiesSchema.default({ deniedActions: {} }),
@@ -77,33 +77,36 @@ export const profileSchema = z
     const tags = profile.tags.map(({ tag }) => tag)
     for (const { grants } of profile.skus)
       if (grants.kind === 'licenses' && !tags.includes(grants.tag))
-        context.addIssue({ code: 'custom', message: `it uses the tag ${grants.tag}, which it does not have` })
+        context.addIssue({
+          code: 'custom',
+          message: `a SKU grants the tag ${grants.tag}, which the profile does not have`,
+        })
     for (const list of [tags, profile.skus.map(({ sku }) => sku)])
-      for (const one of new Set(list.filter((name, i) => list.indexOf(name) !== i)))
-        context.addIssue({ code: 'custom', message: `${one} is in it twice` })
+      for (const duplicate of new Set(list.filter((name, i) => list.indexOf(name) !== i)))
+        context.addIssue({ code: 'custom', message: `${duplicate} appears twice` })
   })
 
 export type ProductProfile = z.infer<typeof profileSchema>
 export type ProfileTag = ProductProfile['tags'][number]
 export type ProfileSku = ProductProfile['skus'][number]
-/** A profile as a product writes it: what is left out has its default. */
+/** Profile as a product writes it. Omitted members have defaults. */
 export type ProfileInput = z.input<typeof profileSchema>
 
 /**
- * The tag of that name.
+ * Returns a tag of the profile.
  *
- * @throws LicensingError UNKNOWN_TAG, naming those there are
+ * @throws LicensingError UNKNOWN_TAG, with a list of the tags
  */
 export function requireTag(profile: ProductProfile, tag: string): ProfileTag {
-  const known = profile.tags.find((one) => one.tag === tag)
+  const known = profile.tags.find((candidate) => candidate.tag === tag)
   if (known) return known
   throw new LicensingError(
     'UNKNOWN_TAG',
-    `There is no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; there are ${profile.tags.map((one) => one.tag).join(', ')}.`,
+    `There is no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; there are ${profile.tags.map(({ tag }) => tag).join(', ')}.`,
   )
 }
 
-/** Checks a profile. @throws LicensingError INVALID_ARGUMENT */
+/** Validates a profile and sets its defaults. @throws LicensingError INVALID_ARGUMENT */
 export function defineProfile(profile: ProfileInput): ProductProfile {
   const parsed = profileSchema.safeParse(profile, ENGLISH)
   if (parsed.success) return parsed.data
@@ -111,6 +114,6 @@ export function defineProfile(profile: ProfileInput): ProductProfile {
   const where = issue?.path.join('.') ?? ''
   throw new LicensingError(
     'INVALID_ARGUMENT',
-    `The product profile cannot be used: ${where ? `${where}: ` : ''}${issue?.message ?? 'not of its form'}.`,
+    `The product profile cannot be used: ${where ? `${where}: ` : ''}${issue?.message ?? 'not valid'}.`,
   )
 }

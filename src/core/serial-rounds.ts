@@ -1,6 +1,6 @@
 /**
- * Runs one piece of work in rounds, one round at a time. A caller that asks while a round runs gets the next round, because the
- * present one may have looked at its data before the caller changed them.
+ * Runs work in rounds, one round at a time. A request during a round gets the next round, because the current one may have
+ * read its data before the caller changed them.
  */
 export class SerialRounds<T> {
   readonly #work: () => Promise<T>
@@ -11,12 +11,12 @@ export class SerialRounds<T> {
     this.#work = work
   }
 
-  /** The round that runs now; null between rounds. */
+  /** Current round. Null between rounds. */
   get current(): Promise<T> | null {
     return this.#current
   }
 
-  /** Returns the outcome of a round that begins after this call. Callers that wait for the same round share it. */
+  /** Returns the result of a round that starts after this call. Waiting callers share the same round. */
   request(): Promise<T> {
     const { current } = this
     if (current === null) return this.#start()
@@ -27,14 +27,14 @@ export class SerialRounds<T> {
       )
       .then(() => {
         this.#next = null
-        // A round that began between the two turns serves the waiting callers too.
+        // A round that started between the two turns also serves the waiting callers.
         return this.#current ?? this.#start()
       })
     return this.#next
   }
 
   #start(): Promise<T> {
-    // The work begins in a microtask, so that it never ends before it is remembered.
+    // Start in a microtask, so that `#current` is set before the work can end.
     const round = Promise.resolve()
       .then(() => this.#work())
       .finally(() => {

@@ -2,17 +2,17 @@ import canonicalize from 'canonicalize'
 import { LicensingError } from './errors.ts'
 import { defineProfile, type ProductProfile, type ProfileInput } from './profile.ts'
 
-/** The profile that the caller of an opening wants. */
+/** Profile options of an open. */
 export interface ProfileRequest {
-  /** Without one, the stored profile applies; in a new directory, `defaultProfile`. */
+  /** Default: the stored profile, or `defaultProfile` in a new directory. */
   readonly profile?: ProfileInput | undefined
-  /** The profile of a new directory that is opened without one. */
+  /** Profile of a new directory that is opened without `profile`. */
   readonly defaultProfile?: ProfileInput | undefined
-  /** Lets another profile replace the stored one. Default: false. */
+  /** True to let a different profile replace the stored one. Default: false. */
   readonly replaceProfile?: boolean | undefined
 }
 
-/** What an opening does with the profile of its data directory. */
+/** Decision about the profile of a data directory. */
 export type ProfileChoice =
   | { readonly kind: 'stored'; readonly profile: ProductProfile }
   | { readonly kind: 'first'; readonly profile: ProductProfile }
@@ -27,11 +27,11 @@ export function findDroppedTags(before: ProductProfile, after: ProductProfile): 
 }
 
 /**
- * Chooses between the profile that a data directory has stored and the one that it is opened with. A data directory belongs to one
- * product: with another profile, counts would be reported for tags that the product does not use, and its own would be lost.
+ * Chooses between the stored profile of a data directory and the one it is opened with. A data directory belongs to one
+ * product. With another profile, the agent would report usage for wrong tags and lose the usage of its own.
  *
- * @param stored null in a directory that has none yet
- * @throws LicensingError PROFILE_MISMATCH; INVALID_ARGUMENT, without any profile too
+ * @param stored null in a new directory
+ * @throws LicensingError PROFILE_MISMATCH, or INVALID_ARGUMENT (also if there is no profile at all)
  */
 export function chooseProfile(
   stored: ProductProfile | null,
@@ -68,13 +68,13 @@ export function requireTagsKept(
   if (lost.length === 0) return
   throw new LicensingError(
     'PROFILE_TAG_IN_USE',
-    `The product profile ${profile.name} has no ${lost.join(', ')}, which ${lost.length === 1 ? 'is' : 'are'} in use.`,
+    `The product profile ${profile.name} does not have ${lost.join(', ')}, which ${lost.length === 1 ? 'is' : 'are'} in use.`,
   )
 }
 
 const describeDifference = (stored: ProductProfile, wanted: ProductProfile): string =>
   wanted.name === stored.name
-    ? `another profile of that name, which differs in ${findDifferingParts(stored, wanted).join(', ')}`
+    ? `another profile with that name, which differs in ${findDifferingParts(stored, wanted).join(', ')}`
     : wanted.name
 
 const findDifferingParts = (a: ProductProfile, b: ProductProfile): string[] =>

@@ -19,13 +19,13 @@ function readUptime(): number {
   return 1000 * (seconds === undefined ? uptime() : Number(seconds))
 }
 
-/** The operating system's own clocks. Where the kernel tells no boot id, every process is its own boot. */
+/** Clock of the operating system. If the kernel has no boot id, each process counts as a separate boot. */
 export const systemClock: Clock = {
   wall: () => Date.now(),
   monotonic: () => performance.now(),
   uptime: () => {
     const monotonic = performance.now()
-    // The kernel is asked once a second: what it says is for the time that this process was suspended.
+    // Read `/proc/uptime` at most once a second. It includes time in which the process was suspended.
     if (lastUptime === null || monotonic - lastUptime.monotonic >= SECOND)
       lastUptime = { monotonic, uptime: readUptime() }
     return Math.round(lastUptime.uptime + monotonic - lastUptime.monotonic)

@@ -2,14 +2,14 @@ import { type Instant, SECOND } from '../../machines/time.ts'
 
 export { DAY, HOUR, type Instant, MINUTE, SECOND } from '../../machines/time.ts'
 
-/** The instant as ISO 8601 UTC, or null: the form every JSON document of this project uses. */
+/** Converts an instant to ISO 8601 UTC, the format of all JSON documents of this project. */
 export function toIsoString(instant: Instant): string
 export function toIsoString(instant: Instant | null): string | null
 export function toIsoString(instant: Instant | null): string | null {
   return instant === null ? null : new Date(instant).toISOString()
 }
 
-/** A duration in words, largest two units: `71 days, 22 hours`. For people; JSON carries seconds. */
+/** Formats a duration in its two largest units: `71 days, 22 hours`. */
 export function formatDuration(milliseconds: number): string {
   const total = Math.max(0, Math.floor(Math.abs(milliseconds) / SECOND))
   const parts: [number, string][] = [

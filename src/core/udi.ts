@@ -5,11 +5,11 @@ const createTextSchema = (what: string, max: number) =>
     .string()
     .min(1, `${what} is empty`)
     .max(max, `${what} is longer than ${max} characters`)
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._/+-]*$/, `${what} may hold letters, digits and . _ / + - only`)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._/+-]*$/, `${what} may contain only letters, digits and . _ / + -`)
 
 /**
- * Unique device identifier: product id, version and serial number. What makes a box a product
- * instance (guide, "Product Instances"). Two boxes are the same one when pid and serial are equal.
+ * Unique device identifier: product id, version and serial number (planning guide, "Product Instances"). Two devices with
+ * the same product id and serial number are the same product instance.
  */
 export const udiSchema = z.strictObject({
   pid: createTextSchema('product id', 64),

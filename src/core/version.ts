@@ -1,2 +1,2 @@
-/** The version of this package, as `package.json` has it. */
+/** Version of this package, equal to `package.json`. */
 export const VERSION = '0.1.0'

@@ -1,6 +1,6 @@
-/** One cause of a move: an event, and the name of the guard that must hold. */
+/** Cause of a transition: an event, and the name of its guard. */
 export interface ChartCause {
-  /** As the chart names it: `authorize.accepted`, `TICK`; `always` for what is taken at once. */
+  /** Event type, such as `authorize.accepted` or `tick`. `always` for an eventless transition. */
   readonly event: string
   readonly guard: string | null
 }
@@ -10,24 +10,24 @@ export interface ChartPoint {
   readonly y: number
 }
 
-/** A state, or an axis of a parallel chart. */
+/** State or parallel region of a machine. */
 export interface ChartState {
-  /** The dotted path below the root: `license.authorized.requesting`. */
+  /** Dotted path below the root: `license.authorized.requesting`. */
   readonly id: string
   readonly key: string
   readonly description: string
   readonly kind: 'region' | 'compound' | 'atomic'
-  /** The id of the box round this one; null for an axis. */
+  /** Id of the parent state. Null for a region. */
   readonly parent: string | null
-  /** Whether the box round this one is entered here. */
+  /** True for the initial state of its parent. */
   readonly initial: boolean
-  /** What happens here without leaving. */
+  /** Causes of internal transitions. */
   readonly inside: readonly ChartCause[]
 }
 
-/** A state's box in the drawing. */
+/** State with its box in the diagram. */
 export interface ChartNode extends ChartState {
-  /** The description, broken as it is drawn. */
+  /** Description, wrapped into lines. */
   readonly lines: readonly string[]
   readonly x: number
   readonly y: number
@@ -35,7 +35,7 @@ export interface ChartNode extends ChartState {
   readonly height: number
 }
 
-/** An arrow, with everything that makes the chart take it. */
+/** Arrow of the diagram, with the causes of its transitions. */
 export interface ChartEdge {
   readonly id: string
   readonly from: string
@@ -51,9 +51,9 @@ export interface ChartEdge {
   }
 }
 
-/** The dot in a box, and its arrow to the state that is entered first. */
+/** Dot in a box, with its arrow to the initial state. */
 export interface ChartStart {
-  /** The box it is in. */
+  /** Id of the state that contains the dot. */
   readonly parent: string
   readonly to: string
   readonly x: number
@@ -61,7 +61,7 @@ export interface ChartStart {
   readonly points: readonly ChartPoint[]
 }
 
-/** A chart that was laid out: plain JSON, in whole pixels from the upper left corner. */
+/** Layout of a machine's diagram: plain JSON, in whole pixels from the upper left corner. */
 export interface ChartLayout {
   readonly name: string
   readonly width: number
@@ -72,14 +72,14 @@ export interface ChartLayout {
 }
 
 /**
- * Where a chart stands, an axis a key, as a path in it: `{ registration: 'registered.current', license: … }`, which
- * is how the history keeps it. Other keys say nothing.
+ * Active states of a machine, as a path by region: `{ registration: 'registered.current', license: … }`. The history uses
+ * this format. Other keys are ignored.
  */
 export type ActiveStates = Readonly<Record<string, unknown>>
 
-/** The chart's own value, `{ license: { authorized: 'requesting' } }`, as a standing. */
+/** Converts a state value, `{ license: { authorized: 'requesting' } }`, to paths by region. */
 export function activeStates(value: Readonly<Record<string, unknown>>): ActiveStates {
-  return Object.fromEntries(Object.entries(value).map(([axis, inner]) => [axis, toPath(inner)]))
+  return Object.fromEntries(Object.entries(value).map(([region, inner]) => [region, toPath(inner)]))
 }
 
 const toPath = (value: unknown): string => {
@@ -89,24 +89,24 @@ const toPath = (value: unknown): string => {
   return [key, toPath(inner)].filter((part) => part !== '').join('.')
 }
 
-/** An id with those of the boxes round it, outermost first. */
+/** Returns an id with the ids of its ancestors, outermost first. */
 export const includeAncestors = (id: string): string[] =>
   id.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.'))
 
-/** The ids that are lit where a chart stands: states, and the boxes round them. Axes and states it does not have are left out. */
+/** Returns the ids of the active states and their ancestors. Ignores unknown regions and states. */
 export function findActiveNodes(
   active: ActiveStates,
   chart: { readonly nodes: readonly ChartState[] },
 ): string[] {
-  const lit = new Set(
-    Object.entries(active).flatMap(([axis, path]) =>
-      typeof path === 'string' && path !== '' ? includeAncestors(`${axis}.${path}`) : [],
+  const ids = new Set(
+    Object.entries(active).flatMap(([region, path]) =>
+      typeof path === 'string' && path !== '' ? includeAncestors(`${region}.${path}`) : [],
     ),
   )
-  return chart.nodes.filter(({ id }) => lit.has(id)).map(({ id }) => id)
+  return chart.nodes.filter(({ id }) => ids.has(id)).map(({ id }) => id)
 }
 
-/** One event, and where the chart stood before and after it. */
+/** Event with the active states before and after it. */
 export interface ChartMove {
   readonly event: string
   readonly before: ActiveStates
@@ -114,8 +114,8 @@ export interface ChartMove {
 }
 
 /**
- * The ids of the edges that an event took: in each axis at most one of its own, and one that is taken at once. What
- * went on inside a state takes none.
+ * Returns the ids of the edges that an event traversed: in each region at most one edge of the event and one eventless
+ * edge. Internal transitions traverse none.
  */
 export function traversedEdges({ event, before, after }: ChartMove, layout: ChartLayout): string[] {
   const regions = layout.nodes.filter(({ kind }) => kind === 'region').map(({ key }) => key)
@@ -142,12 +142,12 @@ function findTraversedEdges(
     .at(0)
   if (direct) return [direct.id]
   if (move.from === move.to) return []
-  const atOnce = layout.edges.filter(by('always')).find(({ to }) => to === move.to)
+  const eventless = layout.edges.filter(by('always')).find(({ to }) => to === move.to)
   const first = candidates.find(({ to }) => entered.includes(to))
-  return [first, atOnce].flatMap((edge) => (edge ? [edge.id] : []))
+  return [first, eventless].flatMap((edge) => (edge ? [edge.id] : []))
 }
 
-/** The state one stands in after entering a box. */
+/** Returns the innermost state that is entered with a state. */
 function getInitialDescendant(layout: ChartLayout, id: string): string {
   const first = layout.nodes.find(({ parent, initial }) => parent === id && initial)
   return first ? getInitialDescendant(layout, first.id) : id

@@ -1,6 +1,6 @@
 import type { ChartCause, ChartState } from './chart-layout.ts'
 
-/** A state of a chart, as XState describes it. */
+/** State node of a machine, as XState defines it. */
 export interface MachineState {
   readonly id: string
   readonly key: string
@@ -16,14 +16,14 @@ interface StateTransition {
   readonly guard?: unknown
 }
 
-/** A cause and where it leads; null for nowhere else. */
+/** Transition with its cause and target. The target is null for an internal transition. */
 export interface Transition extends ChartCause {
   readonly to: string | null
 }
 
 export const getStateId = ({ path }: MachineState): string => path.join('.')
 export const getChildren = ({ states }: MachineState): MachineState[] => Object.values(states)
-/** A state and everything in it, outermost first. */
+/** Returns a state with its descendants, outermost first. */
 export const descendants = (state: MachineState): MachineState[] => [
   state,
   ...getChildren(state).flatMap(descendants),
@@ -32,31 +32,39 @@ const isSameTransition = (one: Transition) => (other: Transition) =>
   one.event === other.event && one.guard === other.guard && one.to === other.to
 
 /**
- * What each state of an axis does. What a state does as the box round it does, or as all states beside it do, is
- * said once, of the box: three arrows that mean the same are one.
+ * Collects the transitions of each state in a region. A transition that all siblings share is listed once, for the parent,
+ * so that the diagram has one arrow for it. A state omits the transitions of its ancestors.
  */
 export function collectTransitions(region: MachineState): Map<string, Transition[]> {
   const transitions = new Map<string, Transition[]>()
   const collect = (state: MachineState, above: readonly Transition[]): Transition[] => {
-    const own = [...state.transitions, ['always', state.always ?? []] as const].flatMap(([event, taken]) =>
-      taken.map(({ target, guard }): Transition => {
-        const [to] = target ?? []
-        return { event, guard: typeof guard === 'string' ? guard : null, to: to ? getStateId(to) : null }
-      }),
+    const own = [...state.transitions, ['always', state.always ?? []] as const].flatMap(
+      ([event, candidates]) =>
+        candidates.map(({ target, guard }): Transition => {
+          const [to] = target ?? []
+          return { event, guard: typeof guard === 'string' ? guard : null, to: to ? getStateId(to) : null }
+        }),
     )
     const children = getChildren(state).map((child) => collect(child, [...above, ...own]))
     const [first = [], ...others] = children
     const shared =
       others.length === 0
         ? []
-        : first.filter((way) => way.to !== null && others.every((list) => list.some(isSameTransition(way))))
+        : first.filter(
+            (transition) =>
+              transition.to !== null && others.every((list) => list.some(isSameTransition(transition))),
+          )
     getChildren(state).forEach((child) => {
       transitions.set(
         getStateId(child),
-        (transitions.get(getStateId(child)) ?? []).filter((way) => !shared.some(isSameTransition(way))),
+        (transitions.get(getStateId(child)) ?? []).filter(
+          (transition) => !shared.some(isSameTransition(transition)),
+        ),
       )
     })
-    const all = [...own, ...shared].filter((way) => way.to === null || !above.some(isSameTransition(way)))
+    const all = [...own, ...shared].filter(
+      (transition) => transition.to === null || !above.some(isSameTransition(transition)),
+    )
     transitions.set(getStateId(state), all)
     return all
   }
@@ -64,20 +72,20 @@ export function collectTransitions(region: MachineState): Map<string, Transition
   return transitions
 }
 
-/** The state of a box that is entered first. */
+/** Returns the initial child state. */
 export const initialState = (state: MachineState): MachineState | undefined => {
   const id = state.initial?.target?.[0]?.id
   return getChildren(state).find((child) => child.id === id)
 }
 
-/** The states of a chart, outermost first: what there is to say of them without drawing it. */
+/** Lists the states of a machine, outermost first, without a layout. */
 export function listChartStates(machine: { readonly root: unknown }): ChartState[] {
   return getChildren(machine.root as MachineState).flatMap((region) =>
     collectStates(region, collectTransitions(region)),
   )
 }
 
-/** The states of an axis, its own box first. */
+/** Lists the states of a region, starting with the region itself. */
 export function collectStates(
   region: MachineState,
   transitions: ReadonlyMap<string, readonly Transition[]>,

@@ -2,13 +2,13 @@ import type { ChartEdge, ChartLayout, ChartNode, ChartPoint } from './chart-layo
 import { formatCause } from './format-causes.ts'
 
 export interface ChartSvgOptions {
-  /** The ids of the states to light: `activeNodes`. */
+  /** Ids of the active states to highlight, from `findActiveNodes`. */
   readonly active?: readonly string[]
-  /** The ids of the edges to light: `takenEdges`. */
+  /** Ids of the traversed edges to highlight, from `traversedEdges`. */
   readonly traversed?: readonly string[]
-  /** Whether it carries its own styles, as a file or an `<img>` needs; within a page that has `chartStylesIn`, it need not. */
+  /** True to embed the styles, for a file or an `<img>`. Not needed in a page with `createScopedStyles`. */
   readonly standalone: boolean
-  /** The one region to show; all of them unless named. */
+  /** Region to show. Default: all regions. */
   readonly region?: string | undefined
 }
 
@@ -56,27 +56,27 @@ const SHARED_STYLES = `
 
 const FONT = `font-family: "Inter", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;`
 
-/** The look of a chart in a page, where something of the page's own says that it is dark: a selector. */
+/** Returns the styles for diagrams in a page. `darkPage` is the CSS selector of the page's dark mode. */
 export const createScopedStyles = (darkPage: string): string =>
   `.chart {${LIGHT_COLORS}${FONT}}\n${darkPage} .chart {${DARK_COLORS}}${SHARED_STYLES}`
 
-/** The look of a chart that stands alone: dark where its reader prefers that. */
+/** Styles of a standalone diagram, which follow the preferred color scheme. */
 const STANDALONE_STYLES = `.chart {${LIGHT_COLORS}${FONT}}
 @media (prefers-color-scheme: dark) { .chart {${DARK_COLORS}} }${SHARED_STYLES}`
 
-/** The chart as SVG. Needs neither a document nor Node. */
+/** Renders a diagram as SVG. Needs neither a DOM nor Node. */
 export function renderChartSvg(layout: ChartLayout, options: ChartSvgOptions): string {
   const active = new Set(options.active)
-  const taken = new Set(options.traversed)
+  const traversed = new Set(options.traversed)
   const { name } = layout
   const shown = selectRegion(layout, options.region)
   const { width, height } = shown
-  // What is lit is drawn last, so that no other arrow crosses it.
-  const edges = [...shown.edges].sort((a, b) => Number(taken.has(a.id)) - Number(taken.has(b.id)))
+  // Draw highlighted edges last, so that no other arrow covers them.
+  const edges = [...shown.edges].sort((a, b) => Number(traversed.has(a.id)) - Number(traversed.has(b.id)))
   const size = options.standalone ? ` width="${width}" height="${height}"` : ''
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="${shown.x} ${shown.y} ${width} ${height}"${size} aria-labelledby="${name}-title ${name}-desc">`,
-    `<title id="${name}-title">${escapeXml(`The statechart ${name}`)}</title>`,
+    `<title id="${name}-title">${escapeXml(`State machine ${name}`)}</title>`,
     `<desc id="${name}-desc">${escapeXml(describeChart(layout, active))}</desc>`,
     ...(options.standalone
       ? [`<style>${STANDALONE_STYLES}</style>`, `<rect class="page" width="${width}" height="${height}"/>`]
@@ -86,14 +86,14 @@ export function renderChartSvg(layout: ChartLayout, options: ChartSvgOptions): s
       ({ x, y, points }) =>
         `<g class="start"><circle cx="${x}" cy="${y}" r="5"/><path d="${formatPath(points)}"/>${renderArrowhead(points)}</g>`,
     ),
-    ...edges.map((edge) => renderArrow(edge, taken.has(edge.id))),
-    // Words come last: an arrow into a box passes behind its name.
+    ...edges.map((edge) => renderArrow(edge, traversed.has(edge.id))),
+    // Draw text last, so that an arrow into a box passes behind its name.
     ...shown.nodes.map((node) => renderWords(node, active.has(node.id))),
     '</svg>\n',
   ].join('\n')
 }
 
-/** What is drawn, and the part of the drawing that is looked at. */
+/** Selects the nodes, edges and viewport of a region. */
 function selectRegion(layout: ChartLayout, region: string | undefined) {
   const frame = layout.nodes.find(({ id, kind }) => kind === 'region' && id === region)
   if (!frame) return { ...layout, x: 0, y: 0 }
@@ -112,9 +112,9 @@ function selectRegion(layout: ChartLayout, region: string | undefined) {
 const describeChart = ({ nodes }: ChartLayout, active: ReadonlySet<string>): string => {
   const states = nodes.filter(({ kind }) => kind !== 'region').length
   const regions = nodes.filter(({ kind }) => kind === 'region').map(({ key }) => key)
-  const lit = nodes.filter(({ id, kind }) => kind === 'atomic' && active.has(id)).map(({ id }) => id)
-  const where = lit.length === 0 ? '' : ` It stands in ${lit.join(', ')}.`
-  return `${states} states on ${regions.length} axes: ${regions.join(', ')}.${where}`
+  const current = nodes.filter(({ id, kind }) => kind === 'atomic' && active.has(id)).map(({ id }) => id)
+  const currentText = current.length === 0 ? '' : ` Current states: ${current.join(', ')}.`
+  return `${states} states in ${regions.length} regions: ${regions.join(', ')}.${currentText}`
 }
 
 const formatClass = (name: string, { kind }: ChartNode, active: boolean): string =>
@@ -122,10 +122,10 @@ const formatClass = (name: string, { kind }: ChartNode, active: boolean): string
 
 function renderBox(node: ChartNode, active: boolean): string {
   const { id, kind, x, y, width, height, inside, description } = node
-  const stays = inside.length === 0 ? '' : `\nStays here on: ${inside.map(formatCause).join(', ')}`
+  const internal = inside.length === 0 ? '' : `\nInternal transitions: ${inside.map(formatCause).join(', ')}`
   return [
     `<g ${formatClass('state', node, active)} data-id="${escapeXml(id)}">`,
-    `<title>${escapeXml(`${id}${description === '' ? '' : `: ${description}`}${stays}`)}</title>`,
+    `<title>${escapeXml(`${id}${description === '' ? '' : `: ${description}`}${internal}`)}</title>`,
     `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="${kind === 'region' ? 12 : 8}"/></g>`,
   ].join('')
 }
@@ -143,9 +143,9 @@ function renderWords(node: ChartNode, active: boolean): string {
   ].join('')
 }
 
-function renderArrow({ id, from, to, causes, points, label }: ChartEdge, taken: boolean): string {
+function renderArrow({ id, from, to, causes, points, label }: ChartEdge, traversed: boolean): string {
   return [
-    `<g class="edge${taken ? ' taken' : ''}" data-id="${escapeXml(id)}">`,
+    `<g class="edge${traversed ? ' taken' : ''}" data-id="${escapeXml(id)}">`,
     `<title>${escapeXml(`${from} → ${to}\n${causes.map(formatCause).join('\n')}`)}</title>`,
     `<path d="${formatPath(points)}"/>${renderArrowhead(points)}`,
     `<text class="edge-label">`,
@@ -168,7 +168,7 @@ const formatPath = (points: readonly ChartPoint[]): string => {
   return `M${first.x} ${first.y}${corners.join('')}`
 }
 
-/** The point a little way from a corner, where its rounding begins. */
+/** Returns the point near a corner at which its rounding starts. */
 function moveTowards(corner: ChartPoint, to: ChartPoint): ChartPoint {
   const [dx, dy] = [to.x - corner.x, to.y - corner.y]
   const length = Math.abs(dx) + Math.abs(dy)
@@ -178,7 +178,7 @@ function moveTowards(corner: ChartPoint, to: ChartPoint): ChartPoint {
     : { x: Math.round(corner.x + (dx / length) * reach), y: Math.round(corner.y + (dy / length) * reach) }
 }
 
-/** The head of an arrow: a triangle, since a marker cannot take its line's color everywhere. */
+/** Renders an arrowhead as a polygon, because not all renderers give an SVG marker the color of its line. */
 function renderArrowhead(points: readonly ChartPoint[]): string {
   const [before, tip] = points.slice(-2)
   if (!before || !tip) return ''

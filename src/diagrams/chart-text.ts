@@ -1,35 +1,37 @@
 import type { ChartState } from './chart-layout.ts'
 
 export interface ChartTextOptions {
-  /** The ids of the states that are lit: `activeNodes`. */
+  /** Ids of the active states, from `findActiveNodes`. */
   readonly active?: readonly string[]
-  /** Whether lit states are set in bold, for a terminal that can. */
+  /** True to print active states in bold, for a terminal that supports it. */
   readonly bold?: boolean
 }
 
 const MAX_LINE_LENGTH = 100
 
 /**
- * The chart for a terminal: a line a state, as a tree under each axis. Lit states have a filled dot and say what
- * they mean; what is not lit stays folded, and says how many states it holds.
+ * Renders a machine for a terminal, as a tree of states for each region. Active states have a filled dot and their
+ * description. Inactive states are folded, with the number of their child states.
  */
 export function renderChartText(
   chart: { readonly nodes: readonly ChartState[] },
   { active = [], bold = false }: ChartTextOptions = {},
 ): string {
-  const lit = new Set(active)
+  const activeIds = new Set(active)
   const line = (node: ChartState, depth: number): string => {
-    const on = lit.has(node.id)
-    const folded = on ? 0 : getChildren(chart.nodes, node).length
-    const words = `${on ? '●' : '○'} ${node.key}`
-    const more = on ? node.description : folded > 0 ? `(${folded} states)` : ''
+    const isActive = activeIds.has(node.id)
+    const folded = isActive ? 0 : getChildren(chart.nodes, node).length
+    const label = `${isActive ? '●' : '○'} ${node.key}`
+    const more = isActive ? node.description : folded > 0 ? `(${folded} states)` : ''
     const indent = '  '.repeat(depth)
-    const rest = more === '' ? '' : `  ${more}`.slice(0, MAX_LINE_LENGTH - indent.length - words.length)
-    return `${indent}${on && bold ? `\u001b[1m${words}\u001b[22m` : words}${rest}`
+    const rest = more === '' ? '' : `  ${more}`.slice(0, MAX_LINE_LENGTH - indent.length - label.length)
+    return `${indent}${isActive && bold ? `\u001b[1m${label}\u001b[22m` : label}${rest}`
   }
   const branch = (node: ChartState, depth: number): string[] => [
     line(node, depth),
-    ...(lit.has(node.id) ? getChildren(chart.nodes, node).flatMap((child) => branch(child, depth + 1)) : []),
+    ...(activeIds.has(node.id)
+      ? getChildren(chart.nodes, node).flatMap((child) => branch(child, depth + 1))
+      : []),
   ]
   const regions = chart.nodes
     .filter(({ kind }) => kind === 'region')

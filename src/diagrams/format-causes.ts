@@ -1,23 +1,22 @@
 import type { ChartCause } from './chart-layout.ts'
 
-/** `EVALUATION_SPENT` and `evaluationSpent` as words. */
+/** Converts `SOME_NAME` or `someName` to words. */
 const formatName = (name: string): string =>
   (name === name.toUpperCase() ? name : name.replaceAll(/([a-z])([A-Z])/g, '$1 $2'))
     .replaceAll('_', ' ')
     .toLowerCase()
 
-const formatEventName = (event: string): string =>
-  event === 'tick' ? 'time' : event === 'always' ? 'at once' : formatName(event)
+const formatEventName = (event: string): string => (event === 'tick' ? 'time' : formatName(event))
 
 const formatGuard = (guard: string | null): string => (guard === null ? '' : ` [${formatName(guard)}]`)
 
-/** One cause for people: `authorize refused [ended]`. */
+/** Formats one cause: `authorize refused [is revoked]`. */
 export const formatCause = ({ event, guard }: ChartCause): string =>
   `${formatEventName(event.replaceAll('.', ' '))}${formatGuard(guard)}`
 
 /**
- * Several causes for people, each a line or less: the ends of one request under one guard are said together, and so
- * is one end of several requests.
+ * Formats several causes, one per line. Merges the outcomes of one request under the same guard, and one outcome of several
+ * requests.
  */
 export function formatCauses(causes: readonly ChartCause[]): string[] {
   const groups = new Map<string, { names: string[]; ends: Set<string>; guard: string | null }>()
@@ -40,10 +39,10 @@ export function formatCauses(causes: readonly ChartCause[]): string[] {
   )
 }
 
-/** A text broken into lines of at most that many characters, where it has spaces. */
+/** Wraps a text at spaces into lines of at most `maxLength` characters. */
 export function wrapText(text: string, maxLength: number): string[] {
   const lines: string[] = []
-  for (const word of text.split(' ').filter((one) => one !== '')) {
+  for (const word of text.split(' ').filter((part) => part !== '')) {
     const last = lines.at(-1)
     if (last !== undefined && last.length + 1 + word.length <= maxLength)
       lines[lines.length - 1] = `${last} ${word}`

@@ -17,7 +17,7 @@ const REGION_SPACING = 24
 const MAX_LABEL_LENGTH = 34
 const MAX_BOX_LINE_LENGTH = 26
 const MAX_COMPOUND_LINE_LENGTH = 36
-/** What the drawing gives each line; widths are those of a wide sans serif, since the reader's font is not known here. */
+// Line heights. Widths are estimated for a wide sans serif font, because the reader's font is not known here.
 const LABEL_LINE_HEIGHT = 13
 const BOX_LINE_HEIGHT = 14
 const TITLE_HEIGHT = 22
@@ -43,8 +43,8 @@ const LAYERED_OPTIONS: LayoutOptions = {
 }
 
 /**
- * Lays a chart out: nested boxes, arrows at right angles, labels that hide nothing. The same chart gives the same
- * layout, always.
+ * Computes the diagram layout of a machine: nested boxes, orthogonal arrows, and labels without overlap. The result is
+ * deterministic.
  */
 export async function layoutChart(machine: {
   readonly id: string
@@ -56,10 +56,12 @@ export async function layoutChart(machine: {
   const regions = []
   for (const region of Object.values(root.states)) {
     const transitions = collectTransitions(region)
-    const laid = await elk.layout(toElkGraph(region, transitions))
-    regions.push({ axis: region, ways: transitions, laid })
+    const graph = await elk.layout(toElkGraph(region, transitions))
+    regions.push({ region, transitions, graph })
   }
-  const parts = arrangeRegions(regions.map(({ axis, ways, laid }) => toRegionLayout(axis, ways, laid)))
+  const parts = arrangeRegions(
+    regions.map(({ region, transitions, graph }) => toRegionLayout(region, transitions, graph)),
+  )
   return {
     name: machine.id,
     width: Math.max(...parts.map(({ nodes }) => getRight(nodes[0]))) + MARGIN,
@@ -70,17 +72,19 @@ export async function layoutChart(machine: {
   }
 }
 
-/** The moves out of a state, its causes gathered by where they lead. */
+/** Groups the transitions of a state by target. */
 function groupTransitions(
   id: string,
-  ways: readonly Transition[],
+  transitions: readonly Transition[],
 ): { id: string; from: string; to: string; causes: ChartCause[] }[] {
-  const targets = [...new Set(ways.flatMap(({ to }) => (to === null ? [] : [to])))]
+  const targets = [...new Set(transitions.flatMap(({ to }) => (to === null ? [] : [to])))]
   return targets.map((to) => ({
     id: `${id}->${to}`,
     from: id,
     to,
-    causes: ways.filter((way) => way.to === to).map(({ event, guard }) => ({ event, guard })),
+    causes: transitions
+      .filter((transition) => transition.to === to)
+      .map(({ event, guard }) => ({ event, guard })),
   }))
 }
 
@@ -96,8 +100,8 @@ const measureLabel = (lines: readonly string[]) => ({
 const wrapDescription = (description: string, within: boolean): string[] =>
   wrapText(description, within ? MAX_COMPOUND_LINE_LENGTH : MAX_BOX_LINE_LENGTH)
 
-/** An axis as ELK takes it. */
-function toElkGraph(region: MachineState, ways: ReadonlyMap<string, Transition[]>): ElkNode {
+/** Converts a region to an ELK graph. */
+function toElkGraph(region: MachineState, transitions: ReadonlyMap<string, Transition[]>): ElkNode {
   const toElkNode = (state: MachineState): ElkNode => {
     const children = getChildren(state)
     const lines = wrapDescription(state.description ?? '', children.length > 0)
@@ -121,7 +125,7 @@ function toElkGraph(region: MachineState, ways: ReadonlyMap<string, Transition[]
   }
   const backwards = createBackwardsCheck(region)
   const moves = descendants(region).flatMap((state) =>
-    groupTransitions(getStateId(state), ways.get(getStateId(state)) ?? []),
+    groupTransitions(getStateId(state), transitions.get(getStateId(state)) ?? []),
   )
   const starts = descendants(region).flatMap((state): ElkExtendedEdge[] => {
     const first = initialState(state)
@@ -155,8 +159,8 @@ function toElkGraph(region: MachineState, ways: ReadonlyMap<string, Transition[]
 }
 
 /**
- * Whether a move goes back to a state that the chart names earlier. Such an arrow is laid out the other way round, so that
- * the drawing begins where the chart begins, and reads downwards as its definition does.
+ * Creates a check for transitions to a state that the machine defines earlier. Such arrows are laid out reversed, so that
+ * the diagram starts at the top and reads downwards like the definition.
  */
 function createBackwardsCheck(region: MachineState): (from: string, to: string) => boolean {
   const order = new Map(descendants(region).map((state, i) => [getStateId(state), i]))
@@ -164,7 +168,7 @@ function createBackwardsCheck(region: MachineState): (from: string, to: string) 
     !from.startsWith(`${to}.`) && !to.startsWith(`${from}.`) && (order.get(from) ?? 0) > (order.get(to) ?? 0)
 }
 
-/** An axis that was laid out, by itself. */
+/** Layout of a single region. */
 interface RegionLayout {
   readonly nodes: readonly ChartNode[]
   readonly edges: readonly ChartEdge[]
@@ -176,11 +180,11 @@ const flattenNodes = (node: ElkNode): ElkNode[] => [node, ...(node.children ?? [
 
 function toRegionLayout(
   region: MachineState,
-  ways: ReadonlyMap<string, Transition[]>,
-  laid: ElkNode,
+  transitions: ReadonlyMap<string, Transition[]>,
+  graph: ElkNode,
 ): RegionLayout {
-  const boxes = new Map(flattenNodes(laid).map((node) => [node.id, node]))
-  const arrows = new Map((laid.edges ?? []).map((edge) => [edge.id, edge]))
+  const boxes = new Map(flattenNodes(graph).map((node) => [node.id, node]))
+  const arrows = new Map((graph.edges ?? []).map((edge) => [edge.id, edge]))
   const toPoints = (id: string): ChartPoint[] => {
     const [section] = arrows.get(id)?.sections ?? []
     if (!section) return []
@@ -191,7 +195,7 @@ function toRegionLayout(
   }
   const backwards = createBackwardsCheck(region)
   return {
-    nodes: collectStates(region, ways).map((state) => {
+    nodes: collectStates(region, transitions).map((state) => {
       const box = boxes.get(state.id)
       return {
         ...state,
@@ -203,7 +207,7 @@ function toRegionLayout(
       }
     }),
     edges: descendants(region)
-      .flatMap((state) => groupTransitions(getStateId(state), ways.get(getStateId(state)) ?? []))
+      .flatMap((state) => groupTransitions(getStateId(state), transitions.get(getStateId(state)) ?? []))
       .map(({ id, from, to, causes }) => {
         const lines = wrapLabel(causes)
         const points = toPoints(id)
@@ -237,25 +241,25 @@ function toRegionLayout(
 const getRight = (node: ChartNode | undefined): number => (node ? node.x + node.width : 0)
 const getBottom = (node: ChartNode | undefined): number => (node ? node.y + node.height : 0)
 
-/** The axes beside one another; a small one goes under the one before it, where that leaves room for it. */
+/** Arranges the regions side by side. A small region goes below an earlier one if there is room. */
 function arrangeRegions(parts: readonly RegionLayout[]): RegionLayout[] {
   const tallest = Math.max(...parts.map(({ nodes }) => getBottom(nodes[0])))
   const columns: { right: number; bottom: number }[] = []
   const placed: RegionLayout[] = []
   for (const part of parts) {
-    const [axis] = part.nodes
+    const [frame] = part.nodes
     const column = columns.find(
-      (one, i) =>
-        one.bottom + REGION_SPACING + getBottom(axis) <= tallest + MARGIN &&
-        getRight(axis) <= one.right - (columns[i - 1]?.right ?? 0) - REGION_SPACING,
+      (candidate, i) =>
+        candidate.bottom + REGION_SPACING + getBottom(frame) <= tallest + MARGIN &&
+        getRight(frame) <= candidate.right - (columns[i - 1]?.right ?? 0) - REGION_SPACING,
     )
     const left =
       (columns[(column ? columns.indexOf(column) : columns.length) - 1]?.right ?? MARGIN - REGION_SPACING) +
       REGION_SPACING
     const moved = translate(part, left, column ? column.bottom + REGION_SPACING : MARGIN)
-    const [there] = moved.nodes
-    if (column) column.bottom = getBottom(there)
-    else columns.push({ right: getRight(there), bottom: getBottom(there) })
+    const [movedFrame] = moved.nodes
+    if (column) column.bottom = getBottom(movedFrame)
+    else columns.push({ right: getRight(movedFrame), bottom: getBottom(movedFrame) })
     placed.push(moved)
   }
   return placed

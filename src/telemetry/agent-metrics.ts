@@ -7,14 +7,14 @@ import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { toCodeLabel, createRegistry } from './common-metrics.ts'
 import { registerConnectionMetrics } from './connection-metrics.ts'
 
-/** How a request ended, in the words of the chart's events, and as a label. */
+/** Metric labels by request outcome in the machine's events. */
 const OUTCOME_LABELS: Readonly<Record<string, string>> = {
   accepted: 'accepted',
   refused: 'refused',
   unreachable: 'failed',
 }
 
-/** Status document with the part of the conferencing module, where the product has it. */
+/** Status document, with the host counts of a conferencing product. */
 type StatusWithHosts = Status & {
   readonly hosts?: { readonly assigned: number; readonly permanent: number; readonly demo: number }
 }
@@ -24,7 +24,7 @@ interface MetricsSource extends Pick<SmartAgent, 'now' | 'on'> {
   status(): StatusWithHosts
 }
 
-/** What a Prometheus server reads of an agent. It is told of its requests, and asks for the rest. */
+/** Prometheus metrics of an agent. Requests are counted as they happen, and other values are read on each scrape. */
 export class AgentMetrics {
   readonly #registry: Registry
   readonly #agent: MetricsSource
@@ -44,13 +44,13 @@ export class AgentMetrics {
     this.#gauges = createGauges(prefix, this.#registry)
     const requests = new Counter({
       name: `${prefix}_requests_total`,
-      help: 'Requests to the authority, by how they ended; failed ones got no answer.',
+      help: 'Requests to the authority by outcome; failed requests got no answer.',
       labelNames: ['kind', 'outcome', 'code'],
       registers: [this.#registry],
     })
     agent.on('transition', ({ event }) => {
-      const [kind = '', ending = ''] = event.type.split('.')
-      const outcome = OUTCOME_LABELS[ending]
+      const [kind = '', requestOutcome = ''] = event.type.split('.')
+      const outcome = OUTCOME_LABELS[requestOutcome]
       if (outcome !== undefined)
         requests.inc({
           kind,
@@ -75,13 +75,13 @@ export class AgentMetrics {
     gauges.trusted.set(status.clock.trusted ? 1 : 0)
     gauges.evaluation.set(status.evaluation.remainingSeconds)
     const { deadlineAt } = status.authorization
-    // Without a deadline there is no series, and nothing to alarm on.
+    // Without a deadline there is no series, so that no alert fires.
     if (deadlineAt !== null) gauges.authorization.set({}, this.#secondsUntil(deadlineAt))
     const { expiresAt } = status.registration
     if (expiresAt !== null) gauges.registration.set({}, this.#secondsUntil(expiresAt))
-    for (const { tag, count, status: standing } of status.entitlements) {
+    for (const { tag, count, status: tagStatus } of status.entitlements) {
       gauges.count.set({ tag }, count)
-      gauges.status.set({ tag, status: standing }, 1)
+      gauges.status.set({ tag, status: tagStatus }, 1)
     }
     for (const [kind, count] of Object.entries(status.hosts ?? {})) gauges.hosts.set({ kind }, count)
   }
@@ -94,24 +94,28 @@ export class AgentMetrics {
 function createGauges(prefix: string, registry: Registry) {
   const gauge = <L extends string>(name: string, help: string, labelNames: L[]) =>
     new Gauge<L>({ name: `${prefix}_${name}`, help, labelNames, registers: [registry] })
-  /** A gauge without labels that has no value until it is given one. */
+  // The label makes prom-client export no value until one is set.
   const optional = (name: string, help: string) => gauge<'none'>(name, help, ['none'])
   return {
-    state: gauge('state', '1 for the state that the box is in.', ['state']),
-    functional: gauge('fully_functional', '1 while everything works; 0 with license management only.', []),
-    link: gauge('link', '1 for how the road to the authority was at the last request.', ['link']),
-    trusted: gauge('clock_trusted', '1 while the clock of the box is believed.', []),
-    evaluation: gauge('evaluation_remaining_seconds', 'Seconds of evaluation that are left.', []),
+    state: gauge('state', '1 for the current license state.', ['state']),
+    functional: gauge(
+      'fully_functional',
+      '1 while all features work; 0 while only license management works.',
+      [],
+    ),
+    link: gauge('link', '1 for the state of the connection to the authority at the last request.', ['link']),
+    trusted: gauge('clock_trusted', '1 while the device clock is trusted.', []),
+    evaluation: gauge('evaluation_remaining_seconds', 'Remaining seconds of the evaluation period.', []),
     authorization: optional(
       'authorization_remaining_seconds',
-      'Until the authorization ends, by the clock of the box.',
+      'Seconds until the authorization expires, by the license time of the device.',
     ),
     registration: optional(
       'registration_remaining_seconds',
-      'Until the registration ends, by the clock of the box.',
+      'Seconds until the registration expires, by the license time of the device.',
     ),
-    count: gauge('entitlement_count', 'Licenses of a tag in use.', ['tag']),
-    status: gauge('entitlement_status', '1 for how a tag stands.', ['tag', 'status']),
-    hosts: gauge('hosts', 'Host licenses, by kind.', ['kind']),
+    count: gauge('entitlement_count', 'Licenses in use by tag.', ['tag']),
+    status: gauge('entitlement_status', '1 for the current status of a tag.', ['tag', 'status']),
+    hosts: gauge('hosts', 'Host licenses by kind.', ['kind']),
   }
 }

@@ -5,13 +5,12 @@ import { withTimeout } from '../transports/deadline.ts'
 import { toCodeLabel, createRegistry } from './common-metrics.ts'
 import { registerConnectionMetrics } from './connection-metrics.ts'
 
-/** Series of pools at most: an authority may have more virtual accounts than a scraper wants to keep. */
+/** Maximum number of pools with metrics, because an authority may have very many virtual accounts. */
 const MAX_POOLS = 500
-/** Figures are read anew after so many milliseconds: however often it is scraped, the database is asked this often. */
+/** Maximum age of the collected values, which limits database queries whatever the scrape interval. */
 const MAX_AGE_MS = 5_000
-/** A scraper waits ten seconds as a rule: what the database does not tell by then is not told, and that it is away is. */
+/** Time limit for the database, below the usual scrape timeout of ten seconds. After it, `database_up` is 0. */
 const COLLECT_TIMEOUT_MS = 5_000
-/** From a millisecond to ten seconds. */
 const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /** Part of an authority that its metrics read. */
@@ -20,7 +19,7 @@ interface MetricsSource {
   readonly stats: Pick<OperationServices['stats'], 'collect'>
 }
 
-/** What a Prometheus server reads of an authority. It is told of exchanges and transactions, and asks for the rest. */
+/** Prometheus metrics of an authority. Exchanges and transactions are counted, other values are read on each scrape. */
 export class AuthorityMetrics {
   readonly #registry: Registry
   readonly #exchanges: Counter<'type' | 'outcome' | 'code'>
@@ -39,20 +38,20 @@ export class AuthorityMetrics {
     const registers = [this.#registry]
     this.#exchanges = new Counter({
       name: `${prefix}_exchanges_total`,
-      help: 'Exchanges with agents and satellites, by how they ended; failed ones got no signed answer.',
+      help: 'Exchanges with agents and satellites by outcome; failed exchanges got no signed answer.',
       labelNames: ['type', 'outcome', 'code'],
       registers,
     })
     this.#durations = new Histogram({
       name: `${prefix}_exchange_duration_seconds`,
-      help: 'From the request that was read to its answer.',
+      help: 'Time from reading a request to its answer.',
       labelNames: ['type'],
       buckets: DURATION_BUCKETS_SECONDS,
       registers,
     })
     this.#transactions = new Histogram({
       name: `${prefix}_transaction_duration_seconds`,
-      help: 'Transactions of the database, with their wait for it.',
+      help: 'Duration of database transactions, including the wait for the database.',
       buckets: DURATION_BUCKETS_SECONDS,
       registers,
     })
@@ -60,7 +59,7 @@ export class AuthorityMetrics {
     this.#gauges = createGauges(prefix, this.#registry)
   }
 
-  /** Measures this authority from now on. */
+  /** Starts to measure an authority. */
   attach(authority: MetricsSource): void {
     this.#authority = authority
   }
@@ -89,7 +88,7 @@ export class AuthorityMetrics {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() }
   }
 
-  /** What cannot be read is left out: an old number would look like a new one. */
+  /** Collects the values. Removes the series if the database does not answer, so that no stale value is exported. */
   async #collect(): Promise<void> {
     const { up, instances, owned, inUse, reserved, leftOut, alerts, waiting, certificates } = this.#gauges
     for (const gauge of [instances, owned, inUse, reserved, alerts, waiting, certificates]) gauge.reset()
@@ -102,11 +101,11 @@ export class AuthorityMetrics {
     up.set(stats ? 1 : 0)
     if (!stats) return
     for (const [status, count] of Object.entries(stats.instances)) instances.set({ status }, count)
-    for (const one of stats.pools.slice(0, MAX_POOLS)) {
-      const pool = { account: one.account, virtual_account: one.virtualAccount, tag: one.tag }
-      owned.set(pool, one.quantity)
-      inUse.set(pool, one.inUse)
-      reserved.set(pool, one.reserved)
+    for (const pool of stats.pools.slice(0, MAX_POOLS)) {
+      const labels = { account: pool.account, virtual_account: pool.virtualAccount, tag: pool.tag }
+      owned.set(labels, pool.quantity)
+      inUse.set(labels, pool.inUse)
+      reserved.set(labels, pool.reserved)
     }
     leftOut.set(Math.max(0, stats.pools.length - MAX_POOLS))
     for (const [severity, count] of Object.entries(stats.alerts)) alerts.set({ severity }, count)
@@ -124,16 +123,16 @@ function createGauges(prefix: string, registry: Registry) {
   const pool: ('account' | 'virtual_account' | 'tag')[] = ['account', 'virtual_account', 'tag']
   return {
     up: gauge('database_up', '1 while the database answers.', []),
-    instances: gauge('instances', 'Product instances, by how they stand.', ['status']),
+    instances: gauge('instances', 'Product instances by status.', ['status']),
     owned: gauge('licenses_owned', 'Licenses that a pool owns.', pool),
     inUse: gauge('licenses_in_use', 'Licenses of a pool that product instances use.', pool),
     reserved: gauge('licenses_reserved', 'Licenses of a pool that are reserved.', pool),
-    leftOut: gauge('pools_left_out', 'Pools beyond the number that is told of.', []),
-    alerts: gauge('alerts', 'What somebody should do something about.', ['severity']),
-    waiting: gauge('deliveries_waiting', 'What waits to be sent.', ['kind']),
+    leftOut: gauge('pools_left_out', 'Pools without metrics, because their number exceeds the limit.', []),
+    alerts: gauge('alerts', 'Open alerts by severity.', ['severity']),
+    waiting: gauge('deliveries_waiting', 'Deliveries that wait to be sent, by kind.', ['kind']),
     certificates: gauge(
       'certificate_remaining_seconds',
-      'Until a certificate ends, by the time of the authority.',
+      'Seconds until a certificate expires, by the time of the authority.',
       ['certificate'],
     ),
   }

@@ -2,20 +2,20 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { errorTable } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
 
-/** Metrics that both programs have: of the process, its version, and whether it can do its work. */
+/** Creates a registry with the metrics of both programs: process, version, and readiness. */
 export function createRegistry(prefix: string, notReadyReasons: () => Promise<readonly string[]>): Registry {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
   new Gauge({
     name: `${prefix}_build_info`,
-    help: 'What runs; always 1.',
+    help: 'Version of the program; always 1.',
     labelNames: ['version'],
     registers,
   }).set({ version: VERSION }, 1)
   new Gauge({
     name: `${prefix}_ready`,
-    help: '1 while it can do its work.',
+    help: '1 while the program is ready.',
     registers,
     async collect() {
       this.set((await notReadyReasons()).length === 0 ? 1 : 0)
@@ -24,6 +24,6 @@ export function createRegistry(prefix: string, notReadyReasons: () => Promise<re
   return registry
 }
 
-/** A code of the error table as a label: what comes from elsewhere makes no series of its own. */
+/** Converts an error code to a label. Unknown codes become OTHER, so that they cannot create series. */
 export const toCodeLabel = (code: string | null): string =>
   code === null ? '' : Object.hasOwn(errorTable, code) ? code : 'OTHER'

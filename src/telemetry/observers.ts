@@ -1,20 +1,20 @@
 import type { Tracing } from './tracing.ts'
 
-/** What is told of an exchange, whoever looks. */
+/** Observer of exchanges and transactions. */
 type Observer = Pick<Tracing, 'exchange'> & { transaction(seconds: number): void }
 
-/** Several who look, as one: the trace is the first's that keeps one. */
+/** Combines observers into one. The trace id comes from the first observer that has one. */
 export function combineObservers(observers: readonly Observer[]): Observer {
   return {
     exchange: (type, origin) => {
-      const watches = observers.map((observer) => observer.exchange(type, origin))
+      const spans = observers.map((observer) => observer.exchange(type, origin))
       return {
-        traceId: watches.find(({ traceId }) => traceId !== null)?.traceId ?? null,
+        traceId: spans.find(({ traceId }) => traceId !== null)?.traceId ?? null,
         step: (step) => {
-          for (const watch of watches) watch.step(step)
+          for (const span of spans) span.step(step)
         },
         end: (end) => {
-          for (const watch of watches) watch.end(end)
+          for (const span of spans) span.end(end)
         },
       }
     },

@@ -3,27 +3,27 @@ import { createHardenedServer } from '../http/create-server.ts'
 import { formatUrlHost } from '../core/host-name.ts'
 import { listen } from '../http/listen.ts'
 
-/** A scraper and a few people with curl. */
+/** Enough for a scraper and a few administrators with curl. */
 const MAX_CONNECTIONS = 100
 const MAX_BODY_BYTES = 1024
 
-/** What an operator's tools ask a program, and where. */
+/** Running server for metrics and health checks. */
 export interface OperationsServer {
   readonly url: string
   readonly close: () => Promise<void>
 }
 
 /**
- * Serves `/metrics`, `/health` and `/ready` over plain HTTP, for the tools of whoever runs the program.
+ * Serves `/metrics`, `/health` and `/ready` over plain HTTP, for the operator's tools.
  *
  * @throws LicensingError ADDRESS_IN_USE
  */
 export async function serveOperations(options: {
   host: string
   port: number
-  /** The metrics, in the text format of Prometheus. */
+  /** Renders the metrics in the Prometheus text format. */
   render: () => Promise<{ contentType: string; text: string }>
-  /** Why the program cannot do its work now; nothing where it can. */
+  /** Returns the reasons why the program is not ready. Empty if ready. */
   notReadyReasons: () => Promise<readonly string[]>
 }): Promise<OperationsServer> {
   const { host, port, render, notReadyReasons } = options

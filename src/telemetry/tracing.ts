@@ -2,7 +2,7 @@ import { LicensingError } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
 import { withTimeout } from '../transports/deadline.ts'
 
-/** Traces of a program, sent by OTLP over HTTP. */
+/** Traces of a program, exported with OTLP over HTTP. */
 export interface Tracing {
   exchange(
     type: string,
@@ -14,41 +14,41 @@ export interface Tracing {
   }
   request(type: string): { readonly traceparent: string | null; end(code: string | null): void }
   transaction(): void
-  /** Sends what is left. */
+  /** Exports the remaining spans. */
   close(): Promise<void>
 }
 
-/** Where it is said that traces are lost: a logger of either program fits. */
+/** Logger for failed exports. The loggers of both programs are compatible. */
 export interface TracingLogger {
   warn(message: string, fields: object): void
   info(message: string): void
 }
 
-/** How long a collector may take for what it is sent, and at the end for all that is left: milliseconds. */
+/** Time limit for an export, and for the final export on close. */
 const EXPORT_TIMEOUT_MS = 3000
 
-/** OTLP's own path, where an address is given without one. */
+/** Default path of OTLP over HTTP. */
 const DEFAULT_PATH = '/v1/traces'
 
 /** @throws LicensingError INVALID_ARGUMENT */
 function parseEndpoint(text: string): string {
-  const refuse = (why: string) =>
-    new LicensingError('INVALID_ARGUMENT', `The address for traces cannot be used: ${why}.`)
+  const refuse = (reason: string) =>
+    new LicensingError('INVALID_ARGUMENT', `The address for traces cannot be used: ${reason}.`)
   if (!URL.canParse(text)) throw refuse('it is not a URL')
   const url = new URL(text)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw refuse('it begins with neither http nor https')
+    throw refuse('its scheme is neither http nor https')
   if (url.username !== '' || url.password !== '')
-    throw refuse('it holds a user name or password; OTEL_EXPORTER_OTLP_HEADERS takes what is secret')
+    throw refuse('it contains a user name or password; set secrets in OTEL_EXPORTER_OTLP_HEADERS')
   if (url.pathname === '/') url.pathname = DEFAULT_PATH
   return url.href
 }
 
 /**
- * Begins to trace. What OpenTelemetry needs is loaded here and nowhere else: without traces it costs nothing.
+ * Starts to trace. Loads OpenTelemetry only here, so that it costs nothing without traces.
  *
- * @param service as it is named in the traces
- * @param logger hears when the collector begins to take nothing, and when it takes them again
+ * @param service service name in the traces
+ * @param logger logs the first failed export, and the first successful one after failures
  * @throws LicensingError INVALID_ARGUMENT
  */
 export async function startTracing(
@@ -67,14 +67,15 @@ export async function startTracing(
     ])
   const { defaultTextMapGetter, defaultTextMapSetter, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = api
   const exporter = new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS })
-  let taken = true
-  const heard: typeof exporter.export = (spans, done) => {
+  let accepted = true
+  const exportAndLog: typeof exporter.export = (spans, done) => {
     exporter.export(spans, (result) => {
-      const before = taken
-      taken = result.error === undefined
-      // Once, not for every batch: who is down stays down for a while.
-      if (before && !taken) logger.warn('traces are lost', { reason: result.error?.message ?? '' })
-      if (!before && taken) logger.info('traces are taken again')
+      const before = accepted
+      accepted = result.error === undefined
+      // Log once per outage, not for every batch.
+      if (before && !accepted)
+        logger.warn('trace export failed; traces are lost', { reason: result.error?.message ?? '' })
+      if (!before && accepted) logger.info('trace export works again')
       done(result)
     })
   }
@@ -82,7 +83,7 @@ export async function startTracing(
     resource: resourceFromAttributes({ 'service.name': service, 'service.version': VERSION }),
     spanProcessors: [
       new sdk.BatchSpanProcessor({
-        export: heard,
+        export: exportAndLog,
         forceFlush: () => exporter.forceFlush(),
         shutdown: () => exporter.shutdown(),
       }),

@@ -25,8 +25,8 @@ const copy = (from: string, to: string) => {
   copyDirectory(join(world.directory, from), join(world.directory, to))
 }
 
-describe('a box that was copied', () => {
-  it('is told apart as soon as both go on, raises an alert, and registers anew', async () => {
+describe('a copied device', () => {
+  it('is detected as soon as both copies continue, raises an alert, and registers again', async () => {
     const first = await world.open('box', { product })
     await first.register(await world.token())
     await first.close()
@@ -38,7 +38,7 @@ describe('a box that was copied', () => {
     expect(await world.authority.operations.events.list()).toContainEqual(
       expect.objectContaining({ type: 'INSTANCE_DIVERGED', severity: 'major' }),
     )
-    // The clone keeps what it has until its deadline; asking again and again changes nothing.
+    // The clone keeps its authorization until the deadline. Repeated requests change nothing.
     expect(clone.status().authorization.lastAttempt).toMatchObject({ reason: { code: 'INSTANCE_DIVERGED' } })
     await box.renewAuthorization()
     await clone.register(await world.token(), { force: true })
@@ -47,7 +47,7 @@ describe('a box that was copied', () => {
     expect(await world.authority.instances.list()).toHaveLength(1)
   })
 
-  it('put back from a copy of yesterday is told too, once a day’s contacts are missing', async () => {
+  it('is also detected when restored from a copy of the day before', async () => {
     const agent = await world.open('box', { product })
     await agent.register(await world.token())
     await agent.close()
@@ -65,8 +65,8 @@ describe('a box that was copied', () => {
   })
 })
 
-describe('the data directory', () => {
-  it('goes on where it stood, whatever was under way', async () => {
+describe('the data directory of an agent', () => {
+  it('continues in its state after a restart, whatever was in progress', async () => {
     let agent = await world.open()
     world.network.down = true
     await getErrorCode(agent.register(await world.token()))
@@ -79,19 +79,19 @@ describe('the data directory', () => {
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('belongs to one box', async () => {
+  it('belongs to one device', async () => {
     await (await world.open('box', { product })).close()
     expect(await getErrorCode(world.open('box', { product: { ...product, serial: 'OTHER' } }))).toBe(
       'INVALID_ARGUMENT',
     )
   })
 
-  it('is of one process at a time', async () => {
+  it('is used by one process at a time', async () => {
     await world.open('box', { product })
     expect(await getErrorCode(world.open('box', { product }))).toBe('DATA_DIR_LOCKED')
   })
 
-  it('is its owner’s alone, and so is every file in it', async () => {
+  it('is accessible only to its owner, with every file in it', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const mode = (path: string) => statSync(join(world.directory, 'box', path)).mode & 0o777
@@ -100,13 +100,13 @@ describe('the data directory', () => {
     expect(mode('secrets')).toBe(0o700)
   })
 
-  it('of no agent is said to be none', async () => {
+  it('is reported as missing if it contains no agent', async () => {
     expect(await getErrorCode(SmartAgent.open({ dataDir: join(world.directory, 'nothing') }))).toBe(
       'DATA_DIR_MISSING',
     )
   })
 
-  it('holds no secret in its database', async () => {
+  it('has no secret in its database', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     await agent.renewRegistration()

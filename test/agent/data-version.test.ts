@@ -43,9 +43,9 @@ describe('the data version of an agent', () => {
   })
 
   it.each([
-    [0, 'a development state with DATA_VERSION_UNSUPPORTED', 'DATA_VERSION_UNSUPPORTED'],
-    [2, 'a newer version with STORE_TOO_NEW', 'STORE_TOO_NEW'],
-  ])('%i: refuses %s, and changes nothing', (version, _, code) => {
+    [0, 'the data of a development build with DATA_VERSION_UNSUPPORTED', 'DATA_VERSION_UNSUPPORTED'],
+    [2, 'the data of a newer version with STORE_TOO_NEW', 'STORE_TOO_NEW'],
+  ])('%i: makes it refuse %s and change nothing', (version, _, code) => {
     setVersion(version)
     const before = digest()
     expect(openingCode()).toBe(code)

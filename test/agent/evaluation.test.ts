@@ -12,8 +12,8 @@ afterEach(async () => {
   await world.close()
 })
 
-describe('evaluation', () => {
-  it('R-EVAL-1: a fresh box is in evaluation for 90 days, with as many hosts as it likes', async () => {
+describe('the evaluation period', () => {
+  it('R-EVAL-1: lasts 90 days on a new device, with any number of hosts', async () => {
     const agent = await world.open()
     agent.setUsage('HOST', 1_000_000)
     const status = agent.status()
@@ -28,7 +28,7 @@ describe('evaluation', () => {
     expect(FULL - status.evaluation.remainingSeconds).toBeLessThanOrEqual(60)
   })
 
-  it('R-EVAL-1: counts the seconds in use, each once; a box that is off uses none', async () => {
+  it('R-EVAL-1: counts each second in use once, and none while the agent is off', async () => {
     let agent = await world.open()
     await advance(world, agent, 10 * DAY)
     expect(agent.status().evaluation.remainingSeconds).toBe(FULL - 10 * 86_400)
@@ -38,7 +38,7 @@ describe('evaluation', () => {
     const left = FULL - 10 * 86_400 - 3600
     world.clock.reboot(20 * DAY)
     agent = await world.open()
-    // Every opening costs one beat: opening again and again is no way round.
+    // Each open costs one tick, so that repeated opening does not avoid the charge.
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 60)
     await advance(world, agent, 10 * SECOND)
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 60)
@@ -46,7 +46,7 @@ describe('evaluation', () => {
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 70)
   })
 
-  it('R-EVAL-1: a wall clock moved either way changes nothing of it', async () => {
+  it('R-EVAL-1: does not depend on changes of the wall clock', async () => {
     const agent = await world.open()
     await advance(world, agent, HOUR)
     const left = agent.status().evaluation.remainingSeconds
@@ -57,7 +57,7 @@ describe('evaluation', () => {
     expect(agent.status()).toMatchObject({ state: 'evaluation', evaluation: { remainingSeconds: left } })
   })
 
-  it('R-EVAL-3: goes on until registration and the first authorization have both succeeded', async () => {
+  it('R-EVAL-3: continues until registration and the first authorization have both succeeded', async () => {
     const agent = await world.open()
     await advance(world, agent, DAY)
     world.network.refuse = 'authorize'
@@ -71,7 +71,7 @@ describe('evaluation', () => {
     expect(agent.status()).toMatchObject({ state: 'authorized', evaluation: { running: false } })
   })
 
-  it('R-EVAL-3, R-REG-5: stands still while registered, and resumes where it stood', async () => {
+  it('R-EVAL-3, R-REG-5: stops while registered, and resumes after the deregistration', async () => {
     const agent = await world.open()
     await advance(world, agent, 30 * DAY)
     await agent.register(await world.token())
@@ -87,7 +87,7 @@ describe('evaluation', () => {
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 86_400)
   })
 
-  it('R-EVAL-4: spent, only license management is left, with the reason; registering brings everything back', async () => {
+  it('R-EVAL-4: leaves only license management when used up, until the device registers', async () => {
     const agent = await world.open()
     await advance(world, agent, 91 * DAY)
     expect(agent.status()).toMatchObject({
@@ -107,7 +107,7 @@ describe('evaluation', () => {
     expect(agent.status()).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
   })
 
-  it('R-EVAL-1: warns before its end, once each time', async () => {
+  it('R-EVAL-1: warns once at each threshold before its end', async () => {
     const agent = await world.open()
     for (let hour = 0; hour < 90 * 24 + 1; hour++) {
       world.clock.advance(HOUR)
@@ -119,8 +119,8 @@ describe('evaluation', () => {
   })
 })
 
-describe('the clock of the box', () => {
-  it('set back in evaluation: nothing is gained, and it is said with its reason', async () => {
+describe('the device clock', () => {
+  it('gains no evaluation time when set back, and is reported with the reason', async () => {
     const agent = await world.open()
     await advance(world, agent, 20 * DAY)
     const left = agent.status().evaluation.remainingSeconds
@@ -133,14 +133,14 @@ describe('the clock of the box', () => {
     expect(agent.history().some(({ notices }) => notices.includes('SYSTEM_CLOCK_CHANGED'))).toBe(true)
   })
 
-  it('set back while the box was off: noticed at the next opening', async () => {
+  it('is reported at the next open when set back while the agent was off', async () => {
     await (await world.open()).close()
     world.clock.reboot(-10 * DAY)
     const agent = await world.open()
     expect(agent.status().clock.trusted).toBe(false)
   })
 
-  it('set back while registered: the deadlines do not move away', async () => {
+  it('does not delay the deadlines of a registered device when set back', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     await advance(world, agent, 20 * DAY)
@@ -150,7 +150,7 @@ describe('the clock of the box', () => {
     expect(agent.status().state).toBe('auth-expired')
   })
 
-  it('far from the authority’s: said; right again after it was corrected', async () => {
+  it('is reported when far from the authority’s time, until the clock is corrected', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     expect(agent.status().clock).toEqual({ trusted: true, reason: null })

@@ -20,13 +20,13 @@ const files = versions.flatMap((version) =>
   ),
 )
 
-describe('the facts of every version that was ever released', () => {
-  it('there is at least one file of each version', () => {
+describe('the stored state of every released version', () => {
+  it('has at least one test file for each version', () => {
     for (let version = 1; version <= STATE_VERSION; version++)
       expect(files.some(([name]) => name.startsWith(`facts-${version}/`))).toBe(true)
   })
 
-  it.each(files)('%s is read, resumed and stepped on', (_, path) => {
+  it.each(files)('%s is read, resumed and continued', (_, path) => {
     const position = parseState(readFileSync(path, 'utf8'))
     expect(toMachineSnapshot(position).status).toBe('active')
     const due = nextDeadline(position) ?? position.context.authorization.since
@@ -46,15 +46,15 @@ const codeOf = (json: string): string => {
   return 'read'
 }
 
-describe('facts that are not what they should be', () => {
+describe('an invalid stored state', () => {
   const good = serializeState(initialTransition(0).snapshot)
-  it('of a newer version are left alone', () => {
+  it('of a newer version is refused with STORE_TOO_NEW', () => {
     expect(codeOf(JSON.stringify({ ...(JSON.parse(good) as object), version: STATE_VERSION + 1 }))).toBe(
       'STORE_TOO_NEW',
     )
   })
 
-  it('damaged in any way are refused by a code, never half read', () => {
+  it('is refused with an error code for any damage', () => {
     fc.assert(
       fc.property(fc.nat(good.length - 1), fc.nat(good.length - 1), (a, b) => {
         const cut = good.slice(0, Math.min(a, b)) + good.slice(Math.max(a, b))
@@ -68,7 +68,7 @@ describe('facts that are not what they should be', () => {
     )
   })
 
-  it('that name a state the chart does not have are refused', () => {
+  it('is refused if it names an unknown state of the machine', () => {
     const facts = JSON.parse(good) as { position: { value: { license: unknown } } }
     facts.position.value.license = 'no-such-state'
     expect(codeOf(JSON.stringify(facts))).toBe('STORE_UNREADABLE')

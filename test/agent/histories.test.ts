@@ -13,7 +13,7 @@ import {
   type TestEnvironment,
 } from '../support/test-environment.ts'
 
-/** Histories that ended badly once: what came late, twice, out of order, or by a clock that was wrong. */
+// Regression tests: late, repeated or reordered answers, wrong clocks, and full disks.
 let world: TestEnvironment
 beforeEach(async () => {
   world = await createTestEnvironment()
@@ -28,7 +28,7 @@ const said = (agent: SmartAgent): string[] =>
     .history(10_000)
     .flatMap(({ notices }) => (JSON.parse(notices) as { notice: string }[]).map(({ notice }) => notice))
 
-/** A full disk, as the database tells it. */
+/** Makes the database report a full disk. */
 function fillDisk() {
   return vi.spyOn(Database.prototype, 'transaction').mockImplementation((() => ({
     immediate: () => {
@@ -37,7 +37,7 @@ function fillDisk() {
   })) as never)
 }
 
-describe('a box whose clock is its own', () => {
+describe('a device with a wrong clock', () => {
   let clock: VirtualClock
   const both = (milliseconds: number) => {
     world.clock.advance(milliseconds)
@@ -48,7 +48,7 @@ describe('a box whose clock is its own', () => {
     agent.tick()
     await agent.idle()
   }
-  /** A registered box whose clock is off by so much, a day later. */
+  /** Returns a registered device whose clock is off by some milliseconds, a day later. */
   const registered = async (off = 0) => {
     clock = new VirtualClock(world.clock.wall() + off)
     const agent = await world.open('box', { clock })
@@ -58,7 +58,7 @@ describe('a box whose clock is its own', () => {
   }
 
   it.each([3 * SECOND, 10 * MINUTE])(
-    'R-REG-6: restarted with a dead clock that is then mended, %d ms behind the authority: not a day has passed',
+    'R-REG-6: counts no extra day after a restart with a reset clock, corrected to %d ms behind the authority',
     async (behind) => {
       await (await registered(-behind)).close()
       clock.reboot()
@@ -74,7 +74,7 @@ describe('a box whose clock is its own', () => {
     },
   )
 
-  it('set back by a year and right again in process: not a day has passed', async () => {
+  it('counts no extra day when its clock is set back by a year and corrected while the agent runs', async () => {
     const agent = await registered(-3 * SECOND)
     world.network.down = true
     clock.setWall(clock.wall() - 400 * DAY)
@@ -84,7 +84,7 @@ describe('a box whose clock is its own', () => {
     expect(agent.status()).toMatchObject({ state: 'authorized', registration: { status: 'registered' } })
   })
 
-  it('R-AUTH-3, R-AUTH-4: once far ahead while offline, it still tries again, and is mended', async () => {
+  it('R-AUTH-3, R-AUTH-4: still retries and recovers after its clock was far ahead while offline', async () => {
     const agent = await registered()
     world.network.down = true
     clock.setWall(clock.wall() + 100 * DAY)
@@ -97,7 +97,7 @@ describe('a box whose clock is its own', () => {
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('R-AUTH-3: corrected by one exchange, it makes the other at once', async () => {
+  it('R-AUTH-3: makes a due request immediately after another exchange corrected its clock', async () => {
     const agent = await registered()
     world.network.down = true
     clock.setWall(clock.wall() + 200 * DAY)
@@ -109,7 +109,7 @@ describe('a box whose clock is its own', () => {
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('R-AUTH-3: the time between two processes of one boot has passed, whatever the wall says', async () => {
+  it('R-AUTH-3: counts the time between two processes in one boot, whatever the wall clock says', async () => {
     await (await registered()).close()
     world.network.down = true
     const stopped = clock.wall()
@@ -119,7 +119,7 @@ describe('a box whose clock is its own', () => {
     expect(agent.status()).toMatchObject({ state: 'auth-expired', clock: { trusted: false } })
   })
 
-  it('a year ahead is said; set right, that is no offence', async () => {
+  it('reports a clock that is a year ahead, and accepts its correction', async () => {
     const agent = await registered(365 * DAY)
     expect(agent.status().clock).toEqual({
       trusted: false,
@@ -130,7 +130,7 @@ describe('a box whose clock is its own', () => {
     expect(agent.status().clock).toEqual({ trusted: true, reason: null })
   })
 
-  it('R-REG-6: an identity that has ended is not renewed, and holds no licenses', async () => {
+  it('R-REG-6: does not renew an expired identity, and holds no licenses with it', async () => {
     const first = await registered()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     first.setUsage('HOST', 3)
@@ -150,8 +150,8 @@ describe('a box whose clock is its own', () => {
   })
 })
 
-describe('an outcome that comes when nobody expects it', () => {
-  it('R-REG-4: a reregistration answered just after the old certificate’s end is a registration', async () => {
+describe('an unexpected outcome of a request', () => {
+  it('R-REG-4: registers when a reregistration is answered just after the old certificate expired', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.network.refuse = 'renew'
@@ -170,7 +170,7 @@ describe('an outcome that comes when nobody expects it', () => {
     expect(await world.authority.instances.list()).toEqual([])
   })
 
-  it('R-REG-2: a renewal whose answer was lost is settled by the next request, and counts', async () => {
+  it('R-REG-2: settles a renewal with a lost answer by the next request', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     for (let day = 0; day < 179; day++) await advance(world, agent, DAY)
@@ -189,7 +189,7 @@ describe('an outcome that comes when nobody expects it', () => {
     expect(Date.parse(expiresAt ?? '') - world.clock.wall()).toBeGreaterThan(364 * DAY)
   })
 
-  it('R-ACC-4: a removal learnt by a lost renewal ends it on both axes', async () => {
+  it('R-ACC-4: ends registration and license when a repeated renewal reports a removal', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.network.refuse = 'renew'
@@ -201,7 +201,7 @@ describe('an outcome that comes when nobody expects it', () => {
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
   })
 
-  it('R-AUTH-2: a decision of three months ago is not today’s', async () => {
+  it('R-AUTH-2: does not use a decision of three months ago as the current one', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
@@ -222,7 +222,7 @@ describe('an outcome that comes when nobody expects it', () => {
     expect(Date.parse(authorization.deadlineAt ?? '') - world.clock.wall()).toBeGreaterThan(89 * DAY)
   })
 
-  it('R-REG-5: a deregistration that was decided before a crash is told as it was', async () => {
+  it('R-REG-5: repeats after a crash the deregistration that was decided before', async () => {
     const first = await world.open()
     await first.register(await world.token())
     let arrive: () => void = () => undefined
@@ -249,7 +249,7 @@ describe('an outcome that comes when nobody expects it', () => {
     expect(said(agent)).not.toContain('AGENT_DEREG_FAILED')
   })
 
-  it('R-ACC-4: a removal learnt by an acknowledgement ends the registration', async () => {
+  it('R-ACC-4: ends the registration when an acknowledgement reports a removal', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.network.onAnswer = async (type, body) => {
@@ -265,7 +265,7 @@ describe('an outcome that comes when nobody expects it', () => {
     })
   })
 
-  it('whoever waits for a renewal hears that the registration ended before it', async () => {
+  it('rejects a waiting renewal when the registration ends first', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.network.down = true
@@ -280,7 +280,7 @@ describe('an outcome that comes when nobody expects it', () => {
     })
   })
 
-  it('a listener that throws stops nothing', async () => {
+  it('is processed even if a listener throws', async () => {
     const agent = await world.open()
     agent.on('state', () => {
       throw new Error('a bug of the product')
@@ -290,8 +290,8 @@ describe('an outcome that comes when nobody expects it', () => {
   })
 })
 
-describe('a disk that is full', () => {
-  it('R-EVAL-1: gives no time away: what could not be written is charged later', async () => {
+describe('a full disk', () => {
+  it('R-EVAL-1: delays the charge of evaluation time and loses none', async () => {
     const agent = await world.open()
     await advance(world, agent, DAY)
     const before = agent.status().evaluation.remainingSeconds
@@ -307,7 +307,7 @@ describe('a disk that is full', () => {
     expect(before - agent.status().evaluation.remainingSeconds).toBe((30 * DAY + MINUTE) / SECOND)
   })
 
-  it('does not end the process by a heartbeat', async () => {
+  it('does not end the process at a tick', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval'] })
     try {
       const errors: string[] = []
@@ -320,14 +320,14 @@ describe('a disk that is full', () => {
       await agent.idle()
       const full = fillDisk()
       vi.advanceTimersByTime(2 * MINUTE)
-      expect(errors).toContain('a heartbeat could not be written')
+      expect(errors).toContain('a tick could not be stored')
       full.mockRestore()
     } finally {
       vi.useRealTimers()
     }
   })
 
-  it('leaves no directory that cannot be used: one half made is made', async () => {
+  it('leaves a data directory that can be opened later', async () => {
     const box = join(world.directory, 'half')
     mkdirSync(box, { mode: 0o700 })
     writeFileSync(join(box, 'agent.db'), '', { mode: 0o600 })
@@ -346,10 +346,10 @@ describe('a disk that is full', () => {
   })
 })
 
-describe('what the authority has ended', () => {
+describe('after the authority ended a registration', () => {
   const registrations = () => world.network.sent.filter(({ type }) => type === 'register')
 
-  it('R-TOK-2: a registration captured on the way and played again changes nothing', async () => {
+  it('R-TOK-2: a replayed registration request changes nothing', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     await agent.reregister(await world.token(), { force: true })
@@ -368,7 +368,7 @@ describe('what the authority has ended', () => {
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('R-REG-5: nor does it bring back a box that has left', async () => {
+  it('R-REG-5: a replayed registration request does not register a deregistered device', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const captured = registrations().at(-1)?.body ?? ''
@@ -379,7 +379,7 @@ describe('what the authority has ended', () => {
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('R-ACC-4: a removed instance is not told its last answer again', async () => {
+  it('R-ACC-4: a removed instance does not get its last answer again', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.network.loseAnswers = true
@@ -391,7 +391,7 @@ describe('what the authority has ended', () => {
     expect(agent.status().state).toBe('evaluation')
   })
 
-  it('R-TOK-2: a registration whose answer was lost, made with another token, is where that one puts it', async () => {
+  it('R-TOK-2: a repeated registration with another token uses the virtual account of that token', async () => {
     await world.authority.accounts.addVirtualAccount('Labs')
     const agent = await world.open()
     world.network.loseAnswers = true
@@ -402,7 +402,7 @@ describe('what the authority has ended', () => {
     expect(await world.authority.instances.list()).toHaveLength(1)
   })
 
-  it('R-ACC-1: a virtual account that everything has left can be removed', async () => {
+  it('R-ACC-1: an empty virtual account can be removed', async () => {
     await world.authority.accounts.addVirtualAccount('Labs')
     const agent = await world.open()
     const token = await world.token({ virtualAccount: 'Labs' })
@@ -418,7 +418,7 @@ describe('what the authority has ended', () => {
     ])
   })
 
-  it('a tag the authority does not know is said, and makes no pool', async () => {
+  it('an unknown tag is reported and creates no pool', async () => {
     const profile = { name: 'other', tags: [{ tag: 'STRANGE', name: 'Strange', description: '' }] }
     const agent = await world.open('box', { profile })
     agent.setUsage('STRANGE', 2)
@@ -432,7 +432,7 @@ describe('what the authority has ended', () => {
   })
 })
 
-it('R-EVAL-1: warns before the evaluation’s end also while the first authorization is tried again', async () => {
+it('R-EVAL-1: the evaluation warns before its end also while the first authorization is retried', async () => {
   const agent = await world.open()
   world.network.refuse = 'authorize'
   expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
@@ -443,7 +443,7 @@ it('R-EVAL-1: warns before the evaluation’s end also while the first authoriza
   ])
 })
 
-it('a token is off the box when its registration is given up', async () => {
+it('a canceled registration deletes its token from the device', async () => {
   const agent = await world.open()
   world.network.down = true
   expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')

@@ -39,8 +39,8 @@ const openRouter = () =>
 const countOf = (agent: { status(): { entitlements: { tag: string; count: number }[] } }) =>
   agent.status().entitlements.find(({ tag }) => tag === 'EDGE-TUNNEL')?.count ?? 0
 
-describe('a product with a module of its own', () => {
-  it('counts in its own table, in its own part of the Status document, without hosts and sizes', async () => {
+describe('a product with its own module', () => {
+  it('counts in its own table and has its own part of the Status document', async () => {
     const agent = await openRouter()
     await agent.module.open('east')
     await agent.module.open('west')
@@ -61,7 +61,7 @@ describe('a product with a module of its own', () => {
     await again.close()
   })
 
-  it('adds what the product declares to what its module counts, and reports the sum to the authority', async () => {
+  it('reports the sum of declared and counted usage to the authority', async () => {
     const agent = await openRouter()
     await authority.orders.create({ tag: 'EDGE-TUNNEL', quantity: 5 })
     await agent.module.open('east')
@@ -75,7 +75,7 @@ describe('a product with a module of its own', () => {
     await agent.close()
   })
 
-  it('is refused what its policy denies in a state, and what its module refuses', async () => {
+  it('refuses actions that its policy or its module denies', async () => {
     const agent = await openRouter()
     await agent.module.open('east')
     await agent.register((await authority.tokens.create({ days: 30 })).token)
@@ -87,7 +87,7 @@ describe('a product with a module of its own', () => {
     await agent.close()
   })
 
-  it('keeps neither the row nor the count of an operation that could not be written', async () => {
+  it('rolls back row and count of an operation that could not be written', async () => {
     const agent = await openRouter()
     const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation(() => {
       throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
@@ -101,7 +101,7 @@ describe('a product with a module of its own', () => {
     await agent.close()
   })
 
-  it('answers the commands of its module over the table of commands, with checked parameters', async () => {
+  it('runs the commands of its module with validated parameters', async () => {
     const agent = await openRouter()
     const call = (name: string, params: unknown = {}) =>
       Promise.resolve().then(() => findCommand(agent as never, name).call(params))
@@ -114,8 +114,8 @@ describe('a product with a module of its own', () => {
   })
 })
 
-describe('a program that lacks the module of the product', () => {
-  it('goes on reporting the counts that were stored last, and changes them no more', async () => {
+describe('a program without the module of the product', () => {
+  it('reports the counts that were stored last, and does not change them', async () => {
     const agent = await openRouter()
     await authority.orders.create({ tag: 'EDGE-TUNNEL', quantity: 1 })
     await agent.module.open('east')
@@ -136,7 +136,7 @@ describe('a program that lacks the module of the product', () => {
     await again.close()
   })
 
-  it('refuses the commands of that module, and those of its own, with MODULE_UNAVAILABLE', async () => {
+  it('refuses the commands of the module with MODULE_UNAVAILABLE', async () => {
     await (await openRouter()).close()
     const other = await SmartAgent.open(options())
     for (const name of ['tunnel-open', 'host-list', 'system-show'])
@@ -150,7 +150,7 @@ describe('a program that lacks the module of the product', () => {
   })
 })
 
-it('refuses to open a product whose settings its module cannot use, and leaves no data behind', async () => {
+it('refuses to open a product with invalid module settings, and leaves no data behind', async () => {
   const wrong = { ...edgeRouter, module: { name: 'edge-tunnels', settings: { tag: 'NONE', maxTunnels: 1 } } }
   const open = (profile: typeof edgeRouter) =>
     SmartAgent.open({

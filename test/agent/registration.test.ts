@@ -17,8 +17,8 @@ afterEach(async () => {
   await world.close()
 })
 
-describe('registration', () => {
-  it('R-REG-1, R-AUTH-2: a box registers with a token, is authorized, and stands in the account by its UDI', async () => {
+describe('a device', () => {
+  it('R-REG-1, R-AUTH-2: registers with a token, is authorized, and is listed in its account by its UDI', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     agent.setUsage('HOST', 4)
@@ -37,7 +37,7 @@ describe('registration', () => {
     ])
   })
 
-  it('R-TOK-4: expired, revoked, exhausted, unknown and foreign tokens are refused, each with its own code', async () => {
+  it('R-TOK-4: is refused with expired, revoked, exhausted, unknown and foreign tokens, by distinct codes', async () => {
     const agent = await world.open()
     const expired = await world.token({ days: 1 })
     const revoked = await world.token()
@@ -62,7 +62,7 @@ describe('registration', () => {
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
   })
 
-  it('R-AUTH-1, R-AUTH-2: usage is reported within 60 s; too few licenses is out of compliance, more mend it', async () => {
+  it('R-AUTH-1, R-AUTH-2: reports usage within 60 s, is out of compliance with too few licenses, and recovers with more', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 3 })
     await agent.register(await world.token())
@@ -77,7 +77,7 @@ describe('registration', () => {
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('R-AUTH-3: 90 days without contact expire the authorization, and one contact mends it', async () => {
+  it('R-AUTH-3: loses the authorization after 90 days without contact, and restores it by one contact', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.network.down = true
@@ -91,14 +91,14 @@ describe('registration', () => {
   })
 })
 
-describe('registering again, renewing, leaving', () => {
-  it('R-REG-2: a registration lasts a year by its certificate and renews itself every 180 days', async () => {
+describe('a registered device', () => {
+  it('R-REG-2: has a certificate for a year and renews it every 180 days', async () => {
     const agent = await world.open()
     const start = world.clock.wall()
     await agent.register(await world.token())
     const days = (at: string | null) => (Date.parse(at ?? '') - start) / DAY
     expect(days(agent.status().registration.nextRenewalAt)).toBe(180)
-    // The authority dates its certificates five minutes back; the end is the certificate's own.
+    // The authority dates its certificates five minutes back.
     expect(days(agent.status().registration.expiresAt)).toBeCloseTo(365 - 5 / 1440, 6)
     for (let day = 0; day < 181; day++) await advance(world, agent, DAY)
     const { lastRenewal, expiresAt, instanceId } = agent.status().registration
@@ -109,7 +109,7 @@ describe('registering again, renewing, leaving', () => {
     expect(agent.status().registration.status).toBe('registered')
   })
 
-  it('R-REG-2, R-AUTH-1: both renew now when told to', async () => {
+  it('R-REG-2, R-AUTH-1: renews registration and authorization on request', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const before = agent.status()
@@ -125,7 +125,7 @@ describe('registering again, renewing, leaving', () => {
     expect(authorized.authorization.since).toBe(before.authorization.since)
   })
 
-  it('R-REG-2: nothing is renewed of a box that is not registered', async () => {
+  it('R-REG-2: can renew, and an unregistered one cannot', async () => {
     const agent = await world.open()
     expect(await getErrorCode(agent.renewRegistration())).toBe('NOT_REGISTERED')
     expect(await getErrorCode(agent.renewAuthorization())).toBe('NOT_REGISTERED')
@@ -133,7 +133,7 @@ describe('registering again, renewing, leaving', () => {
     expect(world.network.sent).toEqual([])
   })
 
-  it('R-REG-3: an instance that exists is not registered twice; overwriting replaces it, and the old box is told', async () => {
+  it('R-REG-3: is registered once; overwriting replaces the instance, and the old device learns of it', async () => {
     const product = { pid: 'CWMS-K9', version: '4.0', serial: 'SAME' }
     const old = await world.open('old', { product })
     const fresh = await world.open('new', { product })
@@ -150,7 +150,7 @@ describe('registering again, renewing, leaving', () => {
     })
   })
 
-  it('R-REG-3: a registered box that registers without force is refused at once', async () => {
+  it('R-REG-3: immediately refuses to register without force', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const sent = world.network.sent.length
@@ -159,7 +159,7 @@ describe('registering again, renewing, leaving', () => {
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('R-REG-4: reregistering with a new token moves the box, and keeps what is in use', async () => {
+  it('R-REG-4: moves with a new token to another virtual account, and keeps its usage', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
@@ -167,7 +167,7 @@ describe('registering again, renewing, leaving', () => {
     await world.authority.accounts.addVirtualAccount('Branch')
     await world.authority.orders.create({ tag: 'HOST', quantity: 9, virtualAccount: 'Branch' })
     const token = await world.token({ virtualAccount: 'Branch' })
-    // As the guide has it: without "overwrite", an instance that exists is an error.
+    // Planning guide: without "overwrite", an existing instance is an error.
     expect(await getErrorCode(agent.reregister(token))).toBe('INSTANCE_ALREADY_REGISTERED')
     expect(agent.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'Default' } })
     const status = await agent.reregister(token, { force: true })
@@ -184,7 +184,7 @@ describe('registering again, renewing, leaving', () => {
     expect(await world.authority.instances.list()).toHaveLength(1)
   })
 
-  it('R-REG-4: a refused reregistration leaves the old one as it was', async () => {
+  it('R-REG-4: keeps the previous registration after a refused reregistration', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const before = agent.status().registration.instanceId
@@ -195,7 +195,7 @@ describe('registering again, renewing, leaving', () => {
     await agent.renewAuthorization()
   })
 
-  it('R-REG-5: deregistering gives every license back', async () => {
+  it('R-REG-5: releases all licenses when it deregisters', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
@@ -209,20 +209,20 @@ describe('registering again, renewing, leaving', () => {
     expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 0 }])
   })
 
-  it('R-REG-5: ends here even when the authority is not reached, and says so', async () => {
+  it('R-REG-5: deregisters locally and reports it when the authority is unreachable', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.network.down = true
     expect(await getErrorCode(agent.deregister())).toBe('CONNECTION_REFUSED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'unregistered' } })
     expect(agent.history().some(({ notices }) => notices.includes('AGENT_DEREG_FAILED'))).toBe(true)
-    // The stale instance is removed by hand at the authority, or overwritten.
+    // An administrator removes the stale instance at the authority, or it is overwritten.
     world.network.down = false
     expect(await getErrorCode(agent.register(await world.token()))).toBe('INSTANCE_ALREADY_REGISTERED')
     expect((await agent.register(await world.token(), { force: true })).state).toBe('authorized')
   })
 
-  it('R-REG-6: not renewed within its year, the registration expires and the evaluation goes on', async () => {
+  it('R-REG-6: loses the registration without a renewal within a year, and continues its evaluation', async () => {
     const agent = await world.open()
     await advance(world, agent, DAY)
     await agent.register(await world.token())
@@ -239,7 +239,7 @@ describe('registering again, renewing, leaving', () => {
     expect((await agent.register(await world.token(), { force: true })).state).toBe('authorized')
   })
 
-  it('R-REG-1: a UDI is unique in a smart account, and free in another', async () => {
+  it('R-REG-1: has a UDI that is unique in its smart account, but not across accounts', async () => {
     const other = await createTestEnvironment({ account: 'other.example' })
     const product = { pid: 'CWMS-K9', version: '4.0', serial: 'SAME' }
     await (await world.open('a', { product })).register(await world.token())
@@ -248,7 +248,7 @@ describe('registering again, renewing, leaving', () => {
     await other.close()
   })
 
-  it('export control comes from the token, and is gone with the registration', async () => {
+  it('gets export control from the token, until the registration ends', async () => {
     const agent = await world.open()
     await agent.register(await world.token({ exportControlled: true }))
     expect(agent.status().registration.exportControlled).toBe(true)
@@ -258,7 +258,7 @@ describe('registering again, renewing, leaving', () => {
     expect(agent.status().registration.exportControlled).toBe(false)
   })
 
-  it('a registration that was not answered is the same one when it is tried again, whatever was decided', async () => {
+  it('retries an unanswered registration as the same registration', async () => {
     const agent = await world.open()
     const token = await world.token({ maxUses: 1 })
     world.network.loseAnswers = true
@@ -272,7 +272,7 @@ describe('registering again, renewing, leaving', () => {
     expect(await world.authority.instances.list()).toHaveLength(1)
   })
 
-  it('an attempt that waits for its turn can be given up', async () => {
+  it('can cancel a registration attempt that waits for a retry', async () => {
     const agent = await world.open()
     world.network.down = true
     await getErrorCode(agent.register(await world.token()))
@@ -284,8 +284,8 @@ describe('registering again, renewing, leaving', () => {
   })
 })
 
-describe('tokens', () => {
-  it('R-TOK-1, R-TOK-3: description, expiry, uses and export control are kept, listed, and checked', async () => {
+describe('a registration token', () => {
+  it('R-TOK-1, R-TOK-3: has a description, expiry, uses and export control, which are stored, listed and checked', async () => {
     const made = await world.authority.tokens.create({
       days: 10,
       maxUses: 3,
@@ -315,7 +315,7 @@ describe('tokens', () => {
     expect(await world.authority.tokens.list()).toHaveLength(1)
   })
 
-  it('R-TOK-2: one token registers several boxes; revoking it leaves them alone', async () => {
+  it('R-TOK-2: registers several devices, which stay registered after its revocation', async () => {
     const token = await world.token()
     const first = await world.open('first')
     const second = await world.open('second')
@@ -328,7 +328,7 @@ describe('tokens', () => {
     expect(await getErrorCode((await world.open('third')).register(token))).toBe('TOKEN_REVOKED')
   })
 
-  it('R-TOK-5: an activation key or a license file is recognized, and refused with what to do instead', async () => {
+  it('R-TOK-5: is distinguished from an activation key or license file, which are refused with a remedy', async () => {
     const agent = await world.open()
     const pak = await agent.register('3901J4FFA0B').catch((error: unknown) => error)
     expect(pak).toMatchObject({ code: 'TOKEN_IS_ACTIVATION_KEY' })
@@ -342,21 +342,21 @@ describe('tokens', () => {
     expect(agent.status().registration.status).toBe('unregistered')
   })
 
-  it('R-TOK-4: something else altogether is refused before anybody is asked', async () => {
+  it('R-TOK-4: is refused without a request if malformed', async () => {
     const agent = await world.open()
     for (const text of ['', '   ', 'hello', 'SLT1.a.b', `${await world.token()}x`])
       expect(['TOKEN_MALFORMED', 'TOKEN_MISSING']).toContain(await getErrorCode(agent.register(text)))
     expect(world.network.sent).toEqual([])
   })
 
-  it('a token that was broken over lines by a mail is the same token', async () => {
+  it('is accepted with line breaks from an e-mail', async () => {
     const token = await world.token()
     const agent = await world.open()
     await agent.register(`  ${token.slice(0, 30)}\n${token.slice(30)}\r\n`)
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('is off the box once the outcome is final, and its secret never travels', async () => {
+  it('is deleted after a final outcome, and its secret is never sent', async () => {
     const agent = await world.open()
     const token = await world.token()
     await agent.register(token)
@@ -373,8 +373,8 @@ describe('tokens', () => {
   })
 })
 
-describe('accounts and pools', () => {
-  it('R-ACC-1, R-ACC-2: licenses are of a virtual account, and any of its instances draws on them', async () => {
+describe('a license pool', () => {
+  it('R-ACC-1, R-ACC-2: belongs to a virtual account and serves all its instances', async () => {
     await world.authority.accounts.addVirtualAccount('Branch')
     await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     const [a, b, c] = [await world.open('a'), await world.open('b'), await world.open('c')]
@@ -402,7 +402,7 @@ describe('accounts and pools', () => {
     )
   })
 
-  it('R-ACC-2: a shortage is the whole pool’s, until somebody uses less or more is bought', async () => {
+  it('R-ACC-2: is out of compliance for all instances until fewer licenses are used or more are bought', async () => {
     await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     const [a, b] = [await world.open('a'), await world.open('b')]
     a.setUsage('HOST', 8)
@@ -418,7 +418,7 @@ describe('accounts and pools', () => {
     expect(a.status().state).toBe('authorized')
   })
 
-  it('R-ACC-4: removing an instance gives its licenses back, and the box learns it at its next contact', async () => {
+  it('R-ACC-4: gets the licenses of a removed instance back, whose device learns of it at the next contact', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
@@ -433,7 +433,7 @@ describe('accounts and pools', () => {
     })
   })
 
-  it('R-AUTH-2: a license for a term counts until its end', async () => {
+  it('R-AUTH-2: counts a term license until its end', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 60 })
     agent.setUsage('HOST', 5)
@@ -445,8 +445,8 @@ describe('accounts and pools', () => {
   })
 })
 
-describe('what can be asked of an agent', () => {
-  it('R-AUTH-1: changes of usage are gathered, and reported once within a minute', async () => {
+describe('an agent', () => {
+  it('R-AUTH-1: collects changes of usage and reports them once within a minute', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 100 })
     await agent.register(await world.token())
@@ -462,7 +462,7 @@ describe('what can be asked of an agent', () => {
     expect(world.network.sent).toHaveLength(sent + 1)
   })
 
-  it('a count of nothing is not in use: nothing of it is asked for', async () => {
+  it('does not request authorization for a count of 0', async () => {
     const agent = await world.open()
     agent.setUsage('HOST', 0)
     expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', name: null, status: 'not-in-use' }])
@@ -470,7 +470,7 @@ describe('what can be asked of an agent', () => {
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('bad input is refused with its reason, and changes nothing', async () => {
+  it('refuses bad input with a reason, and changes nothing', async () => {
     const agent = await world.open()
     agent.setUsage('HOST', 3)
     const before = JSON.stringify(agent.status())
@@ -495,7 +495,7 @@ describe('what can be asked of an agent', () => {
     expect(JSON.stringify(agent.status())).toBe(before)
   })
 
-  it('R-UI-3: explains itself: why, since when, what it may, what comes next and what would change it', async () => {
+  it('R-UI-3: explains its state, functionality, next events and possible changes', async () => {
     const agent = await world.open()
     await world.authority.orders.create({ tag: 'HOST', quantity: 1 })
     await agent.register(await world.token())
@@ -510,9 +510,9 @@ describe('what can be asked of an agent', () => {
     })
     expect(why.next.map(({ what }) => what)).toEqual([
       'the authorization is renewed',
-      'the authorization expires, unless the authority is reached before',
+      'the authorization expires unless the authority is reached before',
       'the registration is renewed',
-      'the registration expires, unless it is renewed before',
+      'the registration expires unless it is renewed before',
     ])
     expect(why.wouldChange.map(({ state }) => state)).toEqual([
       'authorized',

@@ -20,7 +20,7 @@ const orderKit = () => world.authority.orders.create({ sku: 'CWMS4-UPG-MG-K9', q
 const register = async () => agent.register(await world.token())
 
 describe('R-EVAL-2: an upgrade to a major version by a command', () => {
-  it('brings an evaluation when the authority has signed that version for the account', async () => {
+  it('starts an evaluation if the authority has signed that version for the account', async () => {
     await orderKit()
     await register()
     await agent.upgrade('4.1')
@@ -28,7 +28,7 @@ describe('R-EVAL-2: an upgrade to a major version by a command', () => {
     expect(remaining()).toBe(NINETY_DAYS)
   })
 
-  it('brings no evaluation without a signed version, nor for a higher major version than the signed one', async () => {
+  it('starts no evaluation without a signed version or for a higher major version', async () => {
     const left = remaining()
     await register()
     await agent.upgrade('4.0')
@@ -40,7 +40,7 @@ describe('R-EVAL-2: an upgrade to a major version by a command', () => {
     expect(remaining()).toBe(left)
   })
 
-  it('brings the evaluation of a version once', async () => {
+  it('starts the evaluation of a version only once', async () => {
     await orderKit()
     await register()
     await agent.upgrade('4.0')
@@ -52,7 +52,7 @@ describe('R-EVAL-2: an upgrade to a major version by a command', () => {
     expect(remaining()).toBeLessThanOrEqual(left)
   })
 
-  it('brings the evaluation after a crash between the command and the end of the registration', async () => {
+  it('starts the evaluation after a crash between the command and the end of the registration', async () => {
     await orderKit()
     await register()
     agent.upgrade('4.1').catch(() => undefined)

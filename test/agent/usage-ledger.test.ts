@@ -27,7 +27,7 @@ const count = (of: SmartAgent, tag = 'HOST') =>
   of.status().entitlements.find((one) => one.tag === tag)?.count ?? 0
 const inTime = (work: () => unknown) => getErrorCode(Promise.resolve().then(work))
 const denied = () => agent.usage.denials().map(({ code, what }) => `${code}: ${what}`)
-/** From here on nothing can be written, until what is returned is called. */
+/** Makes all writes fail until the returned function is called. */
 function fullDisk(): () => void {
   const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation((name) => {
     throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
@@ -41,8 +41,8 @@ async function reopened(): Promise<void> {
   agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
 }
 
-describe('what a product declares', () => {
-  it('R-EVAL-4: may stay as it is or be less when the evaluation is over; more is refused, and remembered', async () => {
+describe('declared usage', () => {
+  it('R-EVAL-4: may stay or decrease after the evaluation; an increase is refused and recorded', async () => {
     agent.setUsage('HOST', 4)
     await advance(world, agent, 91 * 24 * HOUR)
     agent.setUsage('HOST', 4)
@@ -53,7 +53,7 @@ describe('what a product declares', () => {
     expect(count(agent)).toBe(3)
   })
 
-  it('of an unknown tag is refused with those that there are', () => {
+  it('of an unknown tag is refused with a list of the tags', () => {
     const tags = conferencingProfile.tags.map(({ tag }) => tag).join(', ')
     const refused = (tag: string) =>
       expect(() => agent.setUsage(tag, 1)).toThrow(
@@ -66,7 +66,7 @@ describe('what a product declares', () => {
     refused('X'.repeat(100))
   })
 
-  it('is what it was where it could not be written', async () => {
+  it('stays unchanged if it cannot be written', async () => {
     agent.setUsage('HOST', 4)
     const restoreDisk = fullDisk()
     expect(await inTime(() => agent.setUsage('HOST', 9))).toBe('STORE_FULL')
@@ -77,7 +77,7 @@ describe('what a product declares', () => {
     expect(count(agent)).toBe(5)
   })
 
-  it('before anything was declared is what was in use', async () => {
+  it('is initially the usage in the machine', async () => {
     agent.setUsage('HOST', 4)
     await agent.close()
     const db = new Database(join(world.directory, 'box', 'agent.db'))
@@ -97,8 +97,8 @@ describe('what a product declares', () => {
   })
 })
 
-describe('what is refused', () => {
-  it('is remembered where it is a no; what was asked wrongly, or could not be asked, is not', async () => {
+describe('a refused operation', () => {
+  it('is recorded if a rule refused it, but not if it was invalid or failed', async () => {
     expect(await getErrorCode(agent.module.hosts.assign(''))).toBe('INVALID_ARGUMENT')
     const past = { id: 'm', host: 'ann', endsAt: world.clock.wall() - HOUR }
     expect(await getErrorCode(agent.module.meetings.schedule(past))).toBe('INVALID_ARGUMENT')
@@ -111,7 +111,7 @@ describe('what is refused', () => {
     expect(denied()).toEqual(['LICENSES_REQUIRED: extend the system'])
   })
 
-  it('R-EVAL-4: is a license for an alternate who would go on with a meeting when the evaluation is over', async () => {
+  it('R-EVAL-4: includes the license of an alternate host who would take over after the evaluation', async () => {
     await advance(world, agent, 90 * 24 * HOUR - HOUR)
     await agent.module.meetings.schedule({ id: 'm', host: 'ann', alternates: ['bob'] })
     await agent.module.meetings.start('m')
@@ -123,13 +123,13 @@ describe('what is refused', () => {
     expect(agent.module.hosts.list().map(({ user }) => user)).toEqual(['ann'])
   })
 
-  it('R-SYS-3: in a data center that has joined another, what takes licenses; what gives them back is not', async () => {
+  it('R-SYS-3: in a joined data center is one that consumes licenses, not one that releases them', async () => {
     await agent.module.system.joinTo('dc1')
     const refused = await agent.module.hosts.assign('ann').catch((error: unknown) => error)
     expect(refused).toMatchObject({
       code: 'SYSTEM_NOT_ALLOWED',
       message: 'The primary data center dc1 holds the licenses.',
-      remedy: 'Do it there.',
+      remedy: 'Run the command at the primary data center.',
     })
     expect(await getErrorCode(agent.module.hosts.deactivate('bob'))).not.toBe('SYSTEM_NOT_ALLOWED')
     await agent.module.system.leave()
@@ -137,13 +137,13 @@ describe('what is refused', () => {
   })
 })
 
-describe('licenses that are asked for before they are used', () => {
+describe('licenses held before use', () => {
   const XL = 'SYS-XL'
   beforeEach(async () => {
     await agent.register(await world.token())
     await world.authority.orders.create({ tag: XL, quantity: 1 })
   })
-  /** An extension that waits for its answer; what is returned lets it go on. */
+  /** Starts an extension that waits for its answer. The returned function lets it continue. */
   async function extending(): Promise<{ done: Promise<unknown>; answer: () => void }> {
     let answer: () => void = () => undefined
     const waits = new Promise<void>((resolve) => (answer = resolve))
@@ -159,7 +159,7 @@ describe('licenses that are asked for before they are used', () => {
     return { done, answer }
   }
 
-  it('R-SYS-2: are never counted twice, and once when they are used', async () => {
+  it('R-SYS-2: are counted exactly once when they are used', async () => {
     const counts: number[] = []
     agent.on('state', () => counts.push(count(agent, XL)))
     await agent.module.system.extend()
@@ -168,7 +168,7 @@ describe('licenses that are asked for before they are used', () => {
     expect(agent.usage.periods({ by: 'hour', last: 1 }).find(({ tag }) => tag === XL)?.peak).toBe(1)
   })
 
-  it('R-SYS-2: are nobody’s after a crash in between', async () => {
+  it('R-SYS-2: are released after a crash', async () => {
     const { done, answer } = await extending()
     copyDirectory(join(world.directory, 'box'), join(world.directory, 'crashed'))
     answer()
@@ -178,7 +178,7 @@ describe('licenses that are asked for before they are used', () => {
     expect(count(crashed, XL)).toBe(0)
   })
 
-  it('R-SYS-2: are not asked for where that could not be written for a moment', async () => {
+  it('R-SYS-2: are not requested after a temporary write failure', async () => {
     vi.spyOn(AgentStore.prototype, 'write').mockImplementationOnce((name) => {
       throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
     })
@@ -190,7 +190,7 @@ describe('licenses that are asked for before they are used', () => {
     expect(count(agent, XL)).toBe(1)
   })
 
-  it('R-SYS-2: are not asked for where that cannot be written, and the system stays as it is', async () => {
+  it('R-SYS-2: are not requested if they cannot be written, and the system stays unchanged', async () => {
     const restoreDisk = fullDisk()
     expect(await getErrorCode(agent.module.system.extend())).toBe('STORE_FULL')
     restoreDisk()
@@ -198,7 +198,7 @@ describe('licenses that are asked for before they are used', () => {
     agent.setUsage('HOST', 1)
     expect(count(agent, XL)).toBe(0)
     const { done, answer } = await extending()
-    // The answer comes, and what it allows cannot be written.
+    // The answer arrives, but the change that it allows cannot be written.
     const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation(function (
       this: AgentStore,
       name,
@@ -212,7 +212,7 @@ describe('licenses that are asked for before they are used', () => {
   })
 })
 
-it('R-HOST-2: a deed that cannot be written fails with all that came together with it', async () => {
+it('R-HOST-2: an operation that cannot be written fails with all others of its transaction', async () => {
   const put = vi.spyOn(AgentStore.prototype, 'write')
   const failing = agent.module.hosts.assign('ann')
   const beside = agent.module.hosts.assign('bob')

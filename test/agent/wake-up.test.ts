@@ -2,15 +2,15 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
 import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
-/** Only a lost wake-up takes this long: no timer of the agent ever fires here, so nothing else can end a wait. */
+/** Test timeout. No timer of the agent fires in these tests, so only a lost wake-up takes this long. */
 const HANGS_MS = 20_000
 
 let world: TestEnvironment
 let agent: SmartAgent
-/** Made before, so that nothing is awaited between the two calls. */
+/** Token that is created before, so that nothing is awaited between the two calls. */
 let token: string
 beforeEach(async () => {
-  // Beats and alarms of the heartbeat would hide a request that nobody carried out.
+  // Ticks would hide a request that was not sent.
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] })
   world = await createTestEnvironment()
   await world.authority.orders.create({ tag: 'HOST', quantity: 100 })
@@ -53,11 +53,11 @@ const requests = [
   ['registering again', () => agent.reregister(token, { force: true })],
 ] as const
 
-describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () => {
+describe('R-AUTH-1: with automatic ticks, a request in the same turn as', () => {
   for (const [first, begin] of firsts)
     for (const [request, ask] of requests)
       it(
-        `${first} is carried out at once: ${request}`,
+        `${first} is sent immediately: ${request}`,
         async () => {
           begin()
           await expect(ask()).resolves.toMatchObject({ product: { pid: 'CWMS-K9' } })
@@ -66,7 +66,7 @@ describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () =>
       )
 
   it(
-    'a usage report reports it: the authority has the count when the report was flushed',
+    'a usage report: the authority has the count when `flushUsage` resolves',
     async () => {
       agent.setUsage('HOST', 7)
       await agent.flushUsage()
@@ -76,7 +76,7 @@ describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () =>
   )
 
   it.each([1, 2, 3, 5, 8])(
-    'a request that is ending, %i microtasks later, is carried out',
+    'the end of another request, %i microtasks later, is sent',
     async (microtasks) => {
       agent.setUsage('HOST', 3)
       for (let i = 0; i < microtasks; i++) await Promise.resolve()
@@ -88,7 +88,7 @@ describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () =>
   )
 
   it(
-    'an answer that is on its way covers the count that changed meanwhile with a second request',
+    'an answer reports the count that changed meanwhile',
     async () => {
       let changed = false
       world.network.onAnswer = (_, body) => {
@@ -104,7 +104,7 @@ describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () =>
   )
 
   it(
-    'a settled agent is carried out when it was asked for by a listener of that very outcome',
+    'an outcome is sent if a listener of that outcome made it',
     async () => {
       const done: Promise<unknown>[] = []
       const stop = agent.on('transition', ({ event }) => {

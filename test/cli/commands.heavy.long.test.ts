@@ -68,8 +68,8 @@ describe('one-shot commands', () => {
     const ended = await programs.agent(['deregister', '--yes', '--json'], { box })
     const outputs = {
       code: 'CONNECTION_REFUSED',
-      message: expect.stringMatching(/deregistered here, but not at its authority/) as string,
-      remedy: expect.stringMatching(/by hand/) as string,
+      message: expect.stringMatching(/deregistered locally, but not at its authority/) as string,
+      remedy: expect.stringMatching(/Remove the product instance/) as string,
     }
     expect([ended.code, parseError(ended)]).toEqual([1, outputs])
     const status = await programs.status({ box })
@@ -117,7 +117,7 @@ describe('why', () => {
     const why = await explain(box)
     expect(why.state).toBe('out-of-compliance')
     expect(why.wouldChange).toContainEqual({
-      event: expect.stringMatching(/more are bought, or less is in use/) as string,
+      event: expect.stringMatching(/buying more or using fewer/) as string,
       state: 'authorized',
       effect: expect.any(String) as string,
     })

@@ -148,8 +148,8 @@ describe('why', () => {
     expect(why.problems).toMatchObject([{ code: 'REGISTRATION_EXPIRED' }])
     expect(why.wouldChange.map(({ event, state }) => [event, state])).toEqual([
       ['registering with a token', 'authorized'],
-      ['reserving licenses, for a box that never makes a connection', 'reserved'],
-      ['using up the evaluation', 'unregistered'],
+      ['reserving licenses, for a device that makes no connections', 'reserved'],
+      ['using up the evaluation period', 'unregistered'],
     ])
   })
 })

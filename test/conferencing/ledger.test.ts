@@ -7,7 +7,7 @@ type Counts = Parameters<HostCountRepository['write']>[0]
 let database: InstanceType<typeof Database>
 let kept: { counts: Counts | null; writes: number }
 let ledger: HostLedger
-/** The ledger as a process finds it that has just started. */
+/** Opens the ledger as a new process would. */
 const again = () =>
   new HostLedger(database, {
     read: () => kept.counts,
@@ -26,14 +26,14 @@ afterEach(() => {
 })
 
 const counted = (permanent: number, demo: number) => ({ assigned: permanent + demo, permanent, demo })
-/** What the ledger counts, and what one would that reads what was kept. */
+/** Returns the counts of the ledger, and those of a newly opened one. */
 const both = () => {
   ledger.flush()
   return [ledger.counts(), again().counts()]
 }
 
 describe('the counts of the host ledger', () => {
-  it('R-HOST-1 follow each license that is given, by whether the product was licensed', () => {
+  it('R-HOST-1 include each assigned license as permanent or demo', () => {
     ledger.assign('ann', 'manual', 1, false)
     expect(both()).toEqual([counted(0, 1), counted(0, 1)])
     ledger.assign('bob', 'hosting', 2, true)
@@ -41,7 +41,7 @@ describe('the counts of the host ledger', () => {
     expect([ledger.find('ann')?.license, ledger.find('bob')?.license]).toEqual(['demo', 'permanent'])
   })
 
-  it('R-HOST-3 follow each license that is given back, of either kind', () => {
+  it('R-HOST-3 exclude each released license', () => {
     ledger.assign('ann', 'manual', 1, false)
     ledger.assign('bob', 'manual', 2, true)
     both()
@@ -51,7 +51,7 @@ describe('the counts of the host ledger', () => {
     expect(both()).toEqual([counted(0, 0), counted(0, 0)])
   })
 
-  it('R-EVAL-5 move when the licenses of the evaluation become permanent', () => {
+  it('R-EVAL-5 change when demo licenses become permanent', () => {
     ledger.assign('ann', 'manual', 1, false)
     both()
     ledger.makePermanent()
@@ -63,7 +63,7 @@ describe('the counts of the host ledger', () => {
     expect(both()).toEqual([counted(0, 1), counted(0, 1)])
   })
 
-  it('R-HOST-10 are none when all are given back', () => {
+  it('R-HOST-10 are 0 when all licenses are released', () => {
     ledger.assign('ann', 'manual', 1, false)
     ledger.assign('bob', 'manual', 2, true)
     both()
@@ -72,7 +72,7 @@ describe('the counts of the host ledger', () => {
     expect(again().list({ after: '', limit: 10, all: false })).toEqual([])
   })
 
-  it('are written where they changed, once, and not where nothing did', () => {
+  it('are written once after a change, and not without one', () => {
     ledger.flush()
     expect(kept.writes).toBe(0)
     ledger.assign('ann', 'manual', 1, false)
@@ -89,7 +89,7 @@ describe('the counts of the host ledger', () => {
     expect(kept.writes).toBe(2)
   })
 
-  it('are taken from the disk again after a transaction that was not kept, and what was not written is forgotten', () => {
+  it('are reloaded from disk after a rollback', () => {
     ledger.assign('ann', 'manual', 1, false)
     ledger.flush()
     ledger.assign('bob', 'manual', 2, false)

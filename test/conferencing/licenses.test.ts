@@ -39,8 +39,8 @@ const meet = async (id: string, host = id, alternates: string[] = []) => {
   return agent.module.meetings.start(id)
 }
 
-describe('host licenses', () => {
-  it('R-HOST-1: a user takes one the first time they host, or by hand, and only one', async () => {
+describe('a host license', () => {
+  it('R-HOST-1: is assigned when a user first hosts or manually, one per user', async () => {
     expect(await agent.module.hosts.assign('ann@acme.example')).toMatchObject({
       license: 'demo',
       reason: 'manual',
@@ -55,7 +55,7 @@ describe('host licenses', () => {
     expect(counts()).toEqual({ assigned: 2, permanent: 0, demo: 2 })
   })
 
-  it('R-HOST-2: attending takes none, and neither does scheduling for somebody else', async () => {
+  it('R-HOST-2: is not consumed by attending or by scheduling for another user', async () => {
     await agent.module.meetings.schedule({
       id: 'm',
       host: 'ann',
@@ -69,7 +69,7 @@ describe('host licenses', () => {
     expect(agent.module.hosts.list()).toMatchObject([{ user: 'ann' }])
   })
 
-  it('R-HOST-3: only deactivation releases one; an activated user takes one again when they host', async () => {
+  it('R-HOST-3: is released only by deactivation, and assigned again when an activated user hosts', async () => {
     await meet('m', 'ann')
     expect(await getErrorCode(agent.module.hosts.deactivate('ann'))).toBe('HOST_IN_MEETING')
     await agent.module.meetings.end('m')
@@ -88,7 +88,7 @@ describe('host licenses', () => {
     expect(counts()?.assigned).toBe(1)
   })
 
-  it('R-HOST-4: a host runs two meetings at once on one license, and not a third', async () => {
+  it('R-HOST-4: allows two simultaneous meetings, but not a third', async () => {
     await meet('one', 'ann')
     await meet('two', 'ann')
     expect(counts()?.assigned).toBe(1)
@@ -96,23 +96,23 @@ describe('host licenses', () => {
     expect(await getErrorCode(agent.module.meetings.start('three'))).toBe('HOST_BUSY')
     expect(agent.module.meetings.show('three').status).toBe('scheduled')
     await agent.module.meetings.start('three', 'bob')
-    // Their own third meeting, which an alternate began: there they are one of those who attend.
+    // An alternate host started the third meeting, so the host of record only attends.
     expect(await agent.module.meetings.join('three', 'ann')).toMatchObject({ actingHost: 'bob' })
     await agent.module.meetings.end('one')
     expect(await agent.module.meetings.join('three', 'ann')).toMatchObject({ actingHost: 'ann' })
   })
 
-  it('R-HOST-5: an alternate host beside the host is a participant; without the host they take a license', async () => {
+  it('R-HOST-5: is assigned to an alternate host only in the absence of the host', async () => {
     await meet('both', 'ann', ['bob'])
     await agent.module.meetings.join('both', 'bob')
     expect(counts()?.assigned).toBe(1)
-    // The host leaves: the alternate host goes on, and takes one.
+    // The alternate host takes over after the host leaves, and gets a license.
     expect(await agent.module.meetings.leave('both', 'ann')).toMatchObject({ actingHost: 'bob' })
     expect(agent.module.hosts.find('bob')).toMatchObject({ license: 'demo', reason: 'hosting' })
     expect(counts()?.assigned).toBe(2)
   })
 
-  it('R-HOST-6: the person a meeting is scheduled for holds a license when it takes place, present or not', async () => {
+  it('R-HOST-6: is assigned to the host of record while the meeting runs, present or not', async () => {
     await agent.module.meetings.schedule({
       id: 'm',
       host: 'ann',
@@ -125,7 +125,7 @@ describe('host licenses', () => {
     expect(agent.module.hosts.find('secretary')).toBeNull()
   })
 
-  it('R-HOST-7: attendee-only accounts neither host nor are alternate hosts', async () => {
+  it('R-HOST-7: is not available to attendee-only accounts', async () => {
     await agent.module.hosts.setAttendeeOnly('guest', true)
     expect(await getErrorCode(agent.module.meetings.schedule({ id: 'a', host: 'guest' }))).toBe(
       'ATTENDEE_ONLY',
@@ -137,7 +137,7 @@ describe('host licenses', () => {
     await meet('b', 'ann')
     await agent.module.meetings.join('b', 'guest')
     expect(await getErrorCode(agent.module.hosts.setAttendeeOnly('ann', true))).toBe('HOST_LICENSED')
-    // Made so after the meeting was planned.
+    // The account became attendee-only after the meeting was scheduled.
     await agent.module.meetings.schedule({ id: 'c', host: 'dan', alternates: ['eve'] })
     await agent.module.hosts.setAttendeeOnly('eve', true)
     expect(await getErrorCode(agent.module.meetings.start('c', 'eve'))).toBe('ATTENDEE_ONLY')
@@ -145,7 +145,7 @@ describe('host licenses', () => {
     expect(await agent.module.hosts.assign('guest')).toMatchObject({ license: 'demo' })
   })
 
-  it('R-HOST-8: while registered, more hosts than were bought are used at once, reported and out of compliance', async () => {
+  it('R-HOST-8: can be used beyond the bought number while registered, which is out of compliance', async () => {
     await register()
     for (const user of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await agent.module.hosts.assign(user)
     expect(counts()).toEqual({ assigned: 7, permanent: 7, demo: 0 })
@@ -161,7 +161,7 @@ describe('host licenses', () => {
     expect(counts()).toEqual({ assigned: 7, permanent: 7, demo: 0 })
   })
 
-  it('R-HOST-9: a reservation must cover every assigned host', async () => {
+  it('R-HOST-9: must be covered by the reservation of a reserved device', async () => {
     await world.authority.reservations.enable()
     await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     for (const user of ['a', 'b', 'c']) await agent.module.hosts.assign(user)
@@ -184,7 +184,7 @@ describe('host licenses', () => {
     expect(agent.status()).toMatchObject({ functionality: 'license-management-only', hosts: { assigned: 6 } })
   })
 
-  it('R-EVAL-5: licenses of the evaluation become permanent when the product is licensed, and stay so', async () => {
+  it('R-EVAL-5: of the evaluation becomes permanent when the product is licensed', async () => {
     await agent.module.hosts.assign('ann')
     await agent.module.hosts.assign('bob')
     await register()
@@ -199,7 +199,7 @@ describe('host licenses', () => {
     expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
   })
 
-  it('R-EVAL-5: what is permanent or given back is so after a restart', async () => {
+  it('R-EVAL-5: stays permanent or released after a restart', async () => {
     const again = async () => {
       await agent.close()
       agent = await world.open('box')
@@ -215,7 +215,7 @@ describe('host licenses', () => {
     expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
   })
 
-  it('R-EVAL-1 R-EVAL-4: in evaluation there are as many as wanted; when it is spent only license management works', async () => {
+  it('R-EVAL-1 R-EVAL-4: is unlimited in evaluation, and not available when the evaluation is used up', async () => {
     for (let i = 0; i < 200; i++) await agent.module.hosts.assign(`user${i}`)
     await meet('m', 'user0')
     await advance(world, agent, 91 * DAY)
@@ -227,7 +227,7 @@ describe('host licenses', () => {
     expect(await getErrorCode(agent.module.hosts.assign('late'))).toBe('EVALUATION_EXPIRED')
     expect(await getErrorCode(meet('n', 'user1'))).toBe('EVALUATION_EXPIRED')
     expect(counts()?.assigned).toBe(200)
-    // Giving back, and ending what runs, is always possible.
+    // Releasing licenses and ending meetings is always possible.
     await agent.module.hosts.deactivate('user5')
     const denials = agent.usage.denials()
     expect(denials).toMatchObject([
@@ -239,10 +239,10 @@ describe('host licenses', () => {
   })
 })
 
-describe('what a user is', () => {
+describe('a user of the host ledger', () => {
   const facts = { license: null, reason: null, assignedAt: null, active: true, attendeeOnly: false }
 
-  it('is told by each deed as it is found afterwards', async () => {
+  it('is returned by each operation as a later lookup finds it', async () => {
     const found = async (work: Promise<unknown>, user: string) => {
       const result = await work
       expect(agent.module.hosts.find(user)).toEqual(result)
@@ -280,7 +280,7 @@ describe('the list of hosts', () => {
   const named = (options: Parameters<SmartAgent['module']['hosts']['list']>[0]) =>
     agent.module.hosts.list(options).map(({ user }) => user)
 
-  it('shows who holds a license or everybody, by a part of the name in either case, a page at a time', async () => {
+  it('shows licensed or all users by page, with a case-insensitive search', async () => {
     for (const user of ['anna', 'Annika', 'bob', 'hanna']) await agent.module.hosts.assign(user)
     await agent.module.hosts.deactivate('hanna')
     expect(named({})).toEqual(['Annika', 'anna', 'bob'])
@@ -290,12 +290,12 @@ describe('the list of hosts', () => {
     expect(named({ search: 'ann', all: true, limit: 2 })).toEqual(['Annika', 'anna'])
     expect(named({ search: 'ann', all: true, limit: 2, after: 'anna' })).toEqual(['hanna'])
     expect(named({ limit: 1, after: 'anna' })).toEqual(['bob'])
-    expect(named({ search: 'nobody' })).toEqual([])
+    expect(named({ search: 'unknown' })).toEqual([])
   })
 })
 
-describe('what is counted', () => {
-  it('R-AUTH-1: the count of a tag is what was declared and what is counted here, together, within a minute', async () => {
+describe('the usage of a conferencing product', () => {
+  it('R-AUTH-1: is the sum of declared and counted usage, reported within a minute', async () => {
     await register()
     agent.setUsage('HOST', 2)
     await agent.module.hosts.assign('ann')
@@ -309,7 +309,7 @@ describe('what is counted', () => {
     expect(await reported()).toBe(1)
   })
 
-  it('R-HOST-1: survives the end of the process at any moment, and is there when it was acknowledged', async () => {
+  it('R-HOST-1: survives a process crash at any moment once it was acknowledged', async () => {
     await agent.module.hosts.assign('ann')
     await meet('m', 'bob', ['carol'])
     await agent.close()
@@ -323,7 +323,7 @@ describe('what is counted', () => {
     expect(await getErrorCode(again.module.meetings.join('m', 'dan'))).toBe('MEETING_ENDED')
   })
 
-  it('a meeting that nobody ends does not hold its host for ever, and says until when it does', async () => {
+  it('is limited in time for a meeting that is never ended', async () => {
     const meeting = await meet('m', 'ann')
     expect(meeting.endsAtLatest).toBe(new Date(world.clock.wall() + DAY).toISOString())
     await meet('n', 'ann')
@@ -335,12 +335,12 @@ describe('what is counted', () => {
     await meet('o', 'ann')
   })
 
-  it('is the same whether it comes one by one or all at once', async () => {
+  it('is the same for sequential and simultaneous operations', async () => {
     const users = Array.from({ length: 300 }, (_, i) => `user${i}`)
     await Promise.all([...users, ...users].map((user) => agent.module.hosts.assign(user)))
     expect(counts()?.assigned).toBe(300)
     const rows = agent.history(1000).filter(({ event }) => event === 'usage.changed')
-    // What came together went to disk together.
+    // Simultaneous operations share one transaction.
     expect(rows.length).toBe(1)
     const mixed = await Promise.allSettled([
       agent.module.hosts.assign('x'),
@@ -353,8 +353,8 @@ describe('what is counted', () => {
   })
 })
 
-describe('what goes wrong', () => {
-  it('a disk that is full refuses all that came together, and counts nothing of it', async () => {
+describe('a failing operation', () => {
+  it('fails with its whole transaction on a simulated full disk, without any count', async () => {
     await agent.module.hosts.assign('ann')
     const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation((name) => {
       throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
@@ -373,7 +373,7 @@ describe('what goes wrong', () => {
     expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 2 }])
   })
 
-  it('a really full database does the same', async () => {
+  it('fails with its whole transaction on a really full database', async () => {
     await agent.close()
     const db = new Database(join(world.directory, 'box', 'agent.db'))
     const pages = db.pragma('page_count', { simple: true }) as number
@@ -398,14 +398,14 @@ describe('what goes wrong', () => {
     expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 1 }])
   })
 
-  it('after the agent was closed, whoever asks is told so', async () => {
+  it('fails with AGENT_CLOSED after the agent was closed', async () => {
     await agent.close()
     expect(await getErrorCode(agent.module.hosts.assign('ann'))).toBe('AGENT_CLOSED')
     expect(await getErrorCode(agent.module.system.joinTo('dc1'))).toBe('AGENT_CLOSED')
     expect(await getErrorCode(Promise.resolve().then(() => agent.setUsage('HOST', 1)))).toBe('AGENT_CLOSED')
   })
 
-  it('R-HOST-9: under a reservation what comes together goes beyond it by no more than what comes one by one', async () => {
+  it('R-HOST-9: does not exceed a reservation by more than sequential operations would', async () => {
     await world.authority.reservations.enable()
     await world.authority.orders.create({ tag: 'HOST', quantity: 3 })
     const request = await agent.reservation.request()
@@ -416,7 +416,7 @@ describe('what goes wrong', () => {
     expect(counts()?.assigned).toBe(4)
   })
 
-  it('R-HOST-5: an alternate host who comes after the host has left takes over, with a license', async () => {
+  it('R-HOST-5: does not prevent a later alternate host from taking over with a license', async () => {
     await agent.module.meetings.schedule({ id: 'm', host: 'h', alternates: ['a'] })
     await agent.module.meetings.start('m')
     await agent.module.meetings.join('m', 'p')
@@ -424,7 +424,7 @@ describe('what goes wrong', () => {
     expect(agent.module.meetings.show('m').actingHost).toBe('h')
     expect(await agent.module.meetings.join('m', 'a')).toMatchObject({ actingHost: 'a' })
     expect(agent.module.hosts.find('a')).toMatchObject({ license: 'demo' })
-    // The person it is scheduled for keeps theirs while it runs (R-HOST-6).
+    // The host of record keeps the license while the meeting runs (R-HOST-6).
     expect(await getErrorCode(agent.module.hosts.deactivate('h'))).toBe('HOST_IN_MEETING')
   })
 })
@@ -437,7 +437,7 @@ describe('bad input', () => {
     ['a control character', 'ann\u0007'],
     ['a line break', 'ann\nbob'],
     ['half a character', 'ann\ud800'],
-  ])('a user name that is %s is refused, and changes nothing', async (_, user) => {
+  ])('with a user name that is %s is refused, and changes nothing', async (_, user) => {
     expect(await getErrorCode(agent.module.hosts.assign(user))).toBe('INVALID_ARGUMENT')
     expect(await getErrorCode(agent.module.hosts.deactivate(user))).toBe('INVALID_ARGUMENT')
     expect(await getErrorCode(agent.module.meetings.schedule({ id: 'm', host: user }))).toBe(
@@ -450,7 +450,7 @@ describe('bad input', () => {
     expect(agent.module.meetings.list()).toEqual([])
   })
 
-  it('user names may be in any script, and one name typed in two ways is one user', async () => {
+  it('is not a user name in any script; names are normalized to one spelling', async () => {
     const names = ['Ωραία', '山田太郎', 'محمد', 'Ünsal Öz', '🦊', 'O’Brien, "Bob"; drop table hosts', '-rf']
     for (const name of names) await agent.module.hosts.assign(name)
     expect(
@@ -464,8 +464,8 @@ describe('bad input', () => {
     expect(counts()?.assigned).toBe(names.length + 1)
   })
 
-  it('meetings that are not, have not begun, are planned otherwise or end before they begin', async () => {
-    expect(await getErrorCode(agent.module.meetings.start('nobody'))).toBe('NOT_FOUND')
+  it('includes meetings that do not exist, have not started, conflict, or end before their start', async () => {
+    expect(await getErrorCode(agent.module.meetings.start('unknown'))).toBe('NOT_FOUND')
     expect(
       await getErrorCode(
         agent.module.meetings.schedule({ id: 'm', host: 'ann', startsAt: 2000, endsAt: 1000 }),

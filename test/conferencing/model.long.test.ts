@@ -4,7 +4,7 @@ import type { SmartAgent } from '../../src/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { createTestEnvironment } from '../support/test-environment.ts'
 
-/** The rules of the guide in the plainest words: users, meetings, and who holds a license. */
+/** Model of the planning guide's rules: users, meetings and host licenses. */
 class Model {
   readonly holders = new Set<string>()
   readonly deactivated = new Set<string>()
@@ -57,7 +57,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ do: fc.constantFrom('restart', 'register', 'deregister', 'day') }),
 )
 
-/** What the model says of a deed: whether it is done, and does it. */
+/** Applies an action to the model. Returns false if the model refuses the action. */
 function modelDoes(model: Model, one: Action): boolean {
   switch (one.do) {
     case 'assign':
@@ -135,7 +135,7 @@ function joins(model: Model, meeting: ModelMeeting, name: string): boolean {
   return true
 }
 
-/** Whoever hosts may, is free, and holds a license from then on. */
+/** Makes a user the acting host with a license. Returns false if the user may not host or hosts too many meetings. */
 function acts(model: Model, meeting: ModelMeeting, name: string): boolean {
   if (!model.mayHost(name) || model.running(name) >= 2) return false
   model.holders.add(name)
@@ -187,7 +187,7 @@ async function agentDoes(agent: SmartAgent, one: Action): Promise<boolean> {
   }
 }
 
-it('R-HOST-1…R-HOST-7: whatever users, meetings, restarts and states come, the counts are those of the plain rules', async () => {
+it('R-HOST-1…R-HOST-7: the counts match the model for any sequence of users, meetings, restarts and states', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 50 }), async (actions) => {
       const world = await createTestEnvironment()
@@ -202,7 +202,7 @@ it('R-HOST-1…R-HOST-7: whatever users, meetings, restarts and states come, the
             await agent.register(await world.token(), { force: true }).catch(() => undefined)
           else if (one.do === 'deregister') await agent.deregister().catch(() => undefined)
           else if (one.do === 'day') {
-            // Shorter than a meeting may last at most.
+            // Shorter than the maximum duration of a meeting.
             world.clock.advance(20_000)
             agent.tick()
           } else expect([one, await agentDoes(agent, one)]).toEqual([one, modelDoes(model, one)])

@@ -9,7 +9,7 @@ import {
   type TestEnvironment,
 } from '../support/test-environment.ts'
 
-/** A product that has nothing of a conferencing server: a router, licensed by throughput and by tunnels. */
+/** Profile of a router, licensed by throughput and tunnels, without any conferencing feature. */
 const router: ProfileInput = {
   name: 'router',
   tags: [
@@ -34,8 +34,8 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-describe('another product', () => {
-  it('R-UI-3: is licensed by its own tags, periods, policies and SKUs, and has no hosts and no sizes', async () => {
+describe('a product profile', () => {
+  it('R-UI-3: of another product has its own tags, periods, policies and SKUs, and no hosts or sizes', async () => {
     const dataDir = join(world.directory, 'routers')
     await Authority.init({
       dataDir,
@@ -83,17 +83,17 @@ describe('another product', () => {
   it.each([
     ['no tags', { ...router, tags: [] }],
     ['a tag twice', { ...router, tags: [...router.tags, ...router.tags] }],
-    ['a tag that is none', { ...router, tags: [{ tag: 'g bit', name: 'x', description: '' }] }],
+    ['an invalid tag', { ...router, tags: [{ tag: 'g bit', name: 'x', description: '' }] }],
     [
-      'a SKU for a tag that is not there',
+      'a SKU for an unknown tag',
       {
         ...router,
         skus: [{ sku: 'X', description: 'x', grants: { kind: 'licenses' as const, tag: 'NONE' } }],
       },
     ],
-    ['a report that takes longer than a minute', { ...router, periods: { usageReportDelay: 120_000 } }],
-    ['something nobody knows', { ...router, color: 'green' }],
-  ])('a profile with %s is refused with the reason', (_, profile) => {
+    ['a usage report delay of more than a minute', { ...router, periods: { usageReportDelay: 120_000 } }],
+    ['an unknown member', { ...router, color: 'green' }],
+  ])('with %s is refused with the reason', (_, profile) => {
     expect(() => defineProfile(profile)).toThrow(LicensingError)
     expect(() => defineProfile(profile)).toThrow(/product profile cannot be used/)
   })

@@ -6,7 +6,7 @@ import { Authority } from '../../src/authority/index.ts'
 import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
 const DAY_SECONDS = 86_400
-/** A product that has nothing of a conferencing server. */
+/** Profile of a product without any conferencing feature. */
 const router: ProfileInput = {
   name: 'router',
   tags: [
@@ -17,7 +17,7 @@ const router: ProfileInput = {
     deniedActions: { 'out-of-compliance': { actions: ['tunnel-open'], reason: 'Too many tunnels.' } },
   },
 }
-/** The next release of the same product, which counts one thing more. */
+/** Profile of the next release of the same product, with one more tag. */
 const nextRouter: ProfileInput = {
   ...router,
   tags: [...router.tags, { tag: 'PORT', name: 'Port', description: 'One port' }],
@@ -36,8 +36,8 @@ const notices = (agent: SmartAgent): string[] =>
 const counts = (agent: SmartAgent): Record<string, number> =>
   Object.fromEntries(agent.status().entitlements.map(({ tag, count }) => [tag, count]))
 
-describe('R-UI-3: the data directory of an agent knows its product', () => {
-  it('opened without a profile, it reports the tags that its product reported, and holds its policies', async () => {
+describe('R-UI-3: the stored profile of an agent', () => {
+  it('applies with its tags and policies when the agent is opened without a profile', async () => {
     const dataDir = join(world.directory, 'routers')
     const { clock } = world
     await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, clock, profile: router })
@@ -63,7 +63,7 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
     }
   })
 
-  it('is refused with another profile, and nothing has changed', async () => {
+  it('does not change when the agent is opened with another profile, which is refused', async () => {
     const agent = await world.open('box', { profile: router })
     agent.setUsage('TUNNEL', 5)
     const before = agent.history(1000)
@@ -76,14 +76,14 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
     expect(again.history(1000).slice(0, before.length)).toEqual(before)
   })
 
-  it('says by name which parts of a profile of the same name differ', async () => {
+  it('is compared with a profile of the same name, and the differing parts are named', async () => {
     await (await world.open('box', { profile: router })).close()
     await expect(world.open('box', { profile: nextRouter })).rejects.toThrow(
-      'The data directory belongs to the product profile router, and was opened with another profile of that name, which differs in tags.',
+      'The data directory belongs to the product profile router, and was opened with another profile with that name, which differs in tags.',
     )
   })
 
-  it('takes a replacement when it is told to: an event of the history, and stored from then on', async () => {
+  it('is replaced with `replaceProfile`, which is recorded in the history', async () => {
     const agent = await world.open('box', { profile: router })
     agent.setUsage('TUNNEL', 5)
     await agent.close()
@@ -98,7 +98,7 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
     expect(counts(await world.open('box'))).toEqual({ TUNNEL: 5, PORT: 3 })
   })
 
-  it('never drops a tag in use: the replacement is refused until the usage is 0', async () => {
+  it('keeps a tag in use: its replacement is refused until the usage is 0', async () => {
     const agent = await world.open('box', { profile: nextRouter })
     agent.setUsage('PORT', 3)
     await agent.close()
@@ -111,7 +111,7 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
     expect(counts(await replacing())).toEqual({})
   })
 
-  it('R-EVAL-1: no replacement lengthens an evaluation, whichever periods come in which order', async () => {
+  it('R-EVAL-1: cannot be replaced to extend an evaluation, with any sequence of periods', async () => {
     const evaluating = (days: number): ProfileInput => ({
       ...router,
       periods: { evaluationSeconds: days * DAY_SECONDS },
@@ -130,7 +130,7 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
   })
 })
 
-describe('R-UI-3: the data of an authority knows its product', () => {
+describe('R-UI-3: the stored profile of an authority', () => {
   const make = async () => {
     const dataDir = join(world.directory, 'routers')
     const { clock } = world
@@ -139,7 +139,7 @@ describe('R-UI-3: the data of an authority knows its product', () => {
       Authority.open({ dataDir, clock, ...more })
   }
 
-  it('opened without a profile it licenses the tags it was made for', async () => {
+  it('applies when the authority is opened without a profile', async () => {
     const open = await make()
     const authority = await open()
     await authority.orders.create({ tag: 'TUNNEL', quantity: 2 })
@@ -147,7 +147,7 @@ describe('R-UI-3: the data of an authority knows its product', () => {
     await authority.close()
   })
 
-  it('is refused with another profile, and replaced when it is told to: an event of the log', async () => {
+  it('refuses another profile, and is replaced with `replaceProfile`, which is logged', async () => {
     const open = await make()
     expect(await getErrorCode(open({ profile: nextRouter }))).toBe('PROFILE_MISMATCH')
     const authority = await open({ profile: nextRouter, replaceProfile: true })

@@ -26,8 +26,8 @@ const register = async () => agent.register(await world.token())
 const inUse = async (tag: string) =>
   (await world.authority.licenses.list()).find((one) => one.tag === tag)?.inUse ?? 0
 
-describe('sizes', () => {
-  it('R-SYS-1: micro 50, small 250, medium 800, large 2000 ports, without a system license', async () => {
+describe('the deployment size', () => {
+  it('R-SYS-1: has 50 ports for micro, 250 for small, 800 for medium, 2000 for large, without a system license', async () => {
     for (const [size, ports] of [
       ['micro', 50],
       ['small', 250],
@@ -44,7 +44,7 @@ describe('sizes', () => {
     expect(agent.module.system.show()).toMatchObject({ size: 'small', ports: 250 })
   })
 
-  it('R-SYS-2: a large one extends to 4000 with its license, and goes back to 2000', async () => {
+  it('R-SYS-2: large can be extended to 4000 ports with a license, and reduced to 2000', async () => {
     await register()
     expect(await getErrorCode(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
     expect(agent.module.system.show()).toMatchObject({ ports: 2000, licenses: {} })
@@ -63,13 +63,13 @@ describe('sizes', () => {
     expect(await inUse('SYS-XL')).toBe(0)
   })
 
-  it('R-SYS-2: there is no trial of extended capacity, and only a large one extends', async () => {
+  it('R-SYS-2: has no evaluation of extended capacity, and only large can be extended', async () => {
     expect(await getErrorCode(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
     await agent.module.system.resize('medium')
     expect(await getErrorCode(agent.module.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
   })
 
-  it('R-SYS-2: it is not reduced while more ports are in use than it would have', async () => {
+  it('R-SYS-2: cannot be reduced while more ports are in use', async () => {
     await agent.module.system.resize('small')
     await agent.module.meetings.schedule({ id: 'm', host: 'ann' })
     await agent.module.meetings.start('m')
@@ -80,7 +80,7 @@ describe('sizes', () => {
     expect(await agent.module.system.resize('micro')).toMatchObject({ ports: 50 })
   })
 
-  it('R-EVAL-4: while only license management works, the system stays as it is', async () => {
+  it('R-EVAL-4: cannot change while only license management works', async () => {
     await agent.close()
     agent = await world.open('spent', {
       profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
@@ -95,7 +95,7 @@ describe('sizes', () => {
     expect(agent.module.system.show()).toMatchObject({ size: 'small', role: 'single' })
   })
 
-  it('R-SYS-2: when the authority cannot be asked, nothing is extended', async () => {
+  it('R-SYS-2: cannot be extended while the authority is unreachable', async () => {
     await register()
     await buy('SYS-XL')
     world.network.down = true
@@ -105,8 +105,8 @@ describe('sizes', () => {
   })
 })
 
-describe('data centers', () => {
-  it('R-SYS-3 R-EVAL-6: licenses of the size are there before a data center joins; there is no evaluation of it', async () => {
+describe('a data center', () => {
+  it('R-SYS-3 R-EVAL-6: can join only after its licenses are confirmed, without an evaluation', async () => {
     expect(await getErrorCode(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
     await register()
     await buy('MDC-SMALL', 2)
@@ -122,7 +122,7 @@ describe('data centers', () => {
     expect(await agent.module.system.join('dc2')).toMatchObject({ dataCenters: ['dc2'] })
     expect(await inUse('MDC-LARGE')).toBe(2)
     expect(agent.status().state).toBe('authorized')
-    // To take in another needs more of them first; what was refused is not in use, at the authority neither.
+    // Another data center needs more licenses first. A refused change is not in use at the authority either.
     expect(await getErrorCode(agent.module.system.join('dc3'))).toBe('LICENSES_REQUIRED')
     expect(await inUse('MDC-LARGE')).toBe(2)
     expect(agent.status().state).toBe('authorized')
@@ -131,7 +131,7 @@ describe('data centers', () => {
     expect(agent.usage.denials().map(({ code }) => code)).toEqual(
       Array.from({ length: 4 }, () => 'LICENSES_REQUIRED'),
     )
-    // Two at once are one after the other.
+    // Simultaneous changes run one after the other.
     const both = [agent.module.system.join('dc2'), agent.module.system.join('dc4')]
     expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
     expect(await agent.module.system.leave('dc2')).toMatchObject({ role: 'single', licenses: {} })
@@ -139,7 +139,7 @@ describe('data centers', () => {
     expect(await inUse('MDC-LARGE')).toBe(0)
   })
 
-  it('R-SYS-3: growing such a system needs the licenses of the new size first; a micro one does not exist', async () => {
+  it('R-SYS-3: needs the licenses of the new size before a resize, and cannot be micro', async () => {
     await register()
     await agent.module.system.resize('small')
     await buy('MDC-SMALL', 2)
@@ -153,7 +153,7 @@ describe('data centers', () => {
     })
   })
 
-  it('R-SYS-3: under a reservation, the reserved count must have them', async () => {
+  it('R-SYS-3: needs its licenses in the reservation of a reserved device', async () => {
     await world.authority.reservations.enable()
     await buy('HOST', 5)
     await buy('MDC-LARGE', 2)
@@ -170,7 +170,7 @@ describe('data centers', () => {
     expect(agent.status()).toMatchObject({ state: 'reserved', functionality: 'full' })
   })
 
-  it('R-HOST-10: the data center that joins another releases its host licenses', async () => {
+  it('R-HOST-10: releases its host licenses when it joins another one', async () => {
     for (const user of ['a', 'b', 'c']) await agent.module.hosts.assign(user)
     await agent.module.meetings.schedule({ id: 'm', host: 'a' })
     await agent.module.meetings.start('m')
@@ -189,9 +189,9 @@ describe('data centers', () => {
   })
 })
 
-describe('upgrades', () => {
+describe('an upgrade', () => {
   const NINETY_DAYS = 90 * 86_400
-  /** The product is closed, and opens with another version. */
+  /** Closes the product and opens it with another version. */
   const openWith = async (
     version: string,
     name = 'box',
@@ -202,7 +202,7 @@ describe('upgrades', () => {
   }
   const remaining = () => agent.status().evaluation.remainingSeconds
 
-  it('R-EVAL-2: a product that opens with another major version is evaluated for 90 days anew, and keeps every host', async () => {
+  it('R-EVAL-2: to another major version at the open starts a new 90-day evaluation, and keeps all hosts', async () => {
     await buy('HOST', 5)
     await register()
     for (const user of ['a', 'b']) await agent.module.hosts.assign(user)
@@ -223,7 +223,7 @@ describe('upgrades', () => {
     expect((await world.authority.instances.list())[0]).toMatchObject({ udi: { version: '5.0' } })
   })
 
-  it('R-EVAL-2: a spent evaluation begins anew when the product opens with a major version, once for that version', async () => {
+  it('R-EVAL-2: to a new major version at the open renews a used-up evaluation, once per version', async () => {
     await openWith('4.0', 'spent', {
       profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
     })
@@ -243,7 +243,7 @@ describe('upgrades', () => {
     expect([agent.status().state, remaining()]).toEqual(['evaluation', 3600])
   })
 
-  it('R-EVAL-2: versions that only a command names bring no second of evaluation, however many they are', async () => {
+  it('R-EVAL-2: by commands alone adds no evaluation time, for any number of versions', async () => {
     await advance(world, agent, 10 * DAY)
     const left = remaining()
     expect(left).toBeLessThan(NINETY_DAYS)
@@ -258,7 +258,7 @@ describe('upgrades', () => {
       expect(await getErrorCode(agent.upgrade(version))).toBe('VERSION_NOT_HIGHER')
     await agent.upgrade('999999.1')
     expect(agent.status()).toMatchObject({ state: 'unregistered', product: { version: '999999.1' } })
-    // What was typed takes nothing from the version that the product then really is of.
+    // A version named by a command does not affect the evaluation of the version that the product really opens with.
     await openWith('5.0')
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
     expect(remaining()).toBe(NINETY_DAYS)
@@ -267,7 +267,7 @@ describe('upgrades', () => {
     expect(agent.status().state).toBe('unregistered')
   })
 
-  it('R-EVAL-2: a command ends the registration of the old version, and leaves what was left of the evaluation', async () => {
+  it('R-EVAL-2: by a command ends the registration, and keeps the remaining evaluation', async () => {
     await advance(world, agent, 10 * DAY)
     const left = remaining()
     await register()
@@ -281,7 +281,7 @@ describe('upgrades', () => {
     expect(await world.authority.instances.list()).toEqual([])
   })
 
-  it('R-EVAL-2: a registration of the version that a command named is kept when the product opens with it', async () => {
+  it('R-EVAL-2: by a command keeps a later registration when the product opens with that version', async () => {
     await agent.upgrade('5.0')
     await register()
     await openWith('5.0')
@@ -292,11 +292,11 @@ describe('upgrades', () => {
     expect(remaining()).toBe(NINETY_DAYS)
   })
 
-  it('R-EVAL-2: an upgrade that was cut off after it ended the registration goes on at the next opening, and is one', async () => {
+  it('R-EVAL-2: continues at the next open if interrupted after the end of the registration', async () => {
     await register()
     await advance(world, agent, DAY)
     await openWith('5.0')
-    // The end of the registration is on disk, and was sent to nobody yet.
+    // The deregistration is on disk but was not sent yet.
     expect(agent.status().product.version).toBe('4.0')
     await agent.close()
     agent = await world.open('box', { product: undefined as never })
@@ -310,7 +310,7 @@ describe('upgrades', () => {
     expect(remaining()).toBeLessThan(NINETY_DAYS)
   })
 
-  it('R-EVAL-2: without an authority in reach the old registration ends all the same', async () => {
+  it('R-EVAL-2: ends the old registration even if the authority is unreachable', async () => {
     await register()
     world.network.down = true
     await openWith('5.0')
@@ -318,7 +318,7 @@ describe('upgrades', () => {
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
   })
 
-  it('R-EVAL-2: a reservation of the old version ends when the product opens with another major version', async () => {
+  it('R-EVAL-2: to another major version at the open ends the old reservation', async () => {
     await world.authority.reservations.enable()
     await buy('HOST', 5)
     const request = await agent.reservation.request()
@@ -334,12 +334,12 @@ describe('upgrades', () => {
     await world.authority.reservations.acceptReturnCode(instanceId, reservation.returnCode ?? '')
   })
 
-  it('R-EVAL-2: a version without a number changes nothing', async () => {
+  it('R-EVAL-2: to a version without a number changes nothing', async () => {
     await openWith('next')
     expect(agent.status().product.version).toBe('4.0')
   })
 
-  it('R-EVAL-2: two upgrades at once are one after the other; a maintenance release is higher than what it maintains', async () => {
+  it('R-EVAL-2: waits for an earlier one, and accepts a maintenance release as a higher version', async () => {
     const both = await Promise.allSettled([agent.upgrade('6.0'), agent.upgrade('5.0')])
     expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
     expect((await agent.upgrade('6.0MR2')).product.version).toBe('6.0MR2')
@@ -347,7 +347,7 @@ describe('upgrades', () => {
     expect((await agent.upgrade('10.0')).product.version).toBe('10.0')
   })
 
-  it('R-EVAL-2: within a major version nothing changes but the version', async () => {
+  it('R-EVAL-2: within a major version changes only the version', async () => {
     await register()
     const before = agent.status()
     await agent.upgrade('4.1')
@@ -357,7 +357,7 @@ describe('upgrades', () => {
     expect((await world.authority.instances.list())[0]).toMatchObject({ udi: { version: '4.1' } })
   })
 
-  it('R-EVAL-2: a reservation of the old version ends, with its return code to be entered', async () => {
+  it('R-EVAL-2: by a command ends the old reservation, with a return code', async () => {
     await world.authority.reservations.enable()
     await buy('HOST', 5)
     const request = await agent.reservation.request()
@@ -372,7 +372,7 @@ describe('upgrades', () => {
     await world.authority.reservations.acceptReturnCode(instanceId, reservation.returnCode ?? '')
   })
 
-  it('R-SYS-3: a system of several data centers is upgraded with its licenses only', async () => {
+  it('R-SYS-3: of a multi-data-center system needs its licenses', async () => {
     await register()
     await buy('MDC-LARGE', 2)
     await agent.module.system.join('dc2')
@@ -381,12 +381,12 @@ describe('upgrades', () => {
       product: { version: '5.0' },
       registration: { status: 'unregistered' },
     })
-    // Nobody says that they are there any more.
+    // The licenses are no longer confirmed.
     expect(await getErrorCode(agent.upgrade('6.0'))).toBe('LICENSES_REQUIRED')
     expect(agent.status().product.version).toBe('5.0')
   })
 
-  it('R-EVAL-6: a system of several data centers without licenses has no evaluation when it opens with another version', async () => {
+  it('R-EVAL-6: of a multi-data-center system without licenses starts no evaluation', async () => {
     await register()
     await buy('MDC-LARGE', 2)
     await agent.module.system.join('dc2')
@@ -400,7 +400,7 @@ describe('upgrades', () => {
   })
 })
 
-it('what was in use, hour by hour and day by day', async () => {
+it('the usage history has peak and mean by hour and day', async () => {
   await agent.close()
   agent = await world.open('long', {
     profile: { ...conferencingProfile, periods: { evaluationSeconds: 400 * 86_400 } },
@@ -423,7 +423,7 @@ it('what was in use, hour by hour and day by day', async () => {
     { from: new Date(start).toISOString(), peak: 4, mean: 2.04 },
     { peak: 2, mean: 2 },
   ])
-  // After a year the hours are days, and nothing of it is lost.
+  // After a year the hours are aggregated into days without loss.
   for (let i = 0; i < 30; i++) {
     await advance(world, agent, 10 * DAY)
     await agent.module.hosts.assign(`late${i}`)
@@ -435,7 +435,7 @@ it('what was in use, hour by hour and day by day', async () => {
   expect(year.every(({ peak, mean }) => peak >= mean && mean >= 2)).toBe(true)
 })
 
-it('a clock that was years ahead leaves nothing in the history when it is right again', async () => {
+it('the usage history has no future entries after a clock that was years ahead is corrected', async () => {
   const right = world.clock.wall()
   world.clock.setWall(right + 3 * 366 * DAY)
   await agent.module.hosts.assign('ann')
@@ -446,7 +446,7 @@ it('a clock that was years ahead leaves nothing in the history when it is right 
   await agent.module.hosts.assign('dan')
   const days = agent.usage.periods({ by: 'day', last: 2 }).filter(({ tag }) => tag === 'HOST')
   expect(days.map(({ peak }) => peak)).toEqual([3, 4])
-  // A century between two changes is no work for the second.
+  // A gap of a century between two changes must not slow down the second one.
   world.clock.setWall(right + 100 * 366 * DAY)
   await agent.module.hosts.assign('eve')
   expect(

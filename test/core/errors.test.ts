@@ -9,7 +9,7 @@ import {
 } from '../../src/core/errors.ts'
 
 describe('the error table', () => {
-  it('names each code in one area alone', async () => {
+  it('defines each code in one area only', async () => {
     const folder = new URL('../../src/core/errors/', import.meta.url)
     const areas = await Promise.all(
       readdirSync(folder).map(
@@ -29,8 +29,8 @@ describe('the error table', () => {
   })
 })
 
-describe('an error about a thing', () => {
-  it('carries the kind of thing, and the command that lists what exists', () => {
+describe('an error about a resource', () => {
+  it('has the kind of resource, and the command that lists the existing ones', () => {
     expect(notFoundError('order', 'There is no order "7".').toJSON()).toEqual({
       code: 'NOT_FOUND',
       message: 'There is no order "7".',
@@ -44,14 +44,14 @@ describe('an error about a thing', () => {
     })
   })
 
-  it('keeps its kind of thing on the way through a document', () => {
+  it('keeps its kind of resource in the JSON form', () => {
     for (const resource of Object.keys(resources) as (keyof typeof resources)[]) {
       const error = notFoundError(resource, 'gone')
       expect(LicensingError.fromDocument(error.toJSON())).toEqual(error)
     }
   })
 
-  it('drops a kind of thing that this version does not know, and has none for other codes', () => {
+  it('drops an unknown kind of resource, and has none for other codes', () => {
     const document = { code: 'NOT_FOUND', message: 'gone', remedy: '', resource: 'constructor' }
     expect(LicensingError.fromDocument(document).resource).toBeUndefined()
     expect(new LicensingError('INTERNAL', 'x').toJSON()).not.toHaveProperty('resource')

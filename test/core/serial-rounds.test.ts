@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SerialRounds } from '../../src/core/serial-rounds.ts'
 
-/** Work that counts what it sees, and ends when it is told to. */
+/** Work that counts its rounds, and ends on request. */
 function makeWork() {
   const open: { seen: number; end: (failure?: Error) => void }[] = []
   const state = { value: 0, atOnce: 0, most: 0 }
@@ -23,7 +23,7 @@ function makeWork() {
     }
     return seen
   })
-  /** Ends each round as soon as it has begun, until nothing begins any more. */
+  /** Ends each round as soon as it has started, until no further round starts. */
   const endAll = async () => {
     for (let quiet = 0; quiet < 20; quiet++) {
       await Promise.resolve()
@@ -36,8 +36,8 @@ function makeWork() {
   return { open, state, rounds, endAll }
 }
 
-describe('work in rounds', () => {
-  it('gives a caller that asks during a round the next one, which sees what the caller changed', async () => {
+describe('SerialRounds', () => {
+  it('gives a caller during a round the next round, which sees the caller’s changes', async () => {
     const { open, state, rounds } = makeWork()
     state.value = 1
     const first = rounds.request()
@@ -54,7 +54,7 @@ describe('work in rounds', () => {
   })
 
   it.each([0, 1, 2, 3, 4, 5, 6, 8])(
-    'serves a caller that asks %i microtasks after a round was told to end, one round at a time',
+    'serves a caller %i microtasks after the end of a round was requested, one round at a time',
     async (microtasks) => {
       const { open, state, rounds, endAll } = makeWork()
       const first = rounds.request()
@@ -71,7 +71,7 @@ describe('work in rounds', () => {
     },
   )
 
-  it('goes on after a round that failed: its failure is its own callers’', async () => {
+  it('continues after a failed round, whose failure only its callers get', async () => {
     const { open, rounds } = makeWork()
     const failed = rounds.request()
     await Promise.resolve()

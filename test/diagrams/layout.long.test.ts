@@ -49,11 +49,11 @@ describe.each([
     layout = await layoutChart(machine)
   })
 
-  it('has every state of the definition that runs, and no other', () => {
+  it('has exactly the states of the machine definition', () => {
     expect(layout.nodes.map(({ id }) => id).sort()).toEqual(statesOf(machine).map(idOf).sort())
   })
 
-  it('has every transition, with its event and its guard, at its state or at a box round it', () => {
+  it('has every transition with event and guard, at its state or an ancestor', () => {
     const missing = statesOf(machine).flatMap((state) =>
       [...state.transitions, ['always', state.always ?? []] as const].flatMap(([event, taken]) =>
         taken
@@ -73,7 +73,7 @@ describe.each([
     expect(missing).toEqual([])
   })
 
-  it('draws no move that the definition has not', () => {
+  it('has no transition that the definition does not have', () => {
     const moves = new Set(
       statesOf(machine).flatMap((state) =>
         [...state.transitions, ['always', state.always ?? []] as const].flatMap(([event, taken]) =>
@@ -94,7 +94,7 @@ describe.each([
     expect(layout.edges.length).toBeGreaterThan(20)
   })
 
-  it('has states inside the boxes round them, and none over another', () => {
+  it('has states inside their parents, without overlap', () => {
     for (const one of layout.nodes)
       if (one.parent !== null) expect(within(one, node(one.parent)), one.id).toBe(true)
     const siblings = pairs(layout.nodes).filter(([a, b]) => a.parent === b.parent && overlap(a, b))
@@ -102,7 +102,7 @@ describe.each([
     expect(layout.nodes.filter((one) => !within(one, { x: 0, y: 0, ...layout }))).toEqual([])
   })
 
-  it('has labels that lie on no state without substates, and on no other label', () => {
+  it('has labels that overlap no atomic state and no other label', () => {
     const states = layout.nodes.filter(({ kind }) => kind === 'atomic')
     const hidden = layout.edges.flatMap(({ id, label }) =>
       states.filter((state) => overlap(label, state)).map((state) => [id, state.id]),
@@ -112,7 +112,7 @@ describe.each([
     expect(labels.map(([a, b]) => [a.id, b.id])).toEqual([])
   })
 
-  it('begins and ends each arrow at the edge of its boxes', () => {
+  it('starts and ends each arrow at the edge of its boxes', () => {
     const touches = ({ x, y }: { x: number; y: number }, box: Box) =>
       within(
         { x, y, width: 0, height: 0 },
@@ -123,20 +123,20 @@ describe.each([
     }
   })
 
-  it('has a dot for the state that each box is entered by', () => {
+  it('has a dot for each initial state', () => {
     const entered = layout.nodes.filter(({ initial }) => initial)
     expect(layout.starts.map(({ to }) => to)).toEqual(entered.map(({ id }) => id))
     expect(new Set(layout.starts.map(({ parent }) => parent)).size).toBe(layout.starts.length)
   })
 
-  it('is plain JSON in whole numbers, and the same each time', async () => {
+  it('is deterministic plain JSON with whole numbers', async () => {
     expect(JSON.parse(JSON.stringify(layout))).toEqual(layout)
     expect(JSON.stringify(layout)).not.toMatch(/\d\.\d/)
     expect(JSON.stringify(await layoutChart(machine))).toBe(JSON.stringify(layout))
   })
 })
 
-describe('R-UI-4: where a box stands', () => {
+describe('R-UI-4: the diagram of a device’s state', () => {
   let layout: ChartLayout
   let world: TestEnvironment
   let rows: HistoryRow[]
@@ -158,7 +158,7 @@ describe('R-UI-4: where a box stands', () => {
   afterAll(() => world.close())
   const read = (json: string) => JSON.parse(json) as Record<string, string>
 
-  it('lights for each row of its history the state of each axis, with the boxes round it', () => {
+  it('highlights the state of each region with its ancestors, for each history row', () => {
     for (const { after } of rows) {
       const { registration, license, link } = read(after)
       const expected = [`registration.${registration}`, `license.${license}`, `link.${link}`].flatMap(
@@ -169,16 +169,16 @@ describe('R-UI-4: where a box stands', () => {
     expect(new Set(rows.map(({ after }) => read(after).state)).size).toBeGreaterThan(3)
   })
 
-  it('lights for each row that moved an arrow in each axis that moved', () => {
+  it('highlights an arrow in each region that changed, for each history row', () => {
     const moved = rows.filter(({ before, after }) => before !== after)
     expect(moved.length).toBeGreaterThan(8)
     for (const row of moved) {
       const [before, after] = [read(row.before), read(row.after)]
       const taken = traversedEdges({ event: row.event, before, after }, layout)
-      const axes = ['registration', 'license', 'link'].filter((axis) => before[axis] !== after[axis])
+      const regions = ['registration', 'license', 'link'].filter((region) => before[region] !== after[region])
       const lit = new Set(taken.map((id) => id.split('.', 1)[0]))
       expect(
-        axes.filter((axis) => !lit.has(axis)),
+        regions.filter((region) => !lit.has(region)),
         `${row.event} ${row.before} ${row.after}`,
       ).toEqual([])
       for (const id of taken) {
@@ -188,7 +188,7 @@ describe('R-UI-4: where a box stands', () => {
     }
   })
 
-  it('also follows what is taken at once', () => {
+  it('also follows eventless transitions', () => {
     const before = { license: 'evaluation' }
     expect(
       traversedEdges(
@@ -201,14 +201,14 @@ describe('R-UI-4: where a box stands', () => {
     ])
   })
 
-  it('takes paths that the chart does not have, and other facts, as nothing', () => {
+  it('ignores unknown paths and other members', () => {
     expect(
       findActiveNodes({ state: 'x', registration: 'nowhere.at.all', link: 7, other: null }, layout),
     ).toEqual(['registration'])
     expect(traversedEdges({ event: 'NOTHING', before: {}, after: { link: 'up' } }, layout)).toEqual([])
   })
 
-  it('reads the value of any chart', async () => {
+  it('reads the state value of any machine', async () => {
     const sync = await layoutChart(satelliteSyncMachine)
     const value = { status: 'current', exchange: 'requesting', credential: 'valid' }
     expect(findActiveNodes(activeStates(value), sync).length).toBe(6)
@@ -217,7 +217,7 @@ describe('R-UI-4: where a box stands', () => {
     })
   })
 
-  it('is drawn: lit by more than color, and said to those who do not see it', () => {
+  it('is rendered with highlights beyond color, and with a text description', () => {
     const svg = renderChartSvg(layout, {
       active: findActiveNodes({ license: 'authorized.current' }, layout),
       traversed: ['license.registered->license.authorized.current'],
@@ -226,13 +226,13 @@ describe('R-UI-4: where a box stands', () => {
     expect(svg).toContain('class="state atomic active" data-id="license.authorized.current"')
     expect(svg).toContain('● current')
     expect(svg).toContain('class="edge taken"')
-    expect(svg).toMatch(/role="img"[^]*<desc[^>]*>[^<]*It stands in license\.authorized\.current\./)
+    expect(svg).toMatch(/role="img"[^]*<desc[^>]*>[^<]*Current states: license\.authorized\.current\./)
     expect(svg).toContain('prefers-color-scheme: dark')
     expect(svg).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/)
     expect(renderChartSvg(layout, { standalone: false })).not.toContain('<style')
   })
 
-  it('is drawn with its words escaped', () => {
+  it('is rendered with escaped text', () => {
     const [first] = layout.nodes
     const hostile = { ...first!, key: `<script>&"'`, description: '</title><script>' }
     const svg = renderChartSvg({ ...layout, nodes: [hostile] }, { standalone: true })
@@ -240,7 +240,7 @@ describe('R-UI-4: where a box stands', () => {
     expect(svg).toContain('&lt;script&gt;&amp;&quot;&#39;')
   })
 
-  it('is told to a terminal: what is lit is opened, the rest is folded', () => {
+  it('is rendered for a terminal with active states expanded and others folded', () => {
     const text = renderChartText(layout, {
       active: findActiveNodes(
         { registration: 'registered.current', license: 'authorized.requesting', link: 'up' },

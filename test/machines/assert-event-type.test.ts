@@ -7,10 +7,10 @@ const refusing = (event: { type: string; code: string }, ...types: string[]) => 
   }
 }
 
-test('R-NET-3: an event of another type is refused by its type alone; what it carries may be a code', () => {
+test('rejects an event of another type without printing the event, which may carry a code (R-NET-3)', () => {
   const event = { type: 'RETURN', code: 'AAAAA-BBBBB' }
   expect(refusing(event, 'tick', 'beat')).toThrow(
-    new TypeError('RETURN came where only tick or beat is understood'),
+    new TypeError('unexpected event RETURN: expected tick or beat'),
   )
   expect(refusing(event, 'tick', 'RETURN')).not.toThrow()
 })

@@ -17,7 +17,7 @@ const NOW = Date.parse('2027-01-01T00:00:00Z')
 const jitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
 describe('the periods', () => {
-  it('R-EVAL-1 R-AUTH-1 R-REG-6: are the guide’s and the field’s', () => {
+  it('R-EVAL-1 R-AUTH-1 R-REG-6: are by default those of Cisco Smart Licensing', () => {
     expect(defaultPeriods).toEqual({
       evaluationSeconds: 90 * 86_400,
       registrationRenewal: 180 * DAY,
@@ -32,8 +32,8 @@ describe('the periods', () => {
   })
 })
 
-describe('waiting', () => {
-  it('is over at its instant, or where that lies further ahead than it was ever set', () => {
+describe('a wait', () => {
+  it('is over at its instant, or when the instant is further away than any such wait', () => {
     expect([isDue(null, NOW), isDue(NOW + 1, NOW), isDue(NOW, NOW)]).toEqual([false, false, true])
     expect([hasElapsed(null, NOW, 10), hasElapsed(NOW, NOW, 10)]).toEqual([false, true])
     expect([NOW + 1, NOW + 10, NOW + 11].map((instant) => hasElapsed(instant, NOW, 10))).toEqual([
@@ -41,11 +41,11 @@ describe('waiting', () => {
       false,
       true,
     ])
-    // Null is no instant of long ago.
+    // Null must not count as an instant in the past.
     expect(hasElapsed(null, -100, 10)).toBe(false)
   })
 
-  it('for another attempt lasts no longer than the table or the ceiling', () => {
+  it('for a retry is no longer than the retry table or the ceiling', () => {
     expect(maxRetryDelay({ ...defaultPeriods, maxRetryAfter: 1 })).toBe(4 * 3_600_000)
     expect(maxRetryDelay(defaultPeriods)).toBe(DAY)
   })
@@ -54,12 +54,12 @@ describe('waiting', () => {
 describe('retries', () => {
   const options = { retryAfter: null, ceiling: DAY, deadline: null }
 
-  it('R-AUTH-4: that were asked to wait are spread over a tenth more', () => {
+  it('R-AUTH-4: spread a requested wait over a tenth more', () => {
     const after = (draw: number) => nextRetryAt(NOW, 1, draw, { ...options, retryAfter: 3_600_000 }) - NOW
     expect([after(0), after(0.5), after(0.999)]).toEqual([3_600_000, 3_780_000, 3_959_640])
   })
 
-  it('R-AUTH-4: are made a minute before the deadline, or at once when that is near, and as ever when it is past', () => {
+  it('R-AUTH-4: happen a minute before the deadline, immediately when it is near, and as usual after it', () => {
     const late = (deadline: number | null) => nextRetryAt(NOW, 10, 0.5, { ...options, deadline }) - NOW
     const plain = late(null)
     expect(plain).toBe(MIN_RETRY_DELAY_MS + Math.floor(0.5 * (4 * 3_600_000 - MIN_RETRY_DELAY_MS)))
@@ -69,7 +69,7 @@ describe('retries', () => {
     expect([late(NOW), late(NOW - 1), late(NOW + DAY)]).toEqual([plain, plain, plain])
   })
 
-  it('R-AUTH-4: lie between the shortest wait and the table’s, and grow with the failures', () => {
+  it('R-AUTH-4: wait between the minimum and the table’s delay, which grows with the failures', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100 }), jitter, (failures, draw) => {
         const at = nextRetryAt(NOW, failures, draw, { retryAfter: null, ceiling: DAY, deadline: null })
@@ -81,7 +81,7 @@ describe('retries', () => {
     expect([...RETRY_DELAYS_MS].sort((a, b) => a - b)).toEqual(RETRY_DELAYS_MS)
   })
 
-  it('R-AUTH-4: Retry-After moves them later, never earlier, and is not believed beyond a day', () => {
+  it('R-AUTH-4: are delayed by Retry-After, never moved earlier, and by at most a day', () => {
     fc.assert(
       fc.property(fc.integer({ min: -DAY, max: 1000 * DAY }), jitter, (retryAfter, draw) => {
         const options = { ceiling: defaultPeriods.maxRetryAfter, deadline: null }
@@ -94,7 +94,7 @@ describe('retries', () => {
     )
   })
 
-  it('R-AUTH-4: nothing moves an attempt past the deadline', () => {
+  it('R-AUTH-4: never wait beyond the deadline', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 20 }),
@@ -120,7 +120,7 @@ describe('the next authorization', () => {
     expect(nextAuthorizationAt(NOW, false, defaultPeriods, answer) - NOW).toBe(DAY / 2)
   })
 
-  it('follows the authority’s wish only earlier, and only by 3 days', () => {
+  it('follows the authority’s suggestion only to an earlier time, and by at most 3 days', () => {
     fc.assert(
       fc.property(fc.integer({ min: -10 * DAY, max: 100 * DAY }), (wish) => {
         const next = nextAuthorizationAt(NOW, true, defaultPeriods, { deadlineAt, nextContactAt: NOW + wish })
@@ -131,20 +131,20 @@ describe('the next authorization', () => {
     )
   })
 
-  it('of an answer that wishes for it at once is a minute away at least, where the reach permits it', () => {
+  it('is at least a minute away when the authority suggests an immediate contact', () => {
     const periods = { ...defaultPeriods, maxEarlyContact: 100 * DAY }
     const next = (wish: number) =>
       nextAuthorizationAt(NOW, true, periods, { deadlineAt, nextContactAt: NOW + wish }) - NOW
     expect([next(-DAY), next(0), next(59_999), next(61_000)]).toEqual([60_000, 60_000, 60_000, 61_000])
   })
 
-  it('of an answer whose deadline is past is as ever', () => {
+  it('ignores a deadline in the past', () => {
     const next = (left: number) =>
       nextAuthorizationAt(NOW, true, defaultPeriods, { deadlineAt: NOW + left, nextContactAt: null }) - NOW
     expect([next(1), next(0), next(-1)]).toEqual([1, 30 * DAY, 30 * DAY])
   })
 
-  it('never lies past the deadline', () => {
+  it('is never after the deadline', () => {
     const next = nextAuthorizationAt(NOW, true, defaultPeriods, {
       deadlineAt: NOW + 10 * DAY,
       nextContactAt: null,
@@ -154,7 +154,7 @@ describe('the next authorization', () => {
 })
 
 describe('warnings before the evaluation ends', () => {
-  it('R-EVAL-1: are those that were reached since, the largest first, and none at the end itself', () => {
+  it('R-EVAL-1: are the thresholds reached since the last reading, largest first, and none at the end itself', () => {
     const crossed = (before: number, after: number) => crossedThresholds(before, after, [30, 14, 7])
     expect(crossed(31, 30)).toEqual([30])
     expect(crossed(30, 29)).toEqual([])
@@ -164,7 +164,7 @@ describe('warnings before the evaluation ends', () => {
     expect(crossed(100, 0)).toEqual([])
   })
 
-  it('R-EVAL-1: each is said once, however the seconds are cut', () => {
+  it('R-EVAL-1: are each given once, whatever the size of the ticks', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 20 * 86_400 }), { minLength: 1 }), (steps) => {
         let left = defaultPeriods.evaluationSeconds
@@ -183,19 +183,22 @@ describe('warnings before the evaluation ends', () => {
   })
 })
 
-/** Not a module of the build: the page it draws is. */
+/** Script that draws the page; it is not part of the build. */
 const SCRIPT: string = new URL('../../scripts/arrivals.mjs', import.meta.url).href
 
-describe('R-AUTH-4: ten thousand boxes whose authority returns', () => {
-  it.each([10, 60, 360, 3 * 24 * 60])('after %d minutes do not arrive together', async (minutes) => {
-    const { arrivals, busiestSecond, dice } = (await import(SCRIPT)) as {
-      arrivals: (boxes: number, outage: number, random: () => number) => number[]
-      busiestSecond: (instants: number[]) => number
-      dice: (seed: number) => () => number
-    }
-    const instants = arrivals(10_000, minutes * 60_000, dice(7))
-    expect(busiestSecond(instants)).toBeLessThan(150)
-    // And each of them comes within the longest wait.
-    expect(Math.max(...instants)).toBeLessThanOrEqual(4 * 3_600_000)
-  })
+describe('R-AUTH-4: ten thousand devices whose authority is reachable again', () => {
+  it.each([10, 60, 360, 3 * 24 * 60])(
+    'do not reconnect together after an outage of %d minutes',
+    async (minutes) => {
+      const { arrivals, busiestSecond, dice } = (await import(SCRIPT)) as {
+        arrivals: (boxes: number, outage: number, random: () => number) => number[]
+        busiestSecond: (instants: number[]) => number
+        dice: (seed: number) => () => number
+      }
+      const instants = arrivals(10_000, minutes * 60_000, dice(7))
+      expect(busiestSecond(instants)).toBeLessThan(150)
+      // Each device reconnects within the longest delay.
+      expect(Math.max(...instants)).toBeLessThanOrEqual(4 * 3_600_000)
+    },
+  )
 })

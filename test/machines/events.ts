@@ -8,7 +8,7 @@ import {
   type TransitionResult,
 } from '../../machines/index.ts'
 
-/** Events as a box meets them, told in days since it was installed; and what steps ask for, in short. */
+/** Events of a device, dated in days since its installation, and helpers that list the commands of a transition. */
 
 const DAY = 24 * 3_600_000
 export const T0 = Date.parse('2027-01-01T00:00:00Z')
@@ -50,13 +50,12 @@ export const authorizeAccepted = (days: number, compliant = true, more: Partial<
 })
 export const used: Event = { type: 'usage.changed', at: at(0), tag: 'HOST', count: 3 }
 
-/** What a step asks for, and what it says. */
 export const listRequests = (commands: readonly Command[]) =>
-  commands.flatMap((one) => (one.type === 'request' ? [one.params.kind] : []))
+  commands.flatMap((command) => (command.type === 'request' ? [command.params.kind] : []))
 export const listNotices = (commands: readonly Command[]) =>
-  commands.flatMap((one) => (one.type === 'notice' ? [one.params.notice] : []))
+  commands.flatMap((command) => (command.type === 'notice' ? [command.params.notice] : []))
 
-/** The last step of a history that begins with the box. */
+/** Runs events from the installation on. Returns the result of the last one. */
 export function runEvents(events: readonly Event[], periods: Periods = defaultPeriods): TransitionResult {
   let last = initialTransition(T0, periods)
   for (const event of events) last = transition(last.snapshot, event)

@@ -26,8 +26,8 @@ import {
 } from './events.ts'
 
 /**
- * The chart against the field's own transition table (agent-behavior §2): from, event, to, and what else
- * happens. Rows about reservation, clusters and a disabled agent are not the chart's yet, or not at all.
+ * Machine checked against the transition table of Cisco Smart Licensing: given state, event, next state, and further
+ * effects. Rows about clusters and a disabled agent do not apply.
  */
 
 const inEvaluation: Event[] = [used]
@@ -40,14 +40,14 @@ interface Row {
   readonly name: string
   readonly given: readonly Event[]
   readonly event: Event
-  /** The state word, the path of the registration axis. */
+  /** Expected license state and path of the registration region. */
   readonly to: readonly [string, string]
   readonly also?: (after: AgentSnapshot, commands: readonly Command[], before: AgentSnapshot) => void
 }
 
 const rows: Row[] = [
   {
-    name: 'not registered: usage is counted, the evaluation runs',
+    name: 'not registered, usage: the usage is counted while the evaluation runs',
     given: [],
     event: used,
     to: ['evaluation', 'unregistered.idle'],
@@ -57,7 +57,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'R-EVAL-4: evaluation with no seconds left: only license management, still not registered',
+    name: 'R-EVAL-4: evaluation, no seconds left: only license management, still not registered',
     given: inEvaluation,
     event: tick(90, 90 * 86_400),
     to: ['unregistered', 'unregistered.idle'],
@@ -66,7 +66,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'not registered: a token is given, the request goes out',
+    name: 'not registered, token entered: the registration request is sent',
     given: inEvaluation,
     event: register(1),
     to: ['evaluation', 'registering.requesting'],
@@ -75,7 +75,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'registration accepted: the evaluation goes on until the authorization is answered too',
+    name: 'registration accepted: the evaluation continues until the first authorization',
     given: [used, register(1)],
     event: registerAccepted(1),
     to: ['registered', 'registered.current'],
@@ -87,7 +87,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'first authorization: the evaluation stands still; 30 days to the next, the deadline is the answer’s',
+    name: 'first authorization: the evaluation stops, the next authorization is in 30 days, the deadline comes from the answer',
     given: waiting,
     event: authorizeAccepted(1),
     to: ['authorized', 'registered.current'],
@@ -98,7 +98,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'registering, no answer: tried again, the evaluation is where it was',
+    name: 'registering, no answer: retried, the evaluation is unchanged',
     given: [used, register(1)],
     event: { type: 'register.unreachable', at: at(1), ...lost },
     to: ['evaluation', 'registering.retrying'],
@@ -108,7 +108,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'registering, refused: failed, the text is kept, the token is not tried again',
+    name: 'registering, refused: failed, the reason is kept, the token is not retried',
     given: [used, register(1)],
     event: { type: 'register.refused', at: at(1), failure, ended: false },
     to: ['evaluation', 'unregistered.failed'],
@@ -119,7 +119,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'registered: a second registration without force is not for the chart',
+    name: 'registered, second registration without force: not handled',
     given: authorized,
     event: register(2),
     to: ['authorized', 'registered.current'],
@@ -129,7 +129,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'registered: with force the request goes out, the old certificate is kept until the new one arrives',
+    name: 'registered, registration with force: the request is sent, the old certificate stays until the new one arrives',
     given: authorized,
     event: register(2, { force: true }),
     to: ['authorized', 'registered.reregistering.requesting'],
@@ -139,7 +139,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'registered again: a new instance, authorized anew',
+    name: 'registered again: a new product instance, a new authorization',
     given: [...authorized, register(2, { force: true })],
     event: registerAccepted(2),
     to: ['registered', 'registered.current'],
@@ -150,7 +150,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'registered again, refused: the old registration stays',
+    name: 'registered again, refused: the previous registration stays',
     given: [...authorized, register(2, { force: true })],
     event: { type: 'register.refused', at: at(2), failure, ended: false },
     to: ['authorized', 'registered.current'],
@@ -160,7 +160,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'authorized, too few licenses: out of compliance since now, polled every 12 hours',
+    name: 'authorized, too few licenses: out of compliance from now, polled every 12 hours',
     given: authorized,
     event: authorizeAccepted(31, false),
     to: ['out-of-compliance', 'registered.current'],
@@ -171,7 +171,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'out of compliance, polled: its beginning does not move',
+    name: 'out of compliance, polled: the start of the state does not change',
     given: [...short, tick(1.5)],
     event: authorizeAccepted(1.5, false),
     to: ['out-of-compliance', 'registered.current'],
@@ -191,7 +191,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'registered, usage changes: reported soon, the answered state stays meanwhile',
+    name: 'registered, usage changes: reported soon, the state stays until the answer',
     given: authorized,
     event: { type: 'usage.changed', at: at(5), tag: 'HOST', count: 9 },
     to: ['authorized', 'registered.current'],
@@ -200,7 +200,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'authorized, no answer: the same state and deadline, an attempt that failed, one to come',
+    name: 'authorized, no answer: same state and deadline, a failed attempt and a scheduled one',
     given: [...authorized, tick(31)],
     event: { type: 'authorize.unreachable', at: at(31), ...lost },
     to: ['authorized', 'registered.current'],
@@ -212,7 +212,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'a second failure of the same outage: AUTH_RENEW_FAILED again, COMM_FAILED not',
+    name: 'authorized, second failure in one outage: AUTH_RENEW_FAILED again, but not COMM_FAILED',
     given: [...authorized, tick(31), { type: 'authorize.unreachable', at: at(31), ...lost }, tick(32)],
     event: { type: 'authorize.unreachable', at: at(32), ...lost },
     to: ['authorized', 'registered.current'],
@@ -221,7 +221,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'R-AUTH-3: past the deadline: authorization expired',
+    name: 'R-AUTH-3: authorized, deadline passed: authorization expired',
     given: authorized,
     event: tick(91),
     to: ['auth-expired', 'registered.current'],
@@ -230,7 +230,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'authorization expired, one success: authorized, without registering again',
+    name: 'authorization expired, one success: authorized without registering again',
     given: expired,
     event: authorizeAccepted(92),
     to: ['authorized', 'registered.current'],
@@ -239,13 +239,13 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'authorization expired, a success with too few: out of compliance at once',
+    name: 'authorization expired, success with too few licenses: immediately out of compliance',
     given: expired,
     event: authorizeAccepted(92, false),
     to: ['out-of-compliance', 'registered.current'],
   },
   {
-    name: 'renewal accepted: a new end by the certificate, the next renewal after 180 days',
+    name: 'renewal accepted: a new expiry from the certificate, the next renewal after 180 days',
     given: [...authorized, { type: 'registration.renew', at: at(100) }],
     event: { type: 'renew.accepted', at: at(100), expiresAt: at(465) },
     to: ['authorized', 'registered.acknowledging'],
@@ -256,7 +256,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'renewal not answered: registered as before, the failure and its next attempt are kept',
+    name: 'renewal not answered: still registered, the failure and the next attempt are kept',
     given: [...authorized, { type: 'registration.renew', at: at(20) }],
     event: { type: 'renew.unreachable', at: at(20), ...lost },
     to: ['authorized', 'registered.renewal-retrying'],
@@ -267,7 +267,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'R-REG-6: past the certificate’s end: not registered, what is left of the evaluation',
+    name: 'R-REG-6: certificate expired: not registered, the remaining evaluation resumes',
     given: authorized,
     event: tick(366),
     to: ['evaluation', 'unregistered.expired'],
@@ -278,13 +278,13 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'past the certificate’s end with the evaluation spent: unregistered',
+    name: 'certificate expired with the evaluation used up: unregistered',
     given: [tick(90, 90 * 86_400), register(91), registerAccepted(91), authorizeAccepted(91)],
     event: tick(456),
     to: ['unregistered', 'unregistered.expired'],
   },
   {
-    name: 'R-REG-5: deregistering, answered: not registered, the evaluation resumes',
+    name: 'R-REG-5: deregistering, accepted: not registered, the evaluation resumes',
     given: [...authorized, { type: 'deregister', at: at(9) }],
     event: { type: 'deregister.accepted', at: at(9) },
     to: ['evaluation', 'unregistered.idle'],
@@ -294,7 +294,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'R-REG-5: deregistering, not answered: not registered all the same, and said',
+    name: 'R-REG-5: deregistering, no answer: not registered either, with a notice',
     given: [...authorized, { type: 'deregister', at: at(9) }],
     event: { type: 'deregister.unreachable', at: at(9), ...lost },
     to: ['evaluation', 'unregistered.idle'],
@@ -304,7 +304,7 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'not registered: deregistering is not for the chart',
+    name: 'not registered, deregistration: not handled',
     given: inEvaluation,
     event: { type: 'deregister', at: at(1) },
     to: ['evaluation', 'unregistered.idle'],
@@ -313,14 +313,14 @@ const rows: Row[] = [
     },
   },
   {
-    name: 'removed at the authority: the registration ends here too, with what is left of the evaluation',
+    name: 'removed at the authority: the registration ends, the remaining evaluation resumes',
     given: [...authorized, tick(31)],
     event: { type: 'authorize.refused', at: at(31), failure, ended: true },
     to: ['evaluation', 'unregistered.failed'],
   },
 ]
 
-describe('the field’s transition table', () => {
+describe('the transition table of Cisco Smart Licensing', () => {
   it.each(rows.map((row) => [row.name, row] as const))('%s', (_, { given, event, to, also }) => {
     const { snapshot } = runEvents(given)
     const { snapshot: after, commands } = transition(snapshot, event)
@@ -329,8 +329,8 @@ describe('the field’s transition table', () => {
   })
 })
 
-describe('the chart is pure', () => {
-  it('the same position and event give the same step, and change nothing they were given', () => {
+describe('the agent machine', () => {
+  it('returns equal results for equal snapshots and events, and does not change its arguments', () => {
     let { snapshot } = initialTransition(T0)
     for (const event of [...authorized, tick(31)]) {
       const frozen = JSON.stringify(snapshot)

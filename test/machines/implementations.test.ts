@@ -6,19 +6,20 @@ interface Node {
   readonly description?: string | undefined
   readonly states: Record<string, Node>
 }
-describe('the charts', () => {
-  // Loaded here, so that a chart that cannot be made is a test that fails.
+describe('state machine', () => {
+  // Import inside the test, so that a machine that cannot be created fails the test.
   it.each(['agentMachine', 'satelliteSyncMachine'] as const)(
-    '%s is made, and says of each state what it is',
+    '%s can be created, and has a description for each state',
     async (name) => {
-      const chart = (await import('../../machines/index.ts'))[name]
-      const states = listNodes<Node>(chart.root).slice(1)
+      const machine = (await import('../../machines/index.ts'))[name]
+      const states = listNodes<Node>(machine.root).slice(1)
       expect(states.length).toBeGreaterThan(5)
-      // An axis is explained by what is on it.
-      const axes = chart.root.type === 'parallel' ? Object.values(chart.root.states).map(({ id }) => id) : []
+      // A region needs no description of its own.
+      const regions =
+        machine.root.type === 'parallel' ? Object.values(machine.root.states).map(({ id }) => id) : []
       expect(
         states
-          .filter(({ id, description = '' }) => !description.includes(' ') && !axes.includes(id))
+          .filter(({ id, description = '' }) => !description.includes(' ') && !regions.includes(id))
           .map(({ id }) => id),
       ).toEqual([])
     },

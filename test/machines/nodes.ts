@@ -1,4 +1,4 @@
-/** A state and all below it, of any chart. */
+/** Returns a state node with its descendants, for any machine. */
 export const listNodes = <N extends { readonly states: Readonly<Record<string, N>> }>(node: N): N[] => [
   node,
   ...Object.values(node.states).flatMap((state) => listNodes(state)),

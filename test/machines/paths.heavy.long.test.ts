@@ -38,15 +38,15 @@ interface Node {
 }
 const nodes = listNodes<Node>(agentMachine.root)
 
-describe('the chart, by generated paths', () => {
-  it('every state is reached', () => {
+describe('the agent machine on generated paths', () => {
+  it('reaches every state', () => {
     const reached = new Set(
       adjacency.flatMap(({ state }) => (state as unknown as { _nodes: Node[] })._nodes.map(({ id }) => id)),
     )
     expect(nodes.filter(({ id }) => !reached.has(id)).map(({ id }) => id)).toEqual([])
   })
 
-  it('every transition that needs no event of its own is taken', () => {
+  it('takes every eventless transition', () => {
     const missing = nodes.flatMap((node) =>
       (node.always ?? [])
         .filter(({ target }) => {
@@ -65,7 +65,7 @@ describe('the chart, by generated paths', () => {
     expect(missing).toEqual([])
   })
 
-  it('every transition is taken', () => {
+  it('takes every transition', () => {
     const taken = new Set<object>()
     for (const { state, transitions } of adjacency) {
       for (const { event } of Object.values(transitions)) {
@@ -83,7 +83,7 @@ describe('the chart, by generated paths', () => {
   })
 })
 
-describe('what holds in every place', () => {
+describe('the agent machine in every reachable state', () => {
   const places = adjacency.map(({ state }) => toPosition(state))
   /** Every event in every place, and what a step makes of it: taken once, for all who ask. */
   let taken: ReturnType<typeof takeAll> | undefined
@@ -97,14 +97,14 @@ describe('what holds in every place', () => {
     )
   const edges = () => (taken ??= takeAll())
 
-  it('a step leads where the chart leads', () => {
-    // Some thousand places: comparing in words is for the one that differs.
+  it('transitions as the XState machine does', () => {
+    // There are thousands of states, so format a comparison only for one that differs.
     for (const { event, after, to } of edges())
       if (JSON.stringify(after.value) !== JSON.stringify(to.value))
         expect([event, after.value]).toEqual([event, to.value])
   })
 
-  it('the axes agree on whether there is a registration', () => {
+  it('has regions that agree on whether there is a registration', () => {
     for (const { value, context } of places) {
       const registration = toRegionPath(value.registration)
       const held = context.registration !== null
@@ -118,7 +118,7 @@ describe('what holds in every place', () => {
     }
   })
 
-  it('an answer to a registration that nobody waits for is nothing', () => {
+  it('ignores an answer to a registration that was canceled', () => {
     for (const position of places) {
       const { context } = position
       if (context.registering !== null) continue
@@ -139,7 +139,7 @@ describe('what holds in every place', () => {
     }
   })
 
-  it('R-SLR-4: the axes agree on the reservation, and a box that has one asks nobody for anything', () => {
+  it('R-SLR-4: has regions that agree on the reservation, and sends no request while reserved', () => {
     const stages: Record<string, string | undefined> = {
       'reservation-requested': 'requested',
       'reserved.installed': 'installed',
@@ -160,7 +160,7 @@ describe('what holds in every place', () => {
     }
   })
 
-  it('R-HOST-9: everything works under a reservation exactly while it covers what is in use', () => {
+  it('R-HOST-9: is fully functional under a reservation exactly while it covers the usage', () => {
     const reserved = places.filter(({ value }) => getLicenseState(value) === 'reserved')
     expect(reserved.length).toBeGreaterThan(5)
     for (const position of reserved) {
@@ -176,7 +176,7 @@ describe('what holds in every place', () => {
     }
   })
 
-  it('R-EVAL-3: the evaluation runs exactly until registration and the first authorization have succeeded', () => {
+  it('R-EVAL-3: runs the evaluation exactly until registration and the first authorization have succeeded', () => {
     for (const { value, context } of places) {
       const { running, remainingSeconds } = context.evaluation
       const word = getLicenseState(value)
@@ -187,12 +187,12 @@ describe('what holds in every place', () => {
     for (const { before, after } of edges()) {
       const entered =
         getLicenseState(before.value) !== 'registered' && getLicenseState(after.value) === 'registered'
-      // The first registration leaves it running; one that follows an authorization leaves it standing.
+      // The first registration leaves the evaluation running. A later one leaves it stopped.
       if (entered) expect(after.context.evaluation.running).toBe(before.context.evaluation.running)
     }
   })
 
-  it('no event but an upgrade that earns one gives evaluation back, and the deadline moves only by an accepted answer', () => {
+  it('renews the evaluation only by an upgrade with an evaluation, and moves the deadline only by an accepted answer', () => {
     for (const { before, event, after } of edges()) {
       if (event.type !== 'upgrade' || !event.evaluate)
         expect(after.context.evaluation.remainingSeconds).toBeLessThanOrEqual(
@@ -203,7 +203,7 @@ describe('what holds in every place', () => {
     }
   })
 
-  it('whoever waits for an outcome has asked for it, and nobody asks twice', () => {
+  it('sends one request for each outcome that it waits for', () => {
     for (const { before, event, after, commands } of edges()) {
       const asked = commands.flatMap((command) =>
         command.type === 'request' ? [command.params.kind as string] : [],
@@ -218,11 +218,11 @@ describe('what holds in every place', () => {
     }
   })
 
-  it('something happens when it is due, and nothing before', () => {
+  it('changes at the next deadline, and not before', () => {
     for (const position of places) {
       const due = nextDeadline(position)
       if (due === null) continue
-      // What is overdue has no quiet moment before it.
+      // An overdue deadline has no instant before it without changes.
       if (due > getLatestInstant(position.context)) {
         const quiet = transition(position, { type: 'tick', at: due - 1, used: 0 })
         expect({ value: quiet.snapshot.value, commands: quiet.commands }).toEqual({
@@ -239,11 +239,11 @@ describe('what holds in every place', () => {
     }
   })
 
-  it('is written to disk and read back as it was', () => {
+  it('survives serialization unchanged', () => {
     for (const position of places) expect(parseState(serializeState(position))).toEqual(position)
   })
 
-  it('a box that is answered is never stuck: every place leads to authorized', () => {
+  it('can always reach the state authorized when the authority answers', () => {
     for (const place of places) {
       let position = place
       const now = () => getLatestInstant(position.context) + 1000
@@ -272,8 +272,8 @@ describe('what holds in every place', () => {
   })
 })
 
-describe('a path to every place', () => {
-  it('leads there again, event by event, through the pure step', () => {
+describe('a path to every reachable state', () => {
+  it('leads there again through the pure transition function', () => {
     const paths = getShortestPaths(agentMachine as never, options) as unknown as {
       state: Snapshot
       steps: { event: ChartEvent }[]

@@ -12,7 +12,7 @@ import {
   agentMachine,
 } from '../../machines/index.ts'
 
-/** Every place that the chart of a box can be at, and every event that can come there. */
+// Explores every state that the agent machine can reach, and every event that can occur there.
 
 export type Snapshot = ReturnType<typeof toMachineSnapshot>
 export type ChartEvent = Event
@@ -21,14 +21,14 @@ const HOUR = 3_600_000
 export const DAY = 24 * HOUR
 export const START = Date.parse('2027-01-01T00:00:00Z')
 export const periods = { ...defaultPeriods, evaluationSeconds: 40 * 86_400 }
-const failure: Failure = { code: 'SOME_CODE', message: 'it failed', remedy: 'mend it' }
+const failure: Failure = { code: 'SOME_CODE', message: 'it failed', remedy: 'fix it' }
 
 export const toPosition = (snapshot: Snapshot): AgentSnapshot => ({
   value: snapshot.value,
   context: snapshot.context,
 })
 
-/** The latest instant the facts mention as past: time goes on from there. */
+/** Returns the latest past instant in the context, from which time continues. */
 export function getLatestInstant(context: Context): number {
   const { registration, authorization, renewal, registrationFailure, lastFailure, usage, reservation } =
     context
@@ -49,7 +49,7 @@ export function getLatestInstant(context: Context): number {
   )
 }
 
-/** An authorization that covers what the histories here use, until a term ends, or does not cover it. */
+/** Creates an authorization that covers the usage of these histories until a term ends, or does not cover it. */
 const createGrant = (at: number, enough: boolean): InstalledAuthorization => ({
   reservationId: 'r',
   authorityId: 'a',
@@ -71,7 +71,7 @@ const createGrant = (at: number, enough: boolean): InstalledAuthorization => ({
   knownAt: at,
 })
 
-/** Everything that can come at a place: each kind of event, and the time at which anything is due. */
+/** Returns all events that can occur in a state: each type, and a tick at each deadline. */
 export function listEvents(snapshot: Snapshot): ChartEvent[] {
   const { context } = snapshot
   const at = getLatestInstant(context) + 1000
@@ -151,7 +151,7 @@ export function listEvents(snapshot: Snapshot): ChartEvent[] {
       { type: 'deregister.unreachable', ...unreachable },
     )
   }
-  // A request that was on its way when something else was decided is still answered.
+  // A request in progress is still answered after another event.
   const registrationPath = toRegionPath(toPosition(snapshot).value.registration)
   if (registrationPath === 'deregistering' || registrationPath.startsWith('registered')) {
     outcomes.push(
@@ -203,7 +203,7 @@ export function listEvents(snapshot: Snapshot): ChartEvent[] {
   ]
 }
 
-/** The requests whose outcome the chart waits for: what the runtime would have under way. */
+/** Returns the requests whose outcome the machine waits for. */
 export function listPendingRequests({ value }: AgentSnapshot): Set<string> {
   const registration = toRegionPath(value.registration)
   const license = toRegionPath(value.license)
@@ -217,7 +217,7 @@ export function listPendingRequests({ value }: AgentSnapshot): Set<string> {
   return pending
 }
 
-/** What tells two places apart: where the chart stands, and the facts its guards look at. */
+/** Returns a key of a snapshot: its state value, and the context that the guards read. */
 function serializeState(snapshot: Snapshot): string {
   const { context } = snapshot
   const { current } = context.reservation

@@ -46,16 +46,16 @@ const installed = (grant: InstalledAuthorization): Current => ({
   grant,
 })
 
-describe('what is reserved', () => {
+describe('the reserved licenses', () => {
   const grant = grantOf(part('HOST', 2, null), part('HOST', 3, 10), part('XL', 1, 20))
 
-  it('R-HOST-9 is counted by its tag, each part until its end', () => {
+  it('R-HOST-9 are counted by tag, each until its end', () => {
     expect([0, 9.99, 10].map((days) => countReserved(grant, 'HOST', at(days)))).toEqual([5, 5, 2])
     expect([countReserved(grant, 'XL', at(19)), countReserved(grant, 'XL', at(20))]).toEqual([1, 0])
     expect(countReserved(grant, 'NONE', at(0))).toBe(0)
   })
 
-  it('R-HOST-9 covers what is in use, or names the tags that it does not', () => {
+  it('R-HOST-9 cover the usage, or name the uncovered tags', () => {
     const using = (host: number, xl: number) => withCounts({ HOST: host, XL: xl }, installed(grant))
     expect([isCovered(using(5, 1), at(0)), findShortfalls(using(5, 1), at(0))]).toEqual([true, []])
     expect([isCovered(using(6, 1), at(0)), findShortfalls(using(6, 1), at(0))]).toEqual([false, ['HOST']])
@@ -65,7 +65,7 @@ describe('what is reserved', () => {
     )
   })
 
-  it('covers nothing before it is installed, and while it is returned', () => {
+  it('cover nothing before the installation and during the return', () => {
     const counts = { HOST: 9 }
     const returning: Current = { stage: 'returning', requestCode: 'r', returnCode: 'c', grant }
     const requested: Current = { stage: 'requested', requestCode: 'r', at: NOW }
@@ -91,13 +91,13 @@ describe('what is reserved', () => {
   })
 })
 
-describe('the ends of terms', () => {
+describe('term notices', () => {
   const warnings = [30, 7].map((days) => days * 86_400)
   const news = (lastWarning: number | null, days: number) =>
     pendingTermNotices(grantOf(part('HOST', 3, 100, lastWarning)), at(days), warnings)
   const warned = { tag: 'HOST', count: 3, endsAt: at(100), ended: false }
 
-  it('are told at each warning that has come, and at the end, once', () => {
+  it('are given once at each warning threshold and at the end', () => {
     expect(news(null, 69.99)).toEqual([])
     expect(news(null, 70)).toEqual([warned])
     expect(news(30 * 86_400, 92)).toEqual([])
@@ -108,14 +108,14 @@ describe('the ends of terms', () => {
     expect(news(0, 101)).toEqual([])
   })
 
-  it('of perpetual licenses are none', () => {
+  it('are not given for perpetual licenses', () => {
     const grant = grantOf(part('HOST', 3, null))
     expect(pendingTermNotices(grant, at(1000), warnings)).toEqual([])
     expect(markTermsNotified(grant, at(1000), warnings).licenses).toEqual(grant.licenses)
     expect(nextTermDeadline(grant, warnings)).toBeNull()
   })
 
-  it('are noted as told by the warning that came last', () => {
+  it('are recorded with the last threshold reached', () => {
     const warningAfter = (before: number | null, days: number) =>
       markTermsNotified(grantOf(part('HOST', 3, 100, before)), at(days), warnings).licenses[0]
         ?.lastWarningSeconds
@@ -128,7 +128,7 @@ describe('the ends of terms', () => {
     ]).toEqual([null, 30 * 86_400, 7 * 86_400, 30 * 86_400, 0])
   })
 
-  it('are next at the earliest of what was not told', () => {
+  it('are next due at the earliest threshold not yet reported', () => {
     const next = (...licenses: ReservedLicense[]) => nextTermDeadline(grantOf(...licenses), warnings)
     expect(next(part('A', 1, 100))).toBe(at(70))
     expect(next(part('A', 1, 100, 30 * 86_400))).toBe(at(93))

@@ -20,7 +20,7 @@ type Snapshot = ReturnType<typeof satelliteSyncMachine.resolveState>
 const positionOf = (snapshot: Snapshot) =>
   ({ value: snapshot.value, context: snapshot.context }) as unknown as SyncSnapshot
 
-/** The latest instant the facts mention as past. */
+/** Returns the latest past instant in the context. */
 const nowOf = ({ context }: SyncSnapshot): number => Math.max(START, context.last?.at ?? 0)
 
 function eventsAt(snapshot: Snapshot): SyncEvent[] {
@@ -43,7 +43,7 @@ function eventsAt(snapshot: Snapshot): SyncEvent[] {
     ...dues.flatMap((due): SyncEvent[] =>
       typeof due === 'number' ? [{ type: 'tick', at: Math.max(due, at) }] : [],
     ),
-    // Shortly before the leave to synchronize by itself ends.
+    // Shortly before the credential for automatic synchronization expires.
     ...(terms ? [{ type: 'tick', at: Math.max(at, terms.automaticUntil - 2 * DAY) } as const] : []),
   ]
 }
@@ -75,15 +75,15 @@ interface Node {
 }
 const nodes = listNodes<Node>(satelliteSyncMachine.root)
 
-describe('the synchronization chart, by generated paths', () => {
-  it('every state is reached', () => {
+describe('the synchronization machine on generated paths', () => {
+  it('reaches every state', () => {
     const reached = new Set(
       adjacency.flatMap(({ state }) => (state as unknown as { _nodes: Node[] })._nodes.map(({ id }) => id)),
     )
     expect(nodes.filter(({ id }) => !reached.has(id)).map(({ id }) => id)).toEqual([])
   })
 
-  it('every transition is taken', () => {
+  it('takes every transition', () => {
     const taken = new Set<object>()
     for (const { state, transitions } of adjacency)
       for (const { event } of Object.values(transitions))
@@ -96,7 +96,7 @@ describe('the synchronization chart, by generated paths', () => {
     expect(missing).toEqual([])
   })
 
-  it('wherever it stands: a granted answer makes it current, and an exchange asks once', () => {
+  it('becomes current by an accepted answer in any state, and starts one exchange at a time', () => {
     for (const { state } of adjacency) {
       const position = positionOf(state)
       const at = nowOf(position) + 1000
@@ -112,7 +112,7 @@ describe('the synchronization chart, by generated paths', () => {
     }
   })
 
-  it('what is next due is what a TICK changes: nothing before, something at it', () => {
+  it('changes by a tick at its next deadline, and not before', () => {
     for (const { state } of adjacency) {
       const position = positionOf(state)
       const next = nextSyncDeadline(position)
@@ -129,16 +129,16 @@ describe('the synchronization chart, by generated paths', () => {
     }
   })
 
-  it('every state says what it means', () => {
+  it('has a description for each state', () => {
     const described = new Set(listStateDescriptions(satelliteSyncMachine).map(({ path }) => path))
     expect(nodes.filter(({ path }) => path.length === 2 && !described.has(path.join('.')))).toEqual([])
   })
 })
 
-describe('each transition of the synchronization chart, with what is to be done', () => {
-  const AXES = ['status', 'exchange', 'credential'] as const
-  /** What is said by which axis; to exchange is the exchange's. */
-  const axisOf = (words: string): (typeof AXES)[number] =>
+describe('the listed transitions of the synchronization machine with their commands', () => {
+  const REGIONS = ['status', 'exchange', 'credential'] as const
+  /** Region that sends each notice. The command `exchange` belongs to the region `exchange`. */
+  const regionOf = (words: string): (typeof REGIONS)[number] =>
     words === 'exchange' || words === 'SYNC_FAILED'
       ? 'exchange'
       : words.startsWith('SYNC_CREDENTIAL')
@@ -149,7 +149,7 @@ describe('each transition of the synchronization chart, with what is to be done'
     return event.ended ? 'sync.refused (ended)' : event.byHand ? 'sync.refused (by hand)' : 'sync.refused'
   }
 
-  it('is as it was read by people', async () => {
+  it('match the reviewed list', async () => {
     const steps = adjacency.flatMap(({ state, transitions }) =>
       Object.values(transitions).map(({ event }) => {
         const { snapshot, commands } = syncTransition(positionOf(state), event)
@@ -158,16 +158,16 @@ describe('each transition of the synchronization chart, with what is to be done'
           from: positionOf(state).value,
           to: snapshot.value,
           event: named(event),
-          does: words.map((one) => ({ axis: axisOf(one), words: one })),
+          effects: words.map((text) => ({ region: regionOf(text), text })),
         }
       }),
     )
-    const text = formatTransitions(AXES, steps)
+    const text = formatTransitions(REGIONS, steps)
     await expect(text).toMatchFileSnapshot('sync-transitions.txt')
   })
 })
 
-describe('R-SAT-2 R-SAT-4: its histories', () => {
+describe('R-SAT-2 R-SAT-4: the synchronization machine', () => {
   it('synchronizes daily for a year, and never becomes overdue', () => {
     let position = initialSyncTransition({ schedule: daily, jitter: 0.25, at: START })
     const said: string[] = []
@@ -183,7 +183,7 @@ describe('R-SAT-2 R-SAT-4: its histories', () => {
     expect(new Set(said)).toEqual(new Set(['exchange', 'SYNC_DONE']))
   })
 
-  it('warns at 30 days, restricts at 90, and is mended by one exchange', () => {
+  it('warns after 30 days, restricts after 90, and recovers by one exchange', () => {
     const at = START + 1000
     const days = Array.from({ length: 120 }, (_, i): SyncEvent => ({ type: 'tick', at: at + i * DAY }))
     const { position, said } = runHistory(undefined, [answered(at), ...days])
@@ -194,11 +194,11 @@ describe('R-SAT-2 R-SAT-4: its histories', () => {
     expect(recovered.snapshot.value.status).toBe('current')
     expect(recovered.commands).toContainEqual({
       type: 'notice',
-      params: { notice: 'SYNC_RESTORED', detail: 'in touch with the manager again' },
+      params: { notice: 'SYNC_RESTORED', detail: 'synchronized with the manager again' },
     })
   })
 
-  it('announces the end of the automatic credential before it comes', () => {
+  it('warns before the credential for automatic synchronization expires', () => {
     const at = START + 1000
     const days = Array.from({ length: 190 }, (_, i): SyncEvent => ({ type: 'tick', at: at + i * DAY }))
     const { position, said } = runHistory(undefined, [answered(at), ...days])
@@ -207,7 +207,7 @@ describe('R-SAT-2 R-SAT-4: its histories', () => {
     expect(position.value.credential).toBe('expired')
   })
 
-  it('a manager that cannot be reached is tried again, more and more rarely, and once it answers it is well', () => {
+  it('retries an unreachable manager with growing delays, and recovers when the manager answers', () => {
     let position = initialSyncTransition({ schedule: daily, jitter: 0.25, at: START })
     let attempts = 0
     for (let at = START; at < START + 3 * DAY; at += 60_000) {
@@ -224,7 +224,7 @@ describe('R-SAT-2 R-SAT-4: its histories', () => {
     expect(position.context.failures).toBe(0)
   })
 
-  it('a refusal that only a person can mend is not tried again by itself', () => {
+  it('does not retry a refusal that needs an administrator', () => {
     const at = START + 4 * HOUR
     const { position } = runHistory(daily, [{ type: 'tick', at }, refused(at, false, true)])
     expect(position.value.exchange).toBe('blocked')
@@ -233,7 +233,7 @@ describe('R-SAT-2 R-SAT-4: its histories', () => {
   })
 })
 
-describe('R-SAT-2: the schedule', () => {
+describe('R-SAT-2: a scheduled synchronization', () => {
   const schedules = fc.oneof(
     fc.record({ every: fc.constant('day' as const), hour: fc.integer({ min: 0, max: 23 }) }),
     fc.record({
@@ -248,7 +248,7 @@ describe('R-SAT-2: the schedule', () => {
     }),
   )
 
-  it('comes after now, on its day, within the hour that follows its hour, and not later than its period', () => {
+  it('is on its day, within an hour after its time, and within one period from now', () => {
     fc.assert(
       fc.property(
         schedules,
@@ -269,7 +269,7 @@ describe('R-SAT-2: the schedule', () => {
     expect(nextScheduledAt({ every: 'never' }, START, 0)).toBeNull()
   })
 
-  it('an instant that has come is followed by the next one', () => {
+  it('is followed by the next one', () => {
     const five = START + 5 * HOUR
     expect(nextScheduledAt({ every: 'day', hour: 5 }, five, 0)).toBe(five + DAY)
     expect(nextScheduledAt({ every: 'day', hour: 5 }, five - 1, 0)).toBe(five)

@@ -19,7 +19,7 @@ import {
   unreachable,
 } from './sync-events.ts'
 
-describe('what a step of the synchronization notes and says', () => {
+describe('the synchronization machine', () => {
   const at = START + 4 * HOUR
   const later = (days: number) => at + days * DAY
   const factsAfter = (schedule: SyncSchedule | undefined, ...events: SyncEvent[]) =>
@@ -34,7 +34,7 @@ describe('what a step of the synchronization notes and says', () => {
   }
   const onThird = (days: number) => Math.floor(later(days) / DAY) * DAY + 3.25 * HOUR
 
-  it('begins with its schedule, and nothing else', () => {
+  it('starts with its schedule and no other data', () => {
     expect(factsAfter(undefined)).toEqual({
       schedule: { every: 'never' },
       jitter: 0.25,
@@ -49,7 +49,7 @@ describe('what a step of the synchronization notes and says', () => {
     expect(factsAfter(daily)).toMatchObject({ schedule: daily, nextAt: START + 3.25 * HOUR })
   })
 
-  it('an answer is the terms, and the end of what was carried and what failed', () => {
+  it('records the terms of an answer, and clears exported requests and failures', () => {
     const facts = factsAfter(
       daily,
       { type: 'sync.exported', at, exchange: 7 },
@@ -69,14 +69,14 @@ describe('what a step of the synchronization notes and says', () => {
     })
   })
 
-  it('a request that is carried is noted with its exchange', () => {
+  it('records an exported request with its exchange number', () => {
     expect(factsAfter(undefined, { type: 'sync.exported', at, exchange: 7 }).exportedRequest).toEqual({
       exchange: 7,
       at,
     })
   })
 
-  it('failures are counted, each waits by the count, and none past the day of restriction', () => {
+  it('counts failures, waits longer after each, and never beyond the restriction', () => {
     const waits = [30_000, 60_000, 120_000].map((wait) => 5_000 + Math.floor(0.5 * (wait - 5_000)))
     const events = [answered(at), ...waits.map((_, i) => unreachable(later(i + 1)))]
     for (const [i, wait] of waits.entries())
@@ -103,7 +103,7 @@ describe('what a step of the synchronization notes and says', () => {
     })
   })
 
-  it('another schedule counts from now', () => {
+  it('applies a new schedule from now on', () => {
     const weekly: SyncSchedule = { every: 'week', day: 1, hour: 5 }
     expect(factsAfter(daily, { type: 'sync.reschedule', at, schedule: weekly })).toMatchObject({
       schedule: weekly,
@@ -112,26 +112,26 @@ describe('what a step of the synchronization notes and says', () => {
     expect(factsAfter(daily, { type: 'sync.reschedule', at, schedule: { every: 'never' } }).nextAt).toBeNull()
   })
 
-  it('says until when, since when, and why', () => {
-    expect(detail([answered(at)], 'SYNC_DONE')).toEqual(['good until 2027-04-01'])
+  it('gives dates and reasons in its notices', () => {
+    expect(detail([answered(at)], 'SYNC_DONE')).toEqual(['valid until 2027-04-01'])
     expect(detail([answered(at), { type: 'tick', at: later(30) }], 'SYNC_OVERDUE')).toEqual([
       'not synchronized since 2027-01-01; restricted from 2027-04-01',
     ])
     expect(detail([answered(at), { type: 'tick', at: later(90) }], 'SYNC_RESTRICTED')).toEqual([
-      'not synchronized since 2027-01-01: nothing is granted any more',
+      'not synchronized since 2027-01-01: the satellite grants no licenses',
     ])
     expect(detail([answered(at), { type: 'tick', at: later(150) }], 'SYNC_CREDENTIAL_ENDING')).toEqual([
-      'synchronizing by itself ends at 2027-06-30 unless it is used',
+      'automatic synchronization ends on 2027-06-30 unless the satellite synchronizes before',
     ])
     expect(detail([answered(at), { type: 'tick', at: later(180) }], 'SYNC_CREDENTIAL_ENDED')).toEqual([
-      'synchronizing by itself has ended: one exchange by hand renews it',
+      'automatic synchronization has ended: one offline file exchange renews it',
     ])
     for (const event of [unreachable(at), refused(at, false, false)])
-      expect(detail([event], 'SYNC_FAILED')).toEqual(['no road'])
-    expect(detail([refused(at, true, false)], 'SYNC_ENDED')).toEqual(['no road'])
+      expect(detail([event], 'SYNC_FAILED')).toEqual(['no route'])
+    expect(detail([refused(at, true, false)], 'SYNC_ENDED')).toEqual(['no route'])
   })
 
-  it('the end of the credential is told at 30, 14, 7, 3 and 1 days, once each, and not after it', () => {
+  it('warns once at 30, 14, 7, 3 and 1 days before the credential expires, and not after', () => {
     const warnedDays = (...days: number[]) =>
       factsAfter(
         undefined,
@@ -157,7 +157,7 @@ describe('what a step of the synchronization notes and says', () => {
     ])
   })
 
-  it('what is next due is the schedule, the warnings of each axis, and their ends', () => {
+  it('has its next deadline at the schedule, or at a warning or end of a region', () => {
     const due = (schedule: SyncSchedule | undefined, ...events: SyncEvent[]) =>
       nextSyncDeadline(runHistory(schedule, events).position)
     const tick = (days: number): SyncEvent => ({ type: 'tick', at: later(days) })
@@ -174,7 +174,7 @@ describe('what a step of the synchronization notes and says', () => {
     expect(due(daily, answered(at), refused(at, false, true))).toBe(later(30))
   })
 
-  it('grants while it is in touch, or overdue', () => {
+  it('may issue licenses while current or overdue', () => {
     const grants = (...events: SyncEvent[]) => canIssue(runHistory(undefined, events).position)
     const tick = (days: number): SyncEvent => ({ type: 'tick', at: later(days) })
     expect([
@@ -186,7 +186,7 @@ describe('what a step of the synchronization notes and says', () => {
     ]).toEqual([false, true, true, false, false])
   })
 
-  it('an exchange that waits further ahead than any wait is made: the clock was ahead when it was set', () => {
+  it('starts an exchange whose wait is longer than any wait, because the clock was ahead', () => {
     const { position } = runHistory(daily, [{ type: 'sync.reschedule', at: later(10), schedule: daily }])
     const asks = (instant: number) => syncTransition(position, { type: 'tick', at: instant }).commands.length
     expect([asks(later(9.5)), asks(later(5))]).toEqual([0, 1])

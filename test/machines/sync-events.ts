@@ -5,12 +5,12 @@ import {
   type SyncSchedule,
 } from '../../machines/index.ts'
 
-/** Events as a satellite meets them, and histories of them. */
+// Events of a satellite, and histories of them.
 
 export const HOUR = 3_600_000
 export const DAY = 24 * HOUR
 export const START = Date.parse('2027-01-01T00:00:00Z')
-export const reason = { code: 'CONNECTION_REFUSED', message: 'no road', remedy: 'wait' }
+export const reason = { code: 'CONNECTION_REFUSED', message: 'no route', remedy: 'wait' }
 export const daily: SyncSchedule = { every: 'day', hour: 3 }
 
 export const createTerms = (at: number) => ({
@@ -35,7 +35,7 @@ export const refused = (at: number, ended: boolean, byHand: boolean): SyncEvent 
   byHand,
 })
 
-/** A history from the beginning: what the chart said on the way. */
+/** Runs events from the initial state. Returns the commands of all transitions. */
 export function runHistory(schedule: SyncSchedule | undefined, events: readonly SyncEvent[]) {
   let position = initialSyncTransition({ jitter: 0.25, at: START, ...(schedule && { schedule }) })
   const said: string[] = []

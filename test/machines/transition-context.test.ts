@@ -36,13 +36,13 @@ const DAY = 24 * HOUR
 const waiting: Event[] = [used, register(1), registerAccepted(1)]
 const authorized: Event[] = [...waiting, authorizeAccepted(1)]
 
-/** What a step says, with its words. */
+/** Returns the notices of a transition with their details. */
 const said = (commands: readonly Command[], notice: string) =>
   commands.flatMap((one) =>
     one.type === 'notice' && one.params.notice === notice ? [one.params.detail] : [],
   )
 const factsAfter = (...events: Event[]) => runEvents(events).snapshot.context
-/** How long the table lets a box wait after so many failures, with the dice in the middle. */
+/** Returns the retry delay after a number of failures, with a jitter of 0.5. */
 const waitAfter = (failures: number) =>
   MIN_RETRY_DELAY_MS + Math.floor(0.5 * ((RETRY_DELAYS_MS[failures - 1] ?? 0) - MIN_RETRY_DELAY_MS))
 const refused = (
@@ -77,8 +77,8 @@ const entitlement = (tag: string, status: 'in-compliance' | 'out-of-compliance' 
   status,
 })
 
-describe('what is said', () => {
-  it('warnings before the evaluation ends, in days, the last one of one day', () => {
+describe('a notice', () => {
+  it('warns before the evaluation ends, in days down to one day', () => {
     const { commands } = runEvents([tick(1, 59 * 86_400 + 1), tick(2, 31 * 86_400 - 10)])
     expect(said(commands, 'EVAL_EXPIRED_WARNING')).toEqual([
       '30 days are left',
@@ -92,7 +92,7 @@ describe('what is said', () => {
     ])
   })
 
-  it('each tag that the authority does not know, once for every answer, and no other', () => {
+  it('names each tag unknown to the authority, once per answer', () => {
     const answer = authorizeAccepted(1, true, {
       entitlements: [
         entitlement('NEW', 'invalid-tag'),
@@ -110,7 +110,7 @@ describe('what is said', () => {
     ])
   })
 
-  it('R-EVAL-2 the version that a product was upgraded to', () => {
+  it('R-EVAL-2 names the version that a product was upgraded to', () => {
     const { snapshot, commands } = runEvents([
       used,
       tick(5, 5 * 86_400),
@@ -120,7 +120,7 @@ describe('what is said', () => {
     expect(snapshot.context.evaluation).toEqual({ remainingSeconds: 90 * 86_400, running: true })
   })
 
-  it('R-EVAL-2 the version that a command named, which leaves the evaluation as it is', () => {
+  it('R-EVAL-2 names the version of a command, which does not change the evaluation', () => {
     const upgrade: Event = { type: 'upgrade', at: at(5), version: '12', evaluate: false }
     const running = runEvents([used, tick(5, 5 * 86_400), upgrade])
     expect(said(running.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
@@ -130,7 +130,7 @@ describe('what is said', () => {
     expect(getLicenseState(spent.snapshot.value)).toBe('unregistered')
   })
 
-  it('the road that is taken from now on', () => {
+  it('names the new transport', () => {
     const transport = 'proxy http://proxy.example:3128'
     const { snapshot, commands } = runEvents([
       ...authorized,
@@ -140,14 +140,14 @@ describe('what is said', () => {
     expect(snapshot.value.link).toBe('unknown')
   })
 
-  it('why something failed, in the failure’s own words', () => {
+  it('contains the message of the failure', () => {
     expect(
       said(runEvents([used, register(1), refused('register.refused', 1)]).commands, 'AGENT_REG_FAILED'),
     ).toEqual([failure.message])
   })
 })
 
-describe('R-EVAL-2 an upgrade renews the evaluation', () => {
+describe('R-EVAL-2 the evaluation after an upgrade', () => {
   const upgrade = (days: number): Event => ({
     type: 'upgrade',
     at: at(days),
@@ -156,20 +156,20 @@ describe('R-EVAL-2 an upgrade renews the evaluation', () => {
   })
   const request: Event = { type: 'reservation.request', at: at(6), requestCode: 'code' }
   it.each<[string, Event[], boolean]>([
-    ['of a box in evaluation', [], true],
-    ['of a box whose evaluation is spent', [tick(90, 90 * 86_400)], true],
-    ['not while a registration is under way', [register(6)], false],
-    ['not of a box that is registered', [register(6), registerAccepted(6)], false],
+    ['of a device in evaluation', [], true],
+    ['of a device whose evaluation is used up', [tick(90, 90 * 86_400)], true],
+    ['not while a registration is in progress', [register(6)], false],
+    ['not of a registered device', [register(6), registerAccepted(6)], false],
     ['not while a reservation is asked for', [request], false],
     ['of one whose request was taken back', [request, { type: 'reservation.cancel', at: at(6) }], true],
-  ])('%s', (_, given, renewed) => {
+  ])('is renewed only if due: %s', (_, given, renewed) => {
     const { snapshot } = runEvents([used, tick(5, 5 * 86_400), ...given])
     expect(canHandle(snapshot, upgrade(7))).toBe(renewed)
   })
 })
 
 describe('a registration', () => {
-  it('R-REG-1 that nobody has asked for changes no license', () => {
+  it('R-REG-1 does not change the license state if it was not requested', () => {
     expect(getLicenseState(transition(runEvents([used]).snapshot, registerAccepted(1)).snapshot.value)).toBe(
       'evaluation',
     )
@@ -179,7 +179,7 @@ describe('a registration', () => {
     )
   })
 
-  it('R-REG-4 R-REG-5 that begins, or ends, knows nothing of the entitlements of the one before', () => {
+  it('R-REG-4 R-REG-5 clears the previous entitlements at its start and end', () => {
     const held = [
       ...waiting,
       authorizeAccepted(1, true, { entitlements: [entitlement('HOST', 'in-compliance')] }),
@@ -195,7 +195,7 @@ describe('a registration', () => {
     expect(factsAfter(...held, ...deregistered).authorization.entitlements).toEqual([])
   })
 
-  it('R-REG-5 that is given up is not under way any more, and why it failed is forgotten', () => {
+  it('R-REG-5 is no longer in progress after its cancellation, and its failure is cleared', () => {
     const { registering, registrationFailure } = factsAfter(
       ...[used, register(1), unreachable('register.unreachable', 1)],
       { type: 'deregister', at: at(2) },
@@ -204,8 +204,8 @@ describe('a registration', () => {
   })
 })
 
-describe('what is noted of failures', () => {
-  it('R-AUTH-4 attempts to register are counted, and each waits by the count', () => {
+describe('after a failure', () => {
+  it('R-AUTH-4 registration attempts are counted, and the delay grows with the count', () => {
     let { snapshot } = runEvents([used, register(1)])
     for (const failures of [1, 2, 3]) {
       ;({ snapshot } = transition(snapshot, unreachable('register.unreachable', failures)))
@@ -222,7 +222,7 @@ describe('what is noted of failures', () => {
     expect([again.registering, again.registrationFailure]).toEqual([null, null])
   })
 
-  it('R-AUTH-4 attempts to renew are counted, the certificate’s end in sight; a success forgets them', () => {
+  it('R-AUTH-4 renewal attempts are counted and stay before the certificate’s expiry; a success resets the count', () => {
     let { snapshot } = runEvents([...authorized, renew(100)])
     for (const failures of [1, 2, 3]) {
       ;({ snapshot } = transition(snapshot, unreachable('renew.unreachable', 100 + failures)))
@@ -243,7 +243,7 @@ describe('what is noted of failures', () => {
     })
   })
 
-  it('an attempt to renew is made a minute before the certificate ends, whatever was asked for', () => {
+  it('a renewal attempt is made a minute before the certificate expires, whatever Retry-After says', () => {
     const end = 366 - 5 / 1440
     const { renewal } = factsAfter(
       ...authorized,
@@ -253,7 +253,7 @@ describe('what is noted of failures', () => {
     expect(renewal.nextAt).toBe(at(end) - MINUTE)
   })
 
-  it('a renewal that is refused is not tried again by itself', () => {
+  it('a refused renewal is not retried automatically', () => {
     const { renewal } = factsAfter(...authorized, renew(100), refused('renew.refused', 100))
     expect(renewal).toEqual({
       last: { at: at(100), outcome: 'failed', reason: failure },
@@ -262,7 +262,7 @@ describe('what is noted of failures', () => {
     })
   })
 
-  it('R-AUTH-4 attempts to authorize are counted, and each waits by the count', () => {
+  it('R-AUTH-4 authorization attempts are counted, and the delay grows with the count', () => {
     let { snapshot } = runEvents([...authorized, tick(31)])
     for (const failures of [1, 2, 3]) {
       ;({ snapshot } = transition(snapshot, unreachable('authorize.unreachable', 31 + failures)))
@@ -280,7 +280,7 @@ describe('what is noted of failures', () => {
     [{}, null],
     [{ again: false }, null],
     [{ again: true }, at(5) + defaultPeriods.outOfComplianceRecheck],
-  ])('an authorization that is refused (%o) is asked for again at %s', (more, nextAttemptAt) => {
+  ])('a refused authorization (%o) has its next attempt at %s', (more, nextAttemptAt) => {
     const facts = factsAfter(...authorized, use(4, 9), tick(5), refused('authorize.refused', 5, more))
     expect(facts.authorization).toMatchObject({
       last: { at: at(5), outcome: 'failed', reason: failure },
@@ -291,14 +291,14 @@ describe('what is noted of failures', () => {
     expect(facts.usage).toEqual({ counts: { HOST: 9 }, reported: { HOST: 3 }, reportAt: null })
   })
 
-  it('the last failure on the road is kept until another road is taken', () => {
+  it('the last connection failure is kept until the transport changes', () => {
     const down = [...authorized, tick(31), unreachable('authorize.unreachable', 31)]
     expect(factsAfter(...down).lastFailure).toEqual({ ...failure, at: at(31) })
     const later = { ...failure, code: 'PROXY_UNREACHABLE' }
     expect(
       factsAfter(...down, tick(32), unreachable('authorize.unreachable', 32, { failure: later })).lastFailure,
     ).toEqual({ ...later, at: at(32) })
-    // A success does not take it away: it says what was last wrong.
+    // A success does not clear the failure, which is the last one that occurred.
     expect(factsAfter(...down, tick(32), authorizeAccepted(32)).lastFailure).toEqual({
       ...failure,
       at: at(31),
@@ -308,38 +308,38 @@ describe('what is noted of failures', () => {
     ).toBeNull()
   })
 
-  it('R-AUTH-4 an attempt that waits further ahead than any wait is made: the clock was ahead when it was set', () => {
+  it('R-AUTH-4 an attempt is made whose wait is longer than any wait, because the clock was ahead', () => {
     const { snapshot } = runEvents([...authorized, tick(31), unreachable('authorize.unreachable', 31)])
     expect(listRequests(transition(snapshot, tick(30.5)).commands)).toEqual([])
     expect(listRequests(transition(snapshot, tick(29)).commands)).toEqual(['authorize'])
   })
 
-  it('R-REG-6 a registration that ended by its date says whose it was', () => {
+  it('R-REG-6 an expired registration names its product instance', () => {
     expect(factsAfter(...authorized, tick(366)).registrationFailure).toMatchObject({
       at: at(366),
       code: 'REGISTRATION_EXPIRED',
-      message: 'The registration of instance of day 1 was not renewed within its year.',
+      message: 'The registration of instance of day 1 was not renewed before its ID certificate expired.',
     })
   })
 })
 
-describe('what waits for another attempt tries at once', () => {
+describe('a pending retry becomes due immediately', () => {
   const transportChanged = (days: number): Event => ({
     type: 'transport.changed',
     at: at(days),
     transport: 'direct',
   })
 
-  it('to register, when another road is taken; never later than it would have', () => {
+  it('for a registration when the transport changes, and never later than scheduled', () => {
     const failedTo = [used, register(1), unreachable('register.unreachable', 1)]
     const due = at(1) + waitAfter(1)
     expect(factsAfter(...failedTo, transportChanged(1)).registering?.nextAttemptAt).toBe(at(1))
     expect(factsAfter(...failedTo, transportChanged(2)).registering?.nextAttemptAt).toBe(due)
-    // What is on its way has no next attempt, and gets none.
+    // A request in progress has no next attempt and gets none.
     expect(factsAfter(used, register(1), transportChanged(1)).registering?.nextAttemptAt).toBeNull()
   })
 
-  it('to renew and to authorize, when the other one is answered', () => {
+  it('for a renewal or authorization when the other one is answered', () => {
     const both = [
       ...authorized,
       renew(31),
@@ -360,14 +360,14 @@ describe('what waits for another attempt tries at once', () => {
     expect(answeredOne.renewal.nextAt).toBe(at(31.2))
   })
 
-  it('but not what waits for its day', () => {
+  it('but not for a regular renewal', () => {
     const before = factsAfter(...authorized)
     const { renewal, authorization } = factsAfter(...authorized, transportChanged(2))
     expect([renewal, authorization]).toEqual([before.renewal, before.authorization])
   })
 })
 
-describe('R-HOST-9 the steps of a reservation', () => {
+describe('R-HOST-9 in a reservation', () => {
   const grant: InstalledAuthorization = {
     reservationId: 'reservation',
     authorityId: 'authority',
@@ -390,7 +390,7 @@ describe('R-HOST-9 the steps of a reservation', () => {
     { type: 'reservation.return-code', at: at(3), returnCode: 'return-1' },
   ]
 
-  it('a request is kept, with its number, and clears what failed before', () => {
+  it('a request is stored with its number, and clears an earlier failure', () => {
     const facts = factsAfter(used, register(0.5), refused('register.refused', 0.5), ...requested)
     expect(facts.reservation).toEqual({
       requests: 1,
@@ -400,7 +400,7 @@ describe('R-HOST-9 the steps of a reservation', () => {
     expect(facts.registrationFailure).toBeNull()
   })
 
-  it('a grant, its update and its return each follow from the one before', () => {
+  it('a grant, its update and its return follow one another', () => {
     expect(factsAfter(...installed).reservation.current).toEqual({
       stage: 'installed',
       requestCode: 'request-1',
@@ -423,7 +423,7 @@ describe('R-HOST-9 the steps of a reservation', () => {
     })
   })
 
-  it('a file that came too late is noted as returned, beside what was returned before', () => {
+  it('a discarded file is recorded as returned, in addition to earlier ones', () => {
     const discarded = { request: 1, reservationId: 'late', returnCode: 'return-late', at: at(6) }
     const { reservation } = factsAfter(
       ...returning,
@@ -434,7 +434,7 @@ describe('R-HOST-9 the steps of a reservation', () => {
     expect(reservation.returned[1]).toEqual(discarded)
   })
 
-  it('the ends of terms are told once, before the last of them and at it', () => {
+  it('term notices are given once, before the end and at the end', () => {
     const { snapshot, commands } = runEvents([...installed, tick(42)])
     const words = `3 of HOST, ${new Date(at(102)).toISOString()}`
     expect(said(commands, 'RESERVATION_TERM_WARNING')).toEqual([words])
@@ -445,14 +445,14 @@ describe('R-HOST-9 the steps of a reservation', () => {
     expect(said(transition(snapshot, tick(102)).commands, 'RESERVATION_TERM_ENDED')).toEqual([words])
   })
 
-  it('no term is told of, or noted as told, while the reservation is on its way back', () => {
+  it('no term notice is given or recorded while the reservation is being returned', () => {
     const { snapshot } = runEvents(returning)
     const after = transition(snapshot, tick(102))
     expect(listNotices(after.commands)).toEqual([])
     expect(after.snapshot.context.reservation).toEqual(snapshot.context.reservation)
   })
 
-  it('a grant that nothing was asked for changes nothing', () => {
+  it('a grant without a request changes nothing', () => {
     const { snapshot } = runEvents([used])
     const install: Event = { type: 'reservation.install', at: at(2), grant }
     expect(canHandle(snapshot, install)).toBe(false)
@@ -460,27 +460,27 @@ describe('R-HOST-9 the steps of a reservation', () => {
   })
 })
 
-describe('the instant until which nothing is due', () => {
+describe('the next deadline', () => {
   const dueAfter = (...events: Event[]) => nextDeadline(runEvents(events).snapshot)
 
-  it('is none in evaluation: its seconds are counted in use', () => {
+  it('is null in evaluation, whose seconds are counted in use', () => {
     expect(dueAfter()).toBeNull()
     expect(dueAfter(used)).toBeNull()
   })
 
-  it('is the next attempt to register', () => {
+  it('is the next registration attempt', () => {
     expect(dueAfter(used, register(1))).toBeNull()
     expect(dueAfter(used, register(1), unreachable('register.unreachable', 1))).toBe(at(1) + waitAfter(1))
   })
 
-  it('is the certificate’s end while the first authorization is on its way, then its next attempt', () => {
+  it('is the certificate’s expiry during the first authorization request, then its next attempt', () => {
     expect(dueAfter(...waiting, { type: 'registration.renew', at: at(1) })).toBe(at(366) - 5 * MINUTE)
     expect(dueAfter(...waiting, unreachable('authorize.unreachable', 1))).toBe(at(1) + waitAfter(1))
     expect(dueAfter(...waiting, refused('authorize.refused', 1, { again: true }))).toBe(at(1.5))
     expect(dueAfter(...waiting)).toBe(at(181))
   })
 
-  it('is the next authorization, a report of usage, a renewal, the deadline', () => {
+  it('is the next authorization, usage report, renewal, or deadline', () => {
     expect(dueAfter(...authorized)).toBe(at(31))
     expect(dueAfter(...authorized, use(2, 4))).toBe(at(2) + defaultPeriods.usageReportDelay)
     expect(dueAfter(...authorized, use(2, 4), { type: 'authorization.renew', at: at(2) })).toBe(
@@ -491,11 +491,11 @@ describe('the instant until which nothing is due', () => {
     )
     expect(dueAfter(...authorized, renew(2), unreachable('renew.unreachable', 2))).toBe(at(2) + waitAfter(1))
     expect(dueAfter(...authorized, renew(2))).toBe(at(31))
-    // The deadline is past once it was met; the renewal is what comes next.
+    // After the authorization deadline, the renewal is next.
     expect(dueAfter(...authorized, tick(91))).toBe(at(181))
   })
 
-  it('is the next warning of a term, and its end', () => {
+  it('is the next term warning, or the end of a term', () => {
     const licenses = [
       { tag: 'HOST', name: 'Host License', count: 3, endsAt: at(102), lastWarningSeconds: null },
     ]
@@ -511,8 +511,8 @@ describe('the instant until which nothing is due', () => {
   })
 })
 
-describe('a box that was just installed', () => {
-  it('is in evaluation since that instant, and has asked nothing', () => {
+describe('a newly installed device', () => {
+  it('is in evaluation from that instant, and has sent no request', () => {
     const { snapshot, commands } = initialTransition(T0)
     expect(getLicenseState(snapshot.value)).toBe('evaluation')
     expect(snapshot.context.authorization.since).toBe(T0)
@@ -520,7 +520,7 @@ describe('a box that was just installed', () => {
     expect(commands).toEqual([{ type: 'notice', params: { notice: 'EVAL_START' } }])
   })
 
-  it('registers by force only where it was said', () => {
+  it('registers with force only if requested', () => {
     const forced = (event: Event) =>
       transition(runEvents([...authorized]).snapshot, event).commands.filter(({ type }) => type === 'request')
     expect(forced(register(2, { force: true }))).toEqual([
@@ -532,7 +532,7 @@ describe('a box that was just installed', () => {
   })
 })
 
-describe('what may be used, and whether it uses up the evaluation', () => {
+describe('the license state and its evaluation', () => {
   const reservedFor = (count: number): Event[] => [
     used,
     { type: 'reservation.request', at: at(1), requestCode: 'request-1' },
@@ -547,21 +547,21 @@ describe('what may be used, and whether it uses up the evaluation', () => {
   ]
   it.each<[string, Event[], string[], boolean]>([
     ['in evaluation', [used], ['full', 'evaluation-runs'], true],
-    ['when it is spent', [tick(90, 90 * 86_400)], ['license-management-only'], false],
+    ['when the evaluation is used up', [tick(90, 90 * 86_400)], ['license-management-only'], false],
     ['registered', waiting, ['full', 'evaluation-runs'], true],
     ['authorized', authorized, ['full'], false],
     ['out of compliance', [...waiting, authorizeAccepted(1, false)], ['full'], false],
     ['past the deadline', [...authorized, tick(91)], ['full'], false],
     ['with enough reserved', reservedFor(3), ['full'], false],
     ['with too few reserved', reservedFor(2), ['license-management-only'], false],
-  ])('%s', (_, given, tags, running) => {
+  ])('have their tags %s', (_, given, tags, running) => {
     const { snapshot } = runEvents(given)
     expect([...toMachineSnapshot(snapshot).tags].toSorted()).toEqual(tags.toSorted())
     expect(isFullyFunctional(snapshot)).toBe(tags.includes('full'))
     expect(snapshot.context.evaluation.running).toBe(running)
   })
 
-  it('R-EVAL-3 the evaluation goes on, and is warned of, until the first authorization', () => {
+  it('R-EVAL-3 the evaluation continues with warnings until the first authorization', () => {
     const { snapshot, commands } = runEvents([...waiting, tick(61, 60 * 86_400)])
     expect(snapshot.context.evaluation.remainingSeconds).toBe(30 * 86_400)
     expect(said(commands, 'EVAL_EXPIRED_WARNING')).toEqual(['30 days are left'])
@@ -573,25 +573,25 @@ describe('what may be used, and whether it uses up the evaluation', () => {
   })
 
   it.each<[string, Event[], number]>([
-    ['the evaluation was spent', [tick(90, 90 * 86_400), tick(95)], 90],
-    ['it was registered', waiting, 1],
-    ['it was authorized', [...authorized, tick(31), authorizeAccepted(31)], 1],
+    ['the evaluation was used up', [tick(90, 90 * 86_400), tick(95)], 90],
+    ['the device was registered', waiting, 1],
+    ['the device was authorized', [...authorized, tick(31), authorizeAccepted(31)], 1],
     [
-      'it was out of compliance',
+      'the device was out of compliance',
       [...authorized, tick(31), authorizeAccepted(31, false), authorizeAccepted(32, false)],
       31,
     ],
     ['the deadline passed', [...authorized, tick(91), tick(92)], 91],
-    ['the certificate ended', [...authorized, tick(366), tick(367)], 366],
-  ])('is told since %s', (_, given, day) => {
+    ['the certificate expired', [...authorized, tick(366), tick(367)], 366],
+  ])('are dated from the moment when %s', (_, given, day) => {
     expect(runEvents(given).snapshot.context.authorization.since).toBe(at(day))
   })
 })
 
-describe('a position that is none', () => {
-  it('has no word', () => {
+describe('an invalid state value', () => {
+  it('has no license state', () => {
     expect(() => getLicenseState({ registration: 'unregistered', license: 'lost', link: 'up' })).toThrow(
-      'the chart has no state lost',
+      'unknown license state lost',
     )
     expect(toRegionPath({})).toBe('')
   })

@@ -1,26 +1,26 @@
-/** A step as it is listed: where it was and came to on each axis, by what, and what is to be done on which of them. */
-export interface ListedTransition<Axis extends string> {
-  readonly from: Readonly<Record<Axis, string>>
-  readonly to: Readonly<Record<Axis, string>>
-  /** The event, as a person would name it. */
+/** Listed transition: states before and after by region, event, and the commands by region. */
+export interface ListedTransition<Region extends string> {
+  readonly from: Readonly<Record<Region, string>>
+  readonly to: Readonly<Record<Region, string>>
+  /** Name of the event in the list. */
   readonly event: string
-  readonly does: readonly { readonly axis: Axis; readonly words: string }[]
+  readonly effects: readonly { readonly region: Region; readonly text: string }[]
 }
 
-/** Every way that a step goes on each axis: once, whatever the other axes do meanwhile. */
-export function formatTransitions<Axis extends string>(
-  axes: readonly Axis[],
-  steps: readonly ListedTransition<Axis>[],
+/** Returns each transition of each region once, whatever the other regions do. */
+export function formatTransitions<Region extends string>(
+  regions: readonly Region[],
+  steps: readonly ListedTransition<Region>[],
 ): string {
-  const linesOf = (axis: Axis) => {
-    const lines = steps.flatMap(({ from, to, event, does }) => {
-      const words = does.filter((one) => one.axis === axis).map((one) => one.words)
-      const done = words.length === 0 ? '' : `: ${words.join(', ')}`
-      return from[axis] === to[axis] && words.length === 0
+  const linesOf = (region: Region) => {
+    const lines = steps.flatMap(({ from, to, event, effects }) => {
+      const texts = effects.filter((effect) => effect.region === region).map(({ text }) => text)
+      const done = texts.length === 0 ? '' : `: ${texts.join(', ')}`
+      return from[region] === to[region] && texts.length === 0
         ? []
-        : [`${from[axis]}, ${event} → ${to[axis]}${done}`]
+        : [`${from[region]}, ${event} → ${to[region]}${done}`]
     })
     return [...new Set(lines)].toSorted().join('\n')
   }
-  return axes.map((axis) => `${axis}\n${linesOf(axis)}\n`).join('\n')
+  return regions.map((region) => `${region}\n${linesOf(region)}\n`).join('\n')
 }

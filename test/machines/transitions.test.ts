@@ -10,9 +10,9 @@ import {
 import { adjacency, toPosition } from './reachable-states.ts'
 import { formatTransitions } from './transition-lines.ts'
 
-type Axis = 'registration' | 'license' | 'link'
+type Region = 'registration' | 'license' | 'link'
 
-/** What is said by which axis; what is not named here is said by the registration. */
+/** Notices of the license region. All others belong to the registration region. */
 const OF_LICENSE: readonly Notice[] = [
   'EVAL_START',
   'EVAL_EXPIRED',
@@ -30,14 +30,14 @@ const OF_LICENSE: readonly Notice[] = [
 ]
 const OF_LINK: readonly Notice[] = ['COMM_FAILED', 'COMM_RESTORED', 'TRANSPORT_CHANGED']
 
-function axisOf(command: Command): Axis {
+function regionOf(command: Command): Region {
   if (command.type === 'request') return command.params.kind === 'authorize' ? 'license' : 'registration'
   if (command.type === 'discardSecrets') return 'registration'
   const { notice } = command.params
   return OF_LICENSE.includes(notice) ? 'license' : OF_LINK.includes(notice) ? 'link' : 'registration'
 }
 
-function worded(command: Command): string {
+function formatCommand(command: Command): string {
   switch (command.type) {
     case 'request':
       return `request ${command.params.kind}${command.params.force === true ? ' by force' : ''}`
@@ -48,7 +48,7 @@ function worded(command: Command): string {
   }
 }
 
-/** What tells events of one type apart, as a person would say it. */
+/** Returns the details that distinguish events of one type in the list. */
 function named(event: Event): string {
   const facts = [
     ...('ended' in event && event.ended ? ['ended'] : []),
@@ -73,14 +73,14 @@ const steps = adjacency.flatMap(({ state, transitions }) =>
       from: placesOf(before),
       to: placesOf(snapshot),
       event: named(event),
-      does: commands.map((one) => ({ axis: axisOf(one), words: worded(one) })),
+      effects: commands.map((command) => ({ region: regionOf(command), text: formatCommand(command) })),
     }
   }),
 )
 
-describe('each transition of the chart, with what is to be done', () => {
-  it('is as it was read by people', async () => {
-    const text = formatTransitions<Axis>(['registration', 'license', 'link'], steps)
+describe('the listed transitions of the agent machine with their commands', () => {
+  it('match the reviewed list', async () => {
+    const text = formatTransitions<Region>(['registration', 'license', 'link'], steps)
     await expect(text).toMatchFileSnapshot('transitions.txt')
   })
 })

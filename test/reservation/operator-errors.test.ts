@@ -330,7 +330,7 @@ describe('a reservation and its usage (R-HOST-9)', () => {
     const limited = {
       state: 'reserved',
       functionality: 'license-management-only',
-      functionalityReason: 'The reservation does not cover what is in use: HOST: 12 in use, 10 reserved.',
+      functionalityReason: 'The reservation does not cover the usage: HOST: 12 in use, 10 reserved.',
       authorization: { status: 'not-authorized' },
       entitlements: [
         { tag: 'HOST', name: 'Host License', count: 12, status: 'not-authorized' },

@@ -31,7 +31,7 @@ describe('the metrics of both programs', () => {
     await programs.close()
   })
 
-  it('tell what happened and what is, in the format of Prometheus, and no secret', async () => {
+  it('have the Prometheus format, count events, report current values, and contain no secret', async () => {
     const { agent, good, box, serve } = programs
     await programs.initAuthority()
     const server = await serve('smart-authority', [
@@ -102,13 +102,13 @@ describe('the metrics of both programs', () => {
       expect(text).not.toContain(token.split('.').at(-1))
       expect(text).not.toMatch(/SLT1|PRIVATE KEY|password/i)
     }
-    // Each alert rule is about metrics that there are.
+    // Each alert rule uses existing metrics.
     const rules = readFileSync(new URL('../../deploy/prometheus/alerts.yml', import.meta.url), 'utf8')
     const names = new Set([...there.types.keys(), ...here.types.keys()])
     const asked = [...rules.matchAll(/smart_(?:authority|agent)_\w+/g)].map(([name]) => name)
     expect(asked.length).toBeGreaterThan(15)
     expect(asked.map((name) => name.replace(/_bucket$/, '')).filter((name) => !names.has(name))).toEqual([])
-    // What fails inside an authority is alerted of by every code that it can have.
+    // The alert for internal failures covers all their codes.
     const inside = new RegExp(`^(?:${/code=~"([^"]+)"/.exec(rules)?.[1] ?? ''})$`)
     const codes = Object.keys(errorTable).filter((code) => /^(?:INTERNAL$|STORE_|DATABASE_)/.test(code))
     expect(codes.filter((code) => !inside.test(code))).toEqual([])
@@ -117,7 +117,7 @@ describe('the metrics of both programs', () => {
     expect(daemon.exitCode).toBe(0)
   })
 
-  it('are on this machine unless a host is named, and off unless asked for', async () => {
+  it('are off by default, and listen on the loopback address unless a host is given', async () => {
     await programs.initAuthority()
     const { box, serve, run } = programs
     const words = ['--data-dir', box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0']
@@ -126,7 +126,7 @@ describe('the metrics of both programs', () => {
     await without.stop()
     const everywhere = await serve('smart-authority', [...words, '--metrics', '0.0.0.0:0'])
     expect((JSON.parse(everywhere.line) as { metrics: string }).metrics).toMatch(/^http:\/\/0\.0\.0\.0:/)
-    // The service files and the container ask for what there is.
+    // The service files and the container use existing options.
     for (const [file, program] of [
       ['systemd/smart-authority.service', 'smart-authority'],
       ['systemd/smart-agent.service', 'smart-agent'],
@@ -153,7 +153,7 @@ describe('metrics in one process', () => {
     await world.close()
   })
 
-  it('an agent: what failed is counted by its code, and deadlines are by its own clock', async () => {
+  it('of an agent count failures by code, and measure deadlines by its own clock', async () => {
     const agent = await world.open()
     const metrics = new AgentMetrics(agent, {
       notReadyReasons: () => Promise.resolve([]),
@@ -180,7 +180,7 @@ describe('metrics in one process', () => {
     expect(findValue(samples, 'smart_agent_link', { link: 'down' })).toBe(1)
   })
 
-  it('an authority: refusals by their code, what gets no answer too, and a code that nobody knows makes no series', async () => {
+  it('of an authority count refusals and failures by code, and unknown codes create no series', async () => {
     const metrics = new AuthorityMetrics()
     const authority = await Authority.open({
       dataDir: join(world.directory, 'authority'),
@@ -209,7 +209,7 @@ describe('metrics in one process', () => {
     }
   })
 
-  it('an authority with very many pools tells of five hundred, and how many more there are', async () => {
+  it('of an authority with many pools include five hundred, and the number of the others', async () => {
     const metrics = new AuthorityMetrics()
     const pool = { account: 'a', tag: 'HOST', quantity: 1, inUse: 0, reserved: 0 }
     metrics.attach({
@@ -238,7 +238,7 @@ describe('metrics in one process', () => {
     expect(findValue(samples, 'smart_authority_pools_left_out')).toBe(200)
   })
 
-  it('an authority whose database does not answer says so, and tells no old number', async () => {
+  it('of an authority whose database does not answer report that, without stale values', async () => {
     const metrics = new AuthorityMetrics()
     metrics.attach({
       server: { connections: null, notReadyReasons: () => Promise.resolve(['database']) },

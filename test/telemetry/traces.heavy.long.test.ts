@@ -14,7 +14,7 @@ interface Span {
   readonly attributes: { key: string; value: { stringValue?: string } }[]
 }
 
-/** A collector that keeps what it is sent (OTLP over HTTP, as JSON). */
+/** Collector that stores received spans (OTLP over HTTP, as JSON). */
 async function collector() {
   const spans: (Span & { service: string })[] = []
   const bodies: string[] = []
@@ -54,7 +54,7 @@ afterEach(async () => {
 })
 
 describe('traces of both programs', () => {
-  it('a box’s request and the exchange it causes are one trace, step by step, without secrets', async () => {
+  it('contain a device’s request and its exchange with each step, without secrets', async () => {
     const { agent, good, box, serve } = programs
     await programs.initAuthority()
     const server = await serve('smart-authority', [
@@ -80,7 +80,7 @@ describe('traces of both programs', () => {
     ])
     const token = await programs.token()
     await good(agent(['register', token, '--json']))
-    // What is left to be sent is sent before a program ends.
+    // A program exports the remaining spans before it ends.
     expect([await daemon.stop(), await server.stop()]).toEqual([0, 0])
 
     const asked = receiver.spans.find(({ name }) => name === 'request register')
@@ -99,7 +99,7 @@ describe('traces of both programs', () => {
     expect(receiver.spans.some(({ name }) => name === 'exchange authorize')).toBe(true)
     const secret = token.split('.').at(-1) ?? ''
     expect(receiver.bodies.join()).not.toContain(secret)
-    // The log tells of the same trace, in each line about the request.
+    // Each log line about the request contains the trace id.
     for (const of of ['"type":"register"', '"route":"/smart-agent/v1/register"']) {
       const line = server
         .log()
@@ -112,7 +112,7 @@ describe('traces of both programs', () => {
     }
   })
 
-  it('an address that cannot be used is refused, and one that nobody answers at stops nothing', async () => {
+  it('refuse an invalid address, and do not affect the program if the collector is unreachable', async () => {
     const { authority, good, box, serve, run } = programs
     await programs.initAuthority()
     const words = ['--data-dir', box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0', '--traces']
@@ -127,11 +127,11 @@ describe('traces of both programs', () => {
     await good(programs.agent(['register', await programs.token(), '--json']))
     expect(await server.stop()).toBe(0)
     await good(authority(['instance', 'list', '--json']))
-    // Whoever looks for traces is told once where they are.
-    expect(server.log().match(/"message":"traces are lost"/g)).toHaveLength(1)
+    // The log reports lost traces once.
+    expect(server.log().match(/"message":"trace export failed; traces are lost"/g)).toHaveLength(1)
   })
 
-  it('a collector that takes what it is sent and never answers does not keep a program from stopping', async () => {
+  it('do not prevent a program from stopping if the collector never answers', async () => {
     const { good, agent, box, serve } = programs
     const silent = createServer(() => undefined)
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))

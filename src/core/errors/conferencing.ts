@@ -4,7 +4,7 @@ import type { ErrorEntry } from './error-entry.ts'
 export const conferencingErrors = {
   HOST_DEACTIVATED: {
     kind: 'refusal',
-    meaning: 'The user is deactivated, and holds no license.',
+    meaning: 'The user is deactivated and holds no license.',
     remedy: 'Activate the user first with `host activate USER`.',
   },
   ATTENDEE_ONLY: {
@@ -24,13 +24,13 @@ export const conferencingErrors = {
   },
   HOST_BUSY: {
     kind: 'refusal',
-    meaning: 'The user hosts as many meetings at once as one license allows.',
-    remedy: 'End one of them first, or let an alternate host begin the meeting.',
+    meaning: 'The user already hosts the maximum number of simultaneous meetings for one license.',
+    remedy: 'End one of these meetings first, or let an alternate host start the meeting.',
   },
   MEETING_NOT_STARTED: {
     kind: 'refusal',
     meaning: 'The meeting has not started.',
-    remedy: 'Start it with `meeting start`, as its host or an alternate host.',
+    remedy: 'Start the meeting with `meeting start`, as its host or an alternate host.',
   },
   MEETING_ENDED: {
     kind: 'refusal',
@@ -40,7 +40,7 @@ export const conferencingErrors = {
   MEETING_NOT_HOST: {
     kind: 'refusal',
     meaning: 'Only the host of a meeting and its alternate hosts can start it.',
-    remedy: 'Let one of them start it.',
+    remedy: 'Let the host or an alternate host start the meeting.',
   },
   SYSTEM_NOT_ALLOWED: {
     kind: 'refusal',
@@ -54,7 +54,7 @@ export const conferencingErrors = {
   },
   LICENSES_REQUIRED: {
     kind: 'refusal',
-    meaning: 'The licenses that the change needs are missing, and the change has no trial.',
-    remedy: 'Buy them into the virtual account (or have the reservation updated), then try again.',
+    meaning: 'The licenses that the change needs are missing, and the change has no evaluation period.',
+    remedy: 'Add the licenses to the virtual account, or update the reservation, and try again.',
   },
 } as const satisfies Record<string, ErrorEntry>

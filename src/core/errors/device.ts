@@ -9,12 +9,12 @@ export const deviceErrors = {
   },
   AGENT_CLOSED: {
     kind: 'local',
-    meaning: 'The agent was closed while an operation was under way.',
-    remedy: 'Open the agent again: the operation continues.',
+    meaning: 'The agent was closed while an operation was in progress.',
+    remedy: 'Open the agent again. The operation then continues.',
   },
   NOT_ALLOWED_IN_STATE: {
     kind: 'refusal',
-    meaning: 'The request does not fit the state the device is in.',
+    meaning: 'The request is not allowed in the current state of the device.',
     remedy: 'See `why` for what is possible now.',
   },
   RESERVED: {
@@ -24,7 +24,7 @@ export const deviceErrors = {
   },
   UNKNOWN_TAG: {
     kind: 'refusal',
-    meaning: 'The product has no entitlement of that tag.',
+    meaning: 'The product has no entitlement with that tag.',
     remedy: 'Use one of the tags that the message lists.',
   },
   EVALUATION_EXPIRED: {
@@ -34,17 +34,17 @@ export const deviceErrors = {
   },
   POLICY_REFUSED: {
     kind: 'refusal',
-    meaning: "The product's own terms refuse this in the state the device is in.",
+    meaning: 'The policy of the product refuses the action in the current license state.',
     remedy: 'See `why` for what would change the state.',
   },
   NOT_AUTHORIZED: {
     kind: 'refusal',
-    meaning: 'More is in use than is reserved for this device: only license management works.',
-    remedy: 'Have the reservation updated at the authority, or use less.',
+    meaning: 'More licenses are in use than are reserved for this device: only license management works.',
+    remedy: 'Update the reservation at the authority, or use fewer licenses.',
   },
   VERSION_NOT_HIGHER: {
     kind: 'refusal',
     meaning: 'The version of an upgrade must be higher than the current one.',
-    remedy: 'Name the version that the product was upgraded to.',
+    remedy: 'Give the version to which the product was upgraded.',
   },
 } as const satisfies Record<string, ErrorEntry>

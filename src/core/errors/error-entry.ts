@@ -1,10 +1,10 @@
 /**
- * Category of an error. It decides the exit code, and whether the agent tries again: after `transport` and `answer`,
- * never after a refusal.
+ * Category of an error. It decides the exit code and whether the agent retries: after `transport` and `answer`, never
+ * after a refusal.
  */
 export type ErrorKind = 'usage' | 'refusal' | 'transport' | 'answer' | 'local'
 
-/** Entry of the error table: what failed, and what to do. `docs/errors.md` is generated from it. */
+/** Entry of the error table. `docs/errors.md` is generated from the table. */
 export interface ErrorEntry {
   readonly kind: ErrorKind
   readonly meaning: string

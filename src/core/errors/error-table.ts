@@ -15,7 +15,7 @@ import { storageErrors } from './storage.ts'
 import { transportErrors } from './transport.ts'
 import { trustErrors } from './trust.ts'
 
-/** The closed set of errors of both programs, of the library and of the authority's answers. Codes are stable. */
+/** All errors of both programs, the library and the authority's answers. Codes are stable. */
 export const errorTable = {
   ...generalErrors,
   ...storageErrors,
@@ -37,5 +37,5 @@ export const errorTable = {
 /** Code of an error. */
 export type ErrorCode = keyof typeof errorTable
 
-/** Checks whether a text is a code of the table, for errors that arrive over a wire. */
+/** Checks whether a text is a code of the table, for errors received from another program. */
 export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(errorTable, text)

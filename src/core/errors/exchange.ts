@@ -1,26 +1,26 @@
 import type { ErrorEntry } from './error-entry.ts'
 
-/** Errors of a message that is not valid. A refused answer changes nothing, and its request is tried again. */
+/** Errors of messages that are not valid. A rejected answer changes nothing, and the agent retries its request. */
 export const exchangeErrors = {
   REQUEST_MALFORMED: {
     kind: 'local',
-    meaning: 'The message is not valid in the protocol.',
-    remedy: 'Update the agent that sent it.',
+    meaning: 'The message does not match the protocol.',
+    remedy: 'Update the agent that sent the message.',
   },
   REQUEST_SIGNATURE_INVALID: {
     kind: 'local',
     meaning: 'The signature of the request is not valid.',
-    remedy: 'Find out which system altered the message on its way.',
+    remedy: 'Find out which system between the agent and the authority altered the message.',
   },
   PROTOCOL_UNSUPPORTED: {
     kind: 'refusal',
-    meaning: 'The authority does not speak this version of the protocol.',
+    meaning: 'The authority does not support this version of the protocol.',
     remedy: 'Update the older of the two programs.',
   },
   ANSWER_MALFORMED: {
     kind: 'answer',
-    meaning: 'The answer does not have the form of the protocol.',
-    remedy: "Check that the URL is the authority's own; update the older of the two programs.",
+    meaning: 'The answer does not match the protocol.',
+    remedy: 'Check that the URL belongs to the authority. Update the older of the two programs.',
   },
   ANSWER_SIGNATURE_INVALID: {
     kind: 'answer',
@@ -29,8 +29,10 @@ export const exchangeErrors = {
   },
   ANSWER_SIGNER_UNTRUSTED: {
     kind: 'answer',
-    meaning: 'The answer was signed by a key that does not lead to the root this device trusts.',
-    remedy: "Check that the URL is the right authority's, and the root that `smart-agent trust show` prints.",
+    meaning:
+      'The certificate chain of the answer does not end at a root certificate that this device trusts.',
+    remedy:
+      'Check that the URL belongs to the right authority. Compare its root certificate with `smart-agent trust show`.',
   },
   ANSWER_SIGNER_ROLE: {
     kind: 'answer',
@@ -39,18 +41,18 @@ export const exchangeErrors = {
   },
   MANDATE_MISSING: {
     kind: 'answer',
-    meaning: 'The answer of a satellite carries no delegation of its manager.',
+    meaning: 'The answer of a satellite contains no delegation of its manager.',
     remedy: 'Synchronize the satellite with its manager.',
   },
   MANDATE_INVALID: {
     kind: 'answer',
     meaning: 'The delegation that the satellite presents is not a valid delegation of its manager.',
-    remedy: 'Synchronize the satellite with its manager; check whether the satellite was tampered with.',
+    remedy: 'Synchronize the satellite with its manager. Check whether the satellite was tampered with.',
   },
   MANDATE_EXPIRED: {
     kind: 'answer',
     meaning:
-      'The delegation of the satellite has expired: the satellite was out of touch with its manager for too long.',
+      'The delegation of the satellite has expired: the satellite has not synchronized with its manager for too long.',
     remedy: 'Synchronize the satellite with its manager, online or by file.',
   },
   MANDATE_SUPERSEDED: {
@@ -62,16 +64,16 @@ export const exchangeErrors = {
   MANDATE_EXCEEDED: {
     kind: 'answer',
     meaning: 'The satellite grants more licenses than its manager delegated.',
-    remedy: 'Synchronize the satellite with its manager; check whether the satellite was tampered with.',
+    remedy: 'Synchronize the satellite with its manager. Check whether the satellite was tampered with.',
   },
   ANSWER_WRONG_AUTHORITY: {
     kind: 'answer',
-    meaning: 'Another authority answered than the one the device is registered with.',
+    meaning: 'The answer comes from another authority than the one this device is registered with.',
     remedy: 'Set the transport to the authority the device is registered with, or register again.',
   },
   ANSWER_WRONG_TYPE: {
     kind: 'answer',
-    meaning: 'The answer is to another kind of request.',
+    meaning: 'The answer belongs to another type of request.',
     remedy: 'Find out which system between the device and the authority changes messages.',
   },
   ANSWER_WRONG_DIRECTION: {
@@ -91,7 +93,7 @@ export const exchangeErrors = {
   },
   ANSWER_NONCE_MISMATCH: {
     kind: 'answer',
-    meaning: 'The answer is a replay of an old one.',
+    meaning: 'The answer is a replay of an old answer.',
     remedy: 'Find out which system between the device and the authority changes messages.',
   },
   ANSWER_STALE: {
@@ -101,12 +103,12 @@ export const exchangeErrors = {
   },
   ANSWER_PROTOCOL_VERSION: {
     kind: 'answer',
-    meaning: 'The answer is of a protocol version this agent does not speak.',
+    meaning: 'The answer has a protocol version that this agent does not support.',
     remedy: 'Update the older of the two programs.',
   },
   ANSWER_CERTIFICATE_INVALID: {
     kind: 'answer',
-    meaning: 'The certificate that came with the answer is not for this device and its key.',
+    meaning: 'The certificate in the answer is not for this device and its key.',
     remedy: 'Find out which system between the device and the authority changes messages.',
   },
 } as const satisfies Record<string, ErrorEntry>

@@ -1,6 +1,6 @@
 import type { ErrorEntry } from './error-entry.ts'
 
-/** Errors of command lines, arguments, named files and daemons, and of things that callers name. */
+/** Errors of command lines, arguments, files and daemons, and of resources that callers name. */
 export const generalErrors = {
   USAGE: {
     kind: 'usage',
@@ -14,38 +14,38 @@ export const generalErrors = {
   },
   CONFIRMATION_REQUIRED: {
     kind: 'usage',
-    meaning: 'The command needs a confirmation, and no terminal is there to ask on.',
-    remedy: 'Run it again with --yes, or from a terminal.',
+    meaning: 'The command needs a confirmation, but there is no terminal to ask.',
+    remedy: 'Run the command again with --yes, or from a terminal.',
   },
   NOT_FOUND: {
     kind: 'refusal',
-    meaning: 'Nothing of that name or id exists. The field `resource` names the kind of thing.',
-    remedy: 'List what exists, and name one of these.',
+    meaning: 'No resource with that name or id exists. The field `resource` names its kind.',
+    remedy: 'List the existing resources, and use one of them.',
   },
   ALREADY_EXISTS: {
     kind: 'refusal',
-    meaning: 'The name is taken. The field `resource` names the kind of thing.',
-    remedy: 'Use what exists, or choose another name.',
+    meaning: 'A resource with that name already exists. The field `resource` names its kind.',
+    remedy: 'Use the existing resource, or choose another name.',
   },
   FILE_UNREADABLE: {
     kind: 'local',
-    meaning: 'A file that was named could not be read.',
+    meaning: 'The file could not be read.',
     remedy: 'Check the path and its permissions.',
   },
   FILE_UNWRITABLE: {
     kind: 'local',
-    meaning: 'A file that was named could not be written.',
-    remedy: 'Check the path, its permissions and the space on its disk.',
+    meaning: 'The file could not be written.',
+    remedy: 'Check the path, its permissions and the free disk space.',
   },
   DAEMON_RUNNING: {
     kind: 'local',
-    meaning: 'A daemon is already running on this data directory.',
-    remedy: 'Stop the daemon, or use it: commands act on it by themselves.',
+    meaning: 'A daemon is already running for this data directory.',
+    remedy: 'Stop the daemon, or use it: commands connect to a running daemon automatically.',
   },
   DAEMON_UNREACHABLE: {
     kind: 'local',
     meaning: 'The daemon closed the connection before it answered.',
-    remedy: "Try again; look at the daemon's log if it happens again.",
+    remedy: 'Try again. If the failure persists, check the log of the daemon.',
   },
   ADDRESS_IN_USE: {
     kind: 'local',

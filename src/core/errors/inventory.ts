@@ -4,7 +4,7 @@ import type { ErrorEntry } from './error-entry.ts'
 export const inventoryErrors = {
   ACCOUNT_AMBIGUOUS: {
     kind: 'usage',
-    meaning: 'Several smart accounts exist, and none was chosen.',
+    meaning: 'Several smart accounts exist, but none was chosen.',
     remedy: 'Choose one with --account DOMAIN.',
   },
   VIRTUAL_ACCOUNT_IN_USE: {
@@ -15,11 +15,11 @@ export const inventoryErrors = {
   VIRTUAL_ACCOUNT_IS_DEFAULT: {
     kind: 'local',
     meaning: 'The default virtual account cannot be removed.',
-    remedy: 'Make another one the default first.',
+    remedy: 'Make another virtual account the default first.',
   },
   INSTANCE_NOT_IN_REVIEW: {
     kind: 'local',
-    meaning: 'Nothing of that product instance waits for a review.',
+    meaning: 'The product instance does not wait for a review.',
     remedy: '`instance list` shows which instances were restored from a backup.',
   },
   TOKEN_NOT_IN_REVIEW: {
@@ -29,17 +29,17 @@ export const inventoryErrors = {
   },
   ORDER_FULFILLED: {
     kind: 'local',
-    meaning: 'The order was fulfilled already.',
+    meaning: 'The order was already fulfilled.',
     remedy: 'Nothing to do; `order list` shows it.',
   },
   TRANSFER_UNAVAILABLE: {
     kind: 'local',
     meaning: 'The virtual account has too few licenses for the transfer.',
-    remedy: 'See `license list`, and transfer fewer.',
+    remedy: 'See `license list`, and transfer fewer licenses.',
   },
   TRANSFER_UNCONFIRMED: {
     kind: 'local',
     meaning: 'The transfer would put a pool out of compliance.',
-    remedy: 'Run it again with --yes if that is meant, or transfer fewer.',
+    remedy: 'To transfer anyway, run the command again with --yes. Otherwise transfer fewer licenses.',
   },
 } as const satisfies Record<string, ErrorEntry>

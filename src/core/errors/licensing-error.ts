@@ -2,12 +2,12 @@ import type { ErrorKind } from './error-entry.ts'
 import { type ErrorCode, errorTable, isErrorCode } from './error-table.ts'
 import { isResource, type Resource, resources } from './resources.ts'
 
-/** JSON form of a failure: the value of `error` on standard error, and what the control socket sends. */
+/** JSON form of an error, as the value of `error` on standard error and on the control socket. */
 export interface ErrorDocument {
   readonly code: ErrorCode
   readonly message: string
   readonly remedy: string
-  /** Kind of thing that the error is about, for codes that apply to several. */
+  /** Kind of resource that the error concerns, for codes that apply to several kinds. */
   readonly resource?: Resource
 }
 
@@ -21,17 +21,17 @@ function toPrintable(message: string): string {
 }
 
 /**
- * The one error class of this project, compared by `code`. Its message never carries a secret. Control characters in
- * the message are replaced, and a message longer than 2,000 characters is cut.
- * It has no `cause`: causes of network errors hold headers and bodies.
+ * Error class of this project. Compare errors by `code`. The message never contains a secret. Control characters in it
+ * are replaced, and it is truncated to 2,000 characters. The error has no `cause`, because causes of network errors
+ * contain headers and bodies.
  */
 export class LicensingError extends Error {
   override readonly name = 'LicensingError'
   readonly code: ErrorCode
   readonly remedy: string
-  /** Kind of thing that the error is about, for codes that apply to several. */
+  /** Kind of resource that the error concerns, for codes that apply to several kinds. */
   readonly resource: Resource | undefined
-  /** Shortest wait before the next attempt in milliseconds, as the other side asked. */
+  /** Minimum delay before the next attempt in milliseconds, as requested by the server. */
   readonly retryAfterMs: number | undefined
 
   constructor(
@@ -46,7 +46,7 @@ export class LicensingError extends Error {
     this.retryAfterMs = options.retryAfterMs
   }
 
-  /** Creates the error that another process, an authority or a document reported, with its own texts. */
+  /** Creates an error from the JSON form that another process or an authority sent. */
   static fromDocument(document: {
     code: string
     message: string
@@ -77,14 +77,14 @@ export class LicensingError extends Error {
   }
 }
 
-/** Creates the error for a thing that does not exist. The message names the thing. */
+/** Creates a NOT_FOUND error. The message must name the resource. */
 export const notFoundError = (
   resource: Resource,
   message: string,
   remedy: string = listRemedy(resource),
 ): LicensingError => new LicensingError('NOT_FOUND', message, { resource, remedy })
 
-/** Creates the error for a name that is taken. The message names the thing. */
+/** Creates an ALREADY_EXISTS error. The message must name the resource. */
 export const alreadyExistsError = (resource: Resource, message: string, remedy?: string): LicensingError =>
   new LicensingError('ALREADY_EXISTS', message, { resource, ...(remedy === undefined ? {} : { remedy }) })
 

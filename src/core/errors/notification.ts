@@ -10,26 +10,27 @@ export const notificationErrors = {
   MAIL_NOT_SENT: {
     kind: 'local',
     meaning: 'An e-mail could not be sent.',
-    remedy: 'Check the mail settings with `mail show`. The authority tries again while it is served.',
+    remedy: 'Check the mail settings with `mail show`. A running server retries automatically.',
   },
   RECIPIENT_REFUSED: {
     kind: 'local',
-    meaning: 'E-mail about a smart account is sent only to addresses of its own domain.',
-    remedy: 'Give an address in the domain of the smart account, or in a domain below it.',
+    meaning: 'E-mail about a smart account is sent only to addresses in the domain of the account.',
+    remedy: 'Give an address in the domain of the smart account or in one of its subdomains.',
   },
   WEBHOOK_URL_REFUSED: {
     kind: 'local',
     meaning: 'A webhook cannot be sent to that URL.',
-    remedy: 'Give an https URL without user name and password; http is allowed for this machine alone.',
+    remedy: 'Give an https URL without user name and password. An http URL is allowed only for this machine.',
   },
   WEBHOOK_NOT_DELIVERED: {
     kind: 'local',
     meaning: 'The receiver of a webhook did not accept the delivery.',
-    remedy: 'Check the receiver. The authority tries again; after the last attempt use `webhook retry`.',
+    remedy:
+      'Check the receiver. The authority retries automatically. After the last attempt use `webhook retry`.',
   },
   ADDRESS_FORBIDDEN: {
     kind: 'local',
-    meaning: 'The name of a receiver resolves to an address that is never used: link-local, or unspecified.',
-    remedy: 'Give the webhook the name of a machine that may receive it.',
+    meaning: 'The host name of the receiver resolves to a forbidden address: link-local or unspecified.',
+    remedy: 'Give the webhook a host name with an allowed address.',
   },
 } as const satisfies Record<string, ErrorEntry>

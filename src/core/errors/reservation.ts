@@ -1,11 +1,11 @@
 import type { ErrorEntry } from './error-entry.ts'
 
-/** Errors of reservations: their codes, their authorization files, and both sides of a change. */
+/** Errors of reservations on the device and at the authority: codes, authorization files, and updates. */
 export const reservationErrors = {
   CODE_MISTYPED: {
     kind: 'refusal',
     meaning: 'A code was not typed as printed. The message names the groups that differ.',
-    remedy: 'Compare these groups with the printed code, and type it again.',
+    remedy: 'Compare these groups with the printed code, and enter the code again.',
   },
   CODE_MALFORMED: {
     kind: 'refusal',
@@ -25,7 +25,7 @@ export const reservationErrors = {
   },
   CODE_WRONG: {
     kind: 'refusal',
-    meaning: 'The code is well-formed, and was not made by the device of this reservation.',
+    meaning: 'The code is well-formed, but was not created by the device of this reservation.',
     remedy: 'Copy the code again from `reservation show` on the device.',
   },
   CODE_ATTEMPTS_EXCEEDED: {
@@ -41,19 +41,19 @@ export const reservationErrors = {
   },
   REQUEST_CODE_USED: {
     kind: 'refusal',
-    meaning: 'Licenses were reserved with this request code already.',
+    meaning: 'The request code was already used for a reservation.',
     remedy: 'Write its authorization file again with `reservation show INSTANCE --out FILE`.',
   },
   RETURN_CODE_REQUIRED: {
     kind: 'refusal',
     meaning: 'The product instance works from a reservation: only a return code releases its licenses.',
     remedy:
-      'Make the code on the device with `reservation return-code`, and give it with --return-code. For a lost device: --without-return-code --reason TEXT.',
+      'Create the code on the device with `reservation return-code`, and give it with --return-code. For a lost device: --without-return-code --reason TEXT.',
   },
   RESERVATION_REQUESTED: {
     kind: 'refusal',
-    meaning: 'A reservation request is open on this device.',
-    remedy: 'Install its authorization file, or cancel it with `reservation cancel`.',
+    meaning: 'A reservation request is pending on this device.',
+    remedy: 'Install its authorization file, or cancel the request with `reservation cancel`.',
   },
   RESERVATION_NONE: {
     kind: 'refusal',
@@ -62,18 +62,18 @@ export const reservationErrors = {
   },
   RESERVATION_RETURNING: {
     kind: 'refusal',
-    meaning: 'The return code of the reservation exists: the reservation cannot be changed any more.',
+    meaning: 'The return code of the reservation was created: the reservation can no longer be changed.',
     remedy: 'Enter the return code at the authority, and complete the return with `reservation return`.',
   },
   RESERVATION_NOT_RETURNING: {
     kind: 'refusal',
-    meaning: 'The return has not been started: no return code exists.',
-    remedy: 'Make the code with `reservation return-code`, and enter it at the authority.',
+    meaning: 'The return was not started: there is no return code.',
+    remedy: 'Create the code with `reservation return-code`, and enter it at the authority.',
   },
   RESERVATION_NOT_ENABLED: {
     kind: 'refusal',
     meaning: 'The smart account is not authorized for specific license reservation.',
-    remedy: 'Authorize it with `reservation enable`.',
+    remedy: 'Authorize the smart account with `reservation enable`.',
   },
   RESERVATION_EMPTY: {
     kind: 'refusal',
@@ -82,35 +82,38 @@ export const reservationErrors = {
   },
   RESERVATION_ENDED: {
     kind: 'refusal',
-    meaning: 'The reservation has ended already.',
+    meaning: 'The reservation has already ended.',
     remedy:
-      'Nothing to do here. A device that has not completed its return completes it with `reservation return`.',
+      'Nothing to do at the authority. If the device has not completed its return, run `reservation return` there.',
   },
   RESERVATION_IN_DOUBT: {
     kind: 'local',
-    meaning: 'The authority was restored from a backup, and the reservation may have been changed since.',
+    meaning:
+      'The authority was restored from a backup, and the reservation may have changed since the backup.',
     remedy:
-      'Compare it with the device, then confirm it with `instance review`; or end it with its return code.',
+      'Compare the reservation with the device. Then confirm it with `instance review`, or end it with its return code.',
   },
   INSTANCE_NOT_RESERVED: {
     kind: 'refusal',
     meaning: 'The product instance has no reservation.',
-    remedy: 'Name one that has: see `instance list`.',
+    remedy: 'Choose a product instance with a reservation: see `instance list`.',
   },
   UPDATE_PENDING: {
     kind: 'refusal',
     meaning: 'An update of the reservation is not confirmed yet.',
-    remedy: 'Install its file on the device, and enter the confirmation code with `reservation confirm`.',
+    remedy:
+      'Install the file of the update on the device, and enter the confirmation code with `reservation confirm`.',
   },
   UPDATE_NOT_PENDING: {
     kind: 'refusal',
     meaning: 'No update of the reservation waits for a confirmation code.',
-    remedy: 'Nothing to do; `reservation show` shows what is reserved.',
+    remedy: 'Nothing to do. `reservation show` shows the reserved licenses.',
   },
   LICENSES_UNAVAILABLE: {
     kind: 'refusal',
     meaning: 'The virtual account has fewer licenses available than requested.',
-    remedy: 'Reserve at most what is available: see `license list`. Buy or free the rest.',
+    remedy:
+      'Reserve at most the available licenses: see `license list`. Buy more licenses, or free some that are in use.',
   },
   NUMBERS_EXHAUSTED: {
     kind: 'refusal',
@@ -120,7 +123,7 @@ export const reservationErrors = {
   AUTHORIZATION_OTHER_BOX: {
     kind: 'refusal',
     meaning: 'The authorization file is for another device.',
-    remedy: 'Install it on the device it names, or reserve with the request code of this one.',
+    remedy: 'Install the file on the device that it names, or reserve with the request code of this device.',
   },
   AUTHORIZATION_OTHER_REQUEST: {
     kind: 'refusal',
@@ -132,22 +135,22 @@ export const reservationErrors = {
     kind: 'refusal',
     meaning: 'The request that the authorization file answers was canceled.',
     remedy:
-      'Return it with `reservation discard FILE`, and enter the return code that the command prints at the authority.',
+      'Return the file with `reservation discard FILE`. Enter the printed return code at the authority.',
   },
   AUTHORIZATION_NOT_CANCELED: {
     kind: 'refusal',
-    meaning: 'Only the answer to a canceled request can be discarded.',
+    meaning: 'Only the authorization file of a canceled request can be discarded.',
     remedy:
       'Cancel the request first with `reservation cancel`. Return an installed reservation with `reservation return-code`.',
   },
   AUTHORIZATION_INSTALLED: {
     kind: 'refusal',
-    meaning: 'The authorization file is installed already.',
-    remedy: 'Nothing to do; `reservation show` shows it.',
+    meaning: 'The authorization file is already installed.',
+    remedy: 'Nothing to do. `reservation show` shows the installed reservation.',
   },
   AUTHORIZATION_SUPERSEDED: {
     kind: 'refusal',
-    meaning: 'A newer authorization file is installed already.',
+    meaning: 'A newer authorization file is already installed.',
     remedy: 'Use the newest file of the authority: `reservation show INSTANCE --out FILE` writes it again.',
   },
   AUTHORIZATION_RETURNED: {

@@ -1,4 +1,4 @@
-/** Things that callers name: the values of the field `resource`, each with the command that lists what exists. */
+/** Values of the field `resource`, with the command that lists the resources of each kind. */
 export const resources = {
   'api-client': 'api-client list',
   meeting: 'meeting list',
@@ -16,8 +16,8 @@ export const resources = {
   'webhook-delivery': 'webhook failed',
 } as const satisfies Record<string, string | null>
 
-/** Kind of thing that an error is about. */
+/** Kind of resource that an error concerns. */
 export type Resource = keyof typeof resources
 
-/** Checks whether a text is a kind of thing, for errors that arrive from another process. */
+/** Checks whether a text is a kind of resource, for errors received from another process. */
 export const isResource = (text: string): text is Resource => Object.hasOwn(resources, text)

@@ -4,58 +4,60 @@ import type { ErrorEntry } from './error-entry.ts'
 export const satelliteErrors = {
   WRONG_ROLE: {
     kind: 'local',
-    meaning: 'The command is for an authority of the other role.',
+    meaning: 'The command is for an authority in the other role.',
     remedy: 'Run the command on the manager, or on the satellite, as the message says.',
   },
   SATELLITE_UNKNOWN: {
     kind: 'refusal',
-    meaning: 'The smart account has no satellite of that name.',
-    remedy: 'Add it at the manager with `satellite add`, under the name that the satellite was created with.',
+    meaning: 'The smart account has no satellite with that name.',
+    remedy: 'Add the satellite at the manager with `satellite add`, with the name that it was created with.',
   },
   SATELLITE_REMOVED: {
     kind: 'refusal',
     meaning: 'The satellite was removed at its manager.',
-    remedy: 'Add a satellite at the manager again, and register the devices there.',
+    remedy: 'Add a new satellite at the manager, and register the devices there.',
   },
   SATELLITE_EXPIRED: {
     kind: 'refusal',
-    meaning: 'The satellite was out of touch with its manager for so long that the manager ended it.',
+    meaning: 'The satellite did not synchronize for so long that the manager ended its registration.',
     remedy:
       'Synchronize by file: `sync export` at the satellite, `sync respond` at the manager, `sync import` at the satellite.',
   },
   SATELLITE_OUT_OF_TOUCH: {
     kind: 'refusal',
-    meaning: 'The satellite has been out of touch with its manager for too long, and may grant nothing.',
+    meaning: 'The satellite has not synchronized with its manager for too long, and may not grant licenses.',
     remedy:
-      'The operator of the satellite synchronizes it by file: `sync export` there, `sync respond` at its manager, `sync import` there.',
+      'Ask the operator of the satellite to synchronize by file: `sync export` at the satellite, `sync respond` at its manager, `sync import` at the satellite.',
   },
   SATELLITE_NOT_REGISTERED: {
     kind: 'local',
     meaning: 'The satellite was never synchronized with its manager: it has no licenses yet.',
     remedy:
-      'Register it: `sync export FILE`, have the manager answer it with `sync respond`, and `sync import` the answer; or `sync run`.',
+      'Register the satellite online with `sync run`, or by file: `sync export FILE`, `sync respond` at the manager, `sync import` of the answer.',
   },
   SATELLITE_IN_DOUBT: {
     kind: 'refusal',
-    meaning: 'The satellite was restored, and does not know yet what it has granted since the backup.',
+    meaning:
+      'The satellite was restored from a backup, and does not know yet which licenses it granted since the backup.',
     remedy:
       'Synchronize the satellite with its manager, online with `sync run` or by file with `sync export`.',
   },
   VIRTUAL_ACCOUNT_OF_SATELLITE: {
     kind: 'local',
     meaning: 'The virtual account belongs to a satellite, which manages it.',
-    remedy: 'Do it on the satellite; at the manager only `satellite remove` frees its virtual accounts.',
+    remedy:
+      'Run the command on the satellite. At the manager, only `satellite remove` frees its virtual accounts.',
   },
   INSTANCE_OF_SATELLITE: {
     kind: 'local',
     meaning: 'The product instance belongs to a satellite.',
-    remedy: 'Do it on the satellite; the manager sees it after the next synchronization.',
+    remedy: 'Run the command on the satellite. The manager sees the change after the next synchronization.',
   },
   TLS_NAME_OF_MANAGER: {
     kind: 'refusal',
-    meaning: 'The certificates of a satellite would have a name of its manager.',
+    meaning: 'The certificates of the satellite would contain a host name of its manager.',
     remedy:
-      'Give the satellite its own names: at the manager with `satellite configure NAME --tls-name`; or serve it without that `--name`, and then run `trust rotate tls` and synchronize there.',
+      'Give the satellite its own names at the manager with `satellite configure NAME --tls-name`. Or serve the satellite without that `--name`, then run `trust rotate tls` and synchronize there.',
   },
   ENROLLMENT_CODE_INVALID: {
     kind: 'refusal',
@@ -71,40 +73,40 @@ export const satelliteErrors = {
   },
   SYNC_SUPERSEDED: {
     kind: 'refusal',
-    meaning: 'The request is older than one that was already answered.',
-    remedy: 'Transfer the newest request, or make a new one with `sync export`.',
+    meaning: 'The request is older than a request that was already answered.',
+    remedy: 'Transfer the newest request, or create a new one with `sync export`.',
   },
   SYNC_EPOCH_SUPERSEDED: {
     kind: 'refusal',
-    meaning: 'Another copy of this satellite has been restored, and has synchronized since.',
+    meaning: 'Another restored copy of this satellite has synchronized since.',
     remedy:
       'Stop one of the two copies. To continue with this one, remove the satellite at the manager and add it again.',
   },
   SYNC_CREDENTIAL_EXPIRED: {
     kind: 'refusal',
-    meaning: 'The credential for online synchronization has expired unused.',
+    meaning: 'The credential for online synchronization has expired without being used.',
     remedy: 'Synchronize by file once: `sync export`, `sync respond` at the manager, `sync import`.',
   },
   SYNC_ANSWER_IMPORTED: {
     kind: 'refusal',
-    meaning: 'This answer, or a newer one, was imported already.',
-    remedy: 'Nothing to do. For newer licenses make a new exchange with `sync export`.',
+    meaning: 'This answer, or a newer one, was already imported.',
+    remedy: 'Nothing to do. To get newer licenses, start a new exchange with `sync export`.',
   },
   SYNC_ANSWER_LAPSED: {
     kind: 'refusal',
-    meaning: 'The answer has expired before it was imported.',
+    meaning: 'The answer expired before it was imported.',
     remedy:
-      'Check the clock of this machine; then make a new exchange with `sync export`, and transfer it without delay.',
+      'Check the clock of this machine. Then start a new exchange with `sync export`, and transfer the files without delay.',
   },
   SYNC_ANSWER_UNASKED: {
     kind: 'refusal',
-    meaning: 'The answer belongs to no open request of this satellite.',
-    remedy: 'Make a new exchange with `sync export`, and import its own answer.',
+    meaning: 'The answer does not belong to a pending request of this satellite.',
+    remedy: 'Start a new exchange with `sync export`, and import its answer.',
   },
   SYNC_OTHER_SATELLITE: {
     kind: 'refusal',
     meaning: 'The file belongs to another satellite or another smart account.',
-    remedy: 'Take the file to the satellite that it names.',
+    remedy: 'Transfer the file to the satellite that it names.',
   },
   SYNC_NOT_CONFIGURED: {
     kind: 'local',
@@ -114,7 +116,7 @@ export const satelliteErrors = {
   SYNC_REPAIR_NEEDED: {
     kind: 'refusal',
     meaning: 'The records of the satellite and its manager differ, as after a restore.',
-    remedy: 'Make another exchange: it reports everything again.',
+    remedy: 'Start another exchange, which sends a full report.',
   },
   SYNC_FINGERPRINT_MISMATCH: {
     kind: 'refusal',

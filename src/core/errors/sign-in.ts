@@ -14,7 +14,7 @@ export const signInErrors = {
   },
   TOO_MANY_REQUESTS: {
     kind: 'refusal',
-    meaning: 'Too many requests came from this address in a short time.',
+    meaning: 'Too many requests were sent from this address in a short time.',
     remedy: 'Wait a minute and try again.',
   },
   PASSWORD_CHANGE_REQUIRED: {
@@ -25,16 +25,16 @@ export const signInErrors = {
   PASSWORD_WEAK: {
     kind: 'refusal',
     meaning: 'The password is too easy to guess.',
-    remedy: 'Choose one of at least 12 characters that is neither your name nor a common password.',
+    remedy: 'Choose a password of at least 12 characters that is neither your name nor a common password.',
   },
   PERMISSION_DENIED: {
     kind: 'refusal',
-    meaning: 'The role of this user does not allow it.',
-    remedy: 'Ask an administrator to do it, or for another role.',
+    meaning: 'The role of this user does not allow the action.',
+    remedy: 'Ask an administrator to perform the action, or to change your role.',
   },
   SESSION_TOKEN_INVALID: {
     kind: 'refusal',
-    meaning: 'The request does not carry the token of its session.',
+    meaning: 'The request does not contain the token of its session.',
     remedy: 'Sign in again on the page itself.',
   },
   ORIGIN_REFUSED: {
@@ -44,13 +44,13 @@ export const signInErrors = {
   },
   HOST_REFUSED: {
     kind: 'refusal',
-    meaning: 'The request names a host that this server does not serve.',
-    remedy: 'Use a name the server was started with, or add this one with --name.',
+    meaning: 'The request is for a host name that this server does not serve.',
+    remedy: 'Use a host name that the server was started with, or add this name with --name.',
   },
   API_NOT_SERVED: {
     kind: 'refusal',
-    meaning: 'This authority does not serve that call of the REST API.',
-    remedy: 'See the guide to the REST API for the calls that are served.',
+    meaning: 'This authority does not support that call of the REST API.',
+    remedy: 'See the REST API guide for the supported calls.',
   },
   LAST_ADMINISTRATOR: {
     kind: 'refusal',

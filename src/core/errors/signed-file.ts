@@ -1,11 +1,11 @@
 import type { ErrorEntry } from './error-entry.ts'
 
-/** Errors of signed files that are transferred by hand. */
+/** Errors of signed files that are transferred offline. */
 export const signedFileErrors = {
   SIGNED_FILE_MALFORMED: {
     kind: 'refusal',
-    meaning: 'The file is not of the expected kind.',
-    remedy: 'Choose the file that the other side wrote, and transfer it as a file.',
+    meaning: 'The file is not of the expected type.',
+    remedy: 'Choose the file that the other program wrote, and transfer it unchanged.',
   },
   SIGNED_FILE_TRUNCATED: {
     kind: 'refusal',
@@ -20,12 +20,13 @@ export const signedFileErrors = {
   SIGNED_FILE_UNTRUSTED: {
     kind: 'refusal',
     meaning: 'The signer of the file is not trusted by this device.',
-    remedy: 'Check which authority wrote the file, and the root that `smart-agent trust show` prints.',
+    remedy:
+      'Check which authority wrote the file. Compare its root certificate with `smart-agent trust show`.',
   },
   SIGNED_FILE_SIGNER_EXPIRED: {
     kind: 'refusal',
     meaning: 'The certificate that signed the file is not valid at the current time of this device.',
     remedy:
-      'Check the clock of the device. Write a file that is months old again with `reservation show INSTANCE --out FILE` at the authority.',
+      'Check the clock of the device. If the file is months old, write it again at the authority with `reservation show INSTANCE --out FILE`.',
   },
 } as const satisfies Record<string, ErrorEntry>

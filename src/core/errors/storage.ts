@@ -5,12 +5,12 @@ export const storageErrors = {
   DATA_DIR_MISSING: {
     kind: 'local',
     meaning: 'No data directory exists at that path.',
-    remedy: 'Create one with `init`, or name the right one with --data-dir.',
+    remedy: 'Create a data directory with `init`, or give the right path with --data-dir.',
   },
   DATA_DIR_EXISTS: {
     kind: 'local',
-    meaning: 'The directory already holds an agent or an authority.',
-    remedy: 'Use it as it is, or name another with --data-dir.',
+    meaning: 'The directory already contains an agent or an authority.',
+    remedy: 'Use the existing directory, or give another path with --data-dir.',
   },
   DATA_DIR_LOCKED: {
     kind: 'local',
@@ -20,24 +20,25 @@ export const storageErrors = {
   DATA_DIR_UNSAFE: {
     kind: 'local',
     meaning: 'The data directory belongs to another user or is open to others.',
-    remedy: 'Give the directory to the user who runs the program, with mode 0700.',
+    remedy: 'Make the user that runs the program the owner of the directory, with mode 0700.',
   },
   MODULE_UNAVAILABLE: {
     kind: 'local',
     meaning:
-      'The data directory belongs to a product whose module this program lacks, or to one without a module.',
-    remedy: 'Use the program of that product. Other commands work here, too.',
+      'The data directory belongs to a product whose module this program does not include, or that has no module.',
+    remedy: 'Use the program of that product. Commands without the module work here too.',
   },
   DATA_VERSION_UNSUPPORTED: {
     kind: 'local',
     meaning:
-      'The data directory was written by a development state of this program, before its first published version.',
+      'The data directory was written by a development build of this program, before its first published version.',
     remedy: 'Create a new directory with `init`.',
   },
   PROFILE_MISMATCH: {
     kind: 'local',
     meaning: 'The data directory belongs to another product profile than the one it was opened with.',
-    remedy: 'Open it without a profile, or with its own. To change the product, set `replaceProfile`.',
+    remedy:
+      'Open the data directory without a profile, or with its own profile. To change the product, set `replaceProfile`.',
   },
   PROFILE_TAG_IN_USE: {
     kind: 'local',
@@ -47,7 +48,7 @@ export const storageErrors = {
   STORE_UNREADABLE: {
     kind: 'local',
     meaning: 'The stored state could not be read.',
-    remedy: 'Restore the data directory from a backup, or create a new one.',
+    remedy: 'Restore the data directory from a backup, or create a new data directory.',
   },
   STORE_UNWRITABLE: {
     kind: 'local',
@@ -57,13 +58,13 @@ export const storageErrors = {
   STORE_FULL: {
     kind: 'local',
     meaning: 'The disk that holds the data directory is full.',
-    remedy: 'Free some space. Nothing that was acknowledged is lost.',
+    remedy: 'Free some disk space. No acknowledged data is lost.',
   },
   STORE_MODULE_ABSENT: {
     kind: 'local',
-    meaning: 'The native module for the data, better-sqlite3, is missing, or was built for another Node.',
+    meaning: 'The native module better-sqlite3 is missing, or was built for another Node version.',
     remedy:
-      'Install again with install scripts allowed, or build it where it is: `npm rebuild better-sqlite3`, or `better-sqlite3-node22` from Node 22 on. Where no prebuilt one fits it needs Python, make and a C++ compiler.',
+      'Install again with install scripts allowed, or build the module with `npm rebuild better-sqlite3` (`better-sqlite3-node22` from Node 22 on). Without a prebuilt binary, the build needs Python, make and a C++ compiler.',
   },
   STORE_TOO_NEW: {
     kind: 'local',
@@ -74,16 +75,16 @@ export const storageErrors = {
     kind: 'local',
     meaning: 'The PostgreSQL database of the authority is unreachable, or did not answer in time.',
     remedy:
-      'Check that the database runs and can be reached from this machine. A server tries again by itself. Run a command again.',
+      'Check that the database runs and is reachable from this machine. A server retries automatically. A command must be run again.',
   },
   DATABASE_REFUSED: {
     kind: 'local',
     meaning: 'The PostgreSQL database of the authority refused the connection of this program.',
-    remedy: 'Check user, password, database name and rights of --database.',
+    remedy: 'Check user, password and database name in --database, and the privileges of the user.',
   },
   BACKUP_UNREADABLE: {
     kind: 'local',
-    meaning: 'The backup cannot be opened: it is damaged, or has another passphrase.',
-    remedy: 'Check the passphrase; transfer the file as a binary file.',
+    meaning: 'The backup cannot be opened: the backup is damaged, or the passphrase is wrong.',
+    remedy: 'Check the passphrase, and transfer the file in binary mode.',
   },
 } as const satisfies Record<string, ErrorEntry>

@@ -4,20 +4,20 @@ import type { ErrorEntry } from './error-entry.ts'
 export const trustErrors = {
   TRUST_ANCHOR_MISSING: {
     kind: 'refusal',
-    meaning: 'The device has no root certificate to verify the authority with.',
+    meaning: 'No root certificate of the authority is installed.',
     remedy:
-      'Export it with `smart-authority trust export` and install it with `smart-agent trust install FILE`.',
+      'Export the root certificate with `smart-authority trust export`, and install it with `smart-agent trust install FILE`.',
   },
   TRUST_ANCHOR_INVALID: {
     kind: 'refusal',
-    meaning: 'The file is not a root certificate this program can use.',
+    meaning: 'The file is not a valid root certificate.',
     remedy: 'Use the file that `smart-authority trust export` prints.',
   },
   TRUST_BUNDLE_REFUSED: {
     kind: 'refusal',
     meaning: 'The root rotation is not signed by a trusted root, or is not newer than the current one.',
     remedy:
-      'Get the file again with `smart-authority trust bundle export`. Compare fingerprints, and install the root certificate itself if this device has missed all rotations.',
+      'Get the file again with `smart-authority trust bundle export`. If this device has missed all rotations, compare fingerprints and install the root certificate itself.',
   },
   NO_TRUST_BUNDLE: {
     kind: 'local',
@@ -27,13 +27,13 @@ export const trustErrors = {
   ROTATION_UNDER_WAY: {
     kind: 'local',
     meaning: 'A root rotation is in progress, and both roots are trusted until the overlap ends.',
-    remedy: 'Wait for the end of the overlap, which `trust show` prints.',
+    remedy: 'Wait until the end of the overlap, which `trust show` prints.',
   },
   ROOT_KEY_ABSENT: {
     kind: 'local',
-    meaning: 'The key of the root certificate is not on this machine, and it signs the CA of a satellite.',
+    meaning: 'The root key, which signs the CA of a satellite, is not on this machine.',
     remedy:
-      'Give it with --root-key FILE, from `trust root export`; or put root.key into the keys directory for the duration.',
+      'Give the file from `trust root export` with --root-key FILE, or put root.key into the keys directory temporarily.',
   },
   ROOT_KEY_WRONG: {
     kind: 'local',
@@ -43,9 +43,8 @@ export const trustErrors = {
   },
   ROOT_KEY_UNREADABLE: {
     kind: 'local',
-    meaning:
-      'The file of the root key cannot be opened: it is another file, damaged, or has another passphrase.',
-    remedy: 'Check the passphrase; transfer the file as a binary file.',
+    meaning: 'The root key file cannot be opened: the file is wrong or damaged, or the passphrase is wrong.',
+    remedy: 'Check the passphrase, and transfer the file in binary mode.',
   },
   AUDIT_BROKEN: {
     kind: 'local',
