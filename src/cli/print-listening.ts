@@ -9,7 +9,7 @@ export interface ListeningInfo {
   readonly metrics?: string | readonly string[]
   readonly connectProxy?: string
   readonly connectCa?: string
-  readonly management?: string
+  readonly faultApi?: string
   readonly bearerFile?: string
 }
 
@@ -25,6 +25,6 @@ export function printListening(json: boolean, info: ListeningInfo): void {
   for (const url of [info.metrics ?? []].flat()) printText(`metrics on ${url}/metrics`)
   if (info.connectProxy !== undefined)
     printText(`CONNECT proxy on ${info.connectProxy}, its CA is in ${info.connectCa ?? ''}`)
-  if (info.management !== undefined)
-    printText(`management on ${info.management}, its bearer is in ${info.bearerFile ?? ''}`)
+  if (info.faultApi !== undefined)
+    printText(`fault API on ${info.faultApi}, its bearer is in ${info.bearerFile ?? ''}`)
 }

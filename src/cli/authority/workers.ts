@@ -21,7 +21,7 @@ export const getWorkerIndex = (): number | null =>
 
 /** Tells where this worker serves: what is said to people is said once, for all of them. */
 export function reportListening(info: ListeningInfo): void {
-  process.send?.({ kind: LISTENING_MESSAGE, told: info })
+  process.send?.({ kind: LISTENING_MESSAGE, info })
 }
 
 /** Resolves when a worker is to stop: when it is told to, or nobody is left to tell it. Signals are for the one that tells. */
