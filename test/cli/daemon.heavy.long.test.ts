@@ -80,7 +80,7 @@ describe('the daemon', () => {
     await watch.saying(/^ {2}● evaluation/m)
     await programs.good(programs.agent(['register', await programs.token(), '--json']))
     await watch.saying(/^ {2}● authorized[^]*^ {4}● current/m)
-    await watch.saying(/^last move: \d{4}-\d\d-\d\dT[\d:.]+Z {2}authorize\.accepted: license /m)
+    await watch.saying(/^last transition: \d{4}-\d\d-\d\dT[\d:.]+Z {2}authorize\.accepted: license /m)
   })
 
   it('R-UI-4: tells inspectors with `run --inspect`, and says where', async () => {

@@ -64,7 +64,7 @@ describe('serve --workers', () => {
     process.kill(first, 'SIGKILL')
     await register('BOX-4')
     await eventually(() => {
-      expect(log()).toContain('a worker has ended and is started again')
+      expect(log()).toContain('worker ended, restarting')
       const now = childrenOf(child.pid)
       expect(now).toHaveLength(2)
       expect(now).not.toContain(first)

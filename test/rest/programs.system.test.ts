@@ -184,7 +184,8 @@ print(answer["status"])`
       ])
       expect(parseError(refused)).toMatchObject({
         code: 'CHAOS_NOT_ALLOWED',
-        message: 'A CONNECT proxy is a test aid. This authority was not made for tests.',
+        message:
+          'A CONNECT proxy is for tests only. This authority was not created with --allow-fault-injection.',
       })
     } finally {
       await production.close()

@@ -286,7 +286,7 @@ describe('R-SAT-4 R-AUTH-5: whole programs, in months', () => {
     expect(await read('+31d')).toEqual({ below: 'overdue', above: 'overdue' })
     expect(await read('+91d')).toEqual({ below: 'restricted', above: 'expired' })
     const { stdout } = await satellite(['sync', 'status'], '+91d')
-    expect(stdout).toMatch(/RESTRICTED: nothing is granted until it synchronizes/)
+    expect(stdout).toMatch(/RESTRICTED: no licenses are granted until the next synchronization/)
     const refused = await satellite(['token', 'create', '--days', '30', '--json'], '+91d')
     expect([refused.code, parseError(refused).code]).toEqual([1, 'SATELLITE_OUT_OF_TOUCH'])
     await carryByHand('+91d')
