@@ -1,5 +1,5 @@
-// What is measured, each in a process of its own. `floor`: TLS, JSON, one signature verified and one made, one durable commit,
-// many of which share one write, and nothing else. `authority`: an authority at its address.
+// Runs a measured server in its own process. `floor` does only TLS, JSON, one signature verification, one signature and one
+// durable commit per request, with batched writes. `tls` only answers. `authority` is a real authority.
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { createServer } from 'node:https'
 import { Database } from '../dist/src/storage/sqlite.js'
@@ -39,7 +39,7 @@ async function floor({ keys, database, postgres }) {
           { key: known.get(box), dsaEncoding: 'ieee-p1363' },
           Buffer.from(signature, 'base64url'),
         )
-        if (!good) throw new Error('a signature that does not fit')
+        if (!good) throw new Error('invalid signature')
         await write(box, payload)
         const answer = sign('sha256', Buffer.from(payload), { key: privateKey, dsaEncoding: 'ieee-p1363' })
         const body = JSON.stringify({ payload, signature: answer.toString('base64url') })
@@ -56,8 +56,8 @@ async function floor({ keys, database, postgres }) {
   })
 }
 
-/** Commits that wait while one is written are written together. */
-function together(commit) {
+/** Batches the commits that wait while another one is written. */
+function batchCommits(commit) {
   let waiting = []
   let busy = false
   const work = async () => {
@@ -85,7 +85,7 @@ function inSqlite(path) {
   const insert = database.prepare(
     'insert into boxes values (?, ?) on conflict (id) do update set payload = excluded.payload',
   )
-  return together((batch) => {
+  return batchCommits((batch) => {
     database.transaction(() => {
       for (const { box, payload } of batch) insert.run(box, payload)
     })()
@@ -97,7 +97,7 @@ async function inPostgres(url) {
   const client = new pg.Client(url)
   await client.connect()
   await client.query('create table if not exists boxes (id text primary key, payload text)')
-  return together(async (batch) => {
+  return batchCommits(async (batch) => {
     const values = batch.map((_, i) => `($${2 * i + 1}, $${2 * i + 2})`).join()
     await client.query(
       `insert into boxes values ${values} on conflict (id) do update set payload = excluded.payload`,
@@ -106,10 +106,10 @@ async function inPostgres(url) {
   })
 }
 
-/** A TLS connection, one request, one answer: the least that anybody who comes newly costs. */
+/** Serves TLS with a fixed answer, which is the minimum cost of a new client. */
 async function tls() {
   const day = 86_400_000
-  const made = await createSelfSigned({
+  const certificate = await createSelfSigned({
     name: 'localhost',
     account: 'x',
     authorityId: 'y',
@@ -117,7 +117,7 @@ async function tls() {
     notBefore: Date.now() - day,
     notAfter: Date.now() + day,
   })
-  const server = createServer(toTlsOptions(made), (request, response) => {
+  const server = createServer(toTlsOptions(certificate), (request, response) => {
     request.resume()
     request.on('end', () => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': 2 })
@@ -125,7 +125,7 @@ async function tls() {
     })
   })
   server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
-    process.send({ port: server.address().port, ca: made.certificates[0] })
+    process.send({ port: server.address().port, ca: certificate.certificates[0] })
   })
 }
 

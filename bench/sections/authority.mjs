@@ -1,5 +1,5 @@
-// The authority under load: authorizations and registrations a second, beside a floor of TLS, JSON, one signature verified and
-// one made, and one durable commit.
+// Measures authorizations and registrations per second. The baseline server does TLS, JSON, one signature verification, one
+// signature and one durable commit per request.
 import { createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 import { authorization, floorRequest, hammer, newBox, registration } from '../load.mjs'
@@ -10,7 +10,7 @@ import { mebibytes, ms, perSecond } from '../table.mjs'
 const SECONDS = 8
 const BOXES = 64
 const NEW_BOXES = 4_000
-/** Of a million boxes that renew every thirty days, 1,389 come in an hour. */
+/** Requests of the memory test. A million devices that renew every 30 days send 1,389 requests an hour. */
 const MANY_REQUESTS = 100_000
 
 const spkiOf = (key) =>
@@ -18,7 +18,7 @@ const spkiOf = (key) =>
     .export({ type: 'spki', format: 'der' })
     .toString('base64')
 
-/** Each of some boxes registers, once. */
+/** Returns a function that creates the next registration, one for each device. */
 function registrations(boxes, { tokens, root }) {
   let next = 0
   return async () => {
@@ -27,16 +27,16 @@ function registrations(boxes, { tokens, root }) {
   }
 }
 
-const some = async (name, number) => {
+const createDevices = async (name, number) => {
   const boxes = []
   for (let i = 0; i < number; i++) boxes.push(await newBox(`${name}-${i}`))
   return boxes
 }
 
-/** Registers boxes, and has 64 of them ask for authorization. */
+/** Registers devices, and measures the authorizations of 64 of them. */
 export async function load(name, servers, facts, { seconds = SECONDS, newBoxes = NEW_BOXES } = {}) {
   const ports = servers.map(({ port }) => port)
-  const boxes = await some(name, newBoxes)
+  const boxes = await createDevices(name, newBoxes)
   const few = boxes.slice(0, BOXES)
   const registered = await hammer(few, ports, registrations(boxes, facts), 600_000)
   const ask = (box) => authorization(box)
@@ -45,9 +45,9 @@ export async function load(name, servers, facts, { seconds = SECONDS, newBoxes =
   return { registered, authorized, boxes: few, ask, ports }
 }
 
-/** The floor: of the same boxes, as many in flight. */
+/** Measures the baseline server with the same number of devices. */
 export async function measureFloor(directory) {
-  const boxes = await some('FLOOR', BOXES)
+  const boxes = await createDevices('FLOOR', BOXES)
   const keys = Object.fromEntries(boxes.map(({ key, serial }) => [serial, spkiOf(key)]))
   const server = await start('floor', { keys, database: join(directory, `floor-${Date.now()}.db`) })
   await hammer(boxes, [server.port], floorRequest, 1000)
@@ -56,12 +56,12 @@ export async function measureFloor(directory) {
   return floor
 }
 
-const told = ({ rate, p50, p99 }) => `${perSecond(rate)}, p50 ${ms(p50)}, p99 ${ms(p99)}`
+const formatLoad = ({ rate, p50, p99 }) => `${perSecond(rate)}, p50 ${ms(p50)}, p99 ${ms(p99)}`
 
 export async function authority(row, directory, note) {
   const floor = await measureFloor(directory)
-  const beside = `${told(floor)}: TLS, JSON, two signatures, a commit`
-  const compare = (what, one, aim) => row(what, told(one), beside, one.rate / floor.rate, aim)
+  const baseline = `${formatLoad(floor)}: TLS, JSON, two signatures, a commit`
+  const compare = (what, load, aim) => row(what, formatLoad(load), baseline, load.rate / floor.rate, aim)
 
   const facts = await newAuthority(directory)
   const server = await start('authority', { dataDir: facts.dataDir })
@@ -93,6 +93,6 @@ export async function authority(row, directory, note) {
     postgres.stop()
   }
   note(
-    'The boxes that ask are 64, each on a connection that it keeps; they, the servers and PostgreSQL share the cores of the machine.',
+    'The load comes from 64 devices on keep-alive connections. The devices, the servers and PostgreSQL share the cores of the machine.',
   )
 }

@@ -1,4 +1,4 @@
-// A certificate for a box, beside the one signature it cannot do without, and beside the certificate library.
+// Measures issuing device certificates. The baselines are one bare signature and the certificate library.
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { createRoot, issueCertificate } from '../../dist/src/pki/certificate-generation.js'
 import { InstanceCertificateIssuer } from '../../dist/src/pki/instance-certificate-issuer.js'
@@ -28,7 +28,7 @@ export async function issuing(row) {
     '0.5 or more',
   )
   row(
-    'the same, beside the library',
+    'certificates from a template, compared with the library',
     perSecond(ours),
     `${perSecond(library)} @peculiar/x509`,
     ours / library,
