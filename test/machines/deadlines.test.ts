@@ -188,12 +188,12 @@ const SCRIPT: string = new URL('../../scripts/arrivals.mjs', import.meta.url).hr
 
 describe('R-AUTH-4: ten thousand boxes whose authority returns', () => {
   it.each([10, 60, 360, 3 * 24 * 60])('after %d minutes do not arrive together', async (minutes) => {
-    const { arrivals, busiestSecond, dice } = (await import(SCRIPT)) as {
+    const { arrivals, busiestSecond, createRandom } = (await import(SCRIPT)) as {
       arrivals: (boxes: number, outage: number, random: () => number) => number[]
       busiestSecond: (instants: number[]) => number
-      dice: (seed: number) => () => number
+      createRandom: (seed: number) => () => number
     }
-    const instants = arrivals(10_000, minutes * 60_000, dice(7))
+    const instants = arrivals(10_000, minutes * 60_000, createRandom(7))
     expect(busiestSecond(instants)).toBeLessThan(150)
     // And each of them comes within the longest wait.
     expect(Math.max(...instants)).toBeLessThanOrEqual(4 * 3_600_000)
