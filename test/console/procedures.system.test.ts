@@ -471,7 +471,7 @@ describe('what else the pages do', () => {
     await manager.getByRole('button', { name: 'Actions: ann@acme.example' }).click()
     await manager.getByRole('menuitem', { name: 'Remove' }).click()
     await dialog(manager).getByRole('button', { name: 'Yes', exact: true }).click()
-    await manager.getByText('Nobody is told yet.').waitFor()
+    await manager.getByText('There are no recipients yet.').waitFor()
     await inventory('Event Log')
     const log = await saveDownload(manager, () =>
       manager.getByRole('button', { name: 'Download CSV' }).click(),
@@ -507,7 +507,7 @@ describe('what else the pages do', () => {
     await box.getByRole('button', { name: 'Actions: carol' }).click()
     await box.getByRole('menuitem', { name: 'Deactivate' }).click()
     await box.getByRole('button', { name: 'Yes', exact: true }).click()
-    await box.getByText('Nobody of that name.').waitFor()
+    await box.getByText('No user has that name.').waitFor()
     expect((await status()).hosts?.assigned).toBe(3)
   })
 

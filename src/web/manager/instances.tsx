@@ -40,7 +40,7 @@ const formatInstanceName = ({ hostname, udi }: Instance): string => hostname ?? 
 
 type InstanceDialog = 'show' | 'transfer' | 'remove' | 'update' | 'confirm' | 'write-off'
 
-/** The product instances of a virtual account, and what can be done with each. */
+/** Lists the product instances of a virtual account with their actions. */
 export function Instances(props: {
   virtual: VirtualAccountView
   all: readonly VirtualAccountView[]
@@ -49,16 +49,16 @@ export function Instances(props: {
   const { virtual, all, me } = props
   const account = useAccount()
   const [search, setSearch] = useState('')
-  const [wanted] = useDebouncedValue(search, 200)
+  const [debouncedSearch] = useDebouncedValue(search, 200)
   const [skip, setSkip] = useState(0)
   const [doing, setDoing] = useState<{ what: InstanceDialog; instance: Instance } | null>(null)
   const instances = useQuery({
-    queryKey: ['instances', account, virtual.name, wanted, skip],
+    queryKey: ['instances', account, virtual.name, debouncedSearch, skip],
     queryFn: () =>
       api.query('instances', {
         account,
         virtualAccount: virtual.name,
-        search: wanted,
+        search: debouncedSearch,
         skip,
         limit: PAGE_SIZE,
       }),
@@ -279,7 +279,7 @@ function Details({ instance, onClose }: { instance: Instance; onClose: () => voi
   )
 }
 
-/** The guide's “Remove the Product Instance”: one that works from a reservation by its return code. */
+/** Removes a product instance with a reservation by its return code (“Remove the Product Instance” in the CWMS guide). */
 function RemoveInstance({ instance, onClose }: { instance: Instance; onClose: () => void }) {
   const account = useAccount()
   const [code, setCode] = useState('')

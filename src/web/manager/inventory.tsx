@@ -27,7 +27,7 @@ const t = texts.inventory
 const TABS = ['general', 'licenses', 'instances', 'events'] as const
 type Tab = (typeof TABS)[number]
 
-/** A virtual account: its tokens, licenses, product instances and events. */
+/** Shows the tokens, licenses, product instances and events of a virtual account. */
 export function Inventory({ parts, me }: { parts: readonly string[]; me: CurrentUser }) {
   const virtuals = useVirtualAccounts()
   const [name = '', tab = ''] = parts
@@ -68,7 +68,7 @@ function VirtualAccount(props: {
 }) {
   const { virtual, all, tab, me } = props
   const alerts = useAlerts(virtual.name)
-  const count = (wanted: 'major' | 'minor') => alerts.data?.counts[wanted] ?? 0
+  const count = (severity: 'major' | 'minor') => alerts.data?.counts[severity] ?? 0
   return (
     <>
       <Group align="flex-end">

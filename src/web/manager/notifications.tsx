@@ -26,10 +26,10 @@ import { texts } from './texts.ts'
 
 const t = texts.notifications
 const WINDOWS = [90, 60, 30] as const
-/** Preselected where expiring licenses are asked for. */
+/** Preselected days of the notification about expiring licenses. */
 const DEFAULT_EXPIRING_DAYS = [90]
 
-/** Who is told of the smart account by e-mail (R-ACC-7): administrators choose for all, others for themselves. */
+/** Manages e-mail notifications (R-ACC-7). Administrators manage all recipients, other users only themselves. */
 export function Notifications({ me }: { me: CurrentUser }) {
   const account = useAccount()
   const [setting, setSetting] = useState<Partial<Notification> | null>(null)

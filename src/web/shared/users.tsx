@@ -29,7 +29,11 @@ import { RelativeTime } from './relative-time.tsx'
 const t = texts.users
 const ROLES = ['administrator', 'user', 'viewer'] as const satisfies readonly UserRole[]
 
-/** Who may sign in, and what they did. @param virtualAccounts what users can be kept to; none at a box */
+/**
+ * Manages the users of the console and shows their audit log.
+ *
+ * @param virtualAccounts virtual accounts to which users can be limited, none at a device
+ */
 export function Users({ me, virtualAccounts }: { me: CurrentUser; virtualAccounts: readonly string[] }) {
   const client = useQueryClient()
   const users = useQuery({ queryKey: ['users'], queryFn: () => commonApi.query('users') })
