@@ -12,8 +12,8 @@ const { describe, it } = createSampledTests(2)
 
 let world: TestEnvironment
 let opened: Authority[] = []
-/** Another process of the same authority, as far as its data are concerned, with the page at an address of its own. */
-async function another(): Promise<{
+/** Opens the same authority again, as another process would, and serves its console at another address. */
+async function serveProcess(): Promise<{
   url: string
   firstPasswordFile: string | null
   close: () => Promise<void>
@@ -28,16 +28,16 @@ async function another(): Promise<{
   return { url, firstPasswordFile: page.firstPasswordFile, close: () => authority.close() }
 }
 
-/** The same browser at another process. */
+/** Sends a request with the visitor's session to another process. */
 const statusAt = async (url: string, { cookie, token }: Visitor): Promise<number> =>
   (await send(url, '/api/v1/me', { headers: { cookie, 'x-session-token': token } })).status
 
-let one: Awaited<ReturnType<typeof another>>
-let two: Awaited<ReturnType<typeof another>>
+let one: Awaited<ReturnType<typeof serveProcess>>
+let two: Awaited<ReturnType<typeof serveProcess>>
 beforeAll(async () => {
   world = await createTestEnvironment()
-  one = await another()
-  two = await another()
+  one = await serveProcess()
+  two = await serveProcess()
   await signInFirst(one.url, one.firstPasswordFile)
 })
 afterAll(async () => {
@@ -46,38 +46,38 @@ afterAll(async () => {
   await world.close()
 })
 
-describe('R-UI-2: several processes of one authority', () => {
-  it('who signs in at one is signed in at the others, through the restart of any', async () => {
+describe('several processes of one authority (R-UI-2)', () => {
+  it('share sessions, also after a restart', async () => {
     const admin = await signIn(one.url, 'admin', PASSWORD)
     expect(await statusAt(two.url, admin)).toBe(200)
-    const third = await another()
+    const third = await serveProcess()
     expect(await statusAt(third.url, admin)).toBe(200)
     await third.close()
-    const again = await another()
+    const again = await serveProcess()
     expect(await statusAt(again.url, admin)).toBe(200)
   })
 
-  it('a cookie alone is good for nothing there either', async () => {
+  it('refuse a cookie without its session token', async () => {
     const { cookie } = await signIn(one.url, 'admin', PASSWORD)
     const answer = await send(two.url, '/api/v1/me', { headers: { cookie } })
     expect([answer.status, answer.code]).toEqual([403, 'SESSION_TOKEN_INVALID'])
   })
 
-  it('who signs out at one is signed out at all', async () => {
+  it('end a session in all processes on signing out', async () => {
     const admin = await signIn(one.url, 'admin', PASSWORD)
     await admin.mutate('sign-out')
     expect(await statusAt(two.url, admin)).toBe(401)
   })
 
-  it('another password ends every other session of the user, in every process', async () => {
+  it('end all other sessions of a user on a password change', async () => {
     const [here, there] = [await signIn(one.url, 'admin', PASSWORD), await signIn(two.url, 'admin', PASSWORD)]
-    await there.mutate('change-password', { current: PASSWORD, password: `${PASSWORD} anew` })
+    await there.mutate('change-password', { current: PASSWORD, password: `${PASSWORD} changed` })
     expect(await statusAt(one.url, here)).toBe(401)
     expect(await statusAt(one.url, there)).toBe(200)
-    await there.mutate('change-password', { current: `${PASSWORD} anew`, password: PASSWORD })
+    await there.mutate('change-password', { current: `${PASSWORD} changed`, password: PASSWORD })
   })
 
-  it('a user who is removed at one is nobody at the others', async () => {
+  it('end the sessions of a removed user in all processes', async () => {
     const admin = await signIn(one.url, 'admin', PASSWORD)
     const made = JSON.parse(
       (await admin.mutate('user-add', { name: 'ada', role: 'viewer', account: null, virtualAccount: null }))
@@ -91,7 +91,7 @@ describe('R-UI-2: several processes of one authority', () => {
     expect(await statusAt(two.url, ada)).toBe(401)
   })
 
-  it('use at one keeps a session alive at the others; an hour without, or twelve in all, end it', async () => {
+  it('end a session after an hour of inactivity or twelve hours, counted across processes', async () => {
     const admin = await signIn(one.url, 'admin', PASSWORD)
     for (let half = 0; half < 23; half++) {
       world.clock.advance(HOUR / 2)
@@ -104,7 +104,7 @@ describe('R-UI-2: several processes of one authority', () => {
     expect(await statusAt(two.url, idle)).toBe(401)
   })
 
-  it('wrong passwords are counted together: ten in a minute, wherever they were tried', async () => {
+  it('count wrong passwords together, ten in a minute', async () => {
     for (let guess = 0; guess < 10; guess++) {
       const { url } = guess % 2 === 0 ? one : two
       const answer = await send(url, '/api/v1/sign-in', {
@@ -121,7 +121,7 @@ describe('R-UI-2: several processes of one authority', () => {
     expect(await statusAt(one.url, await signIn(two.url, 'admin', PASSWORD))).toBe(200)
   })
 
-  it('neither cookies nor tokens are in the database', async () => {
+  it('store neither cookies nor session tokens in the database', async () => {
     const { cookie, token } = await signIn(one.url, 'admin', PASSWORD)
     const kept = ['authority.db', 'authority.db-wal'].map((name) =>
       readFileSync(join(world.directory, 'authority', name), 'latin1'),
