@@ -542,7 +542,7 @@ describe('Other functions of the consoles', () => {
     const lit = () =>
       chart
         .locator('.state.active.atomic')
-        .evaluateAll((all) => all.map((one) => one.getAttribute('data-id')))
+        .evaluateAll((all) => all.map((element) => element.getAttribute('data-id')))
     await chart.locator('svg').waitFor()
     expect(await lit()).toEqual(['license.evaluation'])
     await expectAccessible(box, 'statechart')

@@ -224,7 +224,9 @@ describe('the token API', () => {
   it('accepts a use limit in both spellings', async () => {
     for (const name of ['numberOfUses', 'numberofUses']) {
       const { json } = await post(`${ONPREM}${tokens('Default')}`, { expiresAfterDays: 1, [name]: 3 })
-      const made = (await world.authority.tokens.list()).find((one) => one.token === json.tokenInfo.token)
+      const made = (await world.authority.tokens.list()).find(
+        ({ token: text }) => text === json.tokenInfo.token,
+      )
       expect(made?.maxUses).toBe(3)
     }
   })
@@ -348,7 +350,7 @@ describe('the license API', () => {
       'ERROR',
     ])
     const [subscription] = (await post(`${V1}/license-subscriptions`, {})).json.licenseSubscriptions
-    const one = {
+    const item = {
       license: subscription.license,
       licenseType: 'TERM',
       quantity: 1,
@@ -356,9 +358,9 @@ describe('the license API', () => {
       startDate: subscription.startDate,
       endDate: subscription.endDate,
     }
-    const wrong = await post(path, { licenses: [{ ...one, subsriptionId: 'another' }] })
+    const wrong = await post(path, { licenses: [{ ...item, subsriptionId: 'another' }] })
     expect(wrong.json.status).toBe('ERROR')
-    const right = await post(path, { licenses: [{ ...one, subsriptionId: subscription.subscriptionId }] })
+    const right = await post(path, { licenses: [{ ...item, subsriptionId: subscription.subscriptionId }] })
     expect(right.json.status).toBe('SUCCESS')
     const many = await post(path, {
       licenses: Array.from({ length: 998 }, () => ({ ...part, license: 'no such', quantity: 1 })),
@@ -421,7 +423,7 @@ describe('the license API', () => {
     )
     expect(statuses).toHaveLength(4)
     expect(statuses[0]).toContain('Default has 0 of the type and the term that were asked for')
-    for (const one of statuses) expect(one).not.toMatch(/`|--/)
+    for (const message of statuses) expect(message).not.toMatch(/`|--/)
   })
 
   it('treats a null limit as absent, and lists the allowed keywords', async () => {
@@ -570,22 +572,22 @@ describe('the device API', () => {
 
   it('removes devices with either spelling of the parameter', async () => {
     const path = `${CLOUD_V1_PREFIX}/v2/accounts/acme.example/virtual-accounts/Second/devices/remove`
-    const one = { sudi, productTagName: 'conferencing' }
-    const removed = await post(path, { productInstacesRemoveRequests: [one] })
+    const request = { sudi, productTagName: 'conferencing' }
+    const removed = await post(path, { productInstacesRemoveRequests: [request] })
     expect(removed.json).toMatchObject({
       status: 'SUCCESS',
       removeProductInstancesStatus: [{ status: 'SUCCESS', device: 'udiPid:CWMS-K9 udiSerialNumber:BOX' }],
     })
     const again = await post(path, {
-      productInstacesRemoveRequests: [one],
-      productInstancesRemoveRequests: [one],
+      productInstacesRemoveRequests: [request],
+      productInstancesRemoveRequests: [request],
     })
     expect([again.status, again.json.status]).toEqual([200, 'ERROR'])
-    const other = { productInstacesRemoveRequests: [], productInstancesRemoveRequests: [one] }
+    const other = { productInstacesRemoveRequests: [], productInstancesRemoveRequests: [request] }
     expect((await post(path, other)).json.removeProductInstancesStatus).toHaveLength(1)
     expect((await post(path, {})).status).toBe(400)
     const nowhere = `${CLOUD_V2_PREFIX}/licensing/v3/accounts/acme.example/devices/remove?virtualAccountName=None`
-    expect((await post(nowhere, { productInstancesRemoveRequests: [one] })).status).toBe(404)
+    expect((await post(nowhere, { productInstancesRemoveRequests: [request] })).status).toBe(404)
   })
 })
 
@@ -687,8 +689,8 @@ describe('the reservation API', () => {
       ],
     })
     expect([status, json.status, json.authorizationCodes.length]).toEqual([200, 'ERROR', 3])
-    for (const one of json.authorizationCodes)
-      expect([one.status, one.authorizationCode, one.statusMessage.length > 10]).toEqual([
+    for (const code of json.authorizationCodes)
+      expect([code.status, code.authorizationCode, code.statusMessage.length > 10]).toEqual([
         'ERROR',
         null,
         true,

@@ -180,11 +180,11 @@ describe('an access token', () => {
     (await rest.send('/oauth/token', { body: credentials() })).json.access_token as string
 
   it('is valid for 3599 seconds', async () => {
-    const one = await token()
+    const accessToken = await token()
     world.clock.advance(3_598_000)
-    expect((await accounts(one)).status).toBe(200)
+    expect((await accounts(accessToken)).status).toBe(200)
     world.clock.advance(1_000)
-    const over = await accounts(one)
+    const over = await accounts(accessToken)
     expect([over.status, over.text, over.headers['www-authenticate']]).toEqual([
       401,
       '',
@@ -193,20 +193,20 @@ describe('an access token', () => {
   })
 
   it('is invalid after any process revokes its client', async () => {
-    const one = await token()
+    const accessToken = await token()
     const other = await Authority.open({ dataDir: join(world.directory, 'authority'), clock: world.clock })
-    expect(await other.security.apiClients.authenticate(one)).toMatchObject({
+    expect(await other.security.apiClients.authenticate(accessToken)).toMatchObject({
       account: 'acme.example',
       scope: 'write',
     })
     await other.security.apiClients.revoke(client.clientId)
     await other.close()
-    expect((await accounts(one)).status).toBe(401)
+    expect((await accounts(accessToken)).status).toBe(401)
     expect((await rest.send('/oauth/token', { body: credentials() })).status).toBe(401)
   })
 
   it('is not stored in the database, events, audit log or logs, and neither is a secret', async () => {
-    const one = await token()
+    const accessToken = await token()
     await rest.send('/oauth/token', { body: { ...credentials(), client_secret: 'guessed-secret' } })
     const { users } = world.authority.security
     const records = JSON.stringify([
@@ -216,7 +216,7 @@ describe('an access token', () => {
     expect(records).toContain(client.clientId)
     const database = readAllStored(join(world.directory, 'authority'))
     expect(database).toContain(client.clientId)
-    for (const secret of [one, client.clientSecret, 'guessed-secret']) {
+    for (const secret of [accessToken, client.clientSecret, 'guessed-secret']) {
       expect(records).not.toContain(secret)
       expect(database).not.toContain(secret)
       expect(rest.logged.join()).not.toContain(secret)

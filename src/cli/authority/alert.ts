@@ -25,12 +25,12 @@ export function createAlertCommand({ json, withAuthority }: AuthorityCli): Comma
         else
           await printTable(
             ['Severity', 'Message', 'Source', 'Action due', 'Actions'],
-            alerts.map((one) => [
-              one.severity,
-              one.message,
-              one.source,
-              one.actionDue ?? '-',
-              one.actions.join(' '),
+            alerts.map((alert) => [
+              alert.severity,
+              alert.message,
+              alert.source,
+              alert.actionDue ?? '-',
+              alert.actions.join(' '),
             ]),
           )
       }),

@@ -41,13 +41,13 @@ export function createApiClientCommand({ json, withAuthority }: AuthorityCli): C
         else
           await printTable(
             ['Client ID', 'Account', 'Scope', 'Created', 'Revoked', 'Description'],
-            apiClients.map((one) => [
-              one.clientId,
-              [one.account, one.virtualAccount].filter((part) => part !== null).join(' / '),
-              one.scope,
-              one.createdAt,
-              one.revokedAt ?? '',
-              one.description,
+            apiClients.map((client) => [
+              client.clientId,
+              [client.account, client.virtualAccount].filter((part) => part !== null).join(' / '),
+              client.scope,
+              client.createdAt,
+              client.revokedAt ?? '',
+              client.description,
             ]),
           )
       }),

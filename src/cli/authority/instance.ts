@@ -23,16 +23,16 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
         if (json()) printJson({ instances })
         else {
           await printTable(
-            ['Id', 'Product', 'Serial', 'Virtual account', 'Satellite', 'Status', 'Last contact', 'Licenses'],
-            instances.map((one) => [
-              one.id,
-              one.udi.pid,
-              one.udi.serial,
-              one.virtualAccount,
-              one.satellite ?? '',
-              one.inReview ? `${one.status}, in review` : one.status,
-              one.lastContactAt ?? 'never',
-              one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
+            ['ID', 'Product', 'Serial', 'Virtual account', 'Satellite', 'Status', 'Last contact', 'Licenses'],
+            instances.map((instance) => [
+              instance.id,
+              instance.udi.pid,
+              instance.udi.serial,
+              instance.virtualAccount,
+              instance.satellite ?? '',
+              instance.inReview ? `${instance.status}, in review` : instance.status,
+              instance.lastContactAt ?? 'never',
+              instance.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
             ]),
           )
         }

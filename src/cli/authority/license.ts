@@ -19,15 +19,15 @@ export function createLicenseCommand(cli: AuthorityCli): Command {
         else {
           await printTable(
             ['Virtual account', 'Tag', 'Name', 'Purchased', 'In use', 'Reserved', 'Balance', 'Status'],
-            licenses.map((one) => [
-              one.virtualAccount,
-              one.tag,
-              one.name,
-              one.quantity,
-              one.inUse,
-              one.reserved,
-              one.balance,
-              one.status,
+            licenses.map((license) => [
+              license.virtualAccount,
+              license.tag,
+              license.name,
+              license.quantity,
+              license.inUse,
+              license.reserved,
+              license.balance,
+              license.status,
             ]),
           )
         }
@@ -52,15 +52,15 @@ function createTransactionsCommand({ json, withAuthority }: AuthorityCli): Comma
         else
           await printTable(
             ['Virtual account', 'Tag', 'Quantity', 'Type', 'From', 'Until', 'Status', 'Source'],
-            transactions.map((one) => [
-              one.virtualAccount,
-              one.tag,
-              one.quantity,
-              one.type,
-              one.startsAt,
-              one.endsAt ?? '-',
-              one.status,
-              one.source,
+            transactions.map((transaction) => [
+              transaction.virtualAccount,
+              transaction.tag,
+              transaction.quantity,
+              transaction.type,
+              transaction.startsAt,
+              transaction.endsAt ?? '-',
+              transaction.status,
+              transaction.source,
             ]),
           )
       }),

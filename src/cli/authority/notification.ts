@@ -66,12 +66,12 @@ export function createNotificationCommand({ json, withAuthority }: AuthorityCli)
         if (json()) printJson({ notifications })
         else
           await printTable(
-            ['Id', 'Recipient', 'Virtual account', 'Notifications'],
-            notifications.map((one) => [
-              one.id,
-              one.recipient,
-              one.virtualAccount ?? 'all',
-              formatNotification(one),
+            ['ID', 'Recipient', 'Virtual account', 'Notifications'],
+            notifications.map((notification) => [
+              notification.id,
+              notification.recipient,
+              notification.virtualAccount ?? 'all',
+              formatNotification(notification),
             ]),
           )
       }),

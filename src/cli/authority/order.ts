@@ -53,14 +53,14 @@ export function createOrderCommand({ json, withAuthority }: AuthorityCli): Comma
         else
           await printTable(
             ['ID', 'Placed', 'Item', 'Status', 'Virtual account', 'Buyer', 'Reminders'],
-            orders.map((one) => [
-              one.id,
-              one.placedAt,
-              one.tag === null ? `version ${one.version ?? ''}` : `${one.quantity} of ${one.tag}`,
-              one.status,
-              one.virtualAccount ?? '-',
-              one.buyer ?? '-',
-              one.reminders,
+            orders.map((order) => [
+              order.id,
+              order.placedAt,
+              order.tag === null ? `version ${order.version ?? ''}` : `${order.quantity} of ${order.tag}`,
+              order.status,
+              order.virtualAccount ?? '-',
+              order.buyer ?? '-',
+              order.reminders,
             ]),
           )
       }),

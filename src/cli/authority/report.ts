@@ -100,15 +100,15 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
         else
           await printTable(
             ['ID', 'Report', 'Virtual account', 'Every', 'Hour', 'To', 'Next', 'Last failure'],
-            schedules.map((one) => [
-              one.id,
-              one.kind,
-              one.virtualAccount ?? 'all',
-              one.every,
-              one.hour,
-              one.recipient ?? one.folder ?? '',
-              one.nextAt,
-              one.failure ?? '-',
+            schedules.map((schedule) => [
+              schedule.id,
+              schedule.kind,
+              schedule.virtualAccount ?? 'all',
+              schedule.every,
+              schedule.hour,
+              schedule.recipient ?? schedule.folder ?? '',
+              schedule.nextAt,
+              schedule.failure ?? '-',
             ]),
           )
       }),

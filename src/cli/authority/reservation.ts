@@ -108,13 +108,13 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
         else
           await printTable(
             ['Instance', 'Product', 'Serial', 'Virtual account', 'Authorization', 'Reserved'],
-            reservations.map((one) => [
-              one.instanceId,
-              one.udi.pid,
-              one.udi.serial,
-              one.virtualAccount,
-              one.pending ? `${one.authorization}, not confirmed` : one.authorization,
-              formatLicenses(one.licenses),
+            reservations.map((reservation) => [
+              reservation.instanceId,
+              reservation.udi.pid,
+              reservation.udi.serial,
+              reservation.virtualAccount,
+              reservation.pending ? `${reservation.authorization}, not confirmed` : reservation.authorization,
+              formatLicenses(reservation.licenses),
             ]),
           )
       }),

@@ -109,14 +109,14 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
             'Restricted from',
             'Instances',
           ],
-          satellites.map((one) => [
-            one.name,
-            one.virtualAccounts.join(', '),
-            one.status,
-            formatMinute(one.lastSyncAt),
-            formatMinute(one.overdueAt),
-            formatMinute(one.restrictedAt),
-            one.instances.registered + one.instances.reserved,
+          satellites.map((satellite) => [
+            satellite.name,
+            satellite.virtualAccounts.join(', '),
+            satellite.status,
+            formatMinute(satellite.lastSyncAt),
+            formatMinute(satellite.overdueAt),
+            formatMinute(satellite.restrictedAt),
+            satellite.instances.registered + satellite.instances.reserved,
           ]),
         )
         for (const { name, reclaims } of satellites)

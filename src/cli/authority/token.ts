@@ -54,7 +54,7 @@ export function createTokenCommand({ json, withAuthority }: AuthorityCli): Comma
         else {
           await printTable(
             [
-              'Id',
+              'ID',
               'Virtual account',
               'Status',
               'Expires',
@@ -63,15 +63,15 @@ export function createTokenCommand({ json, withAuthority }: AuthorityCli): Comma
               'Description',
               'Created by',
             ],
-            tokens.map((one) => [
-              one.id,
-              one.virtualAccount,
-              one.status,
-              one.expiresAt,
-              `${one.uses} of ${one.maxUses}`,
-              one.exportControlled ? 'allowed' : 'not allowed',
-              one.description,
-              one.createdBy ?? '-',
+            tokens.map((token) => [
+              token.id,
+              token.virtualAccount,
+              token.status,
+              token.expiresAt,
+              `${token.uses} of ${token.maxUses}`,
+              token.exportControlled ? 'allowed' : 'not allowed',
+              token.description,
+              token.createdBy ?? '-',
             ]),
           )
         }

@@ -96,6 +96,6 @@ async function printEffects({ effects }: TransferDocument): Promise<void> {
   if (effects.length === 0) return
   await printTable(
     ['Virtual account', 'Tag', 'Before', 'After'],
-    effects.map((one) => [one.virtualAccount, one.tag, format(one.before), format(one.after)]),
+    effects.map((effect) => [effect.virtualAccount, effect.tag, format(effect.before), format(effect.after)]),
   )
 }

@@ -14,17 +14,23 @@ export function createVirtualAccountCommand({ json, withAuthority }: AuthorityCl
     .description('list the virtual accounts')
     .action(() =>
       withAuthority(async (authority, where) => {
-        const virtualAccounts = (await authority.accounts.listVirtualAccounts(where)).map((one) => ({
-          name: one.name,
-          default: one.isDefault,
-          satellite: one.satellite?.name ?? null,
-          upstream: one.upstream,
-        }))
+        const virtualAccounts = (await authority.accounts.listVirtualAccounts(where)).map(
+          (virtualAccount) => ({
+            name: virtualAccount.name,
+            default: virtualAccount.isDefault,
+            satellite: virtualAccount.satellite?.name ?? null,
+            upstream: virtualAccount.upstream,
+          }),
+        )
         if (json()) printJson({ virtualAccounts })
         else
           await printTable(
             ['Virtual account', 'Default', 'Satellite'],
-            virtualAccounts.map((one) => [one.name, one.default ? '*' : '', one.satellite ?? '']),
+            virtualAccounts.map((virtualAccount) => [
+              virtualAccount.name,
+              virtualAccount.default ? '*' : '',
+              virtualAccount.satellite ?? '',
+            ]),
           )
       }),
     )

@@ -54,14 +54,14 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
         else
           await printTable(
             ['ID', 'URL', 'Events', 'Delivered', 'Queued', 'Failed', 'Last failure'],
-            webhooks.map((one) => [
-              one.id,
-              one.url,
-              `${one.types?.join(', ') ?? 'all'}${one.severity === 'info' ? '' : `, ${one.severity} at least`}`,
-              one.delivered,
-              one.waiting,
-              one.dead,
-              one.failure ?? '-',
+            webhooks.map((webhook) => [
+              webhook.id,
+              webhook.url,
+              `${webhook.types?.join(', ') ?? 'all'}${webhook.severity === 'info' ? '' : `, ${webhook.severity} or higher`}`,
+              webhook.delivered,
+              webhook.waiting,
+              webhook.dead,
+              webhook.failure ?? '-',
             ]),
           )
       }),
@@ -130,7 +130,14 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
         else
           await printTable(
             ['ID', 'Webhook', 'Event', 'Type', 'Attempts', 'Failure'],
-            dead.map((one) => [one.id, one.webhook, one.event, one.type, one.attempts, one.failure ?? '-']),
+            dead.map((delivery) => [
+              delivery.id,
+              delivery.webhook,
+              delivery.event,
+              delivery.type,
+              delivery.attempts,
+              delivery.failure ?? '-',
+            ]),
           )
       }),
     )

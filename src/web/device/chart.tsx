@@ -53,7 +53,7 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
   const row = rows[index]
   const active = useMemo(() => (row ? findActiveNodes(row.after, layout) : []), [row, layout])
   const taken = useMemo(() => (row ? traversedEdges(row, layout) : []), [row, layout])
-  const axes = layout.nodes.filter(({ kind }) => kind === 'region').map(({ id }) => id)
+  const regions = layout.nodes.filter(({ kind }) => kind === 'region').map(({ id }) => id)
   const go = (to: number) => {
     setChosen(to >= rows.length - 1 ? null : (rows[Math.max(0, to)]?.id ?? null))
   }
@@ -115,7 +115,7 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
                 rows={[
                   [t.at, <RelativeTime key="at" at={row.at} exactly />],
                   [t.cause, `${row.inWords} (${row.event})`],
-                  ...formatMoves(row, axes).map(([name, move]) => [name, move] as const),
+                  ...formatMoves(row, regions).map(([name, move]) => [name, move] as const),
                   row.notices.length === 0
                     ? null
                     : [t.said, row.notices.map(({ message }) => message).join(' · ')],
@@ -132,8 +132,11 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
           <SegmentedControl
             aria-label={t.axis}
             value={region}
-            data={[...axes.map((one) => ({ value: one, label: one })), { value: '', label: t.everything }]}
-            onChange={setAxis}
+            data={[
+              ...regions.map((name) => ({ value: name, label: name })),
+              { value: '', label: t.everything },
+            ]}
+            onChange={setRegion}
           />
           <Group>
             <Switch

@@ -139,9 +139,9 @@ function Size({ me }: { me: CurrentUser }) {
                   label={t.size}
                   disabled={!may}
                   value={size ?? data.size}
-                  data={SIZES.map((one) => ({ value: one, label: t.sizes[one] }))}
+                  data={SIZES.map((size) => ({ value: size, label: t.sizes[size] }))}
                   onChange={(event) => {
-                    setSize(SIZES.find((one) => one === event.currentTarget.value) ?? null)
+                    setSize(SIZES.find((size) => size === event.currentTarget.value) ?? null)
                   }}
                 />
                 {may && (

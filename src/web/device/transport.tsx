@@ -125,12 +125,12 @@ function Settings({ status }: { status: Status }) {
             label={t.deployment}
             value={kind}
             onChange={(value) => {
-              setKind(KINDS.find((one) => one === value) ?? 'direct')
+              setKind(KINDS.find((kind) => kind === value) ?? 'direct')
             }}
           >
             <Stack gap="xs" mt="xs">
-              {KINDS.map((one) => (
-                <Radio key={one} value={one} label={t.kinds[one]} description={t.kindHints[one]} />
+              {KINDS.map((kind) => (
+                <Radio key={kind} value={kind} label={t.kinds[kind]} description={t.kindHints[kind]} />
               ))}
             </Stack>
           </Radio.Group>

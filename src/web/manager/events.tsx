@@ -42,10 +42,10 @@ export function EventLog(props: { virtualAccount?: string; instanceId?: string }
             value={severity ?? ''}
             data={[
               { value: '', label: t.all },
-              ...SEVERITIES.map((one) => ({ value: one, label: texts.severities[one] })),
+              ...SEVERITIES.map((option) => ({ value: option, label: texts.severities[option] })),
             ]}
             onChange={(event) => {
-              setSeverity(SEVERITIES.find((one) => one === event.currentTarget.value))
+              setSeverity(SEVERITIES.find((option) => option === event.currentTarget.value))
             }}
           />
           <Button

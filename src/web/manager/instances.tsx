@@ -100,14 +100,14 @@ export function Instances(props: {
               columns={[
                 {
                   title: t.name,
-                  cell: (one) => (
+                  cell: (row) => (
                     <UnstyledButton
                       c="var(--mantine-color-anchor)"
                       fz="sm"
                       fw={500}
-                      onClick={begin('show', one)}
+                      onClick={begin('show', row)}
                     >
-                      {formatInstanceName(one)}
+                      {formatInstanceName(row)}
                     </UnstyledButton>
                   ),
                 },
@@ -129,28 +129,28 @@ export function Instances(props: {
                 },
                 {
                   title: t.actions,
-                  cell: (one) => (
-                    <RowActions label={t.actions} of={formatInstanceName(one)}>
-                      <Menu.Item onClick={begin('show', one)}>{t.show}</Menu.Item>
-                      {me.role !== 'viewer' && one.satellite === null && one.reservation === null && (
-                        <Menu.Item onClick={begin('transfer', one)}>{t.transfer}</Menu.Item>
+                  cell: (row) => (
+                    <RowActions label={t.actions} of={formatInstanceName(row)}>
+                      <Menu.Item onClick={begin('show', row)}>{t.show}</Menu.Item>
+                      {me.role !== 'viewer' && row.satellite === null && row.reservation === null && (
+                        <Menu.Item onClick={begin('transfer', row)}>{t.transfer}</Menu.Item>
                       )}
-                      {me.role !== 'viewer' && one.satellite === null && one.reservation !== null && (
+                      {me.role !== 'viewer' && row.satellite === null && row.reservation !== null && (
                         <>
-                          <Menu.Item onClick={begin('update', one)}>{t.update}</Menu.Item>
-                          {one.reservation.pending && (
-                            <Menu.Item onClick={begin('confirm', one)}>{t.confirm}</Menu.Item>
+                          <Menu.Item onClick={begin('update', row)}>{t.update}</Menu.Item>
+                          {row.reservation.pending && (
+                            <Menu.Item onClick={begin('confirm', row)}>{t.confirm}</Menu.Item>
                           )}
-                          <ReissuedFile instance={one} />
+                          <ReissuedFile instance={row} />
                         </>
                       )}
-                      {me.role !== 'viewer' && one.satellite === null && (
-                        <Menu.Item color="red" onClick={begin('remove', one)}>
+                      {me.role !== 'viewer' && row.satellite === null && (
+                        <Menu.Item color="red" onClick={begin('remove', row)}>
                           {t.remove}
                         </Menu.Item>
                       )}
-                      {me.role === 'administrator' && one.reservation !== null && (
-                        <Menu.Item color="red" onClick={begin('write-off', one)}>
+                      {me.role === 'administrator' && row.reservation !== null && (
+                        <Menu.Item color="red" onClick={begin('write-off', row)}>
                           {t.writeOff}
                         </Menu.Item>
                       )}

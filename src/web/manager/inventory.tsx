@@ -37,7 +37,7 @@ export function Inventory({ parts, me }: { parts: readonly string[]; me: Current
       <QueryBoundary query={virtuals}>
         {({ virtualAccounts }) => {
           const virtual =
-            virtualAccounts.find((one) => one.name === name) ??
+            virtualAccounts.find((virtualAccount) => virtualAccount.name === name) ??
             virtualAccounts.find(({ isDefault }) => isDefault) ??
             virtualAccounts[0]
           return virtual ? (
@@ -49,7 +49,7 @@ export function Inventory({ parts, me }: { parts: readonly string[]; me: Current
                 key={virtual.name}
                 virtual={virtual}
                 all={virtualAccounts}
-                tab={TABS.find((one) => one === tab) ?? 'general'}
+                tab={TABS.find((option) => option === tab) ?? 'general'}
                 me={me}
               />
             </>
@@ -75,7 +75,10 @@ function VirtualAccount(props: {
         <NativeSelect
           label={t.virtualAccount}
           value={virtual.name}
-          data={all.map((one) => ({ value: one.name, label: formatAccountLabel(one) }))}
+          data={all.map((virtualAccount) => ({
+            value: virtualAccount.name,
+            label: formatAccountLabel(virtualAccount),
+          }))}
           flex="1 1 260px"
           maw={460}
           onChange={(event) => {
@@ -104,9 +107,9 @@ function VirtualAccount(props: {
         keepMounted={false}
       >
         <Tabs.List mb="md">
-          {TABS.map((one) => (
-            <Tabs.Tab key={one} value={one}>
-              {t.tabs[one]}
+          {TABS.map((tab) => (
+            <Tabs.Tab key={tab} value={tab}>
+              {t.tabs[tab]}
             </Tabs.Tab>
           ))}
         </Tabs.List>
@@ -247,7 +250,10 @@ function AddVirtualAccount({ opened, onClose }: { opened: boolean; onClose: () =
             <NativeSelect
               label={t.forSatellite}
               value={satellite}
-              data={[{ value: '', label: t.noSatellite }, ...names.map((one) => one.name)]}
+              data={[
+                { value: '', label: t.noSatellite },
+                ...names.map((virtualAccount) => virtualAccount.name),
+              ]}
               onChange={(event) => {
                 setSatellite(event.currentTarget.value)
               }}

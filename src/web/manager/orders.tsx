@@ -112,7 +112,7 @@ function useVirtualAccountOptions(): { value: string; label: string }[] {
   // The default virtual account comes first, because orders go there by default.
   return (data?.virtualAccounts ?? [])
     .toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
-    .map((one) => ({ value: one.name, label: formatAccountLabel(one) }))
+    .map((virtualAccount) => ({ value: virtualAccount.name, label: formatAccountLabel(virtualAccount) }))
 }
 
 function PlaceOrder({ onClose }: { onClose: () => void }) {

@@ -47,9 +47,9 @@ export function Reports() {
         <NativeSelect
           label={t.kind}
           value={kind}
-          data={KINDS.map((one) => ({ value: one, label: t.kinds[one] }))}
+          data={KINDS.map((kind) => ({ value: kind, label: t.kinds[kind] }))}
           onChange={(event) => {
-            setKind(KINDS.find((one) => one === event.currentTarget.value) ?? 'licenses')
+            setKind(KINDS.find((kind) => kind === event.currentTarget.value) ?? 'licenses')
           }}
         />
         <NativeSelect

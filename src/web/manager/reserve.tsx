@@ -262,7 +262,7 @@ function ReviewStep({
         <Table.Tbody>
           {chosen.map(([tag, quantity]) => (
             <Table.Tr key={tag}>
-              <Table.Td>{licenses.find((one) => one.tag === tag)?.name ?? tag}</Table.Td>
+              <Table.Td>{licenses.find((license) => license.tag === tag)?.name ?? tag}</Table.Td>
               <Table.Td ta="right">{quantity}</Table.Td>
             </Table.Tr>
           ))}
@@ -352,7 +352,7 @@ export function UpdateReservation(props: { instance: Instance; onClose: () => vo
   const [specific, setSpecific] = useState(false)
   const now = (tag: string): number =>
     instance.reservation?.licenses
-      .filter((one) => one.tag === tag)
+      .filter((license) => license.tag === tag)
       .reduce((sum, { count }) => sum + count, 0) ?? 0
   const [quantities, setQuantities] = useState<Quantities>(
     Object.fromEntries(instance.reservation?.licenses.map(({ tag }) => [tag, now(tag)]) ?? []),

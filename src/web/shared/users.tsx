@@ -220,9 +220,9 @@ function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; o
               label={t.role}
               value={role}
               onChange={(event) => {
-                setRole(ROLES.find((one) => one === event.currentTarget.value) ?? 'viewer')
+                setRole(ROLES.find((role) => role === event.currentTarget.value) ?? 'viewer')
               }}
-              data={ROLES.map((one) => ({ value: one, label: `${t.roles[one]}: ${t.roleHints[one]}` }))}
+              data={ROLES.map((role) => ({ value: role, label: `${t.roles[role]}: ${t.roleHints[role]}` }))}
             />
             {virtualAccounts.length > 0 && role !== 'administrator' && (
               <NativeSelect
