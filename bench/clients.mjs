@@ -1,10 +1,10 @@
 // Simulates devices that register once and then change their usage repeatedly, at randomly chosen addresses of one
 // authority. An unanswered request is repeated unchanged. Some answered requests are repeated too, to compare both answers.
 // The devices stop when standard input ends. Prints the number of exchanges after each one, and a JSON summary at the end.
-//   node bench/clients.mjs '{"ports":[…],"token":"…","root":"…","boxes":64}'
-import { connection, authorization, newBox, registration } from './load.mjs'
+//   node bench/clients.mjs '{"ports":[…],"token":"…","root":"…","devices":64}'
+import { connection, authorization, createDevice, registration } from './load.mjs'
 
-const { ports, token, root, boxes } = JSON.parse(process.argv[2])
+const { ports, token, root, devices } = JSON.parse(process.argv[2])
 let over = false
 process.stdin.resume().once('end', () => (over = true))
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -35,12 +35,12 @@ async function ask(request) {
 }
 
 async function runDevice(i) {
-  const box = await newBox(`CLIENT-${i}`)
-  await ask(await registration(box, { token, root }))
+  const device = await createDevice(`CLIENT-${i}`)
+  await ask(await registration(device, { token, root }))
   let count = 0
   while (!over) {
     count = Math.floor(Math.random() * 4)
-    const request = await authorization(box, count)
+    const request = await authorization(device, count)
     const first = await ask(request)
     if (Math.random() < 0.2) {
       tally.repeated++
@@ -51,5 +51,5 @@ async function runDevice(i) {
   return count
 }
 
-const counts = await Promise.all(Array.from({ length: boxes }, (_, i) => runDevice(i)))
+const counts = await Promise.all(Array.from({ length: devices }, (_, i) => runDevice(i)))
 console.log(JSON.stringify({ ...tally, inUse: counts.reduce((sum, count) => sum + count, 0) }))

@@ -63,7 +63,7 @@ export function connection({ port, session }) {
 }
 
 /** Creates an unregistered device with its key and certificate request. */
-export async function newBox(serial) {
+export async function createDevice(serial) {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
   return { key: createPrivateKey(pem), csr: await createCsr(pem, serial), serial, sequence: 0 }
@@ -79,11 +79,11 @@ const envelope = (audience) => ({
   trustBundle: 1,
 })
 
-export async function registration(box, { token, root }) {
+export async function registration(device, { token, root }) {
   const { id, account, secret } = parseToken(token)
-  const udi = { pid: 'BENCH', serial: box.serial, version: '1.0' }
+  const udi = { pid: 'BENCH', serial: device.serial, version: '1.0' }
   const head = envelope(root)
-  const claim = { audience: root, nonce: head.nonce, certificateRequest: box.csr, udi, force: false }
+  const claim = { audience: root, nonce: head.nonce, certificateRequest: device.csr, udi, force: false }
   const request = {
     ...head,
     type: 'register',
@@ -92,39 +92,39 @@ export async function registration(box, { token, root }) {
       udi,
       hostname: null,
       agentVersion: '1',
-      certificateRequest: box.csr,
+      certificateRequest: device.csr,
       force: false,
       previous: null,
     },
   }
-  const sealed = await signMessage(request, { type: 'sla-request+jws', privateKey: box.key })
+  const sealed = await signMessage(request, { type: 'sla-request+jws', privateKey: device.key })
   return {
     path: '/smart-agent/v1/register',
     body: JSON.stringify(sealed),
     onAnswer: (body) => {
       const answer = decodePayloadUnverified(JSON.parse(body))
       if (answer.decision.outcome !== 'accepted') throw new Error(JSON.stringify(answer.decision))
-      box.id = answer.decision.instanceId
-      box.certificates = answer.decision.certificates.slice(0, 1)
-      box.authority = answer.authority.id
-      box.last = hashAnswer(request.messageId, answer.decision)
+      device.id = answer.decision.instanceId
+      device.certificates = answer.decision.certificates.slice(0, 1)
+      device.authority = answer.authority.id
+      device.last = hashAnswer(request.messageId, answer.decision)
     },
   }
 }
 
-export async function authorization(box, count = 1) {
+export async function authorization(device, count = 1) {
   const request = {
-    ...envelope(box.authority),
+    ...envelope(device.authority),
     type: 'authorize',
-    instanceId: box.id,
-    sequence: ++box.sequence,
-    lastAnswer: box.sequence === 1 ? null : box.last,
+    instanceId: device.id,
+    sequence: ++device.sequence,
+    lastAnswer: device.sequence === 1 ? null : device.last,
     body: { entitlements: [{ tag: 'HOST', count }], version: '1.0', deadlineAt: null },
   }
   const sealed = await signMessage(request, {
     type: 'sla-request+jws',
-    privateKey: box.key,
-    certificates: box.certificates,
+    privateKey: device.key,
+    certificates: device.certificates,
   })
   return {
     path: '/smart-agent/v1/authorize',
@@ -132,32 +132,36 @@ export async function authorization(box, count = 1) {
     onAnswer: (body) => {
       const answer = decodePayloadUnverified(JSON.parse(body))
       if (answer.decision.outcome !== 'accepted') throw new Error(JSON.stringify(answer.decision))
-      box.last = hashAnswer(request.messageId, answer.decision)
+      device.last = hashAnswer(request.messageId, answer.decision)
       return answer
     },
   }
 }
 
 /** Creates a request with the same size and signatures for the baseline server. Its answer is not verified. */
-export function floorRequest(box) {
+export function floorRequest(device) {
   const payload = randomBytes(900).toString('base64url')
-  const signature = sign('sha256', Buffer.from(payload), { key: box.key, dsaEncoding: 'ieee-p1363' })
+  const signature = sign('sha256', Buffer.from(payload), { key: device.key, dsaEncoding: 'ieee-p1363' })
   return {
     path: '/floor',
-    body: JSON.stringify({ box: box.serial, payload, signature: signature.toString('base64url') }),
+    body: JSON.stringify({ device: device.serial, payload, signature: signature.toString('base64url') }),
     onAnswer: (body) => JSON.parse(body),
   }
 }
 
 /** Sends requests of all devices for some milliseconds. @returns requests per second, and the latencies p50 and p99 in milliseconds */
-export async function hammer(boxes, ports, next, milliseconds) {
+export async function hammer(devices, ports, next, milliseconds) {
   const times = []
   const end = performance.now() + milliseconds
   const start = performance.now()
   await Promise.all(
-    boxes.map(async (box, i) => {
+    devices.map(async (device, i) => {
       const client = connection({ port: ports[i % ports.length] })
-      for (let request = await next(box); request && performance.now() < end; request = await next(box)) {
+      for (
+        let request = await next(device);
+        request && performance.now() < end;
+        request = await next(device)
+      ) {
         const sentAt = performance.now()
         const { status, body } = await client.post(request.path, request.body)
         if (status !== 200) throw new Error(`answered ${status}: ${body}`)

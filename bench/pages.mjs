@@ -40,10 +40,10 @@ async function open(browser, url, selector) {
 }
 
 const agent = await SmartAgent.open({
-  dataDir: dir('box'),
+  dataDir: dir('device'),
   product: { pid: 'CWMS-K9', serial: 'BENCH', version: '4.0' },
 })
-const box = await serveDeviceConsole(agent, { dataDir: dir('box'), host: '127.0.0.1', port: 0, logger })
+const device = await serveDeviceConsole(agent, { dataDir: dir('device'), host: '127.0.0.1', port: 0, logger })
 await Authority.init({ dataDir: dir('authority'), account: 'acme.example', acceptAgreement: true })
 const authority = await Authority.open({ dataDir: dir('authority') })
 const page = await createManagerConsole(authority, {
@@ -62,13 +62,13 @@ try {
   console.log(
     JSON.stringify({
       floor,
-      box: { bytes: weight('device'), ms: await open(browser, box.url, 'input') },
+      device: { bytes: weight('device'), ms: await open(browser, device.url, 'input') },
       manager: { bytes: weight('manager'), ms: await open(browser, manager, 'input') },
     }),
   )
 } finally {
   await browser.close()
-  await box.close()
+  await device.close()
   await agent.close()
   await authority.close()
   rmSync(directory, { recursive: true, force: true })

@@ -1,21 +1,21 @@
 // Registers many new devices at once, each on a new TLS connection, until all are registered. Runs in its own process and
 // prints a summary. The timeouts are those of an agent: 10 s for TLS and 30 s for the answer. After a 503 answer, a device
 // waits for its Retry-After. After any other failure, the wait is short and random.
-//   node bench/reconnect-storm.mjs '{"ports":[…],"token":"…","root":"…","boxes":10000}'
-//   node bench/reconnect-storm.mjs '{"ports":[…],"floor":true,"boxes":10000}'
-import { connection, newBox, registration } from './load.mjs'
+//   node bench/reconnect-storm.mjs '{"ports":[…],"token":"…","root":"…","devices":10000}'
+//   node bench/reconnect-storm.mjs '{"ports":[…],"floor":true,"devices":10000}'
+import { connection, createDevice, registration } from './load.mjs'
 
-const { ports, tokens, root, boxes, floor = false } = JSON.parse(process.argv[2])
+const { ports, tokens, root, devices, floor = false } = JSON.parse(process.argv[2])
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const tally = { sentAway: 0, lost: {}, longestAway: 0 }
 
 const ready = []
-for (let i = 0; i < boxes; i++) {
-  const box = floor ? null : await newBox(`STORM-${i}`)
+for (let i = 0; i < devices; i++) {
+  const device = floor ? null : await createDevice(`STORM-${i}`)
   ready.push(
     floor
       ? { path: '/', body: '{}', onAnswer: () => undefined }
-      : await registration(box, { token: tokens[i % tokens.length], root }),
+      : await registration(device, { token: tokens[i % tokens.length], root }),
   )
 }
 

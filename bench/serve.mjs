@@ -9,8 +9,8 @@ const [kind, options] = [process.argv[2], JSON.parse(process.argv[3])]
 
 async function floor({ keys, database, postgres }) {
   const known = new Map(
-    Object.entries(keys).map(([box, der]) => [
-      box,
+    Object.entries(keys).map(([device, der]) => [
+      device,
       createPublicKey({ key: Buffer.from(der, 'base64'), format: 'der', type: 'spki' }),
     ]),
   )
@@ -32,15 +32,15 @@ async function floor({ keys, database, postgres }) {
       request.setEncoding('utf8')
       request.on('data', (data) => (text += data))
       request.on('end', async () => {
-        const { box, payload, signature } = JSON.parse(text)
+        const { device, payload, signature } = JSON.parse(text)
         const good = verify(
           'sha256',
           Buffer.from(payload),
-          { key: known.get(box), dsaEncoding: 'ieee-p1363' },
+          { key: known.get(device), dsaEncoding: 'ieee-p1363' },
           Buffer.from(signature, 'base64url'),
         )
         if (!good) throw new Error('invalid signature')
-        await write(box, payload)
+        await write(device, payload)
         const answer = sign('sha256', Buffer.from(payload), { key: privateKey, dsaEncoding: 'ieee-p1363' })
         const body = JSON.stringify({ payload, signature: answer.toString('base64url') })
         response.writeHead(200, {
@@ -70,9 +70,9 @@ function batchCommits(commit) {
     }
     busy = false
   }
-  return (box, payload) =>
+  return (device, payload) =>
     new Promise((resolve) => {
-      waiting.push({ box, payload, resolve })
+      waiting.push({ device, payload, resolve })
       if (!busy) setImmediate(work)
     })
 }
@@ -81,13 +81,13 @@ function inSqlite(path) {
   const database = new Database(path)
   database.pragma('journal_mode = WAL')
   database.pragma('synchronous = FULL')
-  database.exec('create table if not exists boxes (id text primary key, payload text)')
+  database.exec('create table if not exists devices (id text primary key, payload text)')
   const insert = database.prepare(
-    'insert into boxes values (?, ?) on conflict (id) do update set payload = excluded.payload',
+    'insert into devices values (?, ?) on conflict (id) do update set payload = excluded.payload',
   )
   return batchCommits((batch) => {
     database.transaction(() => {
-      for (const { box, payload } of batch) insert.run(box, payload)
+      for (const { device, payload } of batch) insert.run(device, payload)
     })()
   })
 }
@@ -96,12 +96,12 @@ async function inPostgres(url) {
   const { default: pg } = await import('pg')
   const client = new pg.Client(url)
   await client.connect()
-  await client.query('create table if not exists boxes (id text primary key, payload text)')
+  await client.query('create table if not exists devices (id text primary key, payload text)')
   return batchCommits(async (batch) => {
     const values = batch.map((_, i) => `($${2 * i + 1}, $${2 * i + 2})`).join()
     await client.query(
-      `insert into boxes values ${values} on conflict (id) do update set payload = excluded.payload`,
-      batch.flatMap(({ box, payload }) => [box, payload]),
+      `insert into devices values ${values} on conflict (id) do update set payload = excluded.payload`,
+      batch.flatMap(({ device, payload }) => [device, payload]),
     )
   })
 }

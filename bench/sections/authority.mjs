@@ -2,14 +2,14 @@
 // signature and one durable commit per request.
 import { createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
-import { authorization, floorRequest, hammer, newBox, registration } from '../load.mjs'
+import { authorization, floorRequest, hammer, createDevice, registration } from '../load.mjs'
 import { startPostgres } from '../postgres.mjs'
 import { memoryOf, newAuthority, start, stop } from '../servers.mjs'
 import { mebibytes, ms, perSecond } from '../table.mjs'
 
 const SECONDS = 8
-const BOXES = 64
-const NEW_BOXES = 4_000
+const DEVICES = 64
+const NEW_DEVICES = 4_000
 /** Requests of the memory test. A million devices that renew every 30 days send 1,389 requests an hour. */
 const MANY_REQUESTS = 100_000
 
@@ -19,39 +19,39 @@ const spkiOf = (key) =>
     .toString('base64')
 
 /** Returns a function that creates the next registration, one for each device. */
-function registrations(boxes, { tokens, root }) {
+function registrations(devices, { tokens, root }) {
   let next = 0
   return async () => {
     const i = next++
-    return boxes[i] && registration(boxes[i], { token: tokens[i % tokens.length], root })
+    return devices[i] && registration(devices[i], { token: tokens[i % tokens.length], root })
   }
 }
 
 const createDevices = async (name, number) => {
-  const boxes = []
-  for (let i = 0; i < number; i++) boxes.push(await newBox(`${name}-${i}`))
-  return boxes
+  const devices = []
+  for (let i = 0; i < number; i++) devices.push(await createDevice(`${name}-${i}`))
+  return devices
 }
 
 /** Registers devices, and measures the authorizations of 64 of them. */
-export async function load(name, servers, facts, { seconds = SECONDS, newBoxes = NEW_BOXES } = {}) {
+export async function load(name, servers, facts, { seconds = SECONDS, newDevices = NEW_DEVICES } = {}) {
   const ports = servers.map(({ port }) => port)
-  const boxes = await createDevices(name, newBoxes)
-  const few = boxes.slice(0, BOXES)
-  const registered = await hammer(few, ports, registrations(boxes, facts), 600_000)
-  const ask = (box) => authorization(box)
+  const devices = await createDevices(name, newDevices)
+  const few = devices.slice(0, DEVICES)
+  const registered = await hammer(few, ports, registrations(devices, facts), 600_000)
+  const ask = (device) => authorization(device)
   await hammer(few, ports, ask, 1000)
   const authorized = await hammer(few, ports, ask, seconds * 1000)
-  return { registered, authorized, boxes: few, ask, ports }
+  return { registered, authorized, devices: few, ask, ports }
 }
 
 /** Measures the baseline server with the same number of devices. */
 export async function measureFloor(directory) {
-  const boxes = await createDevices('FLOOR', BOXES)
-  const keys = Object.fromEntries(boxes.map(({ key, serial }) => [serial, spkiOf(key)]))
+  const devices = await createDevices('FLOOR', DEVICES)
+  const keys = Object.fromEntries(devices.map(({ key, serial }) => [serial, spkiOf(key)]))
   const server = await start('floor', { keys, database: join(directory, `floor-${Date.now()}.db`) })
-  await hammer(boxes, [server.port], floorRequest, 1000)
-  const floor = await hammer(boxes, [server.port], floorRequest, SECONDS * 1000)
+  await hammer(devices, [server.port], floorRequest, 1000)
+  const floor = await hammer(devices, [server.port], floorRequest, SECONDS * 1000)
   await stop(server)
   return floor
 }
@@ -65,12 +65,12 @@ export async function authority(row, directory, note) {
 
   const facts = await newAuthority(directory)
   const server = await start('authority', { dataDir: facts.dataDir })
-  const { authorized, registered, boxes, ask } = await load('SQLITE', [server], facts)
+  const { authorized, registered, devices, ask } = await load('SQLITE', [server], facts)
   compare('authorizations, SQLite, one process', authorized, '0.7 or more')
   compare('registrations, SQLite, one process', registered, '')
   const { memory: before } = await memoryOf(server)
   let left = MANY_REQUESTS
-  await hammer(boxes, [server.port], (box) => (left-- > 0 ? ask(box) : undefined), 600_000)
+  await hammer(devices, [server.port], (device) => (left-- > 0 ? ask(device) : undefined), 600_000)
   const { memory: after } = await memoryOf(server)
   row(
     `memory after ${MANY_REQUESTS.toLocaleString('en')} more authorizations`,

@@ -10,7 +10,7 @@ import { mebibytes, seconds } from '../table.mjs'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
-const BOXES = 100_000
+const DEVICES = 100_000
 /** Milliseconds of one process per answered exchange and per rejected connection, measured by `npm run bench -- storms`. */
 const WORK = { answer: 2.6, sendAway: 0.8 }
 const OUTAGE = 8
@@ -94,7 +94,7 @@ export async function fleet(row, _directory, note) {
   const year = timed(() =>
     simulateFleet({
       seed: 1,
-      boxes: BOXES,
+      boxes: DEVICES,
       durationMs: 365 * DAY,
       installedWithin: 30 * DAY,
       usageChanges: null,
@@ -105,21 +105,21 @@ export async function fleet(row, _directory, note) {
   // The baseline is the same number of steps of an empty machine.
   const floor = year.report.steps / rate(hollowSteps())
   row(
-    `${count(BOXES)} state machines for a year, one core`,
-    `${seconds(year.took)}, ${count(BOXES / year.took)} device-years /s`,
+    `${count(DEVICES)} state machines for a year, one core`,
+    `${seconds(year.took)}, ${count(DEVICES / year.took)} device-years /s`,
     `${seconds(floor)}: ${count(year.report.steps)} steps of XState, empty machine`,
     year.took / floor,
     'under 600 s',
   )
   note(
-    `${count(BOXES)} state machines for a year, with simulated disks, messages, signatures and authority data: ${count(year.report.answered)} exchanges, ${count(year.report.states.authorized)} authorized at the end, ${mebibytes(process.memoryUsage().rss)}.`,
+    `${count(DEVICES)} state machines for a year, with simulated disks, messages, signatures and authority data: ${count(year.report.answered)} exchanges, ${count(year.report.states.authorized)} authorized at the end, ${mebibytes(process.memoryUsage().rss)}.`,
   )
 
   const from = 35.5 * DAY
   const storm = timed(() =>
     simulateFleet({
       seed: 1,
-      boxes: BOXES,
+      boxes: DEVICES,
       durationMs: 37 * DAY,
       installedWithin: 30 * DAY,
       usageChanges: { every: 4 * HOUR, from: from - 6 * HOUR },
@@ -131,7 +131,7 @@ export async function fleet(row, _directory, note) {
   const peak = Math.max(...arrivals)
   const mean = arrivals.reduce((sum, requests) => sum + requests, 0) / arrivals.length
   row(
-    `requests after an outage of ${OUTAGE} h, ${count(BOXES)} devices`,
+    `requests after an outage of ${OUTAGE} h, ${count(DEVICES)} devices`,
     `${peak} in the busiest second`,
     `${mean.toFixed(1)} /s on average`,
     peak / mean,
@@ -150,7 +150,7 @@ export async function fleet(row, _directory, note) {
   writeFileSync(
     new URL('../../docs/fleet-outage.svg', import.meta.url),
     drawArrivals(arrivals, {
-      title: `${count(BOXES)} devices after an outage of ${OUTAGE} hours`,
+      title: `${count(DEVICES)} devices after an outage of ${OUTAGE} hours`,
       capacity: 1000 / WORK.answer,
     }),
   )

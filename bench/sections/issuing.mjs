@@ -15,10 +15,10 @@ export async function issuing(row) {
   const key = importP256Key(publicKey.export({ type: 'spki', format: 'der' }))
   const text = Buffer.alloc(400, 'x')
   const floor = rate(() => sign('sha256', text, privateKey))
-  const ours = rate((i) => template.issue(key, { name: `box-${i}`, ...dates }))
+  const ours = rate((i) => template.issue(key, { name: `device-${i}`, ...dates }))
   const start = performance.now()
   for (let i = 0; i < 300; i++)
-    await issueCertificate(issuer, publicKey, { role: 'instance', name: `box-${i}`, ...facts, ...dates })
+    await issueCertificate(issuer, publicKey, { role: 'instance', name: `device-${i}`, ...facts, ...dates })
   const library = 300 / ((performance.now() - start) / 1000)
   row(
     'certificates from a template',

@@ -15,7 +15,7 @@ export function pages(row) {
   if (stdout === '') throw new Error(stderr)
   const { floor, ...both } = JSON.parse(stdout)
   for (const [page, name] of [
-    ['box', 'Smart Licenses'],
+    ['device', 'Smart Licenses'],
     ['manager', 'Software Manager'],
   ]) {
     const { bytes, ms } = both[page]

@@ -24,11 +24,11 @@ const residentMemory = (pid) =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024
 
 export async function programs(row, directory) {
-  const box = join(directory, 'box')
+  const device = join(directory, 'device')
   const { status, stderr } = spawnSync(process.execPath, [
     program,
     '--data-dir',
-    box,
+    device,
     'init',
     '--pid',
     'BENCH',
@@ -36,7 +36,7 @@ export async function programs(row, directory) {
     '1',
   ])
   if (status !== 0) throw new Error(String(stderr))
-  const ask = [program, '--data-dir', box, 'status', '--json']
+  const ask = [program, '--data-dir', device, 'status', '--json']
   const empty = ['-e', '']
   const ms = (n) => `${n.toFixed(0)} ms`
   const [oneShot, floorAlone] = wallTimes([ask, empty])
@@ -48,7 +48,7 @@ export async function programs(row, directory) {
     'under 1.6',
   )
 
-  const daemon = spawn(process.execPath, [program, '--data-dir', box, 'run'], {
+  const daemon = spawn(process.execPath, [program, '--data-dir', device, 'run'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000); console.log("ready")'], {

@@ -3,11 +3,11 @@ import { fork } from 'node:child_process'
 import { memoryOf, newAuthority, serve, start, stop } from '../servers.mjs'
 import { mebibytes, seconds } from '../table.mjs'
 
-const BOXES = 10_000
+const DEVICES = 10_000
 
 async function storm(facts) {
   const child = fork(new URL('../reconnect-storm.mjs', import.meta.url).pathname, [
-    JSON.stringify({ boxes: BOXES, ...facts }),
+    JSON.stringify({ devices: DEVICES, ...facts }),
   ])
   const next = () => new Promise((resolve) => child.once('message', resolve))
   await next()

@@ -58,7 +58,7 @@ export async function scale(row, directory) {
     const facts = await newAuthority(directory, pool)
     if (instances > 0) fill(facts.dataDir, instances)
     const server = await start('authority', facts)
-    const { authorized } = await load(name, [server], facts, { newBoxes: 1000, seconds: 5 })
+    const { authorized } = await load(name, [server], facts, { newDevices: 1000, seconds: 5 })
     await stop(server)
     return authorized.rate
   }

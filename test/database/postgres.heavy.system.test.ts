@@ -273,7 +273,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
       ca,
       token,
       root: root && computeThumbprint(root),
-      boxes: 64,
+      devices: 64,
     }
     const clients = spawn(
       process.execPath,

@@ -214,13 +214,13 @@ function ChartDrawing(props: {
 function ActiveStates(props: { layout: ChartLayout; active: readonly string[]; live: boolean }) {
   const { layout, active, live } = props
   const { data } = useExplanation()
-  const lit = layout.nodes.filter(({ id, kind }) => kind !== 'region' && active.includes(id))
+  const activeStates = layout.nodes.filter(({ id, kind }) => kind !== 'region' && active.includes(id))
   return (
     <Paper withBorder p="lg">
       <Title order={2} size="h4" mb="xs">
         {t.states}
       </Title>
-      <DescriptionList rows={lit.map(({ id, description }) => [id, description] as const)} />
+      <DescriptionList rows={activeStates.map(({ id, description }) => [id, description] as const)} />
       {live && data && (
         <>
           <Title order={2} size="h4" mt="md" mb="xs">
