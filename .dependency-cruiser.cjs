@@ -42,7 +42,7 @@ const layers = {
     'rest',
   ],
 }
-// The same within the authority: each of these imports only those before it.
+// Order of the folders within the authority: each imports only from itself and from those before it.
 const authorityFolders = [
   'policy.ts',
   'observer.ts',
@@ -70,31 +70,31 @@ const authorityFolders = [
   'authority.ts',
   'index.ts',
 ]
-// The agent with the shipped product: the package's entry point.
+// Layers that import the package's entry point, which is the agent with the shipped product.
 const usesShippedProduct = ['console', 'cli']
-// Leaves that every layer shares: units of time, and the names of states.
+// Modules of the machines that every layer may import: units of time and names of states.
 const leaves = ['^machines/(time|state-names)\\.ts$']
-// Layers whose types a layer may import although it imports nothing of them at run time.
+// Layers from which a layer may import types only.
 const typesOf = { telemetry: ['agent', 'authority'] }
 const usesMachines = ['diagrams', 'agent', 'authority', 'console', 'cli']
 
 module.exports = {
   forbidden: [
-    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-circular-imports', severity: 'error', from: {}, to: { circular: true } },
     {
-      name: 'machines-know-nobody',
+      name: 'machines-import-only-machines',
       severity: 'error',
       from: { path: '^machines/' },
       to: { pathNot: ['^machines/', 'node_modules/(xstate|zod)/'] },
     },
     {
-      name: 'src-imports-src-and-machines-alone',
+      name: 'src-imports-only-src-and-machines',
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^(mocks|test|tools|examples)/' },
     },
     {
-      name: 'mocks-know-the-authority',
+      name: 'mocks-import-only-the-authority',
       severity: 'error',
       from: { path: '^mocks/' },
       to: {
@@ -103,8 +103,8 @@ module.exports = {
       },
     },
     {
-      // What a browser is sent holds nothing of the server: its types alone, and what draws the chart.
-      name: 'pages-know-types-alone',
+      // Browser bundles must hold no server code. Allowed are types, and the module that draws the state machine.
+      name: 'pages-import-types-only',
       severity: 'error',
       from: { path: '^src/web/' },
       to: {
@@ -126,7 +126,7 @@ module.exports = {
       },
     })),
     ...Object.entries(typesOf).map(([layer, names]) => ({
-      name: `${layer}-imports-types-alone`,
+      name: `${layer}-imports-types-only`,
       severity: 'error',
       from: { path: `^src/${layer}/` },
       to: {
@@ -135,8 +135,8 @@ module.exports = {
       },
     })),
     {
-      // A product module knows the interface that the agent declares for it, as types.
-      name: 'conferencing-knows-the-module-interface',
+      // A product module depends only on the module interface of the agent.
+      name: 'conferencing-imports-the-module-interface',
       severity: 'error',
       from: { path: '^src/conferencing/' },
       to: {
@@ -145,14 +145,14 @@ module.exports = {
       },
     },
     {
-      name: 'conferencing-takes-types-from-the-agent',
+      name: 'conferencing-imports-agent-types-only',
       severity: 'error',
       from: { path: '^src/conferencing/' },
       to: { path: '^src/agent/', dependencyTypesNot: ['type-only'] },
     },
     {
-      // The authority licenses any product; without a profile, that of the shipped one.
-      name: 'authority-knows-the-shipped-profile',
+      // The authority licenses any product. The shipped profile is only its default.
+      name: 'authority-imports-the-shipped-profile-only',
       severity: 'error',
       from: { path: '^src/authority/' },
       to: { path: '^src/conferencing/', pathNot: '^src/conferencing/profile.ts$' },

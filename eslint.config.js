@@ -4,20 +4,20 @@ import { docCommentForm } from './scripts/eslint/doc-comment-form.js'
 const noTime = [
   {
     selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
-    message: 'A chart has no clock: every event carries its instant.',
+    message: 'A state machine reads no clock. Take the time from the event.',
   },
   {
     selector: "NewExpression[callee.name='Date'][arguments.length=0]",
-    message: 'A chart has no clock: every event carries its instant.',
+    message: 'A state machine reads no clock. Take the time from the event.',
   },
   {
     selector: "MemberExpression[object.name='Math'][property.name='random']",
-    message: 'A chart is pure: chance comes with the event.',
+    message: 'A state machine is pure. Take random values from the event.',
   },
 ]
 
 const writesOnly =
-  'A nearly full disk takes a part and reports no error. Use writeFileSync(fd, data), which goes on until all is written.'
+  'On a nearly full disk, this call writes a part and reports no error. Use writeFileSync(fd, data), which writes everything or throws.'
 const partialWrites = [
   { selector: 'ExpressionStatement > CallExpression[callee.name=/^writev?Sync$/]', message: writesOnly },
   {

@@ -1,18 +1,18 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** A test file belongs to the tier that its name ends with; CONTRIBUTING.md says which one a new test belongs to. */
+// The end of a file name selects the tier. CONTRIBUTING.md describes the tiers.
 const LONG = 'test/**/*.long.test.ts'
 const SYSTEM = 'test/**/*.system.test.ts'
 const HEAVY = 'test/**/*.heavy.*.test.ts'
 
-/** Suites that depend on what the database does: several writers at once, its types, its statements. */
+/** Suites that depend on the database: concurrent writers, column types, SQL statements. */
 const ON_POSTGRES = [
   'test/authority/{audit,pools,read-only}.test.ts',
   'test/satellite/concurrent.long.test.ts',
 ]
 
-/** The other suites of an authority, whose outcome no database should change. */
+/** Other suites of the authority, which must pass on every database. */
 const ALSO_ON_POSTGRES = [
   'test/agent/{cloned-device,histories,registration}.test.ts',
   'test/authority/{alerts,notifications,restore,rotation,webhooks}.heavy.long.test.ts',
@@ -24,10 +24,10 @@ const ALSO_ON_POSTGRES = [
   'test/satellite/exchange.test.ts',
 ]
 
-/** Suites of the agent, which are run with its heartbeat everywhere and without it once. */
+/** Suites of the agent that also run once without the heartbeat. */
 const WITHOUT_HEARTBEAT = ['test/agent/{cloned-device,histories,usage-ledger,registration}.test.ts']
 
-/** Files that wait for a minute or two: begun first, so that nobody waits for them at the end. */
+/** Test files that take a minute or more. They start first, so that the run does not end with a long wait. */
 const LONGEST =
   /\/(matrix|postgres|procedures|daemon|crash-recovery|degraded-network|planted-bugs|simulation|fast-year|histories)[.\w]*\.test\.ts$/
 
@@ -39,13 +39,13 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Files that replace parts of Node for their whole process, as MSW does with its HTTP and the simulator with its disks: each has a process of its own. */
+/** Test files that need their own process, because they replace parts of Node: MSW its HTTP, the simulator its file system. */
 const ISOLATED = ['test/mocks/*.test.ts', 'test/simulation/*.test.ts', 'test/transports/isolation.test.ts']
 
-/** Only a test that hangs takes this long: a busy machine is slow, and that fails nothing. */
+/** Timeout in milliseconds, long enough that only a hanging test exceeds it, even on a busy machine. */
 const HANGS_MS = 300_000
 const shared = {
-  // Tests in one process hash thousands of passwords and open hundreds of encrypted files: cheaply.
+  // Lowers the cost of password hashing and file encryption, because tests do thousands of both.
   alias: ['password-cost', 'age-work-factor'].map((name) => ({
     find: new RegExp(`^\\./${name}\\.ts$`),
     replacement: `${import.meta.dirname}/test/support/${name}.ts`,
@@ -61,7 +61,7 @@ const postgres = { ...shared, globalSetup: 'test/support/postgres-setup.ts' }
 export default defineConfig({
   test: {
     reporters: ['default'],
-    // Most of the time of most tests is programs that start and wait.
+    // More workers than cores, because most tests wait for programs to start.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
@@ -71,7 +71,7 @@ export default defineConfig({
           name: 'quick',
           include: ['test/**/*.test.ts'],
           exclude: [LONG, SYSTEM, ...ISOLATED],
-          // Its files share their workers: loading the code again for each file takes longer than most of them.
+          // Files share their workers, because loading the code for each file would take longer than most tests.
           isolate: false,
         },
       },
@@ -82,7 +82,7 @@ export default defineConfig({
       },
       { test: { ...shared, name: 'system', include: [SYSTEM] } },
       { test: { ...postgres, name: 'postgres', include: ON_POSTGRES } },
-      // The release tier: the heavy files whole, and the rest of the suites on PostgreSQL.
+      // The release tier runs the heavy files completely, and the remaining suites on PostgreSQL.
       { test: { ...shared, name: 'heavy', include: [HEAVY], env: { TEST_SCALE: 'whole' } } },
       {
         test: { ...postgres, name: 'also-postgres', include: ALSO_ON_POSTGRES, env: { TEST_SCALE: 'whole' } },

@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
-/** The tests that judge mutants now: scripts/mutate.mjs says which. */
+/** Test files for the current mutants, set by scripts/mutate.mjs. */
 const include = (process.env.MUTATION_TESTS ?? '').split(' ').filter(Boolean)
 
-/** A mutant is judged by hundreds of encrypted files, which are opened cheaply. */
+/** Lowers the cost of file encryption, because each mutant opens hundreds of encrypted files. */
 const alias = [
   {
     find: /^\.\/age-work-factor\.ts$/,

@@ -1,5 +1,5 @@
-// Speed and memory, each as a ratio to a floor that is measured in the same run: `npm run bench [-- SECTION …]`.
-// A ratio says the same on a fast machine and a slow one; the figures beside it are this machine's.
+// Measures speed and memory as ratios to a baseline of the same run: `npm run bench [-- SECTION …]`.
+// A ratio is comparable between machines. The absolute figures apply to this machine only.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,31 +14,31 @@ import { programs } from './sections/programs.mjs'
 import { transports } from './sections/transports.mjs'
 import { satellites } from './sections/satellites.mjs'
 import { scale } from './sections/scale.mjs'
-import { reconnectStorm } from './sections/reconnect-storm.mjs'
+import { storms } from './sections/reconnect-storm.mjs'
 import { keep, Section } from './table.mjs'
 
 const sections = {
-  chart: ['The statechart', chart],
-  'policy-check': ['Asking whether something is allowed', policyCheck],
-  hosts: ['The ledger of hosts', hosts],
+  chart: ['The state machine', chart],
+  'policy-check': ['Policy checks', policyCheck],
+  hosts: ['The host ledger', hosts],
   transports: ['Exchanges of an agent', transports],
   programs: ['Commands and the daemon', programs],
   satellites: ['Synchronization of a satellite', satellites],
-  pages: ['The pages', pages],
-  issuing: ['Certificates of boxes', issuing],
+  pages: ['The web consoles', pages],
+  issuing: ['Certificates of devices', issuing],
   authority: ['An authority under load', authority],
-  scale: ['An authority that has grown', scale],
-  'reconnect-storm': ['Everyone at once', reconnectStorm],
+  scale: ['An authority with much data', scale],
+  'reconnect-storm': ['Reconnect storms', storms],
   fleet: ['A fleet', fleet],
 }
 
-const asked = process.argv.slice(2)
-const unknown = asked.find((name) => !(name in sections))
+const names = process.argv.slice(2)
+const unknown = names.find((name) => !(name in sections))
 if (unknown !== undefined) {
-  console.error(`There is no section ${unknown}: ${Object.keys(sections).join(', ')}.`)
+  console.error(`The section ${unknown} is unknown. Choose from ${Object.keys(sections).join(', ')}.`)
   process.exit(2)
 }
-for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
+for (const name of names.length > 0 ? names : Object.keys(sections)) {
   const [title, measure] = sections[name]
   const directory = mkdtempSync(join(tmpdir(), 'sla-bench-'))
   try {

@@ -1,5 +1,5 @@
-// Boxes, as far as an authority sees them: each on a connection of its own, asking one thing after the other. Run as a process
-// of its own, so that what it costs is not the authority's.
+// Simulates devices that send one request after the other, each on its own connection. Runs in its own process, so that its
+// cost does not count as the authority's.
 import { createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
 import { connect, createSecureContext } from 'node:tls'
 import { hashAnswer } from '../dist/src/protocol/digest.js'
@@ -9,10 +9,10 @@ import { decodePayloadUnverified, signMessage } from '../dist/src/pki/signed-mes
 
 const nonce = () => randomBytes(16).toString('base64url')
 
-// Whether it is the authority, each box would check: many boxes in one process leave it out, so that they cost less than what they load.
+// Certificates are not verified, so that the load generator uses less of the processor than the authority.
 const secureContext = createSecureContext()
 
-/** A connection that is kept: no more HTTP than a box speaks. */
+/** Opens a keep-alive connection that supports just enough HTTP for a device. */
 export function connection({ port, session }) {
   const socket = connect({
     port,
@@ -62,8 +62,8 @@ export function connection({ port, session }) {
   }
 }
 
-/** A box that has its key and its request for a certificate, and was never anywhere. */
-export async function newBox(serial) {
+/** Creates an unregistered device with its key and certificate request. */
+export async function createDevice(serial) {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
   return { key: createPrivateKey(pem), csr: await createCsr(pem, serial), serial, sequence: 0 }
@@ -79,11 +79,11 @@ const envelope = (audience) => ({
   trustBundle: 1,
 })
 
-export async function registration(box, { token, root }) {
+export async function registration(device, { token, root }) {
   const { id, account, secret } = parseToken(token)
-  const udi = { pid: 'BENCH', serial: box.serial, version: '1.0' }
+  const udi = { pid: 'BENCH', serial: device.serial, version: '1.0' }
   const head = envelope(root)
-  const claim = { audience: root, nonce: head.nonce, certificateRequest: box.csr, udi, force: false }
+  const claim = { audience: root, nonce: head.nonce, certificateRequest: device.csr, udi, force: false }
   const request = {
     ...head,
     type: 'register',
@@ -92,79 +92,83 @@ export async function registration(box, { token, root }) {
       udi,
       hostname: null,
       agentVersion: '1',
-      certificateRequest: box.csr,
+      certificateRequest: device.csr,
       force: false,
       previous: null,
     },
   }
-  const sealed = await signMessage(request, { type: 'sla-request+jws', privateKey: box.key })
+  const sealed = await signMessage(request, { type: 'sla-request+jws', privateKey: device.key })
   return {
     path: '/smart-agent/v1/register',
     body: JSON.stringify(sealed),
-    taken: (body) => {
+    onAnswer: (body) => {
       const answer = decodePayloadUnverified(JSON.parse(body))
       if (answer.decision.outcome !== 'accepted') throw new Error(JSON.stringify(answer.decision))
-      box.id = answer.decision.instanceId
-      box.certificates = answer.decision.certificates.slice(0, 1)
-      box.authority = answer.authority.id
-      box.last = hashAnswer(request.messageId, answer.decision)
+      device.id = answer.decision.instanceId
+      device.certificates = answer.decision.certificates.slice(0, 1)
+      device.authority = answer.authority.id
+      device.last = hashAnswer(request.messageId, answer.decision)
     },
   }
 }
 
-export async function authorization(box, count = 1) {
+export async function authorization(device, count = 1) {
   const request = {
-    ...envelope(box.authority),
+    ...envelope(device.authority),
     type: 'authorize',
-    instanceId: box.id,
-    sequence: ++box.sequence,
-    lastAnswer: box.sequence === 1 ? null : box.last,
+    instanceId: device.id,
+    sequence: ++device.sequence,
+    lastAnswer: device.sequence === 1 ? null : device.last,
     body: { entitlements: [{ tag: 'HOST', count }], version: '1.0', deadlineAt: null },
   }
   const sealed = await signMessage(request, {
     type: 'sla-request+jws',
-    privateKey: box.key,
-    certificates: box.certificates,
+    privateKey: device.key,
+    certificates: device.certificates,
   })
   return {
     path: '/smart-agent/v1/authorize',
     body: JSON.stringify(sealed),
-    taken: (body) => {
+    onAnswer: (body) => {
       const answer = decodePayloadUnverified(JSON.parse(body))
       if (answer.decision.outcome !== 'accepted') throw new Error(JSON.stringify(answer.decision))
-      box.last = hashAnswer(request.messageId, answer.decision)
+      device.last = hashAnswer(request.messageId, answer.decision)
       return answer
     },
   }
 }
 
-/** The same bytes and signatures, for the floor: asks nothing of the answer. */
-export function floorRequest(box) {
+/** Creates a request with the same size and signatures for the baseline server. Its answer is not verified. */
+export function floorRequest(device) {
   const payload = randomBytes(900).toString('base64url')
-  const signature = sign('sha256', Buffer.from(payload), { key: box.key, dsaEncoding: 'ieee-p1363' })
+  const signature = sign('sha256', Buffer.from(payload), { key: device.key, dsaEncoding: 'ieee-p1363' })
   return {
     path: '/floor',
-    body: JSON.stringify({ box: box.serial, payload, signature: signature.toString('base64url') }),
-    taken: (body) => JSON.parse(body),
+    body: JSON.stringify({ device: device.serial, payload, signature: signature.toString('base64url') }),
+    onAnswer: (body) => JSON.parse(body),
   }
 }
 
-/** Every box asks one thing after the other for a while. @returns requests a second, and milliseconds at the median and the 99th of 100 */
-export async function hammer(boxes, ports, next, milliseconds) {
+/** Sends requests of all devices for some milliseconds. @returns requests per second, and the latencies p50 and p99 in milliseconds */
+export async function hammer(devices, ports, next, milliseconds) {
   const times = []
   const end = performance.now() + milliseconds
   const start = performance.now()
   await Promise.all(
-    boxes.map(async (box, i) => {
-      const road = connection({ port: ports[i % ports.length] })
-      for (let more = await next(box); more && performance.now() < end; more = await next(box)) {
-        const begun = performance.now()
-        const { status, body } = await road.post(more.path, more.body)
+    devices.map(async (device, i) => {
+      const client = connection({ port: ports[i % ports.length] })
+      for (
+        let request = await next(device);
+        request && performance.now() < end;
+        request = await next(device)
+      ) {
+        const sentAt = performance.now()
+        const { status, body } = await client.post(request.path, request.body)
         if (status !== 200) throw new Error(`answered ${status}: ${body}`)
-        times.push(performance.now() - begun)
-        more.taken(body)
+        times.push(performance.now() - sentAt)
+        request.onAnswer(body)
       }
-      road.close()
+      client.close()
     }),
   )
   const seconds = (performance.now() - start) / 1000

@@ -1,5 +1,5 @@
-// The two pages as a browser gets them: their bytes, and how long until somebody can type into the first field, beside a
-// page of the same server that has nothing in it but text. Prints one line of JSON.
+// Measures the size of both web consoles and the time until their first input field is ready. The baseline is a plain text
+// page of the same server. Prints one line of JSON.
 import { readdirSync, statSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ const dir = (name) => join(directory, name)
 const logger = { info: () => undefined, error: () => undefined }
 const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)]
 
-/** Bytes on the wire: the page and what it brings along, compressed as every browser takes it. */
+/** Returns the bytes of a page and its assets, compressed with gzip. */
 function weight(page) {
   const root = new URL(`../dist/pages/${page}/`, import.meta.url).pathname
   const assets = readdirSync(join(root, 'assets')).filter((name) => name.endsWith('.gz'))
@@ -24,7 +24,7 @@ function weight(page) {
   )
 }
 
-/** Milliseconds from a new browser tab with nothing cached until the selector is there. */
+/** Returns the median milliseconds until the selector appears in a new browser context without a cache. */
 async function open(browser, url, selector) {
   const times = []
   for (let round = 0; round < 9; round++) {
@@ -40,10 +40,10 @@ async function open(browser, url, selector) {
 }
 
 const agent = await SmartAgent.open({
-  dataDir: dir('box'),
+  dataDir: dir('device'),
   product: { pid: 'CWMS-K9', serial: 'BENCH', version: '4.0' },
 })
-const box = await serveDeviceConsole(agent, { dataDir: dir('box'), host: '127.0.0.1', port: 0, logger })
+const device = await serveDeviceConsole(agent, { dataDir: dir('device'), host: '127.0.0.1', port: 0, logger })
 await Authority.init({ dataDir: dir('authority'), account: 'acme.example', acceptAgreement: true })
 const authority = await Authority.open({ dataDir: dir('authority') })
 const page = await createManagerConsole(authority, {
@@ -62,13 +62,13 @@ try {
   console.log(
     JSON.stringify({
       floor,
-      box: { bytes: weight('device'), ms: await open(browser, box.url, 'input') },
+      device: { bytes: weight('device'), ms: await open(browser, device.url, 'input') },
       manager: { bytes: weight('manager'), ms: await open(browser, manager, 'input') },
     }),
   )
 } finally {
   await browser.close()
-  await box.close()
+  await device.close()
   await agent.close()
   await authority.close()
   rmSync(directory, { recursive: true, force: true })

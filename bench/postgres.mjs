@@ -1,4 +1,4 @@
-// A PostgreSQL server of the benchmarks' own, durable as one is where it comes from.
+// Starts a PostgreSQL server for the benchmarks, with the default durability settings.
 import { execFileSync } from 'node:child_process'
 import { chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -14,7 +14,11 @@ const freePort = () =>
     })
   })
 
-/** @returns how to make a database, and how to end the server; PostgreSQL does not run as root: then it is `postgres` */
+/**
+ * Starts the server. As root, runs it as the user `postgres`, because PostgreSQL refuses to run as root.
+ *
+ * @returns functions that create a database and stop the server
+ */
 export async function startPostgres() {
   const directory = mkdtempSync(join(tmpdir(), 'sla-bench-postgres-'))
   const [newest] = readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a))
@@ -43,10 +47,10 @@ export async function startPostgres() {
     'start',
   )
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
-  let made = 0
+  let count = 0
   return {
     database: async () => {
-      const name = `bench_${made++}`
+      const name = `bench_${count++}`
       const client = new pg.Client(url)
       await client.connect()
       await client.query(`create database ${name}`)

@@ -1,6 +1,6 @@
 export const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)]
 
-/** Calls a second: the best of some rounds, since everything else on the machine only ever slows one down. */
+/** Returns calls per second, the best of several rounds, because other load on the machine can only slow a round down. */
 export function rate(call, { rounds = 7, milliseconds = 150 } = {}) {
   let best = 0
   for (let round = 0; round < rounds; round++) {

@@ -1,40 +1,40 @@
-// Everyone at once: boxes that have never been here, each on a fresh TLS connection, until every one of them is registered. Run as
-// a process of its own; prints what came of it. A box does as an agent does: it gives up a connection whose TLS does not stand
-// after ten seconds and an answer that is not there after thirty, comes back when it is told to, and otherwise after a moment.
-//   node bench/reconnect-storm.mjs '{"ports":[…],"token":"…","root":"…","boxes":10000}'
-//   node bench/reconnect-storm.mjs '{"ports":[…],"floor":true,"boxes":10000}'
-import { connection, newBox, registration } from './load.mjs'
+// Registers many new devices at once, each on a new TLS connection, until all are registered. Runs in its own process and
+// prints a summary. The timeouts are those of an agent: 10 s for TLS and 30 s for the answer. After a 503 answer, a device
+// waits for its Retry-After. After any other failure, the wait is short and random.
+//   node bench/reconnect-storm.mjs '{"ports":[…],"token":"…","root":"…","devices":10000}'
+//   node bench/reconnect-storm.mjs '{"ports":[…],"floor":true,"devices":10000}'
+import { connection, createDevice, registration } from './load.mjs'
 
-const { ports, tokens, root, boxes, floor = false } = JSON.parse(process.argv[2])
+const { ports, tokens, root, devices, floor = false } = JSON.parse(process.argv[2])
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const tally = { sentAway: 0, lost: {}, longestAway: 0 }
 
 const ready = []
-for (let i = 0; i < boxes; i++) {
-  const box = floor ? null : await newBox(`STORM-${i}`)
+for (let i = 0; i < devices; i++) {
+  const device = floor ? null : await createDevice(`STORM-${i}`)
   ready.push(
     floor
-      ? { path: '/', body: '{}', taken: () => undefined }
-      : await registration(box, { token: tokens[i % tokens.length], root }),
+      ? { path: '/', body: '{}', onAnswer: () => undefined }
+      : await registration(device, { token: tokens[i % tokens.length], root }),
   )
 }
 
-/** One request on a connection of its own. */
+/** Sends one request on a new connection. */
 async function ask(i) {
-  const { path, body, taken } = ready[i]
-  const road = connection({ port: ports[i % ports.length] })
-  let late = setTimeout(() => road.close('no TLS'), 10_000)
-  road.socket.once('secureConnect', () => {
-    clearTimeout(late)
-    late = setTimeout(() => road.close('no answer'), 20_000)
+  const { path, body, onAnswer } = ready[i]
+  const client = connection({ port: ports[i % ports.length] })
+  let timer = setTimeout(() => client.close('no TLS'), 10_000)
+  client.socket.once('secureConnect', () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => client.close('no answer'), 20_000)
   })
   try {
-    const answer = await road.post(path, body)
-    if (answer.status === 200) taken(answer.body)
+    const answer = await client.post(path, body)
+    if (answer.status === 200) onAnswer(answer.body)
     return answer
   } finally {
-    clearTimeout(late)
-    road.close()
+    clearTimeout(timer)
+    client.close()
   }
 }
 
@@ -48,10 +48,10 @@ async function untilAnswered(i) {
       tally.sentAway++
       wait = 1000 * retryAfter
       tally.longestAway = Math.max(tally.longestAway, wait)
-    } catch (thrown) {
-      if (thrown.final) throw thrown
-      const why = thrown.code ?? thrown.message
-      tally.lost[why] = (tally.lost[why] ?? 0) + 1
+    } catch (error) {
+      if (error.final) throw error
+      const reason = error.code ?? error.message
+      tally.lost[reason] = (tally.lost[reason] ?? 0) + 1
     }
     await pause(wait)
   }
@@ -59,24 +59,24 @@ async function untilAnswered(i) {
 
 process.send?.('ready')
 if (process.send) await new Promise((resolve) => process.once('message', resolve))
-const begun = performance.now()
+const start = performance.now()
 const cpu = process.cpuUsage()
 const times = []
 await Promise.all(
   ready.map(async (_, i) => {
     await untilAnswered(i)
-    times.push(performance.now() - begun)
+    times.push(performance.now() - start)
   }),
 )
 times.sort((a, b) => a - b)
 const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))]
 const { user, system } = process.cpuUsage(cpu)
-const told = {
+const summary = {
   ...tally,
   seconds: at(1) / 1000,
   p50: at(0.5) / 1000,
   p99: at(0.99) / 1000,
   cpu: (user + system) / 1e6,
 }
-if (process.send) process.send(told, () => process.exit())
-else console.log(told)
+if (process.send) process.send(summary, () => process.exit())
+else console.log(summary)

@@ -1,5 +1,5 @@
-// One satellite of as many product instances as are asked for, synchronized with its manager: prints one line of JSON.
-// A process of its own, so that its memory is its own.
+// Synchronizes a satellite that has COUNT product instances with its manager, and prints one line of JSON. Runs in its own
+// process, so that its memory can be measured.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,18 +15,18 @@ const base = { account: 'acme.example', acceptAgreement: true }
 
 const timed = async (work) => {
   const start = performance.now()
-  const done = await work()
-  return [done, performance.now() - start]
+  const result = await work()
+  return [result, performance.now() - start]
 }
 
-/** The product instances, straight into the satellite's tables: what is measured is their synchronization. */
+/** Inserts product instances directly into the satellite's tables, because only their synchronization is measured. */
 function fill() {
   const database = new Database(join(dir('satellite'), 'authority.db'))
   const { id: account } = database.prepare('select id from accounts').get()
-  const { id: place } = database.prepare('select id from virtual_accounts').get()
+  const { id: virtualAccount } = database.prepare('select id from virtual_accounts').get()
   const columns = {
     account_id: account,
-    virtual_account_id: place,
+    virtual_account_id: virtualAccount,
     pid: 'CWMS-K9',
     version: '4.0',
     hostname: 'host.branch.example',
@@ -47,32 +47,32 @@ function fill() {
   const insert = database.prepare(
     `insert into instances (${names.join(', ')}) values (${names.map((name) => `@${name}`).join(', ')})`,
   )
-  const demand = database.prepare('insert into instance_usage values (?, ?, 1)')
+  const insertUsage = database.prepare('insert into instance_usage values (?, ?, 1)')
   database.transaction(() => {
     for (let i = 0; i < number; i++) {
       const id = randomUUID()
       insert.run({ ...columns, id, serial: `SN-${i}` })
-      demand.run(id, 'HOST')
+      insertUsage.run(id, 'HOST')
     }
-    database.prepare(`insert into pools values (?, 'HOST', ?, 0)`).run(place, number)
+    database.prepare(`insert into pools values (?, 'HOST', ?, 0)`).run(virtualAccount, number)
   })()
   database.close()
 }
 
-/** A few of them change, as the satellite's own work would have it. */
-function change(few) {
+/** Changes some product instances and their revision, as the satellite itself would. */
+function change(count) {
   const database = new Database(join(dir('satellite'), 'authority.db'))
   const { value } = database.prepare(`select value from settings where name = 'sync-sequence'`).get()
   database
     .prepare(`update instances set revision = ?, version = '4.1' where rowid <= ?`)
-    .run(Number(value) + 1, few)
+    .run(Number(value) + 1, count)
   database.close()
 }
 
 const exchange = async (manager, satellite) => {
   const [exported, writing] = await timed(() => satellite.sync.export())
   const [responded, answering] = await timed(() => manager.satellites.respond(exported.file))
-  const [, taking] = await timed(() => satellite.sync.import(responded.file, 'unseen'))
+  const [, taking] = await timed(() => satellite.sync.import(responded.file, 'skip-verification'))
   return {
     bytes: exported.file.length,
     answer: responded.file.length,

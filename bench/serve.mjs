@@ -1,5 +1,5 @@
-// What is measured, each in a process of its own. `floor`: TLS, JSON, one signature verified and one made, one durable commit,
-// many of which share one write, and nothing else. `authority`: an authority at its address.
+// Runs a measured server in its own process. `floor` does only TLS, JSON, one signature verification, one signature and one
+// durable commit per request, with batched writes. `tls` only answers. `authority` is a real authority.
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { createServer } from 'node:https'
 import { Database } from '../dist/src/storage/sqlite.js'
@@ -9,8 +9,8 @@ const [kind, options] = [process.argv[2], JSON.parse(process.argv[3])]
 
 async function floor({ keys, database, postgres }) {
   const known = new Map(
-    Object.entries(keys).map(([box, der]) => [
-      box,
+    Object.entries(keys).map(([device, der]) => [
+      device,
       createPublicKey({ key: Buffer.from(der, 'base64'), format: 'der', type: 'spki' }),
     ]),
   )
@@ -32,15 +32,15 @@ async function floor({ keys, database, postgres }) {
       request.setEncoding('utf8')
       request.on('data', (data) => (text += data))
       request.on('end', async () => {
-        const { box, payload, signature } = JSON.parse(text)
+        const { device, payload, signature } = JSON.parse(text)
         const good = verify(
           'sha256',
           Buffer.from(payload),
-          { key: known.get(box), dsaEncoding: 'ieee-p1363' },
+          { key: known.get(device), dsaEncoding: 'ieee-p1363' },
           Buffer.from(signature, 'base64url'),
         )
-        if (!good) throw new Error('a signature that does not fit')
-        await write(box, payload)
+        if (!good) throw new Error('invalid signature')
+        await write(device, payload)
         const answer = sign('sha256', Buffer.from(payload), { key: privateKey, dsaEncoding: 'ieee-p1363' })
         const body = JSON.stringify({ payload, signature: answer.toString('base64url') })
         response.writeHead(200, {
@@ -56,8 +56,8 @@ async function floor({ keys, database, postgres }) {
   })
 }
 
-/** Commits that wait while one is written are written together. */
-function together(commit) {
+/** Batches the commits that wait while another one is written. */
+function batchCommits(commit) {
   let waiting = []
   let busy = false
   const work = async () => {
@@ -70,9 +70,9 @@ function together(commit) {
     }
     busy = false
   }
-  return (box, payload) =>
+  return (device, payload) =>
     new Promise((resolve) => {
-      waiting.push({ box, payload, resolve })
+      waiting.push({ device, payload, resolve })
       if (!busy) setImmediate(work)
     })
 }
@@ -81,13 +81,13 @@ function inSqlite(path) {
   const database = new Database(path)
   database.pragma('journal_mode = WAL')
   database.pragma('synchronous = FULL')
-  database.exec('create table if not exists boxes (id text primary key, payload text)')
+  database.exec('create table if not exists devices (id text primary key, payload text)')
   const insert = database.prepare(
-    'insert into boxes values (?, ?) on conflict (id) do update set payload = excluded.payload',
+    'insert into devices values (?, ?) on conflict (id) do update set payload = excluded.payload',
   )
-  return together((batch) => {
+  return batchCommits((batch) => {
     database.transaction(() => {
-      for (const { box, payload } of batch) insert.run(box, payload)
+      for (const { device, payload } of batch) insert.run(device, payload)
     })()
   })
 }
@@ -96,20 +96,20 @@ async function inPostgres(url) {
   const { default: pg } = await import('pg')
   const client = new pg.Client(url)
   await client.connect()
-  await client.query('create table if not exists boxes (id text primary key, payload text)')
-  return together(async (batch) => {
+  await client.query('create table if not exists devices (id text primary key, payload text)')
+  return batchCommits(async (batch) => {
     const values = batch.map((_, i) => `($${2 * i + 1}, $${2 * i + 2})`).join()
     await client.query(
-      `insert into boxes values ${values} on conflict (id) do update set payload = excluded.payload`,
-      batch.flatMap(({ box, payload }) => [box, payload]),
+      `insert into devices values ${values} on conflict (id) do update set payload = excluded.payload`,
+      batch.flatMap(({ device, payload }) => [device, payload]),
     )
   })
 }
 
-/** A TLS connection, one request, one answer: the least that anybody who comes newly costs. */
+/** Serves TLS with a fixed answer, which is the minimum cost of a new client. */
 async function tls() {
   const day = 86_400_000
-  const made = await createSelfSigned({
+  const certificate = await createSelfSigned({
     name: 'localhost',
     account: 'x',
     authorityId: 'y',
@@ -117,7 +117,7 @@ async function tls() {
     notBefore: Date.now() - day,
     notAfter: Date.now() + day,
   })
-  const server = createServer(toTlsOptions(made), (request, response) => {
+  const server = createServer(toTlsOptions(certificate), (request, response) => {
     request.resume()
     request.on('end', () => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': 2 })
@@ -125,7 +125,7 @@ async function tls() {
     })
   })
   server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
-    process.send({ port: server.address().port, ca: made.certificates[0] })
+    process.send({ port: server.address().port, ca: certificate.certificates[0] })
   })
 }
 

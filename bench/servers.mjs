@@ -1,4 +1,4 @@
-// What is put under load, each a process of its own, and an authority's data for it.
+// Starts the servers under load, each in its own process, and creates data directories of authorities.
 import { fork, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,11 +7,11 @@ import { parseRoots, computeThumbprint } from '../dist/src/pki/chain-validation.
 
 const program = new URL('../dist/bin/smart-authority.js', import.meta.url).pathname
 
-/** @param kind of `serve.mjs` */
+/** Starts a server. @param kind a kind of `serve.mjs` */
 export function start(kind, options) {
   const child = fork(new URL('serve.mjs', import.meta.url).pathname, [kind, JSON.stringify(options)])
   return new Promise((resolve, reject) => {
-    child.once('message', (told) => resolve({ child, ...told }))
+    child.once('message', (info) => resolve({ child, ...info }))
     child.once('exit', () => reject(new Error(`${kind} did not start`)))
   })
 }
@@ -22,20 +22,20 @@ export const stop = ({ child }) =>
     child.disconnect()
   })
 
-/** Bytes that a server holds, and the most it has held. */
+/** Returns the current and the peak memory of a server in bytes. */
 export const memoryOf = ({ child }) =>
   new Promise((resolve) => {
     child.once('message', resolve)
     child.send('memory')
   })
 
-/** The program itself, as people start it. @returns its port, and how to end it; `peak` is its largest process's, in bytes */
+/** Starts `smart-authority serve`. @returns its port, a stop function, and `peak`, the memory of its largest process in bytes */
 export async function serve(dataDir, ...options) {
   const words = ['--data-dir', dataDir, 'serve', '--listen', '127.0.0.1:0', '--json', '--log-level', 'error']
   const child = spawn(process.execPath, [program, ...words, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const told = JSON.parse(
+  const info = JSON.parse(
     await new Promise((resolve) => child.stdout.once('data', (d) => resolve(String(d)))),
   )
   const tree = () => [
@@ -47,17 +47,17 @@ export async function serve(dataDir, ...options) {
   ]
   const peakOf = (pid) => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])
   return {
-    port: Number(new URL(told.listening).port),
+    port: Number(new URL(info.listening).port),
     peak: () => Math.max(...tree().map(peakOf)),
     stop: async () => {
-      const over = new Promise((resolve) => child.once('exit', resolve))
+      const exited = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGTERM')
-      await over
+      await exited
     },
   }
 }
 
-/** A new authority with one pool, and tokens enough for whoever registers. */
+/** Creates an authority with one pool and ten registration tokens. */
 export async function newAuthority(directory, { database, quantity = 1_000_000, orders = 1 } = {}) {
   const dataDir = join(directory, `authority-${Math.random().toString(36).slice(2)}`)
   await Authority.init({ dataDir, account: 'bench.example', acceptAgreement: true, database })

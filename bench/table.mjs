@@ -1,4 +1,4 @@
-// Rows of figures: on the terminal, kept in bench/results.json, and as the page of docs.
+// Prints measured rows, stores them in bench/results.json, and writes docs/benchmarks.md.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
@@ -14,12 +14,12 @@ export const mebibytes = (n) => `${(n / 2 ** 20).toFixed(0)} MiB`
 
 const head = ['what', 'measured', 'floor', 'ratio', 'aim']
 
-/** The rows of one section, as they come. */
+/** Collected rows and notes of one section. */
 export class Section {
   rows = []
   notes = []
 
-  /** @param ratio of the two figures, a number, or null where there is none */
+  /** Adds a row. @param ratio ratio of both figures, or null without one */
   row = (what, measured, floor, ratio, aim) => {
     this.rows.push([what, measured, floor, ratio === null ? '' : ratio.toFixed(2), aim])
   }
@@ -37,7 +37,7 @@ export class Section {
   }
 }
 
-/** Keeps what was measured of a section, and writes the page of all that are kept. */
+/** Stores the results of a section and writes the page of all sections. */
 export function keep(name, title, { rows, notes }) {
   const all = existsSync(results) ? JSON.parse(readFileSync(results, 'utf8')) : {}
   const machine = `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`
@@ -74,7 +74,7 @@ function pageOf(all) {
   return [
     '# Benchmarks',
     '',
-    'Written by `npm run bench`; `npm run bench -- SECTION …` measures some sections anew. Each figure stands beside a floor that was measured in the same run: the least that the same work could cost on that machine. A ratio says the same on a fast machine and a slow one; the figures are of the machine that is named. The load comes from the same machine, and takes its part of it.',
+    'Written by `npm run bench`. `npm run bench -- SECTION …` measures single sections again. Each figure is compared with a floor from the same run: the minimum cost of the same work on that machine. Ratios are comparable between machines, absolute figures are not. The load generator runs on the same machine and uses a part of its processors.',
     '',
     ...parts,
   ].join('\n')

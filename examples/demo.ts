@@ -10,12 +10,10 @@ import { Authority } from '../src/authority/index.ts'
 import { DAY, formatDuration, HOUR } from '../src/core/time.ts'
 import { VirtualClock } from '../mocks/virtual-clock.ts'
 
-/**
- * A licensed box through a year, in seconds: the time is virtual; the authority, the agent, both databases,
- * the certificates, the signatures and TLS are the real ones.
- */
+// Runs a licensed device through a year in seconds. Only the time is virtual. The authority, the agent, both databases, the
+// certificates, the signatures and TLS are real.
 
-/** The days are counted from the installation. */
+/** Time of the installation, from which days are counted. */
 const START_TIME = Math.floor(Date.now() / DAY) * DAY
 const clock = new VirtualClock(START_TIME)
 const directory = mkdtempSync(join(tmpdir(), 'smart-licensing-demo-'))
@@ -39,7 +37,7 @@ const formatDay = (at?: number): string => `day ${String(toDay(at)).padStart(3)}
 const print = (text: string) => {
   process.stdout.write(`${text}\n`)
 }
-/** A turn of the story, and how the box stands after it. */
+/** Prints a line of the story with the state of the device. */
 const narrate = (what: string, agent?: SmartAgent) => {
   const state = agent?.status().state
   print(`${formatDay()}  ${state ? paint(state, state.padEnd(17)) : ' '.repeat(17)}  ${what}`)
@@ -61,7 +59,7 @@ async function startAuthority(): Promise<string> {
   return url
 }
 
-/** Lets days pass, beat by beat; the box tells by itself what happens to it. */
+/** Advances the time in steps, with a tick of the agent after each. */
 async function simulateDays(agent: SmartAgent, days: number, step = DAY): Promise<void> {
   const end = clock.wall() + days * DAY
   while (clock.wall() < end) {
@@ -71,7 +69,7 @@ async function simulateDays(agent: SmartAgent, days: number, step = DAY): Promis
   }
 }
 
-/** The notices worth a line of the story while time passes; all of them are in the table at the end. */
+/** Notices printed while time passes. The table at the end lists all notices. */
 const NARRATED_NOTICES: readonly string[] = [
   'OUT_OF_COMPLIANCE',
   'COMM_FAILED',
@@ -101,7 +99,7 @@ function formatSummary(): string {
   const rows: { from: number; to: number; state: Status['state']; notice: string; times: number }[] = []
   for (const { at, state, record } of loggedNotices) {
     const last = rows.findLast((row) => row.notice === record.notice)
-    // What repeats itself in one state is one row: the polls of a shortage, the attempts of an outage.
+    // Repeated notices in one state share a row, such as the attempts during an outage.
     const between = rows.slice(
       rows.indexOf(last ?? rows[0] ?? { from: 0, to: 0, state, notice: '', times: 0 }),
     )
@@ -118,7 +116,7 @@ function formatSummary(): string {
 }
 
 async function main(): Promise<void> {
-  print(colorize('bold', 'A licensed box through a year'))
+  print(colorize('bold', 'A licensed device through a year'))
   print('Time is virtual. The authority, the agent, TLS, certificates, signatures and databases are real.\n')
 
   await Authority.init({ dataDir: authorityDir, account: 'acme.example', acceptAgreement: true, clock })
@@ -136,13 +134,13 @@ async function main(): Promise<void> {
   })
   listen(agent)
   narrate(
-    `The box is installed. Everything works for ${formatDuration(agent.status().evaluation.remainingSeconds * 1000)}.`,
+    `The device is installed. The evaluation period lasts ${formatDuration(agent.status().evaluation.remainingSeconds * 1000)}.`,
     agent,
   )
 
   await simulateDays(agent, 5)
   agent.setUsage('HOST', 12)
-  narrate('12 hosts are in use, for evaluation.', agent)
+  narrate('12 host licenses are in use for evaluation.', agent)
 
   await simulateDays(agent, 15)
   await authority.orders.create({ tag: 'HOST', quantity: 20 })
@@ -151,7 +149,7 @@ async function main(): Promise<void> {
     description: 'the demo',
     exportControlled: true,
   })
-  narrate('20 host licenses are bought, and a registration token is made.', agent)
+  narrate('20 host licenses are ordered, and a registration token is created.', agent)
   await agent.register(token)
   const { registration, authorization, evaluation } = agent.status()
   narrate(
@@ -159,43 +157,46 @@ async function main(): Promise<void> {
     agent,
   )
   narrate(
-    `Next contact on day ${toDay(Date.parse(authorization.nextAttemptAt ?? ''))}, renewal on day ${toDay(Date.parse(registration.nextRenewalAt ?? ''))}; the evaluation stands still at ${formatDuration(evaluation.remainingSeconds * 1000)}.`,
+    `Next contact on day ${toDay(Date.parse(authorization.nextAttemptAt ?? ''))}, renewal on day ${toDay(Date.parse(registration.nextRenewalAt ?? ''))}; the evaluation period is paused with ${formatDuration(evaluation.remainingSeconds * 1000)} left.`,
     agent,
   )
 
   await simulateDays(agent, 40)
   agent.setUsage('HOST', 26)
   await simulateDays(agent, 1, HOUR)
-  narrate('26 hosts are in use, 20 are owned: nothing is refused, but it is said.', agent)
+  narrate('26 licenses are in use, 20 are owned. Nothing is refused, but the shortage is reported.', agent)
   await simulateDays(agent, 2, HOUR)
   await authority.orders.create({ tag: 'HOST', quantity: 10 })
-  narrate('10 more are bought; the next poll is at most 12 hours away.', agent)
+  narrate('10 more licenses are ordered. The next poll follows within 12 hours.', agent)
   await simulateDays(agent, 1, HOUR)
-  narrate('Mended by itself.', agent)
+  narrate('The device is in compliance again, without intervention.', agent)
 
   await simulateDays(agent, 36)
   await authority.close()
-  narrate('The authority goes out of reach, for months.', agent)
+  narrate('The authority becomes unreachable for months.', agent)
   await simulateDays(agent, 95)
-  narrate('Everything still works; licenses are not checked any more.', agent)
+  narrate('Everything still works, but licenses are no longer checked.', agent)
   await startAuthority()
   await simulateDays(agent, 1, HOUR)
-  narrate('The authority is back: one contact mends it, without registering again.', agent)
+  narrate(
+    'The authority is back. One exchange restores the authorization, without a new registration.',
+    agent,
+  )
 
   await simulateDays(agent, 20)
   narrate(
-    `Six months have passed: the registration has renewed itself, until day ${toDay(Date.parse(agent.status().registration.expiresAt ?? ''))}.`,
+    `After six months, the registration was renewed automatically until day ${toDay(Date.parse(agent.status().registration.expiresAt ?? ''))}.`,
     agent,
   )
   await simulateDays(agent, 365 + 20 - toDay())
-  narrate('A year has passed since the registration. The box is moved elsewhere.', agent)
+  narrate('A year has passed since the registration. The device is decommissioned.', agent)
   await agent.deregister()
   narrate(
-    `Deregistered: every license is back in the pool (${String((await authority.licenses.list())[0]?.inUse ?? 0)} in use), and ${formatDuration(agent.status().evaluation.remainingSeconds * 1000)} of the evaluation are left.`,
+    `Deregistered. All licenses are back in the pool (${String((await authority.licenses.list())[0]?.inUse ?? 0)} in use), and ${formatDuration(agent.status().evaluation.remainingSeconds * 1000)} of the evaluation period are left.`,
     agent,
   )
   await simulateDays(agent, 71)
-  narrate(`Left alone until they are used up: ${agent.status().functionalityReason ?? ''}`, agent)
+  narrate(`The evaluation period has ended: ${agent.status().functionalityReason ?? ''}`, agent)
   await agent.close()
   await authority.close()
 

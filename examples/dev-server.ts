@@ -4,14 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/**
- * `npm start`: an authority and an agent that stay up, with their pages. Without a directory named they live in one that is
- * gone with them; `npm start -- DIR` keeps them there.
- */
-const [kept] = process.argv.slice(2)
-const directory = kept ?? mkdtempSync(join(tmpdir(), 'smart-licensing-'))
+// Runs an authority and an agent with their web consoles: `npm start`. By default, their data is in a temporary directory that
+// is deleted at the end. `npm start -- DIR` keeps the data in DIR.
+const [persistentDir] = process.argv.slice(2)
+const directory = persistentDir ?? mkdtempSync(join(tmpdir(), 'smart-licensing-'))
 const getBinPath = (name: string): string => fileURLToPath(new URL(`../bin/${name}.js`, import.meta.url))
-const [authorityDir, boxDir] = [join(directory, 'authority'), join(directory, 'box')]
+const [authorityDir, deviceDir] = [join(directory, 'authority'), join(directory, 'box')]
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`)
 }
@@ -31,24 +29,24 @@ function run(name: string, dataDir: string, ...words: string[]): string {
 
 const running: ChildProcess[] = []
 
-/** Starts a program that stays up; gives the lines it has said when it is ready. */
+/** Starts a server. @returns its output when it matches `ready` */
 function startServer(name: string, dataDir: string, ready: RegExp, ...words: string[]): Promise<string> {
   const child = spawn(process.execPath, [getBinPath(name), '--data-dir', dataDir, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Ctrl-C is told to all of a terminal's programs: these are to be told once, below.
+    // Ctrl-C signals all processes of the terminal. These are stopped below instead, and only once.
     detached: true,
   })
   running.push(child)
   return new Promise((resolve) => {
-    let said = ''
-    let wrong = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (wrong += text))
+    let output = ''
+    let errors = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-      if (ready.test(said)) resolve(said)
+      output += text
+      if (ready.test(output)) resolve(output)
     })
     child.once('exit', (code) => {
-      if (code !== 0 && code !== null) process.stderr.write(wrong)
+      if (code !== 0 && code !== null) process.stderr.write(errors)
       stop()
     })
   })
@@ -58,21 +56,23 @@ let stopping = false
 function stop(): void {
   if (stopping) return
   stopping = true
-  let left = running.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).length
-  const gone = () => {
-    if (left > 0) return
-    if (kept === undefined) rmSync(directory, { recursive: true, force: true })
+  let remaining = running.filter(
+    ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
+  ).length
+  const exitWhenStopped = () => {
+    if (remaining > 0) return
+    if (persistentDir === undefined) rmSync(directory, { recursive: true, force: true })
     process.exit(0)
   }
   for (const child of running) {
     if (child.exitCode !== null || child.signalCode !== null) continue
     child.once('exit', () => {
-      left--
-      gone()
+      remaining--
+      exitWhenStopped()
     })
     child.kill('SIGTERM')
   }
-  gone()
+  exitWhenStopped()
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
 
@@ -89,39 +89,39 @@ const authority = await startServer(
   'localhost:8443',
 )
 const [, authorityUrl = ''] = /^Software Manager is at (\S+)/m.exec(authority) ?? []
-if (!existsSync(boxDir)) {
+if (!existsSync(deviceDir)) {
   const root = join(directory, 'root.pem')
   writeFileSync(root, run('smart-authority', authorityDir, 'trust', 'export'))
-  run('smart-agent', boxDir, 'init', '--pid', 'CWMS-K9', '--serial', 'SN-1', '--trust', root)
-  run('smart-agent', boxDir, 'transport', 'direct', authorityUrl)
+  run('smart-agent', deviceDir, 'init', '--pid', 'CWMS-K9', '--serial', 'SN-1', '--trust', root)
+  run('smart-agent', deviceDir, 'transport', 'direct', authorityUrl)
 }
-const box = await startServer(
+const device = await startServer(
   'smart-agent',
-  boxDir,
+  deviceDir,
   /^Smart Licenses is at/m,
   'run',
   '--listen',
   'localhost:8444',
 )
-const [, boxUrl = ''] = /^Smart Licenses is at (\S+)/m.exec(box) ?? []
+const [, deviceUrl = ''] = /^Smart Licenses is at (\S+)/m.exec(device) ?? []
 const { token } = JSON.parse(
   run('smart-authority', authorityDir, '--json', 'token', 'create', '--days', '30'),
 ) as {
   token: string
 }
 
-/** Good once, and asked to be changed at once: meant for the screen of whoever tries this out. */
+/** Formats the first sign-in with the one-time password. Printing it is acceptable here, because it must be changed at once. */
 function formatSignIn(dataDir: string): string {
   const file = join(dataDir, 'console', 'first-password')
   return existsSync(file)
-    ? `sign in as admin, with ${readFileSync(file, 'utf8').trim()}`
-    : 'sign in as before'
+    ? `sign in as admin with the password ${readFileSync(file, 'utf8').trim()}`
+    : 'sign in with your password'
 }
 
 print(`Software Manager    ${authorityUrl}    ${formatSignIn(authorityDir)}`)
-print(`Smart Licenses      ${boxUrl}    ${formatSignIn(boxDir)}`)
+print(`Smart Licenses      ${deviceUrl}    ${formatSignIn(deviceDir)}`)
 print(`Registration token  ${token}`)
 print(
-  `Browsers do not know the certificates of either and say so. The commands work on both: --data-dir ${authorityDir} and --data-dir ${boxDir}.`,
+  `Browsers warn about both certificates, because their CA is not installed. Commands: use --data-dir ${authorityDir} or --data-dir ${deviceDir}.`,
 )
 print('Ctrl-C stops both.')

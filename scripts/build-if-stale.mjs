@@ -1,9 +1,9 @@
-// Builds the checkout unless what is built is newer than every source of it.
+// Builds the checkout, unless the last build is newer than every source file.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Written when a build has succeeded. */
+/** File written after a successful build. */
 const STAMP = 'dist/.built'
 const sources = [
   'examples',
@@ -22,16 +22,16 @@ const sources = [
 function newestChange(path) {
   const { mtimeMs } = statSync(path)
   if (!statSync(path).isDirectory()) return mtimeMs
-  const below = readdirSync(path).map((name) => newestChange(join(path, name)))
-  return Math.max(mtimeMs, ...below)
+  const children = readdirSync(path).map((name) => newestChange(join(path, name)))
+  return Math.max(mtimeMs, ...children)
 }
 
-const begun = new Date()
+const startedAt = new Date()
 const isFresh = existsSync(STAMP) && statSync(STAMP).mtimeMs > Math.max(...sources.map(newestChange))
 if (!isFresh || process.argv.includes('--force')) {
   const { status } = spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
-  // A source that changed while it was built is built again the next time.
+  // The stamp has the start time, so that a source changed during the build is built again next time.
   writeFileSync(STAMP, '')
-  utimesSync(STAMP, begun, begun)
+  utimesSync(STAMP, startedAt, startedAt)
 }

@@ -1,4 +1,4 @@
-// Builds the two web pages into dist/pages: what a browser is sent, with its compressed forms beside it.
+// Builds both web consoles into dist/pages, each asset also compressed with gzip and Brotli.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'

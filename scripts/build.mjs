@@ -1,4 +1,4 @@
-// Builds the library, the programs and the web pages side by side: none of them reads what another one writes.
+// Builds the library, the programs and the web consoles in parallel. No build reads the output of another.
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 
@@ -7,7 +7,7 @@ const parts = [
   ['scripts/bundle-programs.mjs'],
   ['scripts/build-pages.mjs'],
 ]
-// What an earlier state of the sources built is not packed.
+// Removes old output, so that files of deleted sources are not packed.
 rmSync('dist', { recursive: true, force: true })
 const build = (words) =>
   new Promise((resolve) => {

@@ -1,5 +1,5 @@
-// Bundles the two programs into dist/bin with the packages they use, so that a command starts in half the time: a few
-// files to find, read and compile where there were hundreds. What is native, or loaded only when needed, stays a package.
+// Bundles both programs and their packages into dist/bin. A command then loads a few files instead of hundreds and starts in
+// half the time. Native and lazily loaded packages are not bundled.
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { rolldown } from 'rolldown'
 
@@ -21,7 +21,7 @@ const { output: chunks } = await bundle.write({
 })
 await bundle.close()
 
-// A map without the text of other people's sources is a fifth of the size.
+// Without the sources of packages, a source map has a fifth of the size.
 for (const chunk of chunks) {
   if (!chunk.fileName.endsWith('.map')) continue
   const path = `${output}/${chunk.fileName}`

@@ -1,5 +1,5 @@
-// New inputs for every reader of the project, for as long as somebody wants: npm run fuzz -- --minutes 10
-// What breaks one is kept in test/fuzz/corpus, and tried in every run of the tests from then on.
+// Fuzzes all parsers of the project for some minutes: npm run fuzz -- --minutes 10
+// A failing input is stored in test/fuzz/corpus, and every later test run includes it.
 import { readOptions, runTests } from './run-tests.mjs'
 
 const { target, seed, minutes } = readOptions({

@@ -1,5 +1,5 @@
-// Mutation testing of the areas that are named, or of all: npm run mutate -- machines
-// A survivor that nobody has explained in test/mutation/survivors.json ends it with 1.
+// Runs mutation tests on the given areas, or on all: npm run mutate -- machines
+// Exits with 1 if a survivor is not explained in test/mutation/survivors.json.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { Stryker } from '@stryker-mutator/core'
@@ -17,13 +17,13 @@ const pretty = async (path, text) =>
 const explained = read(EXPLAINED)
 
 const back = ({ line, column }) => ({ line: line - 1, column: column - 1 })
-/** Verdicts count lines and columns from one; ranges to mutate count lines from one and columns from zero. */
+/** Converts the 1-based lines and columns of a result to 0-based ones. */
 const fromZero = ({ location: { start, end }, ...mutant }) => ({
   ...mutant,
   location: { start: back(start), end: back(end) },
 })
 
-/** The text that a mutant replaces. */
+/** Returns the source text that a mutant replaces. */
 function original({ fileName, location: { start, end } }) {
   const lines = readFileSync(fileName, 'utf8')
     .split('\n')
@@ -34,31 +34,31 @@ function original({ fileName, location: { start, end } }) {
 }
 const flat = (text) => text.replace(/\s+/g, ' ').trim()
 const fileOf = ({ fileName }) => relative('.', fileName)
-/** Names a mutant by what it does, which stays true when lines move. */
+/** Names a mutant by its change, so that the name stays valid when lines move. */
 const nameOf = (mutant) =>
   `${fileOf(mutant)}: ${flat(original(mutant))} → ${flat(mutant.replacement) || 'nothing'}`
-const placeOf = ({ fileName, location: { start, end }, replacement }) =>
+const locationOf = ({ fileName, location: { start, end }, replacement }) =>
   `${relative('.', fileName)}:${start.line + 1}:${start.column}-${end.line + 1}:${end.column} ${replacement}`
 
-async function judge(mutate, tests) {
+async function testMutants(mutate, tests) {
   process.env.MUTATION_TESTS = tests.join(' ')
-  const judged = await new Stryker({ mutate }).runMutationTest()
-  return judged.filter(({ status }) => status !== 'Ignored').map(fromZero)
+  const results = await new Stryker({ mutate }).runMutationTest()
+  return results.filter(({ status }) => status !== 'Ignored').map(fromZero)
 }
 
 async function run(area) {
   const { mutate, rounds } = areas[area]
   const [first, ...later] = rounds
-  const verdicts = new Map((await judge(mutate, first)).map((mutant) => [placeOf(mutant), mutant]))
+  const verdicts = new Map((await testMutants(mutate, first)).map((mutant) => [locationOf(mutant), mutant]))
   for (const tests of later) {
-    // Slower tests are not asked of what is explained already.
-    const left = [...verdicts].filter(
+    // Explained survivors need no slower tests.
+    const remaining = [...verdicts].filter(
       ([, mutant]) => LIVING.includes(mutant.status) && !explained[nameOf(mutant)],
     )
-    if (left.length === 0) break
-    const ranges = [...new Set(left.map(([place]) => place.slice(0, place.indexOf(' '))))]
-    for (const mutant of await judge(ranges, tests))
-      if (LIVING.includes(verdicts.get(placeOf(mutant))?.status)) verdicts.set(placeOf(mutant), mutant)
+    if (remaining.length === 0) break
+    const ranges = [...new Set(remaining.map(([location]) => location.slice(0, location.indexOf(' '))))]
+    for (const mutant of await testMutants(ranges, tests))
+      if (LIVING.includes(verdicts.get(locationOf(mutant))?.status)) verdicts.set(locationOf(mutant), mutant)
   }
   const count = (...statuses) =>
     [...verdicts.values()].filter(({ status }) => statuses.includes(status)).length
@@ -72,62 +72,60 @@ async function run(area) {
   }
 }
 
-const asked = process.argv.slice(2)
-const unknown = asked.filter((name) => !Object.hasOwn(areas, name))
+const names = process.argv.slice(2)
+const unknown = names.filter((name) => !Object.hasOwn(areas, name))
 if (unknown.length > 0) {
-  process.stderr.write(
-    `No area is called ${unknown.join(', ')}; there are ${Object.keys(areas).join(', ')}.\n`,
-  )
+  process.stderr.write(`Unknown area: ${unknown.join(', ')}. Choose from ${Object.keys(areas).join(', ')}.\n`)
   process.exit(1)
 }
 mkdirSync('test/mutation', { recursive: true })
-// Random text finds little that the tests beside it do not, and it is tried on every mutant.
+// Fuzz tests run on every mutant but find little that other tests miss, so limit their inputs.
 process.env.FUZZ_RUNS ??= '300'
-for (const area of asked.length > 0 ? asked : Object.keys(areas)) {
+for (const area of names.length > 0 ? names : Object.keys(areas)) {
   const result = await run(area)
   await pretty(RESULTS, JSON.stringify({ ...read(RESULTS), [area]: result }))
 }
 
 const results = Object.entries(read(RESULTS))
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('`', '´')
-const why = (name) => explained[name] ?? '**not explained**'
+const reason = (name) => explained[name] ?? '**not explained**'
 await pretty(
   PAGE,
   `# Mutation testing
 
-Written by \`npm run mutate\`; \`npm run mutate -- AREA …\` goes over some areas anew. Every statement, condition and expression of the rooms
-that decide most is changed, one at a time, and some test must fail. What a wrong character in a text would do is left out: most of
-these are words for people, and a state or a code by a wrong name does not compile. It takes too long for every change (an hour and
-more on two cores), and so it is run before a release. Which sources and which tests: \`scripts/mutation-areas.mjs\`; slower tests judge only what the
-quicker ones have let live.
+Written by \`npm run mutate\`. \`npm run mutate -- AREA …\` measures single areas again. Every statement, condition and expression of
+the most critical modules is changed, one at a time, and at least one test must fail. String literals are not mutated, because most
+of them are messages, and a wrong state name or error code does not compile. A full run takes more than an hour on two cores, so it
+runs before a release and not for every change. \`scripts/mutation-areas.mjs\` lists the sources and tests. Slower tests run only on the
+mutants that survived the faster ones.
 
-| area | mutants | killed | ran without end | alive, and explained | not explained | noticed |
+| area | mutants | killed | timed out | survived, explained | survived, not explained | detected |
 | --- | --- | --- | --- | --- | --- | --- |
 ${results
   .map(([area, { mutants, killed, timedOut, survivors }]) => {
     const open = survivors.filter(({ name }) => !explained[name]).length
-    const noticed = ((100 * (killed + timedOut)) / mutants).toFixed(1)
-    return `| ${area} | ${mutants} | ${killed} | ${timedOut} | ${survivors.length - open} | ${open} | ${noticed} % |`
+    const detected = ((100 * (killed + timedOut)) / mutants).toFixed(1)
+    return `| ${area} | ${mutants} | ${killed} | ${timedOut} | ${survivors.length - open} | ${open} | ${detected} % |`
   })
   .join('\n')}
 
 _Measured ${results.map(([area, { measured }]) => `${area} ${measured}`).join(', ')}._
 
-## Mutants that live
+## Surviving mutants
 
-A mutant may live because it changes nothing that anybody could see.
+A mutant may survive because its change has no observable effect.
 ${results
   .filter(([, { survivors }]) => survivors.length > 0)
   .map(
     ([area, { survivors }]) => `
 ### ${area}
 
-| where | what is changed | why it lives |
+| location | change | reason |
 | --- | --- | --- |
 ${survivors
   .map(({ name, line }) => {
     const [file, change] = [name.slice(0, name.indexOf(': ')), name.slice(name.indexOf(': ') + 2)]
-    return `| ${file}, line ${line} | \`${cell(change)}\` | ${cell(why(name))} |`
+    return `| ${file}, line ${line} | \`${cell(change)}\` | ${cell(reason(name))} |`
   })
   .join('\n')}
 `,

@@ -1,26 +1,26 @@
-/** What judges the chart of a box, whichever of its rooms is mutated. */
-const ofTheChart = [
+/** Rounds of tests for all modules of the agent's state machine. */
+const machineRounds = [
   ['test/machines/{implementations,field-table,transition-context,assert-event-type}.test.ts'],
   ['test/machines/transitions.test.ts'],
 ]
 
 /**
- * What mutation testing goes over, an area at a time: the sources that are mutated, and the tests that must notice, in rounds. A
- * later round, of slower tests, judges only what the rounds before it have let live.
+ * Areas of mutation testing, with their mutated sources and rounds of tests. A later round has slower tests, and runs only on
+ * the mutants that survived the earlier rounds.
  */
 export const areas = {
   chart: {
     mutate: ['machines/{agent-setup,assert-event-type,agent-machine,transition,connection}.ts'],
     rounds: [
-      ...ofTheChart,
+      ...machineRounds,
       ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/operator-errors.test.ts'],
     ],
   },
-  registration: { mutate: ['machines/registration.ts'], rounds: ofTheChart },
-  license: { mutate: ['machines/license.ts'], rounds: ofTheChart },
+  registration: { mutate: ['machines/registration.ts'], rounds: machineRounds },
+  license: { mutate: ['machines/license.ts'], rounds: machineRounds },
   reservation: {
     mutate: ['machines/reservation.ts'],
-    rounds: [['test/machines/reservation.test.ts'], ...ofTheChart],
+    rounds: [['test/machines/reservation.test.ts'], ...machineRounds],
   },
   schedules: {
     mutate: ['machines/{deadlines,schedule,satellite-sync-machine}.ts'],

@@ -1,24 +1,27 @@
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
-function refuse(message) {
+function exitWithError(message) {
   process.stderr.write(`${message}\n`)
   process.exit(1)
 }
 
-/** What somebody asks for on the command line, with how long it is to go on; ends with 1 where it cannot be understood. */
+/** Parses the command line with its option `--minutes`. Exits with 1 on wrong usage. */
 export function readOptions(options) {
   try {
     const { values } = parseArgs({ options })
     const minutes = Number(values.minutes)
-    if (!(minutes > 0)) refuse('--minutes is a number above 0.')
+    if (!(minutes > 0)) exitWithError('--minutes must be a number above 0.')
     return { ...values, minutes }
   } catch (error) {
-    return refuse(error.message)
+    return exitWithError(error.message)
   }
 }
 
-/** Runs some tests in sight of whoever asked, and ends as they ended. A flag is given with its value, or takes the path for it. */
+/**
+ * Runs tests with their output on the terminal, and exits with their exit code. Write flags as `--flag=value`, because vitest
+ * would take the path as the value otherwise.
+ */
 export function runTests(path, env, ...flags) {
   const { status } = spawnSync(
     process.execPath,

@@ -1,16 +1,16 @@
-// Reports what has grown large: lines by folder, files over 400 lines, functions over 60, constructors over four parameters, and
-// classes over 15 public members. Ends with 1 past a limit that is not a habit but a rule (CONTRIBUTING.md, "Sizes").
+// Reports large code: lines by folder, files over 400 lines, functions over 60 lines, constructors with more than four
+// parameters, and classes with more than 15 public members. Exits with 1 above a hard limit (CONTRIBUTING.md, "Sizes").
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import ts from 'typescript'
 
-const FILE = { habit: 400, rule: 600 }
-const FUNCTION_HABIT = 60
-const CONSTRUCTOR_RULE = 4
-const CLASS_RULE = 15
-/** The documented façade, whose members an outside page fixes. */
+const FILE_LINES = { soft: 400, hard: 600 }
+const SOFT_FUNCTION_LINES = 60
+const MAX_CONSTRUCTOR_PARAMETERS = 4
+const MAX_PUBLIC_MEMBERS = 15
+/** Facade classes, exempt because their documented API fixes the members. */
 const FACADES = ['SmartAgent']
-/** Tables of data have as many lines as rows. */
+/** Data tables, exempt because each row takes a line. */
 const TABLES = [/^src\/core\/errors\//, /^src\/web\/\w+\/texts\.ts$/]
 
 const findSources = (folder) =>
@@ -21,8 +21,8 @@ const findSources = (folder) =>
   })
 
 const folders = new Map()
-const habits = []
-const broken = []
+const warnings = []
+const violations = []
 const lineOf = (source, position) => source.getLineAndCharacterOfPosition(position).line + 1
 const isHidden = (member) =>
   (member.name && ts.isPrivateIdentifier(member.name)) ||
@@ -35,9 +35,9 @@ function visit(node, source, path) {
   if (ts.isFunctionLike(node) && node.body) {
     const lines = lineOf(source, node.end) - lineOf(source, node.getStart(source)) + 1
     const name = node.name?.getText(source) ?? node.parent?.name?.getText?.(source) ?? 'a function'
-    if (lines > FUNCTION_HABIT) habits.push([lines, `lines: ${name}, ${at()}`])
-    if (ts.isConstructorDeclaration(node) && node.parameters.length > CONSTRUCTOR_RULE)
-      broken.push(`${node.parameters.length} parameters: the constructor at ${at()}`)
+    if (lines > SOFT_FUNCTION_LINES) warnings.push([lines, `lines: ${name}, ${at()}`])
+    if (ts.isConstructorDeclaration(node) && node.parameters.length > MAX_CONSTRUCTOR_PARAMETERS)
+      violations.push(`${node.parameters.length} parameters: the constructor at ${at()}`)
   }
   if (ts.isClassDeclaration(node) && !FACADES.includes(node.name?.text)) {
     const names = new Set(
@@ -45,7 +45,8 @@ function visit(node, source, path) {
         .filter((member) => member.name && !isHidden(member) && !ts.isConstructorDeclaration(member))
         .map((member) => member.name.getText(source)),
     )
-    if (names.size > CLASS_RULE) broken.push(`${names.size} public members: ${node.name?.text}, ${at()}`)
+    if (names.size > MAX_PUBLIC_MEMBERS)
+      violations.push(`${names.size} public members: ${node.name?.text}, ${at()}`)
   }
   ts.forEachChild(node, (child) => {
     visit(child, source, path)
@@ -59,18 +60,18 @@ for (const path of ['machines', 'mocks', 'src'].flatMap(findSources)) {
   folders.set(folder, (folders.get(folder) ?? 0) + lines)
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
   const isTable = TABLES.some((table) => table.test(path))
-  if (lines > FILE.rule && !isTable) broken.push(`${lines} lines: ${path}`)
-  else if (lines > FILE.habit && !isTable) habits.push([lines, `lines: ${path}`])
-  // A React component is a description of what is shown, as long as that is.
+  if (lines > FILE_LINES.hard && !isTable) violations.push(`${lines} lines: ${path}`)
+  else if (lines > FILE_LINES.soft && !isTable) warnings.push([lines, `lines: ${path}`])
+  // React components are exempt from the function limit, because their length follows from the page.
   if (path.endsWith('.ts')) visit(source, source, path)
 }
 
 console.log('Lines by folder:')
 for (const [folder, lines] of [...folders].sort()) console.log(`${String(lines).padStart(7)} ${folder}`)
-console.log(`${String([...folders.values()].reduce((a, b) => a + b)).padStart(7)} in all`)
-console.log('Larger than is the habit:')
-for (const [size, what] of habits.sort((a, b) => b[0] - a[0]))
+console.log(`${String([...folders.values()].reduce((a, b) => a + b)).padStart(7)} total`)
+console.log('Above a soft limit:')
+for (const [size, what] of warnings.sort((a, b) => b[0] - a[0]))
   console.log(`${String(size).padStart(7)} ${what}`)
-if (broken.length > 0) console.log('Past a rule:')
-for (const what of broken) console.log(`  ${what}`)
-process.exitCode = broken.length > 0 ? 1 : 0
+if (violations.length > 0) console.log('Above a hard limit:')
+for (const what of violations) console.log(`  ${what}`)
+process.exitCode = violations.length > 0 ? 1 : 0

@@ -1,5 +1,5 @@
-// An authority and three boxes in use for as long as somebody wants, under chaos: npm run soak -- --minutes 60
-// Every minute it says what memory and how many files each has; it ends with 1 where one grows or a count is wrong.
+// Runs an authority and three devices with injected faults for some minutes: npm run soak -- --minutes 60
+// Prints the memory and open files of each process every minute. Exits with 1 if one grows or a count is wrong.
 import { readOptions, runTests } from './run-tests.mjs'
 
 const { minutes } = readOptions({ minutes: { type: 'string', default: '10' } })

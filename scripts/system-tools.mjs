@@ -1,5 +1,5 @@
-// Looks for the tools that the system tier of the tests needs, and ends with 1 when one is missing. With --install, it first
-// installs the missing ones from Debian's packages.
+// Checks that the tools of the system test tier are installed, and exits with 1 if one is missing. With --install, installs
+// missing tools from Debian packages first.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -17,21 +17,21 @@ function isExecutable(path) {
   }
 }
 
-/** Whether a file is there whose path may have one `*` for a folder name. */
+/** Returns true if the file exists. The path may contain one `*` for a folder name. */
 function fileExists(path) {
   const [before, after] = path.split('/*/')
   if (after === undefined) return existsSync(path)
   return existsSync(before) && readdirSync(before).some((name) => existsSync(join(before, name, after)))
 }
 
-function isThere({ program, file, perl }) {
+function isInstalled({ program, file, perl }) {
   if (program !== undefined) return folders.some((folder) => isExecutable(join(folder, program)))
   if (file !== undefined) return fileExists(file)
   return spawnSync('perl', [`-M${perl}`, '-e', '1'], { stdio: 'ignore' }).status === 0
 }
 
 const { install } = parseArgs({ options: { install: { type: 'boolean', default: false } } }).values
-const findMissing = () => systemTools.filter((tool) => !isThere(tool))
+const findMissing = () => systemTools.filter((tool) => !isInstalled(tool))
 const packagesOf = (tools) => [...new Set(tools.map((tool) => tool.package))].join(' ')
 
 let missing = findMissing()
@@ -45,7 +45,7 @@ if (install && missing.length > 0) {
     const { status, error } = spawnSync('apt-get', words, { stdio: 'inherit', env })
     if (error)
       console.error(
-        `apt-get cannot be run (${error.message}): install these packages by hand: ${packagesOf(missing)}`,
+        `apt-get cannot be run (${error.message}). Install these packages manually: ${packagesOf(missing)}`,
       )
     if (error || status !== 0) process.exit(1)
   }
@@ -53,7 +53,7 @@ if (install && missing.length > 0) {
 }
 if (missing.length > 0) {
   const names = missing.map(({ program, file, perl }) => program ?? file ?? perl)
-  console.error(`The system tests need tools that are missing here: ${names.join(', ')}`)
+  console.error(`Tools of the system tests are missing: ${names.join(', ')}`)
   console.error(`On Debian: apt-get install ${packagesOf(missing)}    (or: npm run setup:system)`)
   process.exit(1)
 }

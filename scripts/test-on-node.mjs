@@ -1,4 +1,4 @@
-// Runs tiers of the tests on another version of Node, which npm's package `node` brings: node scripts/test-on-node.mjs 22 TIER…
+// Runs test tiers on another Node version, installed from the npm package `node`: node scripts/test-on-node.mjs 22 TIER…
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path'
 
 const [version, ...words] = process.argv.slice(2)
 if (version === undefined || words.length === 0) {
-  console.error('Name a version of Node and a tier: npm run test:on -- 22 quick')
+  console.error('Give a Node version and a tier: npm run test:on -- 22 quick')
   process.exit(2)
 }
 const directory = mkdtempSync(join(tmpdir(), 'node-'))

@@ -1,16 +1,18 @@
-/** The tiers of the tests: which vitest projects each one runs, and what it needs. */
+/** Test tiers, with their vitest projects and requirements. */
 export const tiers = {
   quick: {
     command: 'npm test',
     projects: ['quick', 'isolated'],
     system: false,
-    covers: 'machines, protocol, agent, authority, consoles and both programs; Node alone, under 3 minutes',
+    covers:
+      'machines, protocol, agent, authority, consoles and both programs; needs only Node, under 3 minutes',
   },
   long: {
     command: 'npm run test:long',
     projects: ['long', 'no-heartbeat'],
     system: false,
-    covers: 'failure matrix, simulations, planted bugs, models, tampering, packing; Node alone, some minutes',
+    covers:
+      'failure matrix, simulations, planted bugs, models, tampering, packing; needs only Node, some minutes',
   },
   system: {
     command: 'npm run test:system',
@@ -22,12 +24,12 @@ export const tiers = {
     command: 'npm run test:release',
     projects: ['heavy', 'also-postgres'],
     system: true,
-    covers: 'the heavy tests whole, of which the other tiers run a sample; needs Debian packages, an hour',
+    covers: 'all heavy tests, of which other tiers run a sample; needs Debian packages, about an hour',
   },
 }
 
 /**
- * What the system tier needs: a program on the path, a file (`*` stands for one folder name), or a Perl module; and the Debian
+ * Tools of the system tier: a program on the path, a file (`*` stands for one folder name) or a Perl module, and the Debian
  * package that brings it.
  */
 export const systemTools = [
@@ -58,7 +60,7 @@ export const systemTools = [
   { program: 'chromium', package: 'chromium' },
   { file: '/usr/lib/postgresql/*/bin/initdb', package: 'postgresql' },
   { file: '/usr/lib/nagios/plugins/centreon_plugins.pl', package: 'centreon-plugins' },
-  // Perl modules that the plugins of Centreon only recommend.
+  // The Centreon plugins only recommend these Perl modules.
   { perl: 'LWP::UserAgent', package: 'libwww-perl' },
   { perl: 'LWP::Protocol::https', package: 'liblwp-protocol-https-perl' },
   { perl: 'JSON::XS', package: 'libjson-xs-perl' },

@@ -1,5 +1,5 @@
-// Loaded into a program before anything of its own: writes down every attempt to reach another machine, or this one over
-// the network, to the file that SOCKETS_SEEN names. Connections to a socket file are not such attempts.
+// Preloaded into a program: records every network access, including loopback, in the file named by SOCKETS_SEEN. Connections
+// to socket files are not recorded.
 const { appendFileSync } = require('node:fs')
 const net = require('node:net')
 const dns = require('node:dns')

@@ -1,5 +1,4 @@
-// Writes the pages that are drawn from the code: `npm run docs`. With --check it writes nothing, and fails when a
-// page is not what the code says.
+// Writes the pages generated from the code: `npm run docs`. With --check, writes nothing and fails if a page is out of date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
 import { z } from 'zod'
@@ -17,7 +16,7 @@ import { faultCatalog } from '../dist/mocks/index.js'
 import { renderChartSvg } from '../dist/src/diagrams/chart-svg.js'
 import { layoutChart } from '../dist/src/diagrams/layout.js'
 import { errorTable, resources } from '../dist/src/core/errors.js'
-import { arrivals, busiestSecond, dice, draw, histogram } from './arrivals.mjs'
+import { arrivals, busiestSecond, createRandom, draw, histogram } from './arrivals.mjs'
 import {
   answerSchema,
   helloRequestSchema,
@@ -27,25 +26,25 @@ import {
 
 const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
-const generated = 'This page is drawn from the code by `npm run docs`.'
+const generated = 'This page is generated from the code by `npm run docs`.'
 
 const kinds = {
-  usage: ['Wrong usage', 'Exit code 2. Nothing was tried.'],
-  refusal: ['Refusals', 'Exit code 1. Final: asking again the same way gives the same answer.'],
+  usage: ['Usage errors', 'Exit code 2. Nothing was attempted.'],
+  refusal: ['Refusals', 'Exit code 1. Final: the same request gets the same answer.'],
   transport: [
-    'On the way',
-    'Exit code 1. No answer that counts came; what was under way is tried again by itself.',
+    'Transport errors',
+    'Exit code 1. No valid answer arrived. The agent retries the request automatically.',
   ],
   answer: [
-    'Answers that are not believed',
-    'Exit code 1. An answer came, and is not the authority’s or not to this request. It changes nothing, and the request is tried again.',
+    'Rejected answers',
+    'Exit code 1. An answer arrived that is not from the authority or not for this request. It changes nothing, and the agent retries the request.',
   ],
-  local: ['On this machine', 'Exit code 1.'],
+  local: ['Local errors', 'Exit code 1.'],
 }
 
 const errors = [
   '# Errors',
-  'Both programs, the library and the authority’s answers use these codes, and no others. A code is stable; the message says what failed and why; the remedy says what to do. With `--json` a failure is one line on standard error: `{"error":{"code","message","remedy"}}`.',
+  'Both programs, the library and the authority’s answers use only these codes. A code is stable. The message says what failed and why, and the remedy says what to do. With `--json`, a failure is one line on standard error: `{"error":{"code","message","remedy"}}`.',
   generated,
   ...Object.entries(kinds).flatMap(([kind, [title, text]]) => [
     `## ${title}`,
@@ -58,7 +57,7 @@ const errors = [
     ),
   ]),
   '## Resources',
-  'Values of the field `resource`, which `NOT_FOUND` and `ALREADY_EXISTS` carry beside `code`, `message` and `remedy`.',
+  'Values of the field `resource`, which `NOT_FOUND` and `ALREADY_EXISTS` carry in addition to `code`, `message` and `remedy`.',
   table(
     ['resource', 'command that lists what exists'],
     Object.entries(resources).map(([resource, command]) => [
@@ -71,7 +70,7 @@ const errors = [
 const severities = { 3: 'error', 4: 'warning', 5: 'notice', 6: 'informational' }
 const events = [
   '# Events',
-  'What the agent says in its log, as `%SMART_LIC-<severity>-<name>: <text>`, and keeps in its history (`smart-agent events`). The names are the field’s.',
+  'Notices that the agent writes to its log as `%SMART_LIC-<severity>-<name>: <text>`, and keeps in its history (`smart-agent events`). The names are those of Cisco Smart Licensing.',
   generated,
   table(
     ['event', 'severity', 'text'],
@@ -84,7 +83,7 @@ const events = [
 ]
 
 const chart = (options, machine = agentMachine) => `\`\`\`mermaid\n${toMermaid(machine, options)}\`\`\``
-const axis = (key, title, text, machine = agentMachine) => [
+const region = (key, title, text, machine = agentMachine) => [
   `## ${title}`,
   text,
   chart({ region: key }, machine),
@@ -97,100 +96,94 @@ const axis = (key, title, text, machine = agentMachine) => [
 ]
 const statecharts = [
   '# Statecharts',
-  'The agent is one statechart of three axes that stand beside each other: what the box is to the authority (registration), what it may do (license), and whether the authority can be reached (link). The states of the license axis are the seven words of the Status document. Every event carries its instant; `TICK` says that time has passed; `register.accepted` and its like are the ends of requests. Why it is drawn so: [decisions/0002-three-axes.md](decisions/0002-three-axes.md).',
+  'The agent is one state machine with three parallel regions: registration, license, and link (the connection to the authority). The states of the license region are the seven states of the Status document. Every event carries its time. `tick` means that time has passed. Events such as `register.accepted` report the outcome of a request. For the reasons, see [decisions/0002-three-axes.md](decisions/0002-three-axes.md).',
   generated,
-  'As pictures: [the agent](statechart.svg), [the synchronization of a satellite](satellite-sync.svg). A dot and its arrow show where a box is entered; an arrow from a box is taken wherever within it the chart stands. `smart-agent machine --format svg` draws the agent with the states lit in which a box is.',
-  '## The license axis at a glance',
+  'Diagrams: [the agent](statechart.svg), [the synchronization of a satellite](satellite-sync.svg). A dot with an arrow marks an initial state. An arrow from a compound state applies in all of its child states. `smart-agent machine --format svg` draws the agent and highlights the current states of a device.',
+  '## The license region at a glance',
   chart({ region: 'license', depth: 1 }),
-  ...axis(
+  ...region(
     'registration',
     'Registration',
-    'Whether the box is a product instance, and what is under way to make, renew or end that.',
+    'The registration of the device as a product instance, and pending requests to create, renew or end it.',
   ),
-  ...axis('license', 'License', 'What the product may do, and how it stands with its authorization.'),
-  ...axis(
+  ...region('license', 'License', 'The functionality of the product and the status of its authorization.'),
+  ...region(
     'link',
     'Link',
-    'Whether the last exchange was answered: `COMM_FAILED` and `COMM_RESTORED` are said once per outage.',
+    'The outcome of the last exchange. `COMM_FAILED` and `COMM_RESTORED` are reported once per outage.',
   ),
   '# The synchronization of a satellite',
-  'A chart of its own, of three axes: how the satellite stands with its manager, what it is doing about it, and whether it may still do so by itself. `ANSWERED`, `REFUSED` and `UNREACHABLE` are the ends of exchanges, by wire or by hand.',
-  ...axis('status', 'Standing', 'What the satellite may grant.', satelliteSyncMachine),
-  ...axis('exchange', 'Exchange', 'What is under way with the manager.', satelliteSyncMachine),
-  ...axis(
+  'A separate state machine with three parallel regions: the status of the satellite at its manager, the pending exchange, and the credential for online synchronization. The events `answered`, `refused` and `unreachable` report the outcome of an exchange, online or offline.',
+  ...region('status', 'Status', 'The licenses that the satellite may grant.', satelliteSyncMachine),
+  ...region('exchange', 'Exchange', 'The pending exchange with the manager.', satelliteSyncMachine),
+  ...region(
     'credential',
     'Credential',
-    'The leave to synchronize by itself, renewed by every exchange.',
+    'The permission to synchronize online, renewed by every exchange.',
     satelliteSyncMachine,
   ),
 ]
 
-const places = {
+const layers = {
   answer: [
     'Answers',
-    'An authority that is unwell, or something before it that answers in its place. By MSW, by `serve --chaos`, at the management address, or over the mock’s own road.',
+    'Faults of the authority, or of a host that answers in its place. Inject them with MSW, `serve --chaos`, the fault API, or the fault network of the mock.',
   ],
   connection: [
     'Connections',
-    'What stands where the authority should. They take real sockets: `listen()` and `setRoad()` of `mockAuthority`. Behind a proxy, `refused` is told as `PROXY_BAD_GATEWAY`, and `tls-plain-text` as `PROXY_FAILED`.',
+    'Faults of the connection to the authority. They need real sockets: `listen()` and `setConnectionFault()` of `mockAuthority`. Behind a proxy, `refused` is reported as `PROXY_BAD_GATEWAY`, and `tls-plain-text` as `PROXY_FAILED`.',
   ],
-  proxy: ['Proxies', 'The same, for a box that goes through a proxy.'],
+  proxy: ['Proxies', 'Faults of a proxy between the device and the authority.'],
 }
-const sees = (code) => (code === null ? 'nothing' : errorTable[code].meaning)
+const getMeaning = (code) => (code === null ? 'nothing' : errorTable[code].meaning)
 const faults = [
   '# Faults',
-  'What can go wrong between a box and its authority, by the one name it has everywhere. Whatever happens, the box keeps its state, tries again after a wait that it stores and shows, and is well again with the next answer that is believed. How to use them: [testing](testing.md).',
+  'Faults between a device and its authority, with their names. After any fault, the device keeps its state, retries after a stored wait that `status` shows, and recovers with the next valid answer. For their use, see [testing](testing.md).',
   generated,
-  ...Object.entries(places).flatMap(([place, [title, text]]) => [
+  ...Object.entries(layers).flatMap(([layer, [title, text]]) => [
     `## ${title}`,
     text,
     table(
-      [
-        'fault',
-        'what happens',
-        'the authority has decided',
-        'the agent’s code',
-        'what an administrator reads',
-      ],
+      ['fault', 'meaning', 'after the authority’s decision', 'error code of the agent', 'message'],
       Object.entries(faultCatalog)
-        .filter(([, fault]) => fault.layer === place)
+        .filter(([, fault]) => fault.layer === layer)
         .map(([name, { meaning, afterDecision: decides, code }]) => [
           `\`${name}\``,
           meaning,
           decides ? 'yes' : 'no',
           code === null ? '' : `\`${code}\``,
-          sees(code),
+          getMeaning(code),
         ]),
     ),
   ]),
 ]
 
 const MINUTE = 60_000
-const words = (ms) =>
+const formatWait = (ms) =>
   ms < MINUTE ? `${ms / 1000} s` : ms < 60 * MINUTE ? `${ms / MINUTE} min` : `${ms / MINUTE / 60} h`
 const outage = (minutes, slot, slots) => {
-  const instants = arrivals(10_000, minutes * MINUTE, dice(1))
+  const instants = arrivals(10_000, minutes * MINUTE, createRandom(1))
   return [
     `\`\`\`text\n${draw(histogram(instants, slot * MINUTE, slots), slot * MINUTE)}\n\`\`\``,
-    `At most ${busiestSecond(instants)} of them come within one second; without the jitter, all ${busiestSecond(arrivals(10_000, minutes * MINUTE, dice(1), { jittered: false }))} would.`,
+    `At most ${busiestSecond(instants)} of them reconnect within one second. Without the jitter, all ${busiestSecond(arrivals(10_000, minutes * MINUTE, createRandom(1), { jittered: false }))} would.`,
   ]
 }
 const retries = [
   '# Retries',
-  'A request that gets no answer is made again, as the same message, until it is answered. A refusal is an answer: it is final. The waits are data (`machines/deadlines.ts`), and apply to registering, authorizing and renewing alike.',
+  'The agent repeats an unanswered request as the same message until it is answered. A refusal is an answer, and final. The waits are defined in `machines/deadlines.ts`, and apply to registration, authorization and renewal.',
   generated,
   table(
     ['after failure', 'wait'],
     RETRY_DELAYS_MS.map((wait, i) => [
       i === RETRY_DELAYS_MS.length - 1 ? `${i + 1} and later` : String(i + 1),
-      `${words(MIN_RETRY_DELAY_MS)} to ${words(wait)}`,
+      `${formatWait(MIN_RETRY_DELAY_MS)} to ${formatWait(wait)}`,
     ]),
   ),
-  `Where in that span the next attempt falls is decided once, by a throw of the dice, stored, and shown as \`nextAttemptAt\`: a restart continues the schedule. \`Retry-After\` moves it later, by what it says and up to a tenth more, and up to ${words(defaultPeriods.maxRetryAfter)}, since it is not signed; nothing moves it past the deadline of an authorization or the end of a certificate. An exchange that is answered makes what else is waiting due at once.`,
-  '## Ten thousand boxes whose authority returns',
-  'After six hours, by the quarter of an hour in which each box makes its next attempt (`node scripts/arrivals.mjs`):',
+  `The next attempt is drawn at random from that span once, stored, and shown as \`nextAttemptAt\`. A restart continues the schedule. \`Retry-After\` delays the attempt by the given time and up to a tenth more, but by at most ${formatWait(defaultPeriods.retryAfterCeiling)}, because it is not signed. No wait goes beyond the deadline of an authorization or the end of a certificate. After an answered exchange, all waiting requests are due at once.`,
+  '## Ten thousand devices after an outage',
+  'After an outage of six hours, the next attempts of the devices per quarter of an hour (`node scripts/arrivals.mjs`):',
   ...outage(360, 15, 17),
-  'After ten minutes, by the minute:',
+  'After an outage of ten minutes, per minute:',
   ...outage(10, 1, 15),
 ]
 
@@ -198,8 +191,7 @@ const schema = (type) => z.toJSONSchema(type, { io: 'input' })
 const protocol = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'Messages between agent and authority, version 1',
-  description:
-    'A message travels sealed; its payload, once opened, is a request or an answer. See protocol.md.',
+  description: 'A message is sent signed. Its decoded payload is a request or an answer. See protocol.md.',
   $defs: {
     sealed: schema(signedMessageSchema),
     ...Object.fromEntries(
@@ -212,9 +204,9 @@ const protocol = {
     ),
   },
 }
-for (const one of Object.values(protocol.$defs)) delete one.$schema
+for (const definition of Object.values(protocol.$defs)) delete definition.$schema
 
-const picture = async (machine) => renderChartSvg(await layoutChart(machine), { standalone: true })
+const renderSvg = async (machine) => renderChartSvg(await layoutChart(machine), { standalone: true })
 
 const pages = {
   'docs/errors.md': errors.join('\n\n'),
@@ -222,8 +214,8 @@ const pages = {
   'docs/faults.md': faults.join('\n\n'),
   'docs/retries.md': retries.join('\n\n'),
   'docs/statecharts.md': statecharts.join('\n\n'),
-  'docs/statechart.svg': await picture(agentMachine),
-  'docs/satellite-sync.svg': await picture(satelliteSyncMachine),
+  'docs/statechart.svg': await renderSvg(agentMachine),
+  'docs/satellite-sync.svg': await renderSvg(satelliteSyncMachine),
   'docs/protocol.schema.json': JSON.stringify(protocol, null, 2),
 }
 
@@ -235,7 +227,7 @@ for (const [path, text] of Object.entries(pages)) {
     : await format(text, { ...(await resolveConfig(url)), filepath: path })
   if (!process.argv.includes('--check')) writeFileSync(url, page)
   else if (readOrNothing(url) !== page) {
-    console.error(`${path} is not what the code says: run \`npm run docs\`.`)
+    console.error(`${path} is out of date. Run \`npm run docs\`.`)
     stale++
   }
 }

@@ -1,5 +1,5 @@
-// Writes the facts of characteristic places, as this version stores them, for the tests of every later version.
-// Run once when the version of the facts has changed, before its release: node scripts/write-golden-facts.mjs
+// Writes persisted states of characteristic situations, for the migration tests of later versions. Run once before the release
+// of a new STATE_VERSION: node scripts/write-golden-facts.mjs
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { initialTransition, transition } from '../dist/machines/index.js'
 import { STATE_VERSION, serializeState } from '../dist/src/agent/persisted-state.js'
@@ -63,7 +63,7 @@ const installed = (count) => ({
 })
 const authorized = [used, register, registered, answered(true)]
 
-const places = {
+const histories = {
   evaluation: [used],
   unregistered: [used, { type: 'tick', at: at(90), used: 90 * 86_400 }],
   'registering-retrying': [used, register, { type: 'register.unreachable', at: at(1), ...lost }],
@@ -103,7 +103,7 @@ const places = {
 
 const directory = new URL(`../test/golden/facts-${STATE_VERSION}/`, import.meta.url)
 mkdirSync(directory, { recursive: true })
-for (const [name, events] of Object.entries(places)) {
+for (const [name, events] of Object.entries(histories)) {
   let { snapshot } = initialTransition(start)
   for (const event of events) ({ snapshot } = transition(snapshot, event))
   writeFileSync(

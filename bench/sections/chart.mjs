@@ -1,10 +1,10 @@
-// The statechart itself, beside XState's own work on a chart of the same form.
+// Measures the state machine. The baseline is XState's own work on an empty machine with the same states and transitions.
 import { createActor, createMachine, initialTransition as initialMachineTransition } from 'xstate'
 import { initialTransition, agentMachine, transition } from '../../dist/machines/index.js'
 import { rate } from '../rate.mjs'
 import { perSecond } from '../table.mjs'
 
-/** The same states and as many transitions, each with a guard that says no, without a fact or an action. */
+/** Copies the states and transitions of a machine, with guards that always refuse and without context and actions. */
 function hollow(node) {
   const on = {}
   for (const [event, transitions] of node.transitions)
@@ -17,7 +17,7 @@ function hollow(node) {
   }
 }
 
-/** Steps of a hollow chart of the agent's form, as the agent takes its own: with one actor for them all. */
+/** Returns a function that takes one step of the empty machine with a shared actor, as the agent does. */
 export function hollowSteps() {
   const machine = createMachine({ id: 'hollow', ...hollow(agentMachine.root) })
   const actor = createActor(machine)
@@ -42,9 +42,9 @@ export function chart(row) {
   const { snapshot } = initialTransition(0)
   const measured = rate((i) => transition(snapshot, { type: 'tick', at: i, used: 0 }))
   row(
-    'chart: one beat, facts kept',
+    'state machine: one tick',
     perSecond(measured),
-    `${perSecond(floor)} XState, hollow chart`,
+    `${perSecond(floor)} XState, empty machine`,
     floor / measured,
     '',
   )
@@ -61,14 +61,14 @@ export function chart(row) {
     { type: 'tick', at: 3, used: 60 },
     { type: 'deregister', at: 4 },
   ]
-  let place = snapshot
+  let current = snapshot
   const events = rate((i) => {
-    place = transition(place, cycle[i % cycle.length]).snapshot
+    current = transition(current, cycle[i % cycle.length]).snapshot
   })
   row(
-    'chart: events of a registration',
+    'state machine: events of a registration',
     perSecond(events),
-    `${perSecond(floor)} XState, hollow chart`,
+    `${perSecond(floor)} XState, empty machine`,
     floor / events,
     '',
   )

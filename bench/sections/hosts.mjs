@@ -1,23 +1,23 @@
-// The ledger of hosts, beside bare better-sqlite3 on the same disk.
+// Measures the host ledger. The baseline is plain better-sqlite3 on the same disk.
 import { join } from 'node:path'
 import { SmartAgent } from '../../dist/src/index.js'
 import { Database } from '../../dist/src/storage/sqlite.js'
 import { perSecond } from '../table.mjs'
 
-/** Raw better-sqlite3 on the same disk: one row a transaction that is on disk, or a hundred. */
-function rawInserts(directory, count, together) {
-  const db = new Database(join(directory, `raw-${together}-${count}.db`))
+/** Measures plain better-sqlite3 with `batchSize` rows per durable transaction. @returns rows per second */
+function rawInserts(directory, count, batchSize) {
+  const db = new Database(join(directory, `raw-${batchSize}-${count}.db`))
   db.pragma('locking_mode = EXCLUSIVE')
   db.pragma('journal_mode = WAL')
   db.pragma('synchronous = FULL')
   db.exec('create table hosts (user text primary key, at integer) strict')
   const insert = db.prepare('insert into hosts values (?, ?)')
   const many = db.transaction((from) => {
-    for (let i = from; i < from + together; i++) insert.run(`user${i}@acme.example`, i)
+    for (let i = from; i < from + batchSize; i++) insert.run(`user${i}@acme.example`, i)
   })
   const start = performance.now()
-  for (let i = 0; i < count; i += together) {
-    if (together === 1) insert.run(`user${i}@acme.example`, i)
+  for (let i = 0; i < count; i += batchSize) {
+    if (batchSize === 1) insert.run(`user${i}@acme.example`, i)
     else many(i)
   }
   const perSecond = (count / (performance.now() - start)) * 1000
@@ -32,22 +32,22 @@ export async function hosts(row, directory) {
     heartbeat: false,
   })
   let next = 0
-  /** Assigns so many hosts, with so many of them in flight at a time; each is waited for until it is on disk. */
+  /** Assigns `count` hosts with `inFlight` concurrent calls, each durable before the next. @returns assignments per second */
   const assign = async (count, inFlight) => {
     const start = performance.now()
     const end = next + count
-    const one = async () => {
+    const worker = async () => {
       while (next < end) await agent.module.hosts.assign(`user${next++}@acme.example`)
     }
-    await Promise.all(Array.from({ length: inFlight }, one))
+    await Promise.all(Array.from({ length: inFlight }, worker))
     return (count / (performance.now() - start)) * 1000
   }
   await assign(1000, 1)
   const rounds = 3
   const best = async (count, inFlight) => {
-    let most = 0
-    for (let i = 0; i < rounds; i++) most = Math.max(most, await assign(count, inFlight))
-    return most
+    let highest = 0
+    for (let i = 0; i < rounds; i++) highest = Math.max(highest, await assign(count, inFlight))
+    return highest
   }
   const raw = Math.max(
     rawInserts(directory, 1500, 1),
@@ -75,16 +75,16 @@ export async function hosts(row, directory) {
   row(
     'assign, 256 in flight',
     perSecond(many),
-    `${perSecond(rawHundred)} raw, 100 a transaction`,
+    `${perSecond(rawHundred)} raw, 100 per transaction`,
     many / rawHundred,
     '0.5 or more',
   )
   await assign(1_000_000 - next, 1000)
   const large = await best(1500, 1)
   row(
-    'assign beside 1,000,000 hosts',
+    'assign with 1,000,000 hosts',
     perSecond(large),
-    `${perSecond(single)} beside thousands`,
+    `${perSecond(single)} with thousands`,
     single / large,
     'under 1.3',
   )

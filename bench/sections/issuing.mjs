@@ -1,4 +1,4 @@
-// A certificate for a box, beside the one signature it cannot do without, and beside the certificate library.
+// Measures issuing device certificates. The baselines are one bare signature and the certificate library.
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { createRoot, issueCertificate } from '../../dist/src/pki/certificate-generation.js'
 import { InstanceCertificateIssuer } from '../../dist/src/pki/instance-certificate-issuer.js'
@@ -15,10 +15,10 @@ export async function issuing(row) {
   const key = importP256Key(publicKey.export({ type: 'spki', format: 'der' }))
   const text = Buffer.alloc(400, 'x')
   const floor = rate(() => sign('sha256', text, privateKey))
-  const ours = rate((i) => template.issue(key, { name: `box-${i}`, ...dates }))
+  const ours = rate((i) => template.issue(key, { name: `device-${i}`, ...dates }))
   const start = performance.now()
   for (let i = 0; i < 300; i++)
-    await issueCertificate(issuer, publicKey, { role: 'instance', name: `box-${i}`, ...facts, ...dates })
+    await issueCertificate(issuer, publicKey, { role: 'instance', name: `device-${i}`, ...facts, ...dates })
   const library = 300 / ((performance.now() - start) / 1000)
   row(
     'certificates from a template',
@@ -28,7 +28,7 @@ export async function issuing(row) {
     '0.5 or more',
   )
   row(
-    'the same, beside the library',
+    'certificates from a template, compared with the library',
     perSecond(ours),
     `${perSecond(library)} @peculiar/x509`,
     ours / library,

@@ -1,4 +1,4 @@
-// What an embedder asks before every meeting: whether it is allowed.
+// Measures `agent.allows()`, which an embedding product calls before every meeting.
 import { join } from 'node:path'
 import { SmartAgent } from '../../dist/src/index.js'
 import { rate } from '../rate.mjs'
@@ -11,14 +11,14 @@ export async function policyCheck(row, directory) {
     heartbeat: false,
   })
   const facts = new Map([['meeting-start', { allowed: true, reason: null }]])
-  let kept
+  let result
   const floor = rate(() => {
-    kept = facts.get('meeting-start')
+    result = facts.get('meeting-start')
   })
   const measured = rate(() => {
-    kept = agent.allows('meeting-start')
+    result = agent.allows('meeting-start')
   })
-  if (!kept.allowed) throw new Error('a box in evaluation must be allowed everything')
-  row('allows()', perSecond(measured), `${perSecond(floor)} one Map look-up`, floor / measured, '')
+  if (!result.allowed) throw new Error('a device in evaluation must be allowed everything')
+  row('allows()', perSecond(measured), `${perSecond(floor)} one Map lookup`, floor / measured, '')
   await agent.close()
 }

@@ -1,7 +1,7 @@
-// A synchronization of many instances, beside that of a tenth of them.
+// Measures the synchronization of 100,000 product instances. The baseline has a tenth of them.
 import { spawnSync } from 'node:child_process'
 
-/** A satellite of ten thousand instances and of ten times as many, each a process of its own. */
+/** Measures satellites with 10,000 and with 100,000 instances, each in its own process. */
 export function satellites(row) {
   const run = (number) => {
     const { stdout } = spawnSync(process.execPath, ['bench/satellite.mjs', String(number)], {
@@ -23,28 +23,28 @@ export function satellites(row) {
     'under 1.2',
   )
   row(
-    'the same: bytes',
+    'synchronizing 100,000 instances: bytes',
     megabytes(large.full.bytes),
     `10 × ${megabytes(small.full.bytes)}`,
     growth(small.full.bytes, large.full.bytes),
     'under 1.1',
   )
   row(
-    'the same: memory',
+    'synchronizing 100,000 instances: memory',
     megabytes(large.memory),
     `10 × ${megabytes(small.memory)}`,
     growth(small.memory, large.memory),
     'under 1.2',
   )
   row(
-    'ten that changed among 100,000',
+    'synchronizing 10 changes among 100,000: time',
     ms(large.delta.ms),
     `${ms(small.delta.ms)} among 10,000`,
     large.delta.ms / small.delta.ms,
     'under 2',
   )
   row(
-    'the same: bytes',
+    'synchronizing 10 changes among 100,000: bytes',
     `${large.delta.bytes} bytes`,
     `${small.delta.bytes} among 10,000`,
     large.delta.bytes / small.delta.bytes,

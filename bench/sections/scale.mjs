@@ -1,4 +1,4 @@
-// What one exchange costs where there is much: many instances, a large pool, a pool of many orders.
+// Measures exchanges of an authority with many instances, with a large pool, and with a pool of many orders.
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { Database } from '../../dist/src/storage/sqlite.js'
@@ -6,15 +6,15 @@ import { newAuthority, start, stop } from '../servers.mjs'
 import { perSecond } from '../table.mjs'
 import { load } from './authority.mjs'
 
-/** Product instances, straight into the tables: what is measured is what happens beside them. */
+/** Inserts product instances directly into the tables, because only later exchanges are measured. */
 function fill(dataDir, number) {
   const database = new Database(join(dataDir, 'authority.db'))
   database.pragma('synchronous = OFF')
   const { id: account } = database.prepare('select id from accounts').get()
-  const { id: place } = database.prepare('select id from virtual_accounts').get()
+  const { id: virtualAccount } = database.prepare('select id from virtual_accounts').get()
   const columns = {
     account_id: account,
-    virtual_account_id: place,
+    virtual_account_id: virtualAccount,
     pid: 'CWMS-K9',
     version: '4.0',
     hostname: 'host.branch.example',
@@ -33,7 +33,7 @@ function fill(dataDir, number) {
   const insert = database.prepare(
     `insert into instances (${names.join(', ')}) values (${names.map((name) => `@${name}`).join(', ')})`,
   )
-  const demand = database.prepare('insert into instance_usage values (?, ?, 1)')
+  const insertUsage = database.prepare('insert into instance_usage values (?, ?, 1)')
   database.transaction(() => {
     for (let i = 0; i < number; i++) {
       const id = randomUUID()
@@ -44,10 +44,11 @@ function fill(dataDir, number) {
         thumbprint: randomUUID(),
         registered_key: randomUUID(),
       })
-      demand.run(id, 'HOST')
+      insertUsage.run(id, 'HOST')
     }
     const pool = database.prepare(`update pools set in_use = in_use + ? where tag = 'HOST'`).run(number)
-    if (pool.changes === 0) database.prepare(`insert into pools values (?, 'HOST', ?, 0)`).run(place, number)
+    if (pool.changes === 0)
+      database.prepare(`insert into pools values (?, 'HOST', ?, 0)`).run(virtualAccount, number)
   })()
   database.close()
 }
@@ -57,11 +58,11 @@ export async function scale(row, directory) {
     const facts = await newAuthority(directory, pool)
     if (instances > 0) fill(facts.dataDir, instances)
     const server = await start('authority', facts)
-    const { authorized } = await load(name, [server], facts, { newBoxes: 1000, seconds: 5 })
+    const { authorized } = await load(name, [server], facts, { newDevices: 1000, seconds: 5 })
     await stop(server)
     return authorized.rate
   }
-  /** The better of two, each measured in turn: whatever else the machine does only ever slows one down. */
+  /** Compares the best of two rounds, measured in turns, because other load can only slow a round down. */
   const compare = async (what, large, floorName, small, aim) => {
     const rates = { large: 0, small: 0 }
     for (let round = 0; round < 2; round++) {
@@ -77,9 +78,9 @@ export async function scale(row, directory) {
     )
   }
   await compare(
-    'authorizations beside 1,000,000 instances',
+    'authorizations with 1,000,000 instances',
     { quantity: 2_000_000, instances: 1_000_000 },
-    'beside 1,000',
+    'with 1,000',
     { quantity: 2_000_000 },
     'under 1.3',
   )
@@ -91,9 +92,9 @@ export async function scale(row, directory) {
     'about 1',
   )
   await compare(
-    'the same, bought by 500 orders',
+    'authorizations of a pool of 20,000, from 500 orders',
     { quantity: 20_000, orders: 500 },
-    'by one order',
+    'from one order',
     { quantity: 20_000 },
     'about 1',
   )

@@ -1,4 +1,4 @@
-// Exchanges as an agent makes them, beside Node's own agent of connections.
+// Measures the exchanges of an agent. The baseline is Node's own `https.Agent`.
 import { Agent, createServer, request } from 'node:https'
 import { createMockAuthority } from '../../dist/mocks/index.js'
 import { startFaultNetwork } from '../../dist/mocks/fault-network.js'
@@ -8,7 +8,7 @@ import { perSecond } from '../table.mjs'
 
 const EXCHANGES = 1000
 
-/** A thousand exchanges one after the other, as an agent makes them, beside a bare agent of Node's. */
+/** Measures 1,000 sequential exchanges, direct and through a proxy. */
 export async function transports(row) {
   const mock = await createMockAuthority()
   const now = Date.now()
@@ -25,16 +25,16 @@ export async function transports(row) {
   let handshakes = 0
   server.on('secureConnection', () => handshakes++)
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening))
-  const road = await startFaultNetwork(server.address().port, (facts) =>
+  const network = await startFaultNetwork(server.address().port, (facts) =>
     mock.authority.operations.server.createTestTls(facts),
   )
   const body = JSON.stringify({ hello: 'x'.repeat(1000) })
-  const { url, via } = road.settings('proxy')
+  const { url, via } = network.settings('proxy')
 
   const bare = new Agent({ keepAlive: true, maxSockets: 1, ca: mock.trustAnchor })
   const ask = () =>
     new Promise((resolve, reject) => {
-      const asked = request(
+      const clientRequest = request(
         `${url}/x`,
         { method: 'POST', agent: bare, headers: { 'content-type': 'application/json' } },
         (response) => {
@@ -45,13 +45,13 @@ export async function transports(row) {
             .once('end', () => resolve(text))
         },
       )
-      asked.once('error', reject)
-      asked.end(body)
+      clientRequest.once('error', reject)
+      clientRequest.end(body)
     })
-  const timed = async (once) => {
+  const timed = async (exchange) => {
     handshakes = 0
     const start = performance.now()
-    for (let i = 0; i < EXCHANGES; i++) await once()
+    for (let i = 0; i < EXCHANGES; i++) await exchange()
     return { rate: (1000 * EXCHANGES) / (performance.now() - start), handshakes }
   }
   await timed(ask)
@@ -59,20 +59,20 @@ export async function transports(row) {
   bare.destroy()
   for (const [name, proxy] of [
     ['direct', null],
-    ['by proxy', { url: new URL(via), username: null, password: null }],
+    ['through a proxy', { url: new URL(via), username: null, password: null }],
   ]) {
     const transport = createHttpsTransport({ url, proxy, anchors: [mock.trustAnchor] })
-    const { rate, handshakes: made } = await timed(() => transport.post('/x', body))
+    const { rate, handshakes: count } = await timed(() => transport.post('/x', body))
     transport.close()
     row(
-      `${EXCHANGES} exchanges ${name}, ${made} TLS handshake${made === 1 ? '' : 's'}`,
+      `${EXCHANGES} exchanges ${name}, ${count} TLS handshake${count === 1 ? '' : 's'}`,
       perSecond(rate),
       `${perSecond(floor.rate)} bare https.Agent`,
       floor.rate / rate,
       '',
     )
   }
-  await road.close()
+  await network.close()
   server.closeAllConnections()
   server.close()
   await mock.close()

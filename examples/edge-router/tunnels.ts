@@ -9,7 +9,7 @@ import {
   type ProductModule,
 } from '../../src/index.ts'
 
-/** An invented product: an edge router, licensed by throughput and by open tunnels. */
+/** Profile of a fictitious edge router, licensed by throughput and by open tunnels. */
 export const edgeRouter = defineProfile({
   name: 'edge-router',
   tags: [
@@ -21,7 +21,7 @@ export const edgeRouter = defineProfile({
     deniedActions: {
       'out-of-compliance': {
         actions: ['tunnel-open'],
-        reason: 'No tunnels are opened while more are open than were bought.',
+        reason: 'No tunnel can be opened while more tunnels are open than licensed.',
       },
     },
   },
@@ -35,19 +35,19 @@ export interface Tunnel {
   readonly openedAt: string
 }
 
-/** What `agent.module` is for the edge router. */
+/** API of the module, available as `agent.module`. */
 export interface Tunnels {
   open(peer: string): Promise<Tunnel>
   close(peer: string): Promise<boolean>
   list(): Tunnel[]
 }
 
-/** What the module adds to the Status document. */
+/** Fields that the module adds to the Status document. */
 export interface TunnelStatus {
   readonly tunnels?: { readonly open: number; readonly max: number }
 }
 
-/** Open tunnels are rows of a table in the agent's database: they are counted where they are written. */
+/** Module state that counts open tunnels as rows of a table in the agent's database. */
 class OpenTunnels implements ModuleState<Tunnels, TunnelStatus> {
   readonly #db: ModuleStorage['db']
   readonly #settings: z.infer<typeof settingsSchema>
@@ -55,7 +55,7 @@ class OpenTunnels implements ModuleState<Tunnels, TunnelStatus> {
   constructor(storage: ModuleStorage) {
     const settings = settingsSchema.safeParse(storage.settings)
     if (!settings.success || !storage.tags.includes(settings.data.tag))
-      throw new LicensingError('INVALID_ARGUMENT', 'The settings of the module edge-tunnels cannot be used.')
+      throw new LicensingError('INVALID_ARGUMENT', 'The settings of the module edge-tunnels are invalid.')
     this.#db = storage.db
     this.#settings = settings.data
   }
@@ -86,7 +86,7 @@ class OpenTunnels implements ModuleState<Tunnels, TunnelStatus> {
     return false
   }
 
-  // The table is all there is: nothing is kept in memory, and nothing is added to a transaction.
+  // The module keeps no state in memory, so that these hooks have nothing to do.
   readonly expire = (): void => undefined
   readonly beforeCommit = (): void => undefined
   readonly rollback = (): void => undefined
@@ -124,7 +124,7 @@ class OpenTunnels implements ModuleState<Tunnels, TunnelStatus> {
 
 const peer = z.object({ peer: z.string().min(1).max(200) })
 
-/** The module that counts open tunnels. */
+/** Creates the module that counts open tunnels. */
 export const tunnels = (): ProductModule<Tunnels, TunnelStatus> => ({
   name: 'edge-tunnels',
   profile: edgeRouter,

@@ -1,7 +1,7 @@
 import { LicensingError } from '../core/errors.ts'
 import { quoteForError } from '../core/text.ts'
 
-/** `HOST:PORT`; without a host, every address. @throws LicensingError INVALID_ARGUMENT */
+/** Parses `HOST:PORT`. Without a host, returns the address of all interfaces. @throws LicensingError INVALID_ARGUMENT */
 export function parseAddress(text: string): { host: string; port: number } {
   const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)
   const host = match?.[1] ?? match?.[2]

@@ -15,7 +15,7 @@ import { fsyncDirectory } from '../storage/private-files.ts'
 import { toFileError } from './secrets.ts'
 
 /**
- * Where a file will be: what a symbolic link leads to. A directory or a device is not written over.
+ * Returns the path to write to, with symbolic links resolved. Directories and device files are refused.
  *
  * @throws LicensingError FILE_UNWRITABLE
  */
@@ -25,17 +25,17 @@ function resolveTarget(path: string): string {
   if (!stat.isFile())
     throw new LicensingError(
       'FILE_UNWRITABLE',
-      `${path} is ${stat.isDirectory() ? 'a directory' : 'no regular file'}.`,
+      `${path} is ${stat.isDirectory() ? 'a directory' : 'not a regular file'}.`,
       {
-        remedy: 'Name a file, or - for standard output.',
+        remedy: 'Name a regular file, or - for standard output.',
       },
     )
   return realpathSync(path)
 }
 
 /**
- * Writes a file that is to be carried, for this user alone; `-` is standard output. The place is tried before the work is
- * done, so that nothing is decided whose file cannot be written, and the file is whole or not there.
+ * Writes the file that `work` produces, readable by this user only. The path `-` is standard output. The temporary file is
+ * opened before `work` runs, so that no change is committed whose file cannot be written. The rename is atomic.
  *
  * @throws LicensingError FILE_UNWRITABLE
  */
@@ -49,12 +49,12 @@ export async function writeFileAtomically<T extends { readonly file: string | nu
   return done
 }
 
-/** Writes bytes in the same way. @returns how many @throws LicensingError FILE_UNWRITABLE */
+/** Writes bytes atomically. @returns the number of bytes @throws LicensingError FILE_UNWRITABLE */
 export async function writeBytesAtomically(path: string, work: () => Promise<Buffer>): Promise<number> {
   return (await writeAtomically(path, work, (bytes) => bytes)).length
 }
 
-/** Writes what comes piece by piece in the same way. @returns how many bytes @throws LicensingError FILE_UNWRITABLE */
+/** Writes chunks atomically. @returns the number of bytes @throws LicensingError FILE_UNWRITABLE */
 export function writeStreamAtomically(
   path: string,
   work: (write: (chunk: Buffer) => void) => Promise<void>,
@@ -73,7 +73,7 @@ export function writeStreamAtomically(
   )
 }
 
-/** What was to be written was, piece by piece. */
+/** Marker returned when the contents were already written in chunks. */
 const ALREADY_WRITTEN = Buffer.alloc(0)
 
 async function writeAtomically<T>(
@@ -81,15 +81,15 @@ async function writeAtomically<T>(
   work: (write: (chunk: Buffer) => void) => Promise<T>,
   contents: (done: T) => string | Buffer | null,
 ): Promise<T> {
-  if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The file to write has no name.')
+  if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The path of the output file is empty.')
   const unwritable = (error: unknown) => toFileError('FILE_UNWRITABLE', path, error)
   let fd: number
-  let place: string
+  let target: string
   let temporary: string
   try {
-    place = resolveTarget(path)
-    temporary = `${place}.${randomBytes(6).toString('hex')}`
-    // Made here and now: what lies there already, or leads elsewhere, is not written to.
+    target = resolveTarget(path)
+    temporary = `${target}.${randomBytes(6).toString('hex')}`
+    // `wx` refuses an existing file or symbolic link at this path.
     fd = openSync(temporary, 'wx', 0o600)
   } catch (error) {
     throw unwritable(error)
@@ -107,8 +107,8 @@ async function writeAtomically<T>(
       if (whole !== null && whole !== ALREADY_WRITTEN) writeFileSync(fd, whole)
       fsyncSync(fd)
       if (whole !== null) {
-        renameSync(temporary, place)
-        fsyncDirectory(dirname(place))
+        renameSync(temporary, target)
+        fsyncDirectory(dirname(target))
       }
     } catch (error) {
       throw unwritable(error)

@@ -1,12 +1,12 @@
 import { LicensingError } from '../core/errors.ts'
 import { readFileArgument, readStandardInput } from './secrets.ts'
 
-/** Codes and files that a person takes from a device to its authority and back: printed, drawn as QR codes, read. */
+// Prints and reads the codes and files that an administrator transfers between a device and its authority.
 
-/** Groups of a code in a line: a line is read out in one breath, and the seventh group is found without counting far. */
+/** Groups per line. Short lines are easy to read aloud and to compare. */
 const GROUPS_PER_LINE = 5
 
-/** A code in lines of five groups. */
+/** Formats a code in lines of five groups. */
 export function formatCode(code: string): string {
   const groups = code.split('-')
   const lines: string[] = []
@@ -16,8 +16,8 @@ export function formatCode(code: string): string {
 }
 
 /**
- * A code as a QR code made of text, for a phone that carries it. On a terminal its colors are said, so that it is dark on
- * light whatever the colors of the terminal are.
+ * Encodes a code as a QR code of text characters. With `colors`, escape sequences set the colors, so that a scanner can
+ * read the QR code on any terminal theme.
  */
 export async function encodeQrText(code: string, { colors: colors }: { colors: boolean }): Promise<string> {
   const { renderUnicodeCompact } = await import('uqr')
@@ -29,12 +29,12 @@ export async function encodeQrText(code: string, { colors: colors }: { colors: b
     .join('\n')
 }
 
-/** Whether a code is also drawn: told so, or printed to a terminal where nobody said no. */
+/** Options of QR codes. The default draws a QR code on a terminal only. */
 export interface QrOptions {
   readonly qr?: boolean
 }
 
-/** The drawing, where it fits: one that is wrapped cannot be scanned. */
+/** Returns the QR code, or a note when the terminal is too narrow: a wrapped QR code cannot be scanned. */
 async function renderQrCode(code: string, terminal: boolean): Promise<string> {
   const drawing = await encodeQrText(code, { colors: false })
   const width = drawing.indexOf('\n')
@@ -43,7 +43,7 @@ async function renderQrCode(code: string, terminal: boolean): Promise<string> {
   return terminal ? encodeQrText(code, { colors: true }) : drawing
 }
 
-/** A code for people: what it is, in lines, drawn where it can be scanned, and what to do with it. */
+/** Formats a code with its title, an optional QR code and instructions. */
 export async function formatCodeNotice(
   what: string,
   code: string,
@@ -51,11 +51,11 @@ export async function formatCodeNotice(
   options: QrOptions,
 ): Promise<string> {
   const terminal = process.stdout.isTTY
-  const drawn = (options.qr ?? terminal) ? ['', await renderQrCode(code, terminal)] : []
-  return [`${what}:`, '', formatCode(code), ...drawn, '', ...whatToDo].join('\n')
+  const drawing = (options.qr ?? terminal) ? ['', await renderQrCode(code, terminal)] : []
+  return [`${what}:`, '', formatCode(code), ...drawing, '', ...whatToDo].join('\n')
 }
 
-/** A code from where it was given: argument, file, or standard input for `-`. @throws LicensingError USAGE, FILE_UNREADABLE */
+/** Reads a code from an argument, a file, or standard input for `-`. @throws LicensingError USAGE, FILE_UNREADABLE */
 export async function readCode(given: {
   argument?: string | undefined
   file?: string | undefined
@@ -70,16 +70,13 @@ export async function readCode(given: {
   return argument
 }
 
-/** No file that is carried is so large, by far. */
+/** Maximum length of a signed file in characters. Real files are far smaller. */
 const MAX_FILE_LENGTH = 200_000
 
-/** A file that was carried: named, or `-` for standard input. @throws LicensingError FILE_UNREADABLE, SIGNED_FILE_MALFORMED */
+/** Reads a signed file by its path, or standard input for `-`. @throws LicensingError FILE_UNREADABLE, SIGNED_FILE_MALFORMED */
 export async function readSignedFile(path: string): Promise<string> {
   const text = path === '-' ? await readStandardInput() : readFileArgument(path)
   if (text.length > MAX_FILE_LENGTH)
-    throw new LicensingError(
-      'SIGNED_FILE_MALFORMED',
-      'The file given is no authorization file: it is far too large.',
-    )
+    throw new LicensingError('SIGNED_FILE_MALFORMED', 'The file is too large for an authorization file.')
   return text
 }

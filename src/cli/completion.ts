@@ -4,7 +4,7 @@ import { printText } from './output.ts'
 
 const takesValue = (option: Option): boolean => option.required || option.optional
 
-/** The word and its choices, as a line of a shell `case`. */
+/** Formats words and their choices as a line of a shell `case`. */
 const formatChoices = (words: readonly string[], choices: readonly string[] | undefined): string[] =>
   choices === undefined
     ? []
@@ -13,19 +13,19 @@ const formatChoices = (words: readonly string[], choices: readonly string[] | un
 /** Creates the command `completion`. */
 export const createCompletionCommand = (program: Command): Command =>
   createCommand('completion')
-    .description('a completion script for bash: source it, or put it in /etc/bash_completion.d')
+    .description('print a bash completion script; source it, or save it in /etc/bash_completion.d')
     .action(() => {
       printText(createBashCompletion(program))
     })
 
-/** A completion script for bash, from the commands as they are: their words, their options, and what those take. */
+/** Creates a completion script for bash from the program's commands, options and choices. */
 export function createBashCompletion(program: Command): string {
   const words: string[] = []
   const values: string[] = []
   const withValue = new Set<string>()
   const walk = (command: Command, path: string) => {
     const choices = [
-      ...command.commands.map((one) => one.name()),
+      ...command.commands.map((subcommand) => subcommand.name()),
       ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
       ...command.options.flatMap(({ long }) => (long ? [long] : [])),
       ...(path === ''
@@ -39,7 +39,7 @@ export function createBashCompletion(program: Command): string {
       withValue.add(option.long)
       values.push(...formatChoices([`${path} ${option.long}`.trim()], option.argChoices))
     }
-    for (const one of command.commands) walk(one, `${path} ${one.name()}`.trim())
+    for (const subcommand of command.commands) walk(subcommand, `${path} ${subcommand.name()}`.trim())
   }
   walk(program, '')
   const name = program.name()

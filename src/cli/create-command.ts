@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 
-/** Creates a command that throws instead of ending the process, and leaves it to the program to print failures. */
+/** Creates a command that throws instead of exiting. The program prints failures itself. */
 export const createCommand = (name: string): Command =>
   new Command(name)
     .enablePositionalOptions()

@@ -1,4 +1,4 @@
-/** Licenses as a person reads them: how many of what, until when. */
+/** Formats licenses as text: count, tag and end date. */
 export const formatLicenses = (
   licenses: readonly { tag: string; count: number; endsAt: string | null }[],
 ): string =>

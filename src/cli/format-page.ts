@@ -1,4 +1,4 @@
-/** Where a page is, and how to sign in the first time: never the password itself, which a log may keep. */
+/** Formats the URL of a web console and the first sign-in. The text never holds the password, because logs may keep it. */
 export function formatPage(
   title: string,
   page: { url: string; fingerprint?: string; firstPasswordFile: string | null },

@@ -1,4 +1,4 @@
-/** What `--log-level` takes, from the least to the most. */
+/** Values of `--log-level`, from the least to the most verbose. */
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
-/** What `--log-format` takes. */
+/** Values of `--log-format`. */
 export const LOG_FORMATS = ['json', 'text'] as const

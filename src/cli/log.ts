@@ -6,17 +6,16 @@ import { redact } from './redact.ts'
 
 function parsePositiveInteger(text: string, option: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
-  throw new LicensingError('INVALID_ARGUMENT', `${option} is a whole number, 1 or more.`)
+  throw new LicensingError('INVALID_ARGUMENT', `${option} must be a whole number of 1 or more.`)
 }
 
-/** A value in a line for people: bare where it is one word. */
+/** Formats a field value for text logs, without quotes when it is one word. */
 const formatValue = (value: unknown): string =>
   typeof value === 'string' && /^[\w.:/@+-]+$/.test(value) ? value : JSON.stringify(value)
 
 /**
- * Structured logs by winston: a line each, to standard error, or to a file that is rotated by size; for programs as JSON,
- * for people as text. Nothing that is logged here holds a secret: the callers word their lines from public facts, and what
- * looks like one is hidden all the same.
+ * Creates a winston logger that writes JSON or text lines to standard error, or to a file rotated by size. Callers log
+ * public facts only. As a second safeguard, `redact` hides values that look like secrets.
  *
  * @throws LicensingError INVALID_ARGUMENT
  */
@@ -41,7 +40,7 @@ export function createLogger(options: {
           [
             String(timestamp),
             level.padEnd(5),
-            // A line stays a line, whatever is in it.
+            // Control characters could start a forged log line.
             String(message).replace(/\p{Cc}/gu, '\u{fffd}'),
             ...Object.entries(fields).map(([name, value]) => `${name}=${formatValue(value)}`),
           ].join(' '),

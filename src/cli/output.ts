@@ -1,11 +1,11 @@
 import { toLicensingError, type ErrorDocument } from '../core/errors.ts'
 
-/** A token in what is printed, wherever it came from: a mistyped option is repeated in the message that names it. */
+/** Hides registration tokens in error output. A usage error repeats the arguments, and an argument may be a token. */
 const redactTokens = (text: string): string => text.replace(/SLT1\.[^\s"']+/g, 'SLT1.…')
 
-/** Prints a failure as one line on stderr, JSON or text, with what to do; gives the exit code. */
-export function printFailure(thrown: unknown, json: boolean): 1 | 2 {
-  const failure = toLicensingError(thrown)
+/** Prints a failure with its remedy as one line on stderr, as JSON or text. @returns the exit code */
+export function printFailure(error: unknown, json: boolean): 1 | 2 {
+  const failure = toLicensingError(error)
   const document: { error: ErrorDocument } = { error: failure.toJSON() }
   const line = json
     ? JSON.stringify(document)

@@ -9,7 +9,7 @@ export interface ProxyOptions {
   readonly fromEnvironment?: boolean
 }
 
-/** The settings of a proxy from the command line, and where they came from in words. */
+/** Reads the proxy settings of the command line, and returns their origin as text in `how`. */
 export async function readProxySettings(
   url: string,
   options: ProxyOptions,
@@ -18,13 +18,13 @@ export async function readProxySettings(
     if (options.via !== undefined || options.username !== undefined || options.passwordFile !== undefined)
       throw new LicensingError(
         'USAGE',
-        '--from-environment takes the place of --via, --username and --password-file.',
+        '--from-environment cannot be combined with --via, --username or --password-file.',
       )
     return readEnvironmentProxy(url, process.env)
   }
   const { via, username } = options
   if (via === undefined)
-    throw new LicensingError('USAGE', 'The proxy is missing: --via http://HOST, or --from-environment.')
+    throw new LicensingError('USAGE', 'The proxy is missing. Give --via http://HOST, or --from-environment.')
   const password = await readPassword(options)
   return {
     settings: {
@@ -38,14 +38,14 @@ export async function readProxySettings(
   }
 }
 
-/** The password of a file, standard input or a prompt; undefined where nobody is there to give one. */
+/** Reads the password from a file, standard input or a prompt. Returns undefined when no password was given. */
 async function readPassword({ username, passwordFile }: ProxyOptions): Promise<string | undefined> {
   if (passwordFile === undefined && (username === undefined || !process.stdin.isTTY)) return undefined
   const text = await readSecret({
     ...(passwordFile === '-' ? { argument: '-' } : { file: passwordFile }),
     what: 'password of the proxy',
   })
-  // The end of a file's line is not part of a password; whatever else stands there is.
+  // Only the line end is removed: other white space may be part of the password.
   const password = text.replace(/\r?\n$/, '')
   if (password === '')
     throw new LicensingError('PROXY_CREDENTIALS_INVALID', 'The password of the proxy is empty.')
@@ -54,20 +54,25 @@ async function readPassword({ username, passwordFile }: ProxyOptions): Promise<s
   return password
 }
 
-/** What the environment says of a proxy, adopted on purpose: it is stored, and the environment is not asked again. */
+/** Reads the proxy settings from the environment once. The agent stores them and does not read the environment again. */
 function readEnvironmentProxy(
   url: string,
   environment: NodeJS.ProcessEnv,
 ): { settings: TransportSettings; how: string } {
-  const name = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'].find((one) => environment[one])
+  const name = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'].find(
+    (variable) => environment[variable],
+  )
   if (name === undefined)
-    throw new LicensingError('PROXY_URL_INVALID', 'The environment names no proxy: HTTPS_PROXY is not set.')
-  const invalid = new LicensingError('PROXY_URL_INVALID', `What ${name} says is not the URL of a proxy.`)
+    throw new LicensingError(
+      'PROXY_URL_INVALID',
+      'The environment names no proxy. Set HTTPS_PROXY, or give --via.',
+    )
+  const invalid = new LicensingError('PROXY_URL_INVALID', `The value of ${name} is not a valid proxy URL.`)
   let proxy: URL
   try {
-    const said = environment[name] ?? ''
-    // Without a scheme, as other programs take it, it is an HTTP proxy.
-    proxy = new URL(said.includes('://') ? said : `http://${said}`)
+    const value = environment[name] ?? ''
+    // By convention, a value without a scheme names an HTTP proxy.
+    proxy = new URL(value.includes('://') ? value : `http://${value}`)
   } catch {
     throw invalid
   }
@@ -78,7 +83,7 @@ function readEnvironmentProxy(
       throw invalid
     }
   }
-  // In the environment a port that is left out is the scheme's own, as every other program has it.
+  // By convention, the port of an environment variable defaults to the scheme's own, not to 3128.
   const port = proxy.port || (proxy.protocol === 'https:' ? '443' : '80')
   return {
     settings: {
@@ -87,6 +92,6 @@ function readEnvironmentProxy(
       via: `${proxy.protocol}//${proxy.hostname}:${port}`,
       ...(proxy.username !== '' && { username: decode(proxy.username), password: decode(proxy.password) }),
     },
-    how: `, as ${name} says now; the environment is not asked again, and NO_PROXY is not looked at`,
+    how: `, read from ${name} once; later changes of the environment and NO_PROXY have no effect`,
   }
 }

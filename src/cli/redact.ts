@@ -1,11 +1,11 @@
-/** Fields that hold a secret by their name, whatever is in them. */
+/** Names of fields whose value is always secret. */
 const SECRET_FIELD =
   /^(authorization|cookie|set-cookie|bearer|code|token|mac)$|password|passphrase|secret|private.?key|one.?time/i
-/** A code of the error table is no secret. */
+/** Error codes, such as TOKEN_EXPIRED, which are not secret. */
 const ERROR_CODE = /^[A-Z][A-Z0-9_]+$/
 const HIDDEN = '[hidden]'
 
-/** What is a secret by its form, wherever it stands in a text. */
+/** Patterns of secrets inside any text. */
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/SLT1\.[^\s"']+/g, 'SLT1.…'],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, HIDDEN],
@@ -14,24 +14,24 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
 ]
 
 const redactText = (text: string): string =>
-  SECRETS.reduce((left, [form, instead]) => left.replace(form, instead), text)
+  SECRETS.reduce((redacted, [pattern, replacement]) => redacted.replace(pattern, replacement), text)
 
 /**
- * What goes into a log, without what looks like a secret by its name or form. A second line of defense: the callers word
- * their lines from public facts.
+ * Hides values that look like secrets by field name or pattern. This is a second line of defense: callers log public
+ * facts only.
  */
 export function redact(value: unknown, name = ''): unknown {
   if (typeof value === 'string') {
     const isCode = name === 'code' && ERROR_CODE.test(value)
     return SECRET_FIELD.test(name) && !isCode ? HIDDEN : redactText(value)
   }
-  if (Array.isArray(value)) return value.map((one) => redact(one))
+  if (Array.isArray(value)) return value.map((item) => redact(item))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
-    Object.entries(value).map(([field, held]) => [
+    Object.entries(value).map(([field, item]) => [
       field,
-      // Whatever is below such a name, too.
-      typeof held !== 'string' && held !== null && SECRET_FIELD.test(field) ? HIDDEN : redact(held, field),
+      // Hides whole objects and arrays under a secret name.
+      typeof item !== 'string' && item !== null && SECRET_FIELD.test(field) ? HIDDEN : redact(item, field),
     ]),
   )
 }

@@ -2,11 +2,11 @@ import { type Command, CommanderError } from 'commander'
 import { LicensingError } from '../core/errors.ts'
 import { printFailure } from './output.ts'
 
-/** Options of the program itself that a person may well write behind the command, with what each takes. */
+/** Program options with a value that users may also write after the command. */
 const GLOBAL_VALUES = ['--data-dir', '--account']
 const GLOBAL_FLAGS = ['--json']
 
-/** Moves the program's own options to the front, wherever they were written. */
+/** Moves the program's own options to the front, because commander accepts them only before the command. */
 function hoistGlobalOptions(program: Command, words: readonly string[]): string[] {
   const known = new Set(program.options.map(({ long }) => long))
   const front: string[] = []
@@ -32,11 +32,11 @@ function hoistGlobalOptions(program: Command, words: readonly string[]): string[
   return [...front, ...rest]
 }
 
-/** Parses the command line, runs the command, and leaves with its exit code: 0 done, 1 refused or failed, 2 usage. */
+/** Parses the command line, runs the command, and exits: 0 on success, 1 on failure, 2 on a usage error. */
 export async function runCli(program: Command): Promise<void> {
   const code = await execute(program)
   process.exitCode = code
-  // A one-shot may leave a request under way behind: it is on disk, and goes on next time.
+  // A pending request must not delay the exit. The request is stored and continues in the next run.
   process.stdout.write('', () => process.exit(code))
 }
 
@@ -45,23 +45,23 @@ async function execute(program: Command): Promise<number> {
   const json = words.includes('--json')
   try {
     await program.parseAsync(words, { from: 'user' })
-    // Not 0 where a command has only handed on what another process has said.
+    // A command may have set the exit code of another process, such as a failed worker.
     return Number(process.exitCode ?? 0)
   } catch (error) {
     if (!(error instanceof CommanderError)) return printFailure(error, json)
     if (error.exitCode === 0) return 0
-    // Without a command, or with half of one, the help is the answer.
+    // Commander reports a missing or incomplete command by showing the help.
     const message =
       error.code === 'commander.help'
-        ? 'No command was given, or only half of one.'
+        ? 'The command is missing or incomplete.'
         : toSentence(error.message.replace(/^error: /, ''))
     return printFailure(new LicensingError('USAGE', message), json)
   }
 }
 
-/** The parser's words as a sentence: `Unknown command 'x'.` */
+/** Turns a parser message into a sentence, such as `Unknown command 'x'.` */
 function toSentence(text: string): string {
   const trimmed = text.trim()
-  const begun = trimmed.charAt(0).toUpperCase() + trimmed.slice(1)
-  return /[.?!]$/.test(begun) ? begun : `${begun}.`
+  const capitalized = trimmed.charAt(0).toUpperCase() + trimmed.slice(1)
+  return /[.?!]$/.test(capitalized) ? capitalized : `${capitalized}.`
 }

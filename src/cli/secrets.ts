@@ -5,14 +5,14 @@ import { errnoCode } from '../core/errno-code.ts'
 const ERRNO_MESSAGES: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or directory',
   EISDIR: 'it is a directory',
-  ENOTDIR: 'part of its path is no directory',
-  EACCES: 'this user may not',
-  EPERM: 'this user may not',
+  ENOTDIR: 'part of its path is not a directory',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
   EROFS: 'the disk is read-only',
   ENOSPC: 'the disk is full',
 }
 
-/** Why a file could not be read or written, in words. */
+/** Creates the error for a file that could not be read or written, with the reason as text. */
 export function toFileError(
   code: 'FILE_UNREADABLE' | 'FILE_UNWRITABLE',
   path: string,
@@ -24,7 +24,7 @@ export function toFileError(
   return new LicensingError(code, `The file ${path} could not be ${what}: ${ERRNO_MESSAGES[errno] ?? errno}.`)
 }
 
-/** A file that was named on the command line. @throws LicensingError FILE_UNREADABLE */
+/** Reads a text file named on the command line. @throws LicensingError FILE_UNREADABLE */
 export function readFileArgument(path: string): string {
   try {
     return readFileSync(path, 'utf8')
@@ -33,7 +33,7 @@ export function readFileArgument(path: string): string {
   }
 }
 
-/** A binary file that was named on the command line. @throws LicensingError FILE_UNREADABLE */
+/** Reads a binary file named on the command line. @throws LicensingError FILE_UNREADABLE */
 export function readBytesArgument(path: string): Buffer {
   try {
     return readFileSync(path)
@@ -42,7 +42,7 @@ export function readBytesArgument(path: string): Buffer {
   }
 }
 
-/** All of standard input. */
+/** Reads standard input to its end. */
 export async function readStandardInput(): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
@@ -50,8 +50,8 @@ export async function readStandardInput(): Promise<string> {
 }
 
 /**
- * A secret from where it was given: argument, file, standard input (`-`, or nothing given and input piped), or
- * a prompt that shows nothing.
+ * Reads a secret from an argument, a file, standard input or a prompt with masked input. Standard input is read for `-`,
+ * and without an argument when input is piped.
  *
  * @throws LicensingError TOKEN_MISSING, FILE_UNREADABLE
  */
@@ -67,8 +67,8 @@ export async function readSecret(given: {
   if (given.argument === '-' || !process.stdin.isTTY) {
     const text = await readStandardInput()
     if (text.trim() === '')
-      throw new LicensingError('TOKEN_MISSING', `No ${given.what} came on standard input.`, {
-        remedy: 'Give it on standard input, or name a file that holds it.',
+      throw new LicensingError('TOKEN_MISSING', `The ${given.what} is missing: standard input is empty.`, {
+        remedy: `Give the ${given.what} on standard input, or name a file that holds it.`,
       })
     return text
   }
@@ -76,28 +76,32 @@ export async function readSecret(given: {
   return awaitAnswer(password({ message: given.what, mask: true }, { output: process.stderr }))
 }
 
-/** An answer from the terminal; one that was broken off is a no. Standard output is for the result alone. */
+/** Awaits an answer from the terminal. An aborted prompt counts as a refusal. */
 async function awaitAnswer<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch {
-    throw new LicensingError('CONFIRMATION_REQUIRED', 'It was not answered; nothing was changed.', {
-      remedy: 'Run it again and answer, if you mean it.',
+    throw new LicensingError('CONFIRMATION_REQUIRED', 'The question was not answered. Nothing was changed.', {
+      remedy: 'Run the command again and answer the question.',
     })
   }
 }
 
-/** Asks before something that cannot be undone. @throws LicensingError CONFIRMATION_REQUIRED */
+/** Asks for confirmation of an action that cannot be undone. @throws LicensingError CONFIRMATION_REQUIRED */
 export async function confirm(question: string, yes: boolean, remedy?: string): Promise<void> {
   if (yes) return
   if (!process.stdin.isTTY)
-    throw new LicensingError('CONFIRMATION_REQUIRED', `${question} Nobody is there to answer.`, {
-      ...(remedy !== undefined && { remedy }),
-    })
+    throw new LicensingError(
+      'CONFIRMATION_REQUIRED',
+      `${question} No terminal is available for the answer.`,
+      {
+        ...(remedy !== undefined && { remedy }),
+      },
+    )
   const { default: confirm } = await import('@inquirer/confirm')
   if (!(await awaitAnswer(confirm({ message: question, default: false }, { output: process.stderr })))) {
-    throw new LicensingError('CONFIRMATION_REQUIRED', 'It was not confirmed; nothing was changed.', {
-      remedy: 'Run it again and answer yes if you mean it.',
+    throw new LicensingError('CONFIRMATION_REQUIRED', 'The action was not confirmed. Nothing was changed.', {
+      remedy: 'Run the command again and answer yes.',
     })
   }
 }

@@ -1,8 +1,8 @@
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
 /**
- * Resolves at the first signal to stop. From then on another one ends the process at once, with what is on disk: for whoever
- * does not want to wait for what is under way. SIGHUP stops too: there is nothing that would have to be read again.
+ * Resolves at the first SIGTERM, SIGINT or SIGHUP. A second signal ends the process at once, without waiting for pending
+ * work. SIGHUP also stops the process, because there is no configuration file to reload.
  */
 export function onShutdownSignal(): Promise<void> {
   return new Promise((resolve) => {

@@ -27,16 +27,16 @@ import { runCli } from './run-cli.ts'
 import { createUserCommand } from './user.ts'
 
 process.umask(0o077)
-// An argument may be a token: the process list is not the place for it.
+// Hides the arguments from the process list, because one of them may be a token.
 process.title = 'smart-agent'
 
 const program = createCommand('smart-agent')
-  .description('The licensing agent of this box.')
+  .description('The licensing agent of this device.')
   .option(
     '--data-dir <dir>',
-    'where the agent keeps its state (default: $SMART_AGENT_DATA_DIR or /var/lib/smart-agent)',
+    'directory of the agent state (default: $SMART_AGENT_DATA_DIR or /var/lib/smart-agent)',
   )
-  .option('--json', 'one JSON document on standard output')
+  .option('--json', 'print one JSON document on standard output')
   .version(VERSION)
 
 const cli = createAgentCli(program)
@@ -69,7 +69,7 @@ program
         const { createDeviceAuth } = await import('../console/device-console.ts')
         const { SmartAgent } = await import('../index.ts')
         if (!SmartAgent.exists(cli.dataDir()))
-          throw new LicensingError('DATA_DIR_MISSING', `There is no agent in ${cli.dataDir()}.`)
+          throw new LicensingError('DATA_DIR_MISSING', `The data directory ${cli.dataDir()} holds no agent.`)
         return work(createDeviceAuth(cli.dataDir()))
       },
     }),

@@ -28,21 +28,21 @@ import { runCli } from './run-cli.ts'
 import { createUserCommand } from './user.ts'
 
 process.umask(0o077)
-// An argument may be a token: the process list is not the place for it.
+// Hides the arguments from the process list, because one of them may be a token.
 process.title = 'smart-authority'
 
 const program = createCommand('smart-authority')
   .description('The licensing authority: smart accounts, tokens, licenses and product instances.')
   .option(
     '--data-dir <dir>',
-    'where the authority keeps its data (default: $SMART_AUTHORITY_DATA_DIR or /var/lib/smart-authority)',
+    'directory of the authority data (default: $SMART_AUTHORITY_DATA_DIR or /var/lib/smart-authority)',
   )
   .option(
     '--database <url>',
-    'the PostgreSQL database, postgres://…, that its data is in (default: the one named at `init`, or else a file of the data directory)',
+    'PostgreSQL database of the authority, postgres://… (default: the database given at `init`, otherwise a file in the data directory)',
   )
-  .option('--account <domain>', 'the smart account, needed only with more than one')
-  .option('--json', 'one JSON document on standard output')
+  .option('--account <domain>', 'smart account; required only when there are several')
+  .option('--json', 'print one JSON document on standard output')
   .version(VERSION)
 
 const cli = createAuthorityCli(program)

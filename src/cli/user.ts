@@ -7,24 +7,24 @@ import { printTable } from './table.ts'
 
 interface UserCli {
   readonly json: () => boolean
-  /** Whether users can be kept to a smart account and a virtual account. */
+  /** True when a user can be limited to a smart account and a virtual account. */
   readonly supportsAccountScope: boolean
   readonly withAuth: <T>(work: (auth: AuthService) => Promise<T>) => Promise<T>
 }
 
-/** The commands for who may sign in at a page. */
+/** Creates the command `user`, for the users of the web console. */
 export function createUserCommand({ json, supportsAccountScope, withAuth }: UserCli): Command {
-  const user = createCommand('user').description('who may sign in at the page')
+  const user = createCommand('user').description('users of the web console')
   user
     .command('list')
-    .description('list them')
+    .description('list the users')
     .action(() =>
       withAuth(async (auth) => {
         const users = await auth.list()
         if (json()) printJson({ users })
         else
           await printTable(
-            ['Name', 'Role', 'Reaches', 'Last signed in'],
+            ['Name', 'Role', 'Scope', 'Last signed in'],
             users.map(({ name, role, account, virtualAccount, signedInAt }) => [
               name,
               role,
@@ -36,15 +36,14 @@ export function createUserCommand({ json, supportsAccountScope, withAuth }: User
     )
   const add = user
     .command('add')
-    .description('add one; the one-time password is printed this once')
+    .description('add a user and print the one-time password, which is not shown again')
     .argument('<name>')
     .addOption(
-      new Option('--role <role>', 'what the user may do')
+      new Option('--role <role>', 'role of the user')
         .choices(['administrator', 'user', 'viewer'])
         .default('user'),
     )
-  if (supportsAccountScope)
-    add.option('--virtual-account <name>', 'the one virtual account that the user is kept to')
+  if (supportsAccountScope) add.option('--virtual-account <name>', 'limit the user to one virtual account')
   add.action((name: string, options: { role: UserRole; virtualAccount?: string }, command: Command) =>
     withAuth(async (auth) => {
       const { account } = command.optsWithGlobals<{ account?: string }>()
@@ -61,7 +60,7 @@ export function createUserCommand({ json, supportsAccountScope, withAuth }: User
   )
   user
     .command('reset')
-    .description('give a user another one-time password; every session of theirs ends')
+    .description('give a user a new one-time password and end all sessions of the user')
     .argument('<name>')
     .action((name: string) =>
       withAuth(async (auth) => {
@@ -70,7 +69,7 @@ export function createUserCommand({ json, supportsAccountScope, withAuth }: User
     )
   user
     .command('remove')
-    .description('remove one; every session of theirs ends')
+    .description('remove a user and end all sessions of the user')
     .argument('<name>')
     .action((name: string) =>
       withAuth(async (auth) => {
@@ -81,8 +80,8 @@ export function createUserCommand({ json, supportsAccountScope, withAuth }: User
     )
   user
     .command('audit')
-    .description('who did what at the page, and what was refused: the newest first')
-    .option('--limit <n>', 'how many', '200')
+    .description('list the actions in the web console, including refused ones, newest first')
+    .option('--limit <n>', 'number of entries', '200')
     .action((options: { limit: string }) =>
       withAuth(async (auth) => {
         const { parseWholeNumber } = await import('./authority/authority-cli.ts')
@@ -90,7 +89,7 @@ export function createUserCommand({ json, supportsAccountScope, withAuth }: User
         if (json()) printJson({ audit })
         else
           await printTable(
-            ['When', 'Who', 'From', 'What', 'About', 'Outcome'],
+            ['Time', 'User', 'From', 'Action', 'Subject', 'Outcome'],
             audit.map(({ at, who, address, action, subject, outcome }) => [
               at,
               who ?? '-',
@@ -105,10 +104,10 @@ export function createUserCommand({ json, supportsAccountScope, withAuth }: User
   return user
 }
 
-function printOneTimePassword(json: boolean, made: { name: string; oneTimePassword: string }): void {
-  if (json) printJson(made)
+function printOneTimePassword(json: boolean, created: { name: string; oneTimePassword: string }): void {
+  if (json) printJson(created)
   else
     printText(
-      `${made.oneTimePassword}\nis the one-time password of ${made.name}, who sets another one at the first sign-in.`,
+      `${created.oneTimePassword}\nis the one-time password of ${created.name}. The user must change it at the first sign-in.`,
     )
 }

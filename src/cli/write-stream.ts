@@ -5,14 +5,14 @@ import { LicensingError } from '../core/errors.ts'
 import { toFileError } from './secrets.ts'
 
 /**
- * Writes texts one after the other, as they come: into a file of this user alone, which is whole or not there, or to
- * standard output for `-`, no faster than that is read.
+ * Writes texts in sequence to a file readable by this user only, or to standard output for `-`. The file is renamed into
+ * place at the end. Standard output is written with backpressure.
  *
- * @returns how many bytes
- * @throws LicensingError FILE_UNWRITABLE, and whatever makes the texts throws
+ * @returns the number of bytes
+ * @throws LicensingError FILE_UNWRITABLE, and the errors of `texts`
  */
 export async function writeStream(path: string, texts: AsyncIterable<string>): Promise<number> {
-  if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The file to write has no name.')
+  if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The path of the output file is empty.')
   let bytes = 0
   if (path === '-') {
     for await (const text of texts) {

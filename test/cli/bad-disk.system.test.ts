@@ -11,8 +11,8 @@ afterAll(async () => {
   await programs.close()
 })
 
-describe('a disk that does not take it', () => {
-  /** Commands in a mount namespace of their own, on a disk of one megabyte. */
+describe('smart-agent on a failing disk', () => {
+  /** Runs commands in their own mount namespace on a disk of one megabyte. */
   const onSmallDisk = (script: string) => {
     const program = `${process.execPath} ${new URL('../../dist/bin/smart-agent.js', import.meta.url).pathname}`
     const mount = join(programs.directory, 'disk')
@@ -32,7 +32,7 @@ describe('a disk that does not take it', () => {
   const codes = (lines: string[]) =>
     lines.map((line) => (JSON.parse(line) as { error: { code: string } }).error.code)
 
-  it('R-UI-3: full: refused by its code, nothing lost, and well again with space', () => {
+  it('fails with STORE_FULL on a full disk, keeps its data, and recovers when space is free (R-UI-3)', () => {
     const { stdout, errors } = onSmallDisk(`
       $A init --pid X --serial 1 >/dev/null
       $A usage set HOST 5 >/dev/null
@@ -48,7 +48,7 @@ describe('a disk that does not take it', () => {
     })
   })
 
-  it('R-UI-3: read-only: refused by its code', () => {
+  it('fails with STORE_UNWRITABLE on a read-only disk (R-UI-3)', () => {
     const { stdout, errors } = onSmallDisk(`
       $A init --pid X --serial 1 >/dev/null
       mount -o remount,ro $D

@@ -19,34 +19,34 @@ afterAll(async () => {
 })
 
 const cases: [string, string[], number, string][] = [
-  ['nothing at all', [], 2, 'USAGE'],
+  ['a missing command', [], 2, 'USAGE'],
   ['an unknown command', ['bogus'], 2, 'USAGE'],
   ['an unknown subcommand', ['renew', 'nothing'], 2, 'USAGE'],
   ['an unknown option', ['status', '--bogus'], 2, 'USAGE'],
-  ['a word too many', ['status', 'bogus'], 2, 'USAGE'],
-  ['a word too few', ['usage', 'set', 'HOST'], 2, 'USAGE'],
-  ['a count that is none', ['usage', 'set', 'HOST', 'many'], 2, 'INVALID_ARGUMENT'],
+  ['a surplus argument', ['status', 'bogus'], 2, 'USAGE'],
+  ['a missing argument', ['usage', 'set', 'HOST'], 2, 'USAGE'],
+  ['a non-numeric count', ['usage', 'set', 'HOST', 'many'], 2, 'INVALID_ARGUMENT'],
   ['a negative count', ['usage', 'set', 'HOST', '-1'], 2, 'INVALID_ARGUMENT'],
-  ['a tag the product does not have', ['usage', 'set', 'NOTAG', '1'], 1, 'UNKNOWN_TAG'],
-  ['a topic there is not', ['show', 'nothing'], 2, 'INVALID_ARGUMENT'],
+  ['an unknown tag', ['usage', 'set', 'NOTAG', '1'], 1, 'UNKNOWN_TAG'],
+  ['an unknown show topic', ['show', 'nothing'], 2, 'INVALID_ARGUMENT'],
   ['an http URL', ['transport', 'direct', 'http://localhost:1'], 1, 'TRANSPORT_URL_INVALID'],
   ['a URL with a password', ['transport', 'direct', 'https://u:p@localhost'], 1, 'TRANSPORT_URL_INVALID'],
   ['an unreadable token file', ['register', '--token-file', '/nonexistent'], 1, 'FILE_UNREADABLE'],
   ['a directory as token file', ['register', '--token-file', '/'], 1, 'FILE_UNREADABLE'],
   ['no token', ['register'], 2, 'TOKEN_MISSING'],
-  ['a token that is none', ['register', 'SLT1.x'], 1, 'TOKEN_MALFORMED'],
-  ['deregistering with nobody to confirm', ['deregister'], 2, 'CONFIRMATION_REQUIRED'],
-  ['deregistering a box that is not registered', ['deregister', '--yes'], 1, 'NOT_REGISTERED'],
-  ['making a box twice', ['init', '--pid', 'X', '--serial', 'Y'], 1, 'DATA_DIR_EXISTS'],
-  ['a size there is not', ['init', '--pid', 'X', '--serial', 'Y', '--size', 'huge'], 2, 'USAGE'],
-  ['a trust anchor that is none', ['trust', 'install', '/etc/hostname'], 1, 'TRUST_ANCHOR_INVALID'],
+  ['a malformed token', ['register', 'SLT1.x'], 1, 'TOKEN_MALFORMED'],
+  ['deregistering without a confirmation', ['deregister'], 2, 'CONFIRMATION_REQUIRED'],
+  ['deregistering an unregistered device', ['deregister', '--yes'], 1, 'NOT_REGISTERED'],
+  ['creating an agent twice', ['init', '--pid', 'X', '--serial', 'Y'], 1, 'DATA_DIR_EXISTS'],
+  ['an unknown size', ['init', '--pid', 'X', '--serial', 'Y', '--size', 'huge'], 2, 'USAGE'],
+  ['an invalid root certificate', ['trust', 'install', '/etc/hostname'], 1, 'TRUST_ANCHOR_INVALID'],
   ['watching without a daemon', ['watch'], 1, 'DAEMON_UNREACHABLE'],
-  ['a log level there is not', ['run', '--log-level', 'loud'], 2, 'USAGE'],
+  ['an unknown log level', ['run', '--log-level', 'loud'], 2, 'USAGE'],
 ]
 
-describe('bad input to smart-agent', () => {
+describe('smart-agent with bad input', () => {
   it.each(pickEveryNth(selectScale(8, 1), cases))(
-    'R-UI-3: %s is refused by its code',
+    'refuses %s with its error code (R-UI-3)',
     async (_, words, exit, code) => {
       const before = await programs.status()
       const ended = await programs.agent([...words, '--json'])
@@ -54,18 +54,18 @@ describe('bad input to smart-agent', () => {
       expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
       const { message, remedy } = parseError(ended)
       expect(message.length * remedy.length).toBeGreaterThan(0)
-      // To people it is one line too, with what to do.
+      // The text output is one line too, and includes the remedy.
       const result = await programs.agent(words)
       expect(result.stderr.trimEnd().split('\n')).toHaveLength(1)
       expect(result.stderr).toContain(remedy)
-      // Nothing has changed but the seconds.
-      const { evaluation: _was, ...rest } = before
-      const { evaluation: _is, ...after } = await programs.status()
-      expect(after).toEqual(rest)
+      // Only the remaining seconds of the evaluation may change.
+      const { evaluation: _before, ...expected } = before
+      const { evaluation: _after, ...after } = await programs.status()
+      expect(after).toEqual(expected)
     },
   )
 
-  it('R-UI-3: a data directory that is not there, or not ours', async () => {
+  it('reports DATA_DIR_MISSING for a missing or foreign data directory (R-UI-3)', async () => {
     const at = (dir: string) => programs.run('smart-agent', ['--data-dir', dir, 'status', '--json'])
     expect(parseError(await at(join(programs.directory, 'nothing'))).code).toBe('DATA_DIR_MISSING')
     expect(parseError(await at('/etc')).code).toBe('DATA_DIR_MISSING')
@@ -73,7 +73,7 @@ describe('bad input to smart-agent', () => {
     expect(parseError(await at(join(programs.directory, 'file'))).code).toBe('DATA_DIR_MISSING')
   })
 
-  it('R-UI-3: a database that is damaged', async () => {
+  it('reports STORE_UNREADABLE for a damaged database (R-UI-3)', async () => {
     await programs.initBox(url, 'damaged')
     writeFileSync(
       join(programs.box('damaged'), 'agent.db'),
@@ -84,7 +84,7 @@ describe('bad input to smart-agent', () => {
     )
   })
 
-  it('R-NET-1: the wrong root certificate: TLS is untrusted, and registration is tried again', async () => {
+  it('reports TLS_UNTRUSTED for a wrong root certificate and retries the registration (R-NET-1)', async () => {
     const other = createPrograms()
     await other.initAuthority()
     await other.initBox(url)
@@ -94,7 +94,7 @@ describe('bad input to smart-agent', () => {
     await other.close()
   })
 
-  it('R-NET-1: an https URL to a port that speaks plain HTTP', async () => {
+  it('reports TLS_PLAIN_TEXT for an https URL of a plain HTTP server (R-NET-1)', async () => {
     const plain = createServer((_, answer) => answer.end('hello'))
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
     await programs.initBox(`https://127.0.0.1:${(plain.address() as AddressInfo).port}`, 'plain')
@@ -103,7 +103,7 @@ describe('bad input to smart-agent', () => {
     plain.close()
   })
 
-  it('R-NET-1: the environment’s proxies and TLS switches change nothing', async () => {
+  it('ignores proxy and TLS variables of the environment (R-NET-1)', async () => {
     const other = createPrograms()
     await other.initAuthority()
     await other.initBox(url)
@@ -121,40 +121,59 @@ describe('bad input to smart-agent', () => {
     expect([good.code, (JSON.parse(good.stdout) as { state: string }).state]).toEqual([0, 'authorized'])
   })
 
-  it('R-NET-1: nobody there, and a name nobody knows', async () => {
-    await programs.initBox('https://127.0.0.1:1', 'nobody')
-    const refused = await programs.agent(['register', await programs.token(), '--json'], { box: 'nobody' })
+  it('reports CONNECTION_REFUSED for a closed port and DNS_FAILED for an unknown host name (R-NET-1)', async () => {
+    await programs.initBox('https://127.0.0.1:1', 'unreachable')
+    const refused = await programs.agent(['register', await programs.token(), '--json'], {
+      box: 'unreachable',
+    })
     expect([refused.code, parseError(refused).code]).toEqual([1, 'CONNECTION_REFUSED'])
-    await programs.agent(['transport', 'direct', 'https://nobody.invalid', '--json'], { box: 'nobody' })
-    const unknown = await programs.agent(['register', await programs.token(), '--json'], { box: 'nobody' })
+    await programs.agent(['transport', 'direct', 'https://unknown.invalid', '--json'], { box: 'unreachable' })
+    const unknown = await programs.agent(['register', await programs.token(), '--json'], {
+      box: 'unreachable',
+    })
     expect([unknown.code, parseError(unknown).code]).toEqual([1, 'DNS_FAILED'])
   })
 })
 
-describe('bad input to smart-authority', () => {
+describe('smart-authority with bad input', () => {
   const authorityCases: [string, string[], number, string][] = [
-    ['nothing at all', [], 2, 'USAGE'],
+    ['a missing command', [], 2, 'USAGE'],
     ['an unknown command', ['bogus'], 2, 'USAGE'],
-    ['making it twice', ['init', '--account', 'a.example', '--accept-agreement'], 1, 'DATA_DIR_EXISTS'],
-    ['an order of nothing', ['order', '--tag', 'HOST', '--quantity', '0'], 2, 'INVALID_ARGUMENT'],
+    [
+      'creating an authority twice',
+      ['init', '--account', 'a.example', '--accept-agreement'],
+      1,
+      'DATA_DIR_EXISTS',
+    ],
+    ['an order with quantity 0', ['order', '--tag', 'HOST', '--quantity', '0'], 2, 'INVALID_ARGUMENT'],
     ['an order of an unknown tag', ['order', '--tag', 'NOTAG', '--quantity', '1'], 1, 'UNKNOWN_TAG'],
     [
-      'a virtual account there is not',
+      'an unknown virtual account',
       ['token', 'create', '--virtual-account', 'X', '--days', '1'],
       1,
       'NOT_FOUND',
     ],
-    ['a token for no days', ['token', 'create', '--days', '0'], 2, 'INVALID_ARGUMENT'],
-    ['a token for more than a year', ['token', 'create', '--days', '366'], 2, 'INVALID_ARGUMENT'],
-    ['a token for too many', ['token', 'create', '--days', '1', '--max-uses', '4001'], 2, 'INVALID_ARGUMENT'],
-    ['revoking what there is not', ['token', 'revoke', 'nothing'], 1, 'NOT_FOUND'],
-    ['removing what there is not', ['instance', 'remove', 'nothing'], 1, 'NOT_FOUND'],
-    ['an account there is not', ['license', 'list', '--account', 'b.example'], 1, 'NOT_FOUND'],
-    ['removing the default', ['virtual-account', 'remove', 'Default'], 1, 'VIRTUAL_ACCOUNT_IS_DEFAULT'],
-    ['an address that is none', ['serve', '--listen', 'nonsense'], 2, 'INVALID_ARGUMENT'],
+    ['a token valid for 0 days', ['token', 'create', '--days', '0'], 2, 'INVALID_ARGUMENT'],
+    ['a token valid for 366 days', ['token', 'create', '--days', '366'], 2, 'INVALID_ARGUMENT'],
+    [
+      'a token with 4001 uses',
+      ['token', 'create', '--days', '1', '--max-uses', '4001'],
+      2,
+      'INVALID_ARGUMENT',
+    ],
+    ['revoking an unknown token', ['token', 'revoke', 'nothing'], 1, 'NOT_FOUND'],
+    ['removing an unknown instance', ['instance', 'remove', 'nothing'], 1, 'NOT_FOUND'],
+    ['an unknown smart account', ['license', 'list', '--account', 'b.example'], 1, 'NOT_FOUND'],
+    [
+      'removing the default virtual account',
+      ['virtual-account', 'remove', 'Default'],
+      1,
+      'VIRTUAL_ACCOUNT_IS_DEFAULT',
+    ],
+    ['an invalid address', ['serve', '--listen', 'nonsense'], 2, 'INVALID_ARGUMENT'],
   ]
   it.each(pickEveryNth(selectScale(8, 1), authorityCases))(
-    'R-UI-3: %s is refused by its code',
+    'refuses %s with its error code (R-UI-3)',
     async (_, words, exit, code) => {
       const ended = await programs.authority([...words, '--json'])
       expect([ended.code, parseError(ended).code, ended.stdout]).toEqual([exit, code, ''])
@@ -163,7 +182,7 @@ describe('bad input to smart-authority', () => {
     },
   )
 
-  it('R-ACC-8: the agreement must be accepted', async () => {
+  it('requires acceptance of the agreement (R-ACC-8)', async () => {
     const ended = await programs.run('smart-authority', [
       '--data-dir',
       join(programs.directory, 'new'),
@@ -175,7 +194,7 @@ describe('bad input to smart-authority', () => {
     expect([ended.code, parseError(ended).code]).toEqual([1, 'AGREEMENT_NOT_ACCEPTED'])
   })
 
-  it('an address in use', async () => {
+  it('reports ADDRESS_IN_USE for an occupied address', async () => {
     const ended = await programs.authority(['serve', '--listen', new URL(url).host, '--json'])
     expect([ended.code, parseError(ended).code]).toEqual([1, 'ADDRESS_IN_USE'])
   })

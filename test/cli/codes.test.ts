@@ -30,37 +30,37 @@ const code = encodeRequestCode({
   deviceKey: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
 })
 
-it('R-SLR-7: a code is printed in short lines, and read back from them', () => {
+it('formatCode prints a code in short lines that join to the same code (R-SLR-7)', () => {
   const lines = formatCode(code).split('\n')
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(35)
   expect(lines.join('')).toBe(code)
 })
 
-it('a file is written for this user alone, whole or not at all, and nothing is done when it cannot be', async () => {
+it('writeFileAtomically writes a complete private file, and does no work if the file cannot be written', async () => {
   const out = join(directory, 'authorization.txt')
   await writeFileAtomically(out, () => Promise.resolve({ file: 'text\n' }))
   expect(readFileSync(out, 'utf8')).toBe('text\n')
   expect(statSync(out).mode & 0o777).toBe(0o600)
-  let done = 0
+  let runs = 0
   const work = () => {
-    done++
+    runs++
     return Promise.resolve({ file: 'other' })
   }
   await expect(writeFileAtomically(join(directory, 'missing', 'file'), work)).rejects.toMatchObject({
     code: 'FILE_UNWRITABLE',
   })
-  expect(done).toBe(0)
+  expect(runs).toBe(0)
   await expect(writeFileAtomically(directory, work)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
   await expect(writeFileAtomically('/dev/full', work)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
   await expect(writeFileAtomically('', work)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-  expect(done).toBe(0)
+  expect(runs).toBe(0)
   const refused = writeFileAtomically(out, () => Promise.reject(new LicensingError('UPDATE_PENDING', 'no')))
   await expect(refused).rejects.toMatchObject({ code: 'UPDATE_PENDING' })
   expect(readFileSync(out, 'utf8')).toBe('text\n')
   expect(readdirSync(directory)).toEqual(['authorization.txt'])
 })
 
-it('a file that a symbolic link leads to is written, and nothing beside it is touched', async () => {
+it('writeFileAtomically writes the target of a symbolic link and no other file', async () => {
   const [target, link] = [join(directory, 'target'), join(directory, 'link')]
   writeFileSync(target, 'old')
   symlinkSync(target, link)

@@ -7,7 +7,7 @@ import { createSampledTests } from '../support/scale.ts'
 
 const { describe, it } = createSampledTests(4)
 
-/** The commands as a person uses them, one box each. */
+/** Built programs, with one device for each test. */
 let programs: Programs
 let url: string
 beforeAll(async () => {
@@ -27,14 +27,14 @@ const newBox = async (transportUrl = url): Promise<string> => {
 }
 const explain = (box: string) => programs.good<Explanation>(programs.agent(['why', '--json'], { box }))
 
-describe('one-shot commands', () => {
-  it('R-UI-3: registering without waiting makes the attempt before it leaves', async () => {
+describe('a one-shot command', () => {
+  it('register --no-wait makes the attempt before it exits (R-UI-3)', async () => {
     const box = await newBox()
     await programs.good(programs.agent(['register', await programs.token(), '--no-wait', '--json'], { box }))
     expect((await programs.status({ box })).state).toBe('authorized')
   })
 
-  it('R-UI-3: a token is read from standard input and from a file, and never given twice', async () => {
+  it('register reads a token from standard input or a file, and refuses both at once (R-UI-3)', async () => {
     const box = await newBox()
     const token = await programs.token()
     const file = join(programs.directory, 'token')
@@ -46,7 +46,7 @@ describe('one-shot commands', () => {
     expect((await programs.good<Status>(again)).state).toBe('authorized')
   })
 
-  it('a token never comes back out, however it was mistyped', async () => {
+  it('never prints a token, even if it is mistyped', async () => {
     const box = await newBox()
     const token = await programs.token()
     for (const words of [[`--token=${token}`], [token], ['--token-file', token]]) {
@@ -61,7 +61,7 @@ describe('one-shot commands', () => {
     }
   })
 
-  it('R-REG-5: deregistered here but not there: says so, and what to do, everywhere', async () => {
+  it('deregister reports with a remedy if the authority was not reached (R-REG-5)', async () => {
     const box = await newBox()
     await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
     await programs.good(programs.agent(['transport', 'direct', 'https://localhost:1', '--json'], { box }))
@@ -79,7 +79,7 @@ describe('one-shot commands', () => {
     expect(stdout).toContain('Deregistration: FAILED')
   })
 
-  it('another road is one of which nothing is known', async () => {
+  it('transport direct resets the connection status', async () => {
     const box = await newBox('https://localhost:1')
     const token = await programs.token()
     const failed = await programs.agent(['register', token, '--json'], { box })
@@ -87,12 +87,12 @@ describe('one-shot commands', () => {
     expect((await programs.status({ box })).transport.link).toBe('down')
     await programs.good(programs.agent(['transport', 'direct', url, '--json'], { box }))
     expect((await programs.status({ box })).transport).toMatchObject({ link: 'unknown', lastFailure: null })
-    // What waited for its next attempt makes it on the new road, with whatever command comes next.
+    // The next command makes the pending attempt over the new transport.
     await programs.good(programs.agent(['usage', 'set', 'HOST', '0', '--json'], { box }))
     expect((await programs.status({ box })).state).toBe('authorized')
   })
 
-  it('R-UI-3: each prints its version', async () => {
+  it('prints the version (R-UI-3)', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
     for (const program of ['smart-agent', 'smart-authority']) {
       const { code, stdout } = await programs.run(program, ['--version'])
@@ -102,7 +102,7 @@ describe('one-shot commands', () => {
 })
 
 describe('why', () => {
-  it('R-TOK-4: tells of a registration that was refused', async () => {
+  it('reports a refused registration (R-TOK-4)', async () => {
     const box = await newBox()
     const token = await programs.token()
     await programs.good(programs.authority(['token', 'revoke', token, '--json']))
@@ -110,7 +110,7 @@ describe('why', () => {
     expect((await explain(box)).problems).toMatchObject([{ code: 'TOKEN_REVOKED' }])
   })
 
-  it('R-AUTH-2: out of compliance, says what would mend it', async () => {
+  it('lists the events that end an out-of-compliance state (R-AUTH-2)', async () => {
     const box = await newBox()
     await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
     await programs.good(programs.agent(['usage', 'set', 'SYS-XL', '1', '--json'], { box }))
@@ -125,21 +125,21 @@ describe('why', () => {
   })
 })
 
-describe('the statechart', () => {
-  it('R-UI-4: is drawn with the states lit in which the box is, and its last move', async () => {
+describe('the command machine', () => {
+  it('draws the state machine with its active states and the last transition (R-UI-4)', async () => {
     const box = await newBox()
     await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
     const { code, stdout, stderr } = await programs.agent(['machine', '--format', 'svg'], { box })
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^<svg [^]*<\/svg>\n$/)
-    const lit = [...stdout.matchAll(/class="state \w+ active" data-id="([^"]+)"/g)].map(([, id]) => id)
-    expect(lit).toEqual(
+    const active = [...stdout.matchAll(/class="state \w+ active" data-id="([^"]+)"/g)].map(([, id]) => id)
+    expect(active).toEqual(
       expect.arrayContaining(['registration.registered.current', 'license.authorized.current', 'link.up']),
     )
     expect(stdout).toContain('class="edge taken"')
   })
 
-  it('R-UI-4: is drawn without a data directory too, and is Mermaid unless told otherwise', async () => {
+  it('draws the state machine without a data directory, by default as Mermaid (R-UI-4)', async () => {
     const nowhere = await programs.agent(['machine', '--format', 'svg'], { box: 'nowhere' })
     expect([nowhere.code, nowhere.stderr]).toEqual([0, ''])
     expect(nowhere.stdout).toContain('data-id="license.evaluation"')

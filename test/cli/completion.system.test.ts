@@ -10,7 +10,7 @@ afterAll(async () => {
   await programs.close()
 })
 
-describe('R-UI-3: bash completion', () => {
+describe('bash completion (R-UI-3)', () => {
   const complete = async (program: string, ...words: string[]): Promise<string[]> => {
     const { stdout: script } = await programs.run(program, ['completion'])
     const ask = `COMP_WORDS=(${[program, ...words].map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
@@ -29,7 +29,7 @@ describe('R-UI-3: bash completion', () => {
     ['smart-agent', ['register', '--data-dir', '/tmp', '--fo'], ['--force']],
     ['smart-authority', ['--account', 'x', 'vir'], ['virtual-account']],
     ['smart-authority', ['init', '--acc'], ['--accept-agreement', '--account']],
-  ])('%s %j', async (program, words, expected) => {
+  ])('completes %s %j', async (program, words, expected) => {
     expect(await complete(program, ...words)).toEqual(expected)
   })
 })

@@ -16,7 +16,7 @@ afterEach(async () => {
 })
 
 describe('the daemon', () => {
-  it('R-EVAL-1: with its clock 200,000 times too fast the evaluation runs out, and the socket answers', async () => {
+  it('answers on its socket while a clock 200,000 times too fast ends the evaluation (R-EVAL-1)', async () => {
     await programs.initBox('https://localhost:1')
     await programs.daemon({ time: '+0 x200000' })
     const spent = await until(
@@ -26,7 +26,7 @@ describe('the daemon', () => {
     expect(spent).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
   })
 
-  it('R-AUTH-1: started a month later, it renews what is due by itself', async () => {
+  it('renews the authorization automatically when started a month later (R-AUTH-1)', async () => {
     const { agent, good, token } = programs
     const { url } = await programs.serveAuthority()
     await programs.initBox(url)

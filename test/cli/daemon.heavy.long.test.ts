@@ -21,7 +21,7 @@ afterEach(async () => {
 })
 
 describe('the daemon', () => {
-  it('R-UI-3: answers every command over its socket, reports within a minute, and leaves with SIGTERM', async () => {
+  it('answers commands over its socket, reports usage and stops on SIGTERM (R-UI-3)', async () => {
     const { agent, good, status, token, order } = programs
     const { url } = await programs.serveAuthority()
     await programs.initBox(url)
@@ -32,7 +32,7 @@ describe('the daemon', () => {
     await order(10)
     expect((await good<Status>(agent(['register', await token(), '--json']))).state).toBe('authorized')
     await good(agent(['usage', 'set', 'HOST', '4', '--json']))
-    // Renewing now takes the changed count along; by itself it would go within the minute.
+    // The renewal reports the changed count. Otherwise, the agent would report it within a minute.
     await good(agent(['renew', 'authorization', '--json']))
     expect(await good(programs.authority(['license', 'list', '--json']))).toMatchObject({
       licenses: [{ tag: 'HOST', inUse: 4 }],
@@ -42,7 +42,7 @@ describe('the daemon', () => {
     expect((await status()).state).toBe('authorized')
   })
 
-  it('R-UI-3: a second one on the same data directory is refused, and the first goes on', async () => {
+  it('refuses a second daemon on the same data directory (R-UI-3)', async () => {
     await programs.initBox('https://localhost:1')
     await programs.daemon()
     const second = await programs.agent(['run', '--json'])
@@ -50,7 +50,7 @@ describe('the daemon', () => {
     expect((await programs.status()).state).toBe('evaluation')
   })
 
-  it('starts after a SIGKILL as if nothing had been: the dead socket is no obstacle', async () => {
+  it('starts after a SIGKILL in spite of the stale socket', async () => {
     await programs.initBox('https://localhost:1')
     const first = await programs.daemon()
     await first.stop('SIGKILL')
@@ -59,7 +59,7 @@ describe('the daemon', () => {
     expect((await programs.status()).state).toBe('evaluation')
   })
 
-  it('R-UI-3: shows what happens while it happens: `events --follow` and `watch`', async () => {
+  it('streams new events to `events --follow` and `watch` (R-UI-3)', async () => {
     const { url } = await programs.serveAuthority()
     await programs.initBox(url)
     await programs.daemon()
@@ -72,7 +72,7 @@ describe('the daemon', () => {
     await watch.saying(/authorized/)
   })
 
-  it('R-UI-4: `watch` shows the chart with its states lit, and the last move with its cause and time', async () => {
+  it('shows active states and the last transition in `watch` (R-UI-4)', async () => {
     const { url } = await programs.serveAuthority()
     await programs.initBox(url)
     await programs.daemon()
@@ -80,10 +80,10 @@ describe('the daemon', () => {
     await watch.saying(/^ {2}● evaluation/m)
     await programs.good(programs.agent(['register', await programs.token(), '--json']))
     await watch.saying(/^ {2}● authorized[^]*^ {4}● current/m)
-    await watch.saying(/^last move: \d{4}-\d\d-\d\dT[\d:.]+Z {2}authorize\.accepted: license /m)
+    await watch.saying(/^last transition: \d{4}-\d\d-\d\dT[\d:.]+Z {2}authorize\.accepted: license /m)
   })
 
-  it('R-UI-4: tells inspectors with `run --inspect`, and says where', async () => {
+  it('serves the inspector of `run --inspect` and prints its URL (R-UI-4)', async () => {
     await programs.initBox('https://localhost:1')
     const run = ['--data-dir', programs.box(), 'run', '--json', '--inspect']
     const elsewhere = await programs.run('smart-agent', [...run, '0.0.0.0:0'])
@@ -114,7 +114,7 @@ describe('the daemon', () => {
     await closed
   })
 
-  it('takes what is not a request as an error, and stays', async () => {
+  it('answers malformed requests with an error and keeps running', async () => {
     await programs.initBox('https://localhost:1')
     await programs.daemon()
     const socket = connect(join(programs.box(), 'agent.sock'))
@@ -155,7 +155,7 @@ describe('the daemon', () => {
     expect((await programs.status()).state).toBe('evaluation')
   })
 
-  it('logs the field’s events as JSON lines, without secrets, to a file of its own', async () => {
+  it('logs notices as JSON lines without secrets to a private file', async () => {
     const { url } = await programs.serveAuthority()
     await programs.initBox(url)
     const log = join(programs.directory, 'agent.log')

@@ -21,13 +21,13 @@ const ready = async (url: string): Promise<[number, unknown]> => {
   return [answer.status, await answer.json()]
 }
 
-/** Waits until so many connections are at a stage, as the metrics say. */
+/** Waits until the metrics show `number` connections at a stage. */
 async function connected({ metrics }: { metrics: string }, stage: string, number: number): Promise<void> {
   const scrape = async () => (await fetch(`${metrics}/metrics`)).text()
   while (!(await scrape()).includes(`connections{stage="${stage}"} ${number}`));
 }
 
-/** An authority that can be told to be slow, with its metrics beside it. */
+/** Serves an authority with metrics and optional faults, such as a delay. */
 async function slowAuthority(chaos?: string) {
   const { authority, good, serve, box } = programs
   await good(
@@ -59,16 +59,16 @@ async function slowAuthority(chaos?: string) {
   return { ...server, url: listening, metrics, firstPasswordFile }
 }
 
-describe('an authority that is told to stop', () => {
-  it('under load: no request fails, and it ends with 0', async () => {
+describe('an authority that receives a shutdown signal', () => {
+  it('fails no request under load and exits with 0', async () => {
     const server = await slowAuthority()
     const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
     const ended: HelloResult[] = []
     const work = async (agent: Agent) => {
       for (;;) {
-        const one = await sendHello(server.url, agent)
-        ended.push(one)
-        if (one === 'not sent') return
+        const result = await sendHello(server.url, agent)
+        ended.push(result)
+        if (result === 'not sent') return
       }
     }
     const working = agents.map(work)
@@ -77,16 +77,16 @@ describe('an authority that is told to stop', () => {
     const code = await server.stop('SIGTERM')
     await Promise.all(working)
     expect(code).toBe(0)
-    expect(ended.filter((one) => one === 'failed')).toEqual([])
-    const answered = ended.filter((one) => typeof one === 'object')
+    expect(ended.filter((result) => result === 'failed')).toEqual([])
+    const answered = ended.filter((result) => typeof result === 'object')
     expect(answered.every(({ status }) => status === 200)).toBe(true)
-    // What was asked while it drained was answered, and its connection closed with that.
+    // Requests sent while draining are answered with `connection: close`.
     expect(answered.length).toBeGreaterThan(before)
     expect(answered.slice(-10).some(({ connection }) => connection === 'close')).toBe(true)
     for (const agent of agents) agent.destroy()
   })
 
-  it('says so where readiness is asked, answers what is under way, and ends streams', async () => {
+  it('reports draining at /ready, answers pending requests and ends event streams', async () => {
     const server = await slowAuthority('delay=3s')
     expect(await ready(server.metrics)).toEqual([200, { status: 'ready' }])
     const admin = await signInFirst(server.url, server.firstPasswordFile)
@@ -100,7 +100,7 @@ describe('an authority that is told to stop', () => {
     expect(await stopped).toBe(0)
   })
 
-  it('told a second time, by whatever signal, it ends at once', async () => {
+  it('exits at once on a second signal of any kind', async () => {
     const server = await slowAuthority('delay=30s')
     const underWay = sendHello(server.url, new Agent())
     await connected(server, 'response', 1)
@@ -110,7 +110,7 @@ describe('an authority that is told to stop', () => {
     expect(await underWay).toBe('failed')
   })
 
-  it('told a second time while somebody keeps a body back, it ends at once', async () => {
+  it('exits at once on a second signal while a request body is incomplete', async () => {
     const server = await slowAuthority()
     const { hostname, port } = new URL(server.url)
     const held = request({
@@ -131,14 +131,14 @@ describe('an authority that is told to stop', () => {
     expect(await broken).toBeInstanceOf(Error)
   })
 
-  it('SIGHUP stops it, too: there is nothing to read again', async () => {
+  it('also stops on SIGHUP', async () => {
     const server = await slowAuthority()
     expect(await server.stop('SIGHUP')).toBe(0)
   })
 })
 
-describe('a daemon that is told to stop', () => {
-  it('answers the command that it is at, and ends with 0', async () => {
+describe('a daemon that receives a shutdown signal', () => {
+  it('answers the pending command and exits with 0', async () => {
     const { agent, good } = programs
     const server = await slowAuthority('delay=2s')
     await programs.initBox(server.url)

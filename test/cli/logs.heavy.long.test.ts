@@ -18,14 +18,14 @@ afterEach(async () => {
   await programs.close()
 })
 
-describe('the logs of both programs', () => {
+describe('the log of', () => {
   const words = () => ['--data-dir', programs.box('authority'), 'serve', '--listen', '127.0.0.1:0']
   const served = async (...more: string[]) => {
     const server = await programs.serve('smart-authority', [...words(), ...more])
     return { ...server, url: server.line.replace('listening on ', '') }
   }
 
-  it('by serve: a JSON line each, with the number of the request; more with debug, less with error', async () => {
+  it('serve has JSON lines with request ids, and follows the log level', async () => {
     const debug = await served('--log-level', 'debug')
     await sendHello(debug.url, new Agent())
     await debug.stop()
@@ -54,7 +54,7 @@ describe('the logs of both programs', () => {
     expect(quiet.log()).toBe('')
   })
 
-  it('by run with debug: a line for every exchange, with what came of it and how long it took', async () => {
+  it('run has a line with outcome and duration for every exchange at the level debug', async () => {
     const server = await served()
     await programs.initBox(server.url)
     const words = ['--data-dir', programs.box(), 'run', '--log-level', 'debug']
@@ -74,7 +74,7 @@ describe('the logs of both programs', () => {
     expect(exchanges.at(-1)).toMatchObject({ type: 'authorize', outcome: 'CONNECTION_REFUSED', milliseconds })
   })
 
-  it('as text: a line each, for people; a daemon’s goes to a file the same way', async () => {
+  it('serve and run has text lines with --log-format text', async () => {
     const server = await served('--log-format', 'text')
     await programs.initBox(server.url)
     const log = join(programs.directory, 'agent.log')
@@ -97,14 +97,14 @@ describe('the logs of both programs', () => {
     expect(`${server.log()}${readFileSync(log, 'utf8')}`).not.toContain(token.split('.').at(-1))
   })
 
-  it('a level or format that there is not is wrong usage', async () => {
+  it('serve refuses an unknown level or format with a usage error', async () => {
     expect((await programs.run('smart-authority', [...words(), '--log-level', 'loud'])).code).toBe(2)
     expect((await programs.run('smart-authority', [...words(), '--log-format', 'xml'])).code).toBe(2)
   })
 })
 
-describe('what looks like a secret', () => {
-  it('is hidden by its name, however deep, and by its form, wherever it stands', () => {
+describe('redact', () => {
+  it('hides secrets by field name at any depth, and by pattern in any text', () => {
     const secret = 'hunter2hunter2'
     const key = `-----BEGIN EC PRIVATE KEY-----\n${secret}\n-----END EC PRIVATE KEY-----`
     const written = JSON.stringify(
@@ -120,7 +120,7 @@ describe('what looks like a secret', () => {
     expect(written).not.toContain(secret)
   })
 
-  it('what is not stays as it is', () => {
+  it('keeps values that are not secret', () => {
     const line = {
       level: 'info',
       message: 'exchange',

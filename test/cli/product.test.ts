@@ -10,7 +10,7 @@ beforeEach(() => {
 })
 afterEach(() => programs.close())
 
-it('R-UI-3 R-HOST-1 R-HOST-4: hosts and meetings by commands, with a daemon and without', async () => {
+it('commands manage hosts and meetings with and without a daemon (R-UI-3, R-HOST-1, R-HOST-4)', async () => {
   const { agent, good, box } = programs
   await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'SN1', '--json']))
   const run = async (meeting: string) => {
@@ -40,18 +40,18 @@ it('R-UI-3 R-HOST-1 R-HOST-4: hosts and meetings by commands, with a daemon and 
   expect(table.stdout).toContain('│ ann  │ demo')
   const daemon = await programs.daemon()
   await run('n')
-  // Many at once, by as many processes.
+  // Several processes assign hosts concurrently.
   await Promise.all(
     Array.from({ length: 8 }, (_, i) => good(agent(['host', 'assign', `user${i}`, '--json']))),
   )
   expect((await programs.status()).hosts?.assigned).toBe(10)
-  // Killed between two breaths: what was acknowledged is there.
+  // Acknowledged assignments survive a SIGKILL.
   await daemon.stop('SIGKILL')
   expect((await programs.status()).hosts?.assigned).toBe(10)
   expect(box()).toContain('box')
 })
 
-it('R-UI-3 R-SYS-1 R-EVAL-2: the system, an upgrade, usage history and refusals by commands', async () => {
+it('commands manage the system, upgrades, usage history and refusals (R-UI-3, R-SYS-1, R-EVAL-2)', async () => {
   const { agent, good } = programs
   await good(
     agent(['init', '--pid', 'CWMS-K9', '--serial', 'SN1', '--version', '4.0', '--size', 'large', '--json']),
@@ -81,7 +81,7 @@ it('R-UI-3 R-SYS-1 R-EVAL-2: the system, an upgrade, usage history and refusals 
     expect(upgraded.evaluation.remainingSeconds).toBeLessThanOrEqual(before.evaluation.remainingSeconds)
   }
   expect(parseError(await agent(['upgrade', '--to', '4.9', '--json'])).code).toBe('VERSION_NOT_HIGHER')
-  // What was refused is to be seen.
+  // Refusals are listed.
   await good(agent(['host', 'attendee-only', '=cmd()2', '--json']))
   expect(parseError(await agent(['host', 'assign', '=cmd()2', '--json'])).code).toBe('ATTENDEE_ONLY')
   expect(await good(agent(['usage', 'denials', '--json']))).toMatchObject({
@@ -94,7 +94,7 @@ it('R-UI-3 R-SYS-1 R-EVAL-2: the system, an upgrade, usage history and refusals 
   expect((await agent(['usage', 'denials', '--csv'])).stdout).toContain(",'=cmd()2,ATTENDEE_ONLY,")
 })
 
-it('R-ACC-6 R-SYS-4: orders by SKU and tag, and for a buyer without a smart account, by commands', async () => {
+it('commands place orders by SKU, by tag and for a buyer without a smart account (R-ACC-6, R-SYS-4)', async () => {
   const { authority, good, directory } = programs
   await programs.initAuthority()
   const order = (...words: string[]) => authority(['order', ...words, '--json'])
@@ -122,7 +122,7 @@ it('R-ACC-6 R-SYS-4: orders by SKU and tag, and for a buyer without a smart acco
   expect((await authority(['order', 'list'])).stdout).toContain('1 of SYS-XL')
 })
 
-it('a table that is wider than the terminal is made to fit, from its widest columns', () => {
+it('fitColumns shrinks the widest columns to fit the terminal', () => {
   const rows = [
     ['a', 'what', 'why'],
     ['1', 'x'.repeat(30), 'y'.repeat(90)],
@@ -133,7 +133,7 @@ it('a table that is wider than the terminal is made to fit, from its widest colu
   expect(colWidths[1]).toBe(32)
 })
 
-it('cells are quoted, formulas are text, and bars are as long as what they show', () => {
+it('formatCsv quotes cells and escapes formulas, and renderBar draws proportional bars', () => {
   expect(
     formatCsv(
       ['a', 'b'],

@@ -22,7 +22,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-it('R-EMB-1 R-UI-3 R-AUTH-2: commands on the directory of an embedding product report what the product reported', async () => {
+it('commands on the directory of an embedding product keep its reported usage (R-EMB-1, R-UI-3, R-AUTH-2)', async () => {
   const dataDir = join(directory, 'authority')
   await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, profile: router })
   const authority = await Authority.open({ dataDir })
@@ -67,7 +67,7 @@ it('R-EMB-1 R-UI-3 R-AUTH-2: commands on the directory of an embedding product r
   }
 })
 
-it('R-UI-3: commands on the directory of an authority order the tags of its product', async () => {
+it('order accepts only the tags of the authority’s profile (R-UI-3)', async () => {
   const dataDir = join(directory, 'authority')
   await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, profile: router })
   const order = (tag: string) =>

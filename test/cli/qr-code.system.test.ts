@@ -20,10 +20,12 @@ const code = encodeRequestCode({
   deviceKey: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
 })
 
-/** The text that a terminal shows as an image of dark and light squares. */
-function drawn(text: string): string {
+/** Converts a QR code of block characters to a PGM image. */
+function toImage(text: string): string {
   const rows = text.split('\n').flatMap((line) => {
-    const halves = Array.from(line).map((sign) => ({ '█': [1, 1], '▀': [1, 0], '▄': [0, 1] })[sign] ?? [0, 0])
+    const halves = Array.from(line).map(
+      (character) => ({ '█': [1, 1], '▀': [1, 0], '▄': [0, 1] })[character] ?? [0, 0],
+    )
     return [halves.map(([upper]) => upper ?? 0), halves.map(([, lower]) => lower ?? 0)]
   })
   const scale = 6
@@ -35,13 +37,13 @@ function drawn(text: string): string {
   return `P2\n${(rows[0]?.length ?? 0) * scale} ${rows.length * scale}\n255\n${pixels.join('\n')}\n`
 }
 
-it('R-SLR-7: a code is drawn so that a phone reads it back as it is', async () => {
+it('encodeQrText draws a QR code that a scanner reads back (R-SLR-7)', async () => {
   const picture = join(directory, 'code.pgm')
   const plain = await encodeQrText(code, { colors: false })
-  writeFileSync(picture, drawn(plain))
+  writeFileSync(picture, toImage(plain))
   const read = execFileSync('zbarimg', ['--quiet', '--raw', '--nodbus', picture], { encoding: 'utf8' }).trim()
   expect(read).toBe(code)
-  // It fits a terminal of 80 columns, and says its own colors there.
+  // The QR code fits a terminal of 80 columns and sets its own colors.
   expect(Math.max(...plain.split('\n').map((line) => line.length))).toBeLessThan(80)
   expect(await encodeQrText(code, { colors: true })).toContain('\u001b[38;5;231;48;5;16m')
 })

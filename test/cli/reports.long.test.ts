@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AlertDocument, LicenseTransaction, ReportDocument } from '../../src/authority/index.ts'
 import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 
-/** Alerts, reports and the event log, as licensing staff see them: the built program. */
+/** Built program, for the output of alerts, reports and the event log. */
 let programs: Programs
 beforeAll(async () => {
   programs = createPrograms()
@@ -36,7 +36,7 @@ const text = async (...words: string[]) => {
 const document = <T>(...words: string[]) => programs.good<T>(programs.authority([...words, '--json']))
 
 describe('smart-authority', () => {
-  it('R-ACC-7, R-UI-3: alert list leaves with 0, whether there are any or not', async () => {
+  it('alert list exits with 0, with and without alerts (R-ACC-7, R-UI-3)', async () => {
     const { alerts } = await document<{ alerts: AlertDocument[] }>('alert', 'list')
     expect(alerts).toMatchObject([{ type: 'licenses-expiring', virtualAccount: '=East', severity: 'major' }])
     const table = await text('alert', 'list')
@@ -52,7 +52,7 @@ describe('smart-authority', () => {
     expect(await text('alert', 'list', '--virtual-account', 'Default')).toBe('None.\n')
   })
 
-  it('R-ACC-7, R-UI-3: report prints a table, a document, or a file for a spreadsheet', async () => {
+  it('report prints a table, JSON or CSV (R-ACC-7, R-UI-3)', async () => {
     const report = await document<ReportDocument>('report', 'licenses')
     expect(report.rows).toMatchObject([
       { virtualAccount: '=East', tag: 'HOST', quantity: 2, nextExpiryQuantity: 2 },
@@ -71,7 +71,7 @@ describe('smart-authority', () => {
     expect([bad.code, parseError(bad).code]).toEqual([2, 'USAGE'])
   })
 
-  it('R-ACC-7, R-UI-3: license transactions lists the lots', async () => {
+  it('license transactions lists the lots (R-ACC-7, R-UI-3)', async () => {
     const { transactions } = await document<{ transactions: LicenseTransaction[] }>(
       'license',
       'transactions',
@@ -84,7 +84,7 @@ describe('smart-authority', () => {
     expect(await text('license', 'transactions')).toContain(transactions[0]?.source ?? '?')
   })
 
-  it('R-ACC-7, R-UI-3: events by virtual account, instance and severity', async () => {
+  it('events filters by virtual account, instance and severity (R-ACC-7, R-UI-3)', async () => {
     expect(await text('events', '--virtual-account', '=East')).toMatch(
       /ADDED.*\n.*LICENSES_ORDERED.*\n.*EXPIRING/,
     )

@@ -10,7 +10,7 @@ import { createSampledTests } from '../support/scale.ts'
 
 const { describe, it } = createSampledTests(3)
 
-/** The roads by the commands, with an authority that may be told to misbehave. */
+/** Built programs, with an authority that allows fault injection. */
 let programs: Programs
 let url: string
 let faultApi: { url: string; bearer: string }
@@ -37,10 +37,10 @@ beforeAll(async () => {
     '--fault-api',
     '127.0.0.1:0',
   ])
-  const said = JSON.parse(server.line) as { listening: string; faultApi: string; bearerFile: string }
-  url = said.listening
-  faultApi = { url: said.faultApi, bearer: readFileSync(said.bearerFile, 'utf8') }
-  expect(statSync(said.bearerFile).mode & 0o777).toBe(0o600)
+  const info = JSON.parse(server.line) as { listening: string; faultApi: string; bearerFile: string }
+  url = info.listening
+  faultApi = { url: info.faultApi, bearer: readFileSync(info.bearerFile, 'utf8') }
+  expect(statSync(info.bearerFile).mode & 0o777).toBe(0o600)
 })
 afterAll(async () => {
   await programs.close()
@@ -53,7 +53,7 @@ const newBox = async (): Promise<string> => {
   return name
 }
 
-/** A proxy that opens tunnels to whoever knows the password. */
+/** Starts a proxy that opens tunnels for clients with the expected credentials. */
 async function proxy(expected: string | null) {
   const seen: string[] = []
   const server = createServer((_, response) => response.writeHead(405).end())
@@ -79,8 +79,8 @@ async function proxy(expected: string | null) {
   return { via: `http://127.0.0.1:${port}`, port, seen, close: () => server.close() }
 }
 
-describe('R-NET-3, R-NET-4: smart-agent transport', () => {
-  it('proxy: by a password file, through it, and never shown again', async () => {
+describe('smart-agent transport (R-NET-3, R-NET-4)', () => {
+  it('proxy reads the password from a file and never prints it', async () => {
     const box = await newBox()
     const password = 'canary p:w@% ü'
     const asking = await proxy(`bob:${password}`)
@@ -99,7 +99,7 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
       const { stdout, stderr } = await programs.agent([...say], { box })
       expect(stdout + stderr + saved.stdout).not.toContain('canary')
     }
-    // By standard input as well.
+    // The password can also come from standard input.
     await programs.good(
       programs.agent([...words, '--password-file', '-', '--json'], { box, input: 'wrong\n' }),
     )
@@ -108,7 +108,7 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
     asking.close()
   })
 
-  it('proxy --from-environment: adopts it once, on purpose; the environment alone changes nothing', async () => {
+  it('proxy --from-environment stores the settings, while the environment alone has no effect', async () => {
     const box = await newBox()
     const open = await proxy('user@x:p:w')
     const env = { HTTPS_PROXY: `http://user%40x:p%3Aw@127.0.0.1:${open.port}`, NO_PROXY: '*' }
@@ -119,7 +119,7 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
       env,
     })
     expect(code).toBe(0)
-    expect(stdout).toMatch(/via http:\/\/127\.0\.0\.1:\d+ as user@x, as HTTPS_PROXY says now/)
+    expect(stdout).toMatch(/via http:\/\/127\.0\.0\.1:\d+ as user@x, read from HTTPS_PROXY once/)
     expect(stdout).not.toContain('p:w')
     await programs.good(programs.agent(['renew', 'authorization', '--json'], { box }))
     expect(open.seen).toEqual(['user@x:p:w'])
@@ -128,11 +128,13 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
     open.close()
   })
 
-  it('test: walks the road, step by step, to where it breaks', async () => {
+  it('test checks the connection step by step up to the failure', async () => {
     const box = await newBox()
     const good = await programs.agent(['transport', 'test'], { box })
     expect([good.code, good.stderr]).toEqual([0, ''])
-    expect(good.stdout).toMatch(/^name +ok[\s\S]*^tls +ok[\s\S]*^signature +ok[\s\S]*The road is good/m)
+    expect(good.stdout).toMatch(
+      /^name +ok[\s\S]*^tls +ok[\s\S]*^signature +ok[\s\S]*The connectivity check passed/m,
+    )
 
     const asking = await proxy('bob:secret')
     await programs.good(programs.agent(['transport', 'proxy', url, '--via', asking.via, '--json'], { box }))
@@ -149,11 +151,11 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
     ])
     expect(report.failure?.code).toBe('PROXY_AUTHENTICATION_REQUIRED')
     asking.close()
-    // Nothing of it is an outage: the box was not asking for anything.
+    // A failed test is not an outage, because no request was pending.
     expect((await programs.status({ box })).transport.link).toBe('unknown')
   })
 
-  it('test: tells a wrong root from a right one by the signature’s chain', async () => {
+  it('test reports a wrong root certificate', async () => {
     const other = createPrograms()
     await other.initAuthority()
     const foreign = await other.serveAuthority()
@@ -162,13 +164,13 @@ describe('R-NET-3, R-NET-4: smart-agent transport', () => {
     const { code, stdout } = await programs.agent(['transport', 'test'], { box })
     expect(code).toBe(1)
     expect(stdout).toMatch(
-      /^tls +BROKEN +The certificate of .* issued by "Smart Licensing.*", is not trusted by this device/m,
+      /^tls +BROKEN +The certificate of .*, issued by "Smart Licensing.*", is not trusted by this device/m,
     )
     await other.close()
   })
 })
 
-describe('R-UI-5: an authority that misbehaves on purpose', () => {
+describe('an authority with fault injection (R-UI-5)', () => {
   const manage = async (method: string, path: string, body?: unknown, bearer = faultApi.bearer) => {
     const response = await fetch(`${faultApi.url}${path}`, {
       method,
@@ -181,7 +183,7 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
     return { status: response.status, body: (await response.json()) as Record<string, unknown> }
   }
 
-  it('by its fault API: faults are planned at run time, and what came is told', async () => {
+  it('plans faults and lists requests by its fault API at run time', async () => {
     const box = await newBox()
     await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
     expect((await programs.status({ box })).authority?.test).toBe(true)
@@ -207,7 +209,7 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
     ])
   })
 
-  it('R-NET-4: the test of a road finds what is wrong with the authority behind it', async () => {
+  it('has its faults found by transport test (R-NET-4)', async () => {
     const box = await newBox()
     for (const [fault, step, code] of [
       ['error503', 'authority', 'AUTHORITY_UNAVAILABLE'],
@@ -224,7 +226,7 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
     await manage('DELETE', '/chaos')
   })
 
-  it('refuses whoever has not its bearer, and plans that are none', async () => {
+  it('refuses fault API calls without its bearer token, and invalid plans', async () => {
     expect((await manage('GET', '/requests', undefined, 'x')).status).toBe(401)
     expect((await manage('PUT', '/chaos', { faults: [] }, '')).status).toBe(401)
     for (const body of [
@@ -233,13 +235,13 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
       { faults: [{ fault: 'error503', times: -1 }] },
       {},
     ]) {
-      const { status, body: told } = await manage('PUT', '/chaos', body)
-      expect([status, (told.error as { code: string }).code]).toEqual([400, 'CHAOS_INVALID'])
+      const { status, body: answer } = await manage('PUT', '/chaos', body)
+      expect([status, (answer.error as { code: string }).code]).toEqual([400, 'CHAOS_INVALID'])
     }
     expect((await manage('GET', '/chaos')).body).toEqual({ faults: [] })
   })
 
-  it('by serve --chaos, and says so loudly; not otherwise than made for tests', async () => {
+  it('injects faults by serve --chaos with a warning, and only if created for tests', async () => {
     const other = createPrograms()
     await other.initAuthority()
     const serve = (chaos: string[]) =>
@@ -250,9 +252,9 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
     expect(parseError(await serve(['--chaos', 'refused'])).code).toBe('CHAOS_INVALID')
     await other.close()
 
-    const mad = createPrograms()
-    await mad.good(
-      mad.authority([
+    const faulty = createPrograms()
+    await faulty.good(
+      faulty.authority([
         'init',
         '--account',
         'acme.example',
@@ -262,12 +264,12 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
       ]),
     )
     const words = ['serve', '--listen', 'localhost:0', '--chaos', 'delay=20ms,error500=1x1/register']
-    const server = await mad.serve('smart-authority', ['--data-dir', mad.box('authority'), ...words])
-    await mad.initBox(server.line.replace('listening on ', ''))
-    const failed = await mad.agent(['register', await mad.token(), '--json'])
+    const server = await faulty.serve('smart-authority', ['--data-dir', faulty.box('authority'), ...words])
+    await faulty.initBox(server.line.replace('listening on ', ''))
+    const failed = await faulty.agent(['register', await faulty.token(), '--json'])
     expect(parseError(failed).code).toBe('AUTHORITY_FAILED')
     await server.stop()
-    expect(server.log()).toMatch(/FAULT INJECTION IS ENABLED/)
-    await mad.close()
+    expect(server.log()).toMatch(/MISBEHAVES ON PURPOSE/)
+    await faulty.close()
   })
 })

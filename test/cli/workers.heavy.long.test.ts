@@ -27,14 +27,14 @@ const serve = async (...more: string[]) => {
   return { ...server, listening: JSON.parse(server.line) as ListeningLine }
 }
 
-/** The processes that a process has started. */
+/** Returns the child processes of a process. */
 const childrenOf = (pid: number | undefined): number[] =>
   execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
     .trim()
     .split(/\s+/)
     .map(Number)
 
-/** The exchanges that the workers tell of, each for itself. */
+/** Reads the number of exchanges from the metrics of each worker. */
 const exchanges = async (urls: readonly string[]): Promise<number[]> =>
   Promise.all(
     urls.map(async (url) => {
@@ -47,7 +47,7 @@ const exchanges = async (urls: readonly string[]): Promise<number[]> =>
   )
 
 describe('serve --workers', () => {
-  it('one address, by several processes; one that is killed is started again, and boxes do not notice', async () => {
+  it('serves one address with several processes and restarts a killed worker', async () => {
     const { child, listening, stop, log } = await serve()
     expect(listening.workers).toBe(2)
     expect(new Set(listening.metrics).size).toBe(2)
@@ -57,17 +57,17 @@ describe('serve --workers', () => {
       await programs.good(programs.agent(['register', token, '--json'], { box: name }))
     }
     for (let i = 0; i < 4; i++) await register(`BOX-${i}`)
-    const [one = 0, other = 0] = await exchanges(listening.metrics)
-    expect(one).toBeGreaterThan(0)
-    expect(other).toBeGreaterThan(0)
+    const [firstCount = 0, secondCount = 0] = await exchanges(listening.metrics)
+    expect(firstCount).toBeGreaterThan(0)
+    expect(secondCount).toBeGreaterThan(0)
     const [first = 0] = childrenOf(child.pid)
     process.kill(first, 'SIGKILL')
     await register('BOX-4')
     await eventually(() => {
-      expect(log()).toContain('a worker has ended and is started again')
-      const now = childrenOf(child.pid)
-      expect(now).toHaveLength(2)
-      expect(now).not.toContain(first)
+      expect(log()).toContain('worker ended, restarting')
+      const children = childrenOf(child.pid)
+      expect(children).toHaveLength(2)
+      expect(children).not.toContain(first)
     })
     await register('BOX-5')
     const { instances } = await programs.good<{ instances: unknown[] }>(
@@ -77,7 +77,7 @@ describe('serve --workers', () => {
     expect(await stop()).toBe(0)
   })
 
-  it('ends all of them with the one that has started them, however that ends', async () => {
+  it('ends all workers when the primary is killed', async () => {
     const { child, stop } = await serve()
     const workers = childrenOf(child.pid)
     expect(workers).toHaveLength(2)
@@ -88,7 +88,7 @@ describe('serve --workers', () => {
     await stop('SIGKILL')
   })
 
-  it('says once why it cannot start, and refuses what is of one process', async () => {
+  it('prints one start failure, and refuses options that require a single process', async () => {
     const { stop, listening } = await serve()
     const again = await programs.run('smart-authority', [
       ...['--data-dir', programs.box('authority')],

@@ -15,8 +15,8 @@ afterEach(async () => {
 
 const DAY = 86_400_000
 
-describe('a box and its authority, as two programs', () => {
-  it('R-UI-3, R-REG-1, R-AUTH-2, R-REG-5: from nothing to authorized, short, mended, and back to evaluation', async () => {
+describe('an agent and its authority as programs', () => {
+  it('register, become out of compliance, recover and deregister (R-UI-3, R-REG-1, R-AUTH-2, R-REG-5)', async () => {
     const { agent, good, status, token, order } = programs
     await programs.initAuthority()
     const { url } = await programs.serveAuthority()
@@ -34,7 +34,7 @@ describe('a box and its authority, as two programs', () => {
       entitlements: [{ tag: 'HOST', name: 'Host License', count: 5, status: 'out-of-compliance' }],
     })
     await order(2)
-    // Within one poll: the next command that may connect, 13 hours later, runs what is due first.
+    // The next command, 13 hours later, first runs the due poll.
     const recovered = await good<Status>(agent(['usage', 'set', 'HOST', '5', '--json'], { time: '+13h' }))
     expect(recovered.state).toBe('authorized')
 
@@ -46,7 +46,7 @@ describe('a box and its authority, as two programs', () => {
     expect(await good(programs.authority(['instance', 'list', '--json']))).toEqual({ instances: [] })
   })
 
-  it('R-TOK-4, R-TOK-5: each bad token by its own code, exit 1', async () => {
+  it('refuse each invalid token with its own code and exit code 1 (R-TOK-4, R-TOK-5)', async () => {
     const { agent, token } = programs
     await programs.initAuthority()
     const { url } = await programs.serveAuthority()
@@ -74,7 +74,7 @@ describe('a box and its authority, as two programs', () => {
     }
   })
 
-  it('R-TOK-4: an expired token, by the authority’s time', async () => {
+  it('refuse a token that has expired by the authority’s clock with TOKEN_EXPIRED (R-TOK-4)', async () => {
     const { agent, token } = programs
     await programs.initAuthority()
     const first = await programs.serveAuthority()
@@ -85,7 +85,7 @@ describe('a box and its authority, as two programs', () => {
     expect(parseError(await agent(['register', expired, '--json'])).code).toBe('TOKEN_EXPIRED')
   })
 
-  it('R-AUTH-1, R-AUTH-3, R-REG-6: renewed after a month; expired after 90 days of silence, and mended; over after a year', async () => {
+  it('renew after a month, recover from an expired authorization, and end after a year (R-AUTH-1, R-AUTH-3, R-REG-6)', async () => {
     const { agent, good, status, token } = programs
     await programs.initAuthority()
     const first = await programs.serveAuthority()
@@ -120,7 +120,7 @@ describe('a box and its authority, as two programs', () => {
     expect(lost).toBeLessThan(DAY / 1000)
   })
 
-  it('R-EVAL-1: the clock set back ten days in evaluation gains nothing, and is shown', async () => {
+  it('gain no evaluation time from a clock set back, and report it (R-EVAL-1)', async () => {
     const { status } = programs
     await programs.initAuthority()
     await programs.initBox('https://localhost:1')
@@ -129,13 +129,13 @@ describe('a box and its authority, as two programs', () => {
     expect(after.evaluation.remainingSeconds).toBeLessThan(before.evaluation.remainingSeconds)
     expect(after.clock.trusted).toBe(false)
     expect(after.clock.reason).toMatch(/set back/)
-    // Ahead is no way round either: a wall clock counts nothing, seconds in use do.
+    // A clock set forward costs nothing either, because only time in use counts.
     expect((await status({ time: '+400d' })).state).toBe('evaluation')
   })
 })
 
 describe('why', () => {
-  it('R-UI-3, R-EVAL-4: names the expiry that led here, not what followed from it', async () => {
+  it('names the expiry that caused the state, not its consequences (R-UI-3, R-EVAL-4)', async () => {
     await programs.initAuthority()
     const { url } = await programs.serveAuthority()
     await programs.initBox(url)

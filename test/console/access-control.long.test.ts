@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 
 const status = '/api/v1/status'
-/** What the record has newest, as who, what and how it ended. */
+/** Returns user, action and outcome of the newest audit entry. */
 const newest = async (): Promise<(string | null)[]> => {
   const { audit } = JSON.parse((await admin.query('audit?limit=1')).body) as {
     audit: { who: string | null; action: string; outcome: string }[]
@@ -34,14 +34,14 @@ const newest = async (): Promise<(string | null)[]> => {
   return [entry!.who, entry!.action, entry!.outcome]
 }
 
-describe('R-UI-1: the door of a page lets nobody in who may not', () => {
+describe('the device console refuses requests (R-UI-1)', () => {
   const refused = async (
     headers: Record<string, string>,
     code: string,
     number: number,
     who: string | null = null,
   ) => {
-    // The same refusal is recorded once a minute.
+    // A repeated refusal is recorded only once a minute.
     world.clock.advance(MINUTE)
     const answer = await send(pages.box.url, status, { headers })
     expect([answer.status, answer.code]).toEqual([number, code])
@@ -50,18 +50,18 @@ describe('R-UI-1: the door of a page lets nobody in who may not', () => {
   }
 
   it('without a session', () => refused({}, 'SIGN_IN_REQUIRED', 401))
-  it('with a cookie that is not one', () =>
+  it('with an invalid cookie', () =>
     refused(
       { cookie: admin.cookie.replace(/=.*/, '=AAAA'), 'x-session-token': admin.token },
       'SIGN_IN_REQUIRED',
       401,
     ))
-  it('with a stolen cookie alone: it does not even read', () =>
+  it('with a stolen cookie alone, even for reading', () =>
     refused({ cookie: admin.cookie }, 'SESSION_TOKEN_INVALID', 403))
   it('with a stolen cookie and a forged token', () =>
     refused({ cookie: admin.cookie, 'x-session-token': 'A'.repeat(43) }, 'SESSION_TOKEN_INVALID', 403))
   it('with a token alone', () => refused({ 'x-session-token': admin.token }, 'SIGN_IN_REQUIRED', 401))
-  it('from a page of another site, whatever it has', () =>
+  it('from a page of another site, even with cookie and token', () =>
     refused(
       { cookie: admin.cookie, 'x-session-token': admin.token, origin: 'https://evil.example' },
       'ORIGIN_REFUSED',
@@ -73,13 +73,13 @@ describe('R-UI-1: the door of a page lets nobody in who may not', () => {
       'ORIGIN_REFUSED',
       403,
     ))
-  it('from a request that another site’s page made without an origin', () =>
+  it('from another site without an Origin header', () =>
     refused(
       { cookie: admin.cookie, 'x-session-token': admin.token, 'sec-fetch-site': 'cross-site' },
       'ORIGIN_REFUSED',
       403,
     ))
-  it('by a name that this host is not called (DNS rebinding)', async () => {
+  it('for a foreign host name (DNS rebinding)', async () => {
     await refused(
       { cookie: admin.cookie, 'x-session-token': admin.token, host: 'evil.example' },
       'HOST_REFUSED',
@@ -88,20 +88,20 @@ describe('R-UI-1: the door of a page lets nobody in who may not', () => {
     expect((await send(pages.box.url, '/', { headers: { host: 'evil.example' } })).code).toBe('HOST_REFUSED')
   })
 
-  it('and an unknown one’s body is not read', async () => {
+  it('without a session before it reads their body', async () => {
     const answer = await send(pages.box.url, '/api/v1/register', { body: { token: 'x'.repeat(300_000) } })
     expect(answer.code).toBe('SIGN_IN_REQUIRED')
   })
 
-  it('and a request of the right form from the page itself is answered', async () => {
+  it('but answers valid requests of its own page', async () => {
     const headers = { cookie: admin.cookie, 'x-session-token': admin.token, origin: pages.box.url }
     expect((await send(pages.box.url, status, { headers })).status).toBe(200)
   })
 })
 
-describe('R-UI-1: signing in', () => {
-  it('says the same whatever was wrong, and keeps a name that there is, never a password', async () => {
-    for (const name of ['admin', 'nobody']) {
+describe('signing in (R-UI-1)', () => {
+  it('gives the same error for a wrong name and a wrong password, and records neither', async () => {
+    for (const name of ['admin', 'mallory']) {
       const answer = await send(pages.box.url, '/api/v1/sign-in', {
         body: { name, password: 'not the right one' },
       })
@@ -110,9 +110,9 @@ describe('R-UI-1: signing in', () => {
       world.clock.advance(MINUTE)
     }
     const record = readFileSync(join(world.directory, 'box', 'console', 'refused.jsonl'), 'utf8')
-    // What is typed into the field of the name may be a password.
+    // Unknown names are not recorded, because users may type a password into the name field.
     expect(record).toContain('an unknown name')
-    expect(record).not.toContain('nobody')
+    expect(record).not.toContain('mallory')
     expect(record).not.toContain('not the right one')
   })
 
@@ -126,7 +126,7 @@ describe('R-UI-1: signing in', () => {
     expect(cookie).not.toContain('Domain')
   })
 
-  it('the one-time password is good for setting another, and gone with it', async () => {
+  it('with a one-time password only allows changing it', async () => {
     const auth = createDeviceAuth(join(world.directory, 'box'), world.clock)
     const { oneTimePassword } = await auth.add({
       name: 'operator',
@@ -148,26 +148,26 @@ describe('R-UI-1: signing in', () => {
       body: { name: 'operator', password: oneTimePassword },
     })
     expect(again.code).toBe('SIGN_IN_FAILED')
-    // The first user's was in a file, which is gone since it was changed.
+    // The file with the first user's one-time password is deleted after the change.
     expect(() => readFileSync(pages.box.firstPasswordFile!)).toThrow('ENOENT')
     await auth.remove('operator')
     expect((await operator.query('status')).code).toBe('SIGN_IN_REQUIRED')
   })
 
-  it('no password is on the disk but as a hash, and none is in a log', () => {
+  it('stores passwords only as hashes and logs none', () => {
     const users = readFileSync(join(world.directory, 'box', 'console', 'users.json'), 'utf8')
     expect(users).toContain('scrypt$')
     for (const secret of [PASSWORD, oneTime]) expect(users + pages.logged.join()).not.toContain(secret)
   })
 
-  it('a session ends when its user signs out, when the password is set anew elsewhere, and with time', async () => {
+  it('creates a session that ends by signing out, a password change elsewhere, or time', async () => {
     const first = await signIn(pages.box.url, 'admin', PASSWORD)
     const second = await signIn(pages.box.url, 'admin', PASSWORD)
     await first.mutate('sign-out')
     expect((await first.query('me')).code).toBe('SIGN_IN_REQUIRED')
     expect((await second.query('me')).status).toBe(200)
 
-    // Another process resets it, as the command does.
+    // Another process resets the password, as the command does.
     const auth = createDeviceAuth(join(world.directory, 'box'), world.clock)
     const { oneTimePassword } = await auth.reset('admin')
     expect((await second.query('me')).code).toBe('SIGN_IN_REQUIRED')
@@ -191,7 +191,7 @@ describe('R-UI-1: signing in', () => {
     expect((await busy.query('me')).code).toBe('SIGN_IN_REQUIRED')
   })
 
-  it('the wall clock set forward ends no session, and set back keeps none', async () => {
+  it('creates a session that is independent of the wall clock', async () => {
     const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
     const wall = world.clock.wall()
     world.clock.setWall(wall + 1000 * HOUR)
@@ -201,8 +201,8 @@ describe('R-UI-1: signing in', () => {
   })
 })
 
-describe('R-UI-1: what the page sends', () => {
-  it('a policy that lets nothing in from elsewhere, and nothing inline', async () => {
+describe('the device console sends (R-UI-1)', () => {
+  it('a Content Security Policy without foreign and inline sources', async () => {
     const { headers, body } = await send(pages.box.url, '/')
     const policy = String(headers['content-security-policy'])
     expect(policy).toContain("default-src 'none'")
@@ -215,7 +215,7 @@ describe('R-UI-1: what the page sends', () => {
     expect((await send(pages.box.url, '/')).body).not.toContain(nonce)
   })
 
-  it('its assets compressed, and nothing outside of them', async () => {
+  it('compressed assets, and no files outside the assets directory', async () => {
     const { body } = await send(pages.box.url, '/')
     const [, script = ''] = /src="(\/assets\/[^"]+)"/.exec(body) ?? []
     const asset = await send(pages.box.url, script, { headers: { 'accept-encoding': 'br' } })
@@ -229,7 +229,7 @@ describe('R-UI-1: what the page sends', () => {
       expect([404, 403], path).toContain((await send(pages.box.url, path)).status)
   })
 
-  it('events as they happen, until the session ends', async () => {
+  it('server events until the session ends', async () => {
     const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
     const { ended } = await visitor.subscribe()
     await pages.agent.module.hosts.assign('ann')
@@ -244,7 +244,7 @@ describe('R-UI-1: what the page sends', () => {
     expect(body).not.toContain('"assigned":2')
   })
 
-  it('input that is not of its form is refused with the field, and changes nothing', async () => {
+  it('an error with the field name for invalid input, which changes nothing', async () => {
     const answer = await admin.mutate('transport-set', { kind: 'direct' })
     expect(JSON.parse(answer.body)).toMatchObject({ error: { code: 'INVALID_ARGUMENT', field: 'url' } })
     for (const [type, body] of [
@@ -260,12 +260,12 @@ describe('R-UI-1: what the page sends', () => {
   })
 })
 
-describe('R-UI-2: roles at the authority', () => {
+describe('authority console roles (R-UI-2)', () => {
   let manager: Visitor
   let viewer: Visitor
   let east: Visitor
 
-  const person = async (
+  const createVisitor = async (
     name: string,
     role: 'user' | 'viewer',
     virtualAccount: string | null,
@@ -283,13 +283,13 @@ describe('R-UI-2: roles at the authority', () => {
     await world.authority.accounts.addVirtualAccount('West')
     await world.authority.orders.create({ tag: 'HOST', quantity: 5, virtualAccount: 'East' })
     await world.authority.orders.create({ tag: 'HOST', quantity: 5, virtualAccount: 'West' })
-    viewer = await person('vera', 'viewer', null)
-    east = await person('edna', 'user', 'East')
+    viewer = await createVisitor('vera', 'viewer', null)
+    east = await createVisitor('edna', 'user', 'East')
   })
 
   const token = { days: 30, agreement: true }
 
-  it('a viewer looks, and does nothing; what was refused is recorded', async () => {
+  it('let a viewer read but change nothing, and record refusals', async () => {
     expect((await viewer.query('licenses')).status).toBe(200)
     for (const [call, input] of [
       ['token-create', token],
@@ -306,7 +306,7 @@ describe('R-UI-2: roles at the authority', () => {
     })
   })
 
-  it('R-TOK-3: the text of a token is for those who may make tokens', async () => {
+  it('hide token texts from users who cannot create tokens (R-TOK-3)', async () => {
     const made = JSON.parse(
       (await manager.mutate('token-create', { ...token, virtualAccount: 'East' })).body,
     ) as {
@@ -317,7 +317,7 @@ describe('R-UI-2: roles at the authority', () => {
     expect((await viewer.query('tokens')).body).toContain('"token":null')
   })
 
-  it('R-ACC-7: who is no administrator sets notifications for their own address alone', async () => {
+  it('limit other users than administrators to their own notifications (R-ACC-7)', async () => {
     const set = { recipient: 'ann@acme.example', status: true }
     expect((await viewer.mutate('notification-set', set)).code).toBe('PERMISSION_DENIED')
     expect((await manager.mutate('notification-set', { ...set, recipient: 'ann@evil.example' })).code).toBe(
@@ -349,7 +349,7 @@ describe('R-UI-2: roles at the authority', () => {
     await manager.mutate('user-remove', { name: 'bob@else.example' })
   })
 
-  it('R-ACC-7: alerts a page at a time, and the event log as CSV, with who did it', async () => {
+  it('apply to paginated alerts and to the CSV event log (R-ACC-7)', async () => {
     const page = JSON.parse((await manager.query('alerts?limit=1')).body) as {
       alerts: unknown[]
       total: number
@@ -366,7 +366,7 @@ describe('R-UI-2: roles at the authority', () => {
     expect((await east.query('events-csv?virtualAccount=West')).code).toBe('PERMISSION_DENIED')
   })
 
-  it('a user of one virtual account sees and does nothing of the others', async () => {
+  it('limit a user of one virtual account to its data and actions', async () => {
     const licenses = JSON.parse((await east.query('licenses')).body) as {
       licenses: { virtualAccount: string }[]
     }
@@ -387,7 +387,7 @@ describe('R-UI-2: roles at the authority', () => {
       ['instance-write-off', { id: 'x', reason: 'y' }],
     ] as const)
       expect((await east.mutate(call, input)).code, call).toBe('PERMISSION_DENIED')
-    // What is out of reach is not there.
+    // Objects of other virtual accounts are reported as not found.
     expect((await east.mutate('token-revoke', { id: west.id })).code).toBe('NOT_FOUND')
     for (const call of [
       'satellites',
@@ -416,7 +416,7 @@ describe('R-UI-2: roles at the authority', () => {
       expect((await east.query(call)).body, call).not.toContain('West')
   })
 
-  it('an instance of another virtual account is out of reach, by its id too', async () => {
+  it('hide instances of other virtual accounts, also by id', async () => {
     await pages.agent.register(await world.token({ virtualAccount: 'West' }))
     const id = pages.agent.status().registration.instanceId!
     expect((await manager.query(`instance?id=${id}`)).status).toBe(200)
@@ -428,9 +428,9 @@ describe('R-UI-2: roles at the authority', () => {
     expect((await manager.mutate('instance-remove', { id })).status).toBe(200)
   })
 
-  it('when the virtual account is gone, its user reaches nothing', async () => {
+  it('leave a user of a removed virtual account without access', async () => {
     await world.authority.accounts.addVirtualAccount('Gone')
-    const lost = await person('gus', 'user', 'Gone')
+    const lost = await createVisitor('gus', 'user', 'Gone')
     await world.authority.accounts.removeVirtualAccount('Gone')
     await world.authority.accounts.addVirtualAccount('Gone')
     expect((await lost.query('licenses')).body).toBe('{"licenses":[]}')
@@ -440,7 +440,7 @@ describe('R-UI-2: roles at the authority', () => {
     expect((await lost.mutate('token-create', token)).code).toBe('NOT_FOUND')
   })
 
-  it('somebody must be left who administers, and no administrator is kept to a virtual account', async () => {
+  it('keep the last administrator, and limit no administrator to a virtual account', async () => {
     expect((await manager.mutate('user-remove', { name: 'admin' })).code).toBe('LAST_ADMINISTRATOR')
     expect(
       (await manager.mutate('user-add', { name: 'half', role: 'administrator', virtualAccount: 'East' }))
@@ -450,18 +450,18 @@ describe('R-UI-2: roles at the authority', () => {
   })
 })
 
-describe('R-UI-2: at the same moment', () => {
+describe('concurrent user changes (R-UI-2)', () => {
   const auth = () => createAuthorityAuth(world.authority, join(world.directory, 'authority'), world.clock)
-  const wanted = { account: null, virtualAccount: null } as const
+  const unlimited = { account: null, virtualAccount: null } as const
 
-  it('who is removed, or given another password, while they sign in does not come back', async () => {
-    const { oneTimePassword } = await auth().add({ name: 'fired', role: 'administrator', ...wanted })
+  it('end the sign-in of a user who is removed or reset meanwhile', async () => {
+    const { oneTimePassword } = await auth().add({ name: 'fired', role: 'administrator', ...unlimited })
     const signingIn = auth().signIn('fired', oneTimePassword, 'one')
     await auth().remove('fired')
     await expect(signingIn).rejects.toMatchObject({ code: 'SIGN_IN_FAILED' })
     expect((await auth().list()).map(({ name }) => name)).not.toContain('fired')
 
-    const { oneTimePassword: old } = await auth().add({ name: 'reset', role: 'viewer', ...wanted })
+    const { oneTimePassword: old } = await auth().add({ name: 'reset', role: 'viewer', ...unlimited })
     const [, made] = await Promise.all([
       auth()
         .signIn('reset', old, 'one')
@@ -472,37 +472,37 @@ describe('R-UI-2: at the same moment', () => {
     await auth().signIn('reset', made.oneTimePassword, 'one')
   })
 
-  it('two administrators cannot remove each other, nor one name be added twice', async () => {
-    const { oneTimePassword } = await auth().add({ name: 'second', role: 'administrator', ...wanted })
+  it('prevent two administrators from removing each other, and a duplicate name', async () => {
+    const { oneTimePassword } = await auth().add({ name: 'second', role: 'administrator', ...unlimited })
     const second = await signIn(pages.manager.url, 'second', oneTimePassword)
     await second.mutate('change-password', { current: oneTimePassword, password: PASSWORD })
     const removed = await Promise.allSettled([auth().remove('admin'), auth().remove('second')])
     expect(removed.map(({ status: how }) => how).sort()).toEqual(['fulfilled', 'rejected'])
     const added = await Promise.allSettled([
-      auth().add({ name: 'twice', role: 'viewer', ...wanted }),
-      auth().add({ name: 'twice', role: 'administrator', ...wanted }),
+      auth().add({ name: 'twice', role: 'viewer', ...unlimited }),
+      auth().add({ name: 'twice', role: 'administrator', ...unlimited }),
     ])
     expect(added.map(({ status: how }) => how).sort()).toEqual(['fulfilled', 'rejected'])
   })
 
-  it('two processes that start at once make one first user, and the file has that one’s password', async () => {
+  it('create one first user with one password file when two processes start', async () => {
     const fresh = join(world.directory, 'fresh')
     const auths = [createDeviceAuth(fresh, world.clock), createDeviceAuth(fresh, world.clock)]
-    const files = await Promise.all(auths.map((one) => ensureInitialPassword(one, fresh)))
+    const files = await Promise.all(auths.map((auth) => ensureInitialPassword(auth, fresh)))
     const password = readFileSync(files[0]!, 'utf8').trim()
     await auths[0]!.signIn('admin', password, 'one')
   })
 
-  it('right passwords are not counted as guesses, however many come at once', async () => {
-    const { oneTimePassword } = await auth().add({ name: 'crowd', role: 'viewer', ...wanted })
-    const one = auth()
+  it('do not count correct passwords as failed login attempts', async () => {
+    const { oneTimePassword } = await auth().add({ name: 'crowd', role: 'viewer', ...unlimited })
+    const service = auth()
     for (let round = 0; round < 3; round++)
-      await Promise.all(Array.from({ length: 9 }, () => one.signIn('crowd', oneTimePassword, 'office')))
+      await Promise.all(Array.from({ length: 9 }, () => service.signIn('crowd', oneTimePassword, 'office')))
   })
 })
 
-describe('R-UI-2: what belongs to nobody', () => {
-  it('is for those who administer every smart account', async () => {
+describe('data without a smart account (R-UI-2)', () => {
+  it('is visible only to administrators of all smart accounts', async () => {
     await world.authority.accounts.add('other.example', { acceptAgreement: true })
     const waiting = await world.authority.orders.createForBuyer({
       tag: 'HOST',
@@ -527,8 +527,8 @@ describe('R-UI-2: what belongs to nobody', () => {
   })
 })
 
-describe('R-UI-1: harm from outside', () => {
-  it('refusals are limited and recorded once a minute: nobody fills the record, or moves a terminal by it', async () => {
+describe('console hardening (R-UI-1)', () => {
+  it('records repeated refusals once a minute and without control characters', async () => {
     const file = join(world.directory, 'box', 'console', 'refused.jsonl')
     const before = readFileSync(file, 'utf8').length
     world.clock.advance(MINUTE)
@@ -543,7 +543,7 @@ describe('R-UI-1: harm from outside', () => {
     expect(written).not.toContain('owned')
   })
 
-  it('a list of users that is damaged stops who signs in, and not the agent', async () => {
+  it('keeps the agent running when the user list is damaged', async () => {
     const file = join(world.directory, 'box', 'console', 'users.json')
     const good = readFileSync(file, 'utf8')
     const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
@@ -558,7 +558,7 @@ describe('R-UI-1: harm from outside', () => {
     expect((await visitor.query('me')).status).toBe(200)
   })
 
-  it('what somebody typed into a URL is not in the record', async () => {
+  it('records no passwords of URLs', async () => {
     const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
     await visitor.mutate('transport-set', { kind: 'direct', url: 'https://me:hunter2@manager.example' })
     const record = readFileSync(join(world.directory, 'box', 'console', 'audit.jsonl'), 'utf8')
@@ -567,8 +567,8 @@ describe('R-UI-1: harm from outside', () => {
   })
 })
 
-describe('R-UI-1: guessing', () => {
-  it('is slowed down: after ten wrong passwords of a minute the eleventh waits, and is told how long', async () => {
+describe('password guessing (R-UI-1)', () => {
+  it('is refused with Retry-After after ten wrong passwords in a minute', async () => {
     let answer = await send(pages.box.url, '/api/v1/sign-in', { body: { name: 'admin', password: 'guess' } })
     for (let guess = 0; guess < 11; guess++)
       answer = await send(pages.box.url, '/api/v1/sign-in', { body: { name: 'admin', password: 'guess' } })

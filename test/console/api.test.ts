@@ -39,11 +39,11 @@ interface Described {
 describe.each([
   ['Smart Licenses', () => pages.box.url, ofDevice],
   ['Software Manager', () => pages.manager.url, ofAuthority],
-] as const)('R-UI-3: the API of %s', (name, url, contract: Contract) => {
+] as const)('the API of %s (R-UI-3)', (name, url, contract: Contract) => {
   const described = async (): Promise<Described> =>
     JSON.parse((await send(url(), '/api/v1/openapi.json')).body) as Described
 
-  it('is described, call for call, as it is served', async () => {
+  it('is described completely by its OpenAPI document', async () => {
     const { openapi, paths } = await described()
     expect(openapi).toBe('3.1.0')
     const calls = Object.entries(contract).map(([call, { method }]) => `${method.toLowerCase()} /${call}`)
@@ -53,7 +53,7 @@ describe.each([
     expect(written.sort()).toEqual([...calls, 'get /live'].sort())
   })
 
-  it('is a good OpenAPI document, to a linter nobody here wrote', async () => {
+  it('has an OpenAPI document that passes the Redocly linter', async () => {
     const file = join(directory, `${name.replace(' ', '-')}.json`)
     writeFileSync(file, JSON.stringify(await described()))
     const { status, stdout, stderr } = spawnSync(
@@ -67,7 +67,7 @@ describe.each([
     expect([status, stdout + (status === 0 ? '' : stderr)]).toEqual([0, ''])
   })
 
-  it('lets nobody in without a session but to sign in', async () => {
+  it('requires a session for every call except signing in', async () => {
     for (const [call, { method, access }] of Object.entries(contract)) {
       if (access === 'open') continue
       const answer = await send(url(), `/api/v1/${call}`, method === 'POST' ? { body: {} } : {})
@@ -76,13 +76,13 @@ describe.each([
   })
 })
 
-describe('R-UI-3: what is read answers in the form that is declared', () => {
+describe('all GET calls answer as declared (R-UI-3)', () => {
   const reads = (contract: Contract): string[] =>
     Object.entries(contract).flatMap(([call, { method, access }]) =>
       method === 'GET' && access !== 'open' ? [call] : [],
     )
 
-  it('at a box, in evaluation, registered and reserved', async () => {
+  it('on a device in evaluation, registered and reserved', async () => {
     const every = async (): Promise<void> => {
       for (const call of reads(ofDevice)) expect([call, (await box.query(call)).status]).toEqual([call, 200])
     }
@@ -101,7 +101,7 @@ describe('R-UI-3: what is read answers in the form that is declared', () => {
     await every()
   })
 
-  it('at a manager with a satellite, instances, tokens and a reservation', async () => {
+  it('on a manager with a satellite, instances, tokens and a reservation', async () => {
     await world.authority.satellites.add('site', { virtualAccount: 'Site' })
     const [instance] = await world.authority.instances.list()
     const inputs: Record<string, string> = {
@@ -111,7 +111,7 @@ describe('R-UI-3: what is read answers in the form that is declared', () => {
     }
     for (const call of reads(ofAuthority)) {
       const answer = await manager.query(`${call}${inputs[call] ?? ''}`)
-      // A manager has no manager of its own.
+      // A manager does not synchronize with another manager.
       expect([call, answer.status]).toEqual([call, call === 'sync' ? 409 : 200])
     }
   })

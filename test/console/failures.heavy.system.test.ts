@@ -48,12 +48,12 @@ afterAll(async () => {
   await world.close()
 })
 
-describe('R-UI-1, R-UI-5: every failure of the road is told in words that somebody can act on', () => {
-  it('there are many of them', () => {
+describe('connection failures in the device console (R-UI-1, R-UI-5)', () => {
+  it('are more than 25', () => {
     expect(codes.length).toBeGreaterThan(25)
   })
 
-  it.each(pickEveryNth(selectScale(6, 1), codes))('%s: what failed, and what to do', async (code) => {
+  it.each(pickEveryNth(selectScale(6, 1), codes))('show the message and remedy of %s', async (code) => {
     const { page } = window
     fault = code
     await page.keyboard.press('Escape')
@@ -62,9 +62,9 @@ describe('R-UI-1, R-UI-5: every failure of the road is told in words that somebo
     await page.getByRole('button', { name: 'Renew Authorization Now' }).click()
     const alert = page.getByRole('dialog').getByRole('alert').filter({ hasText: code })
     await alert.waitFor()
-    const said = await alert.innerText()
-    expect(said).toContain(`What failed was ${code.toLowerCase()}.`)
-    expect(said).toContain(errorTable[code].remedy)
+    const text = await alert.innerText()
+    expect(text).toContain(`What failed was ${code.toLowerCase()}.`)
+    expect(text).toContain(errorTable[code].remedy)
     fault = null
   })
 })

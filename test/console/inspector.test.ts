@@ -25,7 +25,7 @@ afterEach(async () => {
 
 type Message = Record<string, unknown> & { type: string; snapshot?: Record<string, unknown> }
 
-/** A client that keeps what it is told. */
+/** Connects a client that collects all messages. */
 function connect(headers: Record<string, string> = {}) {
   const client = new WebSocket(inspector.url, { headers })
   clients.push(client)
@@ -43,18 +43,18 @@ function connect(headers: Record<string, string> = {}) {
         resolve(undefined)
       })
     }),
-    /** What came, once that many messages have. */
-    said: async (atLeast: number): Promise<Message[]> => {
+    /** Waits for `atLeast` messages, and returns all of them. */
+    messages: async (atLeast: number): Promise<Message[]> => {
       while (texts.length < atLeast) await once(client, 'message')
       return texts.map((text) => JSON.parse(text) as Message)
     },
   }
 }
 
-describe('R-UI-4: the inspector', () => {
-  it('tells the chart first, then the event and the state of every transition', async () => {
-    const { said } = connect()
-    const [actor] = await said(1)
+describe('the inspector (R-UI-4)', () => {
+  it('sends the machine first, then the event and snapshot of every transition', async () => {
+    const connection = connect()
+    const [actor] = await connection.messages(1)
     expect(actor).toMatchObject({
       type: '@xstate.actor',
       name: 'smart-agent',
@@ -71,7 +71,7 @@ describe('R-UI-4: the inspector', () => {
     const seen: string[] = []
     agent.on('transition', ({ event }) => seen.push(event.type))
     await agent.register(await world.token())
-    const messages = (await said(1 + 2 * seen.length)).slice(1)
+    const messages = (await connection.messages(1 + 2 * seen.length)).slice(1)
     expect(messages.map(({ type }) => type)).toEqual(
       seen.flatMap(() => ['@xstate.event', '@xstate.snapshot']),
     )
@@ -94,9 +94,9 @@ describe('R-UI-4: the inspector', () => {
     expect(snapshot).toMatchObject({ value: { registration: { registered: 'current' } }, tags: ['full'] })
   })
 
-  it('tells nothing secret: no token, no code, no key, no account', async () => {
-    const { said, texts } = connect()
-    await said(1)
+  it('sends no token, code, key or account', async () => {
+    const { messages, texts } = connect()
+    await messages(1)
     const token = await world.token()
     await agent.register(token)
     agent.setUsage('HOST', 2)
@@ -113,7 +113,7 @@ describe('R-UI-4: the inspector', () => {
     expect(everything).not.toMatch(/requestCode|instanceId|returnCode|smartAccount|grant"/)
   })
 
-  it('refuses pages from elsewhere, and names that only point here', async () => {
+  it('refuses foreign origins and host names', async () => {
     const { port } = new URL(inspector.url)
     expect(await connect({ Origin: 'https://stately.ai' }).refused).toBe(403)
     expect(await connect({ Origin: 'null' }).refused).toBe(403)
@@ -124,36 +124,36 @@ describe('R-UI-4: the inspector', () => {
     expect(await connect({ Host: `localhost:${port}` }).refused).toBeUndefined()
   })
 
-  it('listens to nothing that clients say, and lets go of one that says much', async () => {
+  it('ignores client messages and disconnects clients that send much', async () => {
     const quiet = connect()
-    await quiet.said(1)
+    await quiet.messages(1)
     quiet.client.send(JSON.stringify({ type: 'deregister' }))
     const loud = connect()
-    await loud.said(1)
+    await loud.messages(1)
     const closed = once(loud.client, 'close')
     loud.client.send('x'.repeat(4096))
     await closed
     await agent.register(await world.token())
-    expect((await quiet.said(5)).length).toBeGreaterThanOrEqual(5)
+    expect((await quiet.messages(5)).length).toBeGreaterThanOrEqual(5)
     expect(agent.status().state).toBe('authorized')
   })
 
-  it('is for this machine alone, and says so of an address that is taken', async () => {
+  it('listens on loopback only, and reports an occupied address', async () => {
     expect(await getErrorCode(serveInspector(agent, { host: '0.0.0.0', port: 0 }))).toBe('INVALID_ARGUMENT')
     const port = Number(new URL(inspector.url).port)
     expect(await getErrorCode(serveInspector(agent, { host: '127.0.0.1', port }))).toBe('ADDRESS_IN_USE')
   })
 
-  it('is no web page', async () => {
-    const asked = request(inspector.url.replace('ws:', 'http:')).end()
-    const [response] = (await once(asked, 'response')) as [{ statusCode: number; resume: () => void }]
+  it('answers plain HTTP requests with 426', async () => {
+    const clientRequest = request(inspector.url.replace('ws:', 'http:')).end()
+    const [response] = (await once(clientRequest, 'response')) as [{ statusCode: number; resume: () => void }]
     response.resume()
     expect(response.statusCode).toBe(426)
   })
 
-  it('closes, with its clients, and tells no more', async () => {
-    const { client, said } = connect()
-    await said(1)
+  it('disconnects its clients when it closes', async () => {
+    const { client, messages } = connect()
+    await messages(1)
     const closed = once(client, 'close')
     await inspector.close()
     await closed

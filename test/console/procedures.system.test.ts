@@ -14,7 +14,7 @@ import {
 } from '../support/browser.ts'
 import { createPrograms } from '../support/programs.ts'
 
-/** The procedures of the guide, in its order and words, between the two pages of real programs. */
+/** Procedures of the CWMS planning guide, in its order and wording, in the web consoles of the built programs. */
 const programs = createPrograms()
 let browser: Awaited<ReturnType<typeof openBrowser>>
 let boxWindow: Window
@@ -76,7 +76,7 @@ async function action(name: string): Promise<void> {
       () => true,
       () => false,
     )
-  // A menu goes with its row, when that is not in the list any more which comes a moment later.
+  // A menu disappears if a refetch removes its row.
   do {
     await manager.keyboard.press('Escape')
     await manager
@@ -123,27 +123,27 @@ describe('License Registration', () => {
   it('R-UI-1, R-NET-4: Configure the Transport Settings', async () => {
     await viewMore()
     await box.getByRole('button', { name: 'Edit the Smart Software Call Home Transport Settings' }).click()
-    // What is wrong is said beside the field, and nothing is saved.
+    // An invalid URL is reported at the field and not saved.
     await box.getByLabel('URL').fill('http://insecure.example')
     await box.getByRole('button', { name: 'Save' }).click()
     await expect.poll(() => box.getByLabel('URL').getAttribute('aria-invalid')).toBe('true')
     expect((await status()).transport.url).toBe(authorityUrl)
-    // A test of what is not saved says where the road breaks.
+    // Unsaved settings can be tested, and the failing step is shown.
     await box.getByLabel('URL').fill(`https://127.0.0.1:${await freePort()}`)
     await box.getByRole('button', { name: 'Test connection' }).click()
-    const walked = box.getByRole('status', { name: 'Connection test' })
-    await walked.getByText('broken here').waitFor()
-    expect(await walked.innerText()).toContain('CONNECTION_REFUSED')
+    const testResult = box.getByRole('status', { name: 'Connection test' })
+    await testResult.getByText('broken here').waitFor()
+    expect(await testResult.innerText()).toContain('CONNECTION_REFUSED')
     await expectAccessible(box, 'transport settings')
     await takeScreenshot(box, 'transport-broken')
-    // The proxy has fields of its own.
+    // Selecting a proxy shows its fields.
     await box.getByLabel('HTTP/HTTPS Proxy').check()
     for (const label of ['Proxy URL', 'Username', 'Password'])
       await box.getByLabel(label, { exact: true }).waitFor()
     await box.getByLabel('Direct').check()
     await box.getByLabel('URL').fill(authorityUrl)
     await box.getByRole('button', { name: 'Test connection' }).click()
-    await walked.getByText('The way to the authority is good.').waitFor()
+    await testResult.getByText('The way to the authority is good.').waitFor()
     await box.getByRole('button', { name: 'Save' }).click()
     await box.getByText('The settings are saved.').waitFor()
   })
@@ -199,7 +199,7 @@ describe('License Registration', () => {
     expect((await status()).authorization.lastAttempt!.at > before).toBe(true)
   })
 
-  it('R-UI-1, R-REG-3, R-REG-4: Reregister, with an overwrite that ticks itself', async () => {
+  it('R-UI-1, R-REG-3, R-REG-4: Reregister, with an automatically selected overwrite', async () => {
     await box.keyboard.press('Escape')
     await box.getByRole('link', { name: 'Hosts', exact: true }).click()
     await box.getByRole('button', { name: 'Assign license' }).click()
@@ -224,7 +224,7 @@ describe('License Registration', () => {
     expect([after.state, after.hosts?.assigned]).toEqual(['authorized', 1])
   })
 
-  it('R-UI-2: the instance and its licenses are in the inventory', async () => {
+  it('R-UI-2: Show the instance and its licenses in the inventory', async () => {
     await inventory('Licenses')
     await manager.getByRole('cell', { name: /Host License/ }).waitFor()
     await expectAccessible(manager, 'licenses')
@@ -305,7 +305,7 @@ describe('License Reservation', () => {
     await manager.getByRole('button', { name: 'Next', exact: true }).click()
     const generate = manager.getByRole('button', { name: 'Generate Authorization Code' })
     await generate.click()
-    // Specific License Reservation requires pre-authorization.
+    // License reservation must be enabled first.
     await manager.getByRole('button', { name: 'Authorize this smart account for reservation' }).click()
     await manager.getByText('The smart account is authorized for reservation.').waitFor()
     await generate.click()
@@ -403,8 +403,8 @@ describe('License Reservation', () => {
   })
 })
 
-describe('what else the pages do', () => {
-  it('R-UI-2, R-ACC-3: virtual accounts, and licenses moved between them with what that does shown first', async () => {
+describe('Other functions of the consoles', () => {
+  it('R-UI-2, R-ACC-3: Manage virtual accounts, and transfer licenses with a preview of the effects', async () => {
     await inventory('Licenses')
     await manager.getByRole('button', { name: 'Virtual account actions' }).click()
     await manager.getByRole('menuitem', { name: 'Add virtual account' }).click()
@@ -425,7 +425,7 @@ describe('what else the pages do', () => {
     await manager.getByRole('cell', { name: '+4' }).waitFor()
   })
 
-  it('R-UI-2, R-TOK-2: a token is revoked', async () => {
+  it('R-UI-2, R-TOK-2: Revoke a token', async () => {
     await inventory('General')
     await manager
       .getByRole('button', { name: /^Actions: / })
@@ -436,7 +436,7 @@ describe('what else the pages do', () => {
     await manager.getByText('Revoked').first().waitFor()
   })
 
-  it('R-UI-2, R-ACC-7: alerts, reports with a chart and CSV, preferences, users', async () => {
+  it('R-UI-2, R-ACC-7: Show alerts, reports with a chart and CSV, preferences and users', async () => {
     for (const name of ['Alerts', 'Satellites', 'Orders', 'Reports', 'Preferences', 'Users']) {
       await manager.getByRole('link', { name, exact: true }).click()
       await manager.getByRole('heading', { name, exact: true }).waitFor()
@@ -471,7 +471,7 @@ describe('what else the pages do', () => {
     await manager.getByRole('button', { name: 'Actions: ann@acme.example' }).click()
     await manager.getByRole('menuitem', { name: 'Remove' }).click()
     await dialog(manager).getByRole('button', { name: 'Yes', exact: true }).click()
-    await manager.getByText('Nobody is told yet.').waitFor()
+    await manager.getByText('There are no recipients yet.').waitFor()
     await inventory('Event Log')
     const log = await saveDownload(manager, () =>
       manager.getByRole('button', { name: 'Download CSV' }).click(),
@@ -493,7 +493,7 @@ describe('what else the pages do', () => {
     await manager.getByRole('cell', { name: 'token-create' }).first().waitFor()
   })
 
-  it('R-UI-1: hosts are found among many, and names are only ever text', async () => {
+  it('R-UI-1: Search many hosts, and show names as text only', async () => {
     const ill = '<img src=x onerror="alert(1)">'
     for (const user of [ill, 'bob', 'carol'])
       await programs.good(programs.agent(['host', 'assign', user, '--json']))
@@ -507,18 +507,18 @@ describe('what else the pages do', () => {
     await box.getByRole('button', { name: 'Actions: carol' }).click()
     await box.getByRole('menuitem', { name: 'Deactivate' }).click()
     await box.getByRole('button', { name: 'Yes', exact: true }).click()
-    await box.getByText('Nobody of that name.').waitFor()
+    await box.getByText('No user has that name.').waitFor()
     expect((await status()).hosts?.assigned).toBe(3)
   })
 
-  it('R-UI-1, R-SYS-2: the system, its size, and what support asks for, without secrets', async () => {
+  it('R-UI-1, R-SYS-2: Show the system, change its size, and show support data without secrets', async () => {
     await box.getByRole('link', { name: 'System', exact: true }).click()
     await expectAccessible(box, 'system')
     await takeScreenshot(box, 'system')
     await box.getByLabel('Size', { exact: true }).selectOption('large')
     await box.getByRole('button', { name: 'Set size' }).click()
     await box.getByRole('button', { name: 'Extend to 4000 ports' }).waitFor()
-    // There is no trial for it.
+    // Extended capacity has no evaluation.
     await box.getByRole('button', { name: 'Extend to 4000 ports' }).click()
     await box.getByRole('alert').first().waitFor()
     const bundle = await saveDownload(box, () =>
@@ -529,25 +529,25 @@ describe('what else the pages do', () => {
     for (const secret of ['PRIVATE KEY', 'correct horse']) expect(bundle.text).not.toContain(secret)
   })
 
-  it('R-UI-4: what happened, with its cause', async () => {
+  it('R-UI-4: Show the event history with causes', async () => {
     await box.getByRole('link', { name: 'Event history', exact: true }).click()
     await box.getByRole('table').waitFor()
     await expectAccessible(box, 'event history')
     await takeScreenshot(box, 'history')
   })
 
-  it('R-UI-4: the statechart, lit where it stands, replayed, live, and saved', async () => {
+  it('R-UI-4: Show the state machine live, replay and save it', async () => {
     await box.getByRole('link', { name: 'Statechart', exact: true }).click()
     const chart = box.getByTestId('chart')
     const lit = () =>
       chart
         .locator('.state.active.atomic')
-        .evaluateAll((all) => all.map((one) => one.getAttribute('data-id')))
+        .evaluateAll((all) => all.map((element) => element.getAttribute('data-id')))
     await chart.locator('svg').waitFor()
     expect(await lit()).toEqual(['license.evaluation'])
     await expectAccessible(box, 'statechart')
     await takeScreenshot(box, 'statechart')
-    // Back to the installation of the reservation, by its cause.
+    // Select the transition of the installed reservation by its event.
     const cause = box.getByRole('status')
     const last = await box.getByText(/^Transition \d+ of \d+/).innerText()
     for (let step = 0; step < 60 && !(await lit()).includes('license.reserved.authorized'); step++)
@@ -561,7 +561,7 @@ describe('what else the pages do', () => {
     await takeScreenshot(box, 'statechart-replayed')
     const svg = await saveDownload(box, () => box.getByRole('button', { name: 'Save as SVG' }).click())
     expect(svg.text).toMatch(/^<svg /)
-    // By keyboard, to the very first; then back to what happens now.
+    // Move to the first transition by keyboard, then back to the live view.
     await box.getByRole('slider').focus()
     await box.keyboard.press('Home')
     await box.getByText(/^Transition 1 of/).waitFor()
@@ -574,7 +574,7 @@ describe('what else the pages do', () => {
     await expect.poll(lit).toEqual(['registration.unregistered.idle'])
   })
 
-  it('in the dark, on a narrow screen, by keyboard alone', async () => {
+  it('Work in dark mode, on a narrow screen and by keyboard alone', async () => {
     await box.setViewportSize({ width: 390, height: 844 })
     await box.getByRole('button', { name: 'Switch between light and dark' }).click()
     await box.getByRole('button', { name: 'Menu' }).click()
@@ -595,7 +595,7 @@ describe('what else the pages do', () => {
       .toBe('View/Edit: Authorization Status')
   })
 
-  it('nothing was complained of, and no request left for elsewhere', () => {
+  it('Cause no browser errors and no foreign requests', () => {
     expect([...boxWindow.complaints, ...managerWindow.complaints]).toEqual([])
   })
 })

@@ -12,8 +12,8 @@ const { describe, it } = createSampledTests(2)
 
 let world: TestEnvironment
 let opened: Authority[] = []
-/** Another process of the same authority, as far as its data are concerned, with the page at an address of its own. */
-async function another(): Promise<{
+/** Opens the same authority again, as another process would, and serves its console at another address. */
+async function serveProcess(): Promise<{
   url: string
   firstPasswordFile: string | null
   close: () => Promise<void>
@@ -28,17 +28,17 @@ async function another(): Promise<{
   return { url, firstPasswordFile: page.firstPasswordFile, close: () => authority.close() }
 }
 
-/** The same browser at another process. */
+/** Sends a request with the visitor's session to another process. */
 const statusAt = async (url: string, { cookie, token }: Visitor): Promise<number> =>
   (await send(url, '/api/v1/me', { headers: { cookie, 'x-session-token': token } })).status
 
-let one: Awaited<ReturnType<typeof another>>
-let two: Awaited<ReturnType<typeof another>>
+let first: Awaited<ReturnType<typeof serveProcess>>
+let second: Awaited<ReturnType<typeof serveProcess>>
 beforeAll(async () => {
   world = await createTestEnvironment()
-  one = await another()
-  two = await another()
-  await signInFirst(one.url, one.firstPasswordFile)
+  first = await serveProcess()
+  second = await serveProcess()
+  await signInFirst(first.url, first.firstPasswordFile)
 })
 afterAll(async () => {
   for (const authority of opened) await authority.close()
@@ -46,83 +46,86 @@ afterAll(async () => {
   await world.close()
 })
 
-describe('R-UI-2: several processes of one authority', () => {
-  it('who signs in at one is signed in at the others, through the restart of any', async () => {
-    const admin = await signIn(one.url, 'admin', PASSWORD)
-    expect(await statusAt(two.url, admin)).toBe(200)
-    const third = await another()
+describe('several processes of one authority (R-UI-2)', () => {
+  it('share sessions, also after a restart', async () => {
+    const admin = await signIn(first.url, 'admin', PASSWORD)
+    expect(await statusAt(second.url, admin)).toBe(200)
+    const third = await serveProcess()
     expect(await statusAt(third.url, admin)).toBe(200)
     await third.close()
-    const again = await another()
+    const again = await serveProcess()
     expect(await statusAt(again.url, admin)).toBe(200)
   })
 
-  it('a cookie alone is good for nothing there either', async () => {
-    const { cookie } = await signIn(one.url, 'admin', PASSWORD)
-    const answer = await send(two.url, '/api/v1/me', { headers: { cookie } })
+  it('refuse a cookie without its session token', async () => {
+    const { cookie } = await signIn(first.url, 'admin', PASSWORD)
+    const answer = await send(second.url, '/api/v1/me', { headers: { cookie } })
     expect([answer.status, answer.code]).toEqual([403, 'SESSION_TOKEN_INVALID'])
   })
 
-  it('who signs out at one is signed out at all', async () => {
-    const admin = await signIn(one.url, 'admin', PASSWORD)
+  it('end a session in all processes on signing out', async () => {
+    const admin = await signIn(first.url, 'admin', PASSWORD)
     await admin.mutate('sign-out')
-    expect(await statusAt(two.url, admin)).toBe(401)
+    expect(await statusAt(second.url, admin)).toBe(401)
   })
 
-  it('another password ends every other session of the user, in every process', async () => {
-    const [here, there] = [await signIn(one.url, 'admin', PASSWORD), await signIn(two.url, 'admin', PASSWORD)]
-    await there.mutate('change-password', { current: PASSWORD, password: `${PASSWORD} anew` })
-    expect(await statusAt(one.url, here)).toBe(401)
-    expect(await statusAt(one.url, there)).toBe(200)
-    await there.mutate('change-password', { current: `${PASSWORD} anew`, password: PASSWORD })
+  it('end all other sessions of a user on a password change', async () => {
+    const [here, there] = [
+      await signIn(first.url, 'admin', PASSWORD),
+      await signIn(second.url, 'admin', PASSWORD),
+    ]
+    await there.mutate('change-password', { current: PASSWORD, password: `${PASSWORD} changed` })
+    expect(await statusAt(first.url, here)).toBe(401)
+    expect(await statusAt(first.url, there)).toBe(200)
+    await there.mutate('change-password', { current: `${PASSWORD} changed`, password: PASSWORD })
   })
 
-  it('a user who is removed at one is nobody at the others', async () => {
-    const admin = await signIn(one.url, 'admin', PASSWORD)
+  it('end the sessions of a removed user in all processes', async () => {
+    const admin = await signIn(first.url, 'admin', PASSWORD)
     const made = JSON.parse(
       (await admin.mutate('user-add', { name: 'ada', role: 'viewer', account: null, virtualAccount: null }))
         .body,
     ) as {
       oneTimePassword: string
     }
-    const ada = await signIn(two.url, 'ada', made.oneTimePassword)
-    expect(await statusAt(two.url, ada)).toBe(200)
+    const ada = await signIn(second.url, 'ada', made.oneTimePassword)
+    expect(await statusAt(second.url, ada)).toBe(200)
     await admin.mutate('user-remove', { name: 'ada' })
-    expect(await statusAt(two.url, ada)).toBe(401)
+    expect(await statusAt(second.url, ada)).toBe(401)
   })
 
-  it('use at one keeps a session alive at the others; an hour without, or twelve in all, end it', async () => {
-    const admin = await signIn(one.url, 'admin', PASSWORD)
+  it('end a session after an hour of inactivity or twelve hours, counted across processes', async () => {
+    const admin = await signIn(first.url, 'admin', PASSWORD)
     for (let half = 0; half < 23; half++) {
       world.clock.advance(HOUR / 2)
-      expect(await statusAt(half % 2 === 0 ? one.url : two.url, admin)).toBe(200)
+      expect(await statusAt(half % 2 === 0 ? first.url : second.url, admin)).toBe(200)
     }
     world.clock.advance(HOUR / 2 + MINUTE)
-    expect(await statusAt(one.url, admin)).toBe(401)
-    const idle = await signIn(one.url, 'admin', PASSWORD)
+    expect(await statusAt(first.url, admin)).toBe(401)
+    const idle = await signIn(first.url, 'admin', PASSWORD)
     world.clock.advance(HOUR + MINUTE)
-    expect(await statusAt(two.url, idle)).toBe(401)
+    expect(await statusAt(second.url, idle)).toBe(401)
   })
 
-  it('wrong passwords are counted together: ten in a minute, wherever they were tried', async () => {
+  it('count wrong passwords together, ten in a minute', async () => {
     for (let guess = 0; guess < 10; guess++) {
-      const { url } = guess % 2 === 0 ? one : two
+      const { url } = guess % 2 === 0 ? first : second
       const answer = await send(url, '/api/v1/sign-in', {
         body: { name: 'admin', password: `wrong ${guess}` },
       })
       expect(answer.code).toBe('SIGN_IN_FAILED')
     }
-    for (const { url } of [one, two]) {
+    for (const { url } of [first, second]) {
       const answer = await send(url, '/api/v1/sign-in', { body: { name: 'admin', password: PASSWORD } })
       expect([answer.status, answer.code]).toEqual([429, 'TOO_MANY_REQUESTS'])
       expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
     }
     world.clock.advance(MINUTE)
-    expect(await statusAt(one.url, await signIn(two.url, 'admin', PASSWORD))).toBe(200)
+    expect(await statusAt(first.url, await signIn(second.url, 'admin', PASSWORD))).toBe(200)
   })
 
-  it('neither cookies nor tokens are in the database', async () => {
-    const { cookie, token } = await signIn(one.url, 'admin', PASSWORD)
+  it('store neither cookies nor session tokens in the database', async () => {
+    const { cookie, token } = await signIn(first.url, 'admin', PASSWORD)
     const kept = ['authority.db', 'authority.db-wal'].map((name) =>
       readFileSync(join(world.directory, 'authority', name), 'latin1'),
     )

@@ -12,7 +12,7 @@ import {
 } from '../support/browser.ts'
 import { createPrograms } from '../support/programs.ts'
 
-/** A satellite and its manager, each by its own page, with nothing between them but files that somebody carries. */
+/** Built programs: a satellite and its manager, which exchange files through their consoles. */
 const programs = createPrograms()
 let browser: Awaited<ReturnType<typeof openBrowser>>
 let windows: Window[]
@@ -45,10 +45,10 @@ afterAll(async () => {
   await programs.close()
 })
 
-describe('R-UI-2, R-SAT-3: a satellite, by its page and its manager’s', () => {
+describe('a satellite in the web consoles (R-UI-2, R-SAT-3)', () => {
   let answer = { name: '', text: '' }
 
-  const carry = async (): Promise<void> => {
+  const exchangeFiles = async (): Promise<void> => {
     await satellite.getByRole('link', { name: 'Synchronization', exact: true }).click()
     const request = await saveDownload(satellite, () =>
       satellite.getByRole('button', { name: 'Write the request' }).click(),
@@ -75,8 +75,8 @@ describe('R-UI-2, R-SAT-3: a satellite, by its page and its manager’s', () => 
     await manager.getByText('Waiting for its first exchange').waitFor()
   })
 
-  it('registers by files, with the root’s fingerprint compared', async () => {
-    await carry()
+  it('registers offline after a comparison of the root fingerprint', async () => {
+    await exchangeFiles()
     await satellite.getByText(/Compare this fingerprint/).waitFor()
     await expectAccessible(satellite, 'compare the fingerprint')
     await satellite.getByRole('button', { name: 'It is the right one' }).click()
@@ -88,7 +88,7 @@ describe('R-UI-2, R-SAT-3: a satellite, by its page and its manager’s', () => 
     await takeScreenshot(manager, 'satellites')
   })
 
-  it('takes an answer once, and says why not again', async () => {
+  it('imports an answer only once, and refuses an altered one', async () => {
     await chooseFile(satellite, 'Answer of the manager', answer.name, answer.text)
     await satellite.getByRole('button', { name: 'Take the answer' }).click()
     await satellite.getByText('SYNC_ANSWER_IMPORTED').waitFor()
@@ -97,7 +97,7 @@ describe('R-UI-2, R-SAT-3: a satellite, by its page and its manager’s', () => 
     await satellite.getByText('SIGNED_FILE_ALTERED').waitFor()
   })
 
-  it('has the licenses that are moved to it, and makes its own tokens (R-ACC-5)', async () => {
+  it('receives transferred licenses and creates its own tokens (R-ACC-5)', async () => {
     await manager.getByRole('link', { name: 'Inventory', exact: true }).click()
     await manager.getByRole('tab', { name: 'Licenses' }).click()
     await manager.getByRole('button', { name: 'Actions: HOST' }).click()
@@ -107,7 +107,7 @@ describe('R-UI-2, R-SAT-3: a satellite, by its page and its manager’s', () => 
     await dialog.getByLabel('Quantity').fill('5')
     await dialog.getByRole('button', { name: 'Transfer', exact: true }).click()
     await dialog.waitFor({ state: 'hidden' })
-    await carry()
+    await exchangeFiles()
     await satellite.getByText('Exchange 2 is done.').waitFor()
     await satellite.getByRole('link', { name: 'Inventory', exact: true }).click()
     await satellite.getByRole('tab', { name: 'Licenses' }).click()
@@ -123,7 +123,7 @@ describe('R-UI-2, R-SAT-3: a satellite, by its page and its manager’s', () => 
     await manager.getByText(/its tokens are made there/).waitFor()
   })
 
-  it('and neither page complained, or asked for anything from elsewhere', () => {
+  it('causes no browser errors and no foreign requests', () => {
     expect(windows.flatMap(({ complaints }) => complaints)).toEqual([])
   })
 })

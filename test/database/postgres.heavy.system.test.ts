@@ -273,7 +273,7 @@ describe('two processes on one database, with 64 devices and a pool of 100', () 
       ca,
       token,
       root: root && computeThumbprint(root),
-      boxes: 64,
+      devices: 64,
     }
     const clients = spawn(
       process.execPath,

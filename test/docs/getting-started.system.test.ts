@@ -38,6 +38,6 @@ describe('docs/getting-started.md', () => {
       timeout: 300_000,
     })
     expect([status, stderr.replace(/^\{.*\n/gm, '')]).toEqual([0, ''])
-    expect(stdout).toContain('The box is in the state authorized.')
+    expect(stdout).toContain('The device is in the state authorized.')
   })
 })

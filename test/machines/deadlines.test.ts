@@ -190,12 +190,12 @@ describe('R-AUTH-4: ten thousand devices whose authority is reachable again', ()
   it.each([10, 60, 360, 3 * 24 * 60])(
     'do not reconnect together after an outage of %d minutes',
     async (minutes) => {
-      const { arrivals, busiestSecond, dice } = (await import(SCRIPT)) as {
+      const { arrivals, busiestSecond, createRandom } = (await import(SCRIPT)) as {
         arrivals: (boxes: number, outage: number, random: () => number) => number[]
         busiestSecond: (instants: number[]) => number
-        dice: (seed: number) => () => number
+        createRandom: (seed: number) => () => number
       }
-      const instants = arrivals(10_000, minutes * 60_000, dice(7))
+      const instants = arrivals(10_000, minutes * 60_000, createRandom(7))
       expect(busiestSecond(instants)).toBeLessThan(150)
       // Each device reconnects within the longest delay.
       expect(Math.max(...instants)).toBeLessThanOrEqual(4 * 3_600_000)

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createPrograms, type Programs } from '../support/programs.ts'
 import { runCommand } from '../support/rest.ts'
 
-// A client that nobody here wrote, as it is: over TLS that it checks, against an authority that is served.
+// Runs an unmodified third-party client over verified TLS against a served authority.
 
 interface Serving {
   listening: string
@@ -23,7 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => programs.close())
 
-describe('centreon-plugins, as Debian ships it', () => {
+describe('centreon-plugins of Debian', () => {
   const monitor = (mode: string, ...more: string[]) =>
     runCommand('perl', [
       '/usr/lib/nagios/plugins/centreon_plugins.pl',
@@ -40,7 +40,7 @@ describe('centreon-plugins, as Debian ships it', () => {
       ...more,
     ])
 
-  it('is content with a pool in compliance, and alarmed by one that is not, and by its alert', async () => {
+  it('reports OK for a pool in compliance, and CRITICAL for a shortage and its alert', async () => {
     const { agent, good, token, order, initBox } = programs
     await order(10)
     await initBox(serving.listening)
@@ -69,7 +69,7 @@ describe('centreon-plugins, as Debian ships it', () => {
     )
   })
 
-  it('is told nothing by a client that is revoked', async () => {
+  it('gets no data with a revoked API client', async () => {
     await programs.good(programs.authority(['api-client', 'revoke', client.clientId, '--json']))
     const { code, stdout } = await monitor('licenses')
     expect([code, stdout]).toEqual([3, expect.stringContaining('401')])

@@ -4,7 +4,7 @@ import { CLOUD_V1_PREFIX, CLOUD_V2_PREFIX, type Rest, serveRest } from '../suppo
 import { createReservationEnvironment } from '../support/reservation-environment.ts'
 import type { TestEnvironment } from '../support/test-environment.ts'
 
-// What each of the field's clients sends, and what each of them reads of the answer.
+// Sends the requests of known clients of Cisco's API, and checks the fields that they read.
 
 const DAY = 86_400_000
 let world: TestEnvironment
@@ -31,8 +31,8 @@ const get = (path: string, headers?: Record<string, string>) =>
 const post = (path: string, body: unknown, headers?: Record<string, string>) =>
   rest.send(path, { token, body, ...(headers && { headers }) })
 
-describe('accounts', () => {
-  it('a Go client reads accounts, and searches them', async () => {
+describe('the accounts API', () => {
+  it('lists and searches accounts for a Go client', async () => {
     const { json } = await get(`${CLOUD_V1_PREFIX}/v2/accounts/`)
     expect(json).toEqual({
       status: 'SUCCESS',
@@ -51,11 +51,11 @@ describe('accounts', () => {
       `${CLOUD_V1_PREFIX}/v1/accounts/search?domain=ACME&type=CUSTOMER&limit=1000&offset=0`,
     )
     expect(found.json).toMatchObject({ totalRecords: 1, accounts: [{ domain: 'acme.example', id: 1 }] })
-    const none = await get(`${CLOUD_V1_PREFIX}/v1/accounts/search?domain=nobody`)
+    const none = await get(`${CLOUD_V1_PREFIX}/v1/accounts/search?domain=unknown`)
     expect(none.json).toMatchObject({ totalRecords: 0, accounts: [] })
   })
 
-  it('parameters with nothing behind them are none, and a limit beyond what is told is that', async () => {
+  it('ignores empty parameters, and caps the limit', async () => {
     const search = `${CLOUD_V1_PREFIX}/v1/accounts/search`
     const [whole] = (await get(search)).json.accounts
     for (const query of ['domain=&type=&limit=&offset=', 'limit=5000'])
@@ -69,7 +69,7 @@ describe('accounts', () => {
     expect((await get(mine)).json.accounts.length).toBeGreaterThan(0)
   })
 
-  it('a slash too many and capitals in a domain make no difference', async () => {
+  it('tolerates extra slashes and capitals in a domain', async () => {
     const path = `${V1}/customer/virtual-accounts`
     const { json } = await get(path)
     expect(json.virtualAccounts.length).toBeGreaterThan(0)
@@ -84,7 +84,7 @@ describe('accounts', () => {
     expect((await get(path.replace('acme', 'acne'))).status).toBe(403)
   })
 
-  it('a Python client finds the numbers of virtual accounts, as text', async () => {
+  it('returns the ids of virtual accounts as text for a Python client', async () => {
     const { json } = await get(`${CLOUD_V1_PREFIX}/v2/accounts/search`)
     expect(json.status).toBe('COMPLETE')
     expect(json.accounts[0].account_id).toMatch(/^\d+$/)
@@ -93,14 +93,14 @@ describe('accounts', () => {
       default: true,
       virtual_account_id: expect.stringMatching(/^\d+$/),
     })
-    expect((await get(`${CLOUD_V1_PREFIX}/v2/accounts/search?domain=nobody`)).json).toEqual({
+    expect((await get(`${CLOUD_V1_PREFIX}/v2/accounts/search?domain=unknown`)).json).toEqual({
       status: 'COMPLETE',
       message_code: 'NO_DATA_FOUND',
       message: expect.any(String),
     })
   })
 
-  it('virtual accounts are listed, made and removed, their names encoded or not', async () => {
+  it('lists, creates and removes virtual accounts with encoded and plain names', async () => {
     for (const path of [
       `${V1}/customer/virtual-accounts`,
       `${V1}/CUSTOMER/virtual-accounts`,
@@ -134,7 +134,7 @@ describe('accounts', () => {
       expect((await get(`${V1}/virtual-accounts/${name}/devices`)).json.totalRecords).toBe(0)
   })
 
-  it('an Ansible role reads the accounts of an on-premises server', async () => {
+  it('lists the accounts of an on-premises server for an Ansible role', async () => {
     const { status, json } = await rest.send('/api/v1/upstream_satellites/accounts', {
       token,
       text: 'null',
@@ -143,7 +143,7 @@ describe('accounts', () => {
     expect([status, json.accounts[0].domain]).toEqual([200, 'acme.example'])
   })
 
-  it('the newer family pages through accounts, and takes the parameters as they are misspelled', async () => {
+  it('paginates in the newer API family, and accepts its misspelled parameters', async () => {
     const accounts = await get(`${CLOUD_V2_PREFIX}/pnp/v2/accounts?startIdx=0&rowsPerPage=100`)
     expect(accounts.json).toMatchObject({
       status: 'COMPLETE',
@@ -168,10 +168,10 @@ describe('accounts', () => {
   })
 })
 
-describe('registration tokens', () => {
+describe('the token API', () => {
   const tokens = (va: string) => `/virtual-accounts/${va}/tokens`
 
-  it('a module makes one for "365" days, reads it from an object, and a box registers with it', async () => {
+  it('creates a token for "365" days that registers a device', async () => {
     const { status, json } = await post(`/backend/api/v1/accounts/acme.example${tokens('Second')}`, {
       description: 'csr',
       expiresAfterDays: '365',
@@ -191,12 +191,12 @@ describe('registration tokens', () => {
     const other = await world.open('other')
     await other.register(json.tokenInfo.token)
     expect(other.status().registration.virtualAccount).toBe('Second')
-    // Scripts use the first that there is again.
+    // Scripts reuse the first listed token.
     const listed = await get(`${V1}${tokens('Second')}`)
     expect(listed.json.tokens).toEqual([json.tokenInfo])
   })
 
-  it('the newer family gives a list of one, and revokes', async () => {
+  it('creates and revokes a token in the newer API family', async () => {
     const path = `${CLOUD_V2_PREFIX}/licensing/v1/account/acme.example/virtual-account/Second/token`
     const { json } = await post(`${path}/create`, {
       description: '',
@@ -215,29 +215,31 @@ describe('registration tokens', () => {
     expect(left.map(({ token: text }: { token: string }) => text)).not.toContain(info.token)
   })
 
-  it.each([0, 366, '12x', 1.5, null])('not for %s days', async (expiresAfterDays) => {
+  it.each([0, 366, '12x', 1.5, null])('refuses a validity of %s days', async (expiresAfterDays) => {
     const { status, json } = await post(`${V1}${tokens('Default')}`, { expiresAfterDays })
     expect([status, json.status]).toEqual([400, 'ERROR'])
     expect(json.statusMessage).toContain('expiresAfterDays')
   })
 
-  it('a use limit, in both spellings', async () => {
+  it('accepts a use limit in both spellings', async () => {
     for (const name of ['numberOfUses', 'numberofUses']) {
       const { json } = await post(`${ONPREM}${tokens('Default')}`, { expiresAfterDays: 1, [name]: 3 })
-      const made = (await world.authority.tokens.list()).find((one) => one.token === json.tokenInfo.token)
+      const made = (await world.authority.tokens.list()).find(
+        ({ token: text }) => text === json.tokenInfo.token,
+      )
       expect(made?.maxUses).toBe(3)
     }
   })
 
-  it('strangers at an on-premises server are forbidden, as its clients wait for; elsewhere they are strangers', async () => {
+  it('answers unauthenticated requests with 403 on on-premises paths, and with 401 elsewhere', async () => {
     expect((await rest.send(`${ONPREM}${tokens('Default')}`)).status).toBe(403)
     expect((await rest.send(`/backend${ONPREM}${tokens('Default')}`)).status).toBe(403)
     expect((await rest.send(`${V1}${tokens('Default')}`)).status).toBe(401)
   })
 })
 
-describe('licenses', () => {
-  it('a monitor asks with a limit alone, an Ansible role with virtual accounts alone, an SDK with none', async () => {
+describe('the license API', () => {
+  it('accepts a limit alone, virtual accounts alone, or no parameters', async () => {
     for (const body of [
       { limit: -1 },
       { limit: '-1' },
@@ -268,7 +270,7 @@ describe('licenses', () => {
     expect([unknown.status, unknown.json.status]).toEqual([400, 'ERROR'])
   })
 
-  it('a form has one virtual account without a list', async () => {
+  it('accepts a single virtual account in a form', async () => {
     const form = { virtualAccounts: 'Default', limit: '-1' }
     const { status, json } = await rest.send(`${V1}/licenses`, { token, form })
     expect([status, json.licenses[0].virtualAccount]).toEqual([200, 'Default'])
@@ -276,7 +278,7 @@ describe('licenses', () => {
     expect(alerts.status).toBe(200)
   })
 
-  it('what is out of compliance says exactly so', async () => {
+  it('reports the status Out Of Compliance', async () => {
     box.setUsage('HOST', 24)
     world.clock.advance(60_000)
     box.tick()
@@ -302,7 +304,7 @@ describe('licenses', () => {
     ;({ token } = await rest.clientToken())
   })
 
-  it('subscriptions have quantities in text', async () => {
+  it('returns the quantities of subscriptions as text', async () => {
     const { json } = await post(`${V1}/license-subscriptions`, { virtualAccounts: ['Default'] })
     expect(json.licenseSubscriptions).toEqual([
       {
@@ -325,7 +327,7 @@ describe('licenses', () => {
     expect(expired.json.totalRecords).toBe(0)
   })
 
-  it('a tool moves licenses, 998 parts at a time; what is done in part is a warning', async () => {
+  it('transfers up to 998 items, and reports partial success as WARNING', async () => {
     const part = { license: 'Host License', licenseType: 'PERPETUAL', targetVirtualAccount: 'Second' }
     const path = `${V1}/virtual-accounts/Default/licenses/transfer`
     const good = await post(path, {
@@ -348,7 +350,7 @@ describe('licenses', () => {
       'ERROR',
     ])
     const [subscription] = (await post(`${V1}/license-subscriptions`, {})).json.licenseSubscriptions
-    const one = {
+    const item = {
       license: subscription.license,
       licenseType: 'TERM',
       quantity: 1,
@@ -356,9 +358,9 @@ describe('licenses', () => {
       startDate: subscription.startDate,
       endDate: subscription.endDate,
     }
-    const wrong = await post(path, { licenses: [{ ...one, subsriptionId: 'another' }] })
+    const wrong = await post(path, { licenses: [{ ...item, subsriptionId: 'another' }] })
     expect(wrong.json.status).toBe('ERROR')
-    const right = await post(path, { licenses: [{ ...one, subsriptionId: subscription.subscriptionId }] })
+    const right = await post(path, { licenses: [{ ...item, subsriptionId: subscription.subscriptionId }] })
     expect(right.json.status).toBe('SUCCESS')
     const many = await post(path, {
       licenses: Array.from({ length: 998 }, () => ({ ...part, license: 'no such', quantity: 1 })),
@@ -375,7 +377,7 @@ describe('licenses', () => {
     ])
   })
 
-  it('fields that are empty ask for nothing, and words are as they are written', async () => {
+  it('ignores empty fields and the case of keywords', async () => {
     const part = { license: 'HOST', quantity: 1, targetVirtualAccount: 'Second', startDate: '', endDate: '' }
     const { json } = await post(`${V1}/virtual-accounts/Default/licenses/transfer`, {
       licenses: [
@@ -398,7 +400,7 @@ describe('licenses', () => {
     )
   })
 
-  it('what would put a pool out of compliance is not moved', async () => {
+  it('refuses a transfer that puts a pool out of compliance', async () => {
     const { json } = await post(`${V1}/virtual-accounts/Default/licenses/transfer`, {
       licenses: [{ license: 'HOST', licenseType: 'PERPETUAL', quantity: 17, targetVirtualAccount: 'Second' }],
     })
@@ -406,7 +408,7 @@ describe('licenses', () => {
     expect(json.licensesTransferStatus[0].statusMessage).toMatch(/out of compliance\. Transfer fewer/)
   })
 
-  it('what cannot be moved or revoked is told with what a program can do about it, and not with commands', async () => {
+  it('explains failed transfers and revocations without naming CLI commands', async () => {
     const part = { license: 'SYS-XL', quantity: 1, targetVirtualAccount: 'Second' }
     const moved = await post(`${V1}/virtual-accounts/Default/licenses/transfer`, {
       licenses: [
@@ -421,10 +423,10 @@ describe('licenses', () => {
     )
     expect(statuses).toHaveLength(4)
     expect(statuses[0]).toContain('Default has 0 of the type and the term that were asked for')
-    for (const one of statuses) expect(one).not.toMatch(/`|--/)
+    for (const message of statuses) expect(message).not.toMatch(/`|--/)
   })
 
-  it('a limit that is null is none, and a wrong word is answered by those that there are', async () => {
+  it('treats a null limit as absent, and lists the allowed keywords', async () => {
     const { status, json } = await post(`${V1}/licenses`, {
       virtualAccounts: null,
       limit: null,
@@ -438,7 +440,7 @@ describe('licenses', () => {
     )
   })
 
-  it('a strict client reads the summary of the accounts its headers name', async () => {
+  it('returns summaries of the accounts named in headers', async () => {
     const headers = async () => {
       const [account] = (await get(`${CLOUD_V1_PREFIX}/v2/accounts/search`)).json.accounts
       const virtual = account.virtual_accounts.find(({ name }: { name: string }) => name === 'Default')
@@ -501,7 +503,7 @@ describe('licenses', () => {
   })
 })
 
-describe('devices', () => {
+describe('the device API', () => {
   const sudi = {
     suvi: null,
     uuid: null,
@@ -512,7 +514,7 @@ describe('devices', () => {
     macAddress: null,
   }
 
-  it('are listed by virtual account, by smart account, by name, and found anywhere', async () => {
+  it('lists devices by virtual account, smart account and name, and searches by serial number', async () => {
     const brief = { instanceName: expect.any(String), productTagName: 'conferencing', sudi }
     expect((await get(`${ONPREM}/virtual-accounts/Default/devices`)).json).toMatchObject({
       totalRecords: 1,
@@ -531,7 +533,7 @@ describe('devices', () => {
     const path = `${CLOUD_V2_PREFIX}/licensing/v2/accounts/acme.example/devices`
     const found = await get(`${path}?virtualAccountName=Default&instanceName=BOX&limit=50&offset=0`)
     expect(found.json).toMatchObject({ status: 'SUCCESS', devices: [brief] })
-    const none = await get(`${path}?virtualAccountName=Default&instanceName=NOBODY&limit=50&offset=0`)
+    const none = await get(`${path}?virtualAccountName=Default&instanceName=UNKNOWN&limit=50&offset=0`)
     expect(none.json).toMatchObject({ status: 'SUCCESS', devices: [] })
     const anywhere = await get(`${CLOUD_V2_PREFIX}/licensing/v2/device/search?udi_serial_number=BOX`)
     expect(anywhere.json.status).toBe('COMPLETE')
@@ -551,12 +553,12 @@ describe('devices', () => {
     ])
   })
 
-  it('are moved by an Ansible role, in the cloud and on premises, and back', async () => {
+  it('transfers devices in the cloud and on-premises families', async () => {
     const move = (base: string, from: string, targetVirtualAccount: string) =>
       post(`${base}/virtual-accounts/${from}/devices/transfer`, {
         productInstances: [{ sudi, productTagName: 'conferencing', targetVirtualAccount }],
       })
-    // What it uses would be more than there is.
+    // The transfer would exceed the licenses of the target.
     expect((await move(V1, 'Default', "R&D 'Lab'")).json).toMatchObject({
       status: 'ERROR',
       productInstancesTransferStatus: [{ status: 'ERROR' }],
@@ -568,31 +570,31 @@ describe('devices', () => {
     expect((await move(ONPREM, 'Default', 'Second')).json.status).toBe('ERROR')
   })
 
-  it('are removed, by either spelling', async () => {
+  it('removes devices with either spelling of the parameter', async () => {
     const path = `${CLOUD_V1_PREFIX}/v2/accounts/acme.example/virtual-accounts/Second/devices/remove`
-    const one = { sudi, productTagName: 'conferencing' }
-    const removed = await post(path, { productInstacesRemoveRequests: [one] })
+    const request = { sudi, productTagName: 'conferencing' }
+    const removed = await post(path, { productInstacesRemoveRequests: [request] })
     expect(removed.json).toMatchObject({
       status: 'SUCCESS',
       removeProductInstancesStatus: [{ status: 'SUCCESS', device: 'udiPid:CWMS-K9 udiSerialNumber:BOX' }],
     })
     const again = await post(path, {
-      productInstacesRemoveRequests: [one],
-      productInstancesRemoveRequests: [one],
+      productInstacesRemoveRequests: [request],
+      productInstancesRemoveRequests: [request],
     })
     expect([again.status, again.json.status]).toEqual([200, 'ERROR'])
-    const other = { productInstacesRemoveRequests: [], productInstancesRemoveRequests: [one] }
+    const other = { productInstacesRemoveRequests: [], productInstancesRemoveRequests: [request] }
     expect((await post(path, other)).json.removeProductInstancesStatus).toHaveLength(1)
     expect((await post(path, {})).status).toBe(400)
     const nowhere = `${CLOUD_V2_PREFIX}/licensing/v3/accounts/acme.example/devices/remove?virtualAccountName=None`
-    expect((await post(nowhere, { productInstancesRemoveRequests: [one] })).status).toBe(404)
+    expect((await post(nowhere, { productInstancesRemoveRequests: [request] })).status).toBe(404)
   })
 })
 
-describe('reservation', () => {
-  it('a client reserves, updates, confirms and returns, and the box works from what it was given', async () => {
-    const sealed = await world.open('sealed')
-    const request = await sealed.reservation.request()
+describe('the reservation API', () => {
+  it('reserves, updates, confirms and returns licenses of a device', async () => {
+    const airGapped = await world.open('sealed')
+    const request = await airGapped.reservation.request()
     const va = `${CLOUD_V1_PREFIX}/v2/accounts/acme.example/virtual-accounts/Default`
     const reserve = (quantity: string) =>
       post(`${va}/reserve-licenses`, {
@@ -605,7 +607,7 @@ describe('reservation', () => {
         ],
       })
     const reserved = await reserve('3')
-    // An answer that was lost is given again; another request with the same code is none.
+    // A repeated request gets the same answer. The same code with another quantity is refused.
     const again = (await reserve('3')).json.authorizationCodes[0]
     expect([again.status, again.licenses]).toEqual(['SUCCESS', reserved.json.authorizationCodes[0].licenses])
     const other = (await reserve('4')).json.authorizationCodes[0]
@@ -624,22 +626,22 @@ describe('reservation', () => {
         },
       ],
     })
-    await sealed.reservation.install(reserved.json.authorizationCodes[0].authorizationCode)
-    expect(sealed.status().state).toBe('reserved')
+    await airGapped.reservation.install(reserved.json.authorizationCodes[0].authorizationCode)
+    expect(airGapped.status().state).toBe('reserved')
     const { sudi } = reserved.json.authorizationCodes[0]
 
-    const wanted = {
+    const updateRequest = {
       sudi,
       productTagName: 'conferencing',
       licenses: [{ entitlementTag: 'HOST', quantity: 2 }],
     }
-    const updated = await post(`${va}/update-slr`, { reservationUpdateRequests: [wanted] })
+    const updated = await post(`${va}/update-slr`, { reservationUpdateRequests: [updateRequest] })
     expect(updated.json.status).toBe('SUCCESS')
     const update = (quantity: number) =>
       post(
         `${CLOUD_V2_PREFIX}/licensing/v2/accounts/acme.example/licenses/update?virtualAccountName=Default`,
         {
-          reservationUpdateRequests: [{ ...wanted, licenses: [{ entitlementTag: 'HOST', quantity }] }],
+          reservationUpdateRequests: [{ ...updateRequest, licenses: [{ entitlementTag: 'HOST', quantity }] }],
         },
       )
     const second = await update(1)
@@ -647,7 +649,7 @@ describe('reservation', () => {
     const repeated = await update(2)
     expect(repeated.json.status).toBe('SUCCESS')
 
-    const { reservation } = await sealed.reservation.update(
+    const { reservation } = await airGapped.reservation.update(
       repeated.json.autorizationCodes[0].authorizationCode,
     )
     const confirm = { sudi, productTagName: 'conferencing', confirmationCode: reservation.confirmationCode }
@@ -669,7 +671,7 @@ describe('reservation', () => {
     const device = { sudi, productTagName: 'conferencing' }
     const without = await post(remove, { productInstancesRemoveRequests: [device] })
     expect(without.json.status).toBe('ERROR')
-    const returnCode = await sealed.reservation.returnCode()
+    const returnCode = await airGapped.reservation.returnCode()
     const returned = await post(remove, { productInstancesRemoveRequests: [{ ...device, returnCode }] })
     expect(returned.json).toMatchObject({
       status: 'SUCCESS',
@@ -678,7 +680,7 @@ describe('reservation', () => {
     expect(await world.authority.reservations.list()).toEqual([])
   })
 
-  it('keeps the list of codes when nothing could be reserved', async () => {
+  it('lists an error for each code when nothing can be reserved', async () => {
     const { status, json } = await post(`${V1}/virtual-accounts/Default/reserve-licenses`, {
       reservationRequests: [
         { reservationCode: 'CE-ZX:Y-Z-1', reservationType: 'UNIVERSAL' },
@@ -687,15 +689,15 @@ describe('reservation', () => {
       ],
     })
     expect([status, json.status, json.authorizationCodes.length]).toEqual([200, 'ERROR', 3])
-    for (const one of json.authorizationCodes)
-      expect([one.status, one.authorizationCode, one.statusMessage.length > 10]).toEqual([
+    for (const code of json.authorizationCodes)
+      expect([code.status, code.authorizationCode, code.statusMessage.length > 10]).toEqual([
         'ERROR',
         null,
         true,
       ])
   })
 
-  it('reserves from several virtual accounts at once: what was refused is told beside what was done', async () => {
+  it('reserves from several virtual accounts, and reports success and errors separately', async () => {
     const bulk = await world.open('bulk')
     const { json } = await post(
       `${CLOUD_V2_PREFIX}/licensing/v2/account/acme.example/licenses/reserve-bulk`,
@@ -722,7 +724,7 @@ describe('reservation', () => {
     ])
   })
 
-  it('looks entitlement tags up by the software tag that devices are listed with', async () => {
+  it('lists entitlement tags by the software tag of devices', async () => {
     const { json } = await post(`${CLOUD_V2_PREFIX}/licensing/v1/search-slr-details`, {
       softwareTags: ['conferencing', 'unknown'],
     })
@@ -737,8 +739,8 @@ describe('reservation', () => {
   })
 })
 
-describe('what is done is recorded', () => {
-  it('with the client that did it, and what to', async () => {
+describe('the audit log of the API', () => {
+  it('records the client, action and outcome', async () => {
     const auditEntries = await world.authority.security.users.auditEntries(1000)
     const transfer = auditEntries.find(({ action }) => action === 'api licenses-transfer')
     expect(transfer).toMatchObject({ who: expect.stringMatching(/^[0-9a-f]{32} \(API client\)$/) })

@@ -18,8 +18,8 @@ afterAll(async () => {
   await world.close()
 })
 
-describe('the REST API describes itself', () => {
-  it('to whoever has an access token', async () => {
+describe('the OpenAPI document of the REST API', () => {
+  it('requires an access token and describes every call', async () => {
     expect((await rest.send('/api/openapi.json')).status).toBe(401)
     const { token } = await rest.clientToken({ scope: 'read' })
     const { json } = await rest.send('/api/openapi.json', { token })
@@ -34,7 +34,7 @@ describe('the REST API describes itself', () => {
     expect(described.length).toBe(served.length + 4)
   })
 
-  it('as a good OpenAPI document, to a linter nobody here wrote', async () => {
+  it('passes the Redocly linter', async () => {
     const { token } = await rest.clientToken()
     const file = join(directory, 'openapi.json')
     writeFileSync(file, (await rest.send('/api/openapi.json', { token })).text)

@@ -21,20 +21,20 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-const every = [...endpoints, ...unsupportedEndpoints]
+const allEndpoints = [...endpoints, ...unsupportedEndpoints]
 const V1 = `${CLOUD_V1_PREFIX}/v1/accounts/acme.example`
 const pathOf = (route: string, domain = 'acme.example', va = 'Default') =>
   route.replace(':domain', domain).replace(':virtualAccount', va)
 const SQL = "x'; drop table tokens; -- %00"
 
-describe('who may not come in', () => {
-  it('gets nothing of any call, in any family', async () => {
+describe('the REST API refuses', () => {
+  it('every call in every family without a valid access token', async () => {
     const wrong: Record<string, string>[] = [
       {},
-      { authorization: 'Bearer nobody' },
+      { authorization: 'Bearer unknown' },
       { authorization: 'Basic eDp5' },
     ]
-    for (const { method, urls, anonymousIs403 } of every)
+    for (const { method, urls, anonymousIs403 } of allEndpoints)
       for (const headers of wrong) {
         const answers = urls.map(async (route) => {
           const { status, text } = await rest.send(pathOf(route), { method, headers })
@@ -47,9 +47,9 @@ describe('who may not come in', () => {
       }
   })
 
-  it('nor of another smart account, whether or not there is one', async () => {
+  it('access to other smart accounts, existing or not', async () => {
     for (const { method, urls, scope } of endpoints)
-      for (const domain of ['other.example', 'nobody.example']) {
+      for (const domain of ['other.example', 'unknown.example']) {
         const [route = ''] = urls
         if (!route.includes(':domain')) continue
         const { status, text } = await rest.send(pathOf(route, domain), {
@@ -72,7 +72,7 @@ describe('who may not come in', () => {
     }
   })
 
-  it('nor beyond the one virtual account that it is kept to', async () => {
+  it('access beyond the virtual account of a client', async () => {
     const { token: kept } = await rest.clientToken({ account: 'acme.example', virtualAccount: 'Second' })
     const ask = (path: string, body?: unknown) =>
       rest.send(path, { token: kept, ...(body !== undefined && { body }) })
@@ -85,14 +85,14 @@ describe('who may not come in', () => {
     expect((await ask(`${V1}/virtual-accounts`)).json.virtualAccounts).toHaveLength(1)
     const transfer = { licenses: [{ license: 'HOST', quantity: 1, targetVirtualAccount: 'Default' }] }
     expect((await ask(`${V1}/virtual-accounts/Second/licenses/transfer`, transfer)).status).toBe(403)
-    // When it is gone, nothing is left to reach, and never everything.
+    // After the virtual account is removed, the client has no access at all.
     await world.authority.accounts.removeVirtualAccount('Second', { account: 'acme.example' })
     expect((await ask(`${V1}/licenses`, {})).json.licenses).toEqual([])
     expect((await ask(`${V1}/virtual-accounts/Default/tokens`)).status).toBe(403)
     await world.authority.accounts.addVirtualAccount('Second', { account: 'acme.example' })
   })
 
-  it('nor does what it may only look at', async () => {
+  it('changes by a read-only client', async () => {
     const { token: reader } = await rest.clientToken({ account: 'acme.example', scope: 'read' })
     for (const { method, urls, scope, name } of endpoints) {
       if (scope === 'read') continue
@@ -107,8 +107,8 @@ describe('who may not come in', () => {
   })
 })
 
-describe('what is served at one port', () => {
-  it('the page keeps every call of its own', async () => {
+describe('the port shared with the console', () => {
+  it('serves all calls of the console', async () => {
     const { status, json } = await rest.send('/api/v1/me')
     expect([status, json.error.code]).toEqual([401, 'SIGN_IN_REQUIRED'])
     const described = await rest.send('/api/v1/openapi.json')
@@ -117,7 +117,7 @@ describe('what is served at one port', () => {
     expect((await rest.send('/health')).json).toEqual({ status: 'ok' })
   })
 
-  it('what the field has, and this authority does not serve, says so', async () => {
+  it('answers known but unsupported calls with an explanation', async () => {
     for (const { method, urls } of unsupportedEndpoints)
       for (const route of urls) {
         const { status, json } = await rest.send(pathOf(route), {
@@ -130,7 +130,7 @@ describe('what is served at one port', () => {
       }
   })
 
-  it('what is nowhere is not found, without a word', async () => {
+  it('answers unknown paths with 404 and no body', async () => {
     for (const path of [
       `${CLOUD_V1_PREFIX}/v1/nothing`,
       `${CLOUD_V1_PREFIX}/v9/accounts`,
@@ -144,7 +144,7 @@ describe('what is served at one port', () => {
     expect((await rest.send(`${V1}/licenses`, { token, method: 'DELETE' })).status).toBe(404)
   })
 
-  it('every answer names its request', async () => {
+  it('returns the request id in every answer', async () => {
     const named = await rest.send(`${V1}/licenses`, {
       token,
       body: {},
@@ -158,7 +158,7 @@ describe('what is served at one port', () => {
   })
 })
 
-describe('what is not of its form is refused in words, and changes nothing', () => {
+describe('the REST API with invalid input', () => {
   const state = async () =>
     JSON.stringify([
       await world.authority.accounts.listVirtualAccounts({ account: 'acme.example' }),
@@ -168,35 +168,35 @@ describe('what is not of its form is refused in words, and changes nothing', () 
     ])
 
   it.each([
-    ['half of JSON', '{"limit":', 'application/json', 400],
-    ['another type', '<a/>', 'application/xml', 415],
-    ['a list', '[]', 'application/json', 400],
-    ['a text', '"x"', 'application/json', 400],
+    ['truncated JSON', '{"limit":', 'application/json', 400],
+    ['an unsupported content type', '<a/>', 'application/xml', 415],
+    ['an array', '[]', 'application/json', 400],
+    ['a string', '"x"', 'application/json', 400],
     ['a number', '7', 'application/json', 400],
-    ['deep JSON', `${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'application/json', 400],
+    ['deeply nested JSON', `${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'application/json', 400],
     [
-      'a deep field',
+      'a deeply nested field',
       `{"virtualAccounts":${'['.repeat(50_000)}${']'.repeat(50_000)}}`,
       'application/json',
       400,
     ],
     [
-      'depth where nobody looks',
+      'nesting in an ignored field',
       `{"virtualAccounts":[],"x":${'['.repeat(40)}${']'.repeat(40)}}`,
       'application/json',
       400,
     ],
     [
-      'very many values where nobody looks',
+      'very many values in an ignored field',
       `{"virtualAccounts":[],"x":[${'0,'.repeat(60_000)}0]}`,
       'application/json',
       400,
     ],
-    ['too much', `{"x":"${'x'.repeat(1_100_000)}"}`, 'application/json', 413],
-    ['a prototype', '{"__proto__":{"limit":-1},"limit":"x"}', 'application/json', 400],
-    ['a limit beyond numbers', '{"limit":1e400}', 'application/json', 400],
-    ['a NUL', '{"virtualAccounts":["\\u0000"]}', 'application/json', 400],
-  ])('%s', async (_, text, type, status) => {
+    ['an oversized body', `{"x":"${'x'.repeat(1_100_000)}"}`, 'application/json', 413],
+    ['a __proto__ key', '{"__proto__":{"limit":-1},"limit":"x"}', 'application/json', 400],
+    ['an infinite limit', '{"limit":1e400}', 'application/json', 400],
+    ['a NUL character', '{"virtualAccounts":["\\u0000"]}', 'application/json', 400],
+  ])('refuses %s and changes nothing', async (_, text, type, status) => {
     const before = await state()
     const answer = await rest.send(`${V1}/licenses`, {
       token,
@@ -210,20 +210,20 @@ describe('what is not of its form is refused in words, and changes nothing', () 
   })
 
   it.each([
-    ['what is missing', '/tokens', {}, 'expiresAfterDays cannot be used: it is missing.'],
+    ['a missing field', '/tokens', {}, 'expiresAfterDays cannot be used: it is missing.'],
     [
-      'half a day',
+      'a fractional number of days',
       '/tokens',
       { expiresAfterDays: 0.5 },
       'expiresAfterDays cannot be used: not a whole number.',
     ],
     [
-      'no license of the product',
+      'an unknown license',
       '/licenses/transfer',
       { licenses: [{ license: 'x', quantity: 1, targetVirtualAccount: 'Second' }] },
       'There is no license "x". There are: HOST,',
     ],
-  ])('%s, by its name', async (_, path, body, words) => {
+  ])('refuses %s and names it', async (_, path, body, words) => {
     const { text } = await rest.send(`${V1}/virtual-accounts/Default${path}`, { token, body })
     const { statusMessage, licensesTransferStatus } = JSON.parse(text)
     expect(licensesTransferStatus?.[0].statusMessage ?? statusMessage).toContain(words)
@@ -232,13 +232,13 @@ describe('what is not of its form is refused in words, and changes nothing', () 
   it.each([
     ['unwrapped', { fromDate: 'x', toDate: '01-JAN-2027' }, 'fromDate'],
     ['wrapped', { data: { fromDate: '01-JAN-2027', toDate: 'x' } }, 'data.toDate'],
-  ])('a day that is none, %s', async (_, body, field) => {
+  ])('refuses an invalid date, %s', async (_, body, field) => {
     const answer = await rest.send('/v1/software/apis/licensing/v2/get-history', { token, body })
     expect([answer.status, answer.json.status]).toEqual([400, 'FAILED'])
     expect(answer.json.message).toContain(`${field} cannot be used: a day is written`)
   })
 
-  it('what is no JSON is told what would be', async () => {
+  it('names the expected content type for malformed JSON', async () => {
     const answer = await rest.send(`${V1}/licenses`, {
       token,
       text: '{',
@@ -248,7 +248,7 @@ describe('what is not of its form is refused in words, and changes nothing', () 
     expect(answer.json.statusMessage).not.toContain('agent')
   })
 
-  it('SQL, signs that end lines, and other inventions, in every text of every call', async () => {
+  it('survives SQL, line breaks and other injections in every text of every call', async () => {
     const before = await state()
     const ill = [SQL, 'a\r\nx-evil: 1', '{{7*7}}', '../../etc/passwd', '\u202e', 'x'.repeat(5_000)]
     const fill = (value: string) => ({
@@ -287,7 +287,7 @@ describe('what is not of its form is refused in words, and changes nothing', () 
     for (const value of pickEveryNth(selectScale(3, 1), ill)) {
       const encoded = encodeURIComponent(value.slice(0, 1_000))
       for (const { method, urls, name } of endpoints) {
-        // A name that can be one may be made one.
+        // Some of these texts are valid names of virtual accounts.
         if (name === 'virtual-account-create') continue
         const [route = ''] = urls
         for (const va of ['Default', encoded]) {
@@ -311,7 +311,7 @@ describe('what is not of its form is refused in words, and changes nothing', () 
     expect(rest.logged).toEqual([])
   })
 
-  it('a virtual account may be called by what looks like SQL, and is that', async () => {
+  it('accepts SQL syntax but no control characters in the name of a virtual account', async () => {
     const name = "x'; drop table tokens; --"
     expect((await rest.send(`${V1}/virtual-accounts`, { token, body: { name } })).status).toBe(200)
     const path = `${V1}/virtual-accounts/${encodeURIComponent(name)}`
@@ -330,39 +330,39 @@ describe('what is not of its form is refused in words, and changes nothing', () 
     `${CLOUD_V1_PREFIX}/v1/accounts/ACME.EXAMPLE./licenses`,
     `/api/v1/accounts/../me`,
     `${V1}/%6cicenses/../tokens`,
-  ])('the path %s leads nowhere else', async (path) => {
+  ])('refuses the path traversal %s', async (path) => {
     const { status, text } = await rest.send(path, { token, body: {} })
     expect([400, 403, 404]).toContain(status)
     expect(text).not.toContain('other.example')
   })
 
-  it('a path that is no text at all', async () => {
+  it('refuses a path that is not valid UTF-8', async () => {
     const { status } = await rest.send(`${V1}/virtual-accounts/%ff%fe/tokens`, { token })
     expect([400, 404]).toContain(status)
     const long = await rest.send(`${V1}/virtual-accounts/${'%F0%9F%98%80'.repeat(100)}/devices`, { token })
     expect(long.status).toBe(404)
   })
 
-  it('a request of two lengths is not taken', async () => {
+  it('refuses a request with two body lengths', async () => {
     const answer = await new Promise<string>((resolve) => {
       const socket = connect({ host: '127.0.0.1', port: rest.to.port, rejectUnauthorized: false }, () => {
         socket.end(
           `POST ${V1}/licenses HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
         )
       })
-      let said = ''
-      socket.on('data', (part: Buffer) => (said += part.toString()))
+      let received = ''
+      socket.on('data', (part: Buffer) => (received += part.toString()))
       socket.on('close', () => {
-        resolve(said)
+        resolve(received)
       })
       socket.on('error', () => {
-        resolve(said)
+        resolve(received)
       })
     })
     expect(answer.split('\r\n')[0]).toMatch(/ 400 /)
   })
 
-  it('what fails inside is told to whoever reads the log, by the name of its request, and to nobody else', async () => {
+  it('logs an internal error with its request id and hides the details from the client', async () => {
     const other = await createReservationEnvironment(0)
     const broken = await serveRest(other)
     const { token: known } = await broken.clientToken({ account: 'acme.example' })
@@ -379,7 +379,7 @@ describe('what is not of its form is refused in words, and changes nothing', () 
     await other.close()
   })
 
-  it('too many requests of one address are put off, and told until when', async () => {
+  it('limits the requests of one address with Retry-After', async () => {
     const other = await createReservationEnvironment(0)
     const busy = await serveRest(other, { requests: 20 })
     const answers = []
@@ -388,7 +388,7 @@ describe('what is not of its form is refused in words, and changes nothing', () 
     const last = answers.at(-1)
     expect(last?.json).toMatchObject({ status: 'ERROR' })
     expect(Number(last?.headers['retry-after'])).toBeGreaterThan(0)
-    // As many as a program may need, unless it is said otherwise.
+    // The default limit is high enough for programs.
     expect((await rest.send(`${CLOUD_V2_PREFIX}/x`)).headers['x-ratelimit-limit']).toBe('6000')
     await other.close()
   })

@@ -29,7 +29,7 @@ const credentials = () => ({
 const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
 const accounts = (token: string) => rest.send(`${CLOUD_V1_PREFIX}/v2/accounts`, { token })
 
-describe('an access token is given', () => {
+describe('an access token is issued', () => {
   it.each(PATHS)('at %s, for JSON, a form, a query and HTTP Basic', async (path) => {
     const query = new URLSearchParams(credentials()).toString()
     const answers = [
@@ -40,7 +40,7 @@ describe('an access token is given', () => {
         form: { grant_type: 'client_credentials' },
         headers: { authorization: basic(client.clientId, client.clientSecret) },
       }),
-      // As a client sends JSON that says nothing of its type.
+      // Some clients send JSON without a content type.
       await rest.send(path, { text: JSON.stringify(credentials()), method: 'POST' }),
     ]
     for (const answer of answers) {
@@ -55,7 +55,7 @@ describe('an access token is given', () => {
     }
   })
 
-  it('for the password of a user of the page, with what that user reaches', async () => {
+  it('for the password of a console user, with the access of that user', async () => {
     await signInFirst(rest.url, rest.firstPasswordFile)
     const grant = { grant_type: 'password', username: 'admin', password: PASSWORD }
     for (const sent of [{ body: grant }, { form: grant }]) {
@@ -73,14 +73,14 @@ describe('an access token is given', () => {
       headers: { authorization: basic(client.clientId, 'wrong') },
     })
     expect([wrongClient.status, wrongClient.json.error]).toEqual([401, 'invalid_client'])
-    // Another password ends what the old one let in.
+    // A password change revokes the tokens of the old password.
     const { json } = await rest.send('/oauth/token', { body: grant })
     const admin = await world.authority.security.users.find('admin')
     await world.authority.security.users.change('admin', admin!.password, { password: 'another hash' })
     expect((await accounts(json.access_token)).status).toBe(401)
   })
 
-  it('but not for a one-time password, which is good for setting another one only', async () => {
+  it('not for a one-time password', async () => {
     const password = readFileSync(rest.firstPasswordFile!, 'utf8').trim()
     const { status, json } = await rest.send('/oauth/token', {
       body: { grant_type: 'password', username: 'admin', password },
@@ -92,17 +92,17 @@ describe('an access token is given', () => {
 describe('an access token is refused', () => {
   it.each([
     ['a wrong secret', () => ({ ...credentials(), client_secret: 'x' }), 401, 'invalid_client'],
+    ['an unknown client', () => ({ ...credentials(), client_id: "' or 1=1" }), 401, 'invalid_client'],
+    ['a missing client', () => ({ grant_type: 'client_credentials' }), 400, 'invalid_request'],
     [
-      'a client that is not there',
-      () => ({ ...credentials(), client_id: "' or 1=1" }),
-      401,
-      'invalid_client',
+      'a client without a secret',
+      () => ({ grant_type: 'client_credentials', client_id: 'x' }),
+      400,
+      'invalid_request',
     ],
-    ['no client', () => ({ grant_type: 'client_credentials' }), 400, 'invalid_request'],
-    ['half a client', () => ({ grant_type: 'client_credentials', client_id: 'x' }), 400, 'invalid_request'],
-    ['no grant', () => ({}), 400, 'invalid_request'],
+    ['a missing grant type', () => ({}), 400, 'invalid_request'],
     [
-      'a code',
+      'an authorization code',
       () => ({ ...credentials(), grant_type: 'authorization_code', code: 'x', redirect_uri: 'x' }),
       400,
       'unsupported_grant_type',
@@ -113,9 +113,14 @@ describe('an access token is refused', () => {
       400,
       'invalid_grant',
     ],
-    ['no password', () => ({ grant_type: 'password', username: 'admin' }), 400, 'invalid_request'],
-    ['a NUL', () => ({ ...credentials(), client_id: 'x\u0000' }), 400, 'invalid_request'],
-    ['what is no text', () => ({ ...credentials(), client_id: { $ne: 1 } }), 400, 'invalid_request'],
+    ['a missing password', () => ({ grant_type: 'password', username: 'admin' }), 400, 'invalid_request'],
+    ['a NUL character', () => ({ ...credentials(), client_id: 'x\u0000' }), 400, 'invalid_request'],
+    [
+      'a client id that is not a string',
+      () => ({ ...credentials(), client_id: { $ne: 1 } }),
+      400,
+      'invalid_request',
+    ],
   ])('for %s', async (_, body, status, error) => {
     const answer = await rest.send('/oauth/token', { body: body() })
     expect([answer.status, answer.json.error]).toEqual([status, error])
@@ -124,11 +129,11 @@ describe('an access token is refused', () => {
   })
 
   it.each([
-    ['what is no JSON', { text: '{', headers: { 'content-type': 'application/json' } }, 400],
-    ['another type', { text: '<a/>', headers: { 'content-type': 'application/xml' } }, 415],
-    ['too much', { body: { grant_type: 'x'.repeat(20_000) } }, 413],
-    ['another method', { method: 'GET' }, 405],
-  ])('for %s, in the form of its own refusals', async (_, sent, status) => {
+    ['malformed JSON', { text: '{', headers: { 'content-type': 'application/json' } }, 400],
+    ['an unsupported content type', { text: '<a/>', headers: { 'content-type': 'application/xml' } }, 415],
+    ['an oversized body', { body: { grant_type: 'x'.repeat(20_000) } }, 413],
+    ['an unsupported method', { method: 'GET' }, 405],
+  ])('for %s with an OAuth error document', async (_, sent, status) => {
     const answer = await rest.send('/as/token.oauth2', sent)
     expect([answer.status, answer.json]).toEqual([
       status,
@@ -137,7 +142,7 @@ describe('an access token is refused', () => {
     expect(answer.headers.allow).toBe(status === 405 ? 'POST' : undefined)
   })
 
-  it('for one thing said twice, and not the same', async () => {
+  it('for contradictory or repeated parameters', async () => {
     const query = new URLSearchParams({ ...credentials(), client_id: 'another' }).toString()
     const answer = await rest.send(`/oauth/token?${query}`, { body: credentials() })
     expect([answer.status, answer.json.error]).toEqual([400, 'invalid_request'])
@@ -147,7 +152,7 @@ describe('an access token is refused', () => {
     expect([twice.status, twice.json.error]).toEqual([400, 'invalid_request'])
   })
 
-  it('to whoever guesses, for a minute; who does not guess is not held up', async () => {
+  it('for a minute after ten failed attempts, while valid credentials still work', async () => {
     for (let i = 0; i < 10; i++)
       expect(
         (await rest.send('/oauth/token', { body: { ...credentials(), client_secret: `${i}` } })).status,
@@ -164,22 +169,22 @@ describe('an access token is refused', () => {
       Array.from({ length: 40 }, () => rest.send('/oauth/token', { body: credentials() })),
     )
     expect(new Set(many.map(({ status }) => status))).toEqual(new Set([200]))
-    // The page counts with it: they are the same passwords.
+    // The sign-in of the console shares the count, because the passwords are the same.
     const page = await rest.send('/api/v1/sign-in', { body: { name: 'admin', password: 'x' } })
     expect(page.status).toBe(429)
   })
 })
 
-describe('an access token is good', () => {
+describe('an access token', () => {
   const token = async () =>
     (await rest.send('/oauth/token', { body: credentials() })).json.access_token as string
 
-  it('for 3599 seconds', async () => {
-    const one = await token()
+  it('is valid for 3599 seconds', async () => {
+    const accessToken = await token()
     world.clock.advance(3_598_000)
-    expect((await accounts(one)).status).toBe(200)
+    expect((await accounts(accessToken)).status).toBe(200)
     world.clock.advance(1_000)
-    const over = await accounts(one)
+    const over = await accounts(accessToken)
     expect([over.status, over.text, over.headers['www-authenticate']]).toEqual([
       401,
       '',
@@ -187,21 +192,21 @@ describe('an access token is good', () => {
     ])
   })
 
-  it('until its client is revoked, by any process of the authority', async () => {
-    const one = await token()
+  it('is invalid after any process revokes its client', async () => {
+    const accessToken = await token()
     const other = await Authority.open({ dataDir: join(world.directory, 'authority'), clock: world.clock })
-    expect(await other.security.apiClients.authenticate(one)).toMatchObject({
+    expect(await other.security.apiClients.authenticate(accessToken)).toMatchObject({
       account: 'acme.example',
       scope: 'write',
     })
     await other.security.apiClients.revoke(client.clientId)
     await other.close()
-    expect((await accounts(one)).status).toBe(401)
+    expect((await accounts(accessToken)).status).toBe(401)
     expect((await rest.send('/oauth/token', { body: credentials() })).status).toBe(401)
   })
 
-  it('and neither it nor a secret is anywhere in the database, or in a record', async () => {
-    const one = await token()
+  it('is not stored in the database, events, audit log or logs, and neither is a secret', async () => {
+    const accessToken = await token()
     await rest.send('/oauth/token', { body: { ...credentials(), client_secret: 'guessed-secret' } })
     const { users } = world.authority.security
     const records = JSON.stringify([
@@ -211,7 +216,7 @@ describe('an access token is good', () => {
     expect(records).toContain(client.clientId)
     const database = readAllStored(join(world.directory, 'authority'))
     expect(database).toContain(client.clientId)
-    for (const secret of [one, client.clientSecret, 'guessed-secret']) {
+    for (const secret of [accessToken, client.clientSecret, 'guessed-secret']) {
       expect(records).not.toContain(secret)
       expect(database).not.toContain(secret)
       expect(rest.logged.join()).not.toContain(secret)

@@ -35,8 +35,8 @@ const grant = () => ({
   client_secret: client.clientSecret,
 })
 
-describe('api-client', () => {
-  it('makes clients that work at once, lists them without secrets, and revokes them at once', async () => {
+describe('the command api-client', () => {
+  it('creates clients, lists them without secrets, and revokes them, effective at once', async () => {
     const { good, authority } = programs
     expect(client).toEqual(
       expect.objectContaining({
@@ -68,7 +68,7 @@ describe('api-client', () => {
     expect((await authority(['api-client', 'list'])).stdout).toContain(second.clientId)
     expect((await authority(['api-client', 'revoke', second.clientId])).code).toBe(0)
     expect((await ask()).status).toBe(401)
-    const unknown = await authority(['api-client', 'revoke', 'nobody', '--json'])
+    const unknown = await authority(['api-client', 'revoke', 'unknown', '--json'])
     expect([unknown.code, parseError(unknown).code]).toEqual([1, 'NOT_FOUND'])
     const scope = await authority(['api-client', 'create', '--scope', 'all', '--json'])
     expect([scope.code, parseError(scope)]).toMatchObject([
@@ -83,7 +83,7 @@ describe('the CONNECT proxy', () => {
     run('curl', ['-sS', '--max-time', '20', '--proxy', serving.connectProxy, ...words])
   const trusting = () => ['--cacert', serving.connectCa]
 
-  it('leads a client that knows the hosts of the field to this authority', async () => {
+  it('redirects curl from Cisco’s hosts to the authority', async () => {
     const form = Object.entries(grant()).flatMap(([name, value]) => ['-d', `${name}=${value}`])
     const given = await curl(...trusting(), 'https://cloudsso.cisco.com/as/token.oauth2', ...form)
     const { access_token: token } = JSON.parse(given.stdout) as { access_token: string }
@@ -97,7 +97,7 @@ describe('the CONNECT proxy', () => {
     }
   })
 
-  it('leads one of another make: Python, whose proxy and CA are set as its users set them', async () => {
+  it('redirects Python with its usual proxy and CA settings', async () => {
     const script = `
 import json, os, ssl, sys, urllib.parse, urllib.request
 def ask(url, body, headers={}):
@@ -117,7 +117,7 @@ print(answer["status"])`
     expect([stdout.trim(), stderr]).toEqual(['SUCCESS', ''])
   })
 
-  it('and nowhere else, and nobody who asks for anything else', async () => {
+  it('refuses other hosts, ports and methods', async () => {
     for (const url of ['https://example.com/', 'https://swapi.cisco.com:8443/', 'https://127.0.0.1/']) {
       const { code, stderr } = await curl(...trusting(), url)
       expect([code, stderr.includes('403')]).toEqual([56, true])
@@ -128,7 +128,7 @@ print(answer["status"])`
     expect(page.stdout).toContain('HOST_REFUSED')
   })
 
-  it('is believed only by who trusts its CA, which is for it alone', async () => {
+  it('uses its own CA, which only clients that install it trust', async () => {
     const { code } = await curl('https://swapi.cisco.com/')
     expect(code).toBe(60)
     expect(statSync(serving.connectCa).mode & 0o777).toBe(0o600)
@@ -141,7 +141,7 @@ print(answer["status"])`
     )
   })
 
-  it('stands what is no request', async () => {
+  it('survives malformed requests', async () => {
     const { port } = new URL(serving.connectProxy)
     for (const text of [
       'CONNECT swapi.cisco.com:443\r\n\r\n',
@@ -161,7 +161,7 @@ print(answer["status"])`
     expect((await curl(...trusting(), 'https://swapi.cisco.com/health')).stdout).toBe('{"status":"ok"}')
   })
 
-  it('is at a loopback address alone, for names alone, and only where it is asked for', async () => {
+  it('accepts only loopback addresses, exact host names and a single process', async () => {
     const serve = (...words: string[]) =>
       programs.authority(['--json', 'serve', '--listen', '127.0.0.1:0', ...words])
     for (const [words, code] of [
@@ -175,7 +175,7 @@ print(answer["status"])`
     }
   })
 
-  it('is refused by an authority that was not made for tests', async () => {
+  it('is refused by an authority that was not created for tests', async () => {
     const production = createPrograms()
     try {
       await production.initAuthority()
@@ -184,7 +184,8 @@ print(answer["status"])`
       ])
       expect(parseError(refused)).toMatchObject({
         code: 'CHAOS_NOT_ALLOWED',
-        message: 'A CONNECT proxy is a test aid. This authority was not made for tests.',
+        message:
+          'A CONNECT proxy is for tests only. This authority was not created with --allow-fault-injection.',
       })
     } finally {
       await production.close()

@@ -288,7 +288,7 @@ describe('the programs over months (R-SAT-4, R-AUTH-5)', () => {
     expect(await read('+31d')).toEqual({ satellite: 'overdue', manager: 'overdue' })
     expect(await read('+91d')).toEqual({ satellite: 'restricted', manager: 'expired' })
     const { stdout } = await satellite(['sync', 'status'], '+91d')
-    expect(stdout).toMatch(/RESTRICTED: nothing is granted until it synchronizes/)
+    expect(stdout).toMatch(/RESTRICTED: no licenses are granted until the next synchronization/)
     const refused = await satellite(['token', 'create', '--days', '30', '--json'], '+91d')
     expect([refused.code, parseError(refused).code]).toEqual([1, 'SATELLITE_OUT_OF_TOUCH'])
     await exchangeOffline('+91d')

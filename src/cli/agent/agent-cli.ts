@@ -5,33 +5,33 @@ import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import type { Status } from '../../index.ts'
 import { printJson, printText } from '../output.ts'
 
-/** A command that the program may ask of an agent: one of the agent's own, or of the conferencing module. */
+/** Name of a control command of the agent or of the conferencing module. */
 export type CommandName = ControlCommandName | ConferencingCommandName
 
-/** How long a command that finds the data directory in use waits for it, by the machine's own uptime. */
+/** Maximum wait for a locked data directory, measured by the system's uptime. */
 export const LOCK_TIMEOUT_MS = 5_000
-/** How long a command works on what is due before it does its own. */
+/** Maximum time a one-shot command spends on due work. */
 const DUE_WORK_TIMEOUT_MS = 10_000
 
-/** Options of the program, and access to the agent, for its commands. */
+/** Program options and access to the agent, passed to each command. */
 export interface AgentCli {
   readonly json: () => boolean
   readonly dataDir: () => string
-  /** Calls the running daemon, or an agent that is opened for this one call. */
+  /** Calls the running daemon, or an agent opened for this one call. */
   readonly call: <T>(verb: CommandName, params?: object) => Promise<T>
-  /** Prints the Status document, or its short form for people. */
+  /** Prints the Status document as JSON, or its text form. */
   readonly printStatus: (status: Status) => Promise<void>
-  /** Says that something takes its time, to people only. */
+  /** Prints a progress message on a terminal, unless `--json` is given. */
   readonly progress: (text: string) => void
 }
 
-/** Creates what the commands of a program share. The options are read when a command runs. */
+/** Creates the context shared by all commands. The program options are read when a command runs. */
 export function createAgentCli(program: Command): AgentCli {
   const globals = () => program.opts<{ dataDir?: string; json?: boolean }>()
   const json = () => globals().json ?? false
   const dataDir = () => {
     const dir = globals().dataDir ?? process.env.SMART_AGENT_DATA_DIR ?? '/var/lib/smart-agent'
-    if (dir === '') throw new LicensingError('INVALID_ARGUMENT', 'The data directory has no name.')
+    if (dir === '') throw new LicensingError('INVALID_ARGUMENT', 'The path of the data directory is empty.')
     return dir
   }
   return {
@@ -54,8 +54,8 @@ export function createAgentCli(program: Command): AgentCli {
 }
 
 /**
- * Asks for one verb: of the running daemon, or, with none running, of an agent opened here under the lock
- * of its data directory, for this one thing.
+ * Runs one command in the daemon. Without a daemon, opens the agent here under the lock of its data directory, and closes
+ * the agent afterwards.
  */
 async function callAgent(dataDir: string, verb: CommandName, params: unknown = {}): Promise<unknown> {
   const { systemClock } = await import('../../core/system-clock.ts')
@@ -85,7 +85,7 @@ async function runHere(dataDir: string, verb: CommandName, params: unknown): Pro
     const { reads, call } = findCommand(agent, verb)
     if (!reads) await withTimeout(DUE_WORK_TIMEOUT_MS, agent.idle())
     const result = await call(params)
-    // Without a daemon nobody else makes the attempt: it is made before leaving, whatever becomes of it.
+    // Without a daemon, no later run makes the attempt soon. So make it before closing, even if it fails.
     if (
       !reads &&
       typeof params === 'object' &&
@@ -96,7 +96,7 @@ async function runHere(dataDir: string, verb: CommandName, params: unknown): Pro
       await withTimeout(DUE_WORK_TIMEOUT_MS, agent.idle())
       return agent.status()
     }
-    // Nobody stays to report a change within its minute, so it is reported before leaving.
+    // The agent reports usage changes within a minute. This process ends earlier, so report them now.
     if (!reads) await withTimeout(DUE_WORK_TIMEOUT_MS, agent.flushUsage())
     return verb === 'usage-set' ? agent.status() : result
   } finally {

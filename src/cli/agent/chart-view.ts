@@ -12,12 +12,12 @@ import { renderChartSvg } from '../../diagrams/chart-svg.ts'
 import { renderChartText } from '../../diagrams/chart-text.ts'
 import { layoutChart } from '../../diagrams/layout.ts'
 
-/** How many rows of the history are looked at for the last move. */
+/** Number of history rows searched for the last transition. */
 export const ROWS_FOR_CHART = 100
 
 const parseActiveStates = (json: string): ActiveStates => JSON.parse(json) as ActiveStates
 
-/** The newest row in which the chart moved. */
+/** Finds the newest row whose event changed the state. */
 const findLastMove = (rows: readonly HistoryRow[]): HistoryRow | undefined =>
   rows.findLast(({ before, after }) => before !== after)
 
@@ -27,33 +27,33 @@ const toMove = ({ event, before, after }: HistoryRow): ChartMove => ({
   after: parseActiveStates(after),
 })
 
-/** The agent's chart as an SVG file; lit where the newest row of a box's history says that it stands. */
+/** Renders the agent's state machine as SVG and highlights the current states, taken from the newest history row. */
 export async function renderCurrentChartSvg(rows: readonly HistoryRow[]): Promise<string> {
   const layout = await layoutChart(agentMachine)
   return renderChartSvg(layout, { standalone: true, ...getHighlights(layout, rows) })
 }
 
 function getHighlights(layout: ChartLayout, rows: readonly HistoryRow[]) {
-  const [here, move] = [rows.at(-1), findLastMove(rows)]
+  const [newest, move] = [rows.at(-1), findLastMove(rows)]
   return {
-    active: here ? findActiveNodes(parseActiveStates(here.after), layout) : [],
+    active: newest ? findActiveNodes(parseActiveStates(newest.after), layout) : [],
     taken: move ? traversedEdges(toMove(move), layout) : [],
   }
 }
 
-/** The agent's chart as text, lit in the same way, and the last move with its cause and its time. */
+/** Renders the agent's state machine as text with its current states, and the last transition with event and time. */
 export function renderCurrentChartText(rows: readonly HistoryRow[], options: { bold: boolean }): string {
   const nodes = listChartStates(agentMachine)
-  const [here, move] = [rows.at(-1), findLastMove(rows)]
-  const active = here ? findActiveNodes(parseActiveStates(here.after), { nodes }) : []
-  const last = move ? `last move: ${formatMove(move)}\n` : ''
+  const [newest, move] = [rows.at(-1), findLastMove(rows)]
+  const active = newest ? findActiveNodes(parseActiveStates(newest.after), { nodes }) : []
+  const last = move ? `last transition: ${formatMove(move)}\n` : ''
   return `${renderChartText({ nodes }, { active, ...options })}\n${last}`
 }
 
-/** `2027-01-01T00:00:00.000Z  register.accepted: license evaluation → registered.requesting` */
+/** Formats a row as `2027-01-01T00:00:00.000Z  register.accepted: license evaluation → registered.requesting` */
 function formatMove(row: HistoryRow): string {
   const { event, before, after } = toMove(row)
-  const moved = ['registration', 'license', 'link'].filter((axis) => before[axis] !== after[axis])
-  const moves = moved.map((axis) => `${axis} ${String(before[axis])} → ${String(after[axis])}`)
+  const changed = ['registration', 'license', 'link'].filter((region) => before[region] !== after[region])
+  const moves = changed.map((region) => `${region} ${String(before[region])} → ${String(after[region])}`)
   return `${new Date(row.at).toISOString()}  ${event}: ${moves.join(', ')}`
 }

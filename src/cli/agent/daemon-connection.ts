@@ -12,6 +12,6 @@ export async function requireDaemon(dataDir: string) {
 
 /** Creates the error for a daemon that has ended its connection. */
 export const createDaemonStoppedError = () =>
-  new LicensingError('DAEMON_UNREACHABLE', 'The daemon has stopped; nothing more will come.', {
+  new LicensingError('DAEMON_UNREACHABLE', 'The daemon has stopped.', {
     remedy: 'Start it again with `smart-agent run`.',
   })

@@ -16,7 +16,7 @@ interface DaemonServerOptions {
   readonly logger: AgentLogger
 }
 
-/** What a daemon serves beside its control socket: the page, inspectors of the chart, metrics. */
+/** Servers of a daemon besides its control socket: the web console, the state machine inspector and metrics. */
 export class DaemonServers {
   readonly #page: ServedPage | null
   readonly #inspector: ServedInspector | null
@@ -43,9 +43,9 @@ export class DaemonServers {
     try {
       inspector =
         inspectAt && (await (await import('../../console/inspector.ts')).serveInspector(agent, inspectAt))
-      const served = new DaemonServers(page, inspector)
-      if (metricsAt) await served.#startMetrics(agent, metricsAt)
-      return served
+      const servers = new DaemonServers(page, inspector)
+      if (metricsAt) await servers.#startMetrics(agent, metricsAt)
+      return servers
     } catch (error) {
       await inspector?.close()
       await page?.close()
@@ -58,19 +58,19 @@ export class DaemonServers {
       import('../../telemetry/agent-metrics.ts'),
       import('../../telemetry/operations-server.ts'),
     ])
-    const unready = () => Promise.resolve(this.#getNotReadyReasons(agent))
+    const notReadyReasons = () => Promise.resolve(this.#getNotReadyReasons(agent))
     const metrics = new AgentMetrics(agent, {
-      notReadyReasons: unready,
+      notReadyReasons,
       connections: () => this.#page?.connections ?? null,
     })
     this.#operations = await serveOperations({
       ...at,
       render: () => metrics.render(),
-      notReadyReasons: unready,
+      notReadyReasons,
     })
   }
 
-  /** Why the agent cannot do its work. A road that is down is no reason: a box works on for months without. */
+  /** Returns the reasons why the agent is not ready. A failed connection is none: a device works offline for months. */
   #getNotReadyReasons(agent: SmartAgent): readonly string[] {
     if (this.#draining) return ['draining']
     try {
@@ -81,7 +81,7 @@ export class DaemonServers {
     }
   }
 
-  /** For programs: where each is. */
+  /** Returns the addresses of the servers, for `--json`. */
   toDocument(): object {
     const [page, inspector] = [this.#page, this.#inspector]
     return {
@@ -95,16 +95,16 @@ export class DaemonServers {
     }
   }
 
-  /** For people: a line each. */
+  /** Formats the addresses of the servers, one per line. */
   formatLines(): string[] {
     return [
       ...(this.#page ? [formatPage('Smart Licenses', this.#page)] : []),
-      ...(this.#inspector ? [`Inspectors are told on ${this.#inspector.url}.`] : []),
+      ...(this.#inspector ? [`The state machine inspector is on ${this.#inspector.url}.`] : []),
       ...(this.#operations ? [`Metrics are on ${this.#operations.url}/metrics.`] : []),
     ]
   }
 
-  /** Takes nothing new on the page, and answers what is under way; whoever asks is told. */
+  /** Refuses new requests of the web console and finishes pending ones. Readiness checks report `draining`. */
   async drain(): Promise<void> {
     this.#draining = true
     await this.#page?.drain()

@@ -6,13 +6,13 @@ import { createCommand } from '../create-command.ts'
 /** Creates the command `deregister`. */
 export function createDeregisterCommand({ call, printStatus, progress }: AgentCli): Command {
   return createCommand('deregister')
-    .description('give every license back and end the registration')
+    .description('return all licenses and end the registration')
     .option('--yes', 'do not ask for confirmation')
     .option('--no-wait', 'do not wait for the outcome')
     .action(async (options: { yes?: boolean; wait: boolean }) => {
       const { confirm } = await import('../secrets.ts')
-      await confirm('Deregister this box and release all of its licenses?', options.yes ?? false)
-      progress('Deregistration is under way …')
+      await confirm('Deregister this device and release all of its licenses?', options.yes ?? false)
+      progress('Deregistering …')
       await printStatus(await call<Status>('deregister', { wait: options.wait }))
     })
 }

@@ -9,13 +9,13 @@ import { printJson, printText } from '../output.ts'
 /** Creates the command `events`. */
 export function createEventsCommand({ json, dataDir, call }: AgentCli): Command {
   return createCommand('events')
-    .description('what happened, oldest first')
-    .option('--limit <n>', 'how many of the newest', '100')
-    .option('--follow', 'go on with what happens')
+    .description('list the event history, oldest first')
+    .option('--limit <n>', 'number of newest events', '100')
+    .option('--follow', 'continue with new events as they occur')
     .action(async (options: { limit: string; follow?: boolean }) => {
       const limit = Number(options.limit)
       if (!Number.isInteger(limit) || limit < 1)
-        throw new LicensingError('INVALID_ARGUMENT', '--limit is a whole number, 1 or more.')
+        throw new LicensingError('INVALID_ARGUMENT', '--limit must be a whole number of 1 or more.')
       const { toHistoryDocument, formatEvent } = await import('./format.ts')
       if (options.follow) await requireDaemon(dataDir())
       const rows = await call<HistoryRow[]>('history', { limit: Math.min(limit, 10_000) })
@@ -28,7 +28,7 @@ export function createEventsCommand({ json, dataDir, call }: AgentCli): Command 
     })
 }
 
-/** Prints what happens from here on, as the daemon tells it. */
+/** Prints new events from the daemon. Throws when the daemon ends the connection. */
 async function follow(dataDir: string, after: number, print: (row: HistoryRow) => void): Promise<void> {
   const { subscribeToDaemon } = await import('../../agent/control.ts')
   const socket = await requireDaemon(dataDir)

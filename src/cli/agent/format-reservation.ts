@@ -2,16 +2,16 @@ import type { Status } from '../../index.ts'
 import { formatLicenses } from '../format-licenses.ts'
 import { formatCodeNotice, type QrOptions } from '../codes.ts'
 
-/** What is reserved, in a line. */
+/** Formats the reserved licenses as one line. */
 export const formatReserved = ({ reservation }: Status): string =>
-  formatLicenses(reservation.entitlements) || 'nothing any more'
+  formatLicenses(reservation.entitlements) || 'no licenses'
 
 export const formatConfirmation = (status: Status, code: string, options: QrOptions): Promise<string> =>
   formatCodeNotice(
     'Confirmation code',
     code,
     [
-      'Unless it was entered already, enter it at the authority (Product Instances, Actions, Enter Confirmation Code):',
+      'Enter the code at the authority, if not done yet (Product Instances, Actions, Enter Confirmation Code):',
       `  smart-authority reservation confirm --instance ${status.registration.instanceId ?? 'INSTANCE'} --code CODE`,
     ],
     options,
@@ -22,46 +22,48 @@ export const formatReturn = (status: Status, code: string, options: QrOptions): 
     'Reservation return code',
     code,
     [
-      'Enter it at the authority (Product Instances, Actions, Remove):',
+      'Enter the code at the authority (Product Instances, Actions, Remove):',
       `  smart-authority instance remove ${status.registration.instanceId ?? 'INSTANCE'} --return-code CODE`,
-      'Then complete the return here: smart-agent reservation return',
+      'Then complete the return on this device: smart-agent reservation return',
     ],
     options,
   )
 
-/** `reservation show` for people: where the reservation stands, and the code that waits to be carried. */
+/** Formats `reservation show`: the status of the reservation and the code to enter at the authority. */
 export async function formatReservation(status: Status, options: QrOptions): Promise<string> {
   const { reservation } = status
   switch (reservation.status) {
     case 'none':
       return reservation.returnCode === null
-        ? 'This box works from no reservation, and none was requested.'
+        ? 'This device has no reservation, and none is requested.'
         : `${await formatCodeNotice(
-            'This box works from no reservation. Return code of the last one',
+            'This device has no reservation. Return code of the previous reservation',
             reservation.returnCode,
             [
-              `Unless it was entered already, it belongs to instance ${reservation.returned.at(-1)?.instanceId ?? ''} at the authority.`,
+              `Enter the code at the authority, if not done yet: it belongs to instance ${reservation.returned.at(-1)?.instanceId ?? ''}.`,
             ],
             options,
           )}${formatEarlierCodes(status)}`
     case 'requested': {
       const request = await formatCodeNotice(
-        'A reservation was requested. Reservation request code',
+        'A reservation is requested. Reservation request code',
         reservation.requestCode ?? '',
-        ['Install its authorization file here: smart-agent reservation install FILE'],
+        ['Install the authorization file on this device: smart-agent reservation install FILE'],
         options,
       )
       if (reservation.returnCode === null) return request
-      const last = await formatCodeNotice(
-        'Return code of the reservation before',
+      const previous = await formatCodeNotice(
+        'Return code of the previous reservation',
         reservation.returnCode,
-        ['Unless it was entered already, the authority asks for it before it reserves anew.'],
+        [
+          'Enter this code at the authority first, if not done yet. The authority requires it before a new reservation.',
+        ],
         { qr: false },
       )
-      return `${request}\n\n${last}`
+      return `${request}\n\n${previous}`
     }
     case 'installed': {
-      const line = `Reserved for this box: ${formatReserved(status)}.`
+      const line = `Reserved for this device: ${formatReserved(status)}.`
       const { confirmationCode } = reservation
       return confirmationCode === null
         ? line
@@ -72,10 +74,10 @@ export async function formatReservation(status: Status, options: QrOptions): Pro
   }
 }
 
-/** The codes of reservations before the last: one of them may never have been entered. */
+/** Formats the return codes of earlier reservations, because one of them may not have been entered yet. */
 function formatEarlierCodes({ reservation: { returned } }: Status): string {
   const lines = returned
     .slice(0, -1)
     .map(({ instanceId, returnCode, returnedAt }) => `  ${returnedAt}  ${instanceId}  ${returnCode}`)
-  return lines.length === 0 ? '' : `\n\nEarlier ones:\n${lines.join('\n')}`
+  return lines.length === 0 ? '' : `\n\nEarlier return codes:\n${lines.join('\n')}`
 }

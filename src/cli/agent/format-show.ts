@@ -1,14 +1,12 @@
 import type { Status } from '../../index.ts'
 import { VERSION } from '../../core/version.ts'
 
-/**
- * The field's familiar layout of `show license …` (agent-behavior §4.2–4.5). An empty value is `None` or
- * `<none>`, as there.
- */
+// Formats `show` in the layout of Cisco's `show license …`. An empty value is `None` or `<none>`, as in Cisco's output.
+
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const padTwo = (n: number): string => String(n).padStart(2, '0')
 
-/** `Mar 13 08:09:24 2024 UTC` */
+/** Formats an instant as `Mar 13 08:09:24 2024 UTC`. */
 function formatInstant(iso: string | null): string {
   if (iso === null) return 'None'
   const d = new Date(iso)
@@ -16,7 +14,7 @@ function formatInstant(iso: string | null): string {
   return `${MONTHS[d.getUTCMonth()] ?? ''} ${padTwo(d.getUTCDate())} ${time} ${d.getUTCFullYear()} UTC`
 }
 
-/** `71 days, 22 hours, 1 minutes, 59 seconds`: the field has no singular. */
+/** Formats a duration as `71 days, 22 hours, 1 minutes, 59 seconds`. Cisco's output has no singular either. */
 function formatRemaining(seconds: number): string {
   const d = Math.floor(seconds / 86_400)
   const h = Math.floor((seconds % 86_400) / 3_600)
@@ -68,7 +66,7 @@ const formatReason = (last: Status['authorization']['lastAttempt'], indent: stri
 const formatExportControl = ({ exportControlled }: Status['registration']): string =>
   `  Export-Controlled Functionality: ${exportControlled ? 'ALLOWED' : 'Not Allowed'}`
 
-/** What failed: an attempt to register, or a registration that had succeeded once. */
+/** Returns the heading of a failure: a failed attempt, or the end of a registration that had succeeded. */
 function getFailureHeading({ status, registeredAt }: Status['registration'], code: string): string {
   if (status === 'expired') return 'Registration Expired: ENDED'
   if (status === 'unregistered') return 'Deregistration: FAILED'
@@ -147,10 +145,10 @@ function formatUsage(status: Status): string[] {
   ])
 }
 
-/** The reservation of one tag, as the field shows it below the tag. */
+/** Formats the reservation of one tag, printed below the tag. */
 function formatReservedTag({ reservation, state }: Status, tag: string): string[] {
   if (state !== 'reserved') return []
-  const rows = reservation.entitlements.filter((one) => one.tag === tag)
+  const rows = reservation.entitlements.filter((entitlement) => entitlement.tag === tag)
   if (rows.length === 0) return ['  Reservation:', '    Reservation status: NOT INSTALLED']
   const total = rows.reduce((sum, { count }) => sum + count, 0)
   return [
@@ -160,10 +158,10 @@ function formatReservedTag({ reservation, state }: Status, tag: string): string[
   ]
 }
 
-/** A code is for those who carry it: what goes into a support case says where to find it. */
+/** Hides a code, because `show` output is attached to support cases. */
 const hideCode = (code: string | null): string => (code === null ? '<none>' : '<see `reservation show`>')
 
-/** What the box reserves, and the codes that wait to be carried. */
+/** Formats the reservation and the presence of its codes. */
 function formatReservationInfo(status: Status): string[] {
   const { reservation: r, registration: reg } = status
   const installed = r.status === 'installed' || r.status === 'returning'
@@ -224,7 +222,7 @@ function formatTransport(status: Status): string[] {
 
 const formatHeading = (text: string): string[] => [text, '='.repeat(text.length), '']
 
-/** `show license summary`: the table is 77 wide, as in the field. */
+/** Formats `show summary`. The table is 77 characters wide, as in Cisco's `show license summary`. */
 function formatSummary(status: Status): string[] {
   const { authorization: a, registration: r } = status
   const row = (...cells: [string, string, string, string]) =>
@@ -296,7 +294,7 @@ function formatTech(status: Status): string[] {
   ]
 }
 
-/** The blocks of `show license status`, in the field's order. */
+/** Formats `show status`, with the blocks in the order of Cisco's `show license status`. */
 function formatStatusBlocks(status: Status): string[] {
   return [
     'Smart Licensing is ENABLED',
@@ -337,7 +335,7 @@ function formatAll(status: Status): string[] {
 export const SHOW_TOPICS = ['all', 'status', 'summary', 'usage', 'udi', 'tech'] as const
 export type ShowTopic = (typeof SHOW_TOPICS)[number]
 
-/** What `show TOPIC` prints. */
+/** Formats the output of `show TOPIC`. */
 export function formatShow(topic: ShowTopic, status: Status): string {
   const topics: Record<ShowTopic, () => string[]> = {
     all: () => formatAll(status),

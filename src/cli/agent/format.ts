@@ -5,7 +5,7 @@ import type { ConnectionTestReport } from '../../agent/connection-test.ts'
 import { formatDuration } from '../../core/time.ts'
 import { formatLicenses } from '../format-licenses.ts'
 
-/** `status` for people: the state first, then what a person wants to know about it, a line each. */
+/** Formats `status` as text: one line per property, the state first. */
 export function formatStatus(status: Status): string {
   const { registration: r, authorization: a, transport: t, evaluation: e, clock } = status
   const rows: [string, string | null][] = [
@@ -45,7 +45,7 @@ export function formatStatus(status: Status): string {
   return `${shown.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')}\n`
 }
 
-/** The road in a line, without its password. */
+/** Formats the transport as one line, without the proxy password. */
 export function formatTransport({ kind, url, via, username }: Status['transport']): string {
   const proxy = via === null ? '' : ` via ${via}${username === null ? '' : ` as ${username}`}`
   return `${kind ?? ''} ${url ?? ''}${proxy}`
@@ -53,23 +53,23 @@ export function formatTransport({ kind, url, via, username }: Status['transport'
 
 const OUTCOME_LABELS = { ok: 'ok', failed: 'BROKEN', 'not-tried': '-', 'not-needed': 'no proxy' } as const
 
-/** `transport test` for people: a step a line, then what to do where it breaks. */
+/** Formats the report of `transport test`: one line per step, then the result. */
 export function formatConnectionTest({ ok, steps }: ConnectionTestReport): string {
   const lines = steps.map(({ step, outcome, found, failure }) =>
     `${step.padEnd(10)}  ${OUTCOME_LABELS[outcome].padEnd(8)}  ${found ?? failure?.message ?? ''}`.trimEnd(),
   )
-  return `${[...lines, '', ok ? 'The road is good.' : 'The road is broken.'].join('\n')}\n`
+  return `${[...lines, '', ok ? 'The connectivity check passed.' : 'The connectivity check failed.'].join('\n')}\n`
 }
 
-/** Where a reservation stands; null without one. Its codes are for `reservation show`. */
+/** Formats the reservation status, or returns null without one. The codes are printed by `reservation show` only. */
 function formatReservation(r: Status['reservation']): string | null {
   switch (r.status) {
     case 'none':
       return null
     case 'requested':
-      return 'requested; its authorization file has not come yet'
+      return 'requested; the authorization file is not installed yet'
     case 'installed':
-      return `installed: ${formatLicenses(r.entitlements) || 'nothing any more'}`
+      return `installed: ${formatLicenses(r.entitlements) || 'no licenses'}`
     case 'returning':
       return 'being returned; enter the return code at the authority'
   }
@@ -77,69 +77,69 @@ function formatReservation(r: Status['reservation']): string | null {
 
 function formatRegistration(r: Status['registration']): string {
   if (r.status === 'reserved')
-    return `reserved of ${r.smartAccount ?? ''} / ${r.virtualAccount ?? ''}, instance ${r.instanceId ?? ''}`
+    return `reserved from ${r.smartAccount ?? ''} / ${r.virtualAccount ?? ''}, instance ${r.instanceId ?? ''}`
   if (r.status !== 'registered')
     return r.nextAttemptAt ? `${r.status}, next attempt ${r.nextAttemptAt}` : r.status
-  return `registered with ${r.smartAccount ?? ''} / ${r.virtualAccount ?? ''}, renews ${r.nextRenewalAt ?? 'when told to'}, expires ${r.expiresAt ?? ''}`
+  return `registered with ${r.smartAccount ?? ''} / ${r.virtualAccount ?? ''}, renews ${r.nextRenewalAt ?? 'on request'}, expires ${r.expiresAt ?? ''}`
 }
 
 function formatEvaluation(e: Status['evaluation']): string {
   if (e.expired) return 'used up'
-  return `${formatDuration(e.remainingSeconds * 1000)} left${e.running ? '' : ', standing still'}`
+  return `${formatDuration(e.remainingSeconds * 1000)} left${e.running ? '' : ', paused'}`
 }
 
-/** `why` for people. */
+/** Formats the explanation of `why` as text. */
 export function formatExplanation(why: Explanation): string {
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)]
   return `${[
-    `The box is in the state ${why.state}.`,
+    `The device is in the state ${why.state}.`,
     ...why.meaning.map((line) => `  ${line}`),
     ...section(
-      'Because',
+      'Cause',
       why.cause
         ? [
-            `${why.cause.at}: ${why.cause.label}, while it was in ${why.cause.from}`,
+            `${why.cause.at}: ${why.cause.label}, in the state ${why.cause.from}`,
             ...(why.cause.fact ? [why.cause.fact] : []),
           ]
-        : ['it was installed, and nothing has changed it since'],
+        : ['no event since the installation has changed the state'],
     ),
     ...section(
-      'Not as it should be',
+      'Problems',
       why.problems.map(
         ({ at, code, message, remedy }) => `${at === null ? '' : `${at}: `}${message} ${remedy} (${code})`,
       ),
     ),
-    ...section('It may', [
+    ...section('Functionality', [
       why.capabilities.functionality === 'full'
-        ? 'do everything the product does'
-        : `manage licenses only: ${why.capabilities.reason ?? ''}`,
+        ? 'full'
+        : `license management only: ${why.capabilities.reason ?? ''}`,
     ]),
     ...section(
-      'Next, by itself',
+      'Next automatic actions',
       why.next.map(({ at, label, what }) => `${at} (${label}): ${what}`),
     ),
     ...section(
-      'What would change it',
+      'Events that would change the state',
       why.wouldChange.map(({ event, state, effect }) => `${event} → ${state} (${effect})`),
     ),
   ].join('\n')}\n`
 }
 
-/** One line of the event history. */
+/** Formats a history row as one line. */
 export function formatEvent(row: HistoryRow): string {
   const before = JSON.parse(row.before) as { state: string; registration: string }
   const after = JSON.parse(row.after) as { state: string; registration: string }
   const notices = JSON.parse(row.notices) as { notice: string; message: string }[]
   const move = before.state === after.state ? after.state : `${before.state} → ${after.state}`
-  const said = notices.map(({ notice, message }) => `${notice}: ${message}`)
+  const messages = notices.map(({ notice, message }) => `${notice}: ${message}`)
   const { tag, count } = JSON.parse(row.detail) as { tag?: string; count?: number }
-  const what = row.event === 'usage.changed' ? [`${tag ?? ''} ${count ?? ''}`] : []
-  const rest = [...what, ...said].join('; ')
+  const usage = row.event === 'usage.changed' ? [`${tag ?? ''} ${count ?? ''}`] : []
+  const rest = [...usage, ...messages].join('; ')
   return `${new Date(row.at).toISOString()}  ${row.event.padEnd(22)} ${move}${rest ? `  ${rest}` : ''}`
 }
 
-/** Instants as the JSON of this project writes them: whatever is named `at` or `…At`. */
+/** Converts the numbers of all fields named `at` or `…At` to ISO 8601 text. */
 function formatInstants(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(formatInstants)
@@ -153,7 +153,7 @@ function formatInstants(value: unknown): unknown {
   )
 }
 
-/** A row of the history as JSON readers want it. */
+/** Converts a history row to its JSON document. */
 export function toHistoryDocument(row: HistoryRow): object {
   return {
     id: row.id,

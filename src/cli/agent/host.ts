@@ -14,20 +14,20 @@ const toHostRow = (host: HostDocument) => [
 ]
 
 function formatHost({ user, license, active, attendeeOnly }: HostDocument): string {
-  if (!active) return `${user} is deactivated, and holds no license.`
-  if (attendeeOnly) return `${user} may attend only.`
+  if (!active) return `${user} is deactivated and holds no license.`
+  if (attendeeOnly) return `${user} may only attend meetings.`
   return license === null
-    ? `${user} is active, and holds no license.`
+    ? `${user} is active and holds no license.`
     : `${user} holds a ${license} host license.`
 }
 
 /** Creates the command `host`. */
 export function createHostCommand({ json, call }: AgentCli): Command {
-  const host = createCommand('host').description('host licenses: who holds one')
+  const host = createCommand('host').description('manage host licenses')
   host
     .command('list', { isDefault: true })
-    .description('who holds a host license')
-    .option('--all', 'everybody known, without a license too')
+    .description('list the users who hold a host license')
+    .option('--all', 'include known users without a license')
     .action(async (options: { all?: boolean }) => {
       const hosts: HostDocument[] = []
       for (let after = ''; ;) {
@@ -44,8 +44,8 @@ export function createHostCommand({ json, call }: AgentCli): Command {
       else await printTable(['User', 'License', 'By', 'Since', 'Account'], hosts.map(toHostRow))
     })
   for (const [name, description] of [
-    ['assign', 'give a user a host license by hand'],
-    ['deactivate', 'deactivate a user: releases the license'],
+    ['assign', 'assign a host license to a user manually'],
+    ['deactivate', 'deactivate a user and release the license'],
     ['activate', 'activate a user again'],
   ] as const) {
     host
@@ -60,9 +60,9 @@ export function createHostCommand({ json, call }: AgentCli): Command {
   }
   host
     .command('attendee-only')
-    .description('make a user one who may attend only')
+    .description('allow a user to attend meetings only')
     .argument('<user>')
-    .option('--off', 'let the user host again')
+    .option('--off', 'allow the user to host meetings again')
     .action(async (user: string, options: { off?: boolean }) => {
       const changed = await call<HostDocument>('host-attendee-only', {
         user,

@@ -7,10 +7,10 @@ import { printJson, printText } from '../output.ts'
 /** Creates the command `init`. */
 export function createInitCommand({ json, dataDir }: AgentCli): Command {
   return createCommand('init')
-    .description('make the data directory of a new box')
-    .requiredOption('--pid <pid>', 'product id')
+    .description('create the data directory of a new device')
+    .requiredOption('--pid <pid>', 'product ID')
     .requiredOption('--serial <sn>', 'serial number')
-    .option('--version <version>', 'version of the product', '1.0')
+    .option('--version <version>', 'product version', '1.0')
     .addOption(
       new Option('--size <size>', 'deployment size')
         .choices(['micro', 'small', 'medium', 'large'])
@@ -20,7 +20,7 @@ export function createInitCommand({ json, dataDir }: AgentCli): Command {
       '--trust <file>',
       'root certificate of the authority, as `smart-authority trust export` prints it',
     )
-    .option('--tls-ca <file>', 'a further certificate to check TLS by')
+    .option('--tls-ca <file>', 'additional CA certificate for TLS')
     .action(
       async (options: {
         pid: string
@@ -49,7 +49,7 @@ export function createInitCommand({ json, dataDir }: AgentCli): Command {
         if (json()) printJson({ dataDir: dataDir() })
         else
           printText(
-            `An agent for ${options.pid}, serial ${options.serial}, is in ${dataDir()}. Its evaluation has begun.`,
+            `The agent for ${options.pid}, serial ${options.serial}, was created in ${dataDir()}. Its evaluation period has begun.`,
           )
       },
     )

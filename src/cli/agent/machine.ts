@@ -7,9 +7,9 @@ import { printJson, printText } from '../output.ts'
 /** Creates the command `machine`. */
 export function createMachineCommand({ json, dataDir, call }: AgentCli): Command {
   return createCommand('machine')
-    .description('the statechart the agent runs')
+    .description('print the state machine of the agent')
     .addOption(
-      new Option('--format <format>', 'how to draw it; svg also shows where the box stands')
+      new Option('--format <format>', 'output format; svg also highlights the current states')
         .choices(['svg', 'mermaid', 'json'])
         .default('mermaid'),
     )
@@ -22,10 +22,10 @@ export function createMachineCommand({ json, dataDir, call }: AgentCli): Command
           import('./chart-view.ts'),
           import('../../index.ts'),
         ])
-        const lives = SmartAgent.exists(dataDir())
+        const exists = SmartAgent.exists(dataDir())
         printText(
           await renderCurrentChartSvg(
-            lives ? await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART }) : [],
+            exists ? await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART }) : [],
           ),
         )
       }

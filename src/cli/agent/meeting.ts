@@ -8,7 +8,7 @@ import { printTable } from '../table.ts'
 function formatMeeting(meeting: MeetingDocument): string {
   const { id, host, status, actingHost, present, endsAtLatest } = meeting
   if (status === 'running')
-    return `${id} runs, hosted by ${actingHost ?? host}, ${present.length} present; it ends at ${endsAtLatest ?? ''} at the latest.`
+    return `${id} is running, hosted by ${actingHost ?? host}, with ${present.length} present. It ends at ${endsAtLatest ?? ''} at the latest.`
   if (status === 'ended') return `${id} has ended.`
   const { startsAt, endsAt } = meeting
   return `${id} is scheduled for ${host}${startsAt === null ? '' : `, from ${startsAt}`}${endsAt === null ? '' : `, until ${endsAt}`}.`
@@ -24,45 +24,45 @@ interface ScheduleOptions {
 
 /** Creates the command `meeting`. */
 export function createMeetingCommand({ json, call }: AgentCli): Command {
-  const meeting = createCommand('meeting').description('meetings, as far as they take licenses')
+  const meeting = createCommand('meeting').description('manage meetings that use host licenses')
   const print = (changed: MeetingDocument) => {
     if (json()) printJson(changed)
     else printText(formatMeeting(changed))
   }
   meeting
     .command('list', { isDefault: true })
-    .description('the meetings that run or are scheduled')
+    .description('list running and scheduled meetings')
     .action(async () => {
       const { meetings } = await call<{ meetings: MeetingDocument[] }>('meeting-list', { limit: 10_000 })
       if (json()) return printJson({ meetings })
       await printTable(
         ['Meeting', 'Host', 'Status', 'Hosted by', 'Present', 'Ends at the latest'],
-        meetings.map((one) => [
-          one.id,
-          one.host,
-          one.status,
-          one.actingHost ?? '-',
-          one.present.length,
-          one.endsAtLatest ?? '-',
+        meetings.map(({ id, host, status, actingHost, present, endsAtLatest }) => [
+          id,
+          host,
+          status,
+          actingHost ?? '-',
+          present.length,
+          endsAtLatest ?? '-',
         ]),
       )
     })
   meeting
     .command('show')
-    .description('one meeting')
+    .description('show a meeting')
     .argument('<id>')
     .action(async (id: string) => {
       print(await call<MeetingDocument>('meeting-show', { id }))
     })
   meeting
     .command('schedule')
-    .description('plan a meeting: takes no license')
+    .description('schedule a meeting; scheduling uses no license')
     .argument('<id>')
-    .requiredOption('--host <user>', 'the person it is scheduled for')
-    .option('--by <user>', 'who schedules it')
+    .requiredOption('--host <user>', 'user the meeting is scheduled for')
+    .option('--by <user>', 'user who schedules the meeting')
     .option('--alternate <user...>', 'alternate hosts')
-    .option('--start <time>', 'ISO 8601')
-    .option('--end <time>', 'ISO 8601')
+    .option('--start <time>', 'start time, ISO 8601')
+    .option('--end <time>', 'end time, ISO 8601')
     .action(async (id: string, options: ScheduleOptions) => {
       const { host, by: scheduledBy, alternate: alternates, start: startsAt, end: endsAt } = options
       print(
@@ -78,16 +78,18 @@ export function createMeetingCommand({ json, call }: AgentCli): Command {
     })
   meeting
     .command('start')
-    .description('begin it: its host, or an alternate host')
+    .description('start a meeting as its host or as an alternate host')
     .argument('<id>')
-    .option('--by <user>', 'who begins it; its host unless named')
+    .option('--by <user>', 'user who starts the meeting (default: its host)')
     .action(async (id: string, options: { by?: string }) => {
       print(await call<MeetingDocument>('meeting-start', { id, ...options }))
     })
   for (const name of ['join', 'leave'] as const) {
     meeting
       .command(name)
-      .description(name === 'join' ? 'somebody attends' : 'somebody leaves')
+      .description(
+        name === 'join' ? 'record that a user joins a meeting' : 'record that a user leaves a meeting',
+      )
       .argument('<id>')
       .argument('<user>')
       .action(async (id: string, user: string) => {
@@ -96,7 +98,7 @@ export function createMeetingCommand({ json, call }: AgentCli): Command {
   }
   meeting
     .command('end')
-    .description('the meeting is over')
+    .description('end a meeting')
     .argument('<id>')
     .action(async (id: string) => {
       print(await call<MeetingDocument>('meeting-end', { id }))

@@ -17,12 +17,12 @@ export function createRegisterCommand(
   return createCommand(name)
     .description(
       name === 'register'
-        ? 'register the box with a token'
-        : 'register again with a new token, keeping the old registration until then',
+        ? 'register the device with a token'
+        : 'register again with a new token; the old registration stays valid until then',
     )
     .argument(
       '[token]',
-      'registration token; better - for standard input, or --token-file: other users may see arguments',
+      'registration token, or - for standard input; other users can see arguments, so prefer - or --token-file',
     )
     .option('--token-file <file>', 'read the token from a file')
     .option('--force', 'overwrite the product instance at the authority')
@@ -30,7 +30,7 @@ export function createRegisterCommand(
     .action(async (argument: string | undefined, options: RegisterOptions) => {
       const { readSecret } = await import('../secrets.ts')
       const token = await readSecret({ argument, file: options.tokenFile, what: 'registration token' })
-      progress('Registration is under way …')
+      progress('Registering …')
       await printStatus(
         await call<Status>(name, { token, force: options.force ?? false, wait: options.wait }),
       )

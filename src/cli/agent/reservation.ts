@@ -8,43 +8,43 @@ import { printJson, printText } from '../output.ts'
 /** Creates the command `reservation`. */
 export function createReservationCommand(cli: AgentCli): Command {
   const reservation = createCommand('reservation').description(
-    'specific license reservation: for a box that never makes a connection',
+    'specific license reservation, for a device without a connection',
   )
   const { json, call, printStatus } = cli
 
   reservation
     .command('request')
-    .description('the reservation request code: the same until it is canceled')
-    .option('--qr', 'draw it as a QR code too')
-    .option('--no-qr', 'do not, on a terminal either')
+    .description('print the reservation request code, which stays the same until it is canceled')
+    .option('--qr', 'also draw the code as a QR code')
+    .option('--no-qr', 'draw no QR code on a terminal')
     .action(async (options: QrOptions) => {
       const { requestCode } = await call<{ requestCode: string }>('reservation-request')
       if (json()) return printJson({ requestCode })
       const whatToDo = [
-        'Enter it at the authority (Licenses, License Reservation), which writes an authorization file:',
+        'Enter the code at the authority (Licenses, License Reservation), which writes an authorization file:',
         '  smart-authority reservation reserve --request CODE --license TAG=QUANTITY --out FILE',
-        'Install that file here: smart-agent reservation install FILE',
+        'Install the file on this device: smart-agent reservation install FILE',
       ]
       await printCode('Reservation request code', requestCode, whatToDo, options)
     })
   reservation
     .command('cancel')
-    .description('give the request up: its code is good for nothing any more')
+    .description('cancel the request and invalidate its code')
     .action(async () => {
       const { canceled } = await call<{ canceled: boolean }>('reservation-cancel')
       if (json()) printJson({ canceled })
       else
         printText(
           canceled
-            ? 'The request is canceled. A file that comes for it yet is given back with `smart-agent reservation discard FILE`.'
+            ? 'The request is canceled. If an authorization file for it arrives later, return it with `smart-agent reservation discard FILE`.'
             : 'No request is pending.',
         )
     })
   reservation
     .command('show')
-    .description('what is reserved, and the codes to carry')
-    .option('--qr', 'draw the code as a QR code too')
-    .option('--no-qr', 'do not, on a terminal either')
+    .description('show the reserved licenses and the codes to enter at the authority')
+    .option('--qr', 'also draw the code as a QR code')
+    .option('--no-qr', 'draw no QR code on a terminal')
     .action(async (options: QrOptions) => {
       const status = await call<Status>('status')
       if (json()) return printJson(status.reservation)
@@ -57,11 +57,11 @@ export function createReservationCommand(cli: AgentCli): Command {
       .description(
         name === 'install'
           ? 'install the authorization file of the authority'
-          : 'install a newer one, and print the confirmation code',
+          : 'install a newer authorization file and print the confirmation code',
       )
       .argument('<file>', 'authorization file, or - for standard input')
-      .option('--qr', 'draw the confirmation code as a QR code too')
-      .option('--no-qr', 'do not, on a terminal either')
+      .option('--qr', 'also draw the confirmation code as a QR code')
+      .option('--no-qr', 'draw no QR code on a terminal')
       .action(async (path: string, options: QrOptions) => {
         const { readSignedFile } = await import('../codes.ts')
         const status = await call<Status>(`reservation-${name}`, { file: await readSignedFile(path) })
@@ -74,16 +74,16 @@ export function createReservationCommand(cli: AgentCli): Command {
   }
   reservation
     .command('return-code')
-    .description('end the reservation here, and print the code that gives it back')
+    .description('end the reservation on this device and print its return code')
     .option('--yes', 'do not ask for confirmation')
-    .option('--qr', 'draw it as a QR code too')
-    .option('--no-qr', 'do not, on a terminal either')
+    .option('--qr', 'also draw the code as a QR code')
+    .option('--no-qr', 'draw no QR code on a terminal')
     .action(async (options: QrOptions & { yes?: boolean }) => {
       const { reservation: before } = await call<Status>('status')
       if (before.status === 'installed') {
         const { confirm } = await import('../secrets.ts')
         await confirm(
-          'Return all reserved licenses? From here on the box does license management only, and the reservation cannot be changed.',
+          'Return all reserved licenses? The device is then limited to license management, and the reservation cannot be changed.',
           options.yes ?? false,
         )
       }
@@ -94,16 +94,18 @@ export function createReservationCommand(cli: AgentCli): Command {
     })
   reservation
     .command('return')
-    .description('complete the return, once its code was entered at the authority')
+    .description('complete the return after its code was entered at the authority')
     .action(async () => {
       await printStatus(await call<Status>('reservation-return'))
     })
   reservation
     .command('discard')
-    .description('give back, without installing it, an authorization file whose request was canceled')
+    .description(
+      'return the licenses of an authorization file whose request was canceled, without installing it',
+    )
     .argument('<file>', 'authorization file, or - for standard input')
-    .option('--qr', 'draw the return code as a QR code too')
-    .option('--no-qr', 'do not, on a terminal either')
+    .option('--qr', 'also draw the return code as a QR code')
+    .option('--no-qr', 'draw no QR code on a terminal')
     .action(async (path: string, options: QrOptions) => {
       const { readSignedFile } = await import('../codes.ts')
       const { instanceId, returnCode } = await call<{ instanceId: string; returnCode: string }>(
@@ -112,7 +114,7 @@ export function createReservationCommand(cli: AgentCli): Command {
       )
       if (json()) return printJson({ returnCode, instanceId })
       const whatToDo = [
-        'Enter it at the authority, which has its licenses back then:',
+        'Enter the code at the authority to return the licenses to the pool:',
         `  smart-authority instance remove ${instanceId} --return-code CODE`,
       ]
       await printCode('Reservation return code', returnCode, whatToDo, options)
@@ -121,7 +123,7 @@ export function createReservationCommand(cli: AgentCli): Command {
   return reservation
 }
 
-/** Prints a code that a person carries to the authority. */
+/** Prints a code that an administrator enters at the authority. */
 async function printCode(
   what: string,
   code: string,

@@ -3,7 +3,7 @@ import type { SmartAgent } from '../../index.ts'
 import { onShutdownSignal } from '../shutdown-signal.ts'
 import { LOCK_TIMEOUT_MS } from './agent-cli.ts'
 
-/** Runs the daemon: heartbeat, control socket and what else it serves, until it is told to stop. */
+/** Runs the daemon with its heartbeat, control socket and servers until a shutdown signal. */
 export async function runDaemon<T extends { drain: () => Promise<void>; close: () => Promise<void> }>(
   dataDir: string,
   options: {

@@ -8,16 +8,16 @@ import { printJson, printText } from '../output.ts'
 export function createRunCommand({ json, dataDir }: AgentCli): Command {
   return addOperationsOptions(
     createCommand('run')
-      .description('run the daemon: heartbeat, control socket, and with --listen the page Smart Licenses')
-      .option('--listen <host:port>', 'serve the page over HTTPS; port 0 takes a free one')
-      .option('--name <name...>', 'further names and addresses that the page is opened by'),
+      .description('run the daemon, and with --listen the web console Smart Licenses')
+      .option('--listen <host:port>', 'serve the web console over HTTPS; port 0 selects a free port')
+      .option('--name <name...>', 'additional host names and addresses of the web console'),
   )
     .option('--log-file <file>', 'write the log to a file instead of standard error')
-    .option('--log-max-size <bytes>', 'begin a new log file at this size', '10485760')
-    .option('--log-max-files <n>', 'log files to keep', '5')
+    .option('--log-max-size <bytes>', 'maximum size of a log file before rotation', '10485760')
+    .option('--log-max-files <n>', 'number of log files to keep', '5')
     .option(
       '--inspect <host:port>',
-      'tell inspectors on this machine what the chart does; port 0 takes a free one',
+      'serve the state machine inspector on this host; port 0 selects a free port',
     )
     .action(
       async (

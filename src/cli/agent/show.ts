@@ -8,15 +8,15 @@ import { printJson, printText } from '../output.ts'
 /** Creates the command `show`. */
 export function createShowCommand({ json, call }: AgentCli): Command {
   return createCommand('show')
-    .description("the state in the field's familiar layout")
+    .description("show the license state in the layout of Cisco's `show license`")
     .argument('[topic]', 'all, status, summary, usage, udi or tech', 'all')
     .action(async (topic: string) => {
       const { formatShow, SHOW_TOPICS } = await import('./format-show.ts')
-      const known = SHOW_TOPICS.find((one) => one === topic)
+      const known = SHOW_TOPICS.find((name) => name === topic)
       if (!known)
         throw new LicensingError(
           'INVALID_ARGUMENT',
-          `There is no topic ${JSON.stringify(topic)}; there are ${SHOW_TOPICS.join(', ')}.`,
+          `The topic ${JSON.stringify(topic)} is unknown. Choose one of ${SHOW_TOPICS.join(', ')}.`,
         )
       const status = await call<Status>('status')
       if (json()) printJson(status)

@@ -6,7 +6,7 @@ import { createCommand } from '../create-command.ts'
 /** Creates the command `status`. */
 export function createStatusCommand({ call, printStatus }: AgentCli): Command {
   return createCommand('status')
-    .description('the state of the box')
+    .description('show the license state of the device')
     .action(async () => {
       await printStatus(await call<Status>('status'))
     })

@@ -7,30 +7,30 @@ import { printJson, printText } from '../output.ts'
 
 function formatSystem(system: SystemDocument): string {
   const { size, ports, portsInUse, extended, role, dataCenters, primary, licenses } = system
-  const held = Object.entries(licenses).map(([tag, count]) => `${count} of ${tag}`)
+  const assigned = Object.entries(licenses).map(([tag, count]) => `${count} of ${tag}`)
   return [
     `size          ${size}${extended ? ', extended' : ''}: ${ports} ports, ${portsInUse} in use`,
-    `data centers  ${role === 'single' ? 'this one' : role === 'joined' ? `of ${primary ?? ''}, which holds the licenses` : `this one, the primary, and ${dataCenters.join(', ')}`}`,
-    `licenses      ${held.join(', ') || 'none needed'}`,
+    `data centers  ${role === 'single' ? 'this one' : role === 'joined' ? `joined to ${primary ?? ''}, which holds the licenses` : `this one (primary), ${dataCenters.join(', ')}`}`,
+    `licenses      ${assigned.join(', ') || 'none needed'}`,
   ].join('\n')
 }
 
 /** Creates the command `system`. */
 export function createSystemCommand({ json, call }: AgentCli): Command {
-  const system = createCommand('system').description('size, extended capacity and data centers')
+  const system = createCommand('system').description('manage the size, extended capacity and data centers')
   const print = (changed: SystemDocument) => {
     if (json()) printJson(changed)
     else printText(formatSystem(changed))
   }
   system
     .command('show', { isDefault: true })
-    .description('what the system is')
+    .description('show the system')
     .action(async () => {
       print(await call<SystemDocument>('system-show'))
     })
   system
     .command('size')
-    .description('another deployment size')
+    .description('change the deployment size')
     .argument('<size>', 'micro, small, medium or large')
     .action(async (size: string) => {
       print(await call<SystemDocument>('system-size', { size }))
@@ -38,21 +38,25 @@ export function createSystemCommand({ json, call }: AgentCli): Command {
   for (const name of ['extend', 'reduce'] as const) {
     system
       .command(name)
-      .description(name === 'extend' ? 'from 2000 to 4000 ports: its license first' : 'back to 2000 ports')
+      .description(
+        name === 'extend' ? 'extend from 2000 to 4000 ports; requires the license' : 'reduce to 2000 ports',
+      )
       .action(async () => {
         print(await call<SystemDocument>(`system-${name}`))
       })
   }
   system
     .command('join')
-    .description('let a data center join this one, the primary (its licenses first); or join another one')
-    .argument('[data-center]', 'the one that joins this one')
-    .option('--to <primary>', 'join that one: the hosts of this one release their licenses')
+    .description(
+      'add a data center to this primary (requires its licenses), or with --to join another primary',
+    )
+    .argument('[data-center]', 'data center to add to this one')
+    .option('--to <primary>', 'join this primary; the hosts of this data center release their licenses')
     .action(async (dataCenter: string | undefined, options: { to?: string }) => {
       if ((dataCenter === undefined) === (options.to === undefined))
         throw new LicensingError(
           'USAGE',
-          'Name the data center that joins, or with --to the one to be joined.',
+          'Give either the data center to add, or --to with the primary to join.',
         )
       print(
         options.to === undefined
@@ -62,7 +66,7 @@ export function createSystemCommand({ json, call }: AgentCli): Command {
     })
   system
     .command('leave')
-    .description('let a data center leave this system; without a name, leave the one that was joined')
+    .description('remove a data center from this system; without a name, leave the joined primary')
     .argument('[data-center]')
     .action(async (dataCenter?: string) => {
       print(await call<SystemDocument>('system-leave', { ...(dataCenter !== undefined && { dataCenter }) }))

@@ -10,10 +10,10 @@ import type { ProxyOptions } from '../proxy-settings.ts'
 
 /** Creates the command `transport`. */
 export function createTransportCommand(cli: AgentCli): Command {
-  const transport = createCommand('transport').description('how the box reaches its authority')
+  const transport = createCommand('transport').description('connection of the device to its authority')
   const { json, call, progress } = cli
 
-  /** Saves a road and says what was saved; the password is never said. */
+  /** Saves the transport and prints it without the password. */
   async function setTransport(settings: TransportSettings, how = ''): Promise<void> {
     const saved = await call<Status['transport']>('transport-set', settings)
     if (json()) {
@@ -23,7 +23,7 @@ export function createTransportCommand(cli: AgentCli): Command {
     const { formatTransport } = await import('./format.ts')
     const { state } = await call<Status>('status')
     printText(
-      `${formatTransport(saved)}${how}. ${state === 'reserved' ? 'It is not used while the box works from a reservation.' : 'Try it with `smart-agent transport test`.'}`,
+      `${formatTransport(saved)}${how}. ${state === 'reserved' ? 'It is not used while the device works from a reservation.' : 'Test it with `smart-agent transport test`.'}`,
     )
   }
 
@@ -31,7 +31,7 @@ export function createTransportCommand(cli: AgentCli): Command {
     transport
       .command(kind)
       .description(
-        kind === 'direct' ? 'straight to the authority' : 'through a satellite or a relaying gateway',
+        kind === 'direct' ? 'connect directly to the authority' : 'connect through a satellite or a gateway',
       )
       .argument('<url>', 'https:// URL')
       .action(async (url: string) => {
@@ -40,12 +40,12 @@ export function createTransportCommand(cli: AgentCli): Command {
   }
   transport
     .command('proxy')
-    .description('straight to the authority, by the tunnel of an HTTP or HTTPS proxy')
+    .description('connect to the authority through an HTTP or HTTPS proxy (CONNECT tunnel)')
     .argument('<url>', "the authority's https:// URL")
-    .option('--via <proxy>', 'http:// or https:// URL of the proxy; its port is 3128 unless given')
-    .option('--username <user>', 'user name for the proxy; the password is asked for')
-    .option('--password-file <file>', 'read the password from a file, or with - from standard input')
-    .option('--from-environment', 'take proxy, user name and password from HTTPS_PROXY, this once')
+    .option('--via <proxy>', 'http:// or https:// URL of the proxy (default port: 3128)')
+    .option('--username <user>', 'user name for the proxy; the password is prompted for')
+    .option('--password-file <file>', 'read the password from a file; - for standard input')
+    .option('--from-environment', 'read proxy, user name and password from HTTPS_PROXY once')
     .action(async (url: string, options: ProxyOptions) => {
       const { readProxySettings } = await import('../proxy-settings.ts')
       const { settings, how } = await readProxySettings(url, options)
@@ -53,22 +53,22 @@ export function createTransportCommand(cli: AgentCli): Command {
     })
   transport
     .command('show')
-    .description('the settings in force, without the password')
+    .description('show the transport settings without the password')
     .action(async () => {
       const { transport: settings } = await call<Status>('status')
       if (json()) return printJson(settings)
       const { formatTransport } = await import('./format.ts')
       printText(
         settings.url === null
-          ? 'No way to the authority is set.'
+          ? 'No transport is configured. Set one with `smart-agent transport direct URL`.'
           : `${formatTransport(settings)}, link ${settings.link}${settings.lastFailure ? `: ${settings.lastFailure.message}` : ''}`,
       )
     })
   transport
     .command('test')
-    .description('walk the road step by step, and say where it breaks; nothing is registered')
+    .description('check the connection step by step, without registering')
     .action(async () => {
-      progress('Walking the road to the authority …')
+      progress('Checking the connection to the authority …')
       const report = await call<ConnectionTestReport>('transport-test')
       const { formatConnectionTest } = await import('./format.ts')
       if (json()) printJson(report)
@@ -77,7 +77,7 @@ export function createTransportCommand(cli: AgentCli): Command {
     })
   transport
     .command('tls-ca')
-    .description("trust a further certificate for TLS alone, such as a gateway's own CA")
+    .description("install an additional CA certificate for TLS only, such as a gateway's CA")
     .argument('<file>', 'PEM file')
     .action(async (file: string) => {
       const { readFileArgument } = await import('../secrets.ts')

@@ -5,10 +5,10 @@ import { printJson, printText } from '../output.ts'
 
 /** Creates the command `trust`. */
 export function createTrustCommand({ json, call }: AgentCli): Command {
-  const trust = createCommand('trust').description('the root certificate the authority is checked by')
+  const trust = createCommand('trust').description('root certificates of the authority')
   trust
     .command('show')
-    .description('print the root certificates that are believed')
+    .description('print the trusted root certificates')
     .action(async () => {
       const { trust: pem, bundle } = await call<{ trust: string | null; bundle: number }>('trust-show')
       if (json()) printJson({ trust: pem, bundle })
@@ -16,8 +16,8 @@ export function createTrustCommand({ json, call }: AgentCli): Command {
     })
   trust
     .command('install')
-    .description('install the root certificate of the authority, or the bundles that replace it')
-    .argument('<file>', 'PEM file, or one of `smart-authority trust bundle export`')
+    .description('install the root certificate of the authority, or root bundles that replace it')
+    .argument('<file>', 'PEM file, or file of `smart-authority trust bundle export`')
     .action(async (file: string) => {
       const { readFileArgument } = await import('../secrets.ts')
       const { trust: pem, bundle } = await call<{ trust: string | null; bundle: number }>('trust-install', {
@@ -25,7 +25,7 @@ export function createTrustCommand({ json, call }: AgentCli): Command {
       })
       if (json()) printJson({ trust: pem, bundle })
       else if (bundle === 0) printText('The root certificate is installed.')
-      else printText(`Bundle ${bundle} of root certificates is installed.`)
+      else printText(`Root certificate bundle ${bundle} is installed.`)
     })
 
   return trust

@@ -19,24 +19,24 @@ interface HistoryOptions {
 
 /** Creates the command `usage`. */
 export function createUsageCommand({ json, call, printStatus }: AgentCli): Command {
-  const usage = createCommand('usage').description('what of each license is in use, was, and was refused')
+  const usage = createCommand('usage').description('current usage, usage history and refused requests')
   usage
     .command('show', { isDefault: true })
-    .description('the tags in use')
+    .description('list the entitlement tags in use')
     .action(async () => {
       const { entitlements } = await call<Status>('status')
       if (json()) return printJson({ entitlements })
       printText(
         entitlements.length === 0
-          ? 'Nothing is in use.'
+          ? 'No licenses are in use.'
           : entitlements.map(({ tag, count, status }) => `${tag}  ${count}  ${status}`).join('\n'),
       )
     })
   usage
     .command('set')
-    .description('say how many of a tag the product itself uses')
+    .description('report the number of licenses of a tag that the product uses')
     .argument('<tag>', 'entitlement tag')
-    .argument('<count>', 'how many')
+    .argument('<count>', 'number of licenses')
     .action(async (tag: string, text: string) => {
       const count = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN
       if (Number.isNaN(count))
@@ -48,11 +48,11 @@ export function createUsageCommand({ json, call, printStatus }: AgentCli): Comma
     })
   usage
     .command('history')
-    .description('peak and mean use of each tag')
-    .addOption(new Option('--by <period>', 'hour or day').choices(['hour', 'day']).default('day'))
-    .option('--last <n>', 'how many hours or days back', '30')
-    .option('--tag <tag>', 'one tag only')
-    .option('--csv', 'comma-separated values')
+    .description('show peak and mean usage per tag')
+    .addOption(new Option('--by <period>', 'group by hour or day').choices(['hour', 'day']).default('day'))
+    .option('--last <n>', 'number of hours or days', '30')
+    .option('--tag <tag>', 'limit to one tag')
+    .option('--csv', 'print comma-separated values')
     .action(async (options: HistoryOptions) => {
       const last = Math.min(parsePositiveInteger(options.last, '--last'), 10_000)
       const { usage: all } = await call<{ usage: UsagePeriod[] }>('usage-history', { by: options.by, last })
@@ -67,7 +67,7 @@ export function createUsageCommand({ json, call, printStatus }: AgentCli): Comma
           ),
         )
       else {
-        const most = Math.max(0, ...periods.map(({ peak }) => peak))
+        const highest = Math.max(0, ...periods.map(({ peak }) => peak))
         await printTable(
           ['Tag', options.by === 'day' ? 'Day' : 'Hour', 'Peak', 'Mean', ''],
           periods.map(({ tag, from, peak, mean }) => [
@@ -75,32 +75,32 @@ export function createUsageCommand({ json, call, printStatus }: AgentCli): Comma
             options.by === 'day' ? from.slice(0, 10) : from.slice(0, 16).replace('T', ' '),
             peak,
             mean,
-            renderBar(peak, most, BAR_WIDTH),
+            renderBar(peak, highest, BAR_WIDTH),
           ]),
         )
       }
     })
   usage
     .command('denials')
-    .description('what was refused, and why')
-    .option('--limit <n>', 'how many of the newest', '100')
-    .option('--csv', 'comma-separated values')
+    .description('list refused requests with their reasons')
+    .option('--limit <n>', 'number of newest entries', '100')
+    .option('--csv', 'print comma-separated values')
     .action(async (options: { limit: string; csv?: boolean }) => {
       const limit = Math.min(parsePositiveInteger(options.limit, '--limit'), 10_000)
       const { denials } = await call<{ denials: Denial[] }>('usage-denials', { limit })
       const rows = denials.map(({ at, what, who, code, reason }) => [at, what, who ?? '', code, reason])
       if (json()) printJson({ denials })
       else if (options.csv) process.stdout.write(formatCsv(['at', 'what', 'who', 'code', 'reason'], rows))
-      else await printTable(['When', 'What', 'Who', 'Code', 'Why'], rows)
+      else await printTable(['Time', 'Request', 'User', 'Code', 'Reason'], rows)
     })
   return usage
 }
 
-/** Parses a positive whole number of the command line. @throws LicensingError INVALID_ARGUMENT */
+/** Parses a whole number of 1 or more. @throws LicensingError INVALID_ARGUMENT */
 function parsePositiveInteger(text: string, what: string): number {
   if (/^\d{1,9}$/.test(text) && Number(text) > 0) return Number(text)
   throw new LicensingError(
     'INVALID_ARGUMENT',
-    `${what} is a whole number, 1 or more, not ${JSON.stringify(text)}.`,
+    `${what} must be a whole number of 1 or more, not ${JSON.stringify(text)}.`,
   )
 }

@@ -9,7 +9,7 @@ import { printText } from '../output.ts'
 /** Creates the command `watch`. */
 export function createWatchCommand({ json, dataDir, call }: AgentCli): Command {
   return createCommand('watch')
-    .description('the state of the box, live, until Ctrl-C')
+    .description('show the state of the device live, until Ctrl-C')
     .action(async () => {
       const [{ subscribeToDaemon }, { formatStatus }, { renderCurrentChartText, ROWS_FOR_CHART }] =
         await Promise.all([

@@ -7,7 +7,9 @@ import { printJson, printText } from '../output.ts'
 /** Creates the command `why`. */
 export function createWhyCommand({ json, call }: AgentCli): Command {
   return createCommand('why')
-    .description('why the box is in this state, what comes next, and what would change it')
+    .description(
+      'explain the current state, the next automatic actions and the events that would change the state',
+    )
     .action(async () => {
       const why = await call<Explanation>('explain')
       if (json()) return printJson(why)

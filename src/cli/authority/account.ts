@@ -6,7 +6,7 @@ import { printTable } from '../table.ts'
 
 /** Creates the command `account`. */
 export function createAccountCommand({ json, withAuthority }: AuthorityCli): Command {
-  const account = createCommand('account').description('smart accounts')
+  const account = createCommand('account').description('manage smart accounts')
   account
     .command('add')
     .description('add a smart account')

@@ -6,13 +6,13 @@ import { printTable } from '../table.ts'
 
 /** Creates the command `alert`. */
 export function createAlertCommand({ json, withAuthority }: AuthorityCli): Command {
-  const alert = createCommand('alert').description('what somebody should do something about')
+  const alert = createCommand('alert').description('alerts that need action')
   alert
     .command('list')
-    .description('list it, the most urgent first')
-    .option('--virtual-account <name>', 'of one virtual account only')
-    .option('--limit <n>', 'how many of the most urgent', '1000')
-    .option('--skip <n>', 'after how many of them', '0')
+    .description('list the alerts, most urgent first')
+    .option('--virtual-account <name>', 'limit to one virtual account')
+    .option('--limit <n>', 'number of alerts', '1000')
+    .option('--skip <n>', 'number of alerts to skip', '0')
     .action((options: { virtualAccount?: string; limit: string; skip: string }) =>
       withAuthority(async (authority, where) => {
         const all = await authority.operations.alerts.list({
@@ -25,12 +25,12 @@ export function createAlertCommand({ json, withAuthority }: AuthorityCli): Comma
         else
           await printTable(
             ['Severity', 'Message', 'Source', 'Action due', 'Actions'],
-            alerts.map((one) => [
-              one.severity,
-              one.message,
-              one.source,
-              one.actionDue ?? '-',
-              one.actions.join(' '),
+            alerts.map((alert) => [
+              alert.severity,
+              alert.message,
+              alert.source,
+              alert.actionDue ?? '-',
+              alert.actions.join(' '),
             ]),
           )
       }),

@@ -4,19 +4,19 @@ import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
 
-/** The commands for the programs that use the REST API. */
+/** Creates the command `api-client`. */
 export function createApiClientCommand({ json, withAuthority }: AuthorityCli): Command {
-  const client = createCommand('api-client').description('programs that use the REST API')
+  const client = createCommand('api-client').description('manage clients of the REST API')
   client
     .command('create')
-    .description('add one: its id and its secret, which is told this once')
-    .option('--virtual-account <name>', 'the one virtual account that it is kept to')
+    .description('create a client and print its ID and secret; the secret is not shown again')
+    .option('--virtual-account <name>', 'limit the client to one virtual account')
     .addOption(
-      new Option('--scope <scope>', 'what it may do: read, or write, which is everything')
+      new Option('--scope <scope>', 'read-only access, or read and write access')
         .choices(['read', 'write'])
         .default('write'),
     )
-    .option('--description <text>', 'what it is for', '')
+    .option('--description <text>', 'purpose of the client', '')
     .action((options: { virtualAccount?: string; scope: string; description: string }) =>
       withAuthority(async (authority, where) => {
         const created = await authority.security.apiClients.create({ ...where, ...options })
@@ -26,35 +26,35 @@ export function createApiClientCommand({ json, withAuthority }: AuthorityCli): C
             [
               `client id      ${created.clientId}`,
               `client secret  ${created.clientSecret}`,
-              `It may ${created.scope}, in ${[created.account, created.virtualAccount].filter((part) => part !== null).join(' / ')}. The secret is not told again.`,
+              `Scope: ${created.scope}, in ${[created.account, created.virtualAccount].filter((part) => part !== null).join(' / ')}. The secret is not shown again.`,
             ].join('\n'),
           )
       }),
     )
   client
     .command('list')
-    .description('list them')
+    .description('list the clients')
     .action(() =>
       withAuthority(async (authority, where) => {
         const apiClients = await authority.security.apiClients.list(where)
         if (json()) printJson({ apiClients })
         else
           await printTable(
-            ['Client id', 'Reaches', 'Scope', 'Created', 'Revoked', 'Description'],
-            apiClients.map((one) => [
-              one.clientId,
-              [one.account, one.virtualAccount].filter((part) => part !== null).join(' / '),
-              one.scope,
-              one.createdAt,
-              one.revokedAt ?? '',
-              one.description,
+            ['Client ID', 'Account', 'Scope', 'Created', 'Revoked', 'Description'],
+            apiClients.map((client) => [
+              client.clientId,
+              [client.account, client.virtualAccount].filter((part) => part !== null).join(' / '),
+              client.scope,
+              client.createdAt,
+              client.revokedAt ?? '',
+              client.description,
             ]),
           )
       }),
     )
   client
     .command('revoke')
-    .description('revoke one; its access tokens are good for nothing at once')
+    .description('revoke a client and its access tokens')
     .argument('<client-id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {

@@ -8,50 +8,56 @@ import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
 
-/** The commands for the audit record of an authority: who did what, and whether that was changed since. */
+/** Creates the command `audit`, which lists, verifies and exports the audit log. */
 export function createAuditCommand({ json, withAuthority }: AuthorityCli): Command {
-  const audit = createCommand('audit').description('who did what, and what was refused')
+  const audit = createCommand('audit').description('list, verify and export the audit log')
   audit
     .command('list')
-    .description('the newest entries, the newest first')
-    .option('--limit <n>', 'how many', '200')
+    .description('list the entries, newest first')
+    .option('--limit <n>', 'number of entries', '200')
     .action((options: { limit: string }) =>
       withAuthority(async (authority) => {
         const entries = await authority.security.audit.list(parseWholeNumber(options.limit, 'limit'))
-        const shown = entries.map(({ kind, number, at, who, address, action, subject, outcome, hash }) => ({
-          kind,
-          number,
-          at: new Date(at).toISOString(),
-          who,
-          address,
-          action,
-          subject,
-          outcome,
-          hash,
-        }))
-        if (json()) printJson({ audit: shown })
+        const documents = entries.map(
+          ({ kind, number, at, who, address, action, subject, outcome, hash }) => ({
+            kind,
+            number,
+            at: new Date(at).toISOString(),
+            who,
+            address,
+            action,
+            subject,
+            outcome,
+            hash,
+          }),
+        )
+        if (json()) printJson({ audit: documents })
         else
           await printTable(
-            ['When', 'Who', 'From', 'What', 'About', 'Outcome'],
-            shown.map((one) => [one.at, one.who ?? '-', one.address, one.action, one.subject, one.outcome]),
+            ['Time', 'User', 'From', 'Action', 'Subject', 'Outcome'],
+            documents.map(({ at, who, address, action, subject, outcome }) => [
+              at,
+              who ?? '-',
+              address,
+              action,
+              subject,
+              outcome,
+            ]),
           )
       }),
     )
   audit
     .command('verify')
-    .description('whether the record is whole; with a file, whether an exported one is')
-    .argument('[file]', 'an exported record')
-    .option('--checkpoint <file...>', 'a checkpoint that was kept elsewhere')
-    .option(
-      '--trust <file>',
-      'the root certificate, where an exported record is verified without its authority',
-    )
+    .description('verify the integrity of the audit log, or of an exported file')
+    .argument('[file]', 'exported audit log')
+    .option('--checkpoint <file...>', 'checkpoint file to compare with')
+    .option('--trust <file>', 'root certificate, to verify an exported file without its authority')
     .action(async (file: string | undefined, options: { checkpoint?: string[]; trust?: string }) => {
       const { readFileArgument } = await import('../secrets.ts')
       const checkpoints = (options.checkpoint ?? []).map(readFileArgument)
       const { trust } = options
       if (trust !== undefined && file === undefined)
-        throw new LicensingError('USAGE', '--trust is for an exported record: name its file.')
+        throw new LicensingError('USAGE', '--trust requires an exported audit log. Name its file.')
       if (file === undefined)
         await withAuthority(async ({ security }) => {
           printVerification(json(), await security.audit.verify(checkpoints))
@@ -74,24 +80,27 @@ export function createAuditCommand({ json, withAuthority }: AuthorityCli): Comma
     })
   audit
     .command('export')
-    .description('the record as lines of JSON, which can be verified by itself')
-    .option('--out <file>', 'where to write it; - for standard output', '-')
+    .description('export the audit log as JSON lines that can be verified offline')
+    .option('--out <file>', 'output file; - for standard output', '-')
     .action((options: { out: string }) =>
       withAuthority(async (authority) => {
         if (json() && options.out === '-')
-          throw new LicensingError('USAGE', 'With --json the record goes into a file: name one with --out.')
+          throw new LicensingError(
+            'USAGE',
+            'With --json, the audit log cannot go to standard output. Name a file with --out.',
+          )
         const { writeStream } = await import('../write-stream.ts')
         const bytes = await writeStream(options.out, authority.security.audit.export())
         if (json()) printJson({ out: options.out, bytes })
-        else if (options.out !== '-') printText(`The audit record is in ${options.out}.`)
+        else if (options.out !== '-') printText(`The audit log was written to ${options.out}.`)
       }),
     )
   audit
     .command('checkpoint')
     .description(
-      'a signed statement of where the record ends: keep it where nobody can write who can write here',
+      'write a signed checkpoint of the audit log; store it where the administrators of this host cannot write',
     )
-    .option('--out <file>', 'where to write it; - for standard output', '-')
+    .option('--out <file>', 'output file; - for standard output', '-')
     .action((options: { out: string }) =>
       withAuthority(async (authority) => {
         const { writeFileAtomically } = await import('../atomic-write.ts')
@@ -100,13 +109,13 @@ export function createAuditCommand({ json, withAuthority }: AuthorityCli): Comma
           file: await authority.security.audit.checkpoint(),
         }))
         if (json()) printJson(out === '-' ? { checkpoint: file } : { out })
-        else if (out !== '-') printText(`The checkpoint is in ${out}.`)
+        else if (out !== '-') printText(`The checkpoint was written to ${out}.`)
       }),
     )
   return audit
 }
 
-/** The lines of a file, one after the other. @throws LicensingError FILE_UNREADABLE */
+/** Runs `work` on the lines of a file. @throws LicensingError FILE_UNREADABLE */
 async function withLines<T>(path: string, work: (lines: AsyncIterable<string>) => Promise<T>): Promise<T> {
   const { toFileError } = await import('../secrets.ts')
   const stream = createReadStream(path, 'utf8')
@@ -127,9 +136,9 @@ function printVerification(json: boolean, { from, to, checkpoints }: Verificatio
     printJson({ intact: true, from, to, checkpoints })
     return
   }
-  printText(to < from ? 'no entries' : `entries ${from} to ${to}: each follows the one before it`)
+  printText(to < from ? 'no entries' : `entries ${from} to ${to}: the hash chain is intact`)
   const { checked, untrusted } = checkpoints
   printText(
-    `held against ${checked} signed ${checked === 1 ? 'checkpoint' : 'checkpoints'}${untrusted === 0 ? '' : `; ${untrusted} more are of a root that is not trusted here`}`,
+    `compared with ${checked} signed ${checked === 1 ? 'checkpoint' : 'checkpoints'}${untrusted === 0 ? '' : `; skipped ${untrusted} of an untrusted root`}`,
   )
 }

@@ -5,7 +5,7 @@ import type { Authority } from '../../authority/authority.ts'
 import { sanitizeText } from '../../core/text.ts'
 import { toLicensingError } from '../../core/errors.ts'
 
-/** Who is at the terminal, for the record. */
+/** Returns the name of the user who runs the command, for the audit log. */
 export function getUserName(): string {
   try {
     return userInfo().username
@@ -14,7 +14,7 @@ export function getUserName(): string {
   }
 }
 
-/** Commands that only look, by their last word, and by all of them. */
+/** Last words of read-only commands. */
 const READ_ONLY_VERBS: readonly string[] = [
   'list',
   'show',
@@ -26,7 +26,7 @@ const READ_ONLY_VERBS: readonly string[] = [
 ]
 const READ_ONLY_COMMANDS: readonly string[] = ['events', 'report', 'trust export']
 
-/** Arguments and options whose values are public names, and go into the record; of all others only the name of the command does. */
+/** Arguments and options whose values are recorded. Other values may be secret and are left out. */
 const PUBLIC_ARGUMENTS: readonly string[] = ['name', 'domain', 'id', 'instance', 'tag', 'kind', 'recipient']
 const PUBLIC_OPTIONS: readonly string[] = [
   'tlsName',
@@ -48,8 +48,8 @@ const PUBLIC_OPTIONS: readonly string[] = [
 const MAX_SUBJECT_LENGTH = 300
 
 /**
- * Does the work of a command on behalf of whoever is at the terminal; one that changes something is in the audit record
- * with how it ended. What was done is done, whether or not it could be written down.
+ * Runs a command on behalf of the current user, and records commands that change something with their outcome. A failure to
+ * write the audit entry does not undo the command.
  */
 export async function runAudited<T>(
   authority: Authority,
@@ -64,7 +64,7 @@ export async function runAudited<T>(
       await authority.security.audit.record({ who: formatActor(actor), address: 'local', ...entry, outcome })
     } catch (error) {
       process.stderr.write(
-        `warning: the audit record could not be written: ${toLicensingError(error).message}\n`,
+        `warning: the audit entry could not be written: ${toLicensingError(error).message}\n`,
       )
     }
   }
@@ -78,10 +78,10 @@ export async function runAudited<T>(
   }
 }
 
-/** What a command does, and to what; null for one that only looks. */
+/** Returns the action and subject of a command for the audit log, or null for a read-only command. */
 function toAuditEntry(command: Command): { action: string; subject: string } | null {
   const words: string[] = []
-  for (let one = command; one.parent; one = one.parent) words.unshift(one.name())
+  for (let current = command; current.parent; current = current.parent) words.unshift(current.name())
   const action = words.join(' ')
   if (READ_ONLY_COMMANDS.includes(action) || READ_ONLY_VERBS.includes(words.at(-1) ?? '')) return null
   const named = command.registeredArguments.flatMap((argument, i) => {

@@ -4,15 +4,15 @@ import type { AccountSelector } from '../../authority/context/authority-context.
 import { LicensingError } from '../../core/errors.ts'
 import { runAudited } from './audited-command.ts'
 
-/** Options of the program, and access to the authority, for its commands. */
+/** Program options and access to the authority, passed to each command. */
 export interface AuthorityCli {
   readonly json: () => boolean
   readonly dataDir: () => string
-  /** The PostgreSQL database that was named; undefined for the one the data directory has. */
+  /** PostgreSQL URL given by the user. Undefined selects the database recorded in the data directory. */
   readonly database: () => string | undefined
-  /** The smart account that was named. */
+  /** Smart account given with `--account`. */
   readonly account: () => string | undefined
-  /** Opens the authority, does one thing on behalf of the user of the command, closes it. */
+  /** Opens the authority, runs `work` on behalf of the current user, and closes the authority. */
   readonly withAuthority: <T>(
     work: (authority: Authority, where: AccountSelector) => Promise<T> | T,
   ) => Promise<T>
@@ -25,12 +25,12 @@ interface GlobalOptions {
   json?: boolean
 }
 
-/** Creates what the commands of a program share. The options are read when a command runs. */
+/** Creates the context shared by all commands. The program options are read when a command runs. */
 export function createAuthorityCli(program: Command): AuthorityCli {
   const globals = () => program.opts<GlobalOptions>()
   const dataDir = () =>
     globals().dataDir ?? process.env.SMART_AUTHORITY_DATA_DIR ?? '/var/lib/smart-authority'
-  // Given as an argument it may hold a password, which the environment keeps to this user.
+  // The environment variable hides a password in the URL from other users, who can see arguments.
   const database = () => globals().database ?? process.env.SMART_AUTHORITY_DATABASE
   let running: Command | null = null
   program.hook('preAction', (_, command) => {
@@ -53,12 +53,12 @@ export function createAuthorityCli(program: Command): AuthorityCli {
   }
 }
 
-/** A whole number of the command line. @throws LicensingError INVALID_ARGUMENT */
+/** Parses a whole number of 0 or more. @throws LicensingError INVALID_ARGUMENT */
 export function parseWholeNumber(text: string, what: string): number {
   if (!/^\d{1,12}$/.test(text))
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `The ${what} ${JSON.stringify(text)} is not a whole number, 0 or more.`,
+      `The ${what} ${JSON.stringify(text)} is not a whole number of 0 or more.`,
     )
   return Number(text)
 }

@@ -12,7 +12,7 @@ const PASSPHRASE_LABEL = 'passphrase of the backup'
 export function createBackupCommand({ json, withAuthority }: AuthorityCli): Command {
   return createCommand('backup')
     .description(
-      'all data and keys, without that of the root, as one file of the age format under a passphrase; while it is served',
+      'write all data and keys except the root key to one file, encrypted with a passphrase (age format); also while serving',
     )
     .argument('<file>')
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
@@ -26,7 +26,7 @@ export function createBackupCommand({ json, withAuthority }: AuthorityCli): Comm
         if (json()) printJson({ out: file, bytes })
         else
           printText(
-            `The backup is in ${file}, ${bytes} bytes. Without its passphrase nobody can use it, you included.`,
+            `The backup was written to ${file} (${bytes} bytes). It cannot be restored without its passphrase.`,
           )
       }),
     )
@@ -35,11 +35,11 @@ export function createBackupCommand({ json, withAuthority }: AuthorityCli): Comm
 /** Creates the command `restore`. */
 export function createRestoreCommand({ json, dataDir, database }: AuthorityCli): Command {
   return createCommand('restore')
-    .description('make a data directory of a backup: --data-dir names a new one')
+    .description('create a new data directory, named by --data-dir, from a backup')
     .argument('<file>')
     .option(
       '--database <url>',
-      'put the data into this PostgreSQL database, which has no tables yet (default: $SMART_AUTHORITY_DATABASE, or else a file of the data directory)',
+      'restore into this PostgreSQL database, which must be empty (default: $SMART_AUTHORITY_DATABASE, otherwise a file in the data directory)',
     )
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action(async (file: string, options: { passphraseFile?: string; database?: string }) => {
@@ -59,17 +59,17 @@ export function createRestoreCommand({ json, dataDir, database }: AuthorityCli):
     })
 }
 
-function formatRestored(place: string, restored: RestoreSummary): string {
+function formatRestored(dataDir: string, restored: RestoreSummary): string {
   const { name, tokensRevoked, tokensInReview, reservationsInReview } = restored
   if (restored.role === 'satellite')
     return [
-      `The satellite ${name} is restored in ${place}. Do not start the old copy again.`,
-      `${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked: make new ones.`,
-      'Until it has synchronized it promises nothing new; what its manager knows comes back then. Boxes that the manager never heard of register again.',
+      `The satellite ${name} is restored in ${dataDir}. Do not start the old copy again.`,
+      `${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked. Create new ones.`,
+      'The satellite grants nothing new until it has synchronized, which restores the data known to its manager. Devices unknown to the manager must register again.',
     ].join('\n')
   return [
-    `The authority of ${name} is restored in ${place}, in epoch ${restored.epoch}. Do not start the old copy again.`,
-    `${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} are held until they are confirmed: \`token review\`, \`instance review\`.`,
-    'Boxes that registered since the backup are taken back when they ask: `instance list` shows them. What was bought since is entered again.',
+    `The authority of ${name} is restored in ${dataDir}, with epoch ${restored.epoch}. Do not start the old copy again.`,
+    `${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} are blocked until you confirm them with \`token review\` and \`instance review\`.`,
+    'Devices that registered after the backup are added again at their next contact, and `instance list` shows them. Enter later orders again.',
   ].join('\n')
 }

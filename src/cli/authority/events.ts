@@ -21,15 +21,15 @@ const SEVERITIES = ['info', 'minor', 'major'] as const satisfies readonly EventD
 /** Creates the command `events`. */
 export function createEventsCommand({ json, withAuthority }: AuthorityCli): Command {
   return createCommand('events')
-    .description('the event log, oldest first; with --format all of it, for a file')
-    .option('--limit <n>', 'how many of the newest (default: 1000; all of them with --format)')
-    .option('--virtual-account <name>', 'of one virtual account only')
-    .option('--instance <id>', 'of one product instance only')
-    .addOption(new Option('--severity <severity>', 'of one severity only').choices(SEVERITIES))
-    .option('--since <time>', 'from this time on: 2026-11-25, or 2026-11-25T08:00:00Z')
-    .option('--until <time>', 'before this time')
-    .addOption(new Option('--format <format>', 'export it').choices(['csv', 'jsonl']))
-    .option('--out <file>', 'with --format: where to write it; - for standard output')
+    .description('list the event log, oldest first, or export it with --format')
+    .option('--limit <n>', 'number of newest events (default: 1000; all with --format)')
+    .option('--virtual-account <name>', 'limit to one virtual account')
+    .option('--instance <id>', 'limit to one product instance')
+    .addOption(new Option('--severity <severity>', 'limit to one severity').choices(SEVERITIES))
+    .option('--since <time>', 'start of the period, inclusive: 2026-11-25, or 2026-11-25T08:00:00Z')
+    .option('--until <time>', 'end of the period, exclusive')
+    .addOption(new Option('--format <format>', 'export in this format').choices(['csv', 'jsonl']))
+    .option('--out <file>', 'output file of an export; - for standard output')
     .action((options: EventOptions) =>
       withAuthority(async (authority, where) => {
         const { virtualAccount, instance, severity, format, out } = options
@@ -43,26 +43,29 @@ export function createEventsCommand({ json, withAuthority }: AuthorityCli): Comm
         }
         if (format !== undefined) {
           if (options.limit !== undefined)
-            throw new LicensingError('USAGE', 'An export has no limit: give --since and --until.')
+            throw new LicensingError(
+              'USAGE',
+              '--limit cannot be combined with --format. Use --since and --until.',
+            )
           await exportEvents(authority.operations.events.export(filter), format, out ?? '-', json())
           return
         }
-        if (out !== undefined) throw new LicensingError('USAGE', '--out is for an export: give --format too.')
+        if (out !== undefined) throw new LicensingError('USAGE', '--out requires --format.')
         const events = await authority.operations.events.list({
           ...filter,
           limit: parseWholeNumber(options.limit ?? '1000', 'limit'),
         })
         if (json()) printJson({ events })
         else
-          for (const one of events)
+          for (const { at, severity, type, message, who } of events)
             printText(
-              `${one.at}  ${one.severity.padEnd(5)}  ${one.type.padEnd(24)}  ${one.message}${one.who === null ? '' : ` (${one.who})`}`,
+              `${at}  ${severity.padEnd(5)}  ${type.padEnd(24)}  ${message}${who === null ? '' : ` (${who})`}`,
             )
       }),
     )
 }
 
-/** A day or a time of the command line; without a zone it is UTC. @throws LicensingError INVALID_ARGUMENT */
+/** Parses a date or a time. The default time zone is UTC. @throws LicensingError INVALID_ARGUMENT */
 function parseInstant(text: string): number {
   const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text)
     ? Date.parse(text.includes('T') && !/(Z|[+-]\d\d:\d\d)$/.test(text) ? `${text}Z` : text)
@@ -74,7 +77,7 @@ function parseInstant(text: string): number {
   )
 }
 
-/** Writes the event log, a page at a time. @throws LicensingError FILE_UNWRITABLE, USAGE */
+/** Writes the event log page by page. @throws LicensingError FILE_UNWRITABLE, USAGE */
 async function exportEvents(
   pages: AsyncIterable<readonly EventDocument[]>,
   format: 'csv' | 'jsonl',
@@ -82,10 +85,13 @@ async function exportEvents(
   json: boolean,
 ): Promise<void> {
   if (json && out === '-')
-    throw new LicensingError('USAGE', 'With --json the export goes into a file: name one with --out.')
+    throw new LicensingError(
+      'USAGE',
+      'With --json, the export cannot go to standard output. Name a file with --out.',
+    )
   const { exportEvents: eventLines } = await import('../../authority/events/event-export.ts')
   const { writeStream } = await import('../write-stream.ts')
   const bytes = await writeStream(out, eventLines(pages, format))
   if (json) printJson({ out, bytes })
-  else if (out !== '-') printText(`The event log is in ${out}.`)
+  else if (out !== '-') printText(`The event log was written to ${out}.`)
 }

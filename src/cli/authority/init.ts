@@ -11,27 +11,32 @@ import type { ProxyOptions } from '../proxy-settings.ts'
 export function createInitCommand(cli: AuthorityCli): Command {
   const { json, dataDir, database } = cli
   return createCommand('init')
-    .description('make the data directory of a new authority, with its first smart account: --account DOMAIN')
-    .option('--role <role>', 'manager, or satellite', 'manager')
+    .description(
+      'create the data directory of a new authority with its first smart account (--account DOMAIN)',
+    )
+    .option('--role <role>', 'manager or satellite', 'manager')
     .option('--accept-agreement', 'accept the license agreement of the smart account')
-    .option('--allow-fault-injection', 'an authority that may be told to misbehave; its agents say so')
-    .option('--name <name>', 'satellite: the name that it was added under at its manager')
+    .option('--allow-fault-injection', 'allow fault injection; agents display a test-mode warning')
+    .option('--name <name>', 'satellite: its name at the manager, as given to `satellite add`')
     .option(
       '--trust <file>',
-      'satellite: the root certificate of its manager; else the first answer brings it',
+      'satellite: root certificate of the manager (default: the one in the first answer, after confirmation)',
     )
-    .option('--manager <url>', 'satellite: the address of its manager; without one it synchronizes by hand')
+    .option(
+      '--manager <url>',
+      'satellite: URL of the manager; without it, the satellite synchronizes offline by files',
+    )
     .option(
       '--code-file <file>',
       'satellite: read the one-time code of `satellite add` from a file; - for standard input',
     )
     .option('--via <proxy>', 'satellite: reach the manager through a proxy, http[s]://HOST[:3128]')
-    .option('--username <user>', 'satellite: user name for the proxy; the password is asked for')
+    .option('--username <user>', 'satellite: user name for the proxy; the password is prompted for')
     .option('--password-file <file>', 'satellite: read the password from a file')
     .action(async (options: InitOptions) => {
       const account = cli.account()
       if (account === undefined)
-        throw new LicensingError('USAGE', 'The smart account is missing: --account DOMAIN.')
+        throw new LicensingError('USAGE', 'The smart account is missing. Give --account DOMAIN.')
       const satellite = await readSatelliteOptions(options)
       const { manager, name } = options
       const { Authority } = await import('../../authority/authority.ts')
@@ -46,10 +51,12 @@ export function createInitCommand(cli: AuthorityCli): Command {
       if (json()) printJson({ dataDir: dataDir(), account, role: options.role, ...(satellite && { name }) })
       else if (satellite)
         printText(
-          `The satellite ${satellite.name} for ${account} is in ${dataDir()}. Register it: ${manager === undefined ? '`sync export FILE`, carry it to the manager, and `sync import` its answer' : '`sync run`'}.`,
+          `The satellite ${satellite.name} for ${account} was created in ${dataDir()}. Register it with ${manager === undefined ? '`sync export FILE`, take the file to the manager, and `sync import` its answer' : '`sync run`'}.`,
         )
       else
-        printText(`An authority for ${account} is in ${dataDir()}. Serve it with \`smart-authority serve\`.`)
+        printText(
+          `The authority for ${account} was created in ${dataDir()}. Serve it with \`smart-authority serve\`.`,
+        )
     })
 }
 
@@ -63,28 +70,28 @@ interface InitOptions extends ProxyOptions {
   codeFile?: string
 }
 
-/** What a satellite is made of; undefined for a manager. @throws LicensingError USAGE, INVALID_ARGUMENT, FILE_UNREADABLE */
+/** Reads the options of a satellite, or returns undefined for a manager. @throws LicensingError USAGE, INVALID_ARGUMENT, FILE_UNREADABLE */
 async function readSatelliteOptions(options: InitOptions) {
   const { role, name, trust, manager, codeFile } = options
   if (role !== 'manager' && role !== 'satellite')
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `An authority is of the role manager or satellite, not ${JSON.stringify(role)}.`,
+      `The role ${JSON.stringify(role)} is unknown. Choose manager or satellite.`,
     )
   if (role === 'manager') {
     if (name !== undefined || trust !== undefined || manager !== undefined || codeFile !== undefined)
       throw new LicensingError(
         'USAGE',
-        '--name, --trust, --manager and --code-file are for --role satellite.',
+        '--name, --trust, --manager and --code-file require --role satellite.',
       )
     return undefined
   }
   if (name === undefined)
-    throw new LicensingError('USAGE', 'The name of the satellite is missing: --name NAME.')
+    throw new LicensingError('USAGE', 'The name of the satellite is missing. Give --name NAME.')
   if (manager !== undefined && trust === undefined)
     throw new LicensingError(
       'USAGE',
-      'By wire the manager is known by its root certificate: --trust ROOT.pem, from `trust export` there.',
+      '--manager requires the root certificate of the manager. Give --trust ROOT.pem, from `trust export` at the manager.',
     )
   const { readFileArgument } = await import('../secrets.ts')
   return {

@@ -12,27 +12,27 @@ import { printTable } from '../table.ts'
 
 /** Creates the command `instance`. */
 export function createInstanceCommand(cli: AuthorityCli): Command {
-  const instance = createCommand('instance').description('product instances of the smart account')
+  const instance = createCommand('instance').description('manage the product instances of the smart account')
   const { json, withAuthority } = cli
   instance
     .command('list')
-    .description('list them')
+    .description('list the product instances')
     .action(() =>
       withAuthority(async (authority, where) => {
         const instances = await authority.instances.list(where)
         if (json()) printJson({ instances })
         else {
           await printTable(
-            ['Id', 'Product', 'Serial', 'Virtual account', 'Satellite', 'Status', 'Last contact', 'Licenses'],
-            instances.map((one) => [
-              one.id,
-              one.udi.pid,
-              one.udi.serial,
-              one.virtualAccount,
-              one.satellite ?? '',
-              one.inReview ? `${one.status}, in review` : one.status,
-              one.lastContactAt ?? 'never',
-              one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
+            ['ID', 'Product', 'Serial', 'Virtual account', 'Satellite', 'Status', 'Last contact', 'Licenses'],
+            instances.map((instance) => [
+              instance.id,
+              instance.udi.pid,
+              instance.udi.serial,
+              instance.virtualAccount,
+              instance.satellite ?? '',
+              instance.inReview ? `${instance.status}, in review` : instance.status,
+              instance.lastContactAt ?? 'never',
+              instance.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
             ]),
           )
         }
@@ -40,7 +40,7 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
     )
   instance
     .command('show')
-    .description('show one')
+    .description('show a product instance')
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
@@ -51,22 +51,23 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
     )
   instance
     .command('remove')
-    .description('remove one: its licenses go back to the pool')
+    .description('remove a product instance and return its licenses to the pool')
     .argument('<id>')
-    .option('--return-code <code>', 'of a box that works from a reservation; - for standard input')
+    .option('--return-code <code>', 'return code of a device with a reservation; - for standard input')
     .option('--return-code-file <file>', 'read the return code from a file')
-    .option('--lost-box <reason>', 'remove a box that is lost without its return code; this is recorded')
+    .option('--lost-box <reason>', 'remove a lost device without its return code; the reason is recorded')
     .action((id: string, options: { returnCode?: string; returnCodeFile?: string; lostBox?: string }) =>
       withAuthority(async (authority, where) => {
         const { pid, serial, virtualAccount, removed } = await removeInstance(authority, where, id, options)
         if (json()) printJson({ removed })
-        else printText(`${pid}, serial ${serial}, was removed; its licenses are back in ${virtualAccount}.`)
+        else
+          printText(`${pid}, serial ${serial}, was removed. Its licenses were returned to ${virtualAccount}.`)
       }),
     )
   instance.addCommand(createTransferCommand('instance', cli))
   instance
     .command('review')
-    .description('after a restore: it was looked at, and is as the list says')
+    .description('mark a product instance as reviewed after a restore')
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
@@ -79,7 +80,7 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
   return instance
 }
 
-/** Removes an instance in the way that fits it: a reservation ends by its return code, or by who answers for a lost box. */
+/** Removes an instance. A reservation ends by its return code, or by a reason when the device is lost. */
 async function removeInstance(
   authority: Authority,
   where: AccountSelector,
@@ -92,7 +93,10 @@ async function removeInstance(
     return { ...udi, virtualAccount, removed }
   }
   if (lostBox !== undefined && (returnCode !== undefined || returnCodeFile !== undefined))
-    throw new LicensingError('USAGE', 'A box that gave its return code is not lost: give one of both.')
+    throw new LicensingError(
+      'USAGE',
+      '--lost-box cannot be combined with a return code. Give one of the two.',
+    )
   const ended =
     lostBox === undefined
       ? await authority.reservations.acceptReturnCode(

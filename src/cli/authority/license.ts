@@ -7,11 +7,11 @@ import { printTable } from '../table.ts'
 
 /** Creates the command `license`. */
 export function createLicenseCommand(cli: AuthorityCli): Command {
-  const license = createCommand('license').description('licenses of the smart account')
+  const license = createCommand('license').description('manage the licenses of the smart account')
   const { json, withAuthority } = cli
   license
     .command('list')
-    .description('list what is owned and in use')
+    .description('list the owned licenses and their usage')
     .action(() =>
       withAuthority(async (authority, where) => {
         const licenses = await authority.licenses.list(where)
@@ -19,15 +19,15 @@ export function createLicenseCommand(cli: AuthorityCli): Command {
         else {
           await printTable(
             ['Virtual account', 'Tag', 'Name', 'Purchased', 'In use', 'Reserved', 'Balance', 'Status'],
-            licenses.map((one) => [
-              one.virtualAccount,
-              one.tag,
-              one.name,
-              one.quantity,
-              one.inUse,
-              one.reserved,
-              one.balance,
-              one.status,
+            licenses.map((license) => [
+              license.virtualAccount,
+              license.tag,
+              license.name,
+              license.quantity,
+              license.inUse,
+              license.reserved,
+              license.balance,
+              license.status,
             ]),
           )
         }
@@ -39,12 +39,12 @@ export function createLicenseCommand(cli: AuthorityCli): Command {
   return license
 }
 
-/** `license transactions`: the lots behind the pools. */
+/** Creates the command `license transactions`, which lists the lots of the pools. */
 function createTransactionsCommand({ json, withAuthority }: AuthorityCli): Command {
   return createCommand('transactions')
-    .description('list the lots that licenses came in')
-    .option('--tag <tag>', 'of one entitlement tag only')
-    .option('--virtual-account <name>', 'of one virtual account only')
+    .description('list the license lots (purchases and transfers)')
+    .option('--tag <tag>', 'limit to one entitlement tag')
+    .option('--virtual-account <name>', 'limit to one virtual account')
     .action((options: { tag?: string; virtualAccount?: string }) =>
       withAuthority(async (authority, where) => {
         const transactions = await authority.licenses.listTransactions({ ...where, ...options })
@@ -52,15 +52,15 @@ function createTransactionsCommand({ json, withAuthority }: AuthorityCli): Comma
         else
           await printTable(
             ['Virtual account', 'Tag', 'Quantity', 'Type', 'From', 'Until', 'Status', 'Source'],
-            transactions.map((one) => [
-              one.virtualAccount,
-              one.tag,
-              one.quantity,
-              one.type,
-              one.startsAt,
-              one.endsAt ?? '-',
-              one.status,
-              one.source,
+            transactions.map((transaction) => [
+              transaction.virtualAccount,
+              transaction.tag,
+              transaction.quantity,
+              transaction.type,
+              transaction.startsAt,
+              transaction.endsAt ?? '-',
+              transaction.status,
+              transaction.source,
             ]),
           )
       }),

@@ -6,12 +6,12 @@ import { printJson, printText } from '../output.ts'
 
 /** Creates the command `mail`. */
 export function createMailCommand({ json, withAuthority }: AuthorityCli): Command {
-  const mail = createCommand('mail').description('where e-mail goes')
+  const mail = createCommand('mail').description('configure outgoing e-mail')
   mail
     .command('folder')
-    .description('into a folder, as .eml files')
+    .description('write e-mails to a folder as .eml files')
     .argument('<folder>')
-    .requiredOption('--from <address>', 'who it is from')
+    .requiredOption('--from <address>', 'sender address')
     .action((folder: string, options: { from: string }) =>
       withAuthority(async (authority) => {
         const path = await import('node:path')
@@ -25,10 +25,10 @@ export function createMailCommand({ json, withAuthority }: AuthorityCli): Comman
     )
   mail
     .command('smtp')
-    .description('to an SMTP server: smtp://HOST:PORT or smtps://HOST:PORT')
+    .description('send e-mails through an SMTP server: smtp://HOST:PORT or smtps://HOST:PORT')
     .argument('<url>')
-    .requiredOption('--from <address>', 'who it is from')
-    .option('--username <user>', 'user name for the server; the password is asked for')
+    .requiredOption('--from <address>', 'sender address')
+    .option('--username <user>', 'user name for the server; the password is prompted for')
     .option('--password-file <file>', 'read the password from a file')
     .action((url: string, options: { from: string; username?: string; passwordFile?: string }) =>
       withAuthority(async (authority) => {
@@ -44,23 +44,23 @@ export function createMailCommand({ json, withAuthority }: AuthorityCli): Comman
     )
   mail
     .command('show')
-    .description('where it goes, and what waits to be sent')
+    .description('show the settings and the number of queued e-mails')
     .action(() => withAuthority((authority) => printMail(authority, json())))
   mail
     .command('send')
-    .description('send what waits now')
+    .description('send queued e-mails now')
     .action(() =>
       withAuthority(async (authority) => {
         const sent = await authority.operations.mail.send()
         if (json()) printJson({ sent })
-        else printText(sent === 1 ? '1 mail was sent.' : `${sent} mails were sent.`)
+        else printText(sent === 1 ? '1 e-mail was sent.' : `${sent} e-mails were sent.`)
       }),
     )
 
   return mail
 }
 
-/** Prints the mail transport, and what waits to be sent. */
+/** Prints the mail settings and the number of queued e-mails. */
 async function printMail(authority: Authority, json: boolean): Promise<void> {
   const shown = await authority.operations.mail.show()
   if (json) {
@@ -71,11 +71,11 @@ async function printMail(authority: Authority, json: boolean): Promise<void> {
   printText(
     [
       settings === null
-        ? 'E-mail goes nowhere: set it with `mail folder` or `mail smtp`.'
+        ? 'Outgoing e-mail is not configured. Set it with `mail folder` or `mail smtp`.'
         : settings.kind === 'folder'
-          ? `from ${settings.from} into the folder ${settings.folder}`
+          ? `from ${settings.from} to the folder ${settings.folder}`
           : `from ${settings.from} to ${settings.url}${settings.username === null ? '' : ` as ${settings.username}`}`,
-      `${waiting} waiting${failure === null ? '' : `: ${failure}`}`,
+      `${waiting} queued${failure === null ? '' : `: ${failure}`}`,
     ].join('\n'),
   )
 }

@@ -5,10 +5,10 @@ import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
 
-/** What is preselected where expiring licenses are asked for: 90 days before their end. */
+/** Days before the end of a license at which `--expiring` warns by default. */
 const DEFAULT_EXPIRING_DAYS = '90'
 
-/** What a notification tells, in words. */
+/** Formats the contents of a notification as text. */
 const formatNotification = ({ daily, status, expiring }: NotificationDocument): string =>
   [
     ...(daily ? ['Daily Event Summary'] : []),
@@ -16,19 +16,19 @@ const formatNotification = ({ daily, status, expiring }: NotificationDocument): 
     ...(expiring.length > 0 ? [`licenses that end in ${expiring.join(', ')} days`] : []),
   ].join('; ')
 
-/** The commands for people who are told by e-mail. */
+/** Creates the command `notification`. */
 export function createNotificationCommand({ json, withAuthority }: AuthorityCli): Command {
-  const notification = createCommand('notification').description('people who are told by e-mail')
+  const notification = createCommand('notification').description('manage e-mail notifications')
   notification
     .command('set')
-    .description('choose what an address in the domain of the smart account is told')
+    .description('set the notifications for an e-mail address in the domain of the smart account')
     .argument('<recipient>', 'e-mail address')
-    .option('--virtual-account <name>', 'of one virtual account only')
+    .option('--virtual-account <name>', 'limit to one virtual account')
     .option('--daily', 'Daily Event Summary')
-    .option('--status', 'Status Notification: a change of compliance, or of a major alert')
+    .option('--status', 'Status Notification: changes of compliance and of major alerts')
     .option(
       '--expiring [days]',
-      `days before licenses end, of 90, 60 and 30: 90,30; without a number ${DEFAULT_EXPIRING_DAYS}`,
+      `days before licenses end: 90, 60 or 30, as in 90,30 (default: ${DEFAULT_EXPIRING_DAYS})`,
     )
     .action(
       (
@@ -46,39 +46,39 @@ export function createNotificationCommand({ json, withAuthority }: AuthorityCli)
               expiring:
                 days === ''
                   ? []
-                  : days.split(',').map((one) => parseWholeNumber(one.trim(), 'number of days')),
+                  : days.split(',').map((text) => parseWholeNumber(text.trim(), 'number of days')),
             },
             { ...where, virtualAccount },
           )
           if (json()) printJson(set)
           else
             printText(
-              `${set.recipient} is told of ${set.virtualAccount ?? 'the smart account'}: ${formatNotification(set)}.`,
+              `${set.recipient} is notified about ${set.virtualAccount ?? 'the smart account'}: ${formatNotification(set)}.`,
             )
         }),
     )
   notification
     .command('list')
-    .description('list them')
+    .description('list the notifications')
     .action(() =>
       withAuthority(async (authority, where) => {
         const notifications = await authority.operations.notifications.list(where)
         if (json()) printJson({ notifications })
         else
           await printTable(
-            ['Id', 'Recipient', 'Virtual account', 'Is told of'],
-            notifications.map((one) => [
-              one.id,
-              one.recipient,
-              one.virtualAccount ?? 'all',
-              formatNotification(one),
+            ['ID', 'Recipient', 'Virtual account', 'Notifications'],
+            notifications.map((notification) => [
+              notification.id,
+              notification.recipient,
+              notification.virtualAccount ?? 'all',
+              formatNotification(notification),
             ]),
           )
       }),
     )
   notification
     .command('remove')
-    .description('tell somebody nothing any more')
+    .description('remove a notification')
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {

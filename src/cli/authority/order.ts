@@ -9,27 +9,27 @@ import { printTable } from '../table.ts'
 /** Creates the command `order`. */
 export function createOrderCommand({ json, withAuthority }: AuthorityCli): Command {
   const order = createCommand('order')
-    .description('buy licenses, and see what was bought')
-    .addHelpText('after', '\n`order --sku …` and `order --tag …` place one: see `order place --help`.')
+    .description('order licenses and list orders')
+    .addHelpText('after', '\n`order --sku …` and `order --tag …` place an order: see `order place --help`.')
 
   order
     .command('place', { isDefault: true })
-    .description('buy licenses into a virtual account; for a buyer without a smart account, --buyer')
-    .option('--sku <sku>', 'SKU of the catalog')
+    .description('order licenses for a virtual account, or with --buyer for a buyer without a smart account')
+    .option('--sku <sku>', 'SKU in the catalog')
     .option('--tag <tag>', 'entitlement tag')
-    .requiredOption('--quantity <n>', 'how many')
-    .option('--virtual-account <name>', 'the virtual account; the default one unless named')
-    .option('--term <days>', 'days the licenses last; for ever unless given')
-    .option('--buyer <address>', 'e-mail of a buyer who has no smart account yet')
+    .requiredOption('--quantity <n>', 'number of licenses')
+    .option('--virtual-account <name>', 'virtual account (default: the default virtual account)')
+    .option('--term <days>', 'validity in days (default: perpetual)')
+    .option('--buyer <address>', 'e-mail address of a buyer without a smart account')
     .action((options: OrderOptions) =>
       withAuthority(async (authority, where) => {
         const { sku, tag, virtualAccount, buyer } = options
         if (buyer !== undefined && virtualAccount !== undefined)
           throw new LicensingError(
             'USAGE',
-            'A buyer without a smart account has no virtual account: give one of both.',
+            '--buyer cannot be combined with --virtual-account. Give one of the two.',
           )
-        const wanted = {
+        const item = {
           sku,
           tag,
           quantity: parseWholeNumber(options.quantity, 'quantity'),
@@ -37,39 +37,39 @@ export function createOrderCommand({ json, withAuthority }: AuthorityCli): Comma
         }
         const placed =
           buyer === undefined
-            ? await authority.orders.create({ ...where, virtualAccount, ...wanted })
-            : await authority.orders.createForBuyer({ ...wanted, buyer })
+            ? await authority.orders.create({ ...where, virtualAccount, ...item })
+            : await authority.orders.createForBuyer({ ...item, buyer })
         if (json()) printJson(placed)
         else printText(formatOrder(placed))
       }),
     )
   order
     .command('list')
-    .description('what was bought, and what waits for a smart account')
+    .description('list the orders, including those waiting for a smart account')
     .action(() =>
       withAuthority(async (authority, where) => {
         const orders = await authority.orders.list(where)
         if (json()) printJson({ orders })
         else
           await printTable(
-            ['Id', 'Placed', 'What', 'Status', 'Virtual account', 'Buyer', 'Reminders'],
-            orders.map((one) => [
-              one.id,
-              one.placedAt,
-              one.tag === null ? `version ${one.version ?? ''}` : `${one.quantity} of ${one.tag}`,
-              one.status,
-              one.virtualAccount ?? '-',
-              one.buyer ?? '-',
-              one.reminders,
+            ['ID', 'Placed', 'Item', 'Status', 'Virtual account', 'Buyer', 'Reminders'],
+            orders.map((order) => [
+              order.id,
+              order.placedAt,
+              order.tag === null ? `version ${order.version ?? ''}` : `${order.quantity} of ${order.tag}`,
+              order.status,
+              order.virtualAccount ?? '-',
+              order.buyer ?? '-',
+              order.reminders,
             ]),
           )
       }),
     )
   order
     .command('assign')
-    .description('assign an order that waited to a virtual account')
+    .description('assign a waiting order to a virtual account')
     .argument('<id>')
-    .option('--virtual-account <name>', 'the virtual account; the default one unless named')
+    .option('--virtual-account <name>', 'virtual account (default: the default virtual account)')
     .action((id: string, options: { virtualAccount?: string }) =>
       withAuthority(async (authority, where) => {
         const assigned = await authority.orders.assign(id, {
@@ -86,11 +86,11 @@ export function createOrderCommand({ json, withAuthority }: AuthorityCli): Comma
 
 /** Formats an order as one line. */
 function formatOrder(order: OrderDocument): string {
-  const what =
+  const item =
     order.tag === null ? `software version ${order.version ?? ''}` : `${order.quantity} of ${order.tag}`
   if (order.status !== 'fulfilled')
-    return `${what}: order ${order.id} ${order.status === 'waiting' ? 'waits for a smart account' : 'is for a person to call about'}.`
-  return `${what} ordered into ${order.virtualAccount ?? ''}${order.endsAt === null ? '' : `, until ${order.endsAt}`}.`
+    return `${item}: order ${order.id} ${order.status === 'waiting' ? 'is waiting for a smart account' : 'needs a call to the buyer'}.`
+  return `${item} ordered into ${order.virtualAccount ?? ''}${order.endsAt === null ? '' : `, until ${order.endsAt}`}.`
 }
 
 interface OrderOptions {

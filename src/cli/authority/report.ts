@@ -17,10 +17,10 @@ const SCHEDULED_KINDS = [
 export function createReportCommand(cli: AuthorityCli): Command {
   const { json, withAuthority } = cli
   const report = createCommand('report')
-    .description('a table of the licenses, the product instances or the usage, as it is now')
-    .addArgument(new Argument('<kind>', 'what of').choices(KINDS))
-    .option('--virtual-account <name>', 'of one virtual account only')
-    .option('--csv', 'comma-separated values, for a spreadsheet')
+    .description('print a report of the current licenses, product instances or usage')
+    .addArgument(new Argument('<kind>', 'kind of report').choices(KINDS))
+    .option('--virtual-account <name>', 'limit to one virtual account')
+    .option('--csv', 'print comma-separated values')
     .action((kind: ReportKind, options: { virtualAccount?: string; csv?: boolean }) =>
       withAuthority(async (authority, where) => {
         const report = await authority.operations.reports.create(kind, {
@@ -40,7 +40,7 @@ export function createReportCommand(cli: AuthorityCli): Command {
           )
       }),
     )
-    .addHelpText('after', '\n`report schedule` has them made again and again: see `report schedule --help`.')
+    .addHelpText('after', '\n`report schedule` creates reports periodically: see `report schedule --help`.')
   addSchedules(report, cli)
   return report
 }
@@ -54,27 +54,27 @@ interface ScheduleOptions {
 }
 
 function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): void {
-  const schedule = report.command('schedule').description('reports that are made again and again')
+  const schedule = report.command('schedule').description('manage scheduled reports')
   schedule
     .command('add')
-    .description('have one made, and sent or written into a folder')
-    .addArgument(new Argument('<kind>', 'what of').choices(SCHEDULED_KINDS))
+    .description('schedule a report, sent by e-mail or written to a folder')
+    .addArgument(new Argument('<kind>', 'kind of report').choices(SCHEDULED_KINDS))
     .addOption(
-      new Option('--every <period>', 'each day, each Monday, or each first of a month')
+      new Option('--every <period>', 'every day, every Monday, or the first day of every month')
         .choices(['day', 'week', 'month'])
         .default('day'),
     )
-    .option('--hour <hour>', 'at which hour, 0 to 23, UTC', '6')
-    .option('--to <address>', 'by e-mail to an address in the domain of the smart account')
-    .option('--folder <folder>', 'into a folder of this machine')
-    .option('--virtual-account <name>', 'of one virtual account only')
+    .option('--hour <hour>', 'hour of the day, 0 to 23, UTC', '6')
+    .option('--to <address>', 'send by e-mail to an address in the domain of the smart account')
+    .option('--folder <folder>', 'write to a folder on this host')
+    .option('--virtual-account <name>', 'limit to one virtual account')
     .action((kind: ReportScheduleInput['kind'], options: ScheduleOptions) =>
       withAuthority(async (authority, where) => {
         const { every, to, folder, virtualAccount } = options
         if ((to === undefined) === (folder === undefined))
           throw new LicensingError(
             'USAGE',
-            'A report goes to an address or into a folder: give --to or --folder.',
+            'The destination of the report is missing or ambiguous. Give either --to or --folder.',
           )
         const path = await import('node:path')
         const added = await authority.operations.schedules.add(
@@ -87,35 +87,35 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
           { ...where, virtualAccount },
         )
         if (json()) printJson(added)
-        else printText(`The report ${added.id} is made at ${added.nextAt} for the first time.`)
+        else printText(`The report ${added.id} is scheduled. It is first created at ${added.nextAt}.`)
       }),
     )
   schedule
     .command('list')
-    .description('list them')
+    .description('list the scheduled reports')
     .action(() =>
       withAuthority(async (authority, where) => {
         const schedules = await authority.operations.schedules.list(where)
         if (json()) printJson({ schedules })
         else
           await printTable(
-            ['Id', 'What', 'Virtual account', 'Every', 'Hour', 'To', 'Next', 'Last failure'],
-            schedules.map((one) => [
-              one.id,
-              one.kind,
-              one.virtualAccount ?? 'all',
-              one.every,
-              one.hour,
-              one.recipient ?? one.folder ?? '',
-              one.nextAt,
-              one.failure ?? '-',
+            ['ID', 'Report', 'Virtual account', 'Every', 'Hour', 'To', 'Next', 'Last failure'],
+            schedules.map((schedule) => [
+              schedule.id,
+              schedule.kind,
+              schedule.virtualAccount ?? 'all',
+              schedule.every,
+              schedule.hour,
+              schedule.recipient ?? schedule.folder ?? '',
+              schedule.nextAt,
+              schedule.failure ?? '-',
             ]),
           )
       }),
     )
   schedule
     .command('remove')
-    .description('have one made no more')
+    .description('remove a scheduled report')
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {

@@ -11,27 +11,27 @@ import { printTable } from '../table.ts'
 /** Creates the command `reservation`. */
 export function createReservationCommand({ json, withAuthority }: AuthorityCli): Command {
   const reservation = createCommand('reservation').description(
-    'specific license reservation: for boxes that never make a connection',
+    'specific license reservation, for devices without a connection',
   )
 
   reservation
     .command('enable')
-    .description('authorize the smart account for reservation')
+    .description('allow reservations in the smart account')
     .action(() =>
       withAuthority(async (authority, where) => {
         await authority.reservations.enable(where)
         if (json()) printJson({ enabled: true })
-        else printText('The smart account may reserve licenses.')
+        else printText('License reservation is enabled for the smart account.')
       }),
     )
   reservation
     .command('reserve')
-    .description('reserve licenses for a box, and write its authorization file')
-    .option('--request <code>', 'reservation request code of the box; - for standard input')
+    .description('reserve licenses for a device and write its authorization file')
+    .option('--request <code>', 'reservation request code of the device; - for standard input')
     .option('--request-file <file>', 'read the request code from a file')
-    .requiredOption('--license <tag=n...>', 'entitlement tag and quantity; may be given several times')
-    .option('--virtual-account <name>', 'the virtual account; the default one unless named')
-    .requiredOption('--out <file>', 'where to write the authorization file; - for standard output')
+    .requiredOption('--license <tag=n...>', 'entitlement tag and quantity; repeatable')
+    .option('--virtual-account <name>', 'virtual account (default: the default virtual account)')
+    .requiredOption('--out <file>', 'output file for the authorization; - for standard output')
     .action(
       (options: {
         request?: string
@@ -58,16 +58,16 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
                 licenses,
               }),
             ({ instanceId }) =>
-              `The product instance is ${instanceId}. Carry the file to the box and install it: smart-agent reservation install FILE`,
+              `The product instance is ${instanceId}. Transfer the file to the device and install it: smart-agent reservation install FILE`,
           )
         }),
     )
   reservation
     .command('update')
-    .description('change what is reserved for a box, and write its next authorization file')
+    .description('change the reservation of a device and write its new authorization file')
     .requiredOption('--instance <id>', 'product instance')
-    .requiredOption('--license <tag=n...>', 'entitlement tag and new quantity; what is not named stays')
-    .requiredOption('--out <file>', 'where to write the authorization file; - for standard output')
+    .requiredOption('--license <tag=n...>', 'entitlement tag and new quantity; other tags stay unchanged')
+    .requiredOption('--out <file>', 'output file for the authorization; - for standard output')
     .action((options: { instance: string; license: string[]; out: string }) =>
       withAuthority(async (authority, where) => {
         const licenses = readQuantities(options.license)
@@ -76,7 +76,7 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
           options.out,
           () => authority.reservations.update(options.instance, licenses, where),
           () =>
-            'Carry the file to the box: `smart-agent reservation update FILE` prints a confirmation code. Until that is entered here, the larger of both quantities is held.',
+            'Transfer the file to the device and run `smart-agent reservation update FILE`, which prints a confirmation code. Until you enter that code here, the larger of both quantities stays reserved.',
         )
       }),
     )
@@ -100,7 +100,7 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
     )
   reservation
     .command('list')
-    .description('list the reservations in force')
+    .description('list the active reservations')
     .action(() =>
       withAuthority(async (authority, where) => {
         const reservations = await authority.reservations.list(where)
@@ -108,22 +108,22 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
         else
           await printTable(
             ['Instance', 'Product', 'Serial', 'Virtual account', 'Authorization', 'Reserved'],
-            reservations.map((one) => [
-              one.instanceId,
-              one.udi.pid,
-              one.udi.serial,
-              one.virtualAccount,
-              one.pending ? `${one.authorization}, not confirmed` : one.authorization,
-              formatLicenses(one.licenses),
+            reservations.map((reservation) => [
+              reservation.instanceId,
+              reservation.udi.pid,
+              reservation.udi.serial,
+              reservation.virtualAccount,
+              reservation.pending ? `${reservation.authorization}, not confirmed` : reservation.authorization,
+              formatLicenses(reservation.licenses),
             ]),
           )
       }),
     )
   reservation
     .command('show')
-    .description('show one; write its newest authorization file again')
+    .description('show a reservation, and with --out write its newest authorization file again')
     .argument('<instance>')
-    .option('--out <file>', 'where to write the file; - for standard output')
+    .option('--out <file>', 'output file; - for standard output')
     .action((id: string, options: { out?: string }) =>
       withAuthority(async (authority, where) => {
         const { writeFileAtomically } = await import('../atomic-write.ts')
@@ -133,17 +133,17 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
         if (options.out !== undefined && file === null)
           throw new LicensingError(
             'RESERVATION_ENDED',
-            'The reservation has ended: there is no file to write.',
+            'The reservation has ended and has no authorization file.',
           )
         if (json()) printJson({ ...document, ...(options.out !== undefined && { out: options.out }) })
         else if (options.out !== '-') {
           printText(
             [
               `${document.udi.pid}, serial ${document.udi.serial}, of ${document.virtualAccount}: ${document.status}`,
-              `authorization  ${document.authorization}${document.pending ? ', waits for its confirmation code' : ''}`,
+              `authorization  ${document.authorization}${document.pending ? ', waiting for its confirmation code' : ''}`,
               `reserved       ${formatLicenses(document.licenses)}`,
               ...(document.previous.length > 0
-                ? [`before         ${formatLicenses(document.previous)}`]
+                ? [`previous       ${formatLicenses(document.previous)}`]
                 : []),
               ...(document.endedAt === null ? [] : [`ended          ${document.endedAt}`]),
               ...(options.out === undefined ? [] : [`written to     ${options.out}`]),
@@ -156,7 +156,7 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
   return reservation
 }
 
-/** `TAG=N`, each once. @throws LicensingError INVALID_ARGUMENT */
+/** Parses `TAG=N` arguments with distinct tags. @throws LicensingError INVALID_ARGUMENT */
 function readQuantities(texts: readonly string[]): Record<string, number> {
   const quantities: Record<string, number> = {}
   for (const text of texts) {
@@ -173,7 +173,7 @@ function readQuantities(texts: readonly string[]): Record<string, number> {
   return quantities
 }
 
-/** Writes the file of an authorization and says what it is. */
+/** Writes an authorization file and prints its contents and the next step. */
 async function writeAuthorization(
   json: boolean,
   out: string,
@@ -183,7 +183,7 @@ async function writeAuthorization(
   if (out === '-' && json)
     throw new LicensingError(
       'USAGE',
-      'With --json the file cannot go to standard output: name one with --out.',
+      'With --json, the file cannot go to standard output. Name a file with --out.',
     )
   const { writeFileAtomically } = await import('../atomic-write.ts')
   const issued = await writeFileAtomically(out, work)

@@ -1,25 +1,25 @@
 import { Option } from 'commander'
 import type { Authority } from '../../authority/authority.ts'
 
-/** Where the root's key is, for a command that needs it. */
+/** Location of the root key, for commands that need it. */
 export interface RootKeyOptions {
   readonly rootKey?: string
   readonly passphraseFile?: string
 }
 
-/** The options of a command that the root's key is needed for. */
+/** Creates the options of commands that need the root key. */
 export const createRootKeyOptions = (): Option[] => [
   new Option(
     '--root-key <file>',
-    'the root’s key, from `trust root export`, where it is not on this machine',
+    'root key file from `trust root export`; required when the key is not on this host',
   ),
   new Option(
     '--passphrase-file <file>',
-    'read the passphrase of that file from a file; - for standard input',
+    'read the passphrase of the root key from a file; - for standard input',
   ),
 ]
 
-/** A passphrase from a file, standard input or the terminal. */
+/** Reads a passphrase from a file, standard input or the terminal. */
 export async function readPassphrase(file: string | undefined, what: string): Promise<string> {
   const { readSecret } = await import('../secrets.ts')
   const given = file === '-' ? { argument: '-' } : { file }
@@ -27,16 +27,16 @@ export async function readPassphrase(file: string | undefined, what: string): Pr
 }
 
 /**
- * Brings the root's key for this one command, where it is given.
+ * Loads the root key for this one command, if `--root-key` is given.
  *
- * @returns its passphrase; null where no key was given
+ * @returns the passphrase of the key, or null without `--root-key`
  */
 export async function loadRootKey(authority: Authority, options: RootKeyOptions): Promise<string | null> {
   const { rootKey, passphraseFile } = options
   if (rootKey === undefined) return null
   const { readBytesArgument } = await import('../secrets.ts')
   const file = readBytesArgument(rootKey)
-  const passphrase = await readPassphrase(passphraseFile, 'passphrase of the root’s key')
+  const passphrase = await readPassphrase(passphraseFile, 'passphrase of the root key')
   await authority.security.trust.loadRootKey(file, passphrase)
   return passphrase
 }

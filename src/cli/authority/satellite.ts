@@ -14,9 +14,15 @@ interface PolicyOptions {
 
 const addPolicyOptions = (command: Command): Command =>
   command
-    .option('--warn-after <days>', 'days without synchronization after which that is said (30)')
-    .option('--restrict-after <days>', 'days after which the satellite may grant nothing any more (90)')
-    .option('--credential-days <days>', 'days for which it may synchronize by itself, from each use on (180)')
+    .option('--warn-after <days>', 'days without synchronization before a warning (default: 30)')
+    .option(
+      '--restrict-after <days>',
+      'days without synchronization before the satellite stops granting licenses (default: 90)',
+    )
+    .option(
+      '--credential-days <days>',
+      'days since its last use for which the online credential stays valid (default: 180)',
+    )
 
 interface NameOptions {
   tlsName?: string[]
@@ -26,7 +32,7 @@ interface NameOptions {
 const addNameOption = (command: Command): Command =>
   command.option(
     '--tls-name <name>',
-    'a host name or IP address of its servers, may be given several times; without any, those it asks for',
+    'allowed host name or IP address of its servers; repeatable (default: the names that the satellite requests)',
     (name: string, before: string[] | undefined) => [...(before ?? []), name],
   )
 
@@ -42,14 +48,14 @@ function parseTerms({ warnAfter, restrictAfter, credentialDays }: PolicyOptions)
 
 /** Creates the command `satellite`. */
 export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): Command {
-  const satellite = createCommand('satellite').description('the satellites of a manager')
+  const satellite = createCommand('satellite').description('manage the satellites of a manager')
   addPolicyOptions(
     addNameOption(
       satellite
         .command('add')
-        .description('add one: the virtual account becomes the satellite’s')
+        .description('add a satellite and assign a virtual account to it')
         .argument('<name>')
-        .requiredOption('--virtual-account <name>', 'its virtual account; made where it is missing'),
+        .requiredOption('--virtual-account <name>', 'virtual account of the satellite; created if missing'),
     ),
   ).action((name: string, options: PolicyOptions & NameOptions & { virtualAccount: string }) =>
     withAuthority(async (authority, { account }) => {
@@ -64,28 +70,28 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
       else
         printText(
           [
-            `The satellite ${name} was added; ${virtualAccount} is its virtual account.`,
+            `The satellite ${name} was added with the virtual account ${virtualAccount}.`,
             formatNames(added),
-            `One-time code for a first exchange by wire: ${added.code}`,
-            'By hand: on the satellite `sync export FILE`, here `sync respond FILE --out ANSWER`, on the satellite `sync import ANSWER`.',
+            `One-time code for a first online exchange: ${added.code}`,
+            'Offline: on the satellite `sync export FILE`, here `sync respond FILE --out ANSWER`, on the satellite `sync import ANSWER`.',
           ].join('\n'),
         )
     }),
   )
   satellite
     .command('enrollment-code')
-    .description('make another one-time code for a first exchange by wire')
+    .description('create a new one-time code for a first online exchange')
     .argument('<name>')
     .action((name: string) =>
       withAuthority(async (authority, where) => {
-        const made = await authority.satellites.createEnrollmentCode(name, where)
-        if (json()) printJson(made)
-        else printText(`${made.code}\nfor ${made.name}, until ${made.expiresAt}`)
+        const created = await authority.satellites.createEnrollmentCode(name, where)
+        if (json()) printJson(created)
+        else printText(`${created.code}\nfor ${created.name}, valid until ${created.expiresAt}`)
       }),
     )
   satellite
     .command('list')
-    .description('list them, and how they stand')
+    .description('list the satellites with their status')
     .action(() =>
       withAuthority(async (authority, where) => {
         const satellites = await authority.satellites.list(where)
@@ -103,20 +109,20 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
             'Restricted from',
             'Instances',
           ],
-          satellites.map((one) => [
-            one.name,
-            one.virtualAccounts.join(', '),
-            one.status,
-            formatMinute(one.lastSyncAt),
-            formatMinute(one.overdueAt),
-            formatMinute(one.restrictedAt),
-            one.instances.registered + one.instances.reserved,
+          satellites.map((satellite) => [
+            satellite.name,
+            satellite.virtualAccounts.join(', '),
+            satellite.status,
+            formatMinute(satellite.lastSyncAt),
+            formatMinute(satellite.overdueAt),
+            formatMinute(satellite.restrictedAt),
+            satellite.instances.registered + satellite.instances.reserved,
           ]),
         )
         for (const { name, reclaims } of satellites)
-          for (const one of reclaims)
+          for (const { quantity, tag, to, notified } of reclaims)
             printText(
-              `${one.quantity} of ${one.tag} go from ${name} to ${one.to} ${one.notified ? 'when it has confirmed, at its next synchronization' : 'after its next two synchronizations'}.`,
+              `${quantity} of ${tag} will move from ${name} to ${to} ${notified ? 'at its next synchronization, after it has confirmed' : 'after its next two synchronizations'}.`,
             )
       }),
     )
@@ -124,9 +130,12 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
     addNameOption(
       satellite
         .command('configure')
-        .description('change its days, and the names of its servers; told at the next exchange')
+        .description('change the terms and server names of a satellite; effective at the next exchange')
         .argument('<name>')
-        .option('--ask-tls-names', 'its servers have the names that it asks for, as without --tls-name'),
+        .option(
+          '--ask-tls-names',
+          'allow the server names that the satellite requests, as without --tls-name',
+        ),
     ),
   ).action((name: string, options: PolicyOptions & NameOptions) =>
     withAuthority(async (authority, where) => {
@@ -148,16 +157,16 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
   )
   satellite
     .command('remove')
-    .description('remove one: its virtual accounts are the manager’s again')
+    .description('remove a satellite and return its virtual accounts to the manager')
     .argument('<name>')
-    .option('--yes', 'do not ask; without a terminal nobody is asked')
+    .option('--yes', 'do not ask for confirmation; without a terminal there is no question')
     .action((name: string, options: { yes?: boolean }) =>
       withAuthority(async (authority, where) => {
-        const known = (await authority.satellites.list(where)).some((one) => one.name === name)
+        const known = (await authority.satellites.list(where)).some((document) => document.name === name)
         if (known && process.stdin.isTTY && !json()) {
           const { confirm } = await import('../secrets.ts')
           await confirm(
-            `Remove the satellite ${name}? It cannot synchronize again, and grants nothing when its mandate has ended.`,
+            `Remove the satellite ${name}? It cannot synchronize again, and stops granting licenses when its delegation ends.`,
             options.yes ?? false,
           )
         }
@@ -165,7 +174,7 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
         if (json()) printJson(removed)
         else
           printText(
-            `The satellite ${name} was removed; ${removed.virtualAccounts.join(', ')} belongs to the manager again.${removed.restrictedAt === null ? '' : ` What its boxes use counts until its mandate ends, ${formatMinute(removed.restrictedAt)}.`}`,
+            `The satellite ${name} was removed. ${removed.virtualAccounts.join(', ')} belongs to the manager again.${removed.restrictedAt === null ? '' : ` The usage of its devices counts until its delegation ends at ${formatMinute(removed.restrictedAt)}.`}`,
           )
       }),
     )
@@ -173,9 +182,9 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
 }
 
 const formatTerms = ({ name, terms }: SatelliteDocument): string =>
-  `${name}: overdue after ${terms.warnDays} days, restricted after ${terms.restrictDays}, by itself for ${terms.credentialDays}.`
+  `${name}: overdue after ${terms.warnDays} days, restricted after ${terms.restrictDays} days, online credential valid for ${terms.credentialDays} days.`
 
 const formatNames = ({ tlsNames }: SatelliteDocument): string =>
   tlsNames === null
-    ? 'Its servers may have the names that it asks for; of others, none of the manager’s.'
-    : `Its servers may have the names ${tlsNames.join(', ') || 'of loopback alone'}.`
+    ? 'Server names: all that the satellite requests, except those of the manager.'
+    : `Server names: ${tlsNames.join(', ') || 'loopback only'}.`

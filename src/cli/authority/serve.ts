@@ -13,7 +13,7 @@ import { addOperationsOptions, parseMetricsAddress, type OperationsOptions } fro
 import { printListening, type ListeningInfo } from '../print-listening.ts'
 import { onShutdownSignal } from '../shutdown-signal.ts'
 
-/** More processes than this on one machine wait for the database, not for a processor. */
+/** Maximum number of workers. With more, the database is the bottleneck, not the processor. */
 const MAX_WORKERS = 64
 
 interface ServeOptions extends OperationsOptions {
@@ -27,30 +27,30 @@ interface ServeOptions extends OperationsOptions {
   connectHost?: string[]
 }
 
-/** `serve`: the authority at its address, until it is told to stop. */
+/** Creates the command `serve`, which serves the authority until a shutdown signal. */
 export function createServeCommand(cli: AuthorityCli): Command {
   const command = createCommand('serve')
-    .description('serve agents, the REST API, and the page Software Manager, over HTTPS')
-    .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
-    .option('--name <name...>', 'further names and addresses for the TLS certificate')
-    .option('--connections <n>', 'connections at a time, at most; of each process', '20000')
-    .option('--workers <n>', 'processes that serve at this address together', '1')
+    .description('serve agents, the REST API and the web console Software Manager over HTTPS')
+    .option('--listen <host:port>', 'address to listen on; port 0 selects a free port', '127.0.0.1:8443')
+    .option('--name <name...>', 'additional host names and addresses for the TLS certificate')
+    .option('--connections <n>', 'maximum number of concurrent connections per process', '20000')
+    .option('--workers <n>', 'number of processes that serve at this address', '1')
   return addOperationsOptions(command)
     .option(
       '--chaos <faults>',
-      "misbehave on purpose, as in 'delay=200ms,error503=0.1' (made with init --allow-fault-injection only)",
+      "inject faults, as in 'delay=200ms,error503=0.1' (requires init --allow-fault-injection)",
     )
     .option(
       '--fault-api <host:port>',
-      'plan faults at run time, and see what came (made with init --allow-fault-injection only)',
+      'serve the API for planning faults at run time and for inspecting requests (requires init --allow-fault-injection)',
     )
     .option(
       '--connect-proxy <host:port>',
-      'lead clients that know fixed cloud hosts alone here, by an HTTP proxy (made with init --allow-fault-injection only); loopback only',
+      'serve an HTTP proxy that redirects clients of fixed cloud hosts to this authority; loopback only (requires init --allow-fault-injection)',
     )
     .option(
       '--connect-host <name...>',
-      'the hosts that are led here (default: swapi.cisco.com, apx.cisco.com, …)',
+      'hosts that the proxy redirects (default: swapi.cisco.com, apx.cisco.com, …)',
     )
     .action((options: ServeOptions) => {
       const workers = parseWorkers(options)
@@ -60,28 +60,31 @@ export function createServeCommand(cli: AuthorityCli): Command {
     })
 }
 
-/** How many processes are to serve. @throws LicensingError INVALID_ARGUMENT, USAGE */
+/** Parses and checks the number of worker processes. @throws LicensingError INVALID_ARGUMENT, USAGE */
 function parseWorkers({ workers, chaos, faultApi, connectProxy }: ServeOptions): number {
   const number = parseWholeNumber(workers, 'number of workers')
   if (number === 0 || number > MAX_WORKERS)
-    throw new LicensingError('INVALID_ARGUMENT', `Between 1 and ${MAX_WORKERS} workers serve together.`)
+    throw new LicensingError('INVALID_ARGUMENT', `--workers must be between 1 and ${MAX_WORKERS}.`)
   if (number > 1 && (chaos !== undefined || faultApi !== undefined))
-    throw new LicensingError('USAGE', 'Faults are planned in one process: without --workers.')
+    throw new LicensingError(
+      'USAGE',
+      '--chaos and --fault-api require a single process. Leave out --workers.',
+    )
   if (number > 1 && connectProxy !== undefined)
-    throw new LicensingError('USAGE', 'A CONNECT proxy leads to one process: without --workers.')
+    throw new LicensingError('USAGE', '--connect-proxy requires a single process. Leave out --workers.')
   return number
 }
 
-/** Serves by several processes, and says so once for all of them. */
+/** Serves with several worker processes and prints their addresses once. */
 async function serveByWorkers({ json }: AuthorityCli, options: ServeOptions, workers: number): Promise<void> {
   const { createLogger } = await import('../log.ts')
   process.exitCode = await runWorkers({
     workers,
     log: createLogger(options),
-    listening: (all: readonly ListeningInfo[]) => {
-      const [first] = all
+    listening: (infos: readonly ListeningInfo[]) => {
+      const [first] = infos
       if (!first) return
-      const metrics = all.flatMap((one) => one.metrics ?? [])
+      const metrics = infos.flatMap((info) => info.metrics ?? [])
       printListening(json(), { ...first, workers, ...(metrics.length > 0 && { metrics }) })
     },
   })
@@ -94,7 +97,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
   const connectProxy = parseConnectProxy(options)
   const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
   const connections = parseWholeNumber(options.connections, 'number of connections')
-  if (connections === 0) throw new LicensingError('INVALID_ARGUMENT', 'One connection at least is served.')
+  if (connections === 0) throw new LicensingError('INVALID_ARGUMENT', '--connections must be 1 or more.')
   const [{ Authority }, { createLogger }] = await Promise.all([
     import('../../authority/authority.ts'),
     import('../log.ts'),
@@ -113,7 +116,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     if (connectProxy && !authority.security.identity.test)
       throw new LicensingError(
         'CHAOS_NOT_ALLOWED',
-        'A CONNECT proxy is a test aid. This authority was not made for tests.',
+        'A CONNECT proxy is for tests only. This authority was not created with --allow-fault-injection.',
       )
     const names = options.name ?? []
     const { createManagerConsole } = await import('../../console/authority-console.ts')
@@ -134,14 +137,14 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     proxy =
       connectProxy &&
       (await serveConnectProxy(authority, { ...connectProxy, url, dataDir: dataDir(), logger }))
-    const managed = faultApi && (await serveFaultApi(authority, faultApi, dataDir()))
+    const servedFaultApi = faultApi && (await serveFaultApi(authority, faultApi, dataDir()))
     const { firstPasswordFile } = page
     const listeningInfo: ListeningInfo = {
       listening: url,
       firstPasswordFile,
       ...(metrics !== null && { metrics }),
       ...proxy?.listening,
-      ...managed,
+      ...servedFaultApi,
     }
     if (worker === null) printListening(json(), listeningInfo)
     else reportListening(listeningInfo)
@@ -158,14 +161,14 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
   }
 }
 
-/** What looks at the authority, as far as it is asked for; nothing of it is loaded otherwise. */
+/** Starts metrics and tracing if requested. Otherwise none of their modules is loaded. */
 async function startTelemetry(
   { metrics, traces }: OperationsOptions,
   worker: number,
   logger: AgentLogger,
 ): Promise<{
   observe: AuthorityObserver | null
-  /** @returns where metrics are served; null where they are not */
+  /** @returns the URL of the metrics, or null without `--metrics` */
   serve: (authority: Authority) => Promise<string | null>
   close: () => Promise<void>
 }> {
@@ -177,18 +180,18 @@ async function startTelemetry(
       ? null
       : await (await import('../../telemetry/tracing.ts')).startTracing(traces, 'smart-authority', logger)
   const { AuthorityMetrics } = await import('../../telemetry/authority-metrics.ts')
-  const measured = at && new AuthorityMetrics()
+  const authorityMetrics = at && new AuthorityMetrics()
   const { combineObservers } = await import('../../telemetry/observers.ts')
   let server: { url: string; close: () => Promise<void> } | null = null
   return {
-    observe: combineObservers([tracing, measured].filter((one) => one !== null)),
+    observe: combineObservers([tracing, authorityMetrics].filter((observer) => observer !== null)),
     serve: async (authority) => {
-      if (!at || !measured) return null
-      measured.attach(authority.operations)
+      if (!at || !authorityMetrics) return null
+      authorityMetrics.attach(authority.operations)
       const { serveOperations } = await import('../../telemetry/operations-server.ts')
       server = await serveOperations({
         ...at,
-        render: () => measured.render(),
+        render: () => authorityMetrics.render(),
         notReadyReasons: () => authority.operations.server.notReadyReasons(),
       })
       return server.url
@@ -200,13 +203,13 @@ async function startTelemetry(
   }
 }
 
-/** Each worker tells of itself, at a port of its own: the next ones. */
+/** Returns the metrics address of a worker. Each worker has its own port, counted up from the given one. */
 const getMetricsAddress = ({ host, port }: { host: string; port: number }, worker: number) => ({
   host,
   port: port === 0 ? 0 : port + worker,
 })
 
-/** The faults of `--chaos`; those of the road are not a server's to do. @throws LicensingError CHAOS_INVALID */
+/** Parses the faults of `--chaos`. Connection faults are refused, because a server cannot inject them. @throws LicensingError CHAOS_INVALID */
 async function parseAnswerFaults(spec: string) {
   const { FaultPlan, isAnswerFault, parseChaos } = await import('../../faults/index.ts')
   const faults = parseChaos(spec)
@@ -214,8 +217,8 @@ async function parseAnswerFaults(spec: string) {
   if (connectionFault)
     throw new LicensingError(
       'CHAOS_INVALID',
-      `${connectionFault.fault} is a fault of the road, which an authority cannot do to itself.`,
-      { remedy: 'Use `mockAuthority` and its road in tests.' },
+      `${connectionFault.fault} is a connection fault, which an authority cannot inject itself.`,
+      { remedy: 'Use `mockAuthority` and its fault network in tests.' },
     )
   return new FaultPlan(faults)
 }
@@ -224,7 +227,7 @@ async function parseAnswerFaults(spec: string) {
 function parseConnectProxy({ connectProxy, connectHost }: ServeOptions) {
   if (connectProxy !== undefined) return { ...parseAddress(connectProxy), hosts: connectHost }
   if (connectHost === undefined) return null
-  throw new LicensingError('USAGE', '--connect-host is for a CONNECT proxy: --connect-proxy HOST:PORT.')
+  throw new LicensingError('USAGE', '--connect-host requires --connect-proxy HOST:PORT.')
 }
 
 interface ServedConnectProxy {
@@ -232,7 +235,7 @@ interface ServedConnectProxy {
   readonly close: () => Promise<void>
 }
 
-/** Starts the CONNECT proxy, and writes the certificate that its clients are to trust into a file. */
+/** Starts the CONNECT proxy and writes its CA certificate, which its clients must trust, to a file. */
 async function serveConnectProxy(
   authority: Authority,
   options: {
@@ -269,7 +272,7 @@ async function serveConnectProxy(
   }
 }
 
-/** Opens the fault API; its bearer goes into a file of this user alone, not onto the screen. */
+/** Starts the fault API and writes its bearer token to a private file, so that the terminal does not show it. */
 async function serveFaultApi(
   authority: Authority,
   at: { host: string; port: number },

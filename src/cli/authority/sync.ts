@@ -18,10 +18,10 @@ import { formatMinute } from '../table.ts'
 /** Creates the command `sync`. */
 export function createSyncCommand(cli: AuthorityCli): Command {
   const { json, withAuthority } = cli
-  const sync = createCommand('sync').description('the synchronization of a satellite with its manager')
+  const sync = createCommand('sync').description('synchronize a satellite with its manager')
   sync
     .command('status')
-    .description('how this satellite stands with its manager')
+    .description('show the synchronization status of this satellite')
     .action(() =>
       withAuthority(async (authority) => {
         const status = await authority.sync.status()
@@ -31,9 +31,9 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     )
   sync
     .command('export')
-    .description('on a satellite: write the request that is carried to the manager')
+    .description('on a satellite: write the request file for the manager')
     .argument('<file>')
-    .option('--redact <what>', `what is not told from now on: ${REDACTABLE_FIELDS.join(', ')}, or nothing`)
+    .option('--redact <what>', `fields to redact from now on: ${REDACTABLE_FIELDS.join(', ')}, or nothing`)
     .action((file: string, options: { redact?: string }) =>
       withAuthority(async (authority) => {
         assertNotStandardOutput(file, json())
@@ -47,9 +47,9 @@ export function createSyncCommand(cli: AuthorityCli): Command {
           print(
             file,
             [
-              `Exchange ${exported.exchange}: ${exported.report === 'full' ? 'everything' : 'what has changed'}, ${pluralize(exported.instances, 'product instance')}${exported.ended === 0 ? '' : `, ${exported.ended} ended`}.`,
+              `Exchange ${exported.exchange}: ${exported.report === 'full' ? 'full report' : 'changes only'}, ${pluralize(exported.instances, 'product instance')}${exported.ended === 0 ? '' : `, ${exported.ended} ended`}.`,
               `Fingerprint of this satellite's key: ${exported.fingerprint}`,
-              'Carry the file to the manager: `smart-authority sync respond FILE --out ANSWER`, and its answer back: `sync import ANSWER`.',
+              'Take the file to the manager and run `smart-authority sync respond FILE --out ANSWER`. Take the answer back and run `sync import ANSWER`.',
             ].join('\n'),
           )
       }),
@@ -58,7 +58,7 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     .command('respond')
     .description('on a manager: answer the request of a satellite')
     .argument('<file>')
-    .requiredOption('--out <file>', 'where to write the answer; - for standard output')
+    .requiredOption('--out <file>', 'output file for the answer; - for standard output')
   for (const option of createRootKeyOptions()) respond.addOption(option)
   respond.action((file: string, options: RootKeyOptions & { out: string }) =>
     withAuthority(async (authority) => {
@@ -78,10 +78,13 @@ export function createSyncCommand(cli: AuthorityCli): Command {
   )
   sync
     .command('import')
-    .description('on a satellite: take the answer of the manager')
+    .description('on a satellite: import the answer file of the manager')
     .argument('<file>')
-    .option('--trust-fingerprint <fingerprint>', 'the fingerprint of the manager’s root, the first time')
-    .option('--yes', 'take the root certificate in the first answer unseen')
+    .option(
+      '--trust-fingerprint <fingerprint>',
+      'fingerprint of the manager’s root certificate, for the first import',
+    )
+    .option('--yes', 'accept the root certificate in the first answer without verification')
     .action((file: string, options: { trustFingerprint?: string; yes?: boolean }) =>
       withAuthority(async (authority) => {
         const { readFileArgument, confirm } = await import('../secrets.ts')
@@ -96,9 +99,9 @@ export function createSyncCommand(cli: AuthorityCli): Command {
         const fingerprint = await authority.sync.getUntrustedRootFingerprint(text)
         if (fingerprint !== null && trust === null) {
           await confirm(
-            `The answer brings a root certificate with the fingerprint ${fingerprint}. Is it the one that the manager prints with \`trust show\`?`,
+            `The answer holds a root certificate with the fingerprint ${fingerprint}. Does the manager print the same fingerprint with \`trust show\`?`,
             false,
-            'Run it again with --trust-fingerprint and what `trust show` prints at the manager; --yes takes it unseen.',
+            'Run the command again with --trust-fingerprint and the fingerprint that `trust show` prints at the manager. --yes accepts it without verification.',
           )
           trust = { fingerprint }
         }
@@ -107,7 +110,7 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     )
   sync
     .command('run')
-    .description('on a satellite: synchronize by wire, now')
+    .description('on a satellite: synchronize online now')
     .option(
       '--code-file <file>',
       'read the one-time code of a first exchange from a file; - for standard input',
@@ -129,7 +132,7 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     )
   sync
     .command('schedule')
-    .description('on a satellite: when it synchronizes by itself, while it is served')
+    .description('on a satellite: set when it synchronizes automatically while serving')
     .argument('<never|daily|weekly|monthly>')
     .option('--hour <h>', 'hour of the day, UTC, 0 to 23', '3')
     .option('--day <d>', 'weekly: 1 (Monday) to 7; monthly: 1 to 28', '1')
@@ -141,39 +144,40 @@ export function createSyncCommand(cli: AuthorityCli): Command {
         else {
           printText(formatSyncStatus(status))
           if (every !== 'never' && status.manager === null)
-            printText('It has no way to its manager yet: `sync manager URL`.')
+            printText('The address of the manager is not configured. Set it with `sync manager URL`.')
         }
       }),
     )
   sync
     .command('manager')
-    .description('on a satellite: how it reaches its manager')
+    .description('on a satellite: set the address of its manager')
     .argument('<url>')
     .option('--via <proxy>', 'through a proxy: http[s]://HOST[:3128]')
-    .option('--username <user>', 'user name for the proxy; the password is asked for')
+    .option('--username <user>', 'user name for the proxy; the password is prompted for')
     .option('--password-file <file>', 'read the password from a file; - for standard input')
     .action((url: string, options: ProxyOptions) =>
       withAuthority(async (authority) => {
         const endpoint = await authority.sync.setManager(await parseEndpoint(url, options))
         if (json()) printJson(endpoint)
-        else printText(`${formatEndpoint(endpoint)}. Try it with \`sync run\`.`)
+        else printText(`${formatEndpoint(endpoint)}. Test it with \`sync run\`.`)
       }),
     )
   sync
     .command('redact')
-    .description('on a satellite: what is not told to the manager from the next exchange on')
+    .description('on a satellite: set the fields to redact from the next exchange on')
     .argument('<what>', `${REDACTABLE_FIELDS.join(', ')}, or nothing`)
     .action((what: string) =>
       withAuthority(async (authority) => {
         const { redactedFields } = await authority.sync.setRedactedFields(parseRedactedFields(what))
         if (json()) printJson({ redactedFields })
-        else printText(`Left out: ${redactedFields.length === 0 ? 'nothing' : redactedFields.join(', ')}.`)
+        else
+          printText(`Redacted fields: ${redactedFields.length === 0 ? 'none' : redactedFields.join(', ')}.`)
       }),
     )
   return sync
 }
 
-/** Words go to standard error where the file itself goes to standard output. */
+/** Prints text, to standard error when the file itself goes to standard output. */
 function print(out: string, text: string): void {
   if (out === '-') process.stderr.write(`${text}\n`)
   else printText(text)
@@ -181,18 +185,18 @@ function print(out: string, text: string): void {
 
 function assertNotStandardOutput(out: string, json: boolean): void {
   if (out === '-' && json)
-    throw new LicensingError('USAGE', 'With --json the file cannot go to standard output: name a file.')
+    throw new LicensingError('USAGE', 'With --json, the file cannot go to standard output. Name a file.')
 }
 
 /** @throws LicensingError INVALID_ARGUMENT */
 function parseRedactedFields(text: string): RedactableField[] {
   if (text.trim() === 'nothing') return []
   return text.split(',').map((word) => {
-    const known = REDACTABLE_FIELDS.find((one) => one === word.trim())
+    const known = REDACTABLE_FIELDS.find((field) => field === word.trim())
     if (known) return known
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `${JSON.stringify(word.trim())} cannot be left out: it is ${REDACTABLE_FIELDS.join(' or ')}, or nothing.`,
+      `The field ${JSON.stringify(word.trim())} cannot be redacted. Choose ${REDACTABLE_FIELDS.join(' or ')}, or nothing.`,
     )
   })
 }
@@ -213,7 +217,7 @@ function parseSchedule(every: string, options: { hour: string; day: string }): S
     default:
       throw new LicensingError(
         'INVALID_ARGUMENT',
-        `A satellite synchronizes never, daily, weekly or monthly, not ${JSON.stringify(every)}.`,
+        `The schedule ${JSON.stringify(every)} is unknown. Choose never, daily, weekly or monthly.`,
       )
   }
 }
@@ -222,16 +226,16 @@ function formatResponded(responded: Omit<SyncResponse, 'file'>): string {
   const { satellite, exchange, epoch, fingerprint, totals } = responded
   return [
     responded.again
-      ? `Exchange ${exchange} of ${satellite} was answered before: this is the same answer.`
+      ? `Exchange ${exchange} of ${satellite} was already answered. This is the same answer.`
       : responded.outcome === 'repair'
-        ? `Exchange ${exchange} of ${satellite} does not follow what was answered. The answer asks it to report everything, in another exchange.`
+        ? `Exchange ${exchange} of ${satellite} does not follow the last answered exchange. The answer requests a full report in another exchange.`
         : `Exchange ${exchange} of ${satellite}${epoch > 1 ? `, epoch ${epoch}` : ''}: it has ${totals.registered} registered and ${totals.reserved} reserved product instances.`,
     responded.registered
-      ? `Its name is bound to the key with the fingerprint ${fingerprint}: compare it with what the satellite printed.`
+      ? `The satellite is now bound to the key with the fingerprint ${fingerprint}. Compare it with the fingerprint that the satellite printed.`
       : `Fingerprint of its key: ${fingerprint}`,
-    `Its servers may have the names ${['localhost', ...responded.certifiedNames].join(', ')}.`,
+    `Certified server names: ${['localhost', ...responded.certifiedNames].join(', ')}.`,
     ...responded.notices.map((notice) => `! ${notice}`),
-    'Carry the answer to the satellite: `smart-authority sync import ANSWER`.',
+    'Take the answer to the satellite and run `smart-authority sync import ANSWER`.',
   ].join('\n')
 }
 
@@ -245,13 +249,13 @@ function printImported(imported: SyncImportResult, json: boolean): void {
   printText(
     [
       imported.outcome === 'repair'
-        ? 'The manager knows another history of this satellite, as after a restore. Make another exchange: it reports everything.'
+        ? 'The manager’s records of this satellite differ, for example after a restore. Run another exchange, which sends a full report.'
         : imported.registered
-          ? `The satellite is registered, and good until ${imported.restrictedAt}. Serve it with \`smart-authority serve\`.`
-          : `Synchronized (exchange ${imported.exchange}), and good until ${imported.restrictedAt}.`,
+          ? `The satellite is registered, and its delegation is valid until ${imported.restrictedAt}. Serve it with \`smart-authority serve\`.`
+          : `Synchronized (exchange ${imported.exchange}). The delegation is valid until ${imported.restrictedAt}.`,
       ...imported.notices.map((notice) => `! ${notice}`),
       ...(imported.again && imported.outcome === 'accepted'
-        ? ['The manager should hear of what this changed: make another exchange when you can.']
+        ? ['This import changed data that the manager does not have yet. Run another exchange soon.']
         : []),
     ].join('\n'),
   )
@@ -259,16 +263,16 @@ function printImported(imported: SyncImportResult, json: boolean): void {
 
 const STATUS_LABELS: Readonly<Record<SyncStatus['status'], string>> = {
   unregistered: 'not registered yet',
-  current: 'in touch with its manager',
-  overdue: 'OVERDUE: a synchronization is needed',
-  restricted: 'RESTRICTED: nothing is granted until it synchronizes',
-  ended: 'ENDED: its manager knows it no more',
+  current: 'current',
+  overdue: 'OVERDUE: synchronization required',
+  restricted: 'RESTRICTED: no licenses are granted until the next synchronization',
+  ended: 'ENDED: removed at its manager',
 }
 
 const formatSchedule = (schedule: SyncSchedule): string => {
   switch (schedule.every) {
     case 'never':
-      return 'by hand'
+      return 'never'
     case 'day':
       return `daily at ${schedule.hour}:00 UTC`
     case 'week':
@@ -282,18 +286,18 @@ function formatSyncStatus(status: SyncStatus & { manager: ManagerEndpoint | null
   const { carried, lastAttempt, manager } = status
   const reason = lastAttempt?.reason
   return [
-    `Satellite ${status.satellite} of ${status.smartAccount}: ${status.inDoubt ? 'RESTORED OR COPIED: nothing new is promised until it has synchronized' : STATUS_LABELS[status.status]}`,
+    `Satellite ${status.satellite} of ${status.smartAccount}: ${status.inDoubt ? 'RESTORED OR COPIED: nothing new is granted until the next synchronization' : STATUS_LABELS[status.status]}`,
     `key             ${status.fingerprint}`,
     `last sync       ${formatMinute(status.lastSyncAt)}`,
     `overdue from    ${formatMinute(status.overdueAt)}`,
     `restricted from ${formatMinute(status.restrictedAt)}`,
     `schedule        ${formatSchedule(status.schedule)}${status.nextSyncAt === null ? '' : `, next ${formatMinute(status.nextSyncAt)}`}`,
-    `manager         ${manager === null ? 'no address: by hand' : manager.url + (manager.via === null ? '' : ` by ${manager.via}`)}`,
-    `by itself until ${formatMinute(status.automaticUntil)}`,
-    `left out        ${status.redactedFields.length === 0 ? 'nothing' : status.redactedFields.join(', ')}`,
+    `manager         ${manager === null ? 'not configured (offline)' : manager.url + (manager.via === null ? '' : ` via ${manager.via}`)}`,
+    `online until    ${formatMinute(status.automaticUntil)}`,
+    `redacted        ${status.redactedFields.length === 0 ? 'none' : status.redactedFields.join(', ')}`,
     ...(carried === null
       ? []
-      : [`carried         exchange ${carried.exchange}, since ${formatMinute(carried.since)}`]),
+      : [`pending file    exchange ${carried.exchange}, since ${formatMinute(carried.since)}`]),
     ...(reason ? [`last failure    ${reason.message} ${reason.remedy}`] : []),
   ].join('\n')
 }

@@ -6,15 +6,18 @@ import { printTable } from '../table.ts'
 
 /** Creates the command `token`. */
 export function createTokenCommand({ json, withAuthority }: AuthorityCli): Command {
-  const token = createCommand('token').description('registration tokens')
+  const token = createCommand('token').description('manage registration tokens')
   token
     .command('create')
-    .description('create one; its text comes alone on the first line')
-    .requiredOption('--days <n>', 'days it is valid, 1 to 365')
-    .option('--virtual-account <name>', 'the virtual account; the default one unless named')
-    .option('--max-uses <n>', 'how many instances it may register, 1 to 4000')
-    .option('--description <text>', 'what it is for', '')
-    .option('--export-controlled', 'allow export-controlled functionality on the products registered with it')
+    .description('create a token and print it on the first line')
+    .requiredOption('--days <n>', 'validity in days, 1 to 365')
+    .option('--virtual-account <name>', 'virtual account (default: the default virtual account)')
+    .option('--max-uses <n>', 'number of product instances that the token can register, 1 to 4000')
+    .option('--description <text>', 'purpose of the token', '')
+    .option(
+      '--export-controlled',
+      'allow export-controlled functionality on devices registered with the token',
+    )
     .action(
       (options: {
         days: string
@@ -51,7 +54,7 @@ export function createTokenCommand({ json, withAuthority }: AuthorityCli): Comma
         else {
           await printTable(
             [
-              'Id',
+              'ID',
               'Virtual account',
               'Status',
               'Expires',
@@ -60,15 +63,15 @@ export function createTokenCommand({ json, withAuthority }: AuthorityCli): Comma
               'Description',
               'Created by',
             ],
-            tokens.map((one) => [
-              one.id,
-              one.virtualAccount,
-              one.status,
-              one.expiresAt,
-              `${one.uses} of ${one.maxUses}`,
-              one.exportControlled ? 'allowed' : 'not allowed',
-              one.description,
-              one.createdBy ?? '-',
+            tokens.map((token) => [
+              token.id,
+              token.virtualAccount,
+              token.status,
+              token.expiresAt,
+              `${token.uses} of ${token.maxUses}`,
+              token.exportControlled ? 'allowed' : 'not allowed',
+              token.description,
+              token.createdBy ?? '-',
             ]),
           )
         }
@@ -76,7 +79,7 @@ export function createTokenCommand({ json, withAuthority }: AuthorityCli): Comma
     )
   token
     .command('revoke')
-    .description('revoke one; instances registered with it stay')
+    .description('revoke a token; product instances registered with it stay registered')
     .argument('<token-or-id>')
     .action((tokenOrId: string) =>
       withAuthority(async (authority, where) => {
@@ -87,9 +90,9 @@ export function createTokenCommand({ json, withAuthority }: AuthorityCli): Comma
     )
   token
     .command('review')
-    .description('after a restore: it registers again')
-    .argument('<token>', 'its id')
-    .option('--uses <n>', 'how often it was used by now, where that is known to be more than the list says')
+    .description('after a restore: allow a token to register devices again')
+    .argument('<token>', 'token ID')
+    .option('--uses <n>', 'actual number of uses, if higher than listed')
     .action((id: string, options: { uses?: string }) =>
       withAuthority(async (authority, where) => {
         const uses =

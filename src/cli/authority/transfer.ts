@@ -20,7 +20,7 @@ interface Options {
 
 type Transfer = (authority: Authority, where: AccountSelector & TransferOptions) => Promise<TransferDocument>
 
-/** `license transfer` and `instance transfer`: shown before it is done. */
+/** Creates `license transfer` or `instance transfer`. Both show the effects before asking for confirmation. */
 export function createTransferCommand(
   what: 'license' | 'instance',
   { json, withAuthority }: AuthorityCli,
@@ -45,8 +45,8 @@ export function createTransferCommand(
         if (!asks) await printEffects(done)
         printText(
           done.status === 'waiting'
-            ? `${done.what} leave ${done.from} when its satellite has heard of it, and confirmed: see \`satellite list\`.`
-            : `${done.what} went from ${done.from} to ${done.to}.`,
+            ? `${done.what} will leave ${done.from} after its satellite has confirmed: see \`satellite list\`.`
+            : `${done.what} moved from ${done.from} to ${done.to}.`,
         )
       }
     })
@@ -54,11 +54,11 @@ export function createTransferCommand(
     .description(
       what === 'license'
         ? 'move licenses from one virtual account to another'
-        : 'move a registered product instance to another virtual account, with what it uses',
+        : 'move a registered product instance and its usage to another virtual account',
     )
-    .requiredOption('--to <name>', 'the virtual account it goes to')
-    .option('--dry-run', 'show what it would do, and do nothing')
-    .option('--yes', 'do not ask; also when it puts a pool out of compliance')
+    .requiredOption('--to <name>', 'target virtual account')
+    .option('--dry-run', 'show the effects without making changes')
+    .option('--yes', 'do not ask for confirmation, even if a pool becomes out of compliance')
   if (what === 'instance') {
     command
       .argument('<id>')
@@ -67,16 +67,16 @@ export function createTransferCommand(
       )
   } else {
     command
-      .option('--from <name>', 'the virtual account it leaves; the default one unless named')
+      .option('--from <name>', 'source virtual account (default: the default virtual account)')
       .requiredOption('--tag <tag>', 'entitlement tag')
-      .requiredOption('--quantity <n>', 'how many')
+      .requiredOption('--quantity <n>', 'number of licenses')
       .action((options: Options) =>
         run(options, async (authority, where) => {
           const from =
             options.from ??
-            (await authority.accounts.listVirtualAccounts(where)).find((one) => one.isDefault)?.name
+            (await authority.accounts.listVirtualAccounts(where)).find(({ isDefault }) => isDefault)?.name
           if (from === undefined)
-            throw new LicensingError('USAGE', 'The virtual account is missing: --from NAME.')
+            throw new LicensingError('USAGE', 'The source virtual account is missing. Give --from NAME.')
           return authority.licenses.transfer({
             ...where,
             tag: options.tag ?? '',
@@ -91,11 +91,11 @@ export function createTransferCommand(
 }
 
 async function printEffects({ effects }: TransferDocument): Promise<void> {
-  const words = (counts: TransferDocument['effects'][number]['before']) =>
+  const format = (counts: TransferDocument['effects'][number]['before']) =>
     `${counts.quantity} owned, ${counts.inUse + counts.reserved} in use: ${counts.status === 'in-compliance' ? 'in compliance' : 'OUT OF COMPLIANCE'}`
   if (effects.length === 0) return
   await printTable(
     ['Virtual account', 'Tag', 'Before', 'After'],
-    effects.map((one) => [one.virtualAccount, one.tag, words(one.before), words(one.after)]),
+    effects.map((effect) => [effect.virtualAccount, effect.tag, format(effect.before), format(effect.after)]),
   )
 }

@@ -16,14 +16,14 @@ const ROTATABLE_KEYS: Readonly<Record<string, readonly RotatableKey[]>> = {
   leaves: ['answer-signer', 'reservation-signer', 'sync', 'audit-signer', 'tls'],
 }
 
-/** The commands for an authority's own keys and certificates. */
+/** Creates the command `trust`, for the keys and certificates of the authority. */
 export function createTrustCommand(cli: AuthorityCli): Command {
   const { json, withAuthority } = cli
-  const trust = createCommand('trust').description('the keys and certificates of the authority')
+  const trust = createCommand('trust').description('manage the keys and certificates of the authority')
   trust
     .command('export')
     .description(
-      'print the root certificate that agents are given; while it is replaced, the new one and the old',
+      'print the root certificate for agents; during a root rotation, both the new and the old one',
     )
     .action(() =>
       withAuthority((authority) => {
@@ -34,27 +34,30 @@ export function createTrustCommand(cli: AuthorityCli): Command {
     )
   trust
     .command('show')
-    .description('print the fingerprint of the root certificate, for those who compare it')
+    .description('print the fingerprint of the root certificate')
     .action(() =>
       withAuthority(async (authority) => {
-        const shown = await authority.security.trust.show()
+        const document = await authority.security.trust.show()
         if (json()) {
-          printJson(shown)
+          printJson(document)
           return
         }
-        printText(shown.fingerprint)
-        if (shown.replacing)
+        printText(document.fingerprint)
+        const { rootVersion, replacing } = document
+        if (replacing)
           printText(
-            `bundle ${shown.rootVersion}; the root before it, ${shown.replacing.fingerprint}, is believed until ${shown.replacing.until}`,
+            `bundle ${rootVersion}; the previous root ${replacing.fingerprint} is trusted until ${replacing.until}`,
           )
       }),
     )
   addRotateCommands(trust.command('rotate').description('replace a key and its certificate'), cli)
   trust
     .command('bundle')
-    .description('the bundles by which the root was replaced')
+    .description('root certificate bundles of past root rotations')
     .command('export')
-    .description('print them, for a box that has missed them: `smart-agent trust install FILE`')
+    .description(
+      'print the bundles for a device that has missed them; install with `smart-agent trust install FILE`',
+    )
     .action(() =>
       withAuthority((authority) => {
         const file = authority.security.trust.bundles()
@@ -64,22 +67,24 @@ export function createTrustCommand(cli: AuthorityCli): Command {
     )
   trust
     .command('root')
-    .description('the key of the root certificate')
+    .description('manage the root key')
     .command('export')
-    .description('encrypt it into a file of the age format by a passphrase, and take it off this machine')
+    .description(
+      'export the root key to a file encrypted with a passphrase (age format), and delete it from this host',
+    )
     .argument('<file>')
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action((file: string, options: { passphraseFile?: string }) =>
       withAuthority(async (authority) => {
         const { writeBytesAtomically } = await import('../atomic-write.ts')
-        const passphrase = await readPassphrase(options.passphraseFile, 'passphrase for the root’s key')
+        const passphrase = await readPassphrase(options.passphraseFile, 'passphrase for the root key')
         await authority.security.trust.exportRootKey(passphrase, async (bytes) => {
           await writeBytesAtomically(file, () => Promise.resolve(bytes))
         })
         if (json()) printJson({ out: file, onHost: false })
         else
           printText(
-            `The key of the root certificate is in ${file}, and on this machine no more. Keep it, and its passphrase: without it no satellite is certified, and no root or issuing CA replaced.`,
+            `The root key was written to ${file} and deleted from this host. Keep the file and its passphrase: certifying satellites and replacing the root or the issuing CA require them.`,
           )
       }),
     )
@@ -92,21 +97,23 @@ function addRotateCommands(rotate: Command, { json, withAuthority }: AuthorityCl
       .command(name, { isDefault: name === 'answer-signer' })
       .description(
         name === 'leaves'
-          ? 'all signers, and the key of the servers'
-          : `a new key for ${name === 'tls' ? 'the servers: they take it within a minute' : `the ${name.replace('-', ' ')}`}, in force at once`,
+          ? 'replace the keys of all signers and of the servers'
+          : name === 'tls'
+            ? 'replace the TLS key of the servers, effective within a minute'
+            : `replace the key of the ${name.replace('-', ' ')}, effective at once`,
       )
       .action(() =>
         withAuthority(async (authority) => {
           await authority.security.trust.rotate(leaves)
           if (json()) printJson({ rotated: leaves })
-          else if (name === 'answer-signer') printText('A new key signs the answers from now on.')
+          else if (name === 'answer-signer') printText('The key of the answer signer was replaced.')
           else printText(`Replaced: ${leaves.join(', ')}.`)
         }),
       )
   }
   const issuing = rotate
     .command('issuing-ca')
-    .description('another issuing CA; boxes notice nothing, and their identities stay good')
+    .description('replace the issuing CA; the ID certificates of devices stay valid')
   for (const option of createRootKeyOptions()) issuing.addOption(option)
   issuing.action((options: RootKeyOptions) =>
     withAuthority(async (authority) => {
@@ -116,16 +123,19 @@ function addRotateCommands(rotate: Command, { json, withAuthority }: AuthorityCl
       else
         printText(
           inForce
-            ? 'Another issuing CA is in force. Servers have their certificate under it within a minute.'
-            : 'Another issuing CA is in force once the manager has certified it: synchronize.',
+            ? 'The new issuing CA is active. Servers use a certificate of it within a minute.'
+            : 'The new issuing CA becomes active when the manager has certified it. Synchronize next.',
         )
     }),
   )
   const root = rotate
     .command('root')
-    .description('another root certificate: boxes take it by themselves while the overlap lasts')
-    .option('--overlap <days>', 'days for which both are believed', '180')
-    .option('--new-root-key <file>', 'where the new root’s key is put, sealed by the passphrase of the old')
+    .description('replace the root certificate; devices adopt the new one during the overlap')
+    .option('--overlap <days>', 'days for which both roots are trusted', '180')
+    .option(
+      '--new-root-key <file>',
+      'output file for the new root key, encrypted with the passphrase of the old one',
+    )
   for (const option of createRootKeyOptions()) root.addOption(option)
   root.action((options: RootKeyOptions & { overlap: string; newRootKey?: string }) =>
     withAuthority(async (authority) => {
@@ -133,16 +143,16 @@ function addRotateCommands(rotate: Command, { json, withAuthority }: AuthorityCl
       if ((options.rootKey === undefined) !== (newRootKey === undefined))
         throw new LicensingError(
           'USAGE',
-          'A root’s key that is kept off this machine is replaced by one that is too: give both --root-key and --new-root-key.',
+          'A root key that is not on this host must be replaced by a key in a file. Give both --root-key and --new-root-key.',
         )
-      // Until the new root is in force, the old key is the one that is wanted.
+      // Overwriting the old key file would lose the key that is needed until the new root is active.
       if (newRootKey !== undefined && existsSync(newRootKey))
         throw new LicensingError(
           'USAGE',
-          `${newRootKey} is there already: the new key goes into a file of its own.`,
+          `The file ${newRootKey} already exists. Name a new file with --new-root-key.`,
         )
       const passphrase = await loadRootKey(authority, options)
-      const keep = async (privateKey: string) => {
+      const storeNewRootKey = async (privateKey: string) => {
         const [{ encryptRootKey }, { writeBytesAtomically }] = await Promise.all([
           import('../../authority/services/trust-service.ts'),
           import('../atomic-write.ts'),
@@ -151,14 +161,14 @@ function addRotateCommands(rotate: Command, { json, withAuthority }: AuthorityCl
       }
       const done = await authority.security.trust.rotateRoot({
         overlapDays: parseWholeNumber(options.overlap, 'overlap'),
-        ...(newRootKey !== undefined && { store: keep }),
+        ...(newRootKey !== undefined && { store: storeNewRootKey }),
       })
       if (json()) printJson(done)
       else
         printText(
           [
-            `Bundle ${done.rootVersion} of root certificates is in force; the new root is ${done.fingerprint}.`,
-            `The old one is believed until ${done.replacing?.until ?? ''}. Have every satellite synchronize, and every box be on, before.`,
+            `Root certificate bundle ${done.rootVersion} is active; the new root is ${done.fingerprint}.`,
+            `The old root is trusted until ${done.replacing?.until ?? ''}. Before then, synchronize every satellite and keep every device online.`,
           ].join('\n'),
         )
     }),

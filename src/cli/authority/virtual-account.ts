@@ -6,31 +6,39 @@ import { printTable } from '../table.ts'
 
 /** Creates the command `virtual-account`. */
 export function createVirtualAccountCommand({ json, withAuthority }: AuthorityCli): Command {
-  const virtual = createCommand('virtual-account').description('virtual accounts of a smart account')
+  const virtual = createCommand('virtual-account').description(
+    'manage the virtual accounts of a smart account',
+  )
   virtual
     .command('list')
-    .description('list them')
+    .description('list the virtual accounts')
     .action(() =>
       withAuthority(async (authority, where) => {
-        const virtualAccounts = (await authority.accounts.listVirtualAccounts(where)).map((one) => ({
-          name: one.name,
-          default: one.isDefault,
-          satellite: one.satellite?.name ?? null,
-          upstream: one.upstream,
-        }))
+        const virtualAccounts = (await authority.accounts.listVirtualAccounts(where)).map(
+          (virtualAccount) => ({
+            name: virtualAccount.name,
+            default: virtualAccount.isDefault,
+            satellite: virtualAccount.satellite?.name ?? null,
+            upstream: virtualAccount.upstream,
+          }),
+        )
         if (json()) printJson({ virtualAccounts })
         else
           await printTable(
             ['Virtual account', 'Default', 'Satellite'],
-            virtualAccounts.map((one) => [one.name, one.default ? '*' : '', one.satellite ?? '']),
+            virtualAccounts.map((virtualAccount) => [
+              virtualAccount.name,
+              virtualAccount.default ? '*' : '',
+              virtualAccount.satellite ?? '',
+            ]),
           )
       }),
     )
   virtual
     .command('add')
-    .description('add one')
+    .description('add a virtual account')
     .argument('<name>')
-    .option('--satellite <name>', 'give it to a satellite')
+    .option('--satellite <name>', 'assign the virtual account to a satellite')
     .action((virtualAccount: string, options: { satellite?: string }) =>
       withAuthority(async (authority, where) => {
         const { satellite } = options
@@ -44,8 +52,8 @@ export function createVirtualAccountCommand({ json, withAuthority }: AuthorityCl
       }),
     )
   for (const [name, description, done] of [
-    ['remove', 'remove an empty one', 'was removed'],
-    ['default', 'make one the default', 'is the default now'],
+    ['remove', 'remove an empty virtual account', 'was removed'],
+    ['default', 'set the default virtual account', 'is the default now'],
   ] as const) {
     virtual
       .command(name)

@@ -12,21 +12,21 @@ interface AddOptions {
   readonly ca?: string
 }
 
-/** The commands for programs that are told of events. */
+/** Creates the command `webhook`. */
 export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Command {
-  const webhook = createCommand('webhook').description('programs that are told of events as they happen')
+  const webhook = createCommand('webhook').description('manage webhooks that receive events')
   webhook
     .command('add')
-    .description('tell a receiver of every event from now on; the secret is printed this once')
-    .argument('<url>', 'https, or http on this machine')
-    .option('--secret-file <file>', 'the secret, whsec_…; one is made without')
-    .option('--type <type...>', 'types of events, as in the event log; all of them without')
+    .description('add a webhook and print its secret, which is not shown again')
+    .argument('<url>', 'https URL of the receiver, or http on this host')
+    .option('--secret-file <file>', 'file with the secret, whsec_… (default: a generated secret)')
+    .option('--type <type...>', 'event types, as in the event log (default: all)')
     .addOption(
-      new Option('--severity <severity>', 'the least severity')
+      new Option('--severity <severity>', 'minimum severity')
         .choices(['info', 'minor', 'major'])
         .default('info'),
     )
-    .option('--ca <file>', 'a further certificate that the TLS of the receiver is checked by')
+    .option('--ca <file>', 'additional CA certificate for the TLS connection to the receiver')
     .action((url: string, options: AddOptions) =>
       withAuthority(async (authority, where) => {
         const { readFileArgument } = await import('../secrets.ts')
@@ -41,34 +41,34 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
           where,
         )
         if (json()) printJson(added)
-        else printText(`${added.secret}\nis the secret of the webhook ${added.id}, which is not shown again.`)
+        else printText(`${added.secret}\nis the secret of the webhook ${added.id}. It is not shown again.`)
       }),
     )
   webhook
     .command('list')
-    .description('list them, and how they do')
+    .description('list the webhooks with their delivery status')
     .action(() =>
       withAuthority(async (authority, where) => {
         const webhooks = await authority.operations.webhooks.list(where)
         if (json()) printJson({ webhooks })
         else
           await printTable(
-            ['Id', 'URL', 'Events', 'Delivered', 'Waiting', 'Dead', 'Last failure'],
-            webhooks.map((one) => [
-              one.id,
-              one.url,
-              `${one.types?.join(', ') ?? 'all'}${one.severity === 'info' ? '' : `, ${one.severity} at least`}`,
-              one.delivered,
-              one.waiting,
-              one.dead,
-              one.failure ?? '-',
+            ['ID', 'URL', 'Events', 'Delivered', 'Queued', 'Failed', 'Last failure'],
+            webhooks.map((webhook) => [
+              webhook.id,
+              webhook.url,
+              `${webhook.types?.join(', ') ?? 'all'}${webhook.severity === 'info' ? '' : `, ${webhook.severity} or higher`}`,
+              webhook.delivered,
+              webhook.waiting,
+              webhook.dead,
+              webhook.failure ?? '-',
             ]),
           )
       }),
     )
   webhook
     .command('remove')
-    .description('remove one, with what waits for it')
+    .description('remove a webhook and its queued messages')
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
@@ -79,10 +79,10 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
     )
   webhook
     .command('rotate')
-    .description('give one a new secret; the one before signs too for a while')
+    .description('replace the secret of a webhook; the previous secret also signs during the overlap')
     .argument('<id>')
-    .option('--secret-file <file>', 'the new secret, whsec_…; one is made without')
-    .option('--overlap <hours>', 'how long both sign', '24')
+    .option('--secret-file <file>', 'file with the new secret, whsec_… (default: a generated secret)')
+    .option('--overlap <hours>', 'hours for which both secrets sign', '24')
     .action((id: string, options: { secretFile?: string; overlap: string }) =>
       withAuthority(async (authority, where) => {
         const secret = await readWebhookSecret(options.secretFile)
@@ -91,35 +91,35 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
         if (json()) printJson(rotated)
         else
           printText(
-            `${rotated.secret}\nis the new secret of ${id}; the one before is good until ${rotated.oldUntil}.`,
+            `${rotated.secret}\nis the new secret of ${id}. The previous secret is valid until ${rotated.oldUntil}.`,
           )
       }),
     )
   webhook
     .command('test')
-    .description('send one a message of the type WEBHOOK_TEST, now')
+    .description('send a message of the type WEBHOOK_TEST now')
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
         await authority.operations.webhooks.test(id, where)
         if (json()) printJson({ delivered: true })
-        else printText('The receiver took it.')
+        else printText('The receiver accepted the message.')
       }),
     )
   webhook
     .command('send')
-    .description('send what is due now; while the authority is served that happens by itself')
+    .description('send due messages now; a serving authority does this automatically')
     .action(() =>
       withAuthority(async (authority) => {
         const delivered = await authority.operations.webhooks.deliver()
         if (json()) printJson({ delivered })
-        else printText(`${delivered} ${delivered === 1 ? 'message was' : 'messages were'} taken.`)
+        else printText(`${delivered} ${delivered === 1 ? 'message was' : 'messages were'} delivered.`)
       }),
     )
   webhook
     .command('failed')
-    .description('what could not be delivered, and is not tried any more')
-    .option('--limit <n>', 'how many of the oldest', '1000')
+    .description('list messages whose delivery failed permanently')
+    .option('--limit <n>', 'number of oldest messages', '1000')
     .action((options: { limit: string }) =>
       withAuthority(async (authority, where) => {
         const dead = await authority.operations.webhooks.listFailed(
@@ -129,20 +129,27 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
         if (json()) printJson({ dead })
         else
           await printTable(
-            ['Id', 'Webhook', 'Event', 'Type', 'Attempts', 'Failure'],
-            dead.map((one) => [one.id, one.webhook, one.event, one.type, one.attempts, one.failure ?? '-']),
+            ['ID', 'Webhook', 'Event', 'Type', 'Attempts', 'Failure'],
+            dead.map((delivery) => [
+              delivery.id,
+              delivery.webhook,
+              delivery.event,
+              delivery.type,
+              delivery.attempts,
+              delivery.failure ?? '-',
+            ]),
           )
       }),
     )
   webhook
     .command('retry')
-    .description('have a dead delivery sent again, or all of a webhook')
-    .argument('<id>', 'of the delivery, or of the webhook')
+    .description('retry a failed delivery, or all failed deliveries of a webhook')
+    .argument('<id>', 'ID of the delivery or of the webhook')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
         const retried = await authority.operations.webhooks.retry(id, where)
         if (json()) printJson({ retried })
-        else printText(`${retried} ${retried === 1 ? 'delivery is' : 'deliveries are'} sent again.`)
+        else printText(`${retried} ${retried === 1 ? 'delivery is' : 'deliveries are'} queued again.`)
       }),
     )
   return webhook

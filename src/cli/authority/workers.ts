@@ -3,28 +3,28 @@ import { SECOND } from '../../core/time.ts'
 import type { ListeningInfo } from '../print-listening.ts'
 import { onShutdownSignal } from '../shutdown-signal.ts'
 
-/** What a worker tells the process that has started it; and it, a worker. */
+/** Kinds of messages between the primary process and its workers. */
 const LISTENING_MESSAGE = 'listening at'
 const STOP_MESSAGE = 'stop'
 
-/** A worker that ended by itself is started again after a second, and later each time it ends soon. */
+/** Delay before a worker restart. The delay doubles each time a worker ends soon after its start. */
 const MIN_RESTART_DELAY_MS = SECOND
 const MAX_RESTART_DELAY_MS = 30 * SECOND
-/** One that has been up for so long has not failed in starting. */
+/** Uptime after which the restart delay is reset. */
 const STABLE_UPTIME_MS = 60 * SECOND
-/** A worker drains for half a minute at most. */
+/** Time before a worker is killed. Draining takes 30 seconds at most. */
 const STOP_TIMEOUT_MS = 40 * SECOND
 
-/** The number of this process among those that serve together, from 0; null where it serves alone. */
+/** Returns the index of this worker, from 0, or null in a single process. */
 export const getWorkerIndex = (): number | null =>
   cluster.isWorker ? Number(process.env.SMART_AUTHORITY_WORKER ?? 0) : null
 
-/** Tells where this worker serves: what is said to people is said once, for all of them. */
+/** Sends the addresses of this worker to the primary, which prints them once for all workers. */
 export function reportListening(info: ListeningInfo): void {
-  process.send?.({ kind: LISTENING_MESSAGE, told: info })
+  process.send?.({ kind: LISTENING_MESSAGE, info })
 }
 
-/** Resolves when a worker is to stop: when it is told to, or nobody is left to tell it. Signals are for the one that tells. */
+/** Resolves on a stop message or when the primary is gone. Workers ignore signals, because the primary handles them. */
 export function onWorkerShutdown(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => undefined)
   return new Promise((resolve) => {
@@ -36,11 +36,11 @@ export function onWorkerShutdown(): Promise<void> {
 }
 
 /**
- * Serves at one address by several processes: this one takes the connections and hands them on. It knows nothing of
- * licenses, and what it starts know nothing of each other: what they share is the database (decision 17).
+ * Serves at one address with several worker processes. This primary process accepts the connections and distributes them.
+ * The workers share only the database (ADR 17).
  *
- * @param options.listening called once, with what each has told when all of them serve
- * @returns how it ended: 0, or the exit code of a worker that could not start, which has said why
+ * @param options.listening called once with the addresses of all workers, when all of them serve
+ * @returns the exit code: 0, or that of a worker that could not start and has printed the reason
  */
 export async function runWorkers(options: {
   workers: number
@@ -57,7 +57,7 @@ export async function runWorkers(options: {
     stop.abort()
   })
 
-  /** Starts one. @returns what it tells; null where it ended before it told anything */
+  /** Starts a worker. @returns its addresses, or null if it ended before it served */
   const start = (number: number, pause: number): Promise<ListeningInfo | null> => {
     const worker = cluster.fork({ SMART_AUTHORITY_WORKER: String(number) })
     const since = performance.now()
@@ -71,24 +71,24 @@ export async function runWorkers(options: {
         running.delete(number)
         if (!infoByWorker.has(number)) failed ||= code || 1
         resolve(null)
-        // One that never served at the first start is a reason to say so and end, not to try again.
+        // A worker that never served has a permanent fault, such as a wrong option. Do not restart it.
         if (stopping() || infoByWorker.size < workers) return
-        const next = performance.now() - since > STABLE_UPTIME_MS ? MIN_RESTART_DELAY_MS : pause
-        log.error('a worker has ended and is started again', { worker: number, code, signal, inMs: next })
+        const delay = performance.now() - since > STABLE_UPTIME_MS ? MIN_RESTART_DELAY_MS : pause
+        log.error('worker ended, restarting', { worker: number, code, signal, inMs: delay })
         setTimeout(() => {
-          if (!stopping()) void start(number, Math.min(next * 2, MAX_RESTART_DELAY_MS))
-        }, next)
+          if (!stopping()) void start(number, Math.min(delay * 2, MAX_RESTART_DELAY_MS))
+        }, delay)
       })
     })
   }
 
   try {
-    // The first makes what there is one of, such as a TLS certificate; the others find it.
+    // The first worker starts alone, because it creates shared files such as the TLS certificate.
     for (let number = 0; number < workers && !stopping(); number++) {
-      const said = await Promise.race([start(number, MIN_RESTART_DELAY_MS), stopped])
+      const info = await Promise.race([start(number, MIN_RESTART_DELAY_MS), stopped])
       if (stopping()) break
-      if (!said) return failed
-      infoByWorker.set(number, said)
+      if (!info) return failed
+      infoByWorker.set(number, info)
     }
     if (infoByWorker.size === workers) options.listening([...infoByWorker.values()])
     await stopped
@@ -100,15 +100,15 @@ export async function runWorkers(options: {
   }
 }
 
-/** Ends workers: drained if they can, killed if they do not. */
+/** Stops workers. Kills those that have not drained within the timeout. */
 async function endAll(workers: readonly Worker[]): Promise<void> {
   await Promise.all(
     workers.map(
       (worker) =>
         new Promise<void>((resolve) => {
-          const late = setTimeout(() => worker.process.kill('SIGKILL'), STOP_TIMEOUT_MS)
+          const timer = setTimeout(() => worker.process.kill('SIGKILL'), STOP_TIMEOUT_MS)
           worker.once('exit', () => {
-            clearTimeout(late)
+            clearTimeout(timer)
             resolve()
           })
           worker.send(STOP_MESSAGE, () => undefined)

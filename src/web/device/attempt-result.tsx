@@ -2,7 +2,7 @@ import { RelativeTime } from '../shared/relative-time.tsx'
 import type { Status } from './queries.ts'
 import { texts } from './texts.ts'
 
-/** How an attempt ended, and when. */
+/** Shows the outcome and the time of an attempt. */
 export function AttemptResult({ outcome }: { outcome: NonNullable<Status['registration']['lastRenewal']> }) {
   return (
     <>

@@ -10,7 +10,7 @@ import { texts } from './texts.ts'
 
 const t = texts.status
 
-/** How the authorization stands; “View/Edit” renews it. */
+/** Shows the authorization status. “View/Edit” offers to renew it. */
 export function AuthorizationStatus({ status, me }: { status: Status; me: CurrentUser }) {
   const { authorization: a } = status
   const facts = (

@@ -25,7 +25,7 @@ import { texts } from './texts.ts'
 
 const t = texts.chart
 
-/** The machine that runs, lit where it stands, and as it came there: moved through by a slider. */
+/** Shows the state machine with its current states. A slider replays past transitions. */
 export function Chart() {
   const chart = useQuery({ queryKey: ['chart'], queryFn: () => api.query('chart'), staleTime: Infinity })
   const history = useHistory()
@@ -44,16 +44,16 @@ export function Chart() {
 }
 
 function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transition[] }) {
-  /** Null follows what happens; an id stands still at that row. */
+  /** Id of the selected row, or null to follow the newest row. */
   const [chosen, setChosen] = useState<number | null>(null)
-  const [axis, setAxis] = useState('license')
+  const [region, setRegion] = useState('license')
   const [fit, setFit] = useState(true)
   const at = chosen === null ? -1 : rows.findIndex(({ id }) => id === chosen)
   const index = at === -1 ? rows.length - 1 : at
   const row = rows[index]
   const active = useMemo(() => (row ? findActiveNodes(row.after, layout) : []), [row, layout])
   const taken = useMemo(() => (row ? traversedEdges(row, layout) : []), [row, layout])
-  const axes = layout.nodes.filter(({ kind }) => kind === 'region').map(({ id }) => id)
+  const regions = layout.nodes.filter(({ kind }) => kind === 'region').map(({ id }) => id)
   const go = (to: number) => {
     setChosen(to >= rows.length - 1 ? null : (rows[Math.max(0, to)]?.id ?? null))
   }
@@ -115,7 +115,7 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
                 rows={[
                   [t.at, <RelativeTime key="at" at={row.at} exactly />],
                   [t.cause, `${row.inWords} (${row.event})`],
-                  ...formatMoves(row, axes).map(([name, move]) => [name, move] as const),
+                  ...formatMoves(row, regions).map(([name, move]) => [name, move] as const),
                   row.notices.length === 0
                     ? null
                     : [t.said, row.notices.map(({ message }) => message).join(' · ')],
@@ -131,9 +131,12 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
         <Group justify="space-between" mb="sm">
           <SegmentedControl
             aria-label={t.axis}
-            value={axis}
-            data={[...axes.map((one) => ({ value: one, label: one })), { value: '', label: t.everything }]}
-            onChange={setAxis}
+            value={region}
+            data={[
+              ...regions.map((name) => ({ value: name, label: name })),
+              { value: '', label: t.everything },
+            ]}
+            onChange={setRegion}
           />
           <Group>
             <Switch
@@ -155,44 +158,44 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
             </Button>
           </Group>
         </Group>
-        <ChartDrawing layout={layout} active={active} traversed={taken} axis={axis} fit={fit} />
+        <ChartDrawing layout={layout} active={active} traversed={taken} region={region} fit={fit} />
       </Paper>
       <ActiveStates layout={layout} active={active} live={chosen === null} />
     </>
   )
 }
 
-/** Where each axis went, or stayed. */
-function formatMoves({ before, after }: Transition, axes: readonly string[]): [string, string][] {
-  return axes.map((axis) => {
-    const [from, to] = [String(before[axis]), String(after[axis])]
-    return [axis, from === to ? to : `${from} → ${to}`]
+/** Formats the state change of each region. */
+function formatMoves({ before, after }: Transition, regions: readonly string[]): [string, string][] {
+  return regions.map((region) => {
+    const [from, to] = [String(before[region]), String(after[region])]
+    return [region, from === to ? to : `${from} → ${to}`]
   })
 }
 
 const styles = createScopedStyles("[data-mantine-color-scheme='dark']")
 
-/** The drawing: its words are escaped where it is made, and they are the chart's own, nobody's names. */
+/** Shows the SVG. `renderChartSvg` escapes its labels, which are state names and never user input. */
 function ChartDrawing(props: {
   layout: ChartLayout
   active: readonly string[]
   traversed: readonly string[]
-  axis: string
+  region: string
   fit: boolean
 }) {
-  const { layout, active, traversed, axis, fit } = props
+  const { layout, active, traversed, region, fit } = props
   const svg = useMemo(
     () =>
       renderChartSvg(layout, {
         active,
         traversed,
         standalone: false,
-        region: axis === '' ? undefined : axis,
+        region: region === '' ? undefined : region,
       }),
-    [layout, active, traversed, axis],
+    [layout, active, traversed, region],
   )
   const width =
-    axis === '' ? layout.width : (layout.nodes.find(({ id }) => id === axis)?.width ?? layout.width)
+    region === '' ? layout.width : (layout.nodes.find(({ id }) => id === region)?.width ?? layout.width)
   return (
     <>
       <style nonce={readNonce()}>{styles}</style>
@@ -207,17 +210,17 @@ function ChartDrawing(props: {
   )
 }
 
-/** The active states in words, and what comes next from them. */
+/** Lists the active states with their descriptions and next transitions. */
 function ActiveStates(props: { layout: ChartLayout; active: readonly string[]; live: boolean }) {
   const { layout, active, live } = props
   const { data } = useExplanation()
-  const lit = layout.nodes.filter(({ id, kind }) => kind !== 'region' && active.includes(id))
+  const activeStates = layout.nodes.filter(({ id, kind }) => kind !== 'region' && active.includes(id))
   return (
     <Paper withBorder p="lg">
       <Title order={2} size="h4" mb="xs">
         {t.states}
       </Title>
-      <DescriptionList rows={lit.map(({ id, description }) => [id, description] as const)} />
+      <DescriptionList rows={activeStates.map(({ id, description }) => [id, description] as const)} />
       {live && data && (
         <>
           <Title order={2} size="h4" mt="md" mb="xs">

@@ -17,7 +17,7 @@ const getStateLabel = ({ after }: Transition): string => {
     : ''
 }
 
-/** Everything that happened, the newest first. */
+/** Lists the event history, newest first. */
 export function History() {
   const history = useHistory()
   const [shown, setShown] = useState(PAGE_SIZE)

@@ -27,17 +27,17 @@ import { texts } from './texts.ts'
 
 const t = texts.hosts
 
-/** Who holds a host license: found by name, a page at a time, however many there are. */
+/** Lists the holders of host licenses, with search and pagination. */
 export function Hosts({ me }: { me: CurrentUser }) {
   const status = useStatus()
   const [search, setSearch] = useState('')
   const [all, setAll] = useState(false)
   const [after, setAfter] = useState('')
-  const [wanted] = useDebouncedValue(search, 200)
+  const [debouncedSearch] = useDebouncedValue(search, 200)
   const [assigning, setAssigning] = useState(false)
   const hosts = useQuery({
-    queryKey: ['hosts', wanted, all, after],
-    queryFn: () => api.query('hosts', { search: wanted, all: all ? 'true' : 'false', after }),
+    queryKey: ['hosts', debouncedSearch, all, after],
+    queryFn: () => api.query('hosts', { search: debouncedSearch, all: all ? 'true' : 'false', after }),
     placeholderData: keepPreviousData,
   })
   const counts = status.data?.hosts

@@ -15,7 +15,7 @@ import { TokenForm } from './token-form.tsx'
 import { Transport } from './transport.tsx'
 import { UsageHistory } from './usage.tsx'
 
-/** Smart Licenses, as the guide's procedures find it behind “View More”. */
+/** Shows the page Smart Licenses, which the procedures of the CWMS planning guide open with “View More”. */
 export function Licenses({ me }: { me: CurrentUser }) {
   const status = useStatus()
   return (
@@ -41,7 +41,7 @@ export function Licenses({ me }: { me: CurrentUser }) {
 
 const isRegistered = ({ registration }: Status): boolean => registration.instanceId !== null
 
-/** Where a token is pasted, as long as the box is not registered; and the way to a reservation. */
+/** Offers registration with a token or a reservation while the device is not registered. */
 function RegistrationPrompt({ status, me }: { status: Status; me: CurrentUser }) {
   const [reserving, setReserving] = useState(false)
   const t = texts.register

@@ -13,7 +13,7 @@ export const useSystem = () => useQuery({ queryKey: ['system'], queryFn: () => a
 export const useHistory = () =>
   useQuery({ queryKey: ['history'], queryFn: () => api.query('history', { limit: 1000 }) })
 
-/** Something that is asked of the box, after which what is shown is looked at anew. */
+/** Creates a mutation that refetches all queries when it settles. */
 export function useApiMutation<I, O>(send: (input: I) => Promise<O>, done?: (answer: O) => void) {
   const client = useQueryClient()
   return useMutation({
@@ -25,7 +25,7 @@ export function useApiMutation<I, O>(send: (input: I) => Promise<O>, done?: (ans
   })
 }
 
-/** Takes what the box tells as it happens. */
+/** Updates the query cache from server events of the device. */
 export function onServerEvent(client: QueryClient, event: string, data: unknown): void {
   if (event === 'status') {
     client.setQueryData(['status'], data)

@@ -15,7 +15,7 @@ import { TokenForm } from './token-form.tsx'
 
 const t = texts.status
 
-/** How the registration stands, with what can be done about it behind “View/Edit”. */
+/** Shows the registration status. “View/Edit” offers its actions. */
 export function RegistrationStatus({ status, me }: { status: Status; me: CurrentUser }) {
   const { registration: r } = status
   return (

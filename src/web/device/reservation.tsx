@@ -10,7 +10,7 @@ import { texts } from './texts.ts'
 
 const t = texts.reservation
 
-/** The way into a reservation: the request code out, the authorization file in. */
+/** Guides through a new reservation: show the request code, then install the authorization file. */
 export function Reservation(props: { status: Status; opened: boolean; onClose: () => void }) {
   const { status, opened, onClose } = props
   const { requestCode } = status.reservation
@@ -106,7 +106,7 @@ function InstallAuthorization({ onDone }: { onDone: () => void }) {
   )
 }
 
-/** A file that came too late is not lost: its return code gives the licenses back. */
+/** Creates the return code of an authorization file whose request was canceled. */
 function DiscardAuthorization() {
   const [opened, setOpened] = useState(false)
   const discard = useApiMutation((text: string) => api.mutate('reservation-discard', { file: text }))
@@ -145,7 +145,7 @@ function DiscardAuthorization() {
   )
 }
 
-/** The second half of a modification: the newer file in, the confirmation code out. */
+/** Completes a modification: installs the newer file and shows the confirmation code. */
 export function ModifyLicenses({ status }: { status: Status }) {
   const { confirmationCode } = status.reservation
   const [opened, setOpened] = useState(false)

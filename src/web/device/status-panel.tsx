@@ -4,7 +4,7 @@ import { texts } from './texts.ts'
 
 const t = texts.status
 
-/** One status with what is known of it; “View/Edit” opens what can be done about it. */
+/** Panel with a status and its details. “View/Edit” opens a dialog with its actions. */
 export function StatusPanel(props: { title: string; testId: string; facts: ReactNode; children: ReactNode }) {
   const { title, testId, facts, children } = props
   const [opened, setOpened] = useState(false)

@@ -15,7 +15,7 @@ function formatEvaluation({ running, expired, remainingSeconds }: Status['evalua
 
 const capitalize = (words: string): string => words.replace(/^./, (first) => first.toUpperCase())
 
-/** The state of the box, what it may do, and what comes next. */
+/** Shows the license state, the functionality and the next automatic actions. */
 export function StatusSummary({ status }: { status: Status }) {
   const { data } = useExplanation()
   return (

@@ -28,7 +28,7 @@ const SIZES = ['micro', 'small', 'medium', 'large'] as const satisfies readonly 
   Status['product']['size']
 >[]
 
-/** The landing page: the box, and its licenses at a glance. */
+/** Shows the landing page with the device and a summary of its licenses. */
 export function System({ me }: { me: CurrentUser }) {
   const status = useStatus()
   return (
@@ -109,8 +109,8 @@ function Size({ me }: { me: CurrentUser }) {
   const system = useSystem()
   const [size, setSize] = useState<NonNullable<Status['product']['size']> | null>(null)
   const [center, setCenter] = useState('')
-  const resize = useApiMutation((wanted: NonNullable<Status['product']['size']>) =>
-    api.mutate('system-size', { size: wanted }),
+  const resize = useApiMutation((size: NonNullable<Status['product']['size']>) =>
+    api.mutate('system-size', { size }),
   )
   const extend = useApiMutation(() => api.mutate('system-extend'))
   const reduce = useApiMutation(() => api.mutate('system-reduce'))
@@ -139,9 +139,9 @@ function Size({ me }: { me: CurrentUser }) {
                   label={t.size}
                   disabled={!may}
                   value={size ?? data.size}
-                  data={SIZES.map((one) => ({ value: one, label: t.sizes[one] }))}
+                  data={SIZES.map((size) => ({ value: size, label: t.sizes[size] }))}
                   onChange={(event) => {
-                    setSize(SIZES.find((one) => one === event.currentTarget.value) ?? null)
+                    setSize(SIZES.find((size) => size === event.currentTarget.value) ?? null)
                   }}
                 />
                 {may && (

@@ -1,4 +1,4 @@
-/** What the page of a box says, in the words of the guide where it has them. */
+/** Texts of the device console. Terms of the CWMS planning guide are used where it has them. */
 export const texts = {
   title: 'Smart Licenses',
   test: 'The authority of this box is a TEST authority: not for production.',
@@ -286,8 +286,8 @@ export const texts = {
     notAttendeeOnly: 'Allow to host',
     deactivateTitle: (user: string) => `Deactivate ${user}?`,
     deactivateText: 'The host license is released for others.',
-    none: 'Nobody holds a host license.',
-    noMatch: 'Nobody of that name.',
+    none: 'No user holds a host license.',
+    noMatch: 'No user has that name.',
     first: 'First page',
     more: 'Next page',
   },

@@ -5,7 +5,7 @@ import { FailureAlert, getFieldError } from '../shared/failure.tsx'
 import { useApiMutation } from './queries.ts'
 import { texts } from './texts.ts'
 
-/** A token, and “overwrite”, which ticks itself when the instance exists already (R-REG-3). */
+/** Form for a registration token. “Overwrite” is selected automatically when the instance already exists (R-REG-3). */
 export function TokenForm(props: {
   intro: string
   button: string

@@ -32,7 +32,7 @@ const KINDS = ['direct', 'gateway', 'proxy'] as const
 type Kind = (typeof KINDS)[number]
 type ConnectionTestReport = Output<typeof deviceContract, 'transport-test'>
 
-/** How the box reaches its authority, and whether it does. */
+/** Shows the transport settings and the connection status. */
 export function Transport({ status, me }: { status: Status; me: CurrentUser }) {
   const [opened, setOpened] = useState(false)
   const { transport } = status
@@ -125,12 +125,12 @@ function Settings({ status }: { status: Status }) {
             label={t.deployment}
             value={kind}
             onChange={(value) => {
-              setKind(KINDS.find((one) => one === value) ?? 'direct')
+              setKind(KINDS.find((kind) => kind === value) ?? 'direct')
             }}
           >
             <Stack gap="xs" mt="xs">
-              {KINDS.map((one) => (
-                <Radio key={one} value={one} label={t.kinds[one]} description={t.kindHints[one]} />
+              {KINDS.map((kind) => (
+                <Radio key={kind} value={kind} label={t.kinds[kind]} description={t.kindHints[kind]} />
               ))}
             </Stack>
           </Radio.Group>
@@ -207,7 +207,7 @@ function Settings({ status }: { status: Status }) {
           </Group>
         </Stack>
       </form>
-      {test.data && <ConnectionTestResult road={test.data} />}
+      {test.data && <ConnectionTestResult report={test.data} />}
       <Trust />
     </Stack>
   )
@@ -219,8 +219,8 @@ const getErrorMessage = (wrong: unknown, code: string): string | undefined =>
 const COLORS = { ok: 'green', failed: 'red', 'not-tried': 'gray', 'not-needed': 'gray' } as const
 const OUTCOME_SYMBOLS = { ok: '✓', failed: '✕', 'not-tried': '·', 'not-needed': '–' } as const
 
-/** The walk to the authority, step by step: where it breaks, why, and what to do. */
-function ConnectionTestResult({ road: report }: { road: ConnectionTestReport }) {
+/** Shows the steps of a connection test, with the failure and its remedy. */
+function ConnectionTestResult({ report }: { report: ConnectionTestReport }) {
   return (
     <Paper withBorder p="md" role="status" aria-label={t.tested}>
       <Text fw={600} mb="sm">
@@ -263,7 +263,7 @@ function ConnectionTestResult({ road: report }: { road: ConnectionTestReport }) 
   )
 }
 
-/** The anchor that everything the authority says is checked by. */
+/** Shows and installs the root certificate that the device trusts. */
 function Trust() {
   const trust = useQuery({ queryKey: ['trust'], queryFn: () => api.query('trust') })
   const [opened, setOpened] = useState(false)

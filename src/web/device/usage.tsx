@@ -7,7 +7,7 @@ import { texts } from './texts.ts'
 
 const t = texts.usage
 
-/** What was in use, day by day, for each tag. */
+/** Shows the daily usage of each entitlement tag. */
 export function UsageHistory() {
   const usage = useQuery({
     queryKey: ['usage'],

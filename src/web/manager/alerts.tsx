@@ -12,7 +12,7 @@ import { texts } from './texts.ts'
 
 const t = texts.alerts
 const PAGE_SIZE = 50
-/** More than this nobody reads on a page; the command lists all of them. */
+/** Maximum number of alerts on the page. `smart-authority alert list` lists all of them. */
 const MAX_ALERTS = 1000
 
 export const useAlerts = (virtualAccount?: string, limit = 1) => {
@@ -24,7 +24,7 @@ export const useAlerts = (virtualAccount?: string, limit = 1) => {
   })
 }
 
-/** What needs attention: of the smart account, or of one virtual account. */
+/** Lists the alerts of the smart account or of one virtual account. */
 export function Alerts({ virtualAccount }: { virtualAccount?: string | undefined }) {
   const [limit, setLimit] = useState(PAGE_SIZE)
   const alerts = useAlerts(virtualAccount, limit)

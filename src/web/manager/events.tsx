@@ -14,7 +14,7 @@ const t = texts.events
 const PAGE_SIZE = 100
 const SEVERITIES = ['major', 'minor', 'info'] as const
 
-/** What happened in a virtual account, or to one instance: the newest first. */
+/** Lists the events of a virtual account or of one instance, newest first. */
 export function EventLog(props: { virtualAccount?: string; instanceId?: string }) {
   const account = useAccount()
   const [limit, setLimit] = useState(PAGE_SIZE)
@@ -42,10 +42,10 @@ export function EventLog(props: { virtualAccount?: string; instanceId?: string }
             value={severity ?? ''}
             data={[
               { value: '', label: t.all },
-              ...SEVERITIES.map((one) => ({ value: one, label: texts.severities[one] })),
+              ...SEVERITIES.map((option) => ({ value: option, label: texts.severities[option] })),
             ]}
             onChange={(event) => {
-              setSeverity(SEVERITIES.find((one) => one === event.currentTarget.value))
+              setSeverity(SEVERITIES.find((option) => option === event.currentTarget.value))
             }}
           />
           <Button

@@ -40,7 +40,7 @@ const formatInstanceName = ({ hostname, udi }: Instance): string => hostname ?? 
 
 type InstanceDialog = 'show' | 'transfer' | 'remove' | 'update' | 'confirm' | 'write-off'
 
-/** The product instances of a virtual account, and what can be done with each. */
+/** Lists the product instances of a virtual account with their actions. */
 export function Instances(props: {
   virtual: VirtualAccountView
   all: readonly VirtualAccountView[]
@@ -49,16 +49,16 @@ export function Instances(props: {
   const { virtual, all, me } = props
   const account = useAccount()
   const [search, setSearch] = useState('')
-  const [wanted] = useDebouncedValue(search, 200)
+  const [debouncedSearch] = useDebouncedValue(search, 200)
   const [skip, setSkip] = useState(0)
   const [doing, setDoing] = useState<{ what: InstanceDialog; instance: Instance } | null>(null)
   const instances = useQuery({
-    queryKey: ['instances', account, virtual.name, wanted, skip],
+    queryKey: ['instances', account, virtual.name, debouncedSearch, skip],
     queryFn: () =>
       api.query('instances', {
         account,
         virtualAccount: virtual.name,
-        search: wanted,
+        search: debouncedSearch,
         skip,
         limit: PAGE_SIZE,
       }),
@@ -100,14 +100,14 @@ export function Instances(props: {
               columns={[
                 {
                   title: t.name,
-                  cell: (one) => (
+                  cell: (row) => (
                     <UnstyledButton
                       c="var(--mantine-color-anchor)"
                       fz="sm"
                       fw={500}
-                      onClick={begin('show', one)}
+                      onClick={begin('show', row)}
                     >
-                      {formatInstanceName(one)}
+                      {formatInstanceName(row)}
                     </UnstyledButton>
                   ),
                 },
@@ -129,28 +129,28 @@ export function Instances(props: {
                 },
                 {
                   title: t.actions,
-                  cell: (one) => (
-                    <RowActions label={t.actions} of={formatInstanceName(one)}>
-                      <Menu.Item onClick={begin('show', one)}>{t.show}</Menu.Item>
-                      {me.role !== 'viewer' && one.satellite === null && one.reservation === null && (
-                        <Menu.Item onClick={begin('transfer', one)}>{t.transfer}</Menu.Item>
+                  cell: (row) => (
+                    <RowActions label={t.actions} of={formatInstanceName(row)}>
+                      <Menu.Item onClick={begin('show', row)}>{t.show}</Menu.Item>
+                      {me.role !== 'viewer' && row.satellite === null && row.reservation === null && (
+                        <Menu.Item onClick={begin('transfer', row)}>{t.transfer}</Menu.Item>
                       )}
-                      {me.role !== 'viewer' && one.satellite === null && one.reservation !== null && (
+                      {me.role !== 'viewer' && row.satellite === null && row.reservation !== null && (
                         <>
-                          <Menu.Item onClick={begin('update', one)}>{t.update}</Menu.Item>
-                          {one.reservation.pending && (
-                            <Menu.Item onClick={begin('confirm', one)}>{t.confirm}</Menu.Item>
+                          <Menu.Item onClick={begin('update', row)}>{t.update}</Menu.Item>
+                          {row.reservation.pending && (
+                            <Menu.Item onClick={begin('confirm', row)}>{t.confirm}</Menu.Item>
                           )}
-                          <ReissuedFile instance={one} />
+                          <ReissuedFile instance={row} />
                         </>
                       )}
-                      {me.role !== 'viewer' && one.satellite === null && (
-                        <Menu.Item color="red" onClick={begin('remove', one)}>
+                      {me.role !== 'viewer' && row.satellite === null && (
+                        <Menu.Item color="red" onClick={begin('remove', row)}>
                           {t.remove}
                         </Menu.Item>
                       )}
-                      {me.role === 'administrator' && one.reservation !== null && (
-                        <Menu.Item color="red" onClick={begin('write-off', one)}>
+                      {me.role === 'administrator' && row.reservation !== null && (
+                        <Menu.Item color="red" onClick={begin('write-off', row)}>
                           {t.writeOff}
                         </Menu.Item>
                       )}
@@ -279,7 +279,7 @@ function Details({ instance, onClose }: { instance: Instance; onClose: () => voi
   )
 }
 
-/** The guide's “Remove the Product Instance”: one that works from a reservation by its return code. */
+/** Removes a product instance with a reservation by its return code (“Remove the Product Instance” in the CWMS guide). */
 function RemoveInstance({ instance, onClose }: { instance: Instance; onClose: () => void }) {
   const account = useAccount()
   const [code, setCode] = useState('')

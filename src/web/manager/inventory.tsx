@@ -27,7 +27,7 @@ const t = texts.inventory
 const TABS = ['general', 'licenses', 'instances', 'events'] as const
 type Tab = (typeof TABS)[number]
 
-/** A virtual account: its tokens, licenses, product instances and events. */
+/** Shows the tokens, licenses, product instances and events of a virtual account. */
 export function Inventory({ parts, me }: { parts: readonly string[]; me: CurrentUser }) {
   const virtuals = useVirtualAccounts()
   const [name = '', tab = ''] = parts
@@ -37,7 +37,7 @@ export function Inventory({ parts, me }: { parts: readonly string[]; me: Current
       <QueryBoundary query={virtuals}>
         {({ virtualAccounts }) => {
           const virtual =
-            virtualAccounts.find((one) => one.name === name) ??
+            virtualAccounts.find((virtualAccount) => virtualAccount.name === name) ??
             virtualAccounts.find(({ isDefault }) => isDefault) ??
             virtualAccounts[0]
           return virtual ? (
@@ -49,7 +49,7 @@ export function Inventory({ parts, me }: { parts: readonly string[]; me: Current
                 key={virtual.name}
                 virtual={virtual}
                 all={virtualAccounts}
-                tab={TABS.find((one) => one === tab) ?? 'general'}
+                tab={TABS.find((option) => option === tab) ?? 'general'}
                 me={me}
               />
             </>
@@ -68,14 +68,17 @@ function VirtualAccount(props: {
 }) {
   const { virtual, all, tab, me } = props
   const alerts = useAlerts(virtual.name)
-  const count = (wanted: 'major' | 'minor') => alerts.data?.counts[wanted] ?? 0
+  const count = (severity: 'major' | 'minor') => alerts.data?.counts[severity] ?? 0
   return (
     <>
       <Group align="flex-end">
         <NativeSelect
           label={t.virtualAccount}
           value={virtual.name}
-          data={all.map((one) => ({ value: one.name, label: formatAccountLabel(one) }))}
+          data={all.map((virtualAccount) => ({
+            value: virtualAccount.name,
+            label: formatAccountLabel(virtualAccount),
+          }))}
           flex="1 1 260px"
           maw={460}
           onChange={(event) => {
@@ -104,9 +107,9 @@ function VirtualAccount(props: {
         keepMounted={false}
       >
         <Tabs.List mb="md">
-          {TABS.map((one) => (
-            <Tabs.Tab key={one} value={one}>
-              {t.tabs[one]}
+          {TABS.map((tab) => (
+            <Tabs.Tab key={tab} value={tab}>
+              {t.tabs[tab]}
             </Tabs.Tab>
           ))}
         </Tabs.List>
@@ -247,7 +250,10 @@ function AddVirtualAccount({ opened, onClose }: { opened: boolean; onClose: () =
             <NativeSelect
               label={t.forSatellite}
               value={satellite}
-              data={[{ value: '', label: t.noSatellite }, ...names.map((one) => one.name)]}
+              data={[
+                { value: '', label: t.noSatellite },
+                ...names.map((virtualAccount) => virtualAccount.name),
+              ]}
               onChange={(event) => {
                 setSatellite(event.currentTarget.value)
               }}

@@ -3,7 +3,7 @@ import { texts } from './texts.ts'
 
 const t = texts.inventory
 
-/** A virtual account with its marks: ★ for the default one, 📡 for a satellite's; each said in words too. */
+/** Formats the name of a virtual account with ★ for the default and 📡 for a satellite, each also as text. */
 export const formatAccountLabel = ({ name, isDefault, satellite }: VirtualAccountView): string => {
   const marks = [
     isDefault ? `★ ${t.isDefault}` : '',

@@ -14,7 +14,7 @@ import { TransferLicenses } from './transfer.tsx'
 
 const t = texts.licenses
 
-/** The pools of a virtual account: what is owned, what is used, and what is missing. */
+/** Lists the license pools of a virtual account with owned, used and missing licenses. */
 export function Licenses(props: {
   virtual: VirtualAccountView
   all: readonly VirtualAccountView[]
@@ -145,7 +145,7 @@ export function Licenses(props: {
   )
 }
 
-/** How much of a pool is taken. */
+/** Shows the used and reserved share of a pool. */
 export function UsageBar({ license }: { license: Pick<License, 'quantity' | 'inUse' | 'reserved'> }) {
   const { quantity, inUse, reserved } = license
   const most = Math.max(quantity, inUse + reserved, 1)

@@ -17,7 +17,7 @@ import { texts } from './texts.ts'
 
 const { navigation } = texts
 
-/** The smart account that was chosen; the first one until then. */
+/** Selected smart account. The default is the first one. */
 let selectedAccount: string | undefined
 const listeners = new Set<() => void>()
 const selectAccount = (account: string) => {
@@ -91,7 +91,7 @@ function PageTitle() {
   return <>{data?.role === 'satellite' ? texts.satelliteTitle : texts.title}</>
 }
 
-/** A manager has satellites; a satellite has a manager. */
+/** Menu label: “Satellites” on a manager, “Synchronization” on a satellite. */
 function SatellitesLabel() {
   const { data } = useOverview()
   return <>{data?.role === 'satellite' ? navigation.synchronization : navigation.satellites}</>
@@ -107,7 +107,7 @@ const withAccount = (children: ReactNode) => <AccountProvider>{children}</Accoun
 start({
   title: texts.title,
   heading: <PageTitle />,
-  // What boxes use changes without an event.
+  // Usage changes create no server event, so poll.
   refresh: 15_000,
   onServerEvent,
   banner: () => <Banner />,
@@ -135,7 +135,7 @@ start({
       route: 'preferences',
       label: navigation.preferences,
       render: (_, me) => withAccount(<Preferences me={me} />),
-      // Others have their own notifications there, where they have an address.
+      // Users other than administrators see only their own notifications, for which the name must be an e-mail address.
       isHidden: ({ role, name }) => role !== 'administrator' && !name.includes('@'),
     },
     {

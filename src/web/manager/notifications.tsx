@@ -26,10 +26,10 @@ import { texts } from './texts.ts'
 
 const t = texts.notifications
 const WINDOWS = [90, 60, 30] as const
-/** Preselected where expiring licenses are asked for. */
+/** Preselected days of the notification about expiring licenses. */
 const DEFAULT_EXPIRING_DAYS = [90]
 
-/** Who is told of the smart account by e-mail (R-ACC-7): administrators choose for all, others for themselves. */
+/** Manages e-mail notifications (R-ACC-7). Administrators manage all recipients, other users only themselves. */
 export function Notifications({ me }: { me: CurrentUser }) {
   const account = useAccount()
   const [setting, setSetting] = useState<Partial<Notification> | null>(null)
@@ -79,11 +79,11 @@ export function Notifications({ me }: { me: CurrentUser }) {
               { title: t.tells, cell: formatNotification },
               {
                 title: t.actions,
-                cell: (one) => (
-                  <RowActions label={t.actions} of={one.recipient}>
+                cell: (notification) => (
+                  <RowActions label={t.actions} of={notification.recipient}>
                     <Menu.Item
                       onClick={() => {
-                        setSetting(one)
+                        setSetting(notification)
                       }}
                     >
                       {t.change}
@@ -91,7 +91,7 @@ export function Notifications({ me }: { me: CurrentUser }) {
                     <Menu.Item
                       color="red"
                       onClick={() => {
-                        setRemoving(one)
+                        setRemoving(notification)
                       }}
                     >
                       {t.remove}
@@ -226,8 +226,8 @@ function NotificationForm(props: { begin: Partial<Notification>; fixed: boolean;
                     checked={expiring.includes(days)}
                     onChange={(event) => {
                       setExpiring(
-                        WINDOWS.filter((one) =>
-                          one === days ? event.currentTarget.checked : expiring.includes(one),
+                        WINDOWS.filter((option) =>
+                          option === days ? event.currentTarget.checked : expiring.includes(option),
                         ),
                       )
                     }}

@@ -14,7 +14,7 @@ import { texts } from './texts.ts'
 const t = texts.orders
 const COLORS = { fulfilled: 'green', waiting: 'orange', escalated: 'red' } as const
 
-/** What was bought (R-ACC-6). */
+/** Lists the orders of a smart account (R-ACC-6). */
 export function Orders({ me }: { me: CurrentUser }) {
   const account = useAccount()
   const overview = useOverview()
@@ -109,10 +109,10 @@ export function Orders({ me }: { me: CurrentUser }) {
 
 function useVirtualAccountOptions(): { value: string; label: string }[] {
   const { data } = useVirtualAccounts()
-  // What is bought goes into the default one, unless somebody says otherwise.
+  // The default virtual account comes first, because orders go there by default.
   return (data?.virtualAccounts ?? [])
     .toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
-    .map((one) => ({ value: one.name, label: formatAccountLabel(one) }))
+    .map((virtualAccount) => ({ value: virtualAccount.name, label: formatAccountLabel(virtualAccount) }))
 }
 
 function PlaceOrder({ onClose }: { onClose: () => void }) {
@@ -133,7 +133,7 @@ function PlaceOrder({ onClose }: { onClose: () => void }) {
   ]
   const chosen = what === '' ? (choices[0]?.value ?? '') : what
   const [by = '', name = ''] = chosen.split(' ')
-  const place = useApiMutation(
+  const placeOrder = useApiMutation(
     () =>
       api.mutate('order-place', {
         account,
@@ -150,7 +150,7 @@ function PlaceOrder({ onClose }: { onClose: () => void }) {
         noValidate
         onSubmit={(event) => {
           event.preventDefault()
-          place.mutate(undefined)
+          placeOrder.mutate(undefined)
         }}
       >
         <Stack>
@@ -170,7 +170,7 @@ function PlaceOrder({ onClose }: { onClose: () => void }) {
             allowDecimal={false}
             value={quantity}
             onChange={setQuantity}
-            error={getFieldError(place.error, 'quantity')}
+            error={getFieldError(placeOrder.error, 'quantity')}
           />
           <NumberInput
             label={t.term}
@@ -180,7 +180,7 @@ function PlaceOrder({ onClose }: { onClose: () => void }) {
             allowDecimal={false}
             value={term}
             onChange={setTerm}
-            error={getFieldError(place.error, 'termDays')}
+            error={getFieldError(placeOrder.error, 'termDays')}
           />
           <NativeSelect
             label={t.virtualAccount}
@@ -190,9 +190,9 @@ function PlaceOrder({ onClose }: { onClose: () => void }) {
               setVirtualAccount(event.currentTarget.value)
             }}
           />
-          <FailureAlert failure={place.error} fields={['quantity', 'termDays']} />
+          <FailureAlert failure={placeOrder.error} fields={['quantity', 'termDays']} />
           <Group justify="flex-end">
-            <Button type="submit" loading={place.isPending}>
+            <Button type="submit" loading={placeOrder.isPending}>
               {t.place}
             </Button>
           </Group>

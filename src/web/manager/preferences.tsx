@@ -23,7 +23,7 @@ import { texts } from './texts.ts'
 
 const t = texts.preferences
 
-/** Who is told by e-mail, where e-mail goes, and what is set once. */
+/** Shows notifications, outgoing e-mail settings and other settings. */
 export function Preferences({ me }: { me: CurrentUser }) {
   return (
     <Stack>

@@ -18,7 +18,7 @@ export type Satellite = Output<Contract, 'satellites'>['satellites'][number]
 export type Notification = Output<Contract, 'notifications'>['notifications'][number]
 export type Order = Output<Contract, 'orders'>['orders'][number]
 
-/** The smart account that is looked at. */
+/** Context with the selected smart account. */
 export const AccountContext = createContext<string | undefined>(undefined)
 export const useAccount = (): string | undefined => useContext(AccountContext)
 
@@ -40,7 +40,7 @@ export const useLicenses = (virtualAccount?: string) => {
   })
 }
 
-/** Something that is asked of the authority, after which what is shown is looked at anew. */
+/** Creates a mutation that refetches all queries when it settles. */
 export function useApiMutation<I, O>(send: (input: I) => Promise<O>, done?: (answer: O) => void) {
   const client = useQueryClient()
   return useMutation({
@@ -52,7 +52,7 @@ export function useApiMutation<I, O>(send: (input: I) => Promise<O>, done?: (ans
   })
 }
 
-/** Something happened at the authority: what is shown is looked at anew. */
+/** Refetches all queries after a server event. */
 export function onServerEvent(client: QueryClient, event: string): void {
   if (event === 'changed') void client.invalidateQueries()
 }

@@ -23,16 +23,19 @@ const formatCell = (value: string | number | null) => {
     : value
 }
 
-/** Reports as tables, with a chart where there is something to compare, and as CSV (R-ACC-7). */
+/** Shows reports as tables, bar charts and CSV downloads (R-ACC-7). */
 export function Reports() {
   const account = useAccount()
   const virtuals = useVirtualAccounts()
   const [kind, setKind] = useState<(typeof KINDS)[number]>('licenses')
   const [virtualAccount, setVirtualAccount] = useState('')
-  const wanted = { account, kind, ...(virtualAccount !== '' && { virtualAccount }) }
-  const report = useQuery({ queryKey: ['report', wanted], queryFn: () => api.query('report', wanted) })
+  const parameters = { account, kind, ...(virtualAccount !== '' && { virtualAccount }) }
+  const report = useQuery({
+    queryKey: ['report', parameters],
+    queryFn: () => api.query('report', parameters),
+  })
   const csv = useApiMutation(
-    () => api.query('report-csv', wanted),
+    () => api.query('report-csv', parameters),
     (made) => {
       downloadText(`${kind}.csv`, made.csv, 'text/csv')
     },
@@ -44,9 +47,9 @@ export function Reports() {
         <NativeSelect
           label={t.kind}
           value={kind}
-          data={KINDS.map((one) => ({ value: one, label: t.kinds[one] }))}
+          data={KINDS.map((kind) => ({ value: kind, label: t.kinds[kind] }))}
           onChange={(event) => {
-            setKind(KINDS.find((one) => one === event.currentTarget.value) ?? 'licenses')
+            setKind(KINDS.find((kind) => kind === event.currentTarget.value) ?? 'licenses')
           }}
         />
         <NativeSelect
@@ -100,7 +103,7 @@ export function Reports() {
   )
 }
 
-/** Every pool as a bar: what is purchased beside what is taken. */
+/** Shows each pool as bars: purchased, used and reserved licenses. */
 function Pools({ virtualAccount }: { virtualAccount?: string }) {
   const licenses = useLicenses(virtualAccount)
   const pools = licenses.data?.licenses ?? []

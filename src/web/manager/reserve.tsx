@@ -37,7 +37,7 @@ const pickNumbers = (quantities: Quantities): Record<string, number> =>
     Object.entries(quantities).flatMap(([tag, value]) => (typeof value === 'number' ? [[tag, value]] : [])),
   )
 
-/** The guide's “Obtain the Reservation Authorization Code File”, step by step. */
+/** Wizard for “Obtain the Reservation Authorization Code File” of the CWMS planning guide. */
 export function Reserve(props: {
   virtual: VirtualAccountView
   licenses: readonly License[]
@@ -62,7 +62,7 @@ export function Reserve(props: {
       setStep(3)
     },
   )
-  const wanted = Object.values(pickNumbers(quantities)).some((quantity) => quantity > 0)
+  const hasQuantity = Object.values(pickNumbers(quantities)).some((quantity) => quantity > 0)
   const notEnabled = reserve.error !== null && toFailure(reserve.error).code === 'RESERVATION_NOT_ENABLED'
   return (
     <Modal opened onClose={onClose} size="xl" title={t.title} closeOnClickOutside={false}>
@@ -123,7 +123,7 @@ export function Reserve(props: {
               {shared.back}
             </Button>
             <Button
-              disabled={!specific || !wanted || exceedsAvailable(licenses, quantities)}
+              disabled={!specific || !hasQuantity || exceedsAvailable(licenses, quantities)}
               onClick={() => {
                 setStep(2)
               }}
@@ -165,7 +165,7 @@ export function Reserve(props: {
   )
 }
 
-/** Whether it is the request code that is wrong, and not what is asked for with it. */
+/** Returns true if the request code is invalid, and not another input. */
 const isCodeError = (error: unknown): boolean => {
   const { code, field } = toFailure(error)
   return field === 'request' || code.startsWith('CODE_')
@@ -180,7 +180,7 @@ const exceedsAvailable = (
     return typeof quantity === 'number' && quantity > available
   })
 
-/** One field for each license, with what there is beside it. */
+/** Shows a quantity field for each license, with the available number. */
 function QuantityFields(props: {
   rows: readonly { tag: string; name: string; available: number; now: number | null }[]
   quantities: Quantities
@@ -262,7 +262,7 @@ function ReviewStep({
         <Table.Tbody>
           {chosen.map(([tag, quantity]) => (
             <Table.Tr key={tag}>
-              <Table.Td>{licenses.find((one) => one.tag === tag)?.name ?? tag}</Table.Td>
+              <Table.Td>{licenses.find((license) => license.tag === tag)?.name ?? tag}</Table.Td>
               <Table.Td ta="right">{quantity}</Table.Td>
             </Table.Tr>
           ))}
@@ -272,7 +272,7 @@ function ReviewStep({
   )
 }
 
-/** Only an authorized account may reserve (R-SLR-1): who may authorize it is asked here. */
+/** Offers to enable reservations, which a smart account must allow first (R-SLR-1). */
 function EnableReservation({ me }: { me: CurrentUser }) {
   const account = useAccount()
   const enable = useApiMutation(() => api.mutate('reservation-enable', { account }))
@@ -344,7 +344,7 @@ function AuthorizationFile(props: {
   )
 }
 
-/** The guide's “Modify Your Reserved Licenses”. */
+/** Dialog for “Modify Your Reserved Licenses” of the CWMS planning guide. */
 export function UpdateReservation(props: { instance: Instance; onClose: () => void; onConfirm: () => void }) {
   const { instance, onClose, onConfirm } = props
   const account = useAccount()
@@ -352,7 +352,7 @@ export function UpdateReservation(props: { instance: Instance; onClose: () => vo
   const [specific, setSpecific] = useState(false)
   const now = (tag: string): number =>
     instance.reservation?.licenses
-      .filter((one) => one.tag === tag)
+      .filter((license) => license.tag === tag)
       .reduce((sum, { count }) => sum + count, 0) ?? 0
   const [quantities, setQuantities] = useState<Quantities>(
     Object.fromEntries(instance.reservation?.licenses.map(({ tag }) => [tag, now(tag)]) ?? []),
@@ -437,7 +437,7 @@ export function UpdateReservation(props: { instance: Instance; onClose: () => vo
   )
 }
 
-/** The guide's “Enter the Confirmation Code”. */
+/** Dialog for “Enter the Confirmation Code” of the CWMS planning guide. */
 export function ConfirmReservation({ instance, onClose }: { instance: Instance; onClose: () => void }) {
   const account = useAccount()
   const [code, setCode] = useState('')

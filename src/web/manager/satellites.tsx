@@ -37,10 +37,10 @@ const COLORS = {
   expired: 'red',
   removed: 'gray',
 } as const
-/** Bytes of the largest file that a satellite of a hundred thousand instances writes, and more. */
+/** Maximum file size in bytes, above that of a satellite with 100,000 instances. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
 
-/** The satellites of a manager: added, seen, answered by file, removed (R-SAT-1…4). */
+/** Lists, adds and removes the satellites of a manager, and answers their files (R-SAT-1…4). */
 export function Satellites({ me }: { me: CurrentUser }) {
   const account = useAccount()
   const may = me.role === 'administrator'
@@ -186,7 +186,7 @@ export function Satellites({ me }: { me: CurrentUser }) {
   )
 }
 
-/** One exchange by hand: a file in, a file out. */
+/** Runs an offline exchange: imports a request file and offers the answer file. */
 function RespondToSync() {
   const [file, setFile] = useState<string | null>(null)
   const respond = useApiMutation((text: string) => api.mutate('sync-respond', { file: text }))

@@ -16,7 +16,7 @@ import { texts } from './texts.ts'
 const t = texts.sync
 const MAX_FILE_BYTES = 64 * 1024 * 1024
 
-/** How a satellite stands with its manager, and an exchange with it: by wire, or by files that are carried. */
+/** Shows the synchronization status of a satellite, and runs exchanges online or by files. */
 export function Synchronization({ me }: { me: CurrentUser }) {
   const sync = useQuery({ queryKey: ['sync'], queryFn: () => api.query('sync') })
   const now = useApiMutation(() => api.mutate('sync-now'))
@@ -93,7 +93,7 @@ function FileExchange({ waiting }: { waiting: number | null }) {
   const begin = (text: string) => {
     importAnswer.reset()
     root.mutate(text, {
-      // A root that is known already is not asked about.
+      // A known root certificate needs no confirmation.
       onSuccess: ({ fingerprint }) => {
         if (fingerprint === null) importAnswer.mutate({ text, fingerprint })
       },

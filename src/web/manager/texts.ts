@@ -1,4 +1,4 @@
-/** What the page of an authority says, in the words of the guide where it has them. */
+/** Texts of the authority console. Terms of the CWMS planning guide are used where it has them. */
 export const texts = {
   title: 'Software Manager',
   satelliteTitle: 'Software Manager satellite',
@@ -25,7 +25,7 @@ export const texts = {
   },
   alerts: {
     title: 'Alerts',
-    intro: 'What needs somebody’s attention, the gravest first.',
+    intro: 'Alerts that need attention, most severe first.',
     severity: 'Severity',
     message: 'Message',
     source: 'Source',
@@ -109,7 +109,7 @@ export const texts = {
       button: 'Create Token',
     },
     copyTitle: 'Product Instance Registration Token',
-    copyHint: 'Paste it into the Smart Licenses page of the box. Whoever has it can register.',
+    copyHint: 'Paste it into the Smart Licenses page of the device. Anyone who has the token can register.',
   },
   licenses: {
     title: 'Licenses',
@@ -212,7 +212,7 @@ export const texts = {
     returnHint: 'From the Smart Licenses page of the box.',
     writeOffTitle: (name: string) => `Remove the lost box ${name}?`,
     writeOffText:
-      'Only for a box that is lost: without its return code nobody can know that it does not go on working from the reservation. Who did this, and why, is recorded.',
+      'Only for a lost device: without its return code, it is not proven that the device has stopped using the reservation. Your name and the reason are recorded.',
     reason: 'Reason',
     detailTitle: 'Product instance',
     tabs: { overview: 'Overview', events: 'Event Log' },
@@ -353,9 +353,9 @@ export const texts = {
   },
   notifications: {
     title: 'Email Notification',
-    intro: 'Who is told of this smart account by e-mail.',
+    intro: 'Recipients of e-mail notifications about this smart account.',
     table: 'Notifications',
-    none: 'Nobody is told yet.',
+    none: 'There are no recipients yet.',
     add: 'Add recipient',
     addOwn: 'Notify me',
     setTitle: 'Email notification',
@@ -363,7 +363,7 @@ export const texts = {
     recipientHint: 'An address in the domain of the smart account',
     virtualAccount: 'Virtual Account',
     all: 'All: the smart account',
-    tells: 'Is told of',
+    tells: 'Notifications',
     daily: 'Daily Event Summary',
     dailyHint: 'The events of a day, at 6:00 UTC',
     status: 'Status Notification',

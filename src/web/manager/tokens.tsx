@@ -37,7 +37,7 @@ const COLORS = {
   'in-doubt': 'red',
 } as const
 
-/** The registration tokens of a virtual account (R-TOK-1…3). */
+/** Lists and creates the registration tokens of a virtual account (R-TOK-1…3). */
 export function Tokens({ virtual, me }: { virtual: VirtualAccountView; me: CurrentUser }) {
   const account = useAccount()
   const [creating, setCreating] = useState(false)
@@ -210,7 +210,7 @@ function CreateToken(props: {
         days: toNumber(days),
         ...(uses !== '' && { maxUses: toNumber(uses) }),
         exportControlled,
-        // What is not ticked is refused, and said beside the box.
+        // The server refuses an unaccepted agreement, and the error appears at the checkbox.
         agreement: agreement as true,
       }),
     ({ id }) => {

@@ -22,7 +22,7 @@ interface TransferMode {
   readonly confirmed: boolean
 }
 
-/** Moves licenses to another virtual account; what it does to compliance is shown before it is done (R-ACC-3). */
+/** Transfers licenses to another virtual account, and shows the effect on compliance first (R-ACC-3). */
 export function TransferLicenses(props: {
   license: License
   from: VirtualAccountView

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 
-// The types of a contract. Nothing else of the server is in the page.
+// Only types of the contract may be imported: no server code belongs in the browser bundle.
 type Named<P, M> = { [N in keyof P]: P[N] extends { method: M } ? N : never }[keyof P] & string
 type Input<P, N extends keyof P> = P[N] extends { schema: { querystring: infer I extends z.ZodType } }
   ? z.input<I>
@@ -11,11 +11,11 @@ export type Output<P, N extends keyof P> = P[N] extends { schema: { response: in
   ? z.output<O>
   : never
 
-/** A refusal or failure, in the words of the server. */
+/** Error answer of the server. */
 export class Failure extends Error {
   readonly code: string
   readonly remedy: string
-  /** The input that was not of its form. */
+  /** Name of the invalid input field. */
   readonly field: string | null
 
   constructor(error: { code: string; message: string; remedy: string; field?: string | undefined }) {
@@ -38,7 +38,7 @@ export const toFailure = (error: unknown): Failure =>
 const TOKEN_KEY = 'session-token'
 const API_PREFIX = '/api/v1'
 
-/** What belongs to the cookie: without it a cookie is good for nothing. */
+/** Stored session token, which the server requires in addition to the session cookie. */
 export const session = {
   token: (): string | null => localStorage.getItem(TOKEN_KEY),
   begin: (token: string) => {
@@ -73,7 +73,7 @@ const toQueryString = (input: object): string => {
     : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()}`
 }
 
-/** A typed client of a contract. */
+/** Typed client of an API contract. */
 export interface Api<C> {
   /** @throws Failure */
   query: <N extends Named<C, 'GET'>>(name: N, input?: Input<C, N>) => Promise<Output<C, N>>
@@ -104,7 +104,7 @@ export const createApi = <C>(): Api<C> => ({
     })) as Output<C, typeof name>,
 })
 
-/** What happens at the server, as it happens, until it is stopped; begun again where it breaks off. */
+/** Subscribes to server events and reconnects after a failure. @returns a function that stops the subscription */
 export function subscribe(
   take: (event: string, data: unknown) => void,
   link: (up: boolean) => void,

@@ -31,31 +31,31 @@ import { buildHref, useRoute } from './route.ts'
 import { commonApi, FirstPassword, type CurrentUser, SetPassword, SignIn } from './sign-in.tsx'
 import { texts } from './texts.ts'
 
-/** One page of the menu. */
+/** Page in the navigation menu. */
 export interface NavItem {
   readonly route: string
   readonly label: string
-  /** What the menu shows, where that is not known beforehand. */
+  /** Menu label that depends on data, shown instead of `label`. */
   readonly menuLabel?: ReactNode
   readonly render: (parts: readonly string[], me: CurrentUser) => ReactNode
-  /** Left out of the menu for those who may not. */
+  /** Returns true if the user may not see the page. */
   readonly isHidden?: (me: CurrentUser) => boolean
 }
 
 interface PageProps {
   readonly title: string
-  /** What the header says instead, where that is not known beforehand. */
+  /** Header that depends on data, shown instead of `title`. */
   readonly heading?: ReactNode
   readonly navItems: readonly NavItem[]
-  /** What is said above every page. */
+  /** Banner above every page. */
   readonly banner?: () => ReactNode
-  /** Milliseconds after which what is shown is looked at anew, where not everything is told. */
+  /** Refetch interval in milliseconds, for data that changes without a server event. */
   readonly refresh?: number
-  /** Takes what the server tells as it happens. */
+  /** Handles a server event. */
   readonly onServerEvent: (client: QueryClient, event: string, data: unknown) => void
 }
 
-/** Words on a shade of their own color: darker, or lighter, than Mantine has them, so that they can be read. */
+/** Adjusts the text color of tinted elements, because Mantine's default contrast is too low. */
 const resolveReadableColors: VariantColorsResolver = (input) => {
   const colors = defaultVariantColorsResolver(input)
   const { color = 'blue', variant } = input
@@ -70,14 +70,14 @@ const resolveReadableColors: VariantColorsResolver = (input) => {
 const theme = createTheme({
   primaryColor: 'blue',
   primaryShade: 8,
-  // Where black and white on a color are equally far from it.
+  // Luminance at which black and white text have equal contrast.
   luminanceThreshold: 0.179,
   variantColorResolver: resolveReadableColors,
   defaultRadius: 'md',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SF Mono", Menlo, Consolas, monospace',
   autoContrast: true,
-  // A form says what is wrong when it is; nearly every field of these must be filled in.
+  // No asterisks, because nearly all fields are required and errors are shown at the field.
   components: {
     InputWrapper: { defaultProps: { withAsterisk: false } },
     Modal: { defaultProps: { closeButtonProps: { 'aria-label': texts.close } } },
@@ -86,11 +86,11 @@ const theme = createTheme({
   respectReducedMotion: true,
 })
 
-/** Puts a page into the document. */
+/** Renders the console into the document. */
 export function start(page: PageProps): void {
   const root = document.getElementById('root')
   if (!root) return
-  // What dialogs add to the document to hold the page behind them still.
+  // Dialogs add style elements, which the Content Security Policy allows only with this nonce.
   setNonce(readNonce())
   const client = new QueryClient({
     defaultOptions: {
@@ -123,7 +123,7 @@ function Page(page: PageProps) {
       setMe(null)
       client.clear()
     }
-    // Another tab of this browser signed out, or signed in as somebody else.
+    // Another tab of this browser signed out or signed in as another user.
     const elsewhere = ({ key, newValue }: StorageEvent) => {
       if (key !== 'session-token') return
       if (newValue === null) out()
@@ -168,8 +168,8 @@ function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: Page
   const [up, setUp] = useState(true)
   const client = useQueryClient()
   const [first = '', ...rest] = useRoute()
-  const shown = navItems.filter(({ isHidden }) => !isHidden?.(me))
-  const place = shown.find(({ route }) => route === first) ?? shown[0]
+  const visible = navItems.filter(({ isHidden }) => !isHidden?.(me))
+  const current = visible.find(({ route }) => route === first) ?? visible[0]
   useEffect(
     () =>
       subscribe((event, data) => {
@@ -178,8 +178,8 @@ function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: Page
     [client, onServerEvent],
   )
   useEffect(() => {
-    document.title = place ? `${place.label} – ${title}` : title
-  }, [place, title])
+    document.title = current ? `${current.label} – ${title}` : title
+  }, [current, title])
   const signOut = () => {
     commonApi.mutate('sign-out').catch(toFailure).finally(session.end)
   }
@@ -230,13 +230,13 @@ function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: Page
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" aria-label={texts.frame.pages}>
-        {shown.map(({ route, label, menuLabel: name }) => (
+        {visible.map(({ route, label, menuLabel: name }) => (
           <NavLink
             key={route}
             href={buildHref(route)}
             label={name ?? label}
-            active={route === place?.route}
-            aria-current={route === place?.route ? 'page' : undefined}
+            active={route === current?.route}
+            aria-current={route === current?.route ? 'page' : undefined}
             onClick={close}
             variant="light"
           />
@@ -264,7 +264,7 @@ function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: Page
             </Alert>
           )}
           {banner?.()}
-          {place?.render(rest, me)}
+          {current?.render(rest, me)}
         </Container>
       </AppShell.Main>
       <Modal

@@ -3,7 +3,7 @@ import { Group, Table, Text, VisuallyHidden } from '@mantine/core'
 const WIDTH = 600
 const HEIGHT = 120
 
-/** Values over labels as bars; the same as a table for whoever does not see them. */
+/** Shows values as bars, and as a visually hidden table for screen readers. */
 export function BarChart(props: {
   title: string
   labelTitle: string

@@ -3,7 +3,7 @@ import type { ReactNode } from 'react'
 import { FailureAlert } from './failure.tsx'
 import { texts } from './texts.ts'
 
-/** Asks before something that cannot be taken back. */
+/** Asks for confirmation of an action that cannot be undone. */
 export function Confirm(props: {
   opened: boolean
   title: string

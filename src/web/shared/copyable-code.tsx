@@ -3,7 +3,7 @@ import { useState } from 'react'
 import { renderSVG } from 'uqr'
 import { texts } from './texts.ts'
 
-/** Gives a text to the browser to save. */
+/** Lets the browser save a text as a file. */
 export function downloadText(name: string, text: string, type = 'text/plain'): void {
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
   const link = document.createElement('a')
@@ -15,7 +15,7 @@ export function downloadText(name: string, text: string, type = 'text/plain'): v
   }, 10_000)
 }
 
-/** A code that a person carries: copied, saved, or read off the screen by a camera. */
+/** Shows a code with a QR code and buttons to copy and save it. */
 export function CopyableCode({ label, code, fileName }: { label: string; code: string; fileName: string }) {
   const [qr, setQr] = useState(false)
   return (

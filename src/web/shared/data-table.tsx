@@ -5,11 +5,11 @@ import { texts } from './texts.ts'
 export interface Column<T> {
   readonly title: string
   readonly cell: (row: T) => ReactNode
-  /** Numbers stand to the right. */
+  /** True for right-aligned numbers. */
   readonly numeric?: boolean
 }
 
-/** Rows under headings; scrolls by itself where it is wider than its place. */
+/** Table that scrolls horizontally when it is wider than its container. */
 export function DataTable<T>(props: {
   caption: string
   columns: readonly Column<T>[]

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 
-/** Names and what stands behind them; a row that has nothing is left out. */
+/** List of names and values. Rows without a value are left out. */
 export function DescriptionList({ rows }: { rows: readonly (readonly [string, ReactNode] | null)[] }) {
   return (
     <dl className="facts">

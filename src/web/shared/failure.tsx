@@ -2,14 +2,14 @@ import { Alert, Code, Group, Text } from '@mantine/core'
 import { toFailure } from './api.ts'
 import { texts } from './texts.ts'
 
-/** An error that nobody sees says nothing: on a narrow screen it may be below the edge. */
+/** Scrolls an error into view, because it may be outside a small screen. */
 const scrollIntoView = (alert: HTMLElement | null): void => {
   alert?.scrollIntoView({ block: 'nearest' })
 }
 
 /**
- * What went wrong, why, and what to do: heard by a screen reader when it appears. What is about one of the fields named is
- * said there, and not again here.
+ * Shows an error with its remedy as an alert, which screen readers announce. Errors of the given fields are shown at the field
+ * instead.
  */
 export function FailureAlert(props: { failure: unknown; title?: string; fields?: readonly string[] }) {
   const { failure, title, fields = [] } = props
@@ -31,7 +31,7 @@ export function FailureAlert(props: { failure: unknown; title?: string; fields?:
   )
 }
 
-/** What is wrong with a field, for beside the field. */
+/** Returns the error message of a field. */
 export const getFieldError = (failure: unknown, field: string): string | undefined => {
   if (failure === null || failure === undefined) return undefined
   const known = toFailure(failure)

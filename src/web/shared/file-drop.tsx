@@ -2,10 +2,10 @@ import { Button, FileButton, Paper, Text, VisuallyHidden } from '@mantine/core'
 import { type DragEvent, useState } from 'react'
 import { texts } from './texts.ts'
 
-/** A file that somebody carries here: chosen, or dropped. Gives its text. */
+/** Reads a chosen or dropped file as text. */
 export function FileDrop(props: {
   label: string
-  /** Bytes; what is larger is not read. */
+  /** Maximum file size in bytes. Larger files are refused. */
   maxBytes?: number
   onText: (text: string, name: string) => void
 }) {

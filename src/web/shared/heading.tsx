@@ -1,6 +1,6 @@
 import { Text, Title } from '@mantine/core'
 
-/** What a place of the page is called, and what it is for. */
+/** Shows the heading of a page section with its description. */
 export function Heading({ title, intro }: { title: string; intro?: string }) {
   return (
     <div style={{ maxWidth: '70ch' }}>

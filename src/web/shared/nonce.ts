@@ -1,3 +1,3 @@
-/** What the policy of this page asks of every style that is added to it. */
+/** Returns the nonce that the Content Security Policy requires for added styles. */
 export const readNonce = (): string =>
   document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''

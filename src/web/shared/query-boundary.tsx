@@ -4,7 +4,7 @@ import type { ReactNode } from 'react'
 import { FailureAlert } from './failure.tsx'
 import { texts } from './texts.ts'
 
-/** What a query brought; until then a shade of it, and where it failed, why. */
+/** Renders the data of a query, a skeleton while it loads, or its error. */
 export function QueryBoundary<T>({
   query,
   children,

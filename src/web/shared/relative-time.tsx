@@ -11,10 +11,10 @@ const steps: readonly [number, Intl.RelativeTimeFormatUnit][] = [
   [Infinity, 'month'],
 ]
 
-/** An instant in the reader's own time, as in `Mar 3, 2027, 10:00`. */
+/** Formats an instant in the user's time zone, as in `Mar 3, 2027, 10:00`. */
 export const formatDateTime = (at: string): string => exact.format(new Date(at))
 
-/** How far an instant is away, as in `in 29 days`. */
+/** Formats the distance to an instant, as in `in 29 days`. */
 export function formatRelativeTime(at: string): string {
   let left = (Date.parse(at) - Date.now()) / 1000
   for (const [size, unit] of steps) {
@@ -24,7 +24,7 @@ export function formatRelativeTime(at: string): string {
   return formatDateTime(at)
 }
 
-/** An instant: how far away, and with the exact time for whoever points at it; or only the exact time. */
+/** Shows the distance to an instant with the exact time as a tooltip, or only the exact time. */
 export function RelativeTime({ at, exactly: absolute = false }: { at: string | null; exactly?: boolean }) {
   if (at === null) return <>{texts.never}</>
   if (absolute)

@@ -7,7 +7,7 @@ const onHashChange = (changed: () => void) => {
   }
 }
 
-/** The parts of the address after `#/`: where somebody is, kept by the browser's own history. */
+/** Returns the path segments after `#/`. The browser history keeps the route. */
 export function useRoute(): string[] {
   const hash = useSyncExternalStore(onHashChange, () => window.location.hash)
   return hash

@@ -1,7 +1,7 @@
 import { Button, Menu } from '@mantine/core'
 import type { ReactNode } from 'react'
 
-/** What can be done with one row: a button that says whose, and its menu. */
+/** Menu with the actions of one table row. */
 export function RowActions({
   label,
   of: rowLabel,

@@ -8,7 +8,7 @@ import { texts } from './texts.ts'
 export const commonApi = createApi<typeof signInContract & typeof accessContract>()
 export type CurrentUser = Output<typeof accessContract, 'me'>
 
-/** Sends a form, and keeps what went wrong. */
+/** Submits a form and keeps its error. */
 export function useForm(send: () => Promise<void>) {
   const [pending, setPending] = useState(false)
   const [failure, setFailure] = useState<unknown>(null)
@@ -89,7 +89,7 @@ export function SignIn(props: { title: string; ended: boolean; onDone: (me: Curr
   )
 }
 
-/** The fields for another password; after a one-time one, the first thing there is. */
+/** Form for a new password, which a user must set after signing in with a one-time password. */
 export function SetPassword({ name, why, onDone }: { name: string; why: string | null; onDone: () => void }) {
   const [current, setCurrent] = useState('')
   const [password, setPassword] = useState('')

@@ -1,4 +1,4 @@
-/** What both pages say. One catalog for each page: another language is another file of the same form. */
+/** Texts common to both consoles. A translation replaces this file with one of the same structure. */
 export const texts = {
   signIn: {
     title: 'Sign in',

@@ -29,7 +29,11 @@ import { RelativeTime } from './relative-time.tsx'
 const t = texts.users
 const ROLES = ['administrator', 'user', 'viewer'] as const satisfies readonly UserRole[]
 
-/** Who may sign in, and what they did. @param virtualAccounts what users can be kept to; none at a box */
+/**
+ * Manages the users of the console and shows their audit log.
+ *
+ * @param virtualAccounts virtual accounts to which users can be limited, none at a device
+ */
 export function Users({ me, virtualAccounts }: { me: CurrentUser; virtualAccounts: readonly string[] }) {
   const client = useQueryClient()
   const users = useQuery({ queryKey: ['users'], queryFn: () => commonApi.query('users') })
@@ -216,9 +220,9 @@ function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; o
               label={t.role}
               value={role}
               onChange={(event) => {
-                setRole(ROLES.find((one) => one === event.currentTarget.value) ?? 'viewer')
+                setRole(ROLES.find((role) => role === event.currentTarget.value) ?? 'viewer')
               }}
-              data={ROLES.map((one) => ({ value: one, label: `${t.roles[one]}: ${t.roleHints[one]}` }))}
+              data={ROLES.map((role) => ({ value: role, label: `${t.roles[role]}: ${t.roleHints[role]}` }))}
             />
             {virtualAccounts.length > 0 && role !== 'administrator' && (
               <NativeSelect
