@@ -36,7 +36,7 @@ export function drawArrivals(arrivals, { title, capacity }) {
     rates.map((rate, minute) => `${x(minute + 0.5).toFixed(1)},${y(rate).toFixed(1)}`).join(' ')
   const hours = Array.from({ length: Math.floor(minutes / 30) + 1 }, (_, half) => half / 2)
   const steps = [0, 0.25, 0.5, 0.75, 1].map((part) => part * max)
-  return `<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" aria-labeledby="plot-title plot-desc">
+  return `<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" aria-labelledby="plot-title plot-desc">
 <title id="plot-title">${title}</title>
 <desc id="plot-desc">Requests per second since the authority came back: ${mean.toFixed(1)} on average, ${Math.max(...arrivals)} in the busiest second, none after ${(arrivals.length / 3600).toFixed(2)} hours.</desc>
 <style>.plot { --page: #ffffff; --text: #16202e; --quiet: #55637a; --grid: #dde3ea; --line: #0b6bcb; --most: #b9d7f5; --mean: #b84a00;

@@ -61,7 +61,10 @@ const removeInteractions = (plan) => ({
   steps: plan.steps.filter(
     ({ action }, i) =>
       ['register', 'use'].includes(action.kind) &&
-      i === plan.steps.findIndex(({ action: { kind, device } }) => kind === action.kind && device === action.device),
+      i ===
+        plan.steps.findIndex(
+          ({ action: { kind, device } }) => kind === action.kind && device === action.device,
+        ),
   ),
 })
 

@@ -3,7 +3,8 @@ export const docCommentForm = {
   meta: {
     type: 'suggestion',
     messages: {
-      clause: 'Begin with a third-person verb ("Returns …") or a noun, not with "{{word}}" (CONTRIBUTING.md, "Prose").',
+      clause:
+        'Begin with a third-person verb ("Returns …") or a noun, not with "{{word}}" (CONTRIBUTING.md, "Prose").',
     },
     schema: [],
   },
@@ -16,10 +17,12 @@ export const docCommentForm = {
           const before = comments[index - 1]
           // The following lines of one comment continue its sentence.
           const isContinued =
-            comment.type === 'Line' && before?.type === 'Line' && before.loc.end.line === comment.loc.start.line - 1
+            comment.type === 'Line' &&
+            before?.type === 'Line' &&
+            before.loc.end.line === comment.loc.start.line - 1
           if (isContinued || (comment.type === 'Block' && !comment.value.startsWith('*'))) continue
           const text = comment.value.replace(/^\*?\s*(?:\*\s*)?/, '')
-          const word = /^(?:what|who|whom|whose|whoever|whether|how|when|where|why|the same)\b/i.exec(text)?.[0]
+          const word = /^(?:what|who|whom|whose|whether|how|when|where|why|the same)\b/i.exec(text)?.[0]
           if (word !== undefined) context.report({ loc: comment.loc, messageId: 'clause', data: { word } })
         }
       },

@@ -67,5 +67,5 @@ with open(sys.argv[2]) as manifest:
         columns = line.split("\t")
         try:
             print(columns[0], f"ok {do(columns)}", sep="\t")
-        except Exception as error:  # whatever it is, it is told
+        except Exception as error:  # whatever it is, it is reported
             print(columns[0], f"error {type(error).__name__} {error}", sep="\t")
