@@ -40,6 +40,7 @@ export default tseslint.config(
       'node_modules/',
       'coverage/',
       'eslint.config.js',
+      'commitlint.config.js',
       '.dependency-cruiser.cjs',
       'scripts/',
       'bench/',

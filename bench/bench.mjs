@@ -14,7 +14,7 @@ import { programs } from './sections/programs.mjs'
 import { transports } from './sections/transports.mjs'
 import { satellites } from './sections/satellites.mjs'
 import { scale } from './sections/scale.mjs'
-import { storms } from './sections/reconnect-storm.mjs'
+import { reconnectStorm } from './sections/reconnect-storm.mjs'
 import { keep, Section } from './table.mjs'
 
 const sections = {
@@ -28,7 +28,7 @@ const sections = {
   issuing: ['Certificates of devices', issuing],
   authority: ['An authority under load', authority],
   scale: ['An authority with much data', scale],
-  'reconnect-storm': ['Reconnect storms', storms],
+  'reconnect-storm': ['Reconnect storms', reconnectStorm],
   fleet: ['A fleet', fleet],
 }
 

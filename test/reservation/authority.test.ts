@@ -329,7 +329,7 @@ describe('a wrong code', () => {
     const message = await world.authority.reservations
       .acceptReturnCode(next.instanceId, code)
       .catch((error: unknown) => String(error))
-    expect(message).toContain('of an earlier reservation of CWMS-K9:BOX')
+    expect(message).toContain('an earlier reservation of CWMS-K9:BOX')
   })
 
   it('reveals no details when another smart account used the request code (R-SLR-3)', async () => {

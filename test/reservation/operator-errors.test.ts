@@ -380,7 +380,9 @@ describe('a reservation and its usage (R-HOST-9)', () => {
         .map(({ notice }) => notice)
     expect(warnings()).toEqual(Array.from({ length: 6 }, () => 'RESERVATION_TERM_WARNING'))
     expect(agent.status().functionality).toBe('full')
-    expect(agent.explain().next).toMatchObject([{ what: expect.stringContaining('30 of HOST') as string }])
+    expect(agent.explain().next).toMatchObject([
+      { what: expect.stringContaining('30 reserved licenses of HOST') as string },
+    ])
     await advance(world, agent, DAY)
     expect(warnings().at(-1)).toBe('RESERVATION_TERM_ENDED')
     expect(agent.status()).toMatchObject({

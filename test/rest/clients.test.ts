@@ -422,7 +422,7 @@ describe('the license API', () => {
       ({ statusMessage }: { statusMessage: string }) => statusMessage,
     )
     expect(statuses).toHaveLength(4)
-    expect(statuses[0]).toContain('Default has 0 of the type and the term that were asked for')
+    expect(statuses[0]).toContain('Default has 0 of the requested type and term')
     for (const message of statuses) expect(message).not.toMatch(/`|--/)
   })
 
