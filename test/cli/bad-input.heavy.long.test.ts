@@ -163,6 +163,14 @@ describe('smart-authority with bad input', () => {
     ],
     ['revoking an unknown token', ['token', 'revoke', 'nothing'], 1, 'NOT_FOUND'],
     ['removing an unknown instance', ['instance', 'remove', 'nothing'], 1, 'NOT_FOUND'],
+    ['a removal without a reason', ['instance', 'remove', 'nothing', '--without-return-code'], 2, 'USAGE'],
+    ['a reason for no removal', ['instance', 'remove', 'nothing', '--reason', 'stolen'], 2, 'USAGE'],
+    [
+      'a removal with and without a return code',
+      ['instance', 'remove', 'nothing', '--without-return-code', '--reason', 'stolen', '--return-code', 'A'],
+      2,
+      'USAGE',
+    ],
     ['an unknown smart account', ['license', 'list', '--account', 'b.example'], 1, 'NOT_FOUND'],
     [
       'removing the default virtual account',

@@ -55,8 +55,12 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
     .argument('<id>')
     .option('--return-code <code>', 'return code of a device with a reservation; - for standard input')
     .option('--return-code-file <file>', 'read the return code from a file')
-    .option('--lost-box <reason>', 'remove a lost device without its return code; the reason is recorded')
-    .action((id: string, options: { returnCode?: string; returnCodeFile?: string; lostBox?: string }) =>
+    .option('--without-return-code', 'remove a lost device that works from a reservation; needs --reason')
+    .option(
+      '--reason <text>',
+      'why the device has no return code; recorded in the event log and the audit log',
+    )
+    .action((id: string, options: RemoveOptions) =>
       withAuthority(async (authority, where) => {
         const { pid, serial, virtualAccount, removed } = await removeInstance(authority, where, id, options)
         if (json()) printJson({ removed })
@@ -80,30 +84,42 @@ export function createInstanceCommand(cli: AuthorityCli): Command {
   return instance
 }
 
+interface RemoveOptions {
+  returnCode?: string
+  returnCodeFile?: string
+  withoutReturnCode?: boolean
+  reason?: string
+}
+
 /** Removes an instance. A reservation ends by its return code, or by a reason when the device is lost. */
 async function removeInstance(
   authority: Authority,
   where: AccountSelector,
   id: string,
-  options: { returnCode?: string; returnCodeFile?: string; lostBox?: string },
+  options: RemoveOptions,
 ) {
-  const { returnCode, returnCodeFile, lostBox } = options
-  if (returnCode === undefined && returnCodeFile === undefined && lostBox === undefined) {
+  const { returnCode, returnCodeFile, withoutReturnCode = false, reason } = options
+  if (withoutReturnCode !== (reason !== undefined))
+    throw new LicensingError(
+      'USAGE',
+      '--without-return-code and --reason belong together. Give both, or neither.',
+    )
+  if (returnCode === undefined && returnCodeFile === undefined && reason === undefined) {
     const { id: removed, udi, virtualAccount } = await authority.instances.remove(id, where)
     return { ...udi, virtualAccount, removed }
   }
-  if (lostBox !== undefined && (returnCode !== undefined || returnCodeFile !== undefined))
+  if (reason !== undefined && (returnCode !== undefined || returnCodeFile !== undefined))
     throw new LicensingError(
       'USAGE',
-      '--lost-box cannot be combined with a return code. Give one of the two.',
+      '--without-return-code cannot be combined with a return code. Give one of the two.',
     )
   const ended =
-    lostBox === undefined
+    reason === undefined
       ? await authority.reservations.acceptReturnCode(
           id,
           await readCode({ argument: returnCode, file: returnCodeFile, what: 'return code' }),
           where,
         )
-      : await authority.reservations.writeOff(id, { reason: lostBox, by: getUserName() }, where)
+      : await authority.reservations.writeOff(id, { reason, by: getUserName() }, where)
   return { ...ended.udi, virtualAccount: ended.virtualAccount, removed: ended.instanceId }
 }

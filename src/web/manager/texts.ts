@@ -203,7 +203,7 @@ export const texts = {
     remove: 'Remove',
     update: 'Update Reserved Licenses',
     confirm: 'Enter Confirmation Code',
-    writeOff: 'Remove Lost Box',
+    writeOff: 'Remove Lost Device',
     pending: 'update not confirmed',
     removeTitle: (name: string) => `Remove the product instance ${name}?`,
     removeText: 'Its licenses go back to the pool. The box has to register again.',
