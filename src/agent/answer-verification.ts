@@ -71,7 +71,7 @@ export async function verifyAnswer(
   if (certificates === null)
     throw new LicensingError(
       'ANSWER_MALFORMED',
-      'The signature of the answer has not the format of this protocol.',
+      'The signature of the answer does not have the format of this protocol.',
     )
   // Verify the signature before the certificate chain, so that no unsigned content is parsed.
   if (!(await verifyMessage(signed.data, 'sla-answer+jws', readLeafKey(certificates)))) {

@@ -137,9 +137,9 @@ function upcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation['nex
     ],
     [
       state === 'auth-expired' ? null : authorization.deadlineAt,
-      'the authorization expires unless the authority is reached before',
+      'the authorization expires unless the authority is reached before then',
     ],
-    [registration?.expiresAt, 'the registration expires unless it is renewed before'],
+    [registration?.expiresAt, 'the registration expires unless it is renewed before then'],
     [
       evaluation.running ? now + evaluation.remainingSeconds * 1000 : null,
       'the evaluation period is used up, if the agent runs until then',

@@ -61,7 +61,7 @@ export class ModuleServices implements ModuleAgent {
     if (registration === null)
       throw missingLicensesError(
         wanted,
-        'the device is not registered, and these licenses have no evaluation',
+        'the device is not registered, and these licenses have no evaluation period',
       )
     // Report the licenses as used, so that the authority tells whether they are available.
     const hold = this.#ledger.hold(Object.fromEntries(wanted))
@@ -75,7 +75,7 @@ export class ModuleServices implements ModuleAgent {
               entitlement.tag === tag && entitlement.count >= count && entitlement.status === 'in-compliance',
           ),
       )
-      if (missing.length > 0) throw missingLicensesError(missing, 'the virtual account does not have enough')
+      if (missing.length > 0) throw missingLicensesError(missing, 'the virtual account has too few licenses')
       return hold
     } catch (error) {
       hold.release()
@@ -98,5 +98,5 @@ export class ModuleServices implements ModuleAgent {
 const missingLicensesError = (missing: RequiredCounts, reason: string) =>
   new LicensingError(
     'LICENSES_REQUIRED',
-    `Licenses are needed first, ${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')}: ${reason}.`,
+    `Licenses are missing (${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')}): ${reason}.`,
   )

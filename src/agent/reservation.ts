@@ -266,7 +266,7 @@ export class DeviceReservation {
     if (signer.authorityId !== file.authorityId)
       throw new LicensingError(
         'SIGNED_FILE_UNTRUSTED',
-        'The authority named in the authorization file is not its signer.',
+        'The authorization file was not signed by the authority that it names.',
       )
     if (signer.authorityId !== signer.managerId)
       checkDelegation(file, { signer, roots, at: canceled ? file.issuedAt : at(lines) })

@@ -231,7 +231,7 @@ export class Upgrades {
     if (missing === null) return
     throw new LicensingError(
       'LICENSES_REQUIRED',
-      `The upgrade needs licenses first: ${missing.count} of ${missing.tag}.`,
+      `The upgrade needs more licenses: ${missing.count} of ${missing.tag}.`,
     )
   }
 }

@@ -198,5 +198,5 @@ export class UsageLedger {
 const unknownTagError = ({ tags }: ProductProfile, tag: string): LicensingError =>
   new LicensingError(
     'UNKNOWN_TAG',
-    `The product has no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; it has ${tags.map((known) => known.tag).join(', ')}.`,
+    `The product has no entitlement tag ${JSON.stringify(tag.slice(0, 64))}. Its tags are ${tags.map((known) => known.tag).join(', ')}.`,
   )

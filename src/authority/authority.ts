@@ -74,7 +74,7 @@ export interface SecurityServices {
   readonly apiClients: ApiClients
   /** The sessions of the web console, and the failed logins of each address. */
   readonly signIns: SignInStore
-  /** The audit record. */
+  /** The audit log. */
   readonly audit: AuditService
 }
 

@@ -7,22 +7,22 @@ const GLOBAL_VALUES = ['--data-dir', '--account']
 const GLOBAL_FLAGS = ['--json']
 
 /** Moves the program's own options to the front, because commander accepts them only before the command. */
-function hoistGlobalOptions(program: Command, words: readonly string[]): string[] {
+function hoistGlobalOptions(program: Command, args: readonly string[]): string[] {
   const known = new Set(program.options.map(({ long }) => long))
   const front: string[] = []
   const rest: string[] = []
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i] ?? ''
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i] ?? ''
     const [name = ''] = word.split('=', 1)
     if (word === '--') {
-      rest.push(...words.slice(i))
+      rest.push(...args.slice(i))
       break
     }
     if (!known.has(name)) rest.push(word)
     else if (GLOBAL_FLAGS.includes(name)) front.push(word)
     else if (GLOBAL_VALUES.includes(name)) {
       front.push(word)
-      const value = words[i + 1]
+      const value = args[i + 1]
       if (!word.includes('=') && value !== undefined) {
         front.push(value)
         i++
@@ -41,11 +41,11 @@ export async function runCli(program: Command): Promise<void> {
 }
 
 async function execute(program: Command): Promise<number> {
-  const words = hoistGlobalOptions(program, process.argv.slice(2))
-  const json = words.includes('--json')
+  const args = hoistGlobalOptions(program, process.argv.slice(2))
+  const json = args.includes('--json')
   try {
-    await program.parseAsync(words, { from: 'user' })
-    // A command may have set the exit code of another process, such as a failed worker.
+    await program.parseAsync(args, { from: 'user' })
+    // A command may have set the exit code to that of another process, such as a failed worker.
     return Number(process.exitCode ?? 0)
   } catch (error) {
     if (!(error instanceof CommanderError)) return printFailure(error, json)

@@ -14,7 +14,7 @@ interface UserCli {
 
 /** Creates the command `user`, for the users of the web console. */
 export function createUserCommand({ json, supportsAccountScope, withAuth }: UserCli): Command {
-  const user = createCommand('user').description('users of the web console')
+  const user = createCommand('user').description('manage the users of the web console')
   user
     .command('list')
     .description('list the users')

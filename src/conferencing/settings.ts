@@ -52,5 +52,5 @@ export function parseSettings(settings: unknown, tags: readonly string[]): Confe
 const invalidSettingsError = (reason: string) =>
   new LicensingError(
     'INVALID_ARGUMENT',
-    `The product profile cannot be used: the settings of the conferencing module: ${reason}.`,
+    `The settings of the conferencing module in the product profile cannot be used: ${reason}.`,
   )

@@ -61,7 +61,7 @@ export class WebConsole {
   readonly #options: ConsoleOptions
   readonly #hosts: ReadonlySet<string>
   readonly #callers = new WeakMap<FastifyRequest, Caller>()
-  /** The object of a request for the audit record, once it is known. */
+  /** The object of a request for the audit log, once it is known. */
   readonly #auditSubjects = new WeakMap<FastifyRequest, string>()
 
   constructor(options: ConsoleOptions) {
@@ -288,7 +288,7 @@ export class WebConsole {
         outcome: 'done',
       })
     } catch (error) {
-      this.#options.logger.error('the audit record could not be written', {
+      this.#options.logger.error('the audit entry could not be written', {
         reason: toLicensingError(error).message,
       })
     }

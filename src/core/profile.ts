@@ -102,7 +102,7 @@ export function requireTag(profile: ProductProfile, tag: string): ProfileTag {
   if (known) return known
   throw new LicensingError(
     'UNKNOWN_TAG',
-    `There is no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; there are ${profile.tags.map(({ tag }) => tag).join(', ')}.`,
+    `The product has no entitlement tag ${JSON.stringify(tag.slice(0, 64))}. Its tags are ${profile.tags.map(({ tag }) => tag).join(', ')}.`,
   )
 }
 

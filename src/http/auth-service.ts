@@ -91,11 +91,11 @@ export class AuthService {
     const refundAttempt = await consumeAttempt(this.#attempts, address)
     const user = await this.#users.find(name.trim())
     if (!(await verifyPassword(password, user?.password ?? null)) || !user)
-      throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
+      throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is wrong.')
     const signedInAt = this.#clock.wall()
     // The user was removed, or the password changed, during verification.
     if (!(await this.#users.change(user.name, user.password, { signedInAt })))
-      throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
+      throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is wrong.')
     await refundAttempt()
     return { user: { ...user, signedInAt }, secrets: await this.sessions.begin(user.name, user.password) }
   }

@@ -99,7 +99,7 @@ export class FileUserStore implements UserStore {
       appendLine(path, `${JSON.stringify(entry)}\n`)
       chmodSync(path, 0o600)
     } catch (error) {
-      return Promise.reject(toStoreError(error, 'writing the audit record'))
+      return Promise.reject(toStoreError(error, 'writing the audit log'))
     }
     return Promise.resolve()
   }

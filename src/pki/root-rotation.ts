@@ -228,7 +228,7 @@ export function installRotations(held: TrustAnchors, texts: readonly string[], a
   throw new LicensingError(
     'TRUST_BUNDLE_REFUSED',
     newest <= held.number && held.number > 0
-      ? `The newest trust bundle in the file is number ${newest}, but number ${held.number} is already installed.`
-      : 'None of the trust bundles in the file is signed by a trusted root certificate.',
+      ? `The newest root rotation in the file is number ${newest}, but number ${held.number} is already installed.`
+      : 'None of the root rotations in the file is signed by a trusted root certificate.',
   )
 }

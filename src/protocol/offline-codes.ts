@@ -95,7 +95,7 @@ export function decodeRequestCode(text: string): ReservationRequest {
   const udi = udiSchema.safeParse({ pid, serial, version })
   if (at !== body.length || !udi.success) throw createMalformedError('request', 'it does not name a device')
   const number = body.readUIntBE(1, 3)
-  if (number === 0) throw createMalformedError('request', 'it has no number')
+  if (number === 0) throw createMalformedError('request', 'its request number is 0')
   return { udi: udi.data, number, deviceKey: Uint8Array.from(body.subarray(4, 4 + KEY_BYTES)) }
 }
 

@@ -215,7 +215,7 @@ const fieldsSchema = z.object({
 const createMalformedError = (why: string) =>
   new LicensingError('SIGNED_FILE_MALFORMED', `The synchronization answer cannot be used: ${why}.`, {
     remedy:
-      'Write the answer again at the manager with `sync respond`. Both sides may have to run the same version.',
+      'Write the answer again at the manager with `sync respond`. If the failure persists, run the same version on both sides.',
   })
 
 const parseAllRows = <T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] =>

@@ -249,7 +249,7 @@ export function parseInstanceRow(row: string): ReportedInstance | null {
 const createMalformedError = (why: string) =>
   new LicensingError('SIGNED_FILE_MALFORMED', `The synchronization request cannot be used: ${why}.`, {
     remedy:
-      'Write the request again at the satellite with `sync export`. Both sides may have to run the same version.',
+      'Write the request again at the satellite with `sync export`. If the failure persists, run the same version on both sides.',
   })
 
 const parseAllRows = <T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] =>

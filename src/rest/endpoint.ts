@@ -29,7 +29,7 @@ interface EndpointDefinition<B extends z.ZodType, Q extends z.ZodType, R extends
   readonly schema: { readonly body?: B; readonly querystring?: Q; readonly response: R }
   /** True for paths where a request without an access token gets 403, as from Cisco's on-premises server. */
   readonly anonymousIs403?: (url: string) => boolean
-  /** Returns the object of the call for the audit record. */
+  /** Returns the object of the call for the audit log. */
   readonly auditSubject?: (call: RestCall<z.output<B>, z.output<Q>>) => string
   readonly handler: (call: RestCall<z.output<B>, z.output<Q>>) => Promise<z.input<R>>
 }

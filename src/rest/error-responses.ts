@@ -41,22 +41,22 @@ export const formatErrorText = ({ code, message, remedy }: LicensingError): stri
 
 export function toErrorBody(format: ErrorFormat, failure: LicensingError): object {
   const { code } = failure
-  const words = formatErrorText(failure)
+  const errorText = formatErrorText(failure)
   switch (format) {
     case 'statusMessage':
-      return { status: 'ERROR', statusMessage: words }
+      return { status: 'ERROR', statusMessage: errorText }
     case 'localized':
-      return { status: 'FAILED', localized_message: words, message: words }
+      return { status: 'FAILED', localized_message: errorText, message: errorText }
     case 'failureMessage':
-      return { status: 'FAILURE', message: words }
+      return { status: 'FAILURE', message: errorText }
     case 'localizedWithCode':
-      return { status: 'FAILED', localized_message: words, message: words, message_code: code }
+      return { status: 'FAILED', localized_message: errorText, message: errorText, message_code: code }
     case 'enterpriseAgreement':
-      return { code, message: words, severity: 'ERROR' }
+      return { code, message: errorText, severity: 'ERROR' }
     case 'OAuth':
       return {
         error: code === 'TOO_MANY_REQUESTS' ? 'temporarily_unavailable' : 'invalid_request',
-        error_description: words,
+        error_description: errorText,
       }
   }
 }

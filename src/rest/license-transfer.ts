@@ -38,7 +38,7 @@ export function resolveTag(profile: ProductProfile, license: string): string {
   if (found) return found.tag
   throw new LicensingError(
     'UNKNOWN_TAG',
-    `There is no license ${JSON.stringify(license.slice(0, 100))}. There are: ${profile.tags.map(({ tag }) => tag).join(', ')}.`,
+    `There is no license ${JSON.stringify(license.slice(0, 100))}. The licenses are ${profile.tags.map(({ tag }) => tag).join(', ')}.`,
   )
 }
 

@@ -27,7 +27,7 @@ export type TokenResponse =
   | {
       readonly kind: 'granted'
       readonly accessToken: string
-      /** Name of the token's holder, for the audit record. */
+      /** Name of the token's holder, for the audit log. */
       readonly subject: string
     }
   | {
@@ -158,8 +158,8 @@ export class TokenEndpoint {
     const accessToken = await this.#authority.security.apiClients.issue({ client, user })
     if (accessToken === null)
       throw user
-        ? new TokenRefusal(400, 'invalid_grant', 'The user name or the password is not right.')
-        : new TokenRefusal(401, 'invalid_client', 'The client or its secret is not right.')
+        ? new TokenRefusal(400, 'invalid_grant', 'The user name or the password is wrong.')
+        : new TokenRefusal(401, 'invalid_client', 'The client or its secret is wrong.')
     return {
       kind: 'granted',
       accessToken,
@@ -176,7 +176,7 @@ export class TokenEndpoint {
     if (await this.#authority.security.apiClients.verify(id, secret)) return id
     // Only wrong secrets are counted. They are too long to guess, so a valid client is never blocked.
     await consumeAttempt(this.#loginAttempts, address)
-    throw new TokenRefusal(401, 'invalid_client', 'The client or its secret is not right.')
+    throw new TokenRefusal(401, 'invalid_client', 'The client or its secret is wrong.')
   }
 
   /** Authenticates a user of the web console by name and password. @throws TokenRefusal */
@@ -186,7 +186,7 @@ export class TokenEndpoint {
     const refundAttempt = await consumeAttempt(this.#loginAttempts, address)
     const user = await this.#authority.security.users.find(username.trim())
     if (!(await verifyPassword(password, user?.password ?? null)) || !user)
-      throw new TokenRefusal(400, 'invalid_grant', 'The user name or the password is not right.')
+      throw new TokenRefusal(400, 'invalid_grant', 'The user name or the password is wrong.')
     await refundAttempt()
     if (user.mustChange)
       throw new TokenRefusal(

@@ -258,7 +258,7 @@ export class RestApi {
       throw new LicensingError('PERMISSION_DENIED', `${caller.name} has read access only.`)
   }
 
-  /** Records a call in the audit record. Repeated refusals and token requests are recorded once a minute. */
+  /** Records a call in the audit log. Repeated refusals and token requests are recorded once a minute. */
   async #record(
     request: FastifyRequest,
     { who, outcome }: { who: string | null; outcome: string },
@@ -277,8 +277,8 @@ export class RestApi {
         outcome,
       })
     } catch (error) {
-      // The call has succeeded, so its response does not depend on the audit record.
-      this.#logger.error('the audit record could not be written', {
+      // The call has succeeded, so its response does not depend on the audit log.
+      this.#logger.error('the audit entry could not be written', {
         reason: toLicensingError(error).message,
       })
     }

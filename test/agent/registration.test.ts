@@ -510,9 +510,9 @@ describe('an agent', () => {
     })
     expect(why.next.map(({ what }) => what)).toEqual([
       'the authorization is renewed',
-      'the authorization expires unless the authority is reached before',
+      'the authorization expires unless the authority is reached before then',
       'the registration is renewed',
-      'the registration expires unless it is renewed before',
+      'the registration expires unless it is renewed before then',
     ])
     expect(why.wouldChange.map(({ state }) => state)).toEqual([
       'authorized',

@@ -59,7 +59,7 @@ describe('declared usage', () => {
       expect(() => agent.setUsage(tag, 1)).toThrow(
         new LicensingError(
           'UNKNOWN_TAG',
-          `The product has no entitlement tag "${tag.slice(0, 64)}"; it has ${tags}.`,
+          `The product has no entitlement tag "${tag.slice(0, 64)}". Its tags are ${tags}.`,
         ),
       )
     refused('NOTHING')

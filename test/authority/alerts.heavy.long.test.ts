@@ -319,7 +319,7 @@ describe('the alerts of a manager', () => {
       {
         severity: 'major',
         type: 'reserved-license-expired',
-        message: `5 of HOST that were reserved for CWMS-K9:BOX ended at ${due}.`,
+        message: `The term of 5 of HOST reserved for CWMS-K9:BOX ended at ${due}.`,
         source: 'CWMS-K9:BOX',
         instanceId,
         virtualAccount: 'Default',
@@ -357,7 +357,7 @@ describe('the alerts of a manager', () => {
     expect(await getErrorCode(authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
     expect((await alerts()).at(-1)).toMatchObject({
       type: 'mail-not-sent',
-      message: '1 waiting to be sent: The mail could not be sent (ESOCKET).',
+      message: '1 e-mail waits to be sent: The e-mail could not be sent (ESOCKET).',
     })
     await authority.operations.mail.configure({ kind: 'folder', from: 'o@v.example', folder })
     for (let week = 0; week < 3; week++) {

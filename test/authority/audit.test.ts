@@ -77,7 +77,7 @@ const columns = [
 ] as const
 const changed = (value: Value) => (typeof value === 'number' ? value + 50 : `${String(value)}x`)
 
-describe('the audit record', () => {
+describe('the audit log', () => {
   it('is valid as written, with actions and denials in one hash chain', async () => {
     expect(await world.authority.security.audit.verify([kept])).toEqual({
       from: 1,
@@ -169,7 +169,7 @@ describe('the audit record', () => {
     )
     await expect(world.authority.security.audit.verify()).rejects.toMatchObject({
       code: 'AUDIT_BROKEN',
-      message: 'The audit record is damaged: entries up to 4 are missing, and their retention has not ended.',
+      message: 'The audit log is damaged: entries up to 4 are missing, and their retention has not ended.',
     })
     // An export made now has a signed checkpoint that begins after the cut.
     const cut = await lines()

@@ -52,7 +52,7 @@ it.each<[string, unknown[], { code: string; message: string }]>([
     [{ ...head, migration: DATA_VERSION + 1 }, end(0, 0)],
     {
       code: 'STORE_TOO_NEW',
-      message: `The backup is of version ${DATA_VERSION + 1}; this program knows ${DATA_VERSION}.`,
+      message: `The backup has data version ${DATA_VERSION + 1}, but this program supports versions up to ${DATA_VERSION}.`,
     },
   ],
 ])('refuses a backup that %s, and leaves nothing behind', async (_, lines, refusal) => {

@@ -29,7 +29,7 @@ afterAll(async () => {
 })
 
 describe('the commands', () => {
-  it('record their user in the event log, the tokens and the audit record (R-ACC-7)', async () => {
+  it('record their user in the event log, the tokens and the audit log (R-ACC-7)', async () => {
     const token = await programs.token('--description', 'for the lab')
     await run('token', 'revoke', token)
     await run('virtual-account', 'remove', 'Nowhere')
@@ -85,7 +85,7 @@ describe('the commands', () => {
     expect(parseError(await run('webhook', 'test', added.id, '--json')).code).toBe('NOT_FOUND')
   })
 
-  it('verify the audit record or an export, and exit with 1 when it was changed', async () => {
+  it('verify the audit log or an export, and exit with 1 when it was changed', async () => {
     await json('audit', 'checkpoint', '--out', file('checkpoint'))
     await run('virtual-account', 'add', 'West')
     await json('audit', 'export', '--out', file('audit.jsonl'))

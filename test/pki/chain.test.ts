@@ -684,10 +684,10 @@ describe('a root rotation', () => {
       return getRefusal(() => installRotations(from, [given], NOW))
     }
     expect(await refusedFor(anchors, signed())).toBe(
-      'TRUST_BUNDLE_REFUSED: The newest trust bundle in the file is number 2, but number 2 is already installed.',
+      'TRUST_BUNDLE_REFUSED: The newest root rotation in the file is number 2, but number 2 is already installed.',
     )
     const none =
-      'TRUST_BUNDLE_REFUSED: None of the trust bundles in the file is signed by a trusted root certificate.'
+      'TRUST_BUNDLE_REFUSED: None of the root rotations in the file is signed by a trusted root certificate.'
     expect(await refusedFor(held, signed({}, [otherRoot]))).toBe(none)
     expect(await refusedFor(held, 'text')).toBe(none)
     expect(await refusedFor(anchors, signed({ number: 3 }, [otherRoot]))).toBe(none)

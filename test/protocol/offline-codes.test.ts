@@ -150,7 +150,7 @@ describe('a request code with valid check characters', () => {
     expect(readFailure(Buffer.from(body.with(36, 6)))).toEqual(noDevice)
     expect(readFailure(Buffer.concat([body.subarray(0, 36), Buffer.of(0, 0, 0)]))).toEqual(noDevice)
     expect(readFailure(body.subarray(0, 36))).toEqual(noDevice)
-    expect(readFailure(Buffer.from(body.fill(0, 1, 4)))).toEqual(malformed('it has no number'))
+    expect(readFailure(Buffer.from(body.fill(0, 1, 4)))).toEqual(malformed('its request number is 0'))
   })
 
   it('encodes its number in three bytes', () => {

@@ -221,7 +221,7 @@ describe('the REST API with invalid input', () => {
       'an unknown license',
       '/licenses/transfer',
       { licenses: [{ license: 'x', quantity: 1, targetVirtualAccount: 'Second' }] },
-      'There is no license "x". There are: HOST,',
+      'There is no license "x". The licenses are HOST,',
     ],
   ])('refuses %s and names it', async (_, path, body, words) => {
     const { text } = await rest.send(`${V1}/virtual-accounts/Default${path}`, { token, body })

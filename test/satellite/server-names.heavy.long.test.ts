@@ -88,7 +88,7 @@ describe('the TLS names of a satellite', () => {
     await serve('branch', ['licenses.branch.example', 'host7', '192.0.2.7'])
     const { responded, imported } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual(['192.0.2.7', 'licenses.branch.example'])
-    expect(imported.notices.join()).toContain('Certificates exclude host7')
+    expect(imported.notices.join()).toContain('The certificates of the satellite exclude host7')
     expect((await listed('branch'))?.tlsNames).toBeNull()
   })
 

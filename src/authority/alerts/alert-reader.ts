@@ -166,7 +166,7 @@ async function readMissedContactAlerts(context: AlertContext): Promise<AlertDocu
   const rows = await selectActiveInstances(context)
     .select('last_contact_at as lastContactAt')
     .where('last_contact_at', '<', context.at - renewal)
-    // The last contact of an instance that was taken back after a restore is not known.
+    // The last contact of an instance that was added again after a restore is not known.
     .where('in_review', '=', 0)
     .execute()
   return addLocations(context, rows).flatMap((row) => computeMissedContactAlerts(row, renewal, context.at))
@@ -305,7 +305,7 @@ async function readDuplicateAlerts(context: AlertContext): Promise<AlertDocument
     )
     .select('t.name as other')
     .where('t.account_id', '=', context.account.id)
-    // Of two registrations the newer one wins without help, so at least one must be reserved. Each pair is reported once.
+    // Of two registrations only the newer one counts, so at least one of a pair is a reservation. Each pair is reported once.
     .where((eb) => eb.or([eb('one.kind', '=', 'reserved'), eb('other.kind', '=', 'reserved')]))
     .where((eb) =>
       eb.or([

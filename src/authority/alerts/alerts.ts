@@ -79,7 +79,7 @@ const NO_LOCATION = { virtualAccount: null, instanceId: null, satellite: null }
 
 // The smart account
 
-/** Returns an alert while the license agreement is not accepted: nothing can register before (R-ACC-8). */
+/** Returns an alert while the license agreement is not accepted. Until then no device can register (R-ACC-8). */
 export function computeAgreementAlerts(account: {
   domain: string
   agreementAt: Instant | null
@@ -124,7 +124,7 @@ export interface WaitingOrder {
 
 /**
  * Returns the alert of an order that names no smart account. The buyer gets three reminders, a week apart. A week after
- * the last one an administrator must act. The alert leaves the buyer's address out.
+ * the last reminder an administrator must act. The alert omits the buyer's address.
  */
 export function computeOrderAlert({ id, what, status, reminders, nextAt }: WaitingOrder): AlertDocument {
   const handedOver = status === 'escalated'
@@ -137,7 +137,7 @@ export function computeOrderAlert({ id, what, status, reminders, nextAt }: Waiti
       : `Order ${id}, ${what}, names no smart account, and its buyer was reminded ${reminders} of ${MAX_REMINDERS} times.`,
     source: `order ${id}`,
     actionDue: nextAt === null ? null : toIsoString(nextAt + (MAX_REMINDERS - reminders) * REMINDER_INTERVAL),
-    actions: [handedOver ? 'Call its buyer.' : 'Wait for its buyer.', 'Assign the order to a smart account.'],
+    actions: [handedOver ? 'Call the buyer.' : 'Wait for the buyer.', 'Assign the order to a smart account.'],
   }
 }
 
@@ -154,7 +154,7 @@ export function computeMailAlerts(mail: {
       ...NO_LOCATION,
       severity: 'minor',
       type: 'mail-not-sent',
-      message: `${waiting} waiting to be sent: ${configured && failure !== null ? failure : 'no mail transport is configured.'}`,
+      message: `${waiting} ${waiting === 1 ? 'e-mail waits' : 'e-mails wait'} to be sent: ${configured && failure !== null ? failure : 'no mail transport is configured.'}`,
       source: 'e-mail',
       actionDue: null,
       actions: [
@@ -185,11 +185,11 @@ export function computeScheduleAlert(schedule: { id: string; kind: string; failu
     ...NO_LOCATION,
     severity: 'minor',
     type: 'report-not-made',
-    message: `The scheduled report ${id} of ${kind} failed the last time: ${failure}`,
+    message: `The last run of the scheduled report ${id} of ${kind} failed: ${failure}`,
     source: `report ${id}`,
     actionDue: null,
     actions: [
-      'Fix the cause. The report is created again at its next time.',
+      'Fix the cause. The report is created again at its next scheduled time.',
       'Or remove the scheduled report.',
     ],
   }

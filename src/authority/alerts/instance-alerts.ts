@@ -49,7 +49,7 @@ export function computeMissedContactAlerts(
   ]
 }
 
-/** Last quarter of a registration. Renewal is due at half of the year, so it has failed for months by then. */
+/** Last quarter of a registration. Renewal is due after half a year, so renewals have failed for months by then. */
 export const RENEWAL_OVERDUE_WINDOW_MS = IDENTITY_LIFETIME / 4
 
 /** Window of the last term warning (30 days), in which alerts are major. */
@@ -72,25 +72,25 @@ export function computeRenewalAlerts(
       message: `${subject.source} has not renewed its registration, which ends at ${toIsoString(expiresAt)}.`,
       actionDue: toIsoString(expiresAt),
       actions: [
-        'Renew the registration on the device, once it reaches this authority.',
-        'After its end the device must register again, with a new token.',
+        'Check that the device can reach this authority, and renew the registration on the device.',
+        'If the registration ends, the device must register again with a new token.',
       ],
     },
   ]
 }
 
-/** Returns an alert for an instance with two histories that has not registered since. */
+/** Returns an alert for an instance whose requests did not continue its history, until the device registers again. */
 export function computeClonedInstanceAlert(instance: InstanceFacts & { at: Instant }): AlertDocument {
   const subject = toAlertSubject(instance)
   return {
     ...subject,
     severity: 'major',
     type: 'instance-diverged',
-    message: `${subject.source} has two histories since ${toIsoString(instance.at)}: it may have been copied, or restored from a copy.`,
+    message: `${subject.source} sent requests at ${toIsoString(instance.at)} that do not continue its history: its data directory may have been copied, or restored from a copy.`,
     actionDue: null,
     actions: [
-      'Find out which devices use this name, and stop the wrong ones.',
-      'Register the right device again in place of the present instance, or remove the product instance.',
+      'Find out which devices use this identifier, and stop all but the right one.',
+      'Register the right device again with --force, or remove the product instance.',
     ],
   }
 }
@@ -118,7 +118,7 @@ export function computeReservedTermAlert(
     ...subject,
     severity: 'major',
     type: 'reserved-license-expired',
-    message: `${count} of ${tag} that were reserved for ${subject.source} ended at ${toIsoString(endsAt)}.`,
+    message: `The term of ${count} of ${tag} reserved for ${subject.source} ended at ${toIsoString(endsAt)}.`,
     actionDue: toIsoString(endsAt),
     actions: [
       `Order a new term, and update the reservation of the device${satellite === null ? '' : ` at the satellite ${satellite}`}.`,
@@ -143,7 +143,7 @@ export function computeReturnAlert(
     ...subject,
     severity: 'informational',
     type: 'reserved-licenses-returned',
-    message: `${what} that were reserved for ${subject.source} are back in ${virtualAccount} since ${toIsoString(endedAt)}${lost ? ': the device was written off as lost' : ''}.`,
+    message: `${what} that were reserved for ${subject.source} returned to ${virtualAccount} at ${toIsoString(endedAt)}${lost ? ': the device was written off as lost' : ''}.`,
     actionDue: null,
     actions: ['No action is needed. The licenses can be used again.'],
   }
@@ -156,8 +156,10 @@ export function computeDuplicateAlert(instance: InstanceFacts & { other: string 
     ...subject,
     severity: 'major',
     type: 'duplicate-licenses',
-    message: `${subject.source} is at ${instance.satellite === null ? 'the manager' : `the satellite ${instance.satellite}`} and at ${instance.other}, and its licenses count twice.`,
+    message: `${subject.source} exists both at ${instance.satellite === null ? 'the manager' : `the satellite ${instance.satellite}`} and at ${instance.other}, and its licenses count twice.`,
     actionDue: null,
-    actions: ['Find out where the device works, and have it returned or removed at the other authority.'],
+    actions: [
+      'Find out which authority the device uses. At the other one, return its reservation or remove its product instance.',
+    ],
   }
 }

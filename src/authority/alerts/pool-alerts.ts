@@ -22,7 +22,7 @@ export function computePoolAlerts(license: LicenseDocument, satellite: string | 
       actionDue: null,
       actions: [
         `Order ${-balance} more of ${tag}, or transfer them from another virtual account.`,
-        'Or use fewer, or remove product instances that no longer exist.',
+        'Or use fewer licenses, or remove product instances that no longer exist.',
       ],
     },
   ]
@@ -71,8 +71,8 @@ function findUnreplacedEnds(
 
 /** Returns the severity by the time left: 90, 60 and 30 days, as for the term warnings. */
 function getTermSeverity(left: number): AlertSeverity {
-  const come = [...TERM_WARNING_DAYS].sort((a, b) => a - b).findIndex((days) => left <= days * DAY)
-  return SEVERITIES[come] ?? 'informational'
+  const level = [...TERM_WARNING_DAYS].sort((a, b) => a - b).findIndex((days) => left <= days * DAY)
+  return SEVERITIES[level] ?? 'informational'
 }
 
 /** Returns an alert for licenses whose term ends or ended within 90 days without a replacement (R-ACC-6). */

@@ -5,7 +5,10 @@ import type { Tx } from '../store/store.ts'
 
 const ALERT_DEFAULTS = { instanceId: null, satellite: null, actionDue: null, severity: 'major' as const }
 
-/** Returns an alert for each object that waits for review after a restore (see `docs/security.md`). It is on hold until then. */
+/**
+ * Returns an alert for each object that waits for review after a restore (see `docs/security.md`). The object is on hold
+ * until its review.
+ */
 export async function readReviewAlerts(
   tx: Tx,
   account: Account,

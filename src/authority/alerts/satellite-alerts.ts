@@ -22,7 +22,10 @@ export interface SatelliteFacts {
   readonly inDoubt: boolean
 }
 
-/** Returns the alerts about a satellite's synchronization. Of the alerts about missed contact only the gravest is returned (R-SAT-4). */
+/**
+ * Returns the alerts about a satellite's synchronization. Of the alerts about missed contact only the most severe is
+ * returned (R-SAT-4).
+ */
 export function computeSatelliteAlerts(facts: SatelliteFacts, at: Instant): AlertDocument[] {
   const { side, name, virtualAccount, status, lastSyncAt, warnAt, restrictAt } = facts
   const here = side === 'satellite'
@@ -53,7 +56,7 @@ export function computeSatelliteAlerts(facts: SatelliteFacts, at: Instant): Aler
         type: 'satellite-not-registered',
         message: here
           ? `${who} was never synchronized with its manager, and has no licenses to grant.`
-          : `${who} was added, and was never synchronized.`,
+          : `${who} was added, but was never synchronized.`,
         actionDue: toIsoString(facts.codeUntil),
         actions: here
           ? [syncAction]

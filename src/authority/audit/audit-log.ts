@@ -38,7 +38,7 @@ export interface ChainEnds {
 
 /** @throws LicensingError AUDIT_BROKEN: always */
 export function throwBroken(why: string): never {
-  throw new LicensingError('AUDIT_BROKEN', `The audit record is damaged: ${why}.`)
+  throw new LicensingError('AUDIT_BROKEN', `The audit log is damaged: ${why}.`)
 }
 
 /** Throws the finding of a verifier, if there is one. @throws LicensingError AUDIT_BROKEN */
@@ -110,7 +110,7 @@ export async function readChainEnds(tx: Tx): Promise<ChainEnds> {
         head: { number: row.number, hash: row.head },
         anchor: { number: row.anchor_number, hash: row.anchor_hash },
       }
-    : throwBroken('the database has no end of the chain')
+    : throwBroken('the database does not contain the end of the chain')
 }
 
 /**
@@ -128,11 +128,11 @@ export async function verifyAuditLog(
   const ends = await readChainEnds(tx)
   const { head, anchor } = ends
   for (const checkpoint of external)
-    if (checkpoint.authority !== authority) throwBroken('a checkpoint is of another authority')
+    if (checkpoint.authority !== authority) throwBroken('a checkpoint belongs to another authority')
   const own = await readOwnCheckpoints(tx, roots)
   const expected = expectedHashes([...external, ...own.checkpoints])
   if (expected.get(anchor.number)?.some((hash) => hash !== anchor.hash))
-    throwBroken(`entry ${anchor.number}, the last that was pruned, is not the one in a signed checkpoint`)
+    throwBroken(`entry ${anchor.number}, the last that was pruned, differs from a signed checkpoint`)
   const verifier = new ChainVerifier(anchor, expected)
   let id = 0
   for (;;) {
@@ -140,7 +140,7 @@ export async function verifyAuditLog(
     for (const entry of page) {
       assertValid(verifier.verifyEntry(entry))
       // Lists are in the order of the ids, which no hash covers.
-      if (entry.id <= id) throwBroken(`entry ${entry.number} is at another position of the list`)
+      if (entry.id <= id) throwBroken(`entry ${entry.number} is not in the order of the list`)
       id = entry.id
     }
     if (page.length < BATCH_SIZE) break

@@ -21,7 +21,7 @@ import {
   verifyAuditLog,
 } from './audit-log.ts'
 
-/** The audit record of an authority. Each call is a transaction. */
+/** The audit log of an authority. Each call is a transaction. */
 export class AuditService {
   readonly #context: Pick<AuthorityContext, 'credentials' | 'withMaintenance'>
 
@@ -103,7 +103,7 @@ export class AuditService {
 }
 
 /**
- * Verifies an exported audit record without an authority.
+ * Verifies an exported audit log without an authority.
  *
  * @param root the root certificate of the authority, or of its manager: PEM
  * @param checkpoints texts of checkpoints that were stored elsewhere

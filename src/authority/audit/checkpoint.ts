@@ -7,7 +7,7 @@ import { signText, verifyText } from '../../pki/sign-text.ts'
 import type { ChainPosition } from './hash-chain.ts'
 
 const TITLE = 'SMART LICENSING AUDIT CHECKPOINT'
-const FILE_KIND = 'checkpoint of the audit record'
+const FILE_KIND = 'checkpoint of the audit log'
 const FIELDS = [
   ['Authority', 'authority'],
   ['Smart account', 'account'],
@@ -16,7 +16,7 @@ const FIELDS = [
   ['Entries to', 'head'],
 ] as const
 
-/** The extent of an authority's audit record at an instant. */
+/** The extent of an authority's audit log at an instant. */
 export interface Checkpoint {
   readonly authority: string
   readonly account: string
@@ -79,7 +79,8 @@ export function readCheckpoint(text: string, roots: readonly X509Certificate[]):
 
 function parsePosition(text: string): ChainPosition {
   const [, number, hash] = /^(\d{1,15}) ([0-9a-f]{64}|genesis)$/.exec(text) ?? []
-  if (number === undefined || hash === undefined) throw createMalformedError('it has no end of the record')
+  if (number === undefined || hash === undefined)
+    throw createMalformedError('a position in the audit log is missing or not valid')
   return { number: Number(number), hash }
 }
 

@@ -10,7 +10,7 @@ import {
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts'
 import { AUDIT_KINDS, type ChainedEntry, ChainVerifier, toExportedEntry } from './hash-chain.ts'
 
-/** Format of an exported audit record, in JSON lines: a header, the entries in order, and a signed checkpoint of the last entry. */
+/** Format of an exported audit log, in JSON lines: a header, the entries in order, and a signed checkpoint of the last entry. */
 const FORMAT = 'smart-licensing-audit-1'
 
 const instantSchema = z.iso.datetime().transform((text) => Date.parse(text))
@@ -59,7 +59,7 @@ export async function verifyExport(
     if (text === '') continue
     const document = parseDocument(text, number)
     if (header === null) header = parseLine(headerSchema, document, number)
-    else if (end !== null) throwBroken(`line ${number} follows the checkpoint, which is the last`)
+    else if (end !== null) throwBroken(`line ${number} follows the checkpoint, which must be the last line`)
     else if ('checkpoint' in document)
       end = readCheckpoint(parseLine(endSchema, document, number).checkpoint, roots)
     else assertValid(verifier.verifyEntry(parseLine(entrySchema, document, number)))

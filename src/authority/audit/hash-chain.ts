@@ -122,7 +122,7 @@ export class ChainVerifier {
     if (entry.previous !== this.#end.hash)
       return `${name}, of ${toIsoString(entry.at)}, does not follow the entry before it`
     if (this.#expected.get(entry.number)?.some((hash) => hash !== entry.hash))
-      return `${name}, of ${toIsoString(entry.at)}, is not the one in a signed checkpoint: the record was rewritten`
+      return `${name}, of ${toIsoString(entry.at)}, differs from a signed checkpoint: the log was rewritten`
     this.#end = { number: entry.number, hash: entry.hash }
     if (entry.kind === 'action') this.#actions++
     return null
@@ -134,7 +134,7 @@ export class ChainVerifier {
     const known = Math.max(head.number, ...this.#expected.keys())
     if (number < known) return `the entries ${number + 1} to ${known} are missing`
     if (number !== head.number || hash !== head.hash)
-      return `the record does not end at the expected entry ${head.number}`
+      return `the log does not end at the expected entry ${head.number}`
     return null
   }
 }

@@ -168,7 +168,7 @@ async function unpack(dataDir: string, { backup, passphrase, database }: Restore
   if (migration > DATA_VERSION)
     throw new LicensingError(
       'STORE_TOO_NEW',
-      `The backup is of version ${migration}; this program knows ${DATA_VERSION}.`,
+      `The backup has data version ${migration}, but this program supports versions up to ${DATA_VERSION}.`,
     )
   if (database !== undefined) await dropPartialRestore(dataDir, database)
   const store = await AuthorityStore.open(dataDir, database, migration)

@@ -127,7 +127,7 @@ export async function loadRows(
   if (!known.has(table) || rows.some((row) => row.length !== columns.length))
     throw new LicensingError(
       'BACKUP_UNREADABLE',
-      `The backup has rows of a table ${table} with other columns.`,
+      `The rows of the table ${table} in the backup have unexpected columns.`,
     )
   await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))}) values ${sql.join(
     rows.map((row) => sql`(${sql.join(row)})`),

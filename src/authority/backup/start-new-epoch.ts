@@ -85,7 +85,7 @@ async function restartManager(tx: Tx, credentials: Credentials, at: Instant): Pr
     at,
     type: 'AUTHORITY_RESTORED',
     severity: 'major',
-    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} wait for review. Devices that registered since the backup are taken back for review on their next request.`,
+    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} wait for review. Devices that registered since the backup are added again on their next request, and wait for review.`,
   })
   return { role: 'manager', name, epoch, tokensRevoked: 0, tokensInReview, reservationsInReview }
 }

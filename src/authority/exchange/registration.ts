@@ -124,12 +124,12 @@ export class Registration {
     if (reported && !body.force)
       return createRefusal(
         'INSTANCE_ALREADY_REGISTERED',
-        `${account.domain} has a product instance ${pid}:${serial} already, at the satellite ${reported.satellite}.`,
+        `${account.domain} already has a product instance ${pid}:${serial}, at the satellite ${reported.satellite}.`,
       )
     if (existing && !body.force) {
       return createRefusal(
         'INSTANCE_ALREADY_REGISTERED',
-        `${account.domain} has a product instance ${pid}:${serial} already.`,
+        `${account.domain} already has a product instance ${pid}:${serial}.`,
       )
     }
     if (reported) await this.#replaceAtSatellite(reported, account)

@@ -137,8 +137,17 @@ async function handleInSequence(
 }
 
 async function refuseDiverged(context: ExchangeContext, instance: InstanceRow): Promise<Decision> {
-  await logSuspectedClone(context, instance, 'INSTANCE_DIVERGED', 'major', 'has two histories')
-  return createRefusal('INSTANCE_DIVERGED', 'Another history of this product instance exists.')
+  await logSuspectedClone(
+    context,
+    instance,
+    'INSTANCE_DIVERGED',
+    'major',
+    'sent a request that does not continue its history',
+  )
+  return createRefusal(
+    'INSTANCE_DIVERGED',
+    'The request does not continue the history of this product instance.',
+  )
 }
 
 async function logSuspectedClone(

@@ -5,7 +5,7 @@ import { appendAuditEntry, listNewestEntries } from '../audit/audit-log.ts'
 import type { Tables } from '../store/tables.ts'
 import type { TransactionRunner, Tx } from '../store/store.ts'
 
-/** The users of an authority and the audit record of their actions. Each call is a transaction. */
+/** The users of an authority and the audit log of their actions. Each call is a transaction. */
 export class UserRepository {
   readonly #store: TransactionRunner
 

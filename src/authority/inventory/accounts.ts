@@ -115,7 +115,7 @@ export async function resolveVirtualAccount(
   if (!found) {
     throw notFoundError(
       'virtual-account',
-      `${account.domain} has no virtual account ${JSON.stringify(name ?? 'by default')}.`,
+      `${account.domain} has no ${name === undefined ? 'default virtual account' : `virtual account ${JSON.stringify(name)}`}.`,
     )
   }
   return found

@@ -238,7 +238,7 @@ export async function expireInstances(tx: Tx, at: Instant): Promise<void> {
       accountId: row.account_id,
       virtualAccount: row.virtualAccount,
       instanceId: row.id,
-      message: `${row.pid}:${row.serial} did not renew its registration within its year.`,
+      message: `${row.pid}:${row.serial} did not renew its registration within a year.`,
     })
   }
 }

@@ -78,7 +78,7 @@ export interface TransferInput {
   readonly longestFirst?: boolean
 }
 
-const transferQuantitySchema = countSchema.min(1, 'a transfer is of 1 or more')
+const transferQuantitySchema = countSchema.min(1, 'a transferred quantity is 1 or more')
 
 /**
  * Transfers licenses of a tag, by default those with the shortest term first. Licenses of a satellite's virtual account
@@ -102,11 +102,11 @@ export async function transferLicenses(
     takesLot({ id, startsAt: starts_at, endsAt: ends_at }),
   )
   const rows = longestFirst ? lots.reverse() : lots
-  const there = rows.reduce((sum, one) => sum + one.quantity, 0)
-  if (there < quantity)
+  const available = rows.reduce((sum, one) => sum + one.quantity, 0)
+  if (available < quantity)
     throw new LicensingError(
       'TRANSFER_UNAVAILABLE',
-      `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there} ${lots.length < all.length ? 'of the requested type and term' : 'that are not already being reclaimed'}.`,
+      `${quantity} of ${tag} cannot be transferred: ${from.name} has ${available} ${lots.length < all.length ? 'of the requested type and term' : 'that are not already being reclaimed'}.`,
     )
   const before = await readPools(context, [from, to], tag)
   // A satellite without an exchange has received no licenses yet.
@@ -214,12 +214,12 @@ async function putLicenses(
     .where('ends_at', row.ends_at === null ? 'is' : '=', row.ends_at)
     .where('source', '=', row.source)
   query = query.where('lot_id', row.lot_id === null ? 'is' : '=', row.lot_id)
-  const there = await query.executeTakeFirst()
-  if (there) {
+  const existing = await query.executeTakeFirst()
+  if (existing) {
     await context.tx
       .updateTable('licenses')
-      .set({ quantity: there.quantity + quantity })
-      .where('id', '=', there.id)
+      .set({ quantity: existing.quantity + quantity })
+      .where('id', '=', existing.id)
       .execute()
     return
   }

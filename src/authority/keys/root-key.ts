@@ -94,6 +94,6 @@ function assertKeyMatches(pem: string, root: X509Certificate | undefined): void 
   }
   throw new LicensingError(
     'ROOT_KEY_WRONG',
-    `The key given is not that of the root certificate${root ? ` ${readCertificateInfo(root).name}` : ''}.`,
+    `The given key does not belong to the root certificate${root ? ` ${readCertificateInfo(root).name}` : ''}.`,
   )
 }

@@ -54,15 +54,15 @@ export async function sendAlertNotifications(
         .map((alert) => [toAlertKey(alert), alert.message] as const),
     )
     const previous = row.alerts === null ? present : new Map(JSON.parse(row.alerts) as [string, string][])
-    const come = [...present].filter(([key]) => !previous.has(key)).map(([, message]) => message)
-    const gone = [...previous].filter(([key]) => !present.has(key)).map(([, message]) => message)
-    if (row.alerts !== null && come.length + gone.length === 0) continue
+    const raised = [...present].filter(([key]) => !previous.has(key)).map(([, message]) => message)
+    const resolved = [...previous].filter(([key]) => !present.has(key)).map(([, message]) => message)
+    if (row.alerts !== null && raised.length + resolved.length === 0) continue
     await tx
       .updateTable('notifications')
       .set({ alerts: JSON.stringify([...present]) })
       .where('id', '=', row.id)
       .execute()
-    if (come.length + gone.length === 0) continue
+    if (raised.length + resolved.length === 0) continue
     const account = await tx
       .selectFrom('accounts')
       .select('domain')
@@ -71,10 +71,10 @@ export async function sendAlertNotifications(
     await queueMail(tx, {
       subjectId: row.id,
       to: row.recipient,
-      subject: `Status Notification for ${account?.domain ?? ''}: ${come.length} new major alerts, ${gone.length} resolved`,
+      subject: `Status Notification for ${account?.domain ?? ''}: ${raised.length} new major alerts, ${resolved.length} resolved`,
       text: [
-        ...formatSection('New major alerts', come),
-        ...formatSection('Resolved', gone),
+        ...formatSection('New major alerts', raised),
+        ...formatSection('Resolved', resolved),
         NOTIFICATION_FOOTER,
       ].join('\n'),
       at,

@@ -78,7 +78,10 @@ export class Mailer {
       }
     })
     if (!settings && waiting > 0)
-      throw new LicensingError('MAIL_NOT_CONFIGURED', `${waiting} mails wait to be sent.`)
+      throw new LicensingError(
+        'MAIL_NOT_CONFIGURED',
+        `${waiting} ${waiting === 1 ? 'e-mail waits' : 'e-mails wait'} to be sent.`,
+      )
     if (!settings) return 0
     const sealed = settings.kind === 'smtp' ? settings.sealedPassword : null
     const password = sealed === null ? null : this.#context.credentials.secrets.decryptSecret(sealed)

@@ -28,7 +28,7 @@ const notificationSchema = z.object({
         .int()
         .refine(
           (days) => TERM_WARNING_DAYS.includes(days),
-          `the days before an end are ${TERM_WARNING_DAYS.join(', ')}`,
+          `the days before licenses end can be ${TERM_WARNING_DAYS.join(', ')}`,
         ),
     )
     .max(TERM_WARNING_DAYS.length),

@@ -27,7 +27,9 @@ import {
 
 const typesSchema = z
   .array(
-    z.string().regex(/^[A-Z][A-Z_]{0,99}$/, 'an event type is written as in the event log: TOKEN_CREATED'),
+    z
+      .string()
+      .regex(/^[A-Z][A-Z_]{0,99}$/, 'an event type is written as in the event log, such as TOKEN_CREATED'),
   )
   .min(1)
   .max(100)
@@ -210,7 +212,10 @@ export class WebhookService {
     )
     const delivered = await this.#post(hook, { id: `msg_${randomUUID()}`, body })
     if (delivered.outcome !== 'delivered')
-      throw new LicensingError('WEBHOOK_NOT_DELIVERED', `The test was not delivered: ${delivered.why}.`)
+      throw new LicensingError(
+        'WEBHOOK_NOT_DELIVERED',
+        `The test message was not delivered: ${delivered.why}.`,
+      )
   }
 
   /** Returns the deliveries that are no longer retried, oldest first. */
@@ -277,11 +282,11 @@ export class WebhookService {
     const taken = await this.#context.withMaintenance((tx, at) => claimDeliveries(tx, at))
     const sent = await Promise.all(taken.map((one) => this.#deliverTo(one)))
     const sum = sent.reduce((all, one) => all + one, 0)
-    // Messages that arrived meanwhile or did not fit into the batch.
+    // Sends the messages that arrived meanwhile or did not fit into the batch.
     return sum > 0 ? sum + (await this.#deliver()) : sum
   }
 
-  /** Stops sending, and waits for the messages under way. */
+  /** Stops sending, and waits for the messages in progress. */
   async close(): Promise<void> {
     this.#closed = true
     await this.#deliveryRounds.current?.catch(() => undefined)

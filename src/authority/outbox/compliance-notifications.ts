@@ -43,7 +43,7 @@ export async function queueComplianceNotifications(
       subjectId,
       to: recipient,
       subject: `Status Notification for ${domain}: ${virtual} is ${change} for ${tag}`,
-      text: `${virtual} of the Smart Account ${domain} is ${change} for ${tag} since ${toIsoString(at)}.\n\n${message}\n\n${NOTIFICATION_FOOTER}`,
+      text: `${virtual} of the Smart Account ${domain} has been ${change} for ${tag} since ${toIsoString(at)}.\n\n${message}\n\n${NOTIFICATION_FOOTER}`,
       at,
     })
   }

@@ -47,7 +47,7 @@ export interface Mail {
   readonly attachment?: { readonly name: string; readonly text: string } | undefined
 }
 
-/** Maximum attempts to send one mail. After the last it stays in the outbox with its failure. */
+/** Maximum attempts to send one mail. After the last attempt the mail stays in the outbox with its failure. */
 const MAX_ATTEMPTS = 20
 const SMTP_TIMEOUT_MS = 20_000
 /** Time for which a mail is reserved for the process that claimed it. */
@@ -227,5 +227,5 @@ export function toMailError(error: unknown): LicensingError {
     error instanceof Error && 'responseCode' in error
       ? `, the server answered ${String(error.responseCode)}`
       : ''
-  return new LicensingError('MAIL_NOT_SENT', `The mail could not be sent (${code}${response}).`)
+  return new LicensingError('MAIL_NOT_SENT', `The e-mail could not be sent (${code}${response}).`)
 }

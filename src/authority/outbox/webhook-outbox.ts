@@ -8,7 +8,7 @@ type EventRow = Selectable<Tables['events']>
 export type WebhookRow = Selectable<Tables['webhooks']>
 export type DeliveryRow = Selectable<Tables['webhook_deliveries']>
 
-/** Maximum attempts at one delivery, over two days. After the last one the delivery is retried only by a user. */
+/** Maximum attempts at one delivery, over two days. After the last attempt, only a user can retry the delivery. */
 const MAX_ATTEMPTS = 14
 const INITIAL_RETRY_DELAY_MS = 30 * SECOND
 const MAX_RETRY_DELAY_MS = 12 * HOUR

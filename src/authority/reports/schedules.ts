@@ -21,7 +21,7 @@ import { createDirectory } from '../../storage/private-files.ts'
 
 type ScheduleRow = Selectable<Tables['report_schedules']>
 
-/** Kinds of scheduled documents: the reports, and a signed checkpoint of the audit record. */
+/** Kinds of scheduled documents: the reports, and a signed checkpoint of the audit log. */
 export const SCHEDULE_KINDS = ['licenses', 'instances', 'usage', 'audit-checkpoint'] as const
 export const SCHEDULE_INTERVALS = ['day', 'week', 'month'] as const satisfies readonly Schedule['every'][]
 
@@ -247,14 +247,14 @@ async function mailReport(
   at: Instant,
 ): Promise<void> {
   const fits = content.text.length <= MAX_ATTACHMENT_LENGTH
-  const what = row.kind === 'audit-checkpoint' ? 'checkpoint of the audit record' : `report of ${row.kind}`
+  const what = row.kind === 'audit-checkpoint' ? 'checkpoint of the audit log' : `report of ${row.kind}`
   await queueMail(tx, {
     subjectId: row.id,
     to: row.recipient ?? '',
     subject: `Smart Account ${domain}: ${what}`,
     text: fits
       ? `The ${what} of the Smart Account ${domain}, as of ${toIsoString(at)}, is attached.\n`
-      : `The ${what} of the Smart Account ${domain} is too large for a mail. Schedule it into a folder instead.\n`,
+      : `The ${what} of the Smart Account ${domain} is too large for an e-mail. Schedule it into a folder instead.\n`,
     at,
     ...(fits && { attachment: content }),
   })

@@ -101,9 +101,9 @@ export async function requireUnusedRequest(
   if (reserved)
     throw new LicensingError(
       'INSTANCE_RESERVED',
-      `Licenses are already reserved for ${formatDevice(reserved)}, by another of its requests.`,
+      `Licenses are already reserved for ${formatDevice(reserved)}, by another request of this device.`,
       {
-        remedy: `Return the reservation on the device (a file that came too late: \`reservation discard FILE\`) and enter its return code: \`instance remove ${reserved.id} --return-code CODE\`. For a lost device: --without-return-code --reason TEXT.`,
+        remedy: `Create the return code on the device with \`reservation return-code\`, or with \`reservation discard FILE\` if the request was canceled. Enter the code with \`instance remove ${reserved.id} --return-code CODE\`. For a lost device, give --lost-box REASON.`,
       },
     )
   const below = await findConflictingInstance(context.tx, context.account.id, request.udi)

@@ -210,12 +210,12 @@ async function applyEnd(context: AnswerContext, id: string, how: 'replaced' | 'e
   if (instance?.status === 'active') {
     await deactivateInstance(context.tx, instance, how === 'replaced' ? 'replaced' : 'removed', context.at)
     const reason =
-      how === 'replaced' ? 'registered elsewhere in the smart account since' : 'ended before the restore'
+      how === 'replaced' ? 'was registered again elsewhere in the smart account' : 'ended before the restore'
     await logAccountEvent(context, {
       type: 'INSTANCE_ENDED_BY_MANAGER',
       severity: 'major',
       instanceId: id,
-      message: `${instance.pid}:${instance.serial}${reason}.`,
+      message: `${instance.pid}:${instance.serial} ${reason}.`,
     })
     return true
   }
@@ -237,7 +237,7 @@ async function applyEnd(context: AnswerContext, id: string, how: 'replaced' | 'e
       type: 'RESERVATION_ENDED_BY_MANAGER',
       severity: 'major',
       instanceId: id,
-      message: `${reservation.pid}:${reservation.serial}The reservation ended before the restore.`,
+      message: `The reservation of ${reservation.pid}:${reservation.serial} ended before the restore.`,
     })
     const tags = await context.tx
       .selectFrom('reserved_licenses')

@@ -193,8 +193,8 @@ async function findRequestTime(sync: Synchronization, answer: SyncAnswer): Promi
     throw new LicensingError(
       'SYNC_ANSWER_IMPORTED',
       answer.exchange === after.exchange
-        ? `The answer of exchange ${answer.exchange} was imported already.`
-        : `The answer is of exchange ${answer.exchange}, but the answer of exchange ${after.exchange} was imported already.`,
+        ? `The answer of exchange ${answer.exchange} was already imported.`
+        : `The answer is of exchange ${answer.exchange}, but the answer of exchange ${after.exchange} was already imported.`,
     )
   throw new LicensingError(
     'SYNC_ANSWER_UNASKED',

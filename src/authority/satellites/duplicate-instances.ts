@@ -39,16 +39,16 @@ export async function resolveDuplicates(
       ({ id, satelliteId }) => id !== instance.id || satelliteId !== row.id,
     )
     for (const rival of rivals) {
-      const conflict = `${instance.pid}:${instance.serial} is here, since ${toIsoString(instance.since)}, and at ${rival.name}, since ${toIsoString(rival.since)}`
+      const conflict = `${instance.pid}:${instance.serial} exists at this satellite, since ${toIsoString(instance.since)}, and at ${rival.name}, since ${toIsoString(rival.since)}`
       if (instance.kind === 'reserved' || rival.kind === 'reserved') {
         // The licenses may be in use on an offline device, so both count until an administrator has checked.
-        notices.push(`${conflict}. Licenses are reserved for it, so both count.`)
+        notices.push(`${conflict}. At least one of them is a reservation, so both count.`)
         await log(context, row, `${conflict}. Both count.`)
         continue
       }
       const newer = Math.min(instance.since, context.at) > rival.since
-      notices.push(`${conflict}. The newer one, ${newer ? 'here' : 'there'}, is in force.`)
-      await log(context, row, `${conflict}. The newer one is in force, at ${newer ? row.name : rival.name}.`)
+      notices.push(`${conflict}. Only the newer one counts, at ${newer ? 'this satellite' : rival.name}.`)
+      await log(context, row, `${conflict}. Only the newer one counts, at ${newer ? row.name : rival.name}.`)
       if (!newer) await replace(context, row.id, instance.id)
       else if (rival.satelliteId === null) await endOwn(context, rival.id)
       else await replace(context, rival.satelliteId, rival.id)

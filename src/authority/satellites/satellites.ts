@@ -29,12 +29,12 @@ const ENROLLMENT_CODE_LIFETIME = 14 * DAY
 const termsSchema = z.object({
   warnDays: z
     .int()
-    .min(1, 'the warning is after 1 day or more')
-    .max(365, 'the warning is after 365 days at most'),
+    .min(1, 'a warning comes after 1 day or more')
+    .max(365, 'a warning comes after 365 days at most'),
   restrictDays: z
     .int()
-    .min(1, 'the restriction is after 1 day or more')
-    .max(365, 'the restriction is after 365 days at most'),
+    .min(1, 'a restriction comes after 1 day or more')
+    .max(365, 'a restriction comes after 365 days at most'),
   credentialDays: z
     .int()
     .min(1, 'the credential lasts 1 day or more')
@@ -48,7 +48,7 @@ function checkTerms(terms: SatelliteTerms): SatelliteTerms {
   const valid = validate(termsSchema, terms, 'number of days')
   if (valid.warnDays > valid.restrictDays)
     throw new LicensingError('INVALID_ARGUMENT', 'The warning would be later than the restriction.', {
-      remedy: 'Set a number of days for the warning that is not above that for the restriction.',
+      remedy: 'Set at most as many days for the warning as for the restriction.',
     })
   return valid
 }
@@ -114,7 +114,7 @@ export async function addSatellite(
   const checkedName = checkSatelliteName(name)
   const { warnDays, restrictDays, credentialDays } = checkTerms({ ...DEFAULT_TERMS, ...terms })
   if (await findSatellite(context, checkedName))
-    throw alreadyExistsError('satellite', `${context.account.domain} has a satellite ${checkedName} already.`)
+    throw alreadyExistsError('satellite', `${context.account.domain} already has a satellite ${checkedName}.`)
   const names = await toStoredTlsNames(context, tlsNames)
   const code = generateEnrollmentCode()
   const row: SatelliteRow = {
@@ -164,7 +164,7 @@ export async function createEnrollmentCode(
   if (row.key !== null)
     throw alreadyExistsError(
       'satellite',
-      `${name} is registered already and needs no enrollment code.`,
+      `${name} is already registered and needs no one-time code.`,
       'To use this name for another machine, remove the satellite and add it again.',
     )
   const code = generateEnrollmentCode()
@@ -205,13 +205,13 @@ async function assignVirtualAccount(
   if (virtual.isDefault)
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_IS_DEFAULT',
-      `${name} is the default virtual account, which cannot be a satellite's.`,
+      `${name} is the default virtual account, which cannot belong to a satellite.`,
       { remedy: 'Make another virtual account the default first, or assign another one to the satellite.' },
     )
   if (virtual.satellite)
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_OF_SATELLITE',
-      `${name} belongs to the satellite ${virtual.satellite.name} already.`,
+      `${name} already belongs to the satellite ${virtual.satellite.name}.`,
     )
   const holds = await describeContents(context.tx, virtual.id, context.at)
   if (holds !== null)
@@ -400,7 +400,7 @@ export async function expireOverdueSatellites(tx: Tx, at: Instant): Promise<void
       await log(
         'SATELLITE_EXPIRED',
         'major',
-        `not synchronized since ${toIsoString(row.answered_at) ?? 'ever'}: the satellite has expired and its instances no longer count. An offline (file) exchange restores it.`,
+        `not synchronized since ${toIsoString(row.answered_at) ?? 'it was added'}: the satellite has expired and its instances no longer count. An offline (file) exchange restores it.`,
       )
       continue
     }
@@ -410,7 +410,7 @@ export async function expireOverdueSatellites(tx: Tx, at: Instant): Promise<void
       await log(
         'SYNCHRONIZATION_OVERDUE',
         'major',
-        `not synchronized since ${toIsoString(row.answered_at) ?? 'ever'}. The satellite expires at ${toIsoString(row.restrict_at) ?? 'the end of its delegation'}.`,
+        `not synchronized since ${toIsoString(row.answered_at) ?? 'it was added'}. The satellite expires at ${toIsoString(row.restrict_at) ?? 'the end of its delegation'}.`,
       )
     }
     const left = (row.automatic_until ?? Infinity) - at

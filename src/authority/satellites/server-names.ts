@@ -81,10 +81,12 @@ export function resolveNames(
     const others = singleLabels.filter((name) => !isLoopbackName(name))
     if (others.length > 0)
       notices.push(
-        `Certificates exclude ${others.join(', ')}. Set a name without a dot at the manager with \`satellite configure NAME --tls-name\`.`,
+        `The certificates of the satellite exclude ${others.join(', ')}. Set a name without a dot at the manager with \`satellite configure NAME --tls-name\`.`,
       )
     if (getTotalLength(permitted) > MAX_NAMES_LENGTH) {
-      notices.push('The server names are too long altogether, so certificates exclude all of them.')
+      notices.push(
+        'The server names are too long altogether, so the certificates of the satellite exclude all of them.',
+      )
       permitted = []
     }
   } else {
@@ -92,7 +94,9 @@ export function resolveNames(
     const taken = given.filter((name) => findManagerName(name, managerNames) !== undefined)
     permitted = given.filter((name) => !taken.includes(name)).sort()
     if (taken.length > 0)
-      notices.push(`Certificates no longer have the name ${taken.join(', ')}, which the manager has now.`)
+      notices.push(
+        `The certificates of the satellite no longer contain ${taken.join(', ')}, which the manager uses now.`,
+      )
   }
   return { constraints: { permitted, excluded: listExcludedNames(permitted, managerNames) }, notices }
 }

@@ -118,7 +118,7 @@ export function checkEnrollment(
     if (channel === 'offline') return
     throw createRefusalError(
       'ENROLLMENT_CODE_INVALID',
-      'The first online exchange needs the enrollment code.',
+      'The first online synchronization needs the one-time code.',
     )
   }
   const isValid =
@@ -128,7 +128,7 @@ export function checkEnrollment(
   if (!isValid)
     throw createRefusalError(
       'ENROLLMENT_CODE_INVALID',
-      `The enrollment code is not valid for the satellite ${row.name}, or has expired.`,
+      `The one-time code is not valid for the satellite ${row.name}, or has expired.`,
     )
 }
 
@@ -166,7 +166,7 @@ export async function findLineage(
   if (request.epoch < row.epoch)
     throw createRefusalError(
       'SYNC_EPOCH_SUPERSEDED',
-      `The request is of epoch ${request.epoch}; a copy of ${row.name} that was restored since synchronized in epoch ${row.epoch}.`,
+      `The request has epoch ${request.epoch}, but another copy of ${row.name} has already synchronized in epoch ${row.epoch}.`,
     )
   if (request.epoch > row.epoch) return request.report === 'full' ? 'restored' : 'diverged'
   if (request.exchange <= row.sequence) {
@@ -174,7 +174,7 @@ export async function findLineage(
     if (request.writtenAt <= row.request_at)
       throw createRefusalError(
         'SYNC_SUPERSEDED',
-        `Exchange ${request.exchange} of ${row.name} is older than ${row.sequence}, which was answered.`,
+        `Exchange ${request.exchange} of ${row.name} is older than ${row.sequence}, which was already answered.`,
       )
     return 'diverged'
   }

@@ -50,7 +50,7 @@ export class InstanceService {
       if (reserved)
         throw new LicensingError(
           'RETURN_CODE_REQUIRED',
-          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation. It is removed with its return code.`,
+          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation, and can be removed only with its return code.`,
         )
       await requireLocalInstance(context, id)
       return removeInstance(context.tx, context.account, id, context.at)

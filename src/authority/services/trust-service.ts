@@ -170,7 +170,10 @@ export class TrustService {
     await this.#context.withMaintenance(async (tx, at) => {
       this.#requireOneRoot()
       if (credentials.keyRing.identity.trust.number !== number - 1)
-        throw new LicensingError('ROTATION_UNDER_WAY', 'The root certificate was replaced a moment ago.')
+        throw new LicensingError(
+          'ROTATION_UNDER_WAY',
+          'The root certificate was just replaced by another process.',
+        )
       const until = at + days * DAY
       const bundle = await signRootRotation(
         {
@@ -188,7 +191,7 @@ export class TrustService {
         at,
         type: 'ROOT_ROTATED',
         severity: 'major',
-        message: `Bundle ${number}: a new root certificate, ${formatCertificateFingerprint(next.certificate)}. The old root is trusted until ${toIsoString(until)}.`,
+        message: `Root rotation ${number}: a new root certificate, ${formatCertificateFingerprint(next.certificate)}. The old root is trusted until ${toIsoString(until)}.`,
       })
     })
     credentials.rootKey.removeOld()
@@ -230,7 +233,7 @@ export class TrustService {
     if (until === null) return
     throw new LicensingError(
       'ROTATION_UNDER_WAY',
-      `The root certificate is being replaced. Both are trusted until ${toIsoString(until)}.`,
+      `The root certificate is being replaced. Both roots are trusted until ${toIsoString(until)}.`,
     )
   }
 
@@ -258,7 +261,7 @@ export class TrustService {
     if (!key?.startsWith('-----BEGIN '))
       throw new LicensingError(
         'ROOT_KEY_UNREADABLE',
-        'The file of the root’s key cannot be decrypted with this passphrase.',
+        'The root key file cannot be decrypted with this passphrase.',
       )
     this.#credentials.rootKey.load(key)
   }
@@ -275,6 +278,6 @@ const ROTATION_MESSAGES: Readonly<Record<Signer | 'tls', string>> = {
   'answer-signer': 'A new key signs the answers.',
   'reservation-signer': 'A new key signs reservation files.',
   sync: 'A new key signs delegations and synchronization answers.',
-  'audit-signer': 'A new key signs checkpoints of the audit record.',
+  'audit-signer': 'A new key signs checkpoints of the audit log.',
   tls: 'The servers use a new key and certificate.',
 }

@@ -52,7 +52,7 @@ export class TlsCertificates implements TlsProvider {
       tx,
       await credentials.servers.names(tx),
     )) {
-      const message = `${satellite}: its CA permits ${name}, which is now a name of this manager. Set other names with \`satellite configure ${satellite} --tls-name\`. The present permission ends with its CA.`
+      const message = `${satellite}: its CA permits ${name}, which is now a name of this manager. Set other names with \`satellite configure ${satellite} --tls-name\`. The permission ends with the current CA of the satellite.`
       await logEvent(tx, { at, type: 'TLS_NAME_OF_SATELLITE', severity: 'major', accountId, message })
     }
   }

@@ -70,7 +70,10 @@ export class DaemonServers {
     })
   }
 
-  /** Returns the reasons why the agent is not ready. A failed connection is none: a device works offline for months. */
+  /**
+   * Returns the reasons why the agent is not ready. A failed connection is no such reason, because a device can work
+   * offline for months.
+   */
   #getNotReadyReasons(agent: SmartAgent): readonly string[] {
     if (this.#draining) return ['draining']
     try {

@@ -11,7 +11,7 @@ export const formatConfirmation = (status: Status, code: string, options: QrOpti
     'Confirmation code',
     code,
     [
-      'Enter the code at the authority, if not done yet (Product Instances, Actions, Enter Confirmation Code):',
+      'If the code is not entered yet, enter it at the authority (Product Instances, Actions, Enter Confirmation Code):',
       `  smart-authority reservation confirm --instance ${status.registration.instanceId ?? 'INSTANCE'} --code CODE`,
     ],
     options,
@@ -40,7 +40,7 @@ export async function formatReservation(status: Status, options: QrOptions): Pro
             'This device has no reservation. Return code of the previous reservation',
             reservation.returnCode,
             [
-              `Enter the code at the authority, if not done yet: it belongs to instance ${reservation.returned.at(-1)?.instanceId ?? ''}.`,
+              `If the code is not entered yet, enter it at the authority for the product instance ${reservation.returned.at(-1)?.instanceId ?? ''}.`,
             ],
             options,
           )}${formatEarlierCodes(status)}`
@@ -56,7 +56,7 @@ export async function formatReservation(status: Status, options: QrOptions): Pro
         'Return code of the previous reservation',
         reservation.returnCode,
         [
-          'Enter this code at the authority first, if not done yet. The authority requires it before a new reservation.',
+          'If this code is not entered yet, enter it at the authority first. The authority requires it before a new reservation.',
         ],
         { qr: false },
       )

@@ -18,7 +18,7 @@ export function createRegisterCommand(
     .description(
       name === 'register'
         ? 'register the device with a token'
-        : 'register again with a new token; the old registration stays valid until then',
+        : 'register again with a new token; the old registration stays valid until the new one succeeds',
     )
     .argument(
       '[token]',

@@ -8,7 +8,7 @@ import { printJson, printText } from '../output.ts'
 /** Creates the command `reservation`. */
 export function createReservationCommand(cli: AgentCli): Command {
   const reservation = createCommand('reservation').description(
-    'specific license reservation, for a device without a connection',
+    'manage the specific license reservation of a device without a connection',
   )
   const { json, call, printStatus } = cli
 
@@ -94,7 +94,7 @@ export function createReservationCommand(cli: AgentCli): Command {
     })
   reservation
     .command('return')
-    .description('complete the return after its code was entered at the authority')
+    .description('complete the return after the return code was entered at the authority')
     .action(async () => {
       await printStatus(await call<Status>('reservation-return'))
     })

@@ -10,7 +10,9 @@ import type { ProxyOptions } from '../proxy-settings.ts'
 
 /** Creates the command `transport`. */
 export function createTransportCommand(cli: AgentCli): Command {
-  const transport = createCommand('transport').description('connection of the device to its authority')
+  const transport = createCommand('transport').description(
+    'set, show and test the connection to the authority',
+  )
   const { json, call, progress } = cli
 
   /** Saves the transport and prints it without the password. */
@@ -45,7 +47,10 @@ export function createTransportCommand(cli: AgentCli): Command {
     .option('--via <proxy>', 'http:// or https:// URL of the proxy (default port: 3128)')
     .option('--username <user>', 'user name for the proxy; the password is prompted for')
     .option('--password-file <file>', 'read the password from a file; - for standard input')
-    .option('--from-environment', 'read proxy, user name and password from HTTPS_PROXY once')
+    .option(
+      '--from-environment',
+      'read proxy, user name and password once from the environment variable HTTPS_PROXY',
+    )
     .action(async (url: string, options: ProxyOptions) => {
       const { readProxySettings } = await import('../proxy-settings.ts')
       const { settings, how } = await readProxySettings(url, options)

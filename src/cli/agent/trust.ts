@@ -5,7 +5,7 @@ import { printJson, printText } from '../output.ts'
 
 /** Creates the command `trust`. */
 export function createTrustCommand({ json, call }: AgentCli): Command {
-  const trust = createCommand('trust').description('root certificates of the authority')
+  const trust = createCommand('trust').description('manage the trusted root certificates of the authority')
   trust
     .command('show')
     .description('print the trusted root certificates')
@@ -16,7 +16,7 @@ export function createTrustCommand({ json, call }: AgentCli): Command {
     })
   trust
     .command('install')
-    .description('install the root certificate of the authority, or root bundles that replace it')
+    .description('install the root certificate of the authority, or the root rotations that replace it')
     .argument('<file>', 'PEM file, or file of `smart-authority trust bundle export`')
     .action(async (file: string) => {
       const { readFileArgument } = await import('../secrets.ts')
@@ -25,7 +25,7 @@ export function createTrustCommand({ json, call }: AgentCli): Command {
       })
       if (json()) printJson({ trust: pem, bundle })
       else if (bundle === 0) printText('The root certificate is installed.')
-      else printText(`Root certificate bundle ${bundle} is installed.`)
+      else printText(`Root rotation ${bundle} is installed.`)
     })
 
   return trust

@@ -19,7 +19,9 @@ interface HistoryOptions {
 
 /** Creates the command `usage`. */
 export function createUsageCommand({ json, call, printStatus }: AgentCli): Command {
-  const usage = createCommand('usage').description('current usage, usage history and refused requests')
+  const usage = createCommand('usage').description(
+    'show or report usage, and show the usage history and refused requests',
+  )
   usage
     .command('show', { isDefault: true })
     .description('list the entitlement tags in use')

@@ -6,7 +6,7 @@ import { printTable } from '../table.ts'
 
 /** Creates the command `alert`. */
 export function createAlertCommand({ json, withAuthority }: AuthorityCli): Command {
-  const alert = createCommand('alert').description('alerts that need action')
+  const alert = createCommand('alert').description('show the alerts that need action')
   alert
     .command('list')
     .description('list the alerts, most urgent first')

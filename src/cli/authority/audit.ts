@@ -139,6 +139,6 @@ function printVerification(json: boolean, { from, to, checkpoints }: Verificatio
   printText(to < from ? 'no entries' : `entries ${from} to ${to}: the hash chain is intact`)
   const { checked, untrusted } = checkpoints
   printText(
-    `compared with ${checked} signed ${checked === 1 ? 'checkpoint' : 'checkpoints'}${untrusted === 0 ? '' : `; skipped ${untrusted} of an untrusted root`}`,
+    `compared with ${checked} signed ${checked === 1 ? 'checkpoint' : 'checkpoints'}${untrusted === 0 ? '' : `; skipped ${untrusted} signed under an untrusted root`}`,
   )
 }

@@ -14,7 +14,7 @@ export function getUserName(): string {
   }
 }
 
-/** Last words of read-only commands. */
+/** Last words of the names of read-only commands, such as `list` in `token list`. */
 const READ_ONLY_VERBS: readonly string[] = [
   'list',
   'show',

@@ -12,7 +12,7 @@ const PASSPHRASE_LABEL = 'passphrase of the backup'
 export function createBackupCommand({ json, withAuthority }: AuthorityCli): Command {
   return createCommand('backup')
     .description(
-      'write all data and keys except the root key to one file, encrypted with a passphrase (age format); also while serving',
+      'write all data and keys except the root key to one file, encrypted with a passphrase (age format); the authority may be serving',
     )
     .argument('<file>')
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')

@@ -20,7 +20,7 @@ export function createInitCommand(cli: AuthorityCli): Command {
     .option('--name <name>', 'satellite: its name at the manager, as given to `satellite add`')
     .option(
       '--trust <file>',
-      'satellite: root certificate of the manager (default: the one in the first answer, after confirmation)',
+      'satellite: root certificate of the manager (default: the one in the first answer of the manager, after you confirm it)',
     )
     .option(
       '--manager <url>',
@@ -51,7 +51,7 @@ export function createInitCommand(cli: AuthorityCli): Command {
       if (json()) printJson({ dataDir: dataDir(), account, role: options.role, ...(satellite && { name }) })
       else if (satellite)
         printText(
-          `The satellite ${satellite.name} for ${account} was created in ${dataDir()}. Register it with ${manager === undefined ? '`sync export FILE`, take the file to the manager, and `sync import` its answer' : '`sync run`'}.`,
+          `The satellite ${satellite.name} for ${account} was created in ${dataDir()}. ${manager === undefined ? 'To register it, run `sync export FILE`, take the file to the manager, and import the answer with `sync import`' : 'Register it with `sync run`'}.`,
         )
       else
         printText(

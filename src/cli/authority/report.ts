@@ -87,7 +87,7 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
           { ...where, virtualAccount },
         )
         if (json()) printJson(added)
-        else printText(`The report ${added.id} is scheduled. It is first created at ${added.nextAt}.`)
+        else printText(`The report ${added.id} is scheduled. The first report is created at ${added.nextAt}.`)
       }),
     )
   schedule

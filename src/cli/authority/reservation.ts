@@ -11,7 +11,7 @@ import { printTable } from '../table.ts'
 /** Creates the command `reservation`. */
 export function createReservationCommand({ json, withAuthority }: AuthorityCli): Command {
   const reservation = createCommand('reservation').description(
-    'specific license reservation, for devices without a connection',
+    'manage specific license reservations, for devices without a connection',
   )
 
   reservation

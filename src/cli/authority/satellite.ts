@@ -21,7 +21,7 @@ const addPolicyOptions = (command: Command): Command =>
     )
     .option(
       '--credential-days <days>',
-      'days since its last use for which the online credential stays valid (default: 180)',
+      'days for which the online credential stays valid without being used (default: 180)',
     )
 
 interface NameOptions {
@@ -32,7 +32,7 @@ interface NameOptions {
 const addNameOption = (command: Command): Command =>
   command.option(
     '--tls-name <name>',
-    'allowed host name or IP address of its servers; repeatable (default: the names that the satellite requests)',
+    'allowed host name or IP address for the servers of the satellite; repeatable (default: the names that the satellite requests)',
     (name: string, before: string[] | undefined) => [...(before ?? []), name],
   )
 
@@ -72,7 +72,7 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
           [
             `The satellite ${name} was added with the virtual account ${virtualAccount}.`,
             formatNames(added),
-            `One-time code for a first online exchange: ${added.code}`,
+            `One-time code for the first online synchronization: ${added.code}`,
             'Offline: on the satellite `sync export FILE`, here `sync respond FILE --out ANSWER`, on the satellite `sync import ANSWER`.',
           ].join('\n'),
         )
@@ -80,7 +80,7 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
   )
   satellite
     .command('enrollment-code')
-    .description('create a new one-time code for a first online exchange')
+    .description('create a new one-time code for the first online synchronization')
     .argument('<name>')
     .action((name: string) =>
       withAuthority(async (authority, where) => {
@@ -122,7 +122,7 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
         for (const { name, reclaims } of satellites)
           for (const { quantity, tag, to, notified } of reclaims)
             printText(
-              `${quantity} of ${tag} will move from ${name} to ${to} ${notified ? 'at its next synchronization, after it has confirmed' : 'after its next two synchronizations'}.`,
+              `${quantity} of ${tag} will move from ${name} to ${to} ${notified ? 'at the next synchronization of the satellite, when it confirms the change' : 'after the next two synchronizations of the satellite'}.`,
             )
       }),
     )
@@ -130,11 +130,13 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
     addNameOption(
       satellite
         .command('configure')
-        .description('change the terms and server names of a satellite; effective at the next exchange')
+        .description(
+          'change the periods and server names of a satellite; effective at its next synchronization',
+        )
         .argument('<name>')
         .option(
           '--ask-tls-names',
-          'allow the server names that the satellite requests, as without --tls-name',
+          'allow the server names that the satellite requests (instead of --tls-name)',
         ),
     ),
   ).action((name: string, options: PolicyOptions & NameOptions) =>
@@ -159,7 +161,7 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
     .command('remove')
     .description('remove a satellite and return its virtual accounts to the manager')
     .argument('<name>')
-    .option('--yes', 'do not ask for confirmation; without a terminal there is no question')
+    .option('--yes', 'do not ask for confirmation; the command asks only in a terminal')
     .action((name: string, options: { yes?: boolean }) =>
       withAuthority(async (authority, where) => {
         const known = (await authority.satellites.list(where)).some((document) => document.name === name)

@@ -46,7 +46,7 @@ export function createServeCommand(cli: AuthorityCli): Command {
     )
     .option(
       '--connect-proxy <host:port>',
-      'serve an HTTP proxy that redirects clients of fixed cloud hosts to this authority; loopback only (requires init --allow-fault-injection)',
+      'serve an HTTP proxy that sends requests for the cloud hosts of --connect-host to this authority; loopback only (requires init --allow-fault-injection)',
     )
     .option(
       '--connect-host <name...>',

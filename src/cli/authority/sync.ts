@@ -113,7 +113,7 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     .description('on a satellite: synchronize online now')
     .option(
       '--code-file <file>',
-      'read the one-time code of a first exchange from a file; - for standard input',
+      'read the one-time code of the first synchronization from a file; - for standard input',
     )
     .action((options: { codeFile?: string }) =>
       withAuthority(async (authority) => {
@@ -164,7 +164,7 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     )
   sync
     .command('redact')
-    .description('on a satellite: set the fields to redact from the next exchange on')
+    .description('on a satellite: set the fields to redact from the next synchronization on')
     .argument('<what>', `${REDACTABLE_FIELDS.join(', ')}, or nothing`)
     .action((what: string) =>
       withAuthority(async (authority) => {
@@ -228,11 +228,11 @@ function formatResponded(responded: Omit<SyncResponse, 'file'>): string {
     responded.again
       ? `Exchange ${exchange} of ${satellite} was already answered. This is the same answer.`
       : responded.outcome === 'repair'
-        ? `Exchange ${exchange} of ${satellite} does not follow the last answered exchange. The answer requests a full report in another exchange.`
-        : `Exchange ${exchange} of ${satellite}${epoch > 1 ? `, epoch ${epoch}` : ''}: it has ${totals.registered} registered and ${totals.reserved} reserved product instances.`,
+        ? `Exchange ${exchange} of ${satellite} does not follow the last answered exchange. The answer requests a full report, which the next exchange sends.`
+        : `Exchange ${exchange} of ${satellite}${epoch > 1 ? `, epoch ${epoch}` : ''}: the satellite has ${totals.registered} registered and ${totals.reserved} reserved product instances.`,
     responded.registered
       ? `The satellite is now bound to the key with the fingerprint ${fingerprint}. Compare it with the fingerprint that the satellite printed.`
-      : `Fingerprint of its key: ${fingerprint}`,
+      : `Fingerprint of the satellite’s key: ${fingerprint}`,
     `Certified server names: ${['localhost', ...responded.certifiedNames].join(', ')}.`,
     ...responded.notices.map((notice) => `! ${notice}`),
     'Take the answer to the satellite and run `smart-authority sync import ANSWER`.',
@@ -249,13 +249,13 @@ function printImported(imported: SyncImportResult, json: boolean): void {
   printText(
     [
       imported.outcome === 'repair'
-        ? 'The manager’s records of this satellite differ, for example after a restore. Run another exchange, which sends a full report.'
+        ? 'The records of this satellite and of its manager differ, for example after a restore. Synchronize again, which sends a full report.'
         : imported.registered
           ? `The satellite is registered, and its delegation is valid until ${imported.restrictedAt}. Serve it with \`smart-authority serve\`.`
           : `Synchronized (exchange ${imported.exchange}). The delegation is valid until ${imported.restrictedAt}.`,
       ...imported.notices.map((notice) => `! ${notice}`),
       ...(imported.again && imported.outcome === 'accepted'
-        ? ['This import changed data that the manager does not have yet. Run another exchange soon.']
+        ? ['This import changed data that the manager does not have yet. Synchronize again soon.']
         : []),
     ].join('\n'),
   )

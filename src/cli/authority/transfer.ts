@@ -45,7 +45,7 @@ export function createTransferCommand(
         if (!asks) await printEffects(done)
         printText(
           done.status === 'waiting'
-            ? `${done.what} will leave ${done.from} after its satellite has confirmed: see \`satellite list\`.`
+            ? `${done.what} will move from ${done.from} to ${done.to} after the satellite has confirmed: see \`satellite list\`.`
             : `${done.what} moved from ${done.from} to ${done.to}.`,
         )
       }

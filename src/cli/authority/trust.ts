@@ -46,17 +46,17 @@ export function createTrustCommand(cli: AuthorityCli): Command {
         const { rootVersion, replacing } = document
         if (replacing)
           printText(
-            `bundle ${rootVersion}; the previous root ${replacing.fingerprint} is trusted until ${replacing.until}`,
+            `root rotation ${rootVersion}; the previous root ${replacing.fingerprint} is trusted until ${replacing.until}`,
           )
       }),
     )
   addRotateCommands(trust.command('rotate').description('replace a key and its certificate'), cli)
   trust
     .command('bundle')
-    .description('root certificate bundles of past root rotations')
+    .description('signed root rotations of the past')
     .command('export')
     .description(
-      'print the bundles for a device that has missed them; install with `smart-agent trust install FILE`',
+      'print the root rotations for a device that has missed them; install with `smart-agent trust install FILE`',
     )
     .action(() =>
       withAuthority((authority) => {
@@ -123,8 +123,8 @@ function addRotateCommands(rotate: Command, { json, withAuthority }: AuthorityCl
       else
         printText(
           inForce
-            ? 'The new issuing CA is active. Servers use a certificate of it within a minute.'
-            : 'The new issuing CA becomes active when the manager has certified it. Synchronize next.',
+            ? 'The new issuing CA is active. Within a minute, the servers use certificates that it signed.'
+            : 'The new issuing CA becomes active when the manager has certified it. Synchronize now.',
         )
     }),
   )
@@ -167,7 +167,7 @@ function addRotateCommands(rotate: Command, { json, withAuthority }: AuthorityCl
       else
         printText(
           [
-            `Root certificate bundle ${done.rootVersion} is active; the new root is ${done.fingerprint}.`,
+            `Root rotation ${done.rootVersion} is active; the new root is ${done.fingerprint}.`,
             `The old root is trusted until ${done.replacing?.until ?? ''}. Before then, synchronize every satellite and keep every device online.`,
           ].join('\n'),
         )

@@ -15,7 +15,7 @@ export const deviceErrors = {
   NOT_ALLOWED_IN_STATE: {
     kind: 'refusal',
     meaning: 'The request is not allowed in the current state of the device.',
-    remedy: 'See `why` for what is possible now.',
+    remedy: 'Run `why` to see what is possible now.',
   },
   RESERVED: {
     kind: 'refusal',
@@ -35,7 +35,7 @@ export const deviceErrors = {
   POLICY_REFUSED: {
     kind: 'refusal',
     meaning: 'The policy of the product refuses the action in the current license state.',
-    remedy: 'See `why` for what would change the state.',
+    remedy: 'Run `why` to see what would change the state.',
   },
   NOT_AUTHORIZED: {
     kind: 'refusal',

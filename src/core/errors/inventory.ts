@@ -20,7 +20,7 @@ export const inventoryErrors = {
   INSTANCE_NOT_IN_REVIEW: {
     kind: 'local',
     meaning: 'The product instance does not wait for a review.',
-    remedy: '`instance list` shows which instances were restored from a backup.',
+    remedy: '`instance list` shows which product instances are in review.',
   },
   TOKEN_NOT_IN_REVIEW: {
     kind: 'local',
@@ -30,7 +30,7 @@ export const inventoryErrors = {
   ORDER_FULFILLED: {
     kind: 'local',
     meaning: 'The order was already fulfilled.',
-    remedy: 'Nothing to do; `order list` shows it.',
+    remedy: 'Nothing to do. `order list` shows the order.',
   },
   TRANSFER_UNAVAILABLE: {
     kind: 'local',

@@ -110,7 +110,8 @@ export const registrationErrors = {
   },
   INSTANCE_DIVERGED: {
     kind: 'refusal',
-    meaning: 'Two histories of this product instance exist: it was copied, or restored from a copy.',
+    meaning:
+      'The requests of this product instance do not continue its history: its data directory was copied, or restored from a copy.',
     remedy: 'Register the device again with --force, which gives it a new key.',
   },
   SEQUENCE_SUPERSEDED: {

@@ -4,7 +4,7 @@ import type { ErrorEntry } from './error-entry.ts'
 export const reservationErrors = {
   CODE_MISTYPED: {
     kind: 'refusal',
-    meaning: 'A code was not typed as printed. The message names the groups that differ.',
+    meaning: 'A code was not typed as printed. The message names the wrong groups.',
     remedy: 'Compare these groups with the printed code, and enter the code again.',
   },
   CODE_MALFORMED: {
@@ -48,7 +48,7 @@ export const reservationErrors = {
     kind: 'refusal',
     meaning: 'The product instance works from a reservation: only a return code releases its licenses.',
     remedy:
-      'Create the code on the device with `reservation return-code`, and give it with --return-code. For a lost device: --without-return-code --reason TEXT.',
+      'Create the code on the device with `reservation return-code`, and give it with --return-code. For a lost device, give --lost-box REASON.',
   },
   RESERVATION_REQUESTED: {
     kind: 'refusal',
@@ -129,7 +129,7 @@ export const reservationErrors = {
     kind: 'refusal',
     meaning: 'The authorization file answers a request that this device did not make.',
     remedy:
-      'Reserve with the request code that `reservation show` prints. If the data directory was created again, remove the old reservation at the authority with `instance remove --without-return-code --reason TEXT`.',
+      'Reserve with the request code that `reservation show` prints. If the data directory was created again, remove the old reservation at the authority with `instance remove INSTANCE --lost-box REASON`.',
   },
   AUTHORIZATION_CANCELED: {
     kind: 'refusal',

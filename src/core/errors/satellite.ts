@@ -10,12 +10,12 @@ export const satelliteErrors = {
   SATELLITE_UNKNOWN: {
     kind: 'refusal',
     meaning: 'The smart account has no satellite with that name.',
-    remedy: 'Add the satellite at the manager with `satellite add`, with the name that it was created with.',
+    remedy: 'Add the satellite at the manager with `satellite add`, under the name given to `init`.',
   },
   SATELLITE_REMOVED: {
     kind: 'refusal',
     meaning: 'The satellite was removed at its manager.',
-    remedy: 'Add a new satellite at the manager, and register the devices there.',
+    remedy: 'Add a new satellite at the manager, and register the devices with the new satellite.',
   },
   SATELLITE_EXPIRED: {
     kind: 'refusal',
@@ -69,7 +69,7 @@ export const satelliteErrors = {
     kind: 'refusal',
     meaning: 'The name of the satellite is bound to another key.',
     remedy:
-      'Synchronize from the satellite that was registered under this name. For another one, remove the old satellite and add it again.',
+      'Synchronize from the satellite that was registered under this name. To use another machine, remove the satellite at the manager and add it again.',
   },
   SYNC_SUPERSEDED: {
     kind: 'refusal',
@@ -78,9 +78,9 @@ export const satelliteErrors = {
   },
   SYNC_EPOCH_SUPERSEDED: {
     kind: 'refusal',
-    meaning: 'Another restored copy of this satellite has synchronized since.',
+    meaning: 'Another copy of this satellite, restored from a backup, has already synchronized.',
     remedy:
-      'Stop one of the two copies. To continue with this one, remove the satellite at the manager and add it again.',
+      'Stop one of the two copies. To continue with this copy, remove the satellite at the manager and add it again.',
   },
   SYNC_CREDENTIAL_EXPIRED: {
     kind: 'refusal',
@@ -115,8 +115,8 @@ export const satelliteErrors = {
   },
   SYNC_REPAIR_NEEDED: {
     kind: 'refusal',
-    meaning: 'The records of the satellite and its manager differ, as after a restore.',
-    remedy: 'Start another exchange, which sends a full report.',
+    meaning: 'The records of the satellite and its manager differ, for example after a restore.',
+    remedy: 'Synchronize again, which sends a full report.',
   },
   SYNC_FINGERPRINT_MISMATCH: {
     kind: 'refusal',

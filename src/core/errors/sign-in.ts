@@ -10,7 +10,7 @@ export const signInErrors = {
   SIGN_IN_FAILED: {
     kind: 'refusal',
     meaning: 'The user name or the password is wrong.',
-    remedy: 'Try again; an administrator can set a new password.',
+    remedy: 'Try again, or ask an administrator for a new one-time password.',
   },
   TOO_MANY_REQUESTS: {
     kind: 'refusal',
@@ -49,7 +49,7 @@ export const signInErrors = {
   },
   API_NOT_SERVED: {
     kind: 'refusal',
-    meaning: 'This authority does not support that call of the REST API.',
+    meaning: 'This authority does not support this call of the REST API.',
     remedy: 'See the REST API guide for the supported calls.',
   },
   LAST_ADMINISTRATOR: {

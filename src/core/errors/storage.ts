@@ -26,7 +26,7 @@ export const storageErrors = {
     kind: 'local',
     meaning:
       'The data directory belongs to a product whose module this program does not include, or that has no module.',
-    remedy: 'Use the program of that product. Commands without the module work here too.',
+    remedy: 'Use the program of that product. Commands that do not need the module work in this program too.',
   },
   DATA_VERSION_UNSUPPORTED: {
     kind: 'local',

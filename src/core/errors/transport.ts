@@ -21,7 +21,8 @@ export const transportErrors = {
   PROXY_CREDENTIALS_INVALID: {
     kind: 'refusal',
     meaning: 'The user name or password of the proxy cannot be used.',
-    remedy: 'Give a user name without a colon, and the password as the proxy knows it.',
+    remedy:
+      'Give a user name without a colon. Neither the user name nor the password may contain control characters.',
   },
   DNS_FAILED: {
     kind: 'transport',
@@ -79,7 +80,8 @@ export const transportErrors = {
   },
   TLS_WRONG_AUTHORITY: {
     kind: 'transport',
-    meaning: 'The server belongs to another authority than the request. No request was sent.',
+    meaning:
+      'The server belongs to another authority than the one that the request is for. No request was sent.',
     remedy:
       'Check the address with `transport show`. To move the device to another authority, register there with `register --force`.',
   },

@@ -17,7 +17,7 @@ export const trustErrors = {
     kind: 'refusal',
     meaning: 'The root rotation is not signed by a trusted root, or is not newer than the current one.',
     remedy:
-      'Get the file again with `smart-authority trust bundle export`. If this device has missed all rotations, compare fingerprints and install the root certificate itself.',
+      'Get the current file with `smart-authority trust bundle export`. If this device has missed all rotations, compare fingerprints and install the root certificate itself.',
   },
   NO_TRUST_BUNDLE: {
     kind: 'local',
@@ -39,7 +39,7 @@ export const trustErrors = {
     kind: 'local',
     meaning: 'The key does not belong to the current root certificate.',
     remedy:
-      'Give the file that the newest `trust rotate root` wrote, or `trust root export` if there was none.',
+      'Give the file that the newest `trust rotate root` wrote. If the root was never replaced, give the file of `trust root export`.',
   },
   ROOT_KEY_UNREADABLE: {
     kind: 'local',
