@@ -99,15 +99,19 @@ describe('kill -9', () => {
     async () => {
       await killAtSteps(['trust', 'rotate', 'root', '--json'], async () => {
         await assertIntact()
-        const { bundle } = await programs.good<{ bundle: number }>(
+        const { rootVersion } = await programs.good<{ rootVersion: number }>(
           programs.authority(['trust', 'show', '--json']),
         )
         expect(
           existsSync(
-            join(programs.box('authority'), 'keys', bundle === 1 ? 'root.key' : `root-${bundle}.key`),
+            join(
+              programs.box('authority'),
+              'keys',
+              rootVersion === 1 ? 'root.key' : `root-${rootVersion}.key`,
+            ),
           ),
         ).toBe(true)
-        if (bundle === 1) return
+        if (rootVersion === 1) return
         // The rotation was completed. Start the remaining steps with a new authority.
         await programs.close()
         programs = createPrograms()

@@ -103,7 +103,7 @@ export async function requireUnusedRequest(
       'INSTANCE_RESERVED',
       `Licenses are already reserved for ${formatDevice(reserved)}, by another request of this device.`,
       {
-        remedy: `Create the return code on the device with \`reservation return-code\`, or with \`reservation discard FILE\` if the request was canceled. Enter the code with \`instance remove ${reserved.id} --return-code CODE\`. For a lost device, give --lost-box REASON.`,
+        remedy: `Create the return code on the device with \`reservation return-code\`, or with \`reservation discard FILE\` if the request was canceled. Enter the code with \`instance remove ${reserved.id} --return-code CODE\`. For a lost device, give --without-return-code --reason TEXT.`,
       },
     )
   const below = await findConflictingInstance(context.tx, context.account.id, request.udi)

@@ -48,7 +48,7 @@ export const reservationErrors = {
     kind: 'refusal',
     meaning: 'The product instance works from a reservation: only a return code releases its licenses.',
     remedy:
-      'Create the code on the device with `reservation return-code`, and give it with --return-code. For a lost device, give --lost-box REASON.',
+      'Create the code on the device with `reservation return-code`, and give it with --return-code. For a lost device, give --without-return-code --reason TEXT.',
   },
   RESERVATION_REQUESTED: {
     kind: 'refusal',
@@ -129,7 +129,7 @@ export const reservationErrors = {
     kind: 'refusal',
     meaning: 'The authorization file answers a request that this device did not make.',
     remedy:
-      'Reserve with the request code that `reservation show` prints. If the data directory was created again, remove the old reservation at the authority with `instance remove INSTANCE --lost-box REASON`.',
+      'Reserve with the request code that `reservation show` prints. If the data directory was created again, remove the old reservation at the authority with `instance remove INSTANCE --without-return-code --reason TEXT`.',
   },
   AUTHORIZATION_CANCELED: {
     kind: 'refusal',
