@@ -2,13 +2,13 @@ import { z } from 'zod'
 import type { DeepReadonly } from './deep-readonly.ts'
 
 /**
- * Stored context of the agent machine: plain JSON in which every instant is absolute. The types are derived from the
- * schemas. The machine itself imports only the types.
+ * Stored context of the agent machine, as plain JSON. Every instant is absolute, and never a duration. The types are
+ * derived from the schemas. The machine itself imports only the types.
  */
 
 const instantSchema = z.number()
 
-/** Reason why an attempt failed, as an entry of the error table. */
+/** Reason why an attempt failed: code, message and remedy, as in the error table. */
 export const failureSchema = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
 export type Failure = DeepReadonly<z.infer<typeof failureSchema>>
 
@@ -59,7 +59,7 @@ const reservedLicenseSchema = z.object({
 /** Licenses of one tag that are reserved for this device. `endsAt` is null for a reservation without an end. */
 export type ReservedLicense = DeepReadonly<z.infer<typeof reservedLicenseSchema>>
 
-const grantSchema = z.object({
+const installedAuthorizationSchema = z.object({
   reservationId: z.string(),
   authorityId: z.string(),
   /** Public key with which the authority signs codes, base64url. */
@@ -75,11 +75,11 @@ const grantSchema = z.object({
   licenses: z.array(reservedLicenseSchema),
   /** Code that the administrator enters at the authority after an update. Null before the first update. */
   confirmationCode: z.string().nullable(),
-  /** Latest known instant of this device. The next file must be newer, which checks the device's clock. */
+  /** Instant of the last request or confirmation code. The agent corrects its clock with it when a file arrives. */
   knownAt: instantSchema,
 })
 /** Installed authorization file: the reserved licenses, and the data needed to accept a newer file. */
-export type InstalledAuthorization = DeepReadonly<z.infer<typeof grantSchema>>
+export type InstalledAuthorization = DeepReadonly<z.infer<typeof installedAuthorizationSchema>>
 
 const returnedSchema = z.object({
   /** Number of the request that the authorization file answered. */
@@ -94,18 +94,22 @@ const returnedSchema = z.object({
  */
 export type ReturnedReservation = DeepReadonly<z.infer<typeof returnedSchema>>
 
-/** Specific license reservation. At most one is current, and the current one belongs to the newest request. */
+/** Reservations of this device. At most one reservation is current, and belongs to the newest request. */
 const reservationSchema = z.object({
   /** Number of requests made so far. Each request has a number and its own key. */
   requests: z.int().min(0),
   current: z
     .discriminatedUnion('stage', [
       z.object({ stage: z.literal('requested'), requestCode: z.string(), at: instantSchema }),
-      z.object({ stage: z.literal('installed'), requestCode: z.string(), grant: grantSchema }),
+      z.object({
+        stage: z.literal('installed'),
+        requestCode: z.string(),
+        grant: installedAuthorizationSchema,
+      }),
       z.object({
         stage: z.literal('returning'),
         requestCode: z.string(),
-        grant: grantSchema,
+        grant: installedAuthorizationSchema,
         returnCode: z.string(),
       }),
     ])
@@ -125,9 +129,9 @@ const periodsSchema = z.object({
   authorizationRenewal: z.number(),
   /** Interval between authorizations while out of compliance (default: 12 hours). */
   outOfComplianceRecheck: z.number(),
-  /** Time for which changes of usage are collected before one report. At most 60 seconds. */
+  /** Time during which usage changes are collected into one report. At most 60 seconds. */
   usageReportDelay: z.number(),
-  /** Limit by which an authority may move the next contact earlier. */
+  /** Longest time by which an authority may move the next contact earlier. */
   maxEarlyContact: z.number(),
   /** Upper limit for `Retry-After`, which is not signed. */
   maxRetryAfter: z.number(),
@@ -151,7 +155,7 @@ export const contextSchema = z.object({
   registering: z
     .object({ force: z.boolean(), failures: z.number(), nextAttemptAt: instantSchema.nullable() })
     .nullable(),
-  /** Reason why the device is not registered, or why the last registration attempt failed. */
+  /** Reason why the registration ended, or why the last registration attempt failed. */
   registrationFailure: datedFailureSchema.nullable(),
   renewal: z.object({
     last: attemptSchema.nullable(),
@@ -163,6 +167,7 @@ export const contextSchema = z.object({
     since: instantSchema,
     last: attemptSchema.nullable(),
     nextAttemptAt: instantSchema.nullable(),
+    /** Instant at which the authorization expires unless the authority is reached before. */
     deadlineAt: instantSchema.nullable(),
     failures: z.number(),
     entitlements: z.array(entitlementSchema),
@@ -172,9 +177,11 @@ export const contextSchema = z.object({
     counts: countsSchema,
     /** Usage last reported to the authority. Null before the first report under this registration. */
     reported: countsSchema.nullable(),
+    /** Instant at which changed usage is reported. Null when no change waits. */
     reportAt: instantSchema.nullable(),
   }),
   reservation: reservationSchema,
+  /** Last failure to reach the authority. A later success does not clear the failure. */
   lastFailure: datedFailureSchema.nullable(),
 })
 export type Context = DeepReadonly<z.infer<typeof contextSchema>>

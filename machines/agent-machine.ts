@@ -12,6 +12,6 @@ import { registration } from './registration.ts'
 export const agentMachine = agentSetup.createMachine({
   id: 'smart-agent',
   type: 'parallel',
-  context: ({ input }) => initialContext(input.periods, input.at),
+  context: ({ input }) => initialContext(input.at, input.periods),
   states: { registration, license, link: connection },
 })

@@ -11,12 +11,12 @@ import type { Instant } from './time.ts'
 interface Timestamped {
   readonly at: Instant
 }
-/** Refusal in a signed answer. A refusal is final. */
+/** Refusal in a signed answer. The agent repeats a refused request only if `again` is true. */
 export interface RefusedEvent extends Timestamped {
   readonly failure: Failure
   /** True when the authority ended this registration. */
   readonly ended: boolean
-  /** True when the cause is fixed elsewhere, so that the agent repeats the request by itself. */
+  /** True when the cause ends without any action on the device. The agent then repeats the request. */
   readonly again?: boolean
 }
 /** Request without a valid answer. The agent retries the request. */
@@ -29,10 +29,12 @@ export interface UnreachableEvent extends Timestamped {
 }
 
 export type Event =
+  /** Reports that time has passed. `used` is the time since the last tick, in seconds of evaluation. */
   | (Timestamped & { readonly type: 'tick'; readonly used: number })
+  /** Starts a registration. `force` replaces the product instance at the authority. `again` permits re-registration. */
   | (Timestamped & { readonly type: 'register'; readonly force: boolean; readonly again: boolean })
   | (Timestamped & { readonly type: 'deregister' })
-  /** Carries the new transport's kind and URL as text for administrators. */
+  /** Reports a change of the transport. `transport` is its kind and URL, as text for administrators. */
   | (Timestamped & { readonly type: 'transport.changed'; readonly transport: string })
   | (Timestamped & { readonly type: 'registration.renew' })
   | (Timestamped & { readonly type: 'authorization.renew' })
@@ -41,12 +43,12 @@ export type Event =
   | (Timestamped & { readonly type: 'upgrade'; readonly version: string; readonly evaluate: boolean })
   | (Timestamped & { readonly type: 'reservation.request'; readonly requestCode: string })
   | (Timestamped & { readonly type: 'reservation.cancel' })
-  /** Carries an authorization file that was verified before: the first of a reservation, or a newer one. */
+  /** Installs a verified authorization file: the first file of a reservation, or a newer file. */
   | (Timestamped & {
       readonly type: 'reservation.install' | 'reservation.update'
       readonly grant: InstalledAuthorization
     })
-  /** Ends the grant. */
+  /** Ends the reservation on the device. `reservation.return` completes the return. */
   | (Timestamped & { readonly type: 'reservation.return-code'; readonly returnCode: string })
   | (Timestamped & { readonly type: 'reservation.return' })
   /** Returns an authorization file for a canceled request without installing the file. */
@@ -78,7 +80,7 @@ export type Event =
 
 export type RequestKind = 'register' | 'authorize' | 'renew' | 'acknowledge' | 'deregister'
 
-/** Names in the event catalog. Each notice is recorded once per occurrence. */
+/** Name of a notice in the event catalog. */
 export type Notice =
   | 'EVAL_START'
   | 'EVAL_EXPIRED'

@@ -6,13 +6,13 @@ import {
   nextAuthorizationAt,
   nextRetryAt,
   hasElapsed,
-  crossedThresholds,
+  findCrossedThresholds,
 } from './deadlines.ts'
 import { assertEventType } from './assert-event-type.ts'
 import {
   isCovered,
   type TermNotice,
-  pendingTermNotices,
+  listDueTermNotices,
   markTermsNotified,
   describeShortfalls,
 } from './reservation.ts'
@@ -20,8 +20,8 @@ import type { Attempt, Context, Failure, Periods } from './agent-context.ts'
 import type { Event, Notice, RequestKind } from './agent-machine.types.ts'
 import type { Instant } from './time.ts'
 
-/** Returns the context of a newly installed device. */
-export const initialContext = (periods: Periods = defaultPeriods, at: Instant = 0): Context => ({
+/** Returns the context of a device that is installed at an instant. */
+export const initialContext = (at: Instant, periods: Periods = defaultPeriods): Context => ({
   periods,
   evaluation: { remainingSeconds: periods.evaluationSeconds, running: true },
   registration: null,
@@ -44,7 +44,7 @@ export const initialContext = (periods: Periods = defaultPeriods, at: Instant = 
 /** @throws TypeError for an event without a failure */
 function getFailure(event: Event): Failure {
   if ('failure' in event) return event.failure
-  throw new TypeError(`${event.type} carries no failure`)
+  throw new TypeError(`the event ${event.type} has no failure`)
 }
 const toDatedFailure = (event: Event): Failure & { at: Instant } => ({ ...getFailure(event), at: event.at })
 const toFailedAttempt = (event: Event): Attempt => ({
@@ -55,12 +55,12 @@ const toFailedAttempt = (event: Event): Attempt => ({
 const toSucceededAttempt = (at: Instant): Attempt => ({ at, outcome: 'succeeded', reason: null })
 
 /** Compares two sets of counts. A count of 0 equals a missing count. */
-function countsEqual(a: Record<string, number> | null, b: Record<string, number>): boolean {
+function areCountsEqual(a: Record<string, number> | null, b: Record<string, number>): boolean {
   const counts = a ?? {}
   return [...Object.keys(counts), ...Object.keys(b)].every((tag) => (counts[tag] ?? 0) === (b[tag] ?? 0))
 }
 
-/** Returns the evaluation seconds that remain after a tick. They do not change while the evaluation is stopped. */
+/** Returns the evaluation seconds that remain after a tick. A stopped evaluation consumes no seconds. */
 const computeRemainingSeconds = (context: Context, used: number): number =>
   context.evaluation.running
     ? Math.max(0, context.evaluation.remainingSeconds - Math.max(0, used))
@@ -157,19 +157,21 @@ export const agentSetup = setup({
     resumeEvaluation: assign(({ context }) => ({
       evaluation: { ...context.evaluation, running: context.evaluation.remainingSeconds > 0 },
     })),
-    // No agent event enters the initial state. Its instant comes with the machine input.
-    stampStateEntry: assign(({ context, event }) =>
+    // XState's initial event has no instant. `initialContext` takes the first instant from the machine's input.
+    recordStateEntry: assign(({ context, event }) =>
       'at' in event ? { authorization: { ...context.authorization, since: event.at } } : {},
     ),
-    countUsage: assign(({ context, event }) => {
+    recordUsage: assign(({ context, event }) => {
       assertEventType(event, 'usage.changed')
       const counts = { ...context.usage.counts, [event.tag]: event.count }
-      const changed = context.registration !== null && !countsEqual(context.usage.reported, counts)
+      const isReportNeeded = context.registration !== null && !areCountsEqual(context.usage.reported, counts)
       return {
         usage: {
           ...context.usage,
           counts,
-          reportAt: changed ? (context.usage.reportAt ?? event.at + context.periods.usageReportDelay) : null,
+          reportAt: isReportNeeded
+            ? (context.usage.reportAt ?? event.at + context.periods.usageReportDelay)
+            : null,
         },
       }
     }),
@@ -199,7 +201,7 @@ export const agentSetup = setup({
       registering: null,
       registrationFailure: toDatedFailure(event),
     })),
-    dropRegistering: assign({ registering: null, registrationFailure: null }),
+    cancelRegistering: assign({ registering: null, registrationFailure: null }),
     setRegistration: assign(({ context, event }) => {
       assertEventType(event, 'register.accepted')
       return {
@@ -289,7 +291,7 @@ export const agentSetup = setup({
           ...context.usage,
           reported: event.counts,
           // Usage that changed while the report was in transit is reported immediately.
-          reportAt: countsEqual(event.counts, context.usage.counts) ? null : event.at,
+          reportAt: areCountsEqual(event.counts, context.usage.counts) ? null : event.at,
         },
       }
     }),
@@ -299,7 +301,7 @@ export const agentSetup = setup({
         authorization: {
           ...context.authorization,
           last: toFailedAttempt(event),
-          // A restricted satellite recovers without any action on the device, so the agent asks again.
+          // A restricted satellite recovers without any action on the device, so the agent repeats the request.
           nextAttemptAt: event.again ? event.at + context.periods.outOfComplianceRecheck : null,
           failures: 0,
         },
@@ -324,16 +326,16 @@ export const agentSetup = setup({
     }),
     recordConnectionFailure: assign(({ event }) => ({ lastFailure: toDatedFailure(event) })),
     clearConnectionFailure: assign({ lastFailure: null }),
-    /** Makes pending retries due now, because the authority is or may be reachable. */
+    /** Makes pending retries due now, because the authority answered or the transport changed. */
     retryImmediately: assign(({ context, event }) => {
       const { registering, renewal, authorization } = context
-      const sooner = (instant: Instant | null) => (instant === null ? null : Math.min(instant, event.at))
+      const toEarlier = (instant: Instant | null) => (instant === null ? null : Math.min(instant, event.at))
       return {
-        registering: registering && { ...registering, nextAttemptAt: sooner(registering.nextAttemptAt) },
-        renewal: renewal.failures > 0 ? { ...renewal, nextAt: sooner(renewal.nextAt) } : renewal,
+        registering: registering && { ...registering, nextAttemptAt: toEarlier(registering.nextAttemptAt) },
+        renewal: renewal.failures > 0 ? { ...renewal, nextAt: toEarlier(renewal.nextAt) } : renewal,
         authorization:
           authorization.failures > 0
-            ? { ...authorization, nextAttemptAt: sooner(authorization.nextAttemptAt) }
+            ? { ...authorization, nextAttemptAt: toEarlier(authorization.nextAttemptAt) }
             : authorization,
       }
     }),
@@ -363,7 +365,7 @@ export const agentSetup = setup({
         },
       }
     }),
-    revokeGrant: assign(({ context, event }) => {
+    beginReturn: assign(({ context, event }) => {
       assertEventType(event, 'reservation.return-code')
       const { current } = context.reservation
       if (current?.stage !== 'installed') return {}
@@ -378,8 +380,8 @@ export const agentSetup = setup({
       const { current, returned, requests } = context.reservation
       if (current?.stage !== 'returning') return {}
       const { grant, returnCode } = current
-      const last = { request: requests, reservationId: grant.reservationId, returnCode, at: event.at }
-      return { reservation: { requests, current: null, returned: [...returned, last] } }
+      const completed = { request: requests, reservationId: grant.reservationId, returnCode, at: event.at }
+      return { reservation: { requests, current: null, returned: [...returned, completed] } }
     }),
     recordDiscardedFile: assign(({ context, event }) => {
       assertEventType(event, 'reservation.discard')
@@ -425,7 +427,7 @@ export const notifyEvaluationWarnings = {
   params: ({ context, event }: { context: Context; event: Event }) => {
     assertEventType(event, 'tick')
     return {
-      seconds: crossedThresholds(
+      seconds: findCrossedThresholds(
         context.evaluation.remainingSeconds,
         computeRemainingSeconds(context, event.used),
         context.periods.evaluationWarnings,
@@ -442,7 +444,7 @@ export const notifyTermExpiry = {
     return {
       notices:
         current?.stage === 'installed'
-          ? pendingTermNotices(current.grant, event.at, context.periods.termWarnings)
+          ? listDueTermNotices(current.grant, event.at, context.periods.termWarnings)
           : [],
     }
   },

@@ -1,13 +1,16 @@
 import { notifyFailure, agentSetup, notify, notifyTransportChanged } from './agent-setup.ts'
 import type { RequestKind } from './agent-machine.types.ts'
 
-/** Events that report the outcome of a request, and so whether the authority can be reached. */
-type RequestOutcomeEvent<E extends 'accepted' | 'refused' | 'unreachable'> = `${RequestKind}.${E}`
+/** Type of an event that reports the outcome of a request. Each outcome shows whether the authority is reachable. */
+type RequestOutcomeEvent<Outcome extends 'accepted' | 'refused' | 'unreachable'> = `${RequestKind}.${Outcome}`
 const REQUEST_KINDS = ['register', 'authorize', 'renew', 'acknowledge', 'deregister'] as const
 
-function onEachRequest<E extends 'accepted' | 'refused' | 'unreachable', T>(outcome: E, value: T) {
+function onEachRequest<Outcome extends 'accepted' | 'refused' | 'unreachable', T>(
+  outcome: Outcome,
+  value: T,
+) {
   return Object.fromEntries(REQUEST_KINDS.map((kind) => [`${kind}.${outcome}`, value])) as Record<
-    RequestOutcomeEvent<E>,
+    RequestOutcomeEvent<Outcome>,
     T
   >
 }
@@ -15,7 +18,7 @@ function onUnreachable() {
   return onEachRequest('unreachable', {
     target: 'down',
     actions: ['recordConnectionFailure' as const, notifyFailure('COMM_FAILED')],
-    description: 'reported once per outage',
+    description: 'the authority was not reached; the failure is reported once per outage',
   })
 }
 function onUnreachableAgain() {
@@ -25,7 +28,7 @@ function onReachable(...actions: ReturnType<typeof notify>[]) {
   const up = {
     target: 'up',
     actions: [...actions, 'retryImmediately' as const],
-    description: 'the authority answered: accepted or refused',
+    description: 'the authority accepted or refused a request',
   }
   return { ...onEachRequest('accepted', up), ...onEachRequest('refused', up) }
 }
@@ -37,7 +40,8 @@ export const connection = agentSetup.createStateConfig({
     'transport.changed': {
       target: '.unknown',
       actions: ['clearConnectionFailure', 'retryImmediately', notifyTransportChanged],
-      description: 'the transport changed: its state is unknown, and pending retries use it now',
+      description:
+        'the transport changed: the connection state is unknown, and pending retries are due immediately',
     },
   },
   states: {

@@ -19,7 +19,7 @@ export const defaultPeriods: Periods = {
   termWarnings: [60, 30, 14, 7, 3, 1].map((days) => (days * DAY) / SECOND),
 }
 
-/** Upper bounds of the delay after the first, second, … failed attempt. The last entry repeats. */
+/** Upper bounds of the delay after the first, second, … failed attempt. Later attempts use the last entry. */
 export const RETRY_DELAYS_MS: readonly number[] = [
   30 * SECOND,
   MINUTE,
@@ -39,16 +39,16 @@ export const MIN_RETRY_DELAY_MS = 5 * SECOND
 /**
  * Returns the instant of the next attempt after a failed one.
  *
- * The delay has full jitter, between the minimum delay and the table's entry. The jitter is drawn once and stored,
- * so that ten thousand devices do not reconnect together and a restart continues the schedule. `Retry-After` makes
- * the delay longer, up to its ceiling. A further tenth of it is jitter, so that devices with the same `Retry-After`
- * do not return together. The deadline always limits the delay.
+ * The delay is random, between the minimum delay and the entry of `RETRY_DELAYS_MS`, so that ten thousand devices do
+ * not reconnect together. The jitter is drawn once and stored, so that a restart continues the schedule. A longer
+ * `Retry-After` replaces the delay, plus up to a tenth of `Retry-After` as jitter, within `options.ceiling`. The
+ * deadline always limits the delay.
  *
  * @param failures number of consecutive failed attempts, this one included: 1 or more
  * @param jitter random number in [0, 1)
  * @param options.retryAfter delay requested by the server, in milliseconds
  * @param options.ceiling limit for `retryAfter`, in milliseconds
- * @param options.deadline instant before which an attempt must be made; null without one
+ * @param options.deadline instant before which an attempt must be made, or null
  */
 export function nextRetryAt(
   at: Instant,
@@ -56,8 +56,8 @@ export function nextRetryAt(
   jitter: number,
   options: { retryAfter: number | null; ceiling: number; deadline: Instant | null },
 ): Instant {
-  const wait = RETRY_DELAYS_MS[Math.min(failures, RETRY_DELAYS_MS.length) - 1] ?? HOUR
-  const jittered = MIN_RETRY_DELAY_MS + Math.floor(jitter * (wait - MIN_RETRY_DELAY_MS))
+  const maxDelay = RETRY_DELAYS_MS[Math.min(failures, RETRY_DELAYS_MS.length) - 1] ?? HOUR
+  const jittered = MIN_RETRY_DELAY_MS + Math.floor(jitter * (maxDelay - MIN_RETRY_DELAY_MS))
   const requestedDelay = Math.min(Math.max(options.retryAfter ?? 0, 0), options.ceiling)
   const jitteredRequest = Math.min(
     requestedDelay + Math.floor((jitter * requestedDelay) / 10),
@@ -68,13 +68,14 @@ export function nextRetryAt(
   return Math.min(next, Math.max(options.deadline - MINUTE, at + MIN_RETRY_DELAY_MS))
 }
 
-/** Checks whether an instant has come. An instant of null never comes. */
+/** Checks whether an instant has come. Returns false for null. */
 export const isDue = (instant: Instant | null, at: Instant): boolean => instant !== null && at >= instant
 
 /**
- * Checks whether a wait is over: its end has come, or is further away than any such wait lasts. The second happens
- * when the clock was ahead as the wait began, and the authority has since corrected the clock.
+ * Checks whether a wait is over. A wait is also over when its end is further away than `maxWait`. In that case the
+ * clock was ahead when the wait began, and the authority has corrected the clock since.
  *
+ * @param instant end of the wait, or null when nothing waits
  * @param maxWait longest duration of such a wait, in milliseconds
  */
 export const hasElapsed = (instant: Instant | null, at: Instant, maxWait: number): boolean =>
@@ -101,6 +102,6 @@ export function nextAuthorizationAt(
   return answer.deadlineAt > at ? Math.min(next, answer.deadlineAt) : next
 }
 
-/** Returns the warning thresholds between two readings of the remaining seconds, largest first. */
-export const crossedThresholds = (before: number, after: number, warnings: readonly number[]): number[] =>
+/** Returns the warning thresholds crossed between two readings of the remaining seconds, largest first. */
+export const findCrossedThresholds = (before: number, after: number, warnings: readonly number[]): number[] =>
   warnings.filter((seconds) => before > seconds && after <= seconds && after > 0)

@@ -44,7 +44,7 @@ const onReservationInstalled = {
     description: 'licenses are reserved for this device',
   },
 }
-/** Each major version has one evaluation period (R-EVAL-2). */
+/** Transitions on an upgrade. Each major version has one evaluation period (R-EVAL-2). */
 const onUpgrade = {
   upgrade: [
     {
@@ -57,7 +57,7 @@ const onUpgrade = {
     {
       guard: 'hasNoRegistration' as const,
       actions: notifyUpgrade,
-      description: 'no new evaluation period for this version: the remaining one continues',
+      description: 'this version starts no new evaluation period; the current evaluation continues',
     },
   ],
 }
@@ -69,7 +69,7 @@ const onAuthorizationRevoked = [
   },
   { guard: 'isRevoked' as const, actions: notifyFailure('AUTH_RENEW_FAILED'), ...toEvaluation },
 ]
-const onUsageChanged = { 'usage.changed': { actions: 'countUsage' as const } }
+const onUsageChanged = { 'usage.changed': { actions: 'recordUsage' as const } }
 
 /** Transitions on an accepted authorization, for every state that can request one. */
 const onAuthorizeAccepted = {
@@ -88,7 +88,7 @@ const onAuthorizeAccepted = {
   ],
 }
 
-/** Retries before the first authorization, while the evaluation continues. */
+/** Transitions that retry before the first authorization, while the evaluation continues. */
 const onRetryDue = {
   tick: [
     ...onIdentityExpired,
@@ -106,7 +106,7 @@ const onRetryDue = {
   'authorization.renew': { target: 'requesting', actions: request('authorize') },
 }
 
-/** Returns the substates that all license states after the first authorization have in common. */
+/** Returns the transitions and child states that all license states after the first authorization share. */
 const authorizationSubstates = (state: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
   const canExpire = state !== 'auth-expired'
   const onDeadlinePassed = (child: string, extra: object = {}) =>
@@ -170,7 +170,7 @@ const authorizationSubstates = (state: 'authorized' | 'out-of-compliance' | 'aut
   }
 }
 
-/** Region of the license. Its states are the seven license states of the Status document. */
+/** License region. Its top states are the seven license states of the Status document. */
 export const license = agentSetup.createStateConfig({
   initial: 'evaluation',
   on: onUsageChanged,
@@ -179,7 +179,7 @@ export const license = agentSetup.createStateConfig({
       id: 'evaluation',
       tags: ['full', 'evaluation-runs'],
       description: 'all features may be used during the evaluation period',
-      entry: ['stampStateEntry', 'resumeEvaluation', notify('EVAL_START')],
+      entry: ['recordStateEntry', 'resumeEvaluation', notify('EVAL_START')],
       on: {
         tick: [
           {
@@ -204,7 +204,7 @@ export const license = agentSetup.createStateConfig({
       tags: ['license-management-only'],
       description:
         'the evaluation period is used up and the device is not registered: only license management works',
-      entry: ['stampStateEntry', 'resumeEvaluation'],
+      entry: ['recordStateEntry', 'resumeEvaluation'],
       on: {
         'register.accepted': {
           guard: 'isRegistering',
@@ -219,7 +219,7 @@ export const license = agentSetup.createStateConfig({
       id: 'registered',
       tags: ['full', 'evaluation-runs'],
       description: 'registered, waiting for the first authorization',
-      entry: ['stampStateEntry', request('authorize')],
+      entry: ['recordStateEntry', request('authorize')],
       initial: 'requesting',
       on: {
         ...onRegistrationEnded,
@@ -261,14 +261,14 @@ export const license = agentSetup.createStateConfig({
       id: 'authorized',
       tags: ['full'],
       description: 'the authority confirmed enough licenses for the reported usage',
-      entry: ['stampStateEntry', 'stopEvaluation', notify('IN_COMPLIANCE')],
+      entry: ['recordStateEntry', 'stopEvaluation', notify('IN_COMPLIANCE')],
       ...authorizationSubstates('authorized'),
     },
     'out-of-compliance': {
       id: 'out-of-compliance',
       tags: ['full'],
       description: 'more licenses are in use than were bought; all features still work',
-      entry: ['stampStateEntry', 'stopEvaluation', notify('OUT_OF_COMPLIANCE')],
+      entry: ['recordStateEntry', 'stopEvaluation', notify('OUT_OF_COMPLIANCE')],
       ...authorizationSubstates('out-of-compliance'),
     },
     'auth-expired': {
@@ -276,7 +276,7 @@ export const license = agentSetup.createStateConfig({
       tags: ['full'],
       description:
         'the authorization deadline passed without contact; the next successful authorization restores it',
-      entry: ['stampStateEntry', notify('AUTHORIZATION_EXPIRED')],
+      entry: ['recordStateEntry', notify('AUTHORIZATION_EXPIRED')],
       ...authorizationSubstates('auth-expired'),
     },
     reserved: {
@@ -287,7 +287,7 @@ export const license = agentSetup.createStateConfig({
       on: {
         tick: {
           actions: [notifyTermExpiry, 'markTermsNotified'],
-          description: 'reserved terms end on their date, with warnings before',
+          description: 'the terms of reserved licenses end on their dates; the agent warns before',
         },
         'reservation.return': [
           { guard: 'isReturningAndEvaluationExhausted', ...toUnregistered },
@@ -298,13 +298,13 @@ export const license = agentSetup.createStateConfig({
         authorized: {
           tags: ['full'],
           description: 'the reserved licenses cover the usage',
-          entry: 'stampStateEntry',
+          entry: 'recordStateEntry',
           always: { guard: 'isNotCovered', target: 'not-authorized' },
         },
         'not-authorized': {
           tags: ['license-management-only'],
           description: 'more licenses are in use than are reserved, or the reservation is being returned',
-          entry: ['stampStateEntry', notifyNotAuthorized],
+          entry: ['recordStateEntry', notifyNotAuthorized],
           always: { guard: 'isCovered', target: 'authorized', actions: notify('IN_COMPLIANCE') },
         },
       },

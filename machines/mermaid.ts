@@ -1,4 +1,4 @@
-/** Part of an XState state node that the drawing needs. */
+/** State node of XState, with only the properties that the diagram needs. */
 interface StateNode {
   readonly id: string
   readonly key: string
@@ -7,7 +7,7 @@ interface StateNode {
   readonly states: Readonly<Record<string, StateNode>>
   readonly initial?: { readonly target: readonly { readonly id: string }[] | undefined } | undefined
   readonly transitions: Map<string, readonly StateTransition[]>
-  /** Eventless transitions: taken immediately when their guard holds. */
+  /** Eventless transitions, which XState takes as soon as their guards hold. */
   readonly always?: readonly StateTransition[] | undefined
 }
 interface StateTransition {
@@ -31,24 +31,24 @@ const formatGuard = (guard: unknown): string => (typeof guard === 'string' ? ` [
 const getChildren = (node: StateNode): StateNode[] => Object.values(node.states)
 
 /**
- * Renders a machine as a Mermaid state diagram. The source is the running machine definition. Each region of a
- * parallel machine is a composite state. Transitions between the same two states share one arrow.
+ * Renders a machine definition as a Mermaid state diagram. Each region of a parallel machine is a composite state.
+ * Transitions between the same two states share one arrow.
  */
 export function toMermaid(machine: { readonly root: unknown }, options: MermaidOptions = {}): string {
   const root = machine.root as StateNode
-  const deepest = (options.depth ?? Infinity) + 1
+  const maxDepth = (options.depth ?? Infinity) + 1
   const lines = ['stateDiagram-v2']
   const draw = (node: StateNode, indent: string) => {
-    const children = node.path.length < deepest ? getChildren(node) : []
+    const children = node.path.length < maxDepth ? getChildren(node) : []
     if (children.length === 0) {
       lines.push(`${indent}state "${node.key}" as ${toMermaidId(node.path)}`)
       return
     }
     lines.push(`${indent}state "${node.key}" as ${toMermaidId(node.path)} {`)
-    drawInside(node, children, `${indent}  `)
+    drawChildren(node, children, `${indent}  `)
     lines.push(`${indent}}`)
   }
-  const drawInside = (node: StateNode, children: readonly StateNode[], indent: string) => {
+  const drawChildren = (node: StateNode, children: readonly StateNode[], indent: string) => {
     const first = node.initial?.target?.[0]
     const initial = children.find(({ id }) => id === first?.id)
     if (initial) lines.push(`${indent}[*] --> ${toMermaidId(initial.path)}`)
@@ -58,27 +58,27 @@ export function toMermaid(machine: { readonly root: unknown }, options: MermaidO
     ({ key }) => options.region === undefined || key === options.region,
   )
   const [only] = regions
-  if (only && regions.length === 1) drawInside(only, getChildren(only), '  ')
+  if (only && regions.length === 1) drawChildren(only, getChildren(only), '  ')
   else for (const region of regions) draw(region, '  ')
-  for (const [arrow, causes] of collectArrows(regions, deepest))
+  for (const [arrow, causes] of collectArrows(regions, maxDepth))
     lines.push(`  ${arrow} : ${[...causes].join('<br/>')}`)
   return `${lines.join('\n')}\n`
 }
 
 /** Collects the transitions between drawn states, with their events. Transitions inside a drawn state are omitted. */
-function collectArrows(regions: readonly StateNode[], deepest: number): Map<string, Set<string>> {
+function collectArrows(regions: readonly StateNode[], maxDepth: number): Map<string, Set<string>> {
   const arrows = new Map<string, Set<string>>()
   const collect = (node: StateNode) => {
     for (const [event, transitions] of [...node.transitions, ['always', node.always ?? []] as const]) {
       for (const { target, guard } of transitions) {
         const [to] = target ?? []
         if (!to) continue
-        const [from, into] = [
-          toMermaidId(node.path.slice(0, deepest)),
-          toMermaidId(to.path.slice(0, deepest)),
+        const [fromId, toId] = [
+          toMermaidId(node.path.slice(0, maxDepth)),
+          toMermaidId(to.path.slice(0, maxDepth)),
         ]
-        if (from === into && to.path.length > deepest) continue
-        const arrow = `${from} --> ${into}`
+        if (fromId === toId && to.path.length > maxDepth) continue
+        const arrow = `${fromId} --> ${toId}`
         arrows.set(arrow, (arrows.get(arrow) ?? new Set()).add(`${event}${formatGuard(guard)}`))
       }
     }

@@ -21,7 +21,7 @@ const onRevokedByAuthority = {
 
 /** Transitions when the authority ends the previous registration during re-registration. The new attempt continues. */
 const onPreviousRegistrationEnded = (child: 'requesting' | 'retrying') => {
-  const ends = {
+  const onEnded = {
     guard: 'isRevoked' as const,
     target: `#smart-agent.registration.registering.${child}`,
     actions: [
@@ -33,16 +33,16 @@ const onPreviousRegistrationEnded = (child: 'requesting' | 'retrying') => {
     description: 'the previous registration has ended; the new one is still in progress',
   }
   return {
-    'authorize.refused': ends,
-    'acknowledge.refused': ends,
+    'authorize.refused': onEnded,
+    'acknowledge.refused': onEnded,
     'renew.refused': [
-      ends,
+      onEnded,
       { actions: ['recordRenewalRefusal' as const, notifyFailure('ID_CERT_RENEW_FAILED')] },
     ],
   }
 }
 
-/** Transitions while no renewal is in progress: the certificate expires, or a renewal is due. */
+/** Transitions while no renewal is in progress: on the expiry of the certificate, or on a due renewal. */
 const onRenewalDue = {
   tick: [
     {
@@ -61,7 +61,7 @@ const onRenewalDue = {
   'registration.renew': { target: 'renewing', actions: request('renew') },
 }
 
-/** Region of the registration: the device's identity at its authority. */
+/** Registration region: the identity of the device at its authority. */
 export const registration = agentSetup.createStateConfig({
   initial: 'unregistered',
   on: {
@@ -115,8 +115,8 @@ export const registration = agentSetup.createStateConfig({
             },
             'reservation.return-code': {
               target: 'return-pending',
-              actions: ['revokeGrant', notify('RETURN_CODE_CREATED')],
-              description: 'the reservation ends before the return code is shown',
+              actions: ['beginReturn', notify('RETURN_CODE_CREATED')],
+              description: 'the reservation ends on the device, and then the return code is shown',
             },
           },
         },
@@ -165,7 +165,7 @@ export const registration = agentSetup.createStateConfig({
             register: { target: 'requesting', actions: ['beginRegistering', requestRegistration] },
             deregister: {
               target: '#not-registered.idle',
-              actions: ['dropRegistering', discardSecrets('registering')],
+              actions: ['cancelRegistering', discardSecrets('registering')],
               description: 'the registration attempt is canceled',
             },
           },
@@ -179,7 +179,7 @@ export const registration = agentSetup.createStateConfig({
       on: {
         deregister: {
           target: 'deregistering',
-          actions: ['dropRegistering', discardSecrets('registering'), request('deregister')],
+          actions: ['cancelRegistering', discardSecrets('registering'), request('deregister')],
         },
         register: {
           guard: 'canRegister',
@@ -200,7 +200,8 @@ export const registration = agentSetup.createStateConfig({
         },
         'authorize.refused': onRevokedByAuthority,
         'acknowledge.refused': onRevokedByAuthority,
-        // If a renewal's answer was lost, the next request settles the renewal in whatever state the machine is.
+        // After a lost answer, the agent repeats the renewal before its next request. So the answer may arrive in any
+        // child state.
         'renew.accepted': {
           target: '.acknowledging',
           actions: ['recordRenewal', notify('ID_CERT_RENEW_SUCCESS'), request('acknowledge')],

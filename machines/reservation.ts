@@ -2,8 +2,8 @@ import type { Instant } from './time.ts'
 import type { Context, InstalledAuthorization, ReservedLicense } from './agent-context.ts'
 
 /**
- * Specific license reservation as pure functions over the context: reserved counts, coverage of the usage, and due
- * warnings about ending terms (planning guide, "License Reservation"; R-HOST-9).
+ * Pure functions for specific license reservation: reserved counts, coverage of the usage, and due warnings about
+ * ending terms (planning guide, "License Reservation"; R-HOST-9).
  */
 
 const isActive = ({ endsAt }: ReservedLicense, at: Instant): boolean => endsAt === null || at < endsAt
@@ -15,7 +15,7 @@ export const countReserved = (grant: InstalledAuthorization, tag: string, at: In
     0,
   )
 
-/** Returns the tags with more licenses in use than reserved. Any such tag makes the whole device not authorized. */
+/** Returns the tags with more licenses in use than reserved. With any such tag, the device is not authorized. */
 export function findShortfalls({ reservation, usage }: Context, at: Instant): string[] {
   const { current } = reservation
   if (current === null || current.stage === 'requested') return []
@@ -48,31 +48,34 @@ export interface TermNotice {
   readonly ended: boolean
 }
 
-/** Returns the warning thresholds not reported yet, in seconds before the end. 0 is the end itself. */
-const remainingWarnings = ({ lastWarningSeconds }: ReservedLicense, warnings: readonly number[]): number[] =>
+/** Returns the warning thresholds not reported yet, in seconds before the end. 0 stands for the end itself. */
+const listRemainingWarnings = (
+  { lastWarningSeconds }: ReservedLicense,
+  warnings: readonly number[],
+): number[] =>
   [...warnings, 0].filter((seconds) => lastWarningSeconds === null || seconds < lastWarningSeconds)
 
-/** Returns the smallest threshold reached, in seconds before the end. Null when none is due. */
-function dueWarning(license: ReservedLicense, at: Instant, warnings: readonly number[]): number | null {
+/** Returns the smallest threshold reached, in seconds before the end. Null when no warning is due. */
+function findDueWarning(license: ReservedLicense, at: Instant, warnings: readonly number[]): number | null {
   const { endsAt } = license
   if (endsAt === null) return null
-  const now = remainingWarnings(license, warnings).filter((seconds) => at >= endsAt - seconds * 1000)
-  return now.length === 0 ? null : Math.min(...now)
+  const reached = listRemainingWarnings(license, warnings).filter((seconds) => at >= endsAt - seconds * 1000)
+  return reached.length === 0 ? null : Math.min(...reached)
 }
 
 /** Returns the term notices of a reservation that are due at an instant. */
-export const pendingTermNotices = (
+export const listDueTermNotices = (
   grant: InstalledAuthorization,
   at: Instant,
   warnings: readonly number[],
 ): TermNotice[] =>
   grant.licenses.flatMap((license) =>
-    license.endsAt === null || dueWarning(license, at, warnings) === null
+    license.endsAt === null || findDueWarning(license, at, warnings) === null
       ? []
       : [{ tag: license.tag, count: license.count, endsAt: license.endsAt, ended: at >= license.endsAt }],
   )
 
-/** Returns the reservation with the notices that are due at an instant marked as reported. */
+/** Returns a copy of the reservation that marks the notices due at an instant as reported. */
 export const markTermsNotified = (
   grant: InstalledAuthorization,
   at: Instant,
@@ -81,7 +84,7 @@ export const markTermsNotified = (
   ...grant,
   licenses: grant.licenses.map((license) => ({
     ...license,
-    lastWarningSeconds: dueWarning(license, at, warnings) ?? license.lastWarningSeconds,
+    lastWarningSeconds: findDueWarning(license, at, warnings) ?? license.lastWarningSeconds,
   })),
 })
 
@@ -91,7 +94,7 @@ export function nextTermDeadline(grant: InstalledAuthorization, warnings: readon
     const { endsAt } = license
     return endsAt === null
       ? []
-      : remainingWarnings(license, warnings).map((seconds) => endsAt - seconds * 1000)
+      : listRemainingWarnings(license, warnings).map((seconds) => endsAt - seconds * 1000)
   })
   return instants.length === 0 ? null : Math.min(...instants)
 }

@@ -31,15 +31,15 @@ export const syncScheduleSchema = z.discriminatedUnion('every', [
 ])
 /** Schedule on which a satellite synchronizes automatically. Days and hours are UTC. */
 export type SyncSchedule = DeepReadonly<z.infer<typeof syncScheduleSchema>>
-/** Schedule that is not switched off. */
-export type Schedule = Exclude<SyncSchedule, { every: 'never' }>
+/** Schedule with automatic runs. */
+export type ActiveSchedule = Exclude<SyncSchedule, { every: 'never' }>
 
 const syncTermsSchema = z.object({
   /** Instant of the manager's answer. */
   answeredAt: instantSchema,
   /** Instant from which the satellite warns that a synchronization is overdue. */
   warnAt: instantSchema,
-  /** End of the satellite's delegation. The satellite grants no licenses after it. */
+  /** End of the satellite's delegation. From this instant the satellite grants no licenses. */
   restrictAt: instantSchema,
   /** Expiry of the credential for automatic synchronization. */
   automaticUntil: instantSchema,
@@ -54,11 +54,12 @@ const syncContextSchema = z.object({
   terms: syncTermsSchema.nullable(),
   /** Instant of the last accepted exchange. */
   lastSync: instantSchema.nullable(),
+  /** Last attempt, with its outcome. */
   last: attemptSchema.nullable(),
   /** Instant of the next automatic synchronization. Null when none is scheduled. */
   nextAt: instantSchema.nullable(),
   failures: z.number(),
-  /** Newest request file that was exported and has no answer yet. */
+  /** Newest exported request file whose answer was not imported yet. */
   exportedRequest: z.object({ exchange: z.int(), at: instantSchema }).nullable(),
   /** Threshold of the last warning about the credential, in days before its end. Null before any warning. */
   lastWarningDays: z.number().nullable(),

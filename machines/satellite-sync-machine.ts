@@ -9,18 +9,18 @@ import type { SyncCommand, SyncEvent, SyncNotice } from './satellite-sync-machin
 /** Warning thresholds before the credential for automatic synchronization expires, in days. */
 export const CREDENTIAL_WARNING_DAYS: readonly number[] = [30, 14, 7, 3, 1]
 
-/** Returns the warning threshold, in days, that is due and not reported yet. Null for none. */
-function dueWarning({ terms, lastWarningDays }: SyncContext, at: Instant): number | null {
+/** Returns the warning threshold, in days, that is due and not reported yet. Null when no warning is due. */
+function findDueWarning({ terms, lastWarningDays }: SyncContext, at: Instant): number | null {
   if (terms === null || at >= terms.automaticUntil) return null
-  const left = terms.automaticUntil - at
-  const crossed = CREDENTIAL_WARNING_DAYS.filter((days) => left <= days * DAY)
+  const remaining = terms.automaticUntil - at
+  const crossed = CREDENTIAL_WARNING_DAYS.filter((days) => remaining <= days * DAY)
   const closest = crossed.at(-1)
   return closest !== undefined && (lastWarningDays === null || closest < lastWarningDays) ? closest : null
 }
 
 function requiresManualExchange(event: SyncEvent): boolean {
   assertEventType(event, 'sync.refused')
-  return event.ended || event.byHand
+  return event.ended || event.offlineOnly
 }
 
 const formatDay = (instant: Instant | undefined): string =>
@@ -42,7 +42,7 @@ const syncSetup = setup({
         Math.max(maxInterval(context.schedule), maxRetryDelay(defaultPeriods)),
       ),
     isCredentialExpired: ({ context, event }) => isDue(context.terms?.automaticUntil ?? null, event.at),
-    isCredentialWarningDue: ({ context, event }) => dueWarning(context, event.at) !== null,
+    isCredentialWarningDue: ({ context, event }) => findDueWarning(context, event.at) !== null,
     isRevoked: ({ event }) => {
       assertEventType(event, 'sync.refused')
       return event.ended
@@ -103,7 +103,7 @@ const syncSetup = setup({
       }
     }),
     markCredentialWarned: assign(({ context, event }) => ({
-      lastWarningDays: dueWarning(context, event.at) ?? context.lastWarningDays,
+      lastWarningDays: findDueWarning(context, event.at) ?? context.lastWarningDays,
     })),
   },
 })
@@ -156,7 +156,7 @@ const onExported = {
   },
 }
 const startSync = { target: 'requesting', actions: 'exchange' as const }
-const syncTriggers = {
+const onSyncTrigger = {
   tick: {
     guard: 'isScheduleDue' as const,
     ...startSync,
@@ -192,7 +192,7 @@ const onRevokedByManager = {
     guard: 'isRevoked' as const,
     target: 'ended',
     actions: notifySyncFailed('SYNC_ENDED'),
-    description: 'the manager ended this satellite',
+    description: 'the manager removed this satellite, or another copy superseded it',
   },
 }
 const onRestrictionDeadline = {
@@ -201,14 +201,14 @@ const onRestrictionDeadline = {
   actions: notifyRestricted,
   description: 'the delegation of the satellite has ended',
 }
-const onAnswerRenewCredential = {
+const onAnsweredRenewCredential = {
   'sync.answered': { target: 'valid', description: 'every synchronization renews the credential' },
 }
 const onCredentialDeadline = {
   guard: 'isCredentialExpired' as const,
   target: 'expired',
   actions: notifyCredentialExpired,
-  description: 'the credential expired without being used',
+  description: 'the credential expired because the satellite did not synchronize',
 }
 
 /**
@@ -281,11 +281,11 @@ export const satelliteSyncMachine = syncSetup.createMachine({
       states: {
         idle: {
           description: 'no exchange is in progress',
-          on: { ...syncTriggers, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
+          on: { ...onSyncTrigger, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
         },
         'awaiting-import': {
           description: 'a request file was exported; its answer is not imported yet',
-          on: { ...syncTriggers, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
+          on: { ...onSyncTrigger, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
         },
         requesting: {
           description: 'an online exchange is due or in progress',
@@ -303,7 +303,7 @@ export const satelliteSyncMachine = syncSetup.createMachine({
         },
         retrying: {
           description: 'the manager was not reached; the next attempt is scheduled',
-          on: { ...syncTriggers, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
+          on: { ...onSyncTrigger, ...onScheduleChanged, ...onExported, ...onAnswered, ...onSyncFailure },
         },
         blocked: {
           description: 'the manager refused; an administrator must act',
@@ -319,7 +319,10 @@ export const satelliteSyncMachine = syncSetup.createMachine({
     credential: {
       initial: 'missing',
       states: {
-        missing: { description: 'not yet allowed to synchronize automatically', on: onAnswerRenewCredential },
+        missing: {
+          description: 'not yet allowed to synchronize automatically',
+          on: onAnsweredRenewCredential,
+        },
         valid: {
           description: 'may synchronize automatically',
           on: {
@@ -331,7 +334,7 @@ export const satelliteSyncMachine = syncSetup.createMachine({
                 actions: [notifyCredentialExpiring, 'markCredentialWarned'],
               },
             ],
-            ...onAnswerRenewCredential,
+            ...onAnsweredRenewCredential,
           },
         },
         expiring: {
@@ -344,12 +347,12 @@ export const satelliteSyncMachine = syncSetup.createMachine({
                 actions: [notifyCredentialExpiring, 'markCredentialWarned'],
               },
             ],
-            ...onAnswerRenewCredential,
+            ...onAnsweredRenewCredential,
           },
         },
         expired: {
           description: 'may not synchronize automatically until one offline file exchange',
-          on: onAnswerRenewCredential,
+          on: onAnsweredRenewCredential,
         },
       },
     },
@@ -370,8 +373,8 @@ const toSyncCommands = (actions: readonly Action[]): SyncCommand[] =>
     return type === 'notice' ? [{ type, params } as SyncCommand] : []
   })
 
-/** Returns the initial snapshot of a satellite. */
-export function initialSyncTransition(input: {
+/** Returns the snapshot of a new satellite. */
+export function getInitialSyncSnapshot(input: {
   schedule?: SyncSchedule
   jitter: number
   at: Instant
@@ -394,7 +397,7 @@ export function syncTransition(
 export const canIssue = ({ value }: SyncSnapshot): boolean =>
   value.status === 'current' || value.status === 'overdue'
 
-/** Returns the next instant at which a `tick` would change the state. Null for none. */
+/** Returns the next instant at which a `tick` would change the state. Null when no deadline is pending. */
 export function nextSyncDeadline({ value, context }: SyncSnapshot): Instant | null {
   const { terms, nextAt, lastWarningDays } = context
   const warning = CREDENTIAL_WARNING_DAYS.find((days) => lastWarningDays === null || days < lastWarningDays)

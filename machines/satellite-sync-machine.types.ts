@@ -19,8 +19,8 @@ export type SyncEvent =
       readonly reason: Failure
       /** True when the manager removed the satellite, or another copy superseded it. */
       readonly ended: boolean
-      /** True when only an offline file exchange can continue. */
-      readonly byHand: boolean
+      /** True when the satellite can synchronize only by an offline file exchange. */
+      readonly offlineOnly: boolean
     }
   | {
       readonly type: 'sync.unreachable'
@@ -30,7 +30,7 @@ export type SyncEvent =
       readonly retryAfter: number | null
     }
 
-/** Names of notices about the synchronization. Each is reported once per occurrence. */
+/** Name of a notice about the synchronization. */
 export type SyncNotice =
   | 'SYNC_DONE'
   | 'SYNC_FAILED'

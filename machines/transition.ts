@@ -34,7 +34,7 @@ export interface TransitionResult {
 type MachineSnapshot = ReturnType<typeof agentMachine.resolveState>
 type Action = ExecutableActionsFrom<typeof agentMachine>
 
-/** XState snapshots by agent snapshot. Resolving a snapshot again costs as much as a transition. */
+/** Cache of XState snapshots by agent snapshot, because resolving a snapshot costs as much as a transition. */
 const machineSnapshots = new WeakMap<AgentSnapshot, MachineSnapshot>()
 
 const noop = () => undefined
@@ -54,7 +54,7 @@ const actorScope: Omit<ActorScope<MachineSnapshot, Event>, 'actionExecutor'> = {
   stopChild: noop,
 }
 
-/** Returns the initial snapshot and commands of a newly installed device. */
+/** Returns the initial snapshot of a newly installed device, and the commands to execute. */
 export function initialTransition(at: Instant, periods?: Periods): TransitionResult {
   const [snapshot, actions] = initialMachineTransition(agentMachine, { at, ...(periods && { periods }) })
   return { snapshot: toAgentSnapshot(snapshot), commands: toCommands(actions) }
@@ -156,21 +156,21 @@ export function toRegionPath(region: RegionValue): string {
 }
 
 /**
- * Checks whether all features may be used, or license management only. Looks the tag up without resolving the
- * machine, because products call this often.
+ * Checks whether all features may be used. If not, only license management works. The check does not resolve an XState
+ * snapshot, because products call it often.
  */
 export const isFullyFunctional = ({ value }: AgentSnapshot): boolean =>
   FULLY_FUNCTIONAL_STATES.has(getLicenseState(value)) ||
   FULLY_FUNCTIONAL_STATES.has(toRegionPath(value.license))
 
 /**
- * Returns the next instant at which a `tick` would change the state, so that the runtime can sleep until then. The
- * evaluation is not included, because it is counted in seconds of use by each tick.
+ * Returns the next instant at which a `tick` would change the state, so that the runtime can sleep until then. The end
+ * of the evaluation is not included, because each tick counts the evaluation in seconds of use.
  */
 export function nextDeadline({ context, value }: AgentSnapshot): Instant | null {
   const license = toRegionPath(value.license)
   const registration = toRegionPath(value.registration)
-  const resting = license.endsWith('.current')
+  const isCurrent = license.endsWith('.current')
   const { current } = context.reservation
   const candidates = [
     context.registration?.expiresAt,
@@ -178,10 +178,10 @@ export function nextDeadline({ context, value }: AgentSnapshot): Instant | null 
     registration === 'registered.current' || registration === 'registered.renewal-retrying'
       ? context.renewal.nextAt
       : null,
-    resting || license.endsWith('.retrying') || license.endsWith('.refused')
+    isCurrent || license.endsWith('.retrying') || license.endsWith('.refused')
       ? context.authorization.nextAttemptAt
       : null,
-    resting ? context.usage.reportAt : null,
+    isCurrent ? context.usage.reportAt : null,
     license.startsWith('auth-expired') ? null : context.authorization.deadlineAt,
     current?.stage === 'installed' ? nextTermDeadline(current.grant, context.periods.termWarnings) : null,
   ].filter((at): at is Instant => typeof at === 'number')

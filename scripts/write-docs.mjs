@@ -24,7 +24,7 @@ import {
   signedMessageSchema,
 } from '../dist/src/protocol/messages.js'
 
-const table = (head, rows) =>
+const formatTable = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 const generated = 'This page is generated from the code by `npm run docs`.'
 
@@ -37,7 +37,7 @@ const kinds = {
   ],
   answer: [
     'Rejected answers',
-    'Exit code 1. An answer arrived that is not from the authority or not for this request. It changes nothing, and the agent retries the request.',
+    'Exit code 1. An answer arrived that is not from the authority or not for this request. The answer changes nothing, and the agent retries the request.',
   ],
   local: ['Local errors', 'Exit code 1.'],
 }
@@ -49,7 +49,7 @@ const errors = [
   ...Object.entries(kinds).flatMap(([kind, [title, text]]) => [
     `## ${title}`,
     text,
-    table(
+    formatTable(
       ['code', 'meaning', 'what to do'],
       Object.entries(errorTable)
         .filter(([, entry]) => entry.kind === kind)
@@ -58,7 +58,7 @@ const errors = [
   ]),
   '## Resources',
   'Values of the field `resource`, which `NOT_FOUND` and `ALREADY_EXISTS` carry in addition to `code`, `message` and `remedy`.',
-  table(
+  formatTable(
     ['resource', 'command that lists what exists'],
     Object.entries(resources).map(([resource, command]) => [
       `\`${resource}\``,
@@ -67,27 +67,28 @@ const errors = [
   ),
 ]
 
-const severities = { 3: 'error', 4: 'warning', 5: 'notice', 6: 'informational' }
+const SEVERITY_NAMES = { 3: 'error', 4: 'warning', 5: 'notice', 6: 'informational' }
 const events = [
   '# Events',
   'Notices that the agent writes to its log as `%SMART_LIC-<severity>-<name>: <text>`, and keeps in its history (`smart-agent events`). The names are those of Cisco Smart Licensing.',
   generated,
-  table(
+  formatTable(
     ['event', 'severity', 'text'],
     Object.entries(eventCatalog).map(([name, { severity, text }]) => [
       `\`${name}\``,
-      `${severity} ${severities[severity]}`,
+      `${severity} ${SEVERITY_NAMES[severity]}`,
       text,
     ]),
   ),
 ]
 
-const chart = (options, machine = agentMachine) => `\`\`\`mermaid\n${toMermaid(machine, options)}\`\`\``
-const region = (key, title, text, machine = agentMachine) => [
+const formatDiagram = (options, machine = agentMachine) =>
+  `\`\`\`mermaid\n${toMermaid(machine, options)}\`\`\``
+const formatRegion = (key, title, text, machine = agentMachine) => [
   `## ${title}`,
   text,
-  chart({ region: key }, machine),
-  table(
+  formatDiagram({ region: key }, machine),
+  formatTable(
     ['state', 'meaning'],
     listStateDescriptions(machine)
       .filter(({ path }) => path.startsWith(`${key}.`))
@@ -96,27 +97,31 @@ const region = (key, title, text, machine = agentMachine) => [
 ]
 const statecharts = [
   '# Statecharts',
-  'The agent is one state machine with three parallel regions: registration, license, and link (the connection to the authority). The states of the license region are the seven states of the Status document. Every event carries its time. `tick` means that time has passed. Events such as `register.accepted` report the outcome of a request. For the reasons, see [decisions/0002-three-axes.md](decisions/0002-three-axes.md).',
+  'The agent is one state machine with three parallel regions: registration, license, and link (the connection to the authority). The states of the license region are the seven states of the Status document. Every event carries its time. `tick` means that time has passed. Events such as `register.accepted` report the outcome of a request. [Decision 0002](decisions/0002-three-axes.md) explains why the regions are parallel.',
   generated,
   'Diagrams: [the agent](statechart.svg), [the synchronization of a satellite](satellite-sync.svg). A dot with an arrow marks an initial state. An arrow from a compound state applies in all of its child states. `smart-agent machine --format svg` draws the agent and highlights the current states of a device.',
   '## The license region at a glance',
-  chart({ region: 'license', depth: 1 }),
-  ...region(
+  formatDiagram({ region: 'license', depth: 1 }),
+  ...formatRegion(
     'registration',
     'Registration',
     'The registration of the device as a product instance, and pending requests to create, renew or end it.',
   ),
-  ...region('license', 'License', 'The functionality of the product and the status of its authorization.'),
-  ...region(
+  ...formatRegion(
+    'license',
+    'License',
+    'The functionality of the product and the status of its authorization.',
+  ),
+  ...formatRegion(
     'link',
     'Link',
     'The outcome of the last exchange. `COMM_FAILED` and `COMM_RESTORED` are reported once per outage.',
   ),
   '# The synchronization of a satellite',
   'A separate state machine with three parallel regions: the status of the satellite at its manager, the pending exchange, and the credential for online synchronization. The events `answered`, `refused` and `unreachable` report the outcome of an exchange, online or offline.',
-  ...region('status', 'Status', 'The licenses that the satellite may grant.', satelliteSyncMachine),
-  ...region('exchange', 'Exchange', 'The pending exchange with the manager.', satelliteSyncMachine),
-  ...region(
+  ...formatRegion('status', 'Status', 'The licenses that the satellite may grant.', satelliteSyncMachine),
+  ...formatRegion('exchange', 'Exchange', 'The pending exchange with the manager.', satelliteSyncMachine),
+  ...formatRegion(
     'credential',
     'Credential',
     'The permission to synchronize online, renewed by every exchange.',
@@ -138,19 +143,19 @@ const layers = {
 const getMeaning = (code) => (code === null ? 'nothing' : errorTable[code].meaning)
 const faults = [
   '# Faults',
-  'Faults between a device and its authority, with their names. After any fault, the device keeps its state, retries after a stored wait that `status` shows, and recovers with the next valid answer. For their use, see [testing](testing.md).',
+  'Faults between a device and its authority, with their names. After any fault, the device keeps its state, retries after a stored delay that `status` shows, and recovers with the next valid answer. For their use, see [testing](testing.md).',
   generated,
   ...Object.entries(layers).flatMap(([layer, [title, text]]) => [
     `## ${title}`,
     text,
-    table(
+    formatTable(
       ['fault', 'meaning', 'after the authority’s decision', 'error code of the agent', 'message'],
       Object.entries(faultCatalog)
         .filter(([, fault]) => fault.layer === layer)
-        .map(([name, { meaning, afterDecision: decides, code }]) => [
+        .map(([name, { meaning, afterDecision: isAfterDecision, code }]) => [
           `\`${name}\``,
           meaning,
-          decides ? 'yes' : 'no',
+          isAfterDecision ? 'yes' : 'no',
           code === null ? '' : `\`${code}\``,
           getMeaning(code),
         ]),
@@ -161,7 +166,7 @@ const faults = [
 const MINUTE = 60_000
 const formatWait = (ms) =>
   ms < MINUTE ? `${ms / 1000} s` : ms < 60 * MINUTE ? `${ms / MINUTE} min` : `${ms / MINUTE / 60} h`
-const outage = (minutes, slot, slots) => {
+const formatOutage = (minutes, slot, slots) => {
   const instants = arrivals(10_000, minutes * MINUTE, createRandom(1))
   return [
     `\`\`\`text\n${draw(histogram(instants, slot * MINUTE, slots), slot * MINUTE)}\n\`\`\``,
@@ -170,36 +175,36 @@ const outage = (minutes, slot, slots) => {
 }
 const retries = [
   '# Retries',
-  'The agent repeats an unanswered request as the same message until it is answered. A refusal is an answer, and final. The waits are defined in `machines/deadlines.ts`, and apply to registration, authorization and renewal.',
+  'The agent repeats an unanswered request as the same message until it is answered. A refusal is an answer, so the agent does not retry a refused request. The delays are defined in `machines/deadlines.ts`, and apply to registration, authorization and renewal.',
   generated,
-  table(
+  formatTable(
     ['after failure', 'wait'],
     RETRY_DELAYS_MS.map((wait, i) => [
       i === RETRY_DELAYS_MS.length - 1 ? `${i + 1} and later` : String(i + 1),
       `${formatWait(MIN_RETRY_DELAY_MS)} to ${formatWait(wait)}`,
     ]),
   ),
-  `The next attempt is drawn at random from that span once, stored, and shown as \`nextAttemptAt\`. A restart continues the schedule. \`Retry-After\` delays the attempt by the given time and up to a tenth more, but by at most ${formatWait(defaultPeriods.retryAfterCeiling)}, because it is not signed. No wait goes beyond the deadline of an authorization or the end of a certificate. After an answered exchange, all waiting requests are due at once.`,
+  `The agent draws the delay at random from that range once, and stores the instant of the next attempt, shown as \`nextAttemptAt\`. A restart continues the schedule. \`Retry-After\` delays the attempt by the given time and up to a tenth more, but by at most ${formatWait(defaultPeriods.maxRetryAfter)}, because the header is not signed. No delay goes beyond the deadline of an authorization or the expiry of a certificate. After an answered exchange, all pending retries are due immediately.`,
   '## Ten thousand devices after an outage',
   'After an outage of six hours, the next attempts of the devices per quarter of an hour (`node scripts/arrivals.mjs`):',
-  ...outage(360, 15, 17),
+  ...formatOutage(360, 15, 17),
   'After an outage of ten minutes, per minute:',
-  ...outage(10, 1, 15),
+  ...formatOutage(10, 1, 15),
 ]
 
-const schema = (type) => z.toJSONSchema(type, { io: 'input' })
+const toJsonSchema = (type) => z.toJSONSchema(type, { io: 'input' })
 const protocol = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'Messages between agent and authority, version 1',
   description: 'A message is sent signed. Its decoded payload is a request or an answer. See protocol.md.',
   $defs: {
-    sealed: schema(signedMessageSchema),
+    sealed: toJsonSchema(signedMessageSchema),
     ...Object.fromEntries(
       [
         ['request', [...requestSchema.options, helloRequestSchema]],
         ['answer', answerSchema.options],
       ].flatMap(([direction, options]) =>
-        options.map((option) => [`${option.shape.type.value}-${direction}`, schema(option)]),
+        options.map((option) => [`${option.shape.type.value}-${direction}`, toJsonSchema(option)]),
       ),
     ),
   },
@@ -219,21 +224,21 @@ const pages = {
   'docs/protocol.schema.json': JSON.stringify(protocol, null, 2),
 }
 
-let stale = 0
+let staleCount = 0
 for (const [path, text] of Object.entries(pages)) {
   const url = new URL(`../${path}`, import.meta.url)
   const page = path.endsWith('.svg')
     ? text
     : await format(text, { ...(await resolveConfig(url)), filepath: path })
   if (!process.argv.includes('--check')) writeFileSync(url, page)
-  else if (readOrNothing(url) !== page) {
+  else if (readOrNull(url) !== page) {
     console.error(`${path} is out of date. Run \`npm run docs\`.`)
-    stale++
+    staleCount++
   }
 }
-process.exit(stale === 0 ? 0 : 1)
+process.exit(staleCount === 0 ? 0 : 1)
 
-function readOrNothing(url) {
+function readOrNull(url) {
   try {
     return readFileSync(url, 'utf8')
   } catch {

@@ -18,7 +18,7 @@ export interface AgentCore {
 
 /** The licensed device of an open agent: its product, and whether the agent is still open. */
 export class Device {
-  /** The product as it is on disk. */
+  /** Product, as stored on disk. */
   product: Product
   #closed = false
 

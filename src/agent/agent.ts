@@ -21,8 +21,8 @@ import type { UsageReports } from './usage-reports.ts'
 const ALLOWED = Object.freeze({ allowed: true, reason: null })
 
 /**
- * Licensing agent of one device. The agent stores every change on disk before reporting the change. A requested
- * operation runs once, and is retried after a crash.
+ * Licensing agent of one device. The agent stores every change on disk before reporting the change. After a crash,
+ * the agent continues a requested operation with the same message.
  *
  * @typeParam Api interface of the product's module, as returned by `module`
  * @typeParam StatusPart members that the module adds to the Status document
@@ -48,7 +48,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     this.trust = services.trust
   }
 
-  /** Checks whether a directory holds an agent. */
+  /** Checks whether a directory contains the data of an agent. */
   static exists(dataDir: string): boolean {
     return AgentStore.exists(dataDir)
   }
@@ -68,7 +68,8 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
    * Opens the agent of a data directory, and continues a request that was in progress.
    *
    * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_LOCKED, DATA_DIR_UNSAFE, STORE_*, INVALID_ARGUMENT,
-   * TRUST_ANCHOR_INVALID, TRANSPORT_URL_INVALID, PROFILE_MISMATCH, PROFILE_TAG_IN_USE. On any error nothing is changed
+   * TRUST_ANCHOR_INVALID, TRANSPORT_URL_INVALID, PROFILE_MISMATCH, PROFILE_TAG_IN_USE. An error leaves everything
+   * unchanged.
    */
   static async open<Api = unknown, StatusPart extends object = object>(
     options: OpenOptions<Api, StatusPart>,
@@ -95,7 +96,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     tickAgent(this.#services)
   }
 
-  /** Sends the stored requests, and resolves when none is in progress. Network errors do not reject. */
+  /** Sends the stored requests. The promise resolves when no request is in progress, even after network errors. */
   async idle(): Promise<void> {
     await this.#services.requests.run()
   }
@@ -116,23 +117,23 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     return explain(runner.snapshot, {
       now: this.now,
       status: this.status(),
-      change: store.listHistory.lastChangeTo(getLicenseState(runner.snapshot.value)),
+      change: store.history.findLastChangeTo(getLicenseState(runner.snapshot.value)),
     })
   }
 
-  /** Returns the state value and context of the machine. Do not print them, because they contain codes. */
+  /** Returns the state value and context of the machine. Do not print the context, because it contains secret codes. */
   get snapshot(): AgentSnapshot {
     return this.#services.core.runner.snapshot
   }
 
   /** Returns the newest transitions, oldest first, each with its event and notices. */
   history(limit = 100, after = 0): HistoryRow[] {
-    return this.#services.core.store.listHistory.list(limit, after)
+    return this.#services.core.store.history.list(limit, after)
   }
 
   /**
    * Checks whether an action is allowed now, and returns the reason if not. License management (actions that begin
-   * with `license-`) is always allowed. The policy is cached and computed again when the state changes.
+   * with `license-`) is always allowed. The policy is cached until the state changes.
    */
   allows(action: string): { allowed: boolean; reason: string | null } {
     const { core, policies, module } = this.#services
@@ -176,7 +177,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
    * The agent collects changes and reports them within 60 seconds (R-AUTH-1).
    *
    * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT. For an increase while only license management works:
-   * EVALUATION_EXPIRED (R-EVAL-4), or NOT_AUTHORIZED under a reservation. On any error nothing is changed
+   * EVALUATION_EXPIRED (R-EVAL-4), or NOT_AUTHORIZED under a reservation. An error leaves everything unchanged.
    */
   setUsage(tag: string, count: number): void {
     this.#services.ledger.setDeclaredUsage(tag, count)
@@ -184,7 +185,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
 
   /**
    * Reports changed usage immediately, for a process that is about to exit. Resolves when the authority has answered
-   * for the current counts, or when an attempt failed.
+   * a report of the current counts, or when an attempt has failed.
    */
   async flushUsage(): Promise<void> {
     const { runner, clock } = this.#services.core
@@ -199,8 +200,9 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
 
   /**
    * Upgrades the product to a higher version. A new major version ends the registration or reservation of the old one,
-   * and the remaining evaluation period stays. A minor version changes nothing else. A new evaluation period starts
-   * when the product opens with a new major version, not when this method is called (R-EVAL-2).
+   * and the remaining evaluation period stays. A new minor version changes only the version. A new
+   * evaluation period starts when the product opens with a new major version, not when this method is called
+   * (R-EVAL-2).
    *
    * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT, or LICENSES_REQUIRED for a product whose upgrades need
    * licenses (R-SYS-3)
@@ -214,7 +216,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     return this.#services.events.on(event, listener)
   }
 
-  /** Stops the agent. Everything is on disk. The next open sends a request again that is in progress now. */
+  /** Stores everything on disk and stops the agent. The next `open` repeats a request that is in progress now. */
   async close(): Promise<void> {
     const { core, operations, requests, scheduler, transports } = this.#services
     if (core.device.isClosed) return

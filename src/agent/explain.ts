@@ -40,22 +40,22 @@ export interface Explanation {
 
 export function explain(
   snapshot: AgentSnapshot,
-  facts: { now: Instant; status: Status; change: HistoryRow | null },
+  options: { now: Instant; status: Status; change: HistoryRow | null },
 ): Explanation {
-  const { status, now } = facts
+  const { status, now } = options
   return {
     state: status.state,
     meaning: describeActiveStates(snapshot),
-    cause: facts.change && lastCause(facts.change),
+    cause: options.change && toCause(options.change),
     problems: collectProblems(status),
     capabilities: { functionality: status.functionality, reason: status.functionalityReason },
-    next: upcomingEvents(snapshot, now),
+    next: listUpcomingEvents(snapshot, now),
     wouldChange: predictChanges(snapshot, now),
   }
 }
 
-/** Returns the last change with its most severe notice, such as an expiry rather than its consequences. */
-function lastCause(row: HistoryRow): NonNullable<Explanation['cause']> {
+/** Converts a history row to a cause, with the most severe notice: an expiry rather than its consequences. */
+function toCause(row: HistoryRow): NonNullable<Explanation['cause']> {
   const before = JSON.parse(row.before) as { state: string }
   const notices = JSON.parse(row.notices) as { message: string; severity: number }[]
   const [mostSevere] = notices.toSorted((a, b) => a.severity - b.severity)
@@ -109,17 +109,17 @@ interface StateNode {
 function describeActiveStates(snapshot: AgentSnapshot): string[] {
   const { _nodes: nodes } = toMachineSnapshot(snapshot) as unknown as { _nodes: StateNode[] }
   const regions = ['license', 'registration']
-  const regionOf = ({ path }: StateNode) => regions.indexOf(path[0] ?? '')
+  const getRegionIndex = ({ path }: StateNode) => regions.indexOf(path[0] ?? '')
   return nodes
-    .filter((node) => node.path.length > 1 && regionOf(node) !== -1)
-    .sort((a, b) => regionOf(a) - regionOf(b) || a.path.length - b.path.length)
+    .filter((node) => node.path.length > 1 && getRegionIndex(node) !== -1)
+    .sort((a, b) => getRegionIndex(a) - getRegionIndex(b) || a.path.length - b.path.length)
     .flatMap(({ path, description }) =>
       description === undefined ? [] : [`${path.slice(1).join('.')}: ${description}`],
     )
 }
 
 /** Lists the pending deadlines with their effects, soonest first. */
-function upcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation['next'] {
+function listUpcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation['next'] {
   const { registration, renewal, authorization, usage, registering, evaluation, reservation } =
     snapshot.context
   const reserved = reservation.current?.stage === 'installed' ? reservation.current.grant.licenses : []
@@ -161,7 +161,7 @@ function upcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation['nex
     }))
 }
 
-/** Possible sequence of events, with a description for administrators. */
+/** Sequence of events that may happen, with a description for administrators. */
 interface Hypothesis {
   readonly event: string
   readonly events: readonly Event[]
@@ -172,8 +172,8 @@ interface Hypothesis {
  * machine does not handle in the current state, and events without an effect.
  */
 function predictChanges(snapshot: AgentSnapshot, now: Instant): Explanation['wouldChange'] {
-  const here = getLicenseState(snapshot.value)
-  return hypotheticalEvents(snapshot.context, now).flatMap(({ event, events }) => {
+  const currentState = getLicenseState(snapshot.value)
+  return listHypotheses(snapshot.context, now).flatMap(({ event, events }) => {
     let next = snapshot
     for (const hypothetical of events) {
       if (!canHandle(next, hypothetical)) return []
@@ -181,14 +181,14 @@ function predictChanges(snapshot: AgentSnapshot, now: Instant): Explanation['wou
     }
     const state = getLicenseState(next.value)
     const meaning = describeActiveStates(next)[0]?.replace(/^[^:]*: /, '')
-    return state === here ? [] : [{ event, state, effect: meaning ?? '' }]
+    return state === currentState ? [] : [{ event, state, effect: meaning ?? '' }]
   })
 }
 
-function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
+function listHypotheses(context: Context, at: Instant): Hypothesis[] {
   const { registration, authorization, evaluation, usage, reservation } = context
   const account = { smartAccount: '', virtualAccount: '' }
-  const found = (compliant: boolean): Event => ({
+  const authorizeAccepted = (compliant: boolean): Event => ({
     type: 'authorize.accepted',
     at,
     counts: usage.counts,
@@ -198,8 +198,12 @@ function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
     nextContactAt: null,
     ...account,
   })
-  const noFailure: Failure = { code: '', message: '', remedy: '' }
-  const later = (instant: Instant, used: number): Event => ({ type: 'tick', at: Math.max(instant, at), used })
+  const emptyFailure: Failure = { code: '', message: '', remedy: '' }
+  const tickAt = (instant: Instant, used: number): Event => ({
+    type: 'tick',
+    at: Math.max(instant, at),
+    used,
+  })
   return [
     {
       event: 'registering with a token',
@@ -216,17 +220,17 @@ function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
             ...account,
           },
         },
-        found(true),
+        authorizeAccepted(true),
       ],
     },
     {
       event: 'enough licenses at the next contact, after buying more or using fewer',
-      events: [found(true)],
+      events: [authorizeAccepted(true)],
     },
-    { event: 'too few licenses at the next contact', events: [found(false)] },
+    { event: 'too few licenses at the next contact', events: [authorizeAccepted(false)] },
     {
       event: 'removing or replacing the product instance at the authority',
-      events: [{ type: 'authorize.refused', at, failure: noFailure, ended: true }],
+      events: [{ type: 'authorize.refused', at, failure: emptyFailure, ended: true }],
     },
     {
       event: 'deregistering',
@@ -258,21 +262,24 @@ function hypotheticalEvents(context: Context, at: Instant): Hypothesis[] {
       : [
           {
             event: 'no contact before the authorization deadline',
-            events: [later(authorization.deadlineAt, 0)],
+            events: [tickAt(authorization.deadlineAt, 0)],
           },
         ]),
     ...(registration === null
       ? []
       : [
-          { event: 'no renewal before the registration expires', events: [later(registration.expiresAt, 0)] },
+          {
+            event: 'no renewal before the registration expires',
+            events: [tickAt(registration.expiresAt, 0)],
+          },
         ]),
     ...(evaluation.running
-      ? [{ event: 'using up the evaluation period', events: [later(at, evaluation.remainingSeconds)] }]
+      ? [{ event: 'using up the evaluation period', events: [tickAt(at, evaluation.remainingSeconds)] }]
       : []),
   ]
 }
 
-/** Creates an empty grant, to find the state that it leads to. */
+/** Creates an authorization without licenses, to find the state after its installation. */
 const createHypotheticalGrant = (at: Instant): InstalledAuthorization => ({
   reservationId: '',
   authorityId: '',

@@ -1,15 +1,16 @@
 import type Sqlite from 'better-sqlite3'
 
-/** Transition of the machine in the history. */
+/** Row of the history: a transition of the machine, or a notice of the agent itself. */
 export interface HistoryRow {
   readonly id: number
   readonly at: number
   readonly event: string
-  /** The payload of the event, without secrets: JSON. */
+  /** Payload of the event, without secrets, as JSON. */
   readonly detail: string
+  /** States before the event, as JSON of `encodeStatePaths`. */
   readonly before: string
   readonly after: string
-  /** Names of the notices that were logged, with their detail: JSON. */
+  /** Notices that were logged, with name, message and severity, as JSON. */
   readonly notices: string
 }
 
@@ -50,8 +51,8 @@ export class HistoryTable {
       .reverse()
   }
 
-  /** Returns the newest transition in which the machine's state changed to the given one. */
-  lastChangeTo(state: string): HistoryRow | null {
+  /** Returns the newest transition in which the machine's state changed to the given state. */
+  findLastChangeTo(state: string): HistoryRow | null {
     const row = this.#db
       .prepare<[string, string], HistoryRow>(
         "select * from history where json_extract(after, '$.state') = ? and json_extract(before, '$.state') <> ? order by id desc limit 1",

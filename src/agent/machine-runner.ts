@@ -29,7 +29,7 @@ export interface Transition {
 /** Callback that writes further data in the same transaction. */
 export type TransactionHook = (store: AgentStore) => void
 
-/** Events of the runner. Listeners of `beforeCommit` run in the transaction, and an error that they throw aborts it. */
+/** Events of the runner. A `beforeCommit` listener runs in the transaction, and its error aborts the transaction. */
 interface RunnerEvents {
   beforeCommit: [after: AgentSnapshot, at: Instant]
   /** Emitted after a rollback. Listeners must reload any cached copy of stored data. */
@@ -67,16 +67,16 @@ export class MachineRunner {
     this.#untrustedReason = store.read('clock', clockStateSchema)?.distrust ?? null
     // Each caller that waits for an outcome adds a listener.
     this.events.setMaxListeners(0)
-    const facts = store.readText('facts')
-    const stored = facts === null ? initialTransition(clock.now(), periods).snapshot : parseState(facts)
+    const json = store.readText('facts')
+    const stored = json === null ? initialTransition(clock.now(), periods).snapshot : parseState(json)
     // Use the periods of the current profile, not those stored with the state.
     this.snapshot = { ...stored, context: { ...stored.context, periods } }
   }
 
-  /** Applies the time since the last event to the evaluation period and to all deadlines. */
+  /** Applies the time since the last tick to the evaluation period and to all deadlines. */
   tick(): void {
     this.#transact(
-      { always: true },
+      { forceTick: true },
       () => [],
       () => undefined,
     )
@@ -85,12 +85,12 @@ export class MachineRunner {
   /**
    * Runs work that changes the usage, and applies the changed counts and the elapsed time in the same transaction.
    *
-   * @param work receives the state after the elapsed time, and returns the changed counts
+   * @param work receives the snapshot after the tick, and returns the changed counts
    */
   runInTransaction(work: (snapshot: AgentSnapshot) => readonly { tag: string; count: number }[]): void {
     let changes: readonly { tag: string; count: number }[] = []
     this.#transact(
-      { always: false },
+      { forceTick: false },
       () => changes.map((change) => (at: number): Event => ({ type: 'usage.changed', at, ...change })),
       (_, snapshot) => {
         changes = work(snapshot)
@@ -100,12 +100,12 @@ export class MachineRunner {
 
   /** Applies the elapsed time and then an event, in one transaction. */
   step(createEvent: (at: number) => Event, hook: TransactionHook = () => undefined): void {
-    this.#transact({ always: true }, () => [createEvent], hook)
+    this.#transact({ forceTick: true }, () => [createEvent], hook)
   }
 
   #transact(
-    /** True to apply a tick even if no time is charged and nothing is due. */
-    { always }: { always: boolean },
+    /** True to apply a tick even if no evaluation time has passed and no deadline is due. */
+    { forceTick }: { forceTick: boolean },
     createEvents: () => readonly ((at: number) => Event)[],
     hook: (store: AgentStore, snapshot: AgentSnapshot) => void,
   ): void {
@@ -119,14 +119,14 @@ export class MachineRunner {
       released.push(...commands.filter(({ type }) => type === 'discardSecrets'))
       snapshot = after
     }
-    const distrust = this.#untrustedReason
+    const previousReason = this.#untrustedReason
     const restoreClock = this.#clock.snapshot()
     try {
       this.#store.commit(() => {
         const now = this.#clock.now()
         const due = nextDeadline(snapshot)
-        // A tick without charged time and without a due deadline changes nothing.
-        if (always || seconds > 0 || (due !== null && due <= now))
+        // A tick changes nothing if no evaluation time has passed and no deadline is due.
+        if (forceTick || seconds > 0 || (due !== null && due <= now))
           apply({ type: 'tick', at: now, used: seconds })
         // The hook may correct the clock, so it runs after the tick and before the events.
         hook(this.#store, snapshot)
@@ -138,7 +138,7 @@ export class MachineRunner {
     } catch (error) {
       // Restore the clock too, because the transaction that corrected it was rolled back.
       restoreClock()
-      this.#untrustedReason = distrust
+      this.#untrustedReason = previousReason
       this.events.emit('rollback')
       throw error
     }
@@ -168,10 +168,10 @@ export class MachineRunner {
         ),
       )
     const transition = { at: event.at, event, before, after, notices }
-    const quiet =
+    const isQuietTick =
       event.type === 'tick' && notices.length === 0 && encodeStatePaths(before) === encodeStatePaths(after)
-    if (!quiet) {
-      this.#store.listHistory.add({
+    if (!isQuietTick) {
+      this.#store.history.add({
         at: event.at,
         event: event.type,
         detail: JSON.stringify(toHistoryDetail(event)),
@@ -185,21 +185,21 @@ export class MachineRunner {
     return transition
   }
 
-  /** Stores a request in the same transaction. Returns the notice of a notice command, for the history entry. */
+  /** Stores the effect of a command in the same transaction. Returns the notice of a notice command. */
   #persistCommand(command: Command, at: number, after: AgentSnapshot): AgentEvent[] {
     switch (command.type) {
       case 'request':
-        this.#store.listCommands.removeKinds([command.params.kind])
-        this.#store.listCommands.add(command.params.kind)
+        this.#store.commands.removeByKind([command.params.kind])
+        this.#store.commands.add(command.params.kind)
         return []
       case 'discardSecrets':
         if (command.params.what === 'registering') {
           this.#store.remove('registering')
-          this.#store.listCommands.removeKinds(['register'])
+          this.#store.commands.removeByKind(['register'])
         } else {
           this.#store.remove('identity')
           this.#store.remove('outstanding')
-          this.#store.listCommands.removeKinds(['authorize', 'renew', 'acknowledge', 'deregister'])
+          this.#store.commands.removeByKind(['authorize', 'renew', 'acknowledge', 'deregister'])
         }
         return []
       case 'notice':
@@ -227,14 +227,14 @@ export class MachineRunner {
   /** Logs a notice that does not come from the machine, and stores it in the history. */
   recordNotice(notice: AgentEventName, detail?: string): void {
     const record = createAgentEvent(this.#clock.now(), notice, detail)
-    const here = encodeStatePaths(this.snapshot)
+    const statePaths = encodeStatePaths(this.snapshot)
     this.#store.commit(() => {
-      this.#store.listHistory.add({
+      this.#store.history.add({
         at: record.at,
         event: notice,
         detail: '{}',
-        before: here,
-        after: here,
+        before: statePaths,
+        after: statePaths,
         notices: JSON.stringify([{ notice, message: record.message, severity: record.severity }]),
       })
     })
@@ -261,7 +261,7 @@ export const encodeStatePaths = ({ value }: AgentSnapshot): string =>
     link: value.link,
   })
 
-/** Returns the payload of an event for the history, without codes. Other events of the machine contain no secrets. */
+/** Returns the payload of an event for the history. Only reservation events contain secrets. */
 function toHistoryDetail(event: Event): object {
   switch (event.type) {
     case 'tick':

@@ -33,11 +33,11 @@ export class PendingCommands {
     this.#delete.run(id)
   }
 
-  removeKinds(kinds: readonly RequestKind[]): void {
+  removeByKind(kinds: readonly RequestKind[]): void {
     for (const kind of kinds) this.#deleteKind.run(kind)
   }
 
-  /** Returns the commands, oldest first. */
+  /** Returns the pending requests, oldest first. */
   list(): PendingCommand[] {
     return this.#select.all()
   }

@@ -28,7 +28,7 @@ const envelopeSchema = z.object({ version: z.int().min(1), position: z.unknown()
 export const serializeState = (snapshot: AgentSnapshot): string =>
   JSON.stringify({ version: STATE_VERSION, position: snapshot })
 
-/** @throws LicensingError STORE_TOO_NEW, STORE_UNREADABLE */
+/** Parses and validates a stored snapshot. @throws LicensingError STORE_TOO_NEW, STORE_UNREADABLE */
 export function parseState(json: string): AgentSnapshot {
   const stored = envelopeSchema.safeParse(parseStored(json, 'state'))
   if (!stored.success) throw unreadableError('the format version is missing')
@@ -36,16 +36,16 @@ export function parseState(json: string): AgentSnapshot {
   if (version > STATE_VERSION) {
     throw new LicensingError(
       'STORE_TOO_NEW',
-      `The state has format version ${version}; this program supports ${STATE_VERSION}.`,
+      `The stored state has format version ${version}, but this program supports versions up to ${STATE_VERSION}.`,
     )
   }
   const parsed = snapshotSchema.safeParse(position, ENGLISH)
   if (!parsed.success)
-    throw unreadableError(`it is not valid at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
+    throw unreadableError(`the field ${parsed.error.issues[0]?.path.join('.') ?? ''} is not valid`)
   try {
     getLicenseState(toMachineSnapshot(parsed.data).value)
   } catch {
-    throw unreadableError('it names an unknown state of the machine')
+    throw unreadableError('it contains an unknown state of the machine')
   }
   return parsed.data
 }
@@ -65,7 +65,7 @@ export function parseStored(json: string, what: string): unknown {
 export const productSchema = udiSchema
 export type Product = z.infer<typeof productSchema>
 
-/** @throws LicensingError INVALID_ARGUMENT */
+/** Validates the identifiers and the version of a product. @throws LicensingError INVALID_ARGUMENT */
 export function parseProduct(product: Product): Product {
   const parsed = productSchema.safeParse(product, ENGLISH)
   if (parsed.success) return parsed.data
@@ -76,7 +76,7 @@ export function parseProduct(product: Product): Product {
   )
 }
 
-/** Identity of the device at its authority. Private keys are stored as files and named here. */
+/** Identity of the device at its authority. `key` is the name of a file with the private key. */
 export const identitySchema = z.object({
   instanceId: z.string(),
   account: z.string(),
@@ -84,6 +84,7 @@ export const identitySchema = z.object({
   key: z.string(),
   certificates: z.array(z.string()),
   sequence: z.number(),
+  /** Hash of the last accepted answer. */
   lastAnswer: z.string().nullable(),
   /** Authority's time in the last accepted answer. Older answers are rejected. */
   lastTime: z.number(),
@@ -94,7 +95,7 @@ export const identitySchema = z.object({
 })
 export type Identity = z.infer<typeof identitySchema>
 
-/** Registration in progress. The token and the private key are stored as files and named here. */
+/** Registration in progress. `token` and `key` are the names of files with the token and the private key. */
 export const pendingRegistrationSchema = z.object({
   token: z.string(),
   key: z.string(),
@@ -109,7 +110,7 @@ export const pendingRequestSchema = z.object({
   messageId: z.string(),
   sequence: z.number(),
   body: z.record(z.string(), z.unknown()),
-  /** Instant at which the request was created. A decision on the request can be as old. */
+  /** Instant at which the request was created. The authority may have decided on the request at that time. */
   madeAt: z.number(),
   /** File name of the private key of the certificate request in the body. Null without one. */
   key: z.string().nullable(),
@@ -118,16 +119,21 @@ export const pendingRequestSchema = z.object({
 })
 export type PendingRequest = z.infer<typeof pendingRequestSchema>
 
-/** Last reading of the clocks, and the reason for distrusting the wall clock. */
+/** Last reading of the clocks, and the data of the license clock. */
 export const clockStateSchema = z.object({
+  /** Authority's time in the last answer, and the wall clock's reading at that moment. */
   anchor: z.object({ time: z.number(), wall: z.number() }),
+  /** Largest lead of the wall clock over the steady clocks since the anchor, in milliseconds. */
   excess: z.number(),
   highestWall: z.number(),
   wall: z.number(),
+  /** Milliseconds since the anchor by the steady clocks. */
   ran: z.number(),
   uptime: z.number(),
   bootId: z.string(),
+  /** True after the first answer of an authority. */
   contacted: z.boolean(),
+  /** Reason why the wall clock is not trusted. Null while the wall clock is trusted. */
   distrust: z.string().nullable(),
 })
 export type ClockReading = z.infer<typeof clockStateSchema>

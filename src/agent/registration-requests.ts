@@ -108,12 +108,12 @@ export class RegistrationRequests {
   ): Promise<Status> {
     const { store, runner, clock } = this.#core
     // An earlier request may be in progress. Its outcome is the result of this call.
-    const isInProgress = store.listCommands.list().some((command) => command.kind === kind)
+    const isInProgress = store.commands.list().some((command) => command.kind === kind)
     if (canHandle(runner.snapshot, event(clock.now()))) runner.step(event)
     else if (!isInProgress) throw this.#createRefusal(kind)
     const outcome = this.#awaiter.expect([kind])
     // Canceling a registration attempt sends no request.
-    const isStored = store.listCommands.list().some((command) => command.kind === kind)
+    const isStored = store.commands.list().some((command) => command.kind === kind)
     return wait && isStored ? outcome.wait() : outcome.detach()
   }
 

@@ -4,13 +4,13 @@ import type { Identity, PendingRequest, PendingRegistration } from './persisted-
 import { getCertificateExpiry, identityUpdateFrom } from './protocol-client.ts'
 import { type RequestResult, toRefusal } from './request-failures.ts'
 
-/** Outcome of a registered device's request, with the identity after it. */
+/** Outcome of a request, with the identity of the device after the request. */
 interface RegisteredResult extends RequestResult {
   readonly identity: Identity
 }
 
 /** Returns the result of an accepted registration, with the new identity. */
-export function toRegistered(
+export function toRegistrationResult(
   answer: VerifiedAnswer,
   accepted: RegisterAccepted,
   { key }: PendingRegistration,
@@ -36,8 +36,8 @@ export function toRegistered(
 }
 
 /** Returns the result of a request of a registered device. */
-export function toResult(
-  outstanding: PendingRequest,
+export function toRequestResult(
+  request: PendingRequest,
   identity: Identity,
   answer: VerifiedAnswer,
 ): RegisteredResult {
@@ -45,29 +45,29 @@ export function toResult(
   const next: Identity = {
     ...identity,
     authority: answer.authority,
-    sequence: outstanding.sequence,
+    sequence: request.sequence,
     ...identityUpdateFrom(answer),
   }
   if (decision.outcome === 'refused') {
-    // A divergence refusal does not advance the sequence, at the authority either.
-    const isOutside = decision.code === 'INSTANCE_DIVERGED' || decision.code === 'SEQUENCE_SUPERSEDED'
-    return { ...toRefusal(outstanding.kind, decision), identity: isOutside ? identity : next }
+    // With these refusals, neither the authority nor the device advances the sequence number.
+    const keepsSequence = decision.code === 'INSTANCE_DIVERGED' || decision.code === 'SEQUENCE_SUPERSEDED'
+    return { ...toRefusal(request.kind, decision), identity: keepsSequence ? identity : next }
   }
   const accepted = (event: RequestResult['event'], changed: Partial<Identity> = {}): RegisteredResult => ({
     event,
     identity: { ...next, ...changed },
     failure: null,
   })
-  switch (outstanding.kind) {
+  switch (request.kind) {
     case 'authorize':
-      return accepted(toAuthorized(outstanding, decision as AuthorizeAccepted))
+      return accepted(toAuthorizedEvent(request, decision as AuthorizeAccepted))
     case 'renew': {
       const { certificates } = decision as RenewAccepted
       return accepted(
         (at) => ({ type: 'renew.accepted', at, expiresAt: getCertificateExpiry(certificates) }),
         {
           certificates: [...certificates],
-          key: outstanding.key ?? identity.key,
+          key: request.key ?? identity.key,
         },
       )
     }
@@ -78,9 +78,9 @@ export function toResult(
   }
 }
 
-function toAuthorized(outstanding: PendingRequest, accepted: AuthorizeAccepted): RequestResult['event'] {
+function toAuthorizedEvent(request: PendingRequest, accepted: AuthorizeAccepted): RequestResult['event'] {
   const { entitlements, compliance, deadlineAt, nextContactAt, smartAccount, virtualAccount } = accepted
-  const requested = outstanding.body.entitlements as { tag: string; count: number }[]
+  const requested = request.body.entitlements as { tag: string; count: number }[]
   const counts = Object.fromEntries(requested.map(({ tag, count }) => [tag, count]))
   return (at) => ({
     type: 'authorize.accepted',

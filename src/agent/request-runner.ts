@@ -28,12 +28,12 @@ import { readAnchors, requireAnchors, writeAnchors } from './trust-store.ts'
 /** Maximum age of a repeated authorization request whose decision still counts as current. */
 const MAX_DECISION_AGE_MS = 5 * MINUTE
 
-/** Outcome of a request, with a hook that stores it. */
+/** Outcome of a request, with a hook that stores the outcome. */
 interface StoredResult extends RequestResult {
   readonly hook: TransactionHook
 }
 
-/** Outcome of an attempt, for the caller. */
+/** Outcome of an attempt, for the caller that waits for the outcome. */
 export interface RequestOutcome {
   readonly kind: RequestKind
   readonly failure: LicensingError | null
@@ -54,7 +54,7 @@ export class RequestRunner {
   readonly #runner: MachineRunner
   readonly #clock: LicenseClock
   readonly #transport: TransportManager
-  /** Root version from an answer that was not announced yet. */
+  /** Root version that an answer contained and that is not announced yet. */
   #newRootVersion: number | null = null
   #running: Promise<void> | null = null
   #closed = false
@@ -77,7 +77,7 @@ export class RequestRunner {
     return this.#running
   }
 
-  /** Starts no further request. The transport aborts the one in progress. */
+  /** Starts no further request. The caller aborts the request in progress, with `TransportManager.abort`. */
   stop(): void {
     this.#closed = true
     this.events.emit('stopped')
@@ -86,7 +86,7 @@ export class RequestRunner {
   async #drain(): Promise<void> {
     try {
       for (;;) {
-        const [command] = this.#closed ? [] : this.#store.listCommands.list()
+        const [command] = this.#closed ? [] : this.#store.commands.list()
         if (!command) return
         await this.#execute(command)
       }
@@ -104,20 +104,20 @@ export class RequestRunner {
     } catch (error) {
       // Ignore a failure over a replaced transport. The request is sent again over the current one.
       if (this.#transport.generation !== generation || this.#closed) return
-      // A request that is no longer stored has no outcome: its registration ended or was canceled meanwhile.
-      if (!this.#store.listCommands.list().some(({ kind }) => kind === command.kind)) return
+      // A request that is no longer stored has no outcome. Its registration ended or was canceled in the meantime.
+      if (!this.#store.commands.list().some(({ kind }) => kind === command.kind)) return
       result = { ...toUnreachable(command.kind, toLicensingError(error)), hook: () => undefined }
     }
     if (this.#closed) return
     // A null result means that the registration ended meanwhile, so the request is obsolete.
     if (result === null)
       this.#store.commit(() => {
-        this.#store.listCommands.remove(command.id)
+        this.#store.commands.remove(command.id)
       })
     else {
       const { event, hook } = result
       this.#runner.step(event, (store) => {
-        store.listCommands.remove(command.id)
+        store.commands.remove(command.id)
         hook(store)
       })
     }
@@ -131,34 +131,35 @@ export class RequestRunner {
     if (!identity) return null
     const { sendPendingRequest } = await import('./protocol-client.ts')
     const connection = await this.#connect()
-    // Settle an unanswered request first, because sequence numbers have no gaps. A deregistration does not wait.
-    const left = this.#store.read('outstanding', pendingRequestSchema)
-    const again = left && (kind !== 'deregister' || left.kind === 'deregister') ? left : null
-    const outstanding = again ?? (await this.#createMessage(kind, identity, left))
+    // Repeat an unanswered request first, because sequence numbers have no gaps. A deregistration does not wait.
+    const unanswered = this.#store.read('outstanding', pendingRequestSchema)
+    const repeated =
+      unanswered && (kind !== 'deregister' || unanswered.kind === 'deregister') ? unanswered : null
+    const request = repeated ?? (await this.#createMessage(kind, identity, unanswered))
     const keys = {
       identity: this.#store.secrets.get(identity.key),
-      requested: outstanding.key === null ? null : this.#store.secrets.get(outstanding.key),
+      requested: request.key === null ? null : this.#store.secrets.get(request.key),
     }
-    const answer = await sendPendingRequest(connection, outstanding, {
+    const answer = await sendPendingRequest(connection, request, {
       identity,
       keys,
       earliestNow: this.#clock.earliestNow(),
     })
     // The registration may have ended while the request was in progress. Then the answer is ignored.
     if (this.#store.read('identity', identitySchema) === null) return null
-    const result = await this.#handleAnswer(outstanding, identity, answer)
-    if (again === null || this.#closed) return result
-    if (outstanding.kind === kind) {
-      // The decision may concern the usage of months ago. Store it, and request an authorization again.
-      const isYoung = this.#clock.now() - outstanding.madeAt < MAX_DECISION_AGE_MS
-      const isCurrent = isYoung && isDeepStrictEqual(outstanding.body, this.#createAuthorizationBody())
+    const result = await this.#handleAnswer(request, identity, answer)
+    if (repeated === null || this.#closed) return result
+    if (request.kind === kind) {
+      // The decision may concern the usage of months ago. Store the decision, and request a new authorization.
+      const isRecent = this.#clock.now() - request.madeAt < MAX_DECISION_AGE_MS
+      const isCurrent = isRecent && isDeepStrictEqual(request.body, this.#createAuthorizationBody())
       if (kind !== 'authorize' || result.failure !== null || isCurrent) return result
       this.#store.commit(() => {
         result.hook(this.#store)
       })
     } else {
       this.#runner.step(result.event, result.hook)
-      this.events.emit('settled', { kind: outstanding.kind, failure: result.failure })
+      this.events.emit('settled', { kind: request.kind, failure: result.failure })
     }
     return this.#request(kind)
   }
@@ -170,7 +171,7 @@ export class RequestRunner {
     skipped: PendingRequest | null,
   ): Promise<PendingRequest> {
     const { body, key } = await this.#createBody(kind, identity)
-    const outstanding: PendingRequest = {
+    const request: PendingRequest = {
       kind,
       messageId: randomUUID(),
       sequence: (skipped?.sequence ?? identity.sequence) + 1,
@@ -180,9 +181,9 @@ export class RequestRunner {
       trustBundle: readAnchors(this.#store)?.number ?? 0,
     }
     this.#store.commit(() => {
-      this.#store.write('outstanding', outstanding)
+      this.#store.write('outstanding', request)
     })
-    return outstanding
+    return request
   }
 
   /** Creates the body of an authorization request from the current usage. */
@@ -243,7 +244,7 @@ export class RequestRunner {
       },
       { product, identity, messageId: randomUUID(), earliestNow: this.#clock.earliestNow() },
     )
-    const { toRegistered } = await import('./request-results.ts')
+    const { toRegistrationResult } = await import('./request-results.ts')
     // The attempt may have been canceled while the request was in progress. Then the answer is ignored.
     if (this.#store.read('registering', pendingRegistrationSchema)?.key !== registering.key) return null
     const { decision } = answer
@@ -254,7 +255,7 @@ export class RequestRunner {
           this.#applyAnswer(answer)
         },
       }
-    const result = toRegistered(answer, decision as RegisterAccepted, registering)
+    const result = toRegistrationResult(answer, decision as RegisterAccepted, registering)
     return {
       ...result,
       hook: (store) => {
@@ -266,12 +267,12 @@ export class RequestRunner {
   }
 
   async #handleAnswer(
-    outstanding: PendingRequest,
+    request: PendingRequest,
     identity: Identity,
     answer: VerifiedAnswer,
   ): Promise<StoredResult> {
-    const { toResult } = await import('./request-results.ts')
-    const result = toResult(outstanding, identity, answer)
+    const { toRequestResult } = await import('./request-results.ts')
+    const result = toRequestResult(request, identity, answer)
     return {
       ...result,
       hook: (store) => {
@@ -296,7 +297,7 @@ export class RequestRunner {
   #announceNewRoots(): void {
     const version = this.#newRootVersion
     this.#newRootVersion = null
-    // Announce only a root version that was committed. A rolled-back one comes again with the next answer.
+    // Announce only a root version that was committed. The next answer contains a rolled-back version again.
     if (version !== null && readAnchors(this.#store)?.number === version)
       this.#runner.recordNotice('TRUST_CHANGED', `root version ${version}`)
   }

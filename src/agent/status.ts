@@ -131,7 +131,7 @@ export function getFunctionality(
   snapshot: AgentSnapshot,
   now: Instant,
 ): Pick<Status, 'functionality' | 'functionalityReason'> {
-  // A term that has ended counts immediately, not only after the next tick.
+  // The end of a term takes effect immediately, not only after the next tick.
   if (
     isFullyFunctional(snapshot) &&
     (getLicenseState(snapshot.value) !== 'reserved' || isCovered(snapshot.context, now))
@@ -148,7 +148,7 @@ export function getFunctionality(
   }
 }
 
-/** Checks whether the product is licensed, and not in evaluation (R-EVAL-5). */
+/** Checks whether the product is licensed: authorized or reserved, and no longer in evaluation (R-EVAL-5). */
 export const isLicensed = (snapshot: AgentSnapshot): boolean =>
   !['evaluation', 'unregistered', 'registered'].includes(getLicenseState(snapshot.value))
 
@@ -175,7 +175,7 @@ export function describeStatus(
   const state = getLicenseState(value)
   const path = toRegionPath(value.registration)
   const grant = getGrant(context)
-  const working = getFunctionality(snapshot, device.now)
+  const functionality = getFunctionality(snapshot, device.now)
   const retrying = path.endsWith('.retrying') ? context.registering?.nextAttemptAt : null
   return {
     product: {
@@ -184,7 +184,7 @@ export function describeStatus(
       version: device.product.version,
     },
     state,
-    ...working,
+    ...functionality,
     registration: {
       status: toRegistrationStatus(path),
       smartAccount: registration?.smartAccount ?? grant?.smartAccount ?? null,
@@ -200,7 +200,7 @@ export function describeStatus(
     },
     authorization: {
       status:
-        state === 'reserved' && working.functionality !== 'full'
+        state === 'reserved' && functionality.functionality !== 'full'
           ? 'not-authorized'
           : AUTHORIZATION_STATUSES[state],
       since: toIsoString(authorization.since),
@@ -271,13 +271,13 @@ function describeEntitlements(
   )
   const state = getLicenseState(value)
   const grant = getGrant(context)
-  const over = new Set(findShortfalls(context, now))
+  const shortfalls = new Set(findShortfalls(context, now))
   const getEntitlementStatus = (tag: string, count: number): EntitlementStatus => {
     if (state === 'evaluation') return count > 0 ? 'evaluation' : 'not-in-use'
     if (state === 'unregistered') return count > 0 ? 'evaluation-expired' : 'not-in-use'
     if (state === 'reserved') {
       if (count === 0) return 'not-in-use'
-      const granted = context.reservation.current?.stage === 'installed' && !over.has(tag)
+      const granted = context.reservation.current?.stage === 'installed' && !shortfalls.has(tag)
       return granted ? 'reserved-in-compliance' : 'not-authorized'
     }
     if (count !== (reported?.[tag] ?? 0)) return 'waiting'
@@ -285,15 +285,16 @@ function describeEntitlements(
     if (state === 'auth-expired') return 'authorization-expired'
     return answered.get(tag)?.status ?? 'waiting'
   }
-  const order = profile.tags.map(({ tag }) => tag)
+  const tagOrder = profile.tags.map(({ tag }) => tag)
   const reserved = new Map(grant?.licenses.map(({ tag, name }) => [tag, name]))
-  const known = new Map(profile.tags.map(({ tag, description }) => [tag, description]))
+  const descriptions = new Map(profile.tags.map(({ tag, description }) => [tag, description]))
   return [...new Set([...Object.keys(counts), ...answered.keys(), ...reserved.keys()])]
-    .sort((a, b) => order.indexOf(a) - order.indexOf(b))
+    .sort((a, b) => tagOrder.indexOf(a) - tagOrder.indexOf(b))
     .map((tag) => ({
       tag,
       name: answered.get(tag)?.name ?? reserved.get(tag) ?? null,
-      description: answered.get(tag)?.description ?? (reserved.has(tag) ? (known.get(tag) ?? null) : null),
+      description:
+        answered.get(tag)?.description ?? (reserved.has(tag) ? (descriptions.get(tag) ?? null) : null),
       count: counts[tag] ?? 0,
       status: getEntitlementStatus(tag, counts[tag] ?? 0),
     }))

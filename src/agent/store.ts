@@ -33,7 +33,7 @@ function assertSupported(db: Sqlite.Database): void {
   if (version > DATA_VERSION)
     throw new LicensingError(
       'STORE_TOO_NEW',
-      `The data directory has version ${version}; this program supports ${DATA_VERSION}.`,
+      `The data directory has version ${version}, but this program supports versions up to ${DATA_VERSION}.`,
     )
   // Development builds wrote tables without a version.
   const isUnversioned = version < DATA_VERSION && db.prepare('select 1 from sqlite_master limit 1').get()
@@ -45,22 +45,22 @@ function assertSupported(db: Sqlite.Database): void {
 }
 
 /**
- * Store of the agent: one SQLite database, locked exclusively while it is open. So a data directory has one agent at a
- * time, and the lock ends with the process.
+ * Store of the agent: one SQLite database, locked exclusively while the store is open. The lock permits one agent for
+ * each data directory, and ends with the process.
  */
 export class AgentStore {
   readonly #db: Sqlite.Database
   readonly #selectDocument: Sqlite.Statement<[string], { json: string }>
   readonly #upsertDocument: Sqlite.Statement<[string, string]>
   readonly secrets: SecretFileStore
-  readonly listHistory: HistoryTable
-  readonly listCommands: PendingCommands
+  readonly history: HistoryTable
+  readonly commands: PendingCommands
 
   private constructor(db: Sqlite.Database, secrets: SecretFileStore) {
     this.#db = db
     this.secrets = secrets
-    this.listHistory = new HistoryTable(db)
-    this.listCommands = new PendingCommands(db)
+    this.history = new HistoryTable(db)
+    this.commands = new PendingCommands(db)
     this.#selectDocument = db.prepare('select json from documents where name = ?')
     this.#upsertDocument = db.prepare(
       'insert into documents values (?, ?) on conflict (name) do update set json = excluded.json',
@@ -72,7 +72,7 @@ export class AgentStore {
   }
 
   /**
-   * Opens the store. With `create`, creates it where there is none.
+   * Opens the store. With `create`, creates a missing store.
    *
    * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, DATA_DIR_LOCKED, DATA_VERSION_UNSUPPORTED, STORE_TOO_NEW,
    * STORE_UNWRITABLE, STORE_FULL, STORE_UNREADABLE, STORE_MODULE_ABSENT
@@ -105,7 +105,7 @@ export class AgentStore {
     return this.#db
   }
 
-  /** Reads and validates a document. Null if there is none. @throws LicensingError STORE_UNREADABLE */
+  /** Reads and validates a document. Returns null for a missing document. @throws LicensingError STORE_UNREADABLE */
   read<T>(name: string, schema: z.ZodType<T>): T | null {
     const json = this.readText(name)
     if (json === null) return null
@@ -119,7 +119,7 @@ export class AgentStore {
     return this.#selectDocument.get(name)?.json ?? null
   }
 
-  /** Runs the work in one transaction, which is on disk when this returns. An error rolls back everything. */
+  /** Runs the work in one transaction, which is on disk when the method returns. An error rolls back everything. */
   commit<T>(work: () => T): T {
     try {
       return this.#db.transaction(work).immediate()

@@ -10,19 +10,20 @@ const WATCHDOG_INTERVAL_MS = 20 * SECOND
  * Checks whether the task will not tick again. If the embedding product uses the same copy of node-cron, its
  * `cron.shutdown()` also ends this task.
  */
-const isOver = (task: ScheduledTask): boolean => ['stopped', 'destroyed'].includes(task.getStatus())
+const hasEnded = (task: ScheduledTask): boolean => ['stopped', 'destroyed'].includes(task.getStatus())
 
 /**
- * Ticks once a minute with node-cron, in UTC, and earlier when a deadline is near. A tick only means that time has passed.
+ * Ticks once a minute with node-cron, in UTC, and earlier when a deadline is near. A tick reports only that
+ * time has passed.
  *
- * node-cron stops when the clock is set back or the process is suspended. A watchdog on the monotonic clock detects this,
- * ticks, and schedules a new task.
+ * node-cron stops when the clock is set back or the process is suspended. A watchdog on the monotonic clock notices
+ * the missing tick, ticks, and schedules a new task.
  */
 export class TickScheduler {
   readonly #tick: () => void
   #task: ScheduledTask
   #watchdog: NodeJS.Timeout
-  #alarm: NodeJS.Timeout | undefined
+  #earlyTick: NodeJS.Timeout | undefined
   #lastTick = systemClock.monotonic()
 
   constructor(tick: () => void) {
@@ -32,12 +33,12 @@ export class TickScheduler {
     }
     this.#task = this.#schedule()
     this.#watchdog = setInterval(() => {
-      this.#watch()
+      this.#checkTask()
     }, WATCHDOG_INTERVAL_MS)
   }
 
   #schedule(): ScheduledTask {
-    const quiet = () => undefined
+    const noop = () => undefined
     return schedule(
       '* * * * *',
       () => {
@@ -47,13 +48,13 @@ export class TickScheduler {
         timezone: 'UTC',
         noOverlap: true,
         suppressMissedWarning: true,
-        logger: { info: quiet, warn: quiet, error: quiet, debug: quiet },
+        logger: { info: noop, warn: noop, error: noop, debug: noop },
       },
     )
   }
 
-  #watch(): void {
-    if (systemClock.monotonic() - this.#lastTick < WATCHDOG_TIMEOUT_MS && !isOver(this.#task)) return
+  #checkTask(): void {
+    if (systemClock.monotonic() - this.#lastTick < WATCHDOG_TIMEOUT_MS && !hasEnded(this.#task)) return
     void Promise.resolve(this.#task.destroy()).catch(() => undefined)
     this.#task = this.#schedule()
     this.#tick()
@@ -61,16 +62,16 @@ export class TickScheduler {
 
   /** Schedules one additional tick after a delay of up to a minute. A later call replaces an earlier one. */
   scheduleWithin(milliseconds: number): void {
-    clearTimeout(this.#alarm)
+    clearTimeout(this.#earlyTick)
     // The regular tick comes within a minute anyway.
     const wait = Math.min(Math.max(milliseconds, SECOND / 20), MINUTE)
-    this.#alarm = setTimeout(() => {
+    this.#earlyTick = setTimeout(() => {
       this.#tick()
     }, wait)
   }
 
   stop(): void {
-    clearTimeout(this.#alarm)
+    clearTimeout(this.#earlyTick)
     clearInterval(this.#watchdog)
     void Promise.resolve(this.#task.destroy()).catch(() => undefined)
   }

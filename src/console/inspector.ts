@@ -7,7 +7,7 @@ import { LicensingError } from '../core/errors.ts'
 import { formatUrlHost, LOOPBACK_HOSTS, stripBrackets } from '../core/host-name.ts'
 import { toAddressInUseError } from '../http/listen.ts'
 
-/** A running inspection server. */
+/** Inspection server that is running. */
 export interface ServedInspector {
   /** URL of the form `ws://HOST:PORT`. */
   readonly url: string
@@ -18,14 +18,15 @@ export interface ServedInspector {
 const MAX_MESSAGE_BYTES = 1024
 const MAX_CLIENTS = 16
 /** Maximum bytes buffered for a slow client. */
-const MAX_QUEUE_BYTES = 1024 * 1024
+const MAX_BUFFERED_BYTES = 1024 * 1024
 
 /**
- * Serves the agent's state machine to inspectors on this machine, over a WebSocket in the format of `@statelyai/inspect`
- * 0.7. A client receives the machine with its current state, then every event with the new state. Messages of clients are
- * ignored. Secrets are not sent: a message has the event's type, the state, and a fixed list of instants and counts.
+ * Serves the agent's state machine to inspectors on the same computer, over a WebSocket in the format of
+ * `@statelyai/inspect` 0.7. A client receives the machine with its current state, then every event with the new state.
+ * Messages of clients are ignored. Secrets are not sent: a message has the event's type, the state, and a fixed list of
+ * instants and counts.
  *
- * @throws LicensingError INVALID_ARGUMENT for a host other than this machine's loopback, ADDRESS_IN_USE
+ * @throws LicensingError INVALID_ARGUMENT for a host that is not a loopback address, ADDRESS_IN_USE
  */
 export async function serveInspector(
   agent: SmartAgent,
@@ -42,10 +43,12 @@ export async function serveInspector(
     perMessageDeflate: false,
   })
   const server = createServer((_, response) => {
-    response.writeHead(426, { 'content-type': 'text/plain' }).end('This is a WebSocket.\n')
+    response
+      .writeHead(426, { 'content-type': 'text/plain' })
+      .end('The inspector accepts only WebSocket connections.\n')
   })
   server.on('upgrade', (request, socket, head) => {
-    // Pages of other origins are refused, also where their host name resolves to this machine (DNS rebinding).
+    // Pages of other origins are refused, even if their host name resolves to a loopback address (DNS rebinding).
     if (!isLocal(request.headers) || sockets.clients.size >= MAX_CLIENTS) {
       socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
       return
@@ -57,11 +60,11 @@ export async function serveInspector(
       send(client, toActorMessage(agent.snapshot, agent.history(1)[0]?.at ?? 0))
     })
   })
-  await new Promise<void>((done, failed) => {
+  await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
-      failed(toAddressInUseError(at, error))
+      reject(toAddressInUseError(at, error))
     })
-    server.listen(at.port, at.host, done)
+    server.listen(at.port, at.host, resolve)
   })
   const stop = agent.on('transition', ({ at: instant, event, after }) => {
     if (sockets.clients.size === 0) return
@@ -72,12 +75,12 @@ export async function serveInspector(
   return {
     url: `ws://${formatUrlHost(at.host)}:${port}`,
     close: () =>
-      new Promise((done) => {
+      new Promise((resolve) => {
         stop()
         for (const client of sockets.clients) client.terminate()
         sockets.close()
         server.close(() => {
-          done()
+          resolve()
         })
         server.closeAllConnections()
       }),
@@ -93,7 +96,7 @@ const isLoopback = (url: string): boolean =>
   URL.canParse(url) && LOOPBACK_HOSTS.includes(stripBrackets(new URL(url).hostname))
 
 function send(client: WebSocket, message: object): void {
-  if (client.bufferedAmount > MAX_QUEUE_BYTES) client.terminate()
+  if (client.bufferedAmount > MAX_BUFFERED_BYTES) client.terminate()
   else client.send(JSON.stringify(message))
 }
 
@@ -125,7 +128,7 @@ const toSnapshotMessage = (type: string, snapshot: AgentSnapshot, at: number) =>
   snapshot: toInspectedSnapshot(snapshot),
 })
 
-/** The states and transitions of the machine, without the initial context. */
+/** Definition of the machine for inspectors: states and transitions, without the initial context. */
 const { id, type, states } = agentMachine.config
 const definition = JSON.stringify({ id, type, states })
 
@@ -138,7 +141,7 @@ const toInspectedSnapshot = (snapshot: AgentSnapshot) => ({
   tags: [...toMachineSnapshot(snapshot).tags],
 })
 
-/** Returns the visible part of the context. Fields are listed one by one, so that a new field stays hidden. */
+/** Returns the public part of the context. Fields are listed one by one, so that a new field stays hidden. */
 const redactContext = (context: Context) => ({
   evaluation: {
     remainingSeconds: context.evaluation.remainingSeconds,

@@ -72,13 +72,13 @@ export interface ChartLayout {
 }
 
 /**
- * Active states of a machine, as a path by region: `{ registration: 'registered.current', license: … }`. The history uses
- * this format. Other keys are ignored.
+ * Active states of a machine, as one path for each region: `{ registration: 'registered.current', license: … }`. The
+ * history uses this format. Other keys are ignored.
  */
 export type ActiveStates = Readonly<Record<string, unknown>>
 
 /** Converts a state value, `{ license: { authorized: 'requesting' } }`, to paths by region. */
-export function activeStates(value: Readonly<Record<string, unknown>>): ActiveStates {
+export function toActiveStates(value: Readonly<Record<string, unknown>>): ActiveStates {
   return Object.fromEntries(Object.entries(value).map(([region, inner]) => [region, toPath(inner)]))
 }
 
@@ -89,7 +89,7 @@ const toPath = (value: unknown): string => {
   return [key, toPath(inner)].filter((part) => part !== '').join('.')
 }
 
-/** Returns an id with the ids of its ancestors, outermost first. */
+/** Returns the ids of a state's ancestors and its own id, outermost first. */
 export const includeAncestors = (id: string): string[] =>
   id.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.'))
 
@@ -106,7 +106,7 @@ export function findActiveNodes(
   return chart.nodes.filter(({ id }) => ids.has(id)).map(({ id }) => id)
 }
 
-/** Event with the active states before and after it. */
+/** Event, and the active states before and after the event. */
 export interface ChartMove {
   readonly event: string
   readonly before: ActiveStates
@@ -117,37 +117,34 @@ export interface ChartMove {
  * Returns the ids of the edges that an event traversed: in each region at most one edge of the event and one eventless
  * edge. Internal transitions traverse none.
  */
-export function traversedEdges({ event, before, after }: ChartMove, layout: ChartLayout): string[] {
+export function findTraversedEdges({ event, before, after }: ChartMove, layout: ChartLayout): string[] {
   const regions = layout.nodes.filter(({ kind }) => kind === 'region').map(({ key }) => key)
   return regions.flatMap((region) => {
     const [from, to] = [before[region], after[region]]
     if (typeof from !== 'string' || typeof to !== 'string') return []
-    return findTraversedEdges(layout, event, { from: `${region}.${from}`, to: `${region}.${to}` })
+    return findEdgesInRegion(layout, event, { from: `${region}.${from}`, to: `${region}.${to}` })
   })
 }
 
-function findTraversedEdges(
-  layout: ChartLayout,
-  event: string,
-  move: { from: string; to: string },
-): string[] {
-  const left = includeAncestors(move.from)
+function findEdgesInRegion(layout: ChartLayout, event: string, move: { from: string; to: string }): string[] {
+  const exited = includeAncestors(move.from)
   const entered = includeAncestors(move.to)
-  const by = (name: string) => (edge: ChartEdge) => edge.causes.some((cause) => cause.event === name)
-  const deepest = (a: ChartEdge, b: ChartEdge) => b.from.length + b.to.length - (a.from.length + a.to.length)
-  const candidates = layout.edges.filter(by(event)).filter(({ from }) => left.includes(from))
+  const isCausedBy = (name: string) => (edge: ChartEdge) => edge.causes.some((cause) => cause.event === name)
+  const compareDepth = (a: ChartEdge, b: ChartEdge) =>
+    b.from.length + b.to.length - (a.from.length + a.to.length)
+  const candidates = layout.edges.filter(isCausedBy(event)).filter(({ from }) => exited.includes(from))
   const direct = candidates
     .filter(({ to }) => getInitialDescendant(layout, to) === move.to)
-    .sort(deepest)
+    .sort(compareDepth)
     .at(0)
   if (direct) return [direct.id]
   if (move.from === move.to) return []
-  const eventless = layout.edges.filter(by('always')).find(({ to }) => to === move.to)
+  const eventless = layout.edges.filter(isCausedBy('always')).find(({ to }) => to === move.to)
   const first = candidates.find(({ to }) => entered.includes(to))
   return [first, eventless].flatMap((edge) => (edge ? [edge.id] : []))
 }
 
-/** Returns the innermost state that is entered with a state. */
+/** Returns the innermost state that is entered when a state is entered. */
 function getInitialDescendant(layout: ChartLayout, id: string): string {
   const first = layout.nodes.find(({ parent, initial }) => parent === id && initial)
   return first ? getInitialDescendant(layout, first.id) : id

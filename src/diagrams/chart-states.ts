@@ -24,20 +24,20 @@ export interface Transition extends ChartCause {
 export const getStateId = ({ path }: MachineState): string => path.join('.')
 export const getChildren = ({ states }: MachineState): MachineState[] => Object.values(states)
 /** Returns a state with its descendants, outermost first. */
-export const descendants = (state: MachineState): MachineState[] => [
+export const listDescendants = (state: MachineState): MachineState[] => [
   state,
-  ...getChildren(state).flatMap(descendants),
+  ...getChildren(state).flatMap(listDescendants),
 ]
 const isSameTransition = (one: Transition) => (other: Transition) =>
   one.event === other.event && one.guard === other.guard && one.to === other.to
 
 /**
  * Collects the transitions of each state in a region. A transition that all siblings share is listed once, for the parent,
- * so that the diagram has one arrow for it. A state omits the transitions of its ancestors.
+ * so that the diagram has one arrow for it. Transitions of an ancestor are not repeated for its descendants.
  */
 export function collectTransitions(region: MachineState): Map<string, Transition[]> {
   const transitions = new Map<string, Transition[]>()
-  const collect = (state: MachineState, above: readonly Transition[]): Transition[] => {
+  const collect = (state: MachineState, inherited: readonly Transition[]): Transition[] => {
     const own = [...state.transitions, ['always', state.always ?? []] as const].flatMap(
       ([event, candidates]) =>
         candidates.map(({ target, guard }): Transition => {
@@ -45,7 +45,7 @@ export function collectTransitions(region: MachineState): Map<string, Transition
           return { event, guard: typeof guard === 'string' ? guard : null, to: to ? getStateId(to) : null }
         }),
     )
-    const children = getChildren(state).map((child) => collect(child, [...above, ...own]))
+    const children = getChildren(state).map((child) => collect(child, [...inherited, ...own]))
     const [first = [], ...others] = children
     const shared =
       others.length === 0
@@ -63,7 +63,7 @@ export function collectTransitions(region: MachineState): Map<string, Transition
       )
     })
     const all = [...own, ...shared].filter(
-      (transition) => transition.to === null || !above.some(isSameTransition(transition)),
+      (transition) => transition.to === null || !inherited.some(isSameTransition(transition)),
     )
     transitions.set(getStateId(state), all)
     return all
@@ -73,7 +73,7 @@ export function collectTransitions(region: MachineState): Map<string, Transition
 }
 
 /** Returns the initial child state. */
-export const initialState = (state: MachineState): MachineState | undefined => {
+export const getInitialState = (state: MachineState): MachineState | undefined => {
   const id = state.initial?.target?.[0]?.id
   return getChildren(state).find((child) => child.id === id)
 }
@@ -97,7 +97,7 @@ export function collectStates(
       description: state.description ?? '',
       kind: parent === null ? 'region' : getChildren(state).length > 0 ? 'compound' : 'atomic',
       parent: parent ? getStateId(parent) : null,
-      initial: parent !== null && initialState(parent) === state,
+      initial: parent !== null && getInitialState(parent) === state,
       inside: (transitions.get(getStateId(state)) ?? [])
         .filter(({ to }) => to === null)
         .map(({ event, guard }) => ({ event, guard })),

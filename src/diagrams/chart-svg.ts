@@ -4,53 +4,53 @@ import { formatCause } from './format-causes.ts'
 export interface ChartSvgOptions {
   /** Ids of the active states to highlight, from `findActiveNodes`. */
   readonly active?: readonly string[]
-  /** Ids of the traversed edges to highlight, from `traversedEdges`. */
+  /** Ids of the traversed edges to highlight, from `findTraversedEdges`. */
   readonly traversed?: readonly string[]
-  /** True to embed the styles, for a file or an `<img>`. Not needed in a page with `createScopedStyles`. */
+  /** True to embed the styles, for a file or an `<img>`. False in a page that has `createScopedStyles`. */
   readonly standalone: boolean
   /** Region to show. Default: all regions. */
   readonly region?: string | undefined
 }
 
 const LIGHT_COLORS = `
-  --chart-page: #ffffff; --chart-axis: #f6f8fb; --chart-round: #edf1f6; --chart-box: #ffffff; --chart-line: #8593a6; --chart-text: #16202e;
-  --chart-quiet: #55637a; --chart-edge: #75839a; --chart-on: #0b6bcb; --chart-on-box: #dcecfd; --chart-on-round: #eef5fd;
+  --chart-page: #ffffff; --chart-region: #f6f8fb; --chart-compound: #edf1f6; --chart-box: #ffffff; --chart-line: #8593a6; --chart-text: #16202e;
+  --chart-muted: #55637a; --chart-edge: #75839a; --chart-active: #0b6bcb; --chart-active-box: #dcecfd; --chart-active-compound: #eef5fd;
   --chart-taken: #b84a00;
 `
 const DARK_COLORS = `
-  --chart-page: #12161d; --chart-axis: #161b24; --chart-round: #1a212c; --chart-box: #1f2733; --chart-line: #5d6b80; --chart-text: #e8edf4;
-  --chart-quiet: #a3b0c2; --chart-edge: #7d8ca3; --chart-on: #63b3ff; --chart-on-box: #173a5f; --chart-on-round: #182636;
+  --chart-page: #12161d; --chart-region: #161b24; --chart-compound: #1a212c; --chart-box: #1f2733; --chart-line: #5d6b80; --chart-text: #e8edf4;
+  --chart-muted: #a3b0c2; --chart-edge: #7d8ca3; --chart-active: #63b3ff; --chart-active-box: #173a5f; --chart-active-compound: #182636;
   --chart-taken: #ffa057;
 `
 const SHARED_STYLES = `
 .chart .page { fill: var(--chart-page); }
 .chart .state rect { fill: var(--chart-box); stroke: var(--chart-line); stroke-width: 1; }
-.chart .region rect { fill: var(--chart-axis); }
-.chart .compound rect { fill: var(--chart-round); }
+.chart .region rect { fill: var(--chart-region); }
+.chart .compound rect { fill: var(--chart-compound); }
 .chart .name { fill: var(--chart-text); font-size: 13px; font-weight: 600; }
 .chart .region .name { font-size: 15px; }
-.chart .meaning { fill: var(--chart-quiet); font-size: 11px; }
-.chart .state-words { pointer-events: none; --chart-behind: var(--chart-round); }
-.chart .state-words.region { --chart-behind: var(--chart-axis); }
+.chart .meaning { fill: var(--chart-muted); font-size: 11px; }
+.chart .state-words { pointer-events: none; --chart-behind: var(--chart-compound); }
+.chart .state-words.region { --chart-behind: var(--chart-region); }
 .chart .state-words.atomic { --chart-behind: var(--chart-box); }
-.chart .state-words.active { --chart-behind: var(--chart-on-round); }
-.chart .state-words.region.active { --chart-behind: var(--chart-axis); }
-.chart .state-words.atomic.active { --chart-behind: var(--chart-on-box); }
+.chart .state-words.active { --chart-behind: var(--chart-active-compound); }
+.chart .state-words.region.active { --chart-behind: var(--chart-region); }
+.chart .state-words.atomic.active { --chart-behind: var(--chart-active-box); }
 .chart .state-words text { paint-order: stroke; stroke: var(--chart-behind); stroke-width: 4px; stroke-linejoin: round; }
-.chart .active rect { stroke: var(--chart-on); stroke-width: 3; fill: var(--chart-on-box); }
-.chart .active.compound rect { stroke-width: 2.5; fill: var(--chart-on-round); }
-.chart .active.region rect { stroke-width: 2; fill: var(--chart-axis); }
-.chart .active .name { fill: var(--chart-on); font-weight: 700; }
+.chart .active rect { stroke: var(--chart-active); stroke-width: 3; fill: var(--chart-active-box); }
+.chart .active.compound rect { stroke-width: 2.5; fill: var(--chart-active-compound); }
+.chart .active.region rect { stroke-width: 2; fill: var(--chart-region); }
+.chart .active .name { fill: var(--chart-active); font-weight: 700; }
 .chart .edge path { fill: none; stroke: var(--chart-edge); stroke-width: 1.2; }
 .chart .edge .head, .chart .start .head { fill: var(--chart-edge); stroke: none; }
 .chart .start path { fill: none; stroke: var(--chart-text); stroke-width: 1.2; }
 .chart .start circle, .chart .start .head { fill: var(--chart-text); }
-.chart .edge-label { fill: var(--chart-quiet); font-size: 10.5px; }
+.chart .edge-label { fill: var(--chart-muted); font-size: 10.5px; }
 .chart .taken path { stroke: var(--chart-taken); stroke-width: 3; }
 .chart .edge.taken .head { fill: var(--chart-taken); }
 .chart .taken .edge-label { fill: var(--chart-taken); font-weight: 700; }
-.chart .edge:hover path { stroke: var(--chart-on); stroke-width: 2.4; }
-.chart .edge:hover .head { fill: var(--chart-on); }
+.chart .edge:hover path { stroke: var(--chart-active); stroke-width: 2.4; }
+.chart .edge:hover .head { fill: var(--chart-active); }
 .chart .edge:hover .edge-label { fill: var(--chart-text); }
 `
 
@@ -97,15 +97,15 @@ export function renderChartSvg(layout: ChartLayout, options: ChartSvgOptions): s
 function selectRegion(layout: ChartLayout, region: string | undefined) {
   const frame = layout.nodes.find(({ id, kind }) => kind === 'region' && id === region)
   if (!frame) return { ...layout, x: 0, y: 0 }
-  const within = (id: string) => id === frame.id || id.startsWith(`${frame.id}.`)
+  const isInRegion = (id: string) => id === frame.id || id.startsWith(`${frame.id}.`)
   return {
     x: frame.x - 2,
     y: frame.y - 2,
     width: frame.width + 4,
     height: frame.height + 4,
-    nodes: layout.nodes.filter(({ id }) => within(id)),
-    edges: layout.edges.filter(({ from }) => within(from)),
-    starts: layout.starts.filter(({ parent }) => within(parent)),
+    nodes: layout.nodes.filter(({ id }) => isInRegion(id)),
+    edges: layout.edges.filter(({ from }) => isInRegion(from)),
+    starts: layout.starts.filter(({ parent }) => isInRegion(parent)),
   }
 }
 

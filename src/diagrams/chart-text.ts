@@ -11,7 +11,7 @@ const MAX_LINE_LENGTH = 100
 
 /**
  * Renders a machine for a terminal, as a tree of states for each region. Active states have a filled dot and their
- * description. Inactive states are folded, with the number of their child states.
+ * description. An inactive state shows only the number of its child states.
  */
 export function renderChartText(
   chart: { readonly nodes: readonly ChartState[] },
@@ -20,9 +20,9 @@ export function renderChartText(
   const activeIds = new Set(active)
   const line = (node: ChartState, depth: number): string => {
     const isActive = activeIds.has(node.id)
-    const folded = isActive ? 0 : getChildren(chart.nodes, node).length
+    const hiddenStates = isActive ? 0 : getChildren(chart.nodes, node).length
     const label = `${isActive ? '●' : '○'} ${node.key}`
-    const more = isActive ? node.description : folded > 0 ? `(${folded} states)` : ''
+    const more = isActive ? node.description : hiddenStates > 0 ? `(${hiddenStates} states)` : ''
     const indent = '  '.repeat(depth)
     const rest = more === '' ? '' : `  ${more}`.slice(0, MAX_LINE_LENGTH - indent.length - label.length)
     return `${indent}${isActive && bold ? `\u001b[1m${label}\u001b[22m` : label}${rest}`

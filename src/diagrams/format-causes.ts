@@ -19,23 +19,28 @@ export const formatCause = ({ event, guard }: ChartCause): string =>
  * requests.
  */
 export function formatCauses(causes: readonly ChartCause[]): string[] {
-  const groups = new Map<string, { names: string[]; ends: Set<string>; guard: string | null }>()
-  const byName = new Map<string, { name: string; ends: string[]; guard: string | null }>()
+  const groups = new Map<string, { names: string[]; outcomes: Set<string>; guard: string | null }>()
+  const byName = new Map<string, { name: string; outcomes: string[]; guard: string | null }>()
   for (const { event, guard } of causes) {
-    const [name = '', end = ''] = event.split('.')
+    const [name = '', outcome = ''] = event.split('.')
     const key = `${name} ${guard ?? ''}`
     const known = byName.get(key)
-    if (known) known.ends.push(end)
-    else byName.set(key, { name, ends: [end], guard })
+    if (known) known.outcomes.push(outcome)
+    else byName.set(key, { name, outcomes: [outcome], guard })
   }
-  for (const { name, ends, guard } of byName.values()) {
-    const key = `${ends.join()} ${guard ?? ''}`
+  for (const { name, outcomes, guard } of byName.values()) {
+    const key = `${outcomes.join()} ${guard ?? ''}`
     const known = groups.get(key)
-    if (known && ends[0] !== '') known.names.push(name)
-    else groups.set(ends[0] === '' ? `${key} ${name}` : key, { names: [name], ends: new Set(ends), guard })
+    if (known && outcomes[0] !== '') known.names.push(name)
+    else
+      groups.set(outcomes[0] === '' ? `${key} ${name}` : key, {
+        names: [name],
+        outcomes: new Set(outcomes),
+        guard,
+      })
   }
-  return [...groups.values()].map(({ names, ends, guard }) =>
-    `${names.map(formatEventName).join(', ')} ${[...ends].join(', ')}`.trim().concat(formatGuard(guard)),
+  return [...groups.values()].map(({ names, outcomes, guard }) =>
+    `${names.map(formatEventName).join(', ')} ${[...outcomes].join(', ')}`.trim().concat(formatGuard(guard)),
   )
 }
 

@@ -1,9 +1,9 @@
 import type { ElkExtendedEdge, ElkNode, LayoutOptions } from 'elkjs/lib/elk-api.js'
 import type { ChartCause, ChartEdge, ChartLayout, ChartNode, ChartPoint, ChartStart } from './chart-layout.ts'
 import {
-  descendants,
+  listDescendants,
   getChildren,
-  initialState,
+  getInitialState,
   getStateId,
   type MachineState,
   collectStates,
@@ -17,7 +17,7 @@ const REGION_SPACING = 24
 const MAX_LABEL_LENGTH = 34
 const MAX_BOX_LINE_LENGTH = 26
 const MAX_COMPOUND_LINE_LENGTH = 36
-// Line heights. Widths are estimated for a wide sans serif font, because the reader's font is not known here.
+// Line heights in pixels. Widths are estimated for a wide sans serif font, because the reader's font is not known here.
 const LABEL_LINE_HEIGHT = 13
 const BOX_LINE_HEIGHT = 14
 const TITLE_HEIGHT = 22
@@ -97,8 +97,8 @@ const measureLabel = (lines: readonly string[]) => ({
   width: measureWidth(lines, 5.9) + 8,
   height: lines.length * LABEL_LINE_HEIGHT + 4,
 })
-const wrapDescription = (description: string, within: boolean): string[] =>
-  wrapText(description, within ? MAX_COMPOUND_LINE_LENGTH : MAX_BOX_LINE_LENGTH)
+const wrapDescription = (description: string, isCompound: boolean): string[] =>
+  wrapText(description, isCompound ? MAX_COMPOUND_LINE_LENGTH : MAX_BOX_LINE_LENGTH)
 
 /** Converts a region to an ELK graph. */
 function toElkGraph(region: MachineState, transitions: ReadonlyMap<string, Transition[]>): ElkNode {
@@ -108,7 +108,7 @@ function toElkGraph(region: MachineState, transitions: ReadonlyMap<string, Trans
     const width = Math.max(measureWidth([state.key], 8.2), measureWidth(lines, 6.1)) + 24
     const height = TITLE_HEIGHT + lines.length * BOX_LINE_HEIGHT + 12
     if (children.length === 0) return { id: getStateId(state), width: Math.max(width, 96), height }
-    const start = initialState(state)
+    const start = getInitialState(state)
     return {
       id: getStateId(state),
       layoutOptions: {
@@ -123,12 +123,12 @@ function toElkGraph(region: MachineState, transitions: ReadonlyMap<string, Trans
       ],
     }
   }
-  const backwards = createBackwardsCheck(region)
-  const moves = descendants(region).flatMap((state) =>
+  const isBackwards = createBackwardsCheck(region)
+  const arrows = listDescendants(region).flatMap((state) =>
     groupTransitions(getStateId(state), transitions.get(getStateId(state)) ?? []),
   )
-  const starts = descendants(region).flatMap((state): ElkExtendedEdge[] => {
-    const first = initialState(state)
+  const starts = listDescendants(region).flatMap((state): ElkExtendedEdge[] => {
+    const first = getInitialState(state)
     if (!first) return []
     const id = `${getStateId(state)}:start`
     return [
@@ -146,11 +146,13 @@ function toElkGraph(region: MachineState, transitions: ReadonlyMap<string, Trans
     children: [toElkNode(region)],
     edges: [
       ...starts,
-      ...moves.map(({ id, from, to, causes }): ElkExtendedEdge => {
+      ...arrows.map(({ id, from, to, causes }): ElkExtendedEdge => {
         const lines = wrapLabel(causes)
         return {
           id,
-          ...(backwards(from, to) ? { sources: [to], targets: [from] } : { sources: [from], targets: [to] }),
+          ...(isBackwards(from, to)
+            ? { sources: [to], targets: [from] }
+            : { sources: [from], targets: [to] }),
           labels: [{ id: `${id}:label`, text: lines.join('\n'), ...measureLabel(lines) }],
         }
       }),
@@ -163,7 +165,7 @@ function toElkGraph(region: MachineState, transitions: ReadonlyMap<string, Trans
  * the diagram starts at the top and reads downwards like the definition.
  */
 function createBackwardsCheck(region: MachineState): (from: string, to: string) => boolean {
-  const order = new Map(descendants(region).map((state, i) => [getStateId(state), i]))
+  const order = new Map(listDescendants(region).map((state, i) => [getStateId(state), i]))
   return (from, to) =>
     !from.startsWith(`${to}.`) && !to.startsWith(`${from}.`) && (order.get(from) ?? 0) > (order.get(to) ?? 0)
 }
@@ -193,7 +195,7 @@ function toRegionLayout(
       y: roundPixel(y),
     }))
   }
-  const backwards = createBackwardsCheck(region)
+  const isBackwards = createBackwardsCheck(region)
   return {
     nodes: collectStates(region, transitions).map((state) => {
       const box = boxes.get(state.id)
@@ -206,7 +208,7 @@ function toRegionLayout(
         height: roundPixel(box?.height),
       }
     }),
-    edges: descendants(region)
+    edges: listDescendants(region)
       .flatMap((state) => groupTransitions(getStateId(state), transitions.get(getStateId(state)) ?? []))
       .map(({ id, from, to, causes }) => {
         const lines = wrapLabel(causes)
@@ -217,12 +219,12 @@ function toRegionLayout(
           from,
           to,
           causes,
-          points: backwards(from, to) ? points.reverse() : points,
+          points: isBackwards(from, to) ? points.reverse() : points,
           label: { x: roundPixel(label?.x), y: roundPixel(label?.y), ...measureLabel(lines), lines },
         }
       }),
-    starts: descendants(region).flatMap((state) => {
-      const first = initialState(state)
+    starts: listDescendants(region).flatMap((state) => {
+      const first = getInitialState(state)
       const dot = boxes.get(`${getStateId(state)}:start`)
       if (!first || !dot) return []
       return [
@@ -243,14 +245,14 @@ const getBottom = (node: ChartNode | undefined): number => (node ? node.y + node
 
 /** Arranges the regions side by side. A small region goes below an earlier one if there is room. */
 function arrangeRegions(parts: readonly RegionLayout[]): RegionLayout[] {
-  const tallest = Math.max(...parts.map(({ nodes }) => getBottom(nodes[0])))
+  const maxBottom = Math.max(...parts.map(({ nodes }) => getBottom(nodes[0])))
   const columns: { right: number; bottom: number }[] = []
   const placed: RegionLayout[] = []
   for (const part of parts) {
     const [frame] = part.nodes
     const column = columns.find(
       (candidate, i) =>
-        candidate.bottom + REGION_SPACING + getBottom(frame) <= tallest + MARGIN &&
+        candidate.bottom + REGION_SPACING + getBottom(frame) <= maxBottom + MARGIN &&
         getRight(frame) <= candidate.right - (columns[i - 1]?.right ?? 0) - REGION_SPACING,
     )
     const left =
@@ -265,8 +267,8 @@ function arrangeRegions(parts: readonly RegionLayout[]): RegionLayout[] {
   return placed
 }
 
-function translate(part: RegionLayout, right: number, down: number): RegionLayout {
-  const shift = <T extends ChartPoint>(at: T): T => ({ ...at, x: at.x + right, y: at.y + down })
+function translate(part: RegionLayout, dx: number, dy: number): RegionLayout {
+  const shift = <T extends ChartPoint>(at: T): T => ({ ...at, x: at.x + dx, y: at.y + dy })
   return {
     nodes: part.nodes.map(shift),
     edges: part.edges.map((edge) => ({ ...edge, points: edge.points.map(shift), label: shift(edge.label) })),

@@ -4,8 +4,8 @@ import type { HistoryRow } from '../../src/index.ts'
 import {
   findActiveNodes,
   type ChartLayout,
-  activeStates,
-  traversedEdges,
+  toActiveStates,
+  findTraversedEdges,
   includeAncestors,
 } from '../../src/diagrams/chart-layout.ts'
 import { renderChartSvg } from '../../src/diagrams/chart-svg.ts'
@@ -174,7 +174,7 @@ describe('R-UI-4: the diagram of a device’s state', () => {
     expect(moved.length).toBeGreaterThan(8)
     for (const row of moved) {
       const [before, after] = [read(row.before), read(row.after)]
-      const taken = traversedEdges({ event: row.event, before, after }, layout)
+      const taken = findTraversedEdges({ event: row.event, before, after }, layout)
       const regions = ['registration', 'license', 'link'].filter((region) => before[region] !== after[region])
       const lit = new Set(taken.map((id) => id.split('.', 1)[0]))
       expect(
@@ -191,7 +191,7 @@ describe('R-UI-4: the diagram of a device’s state', () => {
   it('also follows eventless transitions', () => {
     const before = { license: 'evaluation' }
     expect(
-      traversedEdges(
+      findTraversedEdges(
         { event: 'reservation.install', before, after: { license: 'reserved.not-authorized' } },
         layout,
       ),
@@ -205,14 +205,14 @@ describe('R-UI-4: the diagram of a device’s state', () => {
     expect(
       findActiveNodes({ state: 'x', registration: 'nowhere.at.all', link: 7, other: null }, layout),
     ).toEqual(['registration'])
-    expect(traversedEdges({ event: 'NOTHING', before: {}, after: { link: 'up' } }, layout)).toEqual([])
+    expect(findTraversedEdges({ event: 'NOTHING', before: {}, after: { link: 'up' } }, layout)).toEqual([])
   })
 
   it('reads the state value of any machine', async () => {
     const sync = await layoutChart(satelliteSyncMachine)
     const value = { status: 'current', exchange: 'requesting', credential: 'valid' }
-    expect(findActiveNodes(activeStates(value), sync).length).toBe(6)
-    expect(activeStates({ license: { authorized: 'requesting' } })).toEqual({
+    expect(findActiveNodes(toActiveStates(value), sync).length).toBe(6)
+    expect(toActiveStates({ license: { authorized: 'requesting' } })).toEqual({
       license: 'authorized.requesting',
     })
   })

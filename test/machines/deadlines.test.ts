@@ -9,7 +9,7 @@ import {
   RETRY_DELAYS_MS,
   MIN_RETRY_DELAY_MS,
   hasElapsed,
-  crossedThresholds,
+  findCrossedThresholds,
 } from '../../machines/index.ts'
 
 const DAY = 86_400_000
@@ -155,7 +155,7 @@ describe('the next authorization', () => {
 
 describe('warnings before the evaluation ends', () => {
   it('R-EVAL-1: are the thresholds reached since the last reading, largest first, and none at the end itself', () => {
-    const crossed = (before: number, after: number) => crossedThresholds(before, after, [30, 14, 7])
+    const crossed = (before: number, after: number) => findCrossedThresholds(before, after, [30, 14, 7])
     expect(crossed(31, 30)).toEqual([30])
     expect(crossed(30, 29)).toEqual([])
     expect(crossed(31, 31)).toEqual([])
@@ -171,7 +171,7 @@ describe('warnings before the evaluation ends', () => {
         const said: number[] = []
         for (const used of steps) {
           const after = Math.max(0, left - used)
-          said.push(...crossedThresholds(left, after, defaultPeriods.evaluationWarnings))
+          said.push(...findCrossedThresholds(left, after, defaultPeriods.evaluationWarnings))
           left = after
         }
         expect(new Set(said).size).toBe(said.length)

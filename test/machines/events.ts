@@ -13,7 +13,7 @@ import {
 const DAY = 24 * 3_600_000
 export const T0 = Date.parse('2027-01-01T00:00:00Z')
 export const failure = { code: 'TOKEN_EXPIRED', message: 'The token expired.', remedy: 'Get another.' }
-export const lost = { failure, jitter: 0.5, retryAfter: null }
+export const unreachableFields = { failure, jitter: 0.5, retryAfter: null }
 
 export const at = (days: number) => T0 + days * DAY
 type Answer = Extract<Event, { type: 'authorize.accepted' }>
@@ -48,7 +48,7 @@ export const authorizeAccepted = (days: number, compliant = true, more: Partial<
   virtualAccount: 'Default',
   ...more,
 })
-export const used: Event = { type: 'usage.changed', at: at(0), tag: 'HOST', count: 3 }
+export const usageChanged: Event = { type: 'usage.changed', at: at(0), tag: 'HOST', count: 3 }
 
 export const listRequests = (commands: readonly Command[]) =>
   commands.flatMap((command) => (command.type === 'request' ? [command.params.kind] : []))

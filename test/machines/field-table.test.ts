@@ -15,14 +15,14 @@ import {
   at,
   failure,
   runEvents,
-  lost,
+  unreachableFields,
   listNotices,
   register,
   registerAccepted,
   listRequests,
   T0,
   tick,
-  used,
+  usageChanged,
 } from './events.ts'
 
 /**
@@ -30,8 +30,8 @@ import {
  * effects. Rows about clusters and a disabled agent do not apply.
  */
 
-const inEvaluation: Event[] = [used]
-const waiting: Event[] = [used, register(1), registerAccepted(1)]
+const inEvaluation: Event[] = [usageChanged]
+const waiting: Event[] = [usageChanged, register(1), registerAccepted(1)]
 const authorized: Event[] = [...waiting, authorizeAccepted(1)]
 const short: Event[] = [...waiting, authorizeAccepted(1, false)]
 const expired: Event[] = [...authorized, tick(91)]
@@ -49,7 +49,7 @@ const rows: Row[] = [
   {
     name: 'not registered, usage: the usage is counted while the evaluation runs',
     given: [],
-    event: used,
+    event: usageChanged,
     to: ['evaluation', 'unregistered.idle'],
     also: ({ context }, commands) => {
       expect(context.evaluation.running).toBe(true)
@@ -76,7 +76,7 @@ const rows: Row[] = [
   },
   {
     name: 'registration accepted: the evaluation continues until the first authorization',
-    given: [used, register(1)],
+    given: [usageChanged, register(1)],
     event: registerAccepted(1),
     to: ['registered', 'registered.current'],
     also: ({ context }, commands) => {
@@ -99,8 +99,8 @@ const rows: Row[] = [
   },
   {
     name: 'registering, no answer: retried, the evaluation is unchanged',
-    given: [used, register(1)],
-    event: { type: 'register.unreachable', at: at(1), ...lost },
+    given: [usageChanged, register(1)],
+    event: { type: 'register.unreachable', at: at(1), ...unreachableFields },
     to: ['evaluation', 'registering.retrying'],
     also: ({ context }, commands) => {
       expect(context.registering?.nextAttemptAt).toBeGreaterThan(at(1))
@@ -109,7 +109,7 @@ const rows: Row[] = [
   },
   {
     name: 'registering, refused: failed, the reason is kept, the token is not retried',
-    given: [used, register(1)],
+    given: [usageChanged, register(1)],
     event: { type: 'register.refused', at: at(1), failure, ended: false },
     to: ['evaluation', 'unregistered.failed'],
     also: ({ context }, commands) => {
@@ -202,7 +202,7 @@ const rows: Row[] = [
   {
     name: 'authorized, no answer: same state and deadline, a failed attempt and a scheduled one',
     given: [...authorized, tick(31)],
-    event: { type: 'authorize.unreachable', at: at(31), ...lost },
+    event: { type: 'authorize.unreachable', at: at(31), ...unreachableFields },
     to: ['authorized', 'registered.current'],
     also: ({ context }, commands, before) => {
       expect(context.authorization.deadlineAt).toBe(before.context.authorization.deadlineAt)
@@ -213,8 +213,13 @@ const rows: Row[] = [
   },
   {
     name: 'authorized, second failure in one outage: AUTH_RENEW_FAILED again, but not COMM_FAILED',
-    given: [...authorized, tick(31), { type: 'authorize.unreachable', at: at(31), ...lost }, tick(32)],
-    event: { type: 'authorize.unreachable', at: at(32), ...lost },
+    given: [
+      ...authorized,
+      tick(31),
+      { type: 'authorize.unreachable', at: at(31), ...unreachableFields },
+      tick(32),
+    ],
+    event: { type: 'authorize.unreachable', at: at(32), ...unreachableFields },
     to: ['authorized', 'registered.current'],
     also: (_, commands) => {
       expect(listNotices(commands)).toEqual(['AUTH_RENEW_FAILED'])
@@ -258,7 +263,7 @@ const rows: Row[] = [
   {
     name: 'renewal not answered: still registered, the failure and the next attempt are kept',
     given: [...authorized, { type: 'registration.renew', at: at(20) }],
-    event: { type: 'renew.unreachable', at: at(20), ...lost },
+    event: { type: 'renew.unreachable', at: at(20), ...unreachableFields },
     to: ['authorized', 'registered.renewal-retrying'],
     also: ({ context }, commands) => {
       expect(context.renewal.last).toMatchObject({ outcome: 'failed', reason: failure })
@@ -296,7 +301,7 @@ const rows: Row[] = [
   {
     name: 'R-REG-5: deregistering, no answer: not registered either, with a notice',
     given: [...authorized, { type: 'deregister', at: at(9) }],
-    event: { type: 'deregister.unreachable', at: at(9), ...lost },
+    event: { type: 'deregister.unreachable', at: at(9), ...unreachableFields },
     to: ['evaluation', 'unregistered.idle'],
     also: (_, commands) => {
       expect(listNotices(commands)).toContain('AGENT_DEREG_FAILED')

@@ -16,14 +16,13 @@ import { parseState, serializeState } from '../../src/agent/persisted-state.ts'
 import { listNodes } from './nodes.ts'
 import {
   adjacency,
-  type ChartEvent,
   DAY,
   listEvents,
+  explorationOptions,
   getLatestInstant,
-  options,
   listPendingRequests,
   periods,
-  toPosition,
+  toAgentSnapshot,
   type Snapshot,
   START,
 } from './reachable-states.ts'
@@ -84,13 +83,13 @@ describe('the agent machine on generated paths', () => {
 })
 
 describe('the agent machine in every reachable state', () => {
-  const places = adjacency.map(({ state }) => toPosition(state))
+  const places = adjacency.map(({ state }) => toAgentSnapshot(state))
   /** Every event in every place, and what a step makes of it: taken once, for all who ask. */
   let taken: ReturnType<typeof takeAll> | undefined
   const takeAll = () =>
     adjacency.flatMap(({ state, transitions }) =>
       Object.values(transitions).map(({ event, state: to }) => {
-        const before = toPosition(state)
+        const before = toAgentSnapshot(state)
         const { snapshot: after, commands } = transition(before, event)
         return { before, event, after, commands, to }
       }),
@@ -274,9 +273,9 @@ describe('the agent machine in every reachable state', () => {
 
 describe('a path to every reachable state', () => {
   it('leads there again through the pure transition function', () => {
-    const paths = getShortestPaths(agentMachine as never, options) as unknown as {
+    const paths = getShortestPaths(agentMachine as never, explorationOptions) as unknown as {
       state: Snapshot
-      steps: { event: ChartEvent }[]
+      steps: { event: Event }[]
     }[]
     expect(paths.length).toBe(adjacency.length)
     for (const path of pickEveryNth(selectScale(5, 1), paths)) {

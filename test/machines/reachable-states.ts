@@ -15,7 +15,6 @@ import {
 // Explores every state that the agent machine can reach, and every event that can occur there.
 
 export type Snapshot = ReturnType<typeof toMachineSnapshot>
-export type ChartEvent = Event
 
 const HOUR = 3_600_000
 export const DAY = 24 * HOUR
@@ -23,7 +22,7 @@ export const START = Date.parse('2027-01-01T00:00:00Z')
 export const periods = { ...defaultPeriods, evaluationSeconds: 40 * 86_400 }
 const failure: Failure = { code: 'SOME_CODE', message: 'it failed', remedy: 'fix it' }
 
-export const toPosition = (snapshot: Snapshot): AgentSnapshot => ({
+export const toAgentSnapshot = (snapshot: Snapshot): AgentSnapshot => ({
   value: snapshot.value,
   context: snapshot.context,
 })
@@ -49,7 +48,7 @@ export function getLatestInstant(context: Context): number {
   )
 }
 
-/** Creates an authorization that covers the usage of these histories until a term ends, or does not cover it. */
+/** Creates an authorization. If `enough` is true, it covers the usage until one of its terms ends. */
 const createGrant = (at: number, enough: boolean): InstalledAuthorization => ({
   reservationId: 'r',
   authorityId: 'a',
@@ -72,23 +71,23 @@ const createGrant = (at: number, enough: boolean): InstalledAuthorization => ({
 })
 
 /** Returns all events that can occur in a state: each type, and a tick at each deadline. */
-export function listEvents(snapshot: Snapshot): ChartEvent[] {
+export function listEvents(snapshot: Snapshot): Event[] {
   const { context } = snapshot
   const at = getLatestInstant(context) + 1000
   const { registration, registering, authorization, usage, renewal, evaluation } = context
-  const dues = [
+  const deadlines = [
     registration?.expiresAt,
     registering?.nextAttemptAt,
     authorization.nextAttemptAt,
     authorization.deadlineAt,
     usage.reportAt,
     renewal.nextAt,
-    nextDeadline(toPosition(snapshot)),
+    nextDeadline(toAgentSnapshot(snapshot)),
   ].filter((due): due is number => typeof due === 'number')
   const refused = (ended: boolean) => ({ at, failure, ended })
   const unreachable = { at, failure, jitter: 0.5, retryAfter: null }
-  const pending = listPendingRequests(toPosition(snapshot))
-  const outcomes: ChartEvent[] = []
+  const pending = listPendingRequests(toAgentSnapshot(snapshot))
+  const outcomes: Event[] = []
   if (pending.has('register')) {
     outcomes.push(
       {
@@ -108,7 +107,7 @@ export function listEvents(snapshot: Snapshot): ChartEvent[] {
     )
   }
   if (pending.has('authorize')) {
-    const accepted = (compliant: boolean): ChartEvent => ({
+    const accepted = (compliant: boolean): Event => ({
       type: 'authorize.accepted',
       at,
       counts: usage.counts,
@@ -151,8 +150,8 @@ export function listEvents(snapshot: Snapshot): ChartEvent[] {
       { type: 'deregister.unreachable', ...unreachable },
     )
   }
-  // A request in progress is still answered after another event.
-  const registrationPath = toRegionPath(toPosition(snapshot).value.registration)
+  // The authority also answers a request that was in progress when another event changed the state.
+  const registrationPath = toRegionPath(toAgentSnapshot(snapshot).value.registration)
   if (registrationPath === 'deregistering' || registrationPath.startsWith('registered')) {
     outcomes.push(
       { type: 'acknowledge.refused', ...refused(true) },
@@ -199,11 +198,11 @@ export function listEvents(snapshot: Snapshot): ChartEvent[] {
           } as const,
         ]
       : []),
-    ...dues.map((due): ChartEvent => ({ type: 'tick', at: Math.max(due, at), used: 0 })),
+    ...deadlines.map((due): Event => ({ type: 'tick', at: Math.max(due, at), used: 0 })),
   ]
 }
 
-/** Returns the requests whose outcome the machine waits for. */
+/** Returns the kinds of the requests whose outcome the machine waits for. */
 export function listPendingRequests({ value }: AgentSnapshot): Set<string> {
   const registration = toRegionPath(value.registration)
   const license = toRegionPath(value.license)
@@ -236,12 +235,12 @@ function serializeState(snapshot: Snapshot): string {
     current?.stage === 'installed' &&
       current.grant.licenses.map(({ endsAt, lastWarningSeconds }) => [endsAt !== null, lastWarningSeconds]),
     context.usage.counts.HOST === 2,
-    toRegionPath(toPosition(snapshot).value.license) === 'registered.refused' &&
+    toRegionPath(toAgentSnapshot(snapshot).value.license) === 'registered.refused' &&
       context.authorization.nextAttemptAt !== null,
   ])
 }
 
-export const options = {
+export const explorationOptions = {
   events: listEvents as never,
   serializeState: serializeState as never,
   serializeEvent: (event: unknown) => JSON.stringify(event),
@@ -249,7 +248,7 @@ export const options = {
   limit: 200_000,
 }
 
-export const adjacency = Object.values(getAdjacencyMap(agentMachine as never, options)) as {
+export const adjacency = Object.values(getAdjacencyMap(agentMachine as never, explorationOptions)) as {
   state: Snapshot
-  transitions: Record<string, { event: ChartEvent; state: Snapshot }>
+  transitions: Record<string, { event: Event; state: Snapshot }>
 }[]

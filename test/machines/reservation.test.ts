@@ -9,7 +9,7 @@ import {
   findShortfalls,
   describeShortfalls,
 } from '../../machines/index.ts'
-import { nextTermDeadline, pendingTermNotices, markTermsNotified } from '../../machines/reservation.ts'
+import { nextTermDeadline, listDueTermNotices, markTermsNotified } from '../../machines/reservation.ts'
 
 const DAY = 86_400_000
 const NOW = Date.parse('2027-01-01T00:00:00Z')
@@ -33,7 +33,7 @@ const at = (days: number) => NOW + days * DAY
 
 type Current = Context['reservation']['current']
 const withCounts = (counts: Record<string, number>, current: Current): Context => {
-  const fresh = initialContext()
+  const fresh = initialContext(NOW)
   return {
     ...fresh,
     usage: { ...fresh.usage, counts },
@@ -94,7 +94,7 @@ describe('the reserved licenses', () => {
 describe('term notices', () => {
   const warnings = [30, 7].map((days) => days * 86_400)
   const news = (lastWarning: number | null, days: number) =>
-    pendingTermNotices(grantOf(part('HOST', 3, 100, lastWarning)), at(days), warnings)
+    listDueTermNotices(grantOf(part('HOST', 3, 100, lastWarning)), at(days), warnings)
   const warned = { tag: 'HOST', count: 3, endsAt: at(100), ended: false }
 
   it('are given once at each warning threshold and at the end', () => {
@@ -110,7 +110,7 @@ describe('term notices', () => {
 
   it('are not given for perpetual licenses', () => {
     const grant = grantOf(part('HOST', 3, null))
-    expect(pendingTermNotices(grant, at(1000), warnings)).toEqual([])
+    expect(listDueTermNotices(grant, at(1000), warnings)).toEqual([])
     expect(markTermsNotified(grant, at(1000), warnings).licenses).toEqual(grant.licenses)
     expect(nextTermDeadline(grant, warnings)).toBeNull()
   })

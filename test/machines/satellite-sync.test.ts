@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { getAdjacencyMap } from 'xstate/graph'
 import {
-  initialSyncTransition,
+  getInitialSyncSnapshot,
   listStateDescriptions,
   canIssue,
   nextScheduledAt,
@@ -146,7 +146,11 @@ describe('the listed transitions of the synchronization machine with their comma
         : 'status'
   const named = (event: SyncEvent) => {
     if (event.type !== 'sync.refused') return event.type
-    return event.ended ? 'sync.refused (ended)' : event.byHand ? 'sync.refused (by hand)' : 'sync.refused'
+    return event.ended
+      ? 'sync.refused (ended)'
+      : event.offlineOnly
+        ? 'sync.refused (by hand)'
+        : 'sync.refused'
   }
 
   it('match the reviewed list', async () => {
@@ -169,7 +173,7 @@ describe('the listed transitions of the synchronization machine with their comma
 
 describe('R-SAT-2 R-SAT-4: the synchronization machine', () => {
   it('synchronizes daily for a year, and never becomes overdue', () => {
-    let position = initialSyncTransition({ schedule: daily, jitter: 0.25, at: START })
+    let position = getInitialSyncSnapshot({ schedule: daily, jitter: 0.25, at: START })
     const said: string[] = []
     const step = (event: SyncEvent) => {
       const done = syncTransition(position, event)
@@ -208,7 +212,7 @@ describe('R-SAT-2 R-SAT-4: the synchronization machine', () => {
   })
 
   it('retries an unreachable manager with growing delays, and recovers when the manager answers', () => {
-    let position = initialSyncTransition({ schedule: daily, jitter: 0.25, at: START })
+    let position = getInitialSyncSnapshot({ schedule: daily, jitter: 0.25, at: START })
     let attempts = 0
     for (let at = START; at < START + 3 * DAY; at += 60_000) {
       const { snapshot: next, commands } = syncTransition(position, { type: 'tick', at })

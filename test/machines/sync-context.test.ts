@@ -95,8 +95,8 @@ describe('the synchronization machine', () => {
     [false, false, onThird(1)],
     [true, false, null],
     [false, true, null],
-  ])('a refusal (ended: %s, by hand: %s) is asked again at %s', (ended, byHand, nextAt) => {
-    expect(factsAfter(daily, unreachable(at), refused(at, ended, byHand))).toMatchObject({
+  ])('a refusal (ended: %s, by hand: %s) is asked again at %s', (ended, offlineOnly, nextAt) => {
+    expect(factsAfter(daily, unreachable(at), refused(at, ended, offlineOnly))).toMatchObject({
       last: { at, outcome: 'failed', reason },
       failures: 0,
       nextAt,

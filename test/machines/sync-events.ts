@@ -1,5 +1,5 @@
 import {
-  initialSyncTransition,
+  getInitialSyncSnapshot,
   syncTransition,
   type SyncEvent,
   type SyncSchedule,
@@ -27,17 +27,17 @@ export const unreachable = (at: number): SyncEvent => ({
   jitter: 0.5,
   retryAfter: null,
 })
-export const refused = (at: number, ended: boolean, byHand: boolean): SyncEvent => ({
+export const refused = (at: number, ended: boolean, offlineOnly: boolean): SyncEvent => ({
   type: 'sync.refused',
   at,
   reason,
   ended,
-  byHand,
+  offlineOnly,
 })
 
 /** Runs events from the initial state. Returns the commands of all transitions. */
 export function runHistory(schedule: SyncSchedule | undefined, events: readonly SyncEvent[]) {
-  let position = initialSyncTransition({ jitter: 0.25, at: START, ...(schedule && { schedule }) })
+  let position = getInitialSyncSnapshot({ jitter: 0.25, at: START, ...(schedule && { schedule }) })
   const said: string[] = []
   for (const event of events) {
     const step = syncTransition(position, event)

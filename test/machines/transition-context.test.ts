@@ -20,47 +20,47 @@ import {
   at,
   failure,
   runEvents,
-  lost,
+  unreachableFields,
   listNotices,
   register,
   registerAccepted,
   listRequests,
   T0,
   tick,
-  used,
+  usageChanged,
 } from './events.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
-const waiting: Event[] = [used, register(1), registerAccepted(1)]
-const authorized: Event[] = [...waiting, authorizeAccepted(1)]
+const registered: Event[] = [usageChanged, register(1), registerAccepted(1)]
+const authorized: Event[] = [...registered, authorizeAccepted(1)]
 
 /** Returns the notices of a transition with their details. */
-const said = (commands: readonly Command[], notice: string) =>
-  commands.flatMap((one) =>
-    one.type === 'notice' && one.params.notice === notice ? [one.params.detail] : [],
+const listDetails = (commands: readonly Command[], notice: string) =>
+  commands.flatMap((command) =>
+    command.type === 'notice' && command.params.notice === notice ? [command.params.detail] : [],
   )
-const factsAfter = (...events: Event[]) => runEvents(events).snapshot.context
+const contextAfter = (...events: Event[]) => runEvents(events).snapshot.context
 /** Returns the retry delay after a number of failures, with a jitter of 0.5. */
-const waitAfter = (failures: number) =>
+const delayAfter = (failures: number) =>
   MIN_RETRY_DELAY_MS + Math.floor(0.5 * ((RETRY_DELAYS_MS[failures - 1] ?? 0) - MIN_RETRY_DELAY_MS))
 const refused = (
   type: 'register.refused' | 'authorize.refused' | 'renew.refused',
   days: number,
-  more = {},
+  overrides = {},
 ): Event => ({
   type,
   at: at(days),
   failure,
   ended: false,
-  ...more,
+  ...overrides,
 })
 const unreachable = (
   type: 'register.unreachable' | 'authorize.unreachable' | 'renew.unreachable' | 'acknowledge.unreachable',
   days: number,
-  more = {},
-): Event => ({ type, at: at(days), ...lost, ...more })
+  overrides = {},
+): Event => ({ type, at: at(days), ...unreachableFields, ...overrides })
 const renew = (days: number): Event => ({ type: 'registration.renew', at: at(days) })
 const use = (days: number, count: number): Event => ({
   type: 'usage.changed',
@@ -80,14 +80,14 @@ const entitlement = (tag: string, status: 'in-compliance' | 'out-of-compliance' 
 describe('a notice', () => {
   it('warns before the evaluation ends, in days down to one day', () => {
     const { commands } = runEvents([tick(1, 59 * 86_400 + 1), tick(2, 31 * 86_400 - 10)])
-    expect(said(commands, 'EVAL_EXPIRED_WARNING')).toEqual([
+    expect(listDetails(commands, 'EVAL_EXPIRED_WARNING')).toEqual([
       '30 days are left',
       '14 days are left',
       '7 days are left',
       '3 days are left',
       '1 day is left',
     ])
-    expect(said(runEvents([tick(1, 60 * 86_400)]).commands, 'EVAL_EXPIRED_WARNING')).toEqual([
+    expect(listDetails(runEvents([tick(1, 60 * 86_400)]).commands, 'EVAL_EXPIRED_WARNING')).toEqual([
       '30 days are left',
     ])
   })
@@ -101,10 +101,10 @@ describe('a notice', () => {
         entitlement('CALL', 'out-of-compliance'),
       ],
     })
-    const { snapshot, commands } = runEvents([...waiting, answer])
-    expect(said(commands, 'INVALID_TAG')).toEqual(['NEW', 'OLD'])
+    const { snapshot, commands } = runEvents([...registered, answer])
+    expect(listDetails(commands, 'INVALID_TAG')).toEqual(['NEW', 'OLD'])
     expect(commands.filter(({ type }) => type !== 'notice' && type !== 'request')).toEqual([])
-    expect(said(transition(snapshot, { ...answer, at: at(31) }).commands, 'INVALID_TAG')).toEqual([
+    expect(listDetails(transition(snapshot, { ...answer, at: at(31) }).commands, 'INVALID_TAG')).toEqual([
       'NEW',
       'OLD',
     ])
@@ -112,22 +112,22 @@ describe('a notice', () => {
 
   it('R-EVAL-2 names the version that a product was upgraded to', () => {
     const { snapshot, commands } = runEvents([
-      used,
+      usageChanged,
       tick(5, 5 * 86_400),
       { type: 'upgrade', at: at(5), version: '12', evaluate: true },
     ])
-    expect(said(commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
+    expect(listDetails(commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
     expect(snapshot.context.evaluation).toEqual({ remainingSeconds: 90 * 86_400, running: true })
   })
 
-  it('R-EVAL-2 names the version of a command, which does not change the evaluation', () => {
+  it('R-EVAL-2 names the version of an upgrade that does not change the evaluation', () => {
     const upgrade: Event = { type: 'upgrade', at: at(5), version: '12', evaluate: false }
-    const running = runEvents([used, tick(5, 5 * 86_400), upgrade])
-    expect(said(running.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
+    const running = runEvents([usageChanged, tick(5, 5 * 86_400), upgrade])
+    expect(listDetails(running.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
     expect(running.snapshot.context.evaluation).toEqual({ remainingSeconds: 85 * 86_400, running: true })
-    const spent = runEvents([used, tick(90, 90 * 86_400), upgrade])
-    expect(said(spent.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
-    expect(getLicenseState(spent.snapshot.value)).toBe('unregistered')
+    const exhausted = runEvents([usageChanged, tick(90, 90 * 86_400), upgrade])
+    expect(listDetails(exhausted.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
+    expect(getLicenseState(exhausted.snapshot.value)).toBe('unregistered')
   })
 
   it('names the new transport', () => {
@@ -136,18 +136,21 @@ describe('a notice', () => {
       ...authorized,
       { type: 'transport.changed', at: at(2), transport },
     ])
-    expect(said(commands, 'TRANSPORT_CHANGED')).toEqual([transport])
+    expect(listDetails(commands, 'TRANSPORT_CHANGED')).toEqual([transport])
     expect(snapshot.value.link).toBe('unknown')
   })
 
   it('contains the message of the failure', () => {
     expect(
-      said(runEvents([used, register(1), refused('register.refused', 1)]).commands, 'AGENT_REG_FAILED'),
+      listDetails(
+        runEvents([usageChanged, register(1), refused('register.refused', 1)]).commands,
+        'AGENT_REG_FAILED',
+      ),
     ).toEqual([failure.message])
   })
 })
 
-describe('R-EVAL-2 the evaluation after an upgrade', () => {
+describe('R-EVAL-2 an upgrade starts a new evaluation', () => {
   const upgrade = (days: number): Event => ({
     type: 'upgrade',
     at: at(days),
@@ -156,48 +159,53 @@ describe('R-EVAL-2 the evaluation after an upgrade', () => {
   })
   const request: Event = { type: 'reservation.request', at: at(6), requestCode: 'code' }
   it.each<[string, Event[], boolean]>([
-    ['of a device in evaluation', [], true],
-    ['of a device whose evaluation is used up', [tick(90, 90 * 86_400)], true],
-    ['not while a registration is in progress', [register(6)], false],
-    ['not of a registered device', [register(6), registerAccepted(6)], false],
-    ['not while a reservation is asked for', [request], false],
-    ['of one whose request was taken back', [request, { type: 'reservation.cancel', at: at(6) }], true],
-  ])('is renewed only if due: %s', (_, given, renewed) => {
-    const { snapshot } = runEvents([used, tick(5, 5 * 86_400), ...given])
+    ['yes: in evaluation', [], true],
+    ['yes: after the evaluation is used up', [tick(90, 90 * 86_400)], true],
+    ['no: while a registration is in progress', [register(6)], false],
+    ['no: when registered', [register(6), registerAccepted(6)], false],
+    ['no: while a reservation is requested', [request], false],
+    [
+      'yes: after the reservation request was canceled',
+      [request, { type: 'reservation.cancel', at: at(6) }],
+      true,
+    ],
+  ])('only without a registration or reservation: %s', (_, given, renewed) => {
+    const { snapshot } = runEvents([usageChanged, tick(5, 5 * 86_400), ...given])
     expect(canHandle(snapshot, upgrade(7))).toBe(renewed)
   })
 })
 
 describe('a registration', () => {
   it('R-REG-1 does not change the license state if it was not requested', () => {
-    expect(getLicenseState(transition(runEvents([used]).snapshot, registerAccepted(1)).snapshot.value)).toBe(
-      'evaluation',
-    )
-    const spent = runEvents([used, tick(90, 90 * 86_400)]).snapshot
-    expect(getLicenseState(transition(spent, registerAccepted(91)).snapshot.value)).toBe(
-      getLicenseState(spent.value),
+    expect(
+      getLicenseState(transition(runEvents([usageChanged]).snapshot, registerAccepted(1)).snapshot.value),
+    ).toBe('evaluation')
+    const exhausted = runEvents([usageChanged, tick(90, 90 * 86_400)]).snapshot
+    expect(getLicenseState(transition(exhausted, registerAccepted(91)).snapshot.value)).toBe(
+      getLicenseState(exhausted.value),
     )
   })
 
   it('R-REG-4 R-REG-5 clears the previous entitlements at its start and end', () => {
-    const held = [
-      ...waiting,
+    const withEntitlement = [
+      ...registered,
       authorizeAccepted(1, true, { entitlements: [entitlement('HOST', 'in-compliance')] }),
     ]
-    expect(factsAfter(...held).authorization.entitlements).toHaveLength(1)
+    expect(contextAfter(...withEntitlement).authorization.entitlements).toHaveLength(1)
     expect(
-      factsAfter(...held, register(2, { again: true }), registerAccepted(2)).authorization.entitlements,
+      contextAfter(...withEntitlement, register(2, { again: true }), registerAccepted(2)).authorization
+        .entitlements,
     ).toEqual([])
     const deregistered: Event[] = [
       { type: 'deregister', at: at(2) },
       { type: 'deregister.accepted', at: at(2) },
     ]
-    expect(factsAfter(...held, ...deregistered).authorization.entitlements).toEqual([])
+    expect(contextAfter(...withEntitlement, ...deregistered).authorization.entitlements).toEqual([])
   })
 
-  it('R-REG-5 is no longer in progress after its cancellation, and its failure is cleared', () => {
-    const { registering, registrationFailure } = factsAfter(
-      ...[used, register(1), unreachable('register.unreachable', 1)],
+  it('R-REG-5 is not in progress after a cancellation, and its failure is cleared', () => {
+    const { registering, registrationFailure } = contextAfter(
+      ...[usageChanged, register(1), unreachable('register.unreachable', 1)],
       { type: 'deregister', at: at(2) },
     )
     expect([registering, registrationFailure]).toEqual([null, null])
@@ -206,13 +214,13 @@ describe('a registration', () => {
 
 describe('after a failure', () => {
   it('R-AUTH-4 registration attempts are counted, and the delay grows with the count', () => {
-    let { snapshot } = runEvents([used, register(1)])
+    let { snapshot } = runEvents([usageChanged, register(1)])
     for (const failures of [1, 2, 3]) {
       ;({ snapshot } = transition(snapshot, unreachable('register.unreachable', failures)))
       expect(snapshot.context.registering).toEqual({
         force: false,
         failures,
-        nextAttemptAt: at(failures) + waitAfter(failures),
+        nextAttemptAt: at(failures) + delayAfter(failures),
       })
       expect(snapshot.context.registrationFailure).toEqual({ ...failure, at: at(failures) })
       ;({ snapshot } = transition(snapshot, tick(failures + 0.5)))
@@ -229,7 +237,7 @@ describe('after a failure', () => {
       expect(snapshot.context.renewal).toEqual({
         last: { at: at(100 + failures), outcome: 'failed', reason: failure },
         failures,
-        nextAt: at(100 + failures) + waitAfter(failures),
+        nextAt: at(100 + failures) + delayAfter(failures),
       })
       ;({ snapshot } = transition(snapshot, tick(100.5 + failures)))
       expect(toRegionPath(snapshot.value.registration)).toBe('registered.renewing')
@@ -245,7 +253,7 @@ describe('after a failure', () => {
 
   it('a renewal attempt is made a minute before the certificate expires, whatever Retry-After says', () => {
     const end = 366 - 5 / 1440
-    const { renewal } = factsAfter(
+    const { renewal } = contextAfter(
       ...authorized,
       renew(365.9),
       unreachable('renew.unreachable', 365.9, { retryAfter: DAY }),
@@ -254,7 +262,7 @@ describe('after a failure', () => {
   })
 
   it('a refused renewal is not retried automatically', () => {
-    const { renewal } = factsAfter(...authorized, renew(100), refused('renew.refused', 100))
+    const { renewal } = contextAfter(...authorized, renew(100), refused('renew.refused', 100))
     expect(renewal).toEqual({
       last: { at: at(100), outcome: 'failed', reason: failure },
       nextAt: null,
@@ -269,7 +277,7 @@ describe('after a failure', () => {
       expect(snapshot.context.authorization).toMatchObject({
         last: { at: at(31 + failures), outcome: 'failed', reason: failure },
         failures,
-        nextAttemptAt: at(31 + failures) + waitAfter(failures),
+        nextAttemptAt: at(31 + failures) + delayAfter(failures),
       })
       ;({ snapshot } = transition(snapshot, tick(31.5 + failures)))
     }
@@ -280,42 +288,48 @@ describe('after a failure', () => {
     [{}, null],
     [{ again: false }, null],
     [{ again: true }, at(5) + defaultPeriods.outOfComplianceRecheck],
-  ])('a refused authorization (%o) has its next attempt at %s', (more, nextAttemptAt) => {
-    const facts = factsAfter(...authorized, use(4, 9), tick(5), refused('authorize.refused', 5, more))
-    expect(facts.authorization).toMatchObject({
+  ])('a refused authorization (%o) has its next attempt at %s', (overrides, nextAttemptAt) => {
+    const context = contextAfter(
+      ...authorized,
+      use(4, 9),
+      tick(5),
+      refused('authorize.refused', 5, overrides),
+    )
+    expect(context.authorization).toMatchObject({
       last: { at: at(5), outcome: 'failed', reason: failure },
       nextAttemptAt,
       failures: 0,
       deadlineAt: at(91) - 5 * MINUTE,
     })
-    expect(facts.usage).toEqual({ counts: { HOST: 9 }, reported: { HOST: 3 }, reportAt: null })
+    expect(context.usage).toEqual({ counts: { HOST: 9 }, reported: { HOST: 3 }, reportAt: null })
   })
 
   it('the last connection failure is kept until the transport changes', () => {
     const down = [...authorized, tick(31), unreachable('authorize.unreachable', 31)]
-    expect(factsAfter(...down).lastFailure).toEqual({ ...failure, at: at(31) })
+    expect(contextAfter(...down).lastFailure).toEqual({ ...failure, at: at(31) })
     const later = { ...failure, code: 'PROXY_UNREACHABLE' }
     expect(
-      factsAfter(...down, tick(32), unreachable('authorize.unreachable', 32, { failure: later })).lastFailure,
+      contextAfter(...down, tick(32), unreachable('authorize.unreachable', 32, { failure: later }))
+        .lastFailure,
     ).toEqual({ ...later, at: at(32) })
-    // A success does not clear the failure, which is the last one that occurred.
-    expect(factsAfter(...down, tick(32), authorizeAccepted(32)).lastFailure).toEqual({
+    // A success does not clear the last failure.
+    expect(contextAfter(...down, tick(32), authorizeAccepted(32)).lastFailure).toEqual({
       ...failure,
       at: at(31),
     })
     expect(
-      factsAfter(...down, { type: 'transport.changed', at: at(32), transport: 'direct' }).lastFailure,
+      contextAfter(...down, { type: 'transport.changed', at: at(32), transport: 'direct' }).lastFailure,
     ).toBeNull()
   })
 
-  it('R-AUTH-4 an attempt is made whose wait is longer than any wait, because the clock was ahead', () => {
+  it('R-AUTH-4 an attempt is due if it waits longer than the longest delay, because the clock was ahead', () => {
     const { snapshot } = runEvents([...authorized, tick(31), unreachable('authorize.unreachable', 31)])
     expect(listRequests(transition(snapshot, tick(30.5)).commands)).toEqual([])
     expect(listRequests(transition(snapshot, tick(29)).commands)).toEqual(['authorize'])
   })
 
   it('R-REG-6 an expired registration names its product instance', () => {
-    expect(factsAfter(...authorized, tick(366)).registrationFailure).toMatchObject({
+    expect(contextAfter(...authorized, tick(366)).registrationFailure).toMatchObject({
       at: at(366),
       code: 'REGISTRATION_EXPIRED',
       message: 'The registration of instance of day 1 was not renewed before its ID certificate expired.',
@@ -331,12 +345,12 @@ describe('a pending retry becomes due immediately', () => {
   })
 
   it('for a registration when the transport changes, and never later than scheduled', () => {
-    const failedTo = [used, register(1), unreachable('register.unreachable', 1)]
-    const due = at(1) + waitAfter(1)
-    expect(factsAfter(...failedTo, transportChanged(1)).registering?.nextAttemptAt).toBe(at(1))
-    expect(factsAfter(...failedTo, transportChanged(2)).registering?.nextAttemptAt).toBe(due)
+    const failedTo = [usageChanged, register(1), unreachable('register.unreachable', 1)]
+    const due = at(1) + delayAfter(1)
+    expect(contextAfter(...failedTo, transportChanged(1)).registering?.nextAttemptAt).toBe(at(1))
+    expect(contextAfter(...failedTo, transportChanged(2)).registering?.nextAttemptAt).toBe(due)
     // A request in progress has no next attempt and gets none.
-    expect(factsAfter(used, register(1), transportChanged(1)).registering?.nextAttemptAt).toBeNull()
+    expect(contextAfter(usageChanged, register(1), transportChanged(1)).registering?.nextAttemptAt).toBeNull()
   })
 
   it('for a renewal or authorization when the other one is answered', () => {
@@ -347,12 +361,12 @@ describe('a pending retry becomes due immediately', () => {
       tick(31.01),
       unreachable('authorize.unreachable', 31.01, { retryAfter: DAY }),
     ]
-    const before = factsAfter(...both)
+    const before = contextAfter(...both)
     expect(before.renewal.nextAt).toBeGreaterThan(at(31.9))
     expect(before.authorization.nextAttemptAt).toBeGreaterThan(at(31.9))
-    const { renewal, authorization } = factsAfter(...both, transportChanged(31.1))
+    const { renewal, authorization } = contextAfter(...both, transportChanged(31.1))
     expect([renewal.nextAt, authorization.nextAttemptAt]).toEqual([at(31.1), at(31.1)])
-    const answeredOne = factsAfter(
+    const answeredOne = contextAfter(
       ...both,
       { type: 'authorization.renew', at: at(31.2) },
       authorizeAccepted(31.2),
@@ -361,8 +375,8 @@ describe('a pending retry becomes due immediately', () => {
   })
 
   it('but not for a regular renewal', () => {
-    const before = factsAfter(...authorized)
-    const { renewal, authorization } = factsAfter(...authorized, transportChanged(2))
+    const before = contextAfter(...authorized)
+    const { renewal, authorization } = contextAfter(...authorized, transportChanged(2))
     expect([renewal, authorization]).toEqual([before.renewal, before.authorization])
   })
 })
@@ -383,7 +397,10 @@ describe('R-HOST-9 in a reservation', () => {
     confirmationCode: null,
     knownAt: at(2),
   }
-  const requested: Event[] = [used, { type: 'reservation.request', at: at(1), requestCode: 'request-1' }]
+  const requested: Event[] = [
+    usageChanged,
+    { type: 'reservation.request', at: at(1), requestCode: 'request-1' },
+  ]
   const installed: Event[] = [...requested, { type: 'reservation.install', at: at(2), grant }]
   const returning: Event[] = [
     ...installed,
@@ -391,32 +408,33 @@ describe('R-HOST-9 in a reservation', () => {
   ]
 
   it('a request is stored with its number, and clears an earlier failure', () => {
-    const facts = factsAfter(used, register(0.5), refused('register.refused', 0.5), ...requested)
-    expect(facts.reservation).toEqual({
+    const context = contextAfter(usageChanged, register(0.5), refused('register.refused', 0.5), ...requested)
+    expect(context.reservation).toEqual({
       requests: 1,
       current: { stage: 'requested', requestCode: 'request-1', at: at(1) },
       returned: [],
     })
-    expect(facts.registrationFailure).toBeNull()
+    expect(context.registrationFailure).toBeNull()
   })
 
-  it('a grant, its update and its return follow one another', () => {
-    expect(factsAfter(...installed).reservation.current).toEqual({
+  it('an authorization is installed, updated and returned', () => {
+    expect(contextAfter(...installed).reservation.current).toEqual({
       stage: 'installed',
       requestCode: 'request-1',
       grant,
     })
     const more = { ...grant, sequence: 2, confirmationCode: 'confirm-2' }
     expect(
-      factsAfter(...installed, { type: 'reservation.update', at: at(2.5), grant: more }).reservation.current,
+      contextAfter(...installed, { type: 'reservation.update', at: at(2.5), grant: more }).reservation
+        .current,
     ).toEqual({ stage: 'installed', requestCode: 'request-1', grant: more })
-    expect(factsAfter(...returning).reservation.current).toEqual({
+    expect(contextAfter(...returning).reservation.current).toEqual({
       stage: 'returning',
       requestCode: 'request-1',
       grant,
       returnCode: 'return-1',
     })
-    expect(factsAfter(...returning, { type: 'reservation.return', at: at(4) }).reservation).toEqual({
+    expect(contextAfter(...returning, { type: 'reservation.return', at: at(4) }).reservation).toEqual({
       requests: 1,
       current: null,
       returned: [{ request: 1, reservationId: 'reservation', returnCode: 'return-1', at: at(4) }],
@@ -425,7 +443,7 @@ describe('R-HOST-9 in a reservation', () => {
 
   it('a discarded file is recorded as returned, in addition to earlier ones', () => {
     const discarded = { request: 1, reservationId: 'late', returnCode: 'return-late', at: at(6) }
-    const { reservation } = factsAfter(
+    const { reservation } = contextAfter(
       ...returning,
       { type: 'reservation.return', at: at(4) },
       { type: 'reservation.discard', at: at(6), returned: discarded },
@@ -434,26 +452,26 @@ describe('R-HOST-9 in a reservation', () => {
     expect(reservation.returned[1]).toEqual(discarded)
   })
 
-  it('term notices are given once, before the end and at the end', () => {
+  it('term notices are recorded once before the end, and once at the end', () => {
     const { snapshot, commands } = runEvents([...installed, tick(42)])
-    const words = `3 of HOST, ${new Date(at(102)).toISOString()}`
-    expect(said(commands, 'RESERVATION_TERM_WARNING')).toEqual([words])
+    const detail = `3 of HOST, ${new Date(at(102)).toISOString()}`
+    expect(listDetails(commands, 'RESERVATION_TERM_WARNING')).toEqual([detail])
     expect(snapshot.context.reservation.current).toMatchObject({
       grant: { licenses: [{ lastWarningSeconds: 60 * 86_400 }] },
     })
     expect(listNotices(transition(snapshot, tick(43)).commands)).toEqual([])
-    expect(said(transition(snapshot, tick(102)).commands, 'RESERVATION_TERM_ENDED')).toEqual([words])
+    expect(listDetails(transition(snapshot, tick(102)).commands, 'RESERVATION_TERM_ENDED')).toEqual([detail])
   })
 
-  it('no term notice is given or recorded while the reservation is being returned', () => {
+  it('no term notice is recorded while the reservation is being returned', () => {
     const { snapshot } = runEvents(returning)
     const after = transition(snapshot, tick(102))
     expect(listNotices(after.commands)).toEqual([])
     expect(after.snapshot.context.reservation).toEqual(snapshot.context.reservation)
   })
 
-  it('a grant without a request changes nothing', () => {
-    const { snapshot } = runEvents([used])
+  it('an authorization without a request changes nothing', () => {
+    const { snapshot } = runEvents([usageChanged])
     const install: Event = { type: 'reservation.install', at: at(2), grant }
     expect(canHandle(snapshot, install)).toBe(false)
     expect(transition(snapshot, install).snapshot.context).toEqual(snapshot.context)
@@ -461,38 +479,42 @@ describe('R-HOST-9 in a reservation', () => {
 })
 
 describe('the next deadline', () => {
-  const dueAfter = (...events: Event[]) => nextDeadline(runEvents(events).snapshot)
+  const deadlineAfter = (...events: Event[]) => nextDeadline(runEvents(events).snapshot)
 
-  it('is null in evaluation, whose seconds are counted in use', () => {
-    expect(dueAfter()).toBeNull()
-    expect(dueAfter(used)).toBeNull()
+  it('is null in evaluation, because the evaluation is counted in seconds of use', () => {
+    expect(deadlineAfter()).toBeNull()
+    expect(deadlineAfter(usageChanged)).toBeNull()
   })
 
   it('is the next registration attempt', () => {
-    expect(dueAfter(used, register(1))).toBeNull()
-    expect(dueAfter(used, register(1), unreachable('register.unreachable', 1))).toBe(at(1) + waitAfter(1))
+    expect(deadlineAfter(usageChanged, register(1))).toBeNull()
+    expect(deadlineAfter(usageChanged, register(1), unreachable('register.unreachable', 1))).toBe(
+      at(1) + delayAfter(1),
+    )
   })
 
   it('is the certificate’s expiry during the first authorization request, then its next attempt', () => {
-    expect(dueAfter(...waiting, { type: 'registration.renew', at: at(1) })).toBe(at(366) - 5 * MINUTE)
-    expect(dueAfter(...waiting, unreachable('authorize.unreachable', 1))).toBe(at(1) + waitAfter(1))
-    expect(dueAfter(...waiting, refused('authorize.refused', 1, { again: true }))).toBe(at(1.5))
-    expect(dueAfter(...waiting)).toBe(at(181))
+    expect(deadlineAfter(...registered, { type: 'registration.renew', at: at(1) })).toBe(at(366) - 5 * MINUTE)
+    expect(deadlineAfter(...registered, unreachable('authorize.unreachable', 1))).toBe(at(1) + delayAfter(1))
+    expect(deadlineAfter(...registered, refused('authorize.refused', 1, { again: true }))).toBe(at(1.5))
+    expect(deadlineAfter(...registered)).toBe(at(181))
   })
 
   it('is the next authorization, usage report, renewal, or deadline', () => {
-    expect(dueAfter(...authorized)).toBe(at(31))
-    expect(dueAfter(...authorized, use(2, 4))).toBe(at(2) + defaultPeriods.usageReportDelay)
-    expect(dueAfter(...authorized, use(2, 4), { type: 'authorization.renew', at: at(2) })).toBe(
+    expect(deadlineAfter(...authorized)).toBe(at(31))
+    expect(deadlineAfter(...authorized, use(2, 4))).toBe(at(2) + defaultPeriods.usageReportDelay)
+    expect(deadlineAfter(...authorized, use(2, 4), { type: 'authorization.renew', at: at(2) })).toBe(
       at(91) - 5 * MINUTE,
     )
-    expect(dueAfter(...authorized, tick(31), unreachable('authorize.unreachable', 31))).toBe(
-      at(31) + waitAfter(1),
+    expect(deadlineAfter(...authorized, tick(31), unreachable('authorize.unreachable', 31))).toBe(
+      at(31) + delayAfter(1),
     )
-    expect(dueAfter(...authorized, renew(2), unreachable('renew.unreachable', 2))).toBe(at(2) + waitAfter(1))
-    expect(dueAfter(...authorized, renew(2))).toBe(at(31))
+    expect(deadlineAfter(...authorized, renew(2), unreachable('renew.unreachable', 2))).toBe(
+      at(2) + delayAfter(1),
+    )
+    expect(deadlineAfter(...authorized, renew(2))).toBe(at(31))
     // After the authorization deadline, the renewal is next.
-    expect(dueAfter(...authorized, tick(91))).toBe(at(181))
+    expect(deadlineAfter(...authorized, tick(91))).toBe(at(181))
   })
 
   it('is the next term warning, or the end of a term', () => {
@@ -501,18 +523,20 @@ describe('the next deadline', () => {
     ]
     const grant = { ...({} as InstalledAuthorization), licenses }
     const installed: Event[] = [
-      used,
+      usageChanged,
       { type: 'reservation.request', at: at(1), requestCode: 'request-1' },
       { type: 'reservation.install', at: at(2), grant },
     ]
-    expect(dueAfter(...installed)).toBe(at(42))
-    expect(dueAfter(...installed, tick(102))).toBeNull()
-    expect(dueAfter(...installed, { type: 'reservation.return-code', at: at(3), returnCode: 'r' })).toBeNull()
+    expect(deadlineAfter(...installed)).toBe(at(42))
+    expect(deadlineAfter(...installed, tick(102))).toBeNull()
+    expect(
+      deadlineAfter(...installed, { type: 'reservation.return-code', at: at(3), returnCode: 'r' }),
+    ).toBeNull()
   })
 })
 
 describe('a newly installed device', () => {
-  it('is in evaluation from that instant, and has sent no request', () => {
+  it('is in evaluation from its installation on, and sends no request', () => {
     const { snapshot, commands } = initialTransition(T0)
     expect(getLicenseState(snapshot.value)).toBe('evaluation')
     expect(snapshot.context.authorization.since).toBe(T0)
@@ -532,9 +556,9 @@ describe('a newly installed device', () => {
   })
 })
 
-describe('the license state and its evaluation', () => {
+describe('the license state', () => {
   const reservedFor = (count: number): Event[] => [
-    used,
+    usageChanged,
     { type: 'reservation.request', at: at(1), requestCode: 'request-1' },
     {
       type: 'reservation.install',
@@ -546,15 +570,15 @@ describe('the license state and its evaluation', () => {
     },
   ]
   it.each<[string, Event[], string[], boolean]>([
-    ['in evaluation', [used], ['full', 'evaluation-runs'], true],
+    ['in evaluation', [usageChanged], ['full', 'evaluation-runs'], true],
     ['when the evaluation is used up', [tick(90, 90 * 86_400)], ['license-management-only'], false],
-    ['registered', waiting, ['full', 'evaluation-runs'], true],
+    ['registered', registered, ['full', 'evaluation-runs'], true],
     ['authorized', authorized, ['full'], false],
-    ['out of compliance', [...waiting, authorizeAccepted(1, false)], ['full'], false],
+    ['out of compliance', [...registered, authorizeAccepted(1, false)], ['full'], false],
     ['past the deadline', [...authorized, tick(91)], ['full'], false],
     ['with enough reserved', reservedFor(3), ['full'], false],
     ['with too few reserved', reservedFor(2), ['license-management-only'], false],
-  ])('have their tags %s', (_, given, tags, running) => {
+  ])('has the expected tags %s', (_, given, tags, running) => {
     const { snapshot } = runEvents(given)
     expect([...toMachineSnapshot(snapshot).tags].toSorted()).toEqual(tags.toSorted())
     expect(isFullyFunctional(snapshot)).toBe(tags.includes('full'))
@@ -562,9 +586,9 @@ describe('the license state and its evaluation', () => {
   })
 
   it('R-EVAL-3 the evaluation continues with warnings until the first authorization', () => {
-    const { snapshot, commands } = runEvents([...waiting, tick(61, 60 * 86_400)])
+    const { snapshot, commands } = runEvents([...registered, tick(61, 60 * 86_400)])
     expect(snapshot.context.evaluation.remainingSeconds).toBe(30 * 86_400)
-    expect(said(commands, 'EVAL_EXPIRED_WARNING')).toEqual(['30 days are left'])
+    expect(listDetails(commands, 'EVAL_EXPIRED_WARNING')).toEqual(['30 days are left'])
     expect(transition(snapshot, tick(61.5, 100)).snapshot.context.evaluation.remainingSeconds).toBe(
       30 * 86_400 - 100,
     )
@@ -574,7 +598,7 @@ describe('the license state and its evaluation', () => {
 
   it.each<[string, Event[], number]>([
     ['the evaluation was used up', [tick(90, 90 * 86_400), tick(95)], 90],
-    ['the device was registered', waiting, 1],
+    ['the device was registered', registered, 1],
     ['the device was authorized', [...authorized, tick(31), authorizeAccepted(31)], 1],
     [
       'the device was out of compliance',
@@ -583,7 +607,7 @@ describe('the license state and its evaluation', () => {
     ],
     ['the deadline passed', [...authorized, tick(91), tick(92)], 91],
     ['the certificate expired', [...authorized, tick(366), tick(367)], 366],
-  ])('are dated from the moment when %s', (_, given, day) => {
+  ])('is dated from the instant when %s', (_, given, day) => {
     expect(runEvents(given).snapshot.context.authorization.since).toBe(at(day))
   })
 })

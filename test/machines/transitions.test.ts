@@ -7,13 +7,13 @@ import {
   type AgentSnapshot,
   transition,
 } from '../../machines/index.ts'
-import { adjacency, toPosition } from './reachable-states.ts'
+import { adjacency, toAgentSnapshot } from './reachable-states.ts'
 import { formatTransitions } from './transition-lines.ts'
 
 type Region = 'registration' | 'license' | 'link'
 
 /** Notices of the license region. All others belong to the registration region. */
-const OF_LICENSE: readonly Notice[] = [
+const LICENSE_NOTICES: readonly Notice[] = [
   'EVAL_START',
   'EVAL_EXPIRED',
   'EVAL_EXPIRED_WARNING',
@@ -28,13 +28,17 @@ const OF_LICENSE: readonly Notice[] = [
   'RESERVATION_TERM_WARNING',
   'RESERVATION_TERM_ENDED',
 ]
-const OF_LINK: readonly Notice[] = ['COMM_FAILED', 'COMM_RESTORED', 'TRANSPORT_CHANGED']
+const LINK_NOTICES: readonly Notice[] = ['COMM_FAILED', 'COMM_RESTORED', 'TRANSPORT_CHANGED']
 
-function regionOf(command: Command): Region {
+function getRegion(command: Command): Region {
   if (command.type === 'request') return command.params.kind === 'authorize' ? 'license' : 'registration'
   if (command.type === 'discardSecrets') return 'registration'
   const { notice } = command.params
-  return OF_LICENSE.includes(notice) ? 'license' : OF_LINK.includes(notice) ? 'link' : 'registration'
+  return LICENSE_NOTICES.includes(notice)
+    ? 'license'
+    : LINK_NOTICES.includes(notice)
+      ? 'link'
+      : 'registration'
 }
 
 function formatCommand(command: Command): string {
@@ -42,44 +46,44 @@ function formatCommand(command: Command): string {
     case 'request':
       return `request ${command.params.kind}${command.params.force === true ? ' by force' : ''}`
     case 'discardSecrets':
-      return `forget ${command.params.what}`
+      return `discard ${command.params.what}`
     case 'notice':
       return command.params.notice
   }
 }
 
 /** Returns the details that distinguish events of one type in the list. */
-function named(event: Event): string {
-  const facts = [
+function formatEvent(event: Event): string {
+  const details = [
     ...('ended' in event && event.ended ? ['ended'] : []),
     ...('again' in event && event.again ? ['again'] : []),
     ...('compliant' in event ? [event.compliant ? 'enough' : 'too few'] : []),
     ...('force' in event && event.force ? ['by force'] : []),
     ...('evaluate' in event && event.evaluate ? ['with an evaluation'] : []),
   ]
-  return facts.length === 0 ? event.type : `${event.type} (${facts.join(', ')})`
+  return details.length === 0 ? event.type : `${event.type} (${details.join(', ')})`
 }
 
-const placesOf = ({ value }: AgentSnapshot) => ({
+const toPaths = ({ value }: AgentSnapshot) => ({
   registration: toRegionPath(value.registration),
   license: toRegionPath(value.license),
   link: value.link,
 })
 const steps = adjacency.flatMap(({ state, transitions }) =>
   Object.values(transitions).map(({ event }) => {
-    const before = toPosition(state)
+    const before = toAgentSnapshot(state)
     const { snapshot, commands } = transition(before, event)
     return {
-      from: placesOf(before),
-      to: placesOf(snapshot),
-      event: named(event),
-      effects: commands.map((command) => ({ region: regionOf(command), text: formatCommand(command) })),
+      from: toPaths(before),
+      to: toPaths(snapshot),
+      event: formatEvent(event),
+      effects: commands.map((command) => ({ region: getRegion(command), text: formatCommand(command) })),
     }
   }),
 )
 
-describe('the listed transitions of the agent machine with their commands', () => {
-  it('match the reviewed list', async () => {
+describe('the transitions of the agent machine, with their commands', () => {
+  it('match the reviewed list in transitions.txt', async () => {
     const text = formatTransitions<Region>(['registration', 'license', 'link'], steps)
     await expect(text).toMatchFileSnapshot('transitions.txt')
   })

@@ -3,7 +3,7 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
-import { nextScheduledAt, type Schedule } from '../../../machines/index.ts'
+import { nextScheduledAt, type ActiveSchedule } from '../../../machines/index.ts'
 import { validate } from '../../core/validate.ts'
 import { toLicensingError, LicensingError, notFoundError } from '../../core/errors.ts'
 import { type Instant, toIsoString, MINUTE } from '../../core/time.ts'
@@ -23,7 +23,11 @@ type ScheduleRow = Selectable<Tables['report_schedules']>
 
 /** Kinds of scheduled documents: the reports, and a signed checkpoint of the audit log. */
 export const SCHEDULE_KINDS = ['licenses', 'instances', 'usage', 'audit-checkpoint'] as const
-export const SCHEDULE_INTERVALS = ['day', 'week', 'month'] as const satisfies readonly Schedule['every'][]
+export const SCHEDULE_INTERVALS = [
+  'day',
+  'week',
+  'month',
+] as const satisfies readonly ActiveSchedule['every'][]
 
 /** Maximum characters of an attached report. A longer report must be written into a folder. */
 const MAX_ATTACHMENT_LENGTH = 10_000_000

@@ -105,7 +105,7 @@ async function acceptRefusal(
     at,
     reason,
     ended: REVOCATION_CODES.includes(code),
-    byHand: MANUAL_RECOVERY_CODES.includes(code),
+    offlineOnly: MANUAL_RECOVERY_CODES.includes(code),
   })
   return { ...result, failure: reason }
 }

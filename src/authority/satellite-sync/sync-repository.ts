@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { z } from 'zod'
-import { initialSyncTransition, type SyncSnapshot } from '../../../machines/index.ts'
+import { getInitialSyncSnapshot, type SyncSnapshot } from '../../../machines/index.ts'
 import { syncSnapshotSchema } from '../../../machines/satellite-sync-context.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { type Instant } from '../../core/time.ts'
@@ -61,7 +61,7 @@ export async function initializeSync(
   }
   await writeSetting(tx, FACTS_KEY, JSON.stringify(first))
   await writeSetting(tx, SYNC_SEQUENCE_KEY, '0')
-  const position = initialSyncTransition({ jitter: randomInt(1_000_000) / 1_000_000, at: facts.at })
+  const position = getInitialSyncSnapshot({ jitter: randomInt(1_000_000) / 1_000_000, at: facts.at })
   await writeSetting(tx, SNAPSHOT_KEY, JSON.stringify({ version: 1, position }))
 }
 

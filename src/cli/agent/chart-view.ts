@@ -5,7 +5,7 @@ import {
   type ChartLayout,
   type ChartMove,
   type ActiveStates,
-  traversedEdges,
+  findTraversedEdges,
 } from '../../diagrams/chart-layout.ts'
 import { listChartStates } from '../../diagrams/chart-states.ts'
 import { renderChartSvg } from '../../diagrams/chart-svg.ts'
@@ -37,7 +37,7 @@ function getHighlights(layout: ChartLayout, rows: readonly HistoryRow[]) {
   const [newest, move] = [rows.at(-1), findLastMove(rows)]
   return {
     active: newest ? findActiveNodes(parseActiveStates(newest.after), layout) : [],
-    taken: move ? traversedEdges(toMove(move), layout) : [],
+    traversed: move ? findTraversedEdges(toMove(move), layout) : [],
   }
 }
 
@@ -50,7 +50,7 @@ export function renderCurrentChartText(rows: readonly HistoryRow[], options: { b
   return `${renderChartText({ nodes }, { active, ...options })}\n${last}`
 }
 
-/** Formats a row as `2027-01-01T00:00:00.000Z  register.accepted: license evaluation → registered.requesting` */
+/** Formats a row as `2027-01-01T00:00:00.000Z  register.accepted: license evaluation → registered.requesting`. */
 function formatMove(row: HistoryRow): string {
   const { event, before, after } = toMove(row)
   const changed = ['registration', 'license', 'link'].filter((region) => before[region] !== after[region])

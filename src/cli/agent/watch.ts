@@ -9,7 +9,7 @@ import { printText } from '../output.ts'
 /** Creates the command `watch`. */
 export function createWatchCommand({ json, dataDir, call }: AgentCli): Command {
   return createCommand('watch')
-    .description('show the state of the device live, until Ctrl-C')
+    .description('show the state of the device and its changes, until Ctrl-C')
     .action(async () => {
       const [{ subscribeToDaemon }, { formatStatus }, { renderCurrentChartText, ROWS_FOR_CHART }] =
         await Promise.all([

@@ -13,7 +13,7 @@ import {
 import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
-import { findActiveNodes, type ChartLayout, traversedEdges } from '../../diagrams/chart-layout.ts'
+import { findActiveNodes, type ChartLayout, findTraversedEdges } from '../../diagrams/chart-layout.ts'
 import { createScopedStyles, renderChartSvg } from '../../diagrams/chart-svg.ts'
 import { downloadText } from '../shared/copyable-code.tsx'
 import { DescriptionList } from '../shared/description-list.tsx'
@@ -52,7 +52,7 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
   const index = at === -1 ? rows.length - 1 : at
   const row = rows[index]
   const active = useMemo(() => (row ? findActiveNodes(row.after, layout) : []), [row, layout])
-  const taken = useMemo(() => (row ? traversedEdges(row, layout) : []), [row, layout])
+  const taken = useMemo(() => (row ? findTraversedEdges(row, layout) : []), [row, layout])
   const regions = layout.nodes.filter(({ kind }) => kind === 'region').map(({ id }) => id)
   const go = (to: number) => {
     setChosen(to >= rows.length - 1 ? null : (rows[Math.max(0, to)]?.id ?? null))
