@@ -18,12 +18,15 @@ import { toMswResponse } from './to-msw-response.ts'
 import { isConnectionFault, startFaultNetwork, type FaultNetwork } from './fault-network.ts'
 
 export interface MockAuthorityOptions {
-  /** URL that MSW intercepts: any https URL without a real server. Default: https://authority.test */
+  /**
+   * URL at which MSW intercepts requests. Any https URL without a real server will do. Default:
+   * https://authority.test
+   */
   readonly url?: string
   /** Domain of the smart account. Default: acme.example */
   readonly account?: string
   readonly clock?: Clock
-  /** Initial faults, by name or with a plan; see `setFaults`. */
+  /** Initial faults, by name or with a plan. `setFaults` replaces them. */
   readonly faults?: readonly (FaultName | PlannedFault)[]
   /** Random numbers from 0 up to 1, for faults with a probability. Default: Math.random */
   readonly random?: () => number
@@ -40,14 +43,14 @@ export interface MockAuthority {
   readonly trustAnchor: string
   /** Types of all received requests, in order. */
   readonly requests: readonly MessageType[]
-  /** Replaces all planned faults; without arguments, removes them. */
+  /** Replaces all planned faults. Removes them if called without arguments. */
   setFaults(...faults: readonly (FaultName | PlannedFault)[]): void
   /**
    * Listens on loopback with real TLS and a real proxy, for every fault of the catalog including connection faults.
    * Returns the transport settings for an agent. TLS uses the machine's clock, so a virtual clock must start near it.
    */
   listen(): Promise<{ settings: FaultNetwork['settings']; connections: FaultNetwork['connections'] }>
-  /** Sets a connection fault on the network that `listen` started; null removes the fault. */
+  /** Sets a connection fault on the network that `listen` started. Null removes the fault. */
   setConnectionFault(fault: ConnectionFaultName | null): Promise<void>
   /** Closes the authority and deletes its temporary directory. */
   close(): Promise<void>
@@ -82,7 +85,7 @@ export async function createMockAuthority(options: MockAuthorityOptions = {}): P
   }
   setFaults(...(options.faults ?? []))
 
-  const answer = async (type: MessageType, body: string): Promise<Response> => {
+  const respond = async (type: MessageType, body: string): Promise<Response> => {
     requests.push(type)
     const decide = () =>
       authority.operations.server.inject({ method: 'POST', path: getMessagePath(type), body })
@@ -98,13 +101,13 @@ export async function createMockAuthority(options: MockAuthorityOptions = {}): P
     },
     setFaults,
     handlers: messageTypeSchema.options.map((type) =>
-      http.post(`${url}${getMessagePath(type)}`, async ({ request }) => answer(type, await request.text())),
+      http.post(`${url}${getMessagePath(type)}`, async ({ request }) => respond(type, await request.text())),
     ),
     listen: async () => {
       if (!network) {
-        const served = await authority.listen({ host: 'localhost', port: 0, chaos: plan })
-        network = await startFaultNetwork(Number(new URL(served).port), (facts) =>
-          authority.operations.server.createTestTls(facts),
+        const authorityUrl = await authority.listen({ host: 'localhost', port: 0, chaos: plan })
+        network = await startFaultNetwork(Number(new URL(authorityUrl).port), (details) =>
+          authority.operations.server.createTestTls(details),
         )
       }
       return network

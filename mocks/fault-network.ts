@@ -18,7 +18,7 @@ export interface FaultNetwork {
   settings(kind: TransportSettings['kind']): TransportSettings
   /** Number of connections accepted for the authority and by the proxy. */
   readonly connections: { readonly authority: number; readonly proxy: number }
-  /** Sets the current fault; null removes it. */
+  /** Sets the current fault. Null removes it. */
   setFault(fault: ConnectionFaultName | null): Promise<void>
   close(): Promise<void>
 }
@@ -31,14 +31,14 @@ export interface FaultNetwork {
  */
 export async function startFaultNetwork(
   authorityPort: number,
-  createAuthorityCredential: (facts: {
+  createAuthorityCredential: (details: {
     notBefore: number
     notAfter: number
     hosts: readonly string[]
   }) => Promise<Credential>,
 ): Promise<FaultNetwork> {
   let fault: ConnectionFaultName | null = null
-  const count = { authority: 0, proxy: 0 }
+  const connections = { authority: 0, proxy: 0 }
   const sockets = new Set<Socket>()
   const track = (socket: Socket): Socket => {
     sockets.add(socket)
@@ -49,7 +49,7 @@ export async function startFaultNetwork(
   const credentials = new Map<ConnectionFaultName, Promise<Credential>>()
 
   const server = createServer((socket) => {
-    count.authority++
+    connections.authority++
     track(socket)
     switch (fault) {
       case 'reset':
@@ -65,14 +65,14 @@ export async function startFaultNetwork(
       case 'tls-name-mismatch':
       case 'tls-untrusted':
       case 'tls-inspected':
-        void serveWith(socket, credentialFor(fault))
+        void serveWith(socket, getCredential(fault))
         return
       default:
         pipeBoth(socket, track(connect(authorityPort, '127.0.0.1')))
     }
   })
 
-  const credentialFor = (name: ConnectionFaultName): Promise<Credential> => {
+  const getCredential = (name: ConnectionFaultName): Promise<Credential> => {
     const kept = credentials.get(name) ?? createCredential(name, createAuthorityCredential)
     credentials.set(name, kept)
     return kept
@@ -82,7 +82,7 @@ export async function startFaultNetwork(
     response.writeHead(405).end()
   })
   proxy.on('connection', (socket: Socket) => {
-    count.proxy++
+    connections.proxy++
     track(socket)
     if (fault === 'proxy-garbage') socket.end('220 mail.example ESMTP\r\n')
     if (fault === 'proxy-closed') socket.destroy()
@@ -112,7 +112,7 @@ export async function startFaultNetwork(
 
   const setFault = async (next: ConnectionFaultName | null) => {
     fault = next
-    // Kept-alive connections would not be affected by the fault.
+    // Ends the kept-alive connections, which the fault would not affect.
     for (const socket of sockets) socket.destroy()
     await (next === 'refused' ? close(server) : listen(server, ports.server))
     await (next === 'proxy-unreachable' ? close(proxy) : listen(proxy, ports.proxy))
@@ -120,11 +120,12 @@ export async function startFaultNetwork(
   return {
     settings: (kind) => {
       if (kind !== 'proxy') return { kind, url }
-      // The fault proxy-auth-required needs a device without a user name, and proxy-auth-refused a device with one.
-      const known = fault === 'proxy-auth-required' ? {} : { username: 'bob', password: 'wrong' }
-      return { kind, url, via: `http://127.0.0.1:${ports.proxy}`, ...known }
+      // The fault proxy-auth-required needs an agent that sends no user name. The fault proxy-auth-refused needs one
+      // that does.
+      const proxyCredentials = fault === 'proxy-auth-required' ? {} : { username: 'bob', password: 'wrong' }
+      return { kind, url, via: `http://127.0.0.1:${ports.proxy}`, ...proxyCredentials }
     },
-    connections: count,
+    connections,
     setFault,
     close: async () => {
       for (const socket of sockets) socket.destroy()

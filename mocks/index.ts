@@ -1,4 +1,4 @@
-/** Test aids for products that embed the agent: an authority by MSW or real sockets, with faults. */
+/** Test aids for products that embed the agent: an authority behind MSW or real sockets, with faults. */
 export {
   type AnswerFaultName,
   faultCatalog,

@@ -1,7 +1,7 @@
 import { delay, HttpResponse } from 'msw'
 import type { Delivery } from '../src/faults/index.ts'
 
-/** Converts a delivery to a response of MSW, which has no connections: a reset becomes a failed request. */
+/** Converts a delivery to a response of MSW. Since MSW has no connections, a reset becomes a failed request. */
 export async function toMswResponse(delivery: Delivery): Promise<Response> {
   const headers = { 'content-type': 'application/json' }
   switch (delivery.kind) {
@@ -13,20 +13,23 @@ export async function toMswResponse(delivery: Delivery): Promise<Response> {
       await delay('infinite')
       return HttpResponse.error()
     case 'truncated':
-      return new HttpResponse(stream(delivery.body.slice(0, delivery.body.length / 2), 'break'), { headers })
+      return new HttpResponse(
+        createIncompleteStream(delivery.body.slice(0, delivery.body.length / 2), 'break'),
+        { headers },
+      )
     case 'dripping':
-      return new HttpResponse(stream(delivery.body.slice(0, 1), 'stall'), { headers })
+      return new HttpResponse(createIncompleteStream(delivery.body.slice(0, 1), 'stall'), { headers })
   }
 }
 
 /** Creates a body that starts, and then fails or never ends. */
-const stream = (begun: string, then: 'break' | 'stall'): ReadableStream =>
+const createIncompleteStream = (beginning: string, ending: 'break' | 'stall'): ReadableStream =>
   new ReadableStream({
     start: (controller) => {
-      controller.enqueue(new TextEncoder().encode(begun))
+      controller.enqueue(new TextEncoder().encode(beginning))
     },
     pull: (controller) => {
-      if (then === 'break') controller.error(new Error('The body was cut off.'))
+      if (ending === 'break') controller.error(new Error('The body was cut off.'))
       else return new Promise(() => undefined)
     },
   })

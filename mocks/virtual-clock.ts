@@ -30,10 +30,10 @@ export class VirtualClock implements Clock {
   /**
    * Restarts the machine, which resets its uptime.
    *
-   * @param off milliseconds without power, which pass only on the wall clock
+   * @param offMs milliseconds without power, which pass only on the wall clock
    */
-  reboot(off = 0): void {
-    this.#wall += off
+  reboot(offMs = 0): void {
+    this.#wall += offMs
     this.#uptime = 1_000
     this.#boots += 1
   }

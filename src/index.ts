@@ -24,13 +24,19 @@ export type { EntitlementStatus } from './agent/status.ts'
 export type { Transition } from './agent/machine-runner.ts'
 export type { HistoryRow } from './agent/history-table.ts'
 
-/** Options of `SmartAgent.open`. Default of `module`: the conferencing module, for products whose profile names it. */
+/**
+ * Options of `SmartAgent.open`. By default, `module` is the conferencing module, which serves products whose
+ * profile names it.
+ */
 export type OpenOptions<Api = Conferencing, StatusPart extends object = ConferencingStatus> = ProductOptions<
   Api,
   StatusPart
 >
 
-/** Status document, with the part of the conferencing module for a conferencing product. */
+/**
+ * Status document of the agent. The module of a product adds a part of its own, such as that of the conferencing
+ * module.
+ */
 export type Status = ReturnType<SmartAgent['status']>
 
 /** Licensing agent of one device. */

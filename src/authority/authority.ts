@@ -52,8 +52,8 @@ export interface OpenOptions {
   /** The profile of the product whose licenses the authority issues. The default is the stored profile. */
   readonly profile?: ProfileInput
   /**
-   * Allows `profile` to replace the stored one. The replacement is logged, and no tag in use is dropped. Default:
-   * false.
+   * Allows `profile` to replace the stored profile. The authority logs the replacement, and refuses a profile
+   * without a tag that is in use. Default: false.
    */
   readonly replaceProfile?: boolean
   /** Creates the transport of a satellite to its manager. For tests. */
@@ -62,7 +62,7 @@ export interface OpenOptions {
   readonly observer?: AuthorityObserver
 }
 
-/** Services for access control, identity and audit. */
+/** Services for identity, keys, access control and audit. */
 export interface SecurityServices {
   /** The authority's identity in certificates and answers. `test` is true if the authority allows fault injection. */
   readonly identity: { readonly id: string; readonly role: 'manager' | 'satellite'; readonly test: boolean }
@@ -156,16 +156,16 @@ export class Authority {
     checkPrivateDirectory(dataDir)
     const store = await AuthorityStore.open(dataDir, database)
     try {
-      const { credentials, profile, issued } = await store.transaction(async (tx) => {
+      const { credentials, profile, timeFloor } = await store.transaction(async (tx) => {
         const credentials = await Credentials.load(dataDir, tx)
         if (store.kind === 'postgres') await markRestoreFinished(tx)
-        const issued = await TimeFloor.read(tx)
-        const profile = await resolveProfile(tx, options, Math.max(clock.wall(), issued))
-        return { credentials, profile, issued }
+        const timeFloor = await TimeFloor.read(tx)
+        const profile = await resolveProfile(tx, options, Math.max(clock.wall(), timeFloor))
+        return { credentials, profile, timeFloor }
       })
-      const time = new AuthorityClock(clock, credentials.keyRing.identity.role, issued)
-      const maintenance = new Maintenance(time, credentials)
-      const context = new AuthorityTransactions(store, time, maintenance, { credentials, profile })
+      const authorityClock = new AuthorityClock(clock, credentials.keyRing.identity.role, timeFloor)
+      const maintenance = new Maintenance(authorityClock, credentials)
+      const context = new AuthorityTransactions(store, authorityClock, maintenance, { credentials, profile })
       return new Authority(context, options)
     } catch (error) {
       await store.close()
@@ -212,7 +212,7 @@ function createSecurity(context: AuthorityTransactions): SecurityServices {
 
 function createOperations(
   context: AuthorityTransactions,
-  parts: {
+  dependencies: {
     dataDir: string
     logger: ServerLogger
     endpoint: ExchangeEndpoint
@@ -220,7 +220,7 @@ function createOperations(
     audit: AuditService
   },
 ): OperationServices {
-  const { dataDir, logger, endpoint, sync, audit } = parts
+  const { dataDir, logger, endpoint, sync, audit } = dependencies
   const services = {
     schedules: new Schedules(context),
     notifications: new NotificationService(context),

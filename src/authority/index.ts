@@ -1,4 +1,4 @@
-/** The licensing authority as a library. */
+/** Entry point for embedding the licensing authority. */
 export { Authority } from './authority.ts'
 export { restoreAuthority } from './backup/backup.ts'
 export { ALERT_TYPES, type AlertDocument, type AlertSeverity, type AlertType } from './alerts/alerts.ts'

@@ -14,7 +14,7 @@ import {
 import { InflightBodies } from './inflight-bodies.ts'
 import { HandshakeQueue, interceptConnections } from './tls-handshake-queue.ts'
 
-/** Limits for all clients of a server together. Node enforces the time limits of each client: `create-server.ts`. */
+/** Limits for all clients of a server together. Node enforces the time limits of each client (`create-server.ts`). */
 export interface ConnectionLimits {
   readonly maxConnections: number
   /** Unanswered requests of one connection. */
@@ -56,11 +56,11 @@ const LINGER_MS = 2 * SECOND
 const RECENTLY_USED_MS = 5 * SECOND
 const MAX_DRAIN_MS = 30 * SECOND
 
-const streams = new WeakSet<ServerResponse>()
+const endlessStreams = new WeakSet<ServerResponse>()
 
-/** Marks a stream that has no end of its own, so that a draining server ends it. */
+/** Marks a response that does not end by itself, such as an event stream, so that a draining server ends it. */
 export function closeOnShutdown(response: ServerResponse): void {
-  streams.add(response)
+  endlessStreams.add(response)
 }
 
 /** Enforces the limits that Node does not have, and drains the server (decision 23). */
@@ -94,7 +94,7 @@ export class ConnectionLimiter {
     return this.#disconnects
   }
 
-  /** Tells whether a response has started on a connection. */
+  /** Returns true if a response has started on a connection. */
   isResponding(socket: Socket): boolean {
     const { responses = [] } = this.#connections.find(socket) ?? {}
     return [...responses].some(({ headersSent }) => headersSent)
@@ -130,7 +130,7 @@ export class ConnectionLimiter {
     })
   }
 
-  /** @returns whether the connection was accepted */
+  /** Accepts a connection, if necessary in place of another one. @returns true if the connection was accepted */
   #accept(raw: Socket, stage: TrackedStage): boolean {
     if (this.#connections.size >= this.limits.maxConnections) {
       const oldest = this.#connections.findOldest(EVICTION_ORDER)
@@ -150,7 +150,7 @@ export class ConnectionLimiter {
 
   #serve(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
     const { responses } = connection
-    // The request arrived in the same packet as the one that ended the connection.
+    // The request arrived in the same packet as an earlier request that ended the connection.
     if (connection.socket.destroyed) return
     if (responses.size >= this.limits.maxPipelinedRequests) {
       this.#disconnect(connection, 'max_pipelined_requests')
@@ -184,8 +184,8 @@ export class ConnectionLimiter {
   /**
    * Reserves memory for the body of a request.
    *
-   * @param maxBytes limit of the body, whatever length it announces
-   * @param isTrusted true if the bodies of other clients are evicted first
+   * @param maxBytes limit of the body in bytes, even if the request announces a longer body
+   * @param isTrusted true if the limiter evicts the bodies of other clients first
    */
   reserveBodyBytes(request: IncomingMessage, maxBytes: number, { isTrusted = false } = {}): void {
     const connection = this.#connections.find(request.socket)
@@ -206,7 +206,7 @@ export class ConnectionLimiter {
   #disconnect(connection: Connection, reason: DisconnectReason): void {
     this.#count(reason)
     this.#forget(connection)
-    // Both are destroyed, so that the HTTP parser stops at once.
+    // Both sockets are destroyed, so that the HTTP parser stops at once.
     connection.socket.destroy()
     connection.raw.destroy()
   }
@@ -225,7 +225,7 @@ export class ConnectionLimiter {
 
   #stopAccepting(): void {
     this.#isDraining = true
-    // Not `close` of the HTTP server, which would end idle connections whose next request is in transit.
+    // The `close` method of the HTTP server would end idle connections whose next request is in transit.
     for (const server of this.#servers) NetServer.prototype.close.call(server)
   }
 
@@ -237,13 +237,13 @@ export class ConnectionLimiter {
     if (this.#isDraining) return
     this.#stopAccepting()
     for (const { responses } of this.#connections.listByStage('response'))
-      for (const response of responses) if (streams.has(response)) response.end()
-    const recently = systemClock.uptime() - RECENTLY_USED_MS
+      for (const response of responses) if (endlessStreams.has(response)) response.end()
+    const recentSince = systemClock.uptime() - RECENTLY_USED_MS
     const disconnectIdle = (connections: readonly Connection[]) => {
       for (const connection of connections)
         if (!isSendingHeaders(connection)) this.#disconnect(connection, 'draining')
     }
-    disconnectIdle(this.#connections.listByStage('idle').filter(({ since }) => since < recently))
+    disconnectIdle(this.#connections.listByStage('idle').filter(({ since }) => since < recentSince))
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve
       if (this.#connections.size === 0) resolve()

@@ -47,8 +47,8 @@ const toErrorBody = (error: LicensingError) => ({ error: error.toJSON() })
  * errors. Closing the server drains it, so that requests in progress are answered first.
  *
  * @param options.tls PEM; null for plain HTTP
- * @param options.limiter null for a server that does not listen
- * @param options.bodyLimit limit of a body in bytes, unless the route has its own
+ * @param options.limiter null for a server that does not listen on a port
+ * @param options.bodyLimit limit of a body in bytes, for routes that have no limit of their own
  */
 export function createHardenedServer(options: {
   tls: { cert: string; key: string } | null
@@ -66,7 +66,7 @@ export function createHardenedServer(options: {
     ...(limiter && {
       serverFactory: (handle: RequestListener) => {
         const handler: RequestListener = (request, response) => {
-          // The limiter sees each request first, and may have ended its connection.
+          // The limiter sees each request before this handler, and may have ended the connection.
           if (!request.socket.destroyed) handle(request, response)
         }
         const server: Server = tls
@@ -160,11 +160,14 @@ function acceptJsonOnly(server: FastifyInstance): void {
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {
     const exceeded = findExceededLimit(text, UNTRUSTED_JSON_LIMITS)
     if (exceeded !== null) {
-      const error: FastifyError = Object.assign(new Error(`too much: ${exceeded}`), {
-        code: 'REQUEST_MALFORMED',
-        name: 'FastifyError',
-        statusCode: exceeded === 'depth' ? 400 : 413,
-      })
+      const error: FastifyError = Object.assign(
+        new Error(`The JSON of the request exceeds the limit of ${exceeded}.`),
+        {
+          code: 'REQUEST_MALFORMED',
+          name: 'FastifyError',
+          statusCode: exceeded === 'depth' ? 400 : 413,
+        },
+      )
       done(error)
       return
     }

@@ -2,7 +2,10 @@ import type { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 import type { UserRole } from './users.ts'
 
-/** Callers of a procedure: anyone, any signed-in user (even with a one-time password), or a role and those above it. */
+/**
+ * Callers that may use a procedure: anyone, any signed-in user (even with a one-time password), or users of a
+ * role or a higher one.
+ */
 export type Access = 'open' | 'signed-in' | UserRole
 
 /** Signed-in user that calls a procedure. */
@@ -20,7 +23,7 @@ interface ProcedureBase<I extends z.ZodType> {
   readonly access: Access
   /** One line for the description of the API. */
   readonly summary: string
-  /** Names the object of the call for the audit entry, with public names only. */
+  /** Returns the name of the object of a call for the audit entry. The name must contain no secret. */
   auditSubject?(input: z.output<I>): string
 }
 
@@ -29,7 +32,7 @@ interface QueryDefinition<I extends z.ZodType, O extends z.ZodType> extends Proc
 }
 interface MutationDefinition<I extends z.ZodType, O extends z.ZodType> extends ProcedureBase<I> {
   readonly schema: { readonly body: I; readonly response: O }
-  /** Limit of the body in bytes, in place of the console's limit. */
+  /** Limit of the body in bytes, which replaces the console's limit. */
   readonly bodyLimit?: number
 }
 

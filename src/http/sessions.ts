@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { SESSION_LIMITS } from './login-attempt-limits.ts'
 import { evictOldest } from '../core/evict-oldest.ts'
 
-/** Stored session, with digests from which the secrets of the browser cannot be recovered. */
+/** Stored session. It contains only digests, from which the secrets of the browser cannot be recovered. */
 export interface StoredSession {
   /** Digest of the cookie. */
   readonly id: string
@@ -35,13 +35,13 @@ export interface SessionSecrets {
 /** User of a session. */
 export type SessionOwner = Pick<StoredSession, 'name' | 'passwordDigest'>
 
-/** Tells whether the user's stored password hash is the same as when the session began. */
-export const isCurrent = ({ passwordDigest }: SessionOwner, password: string): boolean =>
-  passwordDigest === hashSecret(password)
+/** Returns true if the user's stored password hash is the same as when the session began. */
+export const isCurrent = ({ passwordDigest }: SessionOwner, passwordHash: string): boolean =>
+  passwordDigest === hashSecret(passwordHash)
 
 /**
- * Sessions of signed-in users. A session requires its cookie and its token. A cookie alone, stolen or sent by a request
- * from another site, is refused.
+ * Sessions of signed-in users. A session requires its cookie and its token. A cookie without the token is refused,
+ * because it may be stolen or sent by a request from another site.
  */
 export class Sessions {
   readonly #store: SessionStore
@@ -50,15 +50,15 @@ export class Sessions {
     this.#store = store
   }
 
-  /** @param password stored hash of the user's password */
-  async begin(name: string, password: string): Promise<SessionSecrets> {
+  /** Begins a session. @param passwordHash hash of the user's password, as stored */
+  async begin(name: string, passwordHash: string): Promise<SessionSecrets> {
     const id = randomBytes(32).toString('base64url')
     const token = randomBytes(32).toString('base64url')
     await this.#store.begin({
       id: hashSecret(id),
       token: hashSecret(token),
       name,
-      passwordDigest: hashSecret(password),
+      passwordDigest: hashSecret(passwordHash),
     })
     return { id, token }
   }
@@ -76,14 +76,18 @@ export class Sessions {
     return session
   }
 
-  /** Returns the user of a session by its cookie, for long-running responses; null if the session has ended. */
+  /** Returns the user of a session by its cookie, for long-running responses. Returns null if the session has ended. */
   find(id: string): Promise<SessionOwner | null> {
     return this.#store.find(hashSecret(id))
   }
 
-  /** Keeps a session valid after its user's own password change. @param password stored hash of the new password */
-  updatePasswordDigest(id: string, password: string): Promise<void> {
-    return this.#store.updatePasswordDigest(hashSecret(id), hashSecret(password))
+  /**
+   * Keeps a session valid after its user's own password change.
+   *
+   * @param passwordHash hash of the new password, as stored
+   */
+  updatePasswordDigest(id: string, passwordHash: string): Promise<void> {
+    return this.#store.updatePasswordDigest(hashSecret(id), hashSecret(passwordHash))
   }
 
   end(id: string): Promise<void> {
@@ -102,8 +106,11 @@ export class MemorySessions implements SessionStore {
 
   begin(stored: StoredSession): Promise<void> {
     for (const id of this.#sessions.keys()) if (!this.#findLive(id)) this.#sessions.delete(id)
-    const own = [...this.#sessions.values()].filter((session) => session.stored.name === stored.name)
-    for (const session of own.slice(0, Math.max(0, own.length - SESSION_LIMITS.maxPerUser + 1)))
+    const userSessions = [...this.#sessions.values()].filter((session) => session.stored.name === stored.name)
+    for (const session of userSessions.slice(
+      0,
+      Math.max(0, userSessions.length - SESSION_LIMITS.maxPerUser + 1),
+    ))
       this.#sessions.delete(session.stored.id)
     evictOldest(this.#sessions, SESSION_LIMITS.maxSessions - 1)
     const now = this.#now()

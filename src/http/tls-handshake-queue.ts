@@ -2,15 +2,15 @@ import type { Server as NetServer, Socket } from 'node:net'
 import { systemClock } from '../core/system-clock.ts'
 import { SECOND } from '../core/time.ts'
 
-/** Handshakes started in one turn of the event loop: about ten milliseconds of work. */
+/** Number of handshakes that start in one turn of the event loop, which is about ten milliseconds of work. */
 const BATCH_SIZE = 16
-/** Clients give up after about ten seconds, so beyond this delay the newest are served first. */
+/** Delay beyond which the newest clients are served first, because clients give up after about ten seconds. */
 const MAX_QUEUE_DELAY_MS = 5 * SECOND
 
 /**
  * Queues connections before their TLS handshake. A handshake costs more than most requests. If all were started on
- * arrival, a burst of clients would delay each other until all time out. Therefore only a few are started at a time, and
- * established connections are served in between.
+ * arrival, a burst of clients would delay each other until all time out. Therefore the queue starts only a few
+ * handshakes at a time, and the server serves established connections in between.
  *
  * The order is first in, first out. Beyond `MAX_QUEUE_DELAY_MS` it is last in, first out, because the oldest clients are
  * about to time out and their handshakes would be wasted.
@@ -23,7 +23,7 @@ export class HandshakeQueue {
   #next: NodeJS.Immediate | undefined
 
   /**
-   * @param begin starts TLS; not called if the client has disconnected
+   * @param begin starts TLS, and is not called if the client has disconnected
    * @param uptime returns milliseconds of a monotonic clock
    */
   constructor(begin: (raw: Socket) => void, uptime: () => number = () => systemClock.uptime()) {

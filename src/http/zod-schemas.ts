@@ -32,7 +32,7 @@ export const createInputValidator =
     // A request without a body is validated as an empty object.
     const parsed = schema.safeParse(data ?? {}, ENGLISH)
     if (parsed.success) return { value: parsed.data }
-    const issue = primaryIssue(parsed.error.issues) ?? { field: '', reason: 'it is not valid' }
+    const issue = findPrimaryIssue(parsed.error.issues) ?? { field: '', reason: 'it is not valid' }
     return {
       error: new InvalidInputError(issue.field, describe(issue, httpPart === 'body' ? 'body' : 'query')),
     }
@@ -42,15 +42,15 @@ interface RankedIssue extends InputIssue {
   readonly isMissing: boolean
 }
 
-/** Returns the issue to report. For a union, selects the branch that matches the input best. */
-function primaryIssue(
+/** Returns the issue to report. For a union, the issue is from the branch that matches the input best. */
+function findPrimaryIssue(
   issues: readonly z.core.$ZodIssue[],
   within: readonly PropertyKey[] = [],
 ): RankedIssue | undefined {
   const ranked = issues.map((issue): RankedIssue => {
     const path = [...within, ...issue.path]
     if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
-      const branches = issue.errors.flatMap((branch) => primaryIssue(branch, path) ?? [])
+      const branches = issue.errors.flatMap((branch) => findPrimaryIssue(branch, path) ?? [])
       const best = branches.find(({ isMissing }) => !isMissing) ?? branches[0]
       if (best) return best
     }
@@ -88,14 +88,14 @@ export interface ApiDescription {
   readonly description: string
   readonly serverUrl: string
   readonly tags: readonly { readonly name: string; readonly description: string }[]
-  /** Required by every call, except for routes with their own security. */
+  /** Security schemes of every call, except for routes with their own security. */
   readonly securitySchemes: Readonly<
     Record<
       string,
       { type: 'apiKey'; in: 'cookie' | 'header'; name: string } | { type: 'http'; scheme: 'bearer' }
     >
   >
-  /** Schemas of error bodies by name, each described once as a component. */
+  /** Schemas of error bodies by name. Each becomes a component of the OpenAPI description. */
   readonly errorBodies: Readonly<Record<string, z.ZodType>>
 }
 

@@ -18,8 +18,8 @@ async function loadX509(): Promise<typeof X509> {
 }
 
 /*
- * Each call passes `webcrypto` explicitly. Otherwise the library uses the argument of the last `cryptoProvider.set`, by
- * any code of the process.
+ * Each call passes `webcrypto` explicitly. Otherwise the library uses the argument of the last
+ * `cryptoProvider.set`, which any code of the process may have called.
  */
 type Params<F extends (...args: never[]) => unknown> = Parameters<F>[0]
 const generateCsr = (
@@ -38,17 +38,17 @@ const generateSigned = (
 /** Generates a private key as PKCS #8 PEM, to be stored in a file of mode 0600. */
 export async function generateKey(): Promise<string> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
-  const object = KeyObject.from(keys.privateKey)
-  return object.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const privateKey = KeyObject.from(keys.privateKey)
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
 async function importKeyPair(privatePem: string): Promise<webcrypto.CryptoKeyPair> {
-  const object = createPrivateKey(privatePem)
+  const key = createPrivateKey(privatePem)
   const [privateKey, publicKey] = await Promise.all([
-    webcrypto.subtle.importKey('pkcs8', object.export({ type: 'pkcs8', format: 'der' }), ALGORITHM, false, [
+    webcrypto.subtle.importKey('pkcs8', key.export({ type: 'pkcs8', format: 'der' }), ALGORITHM, false, [
       'sign',
     ]),
-    importPublicKey(createPublicKey(object)),
+    importPublicKey(createPublicKey(key)),
   ])
   return { privateKey, publicKey }
 }
@@ -134,33 +134,33 @@ const toCertificateUsage = ({
 const BARE_TLS: CertificateUsage = { ca: null, tls: true, uris: [] }
 
 /**
- * Creates the extensions of a certificate. Only TLS certificates have an extended key usage. The purpose of all others
- * is in their URIs, which every library can read.
+ * Creates the extensions of a certificate. Only TLS certificates have an extended key usage. The URIs of all other
+ * certificates state their purpose, because every library can read URIs.
  */
 function createExtensions(
   x509: typeof X509,
   { ca, tls, uris, nameConstraints }: CertificateUsage,
   hosts: readonly string[] = [],
 ): X509.Extension[] {
-  const list: X509.Extension[] = [
+  const extensions: X509.Extension[] = [
     new x509.BasicConstraintsExtension(ca !== null, ca ?? undefined, true),
     new x509.KeyUsagesExtension(
       ca === null ? x509.KeyUsageFlags.digitalSignature : x509.KeyUsageFlags.keyCertSign,
       true,
     ),
   ]
-  if (tls) list.push(new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]))
+  if (tls) extensions.push(new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]))
   if (nameConstraints)
-    list.push(new x509.Extension(NAME_CONSTRAINTS, true, encodeNameConstraints(nameConstraints)))
+    extensions.push(new x509.Extension(NAME_CONSTRAINTS, true, encodeNameConstraints(nameConstraints)))
   if (uris.length + hosts.length > 0)
-    list.push(
+    extensions.push(
       new x509.Extension(
         SUBJECT_ALTERNATIVE_NAME,
         false,
         encodeElement(SEQUENCE, ...hosts.map(encodeHostName), ...uris.map(encodeUriName)),
       ),
     )
-  return list
+  return extensions
 }
 
 const toValidityDates = (subject: CertificateDetails) => ({
@@ -222,20 +222,21 @@ export function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer> {
  * 1.26 and later rejects any URI without a host below such a CA. The authority is then read from the CA certificate.
  */
 export function issueCertificate(issuer: Issuer, publicKey: KeyObject, subject: Subject): Promise<string> {
-  const bare = subject.role === 'tls' && readNameConstraints(new X509Certificate(issuer.certificate)) !== null
+  const isBareTls =
+    subject.role === 'tls' && readNameConstraints(new X509Certificate(issuer.certificate)) !== null
   return issue(
     issuer,
     publicKey,
     subject,
     toSubjectName(subject),
-    bare ? BARE_TLS : toCertificateUsage(subject),
+    isBareTls ? BARE_TLS : toCertificateUsage(subject),
   )
 }
 
 async function issueSelfSigned(
   subject: CertificateDetails,
   name: X509.JsonName,
-  use: CertificateUsage,
+  usage: CertificateUsage,
 ): Promise<Issuer> {
   const privateKey = await generateKey()
   const keys = await importKeyPair(privateKey)
@@ -247,7 +248,7 @@ async function issueSelfSigned(
     keys,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      ...createExtensions(x509, use, subject.hosts),
+      ...createExtensions(x509, usage, subject.hosts),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
     ],
   })
@@ -259,11 +260,11 @@ async function issue(
   publicKey: KeyObject,
   subject: CertificateDetails,
   name: X509.JsonName,
-  use: CertificateUsage,
+  usage: CertificateUsage,
 ): Promise<string> {
   const x509 = await loadX509()
   const ca = new x509.X509Certificate(issuer.certificate)
-  const signing = await importKeyPair(issuer.privateKey)
+  const issuerKeys = await importKeyPair(issuer.privateKey)
   const key = await importPublicKey(publicKey)
   const certificate = await generateSigned(x509, {
     serialNumber: generateSerialNumber().toString('hex'),
@@ -271,10 +272,10 @@ async function issue(
     issuer: ca.subject,
     ...toValidityDates(subject),
     publicKey: key,
-    signingKey: signing.privateKey,
+    signingKey: issuerKeys.privateKey,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      ...createExtensions(x509, use, subject.hosts),
+      ...createExtensions(x509, usage, subject.hosts),
       await x509.SubjectKeyIdentifierExtension.create(key, false, webcrypto),
       await x509.AuthorityKeyIdentifierExtension.create(ca, false, webcrypto),
     ],

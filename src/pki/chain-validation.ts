@@ -28,7 +28,7 @@ export class ChainError extends Error {
 /** Certificate with its names. */
 export interface CertificateInfo {
   readonly certificate: X509Certificate
-  /** Display name from the subject, not to be trusted. */
+  /** Display name from the subject, which must not be trusted. */
   readonly name: string
   /** Null for a certificate without valid names of an authority. */
   readonly role: CertificateRole | null
@@ -89,12 +89,16 @@ const hasRole = (certificate: X509Certificate, role: CertificateRole): boolean =
 const isValidAt = (certificate: X509Certificate, at: Instant): boolean =>
   Date.parse(certificate.validFrom) <= at && at <= Date.parse(certificate.validTo)
 
-/** During a root rotation, an issuing CA has a certificate by each root. The verifier uses one whose root it trusts. */
+/**
+ * Limit of the issuing CA's certificates in a chain. During a root rotation, the CA has one under each root, and
+ * the verifier uses one whose root it trusts.
+ */
 const MAX_ISSUERS = 3
 
 /**
  * Validates a chain of a leaf and its issuing CA up to a trusted root, at an instant, for one role. Longer chains do not
- * exist, because an issuing CA issues no CAs. Further certificates must be of the same issuing CA, by other roots.
+ * exist, because an issuing CA issues no CAs. Further certificates must be certificates of the same issuing CA
+ * under other roots.
  *
  * The leaf must have the authority of its issuing CA. Under a satellite's CA, it must also have the smart account of the
  * CA and a role that satellites may issue.
@@ -105,13 +109,13 @@ export function validateChain(
   pem: readonly string[],
   expected: { role: CertificateRole; at: Instant; roots: readonly X509Certificate[] },
 ): ValidatedChain {
-  const [leaf, first, ...further] = pem.map(parseCertificate)
-  if (!leaf || !first || further.length >= MAX_ISSUERS) {
+  const [leaf, first, ...others] = pem.map(parseCertificate)
+  if (!leaf || !first || others.length >= MAX_ISSUERS) {
     throw new ChainError('untrusted', 'the chain does not consist of a certificate and its issuing CA')
   }
   const findRoot = (certificate: X509Certificate) =>
     expected.roots.find((root) => root.ca && hasRole(root, 'root') && isIssuedBy(certificate, root))
-  const subCa = [first, ...further].find((certificate) => findRoot(certificate) !== undefined) ?? first
+  const subCa = [first, ...others].find((certificate) => findRoot(certificate) !== undefined) ?? first
   const root = findRoot(subCa)
   if (!subCa.ca || !root) {
     throw new ChainError(
@@ -128,17 +132,17 @@ export function validateChain(
     )
   }
   const ca = readCertificateInfo(subCa)
-  const checked = {
+  const validated = {
     ...readCertificateInfo(leaf),
     managerId: readCertificateInfo(root).authorityId,
     issuingCa: subCa.toString(),
   }
-  if (checked.authorityId !== ca.authorityId) {
+  if (validated.authorityId !== ca.authorityId) {
     throw new ChainError('authority', 'the certificate and its issuing CA belong to different authorities')
   }
-  // A manager's CA issues for every smart account, a satellite's CA only for its own (trust §1).
-  if (checked.authorityId !== checked.managerId) {
-    if (checked.account !== ca.account)
+  // A manager's CA issues for every smart account, a satellite's CA only for its own (docs/security.md).
+  if (validated.authorityId !== validated.managerId) {
+    if (validated.account !== ca.account)
       throw new ChainError(
         'authority',
         'the certificate and its issuing CA belong to different smart accounts',
@@ -149,10 +153,10 @@ export function validateChain(
   if (!isValidAt(leaf, expected.at) || !isValidAt(subCa, expected.at)) {
     throw new ChainError(
       'dates',
-      `the certificate of ${checked.name} is not valid at ${new Date(expected.at).toISOString()}`,
+      `the certificate of ${validated.name} is not valid at ${new Date(expected.at).toISOString()}`,
     )
   }
-  return checked
+  return validated
 }
 
 function parseCertificate(pem: string): X509Certificate {

@@ -13,8 +13,9 @@ import {
 } from './signed-message.ts'
 
 /**
- * Root rotation statement (trust §10): the numbered list of the roots to trust from then on, signed by the previous root
- * and by the new root. A device or server that trusts either root accepts a statement with a higher number than its own.
+ * Root rotation statement (docs/security.md): the numbered list of the roots to trust from then on. The previous root
+ * and the new root sign it. A device or server that trusts either root accepts a statement with a higher number than
+ * its own.
  */
 export interface RootRotation {
   /** Version, from 2. Number 1 is the authority's first root, for which there is no statement. */
@@ -22,13 +23,13 @@ export interface RootRotation {
   /** Id of the authority that owns the roots. */
   readonly managerId: string
   readonly issuedAt: Instant
-  /** End of the trust in the roots after the first. */
+  /** Instant until which the older roots, after the first, are trusted. */
   readonly until: Instant
   /** PEM, newest first. */
   readonly roots: readonly string[]
 }
 
-/** Trusted roots and the number of their rotation statement; 0 for roots that an administrator installed. */
+/** Trusted roots and the number of their rotation statement. The number is 0 for roots that an administrator installed. */
 export interface TrustAnchors {
   readonly number: number
   /** PEM, newest first. `until` is null for a root that is trusted until it is replaced. */
@@ -66,8 +67,8 @@ const signedSchema = z.object({
 const fileSchema = z.object({ trustBundles: z.array(signedSchema).min(1).max(MAX_ROTATIONS) })
 
 /** Signs a statement with each of the roots: JSON. */
-export async function signRootRotation(bundle: RootRotation, by: readonly Issuer[]): Promise<string> {
-  const { number, managerId, issuedAt, until, roots } = bundle
+export async function signRootRotation(rotation: RootRotation, signers: readonly Issuer[]): Promise<string> {
+  const { number, managerId, issuedAt, until, roots } = rotation
   const payload = {
     use: 'trust-bundle',
     number,
@@ -77,7 +78,7 @@ export async function signRootRotation(bundle: RootRotation, by: readonly Issuer
     roots,
   }
   const signed = await Promise.all(
-    by.map(({ certificate, privateKey }) =>
+    signers.map(({ certificate, privateKey }) =>
       signMessage(payload, {
         type: 'sla-trust-bundle+jws',
         privateKey: createPrivateKey(privateKey),
@@ -95,7 +96,7 @@ export async function signRootRotation(bundle: RootRotation, by: readonly Issuer
 export const formatRootRotations = (bundles: readonly string[]): string =>
   `${JSON.stringify({ trustBundles: bundles.map((text) => JSON.parse(text) as unknown) }, null, 2)}\n`
 
-/** Parses the signed statements of an offline file; null for any other text. */
+/** Parses the signed statements of an offline file. Returns null for any other text. */
 export function parseRootRotations(text: string): string[] | null {
   try {
     const parsed = fileSchema.safeParse(JSON.parse(text))
@@ -121,7 +122,7 @@ export const formatTrustedRoots = (anchors: TrustAnchors, at: Instant): string =
     .map((root) => root.toString())
     .join('')
 
-/** Returns the statement in a text; null unless a trusted root has signed it. */
+/** Returns the statement in a text. Returns null if no trusted root has signed it. */
 function verifyRotation(text: string, held: readonly X509Certificate[]): RootRotation | null {
   let signed: z.infer<typeof signedSchema>
   try {
@@ -145,14 +146,14 @@ function verifyRotation(text: string, held: readonly X509Certificate[]): RootRot
 
 function findSameCertificate(pem: string, held: readonly X509Certificate[]): X509Certificate | undefined {
   try {
-    const print = computeThumbprint(new X509Certificate(pem))
-    return held.find((certificate) => computeThumbprint(certificate) === print)
+    const thumbprint = computeThumbprint(new X509Certificate(pem))
+    return held.find((certificate) => computeThumbprint(certificate) === thumbprint)
   } catch {
     return undefined
   }
 }
 
-/** Tells whether every certificate of a statement is a root of its authority. */
+/** Returns true if every certificate of a statement is a root of its authority. */
 function isWellFormed({ roots, managerId }: RootRotation): boolean {
   try {
     return parseRoots(roots.join('\n')).every((root) => readCertificateInfo(root).authorityId === managerId)
@@ -167,26 +168,26 @@ function isWellFormed({ roots, managerId }: RootRotation): boolean {
  * signed by a root that is then trusted. Other statements are ignored.
  *
  * @param held trust anchors before the call
- * @param at current time; signatures of a root whose overlap has passed are not valid
+ * @param at current time. Signatures of a root whose overlap has ended are not valid
  * @returns the new trust anchors; the same object if no statement was applied
  */
 export function applyRotations(held: TrustAnchors, texts: readonly string[], at: Instant): TrustAnchors {
-  let now = held
-  // The number is not verified yet and used only for sorting.
+  let current = held
+  // The number is not verified yet, so it is used only for sorting.
   const getVersion = (text: string): number => parseRotationVersion(text) ?? 0
-  const inOrder = [...texts].slice(0, MAX_ROTATIONS).sort((a, b) => getVersion(a) - getVersion(b))
-  for (const text of inOrder) {
-    const bundle = verifyRotation(text, getTrustedRoots(now, at))
-    if (!bundle || bundle.number <= now.number || !isWellFormed(bundle)) continue
-    now = {
-      number: bundle.number,
-      roots: bundle.roots.map((pem, i) => ({ pem, until: i === 0 ? null : bundle.until })),
+  const sortedTexts = [...texts].slice(0, MAX_ROTATIONS).sort((a, b) => getVersion(a) - getVersion(b))
+  for (const text of sortedTexts) {
+    const rotation = verifyRotation(text, getTrustedRoots(current, at))
+    if (!rotation || rotation.number <= current.number || !isWellFormed(rotation)) continue
+    current = {
+      number: rotation.number,
+      roots: rotation.roots.map((pem, i) => ({ pem, until: i === 0 ? null : rotation.until })),
     }
   }
-  return now
+  return current
 }
 
-/** Decodes a signed statement without verifying it; null for any other text. */
+/** Decodes a signed statement without verifying it. Returns null for any other text. */
 function decodeRotationUnverified(text: string): z.infer<typeof payloadSchema> | null {
   try {
     const { payload } = signedSchema.parse(JSON.parse(text))
@@ -196,7 +197,7 @@ function decodeRotationUnverified(text: string): z.infer<typeof payloadSchema> |
   }
 }
 
-/** Returns the unverified number of a signed statement; null for any other text. */
+/** Returns the unverified number of a signed statement. Returns null for any other text. */
 export const parseRotationVersion = (text: string): number | null =>
   decodeRotationUnverified(text)?.number ?? null
 
@@ -206,7 +207,7 @@ export const parseRotationVersion = (text: string): number | null =>
  * @param trust newest number, and the signed statements up to it
  * @param number number that the recipient has
  */
-export const bundlesAfter = (
+export const listRotationsAfter = (
   trust: { readonly number: number; readonly bundles: readonly string[] },
   number: number,
 ): readonly string[] =>

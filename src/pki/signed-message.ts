@@ -3,7 +3,10 @@ import { z } from 'zod'
 import { findExceededLimit, UNTRUSTED_JSON_LIMITS } from '../core/json-limits.ts'
 import type { SignedMessage } from '../protocol/messages.ts'
 
-/** `typ` of the protected header, so that a message cannot be used as one of another type. */
+/**
+ * Types of messages, as in `typ` of the protected header. The type prevents the use of a message as one of
+ * another type.
+ */
 export type SignedMessageType =
   | 'sla-request+jws'
   | 'sla-answer+jws'
@@ -24,15 +27,19 @@ const encode = (text: string): string => Buffer.from(text).toString('base64url')
 const SIGNATURE_ENCODING = 'ieee-p1363'
 const SIGNATURE_BYTES = 64
 
-/** Signs a payload with ES256. The certificates identify the signer, leaf first; a registration request has none yet. */
+/** Signs a payload with ES256. The certificates identify the signer, leaf first. A registration request has none yet. */
 export function signMessage(
   payload: object,
-  by: { type: SignedMessageType; privateKey: KeyObject; certificates?: readonly string[] },
+  signer: { type: SignedMessageType; privateKey: KeyObject; certificates?: readonly string[] },
 ): Promise<SignedMessage> {
-  const header = { alg: ALGORITHM, typ: by.type, ...(by.certificates && { x5c: by.certificates.map(toX5c) }) }
+  const header = {
+    alg: ALGORITHM,
+    typ: signer.type,
+    ...(signer.certificates && { x5c: signer.certificates.map(toX5c) }),
+  }
   const [head, body] = [encode(JSON.stringify(header)), encode(JSON.stringify(payload))]
   const signature = sign('sha256', Buffer.from(`${head}.${body}`), {
-    key: by.privateKey,
+    key: signer.privateKey,
     dsaEncoding: SIGNATURE_ENCODING,
   })
   return Promise.resolve({ protected: head, payload: body, signature: signature.toString('base64url') })
@@ -47,7 +54,7 @@ const headerSchema = z.object({
   b64: z.never().optional(),
 })
 
-/** Returns the unverified certificates of a signed message, leaf first; null unless its header has the type. */
+/** Returns the unverified certificates of a signed message, leaf first. Returns null if its header has another type. */
 export function getCertificateChain(message: SignedMessage, type: SignedMessageType): string[] | null {
   const header = headerSchema.safeParse(decode(message.protected))
   return header.success && header.data.typ === type ? header.data.x5c.map(fromX5c) : null
@@ -63,7 +70,7 @@ function decode(part: string): unknown {
   }
 }
 
-/** Decodes the unverified payload, to find the key for verification; undefined if it is not JSON. */
+/** Decodes the unverified payload, to find the key for verification. Returns undefined if it is not JSON. */
 export const decodePayloadUnverified = (message: SignedMessage): unknown => decode(message.payload)
 
 /** Verifies the ES256 signature, which must be canonical base64url (RFC 7515 §5.2, RFC 7518 §3.4). */

@@ -8,12 +8,12 @@ import { AGE_WORK_FACTOR } from './age-work-factor.ts'
 const PIECE_BYTES = 64 * 1024
 
 /** Callback for the lines of a file, in their order. */
-export type LineTaker = (line: string) => Promise<void>
+export type LineHandler = (line: string) => Promise<void>
 
 /** Normalizes a passphrase to NFC, because keyboards compose accented letters differently. */
 const normalizePassphrase = (passphrase: string): string => passphrase.normalize('NFC')
 
-/** Creates an encrypter for a passphrase. The package is loaded on demand, because loading takes a third of a second. */
+/** Creates an encrypter for a passphrase. Loads the package on demand, because that takes a third of a second. */
 async function createEncrypter(passphrase: string): Promise<Encrypter> {
   const { Encrypter } = await import('age-encryption')
   const encrypter = new Encrypter()
@@ -23,16 +23,17 @@ async function createEncrypter(passphrase: string): Promise<Encrypter> {
 }
 
 /**
- * Creates a decrypter for one file. The decrypter holds the file key, so that reading a file twice derives the key once.
+ * Creates a decrypter for one file. The decrypter keeps the file key, so that the key is derived only once even if
+ * the file is read twice.
  *
  * @returns null for a file in another format, with a damaged header, or with another passphrase
  */
 async function createDecrypter(file: Buffer, passphrase: string): Promise<Decrypter | null> {
   const { Decrypter } = await import('age-encryption')
-  const byPassphrase = new Decrypter()
-  byPassphrase.addPassphrase(normalizePassphrase(passphrase))
+  const headerDecrypter = new Decrypter()
+  headerDecrypter.addPassphrase(normalizePassphrase(passphrase))
   try {
-    const fileKey = await byPassphrase.decryptHeader(file)
+    const fileKey = await headerDecrypter.decryptHeader(file)
     const decrypter = new Decrypter()
     decrypter.addIdentity({ unwrapFileKey: () => fileKey })
     return decrypter
@@ -61,7 +62,7 @@ export async function decryptText(file: Buffer, passphrase: string): Promise<str
   }
 }
 
-/** Encrypts a stream of lines as a file in the age format that contains their text, compressed with gzip. */
+/** Compresses a stream of lines with gzip and encrypts the result as a file in the age format. */
 export async function encryptLines(
   lines: AsyncIterable<string>,
   passphrase: string,
@@ -69,7 +70,7 @@ export async function encryptLines(
 ): Promise<void> {
   const encrypter = await createEncrypter(passphrase)
   await pipeline(
-    Readable.from(withEnds(lines)),
+    Readable.from(appendLineBreaks(lines)),
     createGzip(),
     async function* (compressed: AsyncIterable<Buffer>) {
       yield* Readable.fromWeb(await encrypter.encrypt(ReadableStream.from(compressed)))
@@ -80,12 +81,12 @@ export async function encryptLines(
   )
 }
 
-async function* withEnds(lines: AsyncIterable<string>): AsyncGenerator<string> {
+async function* appendLineBreaks(lines: AsyncIterable<string>): AsyncGenerator<string> {
   for await (const line of lines) yield `${line}\n`
 }
 
 /** Splits a stream of chunks into lines. */
-async function* linesIn(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+async function* splitIntoLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   let rest: Buffer = Buffer.alloc(0)
   for await (const chunk of chunks) {
     const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
@@ -99,7 +100,7 @@ async function* linesIn(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   if (rest.length > 0) yield rest.toString('utf8')
 }
 
-function* piecesOf(file: Buffer): Generator<Uint8Array> {
+function* splitIntoPieces(file: Buffer): Generator<Uint8Array> {
   for (let from = 0; from < file.length; from += PIECE_BYTES) yield file.subarray(from, from + PIECE_BYTES)
 }
 
@@ -120,26 +121,27 @@ export class EncryptedLines {
   }
 
   /**
-   * Passes the lines to `take`, in their order. Each line is authentic, but a truncated file is only detected at its end.
+   * Passes the lines to `handleLine`, in their order. Each line is authentic, but a truncated file is detected
+   * only at its end.
    * The caller must discard its results if the file is damaged.
    *
    * @returns false for a damaged or truncated file
-   * @throws the errors of `take`
+   * @throws the errors of `handleLine`
    */
-  async read(take: LineTaker): Promise<boolean> {
+  async read(handleLine: LineHandler): Promise<boolean> {
     const decrypter = this.#decrypter
     const failures: unknown[] = []
     try {
       await pipeline(
-        Readable.from(piecesOf(this.#file)),
+        Readable.from(splitIntoPieces(this.#file)),
         async function* (encrypted: AsyncIterable<Uint8Array>) {
           yield* Readable.fromWeb(await decrypter.decrypt(ReadableStream.from(encrypted)))
         },
         createGunzip(),
         async (text: AsyncIterable<Buffer>) => {
-          for await (const line of linesIn(text)) {
+          for await (const line of splitIntoLines(text)) {
             try {
-              await take(line)
+              await handleLine(line)
             } catch (error) {
               failures.push(error)
               throw error

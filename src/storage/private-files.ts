@@ -19,32 +19,32 @@ import { errnoCode } from '../core/errno-code.ts'
 /**
  * Converts an error of the file system or SQLite to a LicensingError.
  *
- * @param doing operation that failed, for the message: `writing a secret`
+ * @param operation operation that failed, for the message: `writing a secret`
  */
-export function toStoreError(error: unknown, doing: string): LicensingError {
+export function toStoreError(error: unknown, operation: string): LicensingError {
   if (error instanceof LicensingError) return error
   const code = errnoCode(error)
   if (/^(ENOSPC|EDQUOT|EFBIG|SQLITE_FULL)$/.test(code)) {
-    return new LicensingError('STORE_FULL', `The disk is full: ${doing} failed.`)
+    return new LicensingError('STORE_FULL', `The disk is full: ${operation} failed.`)
   }
   if (/^(EACCES|EPERM|EROFS|EIO|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|SQLITE_IOERR)/.test(code)) {
-    return new LicensingError('STORE_UNWRITABLE', `${capitalize(doing)} failed (${code}).`)
+    return new LicensingError('STORE_UNWRITABLE', `${capitalize(operation)} failed (${code}).`)
   }
   if (/^(SQLITE_NOTADB|SQLITE_CORRUPT)/.test(code)) {
     return new LicensingError(
       'STORE_UNREADABLE',
-      `${capitalize(doing)} failed: the file is damaged (${code}).`,
+      `${capitalize(operation)} failed: the file is damaged (${code}).`,
     )
   }
   return new LicensingError(
     'INTERNAL',
-    `${capitalize(doing)} failed (${code || (error instanceof Error ? error.message : 'unknown')}).`,
+    `${capitalize(operation)} failed (${code || (error instanceof Error ? error.message : 'unknown')}).`,
   )
 }
 
 const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
-/** Tells whether a file exists. @throws LicensingError STORE_UNWRITABLE if its directory cannot be read */
+/** Returns true if a file exists. @throws LicensingError STORE_UNWRITABLE if its directory cannot be read */
 export function fileExists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined
@@ -66,7 +66,7 @@ export function ensurePrivateDirectory(path: string): void {
     const code = errnoCode(error)
     if (code === 'EEXIST' || code === 'ENOTDIR')
       throw new LicensingError('DATA_DIR_UNSAFE', `${path} is not a directory.`)
-    // Node reports a read-only or missing parent with several codes, which have the same remedy.
+    // Node reports a read-only or missing parent directory with various codes, which have the same remedy.
     const failure = toStoreError(error, `creating the directory ${path}`)
     throw failure.code === 'INTERNAL' ? new LicensingError('STORE_UNWRITABLE', failure.message) : failure
   }
@@ -80,17 +80,17 @@ export function ensurePrivateDirectory(path: string): void {
  * @throws Error of the file system
  */
 export function createDirectory(path: string): void {
-  const make = () => {
+  const createOne = () => {
     mkdirSync(path, { mode: 0o700 })
   }
   try {
-    make()
+    createOne()
   } catch (error) {
     if (errnoCode(error) === 'EEXIST' && statSync(path).isDirectory()) return
-    const above = dirname(resolve(path))
-    if (errnoCode(error) !== 'ENOENT' || above === resolve(path)) throw error
-    createDirectory(above)
-    make()
+    const parent = dirname(resolve(path))
+    if (errnoCode(error) !== 'ENOENT' || parent === resolve(path)) throw error
+    createDirectory(parent)
+    createOne()
   }
 }
 
@@ -145,7 +145,7 @@ export class SecretFileStore {
     try {
       const fd = openSync(temporary, 'w', 0o600)
       try {
-        // Not `writeSync`, which writes a part and reports no error if the disk becomes full.
+        // Uses `writeFileSync`, because `writeSync` may write only a part without an error if the disk becomes full.
         writeFileSync(fd, text)
         fsyncSync(fd)
       } finally {

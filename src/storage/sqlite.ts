@@ -5,8 +5,8 @@ import { errnoCode } from '../core/errno-code.ts'
 import { ensurePrivateFile } from './private-files.ts'
 
 /**
- * Selects the version of better-sqlite3 for this Node. Version 12 crashes on Node 24 when its objects are collected.
- * Version 13 requires Node 22. Both have the same interface.
+ * Selects the version of better-sqlite3 for this version of Node. Version 12 crashes on Node 24 when the garbage
+ * collector frees its objects. Version 13 requires Node 22. Both have the same interface.
  */
 const [major = 0] = process.versions.node.split('.').map(Number)
 
@@ -24,7 +24,10 @@ function loadSqlite(): typeof Sqlite {
 
 export const Database: typeof Sqlite = loadSqlite()
 
-/** Tells whether the native part of the module is missing, which has no error code, or is for another Node. */
+/**
+ * Returns true if the native part of the module is missing or was built for another version of Node. A missing
+ * part has no error code.
+ */
 const isNotBuilt = (error: unknown): boolean =>
   ['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(errnoCode(error)) ||
   (error instanceof Error && error.message.startsWith('Could not locate the bindings file'))
@@ -48,6 +51,6 @@ export function openDatabase(path: string, options: Sqlite.Options): Sqlite.Data
   }
 }
 
-/** Tells whether an operation failed because another process holds the lock. */
+/** Returns true if an operation failed because another process holds the lock. */
 export const isBusy = (error: unknown): boolean =>
   error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')

@@ -4,7 +4,7 @@ import { AxiosHeaders, type AxiosResponse, getAdapter, type InternalAxiosRequest
 
 /** POST request over HTTPS with all of its axios settings. */
 export interface AxiosPost {
-  /** URL of the authority; the path is appended. */
+  /** URL of the authority, to which the path is appended. */
   readonly url: string
   readonly path: string
   readonly body: string
@@ -29,8 +29,8 @@ const sendByHttp = getAdapter('http')
  * `Axios.prototype.request`. The adapter merges nothing and reads only the object below, whose prototype is null.
  * `test/transports/isolation.test.ts` sets every option of axios and checks the requests.
  *
- * Only patches of code still affect a request: of `AxiosHeaders.prototype`, and of Node's `https.request`, which MSW and
- * tracing libraries rely on.
+ * Only two patches of code still affect a request: a patch of `AxiosHeaders.prototype` and a patch of Node's
+ * `https.request`. MSW and tracing libraries rely on the latter.
  *
  * @returns the answer as a stream, with any status
  * @throws AxiosError, or the reason of the signal
@@ -60,6 +60,6 @@ export async function postByAxios(post: AxiosPost): Promise<AxiosResponse<Readab
     // Otherwise the adapter uses the shared object `axios.defaults.transitional`.
     transitional: { clarifyTimeoutError: true, advertiseZstdAcceptEncoding: false },
   }
-  const bare = Object.create(null) as object
-  return (await sendByHttp(Object.assign(bare, config))) as AxiosResponse<Readable>
+  const withoutPrototype = Object.create(null) as object
+  return (await sendByHttp(Object.assign(withoutPrototype, config))) as AxiosResponse<Readable>
 }

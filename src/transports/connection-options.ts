@@ -9,7 +9,7 @@ export interface ConnectionOptions {
   readonly proxy: Proxy | null
   /** PEM root certificates for TLS, in place of the system's. */
   readonly anchors: readonly string[]
-  /** Returns the authority of a server from its verified TLS certificate; null if the certificate has none. */
+  /** Returns the id of the authority that a verified TLS certificate names, or null if it names none. */
   readonly readAuthority?: (certificate: X509Certificate) => string | null
   /** Time limit of an exchange in milliseconds. */
   readonly deadline?: number

@@ -37,11 +37,11 @@ export interface Destination {
   readonly timeouts?: Partial<Timeouts>
   /** Cache for the newest TLS session, which shortens the next handshake. */
   readonly session?: TlsSessionCache
-  /** Decides, after name resolution, whether to connect to an address. All addresses are allowed by default. */
+  /** Returns true if a connection to a resolved address is allowed. By default, all addresses are allowed. */
   readonly isAddressAllowed?: (address: string) => boolean
 }
 
-/** Cache of one TLS session that can be resumed; null without one. */
+/** Cache of one TLS session that can be resumed. `ticket` is null while there is none. */
 export interface TlsSessionCache {
   ticket: Buffer | null
 }
@@ -55,7 +55,7 @@ export interface Timeouts {
 const DEFAULT_TIMEOUTS: Timeouts = { connect: 10 * SECOND, proxy: 15 * SECOND, tls: 10 * SECOND }
 
 /** Callback for a completed step, with its result for display. */
-export type StepCallback = (step: ConnectStep, found: string) => void
+export type StepCallback = (step: ConnectStep, result: string) => void
 
 /**
  * Opens a TLS connection to an authority, step by step: name resolution, TCP, the proxy's tunnel, TLS. TLS is end to end,
@@ -64,29 +64,30 @@ export type StepCallback = (step: ConnectStep, found: string) => void
  * @throws LicensingError of kind `transport`, whose code names the step and the cause
  */
 export async function openConnection(
-  to: Destination,
+  destination: Destination,
   signal: AbortSignal,
   onStep: StepCallback = () => undefined,
 ): Promise<TLSSocket> {
-  const timeouts = { ...DEFAULT_TIMEOUTS, ...to.timeouts }
-  const { proxy } = to
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...destination.timeouts }
+  const { proxy } = destination
   const first = proxy
     ? { host: stripBrackets(proxy.url.hostname), port: getPort(proxy.url) }
-    : { host: to.host, port: to.port, isAddressAllowed: to.isAddressAllowed }
+    : { host: destination.host, port: destination.port, isAddressAllowed: destination.isAddressAllowed }
   const [socket, address] = await openTcpConnection(first, {
     timeouts,
-    proxied: proxy !== null,
+    isProxied: proxy !== null,
     signal,
     onStep,
   })
   onStep('connect', `${address}:${first.port}`)
   let connection: Socket = socket
   if (proxy) {
-    if (proxy.url.protocol === 'https:') connection = await openProxyTls(socket, proxy, to, timeouts, signal)
-    connection = await openTunnel(connection, proxy, to, timeouts, signal)
-    onStep('proxy', `${proxy.url.host} opened a tunnel to ${to.host}:${to.port}`)
+    if (proxy.url.protocol === 'https:')
+      connection = await openProxyTls(socket, proxy, destination, timeouts, signal)
+    connection = await openTunnel(connection, proxy, destination, timeouts, signal)
+    onStep('proxy', `${proxy.url.host} opened a tunnel to ${destination.host}:${destination.port}`)
   }
-  const secure = await openTlsConnection(connection, to, timeouts.tls, signal)
+  const secure = await openTlsConnection(connection, destination, timeouts.tls, signal)
   onStep(
     'tls',
     `${secure.getProtocol() ?? 'TLS'}, ${formatDistinguishedName(secure.getPeerCertificate().subject)}`,
@@ -100,33 +101,33 @@ const formatHostPort = ({ host, port }: { host: string; port: number }): string 
   isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
 
 /**
- * Runs one step until its own time limit or the caller's.
+ * Runs one step until its own time limit or until the caller's signal aborts.
  *
- * @param late creates the error for a step that exceeds its time limit
+ * @param createTimeoutError creates the error for a step that exceeds its time limit
  * @param work starts the step and returns a function that cancels it
  */
 async function runStep<T>(
   milliseconds: number,
   signal: AbortSignal,
-  late: () => Error,
+  createTimeoutError: () => Error,
   work: (done: (value: T) => void, fail: (error: Error) => void) => () => void,
 ): Promise<T> {
-  let undo = (): void => undefined
+  let cancel = (): void => undefined
   let onAbort = (): void => undefined
   const step = new Promise<T>((resolve, reject) => {
     onAbort = () => {
       reject(new LicensingError('TIMED_OUT', 'The exchange exceeded its time limit.'))
     }
     signal.addEventListener('abort', onAbort)
-    undo = work(resolve, reject)
+    cancel = work(resolve, reject)
     if (signal.aborted) onAbort()
   })
   try {
     const value = await withTimeout(milliseconds, step)
-    if (value === null) throw late()
+    if (value === null) throw createTimeoutError()
     return value
   } catch (error) {
-    undo()
+    cancel()
     throw error
   } finally {
     signal.removeEventListener('abort', onAbort)
@@ -135,56 +136,64 @@ async function runStep<T>(
 
 /** Opens the TCP connection to the proxy, or to the authority without a proxy. */
 async function openTcpConnection(
-  to: { host: string; port: number; isAddressAllowed?: Destination['isAddressAllowed'] },
-  by: { timeouts: Timeouts; proxied: boolean; signal: AbortSignal; onStep: StepCallback },
+  destination: { host: string; port: number; isAddressAllowed?: Destination['isAddressAllowed'] },
+  attempt: { timeouts: Timeouts; isProxied: boolean; signal: AbortSignal; onStep: StepCallback },
 ): Promise<[Socket, string]> {
-  const shown = formatHostPort(to)
-  const failed = (error: unknown) =>
-    by.proxied ? toProxyConnectError(error, shown) : toConnectError(error, shown)
+  const hostPort = formatHostPort(destination)
+  const toError = (error: unknown) =>
+    attempt.isProxied ? toProxyConnectError(error, hostPort) : toConnectError(error, hostPort)
   let addresses: LookupAddress[] | null = null
-  if (isIP(to.host) === 0) {
-    addresses = await resolveName(to.host, by, (error) =>
-      by.proxied ? toProxyConnectError(error, shown) : toDnsError(error, to.host),
+  if (isIP(destination.host) === 0) {
+    addresses = await resolveName(destination.host, attempt, (error) =>
+      attempt.isProxied ? toProxyConnectError(error, hostPort) : toDnsError(error, destination.host),
     )
-    by.onStep('name', `${to.host} is ${addresses.map(({ address }) => address).join(', ')}`)
-  } else by.onStep('name', `${to.host} is an address`)
-  const { isAddressAllowed = () => true } = to
-  const found = addresses?.map(({ address }) => address) ?? [to.host]
-  const forbidden = found.find((address) => !isAddressAllowed(address))
+    attempt.onStep('name', `${destination.host} is ${addresses.map(({ address }) => address).join(', ')}`)
+  } else attempt.onStep('name', `${destination.host} is an IP address`)
+  const { isAddressAllowed = () => true } = destination
+  const candidates = addresses?.map(({ address }) => address) ?? [destination.host]
+  const forbidden = candidates.find((address) => !isAddressAllowed(address))
   if (forbidden !== undefined)
     throw new LicensingError(
       'ADDRESS_FORBIDDEN',
-      `${to.host} has the address ${forbidden}, to which connections are not allowed.`,
+      `${destination.host} has the address ${forbidden}, to which connections are not allowed.`,
     )
-  const late = () =>
-    by.proxied
-      ? new LicensingError('PROXY_UNREACHABLE', `The proxy ${shown} did not accept the connection in time.`)
-      : new LicensingError('CONNECT_TIMED_OUT', `${shown} did not accept the connection in time.`)
-  return runStep<[Socket, string]>(by.timeouts.connect, by.signal, late, (done, fail) => {
-    const socket = connectTcp({
-      host: to.host,
-      port: to.port,
-      // The addresses found before are used, so that a name is resolved only once.
-      ...(addresses && { lookup: (_host, _options, found) => found(null, addresses) }),
-      // All addresses are tried, regardless of `net.setDefaultAutoSelectFamily`. The wait before the next address allows
-      // for the latency of satellite links.
-      autoSelectFamily: true,
-      autoSelectFamilyAttemptTimeout: 2_500,
-      noDelay: true,
-    })
-    socket.once('connect', () => {
-      socket.off('error', onError)
-      done([socket, socket.remoteAddress ?? to.host])
-    })
-    const onError = (error: Error) => {
-      fail(failed(error))
-    }
-    socket.once('error', onError)
-    return () => {
-      socket.on('error', ignore)
-      socket.destroy()
-    }
-  })
+  const createTimeoutError = () =>
+    attempt.isProxied
+      ? new LicensingError(
+          'PROXY_UNREACHABLE',
+          `The proxy ${hostPort} did not accept the connection in time.`,
+        )
+      : new LicensingError('CONNECT_TIMED_OUT', `${hostPort} did not accept the connection in time.`)
+  return runStep<[Socket, string]>(
+    attempt.timeouts.connect,
+    attempt.signal,
+    createTimeoutError,
+    (done, fail) => {
+      const socket = connectTcp({
+        host: destination.host,
+        port: destination.port,
+        // The socket uses the addresses found above, so that a name is resolved only once.
+        ...(addresses && { lookup: (_host, _options, callback) => callback(null, addresses) }),
+        // The socket tries all addresses, regardless of `net.setDefaultAutoSelectFamily`. The wait before the next
+        // address is long enough for satellite links.
+        autoSelectFamily: true,
+        autoSelectFamilyAttemptTimeout: 2_500,
+        noDelay: true,
+      })
+      socket.once('connect', () => {
+        socket.off('error', onError)
+        done([socket, socket.remoteAddress ?? destination.host])
+      })
+      const onError = (error: Error) => {
+        fail(toError(error))
+      }
+      socket.once('error', onError)
+      return () => {
+        socket.on('error', ignore)
+        socket.destroy()
+      }
+    },
+  )
 }
 
 const ignore = () => undefined
@@ -192,37 +201,42 @@ const ignore = () => undefined
 /** Resolves a name within the time limit of a connection. A silent name server is reported as a failed resolution. */
 function resolveName(
   host: string,
-  by: { timeouts: Timeouts; signal: AbortSignal },
-  failed: (error: unknown) => LicensingError,
+  attempt: { timeouts: Timeouts; signal: AbortSignal },
+  toError: (error: unknown) => LicensingError,
 ): Promise<LookupAddress[]> {
-  const late = () => failed(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }))
-  return runStep<LookupAddress[]>(by.timeouts.connect, by.signal, late, (done, fail) => {
-    // The order of the system's resolver is kept, regardless of `dns.setDefaultResultOrder`.
-    lookup(host, { all: true, order: 'verbatim' }, (error, addresses) => {
-      if (error) fail(failed(error))
-      else done(addresses)
-    })
-    return ignore
-  })
+  const createTimeoutError = () => toError(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }))
+  return runStep<LookupAddress[]>(
+    attempt.timeouts.connect,
+    attempt.signal,
+    createTimeoutError,
+    (done, fail) => {
+      // The order of the system's resolver is kept, regardless of `dns.setDefaultResultOrder`.
+      lookup(host, { all: true, order: 'verbatim' }, (error, addresses) => {
+        if (error) fail(toError(error))
+        else done(addresses)
+      })
+      return ignore
+    },
+  )
 }
 
 /** Opens TLS to a proxy with an https URL. Trusts the bundled roots of Node and the given anchors. */
 function openProxyTls(
   socket: Socket,
   proxy: Proxy,
-  to: Destination,
+  destination: Destination,
   timeouts: Timeouts,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const host = stripBrackets(proxy.url.hostname)
-  const late = () =>
+  const createTimeoutError = () =>
     new LicensingError('PROXY_TIMED_OUT', `The proxy ${proxy.url.host} did not complete TLS in time.`)
-  return runStep(timeouts.tls, signal, late, (done, fail) => {
+  return runStep(timeouts.tls, signal, createTimeoutError, (done, fail) => {
     const secure = connectTls({
       socket,
       ...(isIP(host) === 0 && { servername: host }),
       host,
-      ca: [...rootCertificates, ...to.anchors],
+      ca: [...rootCertificates, ...destination.anchors],
       ...TLS_CLIENT_SETTINGS,
     })
     const onError = (error: Error) => {
@@ -244,15 +258,15 @@ function openProxyTls(
 function openTunnel(
   socket: Socket,
   proxy: Proxy,
-  to: Destination,
+  destination: Destination,
   timeouts: Timeouts,
   signal: AbortSignal,
 ): Promise<Socket> {
   const via = proxy.url.host
-  const target = formatHostPort(to)
-  const late = () =>
+  const target = formatHostPort(destination)
+  const createTimeoutError = () =>
     new LicensingError('PROXY_TIMED_OUT', `The proxy ${via} did not answer the request for a tunnel in time.`)
-  return runStep(timeouts.proxy, signal, late, (done, fail) => {
+  return runStep(timeouts.proxy, signal, createTimeoutError, (done, fail) => {
     const connectRequest = request({
       method: 'CONNECT',
       path: target,
@@ -306,25 +320,25 @@ const encodeBasicCredentials = (username: string, password: string): string =>
 /** Opens TLS with the authority over a direct connection or a tunnel. */
 function openTlsConnection(
   socket: Socket,
-  to: Destination,
+  destination: Destination,
   milliseconds: number,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const shown = formatHostPort(to)
-  const via = to.proxy?.url.host
-  const late = () =>
-    new LicensingError('TIMED_OUT', `${shown} did not complete TLS in time${formatViaSuffix(via)}.`)
-  return runStep(milliseconds, signal, late, (done, fail) => {
+  const hostPort = formatHostPort(destination)
+  const via = destination.proxy?.url.host
+  const createTimeoutError = () =>
+    new LicensingError('TIMED_OUT', `${hostPort} did not complete TLS in time${formatViaSuffix(via)}.`)
+  return runStep(milliseconds, signal, createTimeoutError, (done, fail) => {
     const secure = connectTls({
       socket,
-      ...(isIP(to.host) === 0 && { servername: to.host }),
-      host: to.host,
-      ca: [...to.anchors],
+      ...(isIP(destination.host) === 0 && { servername: destination.host }),
+      host: destination.host,
+      ca: [...destination.anchors],
       ...TLS_CLIENT_SETTINGS,
-      ...(to.session?.ticket && { session: to.session.ticket }),
+      ...(destination.session?.ticket && { session: destination.session.ticket }),
     })
     secure.on('session', (ticket: Buffer) => {
-      if (to.session) to.session.ticket = ticket
+      if (destination.session) destination.session.ticket = ticket
     })
     let presented: PeerCertificateNames | null = null
     // Node discards the certificate of a rejected peer before it emits the error, so its names are read on `secure`.
@@ -333,12 +347,12 @@ function openTlsConnection(
     })
     const onError = (error: Error) => {
       // The next attempt must not resume a session that may have caused the error.
-      if (to.session) to.session.ticket = null
-      fail(toTlsError(error, shown, presented, via))
+      if (destination.session) destination.session.ticket = null
+      fail(toTlsError(error, hostPort, presented, via))
     }
     // A connection that is closed during the handshake emits no error.
     const onClose = () => {
-      fail(toTlsError(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), shown, presented, via))
+      fail(toTlsError(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), hostPort, presented, via))
     }
     secure.once('secureConnect', () => {
       secure.off('error', onError)

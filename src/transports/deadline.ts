@@ -1,8 +1,8 @@
 import { systemClock } from '../core/system-clock.ts'
 
 /**
- * Starts a deadline by the machine's uptime. A timer that fires early, because the process clock jumped or runs fast, is
- * set again for the remaining time.
+ * Starts a deadline measured by the machine's uptime. If the process clock jumps or runs fast, the timer fires
+ * early and is set again for the remaining time.
  *
  * @param milliseconds time until the signal aborts
  */
@@ -16,12 +16,12 @@ export function startDeadline(milliseconds: number): {
   const controller = new AbortController()
   const end = systemClock.uptime() + milliseconds
   let timer: NodeJS.Timeout | undefined
-  const arm = () => {
-    const left = end - systemClock.uptime()
-    if (left <= 0) controller.abort()
-    else timer = setTimeout(arm, left)
+  const setTimer = () => {
+    const remainingMs = end - systemClock.uptime()
+    if (remainingMs <= 0) controller.abort()
+    else timer = setTimeout(setTimer, remainingMs)
   }
-  arm()
+  setTimer()
   return {
     signal: controller.signal,
     abort: () => {
@@ -37,13 +37,13 @@ export function startDeadline(milliseconds: number): {
 /** Resolves to the result of `work`, or to null after `milliseconds`. The work is not canceled. */
 export async function withTimeout<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
   const { signal, stop } = startDeadline(milliseconds)
-  const late = new Promise<null>((resolve) => {
+  const timedOut = new Promise<null>((resolve) => {
     signal.addEventListener('abort', () => {
       resolve(null)
     })
   })
   try {
-    return await Promise.race([work, late])
+    return await Promise.race([work, timedOut])
   } finally {
     stop()
   }

@@ -7,7 +7,7 @@ export interface PeerCertificateNames {
   readonly issuer: string
 }
 
-/** Common prefix of an authority's CA names. Another issuer indicates a middlebox or a gateway. */
+/** Common prefix of the names of authorities' CAs. Another issuer indicates a middlebox or a gateway. */
 const AUTHORITY_ISSUER_PREFIX = 'Smart Licensing '
 
 /** Formats the system's error code, so that users can search for it. */
@@ -75,53 +75,59 @@ export function toProxyTlsError(error: unknown, via: string): LicensingError {
 /**
  * Converts the status of a proxy's answer to CONNECT.
  *
- * @param known true if a user name was sent
+ * @param hasUserName true if a user name was sent
  * @param offered authentication schemes that the proxy offers
  */
 export function toProxyStatusError(
   status: number,
   via: string,
-  known: boolean,
+  hasUserName: boolean,
   offered: readonly string[] = [],
 ): LicensingError {
-  const said = `The proxy ${via} answered ${status}`
+  const statusText = `The proxy ${via} answered ${status}`
   switch (status) {
     case 407:
       if (offered.length > 0 && !offered.includes('Basic')) {
         return new LicensingError(
           'PROXY_AUTHENTICATION_REFUSED',
-          `${said}: it requires ${offered.join(' or ')} authentication, and the agent supports only Basic.`,
+          `${statusText}: it requires ${offered.join(' or ')} authentication, and the agent supports only Basic.`,
           {
             remedy:
               'Ask the administrator of the proxy to accept Basic authentication, or to exempt this device.',
           },
         )
       }
-      return known
+      return hasUserName
         ? new LicensingError(
             'PROXY_AUTHENTICATION_REFUSED',
-            `${said}: it rejected the user name and password.`,
+            `${statusText}: it rejected the user name and password.`,
           )
         : new LicensingError(
             'PROXY_AUTHENTICATION_REQUIRED',
-            `${said}: it requires a user name and password.`,
+            `${statusText}: it requires a user name and password.`,
           )
     case 401:
     case 403:
     case 405:
-      return new LicensingError('PROXY_FORBIDDEN', `${said}: it does not allow a tunnel to the authority.`)
+      return new LicensingError(
+        'PROXY_FORBIDDEN',
+        `${statusText}: it does not allow a tunnel to the authority.`,
+      )
     case 504:
     case 408:
-      return new LicensingError('PROXY_GATEWAY_TIMEOUT', `${said}: it got no answer from the authority.`)
+      return new LicensingError(
+        'PROXY_GATEWAY_TIMEOUT',
+        `${statusText}: it got no answer from the authority.`,
+      )
     case 500:
     case 502:
     case 503:
       return new LicensingError(
         'PROXY_BAD_GATEWAY',
-        `${said}: it could not reach the authority or resolve its name.`,
+        `${statusText}: it could not reach the authority or resolve its name.`,
       )
     default:
-      return new LicensingError('PROXY_FAILED', `${said}, which is not a valid answer to CONNECT.`)
+      return new LicensingError('PROXY_FAILED', `${statusText}, which is not a valid answer to CONNECT.`)
   }
 }
 
@@ -181,7 +187,7 @@ export function toTlsError(
       ? new LicensingError('TLS_PLAIN_TEXT', `${host} answers without TLS on that port.`)
       : new LicensingError(
           'PROXY_FAILED',
-          `The tunnel of the proxy ${via} does not carry TLS: the proxy, or a server before ${host}, answers itself.`,
+          `The tunnel of the proxy ${via} does not carry TLS: the proxy, or a server before ${host}, answers in place of ${host}.`,
         )
   if (code === 'ECONNRESET' || code === 'EPIPE')
     return new LicensingError(
@@ -196,18 +202,18 @@ function createUntrustedError(
   host: string,
   presented: PeerCertificateNames | null,
 ): LicensingError {
-  const foreign = presented !== null && !presented.issuer.startsWith(AUTHORITY_ISSUER_PREFIX)
+  const isForeign = presented !== null && !presented.issuer.startsWith(AUTHORITY_ISSUER_PREFIX)
   // The issuer is not a licensing authority: a middlebox that inspects TLS, or a gateway with its own CA.
-  if (foreign && code !== 'DEPTH_ZERO_SELF_SIGNED_CERT') {
+  if (isForeign && code !== 'DEPTH_ZERO_SELF_SIGNED_CERT') {
     return new LicensingError(
       'TLS_INSPECTED',
       `The certificate presented for ${host} was issued by "${presented.issuer}", which this device does not trust.`,
     )
   }
-  const by = presented === null ? '' : `, issued by "${presented.issuer}",`
+  const issuerText = presented === null ? '' : `, issued by "${presented.issuer}",`
   return new LicensingError(
     'TLS_UNTRUSTED',
-    `The certificate of ${host}${by} is not trusted by this device (${code}).`,
+    `The certificate of ${host}${issuerText} is not trusted by this device (${code}).`,
   )
 }
 
@@ -244,7 +250,10 @@ export function toExchangeError(
   )
 }
 
-/** Converts an HTTP status without a signed answer, which is never a refusal by the authority (trust §4). */
+/**
+ * Converts an HTTP status without a signed answer. Such a status is never a refusal by the authority, because
+ * refusals are signed.
+ */
 export function toStatusError(
   status: number,
   retryAfter: string | undefined,
@@ -253,11 +262,12 @@ export function toStatusError(
 ): LicensingError {
   const retryAfterMs = parseRetryAfter(retryAfter, now)
   const options = retryAfterMs === undefined ? {} : { retryAfterMs }
-  const said = `${host} answered ${status} without a signed answer`
-  const createError = (code: ErrorCode, what: string) => new LicensingError(code, `${said}${what}.`, options)
+  const statusText = `${host} answered ${status} without a signed answer`
+  const createError = (code: ErrorCode, detail: string) =>
+    new LicensingError(code, `${statusText}${detail}.`, options)
   if (status >= 300 && status < 400) return createError('REDIRECTED', ': it redirects to another address')
-  if (status === 429) return createError('RATE_LIMITED', ': too many requests')
-  if (status === 503) return createError('AUTHORITY_UNAVAILABLE', ': not available now')
+  if (status === 429) return createError('RATE_LIMITED', ': it received too many requests')
+  if (status === 503) return createError('AUTHORITY_UNAVAILABLE', ': it is not available now')
   return status >= 500 ? createError('AUTHORITY_FAILED', '') : createError('AUTHORITY_REJECTED', '')
 }
 

@@ -11,10 +11,13 @@ import { toExchangeError, toStatusError } from './failures.ts'
 import { toDestination, type ConnectionOptions } from './connection-options.ts'
 import type { Transport } from './transport.ts'
 
-/** Covers an exchange from name resolution to the last byte of the answer. */
+/** Time limit of an exchange, from name resolution to the last byte of the answer. */
 const EXCHANGE_TIMEOUT_MS = 30 * SECOND
 const MAX_ANSWER_BYTES = 1024 * 1024
-/** Exchanges come in groups of two or three, and then not for a month. */
+/**
+ * Time for which an idle connection stays open. An agent makes two or three exchanges at once, and the next ones
+ * a month later.
+ */
 const KEEP_ALIVE_MS = 60 * SECOND
 
 /** HTTPS agent that opens connections step by step, so that errors name the failed step. */
@@ -23,10 +26,10 @@ class TunnelingAgent extends Agent {
   readonly #readAuthority: ConnectionOptions['readAuthority']
   /** Signal of the current exchange, which also cancels an attempt to connect. */
   signal: AbortSignal = AbortSignal.abort()
-  /** Authority that the next request is for; null for any. */
-  #expected: string | null = null
-  /** Authority of the last connection; null if its certificate does not name one. */
-  #authority: string | null = null
+  /** Id of the authority that the next request is for, or null for any authority. */
+  #expectedId: string | null = null
+  /** Id of the authority of the last connection, or null if its certificate names none. */
+  #authorityId: string | null = null
 
   constructor(to: Destination, readAuthority: ConnectionOptions['readAuthority']) {
     // TCP keep-alive probes once a minute instead of once a second.
@@ -35,14 +38,14 @@ class TunnelingAgent extends Agent {
     this.#readAuthority = readAuthority
   }
 
-  get #isExpected(): boolean {
-    return this.#expected === null || this.#authority === null || this.#authority === this.#expected
+  get #isExpectedAuthority(): boolean {
+    return this.#expectedId === null || this.#authorityId === null || this.#authorityId === this.#expectedId
   }
 
-  /** Sets the authority of further requests and closes a connection with another one. */
+  /** Sets the authority of the next requests, and closes a connection to another authority. */
   expect(authorityId: string | null): void {
-    this.#expected = authorityId
-    if (!this.#isExpected) this.destroy()
+    this.#expectedId = authorityId
+    if (!this.#isExpectedAuthority) this.destroy()
   }
 
   override createConnection(
@@ -52,15 +55,15 @@ class TunnelingAgent extends Agent {
     openConnection(this.#destination, this.signal).then(
       (socket) => {
         const certificate = socket.getPeerX509Certificate()
-        this.#authority = (certificate && this.#readAuthority?.(certificate)) ?? null
-        if (this.#isExpected) callback(null, socket)
+        this.#authorityId = (certificate && this.#readAuthority?.(certificate)) ?? null
+        if (this.#isExpectedAuthority) callback(null, socket)
         else {
           socket.destroy()
           callback(createWrongAuthorityError(this.#destination.host))
         }
       },
       (error: unknown) => {
-        callback(error instanceof Error ? error : new Error('no connection'))
+        callback(error instanceof Error ? error : new Error('The connection could not be opened.'))
       },
     )
   }
@@ -88,14 +91,14 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
   )
   const { host } = new URL(options.url)
   let pendingDeadlines: ReturnType<typeof startDeadline>[] = []
-  let closed = false
-  let idle: NodeJS.Timeout | undefined
+  let isClosed = false
+  let idleTimer: NodeJS.Timeout | undefined
 
   const exchange = async (
     path: string,
     body: string,
     traceparent: string | null = null,
-    more: Readonly<Record<string, string>> = {},
+    extraHeaders: Readonly<Record<string, string>> = {},
     authorityId: string | null = null,
   ): Promise<string> => {
     const deadline = startDeadline(options.deadline ?? EXCHANGE_TIMEOUT_MS)
@@ -108,14 +111,14 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
         url: options.url,
         path,
         body,
-        headers: { ...HEADERS, ...more, ...(traceparent !== null && { traceparent }) },
+        headers: { ...HEADERS, ...extraHeaders, ...(traceparent !== null && { traceparent }) },
         agent,
         maxBytes,
         signal: deadline.signal,
       })
     try {
       const { status, headers, data } = await send().catch((error: unknown) => {
-        // A kept connection may have been closed by the server, which is not a failure of the transport.
+        // The server may have closed a kept-alive connection, which is not a failure of the transport.
         if (isStaleSocketError(error)) return send()
         throw error
       })
@@ -127,7 +130,7 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
       }
       return await readAnswer(data, host, deadline.signal, maxBytes)
     } catch (error) {
-      throw toExchangeError(toLicensingError(error), host, {
+      throw toExchangeError(unwrapAxiosError(error), host, {
         ...state,
         timedOut: deadline.signal.aborted,
         via: options.proxy?.url.host,
@@ -142,11 +145,11 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
 
   /** Keeps the connection for the next exchange, or closes it once the transport is closed. */
   const scheduleIdleClose = () => {
-    clearTimeout(idle)
+    clearTimeout(idleTimer)
     if (pendingDeadlines.length > 0) return
-    if (closed) agent.destroy()
+    if (isClosed) agent.destroy()
     else
-      idle = setTimeout(() => {
+      idleTimer = setTimeout(() => {
         agent.destroy()
       }, KEEP_ALIVE_MS).unref()
   }
@@ -154,7 +157,7 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
   return {
     post: exchange,
     close: ({ now = false } = {}) => {
-      closed = true
+      isClosed = true
       if (now) for (const deadline of pendingDeadlines) deadline.abort()
       scheduleIdleClose()
     },
@@ -169,7 +172,7 @@ async function readAnswer(
   maxBytes: number,
 ): Promise<string> {
   const stop = () => {
-    stream.destroy(new Error('the time allowed is over'))
+    stream.destroy(new Error('The exchange exceeded its time limit.'))
   }
   signal.addEventListener('abort', stop)
   try {
@@ -196,7 +199,7 @@ const createTooLargeError = (host: string, maxBytes: number) =>
   new LicensingError('ANSWER_TOO_LARGE', `The answer of ${host} exceeds ${maxBytes} bytes.`)
 
 /** Unwraps the error of a connection step from an AxiosError, which must not be passed on because it contains headers. */
-function toLicensingError(error: unknown): unknown {
+function unwrapAxiosError(error: unknown): unknown {
   if (error instanceof LicensingError) return error
   if (isAxiosError(error)) {
     if (error.cause instanceof LicensingError) return error.cause
@@ -205,7 +208,7 @@ function toLicensingError(error: unknown): unknown {
   return error
 }
 
-/** Tells whether an attempt failed on a connection that was kept from an earlier exchange. */
+/** Returns true if an attempt failed on a connection that was kept alive after an earlier exchange. */
 const isStaleSocketError = (error: unknown): boolean =>
   isAxiosError(error) &&
   (error.code === 'ECONNRESET' || error.code === 'EPIPE') &&

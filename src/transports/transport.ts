@@ -9,7 +9,8 @@ export interface Transport {
    *
    * @param traceparent trace of the request (W3C Trace Context)
    * @param headers further headers, with names in lower case
-   * @param authorityId expected authority; nothing is sent if the server's certificate names another
+   * @param authorityId id of the expected authority. Nothing is sent if the server's certificate names another
+   * authority
    * @throws LicensingError of kind `transport`
    */
   post(
@@ -36,13 +37,16 @@ export type TransportSettings =
       /** URL of the proxy. */
       readonly via: string
       readonly username?: string | undefined
-      /** Never returned by any function. Without a password, the stored one of the same user and proxy is kept. */
+      /**
+       * Password of the user, which no function returns. If it is absent, the stored password for the same user
+       * and proxy stays.
+       */
       readonly password?: string | undefined
     }
 
 const urlSchema = z.string().max(2048)
 
-/** Schema of transport settings from another program. URLs and credentials are validated when they are set. */
+/** Schema of transport settings from another program. `normalizeSettings` validates URLs and credentials. */
 export const transportSettingsSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('direct'), url: urlSchema }),
   z.object({ kind: z.literal('gateway'), url: urlSchema }),
@@ -68,17 +72,17 @@ export const storedSettingsSchema = z.discriminatedUnion('kind', [
 ])
 export type StoredSettings = z.infer<typeof storedSettingsSchema>
 
-/** Usual port of a proxy (guide, "Configure the Transport Settings"). */
+/** Usual port of a proxy (planning guide, "Configure the Transport Settings"). */
 const DEFAULT_PROXY_PORT = 3128
 
-function parseUrl(text: string, refuse: (why: string) => LicensingError): URL {
+function parseUrl(text: string, refuse: (reason: string) => LicensingError): URL {
   let url: URL
   try {
     url = new URL(text.trim())
   } catch {
     throw refuse('it is not a URL')
   }
-  // Tests the text, because an empty query or fragment is not visible in the parsed URL.
+  // The check is on the text, because the parsed URL does not show an empty query or fragment.
   if (/[?#]/.test(text)) throw refuse('it contains a query or a fragment')
   if (url.hostname === '') throw refuse('it has no host')
   return url
@@ -90,8 +94,8 @@ function parseUrl(text: string, refuse: (why: string) => LicensingError): URL {
  * @throws LicensingError TRANSPORT_URL_INVALID
  */
 export function parseAuthorityUrl(text: string): string {
-  const refuse = (why: string) =>
-    new LicensingError('TRANSPORT_URL_INVALID', `The URL of the authority cannot be used: ${why}.`)
+  const refuse = (reason: string) =>
+    new LicensingError('TRANSPORT_URL_INVALID', `The URL of the authority cannot be used: ${reason}.`)
   const url = parseUrl(text, refuse)
   if (url.protocol !== 'https:') throw refuse(`it begins with ${url.protocol}// and must begin with https://`)
   if (url.username !== '' || url.password !== '') throw refuse('it contains a user name or password')
@@ -104,19 +108,19 @@ export function parseAuthorityUrl(text: string): string {
  * @throws LicensingError PROXY_URL_INVALID
  */
 export function parseProxyUrl(text: string): string {
-  const refuse = (why: string) =>
-    new LicensingError('PROXY_URL_INVALID', `The URL of the proxy cannot be used: ${why}.`)
+  const refuse = (reason: string) =>
+    new LicensingError('PROXY_URL_INVALID', `The URL of the proxy cannot be used: ${reason}.`)
   const trimmed = text.trim()
   if (trimmed.includes('\\')) throw refuse('it contains a backslash')
   const url = parseUrl(trimmed, refuse)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw refuse(`it begins with ${url.protocol}// and must begin with http:// or https://`)
   if (url.username !== '' || url.password !== '')
-    throw refuse('it contains a user name or password, which have options of their own')
+    throw refuse('it contains a user name or password, which must be given as separate options')
   if (url.pathname !== '/') throw refuse('it contains a path')
   // The URL parser drops the default port of the scheme, so the port is read from the text.
-  const written = /:(\d+)\/?$/.exec(trimmed)?.[1]
-  return `${url.protocol}//${url.hostname}:${url.port || Number(written ?? DEFAULT_PROXY_PORT)}`
+  const writtenPort = /:(\d+)\/?$/.exec(trimmed)?.[1]
+  return `${url.protocol}//${url.hostname}:${url.port || Number(writtenPort ?? DEFAULT_PROXY_PORT)}`
 }
 
 /**
@@ -125,10 +129,10 @@ export function parseProxyUrl(text: string): string {
  * @throws LicensingError PROXY_CREDENTIALS_INVALID
  */
 export function checkProxyCredentials(username: string | undefined, password: string | undefined): void {
-  const refuse = (why: string) =>
+  const refuse = (reason: string) =>
     new LicensingError(
       'PROXY_CREDENTIALS_INVALID',
-      `The user name or password of the proxy cannot be used: ${why}.`,
+      `The user name or password of the proxy cannot be used: ${reason}.`,
     )
   if (username === undefined) {
     if (password !== undefined) throw refuse('a password was given without a user name')

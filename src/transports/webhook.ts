@@ -8,14 +8,17 @@ import { startDeadline } from './deadline.ts'
 import { toExchangeError } from './failures.ts'
 import { LOOPBACK_HOSTS, stripBrackets } from '../core/host-name.ts'
 
-/** Covers a message from name resolution to the headers of the answer. */
+/** Time limit of a delivery, from name resolution to the headers of the answer. */
 const DELIVERY_TIMEOUT_MS = 15 * SECOND
 /** Upper bound for the `Retry-After` of a receiver. */
 const MAX_RETRY_AFTER_MS = DAY
 const MAX_URL_LENGTH = 2_000
 const MAX_HEADER_BYTES = 16 * 1024
 
-/** Addresses that cannot be receivers, such as link-local ones, at which clouds serve the credentials of machines. */
+/**
+ * Addresses to which no message is sent, such as link-local addresses, at which clouds serve the credentials of
+ * machines.
+ */
 const forbiddenAddresses = new BlockList()
 forbiddenAddresses.addSubnet('169.254.0.0', 16, 'ipv4')
 forbiddenAddresses.addSubnet('0.0.0.0', 8, 'ipv4')
@@ -37,7 +40,7 @@ for (const [address, bits] of [
   forbiddenAddresses.addSubnet(`::${address}`, 96 + bits, 'ipv6')
 }
 
-/** Tells whether messages may be sent to an address. IPv4-mapped IPv6 addresses are checked as IPv4. */
+/** Returns true if messages may be sent to an address. An IPv4-mapped IPv6 address is checked as an IPv4 address. */
 export function isAddressAllowed(address: string): boolean {
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
   return !forbiddenAddresses.check(address, family)
@@ -64,18 +67,18 @@ export function checkWebhookUrl(text: string): string {
   return url.href
 }
 
-/** Result of a delivery. `gone` must not be retried; `retryAfter` is in milliseconds. */
+/** Result of a delivery. A delivery with the outcome `gone` must not be retried. `retryAfter` is in milliseconds. */
 export type DeliveryResult =
   | { readonly outcome: 'delivered' }
   | { readonly outcome: 'gone'; readonly why: string }
   | { readonly outcome: 'failed'; readonly why: string; readonly retryAfter: number | null }
 
 /**
- * Sends a message by POST and reads only the status and `Retry-After` of the answer. Redirects are not followed. Failure
- * texts contain no text of the receiver.
+ * Sends a message by POST and reads only the status and `Retry-After` of the answer. Does not follow redirects.
+ * `why` contains no text that the receiver sent.
  *
  * @param to.ca additional root certificates for TLS: PEM
- * @param now wall clock time, for a `Retry-After` that is a date
+ * @param now current wall clock time, to interpret a `Retry-After` that is a date
  */
 export async function sendWebhook(
   to: { readonly url: string; readonly ca: string | null },
@@ -142,16 +145,16 @@ async function send(
     options.createConnection = () => socket
   } else options.agent = new Agent()
   return new Promise((resolve, reject) => {
-    const outgoing = plainRequest(options)
-    outgoing.once('response', resolve)
-    outgoing.once('error', reject)
-    outgoing.end(body)
+    const clientRequest = plainRequest(options)
+    clientRequest.once('response', resolve)
+    clientRequest.once('error', reject)
+    clientRequest.end(body)
   })
 }
 
-/** Parses `Retry-After` to milliseconds; null if it is missing or not valid. */
+/** Parses `Retry-After` to milliseconds. Returns null if the header is missing or not valid. */
 function parseRetryAfter(header: string | undefined, now: Instant): number | null {
   if (header === undefined) return null
-  const wanted = /^\d{1,9}$/.test(header) ? Number(header) * SECOND : Date.parse(header) - now
-  return Number.isNaN(wanted) || wanted <= 0 ? null : Math.min(wanted, MAX_RETRY_AFTER_MS)
+  const delayMs = /^\d{1,9}$/.test(header) ? Number(header) * SECOND : Date.parse(header) - now
+  return Number.isNaN(delayMs) || delayMs <= 0 ? null : Math.min(delayMs, MAX_RETRY_AFTER_MS)
 }

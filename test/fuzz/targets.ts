@@ -4,7 +4,7 @@ import { verifyAnswer } from '../../src/agent/answer-verification.ts'
 import { initialTransition, transition } from '../../machines/index.ts'
 import { readCheckpoint } from '../../src/authority/audit/checkpoint.ts'
 import { verifyExport } from '../../src/authority/audit/export-file.ts'
-import { readExchange, parseHello } from '../../src/authority/exchange/requests.ts'
+import { readSignedRequest, parseHello } from '../../src/authority/exchange/requests.ts'
 import { verifySyncRequest } from '../../src/authority/satellites/sync-request-checks.ts'
 import { parseChaos } from '../../src/faults/index.ts'
 import { parseAddress } from '../../src/cli/address.ts'
@@ -273,13 +273,13 @@ export async function createTargets(): Promise<readonly Target[]> {
         .map((type): Target => ({
           name: `message-${type}`,
           seeds: answers.filter((answer) => answer.type === type).map(({ request }) => request),
-          read: (text) => readExchange(type, json(text)),
+          read: (text) => readSignedRequest(type, json(text)),
           refusals: MESSAGE,
         })),
       {
         name: 'message-signed-again',
         seeds: answers.map(({ request }) => JSON.stringify(decodeMessage(request).payload)),
-        read: async (text) => readExchange('authorize', await signRequest(json(text))),
+        read: async (text) => readSignedRequest('authorize', await signRequest(json(text))),
         refusals: MESSAGE,
       },
       {

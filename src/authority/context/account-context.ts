@@ -17,11 +17,14 @@ export interface VirtualAccount {
   readonly satellite: { readonly id: string; readonly name: string; readonly registered: boolean } | null
   /** At a satellite: the manager's virtual account that supplies its licenses, or null. */
   readonly upstream: string | null
-  /** True for the first of a satellite's virtual accounts at the manager, and for its counterpart at the satellite. */
+  /**
+   * True for a satellite's first virtual account at the manager, and for the same virtual account at the
+   * satellite.
+   */
   readonly home: boolean
 }
 
-/** Transaction on one smart account. The licensing rules are functions over it. */
+/** Transaction on one smart account, and the data that the functions of the licensing rules need. */
 export interface AccountContext {
   readonly tx: Tx
   readonly account: Account

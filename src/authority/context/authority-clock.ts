@@ -3,16 +3,19 @@ import type { Instant } from '../../core/time.ts'
 import { assertWritable, type Tx } from '../store/store.ts'
 import { TimeFloor } from '../store/time-floor.ts'
 
-/** Clock of the authority. It follows the wall clock, but never returns less than a time that was issued. */
+/**
+ * Clock of the authority. It follows the wall clock, but never returns an earlier time than the authority has
+ * issued, such as the time of an answer.
+ */
 export class AuthorityClock {
   readonly #clock: Clock
   /** True for a satellite, whose clock the manager may correct. */
   readonly #isCorrectable: boolean
-  /** The highest time issued so far, and the monotonic clock at that moment, in milliseconds. */
+  /** The latest time issued so far, and the monotonic clock at that moment, in milliseconds. */
   #issued: { time: Instant; monotonic: number }
   #corrections = 0
 
-  /** @param issued the highest time that was issued before this process started */
+  /** @param issued the latest time that the authority issued before this process started */
   constructor(clock: Clock, role: 'manager' | 'satellite', issued: Instant) {
     this.#clock = clock
     this.#isCorrectable = role === 'satellite'
@@ -30,8 +33,8 @@ export class AuthorityClock {
 
   now(): Instant {
     const { time, monotonic } = this.#issued
-    const since = Math.max(0, this.#clock.monotonic() - monotonic)
-    return Math.floor(Math.max(this.#clock.wall(), time + since))
+    const elapsedMs = Math.max(0, this.#clock.monotonic() - monotonic)
+    return Math.floor(Math.max(this.#clock.wall(), time + elapsedMs))
   }
 
   /** Returns the number of corrections by the manager that this process has applied. */
@@ -44,18 +47,24 @@ export class AuthorityClock {
     this.#issued = { time, monotonic: this.#clock.monotonic() }
   }
 
-  /** Returns the time for a read-only transaction. It is not before any time that a process has issued. */
+  /**
+   * Returns the time for a read-only transaction, which is no earlier than the times that other processes of the
+   * authority have issued.
+   */
   readTime(tx: Tx): Promise<Instant> {
     return TimeFloor.atLeast(tx, this.now())
   }
 
-  /** Returns the time for a transaction, after applying corrections that any process has received. */
+  /**
+   * Returns the time for a transaction. Applies the manager's corrections first, which another process of the
+   * authority may have received.
+   */
   async time(tx: Tx): Promise<Instant> {
-    await this.#followCorrections(tx)
+    await this.#applyCorrections(tx)
     return this.readTime(tx)
   }
 
-  async #followCorrections(tx: Tx): Promise<void> {
+  async #applyCorrections(tx: Tx): Promise<void> {
     if (!this.#isCorrectable) return
     const corrections = await TimeFloor.corrections(tx)
     if (corrections === this.#corrections) return

@@ -7,14 +7,18 @@ import type { AccountContext, VirtualAccount } from './account-context.ts'
 import type { AuthorityClock } from './authority-clock.ts'
 
 /**
- * Selector of a smart account and a virtual account. The defaults are the only account and its default virtual account.
+ * Selector of a smart account and a virtual account. By default, it selects the only smart account and its default
+ * virtual account.
  */
 export interface AccountSelector {
   readonly account?: string | undefined
   readonly virtualAccount?: string | undefined
 }
 
-/** Interface of an authority for its services. Each method with `work` runs one transaction, after due maintenance. */
+/**
+ * Interface of an authority for its services. Each method that takes `work` runs due maintenance, then `work`, in
+ * one transaction.
+ */
 export interface AuthorityContext {
   readonly store: AuthorityStore
   readonly clock: AuthorityClock
@@ -32,8 +36,8 @@ export interface AuthorityContext {
    */
   readAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T>
   /**
-   * Runs a read-only transaction on a virtual account, or on the whole smart account if none is named. `virtual` is
-   * then null.
+   * Runs a read-only transaction on a virtual account. If the selector names none, the transaction is on the whole
+   * smart account and `virtual` is null.
    *
    * @throws LicensingError ACCOUNT_*, NOT_FOUND
    */
@@ -49,13 +53,13 @@ export interface AuthorityContext {
 export function requireRole(
   { credentials }: Pick<AuthorityContext, 'credentials'>,
   role: 'manager' | 'satellite',
-  what: string,
+  action: string,
 ): void {
   if (credentials.keyRing.identity.role === role) return
   throw new LicensingError(
     'WRONG_ROLE',
     role === 'manager'
-      ? `This authority is a satellite: ${what} at its manager.`
-      : `This authority is a manager: ${what} at a satellite.`,
+      ? `This authority is a satellite: ${action} at its manager.`
+      : `This authority is a manager: ${action} at a satellite.`,
   )
 }

@@ -9,7 +9,7 @@ import type { AuthorityClock } from './authority-clock.ts'
 import type { AuthorityContext, AccountSelector } from './authority-context.ts'
 import type { AccountContext } from './account-context.ts'
 
-/** Maintenance that a transaction runs at its beginning. */
+/** Due maintenance, which a transaction runs at its beginning. */
 export interface DueWork {
   /** @returns the time of the transaction */
   run(tx: Tx): Promise<Instant>

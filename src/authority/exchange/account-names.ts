@@ -1,15 +1,15 @@
 import type { InstanceRow } from '../inventory/instances.ts'
 import type { Tx } from '../store/store.ts'
 
-interface AccountFacts {
+interface AccountDetails {
   readonly domain: string
   readonly software_version: string | null
 }
 
-/** Cache of account names. No exchange changes a name, so each is read once. */
+/** Cache of account names. No exchange changes a name, so the cache reads each name once. */
 export class AccountNames {
   readonly #tx: Tx
-  readonly #accounts = new Map<string, AccountFacts>()
+  readonly #accounts = new Map<string, AccountDetails>()
   readonly #virtualAccounts = new Map<string, string>()
 
   constructor(tx: Tx) {
@@ -17,7 +17,7 @@ export class AccountNames {
   }
 
   /** Returns the name of a virtual account. */
-  async virtualAccount(id: string): Promise<string> {
+  async getVirtualAccountName(id: string): Promise<string> {
     const known = this.#virtualAccounts.get(id)
     if (known !== undefined) return known
     const { name } = await this.#tx
@@ -30,17 +30,17 @@ export class AccountNames {
   }
 
   /** Returns the names of the accounts that an instance belongs to. */
-  async membership(row: InstanceRow): Promise<{ smartAccount: string; virtualAccount: string }> {
-    const { domain } = await this.#account(row.account_id)
-    return { smartAccount: domain, virtualAccount: await this.virtualAccount(row.virtual_account_id) }
+  async getAccountNames(row: InstanceRow): Promise<{ smartAccount: string; virtualAccount: string }> {
+    const { domain } = await this.#getAccount(row.account_id)
+    return { smartAccount: domain, virtualAccount: await this.getVirtualAccountName(row.virtual_account_id) }
   }
 
-  /** Returns the highest software version that the account's orders entitle, or null. */
-  async softwareVersion(row: InstanceRow): Promise<string | null> {
-    return (await this.#account(row.account_id)).software_version
+  /** Returns the highest software version that the account's orders include, or null. */
+  async getSoftwareVersion(row: InstanceRow): Promise<string | null> {
+    return (await this.#getAccount(row.account_id)).software_version
   }
 
-  async #account(id: string): Promise<AccountFacts> {
+  async #getAccount(id: string): Promise<AccountDetails> {
     const known = this.#accounts.get(id)
     if (known !== undefined) return known
     const account = await this.#tx

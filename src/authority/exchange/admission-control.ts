@@ -3,8 +3,8 @@ import { LicensingError } from '../../core/errors.ts'
 import type { SignedRequest } from './requests.ts'
 
 /**
- * Priorities of exchanges under load, the highest first. An authorization that ends soon comes before registrations and
- * first authorizations, and these come before routine.
+ * Priorities of exchanges under load, the highest first. The renewal of an authorization that ends soon comes
+ * before registrations and first authorizations. Routine renewals come last.
  */
 export const PRIORITIES = ['deadline-near', 'registration', 'routine'] as const
 export type Priority = (typeof PRIORITIES)[number]
@@ -19,23 +19,32 @@ const QUEUE_TIMEOUT_MS: Readonly<Record<Priority, number>> = {
   routine: 4 * SECOND,
 }
 
-/** An authorization is near its end if it ends within this time. A device still has several attempts by then. */
+/**
+ * An authorization that ends within this time is near its end. The time is long enough for several attempts of
+ * the device.
+ */
 const DEADLINE_NEAR_MS = 14 * DAY
 
-/**
- * The cost of an exchange before any was measured, in milliseconds, and the window of the moving average, in exchanges.
- */
+/** Processing time assumed for an exchange until one was measured. */
 const INITIAL_COST_MS = 2
+/** Number of exchanges in the moving average of the processing time. */
 const EMA_WINDOW = 256
+/** Limit of the processing time that one exchange adds to the average. */
 const MAX_COST_MS = 250
 
-/** A rejected device returns while the authority also serves others, so retry slots are longer than an exchange. */
+/**
+ * Length of a retry slot as a multiple of the processing time. In its slot, a returning device shares the
+ * authority with other devices.
+ */
 const RETRY_SLOT_FACTOR = 1.5
 const MAX_RETRY_AFTER_MS = 3600 * SECOND
 /** Above this estimated wait the authority asks devices to spread their next contacts. */
 const OVERLOAD_WAIT_MS = SECOND
 
-/** Returns the priority of a request by its own statements. Its signature proves that the device made them. */
+/**
+ * Returns the priority of a request from its type and its stated deadline. The signature proves that the device
+ * stated it.
+ */
 export function getPriority({ request }: SignedRequest, at: Instant): Priority {
   if (request.type !== 'authorize') return 'registration'
   const { deadlineAt } = request.body
@@ -43,15 +52,19 @@ export function getPriority({ request }: SignedRequest, at: Instant): Priority {
   return getAuthorizationPriority(deadlineAt === null ? null : Date.parse(deadlineAt), at)
 }
 
-/** Returns the priority of an authorization by the end of the last one. Null means that the device has none yet. */
+/**
+ * Returns the priority of an authorization request from the end of the device's last authorization. Null means
+ * that the device has none yet.
+ */
 export function getAuthorizationPriority(deadlineAt: Instant | null, at: Instant): Priority {
   if (deadlineAt === null) return 'registration'
   return deadlineAt - at < DEADLINE_NEAR_MS ? 'deadline-near' : 'routine'
 }
 
 /**
- * Admits exchanges that can be answered in time, and rejects the others before their work begins. Each rejected device
- * gets its own retry time. So the retries after an outage arrive at the rate that this process can serve.
+ * Admits exchanges that can be answered in time, and rejects the others before their work begins. Each rejected
+ * device gets its own retry time, so that the retries after an outage arrive at the rate that this process can
+ * serve.
  */
 export class AdmissionController {
   readonly #now: () => number
@@ -67,8 +80,8 @@ export class AdmissionController {
 
   /** Returns the milliseconds until an exchange of this priority would be answered. */
   estimateWaitMs(priority: Priority): number {
-    const ahead = PRIORITIES.slice(0, PRIORITIES.indexOf(priority) + 1)
-    return this.#cost * ahead.reduce((sum, level) => sum + this.#queued[level], 0)
+    const prioritiesAhead = PRIORITIES.slice(0, PRIORITIES.indexOf(priority) + 1)
+    return this.#cost * prioritiesAhead.reduce((sum, level) => sum + this.#queued[level], 0)
   }
 
   get isOverloaded(): boolean {
@@ -81,15 +94,16 @@ export class AdmissionController {
   }
 
   /**
-   * Rejects an exchange that cannot be answered in time. The caller asks before any other work on the exchange.
+   * Rejects an exchange that cannot be answered in time. The caller calls `admit` before any other work on the
+   * exchange.
    *
    * @throws LicensingError AUTHORITY_BUSY, with the time to retry
    */
   admit(priority: Priority): void {
     if (this.estimateWaitMs(priority) <= QUEUE_TIMEOUT_MS[priority]) return
     const now = this.#now()
-    const free = Math.max(this.#nextRetrySlot, now + this.estimateWaitMs('routine'))
-    this.#nextRetrySlot = Math.min(free + this.#cost * RETRY_SLOT_FACTOR, now + MAX_RETRY_AFTER_MS)
+    const earliestSlot = Math.max(this.#nextRetrySlot, now + this.estimateWaitMs('routine'))
+    this.#nextRetrySlot = Math.min(earliestSlot + this.#cost * RETRY_SLOT_FACTOR, now + MAX_RETRY_AFTER_MS)
     throw new LicensingError(
       'AUTHORITY_BUSY',
       'The authority has more requests than it can answer in time.',
@@ -108,8 +122,8 @@ export class AdmissionController {
   }
 
   /**
-   * Updates the cost of an exchange by a measured batch. The time includes other work of the process, such as TLS
-   * handshakes.
+   * Updates the average processing time from a measured batch. The measured time includes other work of the
+   * process, such as TLS handshakes.
    */
   recordDuration(exchanges: number, milliseconds: number): void {
     // The cap keeps an outage of the database out of the estimate.

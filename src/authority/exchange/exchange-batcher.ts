@@ -4,14 +4,17 @@ import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import type { RequestType } from '../../protocol/messages.ts'
 import { AdmissionController, PRIORITIES, type Priority, getPriority } from './admission-control.ts'
 import type { ExchangeSpan } from '../observer.ts'
-import { type DecidedRequest, readExchange, type SignedRequest } from './requests.ts'
+import { type DecidedRequest, readSignedRequest, type SignedRequest } from './requests.ts'
 
-/** The maximum of exchanges in one transaction. A larger batch would only lengthen the wait of each. */
+/** Maximum number of exchanges in one transaction. A larger batch would only lengthen the wait of each exchange. */
 const MAX_BATCH_SIZE = 64
 /** A batch closes after this many idle turns of the event loop, and after `MAX_COLLECT_MS` at the latest. */
 const IDLE_TURNS = 2
 const MAX_COLLECT_MS = 15
-/** The share of each priority in every batch, so that urgent exchanges do not starve the others. */
+/**
+ * Number of exchanges of each priority that every batch has room for, so that urgent exchanges do not starve the
+ * others.
+ */
 const MIN_SHARE_PER_PRIORITY = 8
 
 /** The outcome of one exchange: its decision, or the error that prevents a signed answer. */
@@ -77,12 +80,12 @@ export class ExchangeBatcher<C> {
   }
 
   /**
-   * Rejects an exchange of a type that cannot be answered in time, before it is read.
+   * Rejects an exchange, before it is read, if no exchange of its type can be answered in time.
    *
    * @throws LicensingError AUTHORITY_BUSY
    */
   admit(type: RequestType): void {
-    // The deadline stands in the request, which is not read yet. So an authorization counts as urgent here.
+    // The deadline is in the request, which is not read yet. Therefore every authorization counts as urgent here.
     this.#admission.admit(type === 'authorize' ? 'deadline-near' : 'registration')
   }
 
@@ -99,7 +102,7 @@ export class ExchangeBatcher<C> {
   ): Promise<{ decided: DecidedRequest; context: C }> {
     span.step('receive')
     this.admit(type)
-    const request = await readExchange(type, message)
+    const request = await readSignedRequest(type, message)
     const priority = getPriority(request, this.#clock.wall())
     this.#admission.admit(priority)
     const answered = new Promise<{ decided: DecidedRequest; context: C }>((resolve, reject) => {
@@ -112,15 +115,15 @@ export class ExchangeBatcher<C> {
 
   async #processQueue(): Promise<void> {
     this.#isProcessing = true
-    let since = this.#clock.monotonic()
+    let startedAt = this.#clock.monotonic()
     while (this.queueLength > 0) {
       await this.#collect()
       const batch = this.#takeBatch()
       await this.#commitBatch(batch)
       for (const { priority } of batch) this.#admission.dequeue(priority)
       const now = this.#clock.monotonic()
-      this.#admission.recordDuration(batch.length, now - since)
-      since = now
+      this.#admission.recordDuration(batch.length, now - startedAt)
+      startedAt = now
     }
     this.#isProcessing = false
   }
@@ -131,10 +134,10 @@ export class ExchangeBatcher<C> {
    */
   async #collect(): Promise<void> {
     const end = this.#clock.monotonic() + MAX_COLLECT_MS
-    for (let quiet = 0; quiet < IDLE_TURNS && this.queueLength < MAX_BATCH_SIZE;) {
-      const before = this.queueLength
+    for (let idleTurns = 0; idleTurns < IDLE_TURNS && this.queueLength < MAX_BATCH_SIZE;) {
+      const previousLength = this.queueLength
       await immediate()
-      quiet = this.queueLength > before ? 0 : quiet + 1
+      idleTurns = this.queueLength > previousLength ? 0 : idleTurns + 1
       if (this.#clock.monotonic() >= end) return
     }
   }

@@ -24,17 +24,17 @@ export type RecordedAnswer = Pick<
   | 'last_contact_at'
 >
 
-const keyOf = ({ pid, serial }: DeviceId): string => `${pid}\u0000${serial}`
+const formatDeviceKey = ({ pid, serial }: DeviceId): string => `${pid}\u0000${serial}`
 
 /** The product instances of a working set. */
 export class InstanceSet {
   readonly #transaction: ExchangeTransaction
   readonly #byThumbprint = new Map<string, InstanceRow | null>()
-  readonly #byKey = new Map<string, InstanceRow[]>()
+  readonly #byRegisteredKey = new Map<string, InstanceRow[]>()
   readonly #byDevice = new Map<string, InstanceRow[]>()
   /** Ids of the accounts that have a reservation, by device. */
   readonly #reserved = new Map<string, string[]>()
-  readonly #rivals = new Map<string, ConflictingInstance[]>()
+  readonly #conflicts = new Map<string, ConflictingInstance[]>()
   /** Instances that were added since the last `clear`. */
   readonly #added = new Set<string>()
 
@@ -48,7 +48,7 @@ export class InstanceSet {
     this.#transaction = transaction
   }
 
-  /** Reads the instances of certificates. */
+  /** Reads the instances whose certificates have these thumbprints. */
   async load(thumbprints: readonly string[]): Promise<InstanceRow[]> {
     if (thumbprints.length === 0) return []
     await this.#transaction.flush()
@@ -57,15 +57,15 @@ export class InstanceSet {
       .selectAll()
       .where((or) => or.or([or('thumbprint', 'in', thumbprints), or('next_thumbprint', 'in', thumbprints)]))
       .execute()
-    for (const print of thumbprints) this.#byThumbprint.set(print, null)
+    for (const thumbprint of thumbprints) this.#byThumbprint.set(thumbprint, null)
     for (const row of rows) {
-      for (const print of [row.thumbprint, row.next_thumbprint])
-        if (print !== null) this.#byThumbprint.set(print, row)
+      for (const thumbprint of [row.thumbprint, row.next_thumbprint])
+        if (thumbprint !== null) this.#byThumbprint.set(thumbprint, row)
     }
     return rows
   }
 
-  /** Reads the rows that decide on registrations, by key and by device. */
+  /** Reads the rows that registrations depend on, by registered key and by device. */
   async loadForRegistration(keys: readonly string[], devices: readonly DeviceId[]): Promise<void> {
     await this.#loadByKey(keys)
     await this.#loadByDevice(devices)
@@ -79,26 +79,26 @@ export class InstanceSet {
 
   /** Returns the instance of an account that registered with this key. */
   async findByKey(accountId: string, key: string): Promise<InstanceRow | undefined> {
-    if (!this.#byKey.has(key)) await this.#loadByKey([key])
-    return this.#byKey.get(key)?.find(({ account_id }) => account_id === accountId)
+    if (!this.#byRegisteredKey.has(key)) await this.#loadByKey([key])
+    return this.#byRegisteredKey.get(key)?.find(({ account_id }) => account_id === accountId)
   }
 
   /** Returns the active instance of an account for a device. */
   async findActive(accountId: string, device: DeviceId): Promise<InstanceRow | undefined> {
-    if (!this.#byDevice.has(keyOf(device))) await this.#loadByDevice([device])
-    return this.#byDevice.get(keyOf(device))?.find(({ account_id }) => account_id === accountId)
+    if (!this.#byDevice.has(formatDeviceKey(device))) await this.#loadByDevice([device])
+    return this.#byDevice.get(formatDeviceKey(device))?.find(({ account_id }) => account_id === accountId)
   }
 
   /** Returns true if licenses of an account are reserved for a device. */
   async isReserved(accountId: string, device: DeviceId): Promise<boolean> {
-    if (!this.#reserved.has(keyOf(device))) await this.#loadByDevice([device])
-    return this.#reserved.get(keyOf(device))?.includes(accountId) ?? false
+    if (!this.#reserved.has(formatDeviceKey(device))) await this.#loadByDevice([device])
+    return this.#reserved.get(formatDeviceKey(device))?.includes(accountId) ?? false
   }
 
   /** Returns the product instance of a device that a satellite of the account has reported. */
-  async findRival(accountId: string, device: DeviceId): Promise<ConflictingInstance | undefined> {
-    if (!this.#rivals.has(keyOf(device))) await this.#loadByDevice([device])
-    return this.#rivals.get(keyOf(device))?.find(({ account_id }) => account_id === accountId)
+  async findConflict(accountId: string, device: DeviceId): Promise<ConflictingInstance | undefined> {
+    if (!this.#conflicts.has(formatDeviceKey(device))) await this.#loadByDevice([device])
+    return this.#conflicts.get(formatDeviceKey(device))?.find(({ account_id }) => account_id === accountId)
   }
 
   async #loadByKey(keys: readonly string[]): Promise<void> {
@@ -109,8 +109,8 @@ export class InstanceSet {
       .selectAll()
       .where('registered_key', 'in', keys)
       .execute()
-    for (const key of keys) this.#byKey.set(key, [])
-    for (const row of rows) this.#byKey.get(row.registered_key)?.push(row)
+    for (const key of keys) this.#byRegisteredKey.set(key, [])
+    for (const row of rows) this.#byRegisteredKey.get(row.registered_key)?.push(row)
   }
 
   async #loadByDevice(devices: readonly DeviceId[]): Promise<void> {
@@ -133,22 +133,22 @@ export class InstanceSet {
       .where('serial', 'in', serials)
       .where('status', '=', sql.lit('active'))
       .execute()
-    const rivals = await findConflictingInstances(
+    const conflicts = await findConflictingInstances(
       tx,
       devices.map(({ pid, serial }) => hashUdi(pid, serial)),
     )
     for (const device of devices) {
-      const known = listSerialForms(device.pid, device.serial)
-      const isDevice = ({ pid, serial }: DeviceId) => pid === device.pid && known.includes(serial)
+      const serialForms = listSerialForms(device.pid, device.serial)
+      const isDevice = ({ pid, serial }: DeviceId) => pid === device.pid && serialForms.includes(serial)
       const digest = hashUdi(device.pid, device.serial)
-      this.#byDevice.set(keyOf(device), instances.filter(isDevice))
+      this.#byDevice.set(formatDeviceKey(device), instances.filter(isDevice))
       this.#reserved.set(
-        keyOf(device),
+        formatDeviceKey(device),
         reserved.filter(isDevice).map(({ account_id }) => account_id),
       )
-      this.#rivals.set(
-        keyOf(device),
-        rivals.filter(({ udi }) => udi === digest),
+      this.#conflicts.set(
+        formatDeviceKey(device),
+        conflicts.filter(({ udi }) => udi === digest),
       )
     }
   }
@@ -159,8 +159,11 @@ export class InstanceSet {
     this.#newRows.push(added)
     this.#added.add(row.id)
     this.#byThumbprint.set(row.thumbprint, added)
-    this.#byKey.set(row.registered_key, [...(this.#byKey.get(row.registered_key) ?? []), added])
-    this.#byDevice.set(keyOf(row), [...(this.#byDevice.get(keyOf(row)) ?? []), added])
+    this.#byRegisteredKey.set(row.registered_key, [
+      ...(this.#byRegisteredKey.get(row.registered_key) ?? []),
+      added,
+    ])
+    this.#byDevice.set(formatDeviceKey(row), [...(this.#byDevice.get(formatDeviceKey(row)) ?? []), added])
   }
 
   /** Returns true if an instance was added since the last `clear`. */
@@ -168,7 +171,7 @@ export class InstanceSet {
     return this.#added.has(id)
   }
 
-  /** Records the answer to an instance. */
+  /** Records the newest answer to an instance. */
   recordAnswer(row: InstanceRow, answer: RecordedAnswer): void {
     Object.assign(row, answer)
     this.#answers.set(row.id, answer)
@@ -205,19 +208,22 @@ export class InstanceSet {
 
   /** Drops the cached rows. */
   clear(): void {
-    for (const read of [
+    for (const cache of [
       this.#byThumbprint,
-      this.#byKey,
+      this.#byRegisteredKey,
       this.#byDevice,
       this.#reserved,
-      this.#rivals,
+      this.#conflicts,
       this.#added,
     ])
-      read.clear()
+      cache.clear()
   }
 }
 
-/** Writes every answer in one statement. PostgreSQL would take a bare value for text, hence the casts. */
+/**
+ * Writes every answer in one statement. The casts are needed because PostgreSQL takes an untyped parameter for
+ * text.
+ */
 async function writeAnswers(tx: Tx, answers: ReadonlyMap<string, RecordedAnswer>): Promise<void> {
   const rows = [...answers].map(
     ([id, answer]) => sql`(

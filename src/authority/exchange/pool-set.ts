@@ -10,7 +10,10 @@ import { isCompliant } from '../policy.ts'
 import type { ExchangeTransaction } from './exchange-transaction.ts'
 import type { InstanceSet } from './instance-set.ts'
 
-/** A pool in its present state, and its relation to the stored row. */
+/**
+ * Current state of a pool. `isStored` is true if the pool has a row or gets one, and `isChanged` if the row must
+ * be written.
+ */
 interface PoolState extends Pool {
   readonly isStored: boolean
   readonly isChanged: boolean
@@ -21,9 +24,9 @@ export class PoolSet {
   readonly #transaction: ExchangeTransaction
   readonly #instances: InstanceSet
   readonly #pools = new Map<string, PoolState>()
-  /** Counts by tag, by instance id. */
+  /** Used counts of each tag, by instance id. */
   readonly #usage = new Map<string, ReadonlyMap<string, number>>()
-  /** Unwritten counts, by instance id and tag. */
+  /** Used counts that are not written yet, by instance id and tag. */
   readonly #changedUsage = new Map<string, Map<string, number>>()
 
   constructor(transaction: ExchangeTransaction, instances: InstanceSet) {
@@ -50,11 +53,11 @@ export class PoolSet {
     { id, virtual_account_id }: InstanceRow,
     usage: readonly { tag: string; count: number }[],
   ): Promise<void> {
-    const before = await this.#usageOf(id)
+    const before = await this.#getUsage(id)
     const after = new Map<string, number>()
     for (const { tag, count } of usage) if (count > 0) after.set(tag, (after.get(tag) ?? 0) + count)
-    const same = after.size === before.size && [...after].every(([tag, count]) => before.get(tag) === count)
-    if (same) return
+    const isSame = after.size === before.size && [...after].every(([tag, count]) => before.get(tag) === count)
+    if (isSame) return
     this.#instances.touch(id)
     this.#usage.set(id, after)
     const changed = this.#changedUsage.get(id) ?? new Map<string, number>()
@@ -64,19 +67,19 @@ export class PoolSet {
       const change = count - (before.get(tag) ?? 0)
       if (change === 0) continue
       changed.set(tag, count)
-      await this.#changeUse(virtual_account_id, tag, change)
+      await this.#changeInUse(virtual_account_id, tag, change)
     }
   }
 
-  async #usageOf(id: string): Promise<ReadonlyMap<string, number>> {
+  async #getUsage(id: string): Promise<ReadonlyMap<string, number>> {
     // An instance that this transaction added has no stored usage.
     if (!this.#usage.has(id) && !this.#instances.isAdded(id)) await this.loadUsage([id])
     return this.#usage.get(id) ?? new Map<string, number>()
   }
 
-  async #changeUse(virtualAccountId: string, tag: string, change: number): Promise<void> {
-    const pool = await this.#pool(virtualAccountId, tag)
-    await this.#assess(virtualAccountId, {
+  async #changeInUse(virtualAccountId: string, tag: string, change: number): Promise<void> {
+    const pool = await this.#getPool(virtualAccountId, tag)
+    await this.#updateCompliance(virtualAccountId, {
       ...pool,
       inUse: pool.inUse + change,
       isStored: true,
@@ -86,20 +89,21 @@ export class PoolSet {
 
   /** Returns the present state of a pool. A change of its compliance is logged (R-AUTH-2). */
   async read(virtualAccountId: string, tag: string): Promise<Pool> {
-    return this.#assess(virtualAccountId, await this.#pool(virtualAccountId, tag))
+    return this.#updateCompliance(virtualAccountId, await this.#getPool(virtualAccountId, tag))
   }
 
-  async #assess(virtualAccountId: string, pool: PoolState): Promise<PoolState> {
+  async #updateCompliance(virtualAccountId: string, pool: PoolState): Promise<PoolState> {
     const compliant = isCompliant(pool)
-    const hasTurned = pool.isStored && compliant !== pool.compliant
-    const assessed = { ...pool, compliant, isChanged: pool.isChanged || hasTurned }
+    const hasComplianceChanged = pool.isStored && compliant !== pool.compliant
+    const assessed = { ...pool, compliant, isChanged: pool.isChanged || hasComplianceChanged }
     this.#pools.set(`${virtualAccountId} ${pool.tag}`, assessed)
     const { tx, at } = this.#transaction
-    if (hasTurned) this.#transaction.log(await createComplianceEvent(tx, virtualAccountId, assessed, at))
+    if (hasComplianceChanged)
+      this.#transaction.log(await createComplianceEvent(tx, virtualAccountId, assessed, at))
     return assessed
   }
 
-  async #pool(virtualAccountId: string, tag: string): Promise<PoolState> {
+  async #getPool(virtualAccountId: string, tag: string): Promise<PoolState> {
     const known = this.#pools.get(`${virtualAccountId} ${tag}`)
     if (known) return known
     const { tx, at } = this.#transaction
@@ -109,7 +113,7 @@ export class PoolSet {
       owned,
       reserved,
       inUse: row?.in_use ?? 0,
-      // The last recorded compliance. `#assess` compares it with the present one.
+      // The recorded compliance, which `#updateCompliance` compares with the current one.
       compliant: row ? row.out_of_compliance === 0 : true,
       isStored: row !== undefined,
       isChanged: false,

@@ -81,8 +81,8 @@ export class Registration {
       return this.#refuseUnknownToken(body.token.account)
     }
     const { account } = token
-    const proven = await this.#findProvenInstance(body.previous, body.certificateRequest)
-    if (proven?.status === 'active' && proven.account_id !== account.id) {
+    const provenInstance = await this.#findProvenInstance(body.previous, body.certificateRequest)
+    if (provenInstance?.status === 'active' && provenInstance.account_id !== account.id) {
       return createRefusal(
         'TOKEN_WRONG_ACCOUNT',
         'The token belongs to another smart account than this device.',
@@ -95,27 +95,28 @@ export class Registration {
       )
     }
     const known = await this.#set.instances.findByKey(account.id, spki)
-    // A known key means a repeated request, because its answer was lost or because someone replayed it.
+    // A known key means that the request is repeated: its answer was lost, or someone replays it.
     if (known && known.status !== 'active') return createRefusal(...getInactiveInstanceRefusal(known.status))
     if (known?.token_id === token.id)
       return this.#createAcceptance(
         known,
         account.domain,
-        await this.#set.accounts.virtualAccount(known.virtual_account_id),
+        await this.#set.accounts.getVirtualAccountName(known.virtual_account_id),
       )
-    const blocked = issuanceBlockedBy(this.#limits)
-    if (blocked) return createRefusal(blocked.code, blocked.message)
+    const issuingRefusal = issuanceBlockedBy(this.#limits)
+    if (issuingRefusal) return createRefusal(issuingRefusal.code, issuingRefusal.message)
     const refusal = getTokenRefusal(token, this.#at)
     if (refusal) return createRefusal(refusal.code, refusal.message)
-    if (known) return this.#readmit(known, token)
+    if (known) return this.#moveInstance(known, token)
     const existing = await this.#set.instances.findActive(account.id, body.udi)
-    // An offline device may use its reserved licenses. Overwriting its instance cannot return them.
+    // A device without a connection may still use its reserved licenses. A new registration of the device does not
+    // return them.
     if (await this.#set.instances.isReserved(account.id, body.udi))
       return createRefusal(
         'INSTANCE_RESERVED',
         `Licenses are reserved for ${pid}:${serial} in ${account.domain}.`,
       )
-    const reported = await this.#set.instances.findRival(account.id, body.udi)
+    const reported = await this.#set.instances.findConflict(account.id, body.udi)
     if (reported?.kind === 'reserved')
       return createRefusal(
         'INSTANCE_RESERVED',
@@ -133,14 +134,17 @@ export class Registration {
       )
     }
     if (reported) await this.#replaceAtSatellite(reported, account)
-    if (existing) await this.#replace(existing, account, proven?.id === existing.id)
-    return this.#admit(request, key, spki, token)
+    if (existing) await this.#replaceInstance(existing, account, provenInstance?.id === existing.id)
+    return this.#createInstance(request, key, spki, token)
   }
 
-  /** Distinguishes a token of an account that is not served here from an unknown token (R-TOK-4). */
-  async #refuseUnknownToken(tag: string): Promise<Refusal> {
+  /**
+   * Refuses a token of an account that this authority does not serve, or an unknown token of an account that it
+   * serves (R-TOK-4).
+   */
+  async #refuseUnknownToken(accountHash: string): Promise<Refusal> {
     const domains = await this.#set.tx.selectFrom('accounts').select('domain').execute()
-    return domains.some(({ domain }) => hashAccountDomain(domain) === tag)
+    return domains.some(({ domain }) => hashAccountDomain(domain) === accountHash)
       ? createRefusal('TOKEN_UNKNOWN', 'The token is not known to this authority.')
       : createRefusal(
           'TOKEN_WRONG_ACCOUNT',
@@ -165,11 +169,11 @@ export class Registration {
     const claim = decodePayloadUnverified(signed.data) as
       { use?: unknown; instanceId?: unknown; certificateRequest?: unknown } | undefined
     const expected = createHash('sha256').update(certificateRequest).digest('base64url')
-    const fits =
+    const isValid =
       claim?.use === 'replace' &&
       claim.instanceId === row.instance.id &&
       claim.certificateRequest === expected
-    return fits ? row.instance : undefined
+    return isValid ? row.instance : undefined
   }
 
   /** Replaces an instance that a satellite has reported. The satellite is notified at its next exchange. */
@@ -183,28 +187,28 @@ export class Registration {
       severity: 'major',
       accountId: account.id,
       instanceId: reported.id,
-      message: `${reported.pid}:${reported.serial} of the satellite ${reported.satellite} registered here.`,
+      message: `${reported.pid}:${reported.serial}, registered at the satellite ${reported.satellite}, was replaced by a registration here.`,
     })
   }
 
-  async #replace(existing: InstanceRow, account: Account, proven: boolean): Promise<void> {
+  async #replaceInstance(existing: InstanceRow, account: Account, isProven: boolean): Promise<void> {
     const tx = await this.#set.settle()
     await deactivateInstance(tx, existing, 'replaced', this.#at)
     await logEvent(tx, {
       at: this.#at,
-      type: proven ? 'INSTANCE_REPLACED' : 'INSTANCE_REPLACED_WITHOUT_PROOF',
-      severity: proven ? 'info' : 'major',
+      type: isProven ? 'INSTANCE_REPLACED' : 'INSTANCE_REPLACED_WITHOUT_PROOF',
+      severity: isProven ? 'info' : 'major',
       accountId: account.id,
       virtualAccount: await getVirtualAccountName(tx, existing),
       instanceId: existing.id,
-      message: proven
+      message: isProven
         ? `${existing.pid}:${existing.serial} registered again.`
         : `${existing.pid}:${existing.serial} was replaced by a device that did not prove possession of its key.`,
     })
   }
 
   /** Moves an instance that registers with another token to the virtual account of that token. */
-  async #readmit(row: InstanceRow, token: RegistrationToken): Promise<Decision> {
+  async #moveInstance(row: InstanceRow, token: RegistrationToken): Promise<Decision> {
     const assignment = {
       virtual_account_id: token.virtual_account_id,
       export_controlled: token.export_controlled,
@@ -214,11 +218,11 @@ export class Registration {
     await setInstanceUsage(tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
     await tx.updateTable('instances').set(assignment).where('id', '=', row.id).execute()
     await markInstanceChanged(tx, row.id)
-    this.#set.tokens.use(row, token)
+    this.#set.tokens.recordUse(row, token)
     return this.#createAcceptance({ ...row, ...assignment }, token.account.domain, token.virtualAccount)
   }
 
-  async #admit(
+  async #createInstance(
     request: RegisterRequest,
     key: P256Key,
     spki: string,
@@ -252,7 +256,7 @@ export class Registration {
       in_review: 0,
     }
     this.#set.instances.add(row)
-    this.#set.tokens.use(row, token)
+    this.#set.tokens.recordUse(row, token)
     return this.#createAcceptance(row, account.domain, token.virtualAccount)
   }
 

@@ -2,7 +2,7 @@ import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
 import { type Instant, toIsoString } from '../../core/time.ts'
 import type { Credential } from '../../pki/certificate-generation.ts'
-import { bundlesAfter } from '../../pki/root-rotation.ts'
+import { listRotationsAfter } from '../../pki/root-rotation.ts'
 import { signMessage } from '../../pki/signed-message.ts'
 import {
   HELLO_AUDIENCE,
@@ -23,9 +23,12 @@ import { WorkingSet } from './working-set.ts'
 
 /** The satellite requests that the server of a manager answers. */
 export interface SatelliteRequests {
-  /** Returns true if a proof was made by a satellite of this manager. @throws LicensingError WRONG_ROLE */
+  /** Returns true if a satellite of this manager signed a proof. @throws LicensingError WRONG_ROLE */
   isKnown(proof: SyncProof): Promise<boolean>
-  /** Answers a synchronization request that arrived over the network. Request and answer are the texts of files. */
+  /**
+   * Answers a synchronization request that arrived over the network. The request and the answer have the format
+   * of the offline files.
+   */
   respondOnline(request: string): Promise<string>
 }
 
@@ -39,7 +42,7 @@ export interface RequestEndpoint {
   synchronize(request: string, origin: Origin): Promise<string>
 }
 
-/** An exchange under observation, with the code of its refusal or null. */
+/** Span of an exchange that an observer measures, with the code of the refusal or null. */
 interface ObservedExchange extends Omit<ExchangeSpan, 'end'> {
   refusal: string | null
 }
@@ -105,7 +108,8 @@ export class ExchangeEndpoint implements RequestEndpoint {
   }
 
   /**
-   * Returns a signed answer that shows any caller that the authority is reachable. Decides and writes nothing.
+   * Returns a signed answer that proves to any caller that the authority is reachable. Writes nothing to the
+   * database.
    *
    * @throws LicensingError REQUEST_MALFORMED
    */
@@ -124,7 +128,10 @@ export class ExchangeEndpoint implements RequestEndpoint {
     })
   }
 
-  /** Answers the request of a satellite. Request and answer are the texts of files. */
+  /**
+   * Answers the synchronization request of a satellite. The request and the answer have the format of the offline
+   * files.
+   */
   synchronize(request: string, origin: Origin): Promise<string> {
     return this.#observe('synchronize', origin, () => this.satellites.respondOnline(request))
   }
@@ -135,21 +142,21 @@ export class ExchangeEndpoint implements RequestEndpoint {
     origin: Origin,
     work: (span: ObservedExchange) => Promise<T>,
   ): Promise<T> {
-    const seen = this.#observer.exchange(type, origin)
-    if (seen.traceId !== null) origin.onTrace?.(seen.traceId)
+    const observed = this.#observer.exchange(type, origin)
+    if (observed.traceId !== null) origin.onTrace?.(observed.traceId)
     const span: ObservedExchange = {
-      traceId: seen.traceId,
+      traceId: observed.traceId,
       step: (step) => {
-        seen.step(step)
+        observed.step(step)
       },
       refusal: null,
     }
     try {
-      const done = await work(span)
-      seen.end({ outcome: span.refusal === null ? 'accepted' : 'refused', code: span.refusal })
-      return done
+      const result = await work(span)
+      observed.end({ outcome: span.refusal === null ? 'accepted' : 'refused', code: span.refusal })
+      return result
     } catch (error) {
-      seen.end({ outcome: 'failed', code: toLicensingError(error).code })
+      observed.end({ outcome: 'failed', code: toLicensingError(error).code })
       throw error
     }
   }
@@ -169,7 +176,7 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
     onDecided,
   }: Batch): Promise<{ outcomes: DecisionOutcome[]; context: AnswerContext }> {
     const { credentials, profile, clock } = this.#context
-    const done = await this.#context.withMaintenance(async (tx, time) => {
+    const decided = await this.#context.withMaintenance(async (tx, time) => {
       const limits = await readIssuingLimits(tx, credentials, time)
       const set = await WorkingSet.read(tx, collectWorkingSetKeys(requests), time)
       const exchange = { set, credentials, profile, limits, isUnderLoad, at: time }
@@ -181,12 +188,15 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
       onDecided()
       return { outcomes, context: { time, signer, limits } }
     })
-    clock.recordIssued(done.context.time)
-    return done
+    clock.recordIssued(decided.context.time)
+    return decided
   }
 }
 
-/** Returns an error that gets no signed answer. Any other error is thrown again and rolls the transaction back. */
+/**
+ * Returns an error that ends one exchange without a signed answer. Throws any other error, which rolls back the
+ * transaction.
+ */
 function toOutcome(error: unknown): LicensingError {
   if (error instanceof LicensingError && !/^(INTERNAL$|STORE_|DATABASE_)/.test(error.code)) return error
   throw error
@@ -198,7 +208,7 @@ function signAnswer(
   { time, signer, limits }: AnswerContext,
 ): Promise<SignedMessage> {
   const { id, role, test, epoch, trust } = credentials.keyRing.identity
-  const trustBundles = bundlesAfter(credentials.keyRing.identity.trust, request.trustBundle)
+  const trustBundles = listRotationsAfter(credentials.keyRing.identity.trust, request.trustBundle)
   const answer = {
     protocol: PROTOCOL_VERSION,
     direction: 'answer',

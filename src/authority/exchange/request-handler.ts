@@ -7,7 +7,7 @@ import type { Credentials } from '../keys/credentials.ts'
 import type { IssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { deactivateInstance, type InstanceRow, NO_RENEWAL } from '../inventory/instances.ts'
 import { Registration } from './registration.ts'
-import { identifyDevice, isPlaceholder, takeBackInstance } from './restore-review.ts'
+import { identifyDevice, isPlaceholder, recoverInstance } from './restore-review.ts'
 import {
   createSignatureError,
   type DecidedRequest,
@@ -40,7 +40,7 @@ export function decideRequest(context: ExchangeContext, signed: SignedRequest): 
     : handleInstanceRequest(context, signed)
 }
 
-// Requests of registered devices
+/** Decides a request of a registered device. */
 async function handleInstanceRequest(
   context: ExchangeContext,
   signed: SignedInstanceRequest,
@@ -49,10 +49,10 @@ async function handleInstanceRequest(
   if (request.audience !== context.credentials.keyRing.identity.id)
     throw createMalformedError('it is addressed to another authority')
   const instance =
-    (await context.set.instances.find(signed.thumbprint)) ?? (await recoverFromReview(context, signed))
+    (await context.set.instances.find(signed.thumbprint)) ?? (await recoverLostInstance(context, signed))
   // A request signed under a certificate of another issuer gets no signed answer, so that no third party can cause a
   // refusal.
-  if (!instance && !isOwn(context, signed)) throw createSignatureError()
+  if (!instance && !isIssuedHere(context, signed)) throw createSignatureError()
   const decided = (decision: Decision): DecidedRequest => ({
     request,
     audience: request.instanceId,
@@ -62,32 +62,39 @@ async function handleInstanceRequest(
   if (!instance && context.limits.suspended) throw context.limits.suspended
   if (!instance)
     return decided(createRefusal('INSTANCE_UNKNOWN', 'The product instance is not known to this authority.'))
-  if (instance.id !== request.instanceId) throw createMalformedError('its certificate is of another instance')
-  // Only a deregistration that the device itself requested is answered again as before.
-  const isRepeatedEnd = instance.status === 'deregistered' && isReplay(instance, request, digest)
-  if (instance.status !== 'active' && !isRepeatedEnd)
+  if (instance.id !== request.instanceId)
+    throw createMalformedError('its certificate belongs to another instance')
+  // Only a repeated deregistration gets its earlier answer again.
+  const isRepeatedDeregistration = instance.status === 'deregistered' && isReplay(instance, request, digest)
+  if (instance.status !== 'active' && !isRepeatedDeregistration)
     return decided(createRefusal(...getInactiveInstanceRefusal(instance.status)))
   if (context.at >= signed.notAfter) return decided(createRefusal(...getInactiveInstanceRefusal('expired')))
-  const pending = instance.thumbprint !== signed.thumbprint
-  return decided(await handleInSequence(context, instance, request, digest, pending))
+  const usesNextCertificate = instance.thumbprint !== signed.thumbprint
+  return decided(await handleInSequence(context, instance, request, digest, usesNextCertificate))
 }
 
-/** Returns true if this authority issued the certificate to the instance. The instance may have no row any more. */
-function isOwn(context: ExchangeContext, { pem, request }: SignedInstanceRequest): boolean {
+/**
+ * Returns true if this authority issued the certificate to the instance, even if the database has no row of the
+ * instance.
+ */
+function isIssuedHere(context: ExchangeContext, { pem, request }: SignedInstanceRequest): boolean {
   return (
     context.credentials.instanceCertificates.findIssued(pem, request.instanceId, context.at) !== undefined
   )
 }
 
-/** Returns the instance of a certificate that this authority issued, after a restore has lost its row. */
-async function recoverFromReview(
+/**
+ * Recovers the instance of a certificate that this authority issued, if a restore has lost the row of the
+ * instance.
+ */
+async function recoverLostInstance(
   context: ExchangeContext,
   signed: SignedInstanceRequest,
 ): Promise<InstanceRow | undefined> {
-  if (!isOwn(context, signed)) return undefined
+  if (!isIssuedHere(context, signed)) return undefined
   const { credentials, at } = context
   const tx = await context.set.settle()
-  const isRecovered = await takeBackInstance({ tx, credentials, at }, signed.pem, signed.request.instanceId)
+  const isRecovered = await recoverInstance({ tx, credentials, at }, signed.pem, signed.request.instanceId)
   return isRecovered ? context.set.instances.find(signed.thumbprint) : undefined
 }
 
@@ -97,12 +104,12 @@ async function handleInSequence(
   instance: InstanceRow,
   request: InstanceRequest,
   digest: string,
-  pending: boolean,
+  usesNextCertificate: boolean,
 ): Promise<Decision> {
   if (isReplay(instance, request, digest)) return JSON.parse(instance.decision ?? 'null') as Decision
   const { epoch } = context.credentials.keyRing.identity
   // After a restore, the device may be ahead of this authority. Its first request is accepted.
-  const ahead = instance.epoch < epoch && request.sequence >= instance.sequence
+  const isAhead = instance.epoch < epoch && request.sequence >= instance.sequence
   if (request.sequence < instance.sequence) {
     // The request was delayed, or a copy of the device has fallen behind. Both look the same, so the event is logged.
     await logSuspectedClone(
@@ -114,14 +121,14 @@ async function handleInSequence(
     )
     return createRefusal(
       'SEQUENCE_SUPERSEDED',
-      `Request ${request.sequence} is older than ${instance.sequence}, which was answered.`,
+      `Request ${request.sequence} is older than request ${instance.sequence}, which was answered.`,
     )
   }
-  const isInStep =
+  const knowsLastAnswer =
     request.lastAnswer === instance.last_answer || request.lastAnswer === instance.previous_answer
-  if (!ahead && (request.sequence === instance.sequence || !isInStep))
+  if (!isAhead && (request.sequence === instance.sequence || !knowsLastAnswer))
     return refuseDiverged(context, instance)
-  if (pending) await activateCertificate(context, instance)
+  if (usesNextCertificate) await activateCertificate(context, instance)
   const decision = await executeRequest(context, instance, request)
   context.set.instances.recordAnswer(instance, {
     epoch,
@@ -155,20 +162,20 @@ async function logSuspectedClone(
   instance: InstanceRow,
   type: string,
   severity: 'minor' | 'major',
-  what: string,
+  observation: string,
 ): Promise<void> {
   context.set.log({
     at: context.at,
     type,
     severity,
     accountId: instance.account_id,
-    virtualAccount: await context.set.accounts.virtualAccount(instance.virtual_account_id),
+    virtualAccount: await context.set.accounts.getVirtualAccountName(instance.virtual_account_id),
     instanceId: instance.id,
-    message: `${instance.pid}:${instance.serial} ${what}. The device may have been cloned or restored from a copy.`,
+    message: `${instance.pid}:${instance.serial} ${observation}. The device may have been cloned or restored from a copy.`,
   })
 }
 
-/** Puts a renewed certificate in force, since the device has used it. The old certificate ends. */
+/** Replaces the certificate of an instance by the renewed one, because the device has used the renewed one. */
 async function activateCertificate(context: ExchangeContext, instance: InstanceRow): Promise<void> {
   if (
     instance.next_thumbprint === null ||
@@ -257,19 +264,19 @@ async function authorize(
         : ('invalid-tag' as const),
     })
   }
-  const softwareVersion = await context.set.accounts.softwareVersion(instance)
-  const covered = entitlements.every(({ count, status }) => count === 0 || status === 'in-compliance')
+  const softwareVersion = await context.set.accounts.getSoftwareVersion(instance)
+  const isCovered = entitlements.every(({ count, status }) => count === 0 || status === 'in-compliance')
   return {
     outcome: 'accepted',
     entitlements,
-    compliance: covered ? 'in-compliance' : 'out-of-compliance',
+    compliance: isCovered ? 'in-compliance' : 'out-of-compliance',
     deadlineAt: toIsoString(
       Math.min(context.at - BACKDATE_MS + AUTHORIZATION_LIFETIME, context.limits.notAfter),
     ),
     nextContactAt:
-      covered && context.isUnderLoad ? toIsoString(context.at + jitterContactDelay(Math.random())) : null,
+      isCovered && context.isUnderLoad ? toIsoString(context.at + jitterContactDelay(Math.random())) : null,
     ...(softwareVersion !== null && { softwareVersion }),
-    ...(await context.set.accounts.membership(instance)),
+    ...(await context.set.accounts.getAccountNames(instance)),
   }
 }
 
@@ -284,11 +291,11 @@ async function renew(
       'CERTIFICATE_REQUEST_INVALID',
       'The certificate request is not for a P-256 key, or that key has not signed it.',
     )
-  const membership = await context.set.accounts.membership(instance)
+  const accountNames = await context.set.accounts.getAccountNames(instance)
   const issued = await context.credentials.instanceCertificates.issue(
     key,
     instance.id,
-    membership.smartAccount,
+    accountNames.smartAccount,
     context.at,
   )
   const tx = await context.set.settle()
@@ -308,7 +315,7 @@ async function renew(
     'INSTANCE_RENEWED',
     `${instance.pid}:${instance.serial} renewed its registration.`,
   )
-  return { outcome: 'accepted', certificates: issued.certificates, ...membership }
+  return { outcome: 'accepted', certificates: issued.certificates, ...accountNames }
 }
 
 async function logInstanceEvent(
@@ -321,7 +328,7 @@ async function logInstanceEvent(
     at: context.at,
     type,
     accountId: instance.account_id,
-    virtualAccount: await context.set.accounts.virtualAccount(instance.virtual_account_id),
+    virtualAccount: await context.set.accounts.getVirtualAccountName(instance.virtual_account_id),
     instanceId: instance.id,
     message,
   })

@@ -22,9 +22,9 @@ import { parseLeafCertificate } from '../../pki/leaf-certificate.ts'
 import type { P256Key } from '../../pki/p256-key.ts'
 import { decodePayloadUnverified, verifyMessage, getCertificateChain } from '../../pki/signed-message.ts'
 import type { InstanceRow } from '../inventory/instances.ts'
-import type { WantedRows } from './working-set.ts'
+import type { WorkingSetKeys } from './working-set.ts'
 
-/** Contents of an answer: the request, the audience and the decision. */
+/** Contents of an answer: the request, the recipient and the decision. */
 export interface AnswerParts {
   readonly request: Pick<Request | HelloRequest, 'type' | 'messageId' | 'nonce' | 'trustBundle'>
   readonly audience: string
@@ -38,8 +38,8 @@ export interface DecidedRequest extends AnswerParts {
   readonly decision: Decision
 }
 
-export const createMalformedError = (why: string) =>
-  new LicensingError('REQUEST_MALFORMED', `The request is malformed: ${why}.`)
+export const createMalformedError = (reason: string) =>
+  new LicensingError('REQUEST_MALFORMED', `The request is malformed: ${reason}.`)
 
 /** @throws LicensingError REQUEST_MALFORMED, PROTOCOL_UNSUPPORTED */
 export function parseHello(message: unknown): HelloRequest {
@@ -90,8 +90,8 @@ export type SignedRequest =
  *
  * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED
  */
-export async function readExchange(type: RequestType, message: unknown): Promise<SignedRequest> {
-  const { signed, request, digest } = readRequestForm(type, message)
+export async function readSignedRequest(type: RequestType, message: unknown): Promise<SignedRequest> {
+  const { signed, request, digest } = parseRequest(type, message)
   if (request.type === 'register') {
     const key = parseCsr(request.body.certificateRequest)
     if (!key) throw createMalformedError('its certificate request is invalid')
@@ -107,7 +107,7 @@ export async function readExchange(type: RequestType, message: unknown): Promise
 }
 
 /** Returns the keys of the rows that the decisions on these requests need. */
-export const collectWorkingSetKeys = (requests: readonly SignedRequest[]): WantedRows => ({
+export const collectWorkingSetKeys = (requests: readonly SignedRequest[]): WorkingSetKeys => ({
   thumbprints: requests.flatMap((request) => ('thumbprint' in request ? [request.thumbprint] : [])),
   registrations: requests.flatMap((signed) =>
     'key' in signed
@@ -116,7 +116,7 @@ export const collectWorkingSetKeys = (requests: readonly SignedRequest[]): Wante
   ),
 })
 
-function readRequestForm(
+function parseRequest(
   type: RequestType,
   message: unknown,
 ): { signed: SignedMessage; request: Request; digest: string } {
@@ -129,7 +129,7 @@ function readRequestForm(
   const parsed = requestSchema.safeParse(payload, ENGLISH)
   if (!parsed.success)
     throw createMalformedError(`${parsed.error.issues[0]?.path.join('.') ?? 'its payload'} is invalid`)
-  if (parsed.data.type !== type) throw createMalformedError('it was sent to the path of another type')
+  if (parsed.data.type !== type) throw createMalformedError('it was sent to the path of another request type')
   if (parsed.data.direction !== 'request') throw createMalformedError('it is not a request')
   return { signed: signed.data, request: parsed.data, digest: hashRequest(payload) }
 }

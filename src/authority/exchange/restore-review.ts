@@ -17,28 +17,28 @@ import type { Tx } from '../store/store.ts'
  * Values of `instances.in_review`: the device has not shown its certificate yet, or an administrator must review the
  * instance.
  */
-const AWAITED = 1
-const IDENTIFIED = 2
+const AWAITS_CERTIFICATE = 1
+const NEEDS_REVIEW = 2
 
 /** The product id of an instance whose device has not yet stated its product and serial number. */
 const UNKNOWN_PRODUCT = 'unknown'
 
-/** Transaction in which a restored authority meets a device again. */
+/** Transaction in which a restored authority recovers an instance. */
 type ReviewContext = Pick<AccountContext, 'tx' | 'credentials' | 'at'>
 
 /**
- * Recovers the instance of a certificate that is in no row. The instance may have been renewed or registered after the
- * backup, so a certificate of this authority is sufficient proof.
+ * Recovers the instance of a certificate that no row of the database contains. The device may have registered or
+ * renewed after the backup, so a certificate that this authority issued is sufficient proof.
  *
  * @returns true if an instance was recovered
  */
-export async function takeBackInstance(
+export async function recoverInstance(
   context: ReviewContext,
   pem: string,
   instanceId: string,
 ): Promise<boolean> {
-  const own = context.credentials.instanceCertificates.findIssued(pem, instanceId, context.at)
-  if (!own) return false
+  const issued = context.credentials.instanceCertificates.findIssued(pem, instanceId, context.at)
+  if (!issued) return false
   const row = await context.tx
     .selectFrom('instances')
     .selectAll()
@@ -47,7 +47,7 @@ export async function takeBackInstance(
   const certificate = new X509Certificate(pem)
   return row
     ? recoverKnown(context, row, certificate)
-    : recoverUnknown(context, instanceId, own.account, certificate)
+    : recoverUnknown(context, instanceId, issued.account, certificate)
 }
 
 /** Recovers an instance that awaits its certificate, or has renewed its certificate since the backup. */
@@ -56,23 +56,23 @@ async function recoverKnown(
   row: InstanceRow,
   certificate: X509Certificate,
 ): Promise<boolean> {
-  const awaited = row.in_review === AWAITED
+  const isAwaited = row.in_review === AWAITS_CERTIFICATE
   const { epoch } = context.credentials.keyRing.identity
-  const renewed = row.status === 'active' && row.epoch < epoch && isNewer(certificate, row.certificates)
-  if (!awaited && !renewed) return false
+  const isRenewed = row.status === 'active' && row.epoch < epoch && isNewer(certificate, row.certificates)
+  if (!isAwaited && !isRenewed) return false
   await context.tx
     .updateTable('instances')
     .set({
-      ...identityOf(context, certificate),
+      ...toIdentityColumns(context, certificate),
       ...NO_RENEWAL,
-      in_review: awaited ? 0 : row.in_review,
+      in_review: isAwaited ? 0 : row.in_review,
     })
     .where('id', '=', row.id)
     .execute()
   return true
 }
 
-function identityOf({ credentials }: ReviewContext, certificate: X509Certificate) {
+function toIdentityColumns({ credentials }: ReviewContext, certificate: X509Certificate) {
   return {
     thumbprint: computeThumbprint(certificate),
     public_key: exportSpki(certificate.publicKey),
@@ -98,7 +98,7 @@ async function recoverUnknown(
   const virtualAccounts = account ? await listVirtualAccounts(context.tx, account.id) : []
   const virtualAccount = virtualAccounts.find(({ isDefault }) => isDefault)
   if (!account || !virtualAccount) return false
-  const identity = identityOf(context, certificate)
+  const identity = toIdentityColumns(context, certificate)
   const registeredAt = Date.parse(certificate.validFrom) + BACKDATE_MS
   await context.tx
     .insertInto('instances')
@@ -120,7 +120,7 @@ async function recoverUnknown(
       last_contact_at: context.at,
       epoch: 0,
       revision: 0,
-      in_review: IDENTIFIED,
+      in_review: NEEDS_REVIEW,
     })
     .execute()
   await markInstanceChanged(context.tx, id)
@@ -137,7 +137,8 @@ async function recoverUnknown(
 }
 
 /**
- * Records the device that a recovered instance belongs to. Of two registrations of one device the newer is in force.
+ * Records the device that a recovered instance belongs to. If the device has another registration, the newer one
+ * stays active.
  *
  * @returns the row after the change
  */
@@ -148,7 +149,7 @@ export async function identifyDevice(
 ): Promise<InstanceRow> {
   if (!isPlaceholder(row) || !udi) return row
   const { pid, serial } = udi
-  const rival = await context.tx
+  const otherInstance = await context.tx
     .selectFrom('instances')
     .selectAll()
     .where('account_id', '=', row.account_id)
@@ -156,11 +157,11 @@ export async function identifyDevice(
     .where('serial', '=', serial)
     .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
-  if (rival && rival.registered_at > row.registered_at) {
+  if (otherInstance && otherInstance.registered_at > row.registered_at) {
     await deactivateInstance(context.tx, row, 'replaced', context.at)
     return { ...row, status: 'replaced' }
   }
-  if (rival) await deactivateInstance(context.tx, rival, 'replaced', context.at)
+  if (otherInstance) await deactivateInstance(context.tx, otherInstance, 'replaced', context.at)
   await context.tx.updateTable('instances').set({ pid, serial }).where('id', '=', row.id).execute()
   await markInstanceChanged(context.tx, row.id)
   return { ...row, pid, serial }
@@ -168,11 +169,11 @@ export async function identifyDevice(
 
 /** Returns true if only the certificate of an instance is known. */
 export const isPlaceholder = (row: InstanceRow): boolean =>
-  row.in_review === IDENTIFIED && row.pid === UNKNOWN_PRODUCT
+  row.in_review === NEEDS_REVIEW && row.pid === UNKNOWN_PRODUCT
 
-/** Returns true if a certificate was issued after the known one. */
-function isNewer(certificate: X509Certificate, known: string): boolean {
-  const [pem] = JSON.parse(known) as string[]
+/** Returns true if a certificate was issued after the leaf of the known chain. */
+function isNewer(certificate: X509Certificate, knownChain: string): boolean {
+  const [pem] = JSON.parse(knownChain) as string[]
   return (
     pem === undefined || Date.parse(certificate.validFrom) > Date.parse(new X509Certificate(pem).validFrom)
   )
@@ -190,7 +191,7 @@ export async function confirmInstance(tx: Tx, account: Account, id: string, at: 
     .where('id', '=', id)
     .where('account_id', '=', account.id)
     .where('status', '=', sql.lit('active'))
-    .where('in_review', '=', IDENTIFIED)
+    .where('in_review', '=', NEEDS_REVIEW)
     .executeTakeFirst()
   const reservations = await tx
     .updateTable('reservations')

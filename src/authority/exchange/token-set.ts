@@ -6,7 +6,7 @@ import type { ExchangeTransaction } from './exchange-transaction.ts'
 export class TokenSet {
   readonly #transaction: ExchangeTransaction
   readonly #tokens = new Map<string, RegistrationToken | null>()
-  /** Unwritten uses, by token. */
+  /** Uses that are not written yet, by token id. */
   readonly #uses = new Map<string, number>()
 
   constructor(transaction: ExchangeTransaction) {
@@ -27,7 +27,7 @@ export class TokenSet {
   }
 
   /** Counts and logs the registration of an instance with a token. */
-  use(row: InstanceRow, token: RegistrationToken): void {
+  recordUse(row: InstanceRow, token: RegistrationToken): void {
     this.#tokens.set(token.id, { ...token, uses: token.uses + 1 })
     this.#uses.set(token.id, (this.#uses.get(token.id) ?? 0) + 1)
     this.#transaction.log({

@@ -10,7 +10,7 @@ import { PoolSet } from './pool-set.ts'
 import { TokenSet } from './token-set.ts'
 
 /** Keys of the rows that the exchanges of a transaction need. */
-export interface WantedRows {
+export interface WorkingSetKeys {
   /** Thumbprints of the certificates that signed the requests. */
   readonly thumbprints: readonly string[]
   readonly registrations: readonly {
@@ -23,8 +23,8 @@ export interface WantedRows {
 
 /**
  * Cache of the rows that the exchanges of one transaction need. The set reads rows for all exchanges together and
- * writes the changes together. So a batch costs few statements, and each exchange sees the changes of the exchanges
- * before it.
+ * writes the changes together. So a batch needs few database statements, and each exchange sees the changes of the
+ * exchanges before it.
  *
  * Rare operations use the database directly, after `settle`.
  */
@@ -48,7 +48,11 @@ export class WorkingSet implements ExchangeTransaction {
     this.accounts = new AccountNames(tx)
   }
 
-  static async read(tx: Tx, { thumbprints, registrations }: WantedRows, at: Instant): Promise<WorkingSet> {
+  static async read(
+    tx: Tx,
+    { thumbprints, registrations }: WorkingSetKeys,
+    at: Instant,
+  ): Promise<WorkingSet> {
     const { rows } = await sql<{ revision: number }>`select ${nextRevision} as revision`.execute(tx)
     const set = new WorkingSet(tx, at, rows[0]?.revision ?? 0)
     const instances = await set.instances.load(thumbprints)

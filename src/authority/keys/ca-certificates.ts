@@ -10,8 +10,8 @@ import { BACKDATE_MS } from '../policy.ts'
 const ROOT_LIFETIME = 20 * 365 * DAY
 const ISSUING_CA_LIFETIME = 10 * 365 * DAY
 /**
- * Lifetime of a satellite's CA, longer than that of the ID certificates it issues. The manager renews the CA before its
- * last two years.
+ * Lifetime of a satellite's CA, which is longer than the lifetime of the ID certificates that the CA issues. The
+ * manager renews the CA when less than two years are left.
  */
 const SATELLITE_CA_LIFETIME = 3 * 365 * DAY
 export const SATELLITE_CA_RENEWAL_WINDOW = 2 * 365 * DAY
@@ -22,7 +22,7 @@ interface CaOwner {
   readonly account: string
 }
 
-/** Creates a root certificate of a manager with its key. @param number the root version */
+/** Creates a manager's root certificate and its private key. @param number the root version */
 export const createRootCa = ({ id, account }: CaOwner, number: number, at: Instant): Promise<Issuer> =>
   createRoot({
     account,

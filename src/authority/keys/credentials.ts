@@ -5,7 +5,7 @@ import { type Credential, generateKey } from '../../pki/certificate-generation.t
 import { issueIntermediateCa, createRootCa } from './ca-certificates.ts'
 import { type AuthorityIdentity, INITIAL_ROOT_VERSION, readIdentity, writeIdentity } from './identity.ts'
 import { InstanceCertificates } from './instance-certificates.ts'
-import { KeyRing, SUB_CA_KEY } from './key-ring.ts'
+import { KeyRing, SUB_CA_KEY_FILE } from './key-ring.ts'
 import { KeyRotation } from './key-rotation.ts'
 import { KeyStore, type Secrets } from './key-store.ts'
 import { LeafCertificates, type Signer } from './leaf-certificates.ts'
@@ -17,13 +17,13 @@ import { ServerCertificates } from './server-certificates.ts'
 import type { Tx } from '../store/store.ts'
 
 /**
- * The keys and certificates of an authority. The root signs only CAs. The issuing CA signs ID certificates, signers and the TLS
- * certificate. The keys of the root and of the first issuing CA are files of mode 0600. Later keys are encrypted in the
+ * The keys and certificates of an authority. The root signs only CAs. The issuing CA signs ID certificates, signers
+ * and the TLS certificate. The keys of the root and of the first issuing CA are files of mode 0600. Later keys are encrypted in the
  * database under the key of another such file.
  */
 export class Credentials {
   readonly #leaves: LeafCertificates
-  /** The identity, and the locations of the keys. */
+  /** The authority's identity, and the locations of its keys. */
   readonly keyRing: KeyRing
   /** The key of the newest root, if this machine or process has it. */
   readonly rootKey: RootKey
@@ -63,17 +63,17 @@ export class Credentials {
   static async create(
     dataDir: string,
     tx: Tx,
-    facts: { id: string; account: string; role: 'manager'; test: boolean; at: Instant },
+    options: { id: string; account: string; role: 'manager'; test: boolean; at: Instant },
   ): Promise<Credentials> {
     const keys = new KeyStore(dataDir)
-    const { id, account, role, test, at } = facts
-    const root = await createRootCa(facts, INITIAL_ROOT_VERSION, at)
-    const subCaKey = await generateKey()
-    keys.put(SUB_CA_KEY, subCaKey)
-    keys.create()
+    const { id, account, role, test, at } = options
+    const root = await createRootCa(options, INITIAL_ROOT_VERSION, at)
+    const issuingKey = await generateKey()
+    keys.put(SUB_CA_KEY_FILE, issuingKey)
+    keys.createSecretKey()
     const identity = {
       ...{ id, account, role, test, epoch: 1, root: root.certificate },
-      issuingCa: await issueIntermediateCa(root, createPublicKey(subCaKey), { id, account }, at),
+      issuingCa: await issueIntermediateCa(root, createPublicKey(issuingKey), { id, account }, at),
       ...NEVER_ROTATED,
     }
     const credentials = new Credentials(identity, keys, await ReservationKeys.load(tx, keys))
@@ -84,20 +84,20 @@ export class Credentials {
   }
 
   /**
-   * Creates the keys of a satellite. The manager certifies its CA at the first exchange.
+   * Creates the keys of a satellite. The manager certifies its CA at the first synchronization.
    *
-   * @param facts.root the manager's root where it is known already: PEM
+   * @param options.root the manager's root as PEM, or null if it is not known yet
    */
   static async createSatellite(
     dataDir: string,
     tx: Tx,
-    facts: { id: string; account: string; test: boolean; root: string | null },
+    options: { id: string; account: string; test: boolean; root: string | null },
   ): Promise<Credentials> {
     const keys = new KeyStore(dataDir)
-    keys.put(SUB_CA_KEY, await generateKey())
+    keys.put(SUB_CA_KEY_FILE, await generateKey())
     keys.put(SYNC_KEY_FILE, await generateKey())
-    keys.create()
-    const identity = { ...facts, role: 'satellite', epoch: 1, issuingCa: null, ...NEVER_ROTATED } as const
+    keys.createSecretKey()
+    const identity = { ...options, role: 'satellite', epoch: 1, issuingCa: null, ...NEVER_ROTATED } as const
     const credentials = new Credentials(identity, keys, await ReservationKeys.load(tx, keys))
     await writeIdentity(tx, identity)
     await credentials.keyRing.readKeys(tx)
@@ -119,22 +119,28 @@ export class Credentials {
   /** Removes the files of keys that were replaced. */
   #removeReplacedKeys(): void {
     const { issuingKey, keys } = this.keyRing
-    if (issuingKey !== SUB_CA_KEY) keys.remove(SUB_CA_KEY)
+    if (issuingKey !== SUB_CA_KEY_FILE) keys.remove(SUB_CA_KEY_FILE)
     this.rootKey.removeOld()
   }
 
   /** Returns the signer of a role that is valid at an instant. A new signer replaces the old one before it expires. */
   signer(tx: Tx, role: Signer, at: Instant): Promise<Credential> {
-    return this.#leaves.getSigner(tx, role, this.keyRing.issuing(), at)
+    return this.#leaves.getSigner(tx, role, this.keyRing.getIssuingContext(), at)
   }
 
-  /** Creates a key and a certificate for a signer. Devices accept it, since they check a signer's role and chain. */
+  /**
+   * Creates a key and a certificate for a signer. Devices accept the new certificate, because they check its role
+   * and chain.
+   */
   async rotateSigner(tx: Tx, role: Signer, at: Instant): Promise<void> {
-    await this.#leaves.issueSigner(tx, role, this.keyRing.issuing(), at)
+    await this.#leaves.issueSigner(tx, role, this.keyRing.getIssuingContext(), at)
   }
 
-  /** Returns the expiry of the root, the issuing CA and the signer of answers, as far as they exist. */
-  async expiries(tx: Tx): Promise<Record<string, Instant>> {
+  /**
+   * Returns the expiry of the root, the issuing CA and the signer of answers. A certificate that does not exist
+   * is left out.
+   */
+  async readExpiries(tx: Tx): Promise<Record<string, Instant>> {
     const { root, issuingCa } = this.keyRing.identity
     const pems = {
       root,

@@ -6,7 +6,7 @@ import type { Tx } from '../store/store.ts'
 /** The version of the first root, which has no rotation statement. */
 export const INITIAL_ROOT_VERSION = 1
 
-/** Public facts that identify the authority. */
+/** Schema of the public data that identify an authority. */
 const identitySchema = z.object({
   id: z.string(),
   account: z.string(),
@@ -15,11 +15,12 @@ const identitySchema = z.object({
   /** The number of restores of this authority, plus one. */
   epoch: z.int().min(1),
   /**
-   * The manager's roots, newest first, and the issuing CA under them. Null at a satellite before its first exchange.
+   * The manager's roots, newest first, and the issuing CA under them. Both are null at a satellite before its
+   * first synchronization.
    */
   root: z.string().nullable(),
   issuingCa: z.string().nullable(),
-  /** The certificates of the same issuing CA by the other root, while the root is replaced. */
+  /** The certificates of the same issuing CA under the other root, while the root is being replaced. */
   crossSignedCas: z.array(z.string()),
   /** The replaced issuing CAs. ID certificates that they issued stay valid. */
   previousCas: z.array(z.string()),

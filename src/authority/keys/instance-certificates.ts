@@ -7,41 +7,47 @@ import { parseRotationRoots } from '../../pki/root-rotation.ts'
 import type { KeyRing } from './key-ring.ts'
 import { BACKDATE_MS, IDENTITY_LIFETIME } from '../policy.ts'
 
-/** Issuer of the ID certificates of devices. It also recognizes certificates that this authority has issued. */
+/**
+ * Issuer of the ID certificates of devices, which also recognizes the certificates that this authority has
+ * issued.
+ */
 export class InstanceCertificates {
   readonly #keyRing: KeyRing
-  #issuers: { issuingCa: string; of: Map<string, Promise<InstanceCertificateIssuer>> } = {
+  #issuers: { issuingCa: string; byAccount: Map<string, Promise<InstanceCertificateIssuer>> } = {
     issuingCa: '',
-    of: new Map(),
+    byAccount: new Map(),
   }
 
   constructor(keyRing: KeyRing) {
     this.#keyRing = keyRing
   }
 
-  /** Issues the ID certificate of a device, valid for 365 days from five minutes ago. Its issuing CA comes with it. */
+  /**
+   * Issues the ID certificate of a device, valid for 365 days from five minutes before `at`. Returns it with the
+   * certificates of the issuing CA.
+   */
   async issue(
     key: P256Key,
     instanceId: string,
     account: string,
     at: Instant,
   ): Promise<{ certificates: string[]; thumbprint: string; expiresAt: Instant }> {
-    const issuer = await this.#issuer(account)
+    const issuer = await this.#getIssuer(account)
     const notBefore = at - BACKDATE_MS
-    // A certificate has a resolution of one second.
+    // The dates of a certificate have a resolution of one second.
     const notAfter = Math.floor((notBefore + IDENTITY_LIFETIME) / SECOND) * SECOND
     const { pem, thumbprint } = issuer.issue(key, { name: instanceId, notBefore, notAfter })
     return { certificates: [pem, ...this.#keyRing.issuingCas], thumbprint, expiresAt: notAfter }
   }
 
   /** Returns the issuer for a smart account. It is cached until the issuing CA changes. */
-  #issuer(account: string): Promise<InstanceCertificateIssuer> {
+  #getIssuer(account: string): Promise<InstanceCertificateIssuer> {
     const { issuingCa } = this.#keyRing
-    if (this.#issuers.issuingCa !== issuingCa) this.#issuers = { issuingCa, of: new Map() }
-    const { of: issuers } = this.#issuers
+    if (this.#issuers.issuingCa !== issuingCa) this.#issuers = { issuingCa, byAccount: new Map() }
+    const { byAccount: issuers } = this.#issuers
     const issuer =
       issuers.get(account) ??
-      InstanceCertificateIssuer.create(this.#keyRing.issuing(), {
+      InstanceCertificateIssuer.create(this.#keyRing.getIssuingContext(), {
         account,
         authorityId: this.#keyRing.identity.id,
       })
@@ -62,11 +68,11 @@ export class InstanceCertificates {
         const expected = { role: 'instance', at, roots } as const
         const {
           authorityId,
-          instanceId: certified,
+          instanceId: certifiedId,
           account,
           certificate,
         } = validateChain([pem, ca], expected)
-        if (authorityId === id && certified === instanceId) return { key: certificate.publicKey, account }
+        if (authorityId === id && certifiedId === instanceId) return { key: certificate.publicKey, account }
       } catch (error) {
         if (!(error instanceof ChainError)) throw error
       }

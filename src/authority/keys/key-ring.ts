@@ -9,23 +9,28 @@ import { type KeyLocation, keyLocationSchema, type KeyStore } from './key-store.
 import type { IssuingContext } from './leaf-certificates.ts'
 import { assertWritable, type Tx } from '../store/store.ts'
 
-export const SUB_CA_KEY = 'sub-ca.key'
+export const SUB_CA_KEY_FILE = 'sub-ca.key'
 
-const notRegistered = (): never => {
+const throwNotRegistered = (): never => {
   throw new LicensingError(
     'SATELLITE_NOT_REGISTERED',
     'This satellite was never synchronized with its manager.',
   )
 }
 
-/** The changeable parts of an identity: roots, certificates of the issuing CA, trust bundle and epoch. */
-type Adopted = Partial<Pick<AuthorityIdentity, 'root' | 'issuingCa' | 'crossSignedCas' | 'trust' | 'epoch'>>
+/**
+ * The parts of an identity that can change: roots, certificates of the issuing CA, root rotation statements and
+ * epoch.
+ */
+type IdentityChanges = Partial<
+  Pick<AuthorityIdentity, 'root' | 'issuingCa' | 'crossSignedCas' | 'trust' | 'epoch'>
+>
 
 /** An authority's identity and the locations of its keys, as this process last read them from the database. */
 export class KeyRing {
   readonly keys: KeyStore
   #identity: AuthorityIdentity
-  #issuingKey: KeyLocation = SUB_CA_KEY
+  #issuingKey: KeyLocation = SUB_CA_KEY_FILE
   /** The key of a satellite's next issuing CA, until the manager has certified that CA. */
   #nextIssuingKey: KeyLocation | null = null
   #roots: { pem: string; certificates: X509Certificate[] } = { pem: '', certificates: [] }
@@ -41,10 +46,14 @@ export class KeyRing {
 
   /** The roots of the manager, the newest first: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
   get root(): string {
-    return this.#identity.root ?? notRegistered()
+    return this.#identity.root ?? throwNotRegistered()
   }
 
-  /** The roots of the manager as parsed certificates, the newest first. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  /**
+   * The roots of the manager as parsed certificates, the newest first.
+   *
+   * @throws LicensingError SATELLITE_NOT_REGISTERED
+   */
   get roots(): readonly X509Certificate[] {
     const pem = this.root
     if (this.#roots.pem !== pem) this.#roots = { pem, certificates: parseRoots(pem) }
@@ -53,10 +62,10 @@ export class KeyRing {
 
   /** The CA that issues this authority's certificates: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
   get issuingCa(): string {
-    return this.#identity.issuingCa ?? notRegistered()
+    return this.#identity.issuingCa ?? throwNotRegistered()
   }
 
-  /** All certificates of the issuing CA: two while the root is replaced, one under each root. PEM. */
+  /** All certificates of the issuing CA as PEM. While the root is being replaced, there is one under each root. */
   get issuingCas(): readonly string[] {
     return [this.issuingCa, ...this.#identity.crossSignedCas]
   }
@@ -85,12 +94,12 @@ export class KeyRing {
     const { trust, crossSignedCas } = this.#identity
     if (trust.until === null || at < trust.until) return
     assertWritable(tx)
-    const [newest] = this.roots
-    // From here on only the certificate by the newest root remains.
-    const [last = this.#identity.issuingCa] = crossSignedCas.slice(-1)
+    const [newestRoot] = this.roots
+    // After the overlap, the authority keeps only the certificate under the newest root.
+    const [newestCa = this.#identity.issuingCa] = crossSignedCas.slice(-1)
     await this.adopt(tx, {
-      root: newest ? newest.toString() : this.root,
-      issuingCa: last,
+      root: newestRoot ? newestRoot.toString() : this.root,
+      issuingCa: newestCa,
       crossSignedCas: [],
       trust: { ...trust, until: null },
     })
@@ -102,7 +111,7 @@ export class KeyRing {
       const json = await readKeySetting(tx, name)
       return json === null ? null : keyLocationSchema.parse(JSON.parse(json))
     }
-    const issuingKey = (await readLocation('issuing-ca-key')) ?? SUB_CA_KEY
+    const issuingKey = (await readLocation('issuing-ca-key')) ?? SUB_CA_KEY_FILE
     const nextIssuingKey = await readLocation('next-issuing-ca-key')
     if (!isDeepStrictEqual([issuingKey, nextIssuingKey], [this.#issuingKey, this.#nextIssuingKey])) {
       assertWritable(tx)
@@ -112,13 +121,13 @@ export class KeyRing {
   }
 
   /** Replaces the given parts of the identity, in this process and in the database. */
-  async adopt(tx: Tx, changed: Adopted): Promise<void> {
+  async adopt(tx: Tx, changed: IdentityChanges): Promise<void> {
     this.#identity = { ...this.#identity, ...changed }
     await writeIdentity(tx, this.#identity)
   }
 
-  /** Adds the present issuing CA to the former ones. */
-  #retire(): void {
+  /** Adds the current issuing CA to the former CAs. */
+  #retireIssuingCa(): void {
     const { previousCas, issuingCa } = this.#identity
     this.#identity = {
       ...this.#identity,
@@ -126,28 +135,35 @@ export class KeyRing {
     }
   }
 
-  /** Makes another key the key of the issuing CA, and retires the certificate of the former key. */
-  async takeIssuingKey(tx: Tx, location: KeyLocation): Promise<void> {
+  /** Makes a key the key of the issuing CA, and adds the certificate of the former key to the former CAs. */
+  async activateIssuingKey(tx: Tx, location: KeyLocation): Promise<void> {
     await writeKeySetting(tx, 'issuing-ca-key', JSON.stringify(location))
     if (location === this.#nextIssuingKey) {
       await removeKeySetting(tx, 'next-issuing-ca-key')
       this.#nextIssuingKey = null
     }
-    this.#retire()
+    this.#retireIssuingCa()
     this.#issuingKey = location
   }
 
-  /** Stores the key of a satellite's next issuing CA. It is in force once the manager has certified that CA. */
+  /**
+   * Stores the key of a satellite's next issuing CA. The satellite uses the key once the manager has certified
+   * that CA.
+   */
   async prepareIssuingKey(tx: Tx, location: KeyLocation): Promise<void> {
     this.#nextIssuingKey = location
     await writeKeySetting(tx, 'next-issuing-ca-key', JSON.stringify(location))
   }
 
-  /** Returns the issuing CA's key with all certificates of that CA, to sign with. @throws LicensingError SATELLITE_NOT_REGISTERED */
-  issuing(): IssuingContext {
+  /**
+   * Returns the key and all certificates of the issuing CA, to issue certificates.
+   *
+   * @throws LicensingError SATELLITE_NOT_REGISTERED
+   */
+  getIssuingContext(): IssuingContext {
     const { account, id: authorityId } = this.#identity
     const certificates = this.issuingCas
-    const privateKey = this.keys.pem(this.#issuingKey)
+    const privateKey = this.keys.getPem(this.#issuingKey)
     return { certificate: this.issuingCa, privateKey, certificates, account, authorityId }
   }
 }

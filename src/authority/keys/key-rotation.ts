@@ -17,8 +17,8 @@ export class KeyRotation {
   }
 
   /**
-   * Replaces the issuing CA by another under the same root. Signers and the TLS certificate are issued again at their
-   * next use.
+   * Replaces the issuing CA by a new one under the same root. The authority issues signers and the TLS certificate
+   * again at their next use.
    *
    * @throws LicensingError ROOT_KEY_ABSENT
    */
@@ -27,22 +27,22 @@ export class KeyRotation {
     const pem = await generateKey()
     const issuingCa = await issueIntermediateCa(root, createPublicKey(pem), this.#keyRing.identity, at)
     const location = this.#keyRing.keys.encryptKey(pem)
-    await this.#keyRing.takeIssuingKey(tx, location)
+    await this.#keyRing.activateIssuingKey(tx, location)
     await this.#keyRing.adopt(tx, { issuingCa, crossSignedCas: [] })
   }
 
-  /** Creates the next root with its key, and stores neither. */
+  /** Creates the next root and its key, without storing either of them. */
   createNextRoot(at: Instant): Promise<Issuer> {
     const { identity } = this.#keyRing
     return createRootCa(identity, identity.trust.number + 1, at)
   }
 
   /**
-   * Adopts the next root, whose key the caller has already stored. The issuing CA has a certificate under each root until the
-   * overlap ends.
+   * Adopts the next root, whose key the caller has already stored. The issuing CA has a certificate under each
+   * root until the overlap ends.
    *
-   * @param next.bundle the signed trust bundle of both roots
-   * @param next.number the bundle's number
+   * @param next.bundle the root rotation statement, signed by both roots
+   * @param next.number the version of the next root
    * @param next.until the end of the overlap
    */
   async adoptRoot(
@@ -51,7 +51,7 @@ export class KeyRotation {
     at: Instant,
   ): Promise<void> {
     const { trust } = this.#keyRing.identity
-    const key = createPublicKey(this.#keyRing.keys.pem(this.#keyRing.issuingKey))
+    const key = createPublicKey(this.#keyRing.keys.getPem(this.#keyRing.issuingKey))
     this.#rootKey.forget()
     await this.#keyRing.adopt(tx, {
       root: `${next.root.certificate.trim()}\n${this.#keyRing.roots[0]?.toString() ?? ''}`,

@@ -15,7 +15,7 @@ export type KeyLocation = z.infer<typeof keyLocationSchema>
 
 /** The file of the key that encrypts secrets in the database. Each machine of the authority has this file. */
 const TOKEN_KEY_FILE = 'token.key'
-/** The size of the cache of parsed keys. Replaced keys drop out of the cache. */
+/** Size of the cache of parsed keys, from which replaced keys are evicted. */
 const MAX_PARSED_KEYS = 20
 
 /** The encryption of secrets for the database. */
@@ -34,7 +34,7 @@ export class KeyStore {
   }
 
   /** Creates the key that encrypts secrets. */
-  create(): void {
+  createSecretKey(): void {
     this.#files.put(TOKEN_KEY_FILE, generateSecretKey())
   }
 
@@ -56,12 +56,12 @@ export class KeyStore {
   }
 
   /** Returns the private key at a location. @throws LicensingError STORE_UNREADABLE */
-  key(location: KeyLocation): KeyObject {
+  getKey(location: KeyLocation): KeyObject {
     return this.#read(location).key
   }
 
   /** Returns the private key at a location as PKCS #8 PEM. @throws LicensingError STORE_UNREADABLE */
-  pem(location: KeyLocation): string {
+  getPem(location: KeyLocation): string {
     return this.#read(location).pem
   }
 
@@ -70,11 +70,11 @@ export class KeyStore {
     const known = this.#parsed.get(name)
     if (known) return known
     const pem = typeof location === 'string' ? this.get(location) : this.decryptSecret(location.sealed)
-    const read = { pem, key: createPrivateKey(pem) }
+    const parsed = { pem, key: createPrivateKey(pem) }
     const [oldest] = this.#parsed.keys()
     if (this.#parsed.size >= MAX_PARSED_KEYS && oldest !== undefined) this.#parsed.delete(oldest)
-    this.#parsed.set(name, read)
-    return read
+    this.#parsed.set(name, parsed)
+    return parsed
   }
 
   /** Encrypts a key for the database. */

@@ -46,9 +46,10 @@ export interface IssuingContext extends Issuer {
   readonly authorityId: string
 }
 
-/** A leaf as it was last read. It is valid while the stored value is the same. */
+/** Cache entry of a leaf certificate, which is valid while the stored value and the issuing CA are the same. */
 interface CachedLeaf {
   readonly stored: string
+  /** PEM certificates of the issuing CA at the time of reading. */
   readonly issuers: string
   readonly leaf: Leaf
   readonly notAfter: Instant
@@ -58,8 +59,8 @@ interface CachedLeaf {
 }
 
 /**
- * The leaf certificates under an authority's issuing CA: signers, and TLS. Their keys are encrypted in the database. So
- * every process of the authority, on any machine, uses the same keys and picks up new ones.
+ * The leaf certificates under an authority's issuing CA: signers, and TLS. Their encrypted keys are in the
+ * database, so that every process of the authority uses the same keys and notices new ones.
  */
 export class LeafCertificates {
   readonly #keys: KeyStore
@@ -70,8 +71,8 @@ export class LeafCertificates {
   }
 
   /**
-   * Returns the signer that is valid at an instant. Issues another when the old one expires soon or the issuing CA has
-   * changed.
+   * Returns the signer that is valid at an instant. Issues a new signer if the old one expires soon or the issuing
+   * CA has changed.
    */
   async getSigner(tx: Tx, role: Signer, issuing: IssuingContext, at: Instant): Promise<Credential> {
     const cached = await this.#read(tx, role, issuing)
@@ -80,29 +81,37 @@ export class LeafCertificates {
   }
 
   issueSigner(tx: Tx, role: Signer, issuing: IssuingContext, at: Instant): Promise<Credential> {
-    return this.#issue(tx, role, issuing, { name: SIGNER_NAMES[role], at, life: SIGNER_LIFETIME, hosts: [] })
+    return this.#issue(tx, role, issuing, {
+      name: SIGNER_NAMES[role],
+      at,
+      lifetime: SIGNER_LIFETIME,
+      hosts: [],
+    })
   }
 
   /**
-   * Returns the TLS certificate for the names of a machine. Processes with other names share the certificate. So its
-   * names are kept until it is renewed, if the issuing CA may still certify them.
+   * Returns the TLS certificate for the names of a machine. All processes of the authority share one certificate,
+   * so it keeps the names of other machines until its renewal. Names that the issuing CA can no longer certify are
+   * dropped.
    *
-   * @param mayCertify returns true if the issuing CA may certify a name
+   * @param canCertify returns true if the issuing CA can certify a name
    */
   async getTlsCertificate(
     tx: Tx,
     hosts: readonly string[],
     issuing: IssuingContext,
     at: Instant,
-    mayCertify: (host: string) => boolean,
+    canCertify: (host: string) => boolean,
   ): Promise<Credential> {
     const cached = await this.#read(tx, 'tls', issuing)
     const isValid = cached?.issuedByCurrentCa === true && cached.notAfter > at + TLS_RENEWAL_WINDOW
-    const before = isValid ? cached.leaf.hosts : []
-    const wanted = [...new Set([...hosts, ...before])].filter(mayCertify)
+    const currentHosts = isValid ? cached.leaf.hosts : []
+    const wantedHosts = [...new Set([...hosts, ...currentHosts])].filter(canCertify)
     // The certificate has exactly the wanted names.
-    const fits = before.every(mayCertify) && wanted.length === before.length
-    return isValid && fits ? cached.credential : this.issueTlsCertificate(tx, wanted, issuing, at)
+    const hasWantedHosts = currentHosts.every(canCertify) && wantedHosts.length === currentHosts.length
+    return isValid && hasWantedHosts
+      ? cached.credential
+      : this.issueTlsCertificate(tx, wantedHosts, issuing, at)
   }
 
   issueTlsCertificate(
@@ -111,7 +120,12 @@ export class LeafCertificates {
     issuing: IssuingContext,
     at: Instant,
   ): Promise<Credential> {
-    return this.#issue(tx, 'tls', issuing, { name: hosts[0] ?? 'localhost', at, life: TLS_LIFETIME, hosts })
+    return this.#issue(tx, 'tls', issuing, {
+      name: hosts[0] ?? 'localhost',
+      at,
+      lifetime: TLS_LIFETIME,
+      hosts,
+    })
   }
 
   /** Returns the names of the TLS certificate. */
@@ -152,7 +166,7 @@ export class LeafCertificates {
       issuedByCurrentCa: certificate.checkIssued(ca) && certificate.verify(ca.publicKey),
       credential: {
         certificates: [leaf.certificate, ...certificates],
-        privateKey: this.#keys.key(leaf.key),
+        privateKey: this.#keys.getKey(leaf.key),
       },
     }
     this.#cache.set(role, cached)
@@ -163,20 +177,20 @@ export class LeafCertificates {
     tx: Tx,
     role: Signer | 'tls',
     issuing: IssuingContext,
-    facts: { name: string; at: Instant; life: number; hosts: readonly string[] },
+    details: { name: string; at: Instant; lifetime: number; hosts: readonly string[] },
   ): Promise<Credential> {
     const pem = await generateKey()
     const { account, authorityId } = issuing
     const certificate = await issueCertificate(issuing, createPublicKey(pem), {
       role,
-      name: facts.name,
+      name: details.name,
       account,
       authorityId,
-      notBefore: facts.at - BACKDATE_MS,
-      notAfter: facts.at - BACKDATE_MS + facts.life,
-      hosts: facts.hosts,
+      notBefore: details.at - BACKDATE_MS,
+      notAfter: details.at - BACKDATE_MS + details.lifetime,
+      hosts: details.hosts,
     })
-    const leaf: Leaf = { certificate, key: this.#keys.encryptKey(pem), hosts: [...facts.hosts] }
+    const leaf: Leaf = { certificate, key: this.#keys.encryptKey(pem), hosts: [...details.hosts] }
     const stored = JSON.stringify(leaf)
     await writeKeySetting(tx, role, stored)
     return this.#cacheLeaf(role, stored, issuing.certificates.join('\n'), issuing).credential

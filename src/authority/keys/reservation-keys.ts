@@ -25,19 +25,19 @@ export class ReservationKeys {
   }
 
   /** Returns the public key by which devices agree on the keys of their codes: base64url. */
-  publicKey(): string {
-    return Buffer.from(exportRawPublicKey(this.#agreementKey())).toString('base64url')
+  getPublicKey(): string {
+    return Buffer.from(exportRawPublicKey(this.#deriveAgreementKey())).toString('base64url')
   }
 
   /** Derives the key of one reservation's codes. Returns null for a malformed public key of a device. */
-  codeKey(deviceKey: Uint8Array, reservationId: string): Uint8Array | null {
+  deriveCodeKey(deviceKey: Uint8Array, reservationId: string): Uint8Array | null {
     // A reservation that was recovered after a restore lacks the key of its device.
     return deviceKey.length === DEVICE_KEY_LENGTH
-      ? deriveSharedKey(this.#agreementKey(), deviceKey, reservationId)
+      ? deriveSharedKey(this.#deriveAgreementKey(), deviceKey, reservationId)
       : null
   }
 
-  #agreementKey(): KeyObject {
+  #deriveAgreementKey(): KeyObject {
     return deriveKeyPair(this.#seed, 1)
   }
 }

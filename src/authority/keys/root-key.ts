@@ -21,12 +21,12 @@ interface NewestRoot {
 /** The key of the newest root. It is a file on this machine, loaded into this process, or absent. */
 export class RootKey {
   readonly #keys: KeyStore
-  readonly #newest: () => NewestRoot
+  readonly #getNewestRoot: () => NewestRoot
   #loaded: string | null = null
 
-  constructor(keys: KeyStore, newest: () => NewestRoot) {
+  constructor(keys: KeyStore, getNewestRoot: () => NewestRoot) {
     this.#keys = keys
-    this.#newest = newest
+    this.#getNewestRoot = getNewestRoot
   }
 
   /**
@@ -36,11 +36,11 @@ export class RootKey {
    * @throws LicensingError ROOT_KEY_WRONG
    */
   load(pem: string): void {
-    assertKeyMatches(pem, this.#newest().root)
+    assertKeyMatches(pem, this.#getNewestRoot().root)
     this.#loaded = pem
   }
 
-  /** Drops the loaded key, which does not belong to the next root. */
+  /** Drops the loaded key after a root rotation, because the key belongs to the former root. */
   forget(): void {
     this.#loaded = null
   }
@@ -50,18 +50,18 @@ export class RootKey {
   }
 
   get #file(): string {
-    return toRootKeyFile(this.#newest().number)
+    return toRootKeyFile(this.#getNewestRoot().number)
   }
 
   /** Returns the newest root with its key. @throws LicensingError ROOT_KEY_ABSENT */
   getIssuer(): Issuer {
-    const { root } = this.#newest()
+    const { root } = this.#getNewestRoot()
     if (!root || !this.isAvailable)
       throw new LicensingError('ROOT_KEY_ABSENT', 'The key of the root certificate is not on this machine.')
     return { certificate: root.toString(), privateKey: this.#loaded ?? this.#keys.get(this.#file) }
   }
 
-  /** Returns the key file of this machine as PEM, or null if there is none. */
+  /** Returns the key from the file on this machine as PEM, or null if there is none. */
   readFromHost(): string | null {
     return this.#keys.has(this.#file) ? this.#keys.get(this.#file) : null
   }
@@ -80,7 +80,7 @@ export class RootKey {
    * Removes the keys of replaced roots. The key of a higher version may belong to a rotation in progress, so it stays.
    */
   removeOld(): void {
-    for (let old = INITIAL_ROOT_VERSION; old < this.#newest().number; old++)
+    for (let old = INITIAL_ROOT_VERSION; old < this.#getNewestRoot().number; old++)
       this.#keys.remove(toRootKeyFile(old))
   }
 }

@@ -17,11 +17,11 @@ export class SatelliteCas {
   }
 
   /**
-   * Returns the certificates of a satellite's CA, signed by the root. The present certificates stay while they are
-   * valid and have the wanted names. Otherwise the root issues another.
+   * Returns the certificates of a satellite's CA. The current certificates stay while they are valid and permit
+   * the wanted names. Otherwise the root issues a new certificate.
    *
    * @param key the CA's public key
-   * @param satellite.present the present certificates: concatenated PEM, or null
+   * @param satellite.present the current certificates as concatenated PEM, or null
    * @returns the certificates, and the names that they permit. If only the names change, and the root's key is absent
    * or the root is being replaced, the former names stay
    * @throws LicensingError ROOT_KEY_ABSENT
@@ -32,14 +32,15 @@ export class SatelliteCas {
     at: Instant,
   ): Promise<{ pem: string; names: readonly string[] }> {
     const { present, nameConstraints } = satellite
-    const lasting = present === null ? [] : this.#findLasting(parseCertificates(present), key, at)
-    const names = lasting.map((certificate) => readNameConstraints(certificate)?.permitted ?? [])
+    const usable = present === null ? [] : this.#findUsable(parseCertificates(present), key, at)
+    const names = usable.map((certificate) => readNameConstraints(certificate)?.permitted ?? [])
     const [first = []] = names
-    const kept = { pem: lasting.map((certificate) => certificate.toString()).join(''), names: first }
-    if (lasting.length > 0) {
-      const same = names.every((each) => haveSame(each, nameConstraints.permitted))
+    const kept = { pem: usable.map((certificate) => certificate.toString()).join(''), names: first }
+    if (usable.length > 0) {
+      const hasWantedNames = names.every((each) => haveSameNames(each, nameConstraints.permitted))
       // While two roots overlap, a device may trust either of them, so a certificate under one is not enough.
-      if (same || !this.#rootKey.isAvailable || this.#keyRing.identity.trust.until !== null) return kept
+      if (hasWantedNames || !this.#rootKey.isAvailable || this.#keyRing.identity.trust.until !== null)
+        return kept
     }
     return {
       pem: await issueSatelliteCa(this.#rootKey.getIssuer(), key, satellite, at),
@@ -47,8 +48,8 @@ export class SatelliteCas {
     }
   }
 
-  /** Returns the certificates under a present root, or none if all of them have less than two years left. */
-  #findLasting(certificates: readonly X509Certificate[], key: KeyObject, at: Instant): X509Certificate[] {
+  /** Returns the certificates under the trusted roots, or none if all of them have less than two years left. */
+  #findUsable(certificates: readonly X509Certificate[], key: KeyObject, at: Instant): X509Certificate[] {
     const trusted = certificates.filter(
       (certificate) =>
         certificate.publicKey.equals(key) &&
@@ -56,10 +57,10 @@ export class SatelliteCas {
           (root) => certificate.checkIssued(root) && certificate.verify(root.publicKey),
         ),
     )
-    const lasts = trusted.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWAL_WINDOW)
-    return lasts ? trusted : []
+    const isLasting = trusted.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWAL_WINDOW)
+    return isLasting ? trusted : []
   }
 }
 
-const haveSame = (one: readonly string[], other: readonly string[]): boolean =>
+const haveSameNames = (one: readonly string[], other: readonly string[]): boolean =>
   new Set(one).size === new Set(other).size && one.every((name) => other.includes(name))

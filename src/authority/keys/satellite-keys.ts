@@ -10,7 +10,10 @@ import type { Tx } from '../store/store.ts'
 
 export const SYNC_KEY_FILE = 'sync.key'
 
-/** The keys of a satellite: the key that signs its messages to the manager, and the key of the CA that the manager certifies. */
+/**
+ * The keys of a satellite: the key that signs its messages to the manager, and the key of the CA that the manager
+ * certifies.
+ */
 export class SatelliteKeys {
   readonly #keyRing: KeyRing
 
@@ -20,26 +23,29 @@ export class SatelliteKeys {
 
   /** Returns the public key by which the manager knows this satellite: SPKI, base64url. */
   getSyncKey(): string {
-    return createPublicKey(this.#keyRing.keys.pem(SYNC_KEY_FILE))
+    return createPublicKey(this.#keyRing.keys.getPem(SYNC_KEY_FILE))
       .export({ type: 'spki', format: 'der' })
       .toString('base64url')
   }
 
   /** Signs a message from this satellite to its manager. */
   signSync(lines: readonly string[]): { text: string; digest: string } {
-    return signTextByKey(lines, this.#keyRing.keys.key(SYNC_KEY_FILE))
+    return signTextByKey(lines, this.#keyRing.keys.getKey(SYNC_KEY_FILE))
   }
 
-  /** Signs the proof that a request comes from this satellite, for a check before the request is read. */
+  /**
+   * Signs the proof that a request comes from this satellite. The manager checks the proof before it reads the
+   * request.
+   */
   proveSync(claims: Omit<SyncProof, 'use' | 'key'>): Promise<string> {
-    const privateKey = this.#keyRing.keys.key(SYNC_KEY_FILE)
+    const privateKey = this.#keyRing.keys.getKey(SYNC_KEY_FILE)
     return signSyncProof({ use: 'sync-proof', key: this.getSyncKey(), ...claims }, privateKey)
   }
 
   /** Creates the certificate request for this satellite's CA, or for its next CA if there is one: PKCS #10, base64. */
   async createIssuingCaRequest(): Promise<string> {
     const pem = await createCsr(
-      this.#keyRing.keys.pem(this.#keyRing.nextIssuingKey ?? this.#keyRing.issuingKey),
+      this.#keyRing.keys.getPem(this.#keyRing.nextIssuingKey ?? this.#keyRing.issuingKey),
       this.#keyRing.identity.id,
     )
     return pem.replace(/-----[^-]+-----|\s/g, '')
@@ -57,7 +63,7 @@ export class SatelliteKeys {
     )
     return (
       locations.find(
-        (location) => hashPublicKey(createPublicKey(this.#keyRing.keys.pem(location))) === digest,
+        (location) => hashPublicKey(createPublicKey(this.#keyRing.keys.getPem(location))) === digest,
       ) ?? null
     )
   }
@@ -70,11 +76,14 @@ export class SatelliteKeys {
     const [issuingCa = this.#keyRing.issuingCa, ...crossSignedCas] = certificates
     const location = this.#findIssuingKeyLocation(issuingCa)
     if (location !== null && location === this.#keyRing.nextIssuingKey)
-      await this.#keyRing.takeIssuingKey(tx, location)
+      await this.#keyRing.activateIssuingKey(tx, location)
     await this.#keyRing.adopt(tx, { issuingCa, crossSignedCas })
   }
 
-  /** Creates the key of this satellite's next issuing CA. It is in force once the manager has certified that CA. */
+  /**
+   * Creates the key of this satellite's next issuing CA. The satellite uses the key once the manager has
+   * certified that CA.
+   */
   async prepareIssuingCa(tx: Tx): Promise<void> {
     await this.#keyRing.prepareIssuingKey(tx, this.#keyRing.keys.encryptKey(await generateKey()))
   }

@@ -18,7 +18,7 @@ import type { LeafCertificates } from './leaf-certificates.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Lifetime of the self-signed certificate of a satellite that has no CA yet. */
-const PROVISIONAL_LIFE = 800 * DAY
+const PROVISIONAL_LIFETIME = 800 * DAY
 
 const serverNamesSchema = z.array(z.string())
 
@@ -34,12 +34,13 @@ export class ServerCertificates {
   }
 
   /**
-   * Returns the TLS certificate for this machine's names and the given ones. Issues another when the names change.
+   * Returns the TLS certificate for the names of this machine and the given names. Issues a new certificate if the
+   * names change.
    *
-   * @returns the certificate, and the names that it excludes. These are malformed names and names that the manager has
-   * not given to the satellite. A device rejects every name of a certificate that has one of these
+   * @returns the certificate, and the names that it does not contain: malformed names, and names that the manager
+   * does not permit. A device rejects a whole certificate that contains such a name
    */
-  async certificate(
+  async getCertificate(
     tx: Tx,
     names: readonly string[],
     at: Instant,
@@ -51,7 +52,13 @@ export class ServerCertificates {
       return { credential: await this.#createProvisional(hosts, at), excludedNames: malformed }
     const canCertify = (host: string) => this.#canCertify(host)
     return {
-      credential: await this.#leaves.getTlsCertificate(tx, hosts, this.#keyRing.issuing(), at, canCertify),
+      credential: await this.#leaves.getTlsCertificate(
+        tx,
+        hosts,
+        this.#keyRing.getIssuingContext(),
+        at,
+        canCertify,
+      ),
       excludedNames: [...malformed, ...hosts.filter((host) => !canCertify(host))],
     }
   }
@@ -63,51 +70,51 @@ export class ServerCertificates {
   async rotate(tx: Tx, at: Instant): Promise<void> {
     await removeKeySetting(tx, 'server-names')
     const hosts = getLocalHostNames([]).filter((host) => this.#canCertify(host))
-    await this.#leaves.issueTlsCertificate(tx, hosts, this.#keyRing.issuing(), at)
+    await this.#leaves.issueTlsCertificate(tx, hosts, this.#keyRing.getIssuingContext(), at)
   }
 
   /**
-   * Creates a TLS certificate with the given dates and names, and does not store it. Tests of TLS clients need faulty
-   * ones.
+   * Creates a TLS certificate with the given dates and names, without storing it. Tests of TLS clients need faulty
+   * certificates.
    */
-  async forTests(facts: {
+  async createForTests(details: {
     notBefore: Instant
     notAfter: Instant
     hosts: readonly string[]
   }): Promise<Credential> {
     const privateKey = createPrivateKey(await generateKey())
-    const issuing = this.#keyRing.issuing()
+    const issuing = this.#keyRing.getIssuingContext()
     const { account, authorityId } = issuing
-    const name = facts.hosts[0] ?? 'localhost'
+    const name = details.hosts[0] ?? 'localhost'
     const certificate = await issueCertificate(issuing, createPublicKey(privateKey), {
       role: 'tls',
       name,
       account,
       authorityId,
-      ...facts,
+      ...details,
     })
     return { certificates: [certificate, ...issuing.certificates], privateKey }
   }
 
   /**
-   * Returns the names of this authority's servers without loopback names. No satellite may have a server of these
-   * names.
+   * Returns the names of this authority's servers without loopback names. A manager gives none of its names to a
+   * satellite.
    */
-  async names(tx: Tx): Promise<string[]> {
+  async readNames(tx: Tx): Promise<string[]> {
     const names = new Set([
       ...getLocalHostNames(await this.#leaves.readTlsHosts(tx)),
-      ...(await this.requestedNames(tx)),
+      ...(await this.readRequestedNames(tx)),
     ])
     return [...names].filter((name) => !isLoopbackName(name))
   }
 
   /** Returns the names that the servers of this authority were given. A satellite requests them from its manager. */
-  async requestedNames(tx: Tx): Promise<string[]> {
+  async readRequestedNames(tx: Tx): Promise<string[]> {
     return serverNamesSchema.parse(JSON.parse((await readKeySetting(tx, 'server-names')) ?? '[]'))
   }
 
   async #addRequestedNames(tx: Tx, names: readonly string[]): Promise<void> {
-    const before = await this.requestedNames(tx)
+    const before = await this.readRequestedNames(tx)
     const given = names.map(parseHostName).filter((name) => name !== null && !isLoopbackName(name))
     const all = [...new Set([...before, ...given])].slice(0, MAX_SERVER_NAMES)
     if (all.length > before.length) await writeKeySetting(tx, 'server-names', JSON.stringify(all))
@@ -127,7 +134,7 @@ export class ServerCertificates {
    */
   async #createProvisional(hosts: readonly string[], at: Instant): Promise<Credential> {
     const name = hosts[0] ?? 'localhost'
-    const dates = { notBefore: at - DAY, notAfter: at + PROVISIONAL_LIFE }
+    const dates = { notBefore: at - DAY, notAfter: at + PROVISIONAL_LIFETIME }
     this.#provisional ??= createSelfSigned({ name, hosts, ...dates })
     return this.#provisional
   }

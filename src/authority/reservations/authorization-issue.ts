@@ -1,6 +1,6 @@
 import type { AccountContext } from '../context/account-context.ts'
 import { formatAuthorization } from '../../protocol/authorization-file.ts'
-import { bundlesAfter } from '../../pki/root-rotation.ts'
+import { listRotationsAfter } from '../../pki/root-rotation.ts'
 import { signText } from '../../pki/sign-text.ts'
 import { type IssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import {
@@ -43,10 +43,10 @@ export async function issueAuthorization(
       list.map((part) => ({ tag, name: names.get(tag) ?? tag, ...part })),
     ),
     deviceKey: row.device_key,
-    authorityKey: context.credentials.reservationKeys.publicKey(),
+    authorityKey: context.credentials.reservationKeys.getPublicKey(),
     trustBundle: context.credentials.keyRing.identity.trust.number,
     mandate: context.limits.mandate,
-    trustBundles: bundlesAfter(context.credentials.keyRing.identity.trust, 0),
+    trustBundles: listRotationsAfter(context.credentials.keyRing.identity.trust, 0),
   })
   await TimeFloor.raise(context.tx, context.at)
   const signer = await context.credentials.signer(context.tx, 'reservation-signer', context.at)

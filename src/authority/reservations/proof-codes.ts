@@ -36,7 +36,10 @@ export async function checkProofCode(
       'CODE_ATTEMPTS_EXCEEDED',
       `${counted} wrong codes were entered for ${formatDevice(row)} since ${toIsoString(row.failed_code_attempts_since)}.`,
     )
-  const key = context.credentials.reservationKeys.codeKey(Buffer.from(row.device_key, 'base64url'), row.id)
+  const key = context.credentials.reservationKeys.deriveCodeKey(
+    Buffer.from(row.device_key, 'base64url'),
+    row.id,
+  )
   const { sequence } = written
   const proof = (epoch: number): OfflineProof => ({ kind, udi: row, reservationId: row.id, epoch, sequence })
   // After a restore, the device may have installed an authorization of any earlier epoch that is no longer stored.

@@ -83,7 +83,7 @@ export async function reserveLicenses(
   requireIssuingAllowed(context)
   requireLocal(virtual, 'reserve for its devices there')
   const request = decodeRequestCode(code)
-  if (!context.credentials.reservationKeys.codeKey(request.deviceKey, ''))
+  if (!context.credentials.reservationKeys.deriveCodeKey(request.deviceKey, ''))
     throw new LicensingError('CODE_MALFORMED', 'The text is not a request code: its key is not valid.')
   const wanted = checkQuantities(context.profile, quantities, 1)
   const given = reissue ? await findSameReservation(context, virtual, request, wanted) : null

@@ -69,7 +69,7 @@ export async function exportRequest(
       code === null ? 'none' : computeEnrollmentMac(sync.credentials.secrets.decryptSecret(code), claim),
     redactedFields,
     issuingCa: await sync.credentials.satellite.createIssuingCaRequest(),
-    serverNames: await sync.credentials.servers.requestedNames(sync.tx),
+    serverNames: await sync.credentials.servers.readRequestedNames(sync.tx),
     virtualAccounts: virtualAccounts.map(({ name, upstream }) => ({
       name,
       of: upstream ?? home ?? 'Default',

@@ -286,7 +286,7 @@ async function toStoredTlsNames(
   names: readonly string[] | null,
 ): Promise<string | null> {
   if (names === null) return null
-  return JSON.stringify(checkTlsNames(names, await context.credentials.servers.names(context.tx)))
+  return JSON.stringify(checkTlsNames(names, await context.credentials.servers.readNames(context.tx)))
 }
 
 /**

@@ -2,7 +2,7 @@ import type { AccountContext } from '../context/account-context.ts'
 import { type SyncAnswer, formatSyncAnswer } from '../../protocol/sync-answer.ts'
 import { type SyncRequest, type SyncCounts } from '../../protocol/sync-request.ts'
 import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
-import { bundlesAfter } from '../../pki/root-rotation.ts'
+import { listRotationsAfter } from '../../pki/root-rotation.ts'
 import { signTextWithDigest } from '../../pki/sign-text.ts'
 import { type SatelliteRow } from './satellites.ts'
 import { listCertifiedNames } from './server-names.ts'
@@ -58,7 +58,7 @@ export function createCommonFields(context: AccountContext, request: SyncRequest
     request: digest,
     answeredAt: context.at,
     trustBundle: context.credentials.keyRing.identity.trust.number,
-    trustBundles: bundlesAfter(context.credentials.keyRing.identity.trust, 0),
+    trustBundles: listRotationsAfter(context.credentials.keyRing.identity.trust, 0),
     root: context.credentials.keyRing.roots[0]?.toString() ?? '',
   }
 }

@@ -59,7 +59,7 @@ export async function respondToSync(
   const names = resolveNames(
     parseTlsNames(row),
     request.serverNames,
-    await context.credentials.servers.names(context.tx),
+    await context.credentials.servers.readNames(context.tx),
   )
   const lineage = await findLineage(context, row, request, channel)
   if (lineage === 'diverged') return answerRepair(context, row, request, digest)

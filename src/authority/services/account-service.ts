@@ -20,7 +20,7 @@ export class AccountService {
   }
 
   /**
-   * Creates a smart account, whose license agreement is accepted with it (R-ACC-8).
+   * Creates a smart account, and records that its license agreement was accepted (R-ACC-8).
    *
    * @throws LicensingError AGREEMENT_NOT_ACCEPTED, WRONG_ROLE, ACCOUNT_*
    */

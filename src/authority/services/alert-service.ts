@@ -11,8 +11,8 @@ export class AlertService {
   }
 
   /**
-   * Returns the alerts, the most severe first. Without a virtual account they are those of the smart account and all
-   * its virtual accounts.
+   * Returns the alerts, the most severe first. If the selector names no virtual account, the list covers the smart
+   * account and all its virtual accounts.
    *
    * @throws LicensingError NOT_FOUND
    */

@@ -16,15 +16,15 @@ export class EventService {
 
   /** Yields the matching entries of the event log in pages, oldest first. Each page is read when it is needed. */
   async *export(where: AccountSelector & EventFilter = {}): AsyncGenerator<EventDocument[]> {
-    const last = await this.getNewestId()
-    for (let after = 0; after < last;) {
+    const newestId = await this.getNewestId()
+    for (let after = 0; after < newestId;) {
       const page = await this.#context.readAccount(where, ({ tx, account }) =>
-        listEventsAfter(tx, account.id, where, { after, last }),
+        listEventsAfter(tx, account.id, where, { after, last: newestId }),
       )
-      const end = page.at(-1)
-      if (!end) return
+      const lastEvent = page.at(-1)
+      if (!lastEvent) return
       yield page
-      after = end.id
+      after = lastEvent.id
     }
   }
 

@@ -23,14 +23,17 @@ export class InstanceService {
     this.#context = context
   }
 
-  /** Returns the registered instances, then those with a reservation, then those of satellites. */
+  /**
+   * Returns the registered instances, then the instances with a reservation, then the instances that satellites
+   * have reported.
+   */
   list(where: AccountSelector = {}): Promise<InstanceDocument[]> {
     return this.#context.readAccount(where, async (context) => {
       const { tx, account, at } = context
-      const reserved = await listReservations(context)
+      const reservations = await listReservations(context)
       return [
         ...(await listInstances(tx, account, at)),
-        ...reserved.map(toReservedInstance),
+        ...reservations.map(toReservedInstance),
         ...(await listReportedInstances(tx, account, at)),
       ]
     })
@@ -38,7 +41,7 @@ export class InstanceService {
 
   /** @throws LicensingError NOT_FOUND */
   get(id: string, where: AccountSelector = {}): Promise<InstanceDocument> {
-    return this.#context.readAccount(where, (context) => showAnyInstance(context, id))
+    return this.#context.readAccount(where, (context) => readAnyInstance(context, id))
   }
 
   /**
@@ -46,11 +49,11 @@ export class InstanceService {
    */
   remove(id: string, where: AccountSelector = {}): Promise<InstanceDocument> {
     return this.#context.withAccount(where, async (context) => {
-      const reserved = await findReservation(context, id)
-      if (reserved)
+      const reservation = await findReservation(context, id)
+      if (reservation)
         throw new LicensingError(
           'RETURN_CODE_REQUIRED',
-          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation, and can be removed only with its return code.`,
+          `${reservation.udi.pid}:${reservation.udi.serial} works from a reservation, and can be removed only with its return code.`,
         )
       await requireLocalInstance(context, id)
       return removeInstance(context.tx, context.account, id, context.at)
@@ -61,7 +64,7 @@ export class InstanceService {
   review(id: string, where: AccountSelector = {}): Promise<InstanceDocument> {
     return this.#context.withAccount(where, async (context) => {
       await confirmInstance(context.tx, context.account, id, context.at)
-      return showAnyInstance(context, id)
+      return readAnyInstance(context, id)
     })
   }
 
@@ -72,18 +75,18 @@ export class InstanceService {
    */
   transfer(
     id: string,
-    wanted: AccountSelector & { to: string } & TransferOptions,
+    options: AccountSelector & { to: string } & TransferOptions,
   ): Promise<TransferDocument> {
-    return runTransfer(this.#context, wanted, async (context) => {
-      const reserved = await findReservation(context, id)
-      if (reserved)
+    return runTransfer(this.#context, options, async (context) => {
+      const reservation = await findReservation(context, id)
+      if (reservation)
         throw new LicensingError(
           'INSTANCE_RESERVED',
-          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation, whose file names its virtual account.`,
+          `${reservation.udi.pid}:${reservation.udi.serial} has a reservation, whose authorization file names the virtual account.`,
           { remedy: 'Return the reservation, then reserve again from the other virtual account.' },
         )
       await requireLocalInstance(context, id)
-      const to = await resolveVirtualAccount(context.tx, context.account, wanted.to)
+      const to = await resolveVirtualAccount(context.tx, context.account, options.to)
       return transferInstance(context, id, to)
     })
   }
@@ -93,14 +96,14 @@ async function findReservation(
   context: AccountContext,
   id: string,
 ): Promise<ReservationDocument | undefined> {
-  const [reserved] = await listReservations(context, id)
-  return reserved
+  const [reservation] = await listReservations(context, id)
+  return reservation
 }
 
-async function showAnyInstance(context: AccountContext, id: string): Promise<InstanceDocument> {
+async function readAnyInstance(context: AccountContext, id: string): Promise<InstanceDocument> {
   const { tx, account, at } = context
-  const reserved = await findReservation(context, id)
-  if (reserved) return toReservedInstance(reserved)
+  const reservation = await findReservation(context, id)
+  if (reservation) return toReservedInstance(reservation)
   const [reported] = await listReportedInstances(tx, account, at, id)
   return reported ?? getInstance(tx, account, id, at)
 }

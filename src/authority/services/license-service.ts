@@ -24,7 +24,7 @@ export class LicenseService {
     )
   }
 
-  /** Returns the license purchases and transfers behind the pools. @throws LicensingError NOT_FOUND, UNKNOWN_TAG */
+  /** Returns the purchases and transfers that make up the pools. @throws LicensingError NOT_FOUND, UNKNOWN_TAG */
   listTransactions(
     where: AccountSelector & { tag?: string | undefined } = {},
   ): Promise<LicenseTransaction[]> {
@@ -36,18 +36,18 @@ export class LicenseService {
   /**
    * Moves licenses from one virtual account to another (R-ACC-3).
    *
-   * @param wanted.preview returns the result of the transfer without doing it
-   * @param wanted.confirmed allows a transfer that puts a pool out of compliance
+   * @param options.preview true to return the result of the transfer without making the transfer
+   * @param options.confirmed true to allow a transfer that puts a pool out of compliance
    * @throws LicensingError TRANSFER_UNAVAILABLE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*, UNKNOWN_TAG, INVALID_ARGUMENT
    */
   transfer(
-    wanted: AccountSelector & TransferInput & { from: string; to: string } & TransferOptions,
+    options: AccountSelector & TransferInput & { from: string; to: string } & TransferOptions,
   ): Promise<TransferDocument> {
-    return runTransfer(this.#context, wanted, async (context) => {
+    return runTransfer(this.#context, options, async (context) => {
       const { tx, account } = context
-      const from = await resolveVirtualAccount(tx, account, wanted.from)
-      const to = await resolveVirtualAccount(tx, account, wanted.to)
-      return transferLicenses(context, from, to, wanted)
+      const from = await resolveVirtualAccount(tx, account, options.from)
+      const to = await resolveVirtualAccount(tx, account, options.to)
+      return transferLicenses(context, from, to, options)
     })
   }
 }

@@ -21,22 +21,25 @@ export class OrderService {
    *
    * @throws LicensingError WRONG_ROLE, UNKNOWN_TAG, INVALID_ARGUMENT, ACCOUNT_*, NOT_FOUND
    */
-  async create(wanted: AccountSelector & OrderInput): Promise<OrderDocument> {
-    requireRole(this.#context, 'manager', 'licenses are bought')
-    return this.#context.withVirtualAccount(wanted, (context, virtual) =>
-      placeOrder(context, context.account, virtual, wanted),
+  async create(order: AccountSelector & OrderInput): Promise<OrderDocument> {
+    requireRole(this.#context, 'manager', 'licenses are ordered')
+    return this.#context.withVirtualAccount(order, (context, virtual) =>
+      placeOrder(context, context.account, virtual, order),
     )
   }
 
-  /** Creates an order without a smart account. The buyer is asked for one, reminded by e-mail, and called (R-ACC-6). */
-  async createForBuyer(wanted: OrderInput & { buyer: string }): Promise<OrderDocument> {
-    requireRole(this.#context, 'manager', 'licenses are bought')
+  /**
+   * Creates an order for a buyer who has not named a smart account. The authority reminds the buyer by e-mail,
+   * and then hands the order to a person (R-ACC-6).
+   */
+  async createForBuyer(order: OrderInput & { buyer: string }): Promise<OrderDocument> {
+    requireRole(this.#context, 'manager', 'licenses are ordered')
     return this.#context.withMaintenance((tx, at) =>
-      placeBuyerOrder({ tx, at, profile: this.#context.profile }, wanted, wanted.buyer),
+      placeBuyerOrder({ tx, at, profile: this.#context.profile }, order, order.buyer),
     )
   }
 
-  /** Assigns an order without a smart account to one. */
+  /** Assigns an order that has no smart account to the selected virtual account. */
   assign(id: string, where: AccountSelector = {}): Promise<OrderDocument> {
     return this.#context.withVirtualAccount(where, (context, virtual) =>
       assignOrder(context, id, context.account, virtual),

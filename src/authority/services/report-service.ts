@@ -11,8 +11,8 @@ export class ReportService {
 
   /** Creates a table of the licenses, the product instances or the usage (R-ACC-7). @throws LicensingError NOT_FOUND */
   create(kind: ReportKind, where: AccountSelector = {}): Promise<ReportDocument> {
-    return this.#context.readVirtualAccount(where, (context, only) =>
-      createReport({ ...context, only }, kind),
+    return this.#context.readVirtualAccount(where, (context, virtualAccount) =>
+      createReport({ ...context, only: virtualAccount }, kind),
     )
   }
 }

@@ -16,7 +16,7 @@ import type { Quantities, ReservationContext } from '../reservations/authorizati
 import { readIssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { findOrphanedReservation } from '../satellites/reported-instances.ts'
 
-/** Specific license reservation: licenses set aside for devices without a connection. */
+/** Specific license reservation: licenses set aside for devices that make no connection. */
 export class ReservationService {
   readonly #context: AuthorityContext
 
@@ -31,10 +31,10 @@ export class ReservationService {
 
   /** Reserves licenses for the device of a request code, and returns its authorization file. */
   reserve(
-    wanted: AccountSelector & ReserveOptions & { request: string; licenses: Quantities },
+    options: AccountSelector & ReserveOptions & { request: string; licenses: Quantities },
   ): Promise<IssuedAuthorization> {
-    return this.#context.withVirtualAccount(wanted, async (context, virtual) =>
-      reserveLicenses(await withLimits(context), virtual, wanted.request, wanted.licenses, wanted),
+    return this.#context.withVirtualAccount(options, async (context, virtual) =>
+      reserveLicenses(await withLimits(context), virtual, options.request, options.licenses, options),
     )
   }
 
@@ -105,7 +105,10 @@ async function withLimits(context: AccountContext): Promise<ReservationContext> 
   return { ...context, limits: await readIssuingLimits(context.tx, context.credentials, context.at) }
 }
 
-/** Throws an error that a transaction returned. The transaction was committed, because a wrong code counts. */
+/**
+ * Throws an error that a transaction returned. The transaction is committed before, because the authority counts
+ * wrong codes.
+ */
 function throwIfError<T>(outcome: T | LicensingError): T {
   if (outcome instanceof LicensingError) throw outcome
   return outcome

@@ -9,8 +9,8 @@ import type { AuthorityServer } from '../serving/authority-server.ts'
 import type { Tx } from '../store/store.ts'
 
 /**
- * Statuses of product instances. `reserved` instances work from a reservation, `satellite` instances are reported by
- * satellites.
+ * Statuses of product instances. An instance with a reservation is `reserved`. An instance that a satellite has
+ * reported is `satellite`.
  */
 export const INSTANCE_STATUSES = [
   'active',
@@ -22,7 +22,7 @@ export const INSTANCE_STATUSES = [
   'satellite',
 ] as const
 
-/** Figures about an authority. */
+/** Statistics of an authority. */
 export interface AuthorityStats {
   readonly instances: Readonly<Record<(typeof INSTANCE_STATUSES)[number], number>>
   readonly pools: readonly (Pick<
@@ -32,13 +32,13 @@ export interface AuthorityStats {
     readonly account: string
   })[]
   readonly alerts: Readonly<Record<AlertSeverity, number>>
-  /** Messages in the queue: e-mails, and webhook deliveries that have not failed for good. */
+  /** Messages in the queue: e-mails, and webhook deliveries that may still be tried. */
   readonly waiting: Readonly<Record<'mail' | 'webhook', number>>
   /** Seconds until each certificate expires, by the authority's time. Negative if it has expired. */
   readonly certificates: Readonly<Record<string, number>>
 }
 
-/** Figures about an authority, for metrics. */
+/** Collector of statistics for metrics. */
 export class StatsService {
   readonly #context: AuthorityContext
   readonly #server: Pick<AuthorityServer, 'tlsEndsAt'>
@@ -48,7 +48,7 @@ export class StatsService {
     this.#server = server
   }
 
-  /** Reads the figures without writing. */
+  /** Collects the statistics in a read-only transaction. */
   collect(): Promise<AuthorityStats> {
     const { store, clock, credentials, profile } = this.#context
     return store.readOnly(async (tx) => {
@@ -68,22 +68,25 @@ export class StatsService {
         for (const { type, source, message, severity, instanceId } of await readAlerts(context, null))
           alerts.set(JSON.stringify([type, source, message, instanceId]), severity)
       }
-      const counted = { informational: 0, minor: 0, major: 0 }
-      for (const severity of alerts.values()) counted[severity]++
+      const alertCounts = { informational: 0, minor: 0, major: 0 }
+      for (const severity of alerts.values()) alertCounts[severity]++
       return {
         instances: await countInstances(tx),
         pools,
-        alerts: counted,
+        alerts: alertCounts,
         waiting: { mail: (await readOutboxStatus(tx)).waiting, webhook: await countDeliveries(tx) },
-        certificates: await this.#certificates(tx, at),
+        certificates: await this.#readSecondsToExpiry(tx, at),
       }
     })
   }
 
-  async #certificates(tx: Tx, at: Instant): Promise<AuthorityStats['certificates']> {
-    const tls = this.#server.tlsEndsAt()
-    const ends = { ...(await this.#context.credentials.expiries(tx)), ...(tls !== null && { tls }) }
-    return Object.fromEntries(Object.entries(ends).map(([name, end]) => [name, (end - at) / 1000]))
+  async #readSecondsToExpiry(tx: Tx, at: Instant): Promise<AuthorityStats['certificates']> {
+    const tlsExpiry = this.#server.tlsEndsAt()
+    const expiries = {
+      ...(await this.#context.credentials.readExpiries(tx)),
+      ...(tlsExpiry !== null && { tls: tlsExpiry }),
+    }
+    return Object.fromEntries(Object.entries(expiries).map(([name, expiry]) => [name, (expiry - at) / 1000]))
   }
 }
 

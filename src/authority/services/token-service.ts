@@ -18,20 +18,20 @@ export class TokenService {
   }
 
   /**
-   * Creates a token. The default is 4000 uses, without export-controlled functionality.
+   * Creates a token. By default, it allows 4000 registrations, without export-controlled functionality.
    *
-   * @param wanted.days the lifetime in days
+   * @param options.days the lifetime in days
    * @throws LicensingError INVALID_ARGUMENT, SATELLITE_*, ACCOUNT_*, NOT_FOUND
    */
   create(
-    wanted: AccountSelector & { days: number } & Partial<Omit<TokenOptions, 'days'>>,
+    options: AccountSelector & { days: number } & Partial<Omit<TokenOptions, 'days'>>,
   ): Promise<TokenDocument> {
-    const { days, maxUses = 4000, description = '', exportControlled = false } = wanted
-    return this.#context.withVirtualAccount(wanted, async (context, virtual) => {
+    const { days, maxUses = 4000, description = '', exportControlled = false } = options
+    return this.#context.withVirtualAccount(options, async (context, virtual) => {
       const { tx, credentials, account, at } = context
       await requireIssuingAllowed(tx, credentials, at)
-      const options = { days, maxUses, description, exportControlled }
-      return createToken(tx, credentials, account, virtual, options, at)
+      const tokenOptions = { days, maxUses, description, exportControlled }
+      return createToken(tx, credentials, account, virtual, tokenOptions, at)
     })
   }
 
@@ -47,9 +47,9 @@ export class TokenService {
   }
 
   /** Confirms a token that is in review after a restore. @throws LicensingError NOT_FOUND, TOKEN_NOT_IN_REVIEW */
-  review(tokenOrId: string, wanted: AccountSelector & { uses?: number } = {}): Promise<{ id: string }> {
-    return this.#context.withAccount(wanted, ({ tx, account, at }) =>
-      confirmToken(tx, account, tokenOrId, wanted.uses, at),
+  review(tokenOrId: string, options: AccountSelector & { uses?: number } = {}): Promise<{ id: string }> {
+    return this.#context.withAccount(options, ({ tx, account, at }) =>
+      confirmToken(tx, account, tokenOrId, options.uses, at),
     )
   }
 }

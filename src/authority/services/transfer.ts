@@ -5,15 +5,17 @@ import { violatesCompliance, type TransferDocument } from '../inventory/transfer
 
 /** Options of a transfer. */
 export interface TransferOptions {
+  /** True to return the result of the transfer without making the transfer. */
   readonly preview?: boolean
+  /** True to allow a transfer that puts a pool out of compliance. */
   readonly confirmed?: boolean
 }
 
-/** Rolls back the transaction of a preview. */
+/** Error that rolls back the transaction of a preview, and carries its result. */
 class PreviewRollback extends Error {
   readonly document: TransferDocument
   constructor(document: TransferDocument) {
-    super('a preview')
+    super('The transfer is a preview.')
     this.document = document
   }
 }

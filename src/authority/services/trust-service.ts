@@ -7,7 +7,7 @@ import { DAY, type Instant, toIsoString } from '../../core/time.ts'
 import { parseCertificates } from '../../pki/chain-validation.ts'
 import { formatCertificateFingerprint } from '../../pki/fingerprint.ts'
 import { decryptText, encryptText } from '../../storage/age-files.ts'
-import { bundlesAfter, signRootRotation, formatRootRotations } from '../../pki/root-rotation.ts'
+import { listRotationsAfter, signRootRotation, formatRootRotations } from '../../pki/root-rotation.ts'
 import { readNameConstraints } from '../../pki/name-constraints.ts'
 import { issueSatelliteCa } from '../keys/ca-certificates.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
@@ -17,7 +17,7 @@ import { SIGNERS, type Signer } from '../keys/leaf-certificates.ts'
 import { passphraseSchema } from '../keys/passphrase.ts'
 import type { Tx } from '../store/store.ts'
 
-/** Keys that are replaced without the root's key. */
+/** Keys that can be replaced without the private key of the root. */
 export const ROTATABLE_KEYS = [...SIGNERS, 'tls'] as const
 export type RotatableKey = (typeof ROTATABLE_KEYS)[number]
 
@@ -27,11 +27,11 @@ export type RotatableKey = (typeof ROTATABLE_KEYS)[number]
  */
 export const ROOT_OVERLAP_DAYS = 180
 const overlapSchema = z
-  .int('an overlap is a whole number of days')
-  .min(1, 'an overlap is 1 day or more')
-  .max(3650, 'an overlap is at most 3650 days')
+  .int('it must be a whole number of days')
+  .min(1, 'it must be at least 1 day')
+  .max(3650, 'it must be at most 3650 days')
 
-/** The roots, for comparison by administrators. */
+/** State of the roots, which administrators compare with the roots that devices trust. */
 export interface TrustDocument {
   /** SHA-256 fingerprint of the newest root, in pairs of hexadecimal digits. */
   readonly fingerprint: string
@@ -74,30 +74,31 @@ export class TrustService {
   }
 
   /**
-   * Returns the root rotation statements as a file for a device that has missed them. @throws LicensingError
-   * NO_TRUST_BUNDLE
+   * Returns all root rotation statements as an offline file for a device that lacks some of them.
+   *
+   * @throws LicensingError NO_TRUST_BUNDLE
    */
   bundles(): string {
-    const statements = bundlesAfter(this.#credentials.keyRing.identity.trust, 0)
+    const statements = listRotationsAfter(this.#credentials.keyRing.identity.trust, 0)
     if (statements.length > 0) return formatRootRotations(statements)
     throw new LicensingError('NO_TRUST_BUNDLE', 'The root certificate was never replaced.')
   }
 
   /**
-   * Replaces keys and their certificates. They are in force at once in every process of this authority. Devices accept
-   * them.
+   * Replaces keys and their certificates. Every process of this authority uses the new keys at once, and devices
+   * accept them.
    */
   async rotate(keys: readonly RotatableKey[]): Promise<void> {
-    const satellite = this.#credentials.keyRing.identity.role === 'satellite'
+    const isSatellite = this.#credentials.keyRing.identity.role === 'satellite'
     // Only a manager signs delegations and synchronization answers.
-    const own = keys.filter((key) => !satellite || key !== 'sync')
-    if (own.length === 0)
+    const rotatableKeys = keys.filter((key) => !isSatellite || key !== 'sync')
+    if (rotatableKeys.length === 0)
       throw new LicensingError(
         'WRONG_ROLE',
         'This authority is a satellite and has no key for delegations. Rotate the key `sync` at its manager.',
       )
     await this.#context.withMaintenance(async (tx, at) => {
-      for (const key of own) {
+      for (const key of rotatableKeys) {
         if (key === 'tls') await this.#credentials.servers.rotate(tx, at)
         else await this.#credentials.rotateSigner(tx, key, at)
         await logEvent(tx, {
@@ -114,7 +115,7 @@ export class TrustService {
    * authority identifies them by their thumbprint. The CA of a satellite is certified by its manager and takes effect
    * at the next synchronization.
    *
-   * @returns true if the CA is in force at once
+   * @returns true if the new CA takes effect at once, false if the manager must certify it first
    * @throws LicensingError ROOT_KEY_ABSENT, ROTATION_UNDER_WAY
    */
   rotateIssuingCa(): Promise<boolean> {
@@ -130,7 +131,7 @@ export class TrustService {
         at,
         type: 'ISSUING_CA_ROTATED',
         severity: 'major',
-        message: 'A new issuing CA certifies identities, signers and servers.',
+        message: 'A new issuing CA issues the certificates of devices, signers and servers.',
       })
       return true
     })
@@ -199,8 +200,8 @@ export class TrustService {
   }
 
   /**
-   * Certifies the CAs of satellites by the next root, while its key is available. Satellites get the certificates at
-   * their next exchange.
+   * Issues certificates under the next root for the CAs of satellites, while the root's key is available.
+   * Satellites get them at their next synchronization.
    */
   async #certifySatellites(
     tx: Tx,
@@ -214,15 +215,15 @@ export class TrustService {
       .where('status', '<>', sql.lit('removed'))
       .where('issuing_ca', 'is not', null)
       .execute()
-    for (const { row, id, issuing_ca: present, domain: account } of rows) {
-      const [certificate] = parseCertificates(present ?? '')
+    for (const { row, id, issuing_ca: currentPem, domain: account } of rows) {
+      const [certificate] = parseCertificates(currentPem ?? '')
       if (!certificate || id === null) continue
       const key = createPublicKey(certificate.publicKey.export({ type: 'spki', format: 'pem' }))
       const nameConstraints = readNameConstraints(certificate) ?? { permitted: [], excluded: [] }
-      const further = await issueSatelliteCa(root, key, { id, account, nameConstraints }, at)
+      const newPem = await issueSatelliteCa(root, key, { id, account, nameConstraints }, at)
       await tx
         .updateTable('satellites')
-        .set({ issuing_ca: `${present?.trim() ?? ''}\n${further}` })
+        .set({ issuing_ca: `${currentPem?.trim() ?? ''}\n${newPem}` })
         .where('id', '=', row)
         .execute()
     }

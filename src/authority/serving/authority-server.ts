@@ -176,7 +176,7 @@ export class AuthorityServer {
     hosts: readonly string[]
   }): Promise<Credential> {
     this.#requireTest()
-    return this.#context.credentials.servers.forTests(facts)
+    return this.#context.credentials.servers.createForTests(facts)
   }
 
   /**

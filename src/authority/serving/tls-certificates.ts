@@ -33,7 +33,7 @@ export class TlsCertificates implements TlsProvider {
   provide(names: readonly string[]): Promise<TlsIdentity> {
     const { credentials } = this.#context
     return this.#context.withMaintenance(async (tx, at) => {
-      const { credential, excludedNames } = await credentials.servers.certificate(tx, names, at)
+      const { credential, excludedNames } = await credentials.servers.getCertificate(tx, names, at)
       await this.#reportNameConflicts(tx, names, at)
       return { credential, excludedNames, tickets: await getCurrentTicketKey(tx, credentials.secrets, at) }
     })
@@ -50,7 +50,7 @@ export class TlsCertificates implements TlsProvider {
     this.#checkedNames = served
     for (const { satellite, accountId, name } of await findSatellitesCovering(
       tx,
-      await credentials.servers.names(tx),
+      await credentials.servers.readNames(tx),
     )) {
       const message = `${satellite}: its CA permits ${name}, which is now a name of this manager. Set other names with \`satellite configure ${satellite} --tls-name\`. The permission ends with the current CA of the satellite.`
       await logEvent(tx, { at, type: 'TLS_NAME_OF_SATELLITE', severity: 'major', accountId, message })
