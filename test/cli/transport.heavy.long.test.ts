@@ -269,7 +269,7 @@ describe('an authority with fault injection (R-UI-5)', () => {
     const failed = await faulty.agent(['register', await faulty.token(), '--json'])
     expect(parseError(failed).code).toBe('AUTHORITY_FAILED')
     await server.stop()
-    expect(server.log()).toMatch(/MISBEHAVES ON PURPOSE/)
+    expect(server.log()).toMatch(/FAULT INJECTION IS ENABLED/)
     await faulty.close()
   })
 })

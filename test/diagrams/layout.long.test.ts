@@ -249,7 +249,7 @@ describe('R-UI-4: the diagram of a device’s state', () => {
     })
     expect(text).toMatch(/^license$/m)
     expect(text).toMatch(/^ {2}● authorized/m)
-    expect(text).toMatch(/^ {4}● asking/m)
+    expect(text).toMatch(/^ {4}● requesting/m)
     expect(text).toMatch(/^ {2}○ auth-expired {2}\(3 states\)$/m)
     expect(text.split('\n').length).toBeLessThanOrEqual(40)
     expect(text).not.toContain('\u001b')

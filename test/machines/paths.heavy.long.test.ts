@@ -113,7 +113,7 @@ describe('the agent machine in every reachable state', () => {
       ]).toEqual([registration, held])
       const word = getLicenseState({ ...value })
       expect([word, !['evaluation', 'unregistered', 'reserved'].includes(word)]).toEqual([word, held])
-      expect(context.registering !== null).toBe(/registering\.(asking|retrying)$/.test(registration))
+      expect(context.registering !== null).toBe(/registering\.(requesting|retrying)$/.test(registration))
     }
   })
 
@@ -142,7 +142,7 @@ describe('the agent machine in every reachable state', () => {
     const stages: Record<string, string | undefined> = {
       'reservation-requested': 'requested',
       'reserved.installed': 'installed',
-      'reserved.return-pending': 'return-pending',
+      'reserved.return-pending': 'returning',
     }
     for (const position of places) {
       const { value, context } = position

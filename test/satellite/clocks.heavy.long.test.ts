@@ -173,7 +173,7 @@ describe('the credential for automatic synchronization (R-SAT-2)', () => {
     await passDays(2)
     expect((await satellite.sync.status()).credential).toBe('expiring')
     await passDays(30)
-    expect((await satellite.sync.status()).credential).toBe('ended')
+    expect((await satellite.sync.status()).credential).toBe('expired')
     for (const type of ['SYNC_CREDENTIAL_ENDING', 'SYNC_CREDENTIAL_ENDED'])
       expect(await types(satellite)).toContain(type)
     for (const type of ['SATELLITE_CREDENTIAL_ENDING', 'SATELLITE_CREDENTIAL_ENDED'])

@@ -126,7 +126,7 @@ describe('the TLS names of a satellite', () => {
     await manager.satellites.configure('branch', { tlsNames: ['licenses.branch.example'] })
     const { responded } = await exchangeByFile(manager, satellite)
     expect(responded.certifiedNames).toEqual([])
-    expect(responded.notices.join()).toContain('stay as they are')
+    expect(responded.notices.join()).toContain('are unchanged')
   })
 
   it('are kept when the root is replaced', async () => {
