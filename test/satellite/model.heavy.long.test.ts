@@ -570,7 +570,7 @@ describe('satellites and their manager in random sequences (R-SAT-1, R-SAT-2, R-
           // Nothing is restored here, so a divergence means that a report was lost.
           expect(await runStory(story)).not.toContain('SATELLITE_DIVERGED')
         }),
-        parameters(selectScale(2, 6)),
+        parameters(selectScale(1, 6)),
       )
     },
     TIMEOUT_MS,
@@ -583,7 +583,7 @@ describe('satellites and their manager in random sequences (R-SAT-1, R-SAT-2, R-
         fc.asyncProperty(stories([...ordinary, ...extraordinary]), async (story) => {
           await runStory(story)
         }),
-        parameters(selectScale(2, 5)),
+        parameters(selectScale(1, 5)),
       )
     },
     TIMEOUT_MS,
