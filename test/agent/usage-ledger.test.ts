@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LicensingError, type SmartAgent } from '../../src/index.ts'
 import { AgentStore } from '../../src/agent/store.ts'
@@ -11,6 +10,7 @@ import {
   type TestEnvironment,
 } from '../support/test-environment.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
+import { Database } from '../../src/storage/sqlite.ts'
 
 const HOUR = 3_600_000
 const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } as const
