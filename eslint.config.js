@@ -31,6 +31,12 @@ const partialWriters = {
   message: writesOnly,
 }
 
+const sqliteByName = {
+  name: 'better-sqlite3',
+  allowTypeImports: true,
+  message: 'The module depends on the version of Node. Import Database from src/storage/sqlite.ts.',
+}
+
 export default tseslint.config(
   {
     ignores: [
@@ -73,6 +79,7 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-definitions': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
       'no-console': 'error',
+      '@typescript-eslint/no-restricted-imports': ['error', { paths: [sqliteByName] }],
       'no-restricted-syntax': ['error', ...partialWrites],
     },
   },

@@ -8,7 +8,7 @@ import {
   findTraversedEdges,
 } from '../../diagrams/chart-layout.ts'
 import { listChartStates } from '../../diagrams/chart-states.ts'
-import { renderChartSvg } from '../../diagrams/chart-svg.ts'
+import { type ChartSvgOptions, renderChartSvg } from '../../diagrams/chart-svg.ts'
 import { renderChartText } from '../../diagrams/chart-text.ts'
 import { layoutChart } from '../../diagrams/layout.ts'
 
@@ -33,7 +33,10 @@ export async function renderCurrentChartSvg(rows: readonly HistoryRow[]): Promis
   return renderChartSvg(layout, { standalone: true, ...getHighlights(layout, rows) })
 }
 
-function getHighlights(layout: ChartLayout, rows: readonly HistoryRow[]) {
+function getHighlights(
+  layout: ChartLayout,
+  rows: readonly HistoryRow[],
+): Pick<ChartSvgOptions, 'active' | 'traversed'> {
   const [newest, move] = [rows.at(-1), findLastMove(rows)]
   return {
     active: newest ? findActiveNodes(parseActiveStates(newest.after), layout) : [],
