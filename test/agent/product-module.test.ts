@@ -39,7 +39,7 @@ const openRouter = () =>
 const countOf = (agent: { status(): { entitlements: { tag: string; count: number }[] } }) =>
   agent.status().entitlements.find(({ tag }) => tag === 'EDGE-TUNNEL')?.count ?? 0
 
-describe('a product with its own module', () => {
+describe('a product with its own module (R-EMB-8)', () => {
   it('counts in its own table and has its own part of the Status document', async () => {
     const agent = await openRouter()
     await agent.module.open('east')

@@ -53,7 +53,7 @@ const requests = [
   ['registering again', () => agent.reregister(token, { force: true })],
 ] as const
 
-describe('R-AUTH-1: with automatic ticks, a request in the same turn as', () => {
+describe('R-EMB-5 R-AUTH-1: with automatic ticks, a request in the same turn as', () => {
   for (const [first, begin] of firsts)
     for (const [request, ask] of requests)
       it(

@@ -407,7 +407,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-describe('every certificate of an authority', () => {
+describe('every certificate of an authority (R-OPS-5)', () => {
   it('is among the tested chains', () => {
     const each = ['answer-signer', 'reservation-signer', 'audit-signer', 'instance', 'issuing CA', 'tls']
     for (const of of ['manager', 'satellite', 'manager by the new root', 'satellite by the new root'])
