@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
 import { createPrograms, type Programs } from '../support/programs.ts'
 import { selectScale } from '../support/scale.ts'
+import { createHelloRequest } from '../support/hello.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 
 /**
@@ -77,16 +78,7 @@ async function assertIntact(): Promise<void> {
   await programs.token()
   const authority = await Authority.open({ dataDir: programs.box('authority') })
   try {
-    await authority.operations.endpoint.identify({
-      protocol: 1,
-      direction: 'request',
-      type: 'hello',
-      messageId: '6fd6f1a6-5b53-44a4-9f4f-5a4a5d6a7e10',
-      nonce: 'n'.repeat(24),
-      audience: 'any-authority',
-      epoch: 0,
-      trustBundle: 0,
-    })
+    await authority.operations.endpoint.identify(createHelloRequest())
     await authority.security.trust.rotate(['answer-signer', 'tls'])
   } finally {
     await authority.close()

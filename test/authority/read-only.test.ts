@@ -4,6 +4,7 @@ import type { Authority } from '../../src/authority/index.ts'
 import { AuthorityStore } from '../../src/authority/store/store.ts'
 import { DAY } from '../../src/core/time.ts'
 import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
+import { createHelloRequest } from '../support/hello.ts'
 
 let world: TestEnvironment
 let authority: Authority
@@ -15,16 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const hello = {
-  protocol: 1,
-  direction: 'request',
-  type: 'hello',
-  messageId: '6fd6f1a6-5b53-44a4-9f4f-5a4a5d6a7e10',
-  nonce: 'n'.repeat(24),
-  audience: 'any-authority',
-  epoch: 0,
-  trustBundle: 0,
-}
+const hello = createHelloRequest()
 
 /** One read of each kind. Each is run once beforehand, to complete any write that it requires. */
 const reads = {

@@ -18,6 +18,7 @@ import {
   type TestEnvironment,
 } from '../support/test-environment.ts'
 import { createSampledTests } from '../support/scale.ts'
+import { createHelloRequest } from '../support/hello.ts'
 
 const { describe, it } = createSampledTests(3)
 
@@ -69,16 +70,7 @@ describe('rotation of signers and the issuing CA', () => {
     const other = await Authority.open({ dataDir, clock: world.clock })
     try {
       const signer = async (by: Authority) => {
-        const hello = await by.operations.endpoint.identify({
-          protocol: 1,
-          direction: 'request',
-          type: 'hello',
-          messageId: '6fd6f1a6-5b53-44a4-9f4f-5a4a5d6a7e10',
-          nonce: 'n'.repeat(24),
-          audience: 'any-authority',
-          epoch: 0,
-          trustBundle: 0,
-        })
+        const hello = await by.operations.endpoint.identify(createHelloRequest())
         return getCertificateChain(hello, 'sla-answer+jws')
       }
       const before = await signer(authority)

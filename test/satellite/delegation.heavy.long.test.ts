@@ -26,6 +26,7 @@ import {
 } from '../support/satellite.ts'
 import { getErrorCode } from '../support/test-environment.ts'
 import { createSampledTests } from '../support/scale.ts'
+import { createHello } from '../support/hello.ts'
 
 const { describe, it } = createSampledTests(3)
 
@@ -155,16 +156,7 @@ describe('a device of a satellite with a delegation (R-SAT-1, R-AUTH-5)', () => 
     const { body } = await other.operations.server.inject({
       method: 'POST',
       path: '/smart-agent/v1/hello',
-      body: JSON.stringify({
-        protocol: 1,
-        direction: 'request',
-        type: 'hello',
-        messageId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
-        nonce: 'a'.repeat(32),
-        audience: 'any-authority',
-        epoch: 0,
-        trustBundle: 0,
-      }),
+      body: createHello(),
     })
     const { mandate } = decodePayloadUnverified(JSON.parse(body) as SignedMessage) as { mandate: string }
     expect(mandate).toMatch(/^ey/)

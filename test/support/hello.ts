@@ -2,17 +2,19 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { type Agent, request } from 'node:https'
 
 /** Creates a hello request with a new message id and nonce. */
-export const createHello = () =>
-  JSON.stringify({
-    protocol: 1,
-    direction: 'request',
-    type: 'hello',
-    messageId: randomUUID(),
-    nonce: randomBytes(24).toString('base64url'),
-    audience: randomBytes(32).toString('base64url'),
-    epoch: 0,
-    trustBundle: 0,
-  })
+export const createHelloRequest = () => ({
+  protocol: 1,
+  direction: 'request',
+  type: 'hello',
+  messageId: randomUUID(),
+  nonce: randomBytes(24).toString('base64url'),
+  audience: randomBytes(32).toString('base64url'),
+  epoch: 0,
+  trustBundle: 0,
+})
+
+/** Creates a hello request as the body of an HTTP request. */
+export const createHello = () => JSON.stringify(createHelloRequest())
 
 export type HelloResult = { status: number; connection: string | undefined } | 'not sent' | 'failed'
 
