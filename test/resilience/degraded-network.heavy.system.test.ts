@@ -2,16 +2,16 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
 import { SeededRandom } from '../../tools/simulator/seeded-random.ts'
-import { createNetworkNamespace, type NetworkNamespace } from '../support/network-namespace.ts'
+import { createNetworkLink, type NetworkLink } from '../support/network-link.ts'
 import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 import { selectScale } from '../support/scale.ts'
 
 const ROUNDS = Number(process.env.HARM_ROUNDS ?? selectScale(1, 3))
 let programs: Programs
-let line: NetworkNamespace
+let line: NetworkLink
 beforeEach(async () => {
   programs = createPrograms()
-  line = createNetworkNamespace()
+  line = createNetworkLink()
   await programs.initAuthority()
   await programs.order(1_000)
 })
@@ -31,12 +31,11 @@ async function retry(...words: string[]): Promise<void> {
   }
 }
 
-/** Initializes a device and starts its daemon in the network namespace. */
+/** Starts the authority at one end of the link, and a device's daemon at the other. */
 async function startRemoteDevice() {
-  const { network, host } = line
-  const server = await programs.serveAuthority(0, { host })
+  const server = await programs.serveAuthority(0, { host: line.host, network: line.server })
   await programs.initBox(server.url)
-  await programs.daemon({ network })
+  await programs.daemon({ network: line.device })
 }
 const inUse = async () => {
   const { licenses } = await programs.good<{ licenses: { inUse: number }[] }>(
