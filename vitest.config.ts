@@ -25,7 +25,10 @@ const ALSO_ON_POSTGRES = [
 ]
 
 /** Suites of the agent that also run once without the heartbeat. */
-const WITHOUT_HEARTBEAT = ['test/agent/{cloned-device,histories,usage-ledger,registration}.test.ts']
+const WITHOUT_HEARTBEAT = ['test/agent/{cloned-device,usage-ledger}.test.ts']
+
+/** Further such suites, which take a minute. */
+const ALSO_WITHOUT_HEARTBEAT = ['test/agent/{histories,registration}.test.ts']
 
 /** Test files that take a minute or more. They start first, so that the run does not end with a long wait. */
 const LONGEST =
@@ -82,7 +85,15 @@ export default defineConfig({
       },
       { test: { ...shared, name: 'system', include: [SYSTEM] } },
       { test: { ...postgres, name: 'postgres', include: ON_POSTGRES } },
-      // The release tier runs the heavy files completely, and the remaining suites on PostgreSQL.
+      // The release tier runs the heavy files completely, and the remaining suites without the heartbeat and on PostgreSQL.
+      {
+        test: {
+          ...shared,
+          name: 'also-no-heartbeat',
+          include: ALSO_WITHOUT_HEARTBEAT,
+          provide: { heartbeat: 'off' },
+        },
+      },
       { test: { ...shared, name: 'heavy', include: [HEAVY], env: { TEST_SCALE: 'whole' } } },
       {
         test: { ...postgres, name: 'also-postgres', include: ALSO_ON_POSTGRES, env: { TEST_SCALE: 'whole' } },

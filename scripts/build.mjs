@@ -3,13 +3,7 @@ import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 
 const parts = [
-  // .ci/run checks the types in parallel.
-  [
-    'node_modules/typescript/bin/tsc',
-    '-p',
-    'tsconfig.build.json',
-    ...(process.env.SKIP_TYPE_CHECK ? ['--noCheck'] : []),
-  ],
+  ['node_modules/typescript-7/bin/tsc', '-p', 'tsconfig.build.json'],
   ['scripts/bundle-programs.mjs'],
   ['scripts/build-pages.mjs'],
 ]

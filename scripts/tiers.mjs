@@ -22,7 +22,7 @@ export const tiers = {
   },
   release: {
     command: 'npm run test:release',
-    projects: ['heavy', 'also-postgres'],
+    projects: ['heavy', 'also-postgres', 'also-no-heartbeat'],
     system: true,
     covers: 'all heavy tests, of which other tiers run a sample; needs Debian packages, about an hour',
   },

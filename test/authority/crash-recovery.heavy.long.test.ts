@@ -14,7 +14,7 @@ import { copyDirectory } from '../../tools/copy-directory.ts'
 const DIE_AT = new URL('../support/crash-at.cjs', import.meta.url).pathname
 const KILLED = null
 /** Maximum number of steps per command at which a test run kills the command. */
-const MAX_STEPS = selectScale(2, Infinity)
+const MAX_STEPS = selectScale(1, Infinity)
 const TIMEOUT_MS = selectScale(undefined, 600_000)
 let programs: Programs
 

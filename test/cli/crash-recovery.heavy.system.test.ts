@@ -14,7 +14,7 @@ afterEach(async () => {
 })
 
 describe('an agent killed at any moment', () => {
-  const ROUNDS = Number(process.env.HARM_ROUNDS ?? selectScale(24, 100))
+  const ROUNDS = Number(process.env.HARM_ROUNDS ?? selectScale(8, 100))
 
   it(
     `has no damaged store, no second instance and no wrong count after ${ROUNDS} rounds (R-AUTH-4, R-REG-3)`,

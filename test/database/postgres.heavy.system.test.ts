@@ -17,7 +17,7 @@ import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { sendRaw } from '../support/rest.ts'
 import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 import { getErrorCode } from '../support/test-environment.ts'
-import { selectScale } from '../support/scale.ts'
+import { pickEveryNth, selectScale } from '../support/scale.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 
 let server: Postgres
@@ -282,7 +282,7 @@ describe('two processes on one database, with 64 devices and a pool of 100', () 
     )
     const lines = createInterface({ input: clients.stdout })[Symbol.asyncIterator]()
     // Each round lasts until 100 answers have arrived: a busy machine could answer nothing in a fixed time.
-    const turns = selectScale(3, 8)
+    const turns = selectScale(2, 8)
     for (let turn = 0; turn < turns; turn++) {
       for (let answer = 0; answer < 100; answer++) expect((await lines.next()).value).toMatch(/^\d+$/)
       if (turn === 2) {
@@ -326,32 +326,31 @@ describe('two processes on one database, with 64 devices and a pool of 100', () 
 })
 
 describe('restore into a PostgreSQL database', () => {
-  test.each(['before the command', 'after the command', 'in the environment'])(
-    'works with the database given %s',
-    async (where) => {
-      await programs.initAuthority()
-      const [file, passphrase] = [join(directory, 'a.backup'), join(directory, 'passphrase')]
-      writeFileSync(passphrase, 'a passphrase of the test', { mode: 0o600 })
-      const backup = [file, '--passphrase-file', passphrase, '--json']
-      await programs.good(programs.authority(['backup', ...backup]))
-      const url = await server.database()
-      const named = ['--database', url]
-      await programs.good(
-        programs.run(
-          'smart-authority',
-          [
-            ...['--data-dir', join(directory, 'new')],
-            ...(where === 'before the command' ? named : []),
-            ...['restore', ...backup],
-            ...(where === 'after the command' ? named : []),
-          ],
-          { env: where === 'in the environment' ? { SMART_AUTHORITY_DATABASE: url } : {} },
-        ),
-      )
-      expect(existsSync(join(directory, 'new', 'authority.db'))).toBe(false)
-      expect(await query(url, 'select 1 as there from settings limit 1')).toEqual([{ there: 1 }])
-    },
-  )
+  test.each(
+    pickEveryNth(selectScale(3, 1), ['before the command', 'after the command', 'in the environment']),
+  )('works with the database given %s', async (where) => {
+    await programs.initAuthority()
+    const [file, passphrase] = [join(directory, 'a.backup'), join(directory, 'passphrase')]
+    writeFileSync(passphrase, 'a passphrase of the test', { mode: 0o600 })
+    const backup = [file, '--passphrase-file', passphrase, '--json']
+    await programs.good(programs.authority(['backup', ...backup]))
+    const url = await server.database()
+    const named = ['--database', url]
+    await programs.good(
+      programs.run(
+        'smart-authority',
+        [
+          ...['--data-dir', join(directory, 'new')],
+          ...(where === 'before the command' ? named : []),
+          ...['restore', ...backup],
+          ...(where === 'after the command' ? named : []),
+        ],
+        { env: where === 'in the environment' ? { SMART_AUTHORITY_DATABASE: url } : {} },
+      ),
+    )
+    expect(existsSync(join(directory, 'new', 'authority.db'))).toBe(false)
+    expect(await query(url, 'select 1 as there from settings limit 1')).toEqual([{ there: 1 }])
+  })
 
   test('can be repeated after a kill at any step once the rows were written', async () => {
     const passphrase = join(directory, 'passphrase')
@@ -379,7 +378,7 @@ describe('restore into a PostgreSQL database', () => {
     expect(await restore('counted', await server.database(), 0)).toMatchObject({ code: 0 })
     const steps = Number(readFileSync(join(directory, 'steps'), 'utf8'))
     const left: string[] = []
-    for (let step = steps; step > steps - 8; step -= selectScale(3, 1)) {
+    for (let step = steps; step > steps - 8; step -= selectScale(7, 1)) {
       const url = await server.database()
       const name = `killed-${step}`
       expect((await restore(name, url, step)).code).toBe(null)

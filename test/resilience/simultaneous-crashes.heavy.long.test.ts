@@ -6,7 +6,7 @@ import { createPrograms, type Programs } from '../support/programs.ts'
 import { freePort } from '../support/proxies.ts'
 import { selectScale } from '../support/scale.ts'
 
-const ROUNDS = Number(process.env.HARM_ROUNDS ?? selectScale(4, 24))
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? selectScale(2, 24))
 const DEVICES = ['one', 'two', 'three'] as const
 let programs: Programs
 beforeEach(async () => {

@@ -7,7 +7,7 @@ import { SeededRandom } from '../../tools/simulator/seeded-random.ts'
 import { createPrograms, readMemoryMebibytes, type Programs } from '../support/programs.ts'
 import { selectScale } from '../support/scale.ts'
 
-const MINUTES = Number(process.env.SOAK_MINUTES ?? selectScale(0.1, 5))
+const MINUTES = Number(process.env.SOAK_MINUTES ?? selectScale(0.05, 5))
 const DEVICES = ['one', 'two', 'three'] as const
 
 let programs: Programs

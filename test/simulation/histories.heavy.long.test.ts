@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { simulate } from './simulate.ts'
 import { selectScale } from '../support/scale.ts'
 
-const RUNS = selectScale(20, 1000)
+const RUNS = selectScale(8, 1000)
 
 it(
   'the simulator finds no violated invariant in many runs with heavy faults',

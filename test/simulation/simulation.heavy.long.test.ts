@@ -4,7 +4,7 @@ import { runSimulation, invariants, createPlan } from '../../tools/simulator/ind
 import { simulate } from './simulate.ts'
 import { selectScale } from '../support/scale.ts'
 
-const DAYS = selectScale(14, 183)
+const DAYS = selectScale(8, 183)
 const RUNS = selectScale(2, 40)
 
 describe('the simulator', () => {
