@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 const [persistentDir] = process.argv.slice(2)
 const directory = persistentDir ?? mkdtempSync(join(tmpdir(), 'smart-licensing-'))
 const getBinPath = (name: string): string => fileURLToPath(new URL(`../bin/${name}.js`, import.meta.url))
-const [authorityDir, deviceDir] = [join(directory, 'authority'), join(directory, 'box')]
+const [authorityDir, deviceDir] = [join(directory, 'authority'), join(directory, 'device')]
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`)
 }

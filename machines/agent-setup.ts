@@ -131,7 +131,7 @@ export const agentSetup = setup({
       context.reservation.current?.stage === 'returning' && context.evaluation.remainingSeconds === 0,
     isCovered: ({ context, event }) => isCovered(context, event.at),
     isNotCovered: ({ context, event }) => !isCovered(context, event.at),
-    canRegister: ({ event }) => {
+    canReregister: ({ event }) => {
       assertEventType(event, 'register')
       return event.force || event.again
     },

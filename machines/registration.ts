@@ -182,7 +182,7 @@ export const registration = agentSetup.createStateConfig({
           actions: ['cancelRegistering', discardSecrets('registering'), request('deregister')],
         },
         register: {
-          guard: 'canRegister',
+          guard: 'canReregister',
           target: '.reregistering',
           actions: ['beginRegistering', requestRegistration],
           description: 'the previous registration stays valid until the new one succeeds',

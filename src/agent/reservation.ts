@@ -273,7 +273,7 @@ export class DeviceReservation {
     const { pid, serial } = this.#product
     if (file.udi.pid !== pid || file.udi.serial !== serial)
       throw new LicensingError(
-        'AUTHORIZATION_OTHER_BOX',
+        'AUTHORIZATION_OTHER_DEVICE',
         `The authorization file is for ${file.udi.pid}, serial ${file.udi.serial}; this device is ${pid}, serial ${serial}.`,
         canceled ? { remedy: 'Return the file on the device that it names.' } : {},
       )

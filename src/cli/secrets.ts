@@ -53,13 +53,16 @@ export async function readStandardInput(): Promise<string> {
  * Reads a secret from an argument, a file, standard input or a prompt with masked input. Standard input is read for `-`,
  * and without an argument when input is piped.
  *
- * @throws LicensingError TOKEN_MISSING, FILE_UNREADABLE
+ * @throws LicensingError FILE_UNREADABLE, USAGE, and `missing` if standard input is empty
  */
 export async function readSecret(given: {
   argument?: string | undefined
   file?: string | undefined
   what: string
+  /** Code of the error for empty standard input. */
+  missing?: 'TOKEN_MISSING' | 'SECRET_MISSING'
 }): Promise<string> {
+  const { missing = 'SECRET_MISSING' } = given
   if (given.file !== undefined && given.argument !== undefined)
     throw new LicensingError('USAGE', `The ${given.what} was given twice: as an argument and as a file.`)
   if (given.file !== undefined) return readFileArgument(given.file)
@@ -67,7 +70,7 @@ export async function readSecret(given: {
   if (given.argument === '-' || !process.stdin.isTTY) {
     const text = await readStandardInput()
     if (text.trim() === '')
-      throw new LicensingError('TOKEN_MISSING', `The ${given.what} is missing: standard input is empty.`, {
+      throw new LicensingError(missing, `The ${given.what} is missing: standard input is empty.`, {
         remedy: `Give the ${given.what} on standard input, or name a file that holds it.`,
       })
     return text

@@ -1,4 +1,4 @@
-/** Roles of certificates. Each certificate has one role, so that a valid chain alone grants nothing (trust §1). */
+/** Roles of certificates. Each certificate has one role, so that a valid chain alone grants nothing. */
 export const CERTIFICATE_ROLES = [
   'root',
   'sub-ca',

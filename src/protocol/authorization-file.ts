@@ -63,7 +63,7 @@ const FIELDS = [
   ['Epoch', 'epoch'],
   ['Issued', 'issuedAt'],
   ['Trust bundle', 'trustBundle'],
-  ['Box key', 'deviceKey'],
+  ['Device key', 'deviceKey'],
   ['Authority key', 'authorityKey'],
 ] as const
 type FieldName = (typeof FIELDS)[number][1]

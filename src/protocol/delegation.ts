@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { entitlementTagSchema } from '../core/entitlement.ts'
 
-/** Delegation of a satellite: signed by its manager and included in each of the satellite's answers (trust §7). */
+/** Delegation of a satellite: signed by its manager and included in each of the satellite's answers. */
 export const delegationSchema = z.object({
   use: z.literal('mandate'),
   satellite: z.uuid(),

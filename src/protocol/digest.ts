@@ -12,7 +12,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 /**
  * Computes SHA-256 over a request payload without its nonce. Requests with the same digest are the same request and
- * get the same decision (trust §2).
+ * get the same decision.
  */
 export function hashRequestPayload(payload: object): string {
   const rest: Record<string, unknown> = { ...payload }
@@ -30,6 +30,6 @@ export const listSerialForms = (pid: string, serial: string): string[] => [
   `sha256:${hashUdi(pid, serial)}`,
 ]
 
-/** Computes the digest of an answer. A device sends it with its next request, which reveals cloned devices (trust §2). */
+/** Computes the digest of an answer. A device sends it with its next request, which reveals cloned devices. */
 export const hashAnswer = (messageId: string, decision: unknown): string =>
   sha256(toCanonicalJson({ messageId, decision }))

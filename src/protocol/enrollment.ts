@@ -4,7 +4,7 @@ import { decodeHumanCode, encodeHumanCode } from './human-code.ts'
 
 const SECRET_BYTES = 16
 
-/** Generates the one-time code that authorizes a satellite's first exchange with its manager (trust §8). */
+/** Generates the one-time code that authorizes a satellite's first exchange with its manager. */
 export const generateEnrollmentCode = (): string => encodeHumanCode(randomBytes(SECRET_BYTES))
 
 /** Validates an enrollment code and returns its canonical form. @throws LicensingError CODE_MISTYPED, CODE_MALFORMED */

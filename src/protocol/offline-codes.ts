@@ -17,7 +17,7 @@ export type ProofKind = Exclude<CodeKind, 'request'>
 
 /** Length of an X25519 public key. */
 export const KEY_BYTES = 32
-/** 80 bits (trust §11), which cannot be guessed in the few attempts that an authority allows. */
+/** 80 bits, which cannot be guessed in the few attempts that an authority allows. */
 export const MAC_BYTES = 10
 const CHECKSUM_BYTES = 4
 const HINT_BYTES = 4

@@ -55,7 +55,7 @@ export interface TokenClaim {
   readonly force: boolean
 }
 
-/** Computes HMAC-SHA256 over the claim. The key is the token's secret, which is proved without being sent (trust §5). */
+/** Computes HMAC-SHA256 over the claim. The key is the token's secret, which is proved without being sent. */
 export function computeTokenMac(secret: string, claim: TokenClaim): string {
   const { audience, nonce, certificateRequest, udi, force } = claim
   const { pid, version, serial } = udi

@@ -20,39 +20,39 @@ afterEach(async () => {
   await world.close()
 })
 
-const product = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' }
+const product = { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' }
 const copy = (from: string, to: string) => {
   copyDirectory(join(world.directory, from), join(world.directory, to))
 }
 
 describe('a copied device', () => {
   it('is detected as soon as both copies continue, raises an alert, and registers again', async () => {
-    const first = await world.open('box', { product })
+    const first = await world.open('device', { product })
     await first.register(await world.token())
     await first.close()
-    copy('box', 'clone')
-    const box = await world.open('box', { product })
+    copy('device', 'clone')
+    const device = await world.open('device', { product })
     const clone = await world.open('clone', { product })
-    await box.renewAuthorization()
+    await device.renewAuthorization()
     expect(await getErrorCode(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
     expect(await world.authority.operations.events.list()).toContainEqual(
       expect.objectContaining({ type: 'INSTANCE_DIVERGED', severity: 'major' }),
     )
     // The clone keeps its authorization until the deadline. Repeated requests change nothing.
     expect(clone.status().authorization.lastAttempt).toMatchObject({ reason: { code: 'INSTANCE_DIVERGED' } })
-    await box.renewAuthorization()
+    await device.renewAuthorization()
     await clone.register(await world.token(), { force: true })
     expect(clone.status().state).toBe('authorized')
-    expect(await getErrorCode(box.renewAuthorization())).toBe('INSTANCE_REPLACED')
+    expect(await getErrorCode(device.renewAuthorization())).toBe('INSTANCE_REPLACED')
     expect(await world.authority.instances.list()).toHaveLength(1)
   })
 
   it('is also detected when restored from a copy of the day before', async () => {
-    const agent = await world.open('box', { product })
+    const agent = await world.open('device', { product })
     await agent.register(await world.token())
     await agent.close()
-    copy('box', 'yesterday')
-    const today = await world.open('box', { product })
+    copy('device', 'yesterday')
+    const today = await world.open('device', { product })
     for (const count of [1, 2, 3]) {
       today.setUsage('HOST', count)
       await advance(world, today, MINUTE)
@@ -80,21 +80,21 @@ describe('the data directory of an agent', () => {
   })
 
   it('belongs to one device', async () => {
-    await (await world.open('box', { product })).close()
-    expect(await getErrorCode(world.open('box', { product: { ...product, serial: 'OTHER' } }))).toBe(
+    await (await world.open('device', { product })).close()
+    expect(await getErrorCode(world.open('device', { product: { ...product, serial: 'OTHER' } }))).toBe(
       'INVALID_ARGUMENT',
     )
   })
 
   it('is used by one process at a time', async () => {
-    await world.open('box', { product })
-    expect(await getErrorCode(world.open('box', { product }))).toBe('DATA_DIR_LOCKED')
+    await world.open('device', { product })
+    expect(await getErrorCode(world.open('device', { product }))).toBe('DATA_DIR_LOCKED')
   })
 
   it('is accessible only to its owner, with every file in it', async () => {
     const agent = await world.open()
     await agent.register(await world.token())
-    const mode = (path: string) => statSync(join(world.directory, 'box', path)).mode & 0o777
+    const mode = (path: string) => statSync(join(world.directory, 'device', path)).mode & 0o777
     expect(mode('.')).toBe(0o700)
     expect(mode('agent.db')).toBe(0o600)
     expect(mode('secrets')).toBe(0o700)
@@ -111,7 +111,7 @@ describe('the data directory of an agent', () => {
     await agent.register(await world.token())
     await agent.renewRegistration()
     await agent.close()
-    const database = readFileSync(join(world.directory, 'box', 'agent.db')).toString('latin1')
+    const database = readFileSync(join(world.directory, 'device', 'agent.db')).toString('latin1')
     expect(database).not.toMatch(/PRIVATE KEY/)
     expect(database).not.toMatch(/SLT1\./)
   })

@@ -51,7 +51,7 @@ describe('a device with a wrong clock', () => {
   /** Returns a registered device whose clock is off by some milliseconds, a day later. */
   const registered = async (off = 0) => {
     clock = new VirtualClock(world.clock.wall() + off)
-    const agent = await world.open('box', { clock })
+    const agent = await world.open('device', { clock })
     await agent.register(await world.token())
     await live(agent, DAY)
     return agent
@@ -65,7 +65,7 @@ describe('a device with a wrong clock', () => {
       both(2 * MINUTE)
       const right = clock.wall()
       clock.setWall(0)
-      const agent = await world.open('box', { clock })
+      const agent = await world.open('device', { clock })
       expect(agent.status().clock.trusted).toBe(false)
       both(5 * SECOND)
       clock.setWall(right + 5 * SECOND)
@@ -115,7 +115,7 @@ describe('a device with a wrong clock', () => {
     const stopped = clock.wall()
     both(100 * DAY)
     clock.setWall(stopped)
-    const agent = await world.open('box', { clock })
+    const agent = await world.open('device', { clock })
     expect(agent.status()).toMatchObject({ state: 'auth-expired', clock: { trusted: false } })
   })
 
@@ -142,7 +142,7 @@ describe('a device with a wrong clock', () => {
     expect(await world.authority.instances.list()).toEqual([])
     expect(await world.authority.licenses.list()).toMatchObject([{ tag: 'HOST', inUse: 0 }])
     clock.setWall(off + SECOND)
-    const agent = await world.open('box', { clock })
+    const agent = await world.open('device', { clock })
     expect(await getErrorCode(agent.renewRegistration())).toBe('INSTANCE_EXPIRED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
     await agent.register(await world.token())
@@ -313,7 +313,7 @@ describe('a full disk', () => {
       const errors: string[] = []
       const quiet = () => undefined
       const logger = { error: (text: string) => errors.push(text), warn: quiet, info: quiet, debug: quiet }
-      const agent = await world.open('box', { heartbeat: true, logger })
+      const agent = await world.open('device', { heartbeat: true, logger })
       agent.setUsage('HOST', 1)
       world.network.down = true
       await agent.register(await world.token(), { wait: false })
@@ -328,13 +328,13 @@ describe('a full disk', () => {
   })
 
   it('leaves a data directory that can be opened later', async () => {
-    const box = join(world.directory, 'half')
-    mkdirSync(box, { mode: 0o700 })
-    writeFileSync(join(box, 'agent.db'), '', { mode: 0o600 })
-    expect(await getErrorCode(SmartAgent.open({ dataDir: box }))).toBe('DATA_DIR_MISSING')
+    const device = join(world.directory, 'half')
+    mkdirSync(device, { mode: 0o700 })
+    writeFileSync(join(device, 'agent.db'), '', { mode: 0o600 })
+    expect(await getErrorCode(SmartAgent.open({ dataDir: device }))).toBe('DATA_DIR_MISSING')
     const product = { pid: 'CWMS-K9', serial: '1', version: '4.0' }
-    await SmartAgent.init({ dataDir: box, product })
-    expect(await getErrorCode(SmartAgent.init({ dataDir: box, product }))).toBe('DATA_DIR_EXISTS')
+    await SmartAgent.init({ dataDir: device, product })
+    expect(await getErrorCode(SmartAgent.init({ dataDir: device, product }))).toBe('DATA_DIR_EXISTS')
 
     const dataDir = join(world.directory, 'half-authority')
     mkdirSync(dataDir, { mode: 0o700 })
@@ -420,7 +420,7 @@ describe('after the authority ended a registration', () => {
 
   it('an unknown tag is reported and creates no pool', async () => {
     const profile = { name: 'other', tags: [{ tag: 'STRANGE', name: 'Strange', description: '' }] }
-    const agent = await world.open('box', { profile })
+    const agent = await world.open('device', { profile })
     agent.setUsage('STRANGE', 2)
     await agent.register(await world.token())
     expect(agent.status()).toMatchObject({
@@ -447,7 +447,7 @@ it('a canceled registration deletes its token from the device', async () => {
   const agent = await world.open()
   world.network.down = true
   expect(await getErrorCode(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
-  const secrets = () => readdirSync(join(world.directory, 'box', 'secrets'))
+  const secrets = () => readdirSync(join(world.directory, 'device', 'secrets'))
   expect(secrets()).toHaveLength(2)
   await agent.deregister()
   expect(secrets()).toEqual([])

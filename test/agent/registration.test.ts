@@ -31,7 +31,7 @@ describe('a device', () => {
     })
     expect(await world.authority.instances.list()).toMatchObject([
       {
-        udi: { pid: 'CWMS-K9', serial: 'BOX' },
+        udi: { pid: 'CWMS-K9', serial: 'DEVICE' },
         entitlements: [{ tag: 'HOST', count: 4, status: 'in-compliance' }],
       },
     ])
@@ -366,7 +366,7 @@ describe('a registration token', () => {
         .map(({ body }) => Buffer.from(JSON.parse(body).payload, 'base64url').toString())
         .join(),
     ).not.toContain(secret)
-    const files = readdirSync(join(world.directory, 'box'), { recursive: true, withFileTypes: true })
+    const files = readdirSync(join(world.directory, 'device'), { recursive: true, withFileTypes: true })
     for (const file of files.filter((one) => one.isFile())) {
       expect(readFileSync(join(file.parentPath, file.name)).includes(secret)).toBe(false)
     }

@@ -7,10 +7,10 @@ const NINETY_DAYS = 90 * 86_400
 
 let world: TestEnvironment
 let agent: SmartAgent
-const product = { pid: 'CWMS-K9', version: '3.0', serial: 'BOX' }
+const product = { pid: 'CWMS-K9', version: '3.0', serial: 'DEVICE' }
 beforeEach(async () => {
   world = await createTestEnvironment()
-  agent = await world.open('box', { product })
+  agent = await world.open('device', { product })
   await advance(world, agent, 10 * DAY)
 })
 afterEach(() => world.close())
@@ -48,7 +48,7 @@ describe('R-EVAL-2: an upgrade to a major version by a command', () => {
     const left = remaining()
     expect(left).toBeLessThan(NINETY_DAYS)
     await agent.close()
-    agent = await world.open('box', { product: { ...product, version: '4.2' } })
+    agent = await world.open('device', { product: { ...product, version: '4.2' } })
     expect(remaining()).toBeLessThanOrEqual(left)
   })
 
@@ -57,7 +57,7 @@ describe('R-EVAL-2: an upgrade to a major version by a command', () => {
     await register()
     agent.upgrade('4.1').catch(() => undefined)
     await agent.close()
-    agent = await world.open('box', { product: undefined as never })
+    agent = await world.open('device', { product: undefined as never })
     await agent.idle()
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '4.1' } })
     expect(remaining()).toBe(NINETY_DAYS)

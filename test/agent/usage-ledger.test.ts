@@ -13,13 +13,13 @@ import { copyDirectory } from '../../tools/copy-directory.ts'
 import { Database } from '../../src/storage/sqlite.ts'
 
 const HOUR = 3_600_000
-const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } as const
+const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' } as const
 
 let world: TestEnvironment
 let agent: SmartAgent
 beforeEach(async () => {
   world = await createTestEnvironment()
-  agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
+  agent = await world.open('device', { product: LARGE, module: conferencing({ size: 'large' }) })
 })
 afterEach(() => world.close())
 
@@ -38,7 +38,7 @@ function fullDisk(): () => void {
 }
 async function reopened(): Promise<void> {
   await agent.close()
-  agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
+  agent = await world.open('device', { product: LARGE, module: conferencing({ size: 'large' }) })
 }
 
 describe('declared usage', () => {
@@ -80,10 +80,10 @@ describe('declared usage', () => {
   it('is initially the usage in the machine', async () => {
     agent.setUsage('HOST', 4)
     await agent.close()
-    const db = new Database(join(world.directory, 'box', 'agent.db'))
+    const db = new Database(join(world.directory, 'device', 'agent.db'))
     expect(db.prepare("delete from documents where name = 'declared'").run().changes).toBe(1)
     db.close()
-    agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
+    agent = await world.open('device', { product: LARGE, module: conferencing({ size: 'large' }) })
     await agent.module.hosts.assign('ann')
     expect(count(agent)).toBe(5)
   })
@@ -170,7 +170,7 @@ describe('licenses held before use', () => {
 
   it('R-SYS-2: are released after a crash', async () => {
     const { done, answer } = await extending()
-    copyDirectory(join(world.directory, 'box'), join(world.directory, 'crashed'))
+    copyDirectory(join(world.directory, 'device'), join(world.directory, 'crashed'))
     answer()
     await done
     const crashed = await world.open('crashed', { product: LARGE, module: conferencing({ size: 'large' }) })

@@ -14,7 +14,7 @@ beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] })
   world = await createTestEnvironment()
   await world.authority.orders.create({ tag: 'HOST', quantity: 100 })
-  agent = await world.open('box', { heartbeat: true })
+  agent = await world.open('device', { heartbeat: true })
   await agent.register(await world.token())
   token = await world.token()
 })

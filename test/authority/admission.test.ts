@@ -17,13 +17,13 @@ let key: KeyObject
 let csr: string
 
 beforeAll(async () => {
-  const facts = { name: 'box', account: 'x', authorityId: 'y', notBefore: NOW, notAfter: NOW + DAY }
+  const facts = { name: 'device', account: 'x', authorityId: 'y', notBefore: NOW, notAfter: NOW + DAY }
   const made = await createSelfSigned(facts)
   certificate = made.certificates[0] ?? ''
   privateKey = made.privateKey
   const pem = await generateKey()
   key = createPrivateKey(pem)
-  csr = await createCsr(pem, 'box')
+  csr = await createCsr(pem, 'device')
 })
 
 const envelope = () => ({

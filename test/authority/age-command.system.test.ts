@@ -9,7 +9,7 @@ import { runOnTerminal } from '../support/terminal.ts'
 const PASSPHRASE = 'correct horse bättery'
 let programs: Programs
 const path = (name: string) => join(programs.directory, name)
-const keyFile = (name: string) => join(programs.box('authority'), 'keys', name)
+const keyFile = (name: string) => join(programs.dataDir('authority'), 'keys', name)
 const passphraseFile = () => ['--passphrase-file', path('passphrase')]
 /** Decrypts a file with the `age` command, which reads a passphrase only from a terminal. */
 const decrypt = async (from: string, to: string, passphrase = PASSPHRASE) =>
@@ -43,7 +43,9 @@ describe('a backup', () => {
     const end = lines.pop()
     expect(head).toEqual({ backup: 'smart-authority', migration: DATA_VERSION })
     const keys = lines.filter((line) => 'key' in line)
-    const names = readdirSync(join(programs.box('authority'), 'keys')).filter((name) => name !== 'root.key')
+    const names = readdirSync(join(programs.dataDir('authority'), 'keys')).filter(
+      (name) => name !== 'root.key',
+    )
     expect(keys.map(({ key }) => key).sort()).toEqual(names.filter((name) => name.endsWith('.key')).sort())
     for (const { key, text } of keys) expect(text).toBe(readFileSync(keyFile(String(key)), 'utf8'))
     const tables = lines.filter((line) => 'rows' in line) as unknown as {

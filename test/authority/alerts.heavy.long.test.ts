@@ -41,7 +41,7 @@ describe('the alerts of a manager', () => {
 
   const alerts = (virtualAccount?: string) => authority.operations.alerts.list({ virtualAccount })
   const types = async () => typesOf(await alerts())
-  const registerDevice = async (name = 'box') => {
+  const registerDevice = async (name = 'device') => {
     const agent = await world.open(name)
     await agent.register(await world.token())
     return agent
@@ -182,7 +182,7 @@ describe('the alerts of a manager', () => {
     world.clock.advance(DAY)
     const [instance] = await authority.instances.list()
     const actionDue = instance?.expiresAt
-    expect(await renewals()).toMatchObject([{ severity: 'minor', source: 'CWMS-K9:BOX', actionDue }])
+    expect(await renewals()).toMatchObject([{ severity: 'minor', source: 'CWMS-K9:DEVICE', actionDue }])
     world.clock.advance(60 * DAY)
     expect(await renewals()).toMatchObject([{ severity: 'minor' }])
     world.clock.advance(2 * DAY)
@@ -200,13 +200,13 @@ describe('the alerts of a manager', () => {
   })
 
   it('include a diverged instance until it has registered again (R-ACC-7)', async () => {
-    const product = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' }
-    const first = await world.open('box', { product })
+    const product = { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' }
+    const first = await world.open('device', { product })
     await first.register(await world.token())
     await first.close()
     const copy = join(world.directory, 'clone')
-    copyDirectory(join(world.directory, 'box'), copy)
-    const device = await world.open('box', { product })
+    copyDirectory(join(world.directory, 'device'), copy)
+    const device = await world.open('device', { product })
     const clone = await world.open('clone', { product })
     await device.renewAuthorization()
     expect(await alerts()).toEqual([])
@@ -217,7 +217,7 @@ describe('the alerts of a manager', () => {
       {
         severity: 'major',
         type: 'instance-diverged',
-        source: 'CWMS-K9:BOX',
+        source: 'CWMS-K9:DEVICE',
         instanceId: instanceOf(device),
         message: expect.stringContaining(toIsoString(world.clock.wall())) as string,
       },
@@ -319,8 +319,8 @@ describe('the alerts of a manager', () => {
       {
         severity: 'major',
         type: 'reserved-license-expired',
-        message: `The term of 5 of HOST reserved for CWMS-K9:BOX ended at ${due}.`,
-        source: 'CWMS-K9:BOX',
+        message: `The term of 5 of HOST reserved for CWMS-K9:DEVICE ended at ${due}.`,
+        source: 'CWMS-K9:DEVICE',
         instanceId,
         virtualAccount: 'Default',
         actionDue: due,
@@ -518,10 +518,10 @@ describe('the alerts of a satellite and of its manager', () => {
     await manager.orders.create({ tag: 'HOST', quantity: 4, termDays: 100, virtualAccount: 'BRANCH' })
     await exchangeByFile(manager, satellite)
     await satellite.reservations.enable()
-    const sealed = await world.box(() => satellite, 'sealed')
+    const sealed = await world.openDevice(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
     await satellite.reservations.reserve({ request, licenses: { HOST: 4 } })
-    const agent = await world.box(() => satellite, 'box')
+    const agent = await world.openDevice(() => satellite, 'device')
     agent.setUsage('HOST', 2)
     await agent.register((await satellite.tokens.create({ days: 5 })).token)
     await exchangeByFile(manager, satellite)
@@ -552,9 +552,9 @@ describe('the alerts of a satellite and of its manager', () => {
     await manager.orders.create({ tag: 'HOST', quantity: 4, virtualAccount: 'BRANCH' })
     await exchangeByFile(manager, satellite)
     await satellite.reservations.enable()
-    const twin = await world.box(() => manager, 'twin')
+    const twin = await world.openDevice(() => manager, 'twin')
     await twin.register((await manager.tokens.create({ days: 5 })).token)
-    const sealed = await world.box(() => satellite, 'sealed', {
+    const sealed = await world.openDevice(() => satellite, 'sealed', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'TWIN' },
     })
     const request = await sealed.reservation.request()

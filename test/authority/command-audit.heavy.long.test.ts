@@ -76,7 +76,7 @@ describe('the commands', () => {
       (await run('webhook', 'list', '--json')).stdout,
       (await run('audit', 'list', '--json')).stdout,
       (await run('events', '--json')).stdout,
-      readFileSync(join(programs.box('authority'), 'authority.db'), 'latin1'),
+      readFileSync(join(programs.dataDir('authority'), 'authority.db'), 'latin1'),
     ]
     for (const text of shown)
       for (const value of [secret, rotated.secret]) expect(text).not.toContain(value.slice('whsec_'.length))

@@ -36,7 +36,7 @@ const runAndKill = (words: readonly string[], step: number) =>
 async function countSteps(words: readonly string[], cleanUp: () => void): Promise<number> {
   const count = join(programs.directory, 'steps')
   const kept = join(programs.directory, 'kept')
-  copyDirectory(programs.box('authority'), kept)
+  copyDirectory(programs.dataDir('authority'), kept)
   const done = await programs.authority(words, {
     env: {
       NODE_OPTIONS: `--require ${DIE_AT}`,
@@ -46,8 +46,8 @@ async function countSteps(words: readonly string[], cleanUp: () => void): Promis
     },
   })
   expect(done).toMatchObject({ code: 0 })
-  rmSync(programs.box('authority'), { recursive: true })
-  copyDirectory(kept, programs.box('authority'))
+  rmSync(programs.dataDir('authority'), { recursive: true })
+  copyDirectory(kept, programs.dataDir('authority'))
   rmSync(kept, { recursive: true })
   cleanUp()
   const steps = Number(readFileSync(count, 'utf8').trim().split('\n').at(-1))
@@ -76,7 +76,7 @@ async function assertIntact(): Promise<void> {
   const shown = await programs.good<{ fingerprint: string }>(programs.authority(['trust', 'show', '--json']))
   expect(shown.fingerprint).toMatch(/^[0-9A-F:]{95}$/)
   await programs.token()
-  const authority = await Authority.open({ dataDir: programs.box('authority') })
+  const authority = await Authority.open({ dataDir: programs.dataDir('authority') })
   try {
     await authority.operations.endpoint.identify(createHelloRequest())
     await authority.security.trust.rotate(['answer-signer', 'tls'])
@@ -97,7 +97,7 @@ describe('kill -9', () => {
         expect(
           existsSync(
             join(
-              programs.box('authority'),
+              programs.dataDir('authority'),
               'keys',
               rootVersion === 1 ? 'root.key' : `root-${rootVersion}.key`,
             ),
@@ -118,7 +118,7 @@ describe('kill -9', () => {
       for (let run = 0; run < 3; run++) {
         const child = programs.start('smart-authority', [
           '--data-dir',
-          programs.box('authority'),
+          programs.dataDir('authority'),
           'trust',
           'rotate',
           keys,
@@ -136,7 +136,7 @@ describe('kill -9', () => {
       const file = join(programs.directory, 'root.sealed')
       await killAtSteps(['trust', 'root', 'export', file, ...passphrase()], async () => {
         await assertIntact()
-        const onHost = existsSync(join(programs.box('authority'), 'keys', 'root.key'))
+        const onHost = existsSync(join(programs.dataDir('authority'), 'keys', 'root.key'))
         if (onHost) return
         const given = ['--root-key', file, ...passphrase(), '--json']
         await programs.good(programs.authority(['trust', 'rotate', 'issuing-ca', ...given]))

@@ -26,7 +26,16 @@ beforeAll(async () => {
   await programs.initAuthority()
   const server = await programs.serve(
     'smart-authority',
-    ['--data-dir', programs.box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0', '--metrics', '0'],
+    [
+      '--data-dir',
+      programs.dataDir('authority'),
+      'serve',
+      '--json',
+      '--listen',
+      '127.0.0.1:0',
+      '--metrics',
+      '0',
+    ],
     { descriptors: DESCRIPTORS },
   )
   const output = JSON.parse(server.line) as { listening: string; metrics: string }

@@ -56,7 +56,7 @@ describe('e-mail notifications (R-ACC-7)', () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
     await authority.orders.create({ tag: 'HOST', quantity: 5 })
     expect(await mails()).toEqual([])
-    await registerDevice('box', 7)
+    await registerDevice('device', 7)
     const [bad, ...more] = await mails()
     expect(more).toEqual([])
     expect(bad).toMatchObject({
@@ -72,7 +72,7 @@ describe('e-mail notifications (R-ACC-7)', () => {
 
   it('a pool that changes back and forth before a mail is sent is reported once', async () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
-    const agent = await registerDevice('box', 7)
+    const agent = await registerDevice('device', 7)
     await authority.orders.create({ tag: 'HOST', quantity: 7 })
     agent.setUsage('HOST', 8)
     world.clock.advance(HOUR)
@@ -112,7 +112,7 @@ describe('e-mail notifications (R-ACC-7)', () => {
       { recipient: ANN, daily: true, status: true, expiring: [90] },
       where,
     )
-    await registerDevice('box', 7)
+    await registerDevice('device', 7)
     await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 20 })
     world.clock.advance(MINUTE)
     expect(await mails()).toEqual([])
@@ -157,7 +157,7 @@ describe('e-mail notifications (R-ACC-7)', () => {
   it('a Daily Event Summary lists the events of a day with their users and is omitted without events', async () => {
     await authority.operations.notifications.set({ ...nothing, recipient: ANN, daily: true })
     await runAs({ kind: 'user', name: 'eve' }, () => authority.accounts.addVirtualAccount('East'))
-    await registerDevice('box', 7)
+    await registerDevice('device', 7)
     world.clock.advance(2 * DAY)
     const [summary, ...more] = await mails()
     expect(more).toEqual([])
@@ -204,7 +204,7 @@ describe('e-mail notifications (R-ACC-7)', () => {
         })
       ).id,
     ).toBe(id)
-    await registerDevice('box', 7)
+    await registerDevice('device', 7)
     await authority.operations.notifications.remove(id)
     expect(await mails()).toEqual([])
     expect(await getErrorCode(authority.operations.notifications.remove(id))).toBe('NOT_FOUND')

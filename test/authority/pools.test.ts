@@ -21,7 +21,7 @@ let instance: { id: string; virtualAccountId: string }
 beforeEach(async () => {
   world = await createTestEnvironment()
   await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
-  device = await world.open('box')
+  device = await world.open('device')
   await device.register(await world.token())
   store = await AuthorityStore.open(join(world.directory, 'authority'))
   const row = await inTransaction((tx) =>

@@ -35,7 +35,7 @@ describe('reports', () => {
       request: await sealed.reservation.request(),
       licenses: { HOST: 4 },
     })
-    await registerDevice('box', { HOST: 14 })
+    await registerDevice('device', { HOST: 14 })
     const report = await authority.operations.reports.create('licenses')
     expect(report).toMatchObject({ kind: 'licenses', generatedAt: day(0) })
     expect(report.columns.map(({ key }) => key)).toEqual(Object.keys(report.rows[0] ?? {}))
@@ -144,15 +144,15 @@ describe('reports', () => {
       const satellite = await environment.addSatellite('branch')
       await environment.manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
       await exchangeByFile(environment.manager, satellite)
-      const device = await environment.box(() => satellite, 'box')
+      const device = await environment.openDevice(() => satellite, 'device')
       device.setUsage('HOST', 1)
       await device.register((await satellite.tokens.create({ days: 5 })).token)
       await exchangeByFile(environment.manager, satellite)
       expect((await environment.manager.operations.reports.create('instances')).rows).toMatchObject([
-        { serial: 'BOX', satellite: 'branch', virtualAccount: 'BRANCH', licenses: 'HOST 1' },
+        { serial: 'DEVICE', satellite: 'branch', virtualAccount: 'BRANCH', licenses: 'HOST 1' },
       ])
       expect((await satellite.operations.reports.create('instances')).rows).toMatchObject([
-        { serial: 'BOX', satellite: null },
+        { serial: 'DEVICE', satellite: null },
       ])
       expect(await satellite.licenses.listTransactions()).toMatchObject([
         { virtualAccount: 'Default', quantity: 2, source: 'synchronized from the manager' },
@@ -236,7 +236,7 @@ describe('the event log', () => {
     await authority.accounts.addVirtualAccount('East')
     await authority.orders.create({ tag: 'HOST', quantity: 1 })
     await authority.orders.create({ tag: 'MDC-SMALL', quantity: 1, virtualAccount: 'East' })
-    const agent = await registerDevice('box', { HOST: 2 })
+    const agent = await registerDevice('device', { HOST: 2 })
     const id = agent.status().registration.instanceId ?? ''
     const types = async (filter: Parameters<Authority['operations']['events']['list']>[0]) =>
       (await authority.operations.events.list(filter)).map(({ type }) => type)

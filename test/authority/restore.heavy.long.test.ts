@@ -100,7 +100,7 @@ describe('backup and restore of a manager', () => {
   })
 
   it('preserves every row of every table', async () => {
-    await register('box', 3)
+    await register('device', 3)
     const rowsOf = async (directory: string) => {
       const dataDir = join(world.directory, directory)
       const names = await listStoredTables(dataDir)
@@ -177,7 +177,7 @@ describe('backup and restore of a manager', () => {
     await restore(await manager.operations.backups.create(PASSPHRASE))
     expect((await manager.tokens.list()).map(({ status }) => status)).toEqual(['in-doubt'])
     expect((await manager.operations.alerts.list()).map(({ type }) => type)).toContain('token-in-doubt')
-    const agent = await openDevice('box')
+    const agent = await openDevice('device')
     expect(await getErrorCode(agent.register(token))).toBe('TOKEN_IN_DOUBT')
     await manager.tokens.review(id, { uses: 2 })
     expect(await getErrorCode(manager.tokens.review(id))).toBe('TOKEN_NOT_IN_REVIEW')
@@ -282,7 +282,7 @@ describe('satellites of a restored manager', () => {
       await environment.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
       await satellite.sync.run()
       const registerDevice = async (name: string, count: number) => {
-        const agent = await environment.box(() => satellite, name)
+        const agent = await environment.openDevice(() => satellite, name)
         agent.setUsage('HOST', count)
         await agent.register((await satellite.tokens.create({ days: 365 })).token)
         return agent
@@ -330,7 +330,7 @@ describe('satellites of a restored manager', () => {
       await environment.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
       await satellite.sync.run()
       await satellite.reservations.enable()
-      const sealed = await environment.box(() => satellite, 'sealed')
+      const sealed = await environment.openDevice(() => satellite, 'sealed')
       const issued = await satellite.reservations.reserve({
         request: await sealed.reservation.request(),
         licenses: { HOST: 6 },

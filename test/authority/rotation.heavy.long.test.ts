@@ -49,7 +49,7 @@ afterEach(() => world.close())
 
 describe('rotation of signers and the issuing CA', () => {
   it('does not interrupt devices', async () => {
-    const agent = await register('box')
+    const agent = await register('device')
     await authority.security.trust.rotate(['answer-signer', 'reservation-signer', 'sync', 'tls'])
     expect(await authorized(agent)).toEqual(GOOD)
     expect(await authority.security.trust.rotateIssuingCa()).toBe(true)
@@ -65,7 +65,7 @@ describe('rotation of signers and the issuing CA', () => {
   })
 
   it('takes effect in another process of the authority at once', async () => {
-    const agent = await register('box')
+    const agent = await register('device')
     const dataDir = join(world.directory, 'authority')
     const other = await Authority.open({ dataDir, clock: world.clock })
     try {
@@ -88,7 +88,7 @@ describe('rotation of signers and the issuing CA', () => {
 
 describe('rotation of the root', () => {
   it('is adopted by devices that make contact during the overlap', async () => {
-    const agent = await register('box')
+    const agent = await register('device')
     const late = await register('late')
     const before = authority.trustAnchor()
     const { rootVersion, replacing } = await authority.security.trust.rotateRoot({ overlapDays: 60 })
@@ -132,21 +132,21 @@ describe('rotation of the root', () => {
 
   it('is not undone by a restart with the original root, but is by a restart with a different one', async () => {
     const trust = authority.trustAnchor()
-    const agent = await register('box', { trust })
+    const agent = await register('device', { trust })
     await authority.security.trust.rotateRoot({ overlapDays: 60 })
     expect(await authorized(agent)).toEqual(GOOD)
     await agent.close()
-    const again = await world.open('box', { trust })
+    const again = await world.open('device', { trust })
     expect(again.trust.rootVersion()).toBe(2)
     await again.close()
-    const other = await world.open('box', { trust: authority.trustAnchor() })
+    const other = await world.open('device', { trust: authority.trustAnchor() })
     expect(other.trust.rootVersion()).toBe(0)
     expect(await authorized(other)).toEqual(GOOD)
     expect(other.trust.rootVersion()).toBe(2)
   })
 
   it('is rejected by devices when its bundle is untrusted, older or altered', async () => {
-    const agent = await register('box')
+    const agent = await register('device')
     const untrusted = await createTestEnvironment()
     try {
       await untrusted.authority.security.trust.rotateRoot({})
@@ -187,7 +187,7 @@ describe('rotation of the root', () => {
   })
 
   it('works from an exported root key, and everything else works without the key', async () => {
-    const agent = await register('box')
+    const agent = await register('device')
     const files: Buffer[] = []
     const failure = new Error('the disk is full')
     await expect(
@@ -255,7 +255,7 @@ describe('rotations and satellites', () => {
     return [state, authorization.lastAttempt?.outcome, authorization.lastAttempt?.reason?.code]
   }
   const registerDevice = async (name: string) => {
-    const agent = await environment.box(() => satellite, name)
+    const agent = await environment.openDevice(() => satellite, name)
     agent.setUsage('HOST', 1)
     await agent.register((await satellite.tokens.create({ days: 365 })).token)
     return agent
@@ -269,7 +269,7 @@ describe('rotations and satellites', () => {
   afterEach(() => environment.close())
 
   it('a satellite is certified by both roots and continues after the overlap', async () => {
-    const agent = await registerDevice('box')
+    const agent = await registerDevice('device')
     await environment.manager.security.trust.rotateRoot({ overlapDays: 90 })
     expect(await settled(agent)).toEqual(GOOD)
     expect(agent.trust.rootVersion()).toBe(0)
@@ -292,11 +292,11 @@ describe('rotations and satellites', () => {
     environment.clock.advance(40 * DAY)
     const { imported } = await exchangeByFile(environment.manager, satellite)
     expect(imported.outcome).toBe('accepted')
-    expect(await settled(await registerDevice('box'))).toEqual(GOOD)
+    expect(await settled(await registerDevice('device'))).toEqual(GOOD)
   })
 
   it('a satellite replaces its own issuing CA, which the manager certifies with the next exchange', async () => {
-    const agent = await registerDevice('box')
+    const agent = await registerDevice('device')
     expect(await satellite.security.trust.rotateIssuingCa()).toBe(false)
     expect(await settled(agent)).toEqual(GOOD)
     await satellite.sync.run()

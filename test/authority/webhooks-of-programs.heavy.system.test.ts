@@ -67,7 +67,7 @@ describe('webhook delivery by the programs', () => {
       await authority('virtual-account', 'add', 'East')
       const child = programs.start('smart-authority', [
         '--data-dir',
-        programs.box('authority'),
+        programs.dataDir('authority'),
         'webhook',
         'send',
       ])

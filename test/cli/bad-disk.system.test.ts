@@ -23,7 +23,7 @@ describe('smart-agent on a failing disk', () => {
         '--mount',
         'bash',
         '-c',
-        `mkdir -p ${mount}; mount -t tmpfs -o size=1m,mode=0700 none ${mount}; A="${program} --data-dir ${mount}/box --json"; D=${mount}; ${script}`,
+        `mkdir -p ${mount}; mount -t tmpfs -o size=1m,mode=0700 none ${mount}; A="${program} --data-dir ${mount}/device --json"; D=${mount}; ${script}`,
       ],
       { encoding: 'utf8' },
     )

@@ -12,7 +12,7 @@ beforeAll(async () => {
   programs = createPrograms()
   await programs.initAuthority()
   ;({ url } = await programs.serveAuthority())
-  await programs.initBox(url)
+  await programs.initDevice(url)
 })
 afterAll(async () => {
   await programs.close()
@@ -74,12 +74,12 @@ describe('smart-agent with bad input', () => {
   })
 
   it('reports STORE_UNREADABLE for a damaged database (R-UI-3)', async () => {
-    await programs.initBox(url, 'damaged')
+    await programs.initDevice(url, 'damaged')
     writeFileSync(
-      join(programs.box('damaged'), 'agent.db'),
+      join(programs.dataDir('damaged'), 'agent.db'),
       'this is not a database at all, whatever its name says',
     )
-    expect(parseError(await programs.agent(['status', '--json'], { box: 'damaged' })).code).toBe(
+    expect(parseError(await programs.agent(['status', '--json'], { device: 'damaged' })).code).toBe(
       'STORE_UNREADABLE',
     )
   })
@@ -87,7 +87,7 @@ describe('smart-agent with bad input', () => {
   it('reports TLS_UNTRUSTED for a wrong root certificate and retries the registration (R-NET-1)', async () => {
     const other = createPrograms()
     await other.initAuthority()
-    await other.initBox(url)
+    await other.initDevice(url)
     const ended = await other.agent(['register', await other.token(), '--json'])
     expect([ended.code, parseError(ended).code]).toEqual([1, 'TLS_UNTRUSTED'])
     expect((await other.status()).registration).toMatchObject({ status: 'retrying' })
@@ -97,8 +97,8 @@ describe('smart-agent with bad input', () => {
   it('reports TLS_PLAIN_TEXT for an https URL of a plain HTTP server (R-NET-1)', async () => {
     const plain = createServer((_, answer) => answer.end('hello'))
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
-    await programs.initBox(`https://127.0.0.1:${(plain.address() as AddressInfo).port}`, 'plain')
-    const ended = await programs.agent(['register', await programs.token(), '--json'], { box: 'plain' })
+    await programs.initDevice(`https://127.0.0.1:${(plain.address() as AddressInfo).port}`, 'plain')
+    const ended = await programs.agent(['register', await programs.token(), '--json'], { device: 'plain' })
     expect([ended.code, parseError(ended).code]).toEqual([1, 'TLS_PLAIN_TEXT'])
     plain.close()
   })
@@ -106,7 +106,7 @@ describe('smart-agent with bad input', () => {
   it('ignores proxy and TLS variables of the environment (R-NET-1)', async () => {
     const other = createPrograms()
     await other.initAuthority()
-    await other.initBox(url)
+    await other.initDevice(url)
     const env = {
       NODE_TLS_REJECT_UNAUTHORIZED: '0',
       HTTPS_PROXY: 'http://127.0.0.1:9',
@@ -116,20 +116,25 @@ describe('smart-agent with bad input', () => {
     const ended = await other.agent(['register', await other.token(), '--json'], { env })
     expect(parseError(ended).code).toBe('TLS_UNTRUSTED')
     await other.close()
-    await programs.initBox(url, 'proxied')
-    const good = await programs.agent(['register', await programs.token(), '--json'], { box: 'proxied', env })
+    await programs.initDevice(url, 'proxied')
+    const good = await programs.agent(['register', await programs.token(), '--json'], {
+      device: 'proxied',
+      env,
+    })
     expect([good.code, (JSON.parse(good.stdout) as { state: string }).state]).toEqual([0, 'authorized'])
   })
 
   it('reports CONNECTION_REFUSED for a closed port and DNS_FAILED for an unknown host name (R-NET-1)', async () => {
-    await programs.initBox('https://127.0.0.1:1', 'unreachable')
+    await programs.initDevice('https://127.0.0.1:1', 'unreachable')
     const refused = await programs.agent(['register', await programs.token(), '--json'], {
-      box: 'unreachable',
+      device: 'unreachable',
     })
     expect([refused.code, parseError(refused).code]).toEqual([1, 'CONNECTION_REFUSED'])
-    await programs.agent(['transport', 'direct', 'https://unknown.invalid', '--json'], { box: 'unreachable' })
+    await programs.agent(['transport', 'direct', 'https://unknown.invalid', '--json'], {
+      device: 'unreachable',
+    })
     const unknown = await programs.agent(['register', await programs.token(), '--json'], {
-      box: 'unreachable',
+      device: 'unreachable',
     })
     expect([unknown.code, parseError(unknown).code]).toEqual([1, 'DNS_FAILED'])
   })
@@ -178,6 +183,7 @@ describe('smart-authority with bad input', () => {
       1,
       'VIRTUAL_ACCOUNT_IS_DEFAULT',
     ],
+    ['a backup without a passphrase', ['backup', '/nonexistent/backup'], 2, 'SECRET_MISSING'],
     ['an invalid address', ['serve', '--listen', 'nonsense'], 2, 'INVALID_ARGUMENT'],
   ]
   it.each(pickEveryNth(selectScale(8, 1), authorityCases))(

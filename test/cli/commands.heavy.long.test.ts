@@ -19,40 +19,42 @@ afterAll(async () => {
   await programs.close()
 })
 
-let boxes = 0
-const newBox = async (transportUrl = url): Promise<string> => {
-  const name = `box-${++boxes}`
-  await programs.initBox(transportUrl, name)
+let devices = 0
+const newDevice = async (transportUrl = url): Promise<string> => {
+  const name = `device-${++devices}`
+  await programs.initDevice(transportUrl, name)
   return name
 }
-const explain = (box: string) => programs.good<Explanation>(programs.agent(['why', '--json'], { box }))
+const explain = (device: string) => programs.good<Explanation>(programs.agent(['why', '--json'], { device }))
 
 describe('a one-shot command', () => {
   it('register --no-wait makes the attempt before it exits (R-UI-3)', async () => {
-    const box = await newBox()
-    await programs.good(programs.agent(['register', await programs.token(), '--no-wait', '--json'], { box }))
-    expect((await programs.status({ box })).state).toBe('authorized')
+    const device = await newDevice()
+    await programs.good(
+      programs.agent(['register', await programs.token(), '--no-wait', '--json'], { device }),
+    )
+    expect((await programs.status({ device })).state).toBe('authorized')
   })
 
   it('register reads a token from standard input or a file, and refuses both at once (R-UI-3)', async () => {
-    const box = await newBox()
+    const device = await newDevice()
     const token = await programs.token()
     const file = join(programs.directory, 'token')
     writeFileSync(file, `${token}\n`)
-    const twice = await programs.agent(['register', token, '--token-file', file, '--json'], { box })
+    const twice = await programs.agent(['register', token, '--token-file', file, '--json'], { device })
     expect([twice.code, parseError(twice).code]).toEqual([2, 'USAGE'])
-    await programs.good(programs.agent(['register', '-', '--json'], { box, input: `${token}\n` }))
-    const again = programs.agent(['reregister', '--token-file', file, '--force', '--json'], { box })
+    await programs.good(programs.agent(['register', '-', '--json'], { device, input: `${token}\n` }))
+    const again = programs.agent(['reregister', '--token-file', file, '--force', '--json'], { device })
     expect((await programs.good<Status>(again)).state).toBe('authorized')
   })
 
   it('never prints a token, even if it is mistyped', async () => {
-    const box = await newBox()
+    const device = await newDevice()
     const token = await programs.token()
     for (const words of [[`--token=${token}`], [token], ['--token-file', token]]) {
       for (const verb of [['register'], []]) {
         for (const form of [['--json'], []]) {
-          const { stdout, stderr, code } = await programs.agent([...verb, ...words, ...form], { box })
+          const { stdout, stderr, code } = await programs.agent([...verb, ...words, ...form], { device })
           if (verb.length > 0 && words[0] === token) continue
           expect(code).not.toBe(0)
           expect(stdout + stderr).not.toContain(token.split('.').at(-1))
@@ -62,34 +64,37 @@ describe('a one-shot command', () => {
   })
 
   it('deregister reports with a remedy if the authority was not reached (R-REG-5)', async () => {
-    const box = await newBox()
-    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
-    await programs.good(programs.agent(['transport', 'direct', 'https://localhost:1', '--json'], { box }))
-    const ended = await programs.agent(['deregister', '--yes', '--json'], { box })
+    const device = await newDevice()
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { device }))
+    await programs.good(programs.agent(['transport', 'direct', 'https://localhost:1', '--json'], { device }))
+    const ended = await programs.agent(['deregister', '--yes', '--json'], { device })
     const outputs = {
       code: 'CONNECTION_REFUSED',
       message: expect.stringMatching(/deregistered locally, but not at its authority/) as string,
       remedy: expect.stringMatching(/Remove the product instance/) as string,
     }
     expect([ended.code, parseError(ended)]).toEqual([1, outputs])
-    const status = await programs.status({ box })
+    const status = await programs.status({ device })
     expect(status).toMatchObject({ state: 'evaluation', registration: { failure: outputs } })
-    expect((await explain(box)).problems).toMatchObject([outputs])
-    const { stdout } = await programs.agent(['show'], { box })
+    expect((await explain(device)).problems).toMatchObject([outputs])
+    const { stdout } = await programs.agent(['show'], { device })
     expect(stdout).toContain('Deregistration: FAILED')
   })
 
   it('transport direct resets the connection status', async () => {
-    const box = await newBox('https://localhost:1')
+    const device = await newDevice('https://localhost:1')
     const token = await programs.token()
-    const failed = await programs.agent(['register', token, '--json'], { box })
+    const failed = await programs.agent(['register', token, '--json'], { device })
     expect(parseError(failed).code).toBe('CONNECTION_REFUSED')
-    expect((await programs.status({ box })).transport.link).toBe('down')
-    await programs.good(programs.agent(['transport', 'direct', url, '--json'], { box }))
-    expect((await programs.status({ box })).transport).toMatchObject({ link: 'unknown', lastFailure: null })
+    expect((await programs.status({ device })).transport.link).toBe('down')
+    await programs.good(programs.agent(['transport', 'direct', url, '--json'], { device }))
+    expect((await programs.status({ device })).transport).toMatchObject({
+      link: 'unknown',
+      lastFailure: null,
+    })
     // The next command makes the pending attempt over the new transport.
-    await programs.good(programs.agent(['usage', 'set', 'HOST', '0', '--json'], { box }))
-    expect((await programs.status({ box })).state).toBe('authorized')
+    await programs.good(programs.agent(['usage', 'set', 'HOST', '0', '--json'], { device }))
+    expect((await programs.status({ device })).state).toBe('authorized')
   })
 
   it('prints the version (R-UI-3)', async () => {
@@ -103,18 +108,18 @@ describe('a one-shot command', () => {
 
 describe('why', () => {
   it('reports a refused registration (R-TOK-4)', async () => {
-    const box = await newBox()
+    const device = await newDevice()
     const token = await programs.token()
     await programs.good(programs.authority(['token', 'revoke', token, '--json']))
-    await programs.agent(['register', token], { box })
-    expect((await explain(box)).problems).toMatchObject([{ code: 'TOKEN_REVOKED' }])
+    await programs.agent(['register', token], { device })
+    expect((await explain(device)).problems).toMatchObject([{ code: 'TOKEN_REVOKED' }])
   })
 
   it('lists the events that end an out-of-compliance state (R-AUTH-2)', async () => {
-    const box = await newBox()
-    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
-    await programs.good(programs.agent(['usage', 'set', 'SYS-XL', '1', '--json'], { box }))
-    const why = await explain(box)
+    const device = await newDevice()
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { device }))
+    await programs.good(programs.agent(['usage', 'set', 'SYS-XL', '1', '--json'], { device }))
+    const why = await explain(device)
     expect(why.state).toBe('out-of-compliance')
     expect(why.wouldChange).toContainEqual({
       event: expect.stringMatching(/buying more or using fewer/) as string,
@@ -127,9 +132,9 @@ describe('why', () => {
 
 describe('the command machine', () => {
   it('draws the state machine with its active states and the last transition (R-UI-4)', async () => {
-    const box = await newBox()
-    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
-    const { code, stdout, stderr } = await programs.agent(['machine', '--format', 'svg'], { box })
+    const device = await newDevice()
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { device }))
+    const { code, stdout, stderr } = await programs.agent(['machine', '--format', 'svg'], { device })
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^<svg [^]*<\/svg>\n$/)
     const active = [...stdout.matchAll(/class="state \w+ active" data-id="([^"]+)"/g)].map(([, id]) => id)
@@ -140,10 +145,10 @@ describe('the command machine', () => {
   })
 
   it('draws the state machine without a data directory, by default as Mermaid (R-UI-4)', async () => {
-    const nowhere = await programs.agent(['machine', '--format', 'svg'], { box: 'nowhere' })
+    const nowhere = await programs.agent(['machine', '--format', 'svg'], { device: 'nowhere' })
     expect([nowhere.code, nowhere.stderr]).toEqual([0, ''])
     expect(nowhere.stdout).toContain('data-id="license.evaluation"')
     expect(nowhere.stdout).not.toContain(' active"')
-    expect((await programs.agent(['machine'], { box: 'nowhere' })).stdout).toMatch(/^stateDiagram-v2/)
+    expect((await programs.agent(['machine'], { device: 'nowhere' })).stdout).toMatch(/^stateDiagram-v2/)
   })
 })

@@ -22,7 +22,7 @@ describe('an agent killed at any moment', () => {
     async () => {
       const { agent, good, order } = programs
       const { url } = await programs.serveAuthority()
-      await programs.initBox(url)
+      await programs.initDevice(url)
       await order(1_000_000)
       const token = await programs.token()
       const instances = async () =>
@@ -37,7 +37,7 @@ describe('an agent killed at any moment', () => {
           ['renew', 'registration'],
           ['reregister', token, '--force'],
         ][round % 4] ?? ['register', token]
-        const child = programs.start('smart-agent', ['--data-dir', programs.box(), ...words, '--json'])
+        const child = programs.start('smart-agent', ['--data-dir', programs.dataDir(), ...words, '--json'])
         const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
         // A command runs for about 400 ms, so that the kill hits any phase.
         const timer = setTimeout(

@@ -19,7 +19,7 @@ describe('the daemon', () => {
   it('renews the authorization automatically when started a month later (R-AUTH-1)', async () => {
     const { agent, good, token } = programs
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
+    await programs.initDevice(url)
     const before = await good<Status>(agent(['register', await token(), '--json']))
     await programs.daemon({ time: '+31d' })
     const after = await until(
@@ -33,7 +33,7 @@ describe('the daemon', () => {
   })
 
   it('answers on its socket while a clock 200,000 times too fast ends the evaluation (R-EVAL-1)', async () => {
-    await programs.initBox('https://localhost:1')
+    await programs.initDevice('https://localhost:1')
     await programs.daemon({ time: '+0 x200000' })
     const spent = await until(
       () => programs.status(),

@@ -24,10 +24,10 @@ describe('the daemon', () => {
   it('answers commands over its socket, reports usage and stops on SIGTERM (R-UI-3)', async () => {
     const { agent, good, status, token, order } = programs
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
+    await programs.initDevice(url)
     const daemon = await programs.daemon()
     expect(daemon.line).toMatch(/running/)
-    expect(statSync(join(programs.box(), 'agent.sock')).mode & 0o777).toBe(0o600)
+    expect(statSync(join(programs.dataDir(), 'agent.sock')).mode & 0o777).toBe(0o600)
 
     await order(10)
     expect((await good<Status>(agent(['register', await token(), '--json']))).state).toBe('authorized')
@@ -38,12 +38,12 @@ describe('the daemon', () => {
       licenses: [{ tag: 'HOST', inUse: 4 }],
     })
     expect(await daemon.stop()).toBe(0)
-    expect(existsSync(join(programs.box(), 'agent.sock'))).toBe(false)
+    expect(existsSync(join(programs.dataDir(), 'agent.sock'))).toBe(false)
     expect((await status()).state).toBe('authorized')
   })
 
   it('refuses a second daemon on the same data directory (R-UI-3)', async () => {
-    await programs.initBox('https://localhost:1')
+    await programs.initDevice('https://localhost:1')
     await programs.daemon()
     const second = await programs.agent(['run', '--json'])
     expect([second.code, parseError(second).code]).toEqual([1, 'DAEMON_RUNNING'])
@@ -51,7 +51,7 @@ describe('the daemon', () => {
   })
 
   it('starts after a SIGKILL in spite of the stale socket', async () => {
-    await programs.initBox('https://localhost:1')
+    await programs.initDevice('https://localhost:1')
     const first = await programs.daemon()
     await first.stop('SIGKILL')
     expect((await programs.status()).state).toBe('evaluation')
@@ -61,7 +61,7 @@ describe('the daemon', () => {
 
   it('streams new events to `events --follow` and `watch` (R-UI-3)', async () => {
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
+    await programs.initDevice(url)
     await programs.daemon()
     const events = programs.follow(['events', '--follow', '--json'])
     const watch = programs.follow(['watch'])
@@ -74,7 +74,7 @@ describe('the daemon', () => {
 
   it('shows active states and the last transition in `watch` (R-UI-4)', async () => {
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
+    await programs.initDevice(url)
     await programs.daemon()
     const watch = programs.follow(['watch'])
     await watch.saying(/^ {2}● evaluation/m)
@@ -84,8 +84,8 @@ describe('the daemon', () => {
   })
 
   it('serves the inspector of `run --inspect` and prints its URL (R-UI-4)', async () => {
-    await programs.initBox('https://localhost:1')
-    const run = ['--data-dir', programs.box(), 'run', '--json', '--inspect']
+    await programs.initDevice('https://localhost:1')
+    const run = ['--data-dir', programs.dataDir(), 'run', '--json', '--inspect']
     const elsewhere = await programs.run('smart-agent', [...run, '0.0.0.0:0'])
     expect([elsewhere.code, parseError(elsewhere).code]).toEqual([2, 'INVALID_ARGUMENT'])
     const daemon = programs.start('smart-agent', [...run, '127.0.0.1:0'])
@@ -99,10 +99,10 @@ describe('the daemon', () => {
     const client = new WebSocket(inspector)
     const [first] = (await once(client, 'message')) as [Buffer]
     expect(JSON.parse(first.toString())).toMatchObject({ type: '@xstate.actor', name: 'smart-agent' })
-    await programs.initBox('https://localhost:1', 'other')
+    await programs.initDevice('https://localhost:1', 'other')
     const taken = await programs.run('smart-agent', [
       '--data-dir',
-      programs.box('other'),
+      programs.dataDir('other'),
       'run',
       '--json',
       '--inspect',
@@ -115,9 +115,9 @@ describe('the daemon', () => {
   })
 
   it('answers malformed requests with an error and keeps running', async () => {
-    await programs.initBox('https://localhost:1')
+    await programs.initDevice('https://localhost:1')
     await programs.daemon()
-    const socket = connect(join(programs.box(), 'agent.sock'))
+    const socket = connect(join(programs.dataDir(), 'agent.sock'))
     socket.setEncoding('utf8')
     const lines: string[] = []
     let rest = ''
@@ -148,7 +148,7 @@ describe('the daemon', () => {
     ])
     expect(answers.map(({ id }) => id)).toEqual([null, null, 7, 8, 9])
     socket.destroy()
-    const flood = connect(join(programs.box(), 'agent.sock'))
+    const flood = connect(join(programs.dataDir(), 'agent.sock'))
     flood.on('error', () => undefined)
     flood.write('x'.repeat(2 * 1024 * 1024))
     await new Promise((resolve) => flood.once('close', resolve))
@@ -157,11 +157,11 @@ describe('the daemon', () => {
 
   it('logs notices as JSON lines without secrets to a private file', async () => {
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
+    await programs.initDevice(url)
     const log = join(programs.directory, 'agent.log')
     const daemon = await programs.serve('smart-agent', [
       '--data-dir',
-      programs.box(),
+      programs.dataDir(),
       'run',
       '--log-file',
       log,

@@ -29,7 +29,7 @@ async function connected({ metrics }: { metrics: string }, stage: string, number
 
 /** Serves an authority with metrics and optional faults, such as a delay. */
 async function slowAuthority(chaos?: string) {
-  const { authority, good, serve, box } = programs
+  const { authority, good, serve, dataDir } = programs
   await good(
     authority([
       'init',
@@ -42,7 +42,7 @@ async function slowAuthority(chaos?: string) {
   )
   const server = await serve('smart-authority', [
     '--data-dir',
-    box('authority'),
+    dataDir('authority'),
     'serve',
     '--json',
     '--listen',
@@ -141,7 +141,7 @@ describe('a daemon that receives a shutdown signal', () => {
   it('answers the pending command and exits with 0', async () => {
     const { agent, good } = programs
     const server = await slowAuthority('delay=2s')
-    await programs.initBox(server.url)
+    await programs.initDevice(server.url)
     const daemon = await programs.daemon()
     const registering = good<Status>(agent(['register', await programs.token(), '--json']))
     while ((await programs.status()).registration.status !== 'registering');

@@ -19,7 +19,7 @@ afterEach(async () => {
 })
 
 describe('the log of', () => {
-  const words = () => ['--data-dir', programs.box('authority'), 'serve', '--listen', '127.0.0.1:0']
+  const words = () => ['--data-dir', programs.dataDir('authority'), 'serve', '--listen', '127.0.0.1:0']
   const served = async (...more: string[]) => {
     const server = await programs.serve('smart-authority', [...words(), ...more])
     return { ...server, url: server.line.replace('listening on ', '') }
@@ -56,8 +56,8 @@ describe('the log of', () => {
 
   it('run has a line with outcome and duration for every exchange at the level debug', async () => {
     const server = await served()
-    await programs.initBox(server.url)
-    const words = ['--data-dir', programs.box(), 'run', '--log-level', 'debug']
+    await programs.initDevice(server.url)
+    const words = ['--data-dir', programs.dataDir(), 'run', '--log-level', 'debug']
     const daemon = await programs.serve('smart-agent', words)
     await programs.good(programs.agent(['register', await programs.token(), '--json']))
     await server.stop()
@@ -76,11 +76,11 @@ describe('the log of', () => {
 
   it('serve and run has text lines with --log-format text', async () => {
     const server = await served('--log-format', 'text')
-    await programs.initBox(server.url)
+    await programs.initDevice(server.url)
     const log = join(programs.directory, 'agent.log')
     const daemon = await programs.serve('smart-agent', [
       '--data-dir',
-      programs.box(),
+      programs.dataDir(),
       'run',
       '--log-file',
       log,

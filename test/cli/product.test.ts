@@ -11,7 +11,7 @@ beforeEach(() => {
 afterEach(() => programs.close())
 
 it('commands manage hosts and meetings with and without a daemon (R-UI-3, R-HOST-1, R-HOST-4)', async () => {
-  const { agent, good, box } = programs
+  const { agent, good, dataDir } = programs
   await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'SN1', '--json']))
   const run = async (meeting: string) => {
     expect(await good(agent(['host', 'assign', 'ann', '--json']))).toMatchObject({
@@ -48,7 +48,7 @@ it('commands manage hosts and meetings with and without a daemon (R-UI-3, R-HOST
   // Acknowledged assignments survive a SIGKILL.
   await daemon.stop('SIGKILL')
   expect((await programs.status()).hosts?.assigned).toBe(10)
-  expect(box()).toContain('box')
+  expect(dataDir()).toContain('device')
 })
 
 it('commands manage the system, upgrades, usage history and refusals (R-UI-3, R-SYS-1, R-EVAL-2)', async () => {

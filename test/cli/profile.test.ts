@@ -30,7 +30,7 @@ it('commands on the directory of an embedding product keep its reported usage (R
   try {
     await authority.orders.create({ tag: 'TUNNEL', quantity: 2 })
     const product = await SmartAgent.open({
-      dataDir: programs.box(),
+      dataDir: programs.dataDir(),
       product: { pid: 'RT-9', serial: 'R1', version: '1.0' },
       profile: router,
       trust: authority.trustAnchor(),

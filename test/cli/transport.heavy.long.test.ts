@@ -29,7 +29,7 @@ beforeAll(async () => {
   )
   const server = await programs.serve('smart-authority', [
     '--data-dir',
-    programs.box('authority'),
+    programs.dataDir('authority'),
     '--json',
     'serve',
     '--listen',
@@ -46,10 +46,10 @@ afterAll(async () => {
   await programs.close()
 })
 
-let boxes = 0
-const newBox = async (): Promise<string> => {
-  const name = `box-${++boxes}`
-  await programs.initBox(url, name)
+let devices = 0
+const newDevice = async (): Promise<string> => {
+  const name = `device-${++devices}`
+  await programs.initDevice(url, name)
   return name
 }
 
@@ -81,64 +81,66 @@ async function proxy(expected: string | null) {
 
 describe('smart-agent transport (R-NET-3, R-NET-4)', () => {
   it('proxy reads the password from a file and never prints it', async () => {
-    const box = await newBox()
+    const device = await newDevice()
     const password = 'canary p:w@% ü'
     const asking = await proxy(`bob:${password}`)
     const file = join(programs.directory, 'password')
     writeFileSync(file, `${password}\n`)
     chmodSync(file, 0o600)
     const words = ['transport', 'proxy', url, '--via', asking.via, '--username', 'bob']
-    const saved = await programs.agent([...words, '--password-file', file, '--json'], { box })
+    const saved = await programs.agent([...words, '--password-file', file, '--json'], { device })
     expect(JSON.parse(saved.stdout)).toMatchObject({ kind: 'proxy', via: asking.via, username: 'bob' })
     const status = await programs.good<Status>(
-      programs.agent(['register', await programs.token(), '--json'], { box }),
+      programs.agent(['register', await programs.token(), '--json'], { device }),
     )
     expect(status.state).toBe('authorized')
     expect(asking.seen.at(-1)).toBe(`bob:${password}`)
     for (const say of [['transport', 'show'], ['status'], ['show', 'tech'], ['events'], ['why']]) {
-      const { stdout, stderr } = await programs.agent([...say], { box })
+      const { stdout, stderr } = await programs.agent([...say], { device })
       expect(stdout + stderr + saved.stdout).not.toContain('canary')
     }
     // The password can also come from standard input.
     await programs.good(
-      programs.agent([...words, '--password-file', '-', '--json'], { box, input: 'wrong\n' }),
+      programs.agent([...words, '--password-file', '-', '--json'], { device, input: 'wrong\n' }),
     )
-    const refused = await programs.agent(['renew', 'authorization', '--json'], { box })
+    const refused = await programs.agent(['renew', 'authorization', '--json'], { device })
     expect(parseError(refused).code).toBe('PROXY_AUTHENTICATION_REFUSED')
     asking.close()
   })
 
   it('proxy --from-environment stores the settings, while the environment alone has no effect', async () => {
-    const box = await newBox()
+    const device = await newDevice()
     const open = await proxy('user@x:p:w')
     const env = { HTTPS_PROXY: `http://user%40x:p%3Aw@127.0.0.1:${open.port}`, NO_PROXY: '*' }
-    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box, env }))
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { device, env }))
     expect(open.seen).toEqual([])
     const { code, stdout } = await programs.agent(['transport', 'proxy', url, '--from-environment'], {
-      box,
+      device,
       env,
     })
     expect(code).toBe(0)
     expect(stdout).toMatch(/via http:\/\/127\.0\.0\.1:\d+ as user@x, read from HTTPS_PROXY once/)
     expect(stdout).not.toContain('p:w')
-    await programs.good(programs.agent(['renew', 'authorization', '--json'], { box }))
+    await programs.good(programs.agent(['renew', 'authorization', '--json'], { device }))
     expect(open.seen).toEqual(['user@x:p:w'])
-    const none = await programs.agent(['transport', 'proxy', url, '--from-environment', '--json'], { box })
+    const none = await programs.agent(['transport', 'proxy', url, '--from-environment', '--json'], { device })
     expect(parseError(none).code).toBe('PROXY_URL_INVALID')
     open.close()
   })
 
   it('test checks the connection step by step up to the failure', async () => {
-    const box = await newBox()
-    const good = await programs.agent(['transport', 'test'], { box })
+    const device = await newDevice()
+    const good = await programs.agent(['transport', 'test'], { device })
     expect([good.code, good.stderr]).toEqual([0, ''])
     expect(good.stdout).toMatch(
       /^name +ok[\s\S]*^tls +ok[\s\S]*^signature +ok[\s\S]*The connectivity check passed/m,
     )
 
     const asking = await proxy('bob:secret')
-    await programs.good(programs.agent(['transport', 'proxy', url, '--via', asking.via, '--json'], { box }))
-    const broken = await programs.agent(['transport', 'test', '--json'], { box })
+    await programs.good(
+      programs.agent(['transport', 'proxy', url, '--via', asking.via, '--json'], { device }),
+    )
+    const broken = await programs.agent(['transport', 'test', '--json'], { device })
     const report = JSON.parse(broken.stdout) as ConnectionTestReport
     expect([broken.code, parseError(broken).code]).toEqual([1, 'PROXY_AUTHENTICATION_REQUIRED'])
     expect(report.steps.map(({ step, outcome }) => [step, outcome])).toEqual([
@@ -152,16 +154,16 @@ describe('smart-agent transport (R-NET-3, R-NET-4)', () => {
     expect(report.failure?.code).toBe('PROXY_AUTHENTICATION_REQUIRED')
     asking.close()
     // A failed test is not an outage, because no request was pending.
-    expect((await programs.status({ box })).transport.link).toBe('unknown')
+    expect((await programs.status({ device })).transport.link).toBe('unknown')
   })
 
   it('test reports a wrong root certificate', async () => {
     const other = createPrograms()
     await other.initAuthority()
     const foreign = await other.serveAuthority()
-    const box = await newBox()
-    await programs.good(programs.agent(['transport', 'direct', foreign.url, '--json'], { box }))
-    const { code, stdout } = await programs.agent(['transport', 'test'], { box })
+    const device = await newDevice()
+    await programs.good(programs.agent(['transport', 'direct', foreign.url, '--json'], { device }))
+    const { code, stdout } = await programs.agent(['transport', 'test'], { device })
     expect(code).toBe(1)
     expect(stdout).toMatch(
       /^tls +BROKEN +The certificate of .*, issued by "Smart Licensing.*", is not trusted by this device/m,
@@ -184,16 +186,16 @@ describe('an authority with fault injection (R-UI-5)', () => {
   }
 
   it('plans faults and lists requests by its fault API at run time', async () => {
-    const box = await newBox()
-    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
-    expect((await programs.status({ box })).authority?.test).toBe(true)
+    const device = await newDevice()
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { device }))
+    expect((await programs.status({ device })).authority?.test).toBe(true)
     await manage('DELETE', '/requests')
     const planned = { faults: [{ fault: 'error503', on: 'authorize', times: 1 }, 'dripping'] }
     expect((await manage('PUT', '/chaos', planned)).status).toBe(200)
-    const failed = await programs.agent(['renew', 'authorization', '--json'], { box })
+    const failed = await programs.agent(['renew', 'authorization', '--json'], { device })
     expect(parseError(failed).code).toBe('AUTHORITY_UNAVAILABLE')
     await manage('DELETE', '/chaos')
-    await programs.good(programs.agent(['renew', 'authorization', '--json'], { box }))
+    await programs.good(programs.agent(['renew', 'authorization', '--json'], { device }))
     const { requests } = (await manage('GET', '/requests')).body
     expect(requests).toMatchObject([
       { type: 'authorize', path: '/smart-agent/v1/authorize', fault: 'error503', status: 503 },
@@ -210,7 +212,7 @@ describe('an authority with fault injection (R-UI-5)', () => {
   })
 
   it('has its faults found by transport test (R-NET-4)', async () => {
-    const box = await newBox()
+    const device = await newDevice()
     for (const [fault, step, code] of [
       ['error503', 'authority', 'AUTHORITY_UNAVAILABLE'],
       ['captive-portal', 'authority', 'ANSWER_NOT_JSON'],
@@ -218,7 +220,7 @@ describe('an authority with fault injection (R-UI-5)', () => {
       ['forged', 'signature', 'ANSWER_SIGNER_UNTRUSTED'],
     ] as const) {
       await manage('PUT', '/chaos', { faults: [{ fault, on: 'hello' }] })
-      const { stdout } = await programs.agent(['transport', 'test', '--json'], { box })
+      const { stdout } = await programs.agent(['transport', 'test', '--json'], { device })
       const { steps } = JSON.parse(stdout) as ConnectionTestReport
       const broken = steps.find(({ outcome }) => outcome === 'failed')
       expect([broken?.step, broken?.failure?.code]).toEqual([step, code])
@@ -264,8 +266,8 @@ describe('an authority with fault injection (R-UI-5)', () => {
       ]),
     )
     const words = ['serve', '--listen', 'localhost:0', '--chaos', 'delay=20ms,error500=1x1/register']
-    const server = await faulty.serve('smart-authority', ['--data-dir', faulty.box('authority'), ...words])
-    await faulty.initBox(server.line.replace('listening on ', ''))
+    const server = await faulty.serve('smart-authority', ['--data-dir', faulty.dataDir('authority'), ...words])
+    await faulty.initDevice(server.line.replace('listening on ', ''))
     const failed = await faulty.agent(['register', await faulty.token(), '--json'])
     expect(parseError(failed).code).toBe('AUTHORITY_FAILED')
     await server.stop()

@@ -23,7 +23,11 @@ interface ListeningLine {
 }
 const serve = async (...more: string[]) => {
   const words = ['serve', '--listen', '127.0.0.1:0', '--workers', '2', '--metrics', '0', '--json', ...more]
-  const server = await programs.serve('smart-authority', ['--data-dir', programs.box('authority'), ...words])
+  const server = await programs.serve('smart-authority', [
+    '--data-dir',
+    programs.dataDir('authority'),
+    ...words,
+  ])
   return { ...server, listening: JSON.parse(server.line) as ListeningLine }
 }
 
@@ -53,23 +57,23 @@ describe('serve --workers', () => {
     expect(new Set(listening.metrics).size).toBe(2)
     const token = await programs.token()
     const register = async (name: string) => {
-      await programs.initBox(listening.listening, name)
-      await programs.good(programs.agent(['register', token, '--json'], { box: name }))
+      await programs.initDevice(listening.listening, name)
+      await programs.good(programs.agent(['register', token, '--json'], { device: name }))
     }
-    for (let i = 0; i < 4; i++) await register(`BOX-${i}`)
+    for (let i = 0; i < 4; i++) await register(`DEVICE-${i}`)
     const [firstCount = 0, secondCount = 0] = await exchanges(listening.metrics)
     expect(firstCount).toBeGreaterThan(0)
     expect(secondCount).toBeGreaterThan(0)
     const [first = 0] = childrenOf(child.pid)
     process.kill(first, 'SIGKILL')
-    await register('BOX-4')
+    await register('DEVICE-4')
     await eventually(() => {
       expect(log()).toContain('worker ended, restarting')
       const children = childrenOf(child.pid)
       expect(children).toHaveLength(2)
       expect(children).not.toContain(first)
     })
-    await register('BOX-5')
+    await register('DEVICE-5')
     const { instances } = await programs.good<{ instances: unknown[] }>(
       programs.authority(['instance', 'list', '--json']),
     )
@@ -91,7 +95,7 @@ describe('serve --workers', () => {
   it('prints one start failure, and refuses options that require a single process', async () => {
     const { stop, listening } = await serve()
     const again = await programs.run('smart-authority', [
-      ...['--data-dir', programs.box('authority')],
+      ...['--data-dir', programs.dataDir('authority')],
       ...['serve', '--listen', new URL(listening.listening).host, '--workers', '2', '--json'],
     ])
     expect(again.code).toBe(1)

@@ -20,7 +20,7 @@ describe('an agent and its authority as programs', () => {
     const { agent, good, status, token, order } = programs
     await programs.initAuthority()
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
+    await programs.initDevice(url)
     expect(await status()).toMatchObject({ state: 'evaluation', transport: { kind: 'direct', url } })
 
     const registered = await good<Status>(agent(['register', await token(), '--json']))
@@ -50,12 +50,12 @@ describe('an agent and its authority as programs', () => {
     const { agent, token } = programs
     await programs.initAuthority()
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
-    await programs.initBox(url, 'second')
+    await programs.initDevice(url)
+    await programs.initDevice(url, 'second')
     const revoked = await token()
     await programs.authority(['token', 'revoke', revoked])
     const exhausted = await token('--max-uses', '1')
-    await agent(['register', exhausted], { box: 'second' })
+    await agent(['register', exhausted], { device: 'second' })
     const unknown = `${exhausted.slice(0, -43)}${'A'.repeat(43)}`
     const foreign = `SLT1.${'A'.repeat(11)}.${'B'.repeat(16)}.${'C'.repeat(43)}`
     const expected: [string, string][] = [
@@ -78,7 +78,7 @@ describe('an agent and its authority as programs', () => {
     const { agent, token } = programs
     await programs.initAuthority()
     const first = await programs.serveAuthority()
-    await programs.initBox(first.url)
+    await programs.initDevice(first.url)
     const expired = await token()
     await first.stop()
     await programs.serveAuthority(first.port, { time: '+31d' })
@@ -89,7 +89,7 @@ describe('an agent and its authority as programs', () => {
     const { agent, good, status, token } = programs
     await programs.initAuthority()
     const first = await programs.serveAuthority()
-    await programs.initBox(first.url)
+    await programs.initDevice(first.url)
     await good(agent(['register', await token(), '--json']))
     const before = await status()
 
@@ -123,7 +123,7 @@ describe('an agent and its authority as programs', () => {
   it('gain no evaluation time from a clock set back, and report it (R-EVAL-1)', async () => {
     const { status } = programs
     await programs.initAuthority()
-    await programs.initBox('https://localhost:1')
+    await programs.initDevice('https://localhost:1')
     const before = await status()
     const after = await status({ time: '-10d' })
     expect(after.evaluation.remainingSeconds).toBeLessThan(before.evaluation.remainingSeconds)
@@ -138,7 +138,7 @@ describe('why', () => {
   it('names the expiry that caused the state, not its consequences (R-UI-3, R-EVAL-4)', async () => {
     await programs.initAuthority()
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
+    await programs.initDevice(url)
     await programs.good(programs.agent(['register', await programs.token(), '--json']))
     const { stdout } = await programs.agent(['why', '--json'], { time: '+366d' })
     const why = JSON.parse(stdout) as Explanation

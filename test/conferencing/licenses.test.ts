@@ -19,7 +19,7 @@ let world: TestEnvironment
 let agent: SmartAgent
 beforeEach(async () => {
   world = await createTestEnvironment()
-  agent = await world.open('box', {
+  agent = await world.open('device', {
     profile: { ...conferencingProfile, periods: { evaluationSeconds: 90 * 86_400 } },
   })
 })
@@ -202,7 +202,7 @@ describe('a host license', () => {
   it('R-EVAL-5: stays permanent or released after a restart', async () => {
     const again = async () => {
       await agent.close()
-      agent = await world.open('box')
+      agent = await world.open('device')
     }
     await agent.module.hosts.assign('ann')
     await agent.module.hosts.assign('bob')
@@ -313,7 +313,7 @@ describe('the usage of a conferencing product', () => {
     await agent.module.hosts.assign('ann')
     await meet('m', 'bob', ['carol'])
     await agent.close()
-    const again = await world.open('box')
+    const again = await world.open('device')
     expect(again.status().hosts?.assigned).toBe(2)
     expect(again.status().entitlements).toMatchObject([{ tag: 'HOST', count: 2 }])
     expect(again.module.meetings.show('m')).toMatchObject({ status: 'running', actingHost: 'bob' })
@@ -367,7 +367,7 @@ describe('a failing operation', () => {
     expect(counts()).toEqual({ assigned: 1, permanent: 0, demo: 1 })
     await agent.module.hosts.assign('bob')
     await agent.close()
-    agent = await world.open('box')
+    agent = await world.open('device')
     expect(counts()?.assigned).toBe(2)
     expect(agent.module.hosts.list({ all: true }).map(({ user }) => user)).toEqual(['ann', 'bob'])
     expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 2 }])
@@ -375,11 +375,11 @@ describe('a failing operation', () => {
 
   it('fails with its whole transaction on a really full database', async () => {
     await agent.close()
-    const db = new Database(join(world.directory, 'box', 'agent.db'))
+    const db = new Database(join(world.directory, 'device', 'agent.db'))
     const pages = db.pragma('page_count', { simple: true }) as number
     db.close()
     const pragma = vi.spyOn(Database.prototype, 'pragma')
-    agent = await world.open('box', {
+    agent = await world.open('device', {
       profile: { ...conferencingProfile, periods: { evaluationSeconds: 90 * 86_400 } },
     })
     const [opened] = pragma.mock.contexts as unknown as { pragma: (text: string) => unknown }[]

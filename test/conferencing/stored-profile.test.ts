@@ -64,47 +64,47 @@ describe('R-UI-3: the stored profile of an agent', () => {
   })
 
   it('does not change when the agent is opened with another profile, which is refused', async () => {
-    const agent = await world.open('box', { profile: router })
+    const agent = await world.open('device', { profile: router })
     agent.setUsage('TUNNEL', 5)
     const before = agent.history(1000)
     await agent.close()
     for (const profile of [conferencingProfile, nextRouter])
-      expect(await getErrorCode(world.open('box', { profile }))).toBe('PROFILE_MISMATCH')
-    const again = await world.open('box', { profile: router })
+      expect(await getErrorCode(world.open('device', { profile }))).toBe('PROFILE_MISMATCH')
+    const again = await world.open('device', { profile: router })
     expect(counts(again)).toEqual({ TUNNEL: 5 })
     expect(notices(again)).not.toContain('PROFILE_REPLACED')
     expect(again.history(1000).slice(0, before.length)).toEqual(before)
   })
 
   it('is compared with a profile of the same name, and the differing parts are named', async () => {
-    await (await world.open('box', { profile: router })).close()
-    await expect(world.open('box', { profile: nextRouter })).rejects.toThrow(
+    await (await world.open('device', { profile: router })).close()
+    await expect(world.open('device', { profile: nextRouter })).rejects.toThrow(
       'The data directory belongs to the product profile router, and was opened with another profile with that name, which differs in tags.',
     )
   })
 
   it('is replaced with `replaceProfile`, which is recorded in the history', async () => {
-    const agent = await world.open('box', { profile: router })
+    const agent = await world.open('device', { profile: router })
     agent.setUsage('TUNNEL', 5)
     await agent.close()
-    const replaced = await world.open('box', { profile: nextRouter, replaceProfile: true })
+    const replaced = await world.open('device', { profile: nextRouter, replaceProfile: true })
     replaced.setUsage('PORT', 3)
     expect(counts(replaced)).toEqual({ TUNNEL: 5, PORT: 3 })
     expect(notices(replaced).filter((notice) => notice === 'PROFILE_REPLACED')).toHaveLength(1)
     await replaced.close()
-    const again = await world.open('box', { profile: nextRouter, replaceProfile: true })
+    const again = await world.open('device', { profile: nextRouter, replaceProfile: true })
     expect(notices(again).filter((notice) => notice === 'PROFILE_REPLACED')).toHaveLength(1)
     await again.close()
-    expect(counts(await world.open('box'))).toEqual({ TUNNEL: 5, PORT: 3 })
+    expect(counts(await world.open('device'))).toEqual({ TUNNEL: 5, PORT: 3 })
   })
 
   it('keeps a tag in use: its replacement is refused until the usage is 0', async () => {
-    const agent = await world.open('box', { profile: nextRouter })
+    const agent = await world.open('device', { profile: nextRouter })
     agent.setUsage('PORT', 3)
     await agent.close()
-    const replacing = () => world.open('box', { profile: router, replaceProfile: true })
+    const replacing = () => world.open('device', { profile: router, replaceProfile: true })
     expect(await getErrorCode(replacing())).toBe('PROFILE_TAG_IN_USE')
-    const kept = await world.open('box')
+    const kept = await world.open('device')
     expect(counts(kept)).toEqual({ PORT: 3 })
     kept.setUsage('PORT', 0)
     await kept.close()
@@ -117,7 +117,7 @@ describe('R-UI-3: the stored profile of an agent', () => {
       periods: { evaluationSeconds: days * DAY_SECONDS },
     })
     const left = async (profile: ProfileInput) => {
-      const agent = await world.open('box', { profile, replaceProfile: true })
+      const agent = await world.open('device', { profile, replaceProfile: true })
       const { remainingSeconds } = agent.status().evaluation
       await agent.close()
       return remainingSeconds / DAY_SECONDS

@@ -14,8 +14,8 @@ let world: TestEnvironment
 let agent: SmartAgent
 beforeEach(async () => {
   world = await createTestEnvironment()
-  agent = await world.open('box', {
-    product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
+  agent = await world.open('device', {
+    product: { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' },
     module: conferencing({ size: 'large' }),
   })
 })
@@ -40,7 +40,7 @@ describe('the deployment size', () => {
     expect(agent.status().functionality).toBe('full')
     await agent.module.system.resize('small')
     await agent.close()
-    agent = await world.open('box', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
+    agent = await world.open('device', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' } })
     expect(agent.module.system.show()).toMatchObject({ size: 'small', ports: 250 })
   })
 
@@ -194,11 +194,11 @@ describe('an upgrade', () => {
   /** Closes the product and opens it with another version. */
   const openWith = async (
     version: string,
-    name = 'box',
+    name = 'device',
     more: Parameters<TestEnvironment['open']>[1] = {},
   ) => {
     await agent.close()
-    agent = await world.open(name, { product: { pid: 'CWMS-K9', version, serial: 'BOX' }, ...more })
+    agent = await world.open(name, { product: { pid: 'CWMS-K9', version, serial: 'DEVICE' }, ...more })
   }
   const remaining = () => agent.status().evaluation.remainingSeconds
 
@@ -299,7 +299,7 @@ describe('an upgrade', () => {
     // The deregistration is on disk but was not sent yet.
     expect(agent.status().product.version).toBe('4.0')
     await agent.close()
-    agent = await world.open('box', { product: undefined as never })
+    agent = await world.open('device', { product: undefined as never })
     await agent.idle()
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
     expect(remaining()).toBe(NINETY_DAYS)

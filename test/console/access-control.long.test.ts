@@ -16,8 +16,8 @@ let oneTime: string
 beforeAll(async () => {
   world = await createTestEnvironment()
   pages = await servePages(world)
-  oneTime = readFileSync(pages.box.firstPasswordFile!, 'utf8').trim()
-  admin = await signInFirst(pages.box.url, pages.box.firstPasswordFile)
+  oneTime = readFileSync(pages.device.firstPasswordFile!, 'utf8').trim()
+  admin = await signInFirst(pages.device.url, pages.device.firstPasswordFile)
 })
 afterAll(async () => {
   await pages.close()
@@ -43,7 +43,7 @@ describe('the device console refuses requests (R-UI-1)', () => {
   ) => {
     // A repeated refusal is recorded only once a minute.
     world.clock.advance(MINUTE)
-    const answer = await send(pages.box.url, status, { headers })
+    const answer = await send(pages.device.url, status, { headers })
     expect([answer.status, answer.code]).toEqual([number, code])
     expect(answer.body).not.toContain('evaluation')
     expect(await newest()).toEqual([who, 'status', code])
@@ -85,31 +85,33 @@ describe('the device console refuses requests (R-UI-1)', () => {
       'HOST_REFUSED',
       421,
     )
-    expect((await send(pages.box.url, '/', { headers: { host: 'evil.example' } })).code).toBe('HOST_REFUSED')
+    expect((await send(pages.device.url, '/', { headers: { host: 'evil.example' } })).code).toBe(
+      'HOST_REFUSED',
+    )
   })
 
   it('without a session before it reads their body', async () => {
-    const answer = await send(pages.box.url, '/api/v1/register', { body: { token: 'x'.repeat(300_000) } })
+    const answer = await send(pages.device.url, '/api/v1/register', { body: { token: 'x'.repeat(300_000) } })
     expect(answer.code).toBe('SIGN_IN_REQUIRED')
   })
 
   it('but answers valid requests of its own page', async () => {
-    const headers = { cookie: admin.cookie, 'x-session-token': admin.token, origin: pages.box.url }
-    expect((await send(pages.box.url, status, { headers })).status).toBe(200)
+    const headers = { cookie: admin.cookie, 'x-session-token': admin.token, origin: pages.device.url }
+    expect((await send(pages.device.url, status, { headers })).status).toBe(200)
   })
 })
 
 describe('signing in (R-UI-1)', () => {
   it('gives the same error for a wrong name and a wrong password, and records neither', async () => {
     for (const name of ['admin', 'mallory']) {
-      const answer = await send(pages.box.url, '/api/v1/sign-in', {
+      const answer = await send(pages.device.url, '/api/v1/sign-in', {
         body: { name, password: 'not the right one' },
       })
       expect([answer.status, answer.code]).toEqual([401, 'SIGN_IN_FAILED'])
       expect(await newest()).toEqual([null, 'sign-in', 'SIGN_IN_FAILED'])
       world.clock.advance(MINUTE)
     }
-    const record = readFileSync(join(world.directory, 'box', 'console', 'refused.jsonl'), 'utf8')
+    const record = readFileSync(join(world.directory, 'device', 'console', 'refused.jsonl'), 'utf8')
     // Unknown names are not recorded, because users may type a password into the name field.
     expect(record).toContain('an unknown name')
     expect(record).not.toContain('mallory')
@@ -117,7 +119,7 @@ describe('signing in (R-UI-1)', () => {
   })
 
   it('sets a cookie that scripts cannot read and other sites cannot send', async () => {
-    const answer = await send(pages.box.url, '/api/v1/sign-in', {
+    const answer = await send(pages.device.url, '/api/v1/sign-in', {
       body: { name: 'admin', password: PASSWORD },
     })
     const [cookie = ''] = answer.headers['set-cookie'] as string[]
@@ -127,14 +129,14 @@ describe('signing in (R-UI-1)', () => {
   })
 
   it('with a one-time password only allows changing it', async () => {
-    const auth = createDeviceAuth(join(world.directory, 'box'), world.clock)
+    const auth = createDeviceAuth(join(world.directory, 'device'), world.clock)
     const { oneTimePassword } = await auth.add({
       name: 'operator',
       role: 'administrator',
       account: null,
       virtualAccount: null,
     })
-    const operator = await signIn(pages.box.url, 'operator', oneTimePassword)
+    const operator = await signIn(pages.device.url, 'operator', oneTimePassword)
     expect((await operator.query('status')).code).toBe('PASSWORD_CHANGE_REQUIRED')
     expect((await operator.mutate('deregister')).code).toBe('PASSWORD_CHANGE_REQUIRED')
     const change = (password: string) =>
@@ -144,45 +146,45 @@ describe('signing in (R-UI-1)', () => {
     expect((await change(oneTimePassword)).code).toBe('PASSWORD_WEAK')
     expect((await change('a good one, really')).status).toBe(200)
     expect((await operator.query('status')).status).toBe(200)
-    const again = await send(pages.box.url, '/api/v1/sign-in', {
+    const again = await send(pages.device.url, '/api/v1/sign-in', {
       body: { name: 'operator', password: oneTimePassword },
     })
     expect(again.code).toBe('SIGN_IN_FAILED')
     // The file with the first user's one-time password is deleted after the change.
-    expect(() => readFileSync(pages.box.firstPasswordFile!)).toThrow('ENOENT')
+    expect(() => readFileSync(pages.device.firstPasswordFile!)).toThrow('ENOENT')
     await auth.remove('operator')
     expect((await operator.query('status')).code).toBe('SIGN_IN_REQUIRED')
   })
 
   it('stores passwords only as hashes and logs none', () => {
-    const users = readFileSync(join(world.directory, 'box', 'console', 'users.json'), 'utf8')
+    const users = readFileSync(join(world.directory, 'device', 'console', 'users.json'), 'utf8')
     expect(users).toContain('scrypt$')
     for (const secret of [PASSWORD, oneTime]) expect(users + pages.logged.join()).not.toContain(secret)
   })
 
   it('creates a session that ends by signing out, a password change elsewhere, or time', async () => {
-    const first = await signIn(pages.box.url, 'admin', PASSWORD)
-    const second = await signIn(pages.box.url, 'admin', PASSWORD)
+    const first = await signIn(pages.device.url, 'admin', PASSWORD)
+    const second = await signIn(pages.device.url, 'admin', PASSWORD)
     await first.mutate('sign-out')
     expect((await first.query('me')).code).toBe('SIGN_IN_REQUIRED')
     expect((await second.query('me')).status).toBe(200)
 
     // Another process resets the password, as the command does.
-    const auth = createDeviceAuth(join(world.directory, 'box'), world.clock)
+    const auth = createDeviceAuth(join(world.directory, 'device'), world.clock)
     const { oneTimePassword } = await auth.reset('admin')
     expect((await second.query('me')).code).toBe('SIGN_IN_REQUIRED')
-    admin = await signIn(pages.box.url, 'admin', oneTimePassword)
-    const other = await signIn(pages.box.url, 'admin', oneTimePassword)
+    admin = await signIn(pages.device.url, 'admin', oneTimePassword)
+    const other = await signIn(pages.device.url, 'admin', oneTimePassword)
     await admin.mutate('change-password', { current: oneTimePassword, password: PASSWORD })
     expect([(await admin.query('me')).status, (await other.query('me')).code]).toEqual([
       200,
       'SIGN_IN_REQUIRED',
     ])
 
-    const idle = await signIn(pages.box.url, 'admin', PASSWORD)
+    const idle = await signIn(pages.device.url, 'admin', PASSWORD)
     world.clock.advance(HOUR + MINUTE)
     expect((await idle.query('me')).code).toBe('SIGN_IN_REQUIRED')
-    const busy = await signIn(pages.box.url, 'admin', PASSWORD)
+    const busy = await signIn(pages.device.url, 'admin', PASSWORD)
     for (let half = 0; half < 24; half++) {
       world.clock.advance(HOUR / 2)
       expect((await busy.query('me')).status).toBe(200)
@@ -192,7 +194,7 @@ describe('signing in (R-UI-1)', () => {
   })
 
   it('creates a session that is independent of the wall clock', async () => {
-    const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
+    const visitor = await signIn(pages.device.url, 'admin', PASSWORD)
     const wall = world.clock.wall()
     world.clock.setWall(wall + 1000 * HOUR)
     expect((await visitor.query('me')).status).toBe(200)
@@ -203,7 +205,7 @@ describe('signing in (R-UI-1)', () => {
 
 describe('the device console sends (R-UI-1)', () => {
   it('a Content Security Policy without foreign and inline sources', async () => {
-    const { headers, body } = await send(pages.box.url, '/')
+    const { headers, body } = await send(pages.device.url, '/')
     const policy = String(headers['content-security-policy'])
     expect(policy).toContain("default-src 'none'")
     expect(policy).toContain("script-src 'self';")
@@ -212,13 +214,13 @@ describe('the device console sends (R-UI-1)', () => {
     expect(headers['x-content-type-options']).toBe('nosniff')
     const [, nonce] = /'nonce-([^']+)'/.exec(policy) ?? []
     expect(body).toContain(`nonce="${nonce}"`)
-    expect((await send(pages.box.url, '/')).body).not.toContain(nonce)
+    expect((await send(pages.device.url, '/')).body).not.toContain(nonce)
   })
 
   it('compressed assets, and no files outside the assets directory', async () => {
-    const { body } = await send(pages.box.url, '/')
+    const { body } = await send(pages.device.url, '/')
     const [, script = ''] = /src="(\/assets\/[^"]+)"/.exec(body) ?? []
-    const asset = await send(pages.box.url, script, { headers: { 'accept-encoding': 'br' } })
+    const asset = await send(pages.device.url, script, { headers: { 'accept-encoding': 'br' } })
     expect([asset.status, asset.headers['content-encoding']]).toEqual([200, 'br'])
     for (const path of [
       '/assets/../index.html',
@@ -226,11 +228,11 @@ describe('the device console sends (R-UI-1)', () => {
       '/assets/',
       '/console/users.json',
     ])
-      expect([404, 403], path).toContain((await send(pages.box.url, path)).status)
+      expect([404, 403], path).toContain((await send(pages.device.url, path)).status)
   })
 
   it('server events until the session ends', async () => {
-    const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
+    const visitor = await signIn(pages.device.url, 'admin', PASSWORD)
     const { ended } = await visitor.subscribe()
     await pages.agent.module.hosts.assign('ann')
     pages.agent.tick()
@@ -253,7 +255,7 @@ describe('the device console sends (R-UI-1)', () => {
       ['application/x-www-form-urlencoded', 'token=x'],
     ] as const) {
       const headers = { cookie: admin.cookie, 'x-session-token': admin.token, 'content-type': type }
-      const wrong = await send(pages.box.url, '/api/v1/register', { headers, text: body })
+      const wrong = await send(pages.device.url, '/api/v1/register', { headers, text: body })
       expect([400, 415], type).toContain(wrong.status)
     }
     expect(pages.agent.status().transport.url).toBe('https://authority.test')
@@ -529,13 +531,13 @@ describe('data without a smart account (R-UI-2)', () => {
 
 describe('console hardening (R-UI-1)', () => {
   it('records repeated refusals once a minute and without control characters', async () => {
-    const file = join(world.directory, 'box', 'console', 'refused.jsonl')
+    const file = join(world.directory, 'device', 'console', 'refused.jsonl')
     const before = readFileSync(file, 'utf8').length
     world.clock.advance(MINUTE)
     const ill = '\u001b]0;owned\u0007\n| forged | row'
-    await send(pages.box.url, '/api/v1/sign-in', { body: { name: ill, password: 'x' } })
+    await send(pages.device.url, '/api/v1/sign-in', { body: { name: ill, password: 'x' } })
     const answers = await Promise.all(
-      Array.from({ length: 300 }, () => send(pages.box.url, '/', { headers: { host: 'evil.example' } })),
+      Array.from({ length: 300 }, () => send(pages.device.url, '/', { headers: { host: 'evil.example' } })),
     )
     expect(answers.every(({ code }) => code === 'HOST_REFUSED')).toBe(true)
     const written = readFileSync(file, 'utf8').slice(before)
@@ -544,9 +546,9 @@ describe('console hardening (R-UI-1)', () => {
   })
 
   it('keeps the agent running when the user list is damaged', async () => {
-    const file = join(world.directory, 'box', 'console', 'users.json')
+    const file = join(world.directory, 'device', 'console', 'users.json')
     const good = readFileSync(file, 'utf8')
-    const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
+    const visitor = await signIn(pages.device.url, 'admin', PASSWORD)
     const { ended } = await visitor.subscribe()
     const ending = ended.catch(() => 'broken off')
     writeFileSync(file, '{damaged')
@@ -559,9 +561,9 @@ describe('console hardening (R-UI-1)', () => {
   })
 
   it('records no passwords of URLs', async () => {
-    const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
+    const visitor = await signIn(pages.device.url, 'admin', PASSWORD)
     await visitor.mutate('transport-set', { kind: 'direct', url: 'https://me:hunter2@manager.example' })
-    const record = readFileSync(join(world.directory, 'box', 'console', 'audit.jsonl'), 'utf8')
+    const record = readFileSync(join(world.directory, 'device', 'console', 'audit.jsonl'), 'utf8')
     expect(record).toContain('transport-set')
     expect(record).not.toContain('hunter2')
   })
@@ -569,12 +571,14 @@ describe('console hardening (R-UI-1)', () => {
 
 describe('password guessing (R-UI-1)', () => {
   it('is refused with Retry-After after ten wrong passwords in a minute', async () => {
-    let answer = await send(pages.box.url, '/api/v1/sign-in', { body: { name: 'admin', password: 'guess' } })
+    let answer = await send(pages.device.url, '/api/v1/sign-in', {
+      body: { name: 'admin', password: 'guess' },
+    })
     for (let guess = 0; guess < 11; guess++)
-      answer = await send(pages.box.url, '/api/v1/sign-in', { body: { name: 'admin', password: 'guess' } })
+      answer = await send(pages.device.url, '/api/v1/sign-in', { body: { name: 'admin', password: 'guess' } })
     expect([answer.status, answer.code]).toEqual([429, 'TOO_MANY_REQUESTS'])
     expect(Number(answer.headers['retry-after'])).toBe(60)
     world.clock.advance(MINUTE)
-    await signIn(pages.box.url, 'admin', PASSWORD)
+    await signIn(pages.device.url, 'admin', PASSWORD)
   })
 })

@@ -12,14 +12,14 @@ import { createTestEnvironment, type TestEnvironment } from '../support/test-env
 
 let world: TestEnvironment
 let pages: Awaited<ReturnType<typeof servePages>>
-let box: Visitor
+let device: Visitor
 let manager: Visitor
 const directory = mkdtempSync(join(tmpdir(), 'sla-api-'))
 
 beforeAll(async () => {
   world = await createTestEnvironment()
   pages = await servePages(world)
-  box = await signInFirst(pages.box.url, pages.box.firstPasswordFile)
+  device = await signInFirst(pages.device.url, pages.device.firstPasswordFile)
   manager = await signInFirst(pages.manager.url, pages.manager.firstPasswordFile)
 })
 afterAll(async () => {
@@ -37,7 +37,7 @@ interface Described {
 }
 
 describe.each([
-  ['Smart Licenses', () => pages.box.url, ofDevice],
+  ['Smart Licenses', () => pages.device.url, ofDevice],
   ['Software Manager', () => pages.manager.url, ofAuthority],
 ] as const)('the API of %s (R-UI-3)', (name, url, contract: Contract) => {
   const described = async (): Promise<Described> =>
@@ -84,7 +84,8 @@ describe('all GET calls answer as declared (R-UI-3)', () => {
 
   it('on a device in evaluation, registered and reserved', async () => {
     const every = async (): Promise<void> => {
-      for (const call of reads(ofDevice)) expect([call, (await box.query(call)).status]).toEqual([call, 200])
+      for (const call of reads(ofDevice))
+        expect([call, (await device.query(call)).status]).toEqual([call, 200])
     }
     await every()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })

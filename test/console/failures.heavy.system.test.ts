@@ -18,7 +18,7 @@ let fault: ErrorCode | null = null
 
 beforeAll(async () => {
   world = await createTestEnvironment()
-  const agent = await world.open('box', {
+  const agent = await world.open('device', {
     createTransport: () => {
       const good = world.transport()
       return {
@@ -32,7 +32,7 @@ beforeAll(async () => {
   })
   await agent.register(await world.token())
   const page = await serveDeviceConsole(agent, {
-    dataDir: join(world.directory, 'box'),
+    dataDir: join(world.directory, 'device'),
     host: '127.0.0.1',
     port: 0,
     logger: { error: () => undefined },

@@ -17,9 +17,9 @@ import { createPrograms } from '../support/programs.ts'
 /** Procedures of the CWMS planning guide, in its order and wording, in the web consoles of the built programs. */
 const programs = createPrograms()
 let browser: Awaited<ReturnType<typeof openBrowser>>
-let boxWindow: Window
+let deviceWindow: Window
 let managerWindow: Window
-let box: Page
+let device: Page
 let manager: Page
 let authorityUrl: string
 
@@ -30,18 +30,24 @@ beforeAll(async () => {
   await programs.initAuthority()
   const authority = await programs.serveAuthority()
   authorityUrl = authority.url
-  await programs.initBox(authorityUrl)
+  await programs.initDevice(authorityUrl)
   const port = await freePort()
-  await programs.serve('smart-agent', ['--data-dir', programs.box(), 'run', '--listen', `127.0.0.1:${port}`])
+  await programs.serve('smart-agent', [
+    '--data-dir',
+    programs.dataDir(),
+    'run',
+    '--listen',
+    `127.0.0.1:${port}`,
+  ])
   browser = await openBrowser()
-  boxWindow = await browser.open(`https://127.0.0.1:${port}`)
+  deviceWindow = await browser.open(`https://127.0.0.1:${port}`)
   managerWindow = await browser.open(authorityUrl)
-  box = boxWindow.page
+  device = deviceWindow.page
   manager = managerWindow.page
-  await expectAccessible(box, 'sign in')
-  await takeScreenshot(box, 'sign-in')
-  await signInFirst(box, join(programs.box(), 'console', 'first-password'))
-  await signInFirst(manager, join(programs.box('authority'), 'console', 'first-password'))
+  await expectAccessible(device, 'sign in')
+  await takeScreenshot(device, 'sign-in')
+  await signInFirst(device, join(programs.dataDir(), 'console', 'first-password'))
+  await signInFirst(manager, join(programs.dataDir('authority'), 'console', 'first-password'))
 })
 afterAll(async () => {
   await browser.close()
@@ -50,15 +56,15 @@ afterAll(async () => {
 
 /** “Sign in to Webex Administration, and click System. In the Smart Licenses section, click View More.” */
 async function viewMore(): Promise<void> {
-  await box.keyboard.press('Escape')
-  await box.getByRole('link', { name: 'System', exact: true }).click()
-  await box.getByRole('link', { name: 'View More' }).click()
-  await box.getByRole('heading', { name: 'Registration Status' }).waitFor()
+  await device.keyboard.press('Escape')
+  await device.getByRole('link', { name: 'System', exact: true }).click()
+  await device.getByRole('link', { name: 'View More' }).click()
+  await device.getByRole('heading', { name: 'Registration Status' }).waitFor()
 }
 
 /** “Next to the … Status, click View/Edit.” */
 const viewEdit = (what: string): Promise<void> =>
-  box.getByRole('button', { name: `View/Edit: ${what}` }).click()
+  device.getByRole('button', { name: `View/Edit: ${what}` }).click()
 
 /** “… click Inventory. From the Virtual Account menu, choose a virtual account. Select the … tab.” */
 async function inventory(tab: string, virtualAccount = 'Default'): Promise<void> {
@@ -92,7 +98,7 @@ const dialog = (page: Page) => page.getByRole('dialog')
 async function newToken(): Promise<string> {
   await inventory('General')
   await manager.getByRole('button', { name: 'New Token' }).click()
-  await manager.getByLabel('Description').fill("The lab’s boxes <img src=x onerror='alert(1)'>")
+  await manager.getByLabel('Description').fill("The lab’s devices <img src=x onerror='alert(1)'>")
   await manager.getByLabel('Expire After').fill('30')
   await manager.getByLabel('Max. Number of Users').fill('5')
   await manager
@@ -122,30 +128,30 @@ async function order(quantity: number): Promise<void> {
 describe('License Registration', () => {
   it('R-UI-1, R-NET-4: Configure the Transport Settings', async () => {
     await viewMore()
-    await box.getByRole('button', { name: 'Edit the Smart Software Call Home Transport Settings' }).click()
+    await device.getByRole('button', { name: 'Edit the Smart Software Call Home Transport Settings' }).click()
     // An invalid URL is reported at the field and not saved.
-    await box.getByLabel('URL').fill('http://insecure.example')
-    await box.getByRole('button', { name: 'Save' }).click()
-    await expect.poll(() => box.getByLabel('URL').getAttribute('aria-invalid')).toBe('true')
+    await device.getByLabel('URL').fill('http://insecure.example')
+    await device.getByRole('button', { name: 'Save' }).click()
+    await expect.poll(() => device.getByLabel('URL').getAttribute('aria-invalid')).toBe('true')
     expect((await status()).transport.url).toBe(authorityUrl)
     // Unsaved settings can be tested, and the failing step is shown.
-    await box.getByLabel('URL').fill(`https://127.0.0.1:${await freePort()}`)
-    await box.getByRole('button', { name: 'Test connection' }).click()
-    const testResult = box.getByRole('status', { name: 'Connection test' })
+    await device.getByLabel('URL').fill(`https://127.0.0.1:${await freePort()}`)
+    await device.getByRole('button', { name: 'Test connection' }).click()
+    const testResult = device.getByRole('status', { name: 'Connection test' })
     await testResult.getByText('broken here').waitFor()
     expect(await testResult.innerText()).toContain('CONNECTION_REFUSED')
-    await expectAccessible(box, 'transport settings')
-    await takeScreenshot(box, 'transport-broken')
+    await expectAccessible(device, 'transport settings')
+    await takeScreenshot(device, 'transport-broken')
     // Selecting a proxy shows its fields.
-    await box.getByLabel('HTTP/HTTPS Proxy').check()
+    await device.getByLabel('HTTP/HTTPS Proxy').check()
     for (const label of ['Proxy URL', 'Username', 'Password'])
-      await box.getByLabel(label, { exact: true }).waitFor()
-    await box.getByLabel('Direct').check()
-    await box.getByLabel('URL').fill(authorityUrl)
-    await box.getByRole('button', { name: 'Test connection' }).click()
+      await device.getByLabel(label, { exact: true }).waitFor()
+    await device.getByLabel('Direct').check()
+    await device.getByLabel('URL').fill(authorityUrl)
+    await device.getByRole('button', { name: 'Test connection' }).click()
     await testResult.getByText('The way to the authority is good.').waitFor()
-    await box.getByRole('button', { name: 'Save' }).click()
-    await box.getByText('The settings are saved.').waitFor()
+    await device.getByRole('button', { name: 'Save' }).click()
+    await device.getByText('The settings are saved.').waitFor()
   })
 
   it('R-UI-2, R-TOK-1: Obtain the Product Instance Registration Token', async () => {
@@ -160,7 +166,7 @@ describe('License Registration', () => {
     await manager.keyboard.press('Escape')
     expect(await newToken()).toMatch(/\S{20,}/)
     const row = manager.getByRole('table').getByRole('row').nth(1)
-    expect(await row.innerText()).toContain("The lab’s boxes <img src=x onerror='alert(1)'>")
+    expect(await row.innerText()).toContain("The lab’s devices <img src=x onerror='alert(1)'>")
     expect(await row.innerText()).toContain('0 of 5')
     await takeScreenshot(manager, 'tokens')
   })
@@ -169,24 +175,24 @@ describe('License Registration', () => {
     await order(10)
     const token = await newToken()
     await viewMore()
-    await expectAccessible(box, 'smart licenses')
-    const paste = box.getByLabel('Product Instance Registration Token')
+    await expectAccessible(device, 'smart licenses')
+    const paste = device.getByLabel('Product Instance Registration Token')
     await paste.fill('1234-5678-90AB')
-    await box.getByRole('button', { name: 'Register', exact: true }).click()
-    await box.getByRole('alert').waitFor()
+    await device.getByRole('button', { name: 'Register', exact: true }).click()
+    await device.getByRole('alert').waitFor()
     await paste.fill(token)
-    await box.getByRole('button', { name: 'Register', exact: true }).click()
-    await box.locator('[data-state=authorized]').waitFor()
+    await device.getByRole('button', { name: 'Register', exact: true }).click()
+    await device.locator('[data-state=authorized]').waitFor()
     expect(await state()).toBe('authorized')
-    await takeScreenshot(box, 'smart-licenses')
+    await takeScreenshot(device, 'smart-licenses')
   })
 
   it('R-UI-1, R-REG-2: Renew Registration', async () => {
     await viewMore()
     await viewEdit('Registration Status')
-    await expectAccessible(box, 'registration status')
-    await box.getByRole('button', { name: 'Renew Registration Now' }).click()
-    await box.getByText('It is renewed.').waitFor()
+    await expectAccessible(device, 'registration status')
+    await device.getByRole('button', { name: 'Renew Registration Now' }).click()
+    await device.getByText('It is renewed.').waitFor()
     expect((await status()).registration.lastRenewal?.outcome).toBe('succeeded')
   })
 
@@ -194,31 +200,31 @@ describe('License Registration', () => {
     const before = (await status()).authorization.lastAttempt!.at
     await viewMore()
     await viewEdit('Authorization Status')
-    await box.getByRole('button', { name: 'Renew Authorization Now' }).click()
-    await box.getByText('It is renewed.').waitFor()
+    await device.getByRole('button', { name: 'Renew Authorization Now' }).click()
+    await device.getByText('It is renewed.').waitFor()
     expect((await status()).authorization.lastAttempt!.at > before).toBe(true)
   })
 
   it('R-UI-1, R-REG-3, R-REG-4: Reregister, with an automatically selected overwrite', async () => {
-    await box.keyboard.press('Escape')
-    await box.getByRole('link', { name: 'Hosts', exact: true }).click()
-    await box.getByRole('button', { name: 'Assign license' }).click()
-    await dialog(box).getByLabel('User').fill('ann@acme.example')
-    await dialog(box).getByRole('button', { name: 'Assign license' }).click()
-    await box.getByText('ann@acme.example').waitFor()
+    await device.keyboard.press('Escape')
+    await device.getByRole('link', { name: 'Hosts', exact: true }).click()
+    await device.getByRole('button', { name: 'Assign license' }).click()
+    await dialog(device).getByLabel('User').fill('ann@acme.example')
+    await dialog(device).getByRole('button', { name: 'Assign license' }).click()
+    await device.getByText('ann@acme.example').waitFor()
     const token = await newToken()
     await viewMore()
     await viewEdit('Registration Status')
-    await box.getByRole('button', { name: 'Reregistration' }).click()
-    await dialog(box).getByLabel('Product Instance Registration Token').fill(token)
-    const overwrite = dialog(box).getByLabel('Overwrite product instance on Smart Software Manager')
+    await device.getByRole('button', { name: 'Reregistration' }).click()
+    await dialog(device).getByLabel('Product Instance Registration Token').fill(token)
+    const overwrite = dialog(device).getByLabel('Overwrite product instance on Smart Software Manager')
     expect(await overwrite.isChecked()).toBe(false)
-    await dialog(box).getByRole('button', { name: 'Reregister', exact: true }).click()
-    await box.getByText(/is ticked now/).waitFor()
+    await dialog(device).getByRole('button', { name: 'Reregister', exact: true }).click()
+    await device.getByText(/is ticked now/).waitFor()
     expect(await overwrite.isChecked()).toBe(true)
     const before = (await status()).registration.registeredAt!
-    await dialog(box).getByRole('button', { name: 'Reregister', exact: true }).click()
-    await dialog(box).getByRole('button', { name: 'Reregister', exact: true }).waitFor({ state: 'hidden' })
+    await dialog(device).getByRole('button', { name: 'Reregister', exact: true }).click()
+    await dialog(device).getByRole('button', { name: 'Reregister', exact: true }).waitFor({ state: 'hidden' })
     const after = await status()
     expect(after.registration.registeredAt! >= before).toBe(true)
     expect([after.state, after.hosts?.assigned]).toEqual(['authorized', 1])
@@ -235,7 +241,7 @@ describe('License Registration', () => {
     await expectAccessible(manager, 'license transactions')
     await manager.keyboard.press('Escape')
     await inventory('Product Instances')
-    await manager.getByRole('cell', { name: 'BOX', exact: true }).waitFor()
+    await manager.getByRole('cell', { name: 'DEVICE', exact: true }).waitFor()
     await expectAccessible(manager, 'product instances')
     await action('Details')
     await dialog(manager).getByText('CWMS-K9').waitFor()
@@ -250,16 +256,16 @@ describe('License Registration', () => {
     await expectAccessible(manager, 'event log')
   })
 
-  it('R-UI-1, R-REG-5: Deregister, on the dialogue box, click Yes', async () => {
+  it('R-UI-1, R-REG-5: Deregister, on the dialogue device, click Yes', async () => {
     await viewMore()
     await viewEdit('Registration Status')
-    await box.getByRole('button', { name: 'Deregister' }).click()
-    await box.getByRole('button', { name: 'No', exact: true }).click()
+    await device.getByRole('button', { name: 'Deregister' }).click()
+    await device.getByRole('button', { name: 'No', exact: true }).click()
     expect(await state()).toBe('authorized')
-    await box.getByRole('button', { name: 'Deregister' }).click()
-    await expectAccessible(box, 'deregister')
-    await box.getByRole('button', { name: 'Yes', exact: true }).click()
-    await box.locator('[data-state=evaluation]').waitFor()
+    await device.getByRole('button', { name: 'Deregister' }).click()
+    await expectAccessible(device, 'deregister')
+    await device.getByRole('button', { name: 'Yes', exact: true }).click()
+    await device.locator('[data-state=evaluation]').waitFor()
     expect(await state()).toBe('evaluation')
   })
 })
@@ -272,20 +278,20 @@ describe('License Reservation', () => {
 
   it('R-UI-1, R-SLR-2: Obtain a Reservation Request Code', async () => {
     await viewMore()
-    await box.getByRole('button', { name: 'click here' }).click()
-    await box.getByRole('button', { name: 'Create Reservation Request Code' }).click()
-    const code = box.getByRole('textbox', { name: 'Reservation Request Code' })
+    await device.getByRole('button', { name: 'click here' }).click()
+    await device.getByRole('button', { name: 'Create Reservation Request Code' }).click()
+    const code = device.getByRole('textbox', { name: 'Reservation Request Code' })
     await code.waitFor()
     requestCode = await code.inputValue()
-    const kept = await saveDownload(box, () =>
-      dialog(box).getByRole('button', { name: 'Save to a file' }).click(),
+    const kept = await saveDownload(device, () =>
+      dialog(device).getByRole('button', { name: 'Save to a file' }).click(),
     )
     expect(kept.text.trim()).toBe(requestCode)
-    await box.getByRole('button', { name: 'Show QR code' }).click()
-    await box.getByRole('img', { name: /QR code/ }).waitFor()
-    await expectAccessible(box, 'reservation request')
-    await takeScreenshot(box, 'reservation-request')
-    await box.getByRole('button', { name: 'OK', exact: true }).click()
+    await device.getByRole('button', { name: 'Show QR code' }).click()
+    await device.getByRole('img', { name: /QR code/ }).waitFor()
+    await expectAccessible(device, 'reservation request')
+    await takeScreenshot(device, 'reservation-request')
+    await device.getByRole('button', { name: 'OK', exact: true }).click()
     expect((await status()).reservation.requestCode).toBe(requestCode)
   })
 
@@ -316,22 +322,22 @@ describe('License Reservation', () => {
 
   it('R-UI-1, R-SLR-4: Register Your Reserved Licenses', async () => {
     await viewMore()
-    await box.getByRole('button', { name: 'click here' }).click()
+    await device.getByRole('button', { name: 'click here' }).click()
     await chooseFile(
-      box,
+      device,
       'Reservation Authorization Code file',
       file.name,
       file.text.replace('HOST', 'GHOST'),
     )
-    await box.getByRole('button', { name: 'Install Authorization Code' }).click()
-    await dialog(box).getByRole('alert').waitFor()
+    await device.getByRole('button', { name: 'Install Authorization Code' }).click()
+    await dialog(device).getByRole('alert').waitFor()
     expect((await status()).reservation.status).toBe('requested')
-    await chooseFile(box, 'Reservation Authorization Code file', file.name, file.text)
-    await box.getByRole('button', { name: 'Install Authorization Code' }).click()
-    await box.locator('[data-state=reserved]').waitFor()
+    await chooseFile(device, 'Reservation Authorization Code file', file.name, file.text)
+    await device.getByRole('button', { name: 'Install Authorization Code' }).click()
+    await device.locator('[data-state=reserved]').waitFor()
     expect(await state()).toBe('reserved')
-    await expectAccessible(box, 'reserved')
-    await takeScreenshot(box, 'reserved')
+    await expectAccessible(device, 'reserved')
+    await takeScreenshot(device, 'reserved')
   })
 
   it('R-UI-2, R-SLR-5: Modify Your Reserved Licenses', async () => {
@@ -349,10 +355,10 @@ describe('License Reservation', () => {
 
   it('R-UI-1, R-SLR-5: Update Your Reserved Licenses', async () => {
     await viewMore()
-    await box.getByRole('button', { name: 'Modify Licenses' }).click()
-    await chooseFile(box, 'Reservation Authorization Code file', file.name, file.text)
-    await box.getByRole('button', { name: 'Update', exact: true }).click()
-    const code = dialog(box).getByRole('textbox', { name: 'Confirmation Code' })
+    await device.getByRole('button', { name: 'Modify Licenses' }).click()
+    await chooseFile(device, 'Reservation Authorization Code file', file.name, file.text)
+    await device.getByRole('button', { name: 'Update', exact: true }).click()
+    const code = dialog(device).getByRole('textbox', { name: 'Confirmation Code' })
     await code.waitFor()
     confirmationCode = await code.inputValue()
     expect((await status()).reservation.entitlements[0]?.count).toBe(5)
@@ -378,9 +384,9 @@ describe('License Reservation', () => {
   it('R-UI-1, R-SLR-6: Create a Reservation Return Code', async () => {
     await viewMore()
     await viewEdit('Registration Status')
-    await dialog(box).getByRole('button', { name: 'Create', exact: true }).click()
-    await box.getByRole('button', { name: 'Yes', exact: true }).click()
-    const code = dialog(box).getByRole('textbox', { name: 'Reservation Return Code' })
+    await dialog(device).getByRole('button', { name: 'Create', exact: true }).click()
+    await device.getByRole('button', { name: 'Yes', exact: true }).click()
+    const code = dialog(device).getByRole('textbox', { name: 'Reservation Return Code' })
     await code.waitFor()
     returnCode = await code.inputValue()
     expect((await status()).reservation.status).toBe('returning')
@@ -397,8 +403,8 @@ describe('License Reservation', () => {
   it('R-UI-1, R-SLR-6: Return Your Reserved Licenses', async () => {
     await viewMore()
     await viewEdit('Registration Status')
-    await box.getByRole('button', { name: 'Return Reserved Licenses' }).click()
-    await box.locator('[data-state=evaluation]').waitFor()
+    await device.getByRole('button', { name: 'Return Reserved Licenses' }).click()
+    await device.locator('[data-state=evaluation]').waitFor()
     expect(await state()).toBe('evaluation')
   })
 })
@@ -497,32 +503,32 @@ describe('Other functions of the consoles', () => {
     const ill = '<img src=x onerror="alert(1)">'
     for (const user of [ill, 'bob', 'carol'])
       await programs.good(programs.agent(['host', 'assign', user, '--json']))
-    await box.keyboard.press('Escape')
-    await box.getByRole('link', { name: 'Hosts', exact: true }).click()
-    await box.getByText(ill).waitFor()
-    await expectAccessible(box, 'hosts')
-    await takeScreenshot(box, 'hosts')
-    await box.getByLabel('Search by name').fill('CAR')
-    await box.getByText('bob').waitFor({ state: 'hidden' })
-    await box.getByRole('button', { name: 'Actions: carol' }).click()
-    await box.getByRole('menuitem', { name: 'Deactivate' }).click()
-    await box.getByRole('button', { name: 'Yes', exact: true }).click()
-    await box.getByText('No user has that name.').waitFor()
+    await device.keyboard.press('Escape')
+    await device.getByRole('link', { name: 'Hosts', exact: true }).click()
+    await device.getByText(ill).waitFor()
+    await expectAccessible(device, 'hosts')
+    await takeScreenshot(device, 'hosts')
+    await device.getByLabel('Search by name').fill('CAR')
+    await device.getByText('bob').waitFor({ state: 'hidden' })
+    await device.getByRole('button', { name: 'Actions: carol' }).click()
+    await device.getByRole('menuitem', { name: 'Deactivate' }).click()
+    await device.getByRole('button', { name: 'Yes', exact: true }).click()
+    await device.getByText('No user has that name.').waitFor()
     expect((await status()).hosts?.assigned).toBe(3)
   })
 
   it('R-UI-1, R-SYS-2: Show the system, change its size, and show support data without secrets', async () => {
-    await box.getByRole('link', { name: 'System', exact: true }).click()
-    await expectAccessible(box, 'system')
-    await takeScreenshot(box, 'system')
-    await box.getByLabel('Size', { exact: true }).selectOption('large')
-    await box.getByRole('button', { name: 'Set size' }).click()
-    await box.getByRole('button', { name: 'Extend to 4000 ports' }).waitFor()
+    await device.getByRole('link', { name: 'System', exact: true }).click()
+    await expectAccessible(device, 'system')
+    await takeScreenshot(device, 'system')
+    await device.getByLabel('Size', { exact: true }).selectOption('large')
+    await device.getByRole('button', { name: 'Set size' }).click()
+    await device.getByRole('button', { name: 'Extend to 4000 ports' }).waitFor()
     // Extended capacity has no evaluation.
-    await box.getByRole('button', { name: 'Extend to 4000 ports' }).click()
-    await box.getByRole('alert').first().waitFor()
-    const bundle = await saveDownload(box, () =>
-      box.getByRole('button', { name: 'Download support bundle' }).click(),
+    await device.getByRole('button', { name: 'Extend to 4000 ports' }).click()
+    await device.getByRole('alert').first().waitFor()
+    const bundle = await saveDownload(device, () =>
+      device.getByRole('button', { name: 'Download support bundle' }).click(),
     )
     const { version, history } = JSON.parse(bundle.text) as { version: string; history: unknown[] }
     expect([typeof version, history.length > 10]).toEqual(['string', true])
@@ -530,72 +536,72 @@ describe('Other functions of the consoles', () => {
   })
 
   it('R-UI-4: Show the event history with causes', async () => {
-    await box.getByRole('link', { name: 'Event history', exact: true }).click()
-    await box.getByRole('table').waitFor()
-    await expectAccessible(box, 'event history')
-    await takeScreenshot(box, 'history')
+    await device.getByRole('link', { name: 'Event history', exact: true }).click()
+    await device.getByRole('table').waitFor()
+    await expectAccessible(device, 'event history')
+    await takeScreenshot(device, 'history')
   })
 
   it('R-UI-4: Show the state machine live, replay and save it', async () => {
-    await box.getByRole('link', { name: 'Statechart', exact: true }).click()
-    const chart = box.getByTestId('chart')
+    await device.getByRole('link', { name: 'Statechart', exact: true }).click()
+    const chart = device.getByTestId('chart')
     const lit = () =>
       chart
         .locator('.state.active.atomic')
         .evaluateAll((all) => all.map((element) => element.getAttribute('data-id')))
     await chart.locator('svg').waitFor()
     expect(await lit()).toEqual(['license.evaluation'])
-    await expectAccessible(box, 'statechart')
-    await takeScreenshot(box, 'statechart')
+    await expectAccessible(device, 'statechart')
+    await takeScreenshot(device, 'statechart')
     // Select the transition of the installed reservation by its event.
-    const cause = box.getByRole('status')
-    const last = await box.getByText(/^Transition \d+ of \d+/).innerText()
+    const cause = device.getByRole('status')
+    const last = await device.getByText(/^Transition \d+ of \d+/).innerText()
     for (let step = 0; step < 60 && !(await lit()).includes('license.reserved.authorized'); step++)
-      await box.getByRole('button', { name: 'Previous', exact: true }).click()
+      await device.getByRole('button', { name: 'Previous', exact: true }).click()
     expect(await lit()).toEqual(['license.reserved.authorized'])
     for (let step = 0; step < 60 && (await lit()).includes('license.reserved.authorized'); step++)
-      await box.getByRole('button', { name: 'Previous', exact: true }).click()
-    await box.getByRole('button', { name: 'Next', exact: true }).click()
+      await device.getByRole('button', { name: 'Previous', exact: true }).click()
+    await device.getByRole('button', { name: 'Next', exact: true }).click()
     expect(await cause.innerText()).toContain('reservation.install')
     expect(await chart.locator('.edge.taken').count()).toBeGreaterThan(0)
-    await takeScreenshot(box, 'statechart-replayed')
-    const svg = await saveDownload(box, () => box.getByRole('button', { name: 'Save as SVG' }).click())
+    await takeScreenshot(device, 'statechart-replayed')
+    const svg = await saveDownload(device, () => device.getByRole('button', { name: 'Save as SVG' }).click())
     expect(svg.text).toMatch(/^<svg /)
     // Move to the first transition by keyboard, then back to the live view.
-    await box.getByRole('slider').focus()
-    await box.keyboard.press('Home')
-    await box.getByText(/^Transition 1 of/).waitFor()
-    await box.getByRole('button', { name: 'Now', exact: true }).click()
-    await box.getByText(last.replace(/ Live$/, '')).waitFor()
+    await device.getByRole('slider').focus()
+    await device.keyboard.press('Home')
+    await device.getByText(/^Transition 1 of/).waitFor()
+    await device.getByRole('button', { name: 'Now', exact: true }).click()
+    await device.getByText(last.replace(/ Live$/, '')).waitFor()
     await programs.good(programs.agent(['reservation', 'request', '--json']))
-    await box.getByRole('radiogroup', { name: 'Axis' }).getByText('registration').click()
+    await device.getByRole('radiogroup', { name: 'Axis' }).getByText('registration').click()
     await expect.poll(lit).toEqual(['registration.reservation-requested'])
     await programs.good(programs.agent(['reservation', 'cancel', '--json']))
     await expect.poll(lit).toEqual(['registration.unregistered.idle'])
   })
 
   it('Work in dark mode, on a narrow screen and by keyboard alone', async () => {
-    await box.setViewportSize({ width: 390, height: 844 })
-    await box.getByRole('button', { name: 'Switch between light and dark' }).click()
-    await box.getByRole('button', { name: 'Menu' }).click()
-    await box.getByRole('link', { name: 'Smart Licenses', exact: true }).click()
-    await box.getByRole('heading', { name: 'Registration Status' }).waitFor()
-    await expectAccessible(box, 'dark and narrow')
-    await takeScreenshot(box, 'narrow-dark')
-    const wide = await box.evaluate('document.documentElement.scrollWidth <= window.innerWidth')
+    await device.setViewportSize({ width: 390, height: 844 })
+    await device.getByRole('button', { name: 'Switch between light and dark' }).click()
+    await device.getByRole('button', { name: 'Menu' }).click()
+    await device.getByRole('link', { name: 'Smart Licenses', exact: true }).click()
+    await device.getByRole('heading', { name: 'Registration Status' }).waitFor()
+    await expectAccessible(device, 'dark and narrow')
+    await takeScreenshot(device, 'narrow-dark')
+    const wide = await device.evaluate('document.documentElement.scrollWidth <= window.innerWidth')
     expect(wide).toBe(true)
-    const edit = box.getByRole('button', { name: 'View/Edit: Authorization Status' })
+    const edit = device.getByRole('button', { name: 'View/Edit: Authorization Status' })
     await edit.focus()
-    await box.keyboard.press('Enter')
-    await dialog(box).waitFor()
-    await box.keyboard.press('Escape')
-    await dialog(box).waitFor({ state: 'hidden' })
+    await device.keyboard.press('Enter')
+    await dialog(device).waitFor()
+    await device.keyboard.press('Escape')
+    await dialog(device).waitFor({ state: 'hidden' })
     await expect
-      .poll(() => box.evaluate('document.activeElement.getAttribute("aria-label")'))
+      .poll(() => device.evaluate('document.activeElement.getAttribute("aria-label")'))
       .toBe('View/Edit: Authorization Status')
   })
 
   it('Cause no browser errors and no foreign requests', () => {
-    expect([...boxWindow.complaints, ...managerWindow.complaints]).toEqual([])
+    expect([...deviceWindow.complaints, ...managerWindow.complaints]).toEqual([])
   })
 })

@@ -24,21 +24,21 @@ beforeAll(async () => {
   await programs.order(7)
   await programs.good(
     programs.run('smart-authority', [
-      ...['--data-dir', programs.box('satellite'), '--account', 'acme.example', '--json'],
+      ...['--data-dir', programs.dataDir('satellite'), '--account', 'acme.example', '--json'],
       ...['init', '--role', 'satellite', '--name', 'site', '--accept-agreement'],
     ]),
   )
   const above = await programs.serveAuthority()
   const below = await programs.serve('smart-authority', [
-    ...['--data-dir', programs.box('satellite'), 'serve', '--listen', '127.0.0.1:0'],
+    ...['--data-dir', programs.dataDir('satellite'), 'serve', '--listen', '127.0.0.1:0'],
   ])
   browser = await openBrowser()
   windows = [await browser.open(above.url), await browser.open(below.line.replace('listening on ', ''))]
   const [first, second] = windows
   manager = first!.page
   satellite = second!.page
-  await signInFirst(manager, join(programs.box('authority'), 'console', 'first-password'))
-  await signInFirst(satellite, join(programs.box('satellite'), 'console', 'first-password'))
+  await signInFirst(manager, join(programs.dataDir('authority'), 'console', 'first-password'))
+  await signInFirst(satellite, join(programs.dataDir('satellite'), 'console', 'first-password'))
 })
 afterAll(async () => {
   await browser.close()

@@ -72,7 +72,7 @@ describe('the PostgreSQL tables', () => {
     const init = ['--database', url, 'init', '--account', 'acme.example', '--accept-agreement']
     let killed = 0
     for (let wait = 250; ; wait += Math.max(250, wait / 4)) {
-      const child = programs.start('smart-authority', ['--data-dir', programs.box('authority'), ...init])
+      const child = programs.start('smart-authority', ['--data-dir', programs.dataDir('authority'), ...init])
       const ended = once(child, 'close')
       const timer = setTimeout(() => child.kill('SIGKILL'), wait)
       const [code] = (await ended) as [number | null]
@@ -99,7 +99,7 @@ describe('--database', () => {
       programs.authority(['license', 'list', '--json']),
     )
     expect(licenses.map(({ quantity }) => quantity)).toContain(3)
-    const file = join(programs.box('authority'), 'database.url')
+    const file = join(programs.dataDir('authority'), 'database.url')
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(readFileSync(file, 'utf8').trim()).toBe(url)
     // A second init of the directory and another database for it are both rejected.
@@ -109,7 +109,7 @@ describe('--database', () => {
       parseError(await programs.authority(['--database', other, 'account', 'list', '--json'])).code,
     ).toBe('DATA_DIR_EXISTS')
     const elsewhere = await programs.run('smart-authority', [
-      ...['--data-dir', programs.box('elsewhere'), '--database', url],
+      ...['--data-dir', programs.dataDir('elsewhere'), '--database', url],
       ...init,
     ])
     expect(parseError(elsewhere).code).toBe('DATA_DIR_EXISTS')
@@ -260,10 +260,10 @@ describe('two processes on one database, with 64 devices and a pool of 100', () 
     const token = await programs.token()
     const { stdout: ca } = await programs.authority(['trust', 'export'])
     // The second process has its own copy of the data directory, with the same keys.
-    copyDirectory(programs.box('authority'), programs.box('other'))
+    copyDirectory(programs.dataDir('authority'), programs.dataDir('other'))
     const serve = (name: string, port = 0) =>
       programs.serve('smart-authority', [
-        ...['--data-dir', programs.box(name), 'serve', '--listen', `127.0.0.1:${port}`],
+        ...['--data-dir', programs.dataDir(name), 'serve', '--listen', `127.0.0.1:${port}`],
       ])
     const servers = [await serve('authority'), await serve('other')]
     const ports = servers.map(({ line }) => Number(new URL(line.replace('listening on ', '')).port))

@@ -126,7 +126,7 @@ export async function createTargets(): Promise<readonly Target[]> {
     const deviceKey = createPrivateKey(await generateKey())
     const certificateRequest = await createCsr(
       deviceKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-      'box',
+      'device',
     )
     const register = answers.find(({ type }) => type === 'register')
     const authorize = answers.find(({ type }) => type === 'authorize')

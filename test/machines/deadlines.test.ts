@@ -191,7 +191,7 @@ describe('R-AUTH-4: ten thousand devices whose authority is reachable again', ()
     'do not reconnect together after an outage of %d minutes',
     async (minutes) => {
       const { arrivals, busiestSecond, createRandom } = (await import(SCRIPT)) as {
-        arrivals: (boxes: number, outage: number, random: () => number) => number[]
+        arrivals: (devices: number, outage: number, random: () => number) => number[]
         busiestSecond: (instants: number[]) => number
         createRandom: (seed: number) => () => number
       }

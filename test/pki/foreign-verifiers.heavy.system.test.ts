@@ -319,7 +319,7 @@ beforeAll(async () => {
 
   agents = []
   for (const [name, authority, url] of [
-    ['box', manager, managerUrl],
+    ['device', manager, managerUrl],
     ['below', satellite, satelliteUrl],
   ] as const) {
     await authority.security.trust.rotate(['answer-signer', 'reservation-signer', 'sync', 'audit-signer'])

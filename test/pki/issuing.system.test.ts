@@ -58,7 +58,7 @@ function newKey() {
 
 describe('a device certificate made from a template', () => {
   test('verifies with OpenSSL', () => {
-    const { pem } = instances.issue(newKey(), { ...facts, name: 'box' })
+    const { pem } = instances.issue(newKey(), { ...facts, name: 'device' })
     const anchors = [
       '-CAfile',
       file('root.pem', root.certificate),
@@ -66,7 +66,7 @@ describe('a device certificate made from a template', () => {
       file('ca.pem', issuer.certificate),
     ]
     const at = ['-attime', String(NOW / 1000 + 60)]
-    expect(openssl('verify', ...at, ...anchors, file('box.pem', pem))).toMatch(/box\.pem: OK/)
+    expect(openssl('verify', ...at, ...anchors, file('device.pem', pem))).toMatch(/device\.pem: OK/)
   })
 
   test('has the same fields, as OpenSSL prints them, as a certificate of the library for the same key', async () => {
@@ -106,7 +106,7 @@ describe('a certificate request made by OpenSSL', () => {
   const requestFor = (...algorithm: string[]): string =>
     openssl(
       ...['req', '-new', '-key', file('key.pem', openssl('genpkey', ...algorithm))],
-      ...['-subj', '/CN=box/O=x', '-addext', 'subjectAltName=DNS:x'],
+      ...['-subj', '/CN=device/O=x', '-addext', 'subjectAltName=DNS:x'],
     )
   const ec = (curve: string) => requestFor('-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`)
 
@@ -114,7 +114,7 @@ describe('a certificate request made by OpenSSL', () => {
     const pem = ec('P-256')
     const theirs = new x509.Pkcs10CertificateRequest(pem)
     expect(await theirs.verify()).toBe(true)
-    expect(theirs.subject).toMatch(/^CN=box\b/)
+    expect(theirs.subject).toMatch(/^CN=device\b/)
     expect(parseCsr(pem)?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
   })
 

@@ -76,7 +76,7 @@ describe('an ID certificate issued from a template', () => {
   })
 
   test('has a thumbprint and a signature that the certificate library verifies', async () => {
-    const { pem, thumbprint } = identities.issue(newKey(), { ...facts, name: 'box' })
+    const { pem, thumbprint } = identities.issue(newKey(), { ...facts, name: 'device' })
     expect(thumbprint).toBe(thumbprintOf(new X509Certificate(pem)))
     expect(parseLeafCertificate(pem)).toMatchObject({ thumbprint, notAfter: facts.notAfter })
     const certificate = new x509.X509Certificate(pem)
@@ -182,14 +182,14 @@ describe('the extensions of a certificate', () => {
 
 describe('a certificate request', () => {
   test('with a P-256 key is parsed to the same key as by the certificate library', async () => {
-    const pem = await createCsr(await generateKey(), 'box')
+    const pem = await createCsr(await generateKey(), 'device')
     const theirs = new x509.Pkcs10CertificateRequest(pem)
     expect(await theirs.verify()).toBe(true)
     expect(parseCsr(pem)?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
   })
 
   test('is refused with any bit changed, truncated or with trailing bytes', async () => {
-    const pem = await createCsr(await generateKey(), 'box')
+    const pem = await createCsr(await generateKey(), 'device')
     const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
     const wrap = (bytes: Buffer) =>
       `-----BEGIN CERTIFICATE REQUEST-----\n${bytes.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`

@@ -93,7 +93,7 @@ describe('an answer that was changed in transit', () => {
   it('is refused for deregister, and the registration ends on the device', async () => {
     const turn = flipAnswers('deregister')
     while (!turn.done()) {
-      const agent = await world.open(`box-${turn.index() + 1}`)
+      const agent = await world.open(`device-${turn.index() + 1}`)
       await agent.register(await world.token())
       const code = await provoke(agent, 'deregister')
       expect([turn.name(), kindOf(code)]).toEqual(expectation(turn))
@@ -206,7 +206,7 @@ describe('a genuine answer that does not belong to the request', () => {
     await agent.register(await world.token())
     const request = world.network.sent.at(-1)?.body ?? ''
     const [leaf = ''] = getCertificateChain(JSON.parse(request) as SignedMessage, 'sla-request+jws') ?? []
-    const secrets = join(world.directory, 'box', 'secrets')
+    const secrets = join(world.directory, 'device', 'secrets')
     const key = readFileSync(
       join(secrets, readdirSync(secrets).find((one) => one.endsWith('.key')) ?? ''),
       'utf8',
@@ -272,7 +272,7 @@ describe('a genuine answer that does not belong to the request', () => {
 
   it('is not even sent by another authority', async () => {
     const other = await createTestEnvironment()
-    const agent = await world.open('box', { createTransport: () => world.transport(other.authority) })
+    const agent = await world.open('device', { createTransport: () => world.transport(other.authority) })
     // The other authority rejects the request, which is addressed to the root that this device trusts.
     expect(await getErrorCode(agent.register(await world.token()))).toBe('AUTHORITY_REJECTED')
     await other.close()

@@ -118,7 +118,7 @@ describe('an authorization file', () => {
     ['Epoch', 'epoch', wrongNumbers],
     ['Trust bundle', 'trustBundle', wrongNumbers],
     ['Issued', 'issuedAt', wrongTimes],
-    ['Box key', 'deviceKey', [...wrongOf(KEY), `${'k'.repeat(42)}B`]],
+    ['Device key', 'deviceKey', [...wrongOf(KEY), `${'k'.repeat(42)}B`]],
     ['Authority key', 'authorityKey', wrongOf(KEY)],
   ])('is refused if its field %s is not valid', (label, name, values) => {
     for (const value of values)

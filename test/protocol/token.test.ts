@@ -95,7 +95,7 @@ describe('the MAC of a registration token', () => {
 
   it('does not verify a claim with any single field changed', () => {
     const secret = randomBytes(32).toString('base64url')
-    const udi = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' }
+    const udi = { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' }
     const one = { audience: 'authority', nonce: 'n1', certificateRequest: 'csr', udi, force: false }
     const mac = computeTokenMac(secret, one)
     for (const other of [
@@ -104,7 +104,7 @@ describe('the MAC of a registration token', () => {
       { ...one, certificateRequest: 'another' },
       { ...one, udi: { ...udi, pid: 'OTHER-K9' } },
       { ...one, udi: { ...udi, version: '4.1' } },
-      { ...one, udi: { ...udi, serial: 'BOX2' } },
+      { ...one, udi: { ...udi, serial: 'DEVICE2' } },
       { ...one, force: true },
     ])
       expect([other, verifyTokenMac(secret, other, mac)]).toEqual([other, false])

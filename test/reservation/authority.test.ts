@@ -27,7 +27,7 @@ const reserve = (agent: SmartAgent, HOST = 10) =>
     .then((request) =>
       world.authority.reservations.reserve({ account: 'acme.example', request, licenses: { HOST } }),
     )
-const installReservation = async (name = 'box', HOST = 10) => {
+const installReservation = async (name = 'device', HOST = 10) => {
   const agent = await world.open(name)
   const { file, instanceId } = await reserve(agent, HOST)
   await agent.reservation.install(file)
@@ -152,7 +152,7 @@ describe('reserving licenses', () => {
     expect(await getErrorCode(world.authority.reservations.reserve({ request, licenses: { HOST: 1 } }))).toBe(
       'REQUEST_CODE_USED',
     )
-    const twin = await world.open('twin', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
+    const twin = await world.open('twin', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' } })
     expect(await getErrorCode(reserve(twin, 1))).toBe('INSTANCE_RESERVED')
     await twin.reservation.cancel()
     for (const force of [false, true]) {
@@ -304,7 +304,7 @@ describe('a wrong code', () => {
     const { encodeProofCode } = await import('../../src/protocol/offline-codes.ts')
     const forged = encodeProofCode(new Uint8Array(32), {
       kind: 'confirmation',
-      udi: { pid: 'CWMS-K9', serial: 'BOX' },
+      udi: { pid: 'CWMS-K9', serial: 'DEVICE' },
       reservationId: instanceId,
       epoch: 1,
       sequence: 2,
@@ -329,7 +329,7 @@ describe('a wrong code', () => {
     const message = await world.authority.reservations
       .acceptReturnCode(next.instanceId, code)
       .catch((error: unknown) => String(error))
-    expect(message).toContain('an earlier reservation of CWMS-K9:BOX')
+    expect(message).toContain('an earlier reservation of CWMS-K9:DEVICE')
   })
 
   it('reveals no details when another smart account used the request code (R-SLR-3)', async () => {
@@ -414,12 +414,12 @@ describe('the return of a reservation', () => {
       severity: 'major',
       instanceId,
       message:
-        'CWMS-K9:BOX was removed without its return code by alice: burnt with the data center. Returned without proof: 10 of HOST.',
+        'CWMS-K9:DEVICE was removed without its return code by alice: burnt with the data center. Returned without proof: 10 of HOST.',
     })
     await expect(writeOff('again')).rejects.toThrow(
       new LicensingError(
         'RESERVATION_ENDED',
-        `The reservation of CWMS-K9:BOX was removed without a return code at ${toIsoString(world.clock.wall())}.`,
+        `The reservation of CWMS-K9:DEVICE was removed without a return code at ${toIsoString(world.clock.wall())}.`,
       ),
     )
     expect(await getErrorCode(world.authority.reservations.update(instanceId, { HOST: 1 }))).toBe(
@@ -432,7 +432,7 @@ describe('the return of a reservation', () => {
     await expect(writeOff('once more')).rejects.toThrow(
       new LicensingError(
         'RESERVATION_ENDED',
-        `The reservation of CWMS-K9:BOX was returned at ${toIsoString(world.clock.wall())}.`,
+        `The reservation of CWMS-K9:DEVICE was returned at ${toIsoString(world.clock.wall())}.`,
       ),
     )
   })

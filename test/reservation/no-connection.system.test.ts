@@ -38,7 +38,7 @@ it('a device with a reservation opens no connection in two years, whatever comma
   await programs.initAuthority()
   await programs.order(20)
   await good(authority(['reservation', 'enable', '--json']))
-  await programs.initBox(url)
+  await programs.initDevice(url)
   const token = await programs.token()
 
   // A device without a reservation shows that the watch works.

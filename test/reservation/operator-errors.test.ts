@@ -65,7 +65,7 @@ describe('a reservation at the device', () => {
   })
 
   it('can be made after the evaluation period has ended (R-EVAL-4, R-SLR-2)', async () => {
-    const agent = await world.open('box', {
+    const agent = await world.open('device', {
       profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
     })
     await advance(world, agent, 2 * HOUR)
@@ -78,11 +78,11 @@ describe('a reservation at the device', () => {
   })
 
   it('refuses files that are foreign, altered, truncated or for a canceled request (R-SLR-4)', async () => {
-    const [agent, other] = [await world.open('box'), await world.open('other')]
+    const [agent, other] = [await world.open('device'), await world.open('other')]
     const { file } = await reserve(agent)
     const { file: foreign } = await reserve(other)
     const install = (text: string) => getRefusal(agent, agent.reservation.install(text))
-    expect(await install(foreign)).toBe('AUTHORIZATION_OTHER_BOX')
+    expect(await install(foreign)).toBe('AUTHORIZATION_OTHER_DEVICE')
     expect(await install(file.replace(/HOST +10 /, (line) => line.replace('10', '99')))).toBe(
       'SIGNED_FILE_ALTERED',
     )
@@ -129,7 +129,7 @@ describe('a reservation at the device', () => {
     const agent = await world.open()
     const { file } = await reserve(agent)
     await agent.close()
-    rmSync(join(world.directory, 'box'), { recursive: true })
+    rmSync(join(world.directory, 'device'), { recursive: true })
     const reopened = await world.open()
     expect(await getRefusal(reopened, reopened.reservation.install(file))).toBe('AUTHORIZATION_OTHER_REQUEST')
     await reopened.reservation.request()
@@ -196,7 +196,7 @@ describe('a reservation at the device', () => {
   it('keeps codes out of history, logs and events, and keys out of all but one file (R-SLR-7)', async () => {
     const lines: string[] = []
     const log = (message: string, fields?: object) => lines.push(message, JSON.stringify(fields))
-    const agent = await world.open('box', { logger: { error: log, warn: log, info: log, debug: log } })
+    const agent = await world.open('device', { logger: { error: log, warn: log, info: log, debug: log } })
     const first = await reserve(agent)
     await agent.reservation.install(first.file)
     const second = await world.authority.reservations.update(first.instanceId, { HOST: 20 })
@@ -205,7 +205,7 @@ describe('a reservation at the device', () => {
     await world.authority.reservations.confirm(first.instanceId, confirmation)
     await world.authority.reservations.acceptReturnCode(first.instanceId, code)
     await agent.reservation.return()
-    const secrets = join(world.directory, 'box', 'secrets')
+    const secrets = join(world.directory, 'device', 'secrets')
     const seed = readFileSync(join(secrets, 'reservation.seed'), 'utf8')
     expect(readdirSync(secrets)).toEqual(['reservation.seed'])
     const texts = [
@@ -225,7 +225,7 @@ describe('a reservation at the device', () => {
 
 describe('other operations during a reservation', () => {
   it('ignore a late answer to an abandoned registration (R-SLR-4)', async () => {
-    const agent = await world.open('box', {
+    const agent = await world.open('device', {
       profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
     })
     await agent.register(await world.token())
@@ -294,7 +294,7 @@ describe('other operations during a reservation', () => {
   it('can return the uninstalled file when two authorities answered one request (R-SLR-6)', async () => {
     const elsewhere = await createTestEnvironment()
     try {
-      const agent = await world.open('box', {
+      const agent = await world.open('device', {
         trust: `${world.authority.trustAnchor()}\n${elsewhere.authority.trustAnchor()}`,
       })
       await elsewhere.authority.reservations.enable()
@@ -529,8 +529,8 @@ describe('an offline device over time', () => {
     const { confirmationCode } = (await agent.reservation.update(second.file)).reservation
     await world.authority.reservations.confirm(first.instanceId, confirmationCode ?? '')
     await agent.close()
-    copyDirectory(join(world.directory, 'box'), join(world.directory, 'copy'))
-    const copy = await world.open('copy', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
+    copyDirectory(join(world.directory, 'device'), join(world.directory, 'copy'))
+    const copy = await world.open('copy', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' } })
     // In the copy, older files stay superseded and requests stay used.
     expect(await getErrorCode(copy.reservation.update(first.file))).toBe('AUTHORIZATION_SUPERSEDED')
     const third = await world.authority.reservations.update(first.instanceId, { HOST: 5 })

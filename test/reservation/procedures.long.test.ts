@@ -16,7 +16,7 @@ interface Licenses {
 }
 
 it('the six documented reservation procedures work in their order (R-SLR-1…6)', async () => {
-  const { agent, authority, good, box } = programs
+  const { agent, authority, good, dataDir } = programs
   const carriedFile = (name: string) => join(programs.directory, name)
   const host = async () => {
     const { licenses } = await good<Licenses>(authority(['license', 'list', '--json']))
@@ -126,5 +126,5 @@ it('the six documented reservation procedures work in their order (R-SLR-1…6)'
     reservation: { status: 'none', requestCode: null, returnCode },
     evaluation: { running: true, expired: false },
   })
-  expect(box()).toBeTypeOf('string')
+  expect(dataDir()).toBeTypeOf('string')
 })

@@ -34,7 +34,7 @@ async function retry(...words: string[]): Promise<void> {
 /** Starts the authority at one end of the link, and a device's daemon at the other. */
 async function startRemoteDevice() {
   const server = await programs.serveAuthority(0, { host: line.host, network: line.server })
-  await programs.initBox(server.url)
+  await programs.initDevice(server.url)
   await programs.daemon({ network: line.device })
 }
 const inUse = async () => {

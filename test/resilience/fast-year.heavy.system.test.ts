@@ -28,7 +28,7 @@ describe('a daemon and its authority with a clock 86,400 times too fast', () => 
       const port = await freePort()
       await programs.order(1_000)
       const token = await programs.token()
-      await programs.initBox(`https://127.0.0.1:${port}`)
+      await programs.initDevice(`https://127.0.0.1:${port}`)
       const env = await programs.fastClock(SPEED)
       let server = await programs.serveAuthority(port, { env })
       await programs.daemon({ env })

@@ -42,10 +42,10 @@ describe('a full disk', () => {
   it('makes a device refuse changes with STORE_FULL, loses no data, and allows changes once space is free', async () => {
     await programs.initAuthority()
     await programs.order(10)
-    const disk = mountDisk(programs.box())
+    const disk = mountDisk(programs.dataDir())
     const { agent, good } = programs
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
+    await programs.initDevice(url)
     await programs.daemon()
     await good<Status>(agent(['register', await programs.token(), '--json']))
     await good(agent(['usage', 'set', 'HOST', '3', '--json']))
@@ -62,12 +62,12 @@ describe('a full disk', () => {
   })
 
   it('makes an authority reject renewals, loses no data, and allows renewals once space is free', async () => {
-    const disk = mountDisk(programs.box('authority'))
+    const disk = mountDisk(programs.dataDir('authority'))
     const { agent, authority, good } = programs
     await programs.initAuthority()
     await programs.order(10)
     const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
+    await programs.initDevice(url)
     await good<Status>(agent(['register', await programs.token(), '--json']))
     disk.fill()
     await good(agent(['usage', 'set', 'HOST', '2', '--json']))

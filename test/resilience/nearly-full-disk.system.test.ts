@@ -32,16 +32,16 @@ function fillDisk(path: string, pagesLeft: number): () => void {
 
 it('a device with two free pages refuses to add a user with STORE_FULL and keeps its users', async () => {
   const { agent, good } = programs
-  mountDisk(programs.box())
-  await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'BOX', '--json']))
+  mountDisk(programs.dataDir())
+  await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'DEVICE', '--json']))
   await good(agent(['user', 'add', 'first', '--role', 'viewer', '--json']))
-  const path = join(programs.box(), 'console', 'users.json')
+  const path = join(programs.dataDir(), 'console', 'users.json')
   const [user] = JSON.parse(readFileSync(path, 'utf8')) as object[]
   const many = Array.from({ length: 32 }, (_, number) => ({ ...user, name: `user-${number}` }))
   writeFileSync(path, JSON.stringify(many, null, 2))
   const before = readFileSync(path, 'utf8')
   expect(before.length).toBeGreaterThan(8192)
-  const free = fillDisk(programs.box(), 2)
+  const free = fillDisk(programs.dataDir(), 2)
   const add = ['user', 'add', 'victim', '--role', 'viewer', '--json']
   const refused = await agent(add)
   expect([refused.code, refused.stdout, parseError(refused).code]).toEqual([1, '', 'STORE_FULL'])
@@ -52,9 +52,9 @@ it('a device with two free pages refuses to add a user with STORE_FULL and keeps
 
 it('an authority on a nearly full disk refuses an order with STORE_FULL', async () => {
   const { authority, good } = programs
-  mountDisk(programs.box('authority'))
+  mountDisk(programs.dataDir('authority'))
   await good(authority(['init', '--account', 'acme.example', '--accept-agreement', '--json']))
-  const free = fillDisk(programs.box('authority'), 9)
+  const free = fillDisk(programs.dataDir('authority'), 9)
   const order = ['order', '--tag', 'HOST', '--quantity', '1', '--json']
   const codes = new Set<string>()
   for (let number = 0; number < 3; number++) codes.add(parseError(await authority(order)).code)

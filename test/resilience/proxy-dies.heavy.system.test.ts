@@ -30,7 +30,7 @@ describe('a device whose proxy is killed', () => {
       // The delay leaves time to kill the proxy while an answer is pending.
       const { url } = await programs.serveAuthority(0, { more: ['--chaos', 'delay=300ms'] })
       const squid = await proxies.squid()
-      await programs.initBox(url)
+      await programs.initDevice(url)
       await good(agent(['transport', 'proxy', url, '--via', squid.via, '--json']))
       await programs.daemon()
       await good<Status>(agent(['register', await programs.token(), '--json']))

@@ -33,23 +33,23 @@ function fillUsers(path: string): void {
 
 it('an agent refuses to add a user with STORE_FULL if the list would be truncated, and keeps its users', async () => {
   const { agent, good } = programs
-  await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'BOX', '--json']))
+  await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'DEVICE', '--json']))
   await good(agent(['user', 'add', 'first', '--role', 'viewer', '--json']))
-  const path = join(programs.box(), 'console', 'users.json')
+  const path = join(programs.dataDir(), 'console', 'users.json')
   fillUsers(path)
   const before = readFileSync(path, 'utf8')
   const add = ['user', 'add', 'victim', '--role', 'viewer', '--json']
   const refused = await agent(add, { fileBlocks: MAX_FILE_BYTES / BLOCK_BYTES })
   expect([refused.code, refused.stdout, parseError(refused).code]).toEqual([1, '', 'STORE_FULL'])
   expect(readFileSync(path, 'utf8')).toBe(before)
-  expect(readdirSync(join(programs.box(), 'console'))).not.toContain('users.json.new')
+  expect(readdirSync(join(programs.dataDir(), 'console'))).not.toContain('users.json.new')
   const { users } = await good<{ users: { name: string }[] }>(agent(['user', 'list', '--json']))
   expect(users.map(({ name }) => name)).toContain('user-0')
   await good(agent(add))
 })
 
 it('an audit file keeps no partial line if a write is cut short', async () => {
-  const { box } = programs
+  const { dataDir } = programs
   const users = new URL('../../dist/src/http/file-user-store.js', import.meta.url)
   const actions = {
     at: 0,
@@ -61,7 +61,7 @@ it('an audit file keeps no partial line if a write is cut short', async () => {
   }
   const program = `
     const { FileUserStore } = await import(${JSON.stringify(users.href)})
-    const users = new FileUserStore(${JSON.stringify(box())})
+    const users = new FileUserStore(${JSON.stringify(dataDir())})
     const outcomes = []
     for (let number = 0; number < 6; number++)
       outcomes.push(await users.record(${JSON.stringify(actions)}).then(() => 'kept', ({ code }) => code))
@@ -75,7 +75,7 @@ it('an audit file keeps no partial line if a write is cut short', async () => {
     { encoding: 'utf8' },
   )
   expect(JSON.parse(output)).toEqual(['kept', 'kept', 'kept', 'STORE_FULL', 'STORE_FULL', 'STORE_FULL'])
-  const store = new FileUserStore(box())
+  const store = new FileUserStore(dataDir())
   await store.record({ ...actions, action: 'after' })
   expect((await store.auditEntries(10)).map(({ action }) => action)).toEqual(['after', 'try', 'try', 'try'])
 })

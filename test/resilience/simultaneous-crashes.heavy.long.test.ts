@@ -29,10 +29,10 @@ describe('an authority and three devices', () => {
       const used = new Map<string, number>()
       const evaluated = new Map<string, number>()
       for (const device of DEVICES) {
-        await programs.initBox(server.url, device)
-        daemons.set(device, await programs.daemon({ box: device }))
-        evaluated.set(device, (await status({ box: device })).evaluation.remainingSeconds)
-        await good<Status>(agent(['register', await programs.token(), '--json'], { box: device }))
+        await programs.initDevice(server.url, device)
+        daemons.set(device, await programs.daemon({ device }))
+        evaluated.set(device, (await status({ device })).evaluation.remainingSeconds)
+        await good<Status>(agent(['register', await programs.token(), '--json'], { device }))
       }
       for (let round = 1; round <= ROUNDS; round++) {
         const device = random.pick(DEVICES)
@@ -41,7 +41,7 @@ describe('an authority and three devices', () => {
           ['renew', 'authorization'],
           ['renew', 'registration'],
         ])
-        const asked = agent([...words, '--json'], { box: device })
+        const asked = agent([...words, '--json'], { device })
         // The kill can come at any time between the start of the command and its end.
         await wait(random.nextInt(0, 500))
         if (random.nextBoolean(0.4)) {
@@ -49,20 +49,19 @@ describe('an authority and three devices', () => {
           server = await programs.serveAuthority(port)
         } else {
           await daemons.get(device)?.stop('SIGKILL')
-          daemons.set(device, await programs.daemon({ box: device }))
+          daemons.set(device, await programs.daemon({ device }))
         }
         const { code } = await asked
         if (words[0] === 'usage') {
           // A change that was reported as done must be stored. A change that was not may be stored.
-          const count =
-            (await status({ box: device })).entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0
+          const count = (await status({ device })).entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0
           expect([used.get(device) ?? 0, round]).toContain(count)
           if (code === 0) expect(count).toBe(round)
           used.set(device, count)
         }
       }
       for (const device of DEVICES) {
-        const renewed = await good<Status>(agent(['renew', 'authorization', '--json'], { box: device }))
+        const renewed = await good<Status>(agent(['renew', 'authorization', '--json'], { device }))
         expect(renewed.state).toBe('authorized')
         // The remaining evaluation time never increases.
         expect(renewed.evaluation.remainingSeconds).toBeLessThanOrEqual(evaluated.get(device) ?? 0)
@@ -75,7 +74,7 @@ describe('an authority and three devices', () => {
       expect(instances).toHaveLength(DEVICES.length)
       expect(await good(authority(['audit', 'verify', '--json']))).toMatchObject({})
       // Deregistration must return every license.
-      for (const device of DEVICES) await good(agent(['deregister', '--yes', '--json'], { box: device }))
+      for (const device of DEVICES) await good(agent(['deregister', '--yes', '--json'], { device }))
       expect(await good(authority(['license', 'list', '--json']))).toMatchObject({
         licenses: [{ tag: 'HOST', inUse: 0 }],
       })

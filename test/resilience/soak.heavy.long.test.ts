@@ -35,13 +35,13 @@ it(
     const used = new Map<string, number>()
     const retry = async (device: string, words: readonly string[]) => {
       for (let attempt = 1; attempt < 20; attempt++) {
-        if ((await agent([...words, '--json'], { box: device })).code === 0) return
+        if ((await agent([...words, '--json'], { device })).code === 0) return
       }
       expect.fail(`${words.join(' ')} of ${device} never succeeded`)
     }
     for (const device of DEVICES) {
-      await programs.initBox(server.url, device)
-      const daemon = await programs.daemon({ box: device })
+      await programs.initDevice(server.url, device)
+      const daemon = await programs.daemon({ device })
       processes.set(device, daemon.child.pid ?? 0)
       await retry(device, ['register', await programs.token(), '--force'])
     }
@@ -61,7 +61,7 @@ it(
         ['status'],
         ['transport', 'test'],
       ])
-      const { code } = await agent([...words, '--json'], { box: device })
+      const { code } = await agent([...words, '--json'], { device })
       done++
       if (words[0] === 'usage') {
         expect(code).toBe(0)
@@ -82,7 +82,7 @@ it(
     }
     for (const device of DEVICES) {
       await retry(device, ['renew', 'authorization'])
-      const current: Status = await status({ box: device })
+      const current: Status = await status({ device })
       expect(current).toMatchObject({ state: 'authorized', clock: { trusted: true } })
       if (used.has(device))
         expect(current.entitlements).toMatchObject([{ tag: 'HOST', count: used.get(device) }])

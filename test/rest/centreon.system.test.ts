@@ -41,9 +41,9 @@ describe('centreon-plugins of Debian', () => {
     ])
 
   it('reports OK for a pool in compliance, and CRITICAL for a shortage and its alert', async () => {
-    const { agent, good, token, order, initBox } = programs
+    const { agent, good, token, order, initDevice } = programs
     await order(10)
-    await initBox(serving.listening)
+    await initDevice(serving.listening)
     await good(agent(['register', await token(), '--json']))
     await good(agent(['usage', 'set', 'HOST', '4', '--json']))
     await good(agent(['renew', 'authorization', '--json']))

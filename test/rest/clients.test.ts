@@ -10,7 +10,7 @@ const DAY = 86_400_000
 let world: TestEnvironment
 let rest: Rest
 let token: string
-let box: SmartAgent
+let device: SmartAgent
 beforeAll(async () => {
   world = await createReservationEnvironment(20)
   await world.authority.accounts.addVirtualAccount("R&D 'Lab'")
@@ -18,9 +18,9 @@ beforeAll(async () => {
   await world.authority.orders.create({ tag: 'SYS-XL', quantity: 5, termDays: 90 })
   rest = await serveRest(world)
   ;({ token } = await rest.clientToken())
-  box = await world.open()
-  box.setUsage('HOST', 4)
-  await box.register(await world.token())
+  device = await world.open()
+  device.setUsage('HOST', 4)
+  await device.register(await world.token())
 })
 afterAll(() => world.close())
 
@@ -279,10 +279,10 @@ describe('the license API', () => {
   })
 
   it('reports the status Out Of Compliance', async () => {
-    box.setUsage('HOST', 24)
+    device.setUsage('HOST', 24)
     world.clock.advance(60_000)
-    box.tick()
-    await box.idle()
+    device.tick()
+    await device.idle()
     expect((await post(`${ONPREM}/licenses`, {})).json.licenses[0].status).toBe('Out Of Compliance')
     const alerts = await post(`${ONPREM}/alerts`, { limit: -1 })
     expect(alerts.json.alerts[0]).toMatchObject({
@@ -297,10 +297,10 @@ describe('the license API', () => {
       severity: ['Minor'],
     })
     expect(minor.json.alerts.every(({ severity }: { severity: string }) => severity === 'Minor')).toBe(true)
-    box.setUsage('HOST', 4)
+    device.setUsage('HOST', 4)
     world.clock.advance(12 * 3_600_000)
-    box.tick()
-    await box.idle()
+    device.tick()
+    await device.idle()
     ;({ token } = await rest.clientToken())
   })
 
@@ -509,7 +509,7 @@ describe('the device API', () => {
     uuid: null,
     hostIdentifier: null,
     udiPid: 'CWMS-K9',
-    udiSerialNumber: 'BOX',
+    udiSerialNumber: 'DEVICE',
     udiVid: null,
     macAddress: null,
   }
@@ -523,7 +523,7 @@ describe('the device API', () => {
     const all = await post(`${V1}/devices`, { virtualAccounts: ['Default'], limit: 50, offset: 0 })
     expect(all.json.devices).toEqual([
       expect.objectContaining({
-        displayName: 'UDI_PID:CWMS-K9; UDI_SN:BOX; ',
+        displayName: 'UDI_PID:CWMS-K9; UDI_SN:DEVICE; ',
         sudi,
         virtualAccount: 'Default',
         status: 'In Compliance',
@@ -531,11 +531,11 @@ describe('the device API', () => {
       }),
     ])
     const path = `${CLOUD_V2_PREFIX}/licensing/v2/accounts/acme.example/devices`
-    const found = await get(`${path}?virtualAccountName=Default&instanceName=BOX&limit=50&offset=0`)
+    const found = await get(`${path}?virtualAccountName=Default&instanceName=DEVICE&limit=50&offset=0`)
     expect(found.json).toMatchObject({ status: 'SUCCESS', devices: [brief] })
     const none = await get(`${path}?virtualAccountName=Default&instanceName=UNKNOWN&limit=50&offset=0`)
     expect(none.json).toMatchObject({ status: 'SUCCESS', devices: [] })
-    const anywhere = await get(`${CLOUD_V2_PREFIX}/licensing/v2/device/search?udi_serial_number=BOX`)
+    const anywhere = await get(`${CLOUD_V2_PREFIX}/licensing/v2/device/search?udi_serial_number=DEVICE`)
     expect(anywhere.json.status).toBe('COMPLETE')
     expect(anywhere.json.data).toEqual([
       {
@@ -576,7 +576,7 @@ describe('the device API', () => {
     const removed = await post(path, { productInstacesRemoveRequests: [request] })
     expect(removed.json).toMatchObject({
       status: 'SUCCESS',
-      removeProductInstancesStatus: [{ status: 'SUCCESS', device: 'udiPid:CWMS-K9 udiSerialNumber:BOX' }],
+      removeProductInstancesStatus: [{ status: 'SUCCESS', device: 'udiPid:CWMS-K9 udiSerialNumber:DEVICE' }],
     })
     const again = await post(path, {
       productInstacesRemoveRequests: [request],

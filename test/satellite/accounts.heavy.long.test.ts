@@ -85,7 +85,7 @@ describe('a virtual account of a satellite (R-ACC-5)', () => {
       'VIRTUAL_ACCOUNT_OF_SATELLITE',
     )
     // Usage there counts for the virtual account of the same name at the manager.
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     device.setUsage('HOST', 3)
     await device.register((await satellite.tokens.create({ days: 3, virtualAccount: 'Lab' })).token)
     await satellite.sync.run()
@@ -100,7 +100,7 @@ describe('a virtual account of a satellite (R-ACC-5)', () => {
   })
 
   it('returns to the manager when the satellite is removed, with usage counted until its delegation ends', async () => {
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     device.setUsage('HOST', 4)
     await device.register((await satellite.tokens.create({ days: 365 })).token)
     await satellite.sync.run()
@@ -125,7 +125,7 @@ describe('a virtual account of a satellite (R-ACC-5)', () => {
   })
 
   it('shows its product instances at the manager but lets only the satellite change them', async () => {
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     await device.register((await satellite.tokens.create({ days: 3 })).token)
     await satellite.sync.run()
     const [instance] = await manager.instances.list()
@@ -178,7 +178,7 @@ describe('transfers (R-ACC-3)', () => {
   it('move an instance with its usage, and require confirmation when a pool gets out of compliance', async () => {
     await manager.accounts.addVirtualAccount('East')
     await manager.orders.create({ tag: 'HOST', quantity: 5 })
-    const device = await world.box(() => manager, 'direct')
+    const device = await world.openDevice(() => manager, 'direct')
     device.setUsage('HOST', 4)
     await device.register((await manager.tokens.create({ days: 3 })).token)
     const [instance] = await manager.instances.list()
@@ -244,7 +244,7 @@ describe('transfers (R-ACC-3)', () => {
   })
 
   it('out of a satellite report it out of compliance when the licenses are in use', async () => {
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     device.setUsage('HOST', 8)
     await device.register((await satellite.tokens.create({ days: 365 })).token)
     await satellite.sync.run()
@@ -268,14 +268,14 @@ describe('transfers (R-ACC-3)', () => {
 
 describe('a device registered twice in a smart account (R-SAT-3)', () => {
   it('keeps its newer registration, at the manager, on both sides', async () => {
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     device.setUsage('HOST', 2)
     await device.register((await satellite.tokens.create({ days: 365 })).token)
     await satellite.sync.run()
     world.clock.advance(DAY)
     // The manager knows the device from the report of the satellite, so it requires `force`.
-    const again = await world.box(() => manager, 'again', {
-      product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
+    const again = await world.openDevice(() => manager, 'again', {
+      product: { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' },
     })
     const { token } = await manager.tokens.create({ days: 365 })
     expect(await getErrorCode(again.register(token))).toBe('INSTANCE_ALREADY_REGISTERED')
@@ -292,11 +292,11 @@ describe('a device registered twice in a smart account (R-SAT-3)', () => {
   it('keeps its newer registration when both are at satellites', async () => {
     const second = await world.addSatellite('second', { online: true })
     await second.sync.run()
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     await device.register((await satellite.tokens.create({ days: 365 })).token)
     world.clock.advance(DAY)
-    const copy = await world.box(() => second, 'copy', {
-      product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
+    const copy = await world.openDevice(() => second, 'copy', {
+      product: { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' },
     })
     await copy.register((await second.tokens.create({ days: 365 })).token)
     // The newer registration is reported first. The older one ends when it is reported.

@@ -20,7 +20,7 @@ beforeEach(async () => {
   satellite = await world.addSatellite('branch', { online: true })
   await world.manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
   await satellite.sync.run()
-  device = await world.box(() => satellite, 'box')
+  device = await world.openDevice(() => satellite, 'device')
   device.setUsage('HOST', 4)
   await device.register((await satellite.tokens.create({ days: 365 })).token)
   await satellite.sync.run()
@@ -144,7 +144,7 @@ describe('a device of a satellite that has lost its manager (R-AUTH-5)', () => {
   it('registers once the satellite has synchronized again', async () => {
     const { token } = await satellite.tokens.create({ days: 365 })
     await passDays(91)
-    const late = await world.box(() => satellite, 'late')
+    const late = await world.openDevice(() => satellite, 'late')
     expect(await getErrorCode(late.register(token))).toBe('SATELLITE_OUT_OF_TOUCH')
     await exchangeByFile(world.manager, satellite)
     await late.register(token)

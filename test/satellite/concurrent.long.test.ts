@@ -24,7 +24,8 @@ describe('two satellites and their manager with shared licenses (R-ACC-2, R-SAT-
     const sites: { authority: Authority; devices: SmartAgent[] }[] = []
     for (const [index, authority] of [manager, ...satellites].entries()) {
       const devices: SmartAgent[] = []
-      for (let i = 0; i < 3; i++) devices.push(await world.box(() => authority, `box-${index}-${i}`))
+      for (let i = 0; i < 3; i++)
+        devices.push(await world.openDevice(() => authority, `device-${index}-${i}`))
       sites.push({ authority, devices })
     }
     // Registrations, usage reports, exchanges and a purchase run concurrently.

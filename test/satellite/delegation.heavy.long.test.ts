@@ -83,7 +83,7 @@ beforeEach(async () => {
     },
     close: () => undefined,
   }
-  device = await world.box(() => satellite, 'box', { createTransport: () => wire })
+  device = await world.openDevice(() => satellite, 'device', { createTransport: () => wire })
   await device.register((await satellite.tokens.create({ days: 365 })).token)
 })
 afterEach(() => world.close())
@@ -265,7 +265,7 @@ describe('a satellite with a delegation (R-SLR-9)', () => {
   it('reserves, updates, confirms and takes back licenses, which are counted once', async () => {
     const { manager } = world
     await satellite.reservations.enable()
-    const sealed = await world.box(() => satellite, 'sealed', {
+    const sealed = await world.openDevice(() => satellite, 'sealed', {
       transport: { kind: 'direct', url: 'https://nowhere.test' },
     })
     const request = await sealed.reservation.request()
@@ -278,7 +278,7 @@ describe('a satellite with a delegation (R-SLR-9)', () => {
       { virtualAccount: 'BRANCH', quantity: 10, inUse: 0, reserved: 6 },
     ])
     expect(await manager.instances.list()).toMatchObject([
-      { udi: { serial: 'BOX' } },
+      { udi: { serial: 'DEVICE' } },
       { udi: { serial: 'SEALED' }, status: 'reserved', satellite: 'branch' },
     ])
     // Until an update is confirmed, both sides reserve the larger count.
@@ -292,13 +292,13 @@ describe('a satellite with a delegation (R-SLR-9)', () => {
     await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
     await exchangeByFile(manager, satellite)
     expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, reserved: 0 }])
-    expect(await manager.instances.list()).toMatchObject([{ udi: { serial: 'BOX' } }])
+    expect(await manager.instances.list()).toMatchObject([{ udi: { serial: 'DEVICE' } }])
   })
 
   it('cannot reserve more than it has, and the manager cannot reserve from its virtual account', async () => {
     await satellite.reservations.enable()
     await world.manager.reservations.enable()
-    const sealed = await world.box(() => satellite, 'sealed')
+    const sealed = await world.openDevice(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
     expect(await getErrorCode(satellite.reservations.reserve({ request, licenses: { HOST: 11 } }))).toBe(
       'LICENSES_UNAVAILABLE',
@@ -312,7 +312,7 @@ describe('a satellite with a delegation (R-SLR-9)', () => {
 
   it('cannot issue an authorization file without a delegation, beyond it or after its end', async () => {
     await satellite.reservations.enable()
-    const sealed = await world.box(() => satellite, 'sealed')
+    const sealed = await world.openDevice(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
     const { file } = await satellite.reservations.reserve({ request, licenses: { HOST: 6 } })
     const signer = altered.signer('reservation-signer')

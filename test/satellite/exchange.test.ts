@@ -50,7 +50,7 @@ describe('a satellite without a network connection (R-SAT-1, R-SAT-3)', () => {
       { virtualAccount: 'Default', tag: 'HOST', quantity: 10 },
     ])
     const { token } = await satellite.tokens.create({ days: 30 })
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     device.setUsage('HOST', 4)
     await device.register(token)
     expect(device.status()).toMatchObject({
@@ -62,14 +62,19 @@ describe('a satellite without a network connection (R-SAT-1, R-SAT-3)', () => {
       { virtualAccount: 'BRANCH', quantity: 10, inUse: 4 },
     ])
     expect(await manager.instances.list()).toMatchObject([
-      { satellite: 'branch', virtualAccount: 'BRANCH', udi: { serial: 'BOX' }, entitlements: [{ count: 4 }] },
+      {
+        satellite: 'branch',
+        virtualAccount: 'BRANCH',
+        udi: { serial: 'DEVICE' },
+        entitlements: [{ count: 4 }],
+      },
     ])
   })
 
   it('signs the software version that the account ordered at the manager (R-EVAL-2)', async () => {
     await exchangeByFile(world.manager, satellite)
     const product = { pid: 'CWMS-K9', version: '3.0', serial: 'OLDER' }
-    const device = await world.box(() => satellite, 'older', { product })
+    const device = await world.openDevice(() => satellite, 'older', { product })
     await device.register((await satellite.tokens.create({ days: 30 })).token)
     await device.deregister()
     const { remainingSeconds } = device.status().evaluation
@@ -85,14 +90,14 @@ describe('a satellite without a network connection (R-SAT-1, R-SAT-3)', () => {
   it('writes readable files that show all exported data', async () => {
     await exchangeByFile(world.manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     device.setUsage('HOST', 4)
     await device.register(token)
     const { file } = await satellite.sync.export()
     expect(file).toMatch(/^SMART LICENSING SYNCHRONIZATION REQUEST, version 1\n/)
     expect(file).toMatch(/^Satellite: +"branch"$/m)
     expect(file).toMatch(
-      /^ {2}registered [0-9a-f-]{36} CWMS-K9 BOX 4\.0 "Default" since \S+ on "\S+" HOST=4$/m,
+      /^ {2}registered [0-9a-f-]{36} CWMS-K9 DEVICE 4\.0 "Default" since \S+ on "\S+" HOST=4$/m,
     )
     expect(file).toMatch(/^ {2}HOST 4 in use$/m)
     const { file: answer } = await world.manager.satellites.respond(file)
@@ -103,7 +108,7 @@ describe('a satellite without a network connection (R-SAT-1, R-SAT-3)', () => {
     const { manager } = world
     await exchangeByFile(manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
-    const device = await world.box(() => satellite, 'secret-device')
+    const device = await world.openDevice(() => satellite, 'secret-device')
     device.setUsage('HOST', 4)
     await device.register(token)
     const { file, redactedFields } = await satellite.sync.export({
@@ -115,7 +120,7 @@ describe('a satellite without a network connection (R-SAT-1, R-SAT-3)', () => {
     await satellite.sync.import((await manager.satellites.respond(file)).file)
     expect(await manager.instances.list()).toMatchObject([{ hostname: null, entitlements: [{ count: 4 }] }])
     // The manager still recognizes the same device when it registers elsewhere.
-    const direct = await world.box(() => manager, 'secret-device-2', {
+    const direct = await world.openDevice(() => manager, 'secret-device-2', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'SECRET-DEVICE' },
     })
     expect(await getErrorCode(direct.register((await manager.tokens.create({ days: 3 })).token))).toBe(
@@ -207,7 +212,7 @@ describe('a satellite without a network connection (R-SAT-1, R-SAT-3)', () => {
     const { manager } = world
     await exchangeByFile(manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     device.setUsage('HOST', 4)
     await device.register(token)
     // The request is lost.

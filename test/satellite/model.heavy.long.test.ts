@@ -518,7 +518,7 @@ async function runStory(story: readonly Step[]): Promise<string[]> {
       const own: SmartAgent[] = []
       for (let i = 0; i < DEVICES; i++)
         own.push(
-          await world.box(() => {
+          await world.openDevice(() => {
             const to = runningStory.authorityOf.get(`${index}-${i}`) ?? index
             return to === 2 ? world.manager : (runningStory.satellites[to] ?? satellite)
           }, `${name}-${i}`),

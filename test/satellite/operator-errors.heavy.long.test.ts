@@ -42,7 +42,7 @@ const registerDevice = async (
   more: Partial<OpenOptions> = {},
 ) => {
   const { token } = await at().tokens.create({ days: 300 })
-  const agent = await world.box(at, name, more)
+  const agent = await world.openDevice(at, name, more)
   agent.setUsage('HOST', count)
   await agent.register(token)
   return agent
@@ -115,7 +115,7 @@ describe('a misbehaving satellite (R-SAT-1)', () => {
     const stopped = new VirtualClock(world.clock.wall())
     await satellite.close()
     satellite = await Authority.open({ dataDir: inDirectory('branch'), clock: stopped })
-    const device = await registerDevice(() => satellite, 'box', 4)
+    const device = await registerDevice(() => satellite, 'device', 4)
     for (let i = 0; i < 4; i++) {
       world.clock.advance(25 * DAY)
       device.tick()
@@ -133,7 +133,7 @@ describe('a misbehaving satellite (R-SAT-1)', () => {
 
 describe('an expired or removed satellite (R-SAT-4, R-ACC-5)', () => {
   it('leaves its purchased licenses available when it is removed after expiry', async () => {
-    await registerDevice(() => satellite, 'box', 4)
+    await registerDevice(() => satellite, 'device', 4)
     await exchangeByFile(manager, satellite)
     world.clock.advance(91 * DAY)
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
@@ -145,12 +145,12 @@ describe('an expired or removed satellite (R-SAT-4, R-ACC-5)', () => {
     const second = await world.addSatellite('second')
     await manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'SECOND' })
     await exchangeByFile(manager, second)
-    await registerDevice(() => satellite, 'box', 4)
+    await registerDevice(() => satellite, 'device', 4)
     await exchangeByFile(manager, satellite)
     world.clock.advance(60 * DAY)
     await exchangeByFile(manager, second)
     world.clock.advance(31 * DAY)
-    await registerDevice(() => second, 'twin', 4, sameAs('BOX'))
+    await registerDevice(() => second, 'twin', 4, sameAs('DEVICE'))
     await exchangeByFile(manager, second)
     expect(await sums(manager)).toEqual([
       ['BRANCH', 10, 0, 0],
@@ -167,19 +167,19 @@ describe('an expired or removed satellite (R-SAT-4, R-ACC-5)', () => {
 
   it('gives way to a newer registration of its device at the manager', async () => {
     await manager.orders.create({ tag: 'HOST', quantity: 10 })
-    await registerDevice(() => satellite, 'box', 4)
+    await registerDevice(() => satellite, 'device', 4)
     await exchangeByFile(manager, satellite)
     world.clock.advance(91 * DAY)
-    await registerDevice(() => manager, 'twin', 4, sameAs('BOX'))
+    await registerDevice(() => manager, 'twin', 4, sameAs('DEVICE'))
     const { responded } = await exchangeByFile(manager, satellite)
-    expect(responded.notices.join()).toContain('CWMS-K9:BOX')
+    expect(responded.notices.join()).toContain('CWMS-K9:DEVICE')
     await exchangeByFile(manager, satellite)
     expect((await manager.instances.list()).map((instance) => instance.satellite)).toEqual([null])
     expect(await satellite.instances.list()).toEqual([])
   })
 
   it('is asked to repair an inconsistent report, which is rolled back until it is consistent', async () => {
-    await registerDevice(() => satellite, 'box', 4)
+    await registerDevice(() => satellite, 'device', 4)
     await exchangeByFile(manager, satellite)
     world.clock.advance(91 * DAY)
     await manager.licenses.list()
@@ -191,7 +191,7 @@ describe('an expired or removed satellite (R-SAT-4, R-ACC-5)', () => {
   })
 
   it('corrects a wrong count at the manager by a full report', async () => {
-    await registerDevice(() => satellite, 'box', 4)
+    await registerDevice(() => satellite, 'device', 4)
     await exchangeByFile(manager, satellite)
     await changeDatabase('manager', 'update pools set in_use = in_use + 3')
     expect(await outcomes(3)).toEqual(['repair', 'accepted', 'accepted'])
@@ -201,7 +201,7 @@ describe('an expired or removed satellite (R-SAT-4, R-ACC-5)', () => {
   it('is refused online without any change on the manager', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
-    await registerDevice(() => online, 'box', 4)
+    await registerDevice(() => online, 'device', 4)
     const before = JSON.stringify([
       await manager.licenses.list(),
       await manager.instances.list(),
@@ -222,7 +222,7 @@ describe('an expired or removed satellite (R-SAT-4, R-ACC-5)', () => {
   })
 
   it('counts its devices once when it is removed and added again', async () => {
-    await registerDevice(() => satellite, 'box', 4)
+    await registerDevice(() => satellite, 'device', 4)
     await exchangeByFile(manager, satellite)
     await manager.satellites.remove('branch')
     await manager.satellites.add('branch', { virtualAccount: 'SECOND' })
@@ -248,7 +248,7 @@ describe('an expired or removed satellite (R-SAT-4, R-ACC-5)', () => {
 describe('a reservation of a satellite (R-SLR-9)', () => {
   const reserveTen = async () => {
     await satellite.reservations.enable()
-    const sealed = await world.box(() => satellite, 'sealed')
+    const sealed = await world.openDevice(() => satellite, 'sealed')
     const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 10 },
@@ -267,7 +267,7 @@ describe('a reservation of a satellite (R-SLR-9)', () => {
     world.clock.advance(91 * DAY)
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 10]])
     expect(sealed.status().state).toBe('reserved')
-    const other = await world.box(() => manager, 'other')
+    const other = await world.openDevice(() => manager, 'other')
     const wanted = {
       request: await other.reservation.request(),
       licenses: { HOST: 1 },
@@ -313,7 +313,7 @@ describe('a reservation of a satellite (R-SLR-9)', () => {
     await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 20 })
     await exchangeByFile(manager, satellite)
     await satellite.reservations.enable()
-    const sealed = await world.box(() => satellite, 'sealed')
+    const sealed = await world.openDevice(() => satellite, 'sealed')
     const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 13 },
@@ -332,7 +332,7 @@ describe('a reservation of a satellite (R-SLR-9)', () => {
     await reserveTen()
     await restore(backup, 'again')
     await outcomes(2)
-    const twin = await world.box(() => satellite, 'twin', sameAs('SEALED'))
+    const twin = await world.openDevice(() => satellite, 'twin', sameAs('SEALED'))
     const { token } = await satellite.tokens.create({ days: 3 })
     expect(await getErrorCode(twin.register(token))).toBe('INSTANCE_RESERVED')
     // Without redaction, each instance is reported again.
@@ -364,7 +364,7 @@ describe('license transfers of a satellite (R-ACC-3)', () => {
   })
 
   it('preview a reclaim and require confirmation when it leaves too few licenses', async () => {
-    await registerDevice(() => satellite, 'box', 8)
+    await registerDevice(() => satellite, 'device', 8)
     await exchangeByFile(manager, satellite)
     const wanted = { tag: 'HOST', quantity: 7, from: 'BRANCH', to: 'Default' }
     expect((await manager.licenses.transfer({ ...wanted, preview: true })).effects).toMatchObject([
@@ -403,7 +403,7 @@ describe('names used on both sides (R-SAT-1)', () => {
     await manager.satellites.addVirtualAccount('branch', 'Default')
     await manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'Default' })
     await exchangeByFile(manager, satellite)
-    await registerDevice(() => satellite, 'box', 8)
+    await registerDevice(() => satellite, 'device', 8)
     for (let i = 0; i < 2; i++) await exchangeByFile(manager, satellite)
     expect(await sums(satellite)).toEqual([
       ['Default', 10, 8, 0],
@@ -421,7 +421,7 @@ describe('names used on both sides (R-SAT-1)', () => {
     await satellite.accounts.addVirtualAccount('North')
     await satellite.licenses.transfer({ from: 'Default', to: 'North', tag: 'HOST', quantity: 6 })
     const { token } = await satellite.tokens.create({ days: 300, virtualAccount: 'North' })
-    const device = await world.box(() => satellite, 'box')
+    const device = await world.openDevice(() => satellite, 'device')
     device.setUsage('HOST', 6)
     await device.register(token)
     await manager.satellites.addVirtualAccount('branch', 'North')
@@ -439,7 +439,7 @@ describe('names used on both sides (R-SAT-1)', () => {
   })
 
   it('a registration from a fast clock is not treated as newer than its report', async () => {
-    await registerDevice(() => satellite, 'box', 4, sameAs('VICTIM'))
+    await registerDevice(() => satellite, 'device', 4, sameAs('VICTIM'))
     await changeDatabase('branch', 'update instances set registered_at = registered_at + ?', 36_500 * DAY)
     world.clock.advance(DAY)
     await registerDevice(() => manager, 'twin', 4, sameAs('VICTIM'))
@@ -451,7 +451,7 @@ describe('names used on both sides (R-SAT-1)', () => {
 
 describe('the clock of a satellite (R-SAT-4)', () => {
   it('is corrected by one exchange after a temporary error, and devices stay authorized', async () => {
-    const device = await registerDevice(() => satellite, 'box', 4)
+    const device = await registerDevice(() => satellite, 'device', 4)
     await satellite.close()
     const ahead = new VirtualClock(world.clock.wall() + 200 * DAY)
     const wrong = await Authority.open({ dataDir: inDirectory('branch'), clock: ahead })
@@ -543,7 +543,7 @@ describe('online synchronization with persistent faults (R-SAT-2)', () => {
   it('corrects a wrong count at the satellite by a full report', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
-    await registerDevice(() => online, 'box', 4)
+    await registerDevice(() => online, 'device', 4)
     await changeDatabase('city', 'update pools set in_use = in_use + 1')
     expect((await online.sync.run()).outcome).toBe('accepted')
     expect((await online.licenses.list()).filter(({ inUse }) => inUse > 0)).toMatchObject([{ inUse: 4 }])
@@ -556,7 +556,7 @@ describe('a restored satellite (R-SAT-1)', () => {
       await restore(await satellite.operations.backups.create(PASSPHRASE), name)
       await exchangeByFile(manager, satellite)
     }
-    const device = await registerDevice(() => satellite, 'box', 4)
+    const device = await registerDevice(() => satellite, 'device', 4)
     await exchangeByFile(manager, satellite)
     await manager.satellites.remove('branch')
     await manager.satellites.add('branch', { virtualAccount: 'SECOND' })
@@ -569,7 +569,7 @@ describe('a restored satellite (R-SAT-1)', () => {
   })
 
   it('does not revive ended instances when its first answer is lost', async () => {
-    const device = await registerDevice(() => satellite, 'box', 4)
+    const device = await registerDevice(() => satellite, 'device', 4)
     await exchangeByFile(manager, satellite)
     const backup = await satellite.operations.backups.create(PASSPHRASE)
     await device.deregister()
@@ -583,7 +583,7 @@ describe('a restored satellite (R-SAT-1)', () => {
 
   it('grants nothing new while in doubt and keeps reservations made since the backup', async () => {
     await satellite.reservations.enable()
-    const sealed = await world.box(() => satellite, 'sealed')
+    const sealed = await world.openDevice(() => satellite, 'sealed')
     const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 3 },
@@ -597,7 +597,7 @@ describe('a restored satellite (R-SAT-1)', () => {
     await satellite.reservations.confirm(issued.instanceId, code)
     await exchangeByFile(manager, satellite)
     await restore(backup, 'again')
-    const other = await world.box(() => satellite, 'other')
+    const other = await world.openDevice(() => satellite, 'other')
     const wanted = { request: await other.reservation.request(), licenses: { HOST: 7 } }
     expect(await getErrorCode(satellite.reservations.reserve(wanted))).toBe('SATELLITE_IN_DOUBT')
     expect(await getErrorCode(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_IN_DOUBT')
@@ -646,10 +646,10 @@ describe('a restored satellite (R-SAT-1)', () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.run()
     const backup = await online.operations.backups.create(PASSPHRASE)
-    await registerDevice(() => online, 'box', 4)
+    await registerDevice(() => online, 'device', 4)
     await online.sync.run()
     const { token } = await manager.tokens.create({ days: 30 })
-    const twin = await world.box(() => manager, 'twin', sameAs('BOX'))
+    const twin = await world.openDevice(() => manager, 'twin', sameAs('DEVICE'))
     await twin.register(token, { force: true })
     await online.close()
     await restoreAuthority({

@@ -81,21 +81,21 @@ describe('four devices of one smart account (R-NET-5, R-SAT-1)', () => {
       return [of('quantity'), of('inUse'), of('reserved')]
     }
     const use = async (device: string, count: number) => {
-      await programs.good(programs.agent(['usage', 'set', 'HOST', String(count), '--json'], { box: device }))
-      await programs.good(programs.agent(['renew', 'authorization', '--json'], { box: device }))
+      await programs.good(programs.agent(['usage', 'set', 'HOST', String(count), '--json'], { device }))
+      await programs.good(programs.agent(['renew', 'authorization', '--json'], { device }))
     }
     expect(await sum()).toEqual([20, 0, 0])
 
-    await programs.initBox(server.url, 'direct')
-    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box: 'direct' }))
+    await programs.initDevice(server.url, 'direct')
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { device: 'direct' }))
     await use('direct', 3)
     expect(await sum()).toEqual([20, 3, 0])
 
-    await programs.initBox(server.url, 'proxied')
+    await programs.initDevice(server.url, 'proxied')
     await programs.good(
-      programs.agent(['transport', 'proxy', server.url, '--via', squid.via, '--json'], { box: 'proxied' }),
+      programs.agent(['transport', 'proxy', server.url, '--via', squid.via, '--json'], { device: 'proxied' }),
     )
-    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box: 'proxied' }))
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { device: 'proxied' }))
     await use('proxied', 4)
     expect(await sum()).toEqual([20, 7, 0])
 
@@ -114,11 +114,11 @@ describe('four devices of one smart account (R-NET-5, R-SAT-1)', () => {
     ])
     await exchangeOffline()
     expect(await sum()).toEqual([20, 7, 0])
-    await programs.initBox(satelliteServer.url, 'below')
+    await programs.initDevice(satelliteServer.url, 'below')
     await programs.good(
-      programs.agent(['transport', 'gateway', satelliteServer.url, '--json'], { box: 'below' }),
+      programs.agent(['transport', 'gateway', satelliteServer.url, '--json'], { device: 'below' }),
     )
-    await programs.good(programs.agent(['register', await token(), '--json'], { box: 'below' }))
+    await programs.good(programs.agent(['register', await token(), '--json'], { device: 'below' }))
     await use('below', 5)
     // The manager learns of the usage at the next exchange.
     expect(await sum()).toEqual([20, 7, 0])
@@ -126,9 +126,9 @@ describe('four devices of one smart account (R-NET-5, R-SAT-1)', () => {
     expect(await sum()).toEqual([20, 12, 0])
 
     await onManager(['reservation', 'enable'])
-    await programs.initBox(server.url, 'sealed')
+    await programs.initDevice(server.url, 'sealed')
     const { requestCode } = await programs.good<{ requestCode: string }>(
-      programs.agent(['reservation', 'request', '--json'], { box: 'sealed' }),
+      programs.agent(['reservation', 'request', '--json'], { device: 'sealed' }),
     )
     await onManager([
       'reservation',
@@ -143,14 +143,14 @@ describe('four devices of one smart account (R-NET-5, R-SAT-1)', () => {
       path('file.txt'),
     ])
     await programs.good(
-      programs.agent(['reservation', 'install', path('file.txt'), '--json'], { box: 'sealed' }),
+      programs.agent(['reservation', 'install', path('file.txt'), '--json'], { device: 'sealed' }),
     )
-    await programs.good(programs.agent(['usage', 'set', 'HOST', '2', '--json'], { box: 'sealed' }))
+    await programs.good(programs.agent(['usage', 'set', 'HOST', '2', '--json'], { device: 'sealed' }))
     expect(await sum()).toEqual([20, 12, 2])
 
     const states = []
     for (const device of ['direct', 'proxied', 'below', 'sealed'])
-      states.push((await programs.status({ box: device })).authorization.status)
+      states.push((await programs.status({ device })).authorization.status)
     expect(states).toEqual(['authorized', 'authorized', 'authorized', 'reserved'])
     const { instances } = await onManager<{ instances: InstanceDocument[] }>(['instance', 'list'])
     expect(
@@ -163,12 +163,12 @@ describe('four devices of one smart account (R-NET-5, R-SAT-1)', () => {
     ])
     // Nine exceed the eight licenses of the satellite, so its device alone is out of compliance.
     await use('below', 9)
-    expect((await programs.status({ box: 'below' })).state).toBe('out-of-compliance')
+    expect((await programs.status({ device: 'below' })).state).toBe('out-of-compliance')
     await exchangeOffline()
     expect(await sum()).toEqual([20, 16, 2])
-    expect((await programs.status({ box: 'direct' })).state).toBe('authorized')
+    expect((await programs.status({ device: 'direct' })).state).toBe('authorized')
     await use('below', 8)
-    expect((await programs.status({ box: 'below' })).state).toBe('authorized')
+    expect((await programs.status({ device: 'below' })).state).toBe('authorized')
     await satelliteServer.stop()
     await server.stop()
   })

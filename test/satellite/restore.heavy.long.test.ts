@@ -25,7 +25,7 @@ const devices: Record<string, SmartAgent> = {}
 
 const inDirectory = (name: string) => join(world.directory, name)
 const registerDevice = async (name: string, count: number) => {
-  const agent = await world.box(() => satellite, name)
+  const agent = await world.openDevice(() => satellite, name)
   agent.setUsage('HOST', count)
   await agent.register((await satellite.tokens.create({ days: 365 })).token)
   devices[name] = agent
@@ -110,7 +110,7 @@ describe('backup and restore of a satellite (R-SAT-1)', () => {
     // After the backup a device registers, another one changes its usage, a third one reserves, and the manager learns of it.
     const after = await registerDevice('after', 5)
     await settle(devices.before, 4)
-    const sealed = await world.box(() => satellite, 'sealed')
+    const sealed = await world.openDevice(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
     const issued = await satellite.reservations.reserve({ request, licenses: { HOST: 6 } })
     await sealed.reservation.install(issued.file)
@@ -167,7 +167,7 @@ describe('backup and restore of a satellite (R-SAT-1)', () => {
 
   it('does not revive instances and reservations that ended since the backup', async () => {
     await registerDevice('gone', 5)
-    const sealed = await world.box(() => satellite, 'sealed')
+    const sealed = await world.openDevice(() => satellite, 'sealed')
     const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 6 },
@@ -188,7 +188,7 @@ describe('backup and restore of a satellite (R-SAT-1)', () => {
   })
 
   it('accepts codes of reservations that were made before the backup', async () => {
-    const sealed = await world.box(() => satellite, 'sealed')
+    const sealed = await world.openDevice(() => satellite, 'sealed')
     const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 6 },

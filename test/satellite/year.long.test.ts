@@ -23,7 +23,7 @@ describe('a satellite over a year (R-SAT-1, R-SAT-2, R-SAT-3)', () => {
       await manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
       await satellite.sync.run()
       await satellite.sync.schedule({ every: 'week', day: 1, hour: 3 })
-      const device = await world.box(() => satellite, 'box')
+      const device = await world.openDevice(() => satellite, 'device')
       await device.register((await satellite.tokens.create({ days: 365 })).token)
       const states = new Set<string>()
       let bought = 20

@@ -118,8 +118,8 @@ export async function servePages(world: TestEnvironment) {
     info: () => undefined,
     error: (message: string, fields?: object) => logged.push(`${message} ${JSON.stringify(fields ?? {})}`),
   }
-  const box = await serveDeviceConsole(agent, {
-    dataDir: join(world.directory, 'box'),
+  const device = await serveDeviceConsole(agent, {
+    dataDir: join(world.directory, 'device'),
     host: '127.0.0.1',
     port: 0,
     clock: world.clock,
@@ -136,8 +136,8 @@ export async function servePages(world: TestEnvironment) {
   return {
     agent,
     logged,
-    box,
+    device,
     manager: { url, firstPasswordFile: managerConsole.firstPasswordFile },
-    close: () => box.close(),
+    close: () => device.close(),
   }
 }

@@ -174,7 +174,7 @@ export function createPrograms() {
 
   /** Starts a command that prints lines until it is killed. */
   const follow = (words: readonly string[]) => {
-    const child = start('smart-agent', ['--data-dir', box(), ...words])
+    const child = start('smart-agent', ['--data-dir', dataDir(), ...words])
     let output = ''
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text))
     return {
@@ -191,11 +191,11 @@ export function createPrograms() {
     }
   }
 
-  const box = (name = 'box') => join(directory, name)
-  const agent = (words: readonly string[], options: RunOptions & { box?: string } = {}) =>
-    run('smart-agent', ['--data-dir', box(options.box), ...words], options)
+  const dataDir = (name = 'device') => join(directory, name)
+  const agent = (words: readonly string[], options: RunOptions & { device?: string } = {}) =>
+    run('smart-agent', ['--data-dir', dataDir(options.device), ...words], options)
   const authority = (words: readonly string[], options: RunOptions = {}) =>
-    run('smart-authority', ['--data-dir', box('authority'), ...words], options)
+    run('smart-authority', ['--data-dir', dataDir('authority'), ...words], options)
 
   /** Asserts that a command succeeded and returns its JSON document. */
   const good = async <T>(ended: Promise<Ended>): Promise<T> => {
@@ -205,18 +205,18 @@ export function createPrograms() {
   }
 
   /** Initializes a device that trusts an authority by its root certificate. */
-  const knowAuthority = async (url: string, root: string, name = 'box', serial = name.toUpperCase()) => {
+  const knowAuthority = async (url: string, root: string, name = 'device', serial = name.toUpperCase()) => {
     const pem = join(directory, 'root.pem')
     writeFileSync(pem, root)
     await good(
-      agent(['init', '--pid', 'CWMS-K9', '--serial', serial, '--trust', pem, '--json'], { box: name }),
+      agent(['init', '--pid', 'CWMS-K9', '--serial', serial, '--trust', pem, '--json'], { device: name }),
     )
-    await good(agent(['transport', 'direct', url, '--json'], { box: name }))
+    await good(agent(['transport', 'direct', url, '--json'], { device: name }))
   }
 
   return {
     directory,
-    box,
+    dataDir,
     start,
     run,
     serve,
@@ -225,7 +225,7 @@ export function createPrograms() {
     agent,
     authority,
     good,
-    status: (options: RunOptions & { box?: string } = {}) =>
+    status: (options: RunOptions & { device?: string } = {}) =>
       good<Status>(agent(['status', '--json'], options)),
     /** Initializes the authority of acme.example. */
     initAuthority: async (...more: string[]) => {
@@ -239,13 +239,13 @@ export function createPrograms() {
       options: RunOptions & { host?: string; more?: readonly string[] } = {},
     ) => {
       const { host = '127.0.0.1', more = [] } = options
-      const words = ['--data-dir', box('authority'), 'serve', '--listen', `${host}:${port}`, ...more]
+      const words = ['--data-dir', dataDir('authority'), 'serve', '--listen', `${host}:${port}`, ...more]
       const server = await serve('smart-authority', words, options)
       const url = server.line.replace('listening on ', '')
       return { ...server, url, port: Number(new URL(url).port) }
     },
-    daemon: (options: RunOptions & { box?: string } = {}) =>
-      serve('smart-agent', ['--data-dir', box(options.box), 'run'], options),
+    daemon: (options: RunOptions & { device?: string } = {}) =>
+      serve('smart-agent', ['--data-dir', dataDir(options.device), 'run'], options),
     token: async (...more: string[]) =>
       (
         await good<{ token: string }>(
@@ -266,7 +266,7 @@ export function createPrograms() {
         ]),
       ),
     /** Initializes a device that trusts the authority. */
-    initBox: async (url: string, name = 'box', serial = name.toUpperCase()) => {
+    initDevice: async (url: string, name = 'device', serial = name.toUpperCase()) => {
       const { stdout } = await authority(['trust', 'export'])
       await knowAuthority(url, stdout, name, serial)
     },

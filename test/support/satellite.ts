@@ -122,7 +122,7 @@ export async function createSatelliteEnvironment() {
       if (online) await satellite.sync.setManager({ kind: 'direct', url: 'https://manager.test' })
       return satellite
     },
-    box: async (to: () => Authority, name: string, more: Partial<OpenOptions> = {}) => {
+    openDevice: async (to: () => Authority, name: string, more: Partial<OpenOptions> = {}) => {
       const agent = await SmartAgent.open({
         dataDir: join(directory, name),
         product: { pid: 'CWMS-K9', version: '4.0', serial: name.toUpperCase() },

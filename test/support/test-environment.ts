@@ -74,7 +74,7 @@ export async function createTestEnvironment(options: { account?: string; observe
     close: () => undefined,
   })
 
-  const open = async (name = 'box', more: Partial<OpenOptions> = {}): Promise<SmartAgent> => {
+  const open = async (name = 'device', more: Partial<OpenOptions> = {}): Promise<SmartAgent> => {
     const agent = await SmartAgent.open({
       dataDir: join(directory, name),
       product: { pid: 'CWMS-K9', version: '4.0', serial: name.toUpperCase() },

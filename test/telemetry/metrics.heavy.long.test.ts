@@ -32,11 +32,11 @@ describe('the metrics of both programs', () => {
   })
 
   it('have the Prometheus format, count events, report current values, and contain no secret', async () => {
-    const { agent, good, box, serve } = programs
+    const { agent, good, dataDir, serve } = programs
     await programs.initAuthority()
     const server = await serve('smart-authority', [
       '--data-dir',
-      box('authority'),
+      dataDir('authority'),
       'serve',
       '--json',
       '--listen',
@@ -46,13 +46,13 @@ describe('the metrics of both programs', () => {
     ])
     const { listening, metrics } = JSON.parse(server.line) as { listening: string; metrics: string }
     expect(metrics).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
-    await programs.initBox(listening)
+    await programs.initDevice(listening)
     await programs.order(3)
-    const daemon = programs.start('smart-agent', ['--data-dir', box(), 'run', '--json', '--metrics', '0'])
+    const daemon = programs.start('smart-agent', ['--data-dir', dataDir(), 'run', '--json', '--metrics', '0'])
     let said = ''
     daemon.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text))
     while (!said.endsWith('}\n')) await new Promise((resolve) => setImmediate(resolve))
-    const boxMetrics = (JSON.parse(said) as { metrics: string }).metrics
+    const deviceMetrics = (JSON.parse(said) as { metrics: string }).metrics
 
     const token = await programs.token()
     await good<Status>(agent(['register', token, '--json']))
@@ -81,7 +81,7 @@ describe('the metrics of both programs', () => {
     expect([value('ready'), value('database_up'), value('connections_limit')]).toEqual([1, 1, 20_000])
     expect(findValue(there.samples, 'process_resident_memory_bytes')).toBeGreaterThan(0)
 
-    const here = await scrape(boxMetrics)
+    const here = await scrape(deviceMetrics)
     const own = (name: string, labels: Record<string, string> = {}) =>
       findValue(here.samples, `smart_agent_${name}`, labels)
     expect(own('state', { state: 'out-of-compliance' })).toBe(1)
@@ -119,8 +119,8 @@ describe('the metrics of both programs', () => {
 
   it('are off by default, and listen on the loopback address unless a host is given', async () => {
     await programs.initAuthority()
-    const { box, serve, run } = programs
-    const words = ['--data-dir', box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0']
+    const { dataDir, serve, run } = programs
+    const words = ['--data-dir', dataDir('authority'), 'serve', '--json', '--listen', '127.0.0.1:0']
     const without = await serve('smart-authority', words)
     expect(JSON.parse(without.line)).not.toHaveProperty('metrics')
     await without.stop()

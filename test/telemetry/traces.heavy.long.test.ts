@@ -55,11 +55,11 @@ afterEach(async () => {
 
 describe('traces of both programs', () => {
   it('contain a device’s request and its exchange with each step, without secrets', async () => {
-    const { agent, good, box, serve } = programs
+    const { agent, good, dataDir, serve } = programs
     await programs.initAuthority()
     const server = await serve('smart-authority', [
       '--data-dir',
-      box('authority'),
+      dataDir('authority'),
       'serve',
       '--json',
       '--listen',
@@ -70,10 +70,10 @@ describe('traces of both programs', () => {
       'debug',
     ])
     const { listening } = JSON.parse(server.line) as { listening: string }
-    await programs.initBox(listening)
+    await programs.initDevice(listening)
     const daemon = await serve('smart-agent', [
       '--data-dir',
-      box(),
+      dataDir(),
       'run',
       '--traces',
       `${receiver.url}/v1/traces`,
@@ -113,9 +113,17 @@ describe('traces of both programs', () => {
   })
 
   it('refuse an invalid address, and do not affect the program if the collector is unreachable', async () => {
-    const { authority, good, box, serve, run } = programs
+    const { authority, good, dataDir, serve, run } = programs
     await programs.initAuthority()
-    const words = ['--data-dir', box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0', '--traces']
+    const words = [
+      '--data-dir',
+      dataDir('authority'),
+      'serve',
+      '--json',
+      '--listen',
+      '127.0.0.1:0',
+      '--traces',
+    ]
     for (const address of ['nowhere', 'ftp://host', 'http://user:pass@host']) {
       const ended = await run('smart-authority', [...words, address])
       expect([ended.code, parseError(ended).code]).toEqual([2, 'INVALID_ARGUMENT'])
@@ -123,7 +131,7 @@ describe('traces of both programs', () => {
     }
     const server = await serve('smart-authority', [...words, 'http://127.0.0.1:1'])
     const { listening } = JSON.parse(server.line) as { listening: string }
-    await programs.initBox(listening)
+    await programs.initDevice(listening)
     await good(programs.agent(['register', await programs.token(), '--json']))
     expect(await server.stop()).toBe(0)
     await good(authority(['instance', 'list', '--json']))
@@ -132,15 +140,15 @@ describe('traces of both programs', () => {
   })
 
   it('do not prevent a program from stopping if the collector never answers', async () => {
-    const { good, agent, box, serve } = programs
+    const { good, agent, dataDir, serve } = programs
     const silent = createServer(() => undefined)
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
     try {
       await programs.initAuthority()
       const { port } = silent.address() as AddressInfo
-      const words = ['--data-dir', box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0']
+      const words = ['--data-dir', dataDir('authority'), 'serve', '--json', '--listen', '127.0.0.1:0']
       const server = await serve('smart-authority', [...words, '--traces', `http://127.0.0.1:${port}`])
-      await programs.initBox((JSON.parse(server.line) as { listening: string }).listening)
+      await programs.initDevice((JSON.parse(server.line) as { listening: string }).listening)
       await good(agent(['register', await programs.token(), '--json']))
       const endedAt = performance.now()
       expect(await server.stop()).toBe(0)

@@ -32,8 +32,8 @@ it('a registered device sends no request to another authority until it is regist
     [manager, satellite].map((authority) => authority.listen({ host: '127.0.0.1', port: 0 })),
   )
   agent = await SmartAgent.open({
-    dataDir: join(directory, 'box'),
-    product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
+    dataDir: join(directory, 'device'),
+    product: { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' },
     trust: manager.trustAnchor(),
     transport: { kind: 'direct', url: atManager ?? '' },
     heartbeat: false,

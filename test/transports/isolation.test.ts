@@ -124,7 +124,7 @@ const token = async () => (await authority.tokens.create({ days: 30 })).token
 
 async function openAgent(transport = direct(), from: typeof SmartAgent = SmartAgent) {
   const agent = await from.open({
-    dataDir: join(directory, `box-${++count}`),
+    dataDir: join(directory, `device-${++count}`),
     product: { pid: 'CWMS-K9', version: '4.0', serial: `ISOLATED-${count}` },
     trust: authority.trustAnchor(),
     transport,

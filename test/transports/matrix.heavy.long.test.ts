@@ -69,7 +69,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-const openBox = (kind: TransportSettings['kind'], serial: string) =>
+const openDevice = (kind: TransportSettings['kind'], serial: string) =>
   SmartAgent.open({
     dataDir: join(directory, serial),
     product: { pid: 'CWMS-K9', version: '4.0', serial },
@@ -130,7 +130,7 @@ function countNotices(since: number): Record<string, number> {
 describe.each(transportKinds)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind) => {
   describe.each(kinds)('at %s', (request) => {
     beforeEach(async () => {
-      agent = await openBox(kind, `${kind}-${request}-${++count}`)
+      agent = await openDevice(kind, `${kind}-${request}-${++count}`)
       agent.setUsage('HOST', 2)
       if (request !== 'register') await agent.register(await token())
     })

@@ -19,7 +19,7 @@ let authority: Authority
 let url: string
 let port: number
 let directory: string
-let boxes = 0
+let devices = 0
 let agent: SmartAgent
 
 beforeAll(async () => {
@@ -38,7 +38,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 beforeEach(async () => {
-  const name = `box-${++boxes}`
+  const name = `device-${++devices}`
   agent = await SmartAgent.open({
     dataDir: join(directory, name),
     product: { pid: 'CWMS-K9', version: '4.0', serial: name },

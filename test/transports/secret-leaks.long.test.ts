@@ -48,9 +48,9 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
       seen.push(typeof thing === 'string' ? thing : inspect(thing, { depth: 8, showHidden: true }))
   }
   const log = (text: string, fields?: object) => note(text, fields ?? {})
-  const box = join(directory, 'box')
+  const device = join(directory, 'device')
   const agent = await SmartAgent.open({
-    dataDir: box,
+    dataDir: device,
     product: { pid: 'CWMS-K9', version: '4.0', serial: 'CANARY' },
     trust: mock.trustAnchor,
     clock,
@@ -97,8 +97,8 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
   // The test is meaningful only if there was much output.
   expect(seen.length).toBeGreaterThan(10 * names.length)
 
-  for (const name of readdirSync(box, { recursive: true, encoding: 'utf8' })) {
-    const path = join(box, name)
+  for (const name of readdirSync(device, { recursive: true, encoding: 'utf8' })) {
+    const path = join(device, name)
     expect(statSync(path).mode & 0o077).toBe(0)
     // Tokens are deleted after registration, and the password is encrypted.
     if (statSync(path).isFile()) {

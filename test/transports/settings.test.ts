@@ -93,7 +93,7 @@ describe('R-NET-4: transport settings', () => {
   it('R-NET-3: store the password encrypted with a separate key and never show it', async () => {
     const password = 'canary-p:a@s%s ö'
     let given: TransportSettings | null = null
-    const agent = await world.open('box', {
+    const agent = await world.open('device', {
       createTransport: (settings) => {
         given = settings
         return world.transport()
@@ -105,18 +105,18 @@ describe('R-NET-4: transport settings', () => {
     expect(given).toEqual({ kind: 'proxy', url, via: `${via}:3128`, username: 'bob', password })
     const shown = JSON.stringify([agent.status(), agent.explain(), agent.history(1000)])
     expect(shown).not.toContain('canary')
-    const box = join(world.directory, 'box')
-    expect(statSync(join(box, 'secrets', 'transport.key')).mode & 0o777).toBe(0o600)
+    const device = join(world.directory, 'device')
+    expect(statSync(join(device, 'secrets', 'transport.key')).mode & 0o777).toBe(0o600)
     await agent.close()
-    for (const name of readdirSync(box, { recursive: true, encoding: 'utf8' })) {
-      const path = join(box, name)
+    for (const name of readdirSync(device, { recursive: true, encoding: 'utf8' })) {
+      const path = join(device, name)
       if (statSync(path).isFile()) expect(readFileSync(path).includes('canary')).toBe(false)
     }
   })
 
   it('R-NET-4: keep an omitted password for the same user and proxy only', async () => {
     let given: TransportSettings | null = null
-    const agent = await world.open('box', {
+    const agent = await world.open('device', {
       createTransport: (settings) => {
         given = settings
         return world.transport()
@@ -137,7 +137,7 @@ describe('R-NET-4: transport settings', () => {
   it('R-NET-4: take effect with the next exchange if changed during one', async () => {
     const urls: string[] = []
     let answer: () => void = () => undefined
-    const agent = await world.open('box', {
+    const agent = await world.open('device', {
       createTransport: ({ url: target }) => ({
         ...world.transport(),
         post: async (path, body) => {
@@ -182,7 +182,7 @@ describe('R-NET-4: a change of the transport settings', () => {
 
   it('discards the failure of an exchange with the old settings', async () => {
     let fail: (() => void) | undefined
-    const agent = await world.open('box', {
+    const agent = await world.open('device', {
       createTransport: ({ url: target }) => ({
         ...world.transport(),
         post: (path, body) =>

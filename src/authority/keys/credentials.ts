@@ -5,7 +5,7 @@ import { type Credential, generateKey } from '../../pki/certificate-generation.t
 import { issueIntermediateCa, createRootCa } from './ca-certificates.ts'
 import { type AuthorityIdentity, INITIAL_ROOT_VERSION, readIdentity, writeIdentity } from './identity.ts'
 import { InstanceCertificates } from './instance-certificates.ts'
-import { KeyRing, SUB_CA_KEY_FILE } from './key-ring.ts'
+import { KeyRing, ISSUING_CA_KEY_FILE } from './key-ring.ts'
 import { KeyRotation } from './key-rotation.ts'
 import { KeyStore, type Secrets } from './key-store.ts'
 import { LeafCertificates, type Signer } from './leaf-certificates.ts'
@@ -69,7 +69,7 @@ export class Credentials {
     const { id, account, role, test, at } = options
     const root = await createRootCa(options, INITIAL_ROOT_VERSION, at)
     const issuingKey = await generateKey()
-    keys.put(SUB_CA_KEY_FILE, issuingKey)
+    keys.put(ISSUING_CA_KEY_FILE, issuingKey)
     keys.createSecretKey()
     const identity = {
       ...{ id, account, role, test, epoch: 1, root: root.certificate },
@@ -94,7 +94,7 @@ export class Credentials {
     options: { id: string; account: string; test: boolean; root: string | null },
   ): Promise<Credentials> {
     const keys = new KeyStore(dataDir)
-    keys.put(SUB_CA_KEY_FILE, await generateKey())
+    keys.put(ISSUING_CA_KEY_FILE, await generateKey())
     keys.put(SYNC_KEY_FILE, await generateKey())
     keys.createSecretKey()
     const identity = { ...options, role: 'satellite', epoch: 1, issuingCa: null, ...NEVER_ROTATED } as const
@@ -119,7 +119,7 @@ export class Credentials {
   /** Removes the files of keys that were replaced. */
   #removeReplacedKeys(): void {
     const { issuingKey, keys } = this.keyRing
-    if (issuingKey !== SUB_CA_KEY_FILE) keys.remove(SUB_CA_KEY_FILE)
+    if (issuingKey !== ISSUING_CA_KEY_FILE) keys.remove(ISSUING_CA_KEY_FILE)
     this.rootKey.removeOld()
   }
 

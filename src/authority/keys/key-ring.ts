@@ -9,7 +9,7 @@ import { type KeyLocation, keyLocationSchema, type KeyStore } from './key-store.
 import type { IssuingContext } from './leaf-certificates.ts'
 import { assertWritable, type Tx } from '../store/store.ts'
 
-export const SUB_CA_KEY_FILE = 'sub-ca.key'
+export const ISSUING_CA_KEY_FILE = 'sub-ca.key'
 
 const throwNotRegistered = (): never => {
   throw new LicensingError(
@@ -30,7 +30,7 @@ type IdentityChanges = Partial<
 export class KeyRing {
   readonly keys: KeyStore
   #identity: AuthorityIdentity
-  #issuingKey: KeyLocation = SUB_CA_KEY_FILE
+  #issuingKey: KeyLocation = ISSUING_CA_KEY_FILE
   /** The key of a satellite's next issuing CA, until the manager has certified that CA. */
   #nextIssuingKey: KeyLocation | null = null
   #roots: { pem: string; certificates: X509Certificate[] } = { pem: '', certificates: [] }
@@ -111,7 +111,7 @@ export class KeyRing {
       const json = await readKeySetting(tx, name)
       return json === null ? null : keyLocationSchema.parse(JSON.parse(json))
     }
-    const issuingKey = (await readLocation('issuing-ca-key')) ?? SUB_CA_KEY_FILE
+    const issuingKey = (await readLocation('issuing-ca-key')) ?? ISSUING_CA_KEY_FILE
     const nextIssuingKey = await readLocation('next-issuing-ca-key')
     if (!isDeepStrictEqual([issuingKey, nextIssuingKey], [this.#issuingKey, this.#nextIssuingKey])) {
       assertWritable(tx)

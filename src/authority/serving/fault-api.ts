@@ -31,7 +31,7 @@ export function createFaultApi(faultInjector: FaultInjector, bearer: string): Fa
   server.addHook('onRequest', async (request, reply) => {
     const given = Buffer.from(request.headers.authorization ?? '')
     if (given.length === expected.length && timingSafeEqual(given, expected)) return
-    const failure = new LicensingError('MANAGEMENT_UNAUTHORIZED', 'The fault API requires its bearer token.')
+    const failure = new LicensingError('FAULT_API_UNAUTHORIZED', 'The fault API requires its bearer token.')
     await reply.code(401).send({ error: failure.toJSON() })
   })
   server.get('/faults', () =>

@@ -29,7 +29,12 @@ export function createRegisterCommand(
     .option('--no-wait', 'do not wait for the outcome')
     .action(async (argument: string | undefined, options: RegisterOptions) => {
       const { readSecret } = await import('../secrets.ts')
-      const token = await readSecret({ argument, file: options.tokenFile, what: 'registration token' })
+      const token = await readSecret({
+        argument,
+        file: options.tokenFile,
+        what: 'registration token',
+        missing: 'TOKEN_MISSING',
+      })
       progress('Registering …')
       await printStatus(
         await call<Status>(name, { token, force: options.force ?? false, wait: options.wait }),

@@ -14,7 +14,7 @@ export const faultInjectionErrors = {
     remedy:
       'Create a test authority with `smart-authority init --allow-fault-injection`. Its devices show a test-mode warning.',
   },
-  MANAGEMENT_UNAUTHORIZED: {
+  FAULT_API_UNAUTHORIZED: {
     kind: 'refusal',
     meaning: 'The request to the fault API has no valid bearer token.',
     remedy: 'Send `Authorization: Bearer …` with the content of the file that `serve` names.',

@@ -12,6 +12,11 @@ export const generalErrors = {
     meaning: 'A value is not valid.',
     remedy: 'Correct the value that the message names and try again.',
   },
+  SECRET_MISSING: {
+    kind: 'usage',
+    meaning: 'No password, passphrase or other secret was given.',
+    remedy: 'Give the secret on standard input, or name a file that holds it.',
+  },
   CONFIRMATION_REQUIRED: {
     kind: 'usage',
     meaning: 'The command needs a confirmation, but there is no terminal to ask.',

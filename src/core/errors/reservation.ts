@@ -120,7 +120,7 @@ export const reservationErrors = {
     meaning: 'The request counter of the device, or the update counter of the reservation, is exhausted.',
     remedy: 'Return the reservation and reserve again. For a device, create its data directory again.',
   },
-  AUTHORIZATION_OTHER_BOX: {
+  AUTHORIZATION_OTHER_DEVICE: {
     kind: 'refusal',
     meaning: 'The authorization file is for another device.',
     remedy: 'Install the file on the device that it names, or reserve with the request code of this device.',
