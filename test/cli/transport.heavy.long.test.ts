@@ -266,7 +266,11 @@ describe('an authority with fault injection (R-UI-5)', () => {
       ]),
     )
     const words = ['serve', '--listen', 'localhost:0', '--chaos', 'delay=20ms,error500=1x1/register']
-    const server = await faulty.serve('smart-authority', ['--data-dir', faulty.dataDir('authority'), ...words])
+    const server = await faulty.serve('smart-authority', [
+      '--data-dir',
+      faulty.dataDir('authority'),
+      ...words,
+    ])
     await faulty.initDevice(server.line.replace('listening on ', ''))
     const failed = await faulty.agent(['register', await faulty.token(), '--json'])
     expect(parseError(failed).code).toBe('AUTHORITY_FAILED')

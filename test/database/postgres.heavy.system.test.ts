@@ -17,7 +17,7 @@ import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { sendRaw } from '../support/rest.ts'
 import { parseError, createPrograms, type Programs } from '../support/programs.ts'
 import { getErrorCode } from '../support/test-environment.ts'
-import { pickEveryNth, selectScale } from '../support/scale.ts'
+import { itInRelease, pickEveryNth, selectScale } from '../support/scale.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 
 let server: Postgres
@@ -67,7 +67,7 @@ describe('the PostgreSQL tables', () => {
     for (const store of stores) await store.close()
   })
 
-  test('are either complete or absent when init is killed at any moment', async () => {
+  itInRelease('are either complete or absent when init is killed at any moment', async () => {
     const url = await server.database()
     const init = ['--database', url, 'init', '--account', 'acme.example', '--accept-agreement']
     let killed = 0
@@ -205,7 +205,7 @@ describe('a lost connection', () => {
     proxy.close()
   })
 
-  test('that does not return is reported in time, and the server is not ready', async () => {
+  itInRelease('that does not return is reported in time, and the server is not ready', async () => {
     const own = await startPostgres({ durable: true })
     try {
       const database = await own.database()

@@ -82,9 +82,9 @@ it('a device with a reservation opens no connection in two years, whatever comma
     ['why'],
     ['show', 'all'],
   ]
-  // Each daemon runs for some weeks, at the beginning and at the times when a renewal would be due.
+  // Each daemon runs for some weeks, at the beginning and when both renewals would be due.
   // Each gets half of the commands.
-  for (const [i, time] of ['+0 x200000', '+31d x200000', '+181d x200000', '+366d x200000'].entries()) {
+  for (const [i, time] of ['+0 x200000', '+181d x200000'].entries()) {
     const daemon = await programs.daemon({ time, env: watched })
     for (const words of pickEveryNth(2, commands.slice(i % 2))) await agent(words, { env: watched })
     await daemon.stop()

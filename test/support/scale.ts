@@ -38,3 +38,8 @@ export function createSampledTests(n: number): { describe: SuiteAPI; it: TestAPI
     it: Object.assign(sampledIt, { each }) as unknown as TestAPI,
   }
 }
+
+/** Defines a test of a heavy file that only the release tier runs. */
+export const itInRelease = (name: string, body: () => Promise<void>, timeoutMs?: number): void => {
+  if (selectScale(false, true)) it(name, body, timeoutMs)
+}

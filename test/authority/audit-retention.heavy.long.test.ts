@@ -5,6 +5,7 @@ import { verifyAuditExport } from '../../src/authority/audit/audit-service.ts'
 import { appendToChain, type ChainPosition, GENESIS_POSITION } from '../../src/authority/audit/hash-chain.ts'
 import { DAY } from '../../src/core/time.ts'
 import { openStored, type Row, type StoredDatabase } from '../support/stored.ts'
+import { itInRelease } from '../support/scale.ts'
 import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
 let world: TestEnvironment
@@ -47,19 +48,24 @@ async function append(count: number, before: ChainPosition): Promise<ChainPositi
   return last
 }
 
-it('prunes the oldest actions beyond the retention limit, and the rest and its export stay valid', async () => {
-  const { number } = await append(112_000, GENESIS_POSITION)
-  // There are 100,800 actions. Every hundredth entry prunes all but the newest 100,000 actions.
-  for (let i = 0; i < 100; i++) await world.authority.security.audit.record(entry(i, 'ann'))
-  const { from, to } = await world.authority.security.audit.verify()
-  expect(to).toBe(number + 100)
-  const [kept] = await database.run(`select count(*) as n from audit where kind = 'action'`)
-  expect(Number(kept?.n)).toBe(RETENTION.actions)
-  expect(from).toBeGreaterThan(900)
-  const lines: string[] = []
-  for await (const part of world.authority.security.audit.export()) lines.push(...part.trimEnd().split('\n'))
-  expect(await verifyAuditExport(lines, world.authority.trustAnchor())).toMatchObject({ from, to })
-}, 120_000)
+itInRelease(
+  'prunes the oldest actions beyond the retention limit, and the rest and its export stay valid',
+  async () => {
+    const { number } = await append(112_000, GENESIS_POSITION)
+    // There are 100,800 actions. Every hundredth entry prunes all but the newest 100,000 actions.
+    for (let i = 0; i < 100; i++) await world.authority.security.audit.record(entry(i, 'ann'))
+    const { from, to } = await world.authority.security.audit.verify()
+    expect(to).toBe(number + 100)
+    const [kept] = await database.run(`select count(*) as n from audit where kind = 'action'`)
+    expect(Number(kept?.n)).toBe(RETENTION.actions)
+    expect(from).toBeGreaterThan(900)
+    const lines: string[] = []
+    for await (const part of world.authority.security.audit.export())
+      lines.push(...part.trimEnd().split('\n'))
+    expect(await verifyAuditExport(lines, world.authority.trustAnchor())).toMatchObject({ from, to })
+  },
+  120_000,
+)
 
 it('records a limited number of denials a day plus one omission entry, and still records actions', async () => {
   const { to: before } = await world.authority.security.audit.verify()

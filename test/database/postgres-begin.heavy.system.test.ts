@@ -9,6 +9,7 @@ import { AuthorityStore, readSetting, writeSetting } from '../../src/authority/s
 import { eventually } from '../support/eventually.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { getErrorCode } from '../support/test-environment.ts'
+import { itInRelease } from '../support/scale.ts'
 
 /** Key of the advisory lock that every write transaction takes first. */
 const WRITER_LOCK = 0x5a1_a001
@@ -98,7 +99,7 @@ describe('a transaction whose begin fails leaves a usable connection', () => {
     await expectUsable(store)
   })
 
-  it('after a statement timeout (57014)', async () => {
+  itInRelease('after a statement timeout (57014)', async () => {
     const store = await openStore({ statement_timeout: '2000' })
     const releaseLock = await holdLock(store)
     expect(new Set(await writes(store, MANY))).toEqual(new Set(['DATABASE_UNREACHABLE']))
@@ -155,38 +156,41 @@ it('a transaction that swallows a database error is not reported as committed', 
 })
 
 describe('a failover to a standby', () => {
-  it('lets a running process read before the standby is promoted, and write after it (25006)', async () => {
-    const own = await startPostgres({ durable: true })
-    try {
-      const database = await own.database()
-      await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
-      const authority = await Authority.open({ dataDir: directory })
-      opened.push(authority)
-      await authority.orders.create({ tag: 'HOST', quantity: 1 })
-      const promote = own.failOver()
-      expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 }])
-      const refused = await Promise.all(
-        Array.from({ length: MANY }, () =>
-          getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
-        ),
-      )
-      expect(new Set(refused)).toEqual(new Set(['DATABASE_UNREACHABLE']))
-      promote()
-      expect(await authority.operations.server.notReadyReasons()).toEqual([])
-      const ordered = await Promise.all(
-        Array.from({ length: MANY }, () =>
-          getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
-        ),
-      )
-      expect(new Set(ordered)).toEqual(new Set(['no error']))
-      expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 + MANY }])
-      const client = new pg.Client(own.url)
-      await client.connect()
-      expect(await listBusyStates(client)).toEqual([])
-      await client.end()
-    } finally {
-      for (const resource of opened.splice(0)) await resource.close()
-      own.stop()
-    }
-  })
+  itInRelease(
+    'lets a running process read before the standby is promoted, and write after it (25006)',
+    async () => {
+      const own = await startPostgres({ durable: true })
+      try {
+        const database = await own.database()
+        await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
+        const authority = await Authority.open({ dataDir: directory })
+        opened.push(authority)
+        await authority.orders.create({ tag: 'HOST', quantity: 1 })
+        const promote = own.failOver()
+        expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 }])
+        const refused = await Promise.all(
+          Array.from({ length: MANY }, () =>
+            getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
+          ),
+        )
+        expect(new Set(refused)).toEqual(new Set(['DATABASE_UNREACHABLE']))
+        promote()
+        expect(await authority.operations.server.notReadyReasons()).toEqual([])
+        const ordered = await Promise.all(
+          Array.from({ length: MANY }, () =>
+            getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
+          ),
+        )
+        expect(new Set(ordered)).toEqual(new Set(['no error']))
+        expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 + MANY }])
+        const client = new pg.Client(own.url)
+        await client.connect()
+        expect(await listBusyStates(client)).toEqual([])
+        await client.end()
+      } finally {
+        for (const resource of opened.splice(0)) await resource.close()
+        own.stop()
+      }
+    },
+  )
 })

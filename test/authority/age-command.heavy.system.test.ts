@@ -1,10 +1,13 @@
 import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { DATA_VERSION } from '../../src/authority/store/migrations/index.ts'
 import { parseError, createPrograms, type Programs } from '../support/programs.ts'
+import { createSampledTests } from '../support/scale.ts'
 import { runOnTerminal } from '../support/terminal.ts'
+
+const { describe, it } = createSampledTests(2)
 
 const PASSPHRASE = 'correct horse bättery'
 let programs: Programs
@@ -26,13 +29,6 @@ beforeAll(async () => {
 afterAll(() => programs.close())
 
 describe('a backup', () => {
-  it('has mode 0600 and the scrypt work factor of the age command', () => {
-    expect(statSync(path('backup.age')).mode & 0o777).toBe(0o600)
-    expect(readFileSync(path('backup.age'), 'latin1')).toMatch(
-      /^age-encryption\.org\/v1\n-> scrypt [\w+/]{22} 18\n/,
-    )
-  })
-
   it('is decrypted by the age command and contains gzipped JSON lines', async () => {
     expect(await decrypt('backup.age', 'backup.jsonl.gz')).toMatchObject({ code: 0 })
     const text = gunzipSync(readFileSync(path('backup.jsonl.gz'))).toString()
@@ -58,6 +54,13 @@ describe('a backup', () => {
     expect(licenses?.rows[0]?.[licenses.columns.indexOf('quantity')]).toBe(7)
     const rows = tables.reduce((sum, table) => sum + table.rows.length, 0)
     expect(end).toEqual({ end: { rows, keys: keys.length } })
+  })
+
+  it('has mode 0600 and the scrypt work factor of the age command', () => {
+    expect(statSync(path('backup.age')).mode & 0o777).toBe(0o600)
+    expect(readFileSync(path('backup.age'), 'latin1')).toMatch(
+      /^age-encryption\.org\/v1\n-> scrypt [\w+/]{22} 18\n/,
+    )
   })
 
   it('is not decrypted with another passphrase, by the age command or by the program', async () => {
