@@ -155,42 +155,40 @@ it('a transaction that swallows a database error is not reported as committed', 
   await expectUsable(store)
 })
 
-describe('a failover to a standby', () => {
-  itInRelease(
-    'lets a running process read before the standby is promoted, and write after it (25006)',
-    async () => {
-      const own = await startPostgres({ durable: true })
-      try {
-        const database = await own.database()
-        await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
-        const authority = await Authority.open({ dataDir: directory })
-        opened.push(authority)
-        await authority.orders.create({ tag: 'HOST', quantity: 1 })
-        const promote = own.failOver()
-        expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 }])
-        const refused = await Promise.all(
-          Array.from({ length: MANY }, () =>
-            getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
-          ),
-        )
-        expect(new Set(refused)).toEqual(new Set(['DATABASE_UNREACHABLE']))
-        promote()
-        expect(await authority.operations.server.notReadyReasons()).toEqual([])
-        const ordered = await Promise.all(
-          Array.from({ length: MANY }, () =>
-            getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
-          ),
-        )
-        expect(new Set(ordered)).toEqual(new Set(['no error']))
-        expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 + MANY }])
-        const client = new pg.Client(own.url)
-        await client.connect()
-        expect(await listBusyStates(client)).toEqual([])
-        await client.end()
-      } finally {
-        for (const resource of opened.splice(0)) await resource.close()
-        own.stop()
-      }
-    },
-  )
-})
+itInRelease(
+  'a failover to a standby lets a running process read before the promotion, and write after it (25006)',
+  async () => {
+    const own = await startPostgres({ durable: true })
+    try {
+      const database = await own.database()
+      await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
+      const authority = await Authority.open({ dataDir: directory })
+      opened.push(authority)
+      await authority.orders.create({ tag: 'HOST', quantity: 1 })
+      const promote = own.failOver()
+      expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 }])
+      const refused = await Promise.all(
+        Array.from({ length: MANY }, () =>
+          getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
+        ),
+      )
+      expect(new Set(refused)).toEqual(new Set(['DATABASE_UNREACHABLE']))
+      promote()
+      expect(await authority.operations.server.notReadyReasons()).toEqual([])
+      const ordered = await Promise.all(
+        Array.from({ length: MANY }, () =>
+          getErrorCode(authority.orders.create({ tag: 'HOST', quantity: 1 })),
+        ),
+      )
+      expect(new Set(ordered)).toEqual(new Set(['no error']))
+      expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 + MANY }])
+      const client = new pg.Client(own.url)
+      await client.connect()
+      expect(await listBusyStates(client)).toEqual([])
+      await client.end()
+    } finally {
+      for (const resource of opened.splice(0)) await resource.close()
+      own.stop()
+    }
+  },
+)
