@@ -12,6 +12,7 @@ import {
   type ConnectionFaultName,
 } from '../src/faults/index.ts'
 import type { Clock } from '../src/core/clock.ts'
+import type { ProfileInput } from '../src/core/profile.ts'
 import { systemClock } from '../src/core/system-clock.ts'
 import { getMessagePath, type MessageType, messageTypeSchema } from '../src/protocol/messages.ts'
 import { toMswResponse } from './to-msw-response.ts'
@@ -25,6 +26,8 @@ export interface MockAuthorityOptions {
   readonly url?: string
   /** Domain of the smart account. Default: acme.example */
   readonly account?: string
+  /** Profile of the product, with its tags and SKUs. Default: the conferencing profile */
+  readonly profile?: ProfileInput
   readonly clock?: Clock
   /** Initial faults, by name or with a plan. `setFaults` replaces them. */
   readonly faults?: readonly (FaultName | PlannedFault)[]
@@ -64,10 +67,17 @@ export interface MockAuthority {
  * const server = setupServer(...mock.handlers)
  */
 export async function createMockAuthority(options: MockAuthorityOptions = {}): Promise<MockAuthority> {
-  const { url = 'https://authority.test', account = 'acme.example' } = options
+  const { url = 'https://authority.test', account = 'acme.example', profile } = options
   const directory = mkdtempSync(join(tmpdir(), 'smart-licensing-mock-'))
   const clock = options.clock && { clock: options.clock }
-  await Authority.init({ dataDir: directory, account, acceptAgreement: true, test: true, ...clock })
+  await Authority.init({
+    dataDir: directory,
+    account,
+    acceptAgreement: true,
+    test: true,
+    ...(profile && { profile }),
+    ...clock,
+  })
   const authority = await Authority.open({ dataDir: directory, ...clock })
   const plan = new FaultPlan([], options.random)
   const injector = new Injector(plan, () => (options.clock ?? systemClock).wall())

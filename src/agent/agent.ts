@@ -5,8 +5,10 @@ import {
   type Event,
   getLicenseState,
 } from '../../machines/index.ts'
+import type { ProductProfile } from '../core/profile.ts'
 import type { Instant } from '../core/time.ts'
 import type { AgentEventMap } from './agent-events.ts'
+import { readProfileDifference } from './authority-profile.ts'
 import { type Explanation, explain } from './explain.ts'
 import type { HistoryRow } from './history-table.ts'
 import { type AgentServices, openAgent, type OpenOptions, tickAgent } from './open-agent.ts'
@@ -91,6 +93,11 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     return this.#services.module.command(name)
   }
 
+  /** Product profile: tags, periods and policies, with their defaults. */
+  get profile(): ProductProfile {
+    return this.#services.core.profile
+  }
+
   /** Applies the elapsed time, and starts due requests. */
   tick(): void {
     tickAgent(this.#services)
@@ -118,6 +125,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
       now: this.now,
       status: this.status(),
       change: store.history.findLastChangeTo(getLicenseState(runner.snapshot.value)),
+      profileDifference: readProfileDifference(store, this.#services.core.profile),
     })
   }
 

@@ -27,6 +27,7 @@ export const controlCommands = {
     z.object({ limit: z.int().min(1).max(10_000).default(100), after: z.int().min(0).default(0) }),
     (agent, { limit, after }) => agent.history(limit, after),
   ),
+  'profile-show': defineAgentCommand(true, emptySchema, (agent) => agent.profile),
   'transport-set': defineAgentCommand(true, transportSettingsSchema, (agent, settings) =>
     agent.transport.set(settings),
   ),

@@ -5,7 +5,7 @@ export type Severity = 3 | 4 | 5 | 6
 
 /** Names of all notices: those of the machine, and those of the agent itself. */
 export type AgentEventName =
-  Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRUST_CHANGED' | 'PROFILE_REPLACED'
+  Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRUST_CHANGED' | 'PROFILE_REPLACED' | 'PROFILE_DIFFERS'
 
 /** Event catalog: severity and text of each notice, for log and history. */
 export const eventCatalog: Record<AgentEventName, { severity: Severity; text: string }> = {
@@ -39,6 +39,7 @@ export const eventCatalog: Record<AgentEventName, { severity: Severity; text: st
   SYSTEM_CLOCK_CHANGED: { severity: 5, text: 'The device clock was changed' },
   TRUST_CHANGED: { severity: 5, text: 'The trusted root certificates were changed' },
   PROFILE_REPLACED: { severity: 5, text: 'The product profile was replaced' },
+  PROFILE_DIFFERS: { severity: 4, text: 'Device and authority have different product profiles' },
   TRANSPORT_CHANGED: { severity: 6, text: 'The transport settings were changed' },
   PRODUCT_UPGRADED: { severity: 5, text: 'The product was upgraded' },
   RESERVATION_REQUESTED: { severity: 6, text: 'A reservation request code was created' },

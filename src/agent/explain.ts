@@ -40,14 +40,14 @@ export interface Explanation {
 
 export function explain(
   snapshot: AgentSnapshot,
-  options: { now: Instant; status: Status; change: HistoryRow | null },
+  options: { now: Instant; status: Status; change: HistoryRow | null; profileDifference: string | null },
 ): Explanation {
   const { status, now } = options
   return {
     state: status.state,
     meaning: describeActiveStates(snapshot),
     cause: options.change && toCause(options.change),
-    problems: collectProblems(status),
+    problems: collectProblems(status, options.profileDifference),
     capabilities: { functionality: status.functionality, reason: status.functionalityReason },
     next: listUpcomingEvents(snapshot, now),
     wouldChange: predictChanges(snapshot, now),
@@ -68,7 +68,7 @@ function toCause(row: HistoryRow): NonNullable<Explanation['cause']> {
   }
 }
 
-function collectProblems(status: Status): Explanation['problems'] {
+function collectProblems(status: Status, profileDifference: string | null): Explanation['problems'] {
   const { registration, authorization, transport, clock } = status
   const failures = [
     authorization.status === 'not-authorized' && {
@@ -89,6 +89,12 @@ function collectProblems(status: Status): Explanation['problems'] {
       at: registration.lastRenewal.at,
     },
     transport.lastFailure,
+    profileDifference !== null && {
+      code: 'PROFILE_DIFFERS',
+      message: profileDifference,
+      remedy: errorTable.PROFILE_DIFFERS.remedy,
+      at: null,
+    },
     clock.reason !== null && {
       code: 'CLOCK_NOT_TRUSTED',
       message: `The clock is not trusted: ${clock.reason}.`,

@@ -66,7 +66,7 @@ export interface OpenOptions<Api = unknown, StatusPart extends object = object> 
    * True to let `profile` replace a different stored profile. The history records the replacement. A replacement
    * cannot extend an evaluation period and cannot drop a tag in use. Default: false.
    */
-  readonly replaceProfile?: boolean
+  readonly replaceProfile?: boolean | 'if-unregistered'
   /** Product module. Used only if the profile names it. */
   readonly module?: ProductModule<Api, StatusPart>
   readonly clock?: Clock
@@ -144,7 +144,7 @@ function createServices<Api, StatusPart extends object>(
     replaceProfile,
     defaultProfile: module?.profile,
   })
-  storeProfile(store, choice)
+  storeProfile(store, choice, replaceProfile === 'if-unregistered')
   if (options.trust !== undefined) replaceRoots(store, options.trust)
   if (options.tlsCa !== undefined) store.write('tls-ca', options.tlsCa)
   if (options.transport) store.write('transport', toStoredSettings(options.transport, store))

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defaultPeriods, type Periods, type AgentSnapshot } from '../../machines/index.ts'
 import { type ProductProfile, profileSchema } from '../core/profile.ts'
+import { LicensingError } from '../core/errors.ts'
 import { findDroppedTags, type ProfileChoice, requireTagsKept } from '../core/stored-profile.ts'
 import { parseState, serializeState } from './persisted-state.ts'
 import type { AgentStore } from './store.ts'
@@ -20,13 +21,15 @@ export function resolvePeriods({ periods }: ProductProfile): Periods {
 /**
  * Stores a new or replaced profile, in a transaction of the store.
  *
- * @throws LicensingError PROFILE_TAG_IN_USE
+ * @param onlyIfUnregistered true to refuse a replacement on a registered or reserved device
+ * @throws LicensingError PROFILE_TAG_IN_USE, PROFILE_IN_USE
  */
-export function storeProfile(store: AgentStore, choice: ProfileChoice): void {
+export function storeProfile(store: AgentStore, choice: ProfileChoice, onlyIfUnregistered = false): void {
   if (choice.kind === 'stored') return
   if (choice.kind === 'replaced') {
     const facts = store.readText('facts')
     const snapshot = facts === null ? null : parseState(facts)
+    if (onlyIfUnregistered && snapshot) requireUnregistered(snapshot)
     const declared = store.read('declared', countsSchema) ?? {}
     requireTagsKept(choice, findTagsInUse(snapshot, declared))
     const dropped = new Set(findDroppedTags(choice.before, choice.profile))
@@ -34,6 +37,13 @@ export function storeProfile(store: AgentStore, choice: ProfileChoice): void {
     store.write('declared', omitTags(declared, dropped))
   }
   store.write(PROFILE_KEY, choice.profile)
+}
+
+/** @throws LicensingError PROFILE_IN_USE */
+function requireUnregistered({ context }: AgentSnapshot): void {
+  const { registration, registering, reservation } = context
+  if (registration === null && registering === null && reservation.current === null) return
+  throw new LicensingError('PROFILE_IN_USE', 'The device is registered, or has a reservation.')
 }
 
 const countsSchema = z.record(z.string(), z.number())

@@ -1,3 +1,4 @@
+import { toProfileId } from '../core/profile.ts'
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
@@ -20,6 +21,8 @@ import {
 } from './persisted-state.ts'
 import type { AuthorityConnection } from './protocol-client.ts'
 import { type RequestResult, toRefusal, toUnreachable } from './request-failures.ts'
+import { recordAuthorityProfile } from './authority-profile.ts'
+import { readProfile } from './profile-store.ts'
 import { recordSignedVersion } from './signed-version.ts'
 import type { AgentStore } from './store.ts'
 import type { TransportManager } from './transport-manager.ts'
@@ -56,6 +59,8 @@ export class RequestRunner {
   readonly #transport: TransportManager
   /** Root version that an answer contained and that is not announced yet. */
   #newRootVersion: number | null = null
+  /** Difference between the profiles of device and authority that an answer showed and that is not announced yet. */
+  #profileDifference: string | null = null
   #running: Promise<void> | null = null
   #closed = false
 
@@ -122,6 +127,7 @@ export class RequestRunner {
       })
     }
     this.#announceNewRoots()
+    this.#announceProfileDifference()
     this.events.emit('settled', { kind: command.kind, failure: result?.failure ?? null })
   }
 
@@ -195,7 +201,14 @@ export class RequestRunner {
     const product = this.#store.read('product', productSchema)
     const udi = product && { pid: product.pid, serial: product.serial }
     const deadlineAt = toIsoString(authorization.deadlineAt)
-    return { entitlements, version: product?.version ?? '', deadlineAt, ...(udi && { udi }) }
+    const profile = readProfile(this.#store)
+    return {
+      entitlements,
+      version: product?.version ?? '',
+      deadlineAt,
+      ...(profile && { profile: toProfileId(profile) }),
+      ...(udi && { udi }),
+    }
   }
 
   async #createBody(
@@ -280,6 +293,8 @@ export class RequestRunner {
         // The tick in this transaction may have ended the registration.
         if (store.read('identity', identitySchema)?.instanceId !== result.identity.instanceId) return
         recordSignedVersion(store, answer)
+        const profile = readProfile(store)
+        if (profile) this.#profileDifference = recordAuthorityProfile(store, profile, answer)
         store.write('identity', result.identity)
         store.remove('outstanding')
       },
@@ -300,5 +315,11 @@ export class RequestRunner {
     // Announce only a root version that was committed. The next answer contains a rolled-back version again.
     if (version !== null && readAnchors(this.#store)?.number === version)
       this.#runner.recordNotice('TRUST_CHANGED', `root version ${version}`)
+  }
+
+  #announceProfileDifference(): void {
+    const difference = this.#profileDifference
+    this.#profileDifference = null
+    if (difference !== null) this.#runner.recordNotice('PROFILE_DIFFERS', difference)
   }
 }

@@ -13,7 +13,7 @@ import { ExchangeEndpoint } from './exchange/request-endpoint.ts'
 import { ApiClients } from './identity/api-clients.ts'
 import { SignInStore } from './identity/session-store.ts'
 import { UserRepository } from './identity/users.ts'
-import { resolveProfile } from './inventory/stored-profile.ts'
+import { StoredProfile } from './inventory/stored-profile.ts'
 import { Credentials } from './keys/credentials.ts'
 import { BackgroundWork } from './maintenance/background-work.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
@@ -30,6 +30,7 @@ import { BackupService } from './services/backup-service.ts'
 import { EventService } from './services/event-service.ts'
 import { InstanceService } from './services/instance-service.ts'
 import { LicenseService } from './services/license-service.ts'
+import { ProfileService } from './services/profile-service.ts'
 import { OrderService } from './services/order-service.ts'
 import { ReportService } from './services/report-service.ts'
 import { ReservationService } from './services/reservation-service.ts'
@@ -109,6 +110,7 @@ export class Authority {
   readonly accounts: AccountService
   readonly orders: OrderService
   readonly licenses: LicenseService
+  readonly profile: ProfileService
   readonly tokens: TokenService
   readonly instances: InstanceService
   readonly reservations: ReservationService
@@ -132,6 +134,7 @@ export class Authority {
     this.accounts = new AccountService(context)
     this.orders = new OrderService(context)
     this.licenses = new LicenseService(context)
+    this.profile = new ProfileService(context)
     this.tokens = new TokenService(context)
     this.instances = new InstanceService(context)
     this.reservations = new ReservationService(context)
@@ -160,11 +163,11 @@ export class Authority {
         const credentials = await Credentials.load(dataDir, tx)
         if (store.kind === 'postgres') await markRestoreFinished(tx)
         const timeFloor = await TimeFloor.read(tx)
-        const profile = await resolveProfile(tx, options, Math.max(clock.wall(), timeFloor))
+        const profile = await StoredProfile.load(tx, options, Math.max(clock.wall(), timeFloor))
         return { credentials, profile, timeFloor }
       })
       const authorityClock = new AuthorityClock(clock, credentials.keyRing.identity.role, timeFloor)
-      const maintenance = new Maintenance(authorityClock, credentials)
+      const maintenance = new Maintenance(authorityClock, credentials, profile)
       const context = new AuthorityTransactions(store, authorityClock, maintenance, { credentials, profile })
       return new Authority(context, options)
     } catch (error) {

@@ -8,6 +8,7 @@ import { createHostCommand } from './agent/host.ts'
 import { createInitCommand } from './agent/init.ts'
 import { createMachineCommand } from './agent/machine.ts'
 import { createMeetingCommand } from './agent/meeting.ts'
+import { createProfileCommand } from './agent/profile.ts'
 import { createRegisterCommand } from './agent/register.ts'
 import { createRenewCommand } from './agent/renew.ts'
 import { createReservationCommand } from './agent/reservation.ts'
@@ -57,6 +58,7 @@ program
   .addCommand(createUsageCommand(cli))
   .addCommand(createSystemCommand(cli))
   .addCommand(createUpgradeCommand(cli))
+  .addCommand(createProfileCommand(cli))
   .addCommand(createEventsCommand(cli))
   .addCommand(createWhyCommand(cli))
   .addCommand(createMachineCommand(cli))

@@ -13,6 +13,7 @@ import { createLicenseCommand } from './authority/license.ts'
 import { createMailCommand } from './authority/mail.ts'
 import { createNotificationCommand } from './authority/notification.ts'
 import { createOrderCommand } from './authority/order.ts'
+import { createProfileCommand } from './authority/profile.ts'
 import { createReportCommand } from './authority/report.ts'
 import { createReservationCommand } from './authority/reservation.ts'
 import { createSatelliteCommand } from './authority/satellite.ts'
@@ -52,6 +53,7 @@ program
   .addCommand(createTrustCommand(cli))
   .addCommand(createAccountCommand(cli))
   .addCommand(createVirtualAccountCommand(cli))
+  .addCommand(createProfileCommand(cli))
   .addCommand(createOrderCommand(cli))
   .addCommand(createMailCommand(cli))
   .addCommand(createTokenCommand(cli))

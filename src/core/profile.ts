@@ -6,16 +6,24 @@ import { LicensingError } from './errors.ts'
 import { DAY } from './time.ts'
 
 const createTextSchema = (what: string, max: number) =>
-  z.string().trim().min(1, `${what} is empty`).max(max, `${what} is longer than ${max} characters`)
+  z
+    .string()
+    .trim()
+    .min(1, `${what} is empty`)
+    .max(max, `${what} is longer than ${max} characters`)
+    .regex(/^\P{Cc}*$/u, `${what} has a control character`)
 /** Maximum period: ten years. */
 const MAX_PERIOD_MS = 10 * 366 * DAY
 const periodSchema = z.int().min(1).max(MAX_PERIOD_MS)
 
-const tagSchema = z.strictObject({
-  tag: entitlementTagSchema,
-  name: createTextSchema('the name of a tag', 200),
-  description: z.string().max(1000),
-})
+/** Entitlement tag. By default its name is the tag itself. */
+const tagSchema = z
+  .strictObject({
+    tag: entitlementTagSchema,
+    name: createTextSchema('the name of a tag', 200).optional(),
+    description: z.string().max(1000).default(''),
+  })
+  .transform(({ tag, name = tag, description }) => ({ tag, name, description }))
 
 /** SKU that can be ordered. It grants licenses of a tag, or the right to a software version. */
 const skuSchema = z.strictObject({
@@ -44,13 +52,15 @@ const periodsSchema = z
 
 const policiesSchema = z.strictObject({
   /** Actions that the product refuses in a license state that otherwise allows them. */
-  deniedActions: z.partialRecord(
-    z.enum(LICENSE_STATES),
-    z.strictObject({
-      actions: z.array(createTextSchema('an action', 100)),
-      reason: createTextSchema('a reason', 500),
-    }),
-  ),
+  deniedActions: z
+    .partialRecord(
+      z.enum(LICENSE_STATES),
+      z.strictObject({
+        actions: z.array(createTextSchema('an action', 100)),
+        reason: createTextSchema('a reason', 500),
+      }),
+    )
+    .default({}),
 })
 
 const moduleSchema = z.strictObject({
@@ -66,11 +76,13 @@ const moduleSchema = z.strictObject({
 export const profileSchema = z
   .strictObject({
     name: createTextSchema('the name of a profile', 100),
+    /** Version of the profile, which the product raises with each change. */
+    version: z.int().min(1).max(1_000_000).default(1),
     tags: z.array(tagSchema).min(1, 'a product must have at least one entitlement tag'),
     /** Module that counts usage. Null for a product that declares all of its usage. */
     module: moduleSchema.nullable().default(null),
     periods: periodsSchema.default({}),
-    policies: policiesSchema.default({ deniedActions: {} }),
+    policies: policiesSchema.prefault({}),
     skus: z.array(skuSchema).default([]),
   })
   .superRefine((profile, context) => {
@@ -91,6 +103,16 @@ export type ProfileTag = ProductProfile['tags'][number]
 export type ProfileSku = ProductProfile['skus'][number]
 /** Profile as a product writes it. Omitted members have defaults. */
 export type ProfileInput = z.input<typeof profileSchema>
+/** Name and version of a profile, which device and authority compare. */
+export type ProfileId = Pick<ProductProfile, 'name' | 'version'>
+
+export const toProfileId = ({ name, version }: ProfileId): ProfileId => ({ name, version })
+
+export const isSameProfileId = (a: ProfileId, b: ProfileId): boolean =>
+  a.name === b.name && a.version === b.version
+
+/** Formats the name and version of a profile, for messages. */
+export const formatProfileId = ({ name, version }: ProfileId): string => `${name}, version ${version}`
 
 /**
  * Returns a tag of the profile.
@@ -106,9 +128,22 @@ export function requireTag(profile: ProductProfile, tag: string): ProfileTag {
   )
 }
 
-/** Validates a profile and sets its defaults. @throws LicensingError INVALID_ARGUMENT */
+/**
+ * Validates a profile and sets its defaults.
+ *
+ * @throws LicensingError INVALID_ARGUMENT, which names the first invalid part
+ */
 export function defineProfile(profile: ProfileInput): ProductProfile {
-  const parsed = profileSchema.safeParse(profile, ENGLISH)
+  return parseProfile(profile)
+}
+
+/**
+ * Parses a profile from any value, such as the content of a file.
+ *
+ * @throws LicensingError INVALID_ARGUMENT, which names the first invalid part
+ */
+export function parseProfile(value: unknown): ProductProfile {
+  const parsed = profileSchema.safeParse(value, ENGLISH)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const where = issue?.path.join('.') ?? ''
@@ -116,4 +151,19 @@ export function defineProfile(profile: ProfileInput): ProductProfile {
     'INVALID_ARGUMENT',
     `The product profile cannot be used: ${where ? `${where}: ` : ''}${issue?.message ?? 'not valid'}.`,
   )
+}
+
+/**
+ * Parses the JSON text of a profile, such as a file.
+ *
+ * @throws LicensingError INVALID_ARGUMENT
+ */
+export function parseProfileText(text: string): ProductProfile {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new LicensingError('INVALID_ARGUMENT', 'The product profile cannot be used: it is not JSON.')
+  }
+  return parseProfile(value)
 }

@@ -37,6 +37,12 @@ const createPlainTextSchema = (max: number) =>
     .max(max)
     .regex(/^\P{Cc}*$/u)
 
+/** Name and version of a product profile. */
+const profileIdSchema = z.object({
+  name: createPlainTextSchema(100).min(1),
+  version: z.int().min(1).max(1_000_000),
+})
+
 /** Message on the wire: a JWS in flattened JSON serialization (RFC 7515 §7.2.2). */
 export const signedMessageSchema = z.strictObject({
   protected: createCanonicalBase64urlSchema(32_768),
@@ -92,6 +98,8 @@ export const authorizeRequestSchema = z.object({
     version: createPlainTextSchema(32),
     /** Identifies the device to an authority that was restored and no longer knows the instance. */
     udi: z.object({ pid: udiSchema.shape.pid, serial: udiSchema.shape.serial }).optional(),
+    /** Profile of the device, which the authority compares with its own. */
+    profile: profileIdSchema.optional(),
     /** End of the current authorization, null without one. Under load, the authority answers the earliest first. */
     deadlineAt: instantSchema.nullable().optional(),
   }),
@@ -167,6 +175,8 @@ export const authorizeAcceptedSchema = createAcceptedSchema({
   nextContactAt: instantSchema.nullable(),
   /** Highest software version that the orders of the smart account entitle; omitted without one. */
   softwareVersion: z.string().max(100).optional(),
+  /** Profile by which the authority licenses the product. */
+  profile: profileIdSchema.optional(),
   ...membership,
 })
 export const renewAcceptedSchema = createAcceptedSchema({

@@ -1,7 +1,9 @@
+import canonicalize from 'canonicalize'
 import { z } from 'zod'
 import { ENGLISH } from '../core/english.ts'
 import { entitlementTagSchema } from '../core/entitlement.ts'
 import { LicensingError } from '../core/errors.ts'
+import { parseProfileText, type ProductProfile } from '../core/profile.ts'
 import { type Instant, toIsoString } from '../core/time.ts'
 import {
   parseRotations,
@@ -70,6 +72,8 @@ export interface SyncAnswer {
   readonly automaticUntil: Instant
   /** Highest software version that the account's orders entitle; null if no order names one. */
   readonly softwareVersion: string | null
+  /** Product profile of the manager, which the satellite adopts; null unless the request was accepted. */
+  readonly profile: ProductProfile | null
   readonly trustBundle: number
   /** Root certificate of the manager: PEM. */
   readonly root: string
@@ -116,6 +120,7 @@ const NO_VERSION = '-'
 const SECTIONS = [
   'Virtual accounts',
   'Licenses',
+  'Product profile',
   'Ended',
   'Known before',
   'Notices',
@@ -129,6 +134,10 @@ const splitCertificates = (pem: string): string[] =>
 const toBase64Der = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, '')
 const toPem = (base64: string): string =>
   `-----BEGIN CERTIFICATE-----\n${wrap(base64).join('\n')}\n-----END CERTIFICATE-----`
+
+/** Encodes a profile as base64url of its canonical JSON (RFC 8785). */
+const encodeProfile = (profile: ProductProfile): string =>
+  Buffer.from(canonicalize(profile) ?? '').toString('base64url')
 
 /** Formats the lines of an answer, for signing. */
 export function formatSyncAnswer(answer: SyncAnswer): string[] {
@@ -167,6 +176,7 @@ export function formatSyncAnswer(answer: SyncAnswer): string[] {
         ].join(' '),
       ),
     ),
+    ...formatSection('Product profile', answer.profile === null ? [] : wrap(encodeProfile(answer.profile))),
     ...formatSection(
       'Ended',
       answer.ended.map(({ id, how }) => `${id} ${how}`),
@@ -271,10 +281,10 @@ export function parseSyncAnswer(lines: readonly string[]): SyncAnswer {
     if (!/^[A-Za-z0-9+/=.]*$/.test(base64)) throw createMalformedError(`the section "${head}:" was changed`)
     return base64 === '' ? null : base64.split('.').map(toPem).join('\n')
   }
-  const compact = (rows: readonly string[]): string => {
-    const text = rows.join('')
-    if (!/^[A-Za-z0-9_.-]*$/.test(text)) throw createMalformedError('the section "Mandate:" was changed')
-    return text
+  const compact = (head: 'Mandate' | 'Product profile'): string | null => {
+    const text = sections[head].join('')
+    if (!/^[A-Za-z0-9_.-]*$/.test(text)) throw createMalformedError(`the section "${head}:" was changed`)
+    return text === '' ? null : text
   }
   const root = pem('Root certificate')
   if (root === null) throw createMalformedError('it has no root certificate')
@@ -298,6 +308,25 @@ export function parseSyncAnswer(lines: readonly string[]): SyncAnswer {
     root,
     trustBundles: parseRotations(lines),
     issuingCa: pem('Issuing CA certificate'),
-    mandate: compact(sections.Mandate) || null,
+    mandate: compact('Mandate'),
+    profile: parseProfileSection(compact('Product profile')),
+  }
+}
+
+/** Decodes the section with the profile. Only the canonical encoding is accepted. */
+function parseProfileSection(text: string | null): ProductProfile | null {
+  if (text === null) return null
+  const json = Buffer.from(text, 'base64url').toString('utf8')
+  const profile = readProfile(json)
+  if (profile === null || encodeProfile(profile) !== text)
+    throw createMalformedError('the section "Product profile:" was changed')
+  return profile
+}
+
+function readProfile(json: string): ProductProfile | null {
+  try {
+    return parseProfileText(json)
+  } catch {
+    return null
   }
 }

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type ProfileInput, SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { createPrograms, type Programs } from '../support/programs.ts'
+import { createPrograms, parseError, type Programs } from '../support/programs.ts'
 
 const router: ProfileInput = {
   name: 'router',
@@ -76,4 +76,56 @@ it('order accepts only the tags of the authority’s profile (R-UI-3)', async ()
   const refused = await order('HOST')
   expect(refused.code).not.toBe(0)
   expect(refused.stderr).toContain('TUNNEL')
+})
+
+it('programs license, show and replace a product profile from a file (R-EMB-2, R-UI-3)', async () => {
+  const { agent, authority, good } = programs
+  const file = join(directory, 'router.json')
+  const write = (profile: ProfileInput) => {
+    writeFileSync(file, JSON.stringify(profile))
+  }
+  write({
+    ...router,
+    skus: [{ sku: 'RT-10', description: 'Ten tunnels', grants: { kind: 'licenses', tag: 'TUNNEL' } }],
+  })
+  await programs.initAuthority('--profile', file)
+  await good(authority(['order', '--sku', 'RT-10', '--quantity', '2', '--json']))
+  expect(await good(authority(['profile', 'show', '--json']))).toMatchObject({
+    profile: { name: 'router', version: 1, tags: [{ tag: 'TUNNEL' }], skus: [{ sku: 'RT-10' }] },
+  })
+  const { url } = await programs.serveAuthority()
+  const init = ['init', '--pid', 'RT-9', '--serial', 'R1', '--profile', file, '--json']
+  const root = join(directory, 'root.pem')
+  writeFileSync(root, (await authority(['trust', 'export'])).stdout)
+  await good(agent([...init, '--trust', root]))
+  await good(agent(['transport', 'direct', url, '--json']))
+  await good(agent(['usage', 'set', 'TUNNEL', '3', '--json']))
+  await good(agent(['register', await programs.token(), '--json']))
+  expect(await programs.status()).toMatchObject({
+    state: 'out-of-compliance',
+    entitlements: [{ tag: 'TUNNEL', count: 3 }],
+  })
+
+  write({ ...router, version: 2, tags: [...router.tags, { tag: 'PORT' }] })
+  const preview = await authority(['profile', 'preview', file])
+  expect(preview.stdout).toBe(
+    'Product profile: router, version 1 → router, version 2\n  tags added: PORT\n  SKUs removed: RT-10\n',
+  )
+  await good(authority(['profile', 'replace', file, '--json']))
+  // The serving process follows the replacement.
+  await good(agent(['renew', 'authorization', '--json']))
+  expect((await agent(['why'])).stdout).toContain('the authority has router, version 2')
+  const refused = await agent(['profile', 'replace', file, '--json'])
+  expect(parseError(refused).code).toBe('PROFILE_IN_USE')
+  await good(agent(['deregister', '--yes', '--json']))
+  await good(agent(['usage', 'set', 'TUNNEL', '0', '--json']))
+  await good(agent(['profile', 'replace', file, '--json']))
+  expect(await good(agent(['profile', 'show', '--json']))).toMatchObject({
+    profile: { version: 2, tags: [{ tag: 'TUNNEL' }, { tag: 'PORT' }] },
+  })
+  write({ name: 'router', tags: [] })
+  expect(parseError(await authority(['profile', 'replace', file, '--json']))).toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: 'The product profile cannot be used: tags: a product must have at least one entitlement tag.',
+  })
 })

@@ -79,7 +79,7 @@ describe('R-UI-3: the stored profile of an agent', () => {
   it('is compared with a profile of the same name, and the differing parts are named', async () => {
     await (await world.open('device', { profile: router })).close()
     await expect(world.open('device', { profile: nextRouter })).rejects.toThrow(
-      'The data directory belongs to the product profile router, and was opened with another profile with that name, which differs in tags.',
+      'The data directory belongs to the product profile router, version 1, and was opened with another profile with that name, which differs in tags.',
     )
   })
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { defineProfile } from '../../src/core/profile.ts'
 import { toIsoString } from '../../src/core/time.ts'
 import {
   type Authorization,
@@ -329,6 +330,7 @@ describe('a synchronization answer', () => {
     restrictAt: END,
     automaticUntil: END,
     softwareVersion: '5.0',
+    profile: defineProfile({ name: 'router', tags: [{ tag: 'TUNNEL' }] }),
     trustBundle: 1,
     root: PEM,
     issuingCa: `${PEM}\n${PEM}`,

@@ -1,6 +1,7 @@
 import { createPublicKey, createPrivateKey, randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { defineProfile } from '../../src/core/profile.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import {
   parseSyncAnswer,
@@ -110,6 +111,17 @@ beforeAll(async () => {
     notAfter: 4_000_000_000_000,
   })
 })
+const profile = fc
+  .record({
+    name: fc.stringMatching(/^[a-z]{1,20}$/),
+    version: fc.integer({ min: 1, max: 1_000_000 }),
+    tags: fc.uniqueArray(fc.record({ tag, description: fc.string({ maxLength: 20 }) }), {
+      minLength: 1,
+      maxLength: 5,
+      selector: (one) => one.tag,
+    }),
+  })
+  .map((input) => defineProfile(input))
 const answer = () =>
   fc.record({
     name,
@@ -128,6 +140,7 @@ const answer = () =>
     restrictAt: instant,
     automaticUntil: instant,
     softwareVersion: fc.option(fc.stringMatching(/^[\x20-\x7e]{1,100}$/), { nil: null }),
+    profile: fc.option(profile, { nil: null }),
     trustBundle: fc.nat(),
     root: fc.constant(root.certificate.trim()),
     issuingCa: fc.option(fc.constant(root.certificate.trim()), { nil: null }),

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type OpenOptions, SmartAgent } from '../../src/index.ts'
+import { type OpenOptions, type ProfileInput, SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import type { RequestType } from '../../src/protocol/messages.ts'
@@ -21,7 +21,7 @@ export type WireFault =
   | 'dies after'
 
 /** Creates a manager, satellites and devices in one process with one virtual clock and a faulty connection. */
-export async function createSatelliteEnvironment() {
+export async function createSatelliteEnvironment(options: { profile?: ProfileInput } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const clock = new VirtualClock()
   const account = 'acme.example'
@@ -31,6 +31,7 @@ export async function createSatelliteEnvironment() {
     account,
     acceptAgreement: true,
     clock,
+    ...options,
     ...(await createDatabaseOptions()),
   })
   const manager = await Authority.open({ dataDir: managerDir, clock })

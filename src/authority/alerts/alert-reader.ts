@@ -24,6 +24,7 @@ import {
   computeReturnAlert,
   computeMissedContactAlerts,
   computePendingUpdateAlert,
+  computeProfileAlert,
 } from './instance-alerts.ts'
 import { computePoolAlerts, TERM_ALERT_WINDOW_MS, computeTermAlerts } from './pool-alerts.ts'
 import { computeSatelliteAlerts, type SatelliteFacts } from './satellite-alerts.ts'
@@ -69,6 +70,7 @@ export async function readAlerts(
     ...(await readMissedContactAlerts(context)),
     ...(await readRenewalAlerts(context)),
     ...(await readClonedInstanceAlerts(context)),
+    ...(await readProfileAlerts(context)),
     ...(await readPendingUpdateAlerts(context)),
     ...(await readReservedTermAlerts(context)),
     ...(await readReportedTermAlerts(context)),
@@ -178,6 +180,24 @@ async function readRenewalAlerts(context: AlertContext): Promise<AlertDocument[]
     .where('expires_at', '<=', context.at + RENEWAL_OVERDUE_WINDOW_MS)
     .execute()
   return addLocations(context, rows).flatMap((row) => computeRenewalAlerts(row, context.at))
+}
+
+/** Returns an alert for each virtual account and profile with instances that use another profile than this authority. */
+async function readProfileAlerts(context: AlertContext): Promise<AlertDocument[]> {
+  const { name, version } = context.profile
+  const groups = await context.tx
+    .selectFrom('instances')
+    .select(['virtual_account_id', 'profile_name', 'profile_version', sql<number>`count(*)`.as('count')])
+    .where('account_id', '=', context.account.id)
+    .where('status', '=', sql.lit('active'))
+    .where('profile_name', 'is not', null)
+    .where((or) => or.or([or('profile_name', '<>', name), or('profile_version', '<>', version)]))
+    .groupBy(['virtual_account_id', 'profile_name', 'profile_version'])
+    .execute()
+  return addLocations(context, groups).map(({ profile_name, profile_version, count, ...location }) => {
+    const profile = { name: profile_name ?? '', version: profile_version ?? 0 }
+    return computeProfileAlert({ ...location, count, profile }, context.profile)
+  })
 }
 
 /** Returns an alert for each active instance with a clone event in the event log and no later registration. */

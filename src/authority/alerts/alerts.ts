@@ -15,6 +15,7 @@ export const ALERT_TYPES = [
   'instance-failed-to-connect',
   'instance-failed-to-renew',
   'instance-diverged',
+  'profile-differs',
   'satellite-not-registered',
   'synchronization-overdue',
   'satellite-sync-deadline',

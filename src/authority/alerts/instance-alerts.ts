@@ -1,3 +1,4 @@
+import { formatProfileId, type ProfileId } from '../../core/profile.ts'
 import { DAY, type Instant, toIsoString } from '../../core/time.ts'
 import { TERM_WARNING_DAYS } from '../inventory/orders.ts'
 import { AUTHORIZATION_LIFETIME, BACKDATE_MS, IDENTITY_LIFETIME } from '../policy.ts'
@@ -91,6 +92,27 @@ export function computeClonedInstanceAlert(instance: InstanceFacts & { at: Insta
     actions: [
       'Find out which devices use this identifier, and stop all but the right one.',
       'Register the right device again with --force, or remove the product instance.',
+    ],
+  }
+}
+
+/** Returns an alert for the instances of a virtual account that use another product profile than the authority. */
+export function computeProfileAlert(
+  group: AlertLocation & { count: number; profile: ProfileId },
+  current: ProfileId,
+): AlertDocument {
+  const { count, profile, virtualAccount, satellite } = group
+  return {
+    source: profile.name,
+    virtualAccount,
+    instanceId: null,
+    satellite,
+    severity: 'minor',
+    type: 'profile-differs',
+    message: `${count === 1 ? '1 product instance uses' : `${count} product instances use`} the product profile ${formatProfileId(profile)}, and this authority uses ${formatProfileId(current)}. Tags that only one of them has are not licensed.`,
+    actionDue: null,
+    actions: [
+      'Replace the profile of this authority with `smart-authority profile replace`, or update the devices.',
     ],
   }
 }

@@ -45,6 +45,8 @@ export interface AuthorityContext {
     where: AccountSelector,
     work: (context: AccountContext, virtual: VirtualAccount | null) => Promise<T>,
   ): Promise<T>
+  /** Reads what committed transactions have changed, such as a replaced profile. */
+  refresh(): Promise<void>
   /** Runs a transaction on the whole authority. */
   withMaintenance<T>(work: (tx: Tx, at: Instant) => Promise<T>): Promise<T>
 }

@@ -3,6 +3,7 @@ import type { Instant } from '../../core/time.ts'
 import { getCurrentActor } from '../events/actor.ts'
 import { resolveAccount, resolveVirtualAccount } from '../inventory/accounts.ts'
 import type { VirtualAccount } from './account-context.ts'
+import type { StoredProfile } from '../inventory/stored-profile.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { AuthorityStore, Tx } from '../store/store.ts'
 import type { AuthorityClock } from './authority-clock.ts'
@@ -20,20 +21,24 @@ export class AuthorityTransactions implements AuthorityContext {
   readonly store: AuthorityStore
   readonly clock: AuthorityClock
   readonly credentials: Credentials
-  readonly profile: ProductProfile
+  readonly #profile: StoredProfile
   readonly #maintenance: DueWork
 
   constructor(
     store: AuthorityStore,
     clock: AuthorityClock,
     maintenance: DueWork,
-    { credentials, profile }: { credentials: Credentials; profile: ProductProfile },
+    { credentials, profile }: { credentials: Credentials; profile: StoredProfile },
   ) {
     this.store = store
     this.clock = clock
     this.credentials = credentials
-    this.profile = profile
+    this.#profile = profile
     this.#maintenance = maintenance
+  }
+
+  get profile(): ProductProfile {
+    return this.#profile.current
   }
 
   withAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T> {
@@ -69,6 +74,10 @@ export class AuthorityTransactions implements AuthorityContext {
 
   withMaintenance<T>(work: (tx: Tx, at: Instant) => Promise<T>): Promise<T> {
     return this.store.transaction(async (tx) => work(tx, await this.#maintenance.run(tx)))
+  }
+
+  async refresh(): Promise<void> {
+    await this.withMaintenance(() => Promise.resolve())
   }
 
   async #begin(tx: Tx, where: AccountSelector): Promise<AccountContext> {

@@ -1,3 +1,4 @@
+import type { ProfileId } from '../../core/profile.ts'
 import { sql } from 'kysely'
 import { listSerialForms, hashUdi } from '../../protocol/digest.ts'
 import type { InstanceRow } from '../inventory/instances.ts'
@@ -42,6 +43,7 @@ export class InstanceSet {
   readonly #newRows: InstanceRow[] = []
   readonly #answers = new Map<string, RecordedAnswer>()
   readonly #versions = new Map<string, string>()
+  readonly #profiles = new Map<string, Pick<InstanceRow, 'profile_name' | 'profile_version'>>()
   readonly #touched = new Set<string>()
 
   constructor(transaction: ExchangeTransaction) {
@@ -184,6 +186,13 @@ export class InstanceSet {
     this.touch(row.id)
   }
 
+  /** Records the product profile that an instance names. */
+  recordProfile(row: InstanceRow, { name, version }: ProfileId): void {
+    row.profile_name = name
+    row.profile_version = version
+    this.#profiles.set(row.id, { profile_name: name, profile_version: version })
+  }
+
   /** Marks an instance as changed, so that a satellite reports it to its manager. */
   touch(id: string): void {
     this.#touched.add(id)
@@ -195,6 +204,8 @@ export class InstanceSet {
     if (this.#answers.size > 0) await writeAnswers(tx, this.#answers)
     for (const [id, version] of this.#versions)
       await tx.updateTable('instances').set({ version }).where('id', '=', id).execute()
+    for (const [id, profile] of this.#profiles)
+      await tx.updateTable('instances').set(profile).where('id', '=', id).execute()
     // At a manager every revision is 0 and stays 0.
     if (this.#touched.size > 0 && revision > 0)
       await tx
@@ -203,7 +214,7 @@ export class InstanceSet {
         .where('id', 'in', [...this.#touched])
         .execute()
     this.#newRows.length = 0
-    for (const written of [this.#answers, this.#versions, this.#touched]) written.clear()
+    for (const written of [this.#answers, this.#versions, this.#profiles, this.#touched]) written.clear()
   }
 
   /** Drops the cached rows. */

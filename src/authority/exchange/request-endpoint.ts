@@ -175,10 +175,11 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
     isUnderLoad,
     onDecided,
   }: Batch): Promise<{ outcomes: DecisionOutcome[]; context: AnswerContext }> {
-    const { credentials, profile, clock } = this.#context
+    const { credentials, clock } = this.#context
     const decided = await this.#context.withMaintenance(async (tx, time) => {
       const limits = await readIssuingLimits(tx, credentials, time)
       const set = await WorkingSet.read(tx, collectWorkingSetKeys(requests), time)
+      const { profile } = this.#context
       const exchange = { set, credentials, profile, limits, isUnderLoad, at: time }
       const outcomes: DecisionOutcome[] = []
       for (const request of requests) outcomes.push(await decideRequest(exchange, request).catch(toOutcome))

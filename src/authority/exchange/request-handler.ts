@@ -1,5 +1,5 @@
 import { type Instant, toIsoString } from '../../core/time.ts'
-import type { ProductProfile } from '../../core/profile.ts'
+import { type ProductProfile, toProfileId } from '../../core/profile.ts'
 import { hashAnswer } from '../../protocol/digest.ts'
 import type { Decision, InstanceRequest } from '../../protocol/messages.ts'
 import { parseCsr } from '../../pki/certificate-request.ts'
@@ -245,6 +245,11 @@ async function authorize(
   await context.set.pools.setUsage(instance, usage)
   if (body.version !== '' && body.version !== instance.version)
     context.set.instances.recordVersion(instance, body.version)
+  if (
+    body.profile !== undefined &&
+    (body.profile.name !== instance.profile_name || body.profile.version !== instance.profile_version)
+  )
+    context.set.instances.recordProfile(instance, body.profile)
   // The usage is recorded even if the authorization is refused.
   if (context.limits.refusal)
     return createRefusal(context.limits.refusal.code, context.limits.refusal.message)
@@ -276,6 +281,7 @@ async function authorize(
     nextContactAt:
       isCovered && context.isUnderLoad ? toIsoString(context.at + jitterContactDelay(Math.random())) : null,
     ...(softwareVersion !== null && { softwareVersion }),
+    profile: toProfileId(context.profile),
     ...(await context.set.accounts.getAccountNames(instance)),
   }
 }

@@ -23,6 +23,8 @@ export const NO_EXCHANGE = {
   decision: null,
   last_answer: null,
   previous_answer: null,
+  profile_name: null,
+  profile_version: null,
 } as const
 
 export type InstanceRow = Selectable<Tables['instances']>

@@ -5,6 +5,7 @@ import { runAs } from '../events/actor.ts'
 import { resolveAccount } from '../inventory/accounts.ts'
 import { expireInstances } from '../inventory/instances.ts'
 import { sendOrderReminders, warnBeforeTermEnd } from '../inventory/orders.ts'
+import type { StoredProfile } from '../inventory/stored-profile.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { openSync } from '../satellite-sync/sync-repository.ts'
 import { tickSync } from '../satellite-sync/sync-driver.ts'
@@ -15,12 +16,14 @@ import type { Tx } from '../store/store.ts'
 export class Maintenance implements DueWork {
   readonly #clock: AuthorityClock
   readonly #credentials: Credentials
+  readonly #profile: StoredProfile
   /** Time of the last check for reminders, and the number of clock corrections at that time. */
   #lastReminders = { at: -Infinity, corrections: 0 }
 
-  constructor(clock: AuthorityClock, credentials: Credentials) {
+  constructor(clock: AuthorityClock, credentials: Credentials, profile: StoredProfile) {
     this.#clock = clock
     this.#credentials = credentials
+    this.#profile = profile
   }
 
   run(tx: Tx): Promise<Instant> {
@@ -31,6 +34,7 @@ export class Maintenance implements DueWork {
   async #runDueWork(tx: Tx): Promise<Instant> {
     const at = await this.#clock.time(tx)
     await this.#credentials.keyRing.refresh(tx, at)
+    await this.#profile.refresh(tx)
     if (this.#credentials.keyRing.identity.role === 'satellite') {
       const account = await resolveAccount(tx, undefined)
       await tickSync(await openSync({ tx, credentials: this.#credentials, account, at }))

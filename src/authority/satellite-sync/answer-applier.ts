@@ -5,6 +5,7 @@ import { addVirtualAccount, listVirtualAccounts, describeContents } from '../inv
 import type { VirtualAccount } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
 import { deactivateInstance } from '../inventory/instances.ts'
+import { adoptProfile } from '../inventory/stored-profile.ts'
 import { recomputeCompliance } from '../inventory/pools.ts'
 import { markInstanceChanged, markVirtualAccountChanged, markReservationChanged } from '../store/revisions.ts'
 import { takeBackReported } from './restored-instances.ts'
@@ -20,6 +21,7 @@ export async function applyAnswer(context: AnswerContext, answer: SyncAnswer): P
     .set({ software_version: answer.softwareVersion })
     .where('id', '=', context.account.id)
     .execute()
+  if (answer.profile !== null) await adoptProfile(context.tx, answer.profile, context.at)
   const withdrawn = await applyLots(context, answer.lots, localAccounts)
   let changed = false
   for (const { id, how } of answer.ended) if (await applyEnd(context, id, how)) changed = true

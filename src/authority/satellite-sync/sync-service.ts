@@ -81,7 +81,7 @@ export class SyncService {
    * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED. Nothing has changed then
    */
   import(text: string, trust: RootTrust = null): Promise<SyncImportResult> {
-    return this.#withSync((sync) => importAnswer(sync, text, trust))
+    return this.#import(text, trust)
   }
 
   /** Sets the fields to redact in reports to the manager, from the next exchange on. */
@@ -169,7 +169,7 @@ export class SyncService {
         accept: `${SYNC_CONTENT_TYPE}, application/json`,
         ...(proof !== null && { [SYNC_PROOF_HEADER]: proof }),
       })
-      return await this.#withSync((sync) => importAnswer(sync, checkAnswer(text), null))
+      return await this.#import(checkAnswer(text), null)
     } catch (error) {
       const failed = adaptRemedy(toLicensingError(error))
       await this.#recordFailure(failed)
@@ -225,6 +225,12 @@ export class SyncService {
       ...toConnectionOptions(settings, [root], { deadline: EXCHANGE_TIMEOUT_MS }),
       maxBytes: MAX_SYNC_BYTES,
     })
+  }
+
+  async #import(text: string, trust: RootTrust): Promise<SyncImportResult> {
+    const result = await this.#withSync((sync) => importAnswer(sync, text, trust))
+    await this.#context.refresh()
+    return result
   }
 
   #withSync<T>(work: (sync: Synchronization, tx: Tx, at: number) => Promise<T>): Promise<T> {

@@ -32,6 +32,7 @@ export const EMPTY_ANSWER = {
   issuingCa: null,
   mandate: null,
   softwareVersion: null,
+  profile: null,
   virtualAccounts: [],
   lots: [],
   ended: [],

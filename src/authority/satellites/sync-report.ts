@@ -148,6 +148,7 @@ async function createAcceptance(
     exchange: request.exchange,
     ...terms,
     softwareVersion: await readSoftwareVersion(context.tx, context.account.id),
+    profile: context.profile,
     issuingCa,
     mandate: await signDelegation(context, request, { issuingKey: issuing.key, lots, notAfter: restrictAt }),
     virtualAccounts: outcome.virtualAccounts.map(({ name, home }) => ({ name, home })),

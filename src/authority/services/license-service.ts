@@ -1,4 +1,3 @@
-import type { ProductProfile } from '../../core/profile.ts'
 import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import { resolveVirtualAccount, type LicenseDocument, listLicenses } from '../inventory/accounts.ts'
 import { type LicenseTransaction, listLicenseTransactions } from '../inventory/license-transactions.ts'
@@ -11,11 +10,6 @@ export class LicenseService {
 
   constructor(context: AuthorityContext) {
     this.#context = context
-  }
-
-  /** The profile of the product whose licenses the authority issues. */
-  get product(): ProductProfile {
-    return this.#context.profile
   }
 
   list(where: AccountSelector = {}): Promise<LicenseDocument[]> {

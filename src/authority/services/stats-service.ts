@@ -50,9 +50,10 @@ export class StatsService {
 
   /** Collects the statistics in a read-only transaction. */
   collect(): Promise<AuthorityStats> {
-    const { store, clock, credentials, profile } = this.#context
+    const { store, clock, credentials } = this.#context
     return store.readOnly(async (tx) => {
       const at = await clock.readTime(tx)
+      const { profile } = this.#context
       const pools: AuthorityStats['pools'][number][] = []
       // An alert of the whole authority appears in each smart account, but counts once.
       const alerts = new Map<string, AlertSeverity>()

@@ -8,7 +8,7 @@ import { parseEnrollmentCode } from '../../protocol/enrollment.ts'
 import { ensurePrivateDirectory } from '../../storage/private-files.ts'
 import type { TransportSettings } from '../../transports/transport.ts'
 import { addAccount } from '../inventory/accounts.ts'
-import { resolveProfile } from '../inventory/stored-profile.ts'
+import { StoredProfile } from '../inventory/stored-profile.ts'
 import { Credentials } from '../keys/credentials.ts'
 import { saveManagerEndpoint } from '../satellite-sync/sync-service.ts'
 import { initializeSync } from '../satellite-sync/sync-repository.ts'
@@ -67,7 +67,7 @@ export async function initAuthority(options: InitOptions): Promise<void> {
         )
       }
       if (database !== undefined) saveDatabaseUrl(options.dataDir, database)
-      await resolveProfile(tx, { profile: options.profile }, at)
+      await StoredProfile.load(tx, { profile: options.profile }, at)
       const { domain } = await addAccount(tx, options.account, at)
       const facts = { id: randomUUID(), account: domain, test }
       if (name === undefined) {

@@ -137,6 +137,9 @@ export interface Tables {
      * After a restore: 1 until the device shows its certificate, 2 until an administrator has reviewed the instance.
      */
     in_review: number
+    /** Name and version of the profile that the device named last; null if it named none. */
+    profile_name: string | null
+    profile_version: number | null
   }
   instance_usage: { instance_id: string; tag: string; count: number }
   /** Specific license reservations. Each is a product instance that makes no contact. */

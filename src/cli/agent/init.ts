@@ -11,6 +11,7 @@ export function createInitCommand({ json, dataDir }: AgentCli): Command {
     .requiredOption('--pid <pid>', 'product ID')
     .requiredOption('--serial <sn>', 'serial number')
     .option('--version <version>', 'product version', '1.0')
+    .option('--profile <file>', 'JSON file of the product profile (default: the conferencing profile)')
     .addOption(
       new Option('--size <size>', 'deployment size')
         .choices(['micro', 'small', 'medium', 'large'])
@@ -27,14 +28,17 @@ export function createInitCommand({ json, dataDir }: AgentCli): Command {
         serial: string
         version: string
         size: Size
+        profile?: string
         trust?: string
         tlsCa?: string
       }) => {
-        const [{ SmartAgent }, { conferencing }, { readFileArgument }] = await Promise.all([
-          import('../../index.ts'),
-          import('../../conferencing/index.ts'),
-          import('../secrets.ts'),
-        ])
+        const [{ SmartAgent }, { conferencing }, { readFileArgument }, { parseProfileText }] =
+          await Promise.all([
+            import('../../index.ts'),
+            import('../../conferencing/index.ts'),
+            import('../secrets.ts'),
+            import('../../core/profile.ts'),
+          ])
         await SmartAgent.init({
           dataDir: dataDir(),
           product: {
@@ -43,6 +47,9 @@ export function createInitCommand({ json, dataDir }: AgentCli): Command {
             version: options.version,
           },
           module: conferencing({ size: options.size }),
+          ...(options.profile !== undefined && {
+            profile: parseProfileText(readFileArgument(options.profile)),
+          }),
           ...(options.trust !== undefined && { trust: readFileArgument(options.trust) }),
           ...(options.tlsCa !== undefined && { tlsCa: readFileArgument(options.tlsCa) }),
         })

@@ -18,6 +18,7 @@ export function getUserName(): string {
 const READ_ONLY_VERBS: readonly string[] = [
   'list',
   'show',
+  'preview',
   'status',
   'verify',
   'failed',

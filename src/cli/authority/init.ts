@@ -15,6 +15,7 @@ export function createInitCommand(cli: AuthorityCli): Command {
       'create the data directory of a new authority with its first smart account (--account DOMAIN)',
     )
     .option('--role <role>', 'manager or satellite', 'manager')
+    .option('--profile <file>', 'JSON file of the product profile (default: the conferencing profile)')
     .option('--accept-agreement', 'accept the license agreement of the smart account')
     .option('--allow-fault-injection', 'allow fault injection; agents display a test-mode warning')
     .option('--name <name>', 'satellite: its name at the manager, as given to `satellite add`')
@@ -38,6 +39,10 @@ export function createInitCommand(cli: AuthorityCli): Command {
       if (account === undefined)
         throw new LicensingError('USAGE', 'The smart account is missing. Give --account DOMAIN.')
       const satellite = await readSatelliteOptions(options)
+      const profile =
+        options.profile === undefined
+          ? null
+          : (await import('../read-profile.ts')).readProfileArgument(options.profile)
       const { manager, name } = options
       const { Authority } = await import('../../authority/authority.ts')
       await Authority.init({
@@ -46,6 +51,7 @@ export function createInitCommand(cli: AuthorityCli): Command {
         acceptAgreement: options.acceptAgreement ?? false,
         test: options.allowFaultInjection ?? false,
         database: database(),
+        ...(profile && { profile }),
         ...(satellite && { satellite }),
       })
       if (json()) printJson({ dataDir: dataDir(), account, role: options.role, ...(satellite && { name }) })
@@ -62,6 +68,7 @@ export function createInitCommand(cli: AuthorityCli): Command {
 
 interface InitOptions extends ProxyOptions {
   role: string
+  profile?: string
   acceptAgreement?: boolean
   allowFaultInjection?: boolean
   name?: string
@@ -72,7 +79,7 @@ interface InitOptions extends ProxyOptions {
 
 /** Reads the options of a satellite, or returns undefined for a manager. @throws LicensingError USAGE, INVALID_ARGUMENT, FILE_UNREADABLE */
 async function readSatelliteOptions(options: InitOptions) {
-  const { role, name, trust, manager, codeFile } = options
+  const { role, name, trust, manager, codeFile, profile } = options
   if (role !== 'manager' && role !== 'satellite')
     throw new LicensingError(
       'INVALID_ARGUMENT',
@@ -86,6 +93,11 @@ async function readSatelliteOptions(options: InitOptions) {
       )
     return undefined
   }
+  if (profile !== undefined)
+    throw new LicensingError(
+      'USAGE',
+      '--profile requires --role manager. A satellite gets the profile of its manager.',
+    )
   if (name === undefined)
     throw new LicensingError('USAGE', 'The name of the satellite is missing. Give --name NAME.')
   if (manager !== undefined && trust === undefined)

@@ -40,6 +40,17 @@ export const storageErrors = {
     remedy:
       'Open the data directory without a profile, or with its own profile. To change the product, set `replaceProfile`.',
   },
+  PROFILE_DIFFERS: {
+    kind: 'local',
+    meaning:
+      'Device and authority have different product profiles. Tags that only one of them has are not licensed.',
+    remedy: 'Replace the older of both profiles.',
+  },
+  PROFILE_IN_USE: {
+    kind: 'refusal',
+    meaning: 'The profile of a registered or reserved device can be replaced only by the product itself.',
+    remedy: 'Open the data directory by the product with `replaceProfile`, or deregister the device first.',
+  },
   PROFILE_TAG_IN_USE: {
     kind: 'local',
     meaning: 'A replacement of the product profile would drop an entitlement tag that is in use.',

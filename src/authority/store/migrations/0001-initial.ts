@@ -64,7 +64,7 @@ export const initial: readonly string[] = [
     registered_at bigint not null, last_contact_at bigint not null, expires_at bigint not null,
     sequence integer not null, request_digest text, message_id text, decision text, last_answer text,
     previous_answer text, epoch integer not null default 1, revision integer not null default 0,
-    in_review integer not null default 0
+    in_review integer not null default 0, profile_name text, profile_version integer
   )`,
   `create unique index one_active_instance on instances (account_id, pid, serial) where status = 'active'`,
   `create index active_instances_by_end on instances (expires_at) where status = 'active'`,
