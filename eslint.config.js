@@ -50,6 +50,7 @@ export default tseslint.config(
       '.dependency-cruiser.cjs',
       'scripts/',
       'bench/',
+      'examples/**/*.mjs',
       'test/**/*.cjs',
       'test/support/*.mjs',
     ],

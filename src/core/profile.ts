@@ -98,11 +98,23 @@ export const profileSchema = z
         context.addIssue({ code: 'custom', message: `${duplicate} appears twice` })
   })
 
-export type ProductProfile = z.infer<typeof profileSchema>
-export type ProfileTag = ProductProfile['tags'][number]
+type ParsedProfile = z.infer<typeof profileSchema>
+type ProfileSource = z.input<typeof profileSchema>
+/** Entitlement tag with its name and description. */
+export type ProfileTag<Tag extends string = string> = ParsedProfile['tags'][number] & { tag: Tag }
+/**
+ * Validated profile.
+ *
+ * @typeParam Tag the entitlement tags, as a union of literals if `defineProfile` created the profile
+ */
+export type ProductProfile<Tag extends string = string> = Omit<ParsedProfile, 'tags'> & {
+  tags: ProfileTag<Tag>[]
+}
 export type ProfileSku = ProductProfile['skus'][number]
 /** Profile as a product writes it. Omitted members have defaults. */
-export type ProfileInput = z.input<typeof profileSchema>
+export type ProfileInput<Tag extends string = string> = Omit<ProfileSource, 'tags'> & {
+  tags: (ProfileSource['tags'][number] & { tag: Tag })[]
+}
 /** Name and version of a profile, which device and authority compare. */
 export type ProfileId = Pick<ProductProfile, 'name' | 'version'>
 
@@ -129,12 +141,13 @@ export function requireTag(profile: ProductProfile, tag: string): ProfileTag {
 }
 
 /**
- * Validates a profile and sets its defaults.
+ * Validates a profile and sets its defaults. The type of the result has the entitlement tags, so that an agent opened
+ * with it accepts no other tags.
  *
  * @throws LicensingError INVALID_ARGUMENT, which names the first invalid part
  */
-export function defineProfile(profile: ProfileInput): ProductProfile {
-  return parseProfile(profile)
+export function defineProfile<Tag extends string>(profile: ProfileInput<Tag>): ProductProfile<Tag> {
+  return parseProfile(profile) as ProductProfile<Tag>
 }
 
 /**
