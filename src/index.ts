@@ -1,7 +1,9 @@
 /** Entry point for embedding the licensing agent. */
 import { SmartAgent as ProductAgent } from './agent/agent.ts'
 import type { OpenOptions as ProductOptions } from './agent/open-agent.ts'
+import type { CreateServers } from './agent/served-agent.ts'
 import { conferencing, type Conferencing, type ConferencingStatus } from './conferencing/index.ts'
+import { Servers } from './serving/agent-servers.ts'
 
 export type { Clock } from './core/clock.ts'
 export { type ErrorCode, type ErrorDocument, errorTable, LicensingError } from './core/errors.ts'
@@ -23,6 +25,7 @@ export type {
 export type { EntitlementStatus } from './agent/status.ts'
 export type { Transition } from './agent/machine-runner.ts'
 export type { HistoryRow } from './agent/history-table.ts'
+export type { ListenAddress, ServedAddresses, ServedAgent, ServeOptions } from './agent/served-agent.ts'
 
 /**
  * Options of `SmartAgent.open`. By default, `module` is the conferencing module, which serves products whose
@@ -45,12 +48,16 @@ export type SmartAgent<Api = Conferencing, StatusPart extends object = Conferenc
   StatusPart
 >
 
+// The servers check themselves whether the product is a conferencing product.
+const createServers: CreateServers<ProductAgent> = (agent, options) =>
+  new Servers(agent as unknown as SmartAgent, options)
+
 function open(options: OpenOptions): Promise<SmartAgent>
 function open<Api, StatusPart extends object>(
   options: OpenOptions<Api, StatusPart>,
 ): Promise<SmartAgent<Api, StatusPart>>
 function open(options: OpenOptions): Promise<SmartAgent> {
-  return ProductAgent.open({ module: conferencing(), ...options })
+  return ProductAgent.open({ module: conferencing(), ...options }, createServers)
 }
 
 /** Licensing agent whose default profile for a new data directory is the conferencing profile. */

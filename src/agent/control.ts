@@ -45,7 +45,7 @@ function onLines(socket: Socket, onLine: (line: string) => void): void {
 }
 
 /** Running server of the control socket. */
-interface ControlServer {
+export interface ControlServer {
   /** Accepts no new connections, and waits up to ten seconds for requests in progress. */
   readonly drain: () => Promise<void>
   readonly close: () => Promise<void>

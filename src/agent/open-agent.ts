@@ -78,6 +78,7 @@ export interface OpenOptions<Api = unknown, StatusPart extends object = object> 
 /** Services of an open agent. Each depends only on services created before it. */
 export interface AgentServices<Api, StatusPart extends object> {
   readonly core: AgentCore
+  readonly dataDir: string
   readonly transports: TransportManager
   readonly module: ModuleSlot<Api, StatusPart>
   readonly policies: UsagePolicyCache
@@ -128,6 +129,23 @@ export function tickAgent({ core, ledger, upgrades, scheduler }: AgentServices<u
   ledger.expire()
   upgrades.proceedLater()
   scheduler.wake()
+}
+
+/** Stops an agent, with its servers, and stores everything on disk. Requests in progress fail with AGENT_CLOSED. */
+export async function closeAgent(
+  { core, operations, requests, scheduler, transports }: AgentServices<unknown, object>,
+  closeServers: () => Promise<void>,
+): Promise<void> {
+  scheduler.stop()
+  // Queued operations run, or are refused, before the agent closes.
+  operations.flush()
+  core.runner.tick()
+  core.device.close()
+  requests.stop()
+  transports.abort()
+  // The servers still answer the requests that the lines above have refused.
+  await closeServers()
+  core.store.close()
 }
 
 /** Stores the options and creates the services of the agent, in one transaction. */
@@ -228,6 +246,7 @@ function connectServices<Api, StatusPart extends object>(
   })
   return {
     core,
+    dataDir: options.dataDir,
     transports,
     module,
     policies: new UsagePolicyCache(profile),
