@@ -23,6 +23,7 @@ export type {
   ProductModule,
 } from './agent/product-module.ts'
 export type { EntitlementStatus } from './agent/status.ts'
+export type { PolicyDecision } from './agent/usage-policy.ts'
 export type { Transition } from './agent/machine-runner.ts'
 export type { HistoryRow } from './agent/history-table.ts'
 export type { ListenAddress, ServedAddresses, ServedAgent, ServeOptions } from './agent/served-agent.ts'

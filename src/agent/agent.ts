@@ -11,9 +11,8 @@ import type { Status } from './status.ts'
 import { AgentStore } from './store.ts'
 import type { TransportApi } from './transport-api.ts'
 import type { TrustApi } from './trust-api.ts'
+import { ALLOWED, type PolicyDecision } from './usage-policy.ts'
 import type { UsageReports } from './usage-reports.ts'
-
-const ALLOWED = Object.freeze({ allowed: true, reason: null })
 
 /**
  * Licensing agent of one device. The agent stores every change on disk before reporting the change. After a crash,
@@ -136,7 +135,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
    * Checks whether an action is allowed now, and returns the reason if not. License management (actions that begin
    * with `license-`) is always allowed. The policy is cached until the state changes.
    */
-  allows(action: string): { allowed: boolean; reason: string | null } {
+  allows(action: string): PolicyDecision {
     const { core, policies, module } = this.#services
     const policy = policies.get(core.runner.snapshot, () => core.clock.now())
     const refusal = policy.checkAction(action) ?? module.checkAction(action)

@@ -4,6 +4,12 @@ import type { ProductProfile } from '../core/profile.ts'
 import type { Instant } from '../core/time.ts'
 import { getFunctionality } from './status.ts'
 
+/** Answer to the question whether an action is allowed now. A refusal has its reason. */
+export type PolicyDecision =
+  { readonly allowed: true; readonly reason: null } | { readonly allowed: false; readonly reason: string }
+
+export const ALLOWED: PolicyDecision = Object.freeze({ allowed: true, reason: null })
+
 /** Policy of a license state: which actions are allowed. */
 export interface UsagePolicy {
   /** Reason why only license management works. Null while all features work. */
