@@ -1,5 +1,6 @@
 /** Entry point for embedding the licensing agent. */
 import { SmartAgent as ProductAgent } from './agent/agent.ts'
+import type { AgentClient, ConnectOptions } from './agent/agent-client.ts'
 import type { OpenOptions as ProductOptions } from './agent/open-agent.ts'
 import type { CreateServers } from './agent/served-agent.ts'
 import { conferencing, type Conferencing, type ConferencingStatus } from './conferencing/index.ts'
@@ -24,6 +25,7 @@ export type {
 } from './agent/product-module.ts'
 export type { EntitlementStatus } from './agent/status.ts'
 export type { PolicyDecision } from './agent/usage-policy.ts'
+export type { AgentClient, ClientEventMap, ConnectOptions } from './agent/agent-client.ts'
 export type { Transition } from './agent/machine-runner.ts'
 export type { HistoryRow } from './agent/history-table.ts'
 export type { ListenAddress, ServedAddresses, ServedAgent, ServeOptions } from './agent/served-agent.ts'
@@ -61,10 +63,27 @@ function open(options: OpenOptions): Promise<SmartAgent> {
   return ProductAgent.open({ module: conferencing(), ...options }, createServers)
 }
 
+/**
+ * Connects to the agent that another process of the product has opened and serves (`agent.serve({ control: true })`).
+ *
+ * @throws LicensingError DAEMON_UNREACHABLE if no agent serves the directory within `timeoutMs`
+ * @example
+ * const client = await SmartAgent.connect('/var/lib/my-product/licensing')
+ * if (client.allows('tunnel-open').allowed) await client.setUsage('TUNNEL', 4)
+ */
+async function connect<StatusPart extends object = ConferencingStatus>(
+  dataDir: string,
+  options?: ConnectOptions,
+): Promise<AgentClient<StatusPart>> {
+  const { AgentClient: Client } = await import('./agent/agent-client.ts')
+  return Client.connect(dataDir, options)
+}
+
 /** Licensing agent whose default profile for a new data directory is the conferencing profile. */
 export const SmartAgent = {
   /** @see ProductAgent.open */
   open,
+  connect,
   /** @see ProductAgent.init */
   init: (options: Parameters<typeof ProductAgent.init>[0]): Promise<void> =>
     ProductAgent.init({ module: conferencing(), ...options }),

@@ -11,7 +11,7 @@ import type { Status } from './status.ts'
 import { AgentStore } from './store.ts'
 import type { TransportApi } from './transport-api.ts'
 import type { TrustApi } from './trust-api.ts'
-import { ALLOWED, type PolicyDecision } from './usage-policy.ts'
+import { ALLOWED, type PolicyDecision, refuse } from './usage-policy.ts'
 import type { UsageReports } from './usage-reports.ts'
 
 /**
@@ -38,8 +38,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
 
   private constructor(services: AgentServices<Api, StatusPart>, createServers: CreateServers<SmartAgent>) {
     this.#services = services
-    const { core, dataDir } = services
-    this.#servers = createServers(this, { dataDir, logger: core.logger })
+    this.#servers = createServers(this, { ...services, logger: services.core.logger })
     this.transport = services.transport
     this.reservation = services.reservation
     this.usage = services.usage
@@ -139,7 +138,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     const { core, policies, module } = this.#services
     const policy = policies.get(core.runner.snapshot, () => core.clock.now())
     const refusal = policy.checkAction(action) ?? module.checkAction(action)
-    return refusal ? { allowed: false, reason: refusal.message } : ALLOWED
+    return refusal ? refuse(refusal.message) : ALLOWED
   }
 
   /**

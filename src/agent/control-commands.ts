@@ -104,6 +104,7 @@ export const controlCommands = {
       denials: agent.usage.denials(limit),
     }),
   ),
+  'usage-flush': defineAgentCommand(false, emptySchema, (agent) => agent.flushUsage()),
   upgrade: defineAgentCommand(false, z.object({ version: z.string().max(100) }), (agent, { version }) =>
     agent.upgrade(version),
   ),

@@ -6,6 +6,7 @@ import { systemClock } from '../core/system-clock.ts'
 import type { TransportSettings } from '../transports/transport.ts'
 import { type AgentCore, Device } from './agent-core.ts'
 import { AgentEvents } from './agent-events.ts'
+import { ClientFeed } from './client-feed.ts'
 import { EvaluationMeter, LicenseClock } from './license-clock.ts'
 import { type AgentLogger, noopLogger } from './logger.ts'
 import { MachineRunner } from './machine-runner.ts'
@@ -73,12 +74,18 @@ export interface OpenOptions<Api = unknown, StatusPart extends object = object> 
   readonly logger?: AgentLogger
   /** True to run due work automatically. If false, call `tick()` and `idle()`. Default: true. */
   readonly heartbeat?: boolean
+  /**
+   * False to let the process end while the agent is open and no request is in progress, such as in a program that does not
+   * call `close`. A served web console, metrics or inspector still keep the process alive. Default: true.
+   */
+  readonly keepAlive?: boolean
 }
 
 /** Services of an open agent. Each depends only on services created before it. */
 export interface AgentServices<Api, StatusPart extends object> {
   readonly core: AgentCore
   readonly dataDir: string
+  readonly keepAlive: boolean
   readonly transports: TransportManager
   readonly module: ModuleSlot<Api, StatusPart>
   readonly policies: UsagePolicyCache
@@ -93,6 +100,7 @@ export interface AgentServices<Api, StatusPart extends object> {
   readonly reservation: ReservationApi
   readonly trust: TrustApi
   readonly usage: UsageReports
+  readonly feed: ClientFeed
   readonly readStatus: () => Status & StatusPart
 }
 
@@ -227,11 +235,12 @@ function connectServices<Api, StatusPart extends object>(
       }),
       module.state?.status(),
     )
+  const policies = new UsagePolicyCache(profile)
   const ledger = new UsageLedger(core, module)
   const operations = new OperationQueue(core, ledger, module)
   const events = new AgentEvents(runner, logger, readStatus)
   const requests = new RequestRunner(store, runner, clock, transports)
-  const scheduler = new WorkScheduler(runner, requests, clock, logger)
+  const scheduler = new WorkScheduler(core, requests, options.keepAlive ?? true)
   const awaiter = new RequestAwaiter(runner, requests, scheduler, readStatus)
   const registration = new RegistrationRequests(core, transports, awaiter)
   const reservation = new ReservationApi(core, transports, readStatus)
@@ -247,9 +256,10 @@ function connectServices<Api, StatusPart extends object>(
   return {
     core,
     dataDir: options.dataDir,
+    keepAlive: options.keepAlive ?? true,
     transports,
     module,
-    policies: new UsagePolicyCache(profile),
+    policies,
     ledger,
     operations,
     requests,
@@ -261,6 +271,7 @@ function connectServices<Api, StatusPart extends object>(
     reservation,
     trust: new TrustApi(core, transports),
     usage: new UsageReports(ledger.history, clock),
+    feed: new ClientFeed(core, policies, module, readStatus),
     readStatus,
   }
 }

@@ -1,3 +1,4 @@
+import type { ClientFeed } from './client-feed.ts'
 import type { AgentLogger } from './logger.ts'
 
 /** Address on which a server listens. Port 0 selects a free port. */
@@ -47,6 +48,14 @@ export interface ServedAgent extends ServedAddresses {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** Parts of an agent that its servers need. */
+export interface ServersOptions {
+  readonly dataDir: string
+  readonly logger: AgentLogger
+  readonly feed: ClientFeed
+  readonly keepAlive: boolean
+}
+
 /** Starts the servers of one agent. */
 export interface AgentServers {
   serve(options: ServeOptions): Promise<ServedAgent>
@@ -58,7 +67,4 @@ export interface AgentServers {
  * Creates the object that starts the servers of an agent. The entry point of the package supplies this function, because the
  * servers are in a higher layer and load only when a product uses them.
  */
-export type CreateServers<Agent> = (
-  agent: Agent,
-  options: { readonly dataDir: string; readonly logger: AgentLogger },
-) => AgentServers
+export type CreateServers<Agent> = (agent: Agent, options: ServersOptions) => AgentServers

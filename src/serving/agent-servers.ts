@@ -1,19 +1,18 @@
 import { agentClosedError } from '../agent/agent-core.ts'
 import type { ControlServer } from '../agent/control.ts'
-import type { AgentLogger } from '../agent/logger.ts'
-import type { AgentServers, ServedAgent, ServeOptions } from '../agent/served-agent.ts'
+import type { AgentServers, ServedAgent, ServeOptions, ServersOptions } from '../agent/served-agent.ts'
 import type { DeviceAgent } from '../console/device/device-agent.ts'
 import { LicensingError } from '../core/errors.ts'
 
 /** Starts the servers of an agent, and closes them with the agent. Loads the code of each server when it starts. */
 export class Servers implements AgentServers {
   readonly #agent: DeviceAgent
-  readonly #options: { readonly dataDir: string; readonly logger: AgentLogger }
+  readonly #options: ServersOptions
   readonly #served = new Set<ServedAgent>()
   #isControlServed = false
   #isClosed = false
 
-  constructor(agent: DeviceAgent, options: { readonly dataDir: string; readonly logger: AgentLogger }) {
+  constructor(agent: DeviceAgent, options: ServersOptions) {
     this.#agent = agent
     this.#options = options
   }
@@ -24,7 +23,8 @@ export class Servers implements AgentServers {
     let http
     try {
       const { startHttpServers } = await import('./http-servers.ts')
-      http = await startHttpServers(this.#agent, { ...addresses, ...this.#options })
+      const { dataDir, logger } = this.#options
+      http = await startHttpServers(this.#agent, { ...addresses, dataDir, logger })
     } catch (error) {
       await control?.close()
       throw error
@@ -59,7 +59,7 @@ export class Servers implements AgentServers {
     this.#isControlServed = true
     try {
       const { serveControl } = await import('../agent/control.ts')
-      const { drain, close } = await serveControl(this.#agent, this.#options.dataDir)
+      const { drain, close } = await serveControl(this.#agent, this.#options)
       return {
         drain,
         close: async () => {
