@@ -24,6 +24,7 @@ const layers = {
     'conferencing',
     'authority',
   ],
+  serving: ['core', 'http', 'telemetry', 'agent', 'console'],
   rest: ['core', 'protocol', 'pki', 'transports', 'http', 'authority'],
   cli: [
     'core',
@@ -71,7 +72,7 @@ const authorityFolders = [
   'index.ts',
 ]
 // Layers that import the package's entry point, which is the agent with the shipped product.
-const usesShippedProduct = ['console', 'cli']
+const usesShippedProduct = ['cli']
 // Modules of the machines that every layer may import: units of time and names of states.
 const leaves = ['^machines/(time|state-names)\\.ts$']
 // Layers from which a layer may import types only.

@@ -1,7 +1,10 @@
 /** Entry point for embedding the licensing agent. */
 import { SmartAgent as ProductAgent } from './agent/agent.ts'
+import type { AgentClient, ConnectOptions } from './agent/agent-client.ts'
 import type { OpenOptions as ProductOptions } from './agent/open-agent.ts'
+import type { CreateServers } from './agent/served-agent.ts'
 import { conferencing, type Conferencing, type ConferencingStatus } from './conferencing/index.ts'
+import { Servers } from './serving/agent-servers.ts'
 
 export type { Clock } from './core/clock.ts'
 export { type ErrorCode, type ErrorDocument, errorTable, LicensingError } from './core/errors.ts'
@@ -21,8 +24,11 @@ export type {
   ProductModule,
 } from './agent/product-module.ts'
 export type { EntitlementStatus } from './agent/status.ts'
+export type { PolicyDecision } from './agent/usage-policy.ts'
+export type { AgentClient, ClientEventMap, ConnectOptions } from './agent/agent-client.ts'
 export type { Transition } from './agent/machine-runner.ts'
 export type { HistoryRow } from './agent/history-table.ts'
+export type { ListenAddress, ServedAddresses, ServedAgent, ServeOptions } from './agent/served-agent.ts'
 
 /**
  * Options of `SmartAgent.open`. By default, `module` is the conferencing module, which serves products whose
@@ -45,18 +51,39 @@ export type SmartAgent<Api = Conferencing, StatusPart extends object = Conferenc
   StatusPart
 >
 
+// The servers check themselves whether the product is a conferencing product.
+const createServers: CreateServers<ProductAgent> = (agent, options) =>
+  new Servers(agent as unknown as SmartAgent, options)
+
 function open(options: OpenOptions): Promise<SmartAgent>
 function open<Api, StatusPart extends object>(
   options: OpenOptions<Api, StatusPart>,
 ): Promise<SmartAgent<Api, StatusPart>>
 function open(options: OpenOptions): Promise<SmartAgent> {
-  return ProductAgent.open({ module: conferencing(), ...options })
+  return ProductAgent.open({ module: conferencing(), ...options }, createServers)
+}
+
+/**
+ * Connects to the agent that another process of the product has opened and serves (`agent.serve({ control: true })`).
+ *
+ * @throws LicensingError DAEMON_UNREACHABLE if no agent serves the directory within `timeoutMs`
+ * @example
+ * const client = await SmartAgent.connect('/var/lib/my-product/licensing')
+ * if (client.allows('tunnel-open').allowed) await client.setUsage('TUNNEL', 4)
+ */
+async function connect<StatusPart extends object = ConferencingStatus>(
+  dataDir: string,
+  options?: ConnectOptions,
+): Promise<AgentClient<StatusPart>> {
+  const { AgentClient: Client } = await import('./agent/agent-client.ts')
+  return Client.connect(dataDir, options)
 }
 
 /** Licensing agent whose default profile for a new data directory is the conferencing profile. */
 export const SmartAgent = {
   /** @see ProductAgent.open */
   open,
+  connect,
   /** @see ProductAgent.init */
   init: (options: Parameters<typeof ProductAgent.init>[0]): Promise<void> =>
     ProductAgent.init({ module: conferencing(), ...options }),

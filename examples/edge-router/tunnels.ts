@@ -74,8 +74,15 @@ class OpenTunnels implements ModuleState<Tunnels, TunnelStatus> {
   }
 
   checkAction(action: string): LicensingError | null {
-    if (action !== 'tunnel-open' || this.#count < this.#settings.maxTunnels) return null
-    return new LicensingError('POLICY_REFUSED', `The router has ${this.#settings.maxTunnels} tunnels.`)
+    const denied = this.deniedActions().find(({ actions }) => actions.includes(action))
+    return denied ? new LicensingError('POLICY_REFUSED', denied.reason) : null
+  }
+
+  /** Lists the refused actions for clients in other processes. */
+  deniedActions() {
+    const { maxTunnels } = this.#settings
+    if (this.#count < maxTunnels) return []
+    return [{ actions: ['tunnel-open'], reason: `The router has ${maxTunnels} tunnels.` }]
   }
 
   getUpgradeLicenses() {

@@ -1,6 +1,6 @@
-import { EventEmitter } from 'node:events'
 import { getLicenseState } from '../../machines/index.ts'
 import type { AgentEvent } from './event-catalog.ts'
+import { Listeners } from './listeners.ts'
 import type { AgentLogger } from './logger.ts'
 import type { MachineRunner, Transition } from './machine-runner.ts'
 import type { Status, StatusReader } from './status.ts'
@@ -15,12 +15,11 @@ export interface AgentEventMap {
 
 /** Notifies the listeners of an agent, after an event is on disk. */
 export class AgentEvents {
-  readonly #emitter = new EventEmitter<AgentEventMap>()
-  readonly #logger: AgentLogger
+  readonly #listeners: Listeners<AgentEventMap>
   readonly #readStatus: StatusReader
 
   constructor(runner: MachineRunner, logger: AgentLogger, readStatus: StatusReader) {
-    this.#logger = logger
+    this.#listeners = new Listeners(logger)
     this.#readStatus = readStatus
     runner.events.on('transition', (transition) => {
       this.#announce(transition)
@@ -29,24 +28,15 @@ export class AgentEvents {
 
   /** Adds a listener. Returns a function that removes it. */
   on<E extends keyof AgentEventMap>(event: E, listener: (...args: AgentEventMap[E]) => void): () => void {
-    const guarded = (...args: AgentEventMap[E]) => {
-      try {
-        listener(...args)
-      } catch (error) {
-        // An error of a listener must not stop the agent.
-        this.#logger.error('a listener failed', { event, reason: String(error) })
-      }
-    }
-    this.#emitter.on(event, guarded as never)
-    return () => this.#emitter.off(event, guarded as never)
+    return this.#listeners.on(event, listener)
   }
 
   #announce(transition: Transition): void {
-    for (const notice of transition.notices) this.#emitter.emit('notice', notice)
-    this.#emitter.emit('transition', transition)
-    if (this.#emitter.listenerCount('state') === 0) return
+    for (const notice of transition.notices) this.#listeners.emit('notice', notice)
+    this.#listeners.emit('transition', transition)
+    if (!this.#listeners.has('state')) return
     const { event, before, after } = transition
     if (event.type !== 'tick' || getLicenseState(before.value) !== getLicenseState(after.value))
-      this.#emitter.emit('state', this.#readStatus())
+      this.#listeners.emit('state', this.#readStatus())
   }
 }

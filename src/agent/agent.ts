@@ -1,26 +1,20 @@
-import {
-  type AgentSnapshot,
-  agentMachine,
-  canHandle,
-  type Event,
-  getLicenseState,
-} from '../../machines/index.ts'
 import type { ProductProfile } from '../core/profile.ts'
+import { type AgentSnapshot, agentMachine, getLicenseState } from '../../machines/index.ts'
 import type { Instant } from '../core/time.ts'
 import type { AgentEventMap } from './agent-events.ts'
 import { readProfileDifference } from './authority-profile.ts'
 import { type Explanation, explain } from './explain.ts'
 import type { HistoryRow } from './history-table.ts'
-import { type AgentServices, openAgent, type OpenOptions, tickAgent } from './open-agent.ts'
+import { type AgentServices, closeAgent, openAgent, type OpenOptions, tickAgent } from './open-agent.ts'
 import type { RegisterOptions, RequestOptions } from './registration-requests.ts'
 import type { ReservationApi } from './reservation-api.ts'
+import type { AgentServers, CreateServers, ServedAgent, ServeOptions } from './served-agent.ts'
 import type { Status } from './status.ts'
 import { AgentStore } from './store.ts'
 import type { TransportApi } from './transport-api.ts'
 import type { TrustApi } from './trust-api.ts'
+import { ALLOWED, type PolicyDecision, refuse } from './usage-policy.ts'
 import type { UsageReports } from './usage-reports.ts'
-
-const ALLOWED = Object.freeze({ allowed: true, reason: null })
 
 /**
  * Licensing agent of one device. The agent stores every change on disk before reporting the change. After a crash,
@@ -41,9 +35,12 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
   /** Root certificates that the agent trusts. */
   readonly trust: TrustApi
   readonly #services: AgentServices<Api, StatusPart>
+  readonly #servers: AgentServers
+  #closing: Promise<void> | null = null
 
-  private constructor(services: AgentServices<Api, StatusPart>) {
+  private constructor(services: AgentServices<Api, StatusPart>, createServers: CreateServers<SmartAgent>) {
     this.#services = services
+    this.#servers = createServers(this, { ...services, logger: services.core.logger })
     this.transport = services.transport
     this.reservation = services.reservation
     this.usage = services.usage
@@ -63,7 +60,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
   static async init(options: OpenOptions & { product: NonNullable<OpenOptions['product']> }): Promise<void> {
     const services = await openAgent({ ...options, heartbeat: false }, { isNew: true })
     services.core.runner.recordNotice('EVAL_START')
-    await new SmartAgent(services).close()
+    await closeAgent(services, () => Promise.resolve())
   }
 
   /**
@@ -72,11 +69,13 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
    * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_LOCKED, DATA_DIR_UNSAFE, STORE_*, INVALID_ARGUMENT,
    * TRUST_ANCHOR_INVALID, TRANSPORT_URL_INVALID, PROFILE_MISMATCH, PROFILE_TAG_IN_USE. An error leaves everything
    * unchanged.
+   * @param createServers creates what `serve` uses
    */
   static async open<Api = unknown, StatusPart extends object = object>(
     options: OpenOptions<Api, StatusPart>,
+    createServers: CreateServers<SmartAgent>,
   ): Promise<SmartAgent<Api, StatusPart>> {
-    return new SmartAgent(await openAgent(options, { isNew: false }))
+    return new SmartAgent(await openAgent(options, { isNew: false }), createServers)
   }
 
   /**
@@ -143,11 +142,11 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
    * Checks whether an action is allowed now, and returns the reason if not. License management (actions that begin
    * with `license-`) is always allowed. The policy is cached until the state changes.
    */
-  allows(action: string): { allowed: boolean; reason: string | null } {
+  allows(action: string): PolicyDecision {
     const { core, policies, module } = this.#services
     const policy = policies.get(core.runner.snapshot, () => core.clock.now())
     const refusal = policy.checkAction(action) ?? module.checkAction(action)
-    return refusal ? { allowed: false, reason: refusal.message } : ALLOWED
+    return refusal ? refuse(refusal.message) : ALLOWED
   }
 
   /**
@@ -195,15 +194,8 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
    * Reports changed usage immediately, for a process that is about to exit. Resolves when the authority has answered
    * a report of the current counts, or when an attempt has failed.
    */
-  async flushUsage(): Promise<void> {
-    const { runner, clock } = this.#services.core
-    // A request already in progress when the usage changed does not include the change. The next request does.
-    for (let requests = 0; requests < 2 && runner.snapshot.context.usage.reportAt !== null; requests++) {
-      const event = (at: number): Event => ({ type: 'authorization.renew', at })
-      if (canHandle(runner.snapshot, event(clock.now()))) runner.step(event)
-      await this.idle()
-      if (runner.snapshot.context.authorization.last?.outcome !== 'succeeded') return
-    }
+  flushUsage(): Promise<void> {
+    return this.#services.registration.flushUsage()
   }
 
   /**
@@ -224,18 +216,31 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     return this.#services.events.on(event, listener)
   }
 
-  /** Stores everything on disk and stops the agent. The next `open` repeats a request that is in progress now. */
-  async close(): Promise<void> {
-    const { core, operations, requests, scheduler, transports } = this.#services
-    if (core.device.isClosed) return
-    scheduler.stop()
-    // Queued operations run, or are refused, before the agent closes.
-    operations.flush()
-    core.runner.tick()
-    core.device.close()
-    requests.stop()
-    transports.abort()
-    await Promise.resolve()
-    core.store.close()
+  /**
+   * Serves the agent to administrators and to other processes of the product: over its control socket, in the web console,
+   * as metrics and to inspectors.
+   *
+   * @throws LicensingError ALREADY_SERVED for a second control socket, ADDRESS_IN_USE, INVALID_ARGUMENT, STORE_*, AGENT_CLOSED
+   */
+  async serve(options: ServeOptions): Promise<ServedAgent> {
+    this.#services.core.device.requireOpen()
+    return this.#servers.serve(options)
+  }
+
+  /**
+   * Stores everything on disk, and stops the agent and what it serves. The next `open` repeats a request that is in progress
+   * now.
+   */
+  close(): Promise<void> {
+    // A close that could not write, such as on a full disk, may be repeated.
+    this.#closing ??= closeAgent(this.#services, () => this.#servers.close()).catch((error: unknown) => {
+      this.#closing = null
+      throw error
+    })
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 }

@@ -21,6 +21,9 @@ const registrationSchema = z.object({
 /** Commands of the agent, for the control socket and for a program that opens the data directory itself. */
 export const controlCommands = {
   status: defineAgentCommand(true, emptySchema, (agent) => agent.status()),
+  allows: defineAgentCommand(true, z.object({ action: z.string().min(1).max(200) }), (agent, { action }) =>
+    agent.allows(action),
+  ),
   explain: defineAgentCommand(true, emptySchema, (agent) => agent.explain()),
   history: defineAgentCommand(
     true,
@@ -102,6 +105,7 @@ export const controlCommands = {
       denials: agent.usage.denials(limit),
     }),
   ),
+  'usage-flush': defineAgentCommand(false, emptySchema, (agent) => agent.flushUsage()),
   upgrade: defineAgentCommand(false, z.object({ version: z.string().max(100) }), (agent, { version }) =>
     agent.upgrade(version),
   ),

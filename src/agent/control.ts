@@ -1,17 +1,22 @@
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { toLicensingError, type ErrorDocument, LicensingError } from '../core/errors.ts'
 import { withTimeout } from '../transports/deadline.ts'
 import type { SmartAgent } from './agent.ts'
+import type { ClientFeed, ClientUpdate } from './client-feed.ts'
 
 /**
  * Control socket: newline-delimited JSON on a Unix socket in the data directory, mode 0600. A request is one line,
  * `{"id","verb","params"}`. The response is one line, `{"id","result"}` or `{"id","error"}`. The verb `follow` responds
- * with one line per transition until the caller disconnects. Requests have no timeout.
+ * with one line per transition until the caller disconnects. The verb `subscribe` responds with the state of the agent, and
+ * then sends `{"update"}` lines for a client of `SmartAgent.connect`. Requests have no timeout.
  */
 const SOCKET_NAME = 'agent.sock'
 const MAX_LINE_BYTES = 1024 * 1024
+/** Maximum bytes buffered for a subscriber that does not read. */
+const MAX_BUFFERED_BYTES = 8 * 1024 * 1024
 // Time limits while the daemon stops: for requests in progress, and for sending their responses.
 const DRAIN_TIMEOUT_MS = 10_000
 const FLUSH_TIMEOUT_MS = 500
@@ -29,7 +34,7 @@ function withSocketPath<T>(dataDir: string, use: (path: string, done: () => void
 }
 
 /** Splits a stream into lines. Closes the socket on a line that is too long. */
-function onLines(socket: Socket, onLine: (line: string) => void): void {
+export function onLines(socket: Socket, onLine: (line: string) => void): void {
   let rest = ''
   socket.setEncoding('utf8')
   socket.on('data', (chunk: string) => {
@@ -45,19 +50,28 @@ function onLines(socket: Socket, onLine: (line: string) => void): void {
 }
 
 /** Running server of the control socket. */
-interface ControlServer {
+export interface ControlServer {
   /** Accepts no new connections, and waits up to ten seconds for requests in progress. */
   readonly drain: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
+interface ControlOptions {
+  readonly dataDir: string
+  readonly feed: ClientFeed
+  /** False to let the process end while the socket is served. */
+  readonly keepAlive: boolean
+}
+
 /** Serves an agent on the control socket of its data directory. The caller must hold the directory's lock. */
-export async function serveControl(agent: SmartAgent, dataDir: string): Promise<ControlServer> {
+export async function serveControl(agent: SmartAgent, options: ControlOptions): Promise<ControlServer> {
+  const { dataDir, feed, keepAlive } = options
   /** Number of unanswered requests by connection. */
   const sockets = new Map<Socket, number>()
   let closing = false
   const server: Server = createServer((socket) => {
     sockets.set(socket, 0)
+    if (!keepAlive) socket.unref()
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => {
       socket.destroy()
@@ -65,7 +79,7 @@ export async function serveControl(agent: SmartAgent, dataDir: string): Promise<
     onLines(socket, (line) => {
       const count = (by: number) => sockets.set(socket, (sockets.get(socket) ?? 0) + by)
       count(1)
-      void handleRequest(agent, socket, line).finally(() => {
+      void handleRequest(agent, feed, { socket, line }).finally(() => {
         if (sockets.has(socket)) count(-1)
         if (closing && sockets.get(socket) === 0) socket.end()
       })
@@ -88,6 +102,7 @@ export async function serveControl(agent: SmartAgent, dataDir: string): Promise<
       }
     })
   })
+  if (!keepAlive) server.unref()
   const closed = new Promise<void>((resolve) => {
     server.once('close', () => {
       rmSync(join(dataDir, SOCKET_NAME), { force: true })
@@ -112,7 +127,11 @@ export async function serveControl(agent: SmartAgent, dataDir: string): Promise<
   }
 }
 
-async function handleRequest(agent: SmartAgent, socket: Socket, line: string): Promise<void> {
+async function handleRequest(
+  agent: SmartAgent,
+  feed: ClientFeed,
+  { socket, line }: { socket: Socket; line: string },
+): Promise<void> {
   let id: unknown = null
   const respond = (document: object) => {
     if (socket.writable) socket.write(`${JSON.stringify({ id, ...document })}\n`)
@@ -128,11 +147,32 @@ async function handleRequest(agent: SmartAgent, socket: Socket, line: string): P
       respond({ status: agent.status() })
       return
     }
+    if (request.verb === 'subscribe') {
+      const { after } = subscriptionSchema.parse(request.params)
+      respond({ result: subscribe(feed, socket, after) })
+      return
+    }
+    if (request.verb === 'ping') {
+      respond({ result: null })
+      return
+    }
     const { findCommand } = await import('./control-commands.ts')
     respond({ result: await findCommand(agent, request.verb).call(request.params) })
   } catch (error) {
     respond({ error: toLicensingError(error).toJSON() })
   }
+}
+
+const subscriptionSchema = z.object({ after: z.number().nullable() })
+
+function subscribe(feed: ClientFeed, socket: Socket, after: number | null): ClientUpdate {
+  const { update, stop } = feed.subscribe(after, (json) => {
+    // The client connects again, and gets the current state.
+    if (socket.writableLength > MAX_BUFFERED_BYTES) socket.destroy()
+    else if (socket.writable) socket.write(`{"update":${json}}\n`)
+  })
+  socket.on('close', stop)
+  return update
 }
 
 function parseLine(line: string): { id: unknown; verb: string; params: unknown } {

@@ -4,7 +4,7 @@ import { LicensingError } from '../core/errors.ts'
 import type { ProductProfile } from '../core/profile.ts'
 import type { ModuleAgent, ModuleState, ProductModule } from './product-module.ts'
 import type { AgentStore } from './store.ts'
-import { isLicenseManagement } from './usage-policy.ts'
+import { type DeniedActions, isLicenseManagement } from './usage-policy.ts'
 
 /** Stored counts of a module, with its name. */
 const storedCountsSchema = z.object({ module: z.string(), counts: z.record(z.string(), z.number()) })
@@ -51,6 +51,11 @@ export class ModuleSlot<Api, StatusPart extends object> {
   /** Returns the error for an action that the module refuses. Null otherwise, and always for license management. */
   checkAction(action: string): LicensingError | null {
     return isLicenseManagement(action) ? null : (this.state?.checkAction(action) ?? null)
+  }
+
+  /** Lists the actions that the module refuses now. Empty for a module that cannot list them. */
+  deniedActions(): readonly DeniedActions[] {
+    return this.state?.deniedActions?.() ?? []
   }
 
   /** Stores the counts for programs that do not include the module. Called at the end of a transaction. */

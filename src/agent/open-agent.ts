@@ -6,6 +6,7 @@ import { systemClock } from '../core/system-clock.ts'
 import type { TransportSettings } from '../transports/transport.ts'
 import { type AgentCore, Device } from './agent-core.ts'
 import { AgentEvents } from './agent-events.ts'
+import { ClientFeed } from './client-feed.ts'
 import { EvaluationMeter, LicenseClock } from './license-clock.ts'
 import { type AgentLogger, noopLogger } from './logger.ts'
 import { MachineRunner } from './machine-runner.ts'
@@ -73,11 +74,18 @@ export interface OpenOptions<Api = unknown, StatusPart extends object = object> 
   readonly logger?: AgentLogger
   /** True to run due work automatically. If false, call `tick()` and `idle()`. Default: true. */
   readonly heartbeat?: boolean
+  /**
+   * False to let the process end while the agent is open and no request is in progress, such as in a program that does not
+   * call `close`. A served web console, metrics or inspector still keep the process alive. Default: true.
+   */
+  readonly keepAlive?: boolean
 }
 
 /** Services of an open agent. Each depends only on services created before it. */
 export interface AgentServices<Api, StatusPart extends object> {
   readonly core: AgentCore
+  readonly dataDir: string
+  readonly keepAlive: boolean
   readonly transports: TransportManager
   readonly module: ModuleSlot<Api, StatusPart>
   readonly policies: UsagePolicyCache
@@ -92,6 +100,7 @@ export interface AgentServices<Api, StatusPart extends object> {
   readonly reservation: ReservationApi
   readonly trust: TrustApi
   readonly usage: UsageReports
+  readonly feed: ClientFeed
   readonly readStatus: () => Status & StatusPart
 }
 
@@ -128,6 +137,23 @@ export function tickAgent({ core, ledger, upgrades, scheduler }: AgentServices<u
   ledger.expire()
   upgrades.proceedLater()
   scheduler.wake()
+}
+
+/** Stops an agent, with its servers, and stores everything on disk. Requests in progress fail with AGENT_CLOSED. */
+export async function closeAgent(
+  { core, operations, requests, scheduler, transports }: AgentServices<unknown, object>,
+  closeServers: () => Promise<void>,
+): Promise<void> {
+  scheduler.stop()
+  // Queued operations run, or are refused, before the agent closes.
+  operations.flush()
+  core.runner.tick()
+  core.device.close()
+  requests.stop()
+  transports.abort()
+  // The servers still answer the requests that the lines above have refused.
+  await closeServers()
+  core.store.close()
 }
 
 /** Stores the options and creates the services of the agent, in one transaction. */
@@ -209,11 +235,12 @@ function connectServices<Api, StatusPart extends object>(
       }),
       module.state?.status(),
     )
+  const policies = new UsagePolicyCache(profile)
   const ledger = new UsageLedger(core, module)
   const operations = new OperationQueue(core, ledger, module)
   const events = new AgentEvents(runner, logger, readStatus)
   const requests = new RequestRunner(store, runner, clock, transports)
-  const scheduler = new WorkScheduler(runner, requests, clock, logger)
+  const scheduler = new WorkScheduler(core, requests, options.keepAlive ?? true)
   const awaiter = new RequestAwaiter(runner, requests, scheduler, readStatus)
   const registration = new RegistrationRequests(core, transports, awaiter)
   const reservation = new ReservationApi(core, transports, readStatus)
@@ -228,9 +255,11 @@ function connectServices<Api, StatusPart extends object>(
   })
   return {
     core,
+    dataDir: options.dataDir,
+    keepAlive: options.keepAlive ?? true,
     transports,
     module,
-    policies: new UsagePolicyCache(profile),
+    policies,
     ledger,
     operations,
     requests,
@@ -242,6 +271,7 @@ function connectServices<Api, StatusPart extends object>(
     reservation,
     trust: new TrustApi(core, transports),
     usage: new UsageReports(ledger.history, clock),
+    feed: new ClientFeed(core, policies, module, readStatus),
     readStatus,
   }
 }

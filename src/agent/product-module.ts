@@ -51,6 +51,11 @@ export interface ModuleState<Api = unknown, StatusPart extends object = object> 
   status(): StatusPart
   /** Returns the error for an action that the module refuses and the agent allows. Null if the module allows it. */
   checkAction(action: string): LicensingError | null
+  /**
+   * Lists the actions that `checkAction` refuses now, for clients in other processes (`SmartAgent.connect`). Without this
+   * method, `allows` of a client does not include the refusals of the module.
+   */
+  deniedActions?(): readonly { readonly actions: readonly string[]; readonly reason: string }[]
   /** Returns the licenses that a major upgrade needs for a new evaluation period. Null if it needs none. */
   getUpgradeLicenses(): { readonly tag: string; readonly count: number } | null
   /** Checks whether `expire` may have work. Called with every tick, so it must be fast. */

@@ -101,6 +101,18 @@ export class RegistrationRequests {
     return this.#request('authorize', (at) => ({ type: 'authorization.renew', at }), options)
   }
 
+  /** Reports changed usage. Resolves when a report of the current counts was answered, or an attempt has failed. */
+  async flushUsage(): Promise<void> {
+    const { runner, clock } = this.#core
+    // A request already in progress when the usage changed does not include the change. The next request does.
+    for (let requests = 0; requests < 2 && runner.snapshot.context.usage.reportAt !== null; requests++) {
+      const event = (at: number): Event => ({ type: 'authorization.renew', at })
+      if (canHandle(runner.snapshot, event(clock.now()))) runner.step(event)
+      await this.#awaiter.idle()
+      if (runner.snapshot.context.authorization.last?.outcome !== 'succeeded') return
+    }
+  }
+
   async #request(
     kind: RequestKind,
     event: (at: number) => Event,

@@ -60,6 +60,11 @@ export class RequestAwaiter {
     }
   }
 
+  /** Sends the stored requests. Resolves when no request is in progress. */
+  idle(): Promise<void> {
+    return this.#requests.run()
+  }
+
   #listen(kinds: readonly RequestKind[]): {
     outcome: Promise<LicensingError | null>
     stop: () => void

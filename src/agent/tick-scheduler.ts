@@ -21,12 +21,15 @@ const hasEnded = (task: ScheduledTask): boolean => ['stopped', 'destroyed'].incl
  */
 export class TickScheduler {
   readonly #tick: () => void
+  readonly #keepAlive: boolean
   #task: ScheduledTask
   #watchdog: NodeJS.Timeout
   #earlyTick: NodeJS.Timeout | undefined
   #lastTick = systemClock.monotonic()
 
-  constructor(tick: () => void) {
+  /** @param keepAlive false to let the process end between ticks */
+  constructor(tick: () => void, keepAlive = true) {
+    this.#keepAlive = keepAlive
     this.#tick = () => {
       this.#lastTick = systemClock.monotonic()
       tick()
@@ -35,6 +38,7 @@ export class TickScheduler {
     this.#watchdog = setInterval(() => {
       this.#checkTask()
     }, WATCHDOG_INTERVAL_MS)
+    if (!keepAlive) this.#watchdog.unref()
   }
 
   #schedule(): ScheduledTask {
@@ -48,6 +52,7 @@ export class TickScheduler {
         timezone: 'UTC',
         noOverlap: true,
         suppressMissedWarning: true,
+        unref: !this.#keepAlive,
         logger: { info: noop, warn: noop, error: noop, debug: noop },
       },
     )
@@ -68,6 +73,7 @@ export class TickScheduler {
     this.#earlyTick = setTimeout(() => {
       this.#tick()
     }, wait)
+    if (!this.#keepAlive) this.#earlyTick.unref()
   }
 
   stop(): void {

@@ -1,13 +1,49 @@
 import { type AgentSnapshot, getLicenseState } from '../../machines/index.ts'
+import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 import type { ProductProfile } from '../core/profile.ts'
-import type { Instant } from '../core/time.ts'
+import { type Instant, SECOND } from '../core/time.ts'
 import { getFunctionality } from './status.ts'
+
+/** Answer to the question whether an action is allowed now. A refusal has its reason. */
+export type PolicyDecision =
+  { readonly allowed: true; readonly reason: null } | { readonly allowed: false; readonly reason: string }
+
+export const ALLOWED: PolicyDecision = Object.freeze({ allowed: true, reason: null })
+
+export const refuse = (reason: string): PolicyDecision => ({ allowed: false, reason })
+
+/** Actions that are refused, with the reason. */
+export interface DeniedActions {
+  readonly actions: readonly string[]
+  readonly reason: string
+}
+
+/** Policy as data, for other processes. */
+export const policyDocumentSchema = z.object({
+  /** Reason why only license management works. Null while all features work. */
+  restrictionReason: z.string().nullable(),
+  /** Actions that the profile or the module of the product refuses in the current state. */
+  denied: z.array(z.object({ actions: z.array(z.string()), reason: z.string() })),
+})
+export type PolicyDocument = z.infer<typeof policyDocumentSchema>
+
+/** Evaluates a policy for an action. */
+export function evaluatePolicy(
+  { restrictionReason, denied }: PolicyDocument,
+  action: string,
+): PolicyDecision {
+  if (isLicenseManagement(action)) return ALLOWED
+  const reason = restrictionReason ?? denied.find(({ actions }) => actions.includes(action))?.reason
+  return reason === undefined ? ALLOWED : refuse(reason)
+}
 
 /** Policy of a license state: which actions are allowed. */
 export interface UsagePolicy {
   /** Reason why only license management works. Null while all features work. */
   readonly restrictionReason: string | null
+  /** Actions that the profile refuses in this state. */
+  readonly denied: DeniedActions | null
   /** Returns the error for a refused action. Null if allowed, and always for license management. */
   readonly checkAction: (action: string) => LicensingError | null
 }
@@ -22,9 +58,10 @@ export function createUsagePolicy(
   now: Instant,
 ): UsagePolicy {
   const { functionalityReason: restrictionReason } = getFunctionality(snapshot, now)
-  const denied = profile.policies.deniedActions[getLicenseState(snapshot.value)]
+  const denied = profile.policies.deniedActions[getLicenseState(snapshot.value)] ?? null
   return {
     restrictionReason,
+    denied,
     checkAction: (action) => {
       if (isLicenseManagement(action)) return null
       if (restrictionReason !== null)
@@ -38,6 +75,33 @@ export function createUsagePolicy(
 function getRestrictionCode({ value, context }: AgentSnapshot) {
   if (context.reservation.current?.stage === 'returning') return 'RESERVATION_RETURNING'
   return getLicenseState(value) === 'reserved' ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED'
+}
+
+/**
+ * Returns the instant until which the policy of a state may be used without the agent. Null for a policy without an end:
+ * a restricted one, and that of a reservation without terms.
+ */
+export function getPolicyDeadline({ context, value }: AgentSnapshot, now: Instant): Instant | null {
+  const { evaluation, authorization, registration, reservation } = context
+  switch (getLicenseState(value)) {
+    case 'evaluation':
+      return now + evaluation.remainingSeconds * SECOND
+    case 'unregistered':
+      return null
+    case 'authorized':
+    case 'out-of-compliance':
+      return authorization.deadlineAt ?? registration?.expiresAt ?? now
+    case 'registered':
+    case 'auth-expired':
+      return registration?.expiresAt ?? now
+    case 'reserved': {
+      if (reservation.current?.stage !== 'installed') return null
+      const ends = reservation.current.grant.licenses.flatMap(({ endsAt }) =>
+        endsAt !== null && endsAt > now ? [endsAt] : [],
+      )
+      return ends.length === 0 ? null : Math.min(...ends)
+    }
+  }
 }
 
 /** Caches the policy of the current state. */

@@ -1,6 +1,7 @@
 import { nextDeadline } from '../../machines/index.ts'
 import { toLicensingError } from '../core/errors.ts'
 import { MINUTE } from '../core/time.ts'
+import type { AgentCore } from './agent-core.ts'
 import type { LicenseClock } from './license-clock.ts'
 import type { AgentLogger } from './logger.ts'
 import type { MachineRunner } from './machine-runner.ts'
@@ -16,15 +17,18 @@ export class WorkScheduler {
   readonly #requests: RequestRunner
   readonly #clock: LicenseClock
   readonly #logger: AgentLogger
+  readonly #keepAlive: boolean
   #ticks: TickScheduler | null = null
   /** Run of requests whose end is already watched. */
   #watched: Promise<void> | null = null
 
-  constructor(runner: MachineRunner, requests: RequestRunner, clock: LicenseClock, logger: AgentLogger) {
+  /** @param keepAlive false to let the process end between ticks */
+  constructor({ runner, clock, logger }: AgentCore, requests: RequestRunner, keepAlive: boolean) {
     this.#runner = runner
     this.#requests = requests
     this.#clock = clock
     this.#logger = logger
+    this.#keepAlive = keepAlive
     // Send a request immediately after the transaction that stored it.
     runner.events.on('committed', () => {
       this.wake()
@@ -41,7 +45,7 @@ export class WorkScheduler {
         // The disk may be full. Nothing was charged, and the next tick charges the time.
         this.#logger.error('a tick could not be stored', { reason: toLicensingError(error).message })
       }
-    })
+    }, this.#keepAlive)
     this.#runner.recordNotice('AGENT_READY')
     this.wake()
   }

@@ -2,6 +2,7 @@
 import { LicensingError } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
 import { createAgentCli } from './agent/agent-cli.ts'
+import { createAllowsCommand } from './agent/allows.ts'
 import { createDeregisterCommand } from './agent/deregister.ts'
 import { createEventsCommand } from './agent/events.ts'
 import { createHostCommand } from './agent/host.ts'
@@ -61,6 +62,7 @@ program
   .addCommand(createProfileCommand(cli))
   .addCommand(createEventsCommand(cli))
   .addCommand(createWhyCommand(cli))
+  .addCommand(createAllowsCommand(cli))
   .addCommand(createMachineCommand(cli))
   .addCommand(createWatchCommand(cli))
   .addCommand(

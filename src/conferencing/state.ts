@@ -75,13 +75,22 @@ export class ConferencingState implements Omit<ModuleState<unknown, Conferencing
 
   /** Refuses license-consuming actions in a joined data center, because the primary one holds the licenses. */
   checkAction(action: string): LicensingError | null {
+    const denied = this.deniedActions().find(({ actions }) => actions.includes(action))
+    if (!denied) return null
+    return new LicensingError('SYSTEM_NOT_ALLOWED', denied.reason, {
+      remedy: 'Run the command at the primary data center.',
+    })
+  }
+
+  deniedActions(): { actions: readonly string[]; reason: string }[] {
     const { primary } = this.#system
-    if (primary === null || !LICENSE_CONSUMING_ACTIONS.includes(action)) return null
-    return new LicensingError(
-      'SYSTEM_NOT_ALLOWED',
-      `The primary data center ${primary} holds the licenses.`,
-      { remedy: 'Run the command at the primary data center.' },
-    )
+    if (primary === null) return []
+    return [
+      {
+        actions: LICENSE_CONSUMING_ACTIONS,
+        reason: `The primary data center ${primary} holds the licenses.`,
+      },
+    ]
   }
 
   /** Returns the licenses of a multi-data-center system, which has no evaluation period (R-EVAL-6). */

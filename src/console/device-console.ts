@@ -1,4 +1,4 @@
-import type { SmartAgent } from '../index.ts'
+import type { DeviceAgent } from './device/device-agent.ts'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'
@@ -43,7 +43,7 @@ export interface ServedPage {
  * @throws LicensingError ADDRESS_IN_USE, STORE_*
  */
 export async function serveDeviceConsole(
-  agent: SmartAgent,
+  agent: DeviceAgent,
   options: {
     dataDir: string
     host: string
@@ -75,7 +75,7 @@ export async function serveDeviceConsole(
 }
 
 /** Sends the status at once and after every transition. */
-function follow(agent: SmartAgent, emit: EmitEvent, caller: Caller): () => void {
+function follow(agent: DeviceAgent, emit: EmitEvent, caller: Caller): () => void {
   const status = () => statusSchema.parse(redactStatus(agent.status(), caller))
   let last = agent.history(1).at(-1)?.id ?? 0
   emit('status', status())

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Context, type AgentSnapshot, toMachineSnapshot, agentMachine } from '../../machines/index.ts'
-import type { SmartAgent } from '../index.ts'
+import type { SmartAgent } from '../agent/agent.ts'
 import { LicensingError } from '../core/errors.ts'
 import { formatUrlHost, LOOPBACK_HOSTS, stripBrackets } from '../core/host-name.ts'
 import { toAddressInUseError } from '../http/listen.ts'
@@ -29,7 +29,7 @@ const MAX_BUFFERED_BYTES = 1024 * 1024
  * @throws LicensingError INVALID_ARGUMENT for a host that is not a loopback address, ADDRESS_IN_USE
  */
 export async function serveInspector(
-  agent: SmartAgent,
+  agent: Pick<SmartAgent, 'snapshot' | 'history' | 'on'>,
   at: { readonly host: string; readonly port: number },
 ): Promise<ServedInspector> {
   if (!LOOPBACK_HOSTS.includes(at.host))

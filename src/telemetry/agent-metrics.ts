@@ -29,6 +29,8 @@ export class AgentMetrics {
   readonly #registry: Registry
   readonly #agent: MetricsSource
   readonly #gauges: ReturnType<typeof createGauges>
+  /** Stops to count requests. */
+  readonly close: () => void
 
   constructor(
     agent: MetricsSource,
@@ -48,7 +50,7 @@ export class AgentMetrics {
       labelNames: ['kind', 'outcome', 'code'],
       registers: [this.#registry],
     })
-    agent.on('transition', ({ event }) => {
+    this.close = agent.on('transition', ({ event }) => {
       const [kind = '', requestOutcome = ''] = event.type.split('.')
       const outcome = OUTCOME_LABELS[requestOutcome]
       if (outcome !== undefined)

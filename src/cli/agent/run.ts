@@ -1,8 +1,18 @@
 import type { Command } from 'commander'
+import type { ServedAddresses, ServeOptions } from '../../index.ts'
 import type { AgentCli } from './agent-cli.ts'
+import { parseAddress } from '../address.ts'
 import { createCommand } from '../create-command.ts'
-import { addOperationsOptions, type OperationsOptions } from '../operations-options.ts'
+import { formatPage } from '../format-page.ts'
+import { addOperationsOptions, type OperationsOptions, parseMetricsAddress } from '../operations-options.ts'
 import { printJson, printText } from '../output.ts'
+
+interface AddressOptions {
+  listen?: string
+  name?: string[]
+  inspect?: string
+  metrics?: string
+}
 
 /** Creates the command `run`. */
 export function createRunCommand({ json, dataDir }: AgentCli): Command {
@@ -21,38 +31,73 @@ export function createRunCommand({ json, dataDir }: AgentCli): Command {
     )
     .action(
       async (
-        options: OperationsOptions & {
-          listen?: string
-          name?: string[]
-          inspect?: string
-          logFile?: string
-          logMaxSize: string
-          logMaxFiles: string
-        },
+        options: OperationsOptions &
+          AddressOptions & {
+            logFile?: string
+            logMaxSize: string
+            logMaxFiles: string
+          },
       ) => {
         const [{ runDaemon }, { createLogger }] = await Promise.all([
           import('./run-daemon.ts'),
           import('../log.ts'),
         ])
         const logger = createLogger(options)
-        const { listen, name: names = [], inspect, metrics, traces } = options
+        const { traces } = options
+        const serve = parseServeOptions(options)
         const tracing =
           traces === undefined
             ? null
             : await (await import('../../telemetry/tracing.ts')).startTracing(traces, 'smart-agent', logger)
         await runDaemon(dataDir(), {
           logger,
-          ...(tracing && { observe: tracing }),
-          serve: async (agent) => {
-            const { DaemonServers } = await import('./daemon-servers.ts')
-            return DaemonServers.start(agent, { dataDir: dataDir(), listen, names, inspect, metrics, logger })
-          },
-          ready: (served) => {
-            if (json()) printJson({ running: true, dataDir: dataDir(), ...served.toDocument() })
-            else printText([`The agent is running on ${dataDir()}.`, ...served.formatLines()].join('\n'))
+          observer: tracing,
+          serve,
+          onReady: (served) => {
+            if (json()) printJson({ running: true, dataDir: dataDir(), ...toAddressDocument(served) })
+            else printText([`The agent is running on ${dataDir()}.`, ...formatAddresses(served)].join('\n'))
           },
         })
         await tracing?.close()
       },
     )
 }
+
+/** @throws LicensingError INVALID_ARGUMENT */
+const parseServeOptions = ({ listen, name: names = [], inspect, metrics }: AddressOptions): ServeOptions => ({
+  ...(listen !== undefined && { console: { ...parseAddress(listen), names } }),
+  ...(inspect !== undefined && { inspect: parseAddress(inspect) }),
+  ...(metrics !== undefined && { metrics: parseMetricsAddress(metrics) }),
+})
+
+/** Returns the addresses of the servers, for `--json`. */
+const toAddressDocument = ({
+  console: page,
+  fingerprint,
+  firstPasswordFile,
+  ...served
+}: ServedAddresses) => ({
+  ...(page !== null && { page, fingerprint, firstPasswordFile }),
+  ...(served.inspect !== null && { inspector: served.inspect }),
+  ...(served.metrics !== null && { metrics: served.metrics }),
+})
+
+/** Formats the addresses of the servers, one per line. */
+const formatAddresses = ({
+  console: url,
+  fingerprint,
+  firstPasswordFile,
+  ...served
+}: ServedAddresses): string[] => [
+  ...(url === null
+    ? []
+    : [
+        formatPage('Smart Licenses', {
+          url,
+          firstPasswordFile,
+          ...(fingerprint !== null && { fingerprint }),
+        }),
+      ]),
+  ...(served.inspect === null ? [] : [`The state machine inspector is on ${served.inspect}.`]),
+  ...(served.metrics === null ? [] : [`Metrics are on ${served.metrics}/metrics.`]),
+]

@@ -1,4 +1,4 @@
-import type { SmartAgent } from '../../index.ts'
+import type { DeviceAgent } from './device-agent.ts'
 import type { Procedures } from '../../http/procedures.ts'
 import { createConnectionProcedures } from './connection.ts'
 import { createHostProcedures } from './hosts.ts'
@@ -9,7 +9,7 @@ import { createSystemProcedures } from './system.ts'
 import { createUsageProcedures } from './usage.ts'
 
 /** Returns the procedures of a device's console. */
-export const createDeviceProcedures = (agent: SmartAgent): Procedures => ({
+export const createDeviceProcedures = (agent: DeviceAgent): Procedures => ({
   ...createStatusProcedures(agent),
   ...createConnectionProcedures(agent),
   ...createRegistrationProcedures(agent),

@@ -1,8 +1,8 @@
-import type { SmartAgent } from '../../index.ts'
+import type { DeviceAgent } from './device-agent.ts'
 import { implement } from '../../http/procedures.ts'
 import { reservationContract } from './reservation-contract.ts'
 
-export const createReservationProcedures = ({ reservation }: SmartAgent) =>
+export const createReservationProcedures = ({ reservation }: DeviceAgent) =>
   implement(reservationContract, {
     'reservation-request': async () => ({
       requestCode: await reservation.request(),

@@ -1,4 +1,4 @@
-import type { SmartAgent, Status } from '../../index.ts'
+import type { DeviceAgent, DeviceStatus } from './device-agent.ts'
 import { describeEvent } from '../../agent/event-catalog.ts'
 import type { HistoryRow } from '../../agent/history-table.ts'
 import { toIsoString } from '../../core/time.ts'
@@ -10,7 +10,7 @@ import { formatCertificateFingerprint } from '../../pki/fingerprint.ts'
 import { statusContract } from './status-contract.ts'
 
 /** Hides reservation codes from callers other than administrators. */
-export function redactStatus(status: Status, { role }: Pick<Caller, 'role'>): Status {
+export function redactStatus(status: DeviceStatus, { role }: Pick<Caller, 'role'>): DeviceStatus {
   if (role === 'administrator') return status
   const codes = { requestCode: null, confirmationCode: null, returnCode: null, returned: [] }
   return { ...status, reservation: { ...status.reservation, ...codes } }
@@ -27,7 +27,7 @@ export const toTransitionDocument = (row: HistoryRow) => ({
   notices: JSON.parse(row.notices) as { notice: string; message: string; severity: number }[],
 })
 
-export const createStatusProcedures = (agent: SmartAgent) =>
+export const createStatusProcedures = (agent: DeviceAgent) =>
   implement(statusContract, {
     status: (_, caller) => redactStatus(agent.status(), caller),
     explain: () => agent.explain(),
@@ -37,7 +37,7 @@ export const createStatusProcedures = (agent: SmartAgent) =>
   })
 
 /** Returns a function that computes the layout of the statechart on its first call. A failure is retried on the next call. */
-function createChartLayoutCache(agent: SmartAgent): () => Promise<ChartLayout> {
+function createChartLayoutCache(agent: DeviceAgent): () => Promise<ChartLayout> {
   let layout: Promise<ChartLayout> | undefined
   return async () => {
     layout ??= layoutChart(agent.machine)
@@ -51,7 +51,7 @@ function createChartLayoutCache(agent: SmartAgent): () => Promise<ChartLayout> {
 }
 
 /** Creates the support bundle, without the reservation codes. */
-function createSupportBundle(agent: SmartAgent): Record<string, unknown> {
+function createSupportBundle(agent: DeviceAgent): Record<string, unknown> {
   const { reservation, ...status } = agent.status()
   const anchor = agent.trust.anchor()
   return {

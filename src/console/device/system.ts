@@ -1,13 +1,13 @@
-import type { SmartAgent } from '../../index.ts'
+import { type DeviceAgent, requireConferencing } from './device-agent.ts'
 import { implement } from '../../http/procedures.ts'
 import { systemContract } from './system-contract.ts'
 
-export const createSystemProcedures = (agent: SmartAgent) =>
+export const createSystemProcedures = (agent: DeviceAgent) =>
   implement(systemContract, {
-    system: () => agent.module.system.show(),
-    'system-size': ({ size }) => agent.module.system.resize(size),
-    'system-extend': () => agent.module.system.extend(),
-    'system-reduce': () => agent.module.system.reduce(),
-    'system-join': ({ dataCenter }) => agent.module.system.join(dataCenter),
-    'system-leave': ({ dataCenter }) => agent.module.system.leave(dataCenter),
+    system: () => requireConferencing(agent).system.show(),
+    'system-size': ({ size }) => requireConferencing(agent).system.resize(size),
+    'system-extend': () => requireConferencing(agent).system.extend(),
+    'system-reduce': () => requireConferencing(agent).system.reduce(),
+    'system-join': ({ dataCenter }) => requireConferencing(agent).system.join(dataCenter),
+    'system-leave': ({ dataCenter }) => requireConferencing(agent).system.leave(dataCenter),
   })

@@ -1,8 +1,8 @@
-import type { SmartAgent } from '../../index.ts'
+import type { DeviceAgent } from './device-agent.ts'
 import { implement } from '../../http/procedures.ts'
 import { usageContract } from './usage-contract.ts'
 
-export const createUsageProcedures = (agent: SmartAgent) =>
+export const createUsageProcedures = (agent: DeviceAgent) =>
   implement(usageContract, {
     usage: (wanted) => ({ usage: agent.usage.periods(wanted) }),
   })

@@ -12,6 +12,11 @@ export const deviceErrors = {
     meaning: 'The agent was closed while an operation was in progress.',
     remedy: 'Open the agent again. The operation then continues.',
   },
+  ALREADY_SERVED: {
+    kind: 'local',
+    meaning: 'The agent already serves its control socket. An agent has one control socket.',
+    remedy: 'Use the object that the first call of `serve` returned, or close it first.',
+  },
   NOT_ALLOWED_IN_STATE: {
     kind: 'refusal',
     meaning: 'The request is not allowed in the current state of the device.',
