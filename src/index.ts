@@ -34,10 +34,11 @@ export type { ListenAddress, ServedAddresses, ServedAgent, ServeOptions } from '
  * Options of `SmartAgent.open`. By default, `module` is the conferencing module, which serves products whose
  * profile names it.
  */
-export type OpenOptions<Api = Conferencing, StatusPart extends object = ConferencingStatus> = ProductOptions<
-  Api,
-  StatusPart
->
+export type OpenOptions<
+  Api = Conferencing,
+  StatusPart extends object = ConferencingStatus,
+  Tag extends string = string,
+> = ProductOptions<Api, StatusPart, Tag>
 
 /**
  * Status document of the agent. The module of a product adds a part of its own, such as that of the conferencing
@@ -45,20 +46,23 @@ export type OpenOptions<Api = Conferencing, StatusPart extends object = Conferen
  */
 export type Status = ReturnType<SmartAgent['status']>
 
-/** Licensing agent of one device. */
-export type SmartAgent<Api = Conferencing, StatusPart extends object = ConferencingStatus> = ProductAgent<
-  Api,
-  StatusPart
->
+/** Licensing agent of one device. `Tag` is the union of the entitlement tags, if the profile's type has them. */
+export type SmartAgent<
+  Api = Conferencing,
+  StatusPart extends object = ConferencingStatus,
+  Tag extends string = string,
+> = ProductAgent<Api, StatusPart, Tag>
 
 // The servers check themselves whether the product is a conferencing product.
 const createServers: CreateServers<ProductAgent> = (agent, options) =>
   new Servers(agent as unknown as SmartAgent, options)
 
-function open(options: OpenOptions): Promise<SmartAgent>
-function open<Api, StatusPart extends object>(
-  options: OpenOptions<Api, StatusPart>,
-): Promise<SmartAgent<Api, StatusPart>>
+function open<Tag extends string = string>(
+  options: OpenOptions<Conferencing, ConferencingStatus, Tag>,
+): Promise<SmartAgent<Conferencing, ConferencingStatus, Tag>>
+function open<Api, StatusPart extends object, Tag extends string = string>(
+  options: OpenOptions<Api, StatusPart, Tag>,
+): Promise<SmartAgent<Api, StatusPart, Tag>>
 function open(options: OpenOptions): Promise<SmartAgent> {
   return ProductAgent.open({ module: conferencing(), ...options }, createServers)
 }

@@ -22,8 +22,9 @@ import type { UsageReports } from './usage-reports.ts'
  *
  * @typeParam Api interface of the product's module, as returned by `module`
  * @typeParam StatusPart members that the module adds to the Status document
+ * @typeParam Tag entitlement tags of the product, inferred from `profile`
  */
-export class SmartAgent<Api = unknown, StatusPart extends object = object> {
+export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag extends string = string> {
   /** State machine that the agent runs (XState 5). */
   readonly machine = agentMachine
   /** Transport settings of the device, and the connection test. */
@@ -71,10 +72,10 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
    * unchanged.
    * @param createServers creates what `serve` uses
    */
-  static async open<Api = unknown, StatusPart extends object = object>(
-    options: OpenOptions<Api, StatusPart>,
+  static async open<Api = unknown, StatusPart extends object = object, Tag extends string = string>(
+    options: OpenOptions<Api, StatusPart, Tag>,
     createServers: CreateServers<SmartAgent>,
-  ): Promise<SmartAgent<Api, StatusPart>> {
+  ): Promise<SmartAgent<Api, StatusPart, Tag>> {
     return new SmartAgent(await openAgent(options, { isNew: false }), createServers)
   }
 
@@ -186,7 +187,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
    * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT. For an increase while only license management works:
    * EVALUATION_EXPIRED (R-EVAL-4), or NOT_AUTHORIZED under a reservation. An error leaves everything unchanged.
    */
-  setUsage(tag: string, count: number): void {
+  setUsage(tag: Tag, count: number): void {
     this.#services.ledger.setDeclaredUsage(tag, count)
   }
 

@@ -44,7 +44,11 @@ import { UsagePolicyCache } from './usage-policy.ts'
 import { UsageReports } from './usage-reports.ts'
 import { WorkScheduler } from './work-scheduler.ts'
 
-export interface OpenOptions<Api = unknown, StatusPart extends object = object> extends TransportOptions {
+export interface OpenOptions<
+  Api = unknown,
+  StatusPart extends object = object,
+  Tag extends string = string,
+> extends TransportOptions {
   /** Directory of the agent's state, owned by the current user with mode 0700. */
   readonly dataDir: string
   /**
@@ -62,7 +66,7 @@ export interface OpenOptions<Api = unknown, StatusPart extends object = object> 
    * Profile of the product: tags, periods and policies. The first open stores the profile in the data directory, and
    * later calls may omit it. Default for a new directory: the profile of the module.
    */
-  readonly profile?: ProfileInput
+  readonly profile?: ProfileInput<Tag>
   /**
    * True to let `profile` replace a different stored profile. The history records the replacement. A replacement
    * cannot extend an evaluation period and cannot drop a tag in use. Default: false.

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { conferencingProfile } from '../../src/conferencing/index.ts'
-import type { ProfileInput, SmartAgent } from '../../src/index.ts'
+import { defineProfile, type ProfileInput, SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
@@ -155,5 +155,27 @@ describe('R-UI-3: the stored profile of an authority', () => {
     expect((await authority.operations.events.list({})).map(({ type }) => type)).toContain('PROFILE_REPLACED')
     await authority.close()
     expect(await getErrorCode(open({ profile: router, replaceProfile: true }))).toBe('PROFILE_TAG_IN_USE')
+  })
+})
+
+describe('the type of a profile', () => {
+  it('has the tags of `defineProfile`, so that an agent accepts no other tag (R-EMB-2)', async () => {
+    const profile = defineProfile({ name: 'router', tags: [{ tag: 'GBIT' }, { tag: 'TUNNEL' }] })
+    const agent = await SmartAgent.open({
+      dataDir: join(world.directory, 'typed'),
+      product: { pid: 'RT-9', serial: 'R1', version: '1.0' },
+      clock: world.clock,
+      heartbeat: false,
+      profile,
+    })
+    try {
+      agent.setUsage('TUNNEL', 1)
+      // @ts-expect-error The profile has no such tag.
+      const setUnknown = () => agent.setUsage('TUNEL', 1)
+      expect(setUnknown).toThrow('Its tags are GBIT, TUNNEL.')
+      expect(counts(agent)).toEqual({ TUNNEL: 1 })
+    } finally {
+      await agent.close()
+    }
   })
 })
