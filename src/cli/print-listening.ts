@@ -11,6 +11,8 @@ export interface ListeningInfo {
   readonly connectCa?: string
   readonly faultApi?: string
   readonly bearerFile?: string
+  readonly trustFile?: string
+  readonly tokenFile?: string
 }
 
 /** Prints the addresses of a serving authority as one line of JSON, or as text. */
@@ -22,6 +24,10 @@ export function printListening(json: boolean, info: ListeningInfo): void {
   const { listening, firstPasswordFile } = info
   printText(`listening on ${listening}${info.workers === undefined ? '' : `, with ${info.workers} workers`}`)
   printText(formatPage('Software Manager', { url: listening, firstPasswordFile }))
+  if (info.trustFile !== undefined)
+    printText(
+      `root certificate for devices: ${info.trustFile}\nregistration token: in ${info.tokenFile ?? ''}`,
+    )
   for (const url of [info.metrics ?? []].flat()) printText(`metrics on ${url}/metrics`)
   if (info.connectProxy !== undefined)
     printText(`CONNECT proxy on ${info.connectProxy}, its CA certificate is in ${info.connectCa ?? ''}`)

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -128,4 +128,42 @@ it('programs license, show and replace a product profile from a file (R-EMB-2, R
     code: 'INVALID_ARGUMENT',
     message: 'The product profile cannot be used: tags: a product must have at least one entitlement tag.',
   })
+})
+
+it('an authority for development is created with licenses of each tag, a root and a token by one command (R-EMB-2)', async () => {
+  const file = join(directory, 'router.json')
+  writeFileSync(file, JSON.stringify(router))
+  const serve = () =>
+    programs.serve('smart-authority', [
+      ...['--data-dir', programs.dataDir('authority'), '--json'],
+      ...['serve', '--listen', '127.0.0.1:0', '--development', '--profile', file],
+    ])
+  const files = (line: string) =>
+    JSON.parse(line) as { listening: string; trustFile: string; tokenFile: string }
+  const first = await serve()
+  const { listening, trustFile, tokenFile } = files(first.line)
+  expect(statSync(tokenFile).mode & 0o777).toBe(0o600)
+  const product = await SmartAgent.open({
+    dataDir: join(directory, 'product'),
+    product: { pid: 'RT-9', serial: 'R1', version: '1.0' },
+    profile: router,
+    trust: readFileSync(trustFile, 'utf8'),
+    transport: { kind: 'direct', url: listening },
+  })
+  product.setUsage('TUNNEL', 40)
+  await product.register(readFileSync(tokenFile, 'utf8').trim())
+  expect(product.status().state).toBe('authorized')
+  await product.close()
+  await first.stop()
+  // A changed profile replaces the stored one, and the files stay.
+  writeFileSync(file, JSON.stringify({ ...router, version: 2, tags: [...router.tags, { tag: 'PORT' }] }))
+  const second = await serve()
+  expect(files(second.line)).toMatchObject({ trustFile, tokenFile })
+  const { licenses } = await programs.good<{ licenses: unknown[] }>(
+    programs.authority(['license', 'list', '--json']),
+  )
+  expect(licenses).toMatchObject([
+    { tag: 'PORT', quantity: 100 },
+    { tag: 'TUNNEL', quantity: 100, inUse: 40 },
+  ])
 })

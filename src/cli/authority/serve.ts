@@ -18,6 +18,8 @@ const MAX_WORKERS = 64
 
 interface ServeOptions extends OperationsOptions {
   listen: string
+  development?: boolean
+  profile?: string
   name?: string[]
   connections: string
   workers: string
@@ -35,6 +37,11 @@ export function createServeCommand(cli: AuthorityCli): Command {
     .option('--name <name...>', 'additional host names and addresses for the TLS certificate')
     .option('--connections <n>', 'maximum number of concurrent connections per process', '20000')
     .option('--workers <n>', 'number of processes that serve at this address', '1')
+    .option(
+      '--development',
+      'for the development of a product: create a test authority if there is none, with licenses of each tag and a registration token',
+    )
+    .option('--profile <file>', 'with --development: JSON file of the product profile')
   return addOperationsOptions(command)
     .option(
       '--chaos <faults>',
@@ -61,8 +68,16 @@ export function createServeCommand(cli: AuthorityCli): Command {
 }
 
 /** Parses and checks the number of worker processes. @throws LicensingError INVALID_ARGUMENT, USAGE */
-function parseWorkers({ workers, chaos, faultApi, connectProxy }: ServeOptions): number {
+function parseWorkers(options: ServeOptions): number {
+  const { workers, chaos, faultApi, connectProxy, development = false } = options
   const number = parseWholeNumber(workers, 'number of workers')
+  if (development && number > 1)
+    throw new LicensingError('USAGE', '--development requires a single process. Leave out --workers.')
+  if (!development && options.profile !== undefined)
+    throw new LicensingError(
+      'USAGE',
+      '--profile requires --development. `profile replace` changes the profile of an authority.',
+    )
   if (number === 0 || number > MAX_WORKERS)
     throw new LicensingError('INVALID_ARGUMENT', `--workers must be between 1 and ${MAX_WORKERS}.`)
   if (number > 1 && (chaos !== undefined || faultApi !== undefined))
@@ -90,7 +105,8 @@ async function serveByWorkers({ json }: AuthorityCli, options: ServeOptions, wor
   })
 }
 
-async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOptions): Promise<void> {
+async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
+  const { dataDir, database, json } = cli
   const at = parseAddress(options.listen)
   const faultApi = options.faultApi === undefined ? undefined : parseAddress(options.faultApi)
   const worker = getWorkerIndex()
@@ -102,6 +118,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     import('../../authority/authority.ts'),
     import('../log.ts'),
   ])
+  const development = options.development === true ? await prepare(cli, options.profile) : null
   const logger = createLogger(options)
   const { observe, ...telemetry } = await startTelemetry(options, worker ?? 0, logger)
   const authority = await Authority.open({
@@ -145,6 +162,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
       ...(metrics !== null && { metrics }),
       ...proxy?.listening,
       ...servedFaultApi,
+      ...development,
     }
     if (worker === null) printListening(json(), listeningInfo)
     else reportListening(listeningInfo)
@@ -159,6 +177,15 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     await authority.close()
     await telemetry.close()
   }
+}
+
+/** Prepares an authority for development. @throws LicensingError as `prepareDevelopment`, FILE_UNREADABLE, INVALID_ARGUMENT */
+async function prepare(cli: AuthorityCli, profileFile: string | undefined) {
+  const [{ prepareDevelopment }, { readProfileArgument }] = await Promise.all([
+    import('./development.ts'),
+    import('../read-profile.ts'),
+  ])
+  return prepareDevelopment(cli, profileFile === undefined ? null : readProfileArgument(profileFile))
 }
 
 /** Starts metrics and tracing if requested. Otherwise none of their modules is loaded. */
@@ -218,7 +245,7 @@ async function parseAnswerFaults(spec: string) {
     throw new LicensingError(
       'CHAOS_INVALID',
       `${connectionFault.fault} is a connection fault, which an authority cannot inject itself.`,
-      { remedy: 'Use `mockAuthority` and its fault network in tests.' },
+      { remedy: 'Use `createMockAuthority` and its fault network in tests.' },
     )
   return new FaultPlan(faults)
 }
