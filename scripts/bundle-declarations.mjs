@@ -37,12 +37,18 @@ function hideConstructors(code) {
   }
 }
 
+/** Removes the paths of modules, which are not part of the package. */
+function removePaths(chunk) {
+  if (chunk.type === 'chunk') chunk.code = chunk.code.replace(/^\/\/(#region| dist\/|#endregion).*\n/gm, '')
+}
+
 const bundle = await rolldown({
   input: inputs,
   external: /^[^./]/,
   plugins: [
     { name: 'hide-constructors', transform: { filter: { id: /\.d\.ts$/ }, handler: hideConstructors } },
     dts({ dtsInput: true, tsconfig: false }),
+    { name: 'remove-paths', generateBundle: (_, chunks) => Object.values(chunks).forEach(removePaths) },
   ],
 })
 await bundle.write({

@@ -16,7 +16,10 @@ const PACKAGES = 'packages'
 const external = packages.map((name) => new RegExp(`^${name}(/|$)`))
 const builtins = builtinModules.flatMap((name) => [name, `node:${name}`])
 
-/** Modules that the package does not need: SQLite for a checkout on Node 20, and a native client that pg may use. */
+/**
+ * Modules that the package does not need: SQLite for a checkout on Node 20, a native client that pg may use, and the address
+ * of the program that node-cron starts for tasks in files.
+ */
 const omitted = {
   name: 'omitted-modules',
   resolveId: {
@@ -29,6 +32,10 @@ const omitted = {
       code: id.startsWith('\0') ? 'export {}' : 'export const loadForNode20 = () => null',
       moduleType: 'js',
     }),
+  },
+  transform: {
+    filter: { id: /\/node_modules\/node-cron\// },
+    handler: (code) => code.replaceAll('import.meta.url', "'file:///'"),
   },
 }
 
