@@ -34,7 +34,7 @@ const partialWriters = {
 const sqliteByName = {
   name: 'better-sqlite3',
   allowTypeImports: true,
-  message: 'The module depends on the version of Node. Import Database from src/storage/sqlite.ts.',
+  message: 'The module depends on the version of Node. Use loadDatabase of src/storage/sqlite.ts.',
 }
 
 export default tseslint.config(

@@ -5,7 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Authority } from '../dist/src/authority/index.js'
-import { Database } from '../dist/src/storage/sqlite.js'
+import { loadDatabase } from '../dist/src/storage/sqlite.js'
+
+const Database = await loadDatabase()
 
 const [count = '1000'] = process.argv.slice(2)
 const number = Number(count)

@@ -2,8 +2,10 @@
 // durable commit per request, with batched writes. `tls` only answers. `authority` is a real authority.
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { createServer } from 'node:https'
-import { Database } from '../dist/src/storage/sqlite.js'
+import { loadDatabase } from '../dist/src/storage/sqlite.js'
 import { createSelfSigned, toTlsOptions } from '../dist/src/pki/certificate-generation.js'
+
+const Database = await loadDatabase()
 
 const [kind, options] = [process.argv[2], JSON.parse(process.argv[3])]
 

@@ -1,8 +1,10 @@
 // Measures the host ledger. The baseline is plain better-sqlite3 on the same disk.
 import { join } from 'node:path'
 import { SmartAgent } from '../../dist/src/index.js'
-import { Database } from '../../dist/src/storage/sqlite.js'
+import { loadDatabase } from '../../dist/src/storage/sqlite.js'
 import { perSecond } from '../table.mjs'
+
+const Database = await loadDatabase()
 
 /** Measures plain better-sqlite3 with `batchSize` rows per durable transaction. @returns rows per second */
 function rawInserts(directory, count, batchSize) {

@@ -1,10 +1,12 @@
 // Measures exchanges of an authority with many instances, with a large pool, and with a pool of many orders.
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { Database } from '../../dist/src/storage/sqlite.js'
+import { loadDatabase } from '../../dist/src/storage/sqlite.js'
 import { newAuthority, start, stop } from '../servers.mjs'
 import { perSecond } from '../table.mjs'
 import { load } from './authority.mjs'
+
+const Database = await loadDatabase()
 
 /** Inserts product instances directly into the tables, because only later exchanges are measured. */
 function fill(dataDir, number) {

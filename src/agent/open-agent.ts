@@ -3,6 +3,7 @@ import { LicensingError } from '../core/errors.ts'
 import type { ProductProfile, ProfileInput } from '../core/profile.ts'
 import { chooseProfile } from '../core/stored-profile.ts'
 import { systemClock } from '../core/system-clock.ts'
+import type { SqliteOptions } from '../core/sqlite.types.ts'
 import type { TransportSettings } from '../transports/transport.ts'
 import { type AgentCore, Device } from './agent-core.ts'
 import { AgentEvents } from './agent-events.ts'
@@ -76,6 +77,8 @@ export interface OpenOptions<
   readonly module?: ProductModule<Api, StatusPart>
   readonly clock?: Clock
   readonly logger?: AgentLogger
+  /** SQLite of the data directory. Default: the installed module better-sqlite3. */
+  readonly sqlite?: SqliteOptions
   /** True to run due work automatically. If false, call `tick()` and `idle()`. Default: true. */
   readonly heartbeat?: boolean
   /**
@@ -116,7 +119,8 @@ export async function openAgent<Api, StatusPart extends object>(
   const product = options.product && parseProduct(options.product)
   if (options.trust !== undefined) await validateTrustAnchor(options.trust)
   if (options.tlsCa !== undefined) await validateTrustAnchor(options.tlsCa, 'tls')
-  const store = AgentStore.open(options.dataDir, { create: product !== undefined })
+  const { dataDir, sqlite } = options
+  const store = await AgentStore.open(dataDir, { create: product !== undefined, sqlite })
   try {
     const services = store.commit(() => createServices(store, product, options, isNew))
     services.ledger.releaseStaleHolds()

@@ -1,9 +1,9 @@
-import type Sqlite from 'better-sqlite3'
 import type { z } from 'zod'
 import type { ControlCommand } from '../core/control-command.ts'
 import type { LicensingError } from '../core/errors.ts'
 import type { ProfileInput } from '../core/profile.ts'
 import type { Instant } from '../core/time.ts'
+import type { SqliteDatabase } from '../core/sqlite.types.ts'
 
 /**
  * Product module: counts usage and makes decisions beyond the counts that the product declares. A module has its own
@@ -33,7 +33,7 @@ export interface ProductModule<Api = unknown, StatusPart extends object = object
 
 /** Storage of a module in the database of the agent. Use it only within transactions of the agent. */
 export interface ModuleStorage {
-  readonly db: Sqlite.Database
+  readonly db: SqliteDatabase
   /** Entitlement tags of the profile. */
   readonly tags: readonly string[]
   /** Settings of the module in the profile, not validated. */

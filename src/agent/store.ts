@@ -10,6 +10,7 @@ import {
   toStoreError,
 } from '../storage/private-files.ts'
 import { isBusy, openDatabase } from '../storage/sqlite.ts'
+import type { SqliteOptions } from '../core/sqlite.types.ts'
 import { HISTORY_SCHEMA, HistoryTable } from './history-table.ts'
 import { COMMANDS_SCHEMA, PendingCommands } from './pending-commands.ts'
 import { parseStored } from './persisted-state.ts'
@@ -75,16 +76,19 @@ export class AgentStore {
    * Opens the store. With `create`, creates a missing store.
    *
    * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, DATA_DIR_LOCKED, DATA_VERSION_UNSUPPORTED, STORE_TOO_NEW,
-   * STORE_UNWRITABLE, STORE_FULL, STORE_UNREADABLE, STORE_MODULE_ABSENT
+   * STORE_UNWRITABLE, STORE_FULL, STORE_UNREADABLE, STORE_MODULE_ABSENT, PLATFORM_UNSUPPORTED
    */
-  static open(dataDir: string, options: { create: boolean }): AgentStore {
+  static async open(
+    dataDir: string,
+    options: { create: boolean; sqlite?: SqliteOptions | undefined },
+  ): Promise<AgentStore> {
     if (options.create) ensurePrivateDirectory(dataDir)
     else if (!AgentStore.exists(dataDir)) {
       throw new LicensingError('DATA_DIR_MISSING', `The data directory ${dataDir} contains no agent.`)
     } else checkPrivateDirectory(dataDir)
     let db: Sqlite.Database | undefined
     try {
-      db = openDatabase(join(dataDir, DATABASE_FILE), { timeout: 0 })
+      db = await openDatabase(join(dataDir, DATABASE_FILE), { timeout: 0 }, options.sqlite)
       db.pragma('locking_mode = EXCLUSIVE')
       // Check the version before any write, so that a refused database stays unchanged.
       assertSupported(db)

@@ -1,7 +1,7 @@
-import type Sqlite from 'better-sqlite3'
 import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
+import type { SqliteDatabase, SqliteStatement } from '../core/sqlite.types.ts'
 
 /** Source of a host license: first hosting, or manual assignment by an administrator (R-HOST-1). */
 export type AssignmentSource = 'hosting' | 'manual'
@@ -61,19 +61,19 @@ interface HostRow {
  * whether there are ten or a million.
  */
 export class HostLedger {
-  readonly #releaseAll: Sqlite.Statement<[]>
-  readonly #selectHost: Sqlite.Statement<[string], HostRow>
-  readonly #upsertHost: Sqlite.Statement<[string, number | null, string | null, number | null, 0 | 1, 0 | 1]>
+  readonly #releaseAll: SqliteStatement<[]>
+  readonly #selectHost: SqliteStatement<[string], HostRow>
+  readonly #upsertHost: SqliteStatement<[string, number | null, string | null, number | null, 0 | 1, 0 | 1]>
   readonly #counts: HostCountRepository
-  readonly #selectLicensed: Sqlite.Statement<[string, number], HostRow>
-  readonly #selectAll: Sqlite.Statement<[string, number], HostRow>
-  readonly #selectMatching: Sqlite.Statement<[string, string, 0 | 1, number], HostRow>
+  readonly #selectLicensed: SqliteStatement<[string, number], HostRow>
+  readonly #selectAll: SqliteStatement<[string, number], HostRow>
+  readonly #selectMatching: SqliteStatement<[string, string, 0 | 1, number], HostRow>
   #epoch = 1
   #permanent = 0
   #demo = 0
   #changed = false
 
-  constructor(db: Sqlite.Database, counts: HostCountRepository) {
+  constructor(db: SqliteDatabase, counts: HostCountRepository) {
     this.#counts = counts
     this.#releaseAll = db.prepare(
       'update hosts set epoch = null, reason = null, assigned_at = null where epoch is not null',

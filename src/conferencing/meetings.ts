@@ -1,7 +1,7 @@
-import type Sqlite from 'better-sqlite3'
 import { z } from 'zod'
 import { alreadyExistsError, LicensingError, notFoundError } from '../core/errors.ts'
 import { DAY, type Instant, toIsoString } from '../core/time.ts'
+import type { SqliteDatabase } from '../core/sqlite.types.ts'
 import type { HostLedger } from './host-ledger.ts'
 import { parseMeetingId, parseUser } from './identifiers.ts'
 
@@ -84,7 +84,7 @@ export class Meetings {
   readonly #ledger: HostLedger
   readonly #statements: ReturnType<typeof prepareStatements>
 
-  constructor(db: Sqlite.Database, ledger: HostLedger) {
+  constructor(db: SqliteDatabase, ledger: HostLedger) {
     this.#ledger = ledger
     this.#statements = prepareStatements(db)
   }
@@ -329,7 +329,7 @@ function parseInstant(value: Instant | undefined, what: string): Instant | null 
   throw new LicensingError('INVALID_ARGUMENT', `The ${what} of the meeting is not a valid time.`)
 }
 
-const prepareStatements = (db: Sqlite.Database) => ({
+const prepareStatements = (db: SqliteDatabase) => ({
   find: db.prepare<[string], MeetingRow>('select * from meetings where id = ?'),
   plan: db.prepare<[string, string, string, string, number | null, number | null]>(
     "insert into meetings values (?, ?, ?, ?, ?, ?, 'scheduled', null, null, null, null)",

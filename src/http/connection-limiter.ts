@@ -14,7 +14,7 @@ import {
 import { InflightBodies } from './inflight-bodies.ts'
 import { HandshakeQueue, interceptConnections } from './tls-handshake-queue.ts'
 
-/** Limits for all clients of a server together. Node enforces the time limits of each client (`create-server.ts`). */
+/** Limits for all clients of a server together. Node enforces the time limits of each client. */
 export interface ConnectionLimits {
   readonly maxConnections: number
   /** Unanswered requests of one connection. */

@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AgentStore } from '../../src/agent/store.ts'
 import { LicensingError } from '../../src/core/errors.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from '../support/sqlite.ts'
 
 let dataDir: string
-beforeEach(() => {
+beforeEach(async () => {
   dataDir = join(mkdtempSync(join(tmpdir(), 'sla-')), 'device')
   mkdirSync(dataDir, { mode: 0o700 })
-  AgentStore.open(dataDir, { create: true }).close()
+  ;(await AgentStore.open(dataDir, { create: true })).close()
 })
 afterEach(() => {
   rmSync(join(dataDir, '..'), { recursive: true, force: true })
@@ -24,9 +24,9 @@ function setVersion(version: number): void {
   database.pragma(`user_version = ${version}`)
   database.close()
 }
-function openingCode(): string {
+async function openingCode(): Promise<string> {
   try {
-    AgentStore.open(dataDir, { create: false }).close()
+    ;(await AgentStore.open(dataDir, { create: false })).close()
   } catch (error) {
     if (error instanceof LicensingError) return error.code
     throw error
@@ -35,8 +35,8 @@ function openingCode(): string {
 }
 
 describe('the data version of an agent', () => {
-  it('is 1, and opens again', () => {
-    expect(openingCode()).toBe('opened')
+  it('is 1, and opens again', async () => {
+    expect(await openingCode()).toBe('opened')
     const database = new Database(file(), { readonly: true })
     expect(database.pragma('user_version', { simple: true })).toBe(1)
     database.close()
@@ -45,10 +45,10 @@ describe('the data version of an agent', () => {
   it.each([
     [0, 'the data of a development build with DATA_VERSION_UNSUPPORTED', 'DATA_VERSION_UNSUPPORTED'],
     [2, 'the data of a newer version with STORE_TOO_NEW', 'STORE_TOO_NEW'],
-  ])('%i: makes it refuse %s and change nothing', (version, _, code) => {
+  ])('%i: makes it refuse %s and change nothing', async (version, _, code) => {
     setVersion(version)
     const before = digest()
-    expect(openingCode()).toBe(code)
+    expect(await openingCode()).toBe(code)
     expect(digest()).toBe(before)
   })
 })

@@ -5,7 +5,7 @@ import { SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from '../support/sqlite.ts'
 import {
   getErrorCode,
   createTestEnvironment,

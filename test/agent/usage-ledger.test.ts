@@ -10,7 +10,7 @@ import {
   type TestEnvironment,
 } from '../support/test-environment.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from '../support/sqlite.ts'
 
 const HOUR = 3_600_000
 const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'DEVICE' } as const

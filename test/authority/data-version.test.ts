@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
 import { MIGRATIONS } from '../../src/authority/store/migrations/index.ts'
 import { AuthorityStore } from '../../src/authority/store/store.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from '../support/sqlite.ts'
 import { createGoldenAuthority } from '../support/golden.ts'
 import { getErrorCode } from '../support/test-environment.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type HostCountRepository, HostLedger, HOSTS_SCHEMA } from '../../src/conferencing/host-ledger.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from '../support/sqlite.ts'
 
 type Counts = Parameters<HostCountRepository['write']>[0]
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { conferencingProfile } from '../../src/conferencing/index.ts'
 import type { LicensingError, SmartAgent } from '../../src/index.ts'
 import { AgentStore } from '../../src/agent/store.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from '../support/sqlite.ts'
 import {
   getErrorCode,
   createTestEnvironment,

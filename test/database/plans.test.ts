@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { DAY, MINUTE } from '../../src/core/time.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from '../support/sqlite.ts'
 import { createTestEnvironment, advance, type TestEnvironment } from '../support/test-environment.ts'
 
 let world: TestEnvironment

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from '../support/sqlite.ts'
 import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
 let world: TestEnvironment

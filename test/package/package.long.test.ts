@@ -1,26 +1,11 @@
-import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { embedder, manifest, PackedProduct, RUN_EMBEDDER } from './packed-product.ts'
 
-const run = promisify(execFile)
-const ours = JSON.parse(readFileSync('package.json', 'utf8')) as {
-  name: string
-  version: string
-  bin: Record<string, string>
-  exports: Record<string, string | { types: string; default: string }>
-}
-
-let directory = ''
-let project = ''
-let packed: { files: { path: string; mode: number }[]; filename: string; unpackedSize: number }
-/** Runs a Node program in the empty project. */
-const node = async (...words: readonly string[]): Promise<string> =>
-  (await run(process.execPath, words, { cwd: project, encoding: 'utf8' })).stdout
-const installed = (path: string) => join(project, 'node_modules', ours.name, path)
-const program = (name: string) => installed(ours.bin[name] ?? '')
+const product = new PackedProduct()
+const node = (...words: readonly string[]) => product.run(words)
+let installed = { packages: 0, bytes: 0 }
 
 /** Returns the embedding example of the README. */
 function readEmbeddingExample(): string {
@@ -28,37 +13,24 @@ function readEmbeddingExample(): string {
   return code
 }
 
+/** Names of the entry points, as a product imports them. */
+const entryPoints = Object.keys(manifest.exports)
+  .filter((path) => !path.endsWith('.json'))
+  .map((path) => path.replace('.', manifest.name))
+
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sla-package-'))
-  project = join(directory, 'product')
-  mkdirSync(project)
-  const { stdout } = await run(
-    'npm',
-    ['pack', '--json', '--ignore-scripts', '--pack-destination', directory],
-    {
-      maxBuffer: 64 << 20,
-    },
-  )
-  ;[packed] = JSON.parse(stdout) as [typeof packed]
-  writeFileSync(join(project, 'package.json'), '{"name":"product","private":true,"type":"module"}')
-  const quiet = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
-  await run('npm', ['install', ...quiet, join(directory, packed.filename), 'msw'], { cwd: project })
-  // The native module of the same version is already compiled in this checkout.
-  const versionIn = (modules: string) =>
-    (JSON.parse(readFileSync(join(modules, 'better-sqlite3/package.json'), 'utf8')) as { version: string })
-      .version
-  expect(versionIn(join(project, 'node_modules'))).toBe(versionIn('node_modules'))
-  cpSync('node_modules/better-sqlite3/build', join(project, 'node_modules/better-sqlite3/build'), {
-    recursive: true,
-  })
+  await product.install([])
+  installed = product.measure()
+  await product.npmInstall('msw@2', 'esbuild@0.28.2', '@types/node@22')
 })
-afterAll(() => {
-  rmSync(directory, { recursive: true, force: true })
-})
+afterAll(() => product.remove())
 
 describe('the package', () => {
   it('contains only the build, the documentation and deployment files', () => {
-    const paths = packed.files.map(({ path }) => path)
+    const paths = product.packed.files.map(({ path }) => path)
+    expect([...new Set(paths.map((path) => path.split('/').slice(0, 2).join('/')))].sort()).toEqual(
+      expect.arrayContaining(['dist/THIRD-PARTY-NOTICES.txt', 'dist/bin', 'dist/lib', 'dist/pages']),
+    )
     expect([...new Set(paths.map((path) => path.split('/')[0]))].sort()).toEqual([
       'CHANGELOG.md',
       'LICENSE',
@@ -70,44 +42,59 @@ describe('the package', () => {
     ])
     expect(
       paths.filter((path) =>
-        /(^|\/)(test|golden|bench|node_modules)\/|\.test\.|\.(pem|key|db|sqlite)$|\.env/.test(path),
+        /(^|\/)(test|golden|bench|node_modules|screenshots|src|tools|examples)\/|\.test\.|\.(pem|key|db|sqlite|map|png)$|\.env|mutation/.test(
+          path,
+        ),
       ),
     ).toEqual([])
-    const promised = Object.values(ours.exports).flatMap((one) =>
+    const promised = Object.values(manifest.exports).flatMap((one) =>
       typeof one === 'string' ? [one] : [one.types, one.default],
     )
-    for (const path of [...promised, ...Object.values(ours.bin)])
+    for (const path of [...promised, ...Object.values(manifest.bin)])
       expect(paths).toContain(path.replace('./', ''))
-    expect(packed.unpackedSize).toBeLessThan(30 << 20)
+  })
+
+  it('installs at most 10 direct dependencies, 40 packages and 50 MB (R-EMB-7)', () => {
+    expect(Object.keys(manifest.dependencies).length).toBeLessThanOrEqual(10)
+    expect(installed.packages).toBeLessThanOrEqual(40)
+    expect(installed.bytes).toBeLessThanOrEqual(50_000_000)
+  })
+
+  it('contains the license of each bundled package', () => {
+    const notices = readFileSync(product.installed('dist/THIRD-PARTY-NOTICES.txt'), 'utf8')
+    for (const name of ['axios', 'fastify', 'elkjs', 'pg', '@peculiar/x509'])
+      expect(notices).toMatch(new RegExp(`^${name} \\d`, 'm'))
   })
 
   it('contains no path of the build machine', () => {
     const here = process.cwd()
-    const naming = packed.files
+    const naming = product.packed.files
       .map(({ path }) => path)
-      .filter((path) => /\.(js|ts|map|json|md|css|html|svg|service|ya?ml)$/.test(path))
-      .filter((path) => readFileSync(installed(path), 'utf8').includes(here))
+      .filter((path) => /\.(js|ts|json|md|css|html|svg|service|ya?ml)$/.test(path))
+      .filter((path) => readFileSync(product.installed(path), 'utf8').includes(here))
     expect(naming).toEqual([])
   })
 
+  it('cites no file in its declarations that is not part of the package', () => {
+    const declarations = product.packed.files.filter(({ path }) => path.endsWith('.d.ts'))
+    expect(declarations.length).toBeGreaterThan(entryPoints.length - 1)
+    for (const { path } of declarations)
+      expect(readFileSync(product.installed(path), 'utf8')).not.toMatch(
+        /\b(src|test|machines|mocks)\/|\w\.ts\b/,
+      )
+  })
+
   it('runs the embedding example of the README in an empty project', async () => {
-    const authority = join(directory, 'authority')
-    await node(
-      program('smart-authority'),
-      '--data-dir',
-      authority,
-      'init',
-      '--account',
-      'acme.example',
-      '--accept-agreement',
-    )
-    const root = await node(program('smart-authority'), '--data-dir', authority, 'trust', 'export')
-    writeFileSync(join(project, 'root.pem'), root)
+    const authority = join(product.directory, 'vendor')
+    const init = ['init', '--account', 'acme.example', '--accept-agreement']
+    await node(product.program('smart-authority'), '--data-dir', authority, ...init)
+    const trust = ['--data-dir', authority, 'trust', 'export']
+    product.write('root.pem', await node(product.program('smart-authority'), ...trust))
     const code = readEmbeddingExample()
     expect(code.trim().split('\n').length).toBeLessThanOrEqual(14)
-    writeFileSync(
-      join(project, 'embedded.js'),
-      `${code.replace('/var/lib/my-product/licensing', join(directory, 'licensing'))}
+    product.write(
+      'embedded.js',
+      `${code.replace('/var/lib/my-product/licensing', join(product.directory, 'licensing'))}
 console.log(JSON.stringify(agent.status()))
 await agent.close()`,
     )
@@ -118,20 +105,47 @@ await agent.close()`,
     })
   })
 
+  it('shares classes between its entry points', async () => {
+    product.write(
+      'classes.js',
+      `import { LicensingError } from '${manifest.name}'
+import { Authority } from '${manifest.name}/authority'
+const failed = await Authority.open({ dataDir: '/nonexistent/authority' }).catch((error) => error)
+console.log(failed instanceof LicensingError, failed.code)`,
+    )
+    expect(await node('classes.js')).toBe('true DATA_DIR_MISSING\n')
+  })
+
+  it('has the documented exports at each entry point, and needs no native module to import them', async () => {
+    product.write(
+      'entry-points.js',
+      `for (const name of ${JSON.stringify(entryPoints)}) console.log(name, Object.keys(await import(name)).length)`,
+    )
+    const native = join(product.project, 'node_modules/better-sqlite3')
+    const away = join(product.directory, 'away')
+    renameSync(native, away)
+    try {
+      const output = await node('entry-points.js')
+      for (const name of entryPoints) expect(output).toMatch(new RegExp(`^${name} [1-9]`, 'm'))
+    } finally {
+      renameSync(away, native)
+    }
+  })
+
   it('reports a missing native module with a remedy', async () => {
-    const [major = 0] = process.versions.node.split('.').map(Number)
-    const [name, native] = major >= 22 ? ['better-sqlite3-node22', 'prebuilds'] : ['better-sqlite3', 'build']
-    // Not built, and omitted by npm after a failed build.
-    for (const path of [join('node_modules', name, native), join('node_modules', name)]) {
-      const away = join(directory, 'away')
-      renameSync(join(project, path), away)
+    const module = 'node_modules/better-sqlite3'
+    // Without the binary, and without the module.
+    for (const path of [join(module, 'prebuilds'), module]) {
+      const away = join(product.directory, 'away')
+      renameSync(join(product.project, path), away)
       try {
         for (const words of [
           ['smart-agent', 'init', '--pid', 'CONF-SERVER', '--serial', '0001', '--json'],
           ['smart-authority', 'init', '--account', 'acme.example', '--accept-agreement', '--json'],
         ]) {
           const [which = '', ...rest] = words
-          const failed = node(program(which), '--data-dir', join(directory, 'nowhere'), ...rest)
+          const dataDir = join(product.directory, 'nowhere')
+          const failed = node(product.program(which), '--data-dir', dataDir, ...rest)
           const { stderr } = await failed.then(
             () => ({ stderr: 'it went well' }),
             (error: unknown) => error as { stderr: string },
@@ -140,74 +154,95 @@ await agent.close()`,
             error: {
               code: 'STORE_MODULE_ABSENT',
               message: expect.stringContaining('better-sqlite3') as unknown,
-              remedy: expect.stringContaining('npm rebuild better-sqlite3') as unknown,
+              remedy: expect.stringContaining('prebuilds') as unknown,
             },
           })
         }
       } finally {
-        renameSync(away, join(project, path))
+        renameSync(away, join(product.project, path))
       }
     }
   })
 
-  it('has the documented exports at each entry point', async () => {
-    const entrances = Object.keys(ours.exports)
-      .filter((path) => !path.endsWith('.json'))
-      .map((path) => path.replace('.', ours.name))
-    writeFileSync(
-      join(project, 'entrances.js'),
-      `for (const name of ${JSON.stringify(entrances)}) console.log(name, Object.keys(await import(name)).length)`,
-    )
-    const output = await node('entrances.js')
-    for (const name of entrances) expect(output).toMatch(new RegExp(`^${name} [1-9]`, 'm'))
-  })
-
-  it.for(['nodenext', 'bundler'])(
-    'has types that compile in strict mode with module resolution %s',
-    async (resolution) => {
-      const types = dirname(dirname(join(process.cwd(), 'node_modules/@types/node/package.json')))
-      writeFileSync(
-        join(project, 'tsconfig.json'),
-        JSON.stringify({
-          compilerOptions: {
-            strict: true,
-            noEmit: true,
-            target: 'es2023',
-            module: resolution === 'nodenext' ? 'nodenext' : 'esnext',
-            moduleResolution: resolution,
-            skipLibCheck: true,
-            typeRoots: [types],
-            types: ['node'],
-          },
-          files: ['typed.ts'],
-        }),
+  it.runIf(process.versions.node.startsWith('20.'))(
+    'can be imported on Node 20, and refuses to open with PLATFORM_UNSUPPORTED',
+    async () => {
+      product.write(
+        'old-node.js',
+        `${embedder()}${RUN_EMBEDDER.trim()}.catch(({ code }) => console.log(code))`,
       )
+      const input = { EMBEDDER_INPUT: JSON.stringify(await product.createInput()) }
+      expect(await product.run(['old-node.js'], input, process.execPath)).toBe('PLATFORM_UNSUPPORTED\n')
+    },
+  )
+
+  it.for(['node16', 'nodenext', 'bundler'])(
+    'has types that compile in strict mode without skipLibCheck, with module resolution %s',
+    async (resolution) => {
+      const compilerOptions = {
+        strict: true,
+        noEmit: true,
+        target: 'es2023',
+        module: resolution === 'bundler' ? 'esnext' : resolution,
+        moduleResolution: resolution,
+        skipLibCheck: false,
+        types: ['node'],
+      }
+      product.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['typed.ts'] }))
       writeFileSync(
-        join(project, 'typed.ts'),
-        `import { SmartAgent, type Status } from '${ours.name}'
-import { initialTransition, transition } from '${ours.name}/machines'
-import { Authority } from '${ours.name}/authority'
-import { VirtualClock } from '${ours.name}/testing'
+        join(product.project, 'typed.ts'),
+        `import { SmartAgent, type Status } from '${manifest.name}'
+import { conferencing } from '${manifest.name}/conferencing'
+import { initialTransition, transition } from '${manifest.name}/machines'
+import { createMockAuthority } from '${manifest.name}/mocks'
+import { Authority } from '${manifest.name}/authority'
+import { VirtualClock } from '${manifest.name}/testing'
 export const stateOf = ({ state }: Status): string => state
 export const { snapshot } = transition(initialTransition(0).snapshot, { type: 'tick', at: 1, used: 1 })
 export const clock = new VirtualClock()
 // @ts-expect-error -- a state is not a number
 export const wrong: number = stateOf((await SmartAgent.open({} as never)).status())
 export const opened = Authority.open({ dataDir: 'x', clock })
+export const others = [conferencing(), createMockAuthority({ clock })]
 `,
       )
-      await node(join(process.cwd(), 'node_modules/typescript/bin/tsc'), '-p', project).catch(
-        (failed: unknown) => {
-          expect.fail((failed as { stdout: string }).stdout)
-        },
-      )
+      const compiler = join(dirname(join(process.cwd(), 'package.json')), 'node_modules/typescript/bin/tsc')
+      await node(compiler, '-p', product.project).catch((failed: unknown) => {
+        expect.fail((failed as { stdout: string }).stdout)
+      })
     },
   )
 
   it('installs two programs that print their version', async () => {
-    for (const name of Object.keys(ours.bin)) {
-      expect(await node(program(name), '--version')).toBe(`${ours.version}\n`)
-      expect(await node(program(name), '--help')).toMatch(new RegExp(`^Usage: ${name}`))
+    for (const name of Object.keys(manifest.bin)) {
+      expect(await node(product.program(name), '--version')).toBe(`${manifest.version}\n`)
+      expect(await node(product.program(name), '--help')).toMatch(new RegExp(`^Usage: ${name}`))
     }
+  })
+})
+
+describe('an embedded agent is authorized', () => {
+  it('as a module, and as a CommonJS program', async () => {
+    product.write('program.js', embedder() + RUN_EMBEDDER)
+    expect(await product.embed('program.js')).toBe('authorized\n')
+    const common = embedder().replace(/import (.*) from (.*)/, 'const $1 = require($2)')
+    product.write('program.cjs', common + RUN_EMBEDDER)
+    expect(await product.embed('program.cjs')).toBe('authorized\n')
+  })
+
+  it('in a test of node:test', async () => {
+    product.write(
+      'agent.test.js',
+      `import { test } from 'node:test'\n${embedder()}test('authorizes', () => ${RUN_EMBEDDER.trim()})\n`,
+    )
+    expect(await product.embed('--test', 'agent.test.js')).toMatch(/pass 1$/m)
+  })
+
+  it.for(['esm', 'cjs'])('in a bundle of esbuild with output %s', async (format) => {
+    product.write('entry.js', embedder() + RUN_EMBEDDER)
+    const file = `bundle-esbuild.${format === 'esm' ? 'mjs' : 'cjs'}`
+    const settings = ['--bundle', '--platform=node', '--external:better-sqlite3', '--log-level=error']
+    await product.runTool('esbuild', 'entry.js', `--format=${format}`, `--outfile=${file}`, ...settings)
+    expect(await product.embed(file)).toBe('authorized\n')
   })
 })

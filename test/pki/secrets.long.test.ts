@@ -43,10 +43,11 @@ import {
 import { decryptText, EncryptedLines, encryptLines, encryptText } from '../../src/storage/age-files.ts'
 import { AGE_WORK_FACTOR } from '../../src/storage/age-work-factor.ts'
 import { generateSecretKey, decryptSecret, encryptSecret } from '../../src/storage/encrypted-secret.ts'
-import { Database, isBusy, openDatabase } from '../../src/storage/sqlite.ts'
+import { isBusy, openDatabase } from '../../src/storage/sqlite.ts'
 import { checkWebhookSecret, generateWebhookSecret } from '../../src/pki/webhook-signature.ts'
 import { AGE_WORK_FACTOR as TEST_WORK_FACTOR } from '../support/age-work-factor.ts'
 import { getRefusal } from '../support/refusal.ts'
+import { Database } from '../support/sqlite.ts'
 
 vi.mock('../support/password-cost.ts', () => import('../../src/http/password-cost.ts'))
 
@@ -479,24 +480,24 @@ describe('a database', () => {
     return { nativeBinding: path }
   }
 
-  it('is created with mode 0600', () => {
-    openDatabase(inside('some.db'), {}).close()
+  it('is created with mode 0600', async () => {
+    ;(await openDatabase(inside('some.db'), {})).close()
     expect(modeOf(inside('some.db'))).toBe('600')
   })
 
   it.each([
     ['absent', null],
     ['of another machine', 'not a library'],
-  ])('is refused with STORE_MODULE_ABSENT if its native part is %s', (_, content) => {
-    const refusalText = getRefusal(() => openDatabase(inside('some.db'), nativeBinding(content)))
-    expect(refusalText.replace('-node22', '')).toBe(
-      `STORE_MODULE_ABSENT: The native module better-sqlite3 is not built for Node ${process.versions.node}.`,
-    )
+  ])('is refused with STORE_MODULE_ABSENT if its native part is %s', async (_, content) => {
+    await expect(openDatabase(inside('some.db'), {}, nativeBinding(content))).rejects.toMatchObject({
+      code: 'STORE_MODULE_ABSENT',
+      message: `The native module better-sqlite3 is not built for Node ${process.versions.node}.`,
+    })
   })
 
-  it('passes on any other error', () => {
-    expect(() => openDatabase(inside(''), {})).toThrow(/^EISDIR/)
-    expect(() => openDatabase(inside('some.db'), { timeout: -1 })).toThrow(TypeError)
+  it('passes on any other error', async () => {
+    await expect(openDatabase(inside(''), {})).rejects.toThrow(/^EISDIR/)
+    await expect(openDatabase(inside('some.db'), { timeout: -1 })).rejects.toThrow(TypeError)
   })
 })
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { SeededRandom } from '../../tools/simulator/seeded-random.ts'
 import { PowerLossError, SimulatedDisk } from '../../tools/simulator/disk.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from '../support/sqlite.ts'
 
 let disks: SimulatedDisk[] = []
 afterEach(() => {

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from './sqlite.ts'
 
 const golden = new URL('../golden/authority-1/', import.meta.url).pathname
 

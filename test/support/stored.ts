@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { saveDatabaseUrl } from '../../src/authority/store/store.ts'
-import { Database } from '../../src/storage/sqlite.ts'
+import { Database } from './sqlite.ts'
 import { createDatabase, getPostgresProgram } from './postgres.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 

@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type Sqlite from 'better-sqlite3'
-import { Database } from '../../src/storage/sqlite.ts'
+import { loadDatabase } from '../../src/storage/sqlite.ts'
 import { copyDirectory } from '../copy-directory.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
@@ -11,6 +11,8 @@ import type { SeededRandom } from './seeded-random.ts'
 export class PowerLossError extends Error {
   override readonly name = 'PowerLossError'
 }
+
+const Database = await loadDatabase()
 
 /** The functions of `node:fs` as they were before they were patched. */
 const real = { ...fs }

@@ -1,12 +1,8 @@
 import type { Instant } from '../../core/time.ts'
 import { LOGIN_ATTEMPT_LIMITS, SESSION_LIMITS } from '../../http/login-attempt-limits.ts'
+import type { StoredSession } from '../../http/sessions.ts'
 import type { AuthorityClock } from '../context/authority-clock.ts'
-import type { Tables } from '../store/tables.ts'
 import type { TransactionRunner, Tx } from '../store/store.ts'
-
-interface StoredSession extends Pick<Tables['sessions'], 'id' | 'token' | 'name'> {
-  readonly passwordDigest: string
-}
 
 /**
  * Stores the sessions and failed login attempts of an authority's web console, for all its processes and across restarts.

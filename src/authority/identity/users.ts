@@ -17,6 +17,7 @@ export class UserRepository {
     return this.#store.transaction((tx) => this.findInTransaction(tx, name))
   }
 
+  /** @internal */
   async findInTransaction(tx: Tx, name: string): Promise<User | null> {
     const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
     return row ? toUser(tx, row) : null

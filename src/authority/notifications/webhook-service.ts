@@ -46,7 +46,7 @@ export interface WebhookDocument {
   readonly id: string
   readonly url: string
   readonly types: readonly string[] | null
-  readonly severity: WebhookRow['severity']
+  readonly severity: 'info' | 'minor' | 'major'
   readonly createdAt: string
   readonly delivered: number
   readonly lastDeliveredAt: string | null
@@ -71,7 +71,7 @@ export interface WebhookInput {
   /** Secret of the form `whsec_…`; a random one by default. */
   readonly secret?: string | undefined
   readonly types?: readonly string[] | undefined
-  readonly severity?: WebhookRow['severity'] | undefined
+  readonly severity?: WebhookDocument['severity'] | undefined
   readonly ca?: string | undefined
 }
 

@@ -46,9 +46,9 @@ const scheduleSchema = z.object({
 })
 
 export interface ReportScheduleInput {
-  readonly kind: ScheduleRow['kind']
+  readonly kind: (typeof SCHEDULE_KINDS)[number]
   /** Interval: each day, each Monday, or each first day of a month. */
-  readonly every: ScheduleRow['every']
+  readonly every: (typeof SCHEDULE_INTERVALS)[number]
   /** Hour in UTC. */
   readonly hour: number
   /** Destination: an e-mail recipient, or a folder of this machine. */
@@ -57,9 +57,9 @@ export interface ReportScheduleInput {
 
 export interface ScheduleDocument {
   readonly id: string
-  readonly kind: ScheduleRow['kind']
+  readonly kind: (typeof SCHEDULE_KINDS)[number]
   readonly virtualAccount: string | null
-  readonly every: ScheduleRow['every']
+  readonly every: (typeof SCHEDULE_INTERVALS)[number]
   readonly hour: number
   readonly recipient: string | null
   readonly folder: string | null

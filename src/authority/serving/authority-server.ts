@@ -25,7 +25,11 @@ export interface ListenOptions {
   readonly names?: readonly string[]
   /** Faults to inject into answers. Requires an authority that allows fault injection. */
   readonly chaos?: FaultPlan
-  /** Further routes at the same address, such as the web console. */
+  /**
+   * Further routes at the same address, such as the web console.
+   *
+   * @internal
+   */
   readonly routes?: FastifyPluginAsync
   /** Limits for clients. The defaults are `DEFAULT_CONNECTION_LIMITS`. */
   readonly limits?: Partial<ConnectionLimits>

@@ -149,10 +149,10 @@ function readSchema(database: Sqlite.Database): StoredSchema {
  *
  * @throws LicensingError STORE_*, DATA_VERSION_UNSUPPORTED
  */
-export function openSqlite(dataDir: string): Kysely<Tables> {
+export async function openSqlite(dataDir: string): Promise<Kysely<Tables>> {
   let opened: Sqlite.Database | undefined
   try {
-    const database = openDatabase(join(dataDir, DATABASE_FILE), { timeout: BUSY_TIMEOUT_MS })
+    const database = await openDatabase(join(dataDir, DATABASE_FILE), { timeout: BUSY_TIMEOUT_MS })
     opened = database
     // The check comes before the first write, so that an unsupported database stays unchanged.
     requireSupportedVersion(readSchema(database))

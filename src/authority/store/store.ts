@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Kysely, type KyselyPlugin, sql, type Transaction } from 'kysely'
 import { LicensingError } from '../../core/errors.ts'
 import { fileExists, SecretFileStore, toStoreError } from '../../storage/private-files.ts'
-import { Database } from '../../storage/sqlite.ts'
+import { isSqliteError } from '../../storage/sqlite.ts'
 import {
   checkDatabaseUrl,
   CommitOutcomeUnknown,
@@ -76,7 +76,7 @@ export class AuthorityStore implements TransactionRunner {
     const url = database ?? named
     const store =
       url === null
-        ? new AuthorityStore(openSqlite(dataDir), 'sqlite')
+        ? new AuthorityStore(await openSqlite(dataDir), 'sqlite')
         : new AuthorityStore(openPostgres(url), 'postgres')
     try {
       if ((await store.version()) < version)
@@ -228,7 +228,7 @@ export function assertWritable(tx: Tx): void {
 class StillInProgress extends Error {}
 
 function toTransactionError(error: unknown): unknown {
-  if (error instanceof Database.SqliteError) return toStoreError(error, 'writing the database')
+  if (isSqliteError(error)) return toStoreError(error, 'writing the database')
   if (error instanceof CommitOutcomeUnknown || error instanceof StillInProgress)
     return new LicensingError(
       'DATABASE_UNREACHABLE',

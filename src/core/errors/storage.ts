@@ -75,7 +75,12 @@ export const storageErrors = {
     kind: 'local',
     meaning: 'The native module better-sqlite3 is missing, or was built for another Node version.',
     remedy:
-      'Install again with install scripts allowed, or build the module with `npm rebuild better-sqlite3` (`better-sqlite3-node22` from Node 22 on). Without a prebuilt binary, the build needs Python, make and a C++ compiler.',
+      'Install the package again, and keep the folder `prebuilds` of better-sqlite3. A bundled program names the native part with the option `sqlite`. A checkout on Node 20 needs `npm rebuild better-sqlite3-node20`.',
+  },
+  PLATFORM_UNSUPPORTED: {
+    kind: 'local',
+    meaning: 'This version of Node, operating system or processor is not supported.',
+    remedy: 'Use Node 22 or later on Linux, on x64 or arm64.',
   },
   STORE_TOO_NEW: {
     kind: 'local',
