@@ -42,10 +42,12 @@ const omitted = {
 /** Shortens the code of packages, but not the project's own: a stack trace shows a readable line. */
 const shortened = {
   name: 'shortened-packages',
-  async renderChunk(code, { name }) {
-    if (!name.startsWith(PACKAGES)) return null
-    const options = { module: true, mangle: { toplevel: true, keepNames: true } }
-    return (await minify(`${name}.js`, code, options)).code
+  async generateBundle(_, files) {
+    const chunks = Object.values(files).filter((file) => file.type === 'chunk')
+    for (const chunk of chunks.filter(({ name }) => name.startsWith(PACKAGES))) {
+      const mangle = { toplevel: true, keepNames: true }
+      chunk.code = (await minify(chunk.fileName, chunk.code, { module: true, mangle })).code
+    }
   },
 }
 

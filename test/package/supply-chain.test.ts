@@ -54,15 +54,13 @@ describe('the set of installed packages', () => {
     ).toEqual([])
   })
 
-  it('compiles nothing in a product, and runs only listed install scripts in a checkout', () => {
+  it('runs no install script, neither in a product nor in a checkout', () => {
     const nameOf = (path: string) => path.split('node_modules/').at(-1) ?? ''
     const running = ([, { hasInstallScript }]: [string, Locked]) => hasInstallScript === true
     expect(shipped.filter(running)).toEqual([])
-    // The script of MSW runs only after approval.
-    expect(locked.filter(running).map(([path]) => nameOf(path))).toEqual([
-      ...Object.keys(ours.allowScripts),
-      'msw',
-    ])
+    // The script of MSW runs only after approval. `scripts/compile-sqlite.mjs` compiles SQLite, and only on Node 20.
+    expect(ours.allowScripts).toEqual({ 'better-sqlite3': false })
+    expect(locked.filter(running).map(([path]) => nameOf(path))).toEqual(['better-sqlite3-node20', 'msw'])
   })
 
   it('does not exceed its limit', () => {

@@ -75,7 +75,7 @@ export const storageErrors = {
     kind: 'local',
     meaning: 'The native module better-sqlite3 is missing, or was built for another Node version.',
     remedy:
-      'Install the package again, and keep the folder `prebuilds` of better-sqlite3. A bundled program names the native part with the option `sqlite`. A checkout on Node 20 needs `npm rebuild better-sqlite3-node20`.',
+      'Install the package again, and keep the folder `prebuilds` of better-sqlite3. A bundled program names the native part with the option `sqlite`. A checkout on Node 20 needs `node scripts/compile-sqlite.mjs`.',
   },
   PLATFORM_UNSUPPORTED: {
     kind: 'local',
