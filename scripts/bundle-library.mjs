@@ -16,26 +16,35 @@ const PACKAGES = 'packages'
 const external = packages.map((name) => new RegExp(`^${name}(/|$)`))
 const builtins = builtinModules.flatMap((name) => [name, `node:${name}`])
 
+/** Optional accelerators of packages, which catch the error when they are absent. */
+const absent = ['bufferutil', 'utf-8-validate']
+const absentPattern = new RegExp(`^(${absent.join('|')})$`)
+
 /**
- * Modules that the package does not need: SQLite for a checkout on Node 20, a native client that pg may use, and the address
- * of the program that node-cron starts for tasks in files.
+ * Parts that the package does not need: SQLite for a checkout on Node 20, a native client that pg may use, accelerators, the
+ * address of the program that node-cron starts for tasks in files, and the `require` that the bundle of elkjs looks for.
  */
 const omitted = {
   name: 'omitted-modules',
   resolveId: {
-    filter: { id: /^pg-native$/ },
+    filter: { id: [/^pg-native$/, absentPattern] },
     handler: (id) => ({ id: `\0${id}` }),
   },
   load: {
-    filter: { id: /^\0pg-native$|\/src\/storage\/sqlite-node20\.ts$/ },
-    handler: (id) => ({
-      code: id.startsWith('\0') ? 'export {}' : 'export const loadForNode20 = () => null',
-      moduleType: 'js',
-    }),
+    filter: { id: [/^\0/, /\/src\/storage\/sqlite-node20\.ts$/] },
+    handler: (id) => {
+      if (absent.includes(id.slice(1))) return { code: "throw new Error('absent')", moduleType: 'js' }
+      if (id === '\0pg-native') return { code: 'export {}', moduleType: 'js' }
+      if (id.startsWith('\0')) return null
+      return { code: 'export const loadForNode20 = () => null', moduleType: 'js' }
+    },
   },
   transform: {
-    filter: { id: /\/node_modules\/node-cron\// },
-    handler: (code) => code.replaceAll('import.meta.url', "'file:///'"),
+    filter: { id: /\/node_modules\/(node-cron|elkjs)\// },
+    handler: (code, id) =>
+      id.includes('/elkjs/')
+        ? code.replaceAll('"function"==typeof require&&require', 'false')
+        : code.replaceAll('import.meta.url', "'file:///'"),
   },
 }
 
