@@ -12,7 +12,7 @@ import type { AgentEvent } from './event-catalog.ts'
 import type { Explanation } from './explain.ts'
 import type { HistoryRow } from './history-table.ts'
 import { Listeners } from './listeners.ts'
-import { type AgentLogger, noopLogger } from './logger.ts'
+import { adaptLogger, type AgentLogger } from './logger.ts'
 import type { RegisterOptions, RequestOptions } from './registration-requests.ts'
 import type { Status } from './status.ts'
 import { UsageOutbox } from './usage-outbox.ts'
@@ -68,9 +68,9 @@ export class AgentClient<StatusPart extends object = object> {
   #closing: Promise<void> | null = null
 
   private constructor(dataDir: string, options: ConnectOptions) {
-    const { clock = systemClock, reconnect = true, keepAlive = true, logger = noopLogger } = options
+    const { clock = systemClock, reconnect = true, keepAlive = true, logger } = options
     this.#clock = clock
-    this.#listeners = new Listeners(logger)
+    this.#listeners = new Listeners(adaptLogger(logger))
     this.#connection = new ControlClient(dataDir, { clock, reconnect, keepAlive })
     this.#outbox = new UsageOutbox((tag, count) => this.#connection.request('usage-set', { tag, count }))
     this.#connection.events.on('connected', (update) => {
@@ -226,7 +226,7 @@ export class AgentClient<StatusPart extends object = object> {
   /** Adds a listener. Returns a function that removes the listener. */
   on<E extends keyof ClientEventMap>(
     event: E,
-    listener: (...args: ClientEventMap<Status & StatusPart>[E]) => void,
+    listener: (...args: ClientEventMap<Status & StatusPart>[E]) => unknown,
   ): () => void {
     this.#requireUpdate()
     return this.#listeners.on(event, listener)

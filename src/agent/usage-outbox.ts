@@ -1,4 +1,4 @@
-import type { LicensingError} from '../core/errors.ts';
+import type { LicensingError } from '../core/errors.ts'
 import { toLicensingError } from '../core/errors.ts'
 
 /** Caller that waits until its count is stored. */
