@@ -98,8 +98,8 @@ async function connect<StatusPart extends object = ConferencingStatus>(
   dataDir: string,
   options?: ConnectOptions,
 ): Promise<AgentClient<StatusPart>> {
-  const { AgentClient: Client } = await import('./agent/agent-client.ts')
-  return Client.connect(dataDir, options)
+  const { connectClient } = await import('./agent/agent-client.ts')
+  return connectClient(dataDir, options)
 }
 
 /** Licensing agent whose default profile for a new data directory is the conferencing profile. */

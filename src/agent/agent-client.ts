@@ -67,11 +67,11 @@ export class AgentClient<StatusPart extends object = object> {
   #receivedAt = { monotonic: 0, uptime: 0 }
   #closing: Promise<void> | null = null
 
-  private constructor(dataDir: string, options: ConnectOptions) {
-    const { clock = systemClock, reconnect = true, keepAlive = true, logger } = options
+  /** @param connection is not open yet */
+  constructor(connection: ControlClient, { clock, logger }: { clock: Clock; logger: AgentLogger }) {
     this.#clock = clock
-    this.#listeners = new Listeners(adaptLogger(logger))
-    this.#connection = new ControlClient(dataDir, { clock, reconnect, keepAlive })
+    this.#listeners = new Listeners(logger)
+    this.#connection = connection
     this.#outbox = new UsageOutbox((tag, count) => this.#connection.request('usage-set', { tag, count }))
     this.#connection.events.on('connected', (update) => {
       const isFirst = this.#update === null
@@ -87,21 +87,6 @@ export class AgentClient<StatusPart extends object = object> {
     this.#connection.events.on('disconnected', () => {
       if (this.#closing === null) this.#listeners.emit('connection', 'disconnected')
     })
-  }
-
-  /** @throws LicensingError DAEMON_UNREACHABLE if no agent serves the control socket of the directory in time */
-  static async connect<StatusPart extends object = object>(
-    dataDir: string,
-    options: ConnectOptions = {},
-  ): Promise<AgentClient<StatusPart>> {
-    const client = new AgentClient<StatusPart>(dataDir, options)
-    try {
-      await client.#connection.open(options.timeoutMs ?? 5 * SECOND)
-    } catch (error) {
-      client.#connection.close()
-      throw error
-    }
-    return client
   }
 
   #receive(update: ClientUpdate): void {
@@ -248,6 +233,23 @@ export class AgentClient<StatusPart extends object = object> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** @throws LicensingError DAEMON_UNREACHABLE if no agent serves the control socket of the directory in time */
+export async function connectClient<StatusPart extends object = object>(
+  dataDir: string,
+  options: ConnectOptions = {},
+): Promise<AgentClient<StatusPart>> {
+  const { timeoutMs = 5 * SECOND, clock = systemClock, reconnect = true, keepAlive = true, logger } = options
+  const connection = new ControlClient(dataDir, { clock, reconnect, keepAlive })
+  const client = new AgentClient<StatusPart>(connection, { clock, logger: adaptLogger(logger) })
+  try {
+    await connection.open(timeoutMs)
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+  return client
 }
 
 const clientClosedError = (): LicensingError => new LicensingError('AGENT_CLOSED', 'The client was closed.')

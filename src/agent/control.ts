@@ -87,21 +87,7 @@ export async function serveControl(agent: SmartAgent, options: ControlOptions): 
   })
   // This process holds the lock of the data directory, so an existing socket file is stale.
   rmSync(join(dataDir, SOCKET_NAME), { force: true })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    withSocketPath(dataDir, (path, done) => {
-      // `listen` binds synchronously, so the umask gives the socket mode 0600 from the start and affects no other file.
-      const previous = process.umask(0o177)
-      try {
-        server.listen(path, () => {
-          done()
-          resolve()
-        })
-      } finally {
-        process.umask(previous)
-      }
-    })
-  })
+  await listenOnSocket(server, dataDir)
   if (!keepAlive) server.unref()
   const closed = new Promise<void>((resolve) => {
     server.once('close', () => {
@@ -126,6 +112,23 @@ export async function serveControl(agent: SmartAgent, options: ControlOptions): 
     },
   }
 }
+
+const listenOnSocket = (server: Server, dataDir: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    withSocketPath(dataDir, (path, done) => {
+      // `listen` binds synchronously, so the umask gives the socket mode 0600 from the start and affects no other file.
+      const previous = process.umask(0o177)
+      try {
+        server.listen(path, () => {
+          done()
+          resolve()
+        })
+      } finally {
+        process.umask(previous)
+      }
+    })
+  })
 
 async function handleRequest(
   agent: SmartAgent,
