@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
+import { Worker } from 'node:worker_threads'
 import Fastify from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import winston from 'winston'
@@ -144,6 +145,25 @@ describe('a program that does not close its agent (R-EMB-6)', () => {
     `
     expect(await run('keepAlive: false', '')).toEqual({ code: 0, output: 'done\n' })
     expect(await run('keepAlive: false', client)).toEqual({ code: 0, output: 'done\n' })
+  })
+
+  it('may be a worker thread, which serves the control socket too', async () => {
+    const entry = new URL('../../dist/src/index.js', import.meta.url).href
+    const source = `
+      import { statSync } from 'node:fs'
+      import { parentPort } from 'node:worker_threads'
+      const { SmartAgent } = await import(${JSON.stringify(entry)})
+      const dataDir = ${JSON.stringify(join(world.directory, 'thread'))}
+      const agent = await SmartAgent.open({ dataDir, product: { pid: 'CWMS-K9', version: '4.0', serial: 'X' } })
+      await agent.serve({ control: true })
+      parentPort.postMessage((statSync(dataDir + '/agent.sock').mode & 0o777).toString(8))
+      await agent.close()
+    `
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`))
+    const messages: unknown[] = []
+    worker.on('message', (message) => messages.push(message))
+    await new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject))
+    expect(messages).toEqual(['600'])
   })
 
   it('ends after `close` without any option', async () => {
