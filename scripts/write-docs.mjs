@@ -15,7 +15,7 @@ import { eventCatalog } from '../dist/src/agent/event-catalog.js'
 import { faultCatalog } from '../dist/mocks/index.js'
 import { renderChartSvg } from '../dist/src/diagrams/chart-svg.js'
 import { layoutChart } from '../dist/src/diagrams/layout.js'
-import { errorTable, resources } from '../dist/src/core/errors.js'
+import { errorTable, libraryRemedies, resources } from '../dist/src/core/errors.js'
 import { arrivals, busiestSecond, createRandom, draw, histogram } from './arrivals.mjs'
 import {
   answerSchema,
@@ -44,7 +44,7 @@ const kinds = {
 
 const errors = [
   '# Errors',
-  'Both programs, the library and the authority’s answers use only these codes. A code is stable. The message says what failed and why, and the remedy says what to do. With `--json`, a failure is one line on standard error: `{"error":{"code","message","remedy"}}`.',
+  'Both programs, the library and the authority’s answers use only these codes. A code is stable. The message says what failed and why, and the remedy says what to do. Programs print the remedy that names commands. An error that the library throws has the remedy after “In a product”, if there is one. With `--json`, a failure is one line on standard error: `{"error":{"code","message","remedy"}}`.',
   generated,
   ...Object.entries(kinds).flatMap(([kind, [title, text]]) => [
     `## ${title}`,
@@ -53,7 +53,11 @@ const errors = [
       ['code', 'meaning', 'what to do'],
       Object.entries(errorTable)
         .filter(([, entry]) => entry.kind === kind)
-        .map(([code, { meaning, remedy }]) => [`\`${code}\``, meaning, remedy]),
+        .map(([code, { meaning, remedy }]) => [
+          `\`${code}\``,
+          meaning,
+          libraryRemedies[code] ? `${remedy} In a product: ${libraryRemedies[code]}` : remedy,
+        ]),
     ),
   ]),
   '## Resources',

@@ -7,14 +7,37 @@ import { conferencing, type Conferencing, type ConferencingStatus } from './conf
 import { Servers } from './serving/agent-servers.ts'
 
 export type { Clock } from './core/clock.ts'
-export { type ErrorCode, type ErrorDocument, errorTable, LicensingError } from './core/errors.ts'
+export {
+  type ErrorCode,
+  type ErrorDocument,
+  type ErrorKind,
+  errorTable,
+  LicensingError,
+  type Resource,
+} from './core/errors.ts'
 export { type ControlCommand, defineCommand } from './core/control-command.ts'
 export { defineProfile, type ProductProfile, type ProfileInput, type ProfileTag } from './core/profile.ts'
 export type { SqliteDatabase, SqliteOptions, SqliteStatement } from './core/sqlite.types.ts'
 export type { Transport, TransportSettings } from './transports/transport.ts'
 export type { Explanation } from './agent/explain.ts'
+export type { AgentEventMap } from './agent/agent-events.ts'
+export type { AgentObserver, RequestSpan } from './agent/observer.ts'
+export type {
+  ConnectionTestReport,
+  ConnectionTestStep,
+  ConnectionTestStepName,
+} from './agent/connection-test.ts'
+export type { Denial, UsagePeriod } from './agent/usage-history.ts'
+export type { Product } from './agent/persisted-state.ts'
+export type { RegisterOptions, RequestOptions } from './agent/registration-requests.ts'
+export type { ReservationApi } from './agent/reservation-api.ts'
+export type { TransportApi } from './agent/transport-api.ts'
+export type { TransportOptions } from './agent/transport-manager.ts'
+export type { TrustApi } from './agent/trust-api.ts'
+export type { UsageReports } from './agent/usage-reports.ts'
+export type { Instant } from './core/time.ts'
 export type { AgentLogger } from './agent/logger.ts'
-export type { AgentEvent } from './agent/event-catalog.ts'
+export type { AgentEvent, AgentEventName, Severity } from './agent/event-catalog.ts'
 export type {
   LicenseHold,
   ModuleAgent,
@@ -24,8 +47,8 @@ export type {
   ModuleTransaction,
   ProductModule,
 } from './agent/product-module.ts'
-export type { EntitlementStatus } from './agent/status.ts'
-export type { PolicyDecision } from './agent/usage-policy.ts'
+export type { AttemptOutcome, EntitlementStatus } from './agent/status.ts'
+export type { DeniedActions, PolicyDecision } from './agent/usage-policy.ts'
 export type { AgentClient, ClientEventMap, ConnectOptions } from './agent/agent-client.ts'
 export type { Transition } from './agent/machine-runner.ts'
 export type { HistoryRow } from './agent/history-table.ts'
@@ -80,8 +103,8 @@ async function connect<StatusPart extends object = ConferencingStatus>(
   dataDir: string,
   options?: ConnectOptions,
 ): Promise<AgentClient<StatusPart>> {
-  const { AgentClient: Client } = await import('./agent/agent-client.ts')
-  return Client.connect(dataDir, options)
+  const { connectClient } = await import('./agent/agent-client.ts')
+  return connectClient(dataDir, options)
 }
 
 /** Licensing agent whose default profile for a new data directory is the conferencing profile. */

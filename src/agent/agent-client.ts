@@ -12,7 +12,7 @@ import type { AgentEvent } from './event-catalog.ts'
 import type { Explanation } from './explain.ts'
 import type { HistoryRow } from './history-table.ts'
 import { Listeners } from './listeners.ts'
-import { type AgentLogger, noopLogger } from './logger.ts'
+import { adaptLogger, type AgentLogger } from './logger.ts'
 import type { RegisterOptions, RequestOptions } from './registration-requests.ts'
 import type { Status } from './status.ts'
 import { UsageOutbox } from './usage-outbox.ts'
@@ -67,11 +67,11 @@ export class AgentClient<StatusPart extends object = object> {
   #receivedAt = { monotonic: 0, uptime: 0 }
   #closing: Promise<void> | null = null
 
-  private constructor(dataDir: string, options: ConnectOptions) {
-    const { clock = systemClock, reconnect = true, keepAlive = true, logger = noopLogger } = options
+  /** @param connection is not open yet */
+  constructor(connection: ControlClient, { clock, logger }: { clock: Clock; logger: AgentLogger }) {
     this.#clock = clock
     this.#listeners = new Listeners(logger)
-    this.#connection = new ControlClient(dataDir, { clock, reconnect, keepAlive })
+    this.#connection = connection
     this.#outbox = new UsageOutbox((tag, count) => this.#connection.request('usage-set', { tag, count }))
     this.#connection.events.on('connected', (update) => {
       const isFirst = this.#update === null
@@ -87,21 +87,6 @@ export class AgentClient<StatusPart extends object = object> {
     this.#connection.events.on('disconnected', () => {
       if (this.#closing === null) this.#listeners.emit('connection', 'disconnected')
     })
-  }
-
-  /** @throws LicensingError DAEMON_UNREACHABLE if no agent serves the control socket of the directory in time */
-  static async connect<StatusPart extends object = object>(
-    dataDir: string,
-    options: ConnectOptions = {},
-  ): Promise<AgentClient<StatusPart>> {
-    const client = new AgentClient<StatusPart>(dataDir, options)
-    try {
-      await client.#connection.open(options.timeoutMs ?? 5 * SECOND)
-    } catch (error) {
-      client.#connection.close()
-      throw error
-    }
-    return client
   }
 
   #receive(update: ClientUpdate): void {
@@ -226,7 +211,7 @@ export class AgentClient<StatusPart extends object = object> {
   /** Adds a listener. Returns a function that removes the listener. */
   on<E extends keyof ClientEventMap>(
     event: E,
-    listener: (...args: ClientEventMap<Status & StatusPart>[E]) => void,
+    listener: (...args: ClientEventMap<Status & StatusPart>[E]) => unknown,
   ): () => void {
     this.#requireUpdate()
     return this.#listeners.on(event, listener)
@@ -248,6 +233,23 @@ export class AgentClient<StatusPart extends object = object> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** @throws LicensingError DAEMON_UNREACHABLE if no agent serves the control socket of the directory in time */
+export async function connectClient<StatusPart extends object = object>(
+  dataDir: string,
+  options: ConnectOptions = {},
+): Promise<AgentClient<StatusPart>> {
+  const { timeoutMs = 5 * SECOND, clock = systemClock, reconnect = true, keepAlive = true, logger } = options
+  const connection = new ControlClient(dataDir, { clock, reconnect, keepAlive })
+  const client = new AgentClient<StatusPart>(connection, { clock, logger: adaptLogger(logger) })
+  try {
+    await connection.open(timeoutMs)
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+  return client
 }
 
 const clientClosedError = (): LicensingError => new LicensingError('AGENT_CLOSED', 'The client was closed.')

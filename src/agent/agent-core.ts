@@ -1,5 +1,5 @@
-import { LicensingError } from '../core/errors.ts'
 import type { ProductProfile } from '../core/profile.ts'
+import { agentClosedError } from './agent-closed.ts'
 import type { LicenseClock } from './license-clock.ts'
 import type { AgentLogger } from './logger.ts'
 import type { MachineRunner } from './machine-runner.ts'
@@ -39,6 +39,3 @@ export class Device {
     this.#closed = true
   }
 }
-
-export const agentClosedError = (): LicensingError =>
-  new LicensingError('AGENT_CLOSED', 'The agent was closed.')

@@ -27,7 +27,7 @@ export class AgentEvents {
   }
 
   /** Adds a listener. Returns a function that removes it. */
-  on<E extends keyof AgentEventMap>(event: E, listener: (...args: AgentEventMap[E]) => void): () => void {
+  on<E extends keyof AgentEventMap>(event: E, listener: (...args: AgentEventMap[E]) => unknown): () => void {
     return this.#listeners.on(event, listener)
   }
 

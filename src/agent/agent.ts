@@ -48,6 +48,12 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
     this.trust = services.trust
   }
 
+  /** Services of the open agent. @throws LicensingError AGENT_CLOSED */
+  get #open(): AgentServices<Api, StatusPart> {
+    this.#services.core.device.requireOpen()
+    return this.#services
+  }
+
   /** Checks whether a directory contains the data of an agent. */
   static exists(dataDir: string): boolean {
     return AgentStore.exists(dataDir)
@@ -90,7 +96,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
 
   /** Finds a command of the product's module by its name. @throws LicensingError MODULE_UNAVAILABLE, USAGE */
   moduleCommand(name: string): { readonly reads: boolean; readonly call: (params: unknown) => unknown } {
-    return this.#services.module.command(name)
+    return this.#open.module.command(name)
   }
 
   /** Product profile: tags, periods and policies, with their defaults. */
@@ -100,12 +106,12 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
 
   /** Applies the elapsed time, and starts due requests. */
   tick(): void {
-    tickAgent(this.#services)
+    tickAgent(this.#open)
   }
 
   /** Sends the stored requests. The promise resolves when no request is in progress, even after network errors. */
   async idle(): Promise<void> {
-    await this.#services.requests.run()
+    await this.#open.requests.run()
   }
 
   /** Returns the license time. Setting the wall clock back does not set the license time back. */
@@ -115,12 +121,12 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
 
   /** Returns the Status document. */
   status(): Status & StatusPart {
-    return this.#services.readStatus()
+    return this.#open.readStatus()
   }
 
   /** Explains the current state: its cause, problems, available functions, next events, and possible changes. */
   explain(): Explanation {
-    const { runner, store } = this.#services.core
+    const { runner, store } = this.#open.core
     return explain(runner.snapshot, {
       now: this.now,
       status: this.status(),
@@ -136,7 +142,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
 
   /** Returns the newest transitions, oldest first, each with its event and notices. */
   history(limit = 100, after = 0): HistoryRow[] {
-    return this.#services.core.store.history.list(limit, after)
+    return this.#open.core.store.history.list(limit, after)
   }
 
   /**
@@ -144,7 +150,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
    * with `license-`) is always allowed. The policy is cached until the state changes.
    */
   allows(action: string): PolicyDecision {
-    const { core, policies, module } = this.#services
+    const { core, policies, module } = this.#open
     const policy = policies.get(core.runner.snapshot, () => core.clock.now())
     const refusal = policy.checkAction(action) ?? module.checkAction(action)
     return refusal ? refuse(refusal.message) : ALLOWED
@@ -212,9 +218,12 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
     return this.#services.upgrades.upgrade(version)
   }
 
-  /** Adds a listener, which is called after an event is on disk. Returns a function that removes the listener. */
-  on<E extends keyof AgentEventMap>(event: E, listener: (...args: AgentEventMap[E]) => void): () => void {
-    return this.#services.events.on(event, listener)
+  /**
+   * Adds a listener, which is called after an event is on disk. The logger gets the error of a listener that fails. Returns a
+   * function that removes the listener.
+   */
+  on<E extends keyof AgentEventMap>(event: E, listener: (...args: AgentEventMap[E]) => unknown): () => void {
+    return this.#open.events.on(event, listener)
   }
 
   /**

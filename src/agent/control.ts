@@ -1,6 +1,7 @@
-import { closeSync, openSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 import { z } from 'zod'
 import { toLicensingError, type ErrorDocument, LicensingError } from '../core/errors.ts'
 import { withTimeout } from '../transports/deadline.ts'
@@ -87,21 +88,7 @@ export async function serveControl(agent: SmartAgent, options: ControlOptions): 
   })
   // This process holds the lock of the data directory, so an existing socket file is stale.
   rmSync(join(dataDir, SOCKET_NAME), { force: true })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    withSocketPath(dataDir, (path, done) => {
-      // `listen` binds synchronously, so the umask gives the socket mode 0600 from the start and affects no other file.
-      const previous = process.umask(0o177)
-      try {
-        server.listen(path, () => {
-          done()
-          resolve()
-        })
-      } finally {
-        process.umask(previous)
-      }
-    })
-  })
+  await listenOnSocket(server, dataDir)
   if (!keepAlive) server.unref()
   const closed = new Promise<void>((resolve) => {
     server.once('close', () => {
@@ -126,6 +113,25 @@ export async function serveControl(agent: SmartAgent, options: ControlOptions): 
     },
   }
 }
+
+const listenOnSocket = (server: Server, dataDir: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    withSocketPath(dataDir, (path, done) => {
+      // `listen` binds synchronously, so the umask gives the socket mode 0600 from the start and affects no other file. A worker
+      // thread cannot change the umask. There the mode of the data directory protects the socket until `chmod`.
+      const previous = isMainThread ? process.umask(0o177) : null
+      try {
+        server.listen(path, () => {
+          if (!isMainThread) chmodSync(path, 0o600)
+          done()
+          resolve()
+        })
+      } finally {
+        if (previous !== null) process.umask(previous)
+      }
+    })
+  })
 
 async function handleRequest(
   agent: SmartAgent,

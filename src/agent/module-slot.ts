@@ -2,6 +2,8 @@ import { z } from 'zod'
 import type { ControlCommand } from '../core/control-command.ts'
 import { LicensingError } from '../core/errors.ts'
 import type { ProductProfile } from '../core/profile.ts'
+import type { Device } from './agent-core.ts'
+import { guardModuleApi } from './guard-module-api.ts'
 import type { ModuleAgent, ModuleState, ProductModule } from './product-module.ts'
 import type { AgentStore } from './store.ts'
 import { type DeniedActions, isLicenseManagement } from './usage-policy.ts'
@@ -72,8 +74,8 @@ export class ModuleSlot<Api, StatusPart extends object> {
     this.#storedCounts = this.#readCounts()
   }
 
-  connect(agent: ModuleAgent): void {
-    this.#api = this.state && { value: this.state.createApi(agent) }
+  connect(agent: ModuleAgent, device: Device): void {
+    this.#api = this.state && { value: guardModuleApi(this.state.createApi(agent), device) }
   }
 
   /** @throws LicensingError MODULE_UNAVAILABLE */

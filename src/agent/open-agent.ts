@@ -9,7 +9,7 @@ import { type AgentCore, Device } from './agent-core.ts'
 import { AgentEvents } from './agent-events.ts'
 import { ClientFeed } from './client-feed.ts'
 import { EvaluationMeter, LicenseClock } from './license-clock.ts'
-import { type AgentLogger, noopLogger } from './logger.ts'
+import { adaptLogger, type AgentLogger } from './logger.ts'
 import { MachineRunner } from './machine-runner.ts'
 import { ModuleServices } from './module-services.ts'
 import { ModuleSlot } from './module-slot.ts'
@@ -215,7 +215,7 @@ function createCore(
   options: Pick<OpenOptions, 'clock' | 'logger'>,
 ): AgentCore {
   const systemTime = options.clock ?? systemClock
-  const logger = options.logger ?? noopLogger
+  const logger = adaptLogger(options.logger)
   const clock = new LicenseClock(systemTime, store.read('clock', clockStateSchema))
   const runner = new MachineRunner(store, clock, new EvaluationMeter(systemTime), {
     logger,
@@ -253,7 +253,7 @@ function connectServices<Api, StatusPart extends object>(
   const registration = new RegistrationRequests(core, transports, awaiter)
   const reservation = new ReservationApi(core, transports, readStatus)
   const upgrades = new Upgrades(core, { module, requests: registration, reservation, readStatus })
-  module.connect(new ModuleServices(core, ledger, operations, registration))
+  module.connect(new ModuleServices(core, ledger, operations, registration), device)
   runner.events.on('secretsReleased', () => {
     deleteUnreferencedSecrets(store)
   })
@@ -278,7 +278,7 @@ function connectServices<Api, StatusPart extends object>(
     transport: new TransportApi(core, transports, readStatus),
     reservation,
     trust: new TrustApi(core, transports),
-    usage: new UsageReports(ledger.history, clock),
+    usage: new UsageReports(core, ledger.history),
     feed: new ClientFeed(core, policies, module, readStatus),
     readStatus,
   }

@@ -32,6 +32,7 @@ export class RegistrationRequests {
   }
 
   async register(token: string, options: RegisterOptions = {}): Promise<Status> {
+    this.#core.device.requireOpen()
     const isRegistered = this.#core.runner.snapshot.context.registration !== null
     if (isRegistered && !options.force) {
       throw new LicensingError('ALREADY_REGISTERED', 'This device is already registered.')
@@ -49,8 +50,8 @@ export class RegistrationRequests {
     again: boolean,
   ): Promise<Status> {
     const { store, runner, device } = this.#core
-    parseToken(token)
     device.requireOpen()
+    parseToken(token)
     this.#transport.requireConfigured()
     const event = (at: number): Event => ({ type: 'register', at, force, again })
     this.#requireIdle(event)
@@ -103,7 +104,8 @@ export class RegistrationRequests {
 
   /** Reports changed usage. Resolves when a report of the current counts was answered, or an attempt has failed. */
   async flushUsage(): Promise<void> {
-    const { runner, clock } = this.#core
+    const { runner, clock, device } = this.#core
+    device.requireOpen()
     // A request already in progress when the usage changed does not include the change. The next request does.
     for (let requests = 0; requests < 2 && runner.snapshot.context.usage.reportAt !== null; requests++) {
       const event = (at: number): Event => ({ type: 'authorization.renew', at })
@@ -118,7 +120,8 @@ export class RegistrationRequests {
     event: (at: number) => Event,
     { wait = true }: RequestOptions,
   ): Promise<Status> {
-    const { store, runner, clock } = this.#core
+    const { store, runner, clock, device } = this.#core
+    device.requireOpen()
     // An earlier request may be in progress. Its outcome is the result of this call.
     const isInProgress = store.commands.list().some((command) => command.kind === kind)
     if (canHandle(runner.snapshot, event(clock.now()))) runner.step(event)

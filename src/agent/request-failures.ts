@@ -41,7 +41,7 @@ export function toRefusal(kind: RequestKind, decision: Failure): RequestResult {
 }
 
 export function toUnreachable(kind: RequestKind, error: LicensingError): RequestResult {
-  const failure = describeFailure(kind, error)
+  const failure = describeFailure(kind, error.toJSON())
   const jitter = randomBytes(4).readUInt32BE() / 2 ** 32
   return {
     event: (at) => ({

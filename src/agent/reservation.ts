@@ -84,6 +84,7 @@ export class DeviceReservation {
     if (registering)
       return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this device is in progress.', {
         remedy: 'Wait for its outcome, or cancel the registration with `deregister`.',
+        libraryRemedy: 'Wait for its outcome, or cancel the registration with `deregister()`.',
       })
     return new LicensingError('NOT_ALLOWED_IN_STATE', 'A registered device cannot request a reservation.', {
       remedy: 'Deregister the device first.',
@@ -123,6 +124,7 @@ export class DeviceReservation {
     if (current?.stage !== 'installed')
       throw new LicensingError('RESERVATION_NONE', 'No reservation is installed to update.', {
         remedy: 'Install the file with `reservation install`.',
+        libraryRemedy: 'Install the file with `reservation.install(file)`.',
       })
     this.#installFile('reservation.update', file, current.grant.knownAt)
   }
@@ -420,4 +422,5 @@ const noReservationError = (current: ReservationState['current']) =>
     ? new LicensingError('RESERVATION_NONE', 'This device has no reservation.')
     : new LicensingError('RESERVATION_NONE', 'A reservation was requested, but none is installed.', {
         remedy: 'Cancel the request with `reservation cancel`.',
+        libraryRemedy: 'Cancel the request with `reservation.cancel()`.',
       })

@@ -18,7 +18,8 @@ import type { ProductProfile } from '../core/profile.ts'
 import type { StoredSettings, TransportSettings } from '../transports/transport.ts'
 import type { Product } from './persisted-state.ts'
 
-type AttemptOutcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | null } | null
+/** Outcome of the last attempt of a request. Null before the first. */
+export type AttemptOutcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | null } | null
 
 /**
  * Status document, as printed by `status --json` and returned by `agent.status()`. Times are ISO 8601 UTC. The product

@@ -1,7 +1,9 @@
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import type { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
+import { agentClosedError } from './agent-closed.ts'
 import {
   checkPrivateDirectory,
   ensurePrivateDirectory,
@@ -27,6 +29,16 @@ const SCHEMA = `
   ${USAGE_SCHEMA}
   ${HISTORY_SCHEMA}
 `
+
+/** Directories that this process holds. */
+const openDirectories = new Set<string>()
+
+const lockedError = (dataDir: string): LicensingError =>
+  openDirectories.has(realpathSync(dataDir))
+    ? new LicensingError('DATA_DIR_LOCKED', `This process already has an open agent on ${dataDir}.`, {
+        remedy: 'Use that agent, or close it first.',
+      })
+    : new LicensingError('DATA_DIR_LOCKED', `Another process is using ${dataDir}.`)
 
 /** @throws LicensingError STORE_TOO_NEW, DATA_VERSION_UNSUPPORTED */
 function assertSupported(db: Sqlite.Database): void {
@@ -56,9 +68,13 @@ export class AgentStore {
   readonly secrets: SecretFileStore
   readonly history: HistoryTable
   readonly commands: PendingCommands
+  readonly #directory: string
+  #isClosed = false
 
-  private constructor(db: Sqlite.Database, secrets: SecretFileStore) {
+  private constructor(db: Sqlite.Database, dataDir: string) {
     this.#db = db
+    this.#directory = realpathSync(dataDir)
+    const secrets = new SecretFileStore(join(dataDir, 'secrets'))
     this.secrets = secrets
     this.history = new HistoryTable(db)
     this.commands = new PendingCommands(db)
@@ -96,10 +112,12 @@ export class AgentStore {
       db.pragma('synchronous = FULL')
       db.pragma('secure_delete = ON')
       db.exec(`begin immediate; ${SCHEMA} pragma user_version = ${DATA_VERSION}; commit;`)
-      return new AgentStore(db, new SecretFileStore(join(dataDir, 'secrets')))
+      const store = new AgentStore(db, dataDir)
+      openDirectories.add(store.#directory)
+      return store
     } catch (error) {
       db?.close()
-      if (isBusy(error)) throw new LicensingError('DATA_DIR_LOCKED', `Another process is using ${dataDir}.`)
+      if (isBusy(error)) throw lockedError(dataDir)
       throw toStoreError(error, `opening ${dataDir}`)
     }
   }
@@ -120,11 +138,13 @@ export class AgentStore {
   }
 
   readText(name: string): string | null {
+    this.#requireOpen()
     return this.#selectDocument.get(name)?.json ?? null
   }
 
   /** Runs the work in one transaction, which is on disk when the method returns. An error rolls back everything. */
   commit<T>(work: () => T): T {
+    this.#requireOpen()
     try {
       return this.#db.transaction(work).immediate()
     } catch (error) {
@@ -140,7 +160,14 @@ export class AgentStore {
     this.#db.prepare('delete from documents where name = ?').run(name)
   }
 
+  /** @throws LicensingError AGENT_CLOSED */
+  #requireOpen(): void {
+    if (this.#isClosed) throw agentClosedError()
+  }
+
   close(): void {
+    this.#isClosed = true
+    openDirectories.delete(this.#directory)
     this.#db.close()
   }
 }

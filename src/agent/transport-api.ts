@@ -25,7 +25,8 @@ export class TransportApi {
    * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID or PROXY_CREDENTIALS_INVALID, and nothing is changed
    */
   set(settings: TransportSettings): Status['transport'] {
-    const { store, runner } = this.#core
+    const { store, runner, device } = this.#core
+    device.requireOpen()
     const stored = toStoredSettings(settings, store)
     const via = stored.kind === 'proxy' ? ['via', stored.via] : []
     const transport = [stored.kind, stored.url, ...via].join(' ')
@@ -51,6 +52,7 @@ export class TransportApi {
     options: { settings?: TransportSettings; onStep?: (step: ConnectionTestStep) => void } = {},
   ): Promise<ConnectionTestReport> {
     const { settings, onStep = () => undefined } = options
+    this.#core.device.requireOpen()
     const refusal = toReservationRefusal(this.#core.runner.snapshot)
     if (refusal?.code === 'RESERVED') throw refusal
     const identity = this.#core.store.read('identity', identitySchema)

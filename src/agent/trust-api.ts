@@ -19,7 +19,8 @@ export class TrustApi {
    * @throws LicensingError TRUST_ANCHOR_INVALID, TRUST_ANCHOR_MISSING, TRUST_BUNDLE_REFUSED
    */
   async install(text: string): Promise<void> {
-    const { store, clock, runner } = this.#core
+    const { store, clock, runner, device } = this.#core
+    device.requireOpen()
     const { installRotations, parseRootRotations } = await import('../pki/root-rotation.ts')
     const bundles = parseRootRotations(text)
     const anchors = bundles && installRotations(requireAnchors(store), bundles, clock.now())
@@ -34,7 +35,8 @@ export class TrustApi {
 
   /** Installs a trust anchor for TLS only (PEM), such as the CA of a gateway. @throws LicensingError TRUST_ANCHOR_INVALID */
   async installTlsCa(pem: string): Promise<void> {
-    const { store, runner } = this.#core
+    const { store, runner, device } = this.#core
+    device.requireOpen()
     const thumbprint = await validateTrustAnchor(pem, 'tls')
     store.commit(() => {
       store.write('tls-ca', pem)
@@ -45,11 +47,13 @@ export class TrustApi {
 
   /** Returns the trusted root certificates (PEM), newest first. Null if there are none. */
   anchor(): string | null {
+    this.#core.device.requireOpen()
     return this.#transport.readTrustAnchor()
   }
 
   /** Returns the version of the trusted roots. 0 for manually installed roots. */
   rootVersion(): number {
+    this.#core.device.requireOpen()
     return readAnchors(this.#core.store)?.number ?? 0
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { canHandle, type Event } from '../../machines/index.ts'
 import { toLicensingError, LicensingError } from '../core/errors.ts'
+import { agentClosedError } from './agent-closed.ts'
 import type { AgentCore } from './agent-core.ts'
 import type { ModuleSlot } from './module-slot.ts'
 import { parseProduct, type Product } from './persisted-state.ts'
@@ -112,6 +113,7 @@ export class Upgrades {
    * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT, LICENSES_REQUIRED, REGISTRATION_IN_PROGRESS
    */
   upgrade(version: string): Promise<Status> {
+    if (this.#core.device.isClosed) return Promise.reject(agentClosedError())
     const upgrade = this.#last.then(() => this.#upgrade(version))
     this.#last = upgrade.catch(() => undefined)
     return upgrade

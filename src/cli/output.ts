@@ -9,7 +9,7 @@ export function printFailure(error: unknown, json: boolean): 1 | 2 {
   const document: { error: ErrorDocument } = { error: failure.toJSON() }
   const line = json
     ? JSON.stringify(document)
-    : `error: ${failure.message} ${failure.remedy} (${failure.code})`.replace(/\s*\n\s*/g, ' ')
+    : `error: ${document.error.message} ${document.error.remedy} (${failure.code})`.replace(/\s*\n\s*/g, ' ')
   process.stderr.write(`${redactTokens(line)}\n`)
   return failure.exitCode
 }

@@ -1,8 +1,10 @@
 /** Conferencing module: host licenses, meetings and deployment of a conferencing server, with its profile. */
 export type { Conferencing, ConferencingCommandName } from './commands.ts'
-export type { SystemDocument } from './deployment-api.ts'
-export type { HostDocument } from './hosts-api.ts'
-export type { MeetingDocument, MeetingRequest } from './meetings-api.ts'
+export type { DeploymentApi, SystemDocument } from './deployment-api.ts'
+export type { AssignmentSource, Host, HostCounts } from './host-ledger.ts'
+export type { HostDocument, HostLicenses } from './hosts-api.ts'
+export type { Meeting, MeetingPlan } from './meetings.ts'
+export type { MeetingDocument, MeetingRequest, MeetingsApi } from './meetings-api.ts'
 export { conferencingProfile } from './profile.ts'
 export type { ConferencingSettings, Size } from './settings.ts'
 export { conferencing } from './module.ts'

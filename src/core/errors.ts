@@ -7,4 +7,5 @@ export {
   LicensingError,
   notFoundError,
 } from './errors/licensing-error.ts'
+export { libraryRemedies } from './errors/library-remedies.ts'
 export { type Resource, resources } from './errors/resources.ts'

@@ -34,10 +34,11 @@ const API_REMEDIES: Partial<Record<ErrorCode, string>> = {
 }
 
 /** Formats the message and the remedy of an error as one text. */
-export const formatErrorText = ({ code, message, remedy }: LicensingError): string =>
-  code === 'NOT_FOUND'
-    ? message
-    : `${message} ${(remedy === errorTable[code].remedy ? API_REMEDIES[code] : undefined) ?? remedy}`.trim()
+export function formatErrorText(error: LicensingError): string {
+  const { code, message, remedy } = error.toJSON()
+  if (code === 'NOT_FOUND') return message
+  return `${message} ${(remedy === errorTable[code].remedy ? API_REMEDIES[code] : undefined) ?? remedy}`.trim()
+}
 
 export function toErrorBody(format: ErrorFormat, failure: LicensingError): object {
   const { code } = failure

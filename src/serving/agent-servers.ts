@@ -1,4 +1,4 @@
-import { agentClosedError } from '../agent/agent-core.ts'
+import { agentClosedError } from '../agent/agent-closed.ts'
 import type { ControlServer } from '../agent/control.ts'
 import type { AgentServers, ServedAgent, ServeOptions, ServersOptions } from '../agent/served-agent.ts'
 import type { DeviceAgent } from '../console/device/device-agent.ts'

@@ -9,8 +9,8 @@ export const deviceErrors = {
   },
   AGENT_CLOSED: {
     kind: 'local',
-    meaning: 'The agent was closed while an operation was in progress.',
-    remedy: 'Open the agent again. The operation then continues.',
+    meaning: 'The agent, or the client of an agent, is closed.',
+    remedy: 'Open the agent again. An operation that was in progress then continues.',
   },
   ALREADY_SERVED: {
     kind: 'local',

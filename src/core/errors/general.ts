@@ -49,7 +49,8 @@ export const generalErrors = {
   },
   DAEMON_UNREACHABLE: {
     kind: 'local',
-    meaning: 'The daemon closed the connection before it answered.',
+    meaning:
+      'No agent answers on the control socket of the data directory, or the agent ended before it answered.',
     remedy: 'Try again. If the failure persists, check the log of the daemon.',
   },
   ADDRESS_IN_USE: {

@@ -1,11 +1,13 @@
 import type { ErrorKind } from './error-entry.ts'
 import { type ErrorCode, errorTable, isErrorCode } from './error-table.ts'
+import { libraryRemedies } from './library-remedies.ts'
 import { isResource, type Resource, resources } from './resources.ts'
 
 /** JSON form of an error, as the value of `error` on standard error and on the control socket. */
 export interface ErrorDocument {
   readonly code: ErrorCode
   readonly message: string
+  /** Remedy for the user of a program. It may name commands. */
   readonly remedy: string
   /** Kind of resource that the error concerns, for codes that apply to several kinds. */
   readonly resource?: Resource
@@ -28,20 +30,25 @@ function toPrintable(message: string): string {
 export class LicensingError extends Error {
   override readonly name = 'LicensingError'
   readonly code: ErrorCode
+  /** Remedy for a caller of the library. The JSON form has the remedy for the user of a program. */
   readonly remedy: string
   /** Kind of resource that the error concerns, for codes that apply to several kinds. */
   readonly resource: Resource | undefined
   /** Minimum delay before the next attempt in milliseconds, as requested by the server. */
   readonly retryAfterMs: number | undefined
+  readonly #commandRemedy: string
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { remedy?: string; resource?: Resource; retryAfterMs?: number } = {},
+    options: { remedy?: string; libraryRemedy?: string; resource?: Resource; retryAfterMs?: number } = {},
   ) {
     super(toPrintable(message))
     this.code = code
-    this.remedy = options.remedy ?? (isErrorCode(code) ? errorTable[code].remedy : '')
+    const usual = isErrorCode(code) ? errorTable[code].remedy : ''
+    this.#commandRemedy = options.remedy ?? usual
+    const usualForLibrary = this.#commandRemedy === usual ? libraryRemedies[code] : undefined
+    this.remedy = options.libraryRemedy ?? usualForLibrary ?? this.#commandRemedy
     this.resource = options.resource
     this.retryAfterMs = options.retryAfterMs
   }
@@ -72,8 +79,8 @@ export class LicensingError extends Error {
   }
 
   toJSON(): ErrorDocument {
-    const { code, message, remedy, resource } = this
-    return { code, message, remedy, ...(resource === undefined ? {} : { resource }) }
+    const { code, message, resource } = this
+    return { code, message, remedy: this.#commandRemedy, ...(resource === undefined ? {} : { resource }) }
   }
 }
 
