@@ -171,7 +171,7 @@ describe('the type of a profile', () => {
     try {
       agent.setUsage('TUNNEL', 1)
       // @ts-expect-error The profile has no such tag.
-      const setUnknown = () => agent.setUsage('TUNEL', 1)
+      const setUnknown = () => agent.setUsage('TUNNELS', 1)
       expect(setUnknown).toThrow('Its tags are GBIT, TUNNEL.')
       expect(counts(agent)).toEqual({ TUNNEL: 1 })
     } finally {
