@@ -98,22 +98,22 @@ export const profileSchema = z
         context.addIssue({ code: 'custom', message: `${duplicate} appears twice` })
   })
 
-type ParsedProfile = z.infer<typeof profileSchema>
-type ProfileSource = z.input<typeof profileSchema>
 /** Entitlement tag with its name and description. */
-export type ProfileTag<Tag extends string = string> = ParsedProfile['tags'][number] & { tag: Tag }
+export type ProfileTag<Tag extends string = string> = z.infer<typeof profileSchema>['tags'][number] & {
+  tag: Tag
+}
 /**
  * Validated profile.
  *
  * @typeParam Tag the entitlement tags, as a union of literals if `defineProfile` created the profile
  */
-export type ProductProfile<Tag extends string = string> = Omit<ParsedProfile, 'tags'> & {
+export type ProductProfile<Tag extends string = string> = Omit<z.infer<typeof profileSchema>, 'tags'> & {
   tags: ProfileTag<Tag>[]
 }
 export type ProfileSku = ProductProfile['skus'][number]
 /** Profile as a product writes it. Omitted members have defaults. */
-export type ProfileInput<Tag extends string = string> = Omit<ProfileSource, 'tags'> & {
-  tags: (ProfileSource['tags'][number] & { tag: Tag })[]
+export type ProfileInput<Tag extends string = string> = Omit<z.input<typeof profileSchema>, 'tags'> & {
+  tags: (z.input<typeof profileSchema>['tags'][number] & { tag: Tag })[]
 }
 /** Name and version of a profile, which device and authority compare. */
 export type ProfileId = Pick<ProductProfile, 'name' | 'version'>
