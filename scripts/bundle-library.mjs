@@ -53,7 +53,7 @@ const shortened = {
   name: 'shortened-packages',
   async generateBundle(_, files) {
     const chunks = Object.values(files).filter((file) => file.type === 'chunk')
-    for (const chunk of chunks.filter(({ name }) => name.startsWith(PACKAGES))) {
+    for (const chunk of chunks.filter(({ name }) => name === 'elk' || name.startsWith(PACKAGES))) {
       const mangle = { toplevel: true, keepNames: true }
       chunk.code = (await minify(chunk.fileName, chunk.code, { module: true, mangle })).code
     }
@@ -61,7 +61,11 @@ const shortened = {
 }
 
 const bundle = await rolldown({
-  input: Object.fromEntries(entries.map(({ name, source }) => [name, source])),
+  // The programs load the layout engine, the largest package, from here, so that it is installed once.
+  input: {
+    ...Object.fromEntries(entries.map(({ name, source }) => [name, source])),
+    elk: 'elkjs/lib/elk.bundled.js',
+  },
   platform: 'node',
   external,
   // Without these, a module would need `require`, which the CommonJS output of other bundlers cannot create.
