@@ -1,8 +1,7 @@
 import type { ProductProfile } from '../core/profile.ts'
-import { type AgentSnapshot, agentMachine, getLicenseState } from '../../machines/index.ts'
+import { type AgentSnapshot, agentMachine } from '../../machines/index.ts'
 import type { Instant } from '../core/time.ts'
 import type { AgentEventMap } from './agent-events.ts'
-import { readProfileDifference } from './authority-profile.ts'
 import { type Explanation, explain } from './explain.ts'
 import type { HistoryRow } from './history-table.ts'
 import { type AgentServices, closeAgent, openAgent, type OpenOptions, tickAgent } from './open-agent.ts'
@@ -126,13 +125,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
 
   /** Explains the current state: its cause, problems, available functions, next events, and possible changes. */
   explain(): Explanation {
-    const { runner, store } = this.#open.core
-    return explain(runner.snapshot, {
-      now: this.now,
-      status: this.status(),
-      change: store.history.findLastChangeTo(getLicenseState(runner.snapshot.value)),
-      profileDifference: readProfileDifference(store, this.#services.core.profile),
-    })
+    return explain(this.#open.core, this.status())
   }
 
   /** Returns the state value and context of the machine. Do not print the context, because it contains secret codes. */

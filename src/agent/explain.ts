@@ -12,6 +12,8 @@ import {
 } from '../../machines/index.ts'
 import { errorTable } from '../core/errors.ts'
 import { formatDuration, toIsoString } from '../core/time.ts'
+import type { AgentCore } from './agent-core.ts'
+import { readProfileDifference } from './authority-profile.ts'
 import { describeEvent } from './event-catalog.ts'
 import type { Status } from './status.ts'
 import type { HistoryRow } from './history-table.ts'
@@ -38,16 +40,19 @@ export interface Explanation {
   readonly wouldChange: readonly { event: string; state: Status['state']; effect: string }[]
 }
 
+/** Explains the state of an agent. */
 export function explain(
-  snapshot: AgentSnapshot,
-  options: { now: Instant; status: Status; change: HistoryRow | null; profileDifference: string | null },
+  { runner, store, clock, profile }: Pick<AgentCore, 'runner' | 'store' | 'clock' | 'profile'>,
+  status: Status,
 ): Explanation {
-  const { status, now } = options
+  const { snapshot } = runner
+  const now = clock.now()
+  const change = store.history.findLastChangeTo(getLicenseState(snapshot.value))
   return {
     state: status.state,
     meaning: describeActiveStates(snapshot),
-    cause: options.change && toCause(options.change),
-    problems: collectProblems(status, options.profileDifference),
+    cause: change && toCause(change),
+    problems: collectProblems(status, readProfileDifference(store, profile)),
     capabilities: { functionality: status.functionality, reason: status.functionalityReason },
     next: listUpcomingEvents(snapshot, now),
     wouldChange: predictChanges(snapshot, now),

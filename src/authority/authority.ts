@@ -30,7 +30,6 @@ import { BackupService } from './services/backup-service.ts'
 import { EventService } from './services/event-service.ts'
 import { InstanceService } from './services/instance-service.ts'
 import { LicenseService } from './services/license-service.ts'
-import { ProfileService } from './services/profile-service.ts'
 import { OrderService } from './services/order-service.ts'
 import { ReportService } from './services/report-service.ts'
 import { ReservationService } from './services/reservation-service.ts'
@@ -110,7 +109,6 @@ export class Authority {
   readonly accounts: AccountService
   readonly orders: OrderService
   readonly licenses: LicenseService
-  readonly profile: ProfileService
   readonly tokens: TokenService
   readonly instances: InstanceService
   readonly reservations: ReservationService
@@ -134,7 +132,6 @@ export class Authority {
     this.accounts = new AccountService(context)
     this.orders = new OrderService(context)
     this.licenses = new LicenseService(context)
-    this.profile = new ProfileService(context)
     this.tokens = new TokenService(context)
     this.instances = new InstanceService(context)
     this.reservations = new ReservationService(context)

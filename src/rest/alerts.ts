@@ -110,7 +110,7 @@ export const alertEndpoints = [
       const hosts = page.some(({ instanceId }) => instanceId !== null)
         ? new Map((await authority.instances.list({ account })).map(({ id, hostname }) => [id, hostname]))
         : new Map<string, string | null>()
-      const names = new Map(authority.profile.current.tags.map(({ tag, name }) => [tag, name]))
+      const names = new Map(authority.licenses.profile.current.tags.map(({ tag, name }) => [tag, name]))
       return {
         ...toOkStatus('Alerts successfully read.'),
         totalRecords: found.length,

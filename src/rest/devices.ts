@@ -67,7 +67,7 @@ const briefSchema = z.object({ instanceName: z.string(), productTagName: z.strin
 
 const toBriefDevice = ({ authority }: Pick<RestCall, 'authority'>, one: InstanceDocument) => ({
   instanceName: formatInstanceName(one),
-  productTagName: authority.profile.current.name,
+  productTagName: authority.licenses.profile.current.name,
   sudi: toSudi(one.udi),
 })
 
@@ -204,7 +204,7 @@ export const deviceEndpoints = [
       const { authority, account, body } = call
       const chosen = await createVirtualAccountFilter(call, body.virtualAccounts)
       const found = (await authority.instances.list({ account })).filter(chosen)
-      const names = new Map(authority.profile.current.tags.map(({ tag, name }) => [tag, name]))
+      const names = new Map(authority.licenses.profile.current.tags.map(({ tag, name }) => [tag, name]))
       return {
         ...toOkStatus('Devices successfully read.'),
         totalRecords: found.length,
@@ -212,10 +212,10 @@ export const deviceEndpoints = [
           displayName: formatDisplayName(one.udi),
           hostName: one.hostname,
           sudi: toSudi(one.udi),
-          productTagName: authority.profile.current.name,
+          productTagName: authority.licenses.profile.current.name,
           productName: one.udi.pid,
-          productDescription: authority.profile.current.name,
-          productType: authority.profile.current.name,
+          productDescription: authority.licenses.profile.current.name,
+          productType: authority.licenses.profile.current.name,
           virtualAccount: one.virtualAccount,
           status: DEVICE_STATUS_LABELS[one.status],
           registrationDate: one.registeredAt,
@@ -307,7 +307,7 @@ export const deviceEndpoints = [
           const location = virtualAccounts.find(({ name }) => name === virtualAccount)
           data.push({
             sudi: toSudi(udi),
-            software_tag: call.authority.profile.current.name,
+            software_tag: call.authority.licenses.profile.current.name,
             account: {
               name: domain,
               domain,

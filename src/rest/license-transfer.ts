@@ -80,7 +80,7 @@ export const transferEndpoints = [
           account,
           from: virtualAccount,
           to: part.targetVirtualAccount,
-          tag: resolveTag(authority.profile.current, part.license),
+          tag: resolveTag(authority.licenses.profile.current, part.license),
           quantity: part.quantity,
           takesLot: createLotFilter(part),
           longestFirst: part.precedence === 'LONGEST_TERM_FIRST',

@@ -85,7 +85,7 @@ function toQuantities(
 ): Quantities {
   const wanted: Record<string, number> = {}
   for (const { entitlementTag, quantity, precedence } of licenses) {
-    const tag = resolveTag(authority.profile.current, entitlementTag)
+    const tag = resolveTag(authority.licenses.profile.current, entitlementTag)
     if (Object.hasOwn(wanted, tag))
       throw new LicensingError('INVALID_ARGUMENT', `The license ${tag} is named twice.`)
     if (quantity < least) throw new LicensingError('INVALID_ARGUMENT', `The quantity of ${tag} is 0.`)
@@ -104,7 +104,7 @@ function toAuthorizedEntry(
   issued: IssuedAuthorization,
   code?: string,
 ): Code {
-  const product = call.authority.profile.current
+  const product = call.authority.licenses.profile.current
   return {
     status: 'SUCCESS',
     statusMessage: 'Authorization code generated successfully',
@@ -407,7 +407,7 @@ export const reservationEndpoints = [
       }),
     },
     handler: ({ authority, body }) => {
-      const { name, tags } = authority.profile.current
+      const { name, tags } = authority.licenses.profile.current
       return Promise.resolve({
         status: 'SUCCESS',
         status_message: 'Entitlements successfully read.',

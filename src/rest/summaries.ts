@@ -244,7 +244,7 @@ export const summaryEndpoints = [
       const { account, virtualAccount } = await accountFromHeaders(call)
       const wanted = body.tags ?? []
       const data = []
-      for (const { tag, name } of authority.profile.current.tags) {
+      for (const { tag, name } of authority.licenses.profile.current.tags) {
         if (wanted.length > 0 && !wanted.includes(tag)) continue
         const events = await authority.operations.events.list({
           account,

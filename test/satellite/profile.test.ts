@@ -39,7 +39,7 @@ describe('the product profile of a manager', () => {
     await world.manager.orders.create({ tag: 'TUNNEL', quantity: 3, virtualAccount: 'BRANCH' })
     await world.manager.orders.create({ sku: 'RT-GBIT', quantity: 2, virtualAccount: 'BRANCH' })
     await exchangeByFile(world.manager, satellite)
-    expect(satellite.profile.current).toEqual(defineProfile(router))
+    expect(satellite.licenses.profile.current).toEqual(defineProfile(router))
     const device = await world.openDevice(() => satellite, 'device', { profile: router })
     device.setUsage('TUNNEL', 3)
     device.setUsage('GBIT', 1)
@@ -65,14 +65,14 @@ describe('the product profile of a manager', () => {
     await exchangeByFile(world.manager, satellite)
     const device = await world.openDevice(() => satellite, 'device', { profile: router })
     await device.register((await satellite.tokens.create({ days: 30 })).token)
-    expect(await world.manager.profile.replace(nextRouter)).toMatchObject({
+    expect(await world.manager.licenses.profile.replace(nextRouter)).toMatchObject({
       from: { name: 'router', version: 1 },
       to: { name: 'router', version: 2 },
       tags: { added: ['VPN'], removed: [], changed: [] },
     })
-    expect(world.manager.profile.current).toEqual(defineProfile(nextRouter))
+    expect(world.manager.licenses.profile.current).toEqual(defineProfile(nextRouter))
     await exchangeByFile(world.manager, satellite)
-    expect(satellite.profile.current).toEqual(defineProfile(nextRouter))
+    expect(satellite.licenses.profile.current).toEqual(defineProfile(nextRouter))
 
     expect(await renew(device)).toBe('authorized')
     const difference =
@@ -101,18 +101,20 @@ describe('the product profile of a manager', () => {
   it('is not replaced by one that lacks a tag in use, nor at the satellite (R-EMB-1)', async () => {
     await world.manager.orders.create({ tag: 'TUNNEL', quantity: 3 })
     const withoutTunnel: ProfileInput = { name: 'router', version: 3, tags: [{ tag: 'GBIT' }] }
-    expect(await world.manager.profile.preview(withoutTunnel)).toMatchObject({
+    expect(await world.manager.licenses.profile.preview(withoutTunnel)).toMatchObject({
       changes: { tags: { removed: ['TUNNEL', 'PORT'] }, skus: { removed: ['RT-GBIT'] } },
       tagsInUse: ['TUNNEL'],
     })
-    expect(await getErrorCode(world.manager.profile.replace(withoutTunnel))).toBe('PROFILE_TAG_IN_USE')
-    expect(world.manager.profile.current).toEqual(defineProfile(router))
-    expect(await getErrorCode(satellite.profile.replace(nextRouter))).toBe('WRONG_ROLE')
+    expect(await getErrorCode(world.manager.licenses.profile.replace(withoutTunnel))).toBe(
+      'PROFILE_TAG_IN_USE',
+    )
+    expect(world.manager.licenses.profile.current).toEqual(defineProfile(router))
+    expect(await getErrorCode(satellite.licenses.profile.replace(nextRouter))).toBe('WRONG_ROLE')
   })
 
   it('is compared with an equal one without any change (R-EMB-1)', async () => {
-    expect(await world.manager.profile.preview(router)).toEqual({ changes: null, tagsInUse: [] })
-    expect(await world.manager.profile.replace(router)).toBeNull()
+    expect(await world.manager.licenses.profile.preview(router)).toEqual({ changes: null, tagsInUse: [] })
+    expect(await world.manager.licenses.profile.replace(router)).toBeNull()
     const events = await world.manager.operations.events.list()
     expect(events.map(({ type }) => type)).not.toContain('PROFILE_REPLACED')
   })

@@ -2,14 +2,18 @@ import type { AuthorityContext, AccountSelector } from '../context/authority-con
 import { resolveVirtualAccount, type LicenseDocument, listLicenses } from '../inventory/accounts.ts'
 import { type LicenseTransaction, listLicenseTransactions } from '../inventory/license-transactions.ts'
 import { type TransferDocument, transferLicenses, type TransferInput } from '../inventory/transfers.ts'
+import { ProfileService } from './profile-service.ts'
 import { runTransfer, type TransferOptions } from './transfer.ts'
 
 /** The licenses in the pools of virtual accounts. */
 export class LicenseService {
+  /** Profile of the product whose licenses the authority issues. */
+  readonly profile: ProfileService
   readonly #context: AuthorityContext
 
   constructor(context: AuthorityContext) {
     this.#context = context
+    this.profile = new ProfileService(context)
   }
 
   list(where: AccountSelector = {}): Promise<LicenseDocument[]> {

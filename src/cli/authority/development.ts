@@ -70,6 +70,6 @@ export async function prepareDevelopment(
 /** Orders licenses of each tag that has none. */
 async function orderMissingLicenses(authority: OpenAuthority): Promise<void> {
   const owned = new Set((await authority.licenses.list()).map(({ tag }) => tag))
-  for (const { tag } of authority.profile.current.tags)
+  for (const { tag } of authority.licenses.profile.current.tags)
     if (!owned.has(tag)) await authority.orders.create({ tag, quantity: QUANTITY })
 }

@@ -13,7 +13,7 @@ export function createProfileCommand({ json, withAuthority }: AuthorityCli): Com
     .description('print the product profile')
     .action(() =>
       withAuthority(async (authority) => {
-        const { current } = authority.profile
+        const { current } = authority.licenses.profile
         if (json()) printJson({ profile: current })
         else await (await import('../format-profile.ts')).printProfile(current)
       }),
@@ -26,7 +26,7 @@ export function createProfileCommand({ json, withAuthority }: AuthorityCli): Com
       const { readProfileArgument } = await import('../read-profile.ts')
       const wanted = readProfileArgument(file)
       await withAuthority(async (authority) => {
-        const { changes, tagsInUse } = await authority.profile.preview(wanted)
+        const { changes, tagsInUse } = await authority.licenses.profile.preview(wanted)
         if (json()) {
           printJson({ changes, tagsInUse })
           return
@@ -50,12 +50,12 @@ export function createProfileCommand({ json, withAuthority }: AuthorityCli): Com
       ])
       const wanted = readProfileArgument(file)
       await withAuthority(async (authority) => {
-        const { changes } = await authority.profile.preview(wanted)
+        const { changes } = await authority.licenses.profile.preview(wanted)
         if (changes !== null && process.stdin.isTTY && !json()) {
           printText(formatProfileChanges(changes))
           await confirm('Replace the product profile?', options.yes ?? false)
         }
-        const replaced = await authority.profile.replace(wanted)
+        const replaced = await authority.licenses.profile.replace(wanted)
         if (json()) printJson({ changes: replaced })
         else printText(replaced === null ? 'The profiles are equal.' : 'The product profile was replaced.')
       })

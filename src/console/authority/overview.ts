@@ -13,8 +13,8 @@ export const createOverviewProcedures = (authority: Authority) =>
         .map(({ domain }) => domain)
         .filter((domain) => caller.account === null || caller.account === domain),
       fingerprint: getRootFingerprint(authority),
-      tags: authority.profile.current.tags.map(({ tag, name }) => ({ tag, name })),
-      skus: authority.profile.current.skus.map(({ sku, description, grants }) => ({
+      tags: authority.licenses.profile.current.tags.map(({ tag, name }) => ({ tag, name })),
+      skus: authority.licenses.profile.current.skus.map(({ sku, description, grants }) => ({
         sku,
         description,
         tag: grants.kind === 'licenses' ? grants.tag : null,
