@@ -122,7 +122,11 @@ export class AgentStore {
     }
   }
 
-  /** Database for components with their own tables. Use it only within `commit`. */
+  /**
+   * Database for components with their own tables. Use it only within `commit`.
+   *
+   * @internal
+   */
   get db(): Sqlite.Database {
     return this.#db
   }
