@@ -5,7 +5,7 @@ import { writeNotices } from './third-party-notices.mjs'
 
 /** Commands of each part, which run one after the other. */
 const parts = [
-  // What the checkout runs unbundled: examples, tools, benchmarks and tests. Then the declarations of the package.
+  // First the code that the checkout runs unbundled: examples, tools, benchmarks and tests. Then the declarations of the package.
   [['node_modules/typescript-7/bin/tsc', '-p', 'tsconfig.build.json'], ['scripts/bundle-declarations.mjs']],
   [['scripts/bundle-library.mjs']],
   [['scripts/bundle-programs.mjs']],
