@@ -1,10 +1,8 @@
-import { z } from 'zod'
-import { formatProfileId, isSameProfileId, type ProfileId } from '../core/profile.ts'
+import { formatProfileId, isSameProfileId, type ProfileId, profileIdSchema } from '../core/profile.ts'
 import type { VerifiedAnswer } from './answer-verification.ts'
 import type { AgentStore } from './store.ts'
 
 const AUTHORITY_PROFILE_KEY = 'authority-profile'
-const profileIdSchema = z.object({ name: z.string(), version: z.int() })
 
 /** Returns the profile that the authority named last; null if it has named none. */
 const readAuthorityProfile = (store: AgentStore): ProfileId | null =>

@@ -247,7 +247,7 @@ function connectServices<Api, StatusPart extends object>(
   const ledger = new UsageLedger(core, module)
   const operations = new OperationQueue(core, ledger, module)
   const events = new AgentEvents(runner, logger, readStatus)
-  const requests = new RequestRunner(store, runner, clock, transports)
+  const requests = new RequestRunner(core, transports)
   const scheduler = new WorkScheduler(core, requests, options.keepAlive ?? true)
   const awaiter = new RequestAwaiter(runner, requests, scheduler, readStatus)
   const registration = new RegistrationRequests(core, transports, awaiter)

@@ -1,4 +1,4 @@
-import { toProfileId } from '../core/profile.ts'
+import { type ProfileId, toProfileId } from '../core/profile.ts'
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
@@ -21,8 +21,8 @@ import {
 } from './persisted-state.ts'
 import type { AuthorityConnection } from './protocol-client.ts'
 import { type RequestResult, toRefusal, toUnreachable } from './request-failures.ts'
+import type { AgentCore } from './agent-core.ts'
 import { recordAuthorityProfile } from './authority-profile.ts'
-import { readProfile } from './profile-store.ts'
 import { recordSignedVersion } from './signed-version.ts'
 import type { AgentStore } from './store.ts'
 import type { TransportManager } from './transport-manager.ts'
@@ -30,6 +30,9 @@ import { readAnchors, requireAnchors, writeAnchors } from './trust-store.ts'
 
 /** Maximum age of a repeated authorization request whose decision still counts as current. */
 const MAX_DECISION_AGE_MS = 5 * MINUTE
+
+/** Parts of an agent that its requests need. */
+type RequestCore = Pick<AgentCore, 'store' | 'runner' | 'clock' | 'profile'>
 
 /** Outcome of a request, with a hook that stores the outcome. */
 interface StoredResult extends RequestResult {
@@ -56,6 +59,7 @@ export class RequestRunner {
   readonly #store: AgentStore
   readonly #runner: MachineRunner
   readonly #clock: LicenseClock
+  readonly #profile: ProfileId
   readonly #transport: TransportManager
   /** Root version that an answer contained and that is not announced yet. */
   #newRootVersion: number | null = null
@@ -64,10 +68,11 @@ export class RequestRunner {
   #running: Promise<void> | null = null
   #closed = false
 
-  constructor(store: AgentStore, runner: MachineRunner, clock: LicenseClock, transport: TransportManager) {
+  constructor({ store, runner, clock, profile }: RequestCore, transport: TransportManager) {
     this.#store = store
     this.#runner = runner
     this.#clock = clock
+    this.#profile = toProfileId(profile)
     this.#transport = transport
     this.events.setMaxListeners(0)
   }
@@ -201,12 +206,11 @@ export class RequestRunner {
     const product = this.#store.read('product', productSchema)
     const udi = product && { pid: product.pid, serial: product.serial }
     const deadlineAt = toIsoString(authorization.deadlineAt)
-    const profile = readProfile(this.#store)
     return {
       entitlements,
       version: product?.version ?? '',
       deadlineAt,
-      ...(profile && { profile: toProfileId(profile) }),
+      profile: this.#profile,
       ...(udi && { udi }),
     }
   }
@@ -293,8 +297,7 @@ export class RequestRunner {
         // The tick in this transaction may have ended the registration.
         if (store.read('identity', identitySchema)?.instanceId !== result.identity.instanceId) return
         recordSignedVersion(store, answer)
-        const profile = readProfile(store)
-        if (profile) this.#profileDifference = recordAuthorityProfile(store, profile, answer)
+        this.#profileDifference = recordAuthorityProfile(store, this.#profile, answer)
         store.write('identity', result.identity)
         store.remove('outstanding')
       },

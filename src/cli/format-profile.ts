@@ -1,10 +1,14 @@
 import { formatProfileId, type ProductProfile } from '../core/profile.ts'
 import type { NamedChanges, ProfileChanges } from '../core/stored-profile.ts'
-import { printText } from './output.ts'
+import { printJson, printText } from './output.ts'
 import { printTable } from './table.ts'
 
-/** Prints a product profile: its tags and SKUs. */
-export async function printProfile(profile: ProductProfile): Promise<void> {
+/** Prints a product profile: its tags and SKUs, or the whole profile as JSON. */
+export async function printProfile(profile: ProductProfile, json: boolean): Promise<void> {
+  if (json) {
+    printJson({ profile })
+    return
+  }
   const { module } = profile
   printText(`Product profile: ${formatProfileId(profile)}`)
   if (module) printText(`Product module: ${module.name}`)

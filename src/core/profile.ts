@@ -12,6 +12,8 @@ const createTextSchema = (what: string, max: number) =>
     .min(1, `${what} is empty`)
     .max(max, `${what} is longer than ${max} characters`)
     .regex(/^\P{Cc}*$/u, `${what} has a control character`)
+const MAX_NAME_LENGTH = 100
+const versionSchema = z.int().min(1).max(1_000_000)
 /** Maximum period: ten years. */
 const MAX_PERIOD_MS = 10 * 366 * DAY
 const periodSchema = z.int().min(1).max(MAX_PERIOD_MS)
@@ -75,9 +77,9 @@ const moduleSchema = z.strictObject({
  */
 export const profileSchema = z
   .strictObject({
-    name: createTextSchema('the name of a profile', 100),
+    name: createTextSchema('the name of a profile', MAX_NAME_LENGTH),
     /** Version of the profile, which the product raises with each change. */
-    version: z.int().min(1).max(1_000_000).default(1),
+    version: versionSchema.default(1),
     tags: z.array(tagSchema).min(1, 'a product must have at least one entitlement tag'),
     /** Module that counts usage. Null for a product that declares all of its usage. */
     module: moduleSchema.nullable().default(null),
@@ -115,6 +117,15 @@ export type ProfileSku = ProductProfile['skus'][number]
 export type ProfileInput<Tag extends string = string> = Omit<z.input<typeof profileSchema>, 'tags'> & {
   tags: (z.input<typeof profileSchema>['tags'][number] & { tag: Tag })[]
 }
+/** Schema of a profile's name and version in messages, and as stored by a device. */
+export const profileIdSchema = z.object({
+  name: z
+    .string()
+    .max(MAX_NAME_LENGTH)
+    .regex(/^\P{Cc}*$/u)
+    .min(1),
+  version: versionSchema,
+})
 /** Name and version of a profile, which device and authority compare. */
 export type ProfileId = Pick<ProductProfile, 'name' | 'version'>
 

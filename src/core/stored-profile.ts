@@ -67,20 +67,29 @@ export function chooseProfile(
   return { kind: 'replaced', profile: wanted, before: stored }
 }
 
+/** Replacement of a profile. */
+export interface ProfileReplacement {
+  readonly before: ProductProfile
+  readonly profile: ProductProfile
+}
+
+/** Returns the tags in use that a replacement would drop. */
+export const findDroppedTagsInUse = (
+  { before, profile }: ProfileReplacement,
+  inUse: ReadonlySet<string>,
+): string[] => findDroppedTags(before, profile).filter((tag) => inUse.has(tag))
+
 /**
  * Checks that a replacement keeps every tag that is in use.
  *
  * @throws LicensingError PROFILE_TAG_IN_USE
  */
-export function requireTagsKept(
-  { before, profile }: { readonly before: ProductProfile; readonly profile: ProductProfile },
-  inUse: ReadonlySet<string>,
-): void {
-  const lost = findDroppedTags(before, profile).filter((tag) => inUse.has(tag))
+export function requireTagsKept(replacement: ProfileReplacement, inUse: ReadonlySet<string>): void {
+  const lost = findDroppedTagsInUse(replacement, inUse)
   if (lost.length === 0) return
   throw new LicensingError(
     'PROFILE_TAG_IN_USE',
-    `The product profile ${profile.name} does not have ${lost.join(', ')}, which ${lost.length === 1 ? 'is' : 'are'} in use.`,
+    `The product profile ${replacement.profile.name} does not have ${lost.join(', ')}, which ${lost.length === 1 ? 'is' : 'are'} in use.`,
   )
 }
 

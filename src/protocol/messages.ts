@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { answeredEntitlementSchema, countSchema, entitlementTagSchema } from '../core/entitlement.ts'
+import { profileIdSchema } from '../core/profile.ts'
 import { udiSchema } from '../core/udi.ts'
 
 /**
@@ -36,12 +37,6 @@ const createPlainTextSchema = (max: number) =>
     .string()
     .max(max)
     .regex(/^\P{Cc}*$/u)
-
-/** Name and version of a product profile. */
-const profileIdSchema = z.object({
-  name: createPlainTextSchema(100).min(1),
-  version: z.int().min(1).max(1_000_000),
-})
 
 /** Message on the wire: a JWS in flattened JSON serialization (RFC 7515 §7.2.2). */
 export const signedMessageSchema = z.strictObject({

@@ -6,6 +6,7 @@ import {
   findDroppedTags,
   isSameProfile,
   requireTagsKept,
+  type ProfileReplacement,
   type ProfileRequest,
 } from '../../core/stored-profile.ts'
 import { conferencingProfile } from '../../conferencing/profile.ts'
@@ -64,14 +65,8 @@ export class StoredProfile {
   }
 }
 
-/** Replacement of a profile. */
-interface Replacement {
-  readonly before: ProductProfile
-  readonly profile: ProductProfile
-}
-
 /** Replaces the profile, and logs the replacement as an event. @throws LicensingError PROFILE_TAG_IN_USE */
-export async function replaceProfile(tx: Tx, replacement: Replacement, at: Instant): Promise<void> {
+export async function replaceProfile(tx: Tx, replacement: ProfileReplacement, at: Instant): Promise<void> {
   requireTagsKept(replacement, await listTagsInUse(tx))
   await writeReplacement(tx, replacement, at)
 }
@@ -86,7 +81,7 @@ export async function adoptProfile(tx: Tx, profile: ProductProfile, at: Instant)
   if (!isSameProfile(before, profile)) await writeReplacement(tx, { before, profile }, at)
 }
 
-async function writeReplacement(tx: Tx, { before, profile }: Replacement, at: Instant): Promise<void> {
+async function writeReplacement(tx: Tx, { before, profile }: ProfileReplacement, at: Instant): Promise<void> {
   const dropped = findDroppedTags(before, profile)
   await logEvent(tx, {
     at,
@@ -96,14 +91,8 @@ async function writeReplacement(tx: Tx, { before, profile }: Replacement, at: In
   await writeSetting(tx, PROFILE_KEY, JSON.stringify(profile))
 }
 
-/** Returns the tags that a replacement must keep. */
-export async function listDroppedTagsInUse(tx: Tx, { before, profile }: Replacement): Promise<string[]> {
-  const inUse = await listTagsInUse(tx)
-  return findDroppedTags(before, profile).filter((tag) => inUse.has(tag))
-}
-
 /** Returns the tags of purchased, used and reserved licenses. */
-async function listTagsInUse(tx: Tx): Promise<Set<string>> {
+export async function listTagsInUse(tx: Tx): Promise<Set<string>> {
   const tags = new Set<string>()
   for (const table of ['licenses', 'instance_usage', 'reserved_licenses', 'reported_reserved'] as const)
     for (const { tag } of await tx.selectFrom(table).select('tag').distinct().execute()) tags.add(tag)

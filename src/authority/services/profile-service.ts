@@ -1,7 +1,7 @@
 import { parseProfile, type ProductProfile, type ProfileInput } from '../../core/profile.ts'
-import { compareProfiles, type ProfileChanges } from '../../core/stored-profile.ts'
+import { compareProfiles, findDroppedTagsInUse, type ProfileChanges } from '../../core/stored-profile.ts'
 import { type AuthorityContext, requireRole } from '../context/authority-context.ts'
-import { listDroppedTagsInUse, replaceProfile } from '../inventory/stored-profile.ts'
+import { listTagsInUse, replaceProfile } from '../inventory/stored-profile.ts'
 
 /** Differences that a replacement of the profile makes at this authority. */
 export interface ProfilePreview {
@@ -29,7 +29,7 @@ export class ProfileService {
     const after = parseProfile(profile)
     return this.#context.withMaintenance(async (tx) => ({
       changes: compareProfiles(this.current, after),
-      tagsInUse: await listDroppedTagsInUse(tx, { before: this.current, profile: after }),
+      tagsInUse: findDroppedTagsInUse({ before: this.current, profile: after }, await listTagsInUse(tx)),
     }))
   }
 

@@ -32,12 +32,12 @@ export function createInitCommand({ json, dataDir }: AgentCli): Command {
         trust?: string
         tlsCa?: string
       }) => {
-        const [{ SmartAgent }, { conferencing }, { readFileArgument }, { parseProfileText }] =
+        const [{ SmartAgent }, { conferencing }, { readFileArgument }, { readProfileArgument }] =
           await Promise.all([
             import('../../index.ts'),
             import('../../conferencing/index.ts'),
             import('../secrets.ts'),
-            import('../../core/profile.ts'),
+            import('../read-profile.ts'),
           ])
         await SmartAgent.init({
           dataDir: dataDir(),
@@ -48,7 +48,7 @@ export function createInitCommand({ json, dataDir }: AgentCli): Command {
           },
           module: conferencing({ size: options.size }),
           ...(options.profile !== undefined && {
-            profile: parseProfileText(readFileArgument(options.profile)),
+            profile: readProfileArgument(options.profile),
           }),
           ...(options.trust !== undefined && { trust: readFileArgument(options.trust) }),
           ...(options.tlsCa !== undefined && { tlsCa: readFileArgument(options.tlsCa) }),

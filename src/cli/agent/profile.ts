@@ -13,9 +13,8 @@ export function createProfileCommand({ json, call, dataDir }: AgentCli): Command
     .command('show')
     .description('print the product profile')
     .action(async () => {
-      const current = await call<ProductProfile>('profile-show')
-      if (json()) printJson({ profile: current })
-      else await (await import('../format-profile.ts')).printProfile(current)
+      const { printProfile } = await import('../format-profile.ts')
+      await printProfile(await call<ProductProfile>('profile-show'), json())
     })
   profile
     .command('replace')

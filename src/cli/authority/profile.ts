@@ -13,9 +13,8 @@ export function createProfileCommand({ json, withAuthority }: AuthorityCli): Com
     .description('print the product profile')
     .action(() =>
       withAuthority(async (authority) => {
-        const { current } = authority.licenses.profile
-        if (json()) printJson({ profile: current })
-        else await (await import('../format-profile.ts')).printProfile(current)
+        const { printProfile } = await import('../format-profile.ts')
+        await printProfile(authority.licenses.profile.current, json())
       }),
     )
   profile
@@ -50,10 +49,12 @@ export function createProfileCommand({ json, withAuthority }: AuthorityCli): Com
       ])
       const wanted = readProfileArgument(file)
       await withAuthority(async (authority) => {
-        const { changes } = await authority.licenses.profile.preview(wanted)
-        if (changes !== null && process.stdin.isTTY && !json()) {
-          printText(formatProfileChanges(changes))
-          await confirm('Replace the product profile?', options.yes ?? false)
+        if (process.stdin.isTTY && !json()) {
+          const { changes } = await authority.licenses.profile.preview(wanted)
+          if (changes !== null) {
+            printText(formatProfileChanges(changes))
+            await confirm('Replace the product profile?', options.yes ?? false)
+          }
         }
         const replaced = await authority.licenses.profile.replace(wanted)
         if (json()) printJson({ changes: replaced })
