@@ -98,26 +98,19 @@ export type ReturnedReservation = DeepReadonly<z.infer<typeof returnedSchema>>
 const reservationSchema = z.object({
   /** Number of requests made so far. Each request has a number and its own key. */
   requests: z.int().min(0),
+  /** Data of the current reservation. Its stage is the state of the reservation region. */
   current: z
-    .discriminatedUnion('stage', [
-      z.object({ stage: z.literal('requested'), requestCode: z.string(), at: instantSchema }),
-      z.object({
-        stage: z.literal('installed'),
-        requestCode: z.string(),
-        grant: installedAuthorizationSchema,
-      }),
-      z.object({
-        stage: z.literal('returning'),
-        requestCode: z.string(),
-        grant: installedAuthorizationSchema,
-        returnCode: z.string(),
-      }),
-    ])
+    .object({
+      requestCode: z.string(),
+      requestedAt: instantSchema,
+      grant: installedAuthorizationSchema.nullable(),
+      returnCode: z.string().nullable(),
+    })
     .nullable(),
   returned: z.array(returnedSchema),
 })
-/** State of the device's reservations. */
-export type ReservationState = DeepReadonly<z.infer<typeof reservationSchema>>
+/** Data of the device's reservations. */
+export type ReservationContext = DeepReadonly<z.infer<typeof reservationSchema>>
 
 /** Periods that a product may change. The defaults are those of Cisco Smart Licensing. Milliseconds unless noted. */
 const periodsSchema = z.object({

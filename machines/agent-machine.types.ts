@@ -30,17 +30,18 @@ export interface UnreachableEvent extends Timestamped {
 
 export type Event =
   /** Reports that time has passed. `used` is the time since the last tick, in seconds of evaluation. */
-  | (Timestamped & { readonly type: 'tick'; readonly used: number })
+  | (Timestamped & { readonly type: 'clock.tick'; readonly used: number })
   /** Starts a registration. `force` replaces the product instance at the authority. `again` permits re-registration. */
-  | (Timestamped & { readonly type: 'register'; readonly force: boolean; readonly again: boolean })
-  | (Timestamped & { readonly type: 'deregister' })
+  | (Timestamped & { readonly type: 'registration.start'; readonly force: boolean; readonly again: boolean })
+  /** Ends the registration, or cancels the attempt in progress. */
+  | (Timestamped & { readonly type: 'registration.end' })
   /** Reports a change of the transport. `transport` is its kind and URL, as text for administrators. */
   | (Timestamped & { readonly type: 'transport.changed'; readonly transport: string })
   | (Timestamped & { readonly type: 'registration.renew' })
   | (Timestamped & { readonly type: 'authorization.renew' })
   | (Timestamped & { readonly type: 'usage.changed'; readonly tag: string; readonly count: number })
   /** Upgrades an unregistered, unreserved device to another major version. `evaluate` starts a new evaluation. */
-  | (Timestamped & { readonly type: 'upgrade'; readonly version: string; readonly evaluate: boolean })
+  | (Timestamped & { readonly type: 'product.upgrade'; readonly version: string; readonly evaluate: boolean })
   | (Timestamped & { readonly type: 'reservation.request'; readonly requestCode: string })
   | (Timestamped & { readonly type: 'reservation.cancel' })
   /** Installs a verified authorization file: the first file of a reservation, or a newer file. */
@@ -77,6 +78,18 @@ export type Event =
   | (Timestamped & { readonly type: 'deregister.accepted' })
   | (RefusedEvent & { readonly type: 'deregister.refused' })
   | (UnreachableEvent & { readonly type: 'deregister.unreachable' })
+
+/** Why a registration ended: by the device itself, by its authority, or with its ID certificate. */
+export type RegistrationEndReason = 'deregistered' | 'revoked' | 'expired'
+
+/** Event that the machine raises itself. The registration region raises it, and the license region follows. */
+export type InternalEvent = Timestamped & {
+  readonly type: 'registration.ended'
+  readonly reason: RegistrationEndReason
+  /** Failure of the request that reported the end. Null for an end without one. */
+  readonly failure: Failure | null
+}
+export type MachineEvent = Event | InternalEvent
 
 export type RequestKind = 'register' | 'authorize' | 'renew' | 'acknowledge' | 'deregister'
 
@@ -115,9 +128,36 @@ export type Notice =
   | 'RESERVATION_TERM_ENDED'
   | 'NOT_AUTHORIZED'
 
+/** Notice that the machine emits. Listen with `actor.on('notice', …)`. */
+export interface NoticeEvent {
+  readonly type: 'notice'
+  readonly notice: Notice
+  readonly detail?: string
+}
+
 /** Command of a transition. The runtime executes commands after the transition is on disk. */
 export type Command =
-  | { readonly type: 'request'; readonly params: { readonly kind: RequestKind; readonly force?: boolean } }
+  | { readonly type: 'request'; readonly params: { readonly kind: RequestKind } }
   /** Deletes a token, key or identity that is no longer needed. */
   | { readonly type: 'discardSecrets'; readonly params: { readonly what: 'identity' | 'registering' } }
   | { readonly type: 'notice'; readonly params: { readonly notice: Notice; readonly detail?: string } }
+
+/** Deadline that a state waits for. `agent-deadlines.ts` reads its instant from the context. */
+export type DeadlineName =
+  | 'registrationAttempt'
+  | 'registrationRenewal'
+  | 'registrationExpiry'
+  | 'authorizationAttempt'
+  | 'usageReport'
+  | 'authorizationDeadline'
+  | 'evaluationEnd'
+  | 'reservationTerm'
+
+/** Metadata of a state: its name for people, and the deadlines that it waits for. */
+// A type alias, because XState requires an index signature, which interfaces do not have.
+export type StateMeta = {
+  readonly label: string
+  readonly awaits?: readonly DeadlineName[]
+}
+/** Metadata of a transition: its cause in the words of people, in at most 34 characters. */
+export type TransitionMeta = { readonly label: string }

@@ -1,311 +1,345 @@
-import {
-  request,
-  notifyFailure,
-  agentSetup,
-  notify,
-  notifyInvalidTags,
-  notifyNotAuthorized,
-  notifyTermExpiry,
-  notifyUpgrade,
-  notifyEvaluationWarnings,
-} from './agent-setup.ts'
+import { agentSetup } from './agent-actions.ts'
 
-// Targets after a registration ends: the remaining evaluation, or `unregistered` when none remains.
-const toEvaluation = { target: '#evaluation', description: 'the remaining evaluation period resumes' }
-const toUnregistered = { target: '#unregistered', description: 'the evaluation period is used up' }
+// Actions and transitions that several states share. All of them are data.
+const requestAuthorization = { type: 'request', params: { kind: 'authorize' } } as const
+const notifyAuthorizationFailure = { type: 'notifyFailure', params: { notice: 'AUTH_RENEW_FAILED' } } as const
+const notifyExhausted = { type: 'notify', params: { notice: 'EVAL_EXPIRED' } } as const
+const confirmAuthorization = [
+  'recordAuthorization',
+  { type: 'notify', params: { notice: 'AUTH_RENEW_SUCCESS' } },
+  'notifyInvalidTags',
+] as const
 
-/** Transitions out of a license state when the device or the authority ends the registration. */
-const onRegistrationEnded = {
-  'deregister.accepted': [{ guard: 'isEvaluationExhausted' as const, ...toUnregistered }, toEvaluation],
-  'deregister.refused': [{ guard: 'isEvaluationExhausted' as const, ...toUnregistered }, toEvaluation],
-  'deregister.unreachable': [{ guard: 'isEvaluationExhausted' as const, ...toUnregistered }, toEvaluation],
-  'renew.refused': [
-    { guard: 'isRevokedAndEvaluationExhausted' as const, ...toUnregistered },
-    { guard: 'isRevoked' as const, ...toEvaluation },
-  ],
-  'acknowledge.refused': [
-    { guard: 'isRevokedAndEvaluationExhausted' as const, ...toUnregistered },
-    { guard: 'isRevoked' as const, ...toEvaluation },
-  ],
-  'register.accepted': {
-    guard: 'isRegistering' as const,
-    target: '#registered',
-    description: 'registered again: authorization under the new identity is next',
-  },
-}
-const onIdentityExpired = [
-  { guard: 'isIdentityExpiredAndEvaluationExhausted' as const, ...toUnregistered },
-  { guard: 'isIdentityExpired' as const, ...toEvaluation },
-]
-const onReservationInstalled = {
-  'reservation.install': {
-    guard: 'isReservationRequested' as const,
-    target: 'reserved',
-    description: 'licenses are reserved for this device',
-  },
-}
-/** Transitions on an upgrade. Each major version has one evaluation period (R-EVAL-2). */
-const onUpgrade = {
-  upgrade: [
-    {
-      guard: 'startsNewEvaluation' as const,
-      target: 'evaluation',
-      reenter: true,
-      actions: ['renewEvaluation' as const, notifyUpgrade],
-      description: 'a new major version starts a new evaluation period',
-    },
-    {
-      guard: 'hasNoRegistration' as const,
-      actions: notifyUpgrade,
-      description: 'this version starts no new evaluation period; the current evaluation continues',
-    },
-  ],
-}
-const onAuthorizationRevoked = [
-  {
-    guard: 'isRevokedAndEvaluationExhausted' as const,
-    actions: notifyFailure('AUTH_RENEW_FAILED'),
-    ...toUnregistered,
-  },
-  { guard: 'isRevoked' as const, actions: notifyFailure('AUTH_RENEW_FAILED'), ...toEvaluation },
-]
-const onUsageChanged = { 'usage.changed': { actions: 'recordUsage' as const } }
+/** The registration region ends a revoked registration; `registration.ended` follows. */
+const onRevoked = { guard: 'isRevoked', actions: notifyAuthorizationFailure } as const
 
-/** Transitions on an accepted authorization, for every state that can request one. */
 const onAuthorizeAccepted = {
   'authorize.accepted': [
     {
-      guard: 'isCompliant' as const,
-      target: '#authorized.current',
-      actions: ['recordAuthorization' as const, notify('AUTH_RENEW_SUCCESS'), notifyInvalidTags],
+      guard: 'isCompliant',
+      target: '#smart-agent.license.authorized.current',
+      actions: confirmAuthorization,
       description: 'enough licenses for the reported usage',
+      meta: { label: 'enough licenses' },
     },
     {
-      target: '#out-of-compliance.current',
-      actions: ['recordAuthorization' as const, notify('AUTH_RENEW_SUCCESS'), notifyInvalidTags],
+      target: '#smart-agent.license.out-of-compliance.current',
+      actions: confirmAuthorization,
       description: 'more licenses are in use than were bought',
+      meta: { label: 'more in use than purchased' },
     },
   ],
-}
+} as const
+
+const onReservationInstalled = {
+  'reservation.install': {
+    guard: 'isReservationRequested',
+    target: 'reserved',
+    description: 'licenses are reserved for this device',
+    meta: { label: 'reservation installed' },
+  },
+} as const
+
+/** Transitions on an upgrade. Each major version has one evaluation period (R-EVAL-2). */
+const onUpgrade = {
+  'product.upgrade': [
+    {
+      guard: 'startsNewEvaluation',
+      target: 'evaluation',
+      reenter: true,
+      actions: ['renewEvaluation', 'notifyUpgrade'],
+      description: 'a new major version starts a new evaluation period',
+      meta: { label: 'upgrade' },
+    },
+    {
+      guard: 'hasNoLicenseSource',
+      actions: 'notifyUpgrade',
+      description: 'this version starts no new evaluation period; the current evaluation continues',
+    },
+  ],
+} as const
 
 /** Transitions that retry before the first authorization, while the evaluation continues. */
-const onRetryDue = {
-  tick: [
-    ...onIdentityExpired,
+const onFirstRetryDue = {
+  'clock.tick': [
     {
-      guard: 'willExhaustEvaluationAndAttemptDue' as const,
+      guard: 'willExhaustEvaluationAndAttemptDue',
       target: 'requesting',
-      actions: ['exhaustEvaluation' as const, notify('EVAL_EXPIRED'), request('authorize')],
+      actions: ['exhaustEvaluation', notifyExhausted, requestAuthorization],
+      meta: { label: 'retry due, evaluation used up' },
     },
     {
-      guard: 'isAttemptDue' as const,
+      guard: 'isAttemptDue',
       target: 'requesting',
-      actions: [notifyEvaluationWarnings, 'consumeEvaluation' as const, request('authorize')],
+      actions: ['notifyEvaluationWarnings', 'consumeEvaluation', requestAuthorization],
+      meta: { label: 'retry due' },
     },
   ],
-  'authorization.renew': { target: 'requesting', actions: request('authorize') },
-}
+  'authorization.renew': {
+    target: 'requesting',
+    actions: requestAuthorization,
+    meta: { label: 'renewal requested' },
+  },
+} as const
 
-/** Returns the transitions and child states that all license states after the first authorization share. */
-const authorizationSubstates = (state: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
-  const canExpire = state !== 'auth-expired'
-  const onDeadlinePassed = (child: string, extra: object = {}) =>
-    canExpire
-      ? [
-          {
-            guard: 'isDeadlinePassed' as const,
-            target: `#auth-expired.${child}`,
-            description: 'no contact with the authority before the authorization deadline',
-            ...extra,
-          },
-        ]
-      : []
-  return {
+const current = {
+  description: 'no request until the next authorization is due or the usage changes',
+  meta: { label: 'Up to date', awaits: ['authorizationAttempt', 'usageReport'] },
+} as const
+const requesting = {
+  description: 'an authorization request is due or in progress',
+  meta: { label: 'Asking' },
+} as const
+const retrying = {
+  description: 'the authority was not reached; the next attempt is scheduled',
+  meta: { label: 'Waiting to retry', awaits: ['authorizationAttempt'] },
+} as const
+const onAuthorizationDue = {
+  guard: 'isAuthorizationDue',
+  target: 'requesting',
+  actions: requestAuthorization,
+  meta: { label: 'contact due, or usage changed' },
+} as const
+const onAttemptDue = {
+  guard: 'isAttemptDue',
+  target: 'requesting',
+  actions: requestAuthorization,
+  meta: { label: 'retry due' },
+} as const
+const onRenewRequested = {
+  'authorization.renew': {
+    target: 'requesting',
+    actions: requestAuthorization,
+    meta: { label: 'renewal requested' },
+  },
+} as const
+const onAuthorizeFailed = {
+  'authorize.refused': [
+    onRevoked,
+    {
+      target: '.current',
+      actions: ['recordAuthorizationRefusal', notifyAuthorizationFailure],
+      meta: { label: 'refused' },
+    },
+  ],
+  'authorize.unreachable': {
+    target: '.retrying',
+    actions: ['retryAuthorization', notifyAuthorizationFailure],
+    meta: { label: 'no answer' },
+  },
+} as const
+
+const onDeadlinePassed = {
+  guard: 'isDeadlinePassed',
+  description: 'no contact with the authority before the authorization deadline',
+  meta: { label: 'no contact until the deadline' },
+} as const
+/** Child states that `authorized` and `out-of-compliance` share. Both expire at the authorization deadline. */
+const authorizedStates = {
+  current: {
+    ...current,
     on: {
-      ...onRegistrationEnded,
-      ...onAuthorizeAccepted,
-      'authorize.refused': [
-        ...onAuthorizationRevoked,
+      'clock.tick': [
         {
-          target: '.current',
-          actions: ['recordAuthorizationRefusal' as const, notifyFailure('AUTH_RENEW_FAILED')],
+          ...onDeadlinePassed,
+          target: '#smart-agent.license.auth-expired.requesting',
+          actions: requestAuthorization,
         },
+        onAuthorizationDue,
       ],
-      'authorize.unreachable': {
-        target: '.retrying',
-        actions: ['retryAuthorization' as const, notifyFailure('AUTH_RENEW_FAILED')],
-      },
+      ...onRenewRequested,
     },
-    initial: 'current' as const,
-    states: {
-      current: {
-        description: 'no request until the next authorization is due or the usage changes',
-        on: {
-          tick: [
-            ...onIdentityExpired,
-            ...onDeadlinePassed('requesting', { actions: request('authorize') }),
-            { guard: 'isAuthorizationDue' as const, target: 'requesting', actions: request('authorize') },
-          ],
-          'authorization.renew': { target: 'requesting', actions: request('authorize') },
-        },
-      },
-      requesting: {
-        description: 'an authorization request is due or in progress',
-        on: {
-          tick: [...onIdentityExpired, ...onDeadlinePassed('requesting')],
-        },
-      },
-      retrying: {
-        description: 'the authority was not reached; the next attempt is scheduled',
-        on: {
-          tick: [
-            ...onIdentityExpired,
-            ...onDeadlinePassed('retrying'),
-            { guard: 'isAttemptDue' as const, target: 'requesting', actions: request('authorize') },
-          ],
-          'authorization.renew': { target: 'requesting', actions: request('authorize') },
-        },
-      },
+  },
+  requesting: {
+    ...requesting,
+    on: { 'clock.tick': { ...onDeadlinePassed, target: '#smart-agent.license.auth-expired.requesting' } },
+  },
+  retrying: {
+    ...retrying,
+    on: {
+      'clock.tick': [
+        { ...onDeadlinePassed, target: '#smart-agent.license.auth-expired.retrying' },
+        onAttemptDue,
+      ],
+      ...onRenewRequested,
     },
-  }
-}
+  },
+} as const
 
 /** License region. Its top states are the seven license states of the Status document. */
 export const license = agentSetup.createStateConfig({
   initial: 'evaluation',
-  on: onUsageChanged,
+  on: {
+    'usage.changed': { actions: 'recordUsage' },
+    'register.accepted': {
+      guard: 'isRegistering',
+      target: '.registered',
+      description: 'registered: authorization under the new identity is next',
+      meta: { label: 'registers' },
+    },
+    'registration.ended': [
+      {
+        guard: 'isEvaluationExhausted',
+        target: '.unregistered',
+        description: 'the evaluation period is used up',
+        meta: { label: 'registration ends, none left' },
+      },
+      {
+        target: '.evaluation',
+        description: 'the remaining evaluation period resumes',
+        meta: { label: 'registration ends, time left' },
+      },
+    ],
+  },
   states: {
     evaluation: {
-      id: 'evaluation',
       tags: ['full', 'evaluation-runs'],
       description: 'all features may be used during the evaluation period',
-      entry: ['recordStateEntry', 'resumeEvaluation', notify('EVAL_START')],
+      meta: { label: 'Evaluation', awaits: ['evaluationEnd'] },
+      entry: ['recordStateEntry', 'resumeEvaluation', { type: 'notify', params: { notice: 'EVAL_START' } }],
       on: {
-        tick: [
+        'clock.tick': [
           {
             guard: 'willExhaustEvaluation',
             target: 'unregistered',
-            actions: ['exhaustEvaluation', notify('EVAL_EXPIRED')],
+            actions: ['exhaustEvaluation', notifyExhausted],
             description: 'the evaluation period is used up',
+            meta: { label: 'time used up' },
           },
-          { actions: [notifyEvaluationWarnings, 'consumeEvaluation'] },
+          { actions: ['notifyEvaluationWarnings', 'consumeEvaluation'] },
         ],
-        'register.accepted': {
-          guard: 'isRegistering',
-          target: 'registered',
-          description: 'registered: the first authorization is next',
-        },
         ...onReservationInstalled,
         ...onUpgrade,
       },
     },
     unregistered: {
-      id: 'unregistered',
       tags: ['license-management-only'],
       description:
         'the evaluation period is used up and the device is not registered: only license management works',
+      meta: { label: 'Not registered' },
       entry: ['recordStateEntry', 'resumeEvaluation'],
-      on: {
-        'register.accepted': {
-          guard: 'isRegistering',
-          target: 'registered',
-          description: 'registered: the first authorization is next',
-        },
-        ...onReservationInstalled,
-        ...onUpgrade,
-      },
+      on: { ...onReservationInstalled, ...onUpgrade },
     },
     registered: {
-      id: 'registered',
       tags: ['full', 'evaluation-runs'],
       description: 'registered, waiting for the first authorization',
-      entry: ['recordStateEntry', request('authorize')],
+      meta: { label: 'Registered', awaits: ['evaluationEnd'] },
+      entry: ['recordStateEntry', requestAuthorization],
       initial: 'requesting',
       on: {
-        ...onRegistrationEnded,
         ...onAuthorizeAccepted,
-        'register.accepted': {
-          guard: 'isRegistering',
-          target: 'registered',
-          reenter: true,
-          description: 'registered again',
-        },
         'authorize.refused': [
-          ...onAuthorizationRevoked,
-          { target: '.refused', actions: ['recordAuthorizationRefusal', notifyFailure('AUTH_RENEW_FAILED')] },
+          onRevoked,
+          {
+            target: '.refused',
+            actions: ['recordAuthorizationRefusal', notifyAuthorizationFailure],
+            meta: { label: 'refused' },
+          },
         ],
         'authorize.unreachable': {
           target: '.retrying',
-          actions: ['retryAuthorization', notifyFailure('AUTH_RENEW_FAILED')],
+          actions: ['retryAuthorization', notifyAuthorizationFailure],
+          meta: { label: 'no answer' },
         },
-        tick: [
-          ...onIdentityExpired,
-          { guard: 'willExhaustEvaluation', actions: ['exhaustEvaluation', notify('EVAL_EXPIRED')] },
-          { actions: [notifyEvaluationWarnings, 'consumeEvaluation'] },
+        'clock.tick': [
+          { guard: 'willExhaustEvaluation', actions: ['exhaustEvaluation', notifyExhausted] },
+          { actions: ['notifyEvaluationWarnings', 'consumeEvaluation'] },
         ],
       },
       states: {
-        requesting: { description: 'the first authorization request is due or in progress' },
-        retrying: {
-          description: 'the authority was not reached; the next attempt is scheduled',
-          on: onRetryDue,
+        requesting: {
+          description: 'the first authorization request is due or in progress',
+          meta: { label: 'Asking' },
         },
+        retrying: { ...retrying, on: onFirstRetryDue },
         refused: {
           description:
             'the authority refused the authorization; an administrator must act on the device or at a satellite',
-          on: onRetryDue,
+          meta: { label: 'Refused', awaits: ['authorizationAttempt'] },
+          on: onFirstRetryDue,
         },
       },
     },
     authorized: {
-      id: 'authorized',
       tags: ['full'],
       description: 'the authority confirmed enough licenses for the reported usage',
-      entry: ['recordStateEntry', 'stopEvaluation', notify('IN_COMPLIANCE')],
-      ...authorizationSubstates('authorized'),
+      meta: { label: 'Authorized', awaits: ['authorizationDeadline'] },
+      entry: ['recordStateEntry', 'stopEvaluation', { type: 'notify', params: { notice: 'IN_COMPLIANCE' } }],
+      initial: 'current',
+      on: { ...onAuthorizeAccepted, ...onAuthorizeFailed },
+      states: authorizedStates,
     },
     'out-of-compliance': {
-      id: 'out-of-compliance',
       tags: ['full'],
       description: 'more licenses are in use than were bought; all features still work',
-      entry: ['recordStateEntry', 'stopEvaluation', notify('OUT_OF_COMPLIANCE')],
-      ...authorizationSubstates('out-of-compliance'),
+      meta: { label: 'Out of compliance', awaits: ['authorizationDeadline'] },
+      entry: [
+        'recordStateEntry',
+        'stopEvaluation',
+        { type: 'notify', params: { notice: 'OUT_OF_COMPLIANCE' } },
+      ],
+      initial: 'current',
+      on: { ...onAuthorizeAccepted, ...onAuthorizeFailed },
+      states: authorizedStates,
     },
     'auth-expired': {
-      id: 'auth-expired',
       tags: ['full'],
       description:
         'the authorization deadline passed without contact; the next successful authorization restores it',
-      entry: ['recordStateEntry', notify('AUTHORIZATION_EXPIRED')],
-      ...authorizationSubstates('auth-expired'),
+      meta: { label: 'Authorization expired' },
+      entry: ['recordStateEntry', { type: 'notify', params: { notice: 'AUTHORIZATION_EXPIRED' } }],
+      initial: 'current',
+      on: { ...onAuthorizeAccepted, ...onAuthorizeFailed },
+      states: {
+        current: { ...current, on: { 'clock.tick': onAuthorizationDue, ...onRenewRequested } },
+        requesting,
+        retrying: { ...retrying, on: { 'clock.tick': onAttemptDue, ...onRenewRequested } },
+      },
     },
     reserved: {
-      id: 'reserved',
       description: 'licenses are reserved for this device; the agent makes no connections',
+      meta: { label: 'Reserved' },
       entry: ['stopEvaluation'],
       initial: 'authorized',
       on: {
-        tick: {
-          actions: [notifyTermExpiry, 'markTermsNotified'],
-          description: 'the terms of reserved licenses end on their dates; the agent warns before',
-        },
         'reservation.return': [
-          { guard: 'isReturningAndEvaluationExhausted', ...toUnregistered },
-          { guard: 'isReturning', ...toEvaluation },
+          {
+            guard: 'isReturningAndEvaluationExhausted',
+            target: 'unregistered',
+            description: 'the evaluation period is used up',
+            meta: { label: 'reservation returned, none left' },
+          },
+          {
+            guard: 'isReturning',
+            target: 'evaluation',
+            description: 'the remaining evaluation period resumes',
+            meta: { label: 'reservation returned, time left' },
+          },
         ],
       },
       states: {
         authorized: {
           tags: ['full'],
           description: 'the reserved licenses cover the usage',
+          meta: { label: 'Covered' },
           entry: 'recordStateEntry',
-          always: { guard: 'isNotCovered', target: 'not-authorized' },
+          always: {
+            guard: 'isNotCovered',
+            target: 'not-authorized',
+            meta: { label: 'not covered' },
+          },
         },
         'not-authorized': {
           tags: ['license-management-only'],
           description: 'more licenses are in use than are reserved, or the reservation is being returned',
-          entry: ['recordStateEntry', notifyNotAuthorized],
-          always: { guard: 'isCovered', target: 'authorized', actions: notify('IN_COMPLIANCE') },
+          meta: { label: 'Not covered' },
+          entry: ['recordStateEntry', 'notifyNotAuthorized'],
+          always: {
+            guard: 'isCovered',
+            target: 'authorized',
+            actions: { type: 'notify', params: { notice: 'IN_COMPLIANCE' } },
+            meta: { label: 'covered again' },
+          },
         },
       },
     },

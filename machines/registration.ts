@@ -1,296 +1,321 @@
-import {
-  request,
-  requestRegistration,
-  notifyFailure,
-  agentSetup,
-  discardSecrets,
-  notify,
-} from './agent-setup.ts'
+import { agentSetup } from './agent-actions.ts'
 
-const onRevokedByAuthority = {
-  guard: 'isRevoked' as const,
-  target: '#not-registered.failed',
-  actions: [
-    'recordRegistrationFailure' as const,
-    'endRegistration' as const,
-    discardSecrets('identity'),
-    notifyFailure('REGISTRATION_ENDED'),
-  ],
-  description: 'the product instance was removed or replaced at the authority',
-}
+// Actions that several transitions share. All of them are data.
+const requestRenewal = { type: 'request', params: { kind: 'renew' } } as const
+const requestRegistration = { type: 'request', params: { kind: 'register' } } as const
+const discardIdentity = { type: 'discardSecrets', params: { what: 'identity' } } as const
+const discardRegistering = { type: 'discardSecrets', params: { what: 'registering' } } as const
+const notifyRegistrationFailure = { type: 'notifyFailure', params: { notice: 'AGENT_REG_FAILED' } } as const
+const notifyRenewalFailure = { type: 'notifyFailure', params: { notice: 'ID_CERT_RENEW_FAILED' } } as const
+const raiseExpired = { type: 'raiseRegistrationEnded', params: { reason: 'expired' } } as const
+const raiseRevoked = { type: 'raiseRegistrationEnded', params: { reason: 'revoked' } } as const
+const raiseDeregistered = { type: 'raiseRegistrationEnded', params: { reason: 'deregistered' } } as const
 
-/** Transitions when the authority ends the previous registration during re-registration. The new attempt continues. */
-const onPreviousRegistrationEnded = (child: 'requesting' | 'retrying') => {
-  const onEnded = {
-    guard: 'isRevoked' as const,
-    target: `#smart-agent.registration.registering.${child}`,
-    actions: [
-      'endRegistration' as const,
-      discardSecrets('identity'),
-      notifyFailure('REGISTRATION_ENDED'),
-      'retryImmediately' as const,
-    ],
-    description: 'the previous registration has ended; the new one is still in progress',
-  }
-  return {
-    'authorize.refused': onEnded,
-    'acknowledge.refused': onEnded,
-    'renew.refused': [
-      onEnded,
-      { actions: ['recordRenewalRefusal' as const, notifyFailure('ID_CERT_RENEW_FAILED')] },
-    ],
-  }
-}
+const completeRegistration = [
+  'setRegistration',
+  discardRegistering,
+  { type: 'notify', params: { notice: 'AGENT_REG_SUCCESS' } },
+  { type: 'notify', params: { notice: 'EXPORT_CONTROLLED' } },
+] as const
+const endRegistration = [
+  'recordRegistrationEnd',
+  'endRegistration',
+  discardIdentity,
+  'notifyRegistrationEnd',
+] as const
+/** The previous registration ended while a new one is in progress. The new attempt continues. */
+const endPreviousRegistration = ['endRegistration', discardIdentity, 'notifyRegistrationEnd'] as const
 
-/** Transitions while no renewal is in progress: on the expiry of the certificate, or on a due renewal. */
+/** Transitions while no renewal is in progress. */
 const onRenewalDue = {
-  tick: [
-    {
-      guard: 'isIdentityExpired' as const,
-      target: '#not-registered.expired',
-      actions: [
-        'expireRegistration' as const,
-        'endRegistration' as const,
-        discardSecrets('identity'),
-        notify('ID_CERT_EXPIRED'),
-      ],
-      description: 'the ID certificate has expired',
-    },
-    { guard: 'isRenewalDue' as const, target: 'renewing', actions: request('renew') },
-  ],
-  'registration.renew': { target: 'renewing', actions: request('renew') },
-}
+  'clock.tick': {
+    guard: 'isRenewalDue',
+    target: 'renewing',
+    actions: requestRenewal,
+    meta: { label: 'renewal due' },
+  },
+  'registration.renew': {
+    target: 'renewing',
+    actions: requestRenewal,
+    meta: { label: 'renewal requested' },
+  },
+} as const
 
 /** Registration region: the identity of the device at its authority. */
 export const registration = agentSetup.createStateConfig({
   initial: 'unregistered',
   on: {
-    'reservation.discard': {
-      actions: ['recordDiscardedFile', notify('RESERVATION_DISCARDED')],
-      description: 'an authorization file for a canceled request is returned',
-    },
+    'registration.ended': [
+      {
+        guard: 'endedByExpiry',
+        target: '.unregistered.expired',
+        actions: endRegistration,
+        description: 'the ID certificate has expired',
+        meta: { label: 'certificate expired' },
+      },
+      {
+        guard: 'endedByAuthority',
+        target: '.unregistered.failed',
+        actions: endRegistration,
+        description: 'the product instance was removed or replaced at the authority',
+        meta: { label: 'removed at the license server' },
+      },
+      {
+        target: '.unregistered.idle',
+        actions: endRegistration,
+        description: 'the device deregistered',
+        meta: { label: 'deregistered' },
+      },
+    ],
   },
   states: {
     unregistered: {
-      id: 'not-registered',
       description: 'the device is not registered',
+      meta: { label: 'Not registered' },
       initial: 'idle',
       on: {
-        register: { target: 'registering', actions: ['beginRegistering', requestRegistration] },
+        'registration.start': {
+          guard: 'isUnreserved',
+          target: 'registering',
+          actions: ['beginRegistering', requestRegistration],
+          meta: { label: 'token entered' },
+        },
         'reservation.request': {
-          target: 'reservation-requested',
-          actions: ['recordReservationRequest', notify('RESERVATION_REQUESTED')],
+          guard: 'isUnreserved',
+          target: '.idle',
+          meta: { label: 'reservation requested' },
         },
       },
       states: {
-        idle: { description: 'never registered, or deregistered' },
-        failed: { description: 'the authority refused or ended the registration' },
-        expired: { description: 'the ID certificate expired without a renewal' },
-      },
-    },
-    'reservation-requested': {
-      description: 'a reservation request code was created; its authorization file is not installed yet',
-      on: {
-        'reservation.cancel': {
-          target: 'unregistered',
-          actions: ['clearReservationRequest', notify('RESERVATION_CANCELED')],
-          description: 'the request code is no longer valid; the next request has a new code',
+        idle: { description: 'never registered, or deregistered', meta: { label: 'No registration' } },
+        failed: {
+          description: 'the authority refused or ended the registration',
+          meta: { label: 'Refused or ended' },
         },
-        'reservation.install': {
-          target: 'reserved',
-          actions: ['installGrant', notify('RESERVED_INSTALLED')],
-        },
-      },
-    },
-    reserved: {
-      description: 'the device works from an authorization file and makes no connections',
-      initial: 'installed',
-      states: {
-        installed: {
-          description: 'the reservation is active',
-          on: {
-            'reservation.update': {
-              actions: ['installGrant', notify('RESERVATION_UPDATED')],
-              description: 'the quantities changed; a confirmation code was created for the authority',
-            },
-            'reservation.return-code': {
-              target: 'return-pending',
-              actions: ['beginReturn', notify('RETURN_CODE_CREATED')],
-              description: 'the reservation ends on the device, and then the return code is shown',
-            },
-          },
-        },
-        'return-pending': {
-          description: 'the return code was created; its licenses are no longer reserved',
-          on: {
-            'reservation.return': {
-              target: '#not-registered',
-              actions: ['completeReturn', notify('RESERVATION_RETURNED')],
-            },
-          },
+        expired: {
+          description: 'the ID certificate expired without a renewal',
+          meta: { label: 'Certificate expired' },
         },
       },
     },
     registering: {
       description: 'a token was entered; the authority has not answered yet',
+      meta: { label: 'Registering' },
       initial: 'requesting',
       on: {
         'register.accepted': {
           target: 'registered',
-          actions: [
-            'setRegistration',
-            discardSecrets('registering'),
-            notify('AGENT_REG_SUCCESS'),
-            notify('EXPORT_CONTROLLED'),
-          ],
+          actions: completeRegistration,
           description: 'the device is now a product instance',
+          meta: { label: 'accepted' },
         },
         'register.refused': {
           target: 'unregistered.failed',
-          actions: ['failRegistering', discardSecrets('registering'), notifyFailure('AGENT_REG_FAILED')],
+          actions: ['failRegistering', discardRegistering, notifyRegistrationFailure],
           description: 'a refusal is final: the agent does not retry the token',
-        },
-        'register.unreachable': {
-          target: '.retrying',
-          actions: ['retryRegistering', notifyFailure('AGENT_REG_FAILED')],
-          description: 'the authority was not reached; the agent retries',
+          meta: { label: 'refused' },
         },
       },
       states: {
-        requesting: { description: 'a registration request is due or in progress' },
+        requesting: {
+          description: 'a registration request is due or in progress',
+          meta: { label: 'Asking' },
+          on: {
+            'register.unreachable': {
+              target: 'retrying',
+              actions: ['retryRegistering', notifyRegistrationFailure],
+              description: 'the authority was not reached; the agent retries',
+              meta: { label: 'no answer' },
+            },
+          },
+        },
         retrying: {
           description: 'the next registration attempt is scheduled',
+          meta: { label: 'Waiting to retry', awaits: ['registrationAttempt'] },
           on: {
-            tick: { guard: 'isRetryDue', target: 'requesting', actions: requestRegistration },
-            register: { target: 'requesting', actions: ['beginRegistering', requestRegistration] },
-            deregister: {
-              target: '#not-registered.idle',
-              actions: ['cancelRegistering', discardSecrets('registering')],
+            'clock.tick': {
+              guard: 'isRetryDue',
+              target: 'requesting',
+              actions: requestRegistration,
+              meta: { label: 'retry due' },
+            },
+            'registration.start': {
+              target: 'requesting',
+              actions: ['beginRegistering', requestRegistration],
+              meta: { label: 'token entered again' },
+            },
+            'registration.end': {
+              target: '#smart-agent.registration.unregistered.idle',
+              actions: ['cancelRegistering', discardRegistering],
               description: 'the registration attempt is canceled',
+              meta: { label: 'canceled' },
             },
           },
         },
       },
     },
     registered: {
-      id: 'has-registration',
       description: 'the device is a product instance and holds an ID certificate',
+      meta: { label: 'Registered', awaits: ['registrationExpiry'] },
       initial: 'current',
       on: {
-        deregister: {
+        'registration.end': {
           target: 'deregistering',
-          actions: ['cancelRegistering', discardSecrets('registering'), request('deregister')],
+          actions: [
+            'cancelRegistering',
+            discardRegistering,
+            { type: 'request', params: { kind: 'deregister' } },
+          ],
+          meta: { label: 'deregistration requested' },
         },
-        register: {
+        'registration.start': {
           guard: 'canReregister',
           target: '.reregistering',
           actions: ['beginRegistering', requestRegistration],
           description: 'the previous registration stays valid until the new one succeeds',
+          meta: { label: 'new token entered' },
         },
-        tick: {
+        'clock.tick': {
           guard: 'isIdentityExpired',
-          target: 'unregistered.expired',
-          actions: [
-            'expireRegistration',
-            'endRegistration',
-            discardSecrets('identity'),
-            notify('ID_CERT_EXPIRED'),
-          ],
+          actions: raiseExpired,
           description: 'the ID certificate has expired',
         },
-        'authorize.refused': onRevokedByAuthority,
-        'acknowledge.refused': onRevokedByAuthority,
+        'authorize.refused': { guard: 'isRevoked', actions: raiseRevoked },
+        'acknowledge.refused': { guard: 'isRevoked', actions: raiseRevoked },
         // After a lost answer, the agent repeats the renewal before its next request. So the answer may arrive in any
         // child state.
         'renew.accepted': {
           target: '.acknowledging',
-          actions: ['recordRenewal', notify('ID_CERT_RENEW_SUCCESS'), request('acknowledge')],
+          actions: [
+            'recordRenewal',
+            { type: 'notify', params: { notice: 'ID_CERT_RENEW_SUCCESS' } },
+            { type: 'request', params: { kind: 'acknowledge' } },
+          ],
+          meta: { label: 'new certificate' },
         },
         'renew.refused': [
-          onRevokedByAuthority,
-          { target: '.current', actions: ['recordRenewalRefusal', notifyFailure('ID_CERT_RENEW_FAILED')] },
+          { guard: 'isRevoked', actions: raiseRevoked },
+          {
+            target: '.current',
+            actions: ['recordRenewalRefusal', notifyRenewalFailure],
+            meta: { label: 'renewal refused' },
+          },
         ],
       },
       states: {
         current: {
           description: 'the ID certificate is valid',
+          meta: { label: 'Certificate valid', awaits: ['registrationRenewal'] },
           on: onRenewalDue,
         },
         renewing: {
           description: 'a new ID certificate is requested',
+          meta: { label: 'Renewing' },
           on: {
             'renew.unreachable': {
               target: 'renewal-retrying',
-              actions: ['retryRenewal', notifyFailure('ID_CERT_RENEW_FAILED')],
+              actions: ['retryRenewal', notifyRenewalFailure],
+              meta: { label: 'no answer' },
             },
           },
         },
         'renewal-retrying': {
           description: 'the authority was not reached; the next renewal attempt is scheduled',
+          meta: { label: 'Waiting to retry', awaits: ['registrationRenewal'] },
           on: onRenewalDue,
         },
         acknowledging: {
           description: 'the agent acknowledges the new certificate to the authority',
+          meta: { label: 'Acknowledging' },
           on: {
-            'acknowledge.accepted': 'current',
-            'acknowledge.refused': [onRevokedByAuthority, { target: 'current' }],
+            'acknowledge.accepted': { target: 'current', meta: { label: 'acknowledged' } },
+            'acknowledge.refused': {
+              guard: 'isNotRevoked',
+              target: 'current',
+              meta: { label: 'refused' },
+            },
             'acknowledge.unreachable': {
               target: 'current',
               description: 'the next request signed with the new certificate is an acknowledgement too',
+              meta: { label: 'no answer' },
             },
           },
         },
         reregistering: {
           description: 'registering again while the previous registration is still valid',
+          meta: { label: 'Registering again' },
           initial: 'requesting',
           on: {
             'register.accepted': {
               target: 'current',
-              actions: [
-                'setRegistration',
-                discardSecrets('registering'),
-                notify('AGENT_REG_SUCCESS'),
-                notify('EXPORT_CONTROLLED'),
-              ],
+              actions: completeRegistration,
+              meta: { label: 'accepted' },
             },
             'register.refused': {
               target: 'current',
-              actions: ['failRegistering', discardSecrets('registering'), notifyFailure('AGENT_REG_FAILED')],
+              actions: ['failRegistering', discardRegistering, notifyRegistrationFailure],
               description: 'the previous registration stays valid',
+              meta: { label: 'refused' },
             },
-            'register.unreachable': {
-              target: '.retrying',
-              actions: ['retryRegistering', notifyFailure('AGENT_REG_FAILED')],
+            'renew.accepted': {
+              actions: ['recordRenewal', { type: 'notify', params: { notice: 'ID_CERT_RENEW_SUCCESS' } }],
             },
-            'renew.accepted': { actions: ['recordRenewal', notify('ID_CERT_RENEW_SUCCESS')] },
-            'renew.unreachable': { actions: ['retryRenewal', notifyFailure('ID_CERT_RENEW_FAILED')] },
+            'renew.refused': [
+              { guard: 'isRevoked', actions: raiseRevoked },
+              { actions: ['recordRenewalRefusal', notifyRenewalFailure] },
+            ],
+            'renew.unreachable': { actions: ['retryRenewal', notifyRenewalFailure] },
           },
           states: {
             requesting: {
               description: 'a registration request is due or in progress',
+              meta: { label: 'Asking' },
               on: {
-                ...onPreviousRegistrationEnded('requesting'),
-                register: { description: 'one registration at a time' },
-                tick: {
-                  guard: 'isIdentityExpired',
+                'register.unreachable': {
+                  target: 'retrying',
+                  actions: ['retryRegistering', notifyRegistrationFailure],
+                  meta: { label: 'no answer' },
+                },
+                // Without this entry, the parent state would start another registration.
+                'registration.start': { description: 'one registration at a time' },
+                'registration.ended': {
                   target: '#smart-agent.registration.registering.requesting',
-                  actions: ['endRegistration', discardSecrets('identity'), notify('ID_CERT_EXPIRED')],
+                  actions: endPreviousRegistration,
+                  description: 'the previous registration has ended; the new one is still in progress',
+                  meta: { label: 'previous registration ends' },
                 },
               },
             },
             retrying: {
               description: 'the next registration attempt is scheduled',
+              meta: { label: 'Waiting to retry', awaits: ['registrationAttempt'] },
               on: {
-                ...onPreviousRegistrationEnded('retrying'),
-                tick: [
+                'clock.tick': {
+                  guard: 'isRetryDue',
+                  target: 'requesting',
+                  actions: requestRegistration,
+                  meta: { label: 'retry due' },
+                },
+                'registration.start': {
+                  target: 'requesting',
+                  actions: ['beginRegistering', requestRegistration],
+                  meta: { label: 'token entered again' },
+                },
+                'registration.ended': [
                   {
-                    guard: 'isIdentityExpired',
+                    guard: 'endedByAuthority',
                     target: '#smart-agent.registration.registering.retrying',
-                    actions: ['endRegistration', discardSecrets('identity'), notify('ID_CERT_EXPIRED')],
+                    // The authority answered, so the new registration is retried immediately.
+                    actions: [...endPreviousRegistration, 'retryImmediately'],
+                    description: 'the previous registration has ended; the new one is still in progress',
+                    meta: { label: 'previous registration ends' },
                   },
-                  { guard: 'isRetryDue', target: 'requesting', actions: requestRegistration },
+                  {
+                    target: '#smart-agent.registration.registering.retrying',
+                    actions: endPreviousRegistration,
+                    meta: { label: 'previous registration ends' },
+                  },
                 ],
-                register: { target: 'requesting', actions: ['beginRegistering', requestRegistration] },
               },
             },
           },
@@ -300,56 +325,28 @@ export const registration = agentSetup.createStateConfig({
     deregistering: {
       description:
         'the agent sends one deregistration request; the registration ends on the device whatever the outcome',
+      meta: { label: 'Deregistering', awaits: ['registrationExpiry'] },
       on: {
-        'deregister.accepted': {
-          target: 'unregistered.idle',
-          actions: ['endRegistration', discardSecrets('identity'), notify('AGENT_DEREG_SUCCESS')],
-        },
+        'deregister.accepted': { actions: raiseDeregistered },
         'deregister.refused': {
-          target: 'unregistered.idle',
-          actions: [
-            'recordRegistrationFailure',
-            'endRegistration',
-            discardSecrets('identity'),
-            notifyFailure('AGENT_DEREG_FAILED'),
-          ],
+          actions: raiseDeregistered,
           description: 'ended on the device; the authority may still list the product instance',
         },
         'deregister.unreachable': {
-          target: 'unregistered.idle',
-          actions: [
-            'recordRegistrationFailure',
-            'endRegistration',
-            discardSecrets('identity'),
-            notifyFailure('AGENT_DEREG_FAILED'),
-          ],
+          actions: raiseDeregistered,
           description:
             'ended on the device; an administrator must remove the product instance at the authority',
         },
-        tick: {
-          guard: 'isIdentityExpired',
-          target: 'unregistered.expired',
-          actions: [
-            'expireRegistration',
-            'endRegistration',
-            discardSecrets('identity'),
-            notify('ID_CERT_EXPIRED'),
-          ],
-        },
-        'authorize.refused': {
-          guard: 'isRevoked',
+        'clock.tick': { guard: 'isIdentityExpired', actions: raiseExpired },
+        'authorize.refused': { guard: 'isRevoked', actions: raiseRevoked },
+        'renew.refused': { guard: 'isRevoked', actions: raiseRevoked },
+        'acknowledge.refused': { guard: 'isRevoked', actions: raiseRevoked },
+        'registration.ended': {
+          guard: 'endedByAuthority',
           target: 'unregistered.idle',
-          actions: ['endRegistration', discardSecrets('identity'), notifyFailure('REGISTRATION_ENDED')],
-        },
-        'renew.refused': {
-          guard: 'isRevoked',
-          target: 'unregistered.idle',
-          actions: ['endRegistration', discardSecrets('identity'), notifyFailure('REGISTRATION_ENDED')],
-        },
-        'acknowledge.refused': {
-          guard: 'isRevoked',
-          target: 'unregistered.idle',
-          actions: ['endRegistration', discardSecrets('identity'), notifyFailure('REGISTRATION_ENDED')],
+          actions: endPreviousRegistration,
+          description: 'the authority ended the registration before the request reached it',
+          meta: { label: 'removed at the license server' },
         },
       },
     },

@@ -15,27 +15,26 @@ export const countReserved = (grant: InstalledAuthorization, tag: string, at: In
     0,
   )
 
-/** Returns the tags with more licenses in use than reserved. With any such tag, the device is not authorized. */
+/**
+ * Returns the tags with more licenses in use than the installed reservation contains. With any such tag, the device is
+ * not authorized. Without an installed reservation, the list is empty.
+ */
 export function findShortfalls({ reservation, usage }: Context, at: Instant): string[] {
-  const { current } = reservation
-  if (current === null || current.stage === 'requested') return []
+  const grant = reservation.current?.grant
+  if (!grant) return []
   return Object.entries(usage.counts)
-    .filter(([tag, count]) => count > countReserved(current.grant, tag, at))
+    .filter(([tag, count]) => count > countReserved(grant, tag, at))
     .map(([tag]) => tag)
 }
-
-/** Checks whether an installed reservation covers the usage. A reservation that is being returned covers nothing. */
-export const isCovered = (context: Context, at: Instant): boolean =>
-  context.reservation.current?.stage === 'installed' && findShortfalls(context, at).length === 0
 
 /** Describes for each uncovered tag how many licenses are in use and how many are reserved. */
 export function describeShortfalls(context: Context, at: Instant): string {
   const { current } = context.reservation
-  if (current?.stage !== 'installed') return 'the reservation is being returned'
+  if (!current?.grant || current.returnCode !== null) return 'the reservation is being returned'
+  const { grant } = current
   return findShortfalls(context, at)
     .map(
-      (tag) =>
-        `${tag}: ${context.usage.counts[tag] ?? 0} in use, ${countReserved(current.grant, tag, at)} reserved`,
+      (tag) => `${tag}: ${context.usage.counts[tag] ?? 0} in use, ${countReserved(grant, tag, at)} reserved`,
     )
     .join('; ')
 }

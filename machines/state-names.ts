@@ -15,3 +15,13 @@ export type LicenseState = (typeof LICENSE_STATES)[number]
 export const CONNECTION_STATES = ['unknown', 'up', 'down'] as const
 
 export type ConnectionState = (typeof CONNECTION_STATES)[number]
+
+/** States of the reservation region. */
+export const RESERVATION_STATES = ['none', 'requested', 'installed', 'returning'] as const
+
+export type ReservationStage = (typeof RESERVATION_STATES)[number]
+
+/** Parallel regions of the agent machine. */
+export const REGIONS = ['license', 'registration', 'reservation', 'connection'] as const
+
+export type Region = (typeof REGIONS)[number]

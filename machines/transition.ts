@@ -1,15 +1,17 @@
-import {
-  type ActorScope,
-  createActor,
-  type ExecutableActionsFrom,
-  initialTransition as initialMachineTransition,
-} from 'xstate'
-import type { Context, Periods } from './agent-context.ts'
+import { initialTransition as initialMachineTransition } from 'xstate'
+import type { Context, InstalledAuthorization, Periods } from './agent-context.ts'
 import type { Instant } from './time.ts'
-import { nextTermDeadline, type TermNotice } from './reservation.ts'
+import { DEADLINES } from './agent-deadlines.ts'
 import { agentMachine } from './agent-machine.ts'
-import type { Command, Event } from './agent-machine.types.ts'
-import { type ConnectionState, LICENSE_STATES, type LicenseState } from './state-names.ts'
+import type { Command, DeadlineName, Event, NoticeEvent, StateMeta } from './agent-machine.types.ts'
+import { findShortfalls } from './reservation.ts'
+import { type MachineAction, type MachineSnapshot, runMacrostep } from './run-macrostep.ts'
+import {
+  type ConnectionState,
+  LICENSE_STATES,
+  type LicenseState,
+  type ReservationStage,
+} from './state-names.ts'
 
 /** Snapshot of the agent machine: state value and context, as plain JSON. */
 export interface AgentSnapshot {
@@ -21,7 +23,8 @@ export interface AgentSnapshot {
 export interface AgentStateValue {
   readonly registration: RegionValue
   readonly license: RegionValue
-  readonly link: ConnectionState
+  readonly reservation: ReservationStage
+  readonly connection: ConnectionState
 }
 export type RegionValue = string | { readonly [state: string]: RegionValue }
 
@@ -31,28 +34,8 @@ export interface TransitionResult {
   readonly commands: readonly Command[]
 }
 
-type MachineSnapshot = ReturnType<typeof agentMachine.resolveState>
-type Action = ExecutableActionsFrom<typeof agentMachine>
-
 /** Cache of XState snapshots by agent snapshot, because resolving a snapshot costs as much as a transition. */
 const machineSnapshots = new WeakMap<AgentSnapshot, MachineSnapshot>()
-
-const noop = () => undefined
-const actor = createActor(agentMachine, { input: { at: 0 } })
-/**
- * Actor scope shared by all transitions. XState's `transition()` creates an actor with an initial snapshot for each
- * event, which costs as much as the event. The machine has no children and emits nothing, so one scope is enough.
- */
-const actorScope: Omit<ActorScope<MachineSnapshot, Event>, 'actionExecutor'> = {
-  self: actor,
-  system: actor.system,
-  id: '',
-  sessionId: '',
-  logger: noop,
-  defer: noop,
-  emit: noop,
-  stopChild: noop,
-}
 
 /** Returns the initial snapshot of a newly installed device, and the commands to execute. */
 export function initialTransition(at: Instant, periods?: Periods): TransitionResult {
@@ -62,13 +45,7 @@ export function initialTransition(at: Instant, periods?: Periods): TransitionRes
 
 /** Applies an event. The function is pure: equal snapshots and events give equal results. */
 export function transition(snapshot: AgentSnapshot, event: Event): TransitionResult {
-  const actions: Action[] = []
-  const next = agentMachine.transition(toMachineSnapshot(snapshot), event, {
-    ...actorScope,
-    actionExecutor: (action) => {
-      actions.push(action as Action)
-    },
-  })
+  const [next, actions] = runMacrostep(toMachineSnapshot(snapshot), event)
   return { snapshot: toAgentSnapshot(next), commands: toCommands(actions) }
 }
 
@@ -87,41 +64,21 @@ function toAgentSnapshot(snapshot: MachineSnapshot): AgentSnapshot {
   return agentSnapshot
 }
 
-/** Converts named actions to commands. XState has already applied the assignments. */
-function toCommands(actions: readonly Action[]): Command[] {
-  return actions.flatMap(({ type, params }): Command[] => {
-    switch (type) {
+/** Converts executed actions to commands. XState has already applied the assignments and handled raised events. */
+function toCommands(actions: readonly MachineAction[]): Command[] {
+  return actions.flatMap((action): Command[] => {
+    switch (action.type as string) {
       case 'request':
       case 'discardSecrets':
-      case 'notice':
-        return [{ type, params } as Command]
-      case 'notifyInvalidTags':
-        return (params as { tags: string[] }).tags.map((tag) => ({
-          type: 'notice',
-          params: { notice: 'INVALID_TAG', detail: tag },
-        }))
-      case 'notifyTermExpiry':
-        return (params as { notices: TermNotice[] }).notices.map(({ tag, count, endsAt, ended }) => ({
-          type: 'notice',
-          params: {
-            notice: ended ? 'RESERVATION_TERM_ENDED' : 'RESERVATION_TERM_WARNING',
-            detail: `${count} of ${tag}, ${new Date(endsAt).toISOString()}`,
-          },
-        }))
-      case 'notifyEvaluationWarnings':
-        return (params as { seconds: number[] }).seconds.map((seconds) => ({
-          type: 'notice',
-          params: { notice: 'EVAL_EXPIRED_WARNING', detail: formatDaysLeft(seconds) },
-        }))
+        return [{ type: action.type, params: action.params } as Command]
+      case 'xstate.emit': {
+        const { type, ...params } = (action.params as unknown as { event: NoticeEvent }).event
+        return [{ type, params }]
+      }
       default:
         return []
     }
   })
-}
-
-function formatDaysLeft(seconds: number): string {
-  const days = Math.round(seconds / 86_400)
-  return days === 1 ? '1 day is left' : `${days} days are left`
 }
 
 /** Paths of license states, and of their child states, that have the tag `full`. */
@@ -163,27 +120,59 @@ export const isFullyFunctional = ({ value }: AgentSnapshot): boolean =>
   FULLY_FUNCTIONAL_STATES.has(getLicenseState(value)) ||
   FULLY_FUNCTIONAL_STATES.has(toRegionPath(value.license))
 
+/** Metadata of the active states, by state ID such as `smart-agent.license.evaluation`. Outermost states come first. */
+export const getActiveMeta = (snapshot: AgentSnapshot): Record<string, StateMeta | undefined> =>
+  toMachineSnapshot(snapshot).getMeta()
+
+/** Returns the deadlines that the active states wait for. */
+export const listAwaited = (snapshot: AgentSnapshot): DeadlineName[] => [
+  ...new Set(Object.values(getActiveMeta(snapshot)).flatMap((meta) => meta?.awaits ?? [])),
+]
+
 /**
- * Returns the next instant at which a `tick` would change the state, so that the runtime can sleep until then. The end
- * of the evaluation is not included, because each tick counts the evaluation in seconds of use.
+ * Returns the next instant at which a `clock.tick` would change the state, so that the runtime can sleep until then.
+ * The end of the evaluation is not included, because each tick counts the evaluation in seconds of use.
  */
-export function nextDeadline({ context, value }: AgentSnapshot): Instant | null {
-  const license = toRegionPath(value.license)
-  const registration = toRegionPath(value.registration)
-  const isCurrent = license.endsWith('.current')
-  const { current } = context.reservation
-  const candidates = [
-    context.registration?.expiresAt,
-    registration.endsWith('.retrying') ? context.registering?.nextAttemptAt : null,
-    registration === 'registered.current' || registration === 'registered.renewal-retrying'
-      ? context.renewal.nextAt
-      : null,
-    isCurrent || license.endsWith('.retrying') || license.endsWith('.refused')
-      ? context.authorization.nextAttemptAt
-      : null,
-    isCurrent ? context.usage.reportAt : null,
-    license.startsWith('auth-expired') ? null : context.authorization.deadlineAt,
-    current?.stage === 'installed' ? nextTermDeadline(current.grant, context.periods.termWarnings) : null,
-  ].filter((at): at is Instant => typeof at === 'number')
-  return candidates.length === 0 ? null : Math.min(...candidates)
+export function nextDeadline(snapshot: AgentSnapshot): Instant | null {
+  const instants = listAwaited(snapshot)
+    .map((name) => (name === 'evaluationEnd' ? null : DEADLINES[name].read(snapshot.context)))
+    .filter((at) => at !== null)
+  return instants.length === 0 ? null : Math.min(...instants)
 }
+
+/** Current reservation of a device: its stage, and the data that the stage has. */
+export type Reservation =
+  | { readonly stage: 'none' }
+  | { readonly stage: 'requested'; readonly requestCode: string; readonly requestedAt: Instant }
+  | { readonly stage: 'installed'; readonly requestCode: string; readonly grant: InstalledAuthorization }
+  | {
+      readonly stage: 'returning'
+      readonly requestCode: string
+      readonly grant: InstalledAuthorization
+      readonly returnCode: string
+    }
+
+/**
+ * Returns the current reservation.
+ *
+ * @throws RangeError for a snapshot whose context lacks the data of the stage
+ */
+export function getReservation({ value, context }: AgentSnapshot): Reservation {
+  const stage = value.reservation
+  if (stage === 'none') return { stage }
+  const { requestCode, requestedAt, grant, returnCode } = context.reservation.current ?? {}
+  if (requestCode !== undefined && requestedAt !== undefined) {
+    if (stage === 'requested') return { stage, requestCode, requestedAt }
+    if (grant && stage === 'installed') return { stage, requestCode, grant }
+    if (grant && returnCode && stage === 'returning') return { stage, requestCode, grant, returnCode }
+  }
+  throw new RangeError(`the data of the reservation that is ${stage} is missing`)
+}
+
+/** Returns the installed reservation, including one that is being returned. Null without one. */
+export const getGrant = ({ context }: { readonly context: Context }): InstalledAuthorization | null =>
+  context.reservation.current?.grant ?? null
+
+/** Checks whether an installed reservation covers the usage. A reservation that is being returned covers nothing. */
+export const isCovered = (snapshot: AgentSnapshot, at: Instant): boolean =>
+  snapshot.value.reservation === 'installed' && findShortfalls(snapshot.context, at).length === 0

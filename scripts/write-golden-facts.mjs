@@ -12,7 +12,7 @@ const lost = { failure, jitter: 0.5, retryAfter: null }
 const account = { smartAccount: 'acme.example', virtualAccount: 'Default' }
 
 const used = { type: 'usage.changed', at: at(0), tag: 'HOST', count: 3 }
-const register = { type: 'register', at: at(1), force: false, again: false }
+const register = { type: 'registration.start', at: at(1), force: false, again: false }
 const registered = {
   type: 'register.accepted',
   at: at(1),
@@ -65,7 +65,7 @@ const authorized = [used, register, registered, answered(true)]
 
 const histories = {
   evaluation: [used],
-  unregistered: [used, { type: 'tick', at: at(90), used: 90 * 86_400 }],
+  unregistered: [used, { type: 'clock.tick', at: at(90), used: 90 * 86_400 }],
   'registering-retrying': [used, register, { type: 'register.unreachable', at: at(1), ...lost }],
   'registration-refused': [used, register, { type: 'register.refused', at: at(1), failure, ended: false }],
   registered: [used, register, registered],
@@ -73,10 +73,10 @@ const histories = {
   'out-of-compliance': [used, register, registered, answered(false)],
   'auth-expired': [
     ...authorized,
-    { type: 'tick', at: at(91), used: 0 },
+    { type: 'clock.tick', at: at(91), used: 0 },
     { type: 'authorize.unreachable', at: at(91), ...lost },
   ],
-  reregistering: [...authorized, { type: 'register', at: at(2), force: true, again: true }],
+  reregistering: [...authorized, { type: 'registration.start', at: at(2), force: true, again: true }],
   'renewal-retrying': [
     ...authorized,
     { type: 'registration.renew', at: at(5) },
@@ -98,7 +98,7 @@ const histories = {
     { type: 'reservation.return-code', at: at(3), returnCode: '4EXAMP-1E' },
     { type: 'reservation.return', at: at(4) },
   ],
-  'registration-expired': [...authorized, { type: 'tick', at: at(366), used: 0 }],
+  'registration-expired': [...authorized, { type: 'clock.tick', at: at(366), used: 0 }],
 }
 
 const directory = new URL(`../test/golden/facts-${STATE_VERSION}/`, import.meta.url)

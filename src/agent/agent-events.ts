@@ -36,7 +36,7 @@ export class AgentEvents {
     this.#listeners.emit('transition', transition)
     if (!this.#listeners.has('state')) return
     const { event, before, after } = transition
-    if (event.type !== 'tick' || getLicenseState(before.value) !== getLicenseState(after.value))
+    if (event.type !== 'clock.tick' || getLicenseState(before.value) !== getLicenseState(after.value))
       this.#listeners.emit('state', this.#readStatus())
   }
 }

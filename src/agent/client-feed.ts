@@ -56,7 +56,7 @@ export class ClientFeed {
     this.#readStatus = readStatus
     core.runner.events.on('transition', ({ event, before, after }) => {
       this.#isStateChange ||=
-        event.type !== 'tick' || getLicenseState(before.value) !== getLicenseState(after.value)
+        event.type !== 'clock.tick' || getLicenseState(before.value) !== getLicenseState(after.value)
     })
     core.runner.events.on('committed', () => {
       this.#announce()

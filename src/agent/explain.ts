@@ -1,12 +1,15 @@
 import {
+  agentMachine,
   canHandle,
-  type Context,
+  DEADLINES,
+  getActiveMeta,
+  getGrant,
+  listAwaited,
   type Event,
   type Failure,
   type InstalledAuthorization,
   type Instant,
   type AgentSnapshot,
-  toMachineSnapshot,
   transition,
   getLicenseState,
 } from '../../machines/index.ts'
@@ -111,59 +114,40 @@ function collectProblems(status: Status, profileDifference: string | null): Expl
   return [...new Map(failures.map((failure) => [`${failure.code} ${failure.message}`, failure])).values()]
 }
 
-interface StateNode {
-  readonly path: readonly string[]
-  readonly description: string | undefined
-}
-
 /** Describes the active states of the license and registration regions, outermost first. */
 function describeActiveStates(snapshot: AgentSnapshot): string[] {
-  const { _nodes: nodes } = toMachineSnapshot(snapshot) as unknown as { _nodes: StateNode[] }
-  const regions = ['license', 'registration']
-  const getRegionIndex = ({ path }: StateNode) => regions.indexOf(path[0] ?? '')
-  return nodes
-    .filter((node) => node.path.length > 1 && getRegionIndex(node) !== -1)
-    .sort((a, b) => getRegionIndex(a) - getRegionIndex(b) || a.path.length - b.path.length)
-    .flatMap(({ path, description }) =>
-      description === undefined ? [] : [`${path.slice(1).join('.')}: ${description}`],
-    )
+  const paths = Object.keys(getActiveMeta(snapshot)).map((id) => id.split('.').slice(1))
+  return (['license', 'registration'] as const).flatMap((region) =>
+    paths
+      .filter((path) => path[0] === region && path.length > 1)
+      .sort((a, b) => a.length - b.length)
+      .map((path) => `${path.slice(1).join('.')}: ${describeState(path)}`),
+  )
 }
 
-/** Lists the pending deadlines with their effects, soonest first. */
+/** Returns the description of a state, by its path. */
+const describeState = (path: readonly string[]): string =>
+  agentMachine.getStateNodeById([agentMachine.id, ...path].join('.')).description ?? ''
+
+/** Lists the deadlines that the active states wait for, soonest first. */
 function listUpcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation['next'] {
-  const { registration, renewal, authorization, usage, registering, evaluation, reservation } =
-    snapshot.context
-  const reserved = reservation.current?.stage === 'installed' ? reservation.current.grant.licenses : []
-  const state = getLicenseState(snapshot.value)
-  const list: [Instant | null | undefined, string][] = [
-    [registering?.nextAttemptAt, 'the registration is retried'],
-    [
-      authorization.nextAttemptAt,
-      authorization.failures > 0 ? 'the authorization is retried' : 'the authorization is renewed',
-    ],
-    [usage.reportAt, 'the changed usage is reported'],
-    [
-      renewal.nextAt,
-      renewal.failures > 0 ? 'the renewal of the registration is retried' : 'the registration is renewed',
-    ],
-    [
-      state === 'auth-expired' ? null : authorization.deadlineAt,
-      'the authorization expires unless the authority is reached before then',
-    ],
-    [registration?.expiresAt, 'the registration expires unless it is renewed before then'],
-    [
-      evaluation.running ? now + evaluation.remainingSeconds * 1000 : null,
-      'the evaluation period is used up, if the agent runs until then',
-    ],
-    ...reserved
-      .filter(({ lastWarningSeconds }) => lastWarningSeconds !== 0)
-      .map(({ tag, count, endsAt }): [Instant | null, string] => [
-        endsAt,
-        `the term of ${count} reserved licenses of ${tag} ends`,
-      ]),
-  ]
+  const { context } = snapshot
+  const list = listAwaited(snapshot).flatMap((name): [Instant | null, string][] => {
+    if (name === 'evaluationEnd')
+      return context.evaluation.running
+        ? [
+            [
+              now + context.evaluation.remainingSeconds * 1000,
+              'the evaluation period is used up, if the agent runs until then',
+            ],
+          ]
+        : []
+    if (name === 'reservationTerm') return listTerms(snapshot)
+    const { read, describe } = DEADLINES[name]
+    return [[read(context), describe(context)]]
+  })
   return list
-    .filter((entry): entry is [Instant, string] => typeof entry[0] === 'number')
+    .filter((entry): entry is [Instant, string] => entry[0] !== null)
     .sort(([a], [b]) => a - b)
     .map(([at, what]) => ({
       at: toIsoString(at),
@@ -171,6 +155,11 @@ function listUpcomingEvents(snapshot: AgentSnapshot, now: Instant): Explanation[
       what,
     }))
 }
+
+const listTerms = (snapshot: AgentSnapshot): [Instant | null, string][] =>
+  (getGrant(snapshot)?.licenses ?? [])
+    .filter(({ lastWarningSeconds }) => lastWarningSeconds !== 0)
+    .map(({ tag, count, endsAt }) => [endsAt, `the term of ${count} reserved licenses of ${tag} ends`])
 
 /** Sequence of events that may happen, with a description for administrators. */
 interface Hypothesis {
@@ -184,7 +173,7 @@ interface Hypothesis {
  */
 function predictChanges(snapshot: AgentSnapshot, now: Instant): Explanation['wouldChange'] {
   const currentState = getLicenseState(snapshot.value)
-  return listHypotheses(snapshot.context, now).flatMap(({ event, events }) => {
+  return listHypotheses(snapshot, now).flatMap(({ event, events }) => {
     let next = snapshot
     for (const hypothetical of events) {
       if (!canHandle(next, hypothetical)) return []
@@ -196,8 +185,8 @@ function predictChanges(snapshot: AgentSnapshot, now: Instant): Explanation['wou
   })
 }
 
-function listHypotheses(context: Context, at: Instant): Hypothesis[] {
-  const { registration, authorization, evaluation, usage, reservation } = context
+function listHypotheses({ context, value }: AgentSnapshot, at: Instant): Hypothesis[] {
+  const { registration, authorization, evaluation, usage } = context
   const account = { smartAccount: '', virtualAccount: '' }
   const authorizeAccepted = (compliant: boolean): Event => ({
     type: 'authorize.accepted',
@@ -211,7 +200,7 @@ function listHypotheses(context: Context, at: Instant): Hypothesis[] {
   })
   const emptyFailure: Failure = { code: '', message: '', remedy: '' }
   const tickAt = (instant: Instant, used: number): Event => ({
-    type: 'tick',
+    type: 'clock.tick',
     at: Math.max(instant, at),
     used,
   })
@@ -219,7 +208,7 @@ function listHypotheses(context: Context, at: Instant): Hypothesis[] {
     {
       event: 'registering with a token',
       events: [
-        { type: 'register', at, force: false, again: false },
+        { type: 'registration.start', at, force: false, again: false },
         {
           type: 'register.accepted',
           at,
@@ -246,14 +235,14 @@ function listHypotheses(context: Context, at: Instant): Hypothesis[] {
     {
       event: 'deregistering',
       events: [
-        { type: 'deregister', at },
+        { type: 'registration.end', at },
         { type: 'deregister.accepted', at },
       ],
     },
     {
       event: 'reserving licenses, for a device that makes no connections',
       events: [
-        ...(reservation.current === null
+        ...(value.reservation === 'none'
           ? [{ type: 'reservation.request' as const, at, requestCode: '' }]
           : []),
         { type: 'reservation.install', at, grant: createHypotheticalGrant(at) },
@@ -262,7 +251,7 @@ function listHypotheses(context: Context, at: Instant): Hypothesis[] {
     {
       event: 'returning the reservation',
       events: [
-        ...(reservation.current?.stage === 'installed'
+        ...(value.reservation === 'installed'
           ? [{ type: 'reservation.return-code' as const, at, returnCode: '' }]
           : []),
         { type: 'reservation.return', at },

@@ -127,7 +127,7 @@ export class MachineRunner {
         const due = nextDeadline(snapshot)
         // A tick changes nothing if no evaluation time has passed and no deadline is due.
         if (forceTick || seconds > 0 || (due !== null && due <= now))
-          apply({ type: 'tick', at: now, used: seconds })
+          apply({ type: 'clock.tick', at: now, used: seconds })
         // The hook may correct the clock, so it runs after the tick and before the events.
         hook(this.#store, snapshot)
         for (const createEvent of createEvents()) apply(createEvent(this.#clock.now()))
@@ -169,7 +169,9 @@ export class MachineRunner {
       )
     const transition = { at: event.at, event, before, after, notices }
     const isQuietTick =
-      event.type === 'tick' && notices.length === 0 && encodeStatePaths(before) === encodeStatePaths(after)
+      event.type === 'clock.tick' &&
+      notices.length === 0 &&
+      encodeStatePaths(before) === encodeStatePaths(after)
     if (!isQuietTick) {
       this.#store.history.add({
         at: event.at,
@@ -258,14 +260,15 @@ export const encodeStatePaths = ({ value }: AgentSnapshot): string =>
     state: getLicenseState(value),
     registration: toRegionPath(value.registration),
     license: toRegionPath(value.license),
-    link: value.link,
+    reservation: value.reservation,
+    connection: value.connection,
   })
 
 /** Returns the payload of an event for the history. Only reservation events contain secrets. */
 function toHistoryDetail(event: Event): object {
   switch (event.type) {
-    case 'tick':
-    case 'deregister':
+    case 'clock.tick':
+    case 'registration.end':
     case 'authorization.renew':
     case 'registration.renew':
     // Codes are secret, so the history omits them.

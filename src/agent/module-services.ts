@@ -1,4 +1,4 @@
-import { countReserved } from '../../machines/index.ts'
+import { countReserved, getGrant, getReservation } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
 import type { AgentCore } from './agent-core.ts'
@@ -53,8 +53,9 @@ export class ModuleServices implements ModuleAgent {
     const wanted = Object.entries(more).map(
       ([tag, count]) => [tag, count + this.#ledger.countInUse(tag)] as const,
     )
-    const { registration, reservation } = this.#core.runner.snapshot.context
-    if (reservation.current !== null && reservation.current.stage !== 'requested') {
+    const { snapshot } = this.#core.runner
+    const { registration } = snapshot.context
+    if (getGrant(snapshot) !== null) {
       this.#requireReserved(wanted)
       return null
     }
@@ -86,10 +87,10 @@ export class ModuleServices implements ModuleAgent {
   }
 
   #requireReserved(wanted: RequiredCounts): void {
-    const { current } = this.#core.runner.snapshot.context.reservation
+    const current = getReservation(this.#core.runner.snapshot)
     const missing = wanted.filter(
       ([tag, count]) =>
-        current?.stage !== 'installed' || count > countReserved(current.grant, tag, this.#core.clock.now()),
+        current.stage !== 'installed' || count > countReserved(current.grant, tag, this.#core.clock.now()),
     )
     if (missing.length > 0) throw missingLicensesError(missing, 'the reservation does not cover them')
   }

@@ -3,6 +3,8 @@ import { contextSchema } from '../../machines/agent-context.ts'
 import {
   type RegionValue,
   CONNECTION_STATES,
+  RESERVATION_STATES,
+  getReservation,
   type AgentSnapshot,
   toMachineSnapshot,
   getLicenseState,
@@ -19,7 +21,12 @@ const regionSchema: z.ZodType<RegionValue> = z.lazy(() =>
 )
 
 const snapshotSchema: z.ZodType<AgentSnapshot> = z.object({
-  value: z.object({ registration: regionSchema, license: regionSchema, link: z.enum(CONNECTION_STATES) }),
+  value: z.object({
+    license: regionSchema,
+    registration: regionSchema,
+    reservation: z.enum(RESERVATION_STATES),
+    connection: z.enum(CONNECTION_STATES),
+  }),
   context: contextSchema,
 })
 
@@ -44,6 +51,7 @@ export function parseState(json: string): AgentSnapshot {
     throw unreadableError(`the field ${parsed.error.issues[0]?.path.join('.') ?? ''} is not valid`)
   try {
     getLicenseState(toMachineSnapshot(parsed.data).value)
+    getReservation(parsed.data)
   } catch {
     throw unreadableError('it contains an unknown state of the machine')
   }

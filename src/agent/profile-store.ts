@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defaultPeriods, type Periods, type AgentSnapshot } from '../../machines/index.ts'
+import { defaultPeriods, getGrant, type Periods, type AgentSnapshot } from '../../machines/index.ts'
 import { type ProductProfile, profileSchema } from '../core/profile.ts'
 import { LicensingError } from '../core/errors.ts'
 import { findDroppedTags, type ProfileChoice, requireTagsKept } from '../core/stored-profile.ts'
@@ -49,10 +49,9 @@ function requireUnregistered({ context }: AgentSnapshot): void {
 const countsSchema = z.record(z.string(), z.number())
 
 function findTagsInUse(snapshot: AgentSnapshot | null, declared: Record<string, number>): Set<string> {
-  const { usage, reservation } = snapshot?.context ?? {}
+  const usage = snapshot?.context.usage
   const counts = [...Object.entries(usage?.counts ?? {}), ...Object.entries(declared)]
-  const { current } = reservation ?? {}
-  const reserved = current && current.stage !== 'requested' ? current.grant.licenses : []
+  const reserved = (snapshot && getGrant(snapshot))?.licenses ?? []
   return new Set([
     ...counts.filter(([, count]) => count > 0).map(([tag]) => tag),
     ...reserved.map(({ tag }) => tag),

@@ -53,7 +53,7 @@ export class RegistrationRequests {
     device.requireOpen()
     parseToken(token)
     this.#transport.requireConfigured()
-    const event = (at: number): Event => ({ type: 'register', at, force, again })
+    const event = (at: number): Event => ({ type: 'registration.start', at, force, again })
     this.#requireIdle(event)
     // The authority may have received an earlier attempt. The same key makes this attempt the same registration.
     const earlier = store.read('registering', pendingRegistrationSchema)
@@ -91,7 +91,7 @@ export class RegistrationRequests {
   }
 
   async deregister(options: RequestOptions = {}): Promise<Status> {
-    return this.#request('deregister', (at) => ({ type: 'deregister', at }), options)
+    return this.#request('deregister', (at) => ({ type: 'registration.end', at }), options)
   }
 
   async renewRegistration(options: RequestOptions = {}): Promise<Status> {

@@ -1,9 +1,12 @@
 import type { X509Certificate } from 'node:crypto'
 import {
   canHandle,
+  type Context,
+  getGrant,
   type Event,
   type InstalledAuthorization,
-  type ReservationState,
+  type Reservation,
+  getReservation,
   type ReturnedReservation,
 } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
@@ -52,15 +55,20 @@ export class DeviceReservation {
     this.#product = device.product
   }
 
-  get #state(): ReservationState {
+  get #current(): Reservation {
+    return getReservation(this.#runner.snapshot)
+  }
+
+  get #state(): Context['reservation'] {
     return this.#runner.snapshot.context.reservation
   }
 
   /** Returns the request code. It stays the same until the request is canceled (R-SLR-2). */
   request(): string {
-    const { current, requests } = this.#state
-    if (current?.stage === 'requested') return current.requestCode
-    if (current) throw alreadyReservedError()
+    const { requests } = this.#state
+    const current = this.#current
+    if (current.stage === 'requested') return current.requestCode
+    if (current.stage !== 'none') throw alreadyReservedError()
     if (requests >= MAX_REQUEST_NUMBER)
       throw new LicensingError('NUMBERS_EXHAUSTED', `This device has made ${requests} reservation requests.`)
     const event = (at: number, requestCode = ''): Event => ({ type: 'reservation.request', at, requestCode })
@@ -93,9 +101,9 @@ export class DeviceReservation {
 
   /** Cancels the request. Returns false if there was none. */
   cancel(): boolean {
-    const { current } = this.#state
-    if (current && current.stage !== 'requested') throw alreadyReservedError()
-    if (!current) return false
+    const { stage } = this.#current
+    if (stage === 'none') return false
+    if (stage !== 'requested') throw alreadyReservedError()
     this.#runner.step((at) => ({ type: 'reservation.cancel', at }))
     return true
   }
@@ -107,10 +115,10 @@ export class DeviceReservation {
    */
   install(text: string): void {
     const file = this.#verifyFile(text)
-    const { current } = this.#state
-    if (current?.stage !== 'requested')
+    const current = this.#current
+    if (current.stage !== 'requested')
       throw alreadyReservedError('Install a newer file with `reservation update`.')
-    this.#installFile('reservation.install', file, current.at)
+    this.#installFile('reservation.install', file, current.requestedAt)
   }
 
   /**
@@ -120,8 +128,8 @@ export class DeviceReservation {
    */
   update(text: string): void {
     const file = this.#verifyFile(text)
-    const { current } = this.#state
-    if (current?.stage !== 'installed')
+    const current = this.#current
+    if (current.stage !== 'installed')
       throw new LicensingError('RESERVATION_NONE', 'No reservation is installed to update.', {
         remedy: 'Install the file with `reservation install`.',
         libraryRemedy: 'Install the file with `reservation.install(file)`.',
@@ -150,12 +158,12 @@ export class DeviceReservation {
       sequence,
       issuedAt,
     } = file
-    const { current } = this.#state
-    const before = current?.stage === 'installed' ? current.grant.licenses : []
+    const current = this.#current
+    const before = current.stage === 'installed' ? current.grant.licenses : []
     // Keep the warning thresholds, so that an update does not repeat a warning.
     const findLastWarning = (tag: string, endsAt: number | null) =>
       before.find((license) => license.tag === tag && license.endsAt === endsAt)?.lastWarningSeconds ?? null
-    const reservedAt = current?.stage === 'installed' ? current.grant.reservedAt : null
+    const reservedAt = current.stage === 'installed' ? current.grant.reservedAt : null
     const grant = (installedAt: number): InstalledAuthorization => ({
       reservationId,
       authorityId,
@@ -191,9 +199,9 @@ export class DeviceReservation {
 
   /** Ends the grant, and returns its return code, the same for each call (R-SLR-6). */
   returnCode(): string {
-    const { current } = this.#state
-    if (current?.stage === 'returning') return current.returnCode
-    if (current?.stage !== 'installed') throw noReservationError(current)
+    const current = this.#current
+    if (current.stage === 'returning') return current.returnCode
+    if (current.stage !== 'installed') throw noReservationError(current)
     const { reservationId, authorityKey, epoch, sequence } = current.grant
     const returnCode = this.#createProofCode('return', {
       request: this.#state.requests,
@@ -208,10 +216,10 @@ export class DeviceReservation {
 
   /** Completes the return. The device continues with its remaining evaluation period. */
   return(): void {
-    const { current } = this.#state
-    if (current?.stage === 'installed')
+    const current = this.#current
+    if (current.stage === 'installed')
       throw new LicensingError('RESERVATION_NOT_RETURNING', 'The return code was not created yet.')
-    if (current?.stage !== 'returning') throw noReservationError(current)
+    if (current.stage !== 'returning') throw noReservationError(current)
     this.#runner.step((at) => ({ type: 'reservation.return', at }))
   }
 
@@ -244,9 +252,11 @@ export class DeviceReservation {
         'TRUST_ANCHOR_MISSING',
         'No root certificate of the authority is installed to verify the file.',
       )
-    const { current, requests, returned } = this.#state
+    const { requests, returned } = this.#state
+    const current = this.#current
+    const grant = getGrant(this.#runner.snapshot)
     const knownAt =
-      current?.stage === 'requested' ? current.at : (current?.grant.knownAt ?? this.#clock.now())
+      current.stage === 'requested' ? current.requestedAt : (grant?.knownAt ?? this.#clock.now())
     // The file carries the root rotations for devices that were off meanwhile. Each is signed by an earlier root.
     const anchors = applyRotations(storedAnchors, extractRotations(text), this.#clock.now())
     const roots = getTrustedRoots(
@@ -284,11 +294,10 @@ export class DeviceReservation {
     if (earlier) throw new AlreadyReturnedError(earlier)
     // Two authorities may have answered one request. Only one file was installed, so the other can be discarded.
     const answered = returned.find(({ request }) => request === file.request)
-    const other =
-      current !== null && current.stage !== 'requested' && current.grant.reservationId !== file.reservationId
+    const other = grant !== null && grant.reservationId !== file.reservationId
     if (canceled && (answered !== undefined || (other && file.request === requests))) return file
     if (answered) throw new AlreadyReturnedError(answered)
-    if (file.request !== requests || current === null) {
+    if (file.request !== requests || current.stage === 'none') {
       if (canceled) return file
       throw new LicensingError(
         'AUTHORIZATION_CANCELED',
@@ -417,8 +426,8 @@ const alreadyReservedError = (remedy?: string) =>
 const returningError = () =>
   new LicensingError('RESERVATION_RETURNING', 'The return code of this reservation was already created.')
 
-const noReservationError = (current: ReservationState['current']) =>
-  current === null
+const noReservationError = ({ stage }: Reservation) =>
+  stage === 'none'
     ? new LicensingError('RESERVATION_NONE', 'This device has no reservation.')
     : new LicensingError('RESERVATION_NONE', 'A reservation was requested, but none is installed.', {
         remedy: 'Cancel the request with `reservation cancel`.',

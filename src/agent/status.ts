@@ -2,10 +2,11 @@ import {
   toRegionPath,
   type ConnectionState,
   isCovered,
-  type Context,
+  getGrant,
+  getReservation,
   type Failure,
   isFullyFunctional,
-  type InstalledAuthorization,
+  type ReservationStage,
   type Instant,
   type AgentSnapshot,
   getLicenseState,
@@ -118,12 +119,12 @@ const AUTHORIZATION_STATUSES = {
 } as const satisfies Record<LicenseState, Status['authorization']['status']>
 
 /** Converts the path of the registration region to the registration status. */
-function toRegistrationStatus(path: string): Status['registration']['status'] {
+function toRegistrationStatus(path: string, reservation: ReservationStage): Status['registration']['status'] {
+  if (reservation === 'installed' || reservation === 'returning') return 'reserved'
   if (path === 'unregistered.failed') return 'failed'
   if (path === 'unregistered.expired') return 'expired'
   if (path === 'registering.requesting') return 'registering'
   if (path === 'registering.retrying') return 'retrying'
-  if (path.startsWith('reserved')) return 'reserved'
   return path.startsWith('registered') || path === 'deregistering' ? 'registered' : 'unregistered'
 }
 
@@ -135,13 +136,13 @@ export function getFunctionality(
   // The end of a term takes effect immediately, not only after the next tick.
   if (
     isFullyFunctional(snapshot) &&
-    (getLicenseState(snapshot.value) !== 'reserved' || isCovered(snapshot.context, now))
+    (getLicenseState(snapshot.value) !== 'reserved' || isCovered(snapshot, now))
   )
     return { functionality: 'full', functionalityReason: null }
   return {
     functionality: 'license-management-only',
     functionalityReason:
-      snapshot.context.reservation.current?.stage === 'returning'
+      snapshot.value.reservation === 'returning'
         ? 'The reservation is being returned.'
         : getLicenseState(snapshot.value) === 'reserved'
           ? `The reservation does not cover the usage: ${describeShortfalls(snapshot.context, now)}.`
@@ -175,7 +176,7 @@ export function describeStatus(
   const { registration, renewal, authorization, evaluation } = context
   const state = getLicenseState(value)
   const path = toRegionPath(value.registration)
-  const grant = getGrant(context)
+  const grant = getGrant(snapshot)
   const functionality = getFunctionality(snapshot, device.now)
   const retrying = path.endsWith('.retrying') ? context.registering?.nextAttemptAt : null
   return {
@@ -187,7 +188,7 @@ export function describeStatus(
     state,
     ...functionality,
     registration: {
-      status: toRegistrationStatus(path),
+      status: toRegistrationStatus(path, value.reservation),
       smartAccount: registration?.smartAccount ?? grant?.smartAccount ?? null,
       virtualAccount: registration?.virtualAccount ?? grant?.virtualAccount ?? null,
       instanceId: registration?.instanceId ?? grant?.reservationId ?? null,
@@ -216,37 +217,34 @@ export function describeStatus(
       remainingSeconds: evaluation.remainingSeconds,
     },
     entitlements: describeEntitlements(snapshot, device.profile, device.now),
-    reservation: describeReservation(context, device.now),
+    reservation: describeReservation(snapshot, device.now),
     transport: {
       kind: device.transport?.kind ?? null,
       url: device.transport?.url ?? null,
       via: device.transport?.kind === 'proxy' ? device.transport.via : null,
       username: device.transport?.kind === 'proxy' ? device.transport.username : null,
-      link: value.link,
-      lastFailure: value.link === 'down' ? toDatedDocument(context.lastFailure) : null,
+      link: value.connection,
+      lastFailure: value.connection === 'down' ? toDatedDocument(context.lastFailure) : null,
     },
     authority: device.authority,
     clock: device.clock,
   }
 }
 
-/** Returns the installed reservation, including one that is being returned. */
-const getGrant = ({ reservation: { current } }: Context): InstalledAuthorization | null =>
-  current === null || current.stage === 'requested' ? null : current.grant
-
 const MAX_RETURNED_RESERVATIONS = 20
 
-function describeReservation(context: Context, now: Instant): Status['reservation'] {
-  const { current, returned } = context.reservation
-  const grant = getGrant(context)
+function describeReservation(snapshot: AgentSnapshot, now: Instant): Status['reservation'] {
+  const { returned } = snapshot.context.reservation
+  const current = getReservation(snapshot)
+  const grant = getGrant(snapshot)
   return {
-    status: current?.stage ?? 'none',
-    requestCode: current?.requestCode ?? null,
+    status: current.stage,
+    requestCode: current.stage === 'none' ? null : current.requestCode,
     confirmationCode: grant?.confirmationCode ?? null,
     returnCode:
-      current?.stage === 'returning'
+      current.stage === 'returning'
         ? current.returnCode
-        : current?.stage === 'installed'
+        : current.stage === 'installed'
           ? null
           : (returned.at(-1)?.returnCode ?? null),
     returned: returned.slice(-MAX_RETURNED_RESERVATIONS).map(({ reservationId, returnCode, at }) => ({
@@ -254,7 +252,7 @@ function describeReservation(context: Context, now: Instant): Status['reservatio
       returnCode,
       returnedAt: toIsoString(at),
     })),
-    entitlements: (current?.stage === 'installed' ? current.grant.licenses : [])
+    entitlements: (current.stage === 'installed' ? current.grant.licenses : [])
       .filter(({ endsAt }) => endsAt === null || now < endsAt)
       .map(({ tag, name, count, endsAt }) => ({ tag, name, count, endsAt: toIsoString(endsAt) })),
   }
@@ -262,23 +260,24 @@ function describeReservation(context: Context, now: Instant): Status['reservatio
 
 /** Lists all tags in use, authorized or reserved. The name comes from the authority, and is null before its answer. */
 function describeEntitlements(
-  { context, value }: AgentSnapshot,
+  snapshot: AgentSnapshot,
   profile: ProductProfile,
   now: Instant,
 ): Status['entitlements'] {
+  const { context, value } = snapshot
   const { counts, reported } = context.usage
   const answered = new Map(
     context.authorization.entitlements.map((entitlement) => [entitlement.tag, entitlement]),
   )
   const state = getLicenseState(value)
-  const grant = getGrant(context)
+  const grant = getGrant(snapshot)
   const shortfalls = new Set(findShortfalls(context, now))
   const getEntitlementStatus = (tag: string, count: number): EntitlementStatus => {
     if (state === 'evaluation') return count > 0 ? 'evaluation' : 'not-in-use'
     if (state === 'unregistered') return count > 0 ? 'evaluation-expired' : 'not-in-use'
     if (state === 'reserved') {
       if (count === 0) return 'not-in-use'
-      const granted = context.reservation.current?.stage === 'installed' && !shortfalls.has(tag)
+      const granted = value.reservation === 'installed' && !shortfalls.has(tag)
       return granted ? 'reserved-in-compliance' : 'not-authorized'
     }
     if (count !== (reported?.[tag] ?? 0)) return 'waiting'

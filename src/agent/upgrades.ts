@@ -175,13 +175,13 @@ export class Upgrades {
     const pending = store.read(PENDING_KEY, pendingUpgradeSchema)
     if (pending === null) return
     if (runner.snapshot.context.reservation.current !== null) await this.#endReservation()
-    const end = (at: number): Event => ({ type: 'deregister', at })
+    const end = (at: number): Event => ({ type: 'registration.end', at })
     if (!this.#hasNoRegistration && canHandle(runner.snapshot, end(clock.now()))) runner.step(end)
     const { version, evaluation } = pending
     const versions = this.#readVersions()
     const isFirst = evaluation !== null && evaluation > versions.evaluated
     const evaluate = isFirst && this.#missingLicenses() === null
-    const upgrade = (at: number): Event => ({ type: 'upgrade', at, version, evaluate })
+    const upgrade = (at: number): Event => ({ type: 'product.upgrade', at, version, evaluate })
     if (!canHandle(runner.snapshot, upgrade(clock.now()))) return
     runner.step(upgrade, () => {
       this.#record(version)
@@ -193,9 +193,9 @@ export class Upgrades {
 
   async #endReservation(): Promise<void> {
     const { reservation } = this.#services
-    const stage = this.#core.runner.snapshot.context.reservation.current?.stage
+    const stage = this.#core.runner.snapshot.value.reservation
     if (stage === 'requested') await reservation.cancel()
-    else if (stage !== undefined) {
+    else if (stage !== 'none') {
       await reservation.returnCode()
       await reservation.return()
     }

@@ -1,4 +1,4 @@
-import { type AgentSnapshot, getLicenseState } from '../../machines/index.ts'
+import { type AgentSnapshot, getLicenseState, getReservation } from '../../machines/index.ts'
 import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 import type { ProductProfile } from '../core/profile.ts'
@@ -72,8 +72,8 @@ export function createUsagePolicy(
   }
 }
 
-function getRestrictionCode({ value, context }: AgentSnapshot) {
-  if (context.reservation.current?.stage === 'returning') return 'RESERVATION_RETURNING'
+function getRestrictionCode({ value }: AgentSnapshot) {
+  if (value.reservation === 'returning') return 'RESERVATION_RETURNING'
   return getLicenseState(value) === 'reserved' ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED'
 }
 
@@ -81,9 +81,9 @@ function getRestrictionCode({ value, context }: AgentSnapshot) {
  * Returns the instant until which the policy of a state may be used without the agent. Null for a policy without an end:
  * a restricted one, and that of a reservation without terms.
  */
-export function getPolicyDeadline({ context, value }: AgentSnapshot, now: Instant): Instant | null {
-  const { evaluation, authorization, registration, reservation } = context
-  switch (getLicenseState(value)) {
+export function getPolicyDeadline(snapshot: AgentSnapshot, now: Instant): Instant | null {
+  const { evaluation, authorization, registration } = snapshot.context
+  switch (getLicenseState(snapshot.value)) {
     case 'evaluation':
       return now + evaluation.remainingSeconds * SECOND
     case 'unregistered':
@@ -95,8 +95,9 @@ export function getPolicyDeadline({ context, value }: AgentSnapshot, now: Instan
     case 'auth-expired':
       return registration?.expiresAt ?? now
     case 'reserved': {
-      if (reservation.current?.stage !== 'installed') return null
-      const ends = reservation.current.grant.licenses.flatMap(({ endsAt }) =>
+      const reservation = getReservation(snapshot)
+      if (reservation.stage !== 'installed') return null
+      const ends = reservation.grant.licenses.flatMap(({ endsAt }) =>
         endsAt !== null && endsAt > now ? [endsAt] : [],
       )
       return ends.length === 0 ? null : Math.min(...ends)

@@ -163,6 +163,5 @@ const redactContext = (context: Context) => ({
     failures: context.authorization.failures,
   },
   usage: { counts: context.usage.counts, reportAt: context.usage.reportAt },
-  reservation: { stage: context.reservation.current?.stage ?? 'none' },
   lastFailure: context.lastFailure && { code: context.lastFailure.code, at: context.lastFailure.at },
 })

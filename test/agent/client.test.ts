@@ -240,7 +240,7 @@ describe('a client whose agent ends and starts again (R-EMB-4)', () => {
     const found = reaches(client, 'connected')
     await found
     await again.idle()
-    expect(again.history(100).filter(({ event }) => event === 'register')).toHaveLength(1)
+    expect(again.history(100).filter(({ event }) => event === 'registration.start')).toHaveLength(1)
   })
 
   it('keeps the last policy until its deadline, and then allows license management only', async () => {

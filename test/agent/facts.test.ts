@@ -30,7 +30,7 @@ describe('the stored state of every released version', () => {
     const position = parseState(readFileSync(path, 'utf8'))
     expect(toMachineSnapshot(position).status).toBe('active')
     const due = nextDeadline(position) ?? position.context.authorization.since
-    const after = transition(position, { type: 'tick', at: due, used: 60 }).snapshot
+    const after = transition(position, { type: 'clock.tick', at: due, used: 60 }).snapshot
     expect(getLicenseState(after.value)).toBeTypeOf('string')
     expect(parseState(serializeState(after))).toEqual(after)
   })

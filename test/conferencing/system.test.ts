@@ -396,7 +396,7 @@ describe('an upgrade', () => {
     expect(agent.status().product.version).toBe('5.0')
     expect(remaining()).toBeLessThanOrEqual(left)
     await openWith('5.0')
-    expect(agent.history().filter(({ event }) => event === 'upgrade')).toHaveLength(1)
+    expect(agent.history().filter(({ event }) => event === 'product.upgrade')).toHaveLength(1)
   })
 })
 

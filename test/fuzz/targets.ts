@@ -167,7 +167,7 @@ export async function createTargets(): Promise<readonly Target[]> {
     let position = initialTransition(0).snapshot
     for (const event of [
       { type: 'usage.changed', at: 1_000, used: 1_000, tag: 'HOST', count: 2 },
-      { type: 'tick', at: DAY, used: 1_000 },
+      { type: 'clock.tick', at: DAY, used: 1_000 },
     ] as const)
       position = transition(position, event).snapshot
     const certificate = pemOf(leaves[0] ?? '')

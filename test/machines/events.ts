@@ -17,9 +17,9 @@ export const unreachableFields = { failure, jitter: 0.5, retryAfter: null }
 
 export const at = (days: number) => T0 + days * DAY
 type Answer = Extract<Event, { type: 'authorize.accepted' }>
-export const tick = (days: number, used = 0): Event => ({ type: 'tick', at: at(days), used })
+export const tick = (days: number, used = 0): Event => ({ type: 'clock.tick', at: at(days), used })
 export const register = (days: number, { force = false, again = false } = {}): Event => ({
-  type: 'register',
+  type: 'registration.start',
   at: at(days),
   force,
   again,

@@ -290,7 +290,7 @@ const rows: Row[] = [
   },
   {
     name: 'R-REG-5: deregistering, accepted: not registered, the evaluation resumes',
-    given: [...authorized, { type: 'deregister', at: at(9) }],
+    given: [...authorized, { type: 'registration.end', at: at(9) }],
     event: { type: 'deregister.accepted', at: at(9) },
     to: ['evaluation', 'unregistered.idle'],
     also: ({ context }, commands) => {
@@ -300,7 +300,7 @@ const rows: Row[] = [
   },
   {
     name: 'R-REG-5: deregistering, no answer: not registered either, with a notice',
-    given: [...authorized, { type: 'deregister', at: at(9) }],
+    given: [...authorized, { type: 'registration.end', at: at(9) }],
     event: { type: 'deregister.unreachable', at: at(9), ...unreachableFields },
     to: ['evaluation', 'unregistered.idle'],
     also: (_, commands) => {
@@ -311,10 +311,10 @@ const rows: Row[] = [
   {
     name: 'not registered, deregistration: not handled',
     given: inEvaluation,
-    event: { type: 'deregister', at: at(1) },
+    event: { type: 'registration.end', at: at(1) },
     to: ['evaluation', 'unregistered.idle'],
     also: (_after, _commands, before) => {
-      expect(canHandle(before, { type: 'deregister', at: at(1) })).toBe(false)
+      expect(canHandle(before, { type: 'registration.end', at: at(1) })).toBe(false)
     },
   },
   {

@@ -31,8 +31,7 @@ export const toAgentSnapshot = (snapshot: Snapshot): AgentSnapshot => ({
 export function getLatestInstant(context: Context): number {
   const { registration, authorization, renewal, registrationFailure, lastFailure, usage, reservation } =
     context
-  const { current } = reservation
-  const licenses = current?.stage === 'installed' ? current.grant.licenses : []
+  const licenses = reservation.current?.grant?.licenses ?? []
   return Math.max(
     START,
     registration?.registeredAt ?? 0,
@@ -163,14 +162,14 @@ export function listEvents(snapshot: Snapshot): Event[] {
   }
   return [
     ...outcomes,
-    { type: 'register', at, force: false, again: false },
-    { type: 'register', at, force: true, again: false },
-    { type: 'deregister', at },
+    { type: 'registration.start', at, force: false, again: false },
+    { type: 'registration.start', at, force: true, again: false },
+    { type: 'registration.end', at },
     { type: 'transport.changed', at, transport: 'direct' },
     { type: 'registration.renew', at },
     { type: 'authorization.renew', at },
-    { type: 'upgrade', at, version: '5.0', evaluate: true },
-    { type: 'upgrade', at, version: '5.0', evaluate: false },
+    { type: 'product.upgrade', at, version: '5.0', evaluate: true },
+    { type: 'product.upgrade', at, version: '5.0', evaluate: false },
     { type: 'reservation.request', at, requestCode: 'code' },
     { type: 'reservation.cancel', at },
     { type: 'reservation.install', at, grant: createGrant(at, true) },
@@ -185,20 +184,20 @@ export function listEvents(snapshot: Snapshot): Event[] {
       returned: { request: 1, reservationId: 'r', returnCode: 'code', at },
     },
     ...(usage.counts.HOST === 2 ? [] : [{ type: 'usage.changed', at, tag: 'HOST', count: 2 } as const]),
-    { type: 'tick', at, used: 0 },
+    { type: 'clock.tick', at, used: 0 },
     ...(evaluation.remainingSeconds > 0
-      ? [{ type: 'tick', at, used: evaluation.remainingSeconds } as const]
+      ? [{ type: 'clock.tick', at, used: evaluation.remainingSeconds } as const]
       : []),
     ...(typeof authorization.nextAttemptAt === 'number' && evaluation.remainingSeconds > 0
       ? [
           {
-            type: 'tick',
+            type: 'clock.tick',
             at: Math.max(authorization.nextAttemptAt, at),
             used: evaluation.remainingSeconds,
           } as const,
         ]
       : []),
-    ...deadlines.map((due): Event => ({ type: 'tick', at: Math.max(due, at), used: 0 })),
+    ...deadlines.map((due): Event => ({ type: 'clock.tick', at: Math.max(due, at), used: 0 })),
   ]
 }
 
@@ -231,9 +230,8 @@ function serializeState(snapshot: Snapshot): string {
     context.authorization.deadlineAt !== null,
     isDue(context.registration?.expiresAt),
     isDue(context.authorization.deadlineAt),
-    current?.stage,
-    current?.stage === 'installed' &&
-      current.grant.licenses.map(({ endsAt, lastWarningSeconds }) => [endsAt !== null, lastWarningSeconds]),
+    snapshot.value.reservation === 'installed' &&
+      current?.grant?.licenses.map(({ endsAt, lastWarningSeconds }) => [endsAt !== null, lastWarningSeconds]),
     context.usage.counts.HOST === 2,
     toRegionPath(toAgentSnapshot(snapshot).value.license) === 'registered.refused' &&
       context.authorization.nextAttemptAt !== null,

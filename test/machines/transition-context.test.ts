@@ -114,14 +114,14 @@ describe('a notice', () => {
     const { snapshot, commands } = runEvents([
       usageChanged,
       tick(5, 5 * 86_400),
-      { type: 'upgrade', at: at(5), version: '12', evaluate: true },
+      { type: 'product.upgrade', at: at(5), version: '12', evaluate: true },
     ])
     expect(listDetails(commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
     expect(snapshot.context.evaluation).toEqual({ remainingSeconds: 90 * 86_400, running: true })
   })
 
   it('R-EVAL-2 names the version of an upgrade that does not change the evaluation', () => {
-    const upgrade: Event = { type: 'upgrade', at: at(5), version: '12', evaluate: false }
+    const upgrade: Event = { type: 'product.upgrade', at: at(5), version: '12', evaluate: false }
     const running = runEvents([usageChanged, tick(5, 5 * 86_400), upgrade])
     expect(listDetails(running.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
     expect(running.snapshot.context.evaluation).toEqual({ remainingSeconds: 85 * 86_400, running: true })
@@ -137,7 +137,7 @@ describe('a notice', () => {
       { type: 'transport.changed', at: at(2), transport },
     ])
     expect(listDetails(commands, 'TRANSPORT_CHANGED')).toEqual([transport])
-    expect(snapshot.value.link).toBe('unknown')
+    expect(snapshot.value.connection).toBe('unknown')
   })
 
   it('contains the message of the failure', () => {
@@ -152,7 +152,7 @@ describe('a notice', () => {
 
 describe('R-EVAL-2 an upgrade starts a new evaluation', () => {
   const upgrade = (days: number): Event => ({
-    type: 'upgrade',
+    type: 'product.upgrade',
     at: at(days),
     version: '12',
     evaluate: true,
@@ -197,7 +197,7 @@ describe('a registration', () => {
         .entitlements,
     ).toEqual([])
     const deregistered: Event[] = [
-      { type: 'deregister', at: at(2) },
+      { type: 'registration.end', at: at(2) },
       { type: 'deregister.accepted', at: at(2) },
     ]
     expect(contextAfter(...withEntitlement, ...deregistered).authorization.entitlements).toEqual([])
@@ -206,7 +206,7 @@ describe('a registration', () => {
   it('R-REG-5 is not in progress after a cancellation, and its failure is cleared', () => {
     const { registering, registrationFailure } = contextAfter(
       ...[usageChanged, register(1), unreachable('register.unreachable', 1)],
-      { type: 'deregister', at: at(2) },
+      { type: 'registration.end', at: at(2) },
     )
     expect([registering, registrationFailure]).toEqual([null, null])
   })
@@ -545,14 +545,14 @@ describe('a newly installed device', () => {
   })
 
   it('registers with force only if requested', () => {
-    const forced = (event: Event) =>
-      transition(runEvents([...authorized]).snapshot, event).commands.filter(({ type }) => type === 'request')
-    expect(forced(register(2, { force: true }))).toEqual([
-      { type: 'request', params: { kind: 'register', force: true } },
-    ])
-    expect(forced(register(2, { again: true }))).toEqual([
-      { type: 'request', params: { kind: 'register', force: false } },
-    ])
+    for (const [force, event] of [
+      [true, register(2, { force: true })],
+      [false, register(2, { again: true })],
+    ] as const) {
+      const { snapshot, commands } = transition(runEvents([...authorized]).snapshot, event)
+      expect(listRequests(commands)).toEqual(['register'])
+      expect(snapshot.context.registering?.force).toBe(force)
+    }
   })
 })
 
@@ -614,9 +614,14 @@ describe('the license state', () => {
 
 describe('an invalid state value', () => {
   it('has no license state', () => {
-    expect(() => getLicenseState({ registration: 'unregistered', license: 'lost', link: 'up' })).toThrow(
-      'unknown license state lost',
-    )
+    expect(() =>
+      getLicenseState({
+        registration: 'unregistered',
+        license: 'lost',
+        reservation: 'none',
+        connection: 'up',
+      }),
+    ).toThrow('unknown license state lost')
     expect(toRegionPath({})).toBe('')
   })
 })

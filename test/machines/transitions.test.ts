@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
+  REGIONS,
+  type Region,
   toRegionPath,
   type Command,
   type Event,
@@ -9,8 +11,6 @@ import {
 } from '../../machines/index.ts'
 import { adjacency, toAgentSnapshot } from './reachable-states.ts'
 import { formatTransitions } from './transition-lines.ts'
-
-type Region = 'registration' | 'license' | 'link'
 
 /** Notices of the license region. All others belong to the registration region. */
 const LICENSE_NOTICES: readonly Notice[] = [
@@ -25,26 +25,33 @@ const LICENSE_NOTICES: readonly Notice[] = [
   'INVALID_TAG',
   'PRODUCT_UPGRADED',
   'NOT_AUTHORIZED',
+]
+const RESERVATION_NOTICES: readonly Notice[] = [
+  'RESERVATION_REQUESTED',
+  'RESERVATION_CANCELED',
+  'RESERVED_INSTALLED',
+  'RESERVATION_UPDATED',
+  'RETURN_CODE_CREATED',
+  'RESERVATION_RETURNED',
+  'RESERVATION_DISCARDED',
   'RESERVATION_TERM_WARNING',
   'RESERVATION_TERM_ENDED',
 ]
-const LINK_NOTICES: readonly Notice[] = ['COMM_FAILED', 'COMM_RESTORED', 'TRANSPORT_CHANGED']
+const CONNECTION_NOTICES: readonly Notice[] = ['COMM_FAILED', 'COMM_RESTORED', 'TRANSPORT_CHANGED']
 
 function getRegion(command: Command): Region {
   if (command.type === 'request') return command.params.kind === 'authorize' ? 'license' : 'registration'
   if (command.type === 'discardSecrets') return 'registration'
   const { notice } = command.params
-  return LICENSE_NOTICES.includes(notice)
-    ? 'license'
-    : LINK_NOTICES.includes(notice)
-      ? 'link'
-      : 'registration'
+  if (LICENSE_NOTICES.includes(notice)) return 'license'
+  if (CONNECTION_NOTICES.includes(notice)) return 'connection'
+  return RESERVATION_NOTICES.includes(notice) ? 'reservation' : 'registration'
 }
 
 function formatCommand(command: Command): string {
   switch (command.type) {
     case 'request':
-      return `request ${command.params.kind}${command.params.force === true ? ' by force' : ''}`
+      return `request ${command.params.kind}`
     case 'discardSecrets':
       return `discard ${command.params.what}`
     case 'notice':
@@ -67,7 +74,8 @@ function formatEvent(event: Event): string {
 const toPaths = ({ value }: AgentSnapshot) => ({
   registration: toRegionPath(value.registration),
   license: toRegionPath(value.license),
-  link: value.link,
+  reservation: value.reservation,
+  connection: value.connection,
 })
 const steps = adjacency.flatMap(({ state, transitions }) =>
   Object.values(transitions).map(({ event }) => {
@@ -84,7 +92,7 @@ const steps = adjacency.flatMap(({ state, transitions }) =>
 
 describe('the transitions of the agent machine, with their commands', () => {
   it('match the reviewed list in transitions.txt', async () => {
-    const text = formatTransitions<Region>(['registration', 'license', 'link'], steps)
+    const text = formatTransitions<Region>(REGIONS, steps)
     await expect(text).toMatchFileSnapshot('transitions.txt')
   })
 })

@@ -196,7 +196,7 @@ import { createMockAuthority } from '${manifest.name}/mocks'
 import { Authority } from '${manifest.name}/authority'
 import { VirtualClock } from '${manifest.name}/testing'
 export const stateOf = ({ state }: Status): string => state
-export const { snapshot } = transition(initialTransition(0).snapshot, { type: 'tick', at: 1, used: 1 })
+export const { snapshot } = transition(initialTransition(0).snapshot, { type: 'clock.tick', at: 1, used: 1 })
 export const clock = new VirtualClock()
 // @ts-expect-error -- a state is not a number
 export const wrong: number = stateOf((await SmartAgent.open({} as never)).status())

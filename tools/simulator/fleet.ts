@@ -188,7 +188,7 @@ class Fleet {
       tag: TAG,
       count: this.#random.nextInt(1, MAX_USED),
     })
-    this.#step(device, { type: 'register', at: this.#now, force: false, again: false })
+    this.#step(device, { type: 'registration.start', at: this.#now, force: false, again: false })
     this.#proceed(device)
     const { usageChanges } = this.#plan
     if (usageChanges)
@@ -240,7 +240,7 @@ class Fleet {
     this.#schedule(due, () => {
       if (device.wakesAt !== due) return
       device.wakesAt = Infinity
-      this.#step(device, { type: 'tick', at: this.#now, used: 0 })
+      this.#step(device, { type: 'clock.tick', at: this.#now, used: 0 })
       this.#proceed(device)
     })
   }

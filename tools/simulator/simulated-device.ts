@@ -146,7 +146,7 @@ export class SimulatedDevice {
   #checkAfterOpening(agent: SmartAgent): void {
     const last = this.#lastTransition
     if (last && hasRegistration(last.position) && !hasRegistration(agent.snapshot)) this.abandoned = true
-    if (!last || this.copied || last.event === 'opening' || last.event === 'tick') return
+    if (!last || this.copied || last.event === 'opening' || last.event === 'clock.tick') return
     const isRecorded = agent.history(50).some(({ event, at }) => event === last.event && at === last.at)
     if (!isRecorded)
       this.#violate(
@@ -165,13 +165,13 @@ export class SimulatedDevice {
     if (event.type.endsWith('.accepted') && this.link.foreign)
       this.#violate('own-answer', `${event.type} was caused by the answer to an earlier request`)
     const [from, to] = [formatPosition(before), formatPosition(after)]
-    if (from !== to || event.type !== 'tick')
+    if (from !== to || event.type !== 'clock.tick')
       this.#environment.log(
         this.name,
         from === to ? `${event.type} (${to})` : `${event.type}: ${from} → ${to}`,
       )
     for (const { message } of notices) this.#environment.recordOutput(message)
-    if (event.type === 'upgrade' && event.evaluate) this.#restartEvaluation()
+    if (event.type === 'product.upgrade' && event.evaluate) this.#restartEvaluation()
     if (hasRegistration(before) && !hasRegistration(after) && event.type !== 'deregister.accepted')
       this.abandoned = true
     this.#lastTransition = { position: after, event: event.type, at }
@@ -464,4 +464,4 @@ const hasRegistration = ({ context }: AgentSnapshot): boolean =>
 
 /** Formats the state of each region of the machine. */
 export const formatPosition = ({ value }: AgentSnapshot): string =>
-  `${getLicenseState(value)} (${toRegionPath(value.registration)}, ${toRegionPath(value.license)}, ${JSON.stringify(value.link).replaceAll('"', '')})`
+  `${getLicenseState(value)} (${toRegionPath(value.registration)}, ${toRegionPath(value.license)}, ${value.reservation}, ${value.connection})`

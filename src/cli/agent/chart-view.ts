@@ -1,4 +1,4 @@
-import { agentMachine } from '../../../machines/index.ts'
+import { agentMachine, REGIONS } from '../../../machines/index.ts'
 import type { HistoryRow } from '../../agent/history-table.ts'
 import {
   findActiveNodes,
@@ -56,7 +56,7 @@ export function renderCurrentChartText(rows: readonly HistoryRow[], options: { b
 /** Formats a row as `2027-01-01T00:00:00.000Z  register.accepted: license evaluation → registered.requesting`. */
 function formatMove(row: HistoryRow): string {
   const { event, before, after } = toMove(row)
-  const changed = ['registration', 'license', 'link'].filter((region) => before[region] !== after[region])
+  const changed = REGIONS.filter((region) => before[region] !== after[region])
   const moves = changed.map((region) => `${region} ${String(before[region])} → ${String(after[region])}`)
   return `${new Date(row.at).toISOString()}  ${event}: ${moves.join(', ')}`
 }

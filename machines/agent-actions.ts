@@ -1,23 +1,16 @@
-import { assign, setup } from 'xstate'
-import {
-  defaultPeriods,
-  isDue,
-  maxRetryDelay,
-  nextAuthorizationAt,
-  nextRetryAt,
-  hasElapsed,
-  findCrossedThresholds,
-} from './deadlines.ts'
-import { assertEventType } from './assert-event-type.ts'
-import {
-  isCovered,
-  type TermNotice,
-  listDueTermNotices,
-  markTermsNotified,
-  describeShortfalls,
-} from './reservation.ts'
+import { assign, emit, enqueueActions, raise } from 'xstate'
+import { agentGuards, computeRemainingSeconds } from './agent-guards.ts'
 import type { Attempt, Context, Failure, Periods } from './agent-context.ts'
-import type { Event, Notice, RequestKind } from './agent-machine.types.ts'
+import type {
+  MachineEvent,
+  Notice,
+  NoticeEvent,
+  RegistrationEndReason,
+  RequestKind,
+} from './agent-machine.types.ts'
+import { assertEventType } from './assert-event-type.ts'
+import { defaultPeriods, findCrossedThresholds, nextAuthorizationAt, nextRetryAt } from './deadlines.ts'
+import { describeShortfalls, listDueTermNotices, markTermsNotified } from './reservation.ts'
 import type { Instant } from './time.ts'
 
 /** Returns the context of a device that is installed at an instant. */
@@ -42,12 +35,15 @@ export const initialContext = (at: Instant, periods: Periods = defaultPeriods): 
 })
 
 /** @throws TypeError for an event without a failure */
-function getFailure(event: Event): Failure {
-  if ('failure' in event) return event.failure
+function getFailure(event: MachineEvent): Failure {
+  if ('failure' in event && event.failure !== null) return event.failure
   throw new TypeError(`the event ${event.type} has no failure`)
 }
-const toDatedFailure = (event: Event): Failure & { at: Instant } => ({ ...getFailure(event), at: event.at })
-const toFailedAttempt = (event: Event): Attempt => ({
+const toDatedFailure = (event: MachineEvent): Failure & { at: Instant } => ({
+  ...getFailure(event),
+  at: event.at,
+})
+const toFailedAttempt = (event: MachineEvent): Attempt => ({
   at: event.at,
   outcome: 'failed',
   reason: getFailure(event),
@@ -60,91 +56,93 @@ function areCountsEqual(a: Record<string, number> | null, b: Record<string, numb
   return [...Object.keys(counts), ...Object.keys(b)].every((tag) => (counts[tag] ?? 0) === (b[tag] ?? 0))
 }
 
-/** Returns the evaluation seconds that remain after a tick. A stopped evaluation consumes no seconds. */
-const computeRemainingSeconds = (context: Context, used: number): number =>
-  context.evaluation.running
-    ? Math.max(0, context.evaluation.remainingSeconds - Math.max(0, used))
-    : context.evaluation.remainingSeconds
+const toNotice = (notice: Notice, detail?: string): NoticeEvent => ({
+  type: 'notice',
+  notice,
+  ...(detail !== undefined && { detail }),
+})
 
-function willExhaustEvaluation(context: Context, event: Event): boolean {
-  assertEventType(event, 'tick')
-  return context.evaluation.running && computeRemainingSeconds(context, event.used) === 0
+function formatDaysLeft(seconds: number): string {
+  const days = Math.round(seconds / 86_400)
+  return days === 1 ? '1 day is left' : `${days} days are left`
 }
 
-/** Checks whether an authorization is due: a renewal, a compliance poll, or a retry of either. */
-const isAttemptDue = ({ authorization, periods }: Context, at: Instant): boolean =>
-  hasElapsed(
-    authorization.nextAttemptAt,
-    at,
-    authorization.failures > 0
-      ? maxRetryDelay(periods)
-      : Math.max(periods.authorizationRenewal, periods.outOfComplianceRecheck),
-  )
-
-/** Types, guards and actions of the agent machine. */
-export const agentSetup = setup({
-  types: {
-    context: {} as Context,
-    events: {} as Event,
-    input: {} as { periods?: Periods; at: Instant },
-  },
-  guards: {
-    willExhaustEvaluation: ({ context, event }) => willExhaustEvaluation(context, event),
-    isEvaluationExhausted: ({ context }) => context.evaluation.remainingSeconds === 0,
-    isIdentityExpired: ({ context, event }) => isDue(context.registration?.expiresAt ?? null, event.at),
-    isIdentityExpiredAndEvaluationExhausted: ({ context, event }) =>
-      isDue(context.registration?.expiresAt ?? null, event.at) && context.evaluation.remainingSeconds === 0,
-    isRetryDue: ({ context, event }) =>
-      hasElapsed(context.registering?.nextAttemptAt ?? null, event.at, maxRetryDelay(context.periods)),
-    isRenewalDue: ({ context, event }) =>
-      hasElapsed(
-        context.renewal.nextAt,
-        event.at,
-        Math.max(context.periods.registrationRenewal, maxRetryDelay(context.periods)),
-      ),
-    isAuthorizationDue: ({ context, event }) =>
-      isAttemptDue(context, event.at) ||
-      hasElapsed(context.usage.reportAt, event.at, context.periods.usageReportDelay),
-    isAttemptDue: ({ context, event }) => isAttemptDue(context, event.at),
-    willExhaustEvaluationAndAttemptDue: ({ context, event }) =>
-      willExhaustEvaluation(context, event) && isAttemptDue(context, event.at),
-    isDeadlinePassed: ({ context, event }) => isDue(context.authorization.deadlineAt, event.at),
-    isCompliant: ({ event }) => {
-      assertEventType(event, 'authorize.accepted')
-      return event.compliant
-    },
-    isRevoked: ({ event }) => 'ended' in event && event.ended,
-    isRevokedAndEvaluationExhausted: ({ context, event }) =>
-      'ended' in event && event.ended && context.evaluation.remainingSeconds === 0,
-    hasNoRegistration: ({ context }) =>
-      context.registration === null && context.registering === null && context.reservation.current === null,
-    startsNewEvaluation: ({ context, event }) =>
-      event.type === 'upgrade' &&
-      event.evaluate &&
-      context.registration === null &&
-      context.registering === null &&
-      context.reservation.current === null,
-    isRegistering: ({ context }) => context.registering !== null,
-    isReservationRequested: ({ context }) => context.reservation.current?.stage === 'requested',
-    isReturning: ({ context }) => context.reservation.current?.stage === 'returning',
-    isReturningAndEvaluationExhausted: ({ context }) =>
-      context.reservation.current?.stage === 'returning' && context.evaluation.remainingSeconds === 0,
-    isCovered: ({ context, event }) => isCovered(context, event.at),
-    isNotCovered: ({ context, event }) => !isCovered(context, event.at),
-    canReregister: ({ event }) => {
-      assertEventType(event, 'register')
-      return event.force || event.again
-    },
-  },
+/**
+ * Types, guards and actions of the agent machine. Each action has a name and static parameters, so that the
+ * configuration is data: `machine --format xstate` prints it, and other tools run it with these implementations.
+ */
+export const agentSetup = agentGuards.extend({
   actions: {
-    // Commands: the runtime executes them after the transition is on disk.
-    request: (_, _params: { kind: RequestKind; force?: boolean }) => undefined,
+    // Commands: the runtime executes them after the transition is on disk. Other runtimes provide their own.
+    request: (_, _params: { kind: RequestKind }) => undefined,
     discardSecrets: (_, _params: { what: 'identity' | 'registering' }) => undefined,
-    notice: (_, _params: { notice: Notice; detail?: string }) => undefined,
+
+    // Notices.
+    notify: emit((_, { notice }: { notice: Notice }) => toNotice(notice)),
+    /** Emits a notice with the message of the event's failure. */
+    notifyFailure: emit(({ event }: { event: MachineEvent }, { notice }: { notice: Notice }) =>
+      toNotice(notice, getFailure(event).message),
+    ),
+    notifyRegistrationEnd: emit(({ event }: { event: MachineEvent }) => {
+      assertEventType(event, 'registration.ended')
+      const { reason, failure } = event
+      if (reason === 'expired') return toNotice('ID_CERT_EXPIRED')
+      if (reason === 'revoked') return toNotice('REGISTRATION_ENDED', failure?.message)
+      return failure === null
+        ? toNotice('AGENT_DEREG_SUCCESS')
+        : toNotice('AGENT_DEREG_FAILED', failure.message)
+    }),
+    notifyEvaluationWarnings: enqueueActions(({ context, event, enqueue }) => {
+      assertEventType(event, 'clock.tick')
+      const crossed = findCrossedThresholds(
+        context.evaluation.remainingSeconds,
+        computeRemainingSeconds(context, event.used),
+        context.periods.evaluationWarnings,
+      )
+      for (const seconds of crossed) enqueue.emit(toNotice('EVAL_EXPIRED_WARNING', formatDaysLeft(seconds)))
+    }),
+    notifyInvalidTags: enqueueActions(({ event, enqueue }) => {
+      assertEventType(event, 'authorize.accepted')
+      for (const { tag, status } of event.entitlements)
+        if (status === 'invalid-tag') enqueue.emit(toNotice('INVALID_TAG', tag))
+    }),
+    /** Notifies about terms that end soon or have ended. Must run before `markTermsNotified`. */
+    notifyTermExpiry: enqueueActions(({ context, event, enqueue }) => {
+      const grant = context.reservation.current?.grant
+      const notices = grant ? listDueTermNotices(grant, event.at, context.periods.termWarnings) : []
+      for (const { tag, count, endsAt, ended } of notices)
+        enqueue.emit(
+          toNotice(
+            ended ? 'RESERVATION_TERM_ENDED' : 'RESERVATION_TERM_WARNING',
+            `${count} of ${tag}, ${new Date(endsAt).toISOString()}`,
+          ),
+        )
+    }),
+    notifyNotAuthorized: emit(({ context, event }: { context: Context; event: MachineEvent }) =>
+      toNotice('NOT_AUTHORIZED', describeShortfalls(context, event.at)),
+    ),
+    notifyUpgrade: emit(({ event }: { event: MachineEvent }) => {
+      assertEventType(event, 'product.upgrade')
+      return toNotice('PRODUCT_UPGRADED', event.version)
+    }),
+    notifyTransportChanged: emit(({ event }: { event: MachineEvent }) => {
+      assertEventType(event, 'transport.changed')
+      return toNotice('TRANSPORT_CHANGED', event.transport)
+    }),
+
+    /** Tells all regions that the registration ended. */
+    raiseRegistrationEnded: raise(
+      ({ event }: { event: MachineEvent }, { reason }: { reason: RegistrationEndReason }) => ({
+        type: 'registration.ended' as const,
+        at: event.at,
+        reason,
+        failure: 'failure' in event ? event.failure : null,
+      }),
+    ),
 
     // Context assignments.
     consumeEvaluation: assign(({ context, event }) => {
-      assertEventType(event, 'tick')
+      assertEventType(event, 'clock.tick')
       return {
         evaluation: { ...context.evaluation, remainingSeconds: computeRemainingSeconds(context, event.used) },
       }
@@ -177,7 +175,7 @@ export const agentSetup = setup({
     }),
 
     beginRegistering: assign(({ event }) => {
-      assertEventType(event, 'register')
+      assertEventType(event, 'registration.start')
       return {
         registering: { force: event.force, failures: 0, nextAttemptAt: null },
         registrationFailure: null,
@@ -233,15 +231,20 @@ export const agentSetup = setup({
       },
       usage: { ...context.usage, reported: null, reportAt: null },
     })),
-    recordRegistrationFailure: assign(({ event }) => ({ registrationFailure: toDatedFailure(event) })),
-    expireRegistration: assign(({ context, event }) => ({
-      registrationFailure: {
-        at: event.at,
-        code: 'REGISTRATION_EXPIRED',
-        message: `The registration of ${context.registration?.instanceId ?? 'this device'} was not renewed before its ID certificate expired.`,
-        remedy: 'Register the device again with a new token.',
-      },
-    })),
+    /** Records why the registration ended. A deregistration that the authority accepted is no failure. */
+    recordRegistrationEnd: assign(({ context, event }) => {
+      assertEventType(event, 'registration.ended')
+      if (event.reason === 'expired')
+        return {
+          registrationFailure: {
+            at: event.at,
+            code: 'REGISTRATION_EXPIRED',
+            message: `The registration of ${context.registration?.instanceId ?? 'this device'} was not renewed before its ID certificate expired.`,
+            remedy: 'Register the device again with a new token.',
+          },
+        }
+      return event.failure === null ? {} : { registrationFailure: { ...event.failure, at: event.at } }
+    }),
 
     recordRenewal: assign(({ context, event }) => {
       assertEventType(event, 'renew.accepted')
@@ -345,7 +348,7 @@ export const agentSetup = setup({
         reservation: {
           ...context.reservation,
           requests: context.reservation.requests + 1,
-          current: { stage: 'requested', requestCode: event.requestCode, at: event.at },
+          current: { requestCode: event.requestCode, requestedAt: event.at, grant: null, returnCode: null },
         },
         registrationFailure: null,
       }
@@ -356,30 +359,21 @@ export const agentSetup = setup({
     installGrant: assign(({ context, event }) => {
       assertEventType(event, 'reservation.install', 'reservation.update')
       const { current } = context.reservation
-      if (!current) return {}
-      const { requestCode } = current
-      return {
-        reservation: {
-          ...context.reservation,
-          current: { stage: 'installed', requestCode, grant: event.grant },
-        },
-      }
+      if (current === null) return {}
+      return { reservation: { ...context.reservation, current: { ...current, grant: event.grant } } }
     }),
     beginReturn: assign(({ context, event }) => {
       assertEventType(event, 'reservation.return-code')
       const { current } = context.reservation
-      if (current?.stage !== 'installed') return {}
+      if (current === null) return {}
       return {
-        reservation: {
-          ...context.reservation,
-          current: { ...current, stage: 'returning', returnCode: event.returnCode },
-        },
+        reservation: { ...context.reservation, current: { ...current, returnCode: event.returnCode } },
       }
     }),
     completeReturn: assign(({ context, event }) => {
       const { current, returned, requests } = context.reservation
-      if (current?.stage !== 'returning') return {}
-      const { grant, returnCode } = current
+      const { grant, returnCode } = current ?? { grant: null, returnCode: null }
+      if (grant === null || returnCode === null) return {}
       const completed = { request: requests, reservationId: grant.reservationId, returnCode, at: event.at }
       return { reservation: { requests, current: null, returned: [...returned, completed] } }
     }),
@@ -394,91 +388,9 @@ export const agentSetup = setup({
     }),
     markTermsNotified: assign(({ context, event }) => {
       const { current } = context.reservation
-      if (current?.stage !== 'installed') return {}
+      if (!current?.grant) return {}
       const grant = markTermsNotified(current.grant, event.at, context.periods.termWarnings)
       return { reservation: { ...context.reservation, current: { ...current, grant } } }
     }),
-    notifyTermExpiry: (_, _params: { notices: readonly TermNotice[] }) => undefined,
-    notifyInvalidTags: (_, _params: { tags: string[] }) => undefined,
-    notifyEvaluationWarnings: (_, _params: { seconds: number[] }) => undefined,
   },
 })
-
-/** Creates a notice action whose detail is the message of the event's failure. */
-export const notifyFailure = (notice: Notice) => ({
-  type: 'notice' as const,
-  params: ({ event }: { event: Event }) => ({ notice, detail: getFailure(event).message }),
-})
-export const notify = (notice: Notice) => ({ type: 'notice' as const, params: { notice } })
-export const request = (kind: RequestKind) => ({ type: 'request' as const, params: { kind } })
-export const requestRegistration = {
-  type: 'request' as const,
-  params: ({ context }: { context: Context }) => ({
-    kind: 'register' as const,
-    force: context.registering?.force ?? false,
-  }),
-}
-export const discardSecrets = (what: 'identity' | 'registering') => ({
-  type: 'discardSecrets' as const,
-  params: { what },
-})
-export const notifyEvaluationWarnings = {
-  type: 'notifyEvaluationWarnings' as const,
-  params: ({ context, event }: { context: Context; event: Event }) => {
-    assertEventType(event, 'tick')
-    return {
-      seconds: findCrossedThresholds(
-        context.evaluation.remainingSeconds,
-        computeRemainingSeconds(context, event.used),
-        context.periods.evaluationWarnings,
-      ),
-    }
-  },
-}
-
-/** Notifies about terms that end soon or have ended. Must run before `markTermsNotified`. */
-export const notifyTermExpiry = {
-  type: 'notifyTermExpiry' as const,
-  params: ({ context, event }: { context: Context; event: Event }) => {
-    const { current } = context.reservation
-    return {
-      notices:
-        current?.stage === 'installed'
-          ? listDueTermNotices(current.grant, event.at, context.periods.termWarnings)
-          : [],
-    }
-  },
-}
-export const notifyNotAuthorized = {
-  type: 'notice' as const,
-  params: ({ context, event }: { context: Context; event: Event }) => ({
-    notice: 'NOT_AUTHORIZED' as const,
-    detail: describeShortfalls(context, event.at),
-  }),
-}
-
-export const notifyInvalidTags = {
-  type: 'notifyInvalidTags' as const,
-  params: ({ event }: { event: Event }) => {
-    assertEventType(event, 'authorize.accepted')
-    return {
-      tags: event.entitlements.filter(({ status }) => status === 'invalid-tag').map(({ tag }) => tag),
-    }
-  },
-}
-
-export const notifyUpgrade = {
-  type: 'notice' as const,
-  params: ({ event }: { event: Event }) => {
-    assertEventType(event, 'upgrade')
-    return { notice: 'PRODUCT_UPGRADED' as const, detail: event.version }
-  },
-}
-
-export const notifyTransportChanged = {
-  type: 'notice' as const,
-  params: ({ event }: { event: Event }) => {
-    assertEventType(event, 'transport.changed')
-    return { notice: 'TRANSPORT_CHANGED' as const, detail: event.transport }
-  },
-}
