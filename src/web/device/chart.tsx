@@ -12,6 +12,7 @@ import {
 } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
+import { REGIONS } from '../../../machines/state-names.ts'
 import { Heading } from '../shared/heading.tsx'
 import { findActiveNodes, type ChartLayout, findTraversedEdges } from '../../diagrams/chart-layout.ts'
 import { createScopedStyles, renderChartSvg } from '../../diagrams/chart-svg.ts'
@@ -115,7 +116,7 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
                 rows={[
                   [t.at, <RelativeTime key="at" at={row.at} exactly />],
                   [t.cause, `${row.inWords} (${row.event})`],
-                  ...formatMoves(row, regions).map(([name, move]) => [name, move] as const),
+                  ...formatMoves(row).map(([name, move]) => [name, move] as const),
                   row.notices.length === 0
                     ? null
                     : [t.said, row.notices.map(({ message }) => message).join(' · ')],
@@ -166,9 +167,9 @@ function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transiti
 }
 
 /** Formats the state change of each region. */
-function formatMoves({ before, after }: Transition, regions: readonly string[]): [string, string][] {
-  return regions.map((region) => {
-    const [from, to] = [String(before[region]), String(after[region])]
+function formatMoves({ before, after }: Transition): [string, string][] {
+  return REGIONS.map((region) => {
+    const [from, to] = [before[region], after[region]]
     return [region, from === to ? to : `${from} → ${to}`]
   })
 }
