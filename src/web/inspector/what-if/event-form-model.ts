@@ -254,3 +254,15 @@ function fillSecrets(schema: z.core.$ZodType, payload: Record<string, unknown>):
       fillSecrets(inner, (payload[key] ??= {}) as Record<string, unknown>)
   }
 }
+
+/** Checks whether a payload holds codes or keys, which the form does not ask for. */
+export function hasSecrets(type: ExternalEventType): boolean {
+  const contains = (schema: z.core.$ZodType): boolean => {
+    const { def } = (schema as z.core.$ZodTypes)._zod
+    return (
+      def.type === 'object' &&
+      Object.entries(def.shape).some(([key, inner]) => SECRET_FIELDS.has(key) || contains(inner))
+    )
+  }
+  return contains(EVENT_SCHEMAS[type])
+}

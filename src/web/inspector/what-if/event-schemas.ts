@@ -7,7 +7,7 @@ z.config({ jitless: true })
 /** Events that a person, the product or the license server can cause. Time is passed by the run itself. */
 export type ExternalEvent = Exclude<Event, { type: 'clock.tick' }>
 export type ExternalEventType = ExternalEvent['type']
-type Payload<T extends ExternalEventType> = Omit<Extract<ExternalEvent, { type: T }>, 'type' | 'at'>
+type Payload<T extends ExternalEventType> = Omit<ExternalEvent & { readonly type: T }, 'type' | 'at'>
 
 const instant = z.number()
 const count = z.int().check(z.gte(0))
@@ -98,7 +98,7 @@ export const EVENT_SCHEMAS = {
   'deregister.accepted': empty,
   'deregister.refused': refused,
   'deregister.unreachable': unreachable,
-} satisfies { readonly [T in ExternalEventType]: z.ZodMiniType<Payload<T>> }
+} satisfies { readonly [T in ExternalEventType]: z.core.$ZodType<Payload<T>> & { safeParse: unknown } }
 
 /** Fields that hold codes or keys. A form never asks for them. */
 export const SECRET_FIELDS: ReadonlySet<string> = new Set([
