@@ -5,7 +5,8 @@ export type View = (typeof VIEWS)[number]
 
 /** Place in the inspector, which the query of the hash keeps: `#/statechart?view=chart&open=authorized`. */
 export interface InspectorLocation {
-  readonly view: View
+  /** Null for the first view: the chart, or the state on a phone. */
+  readonly view: View | null
   /** Selected state, such as `license.authorized`. Null for the active state. */
   readonly state: string | null
   /** Id of the selected line of the chart. */
@@ -30,7 +31,7 @@ const readNumber = (text: string | null): number | null =>
 export function parseLocation(hash: string): InspectorLocation {
   const query = new URLSearchParams(hash.split('?')[1] ?? '')
   return {
-    view: VIEWS.find((view) => view === query.get('view')) ?? 'chart',
+    view: VIEWS.find((view) => view === query.get('view')) ?? null,
     state: query.get('state'),
     line: query.get('line'),
     open: query.get('open'),
@@ -38,10 +39,10 @@ export function parseLocation(hash: string): InspectorLocation {
   }
 }
 
-/** Formats a location as the query of a hash. The chart at present is the empty query. */
+/** Formats a location as the query of a hash. */
 export function formatLocation(location: InspectorLocation): string {
   const query = new URLSearchParams()
-  if (location.view !== 'chart') query.set('view', location.view)
+  if (location.view !== null) query.set('view', location.view)
   for (const name of ['open', 'state', 'line'] as const) {
     const value = location[name]
     if (value !== null) query.set(name, value)
