@@ -9,8 +9,9 @@ const layers = {
   faults: ['core', 'protocol', 'pki', 'transports', 'http'],
   conferencing: ['core', 'agent'],
   diagrams: ['core'],
+  inspection: ['core'],
   telemetry: ['core', 'transports', 'http'],
-  agent: ['core', 'protocol', 'storage', 'pki', 'transports'],
+  agent: ['core', 'protocol', 'storage', 'pki', 'transports', 'inspection'],
   authority: ['core', 'protocol', 'storage', 'pki', 'transports', 'http', 'faults', 'conferencing'],
   console: [
     'core',
@@ -20,6 +21,7 @@ const layers = {
     'transports',
     'http',
     'diagrams',
+    'inspection',
     'agent',
     'conferencing',
     'authority',
@@ -36,6 +38,7 @@ const layers = {
     'http',
     'conferencing',
     'diagrams',
+    'inspection',
     'telemetry',
     'agent',
     'authority',
@@ -77,7 +80,7 @@ const usesShippedProduct = ['cli']
 const leaves = ['^machines/(time|state-names)\\.ts$']
 // Layers from which a layer may import types only.
 const typesOf = { telemetry: ['agent', 'authority'] }
-const usesMachines = ['diagrams', 'agent', 'authority', 'console', 'cli']
+const usesMachines = ['diagrams', 'inspection', 'agent', 'authority', 'console', 'cli']
 
 module.exports = {
   forbidden: [
@@ -104,13 +107,13 @@ module.exports = {
       },
     },
     {
-      // Browser bundles must hold no server code. Allowed are types, and the module that draws the state machine.
+      // Browser bundles must hold no server code. Allowed are types, the machines, and the modules that draw and explain them.
       name: 'pages-import-types-only',
       severity: 'error',
       from: { path: '^src/web/' },
       to: {
         path: '^(src|machines)/',
-        pathNot: ['^src/web/', '^src/diagrams/'],
+        pathNot: ['^src/web/', '^src/diagrams/', '^src/inspection/', '^machines/'],
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -79,7 +79,7 @@ export type Event =
   | (RefusedEvent & { readonly type: 'deregister.refused' })
   | (UnreachableEvent & { readonly type: 'deregister.unreachable' })
 
-/** Why a registration ended: by the device itself, by its authority, or with its ID certificate. */
+/** Reason why a registration ended: by the device itself, by its authority, or with its ID certificate. */
 export type RegistrationEndReason = 'deregistered' | 'revoked' | 'expired'
 
 /** Event that the machine raises itself. The registration region raises it, and the license region follows. */
@@ -153,11 +153,12 @@ export type DeadlineName =
   | 'evaluationEnd'
   | 'reservationTerm'
 
-/** Metadata of a state: its name for people, and the deadlines that it waits for. */
+/** Metadata of a state: its name for people, the deadlines that it waits for, and the request whose outcome it awaits. */
 // A type alias, because XState requires an index signature, which interfaces do not have.
 export type StateMeta = {
   readonly label: string
   readonly awaits?: readonly DeadlineName[]
+  readonly request?: RequestKind
 }
 /** Metadata of a transition: its cause in the words of people, in at most 34 characters. */
 export type TransitionMeta = { readonly label: string }

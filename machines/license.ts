@@ -88,7 +88,7 @@ const current = {
 } as const
 const requesting = {
   description: 'an authorization request is due or in progress',
-  meta: { label: 'Asking' },
+  meta: { label: 'Asking', request: 'authorize' },
 } as const
 const retrying = {
   description: 'the authority was not reached; the next attempt is scheduled',
@@ -249,7 +249,7 @@ export const license = agentSetup.createStateConfig({
       states: {
         requesting: {
           description: 'the first authorization request is due or in progress',
-          meta: { label: 'Asking' },
+          meta: { label: 'Asking', request: 'authorize' },
         },
         retrying: { ...retrying, on: onFirstRetryDue },
         refused: {

@@ -119,7 +119,7 @@ export const registration = agentSetup.createStateConfig({
       states: {
         requesting: {
           description: 'a registration request is due or in progress',
-          meta: { label: 'Asking' },
+          meta: { label: 'Asking', request: 'register' },
           on: {
             'register.unreachable': {
               target: 'retrying',
@@ -210,7 +210,7 @@ export const registration = agentSetup.createStateConfig({
         },
         renewing: {
           description: 'a new ID certificate is requested',
-          meta: { label: 'Renewing' },
+          meta: { label: 'Renewing', request: 'renew' },
           on: {
             'renew.unreachable': {
               target: 'renewal-retrying',
@@ -226,7 +226,7 @@ export const registration = agentSetup.createStateConfig({
         },
         acknowledging: {
           description: 'the agent acknowledges the new certificate to the authority',
-          meta: { label: 'Acknowledging' },
+          meta: { label: 'Acknowledging', request: 'acknowledge' },
           on: {
             'acknowledge.accepted': { target: 'current', meta: { label: 'acknowledged' } },
             'acknowledge.refused': {
@@ -269,7 +269,7 @@ export const registration = agentSetup.createStateConfig({
           states: {
             requesting: {
               description: 'a registration request is due or in progress',
-              meta: { label: 'Asking' },
+              meta: { label: 'Asking', request: 'register' },
               on: {
                 'register.unreachable': {
                   target: 'retrying',
@@ -325,7 +325,7 @@ export const registration = agentSetup.createStateConfig({
     deregistering: {
       description:
         'the agent sends one deregistration request; the registration ends on the device whatever the outcome',
-      meta: { label: 'Deregistering', awaits: ['registrationExpiry'] },
+      meta: { label: 'Deregistering', awaits: ['registrationExpiry'], request: 'deregister' },
       on: {
         'deregister.accepted': { actions: raiseDeregistered },
         'deregister.refused': {

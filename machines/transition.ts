@@ -3,7 +3,14 @@ import type { Context, InstalledAuthorization, Periods } from './agent-context.t
 import type { Instant } from './time.ts'
 import { DEADLINES } from './agent-deadlines.ts'
 import { agentMachine } from './agent-machine.ts'
-import type { Command, DeadlineName, Event, NoticeEvent, StateMeta } from './agent-machine.types.ts'
+import type {
+  Command,
+  DeadlineName,
+  Event,
+  NoticeEvent,
+  RequestKind,
+  StateMeta,
+} from './agent-machine.types.ts'
 import { findShortfalls } from './reservation.ts'
 import { type MachineAction, type MachineSnapshot, runMacrostep } from './run-macrostep.ts'
 import {
@@ -72,7 +79,7 @@ function toCommands(actions: readonly MachineAction[]): Command[] {
       case 'discardSecrets':
         return [{ type: action.type, params: action.params } as Command]
       case 'xstate.emit': {
-        const { type, ...params } = (action.params as unknown as { event: NoticeEvent }).event
+        const { type, ...params } = (action.params as { event: NoticeEvent }).event
         return [{ type, params }]
       }
       default:
@@ -116,7 +123,7 @@ export function toRegionPath(region: RegionValue): string {
  * Checks whether all features may be used. If not, only license management works. The check does not resolve an XState
  * snapshot, because products call it often.
  */
-export const isFullyFunctional = ({ value }: AgentSnapshot): boolean =>
+export const isFullyFunctional = ({ value }: Pick<AgentSnapshot, 'value'>): boolean =>
   FULLY_FUNCTIONAL_STATES.has(getLicenseState(value)) ||
   FULLY_FUNCTIONAL_STATES.has(toRegionPath(value.license))
 
@@ -128,6 +135,10 @@ export const getActiveMeta = (snapshot: AgentSnapshot): Record<string, StateMeta
 export const listAwaited = (snapshot: AgentSnapshot): DeadlineName[] => [
   ...new Set(Object.values(getActiveMeta(snapshot)).flatMap((meta) => meta?.awaits ?? [])),
 ]
+
+/** Returns the kinds of the requests whose outcomes the active states await. */
+export const listPendingRequests = (snapshot: AgentSnapshot): RequestKind[] =>
+  Object.values(getActiveMeta(snapshot)).flatMap((meta) => meta?.request ?? [])
 
 /**
  * Returns the next instant at which a `clock.tick` would change the state, so that the runtime can sleep until then.

@@ -4,6 +4,7 @@ import type { Instant } from '../core/time.ts'
 import type { AgentEventMap } from './agent-events.ts'
 import { type Explanation, explain } from './explain.ts'
 import type { HistoryRow } from './history-table.ts'
+import type { Inspection } from './inspection.ts'
 import { type AgentServices, closeAgent, openAgent, type OpenOptions, tickAgent } from './open-agent.ts'
 import type { RegisterOptions, RequestOptions } from './registration-requests.ts'
 import type { ReservationApi } from './reservation-api.ts'
@@ -136,6 +137,11 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
   /** Returns the newest transitions, oldest first, each with its event and notices. */
   history(limit = 100, after = 0): HistoryRow[] {
     return this.#open.core.store.history.list(limit, after)
+  }
+
+  /** Reads the stored past of the agent, for inspectors and support bundles. */
+  get inspection(): Inspection {
+    return this.#open.inspection
   }
 
   /**

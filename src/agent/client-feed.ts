@@ -14,6 +14,9 @@ const historyRowSchema = z.object({
   before: z.string(),
   after: z.string(),
   notices: z.string(),
+  commands: z.string(),
+  changes: z.string(),
+  evaluationSeconds: z.number(),
 }) satisfies z.ZodType<HistoryRow>
 
 /** State of an agent, as sent to clients in other processes at the beginning and after each change. */

@@ -58,13 +58,14 @@ export const eventCatalog: Record<AgentEventName, { severity: Severity; text: st
 }
 
 const EVENT_DESCRIPTIONS: Record<string, string> = {
-  tick: 'time passed',
-  register: 'a registration was requested',
-  deregister: 'a deregistration was requested',
+  'clock.tick': 'time passed',
+  'registration.start': 'a registration was requested',
+  'registration.end': 'a deregistration was requested',
   'authorization.renew': 'a renewal of the authorization was requested',
   'registration.renew': 'a renewal of the registration was requested',
   'usage.changed': 'the usage changed',
-  upgrade: 'the product was upgraded',
+  'product.upgrade': 'the product was upgraded',
+  'transport.changed': 'the transport settings were changed',
   'reservation.request': 'a reservation request code was requested',
   'reservation.cancel': 'the reservation request was canceled',
   'reservation.install': 'an authorization file was installed',

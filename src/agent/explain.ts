@@ -5,6 +5,9 @@ import {
   getActiveMeta,
   getGrant,
   listAwaited,
+  type Notice,
+  toMachineSnapshot,
+  type TransitionMeta,
   type Event,
   type Failure,
   type InstalledAuthorization,
@@ -17,7 +20,7 @@ import { errorTable } from '../core/errors.ts'
 import { formatDuration, toIsoString } from '../core/time.ts'
 import type { AgentCore } from './agent-core.ts'
 import { readProfileDifference } from './authority-profile.ts'
-import { describeEvent } from './event-catalog.ts'
+import { describeEvent, eventCatalog } from './event-catalog.ts'
 import type { Status } from './status.ts'
 import type { HistoryRow } from './history-table.ts'
 
@@ -40,7 +43,23 @@ export interface Explanation {
   /** Events that will happen automatically, soonest first. */
   readonly next: readonly { at: string; label: string; what: string }[]
   /** Possible events that would change the license state, computed with the machine itself. */
-  readonly wouldChange: readonly { event: string; state: Status['state']; effect: string }[]
+  readonly wouldChange: readonly PossibleChange[]
+}
+
+/** Possible event that would change the license state. */
+export interface PossibleChange {
+  /** Event in words. */
+  readonly event: string
+  /** Cause of the transition in a few words, as the chart shows it. */
+  readonly label: string
+  /** Name of the machine's condition, such as `isCompliant`. Null for a transition without one. */
+  readonly guard: string | null
+  /** Code of the most severe notice that would follow. Null without a notice. */
+  readonly code: string | null
+  readonly state: Status['state']
+  /** Instant of the event. Null for an event that may happen at any time. */
+  readonly at: string | null
+  readonly effect: string
 }
 
 /** Explains the state of an agent. */
@@ -164,6 +183,8 @@ const listTerms = (snapshot: AgentSnapshot): [Instant | null, string][] =>
 /** Sequence of events that may happen, with a description for administrators. */
 interface Hypothesis {
   readonly event: string
+  /** Instant of the events. Absent for events that may happen at any time. */
+  readonly at?: Instant
   readonly events: readonly Event[]
 }
 
@@ -173,17 +194,40 @@ interface Hypothesis {
  */
 function predictChanges(snapshot: AgentSnapshot, now: Instant): Explanation['wouldChange'] {
   const currentState = getLicenseState(snapshot.value)
-  return listHypotheses(snapshot, now).flatMap(({ event, events }) => {
+  return listHypotheses(snapshot, now).flatMap(({ event, at = null, events }): PossibleChange[] => {
     let next = snapshot
+    let notices: Notice[] = []
+    let cause = { label: '', guard: null as string | null }
     for (const hypothetical of events) {
       if (!canHandle(next, hypothetical)) return []
-      next = transition(next, hypothetical).snapshot
+      const before = next
+      const { snapshot: after, commands } = transition(before, hypothetical)
+      next = after
+      if (getLicenseState(before.value) === getLicenseState(after.value)) continue
+      cause = findCause(before, hypothetical)
+      notices = commands.flatMap((command) => (command.type === 'notice' ? [command.params.notice] : []))
     }
     const state = getLicenseState(next.value)
-    const meaning = describeActiveStates(next)[0]?.replace(/^[^:]*: /, '')
-    return state === currentState ? [] : [{ event, state, effect: meaning ?? '' }]
+    if (state === currentState) return []
+    const effect = describeActiveStates(next)[0]?.replace(/^[^:]*: /, '') ?? ''
+    return [{ event, ...cause, code: findMostSevere(notices), state, at: toIsoString(at), effect }]
   })
 }
+
+/** Returns label and guard of the transition that changes the license state on an event. */
+function findCause(snapshot: AgentSnapshot, event: Event): { label: string; guard: string | null } {
+  const taken = agentMachine.getTransitionData(toMachineSnapshot(snapshot), event)
+  const labeled =
+    taken.find(({ source, meta }) => source.path[0] === 'license' && meta !== undefined) ?? taken[0]
+  const guard = labeled?.guard
+  return {
+    label: (labeled?.meta)?.label ?? 'registration ends',
+    guard: typeof guard === 'string' ? guard : null,
+  }
+}
+
+const findMostSevere = (notices: readonly Notice[]): Notice | null =>
+  notices.toSorted((a, b) => eventCatalog[a].severity - eventCatalog[b].severity)[0] ?? null
 
 function listHypotheses({ context, value }: AgentSnapshot, at: Instant): Hypothesis[] {
   const { registration, authorization, evaluation, usage } = context
@@ -262,6 +306,7 @@ function listHypotheses({ context, value }: AgentSnapshot, at: Instant): Hypothe
       : [
           {
             event: 'no contact before the authorization deadline',
+            at: authorization.deadlineAt,
             events: [tickAt(authorization.deadlineAt, 0)],
           },
         ]),
@@ -270,11 +315,18 @@ function listHypotheses({ context, value }: AgentSnapshot, at: Instant): Hypothe
       : [
           {
             event: 'no renewal before the registration expires',
+            at: registration.expiresAt,
             events: [tickAt(registration.expiresAt, 0)],
           },
         ]),
     ...(evaluation.running
-      ? [{ event: 'using up the evaluation period', events: [tickAt(at, evaluation.remainingSeconds)] }]
+      ? [
+          {
+            event: 'using up the evaluation period',
+            at: at + evaluation.remainingSeconds * 1000,
+            events: [tickAt(at, evaluation.remainingSeconds)],
+          },
+        ]
       : []),
   ]
 }

@@ -1,20 +1,23 @@
 import { EventEmitter } from 'node:events'
 import {
-  toRegionPath,
   initialTransition,
   type Command,
+  type Context,
   type Event,
   nextDeadline,
+  isFullyFunctional,
   type Periods,
   type AgentSnapshot,
   transition,
   getLicenseState,
 } from '../../machines/index.ts'
 import type { Instant } from '../core/time.ts'
+import { listChanges } from '../inspection/context-changes.ts'
 import type { EvaluationMeter, LicenseClock } from './license-clock.ts'
 import { parseState, clockStateSchema, serializeState } from './persisted-state.ts'
 import type { AgentLogger } from './logger.ts'
 import { type AgentEventName, createAgentEvent, type AgentEvent } from './event-catalog.ts'
+import { encodeStatePaths } from './state-paths.ts'
 import type { AgentStore } from './store.ts'
 
 /** Transition of the machine. Listeners are called after the transition is on disk. */
@@ -53,6 +56,8 @@ export class MachineRunner {
   readonly #meter: EvaluationMeter
   readonly #logger: AgentLogger
   #untrustedReason: string | null
+  /** Context after the newest row of the history. Null before the first row of this process. */
+  #recorded: Context | null = null
 
   constructor(
     store: AgentStore,
@@ -120,6 +125,7 @@ export class MachineRunner {
       snapshot = after
     }
     const previousReason = this.#untrustedReason
+    const previousRecorded = this.#recorded
     const restoreClock = this.#clock.snapshot()
     try {
       this.#store.commit(() => {
@@ -139,6 +145,7 @@ export class MachineRunner {
       // Restore the clock too, because the transaction that corrected it was rolled back.
       restoreClock()
       this.#untrustedReason = previousReason
+      this.#recorded = previousRecorded
       this.events.emit('rollback')
       throw error
     }
@@ -168,6 +175,7 @@ export class MachineRunner {
         ),
       )
     const transition = { at: event.at, event, before, after, notices }
+    this.#recorded ??= before.context
     const isQuietTick =
       event.type === 'clock.tick' &&
       notices.length === 0 &&
@@ -182,7 +190,15 @@ export class MachineRunner {
         notices: JSON.stringify(
           notices.map(({ notice, message, severity }) => ({ notice, message, severity })),
         ),
+        commands: JSON.stringify(commands.flatMap(describeCommand)),
+        changes: JSON.stringify(listChanges(this.#recorded, after.context)),
+        evaluationSeconds: after.context.evaluation.remainingSeconds,
+        isStateChange:
+          getLicenseState(before.value) !== getLicenseState(after.value) ||
+          isFullyFunctional(before) !== isFullyFunctional(after),
+        isConnectionChange: before.value.connection !== after.value.connection,
       })
+      this.#recorded = after.context
     }
     return transition
   }
@@ -238,6 +254,11 @@ export class MachineRunner {
         before: statePaths,
         after: statePaths,
         notices: JSON.stringify([{ notice, message: record.message, severity: record.severity }]),
+        commands: '[]',
+        changes: '[]',
+        evaluationSeconds: this.snapshot.context.evaluation.remainingSeconds,
+        isStateChange: false,
+        isConnectionChange: false,
       })
     })
     this.#log(record)
@@ -254,15 +275,17 @@ const toNoticeDetail = (
       : 'not allowed'
     : params.detail
 
-/** Encodes the states of the machine for the history. */
-export const encodeStatePaths = ({ value }: AgentSnapshot): string =>
-  JSON.stringify({
-    state: getLicenseState(value),
-    registration: toRegionPath(value.registration),
-    license: toRegionPath(value.license),
-    reservation: value.reservation,
-    connection: value.connection,
-  })
+/** Describes a command for the history. Notices have a column of their own. */
+const describeCommand = (command: Command): string[] => {
+  switch (command.type) {
+    case 'request':
+      return [`request ${command.params.kind}`]
+    case 'discardSecrets':
+      return [`discard the secrets of the ${command.params.what === 'identity' ? 'registration' : 'attempt'}`]
+    case 'notice':
+      return []
+  }
+}
 
 /** Returns the payload of an event for the history. Only reservation events contain secrets. */
 function toHistoryDetail(event: Event): object {

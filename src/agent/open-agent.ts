@@ -8,6 +8,7 @@ import type { TransportSettings } from '../transports/transport.ts'
 import { type AgentCore, Device } from './agent-core.ts'
 import { AgentEvents } from './agent-events.ts'
 import { ClientFeed } from './client-feed.ts'
+import { Inspection } from './inspection.ts'
 import { EvaluationMeter, LicenseClock } from './license-clock.ts'
 import { adaptLogger, type AgentLogger } from './logger.ts'
 import { MachineRunner } from './machine-runner.ts'
@@ -108,6 +109,7 @@ export interface AgentServices<Api, StatusPart extends object> {
   readonly trust: TrustApi
   readonly usage: UsageReports
   readonly feed: ClientFeed
+  readonly inspection: Inspection
   readonly readStatus: () => Status & StatusPart
 }
 
@@ -280,6 +282,7 @@ function connectServices<Api, StatusPart extends object>(
     trust: new TrustApi(core, transports),
     usage: new UsageReports(core, ledger.history),
     feed: new ClientFeed(core, policies, module, readStatus),
+    inspection: new Inspection(core),
     readStatus,
   }
 }

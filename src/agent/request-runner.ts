@@ -125,15 +125,40 @@ export class RequestRunner {
         this.#store.commands.remove(command.id)
       })
     else {
-      const { event, hook } = result
+      const { event, hook, failure } = result
       this.#runner.step(event, (store) => {
         store.commands.remove(command.id)
         hook(store)
+        this.#recordExchange(command.kind, event, failure)
       })
     }
     this.#announceNewRoots()
     this.#announceProfileDifference()
     this.events.emit('settled', { kind: command.kind, failure: result?.failure ?? null })
+  }
+
+  /** Stores the exchange with its outcome, in the same transaction. */
+  #recordExchange(kind: RequestKind, event: StoredResult['event'], failure: LicensingError | null): void {
+    const exchange = this.#transport.recorder.take()
+    const settings = this.#transport.readSettings()
+    if (exchange === null || settings === null) return
+    const identity = this.#store.read('identity', identitySchema)
+    const at = this.#clock.now()
+    const outcome = event(at).type.split('.')[1]
+    this.#store.exchanges.add({
+      at,
+      kind,
+      duration: Math.round(exchange.duration * 10) / 10,
+      outcome: outcome === 'accepted' || outcome === 'refused' ? outcome : 'unreachable',
+      failure: failure && { code: failure.code, message: failure.message, remedy: failure.remedy },
+      route: {
+        proxy: settings.kind === 'proxy' ? new URL(settings.via).host : null,
+        server: new URL(settings.url).host,
+        role: identity?.authority.role ?? null,
+        synchronizedAt: null,
+      },
+      steps: exchange.steps,
+    })
   }
 
   async #request(kind: RequestKind): Promise<StoredResult | null> {

@@ -13,6 +13,7 @@ import {
 } from '../storage/private-files.ts'
 import { isBusy, openDatabase } from '../storage/sqlite.ts'
 import type { SqliteOptions } from '../core/sqlite.types.ts'
+import { EXCHANGES_SCHEMA, ExchangeTable } from './exchange-table.ts'
 import { HISTORY_SCHEMA, HistoryTable } from './history-table.ts'
 import { COMMANDS_SCHEMA, PendingCommands } from './pending-commands.ts'
 import { parseStored } from './persisted-state.ts'
@@ -28,6 +29,7 @@ const SCHEMA = `
   ${COMMANDS_SCHEMA}
   ${USAGE_SCHEMA}
   ${HISTORY_SCHEMA}
+  ${EXCHANGES_SCHEMA}
 `
 
 /** Directories that this process holds. */
@@ -67,6 +69,7 @@ export class AgentStore {
   readonly #upsertDocument: Sqlite.Statement<[string, string]>
   readonly secrets: SecretFileStore
   readonly history: HistoryTable
+  readonly exchanges: ExchangeTable
   readonly commands: PendingCommands
   readonly #directory: string
   #isClosed = false
@@ -77,6 +80,7 @@ export class AgentStore {
     const secrets = new SecretFileStore(join(dataDir, 'secrets'))
     this.secrets = secrets
     this.history = new HistoryTable(db)
+    this.exchanges = new ExchangeTable(db)
     this.commands = new PendingCommands(db)
     this.#selectDocument = db.prepare('select json from documents where name = ?')
     this.#upsertDocument = db.prepare(

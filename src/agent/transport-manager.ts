@@ -13,6 +13,7 @@ import { generateSecretKey, decryptSecret, encryptSecret } from '../storage/encr
 import { formatTrustedRoots } from '../pki/root-rotation.ts'
 import type { LicenseClock } from './license-clock.ts'
 import type { AgentLogger } from './logger.ts'
+import { ExchangeRecorder } from './exchange-recorder.ts'
 import type { AgentObserver } from './observer.ts'
 import type { AgentStore } from './store.ts'
 import { readAnchors, readTlsRoots } from './trust-store.ts'
@@ -37,6 +38,8 @@ export class TransportManager {
   readonly #options: TransportOptions
   #transport: { readonly anchors: string | null; readonly transport: Transport } | null = null
   #generation = 0
+  /** Steps of the exchange in progress, and of the last one. */
+  readonly recorder = new ExchangeRecorder()
   /** Aborts running connection tests. */
   #testAbort = new AbortController()
 
@@ -83,7 +86,8 @@ export class TransportManager {
 
   async #loadHttps(): Promise<(settings: TransportSettings) => Transport> {
     const { createHttpsTransport } = await import('../transports/https.ts')
-    return (settings) => createHttpsTransport(this.#createConnectionOptions(settings))
+    return (settings) =>
+      createHttpsTransport({ ...this.#createConnectionOptions(settings), observer: this.recorder })
   }
 
   /** Number of transport changes so far. A failure with an earlier number does not concern the current transport. */
@@ -130,7 +134,9 @@ export class TransportManager {
         const type = path.split('/').at(-1) ?? ''
         const watch = this.#options.observer?.request(type)
         const begun = this.#clock.now()
+        this.recorder.begin()
         const end = (code: string | null) => {
+          this.recorder.end({ isAnswered: code === null, isProxied: this.readSettings()?.kind === 'proxy' })
           watch?.end(code)
           this.#logger.debug('exchange', {
             type,

@@ -6,7 +6,7 @@ const formatName = (name: string): string =>
     .replaceAll('_', ' ')
     .toLowerCase()
 
-const formatEventName = (event: string): string => (event === 'tick' ? 'time' : formatName(event))
+const formatEventName = (event: string): string => (event === 'clock.tick' ? 'time' : formatName(event))
 
 const formatGuard = (guard: string | null): string => (guard === null ? '' : ` [${formatName(guard)}]`)
 

@@ -1,7 +1,14 @@
 import { stripBrackets } from '../core/host-name.ts'
 import type { X509Certificate } from 'node:crypto'
-import type { Destination, Proxy, Timeouts } from './connection.ts'
+import type { ConnectStep, Destination, Proxy, Timeouts } from './connection.ts'
 import type { TransportSettings } from './transport.ts'
+
+/** Observer of the connections that a transport opens. */
+export interface ConnectionObserver {
+  opening(): void
+  /** @param found what the step found, for display */
+  step(step: ConnectStep, found: string): void
+}
 
 /** Options of the connections to an authority. */
 export interface ConnectionOptions {
@@ -16,6 +23,7 @@ export interface ConnectionOptions {
   /** Limit of a request or an answer in bytes. Default: 1 MiB */
   readonly maxBytes?: number
   readonly timeouts?: Partial<Timeouts>
+  readonly observer?: ConnectionObserver
 }
 
 export function toDestination({ url, proxy, anchors, timeouts }: ConnectionOptions): Destination {

@@ -24,6 +24,7 @@ const KEEP_ALIVE_MS = 60 * SECOND
 class TunnelingAgent extends Agent {
   readonly #destination: Destination
   readonly #readAuthority: ConnectionOptions['readAuthority']
+  readonly #observer: ConnectionOptions['observer']
   /** Signal of the current exchange, which also cancels an attempt to connect. */
   signal: AbortSignal = AbortSignal.abort()
   /** Id of the authority that the next request is for, or null for any authority. */
@@ -31,11 +32,12 @@ class TunnelingAgent extends Agent {
   /** Id of the authority of the last connection, or null if its certificate names none. */
   #authorityId: string | null = null
 
-  constructor(to: Destination, readAuthority: ConnectionOptions['readAuthority']) {
+  constructor(to: Destination, { readAuthority, observer }: ConnectionOptions) {
     // TCP keep-alive probes once a minute instead of once a second.
     super({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: 1 })
     this.#destination = to
     this.#readAuthority = readAuthority
+    this.#observer = observer
   }
 
   get #isExpectedAuthority(): boolean {
@@ -52,7 +54,10 @@ class TunnelingAgent extends Agent {
     _options: unknown,
     callback: (error: Error | null, socket?: unknown) => void,
   ): undefined {
-    openConnection(this.#destination, this.signal).then(
+    this.#observer?.opening()
+    openConnection(this.#destination, this.signal, (step, found) => {
+      this.#observer?.step(step, found)
+    }).then(
       (socket) => {
         const certificate = socket.getPeerX509Certificate()
         this.#authorityId = (certificate && this.#readAuthority?.(certificate)) ?? null
@@ -85,10 +90,7 @@ const HEADERS = {
 /** Creates the transport over HTTPS, direct or through a proxy's tunnel. One deadline covers a whole exchange. */
 export function createHttpsTransport(options: ConnectionOptions): Transport {
   const maxBytes = options.maxBytes ?? MAX_ANSWER_BYTES
-  const agent = new TunnelingAgent(
-    { ...toDestination(options), session: { ticket: null } },
-    options.readAuthority,
-  )
+  const agent = new TunnelingAgent({ ...toDestination(options), session: { ticket: null } }, options)
   const { host } = new URL(options.url)
   let pendingDeadlines: ReturnType<typeof startDeadline>[] = []
   let isClosed = false

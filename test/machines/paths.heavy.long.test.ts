@@ -1,3 +1,4 @@
+import { createActor } from 'xstate'
 import { getShortestPaths } from 'xstate/graph'
 import { describe, expect, it } from 'vitest'
 import {
@@ -48,7 +49,7 @@ function listRaisedTransitions(
     if (state.context.registration === null || after.context.registration !== null) continue
     const actor = createActor(agentMachine, {
       input: { at: START },
-      snapshot: state as never,
+      snapshot: state,
       inspect: (inspected) => {
         if (inspected.type === '@xstate.microstep' && inspected.event.type === 'registration.ended')
           taken.push(...inspected._transitions)

@@ -411,29 +411,21 @@ describe('R-HOST-9 in a reservation', () => {
     const context = contextAfter(usageChanged, register(0.5), refused('register.refused', 0.5), ...requested)
     expect(context.reservation).toEqual({
       requests: 1,
-      current: { stage: 'requested', requestCode: 'request-1', at: at(1) },
+      current: { requestCode: 'request-1', requestedAt: at(1), grant: null, returnCode: null },
       returned: [],
     })
     expect(context.registrationFailure).toBeNull()
   })
 
   it('an authorization is installed, updated and returned', () => {
-    expect(contextAfter(...installed).reservation.current).toEqual({
-      stage: 'installed',
-      requestCode: 'request-1',
-      grant,
-    })
+    const current = { requestCode: 'request-1', requestedAt: at(1), grant, returnCode: null }
+    expect(contextAfter(...installed).reservation.current).toEqual(current)
     const more = { ...grant, sequence: 2, confirmationCode: 'confirm-2' }
     expect(
       contextAfter(...installed, { type: 'reservation.update', at: at(2.5), grant: more }).reservation
         .current,
-    ).toEqual({ stage: 'installed', requestCode: 'request-1', grant: more })
-    expect(contextAfter(...returning).reservation.current).toEqual({
-      stage: 'returning',
-      requestCode: 'request-1',
-      grant,
-      returnCode: 'return-1',
-    })
+    ).toEqual({ ...current, grant: more })
+    expect(contextAfter(...returning).reservation.current).toEqual({ ...current, returnCode: 'return-1' })
     expect(contextAfter(...returning, { type: 'reservation.return', at: at(4) }).reservation).toEqual({
       requests: 1,
       current: null,

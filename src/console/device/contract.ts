@@ -1,5 +1,6 @@
 import { connectionContract } from './connection-contract.ts'
 import { hostContract } from './hosts-contract.ts'
+import { inspectionContract } from './inspection-contract.ts'
 import { registrationContract } from './registration-contract.ts'
 import { reservationContract } from './reservation-contract.ts'
 import { statusContract } from './status-contract.ts'
@@ -9,6 +10,7 @@ import { usageContract } from './usage-contract.ts'
 /** The API of a device's console. */
 export const deviceContract = {
   ...statusContract,
+  ...inspectionContract,
   ...connectionContract,
   ...registrationContract,
   ...reservationContract,

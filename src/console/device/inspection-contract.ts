@@ -10,7 +10,7 @@ const regionSchema: z.ZodType<RegionValue> = z.lazy(() =>
   z.union([z.string(), z.record(z.string(), regionSchema)]),
 )
 /** Schema of a snapshot of the machine. Codes are replaced by an empty text. */
-const snapshotSchema = z.object({
+export const snapshotSchema = z.object({
   value: z.object({
     license: regionSchema,
     registration: regionSchema,
@@ -69,7 +69,7 @@ const exchangeStepSchema = z.object({
   /** Duration in milliseconds. */
   duration: z.number(),
   outcome: z.enum(['ok', 'failed', 'not-tried', 'not-needed']),
-  /** What the step found, such as an address or a certificate. Null without details. */
+  /** Result of the step, such as an address or a certificate. Null without details. */
   found: z.string().nullable(),
 })
 const exchangeSchema = z.object({

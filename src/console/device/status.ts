@@ -1,12 +1,10 @@
 import type { DeviceAgent, DeviceStatus } from './device-agent.ts'
-import { describeEvent } from '../../agent/event-catalog.ts'
-import type { HistoryRow } from '../../agent/history-table.ts'
-import { toIsoString } from '../../core/time.ts'
 import { VERSION } from '../../core/version.ts'
 import type { ChartLayout } from '../../diagrams/chart-layout.ts'
 import { layoutChart } from '../../diagrams/layout.ts'
 import { type Caller, implement } from '../../http/procedures.ts'
 import { formatCertificateFingerprint } from '../../pki/fingerprint.ts'
+import { toExchangeDocument, toStateChangesDocument, toTransitionDocument } from './inspection.ts'
 import { statusContract } from './status-contract.ts'
 
 /** Hides reservation codes from callers other than administrators. */
@@ -16,22 +14,10 @@ export function redactStatus(status: DeviceStatus, { role }: Pick<Caller, 'role'
   return { ...status, reservation: { ...status.reservation, ...codes } }
 }
 
-/** Returns a stored transition in the form of the API. */
-export const toTransitionDocument = (row: HistoryRow) => ({
-  id: row.id,
-  at: toIsoString(row.at),
-  event: row.event,
-  inWords: describeEvent(row.event),
-  before: JSON.parse(row.before) as Record<string, unknown>,
-  after: JSON.parse(row.after) as Record<string, unknown>,
-  notices: JSON.parse(row.notices) as { notice: string; message: string; severity: number }[],
-})
-
 export const createStatusProcedures = (agent: DeviceAgent) =>
   implement(statusContract, {
     status: (_, caller) => redactStatus(agent.status(), caller),
     explain: () => agent.explain(),
-    history: ({ limit, after }) => ({ history: agent.history(limit, after).map(toTransitionDocument) }),
     chart: createChartLayoutCache(agent),
     support: () => createSupportBundle(agent),
   })
@@ -54,6 +40,7 @@ function createChartLayoutCache(agent: DeviceAgent): () => Promise<ChartLayout> 
 function createSupportBundle(agent: DeviceAgent): Record<string, unknown> {
   const { reservation, ...status } = agent.status()
   const anchor = agent.trust.anchor()
+  const { inspection } = agent
   return {
     version: VERSION,
     node: process.version,
@@ -66,7 +53,10 @@ function createSupportBundle(agent: DeviceAgent): Record<string, unknown> {
     trust: anchor === null ? null : formatCertificateFingerprint(anchor),
     // Only the conferencing product has a deployment.
     ...(status.hosts && { system: agent.module.system.show() }),
+    snapshot: inspection.snapshot(),
+    stateChanges: toStateChangesDocument(inspection.stateChanges()),
     history: agent.history(1000).map(toTransitionDocument),
+    exchanges: inspection.exchanges(200).map(toExchangeDocument),
     usage: agent.usage.periods({ by: 'day', last: 90 }),
     denials: agent.usage.denials(200),
   }

@@ -9,6 +9,7 @@ export const resources = {
   satellite: 'satellite list',
   sku: null,
   'smart-account': 'account list',
+  transition: 'events',
   token: 'token list',
   user: 'user list',
   'virtual-account': 'virtual-account list',
