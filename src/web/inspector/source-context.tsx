@@ -44,9 +44,13 @@ export function useHistory(range: HistoryRange = {}, isEnabled = true) {
 }
 
 /** Returns the snapshot after a transition. 0 for now. */
-export function useSnapshot(id: number) {
+export function useSnapshot(id: number, isEnabled = true) {
   const { key, snapshot } = useSource()
-  return useQuery({ queryKey: [...key, 'snapshot', id], queryFn: () => snapshot(id) })
+  return useQuery({
+    queryKey: [...key, 'snapshot', id],
+    queryFn: () => snapshot(id),
+    enabled: isEnabled,
+  })
 }
 
 export function useExchanges(limit: number) {
