@@ -15,7 +15,6 @@ import { Chart } from './chart/chart.tsx'
 import { changeLocation, useInspectorLocation, type View } from './inspector-location.ts'
 import { Panel } from './panel/panel.tsx'
 import { BottomSheet } from './bottom-sheet.tsx'
-import { Placeholder } from './placeholders.tsx'
 import { RegionChips } from './region-chips.tsx'
 import { Search, SearchField } from './search.tsx'
 import { SourceProvider } from './source-context.tsx'
@@ -33,10 +32,10 @@ const ICONS: Record<View, typeof IconFlask> = {
 const DESKTOP_VIEWS: readonly View[] = ['chart', 'time-travel', 'exchanges', 'what-if']
 const PHONE_VIEWS: readonly View[] = ['state', ...DESKTOP_VIEWS]
 
-const TimeTravel = Placeholder
-const Exchanges = Placeholder
-const WhatIf = Placeholder
-const HistoryBand = lazy(() => Promise.resolve({ default: () => null }))
+const TimeTravel = lazy(async () => ({ default: (await import('./time-travel/time-travel.tsx')).TimeTravel }))
+const Exchanges = lazy(async () => ({ default: (await import('./exchanges/exchanges.tsx')).Exchanges }))
+const WhatIf = lazy(async () => ({ default: (await import('./what-if/what-if.tsx')).WhatIf }))
+const HistoryStrip = lazy(async () => ({ default: (await import('./history-strip.tsx')).HistoryStrip }))
 
 const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
@@ -114,7 +113,7 @@ function ViewContent({ view, isPhone }: { view: View; isPhone: boolean }) {
         <Chart isTall={isPhone} />
         {!isPhone && (
           <Suspense fallback={null}>
-            <HistoryBand />
+            <HistoryStrip />
           </Suspense>
         )}
       </div>

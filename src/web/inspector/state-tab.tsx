@@ -1,3 +1,4 @@
+import { lazy, Suspense } from 'react'
 import { describeActive } from './chart/chart.tsx'
 import { listExits } from './chart/moves.ts'
 import { formatExact } from './format-time.ts'
@@ -11,6 +12,7 @@ import { usePosition } from './use-position.ts'
 
 const t = texts.panel
 const MAX_NEXT = 3
+const HistoryStrip = lazy(async () => ({ default: (await import('./history-strip.tsx')).HistoryStrip }))
 
 /** First view on a phone: the state in words, what comes next, and what leads out. */
 export function StateTab() {
@@ -49,6 +51,11 @@ export function StateTab() {
       </div>
       <div className="ins-card">
         <LeadsOut exits={exits} isShort />
+      </div>
+      <div className="ins-card">
+        <Suspense fallback={null}>
+          <HistoryStrip isCompact />
+        </Suspense>
       </div>
     </div>
   )

@@ -9,7 +9,6 @@ export const texts = {
     'what-if': 'What if',
   },
   viewsName: 'Views of the device',
-  soon: 'This view is not part of this version yet.',
   states: {
     evaluation: 'Evaluation',
     unregistered: 'Unregistered',
@@ -42,6 +41,12 @@ export const texts = {
   },
   chipsName: 'Active states',
   openRegion: (region: string) => `Open ${region} in the chart`,
+  strip: {
+    title: 'License state since installation',
+    counts: (changes: number, events: number) =>
+      `${changes} ${changes === 1 ? 'change' : 'changes'} · ${events.toLocaleString('en-US')} ${events === 1 ? 'event' : 'events'}`,
+    open: 'Open time travel',
+  },
   chart: {
     name: 'Statechart of the device',
     since: (at: string) => `since ${at}`,
