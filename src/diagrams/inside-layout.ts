@@ -51,11 +51,9 @@ const OPTIONS: LayoutOptions = {
   'elk.spacing.edgeEdge': '16',
   'elk.spacing.nodeNode': '24',
   'elk.spacing.edgeLabel': '0',
-  'elk.layered.spacing.nodeNodeBetweenLayers': '18',
+  'elk.layered.spacing.nodeNodeBetweenLayers': '13',
   'elk.layered.spacing.edgeNodeBetweenLayers': '18',
   'elk.layered.spacing.edgeEdgeBetweenLayers': '16',
-  'elk.layered.considerModelOrder.strategy': 'PREFER_NODES',
-  'elk.layered.cycleBreaking.strategy': 'MODEL_ORDER',
   'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',
 }
 
@@ -142,7 +140,7 @@ function toElkNode(state: State, titleHeight: number): ElkNode {
     id: getId(state),
     layoutOptions: {
       ...OPTIONS,
-      'elk.padding': `[top=${titleHeight + 16},left=18,bottom=16,right=18]`,
+      'elk.padding': `[top=${titleHeight + 13},left=18,bottom=13,right=18]`,
       'elk.nodeSize.constraints': 'MINIMUM_SIZE',
       'elk.nodeSize.minimum': `(${Math.ceil(nameWidth)},${titleHeight + STATE_HEIGHT})`,
     },
@@ -235,15 +233,23 @@ async function layoutInside(frame: State, titleHeight: number): Promise<Inside> 
   }
 }
 
-/** Lists the causes of a move between license states: transitions of the state, its child states and its region. */
+/**
+ * Lists the causes of a move between license states: transitions of the state and its child states, or else those of
+ * its region. The region's own transitions concern registrations, which the other states do not have.
+ */
 function listCauses(region: State, [from, to]: Move): InsideCause[] {
   const state = region.states[from]
   if (!state) return []
-  const causes = [state, ...listDescendants(state), region]
-    .flatMap(listTransitions)
-    .filter((transition) => transition.to.path[1] === to)
-    .map(({ event, guard, label, description }) => ({ event, guard, label, description }))
-  return [...new Map(causes.map((cause) => [JSON.stringify(cause), cause])).values()]
+  const find = (states: readonly State[]): InsideCause[] => {
+    const causes = states
+      .flatMap(listTransitions)
+      // A move to the same state enters it again, so that its target is the state itself.
+      .filter(({ to: target }) => target.path[1] === to && (from !== to || target.path.length === 2))
+      .map(({ event, guard, label, description }) => ({ event, guard, label, description }))
+    return [...new Map(causes.map((cause) => [JSON.stringify(cause), cause])).values()]
+  }
+  const own = find([state, ...listDescendants(state)])
+  return own.length > 0 ? own : find([region])
 }
 
 /** Draws the insides of all license states and regions, and collects the words of the machine. */

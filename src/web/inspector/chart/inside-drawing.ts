@@ -30,7 +30,10 @@ type Part = Pick<Drawing, 'frames' | 'lines' | 'labels' | 'states' | 'exits' | '
 
 const HEADING_HEIGHT = 34
 const COLUMN_GAP = 34
-const EXIT_PITCH = 30
+const EXIT_PITCH = 29
+const EXIT_GAP = 34
+/** Least width of the license column, so that the ways out have room. */
+const MIN_LICENSE_WIDTH = 386
 const EMPTY_FRAME = { width: 330, height: 41 }
 
 /** Returns true if the state with this id is active, or contains the active state. */
@@ -170,12 +173,12 @@ function drawOpened(state: LicenseState, options: InsideOptions): Part {
     const select = formatMove(exit.move)
     const emphasis =
       selectedLine === select ? 'selected' : exit.possible.length > 0 ? 'possible' : ('rest' as const)
-    const y = height + 36 + i * EXIT_PITCH
+    const y = height + EXIT_GAP + i * EXIT_PITCH
     return { exit, select, emphasis, y } as const
   })
   return {
-    width,
-    height: height + 36 + rows.length * EXIT_PITCH,
+    width: Math.max(width, MIN_LICENSE_WIDTH),
+    height: height + EXIT_GAP + rows.length * EXIT_PITCH - EXIT_PITCH / 2,
     frames: [
       {
         key: state,

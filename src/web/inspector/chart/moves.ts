@@ -24,6 +24,17 @@ export interface Exit {
   readonly label: string
 }
 
+/** Order in which exits are listed: first where the next contact leads, last what takes an administrator. */
+const EXIT_ORDER: readonly LicenseState[] = [
+  'authorized',
+  'out-of-compliance',
+  'auth-expired',
+  'registered',
+  'evaluation',
+  'unregistered',
+  'reserved',
+]
+
 const getEarliest = (instants: readonly (string | null)[]): string | null =>
   instants.filter((at) => at !== null).toSorted()[0] ?? null
 
@@ -60,7 +71,9 @@ export function listExits(
         label: joinCauses(causes),
       }
     })
-  return exits.toSorted((a, b) => Number(b.possible.length > 0) - Number(a.possible.length > 0))
+  const rank = ({ possible, move }: Exit) =>
+    (possible.length > 0 ? 0 : EXIT_ORDER.length) + EXIT_ORDER.indexOf(move[1])
+  return exits.toSorted((a, b) => rank(a) - rank(b))
 }
 
 /** Returns the last move between license states. Null without one. */

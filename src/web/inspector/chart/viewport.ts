@@ -1,5 +1,5 @@
 import type { Viewport } from '@xyflow/react'
-import type { Box } from '../../../diagrams/overview.ts'
+import type { Box, Point } from '../../../diagrams/overview.ts'
 
 export interface Size {
   readonly width: number
@@ -56,10 +56,16 @@ export function revealBox(box: Box, viewport: Viewport, canvas: Size): Viewport 
   return x === viewport.x && y === viewport.y ? null : { ...viewport, x, y }
 }
 
+const DIRECTIONS: Readonly<Record<string, Point>> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+}
+
 /** Returns the state that is nearest in a direction. Null if there is none. */
 export function findNearest<T extends Box>(from: Box, boxes: readonly T[], key: string): T | null {
-  const [dx, dy] =
-    { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key] ?? [0, 0]
+  const [dx, dy] = DIRECTIONS[key] ?? [0, 0]
   const rate = (box: Box): number => {
     const x = box.x + box.width / 2 - from.x - from.width / 2
     const y = box.y + box.height / 2 - from.y - from.height / 2
