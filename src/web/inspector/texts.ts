@@ -40,6 +40,7 @@ export const texts = {
     connection: { unknown: 'Not tried yet', up: 'Up', down: 'Down' },
   },
   chipsName: 'Active states',
+  realState: 'Real state now',
   openRegion: (region: string) => `Open ${region} in the chart`,
   strip: {
     title: 'License state since installation',
