@@ -35,6 +35,10 @@ import { texts } from './texts.ts'
 export interface NavItem {
   readonly route: string
   readonly label: string
+  /** Icon of the menu, which the narrow menu of a wide page shows alone. */
+  readonly icon?: ReactNode
+  /** True for a page that takes the whole width, beside a narrow menu of icons. */
+  readonly isWide?: boolean
   /** Menu label that depends on data, shown instead of `label`. */
   readonly menuLabel?: ReactNode
   readonly render: (parts: readonly string[], me: CurrentUser) => ReactNode
@@ -183,11 +187,13 @@ function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: Page
   const signOut = () => {
     commonApi.mutate('sign-out').catch(toFailure).finally(session.end)
   }
+  const isWide = current?.isWide === true
   return (
     <AppShell
-      header={{ height: 56 }}
-      navbar={{ width: 220, breakpoint: 'sm', collapsed: { mobile: !opened } }}
-      padding="md"
+      header={{ height: isWide ? 52 : 56 }}
+      navbar={{ width: isWide ? 56 : 220, breakpoint: 'sm', collapsed: { mobile: !opened } }}
+      padding={isWide ? 0 : 'md'}
+      data-wide={isWide || undefined}
     >
       <Anchor href="#content" className="skip">
         {texts.frame.skip}
@@ -208,6 +214,7 @@ function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: Page
             </Text>
           </Group>
           <Group gap="xs" wrap="nowrap" style={{ flexShrink: 0 }}>
+            <div id="header-tools" />
             <SchemeButton />
             <Menu position="bottom-end">
               <Menu.Target>
@@ -230,11 +237,13 @@ function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: Page
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" aria-label={texts.frame.pages}>
-        {visible.map(({ route, label, menuLabel: name }) => (
+        {visible.map(({ route, label, icon, menuLabel: name }) => (
           <NavLink
             key={route}
             href={buildHref(route)}
             label={name ?? label}
+            leftSection={icon}
+            title={isWide ? label : undefined}
             active={route === current?.route}
             aria-current={route === current?.route ? 'page' : undefined}
             onClick={close}
@@ -243,7 +252,7 @@ function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: Page
         ))}
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
-        <Container size="xl" px={0}>
+        <Container size="xl" px={0} fluid={isWide}>
           {!up && (
             <Alert color="yellow" role="status" mb="md">
               {texts.frame.lost}

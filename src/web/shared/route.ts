@@ -7,11 +7,12 @@ const onHashChange = (changed: () => void) => {
   }
 }
 
-/** Returns the path segments after `#/`. The browser history keeps the route. */
+/** Returns the path segments after `#/`, without the query. The browser history keeps the route. */
 export function useRoute(): string[] {
   const hash = useSyncExternalStore(onHashChange, () => window.location.hash)
   return hash
     .replace(/^#\/?/, '')
+    .replace(/\?.*$/, '')
     .split('/')
     .filter((part) => part !== '')
     .map((part) => {

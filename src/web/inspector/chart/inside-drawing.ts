@@ -1,0 +1,283 @@
+import { FOLDED_REGIONS, type FoldedRegion } from '../../../diagrams/folded-regions.ts'
+import type { Inside, InsideEdge, MachineDrawing } from '../../../diagrams/inside-layout.types.ts'
+import type { Point } from '../../../diagrams/overview.ts'
+import type { LicenseState } from '../source.ts'
+import { toLicenseState } from '../state-style.tsx'
+import { texts } from '../texts.ts'
+import type { Drawing, DrawnFrame, DrawnLabel, DrawnLine, DrawnState } from './drawing.types.ts'
+import { type Exit, formatMove } from './moves.ts'
+
+export const REGIONS = ['license', 'registration', 'reservation', 'connection'] as const
+export type Region = (typeof REGIONS)[number]
+export type RegionPaths = Readonly<Record<Region, string>>
+
+export interface InsideOptions {
+  /** Id of the open state or region. */
+  readonly open: string
+  readonly machine: MachineDrawing
+  /** Path of the active state of each region, such as `authorized.current`. */
+  readonly paths: RegionPaths
+  readonly exits: readonly Exit[]
+  readonly selectedLine: string | null
+  readonly selectedState: string | null
+  /** Beginning of the active license state, for the title of its frame. */
+  readonly since: string | null
+  readonly formatDate: (at: string) => string
+}
+
+/** Part of the drawing: one region, in its own coordinates. */
+type Part = Pick<Drawing, 'frames' | 'lines' | 'labels' | 'states' | 'exits' | 'width' | 'height'>
+
+const HEADING_HEIGHT = 34
+const COLUMN_GAP = 34
+const EXIT_PITCH = 29
+const EXIT_GAP = 34
+/** Least width of the license column, so that the ways out have room. */
+const MIN_LICENSE_WIDTH = 386
+const EMPTY_FRAME = { width: 330, height: 41 }
+
+/** Returns true if the state with this id is active, or contains the active state. */
+const isActiveId = (id: string, paths: RegionPaths): boolean =>
+  REGIONS.some((region) => `${region}.${paths[region]}.`.startsWith(`${id}.`))
+
+const getRegion = (id: string): Region => REGIONS.find((region) => region === id.split('.')[0]) ?? 'license'
+
+const getTopName = (region: Region, state: string): string =>
+  region === 'license'
+    ? texts.states[toLicenseState(state) ?? 'evaluation']
+    : ((texts.regionStates[region] as Record<string, string>)[state] ?? state)
+
+const describeState = (name: string, isActive: boolean): string =>
+  isActive ? texts.chart.spokenActive(name, []) : name
+
+function drawFolded(region: Region, folded: FoldedRegion, options: InsideOptions): Part {
+  const { machine, paths, selectedLine, selectedState } = options
+  const [top = '', ...inner] = paths[region].split('.')
+  const innerLabel = inner.length > 0 ? machine.states[`${region}.${paths[region]}`]?.label : undefined
+  const toKey = (id: string) => `${region}:${id}`
+  const emphasize = (ids: readonly string[]) =>
+    ids.map(toKey).includes(selectedLine ?? '')
+      ? ('selected' as const)
+      : folded.lines.some(({ id, moves }) => ids.includes(id) && moves.some(([from]) => from === top))
+        ? ('possible' as const)
+        : ('rest' as const)
+  return {
+    width: folded.width,
+    height: folded.height,
+    frames: [],
+    exits: [],
+    lines: folded.lines.map(({ id, points }): DrawnLine => ({
+      key: toKey(id),
+      select: toKey(id),
+      points,
+      emphasis: emphasize([id]),
+      color: null,
+      hasArrow: true,
+      isDashed: false,
+    })),
+    labels: folded.labels.map(({ lines, at, text }): DrawnLabel => ({
+      key: toKey(lines.join()),
+      select: toKey(lines[0] ?? ''),
+      at,
+      text,
+      emphasis: emphasize(lines),
+      ground: 'canvas',
+    })),
+    states: Object.entries(folded.states).map(([state, box]): DrawnState => {
+      const isActive = state === top
+      const name = getTopName(region, state)
+      return {
+        ...box,
+        id: `${region}.${state}`,
+        name,
+        licenseState: region === 'license' ? toLicenseState(state) : null,
+        kind: 'folded',
+        isActive,
+        mayComeNext: false,
+        isSelected: selectedState === `${region}.${state}`,
+        details: isActive && innerLabel !== undefined ? [texts.chart.inside(innerLabel)] : [],
+        spoken: describeState(name, isActive),
+      }
+    }),
+  }
+}
+
+const translate = ([x, y]: Point, dx: number, dy: number): Point => [x + dx, y + dy]
+
+function drawEdge(edge: InsideEdge, options: InsideOptions): { line: DrawnLine; label: DrawnLabel } {
+  const isActive = isActiveId(edge.from, options.paths)
+  const emphasis = options.selectedLine === edge.id ? 'selected' : isActive ? 'possible' : 'rest'
+  const shared = { key: edge.id, select: edge.id, emphasis } as const
+  return {
+    line: { ...shared, points: edge.points, color: null, hasArrow: true, isDashed: edge.isFromParent },
+    label: { ...shared, at: edge.label.at, text: edge.label.text, ground: 'card' },
+  }
+}
+
+/** Draws the states inside a state or region, as the build has laid them out. */
+function drawInside(inside: Inside, options: InsideOptions): Part {
+  const { machine, paths, selectedState } = options
+  const edges = inside.edges.map((edge) => drawEdge(edge, options))
+  return {
+    width: inside.width,
+    height: inside.height,
+    exits: [],
+    frames: inside.nodes
+      .filter(({ isFrame }) => isFrame)
+      .map(({ id, x, y, width, height }): DrawnFrame => ({
+        key: id,
+        kind: 'compound',
+        state: null,
+        title: machine.states[id]?.label ?? id,
+        note: null,
+        isActive: isActiveId(id, paths),
+        x,
+        y,
+        width,
+        height,
+      })),
+    lines: edges.map(({ line }) => line),
+    labels: edges.map(({ label }) => label),
+    states: inside.nodes
+      .filter(({ isFrame }) => !isFrame)
+      .map(({ id, x, y, width, height }): DrawnState => {
+        const isActive = isActiveId(id, paths)
+        const name = machine.states[id]?.label ?? id
+        return {
+          id,
+          name,
+          licenseState: toLicenseState(paths.license.split('.')[0] ?? ''),
+          kind: 'inner',
+          isActive,
+          mayComeNext: false,
+          isSelected: selectedState === id,
+          details: [],
+          spoken: describeState(name, isActive),
+          x,
+          y,
+          width,
+          height,
+        }
+      }),
+  }
+}
+
+/** Draws the frame of an opened license state, and its ways out as rows below it. */
+function drawOpened(state: LicenseState, options: InsideOptions): Part {
+  const { machine, exits, selectedLine, since, formatDate } = options
+  const inside = machine.insides[`license.${state}`]
+  const { width, height } = inside ?? EMPTY_FRAME
+  const isActive = isActiveId(`license.${state}`, options.paths)
+  const part = inside ? drawInside(inside, options) : null
+  const rows = exits.map((exit, i) => {
+    const select = formatMove(exit.move)
+    const emphasis =
+      selectedLine === select ? 'selected' : exit.possible.length > 0 ? 'possible' : ('rest' as const)
+    const y = height + EXIT_GAP + i * EXIT_PITCH
+    return { exit, select, emphasis, y } as const
+  })
+  return {
+    width: Math.max(width, MIN_LICENSE_WIDTH),
+    height: height + EXIT_GAP + rows.length * EXIT_PITCH - EXIT_PITCH / 2,
+    frames: [
+      {
+        key: state,
+        kind: 'opened',
+        state,
+        title: texts.states[state],
+        note: isActive ? since : null,
+        isActive,
+        x: 0,
+        y: 0,
+        width,
+        height,
+      },
+      ...(part?.frames ?? []),
+    ],
+    states: (part?.states ?? []).map((inner) => ({ ...inner, licenseState: state })),
+    labels: part?.labels ?? [],
+    lines: [
+      ...(part?.lines ?? []),
+      ...rows.map(({ select, emphasis, y }): DrawnLine => ({
+        key: `exit ${select}`,
+        select,
+        points: [
+          [18, height],
+          [18, y],
+          [43, y],
+        ],
+        emphasis,
+        color: null,
+        hasArrow: true,
+        isDashed: false,
+      })),
+    ],
+    exits: rows.map(({ exit, select, emphasis, y }) => ({
+      state: exit.move[1],
+      label: exit.at === null ? exit.label : texts.chart.exitAt(exit.label, formatDate(exit.at)),
+      select,
+      emphasis,
+      at: [45, y] as const,
+    })),
+  }
+}
+
+function drawPart(region: Region, options: InsideOptions): Part {
+  const { open, machine } = options
+  if (getRegion(open) !== region) return drawFolded(region, FOLDED_REGIONS[region], options)
+  const state = toLicenseState(open.split('.')[1] ?? options.paths.license.split('.')[0] ?? '')
+  if (region === 'license') return drawOpened(state ?? 'evaluation', options)
+  const inside = machine.insides[region]
+  const part = inside ? drawInside(inside, options) : drawFolded(region, FOLDED_REGIONS[region], options)
+  return { ...part, labels: part.labels.map((label) => ({ ...label, ground: 'canvas' as const })) }
+}
+
+/** Moves a part of the drawing. */
+function place(part: Part, dx: number, dy: number): Part {
+  const shift = <T extends { readonly x: number; readonly y: number }>(box: T): T => ({
+    ...box,
+    x: box.x + dx,
+    y: box.y + dy,
+  })
+  return {
+    ...part,
+    frames: part.frames.map(shift),
+    states: part.states.map(shift),
+    exits: part.exits.map((exit) => ({ ...exit, at: translate(exit.at, dx, dy) })),
+    labels: part.labels.map((label) => ({ ...label, at: translate(label.at, dx, dy) })),
+    lines: part.lines.map((line) => ({
+      ...line,
+      points: line.points.map((point) => translate(point, dx, dy)),
+    })),
+  }
+}
+
+/** Draws one state or region from inside, and the other regions beside it as columns of their top states. */
+export function drawOpenedView(options: InsideOptions): Drawing {
+  let left = 0
+  const parts: { region: Region; x: number; part: Part }[] = []
+  for (const region of REGIONS) {
+    const part = place(drawPart(region, options), left, HEADING_HEIGHT)
+    parts.push({ region, x: left, part })
+    left += part.width + COLUMN_GAP
+  }
+  return {
+    key: `open-${options.open}`,
+    width: left - COLUMN_GAP,
+    height: Math.max(...parts.map(({ part }) => part.height)) + HEADING_HEIGHT,
+    frames: parts.flatMap(({ part }) => part.frames),
+    lines: parts.flatMap(({ part }) => part.lines),
+    labels: parts.flatMap(({ part }) => part.labels),
+    states: parts.flatMap(({ part }) => part.states),
+    exits: parts.flatMap(({ part }) => part.exits),
+    texts: parts.map(({ region, x }) => ({
+      key: region,
+      text: texts.regions[region],
+      at: [x, 0] as const,
+      kind: 'heading' as const,
+      opens: region === 'license' ? `license.${options.paths.license.split('.')[0] ?? ''}` : region,
+    })),
+    choice: null,
+    dividers: parts.slice(1).map(({ x }) => x - COLUMN_GAP / 2),
+  }
+}

@@ -1,0 +1,36 @@
+import type { Node, NodeProps } from '@xyflow/react'
+import { memo } from 'react'
+import { StateIcon } from '../state-style.tsx'
+import type { DrawnState } from './drawing.types.ts'
+
+export type StateNodeType = Node<{ state: DrawnState; isTabStop: boolean }, 'state'>
+
+/** State of the chart. The arrow keys move between states, so that only one of them is a tab stop. */
+export const StateNode = memo(function StateNode({ data }: NodeProps<StateNodeType>) {
+  const { state, isTabStop } = data
+  return (
+    <button
+      type="button"
+      className="ins-state"
+      tabIndex={isTabStop ? 0 : -1}
+      data-state-id={state.id}
+      data-kind={state.kind}
+      data-active={state.isActive || undefined}
+      data-next={state.mayComeNext || undefined}
+      data-selected={state.isSelected || undefined}
+      data-license-state={state.licenseState ?? undefined}
+      aria-label={state.spoken}
+      aria-current={state.isActive || undefined}
+    >
+      <span className="ins-state-name">
+        {state.kind === 'top' && state.licenseState !== null && <StateIcon state={state.licenseState} />}
+        <span>{state.name}</span>
+      </span>
+      {state.details.map((detail) => (
+        <span key={detail} className="ins-state-detail">
+          {detail}
+        </span>
+      ))}
+    </button>
+  )
+})

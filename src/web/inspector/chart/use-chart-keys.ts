@@ -1,0 +1,127 @@
+import { type FocusEvent, type KeyboardEvent, type RefObject, useState } from 'react'
+import type { Drawing, DrawnState } from './drawing.types.ts'
+import { findNearest } from './viewport.ts'
+
+/** Way out of a state, as the keyboard steps through them. */
+export interface KeyExit {
+  readonly line: string
+  /** Id of the state to which it leads. */
+  readonly target: string
+}
+
+export interface ChartKeyActions {
+  readonly open: (id: string) => void
+  readonly close: () => void
+  /** Lists the ways out of a state. */
+  readonly listExits: (id: string) => readonly KeyExit[]
+  readonly selectExit: (exit: KeyExit) => void
+  readonly select: (id: string) => void
+}
+
+interface ChartKeyOptions {
+  readonly drawing: Drawing
+  readonly frame: RefObject<HTMLDivElement | null>
+  readonly reveal: (id: string) => void
+  readonly zoom: (factor: number) => void
+  readonly actualSize: () => void
+  readonly fit: () => void
+  readonly follow: () => void
+  readonly actions: ChartKeyActions
+}
+
+/** Exits through which the arrow keys step, and the one that is selected. */
+interface ExitList {
+  readonly exits: readonly KeyExit[]
+  readonly index: number
+}
+
+const findStateId = (target: EventTarget): string | null =>
+  target instanceof Element
+    ? (target.closest<HTMLElement>('[data-state-id]')?.dataset.stateId ?? null)
+    : null
+
+/**
+ * Handles the keys of the chart. One state is a tab stop: the one that had the focus last, at first the active one.
+ */
+export function useChartKeys(options: ChartKeyOptions) {
+  const { drawing, frame, reveal, actions } = options
+  const [focused, setFocused] = useState<string | null>(null)
+  const [list, setList] = useState<ExitList | null>(null)
+  const getState = (id: string | null): DrawnState | undefined =>
+    drawing.states.find((state) => state.id === id)
+  const tabStop =
+    (getState(focused) ?? drawing.states.find(({ isActive }) => isActive) ?? drawing.states[0])?.id ?? null
+  const focus = (id: string) => {
+    setFocused(id)
+    frame.current
+      ?.querySelector<HTMLElement>(`[data-state-id="${CSS.escape(id)}"]`)
+      ?.focus({ preventScroll: true })
+  }
+  const selectExit = (exits: readonly KeyExit[], index: number) => {
+    const exit = exits[index]
+    if (!exit) return
+    setList({ exits, index })
+    actions.selectExit(exit)
+  }
+  /** Handles a key while the exits of a state are listed. Returns true if the key belongs to the list. */
+  const stepThroughExits = ({ exits, index }: ExitList, key: string): boolean => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[key]
+    if (step !== undefined) {
+      selectExit(exits, (index + step + exits.length) % exits.length)
+      return true
+    }
+    const exit = exits[index]
+    if (key !== 'Enter' || !exit) return false
+    setList(null)
+    actions.select(exit.target)
+    focus(exit.target)
+    return true
+  }
+  const handleStateKey = (id: string, key: string): boolean => {
+    const state = getState(id)
+    if (key.startsWith('Arrow') && state) {
+      const next = findNearest(state, drawing.states, key)
+      if (next) focus(next.id)
+      return true
+    }
+    if (key === 'o') actions.open(id)
+    else if (key === 'e') selectExit(actions.listExits(id), 0)
+    else return false
+    return true
+  }
+  const handleViewKey = ({ key, shiftKey }: KeyboardEvent): boolean => {
+    const commands: Record<string, () => void> = {
+      '+': () => {
+        options.zoom(1.2)
+      },
+      '-': () => {
+        options.zoom(1 / 1.2)
+      },
+      '0': options.actualSize,
+      f: shiftKey ? options.follow : options.fit,
+      escape: actions.close,
+    }
+    const command = commands[key.toLowerCase()]
+    command?.()
+    return command !== undefined
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return
+    const id = findStateId(event.target)
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
+    if (list && key === 'Escape') setList(null)
+    const isHandled =
+      (list !== null && stepThroughExits(list, key)) ||
+      (id !== null && handleStateKey(id, key)) ||
+      handleViewKey(event)
+    if (isHandled) event.preventDefault()
+  }
+  const onFocus = ({ target }: FocusEvent) => {
+    const id = findStateId(target)
+    if (id === null) return
+    if (id !== focused) setList(null)
+    setFocused(id)
+    reveal(id)
+  }
+  return { tabStop, onKeyDown, onFocus }
+}

@@ -1,0 +1,150 @@
+import type { InspectorLocation } from './inspector-location.ts'
+import type { MachineDrawing } from '../../diagrams/inside-layout.types.ts'
+import { formatMove, formatMoveName } from './chart/moves.ts'
+import { formatDate } from './format-time.ts'
+import type { StateChanges } from './source.ts'
+import { LICENSE_STATES } from './state-style.tsx'
+import { texts } from './texts.ts'
+
+const t = texts.search
+const MAX_RESULTS_PER_GROUP = 6
+
+export const GROUPS = ['state', 'leads', 'event', 'notice', 'history'] as const
+export type Group = (typeof GROUPS)[number]
+
+export interface SearchResult {
+  readonly key: string
+  readonly group: Group
+  readonly title: string
+  readonly detail: string
+  /** Place that shows the result in the chart. */
+  readonly place: Partial<InspectorLocation>
+  /** Place that shows the result in time travel. Null if the history does not contain it. */
+  readonly pastPlace: Partial<InspectorLocation> | null
+}
+
+const capitalize = (words: string): string => words.replace(/^./, (first) => first.toUpperCase())
+const showState = (id: string): Partial<InspectorLocation> => {
+  const [region, state = '', inner] = id.split('.')
+  const open = region !== 'license' ? (region ?? null) : inner === undefined ? null : `license.${state}`
+  return { view: 'chart', open, state: id, line: null }
+}
+
+function listStates({ states }: MachineDrawing): SearchResult[] {
+  return Object.entries(states)
+    .filter(([id]) => id.includes('.'))
+    .map(([id, { label, description }]) => {
+      const [region = '', top = ''] = id.split('.')
+      const isLicense = region === 'license' && id.split('.').length === 2
+      const owner = texts.regions[region as keyof typeof texts.regions]
+      const name = isLicense ? texts.states[top as keyof typeof texts.states] : label
+      return {
+        key: id,
+        group: 'state' as const,
+        title: isLicense ? name : `${owner}: ${name}`,
+        detail: `${capitalize(description)}.`,
+        place: showState(id),
+        pastPlace: null,
+      }
+    })
+}
+
+function listMoves({ moves }: MachineDrawing): SearchResult[] {
+  return moves
+    .filter(({ from, to }) => from !== to)
+    .map(({ from, to, causes }) => ({
+      key: `move ${from} ${to}`,
+      group: 'leads' as const,
+      title: formatMoveName([from, to]),
+      detail: causes
+        .map(({ label, event, guard }) => `${capitalize(label)} · ${event}${guard === null ? '' : `, ${guard}`}`)
+        .join('; '),
+      place: { view: 'chart' as const, open: null, line: formatMove([from, to]), state: null },
+      pastPlace: null,
+    }))
+}
+
+/** Lists the events with the line that each of them takes first. */
+function listEvents({ events, moves, insides }: MachineDrawing): SearchResult[] {
+  const edges = Object.entries(insides).flatMap(([open, inside]) => inside.edges.map((edge) => ({ open, edge })))
+  return Object.entries(events).map(([event, description]) => {
+    const move = moves.find(({ causes }) => causes.some((cause) => cause.event === event))
+    const found = edges.find(({ edge }) => edge.causes.some((cause) => cause.event === event))
+    return {
+      key: `event ${event}`,
+      group: 'event' as const,
+      title: capitalize(description),
+      detail: event,
+      place: move
+        ? { view: 'chart' as const, open: null, line: formatMove([move.from, move.to]), state: null }
+        : { view: 'chart' as const, open: found?.open ?? null, line: found?.edge.id ?? null, state: null },
+      pastPlace: null,
+    }
+  })
+}
+
+function listNotices({ notices }: MachineDrawing, changes: StateChanges | undefined): SearchResult[] {
+  return Object.entries(notices).map(([notice, { severity, text }]) => {
+    const change = changes?.changes.findLast((row) => row.notices.some((entry) => entry.notice === notice))
+    return {
+      key: `notice ${notice}`,
+      group: 'notice' as const,
+      title: notice,
+      detail: `${text} · ${t.severity(t.severities[severity] ?? String(severity))}`,
+      place: change
+        ? { view: 'chart' as const, open: null, line: formatMove([change.from, change.to]), state: null }
+        : {},
+      pastPlace: change ? { view: 'time-travel' as const, at: change.id } : null,
+    }
+  })
+}
+
+/** Lists the changes of the license state, and the states in which the device never was. */
+function listHistory(changes: StateChanges | undefined): SearchResult[] {
+  if (!changes) return []
+  const seen = new Set([changes.start.state, ...changes.changes.map(({ to }) => to)])
+  const entries = changes.changes.toReversed().map(({ id, at, from, to, inWords }): SearchResult => ({
+    key: `change ${id}`,
+    group: 'history',
+    title: `${formatDate(at)}: ${texts.states[to]}`,
+    detail: `${formatMoveName([from, to])} · ${inWords}`,
+    place: { view: 'time-travel', at: id },
+    pastPlace: { view: 'time-travel', at: id },
+  }))
+  const never = LICENSE_STATES.filter((state) => !seen.has(state)).map((state): SearchResult => ({
+    key: `never ${state}`,
+    group: 'history',
+    title: t.never(texts.states[state]),
+    detail: t.neverHint(formatDate(changes.start.at)),
+    place: showState(`license.${state}`),
+    pastPlace: null,
+  }))
+  return [...entries, ...never]
+}
+
+export const createIndex = (machine: MachineDrawing, changes: StateChanges | undefined): SearchResult[] => [
+  ...listStates(machine),
+  ...listMoves(machine),
+  ...listEvents(machine),
+  ...listNotices(machine, changes),
+  ...listHistory(changes),
+]
+
+/** Finds the entries that contain all words, those whose title begins with them first. */
+export function findResults(index: readonly SearchResult[], text: string): SearchResult[] {
+  const words = text.toLowerCase().split(/\s+/).filter((word) => word !== '')
+  if (words.length === 0) return index.filter(({ group, key }) => group === 'state' && key.split('.').length === 2)
+  const query = words.join(' ')
+  const rate = ({ title }: SearchResult): number =>
+    title.toLowerCase() === query ? 0 : title.toLowerCase().startsWith(query) ? 1 : 2
+  const matches = index.filter(({ title, detail }) => {
+    const content = `${title} ${detail}`.toLowerCase()
+    return words.every((word) => content.includes(word))
+  })
+  return GROUPS.flatMap((group) =>
+    matches
+      .filter((result) => result.group === group)
+      .toSorted((a, b) => rate(a) - rate(b))
+      .slice(0, MAX_RESULTS_PER_GROUP),
+  )
+}

@@ -1,0 +1,140 @@
+import { ActionIcon, Button, NativeSelect } from '@mantine/core'
+import {
+  IconChevronLeft,
+  IconChevronRight,
+  IconFlask,
+  IconPlayerPauseFilled,
+  IconPlayerPlayFilled,
+  IconPlayerSkipBack,
+  IconPlayerSkipForward,
+} from '@tabler/icons-react'
+import { changeLocation } from '../inspector-location.ts'
+import { timeTexts } from '../time-texts.ts'
+import { formatCount } from '../utc-time.ts'
+import { CopyTestButton } from './copy-test-button.tsx'
+import { type Player, SPEEDS } from './use-player.ts'
+import type { Position, StepMode } from './use-position.ts'
+
+const t = timeTexts.travel
+const MODES: readonly StepMode[] = ['changes', 'events']
+
+function StepButton(props: {
+  label: string
+  icon: typeof IconFlask
+  disabled: boolean
+  onClick: () => void
+}) {
+  const { label, icon: Icon, disabled, onClick } = props
+  return (
+    <ActionIcon
+      variant="default"
+      size={32}
+      aria-label={label}
+      title={label}
+      disabled={disabled}
+      onClick={onClick}
+    >
+      <Icon size={16} stroke={2} aria-hidden="true" />
+    </ActionIcon>
+  )
+}
+
+/** Buttons that step through the history, and the acts that begin at the selected point. */
+export function TravelControls({ position, player }: { position: Position; player: Player }) {
+  const { mode, setMode, step, steps, move, isLast, changes, events, id } = position
+  const isFirst = step <= 1
+  const { isPlaying, toggle } = player
+  const PlayIcon = isPlaying ? IconPlayerPauseFilled : IconPlayerPlayFilled
+  return (
+    <div className="ins-travel-controls">
+      <div role="group" aria-label={t.controls}>
+        <StepButton
+          label={t.first}
+          icon={IconPlayerSkipBack}
+          disabled={isFirst}
+          onClick={() => {
+            move('first')
+          }}
+        />
+        <StepButton
+          label={t.previous}
+          icon={IconChevronLeft}
+          disabled={isFirst}
+          onClick={() => {
+            move(-1)
+          }}
+        />
+        <Button
+          className="ins-primary"
+          h={32}
+          px={12}
+          leftSection={<PlayIcon size={14} aria-hidden="true" />}
+          disabled={steps === 0}
+          onClick={toggle}
+        >
+          {isPlaying ? t.pause : t.play}
+        </Button>
+        <StepButton
+          label={t.next}
+          icon={IconChevronRight}
+          disabled={isLast}
+          onClick={() => {
+            move(1)
+          }}
+        />
+        <StepButton
+          label={t.last}
+          icon={IconPlayerSkipForward}
+          disabled={isLast}
+          onClick={() => {
+            move('last')
+          }}
+        />
+      </div>
+      <span className="ins-travel-count">
+        {mode === 'changes' ? t.change : t.event} <b>{formatCount(step)}</b> {t.of(formatCount(steps))}
+      </span>
+      <NativeSelect
+        aria-label={t.speed}
+        size="xs"
+        w={68}
+        value={player.speed}
+        data={SPEEDS.map((speed) => ({ value: speed, label: `${speed}×` }))}
+        onChange={({ currentTarget }) => {
+          const speed = SPEEDS.find((each) => each === currentTarget.value)
+          if (speed) player.setSpeed(speed)
+        }}
+      />
+      <div className="ins-travel-acts">
+        <div role="radiogroup" aria-label={t.which} className="ins-segmented">
+          {MODES.map((value) => (
+            <label key={value}>
+              <input
+                type="radio"
+                name="ins-step-mode"
+                checked={value === mode}
+                onChange={() => {
+                  setMode(value)
+                }}
+              />
+              {t[value]} {formatCount(value === 'changes' ? changes.length : events)}
+            </label>
+          ))}
+        </div>
+        <Button
+          variant="default"
+          h={32}
+          px={12}
+          leftSection={<IconFlask size={16} aria-hidden="true" />}
+          disabled={id === 0}
+          onClick={() => {
+            changeLocation({ view: 'what-if', at: id })
+          }}
+        >
+          {t.whatIf}
+        </Button>
+        <CopyTestButton id={id} />
+      </div>
+    </div>
+  )
+}
