@@ -12,7 +12,7 @@ import {
 } from '../../machines/index.ts'
 import { runMacrostep } from '../../machines/run-macrostep.ts'
 import { T0 } from './events.ts'
-import { adjacency, listEvents, START, toAgentSnapshot, type Snapshot } from './reachable-states.ts'
+import { adjacency, listEvents, START, toAgentSnapshot } from './reachable-states.ts'
 
 const config = JSON.parse(JSON.stringify(exportConfig())) as object
 /** Machine that another tool would make from the exported file. */
