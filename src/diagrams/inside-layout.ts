@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ElkExtendedEdge, ElkNode, LayoutOptions } from 'elkjs/lib/elk-api.js'
-import type { LicenseState } from '../../machines/state-names.ts'
+import { REGIONS, type LicenseState } from '../../machines/state-names.ts'
+import { FOLDED_REGIONS } from './folded-regions.ts'
 import { wrapText } from './format-causes.ts'
 import type { Inside, InsideCause, InsideEdge, InsideNode, MachineDrawing } from './inside-layout.types.ts'
 import { OVERVIEW_LINES, OVERVIEW_LOOPS, type Move, type Point } from './overview.ts'
@@ -156,7 +157,7 @@ function toElkEdge(arrow: Arrow): ElkExtendedEdge {
     sources: [getId(arrow.from)],
     targets: [getId(arrow.to)],
     labels: [
-      { text: text.join('\n'), width: Math.ceil(width) + 8, height: text.length * LABEL_LINE_HEIGHT + 4 },
+      { text: text.join('\n'), width: Math.ceil(width) + 12, height: text.length * LABEL_LINE_HEIGHT + 4 },
     ],
   }
 }
@@ -195,14 +196,14 @@ function toInsideEdge(arrow: Arrow, edge: ElkExtendedEdge | undefined, titleBott
   }
 }
 
-/** Lays out the states inside a state or region. */
-async function layoutInside(frame: State, titleHeight: number): Promise<Inside> {
+/** Lays out the states inside a state. */
+async function layoutInside(frame: State): Promise<Inside> {
   const { default: Elk } = await import('elkjs/lib/elk.bundled.js')
   const arrows = listArrows(frame)
   const graph = await new Elk.default().layout({
     id: 'root',
     layoutOptions: { ...OPTIONS, 'elk.padding': '[top=0,left=0,bottom=0,right=0]' },
-    children: [toElkNode(frame, titleHeight)],
+    children: [toElkNode(frame, TITLE_BAR_HEIGHT)],
     edges: arrows.map(toElkEdge),
   })
   const boxes = new Map(flatten(graph).map((node) => [node.id, node]))
@@ -226,18 +227,28 @@ async function layoutInside(frame: State, titleHeight: number): Promise<Inside> 
     nodes: listDescendants(frame).map(toNode),
     edges: arrows.map((arrow) => {
       const isFromParent = isInside(arrow.to, arrow.from)
-      const height = arrow.from === frame ? titleHeight : FRAME_TITLE_HEIGHT
+      const height = arrow.from === frame ? TITLE_BAR_HEIGHT : FRAME_TITLE_HEIGHT
       const bottom = Math.round(boxes.get(getId(arrow.from))?.y ?? 0) + height
       return toInsideEdge(arrow, lines.get(getArrowId(arrow)), isFromParent ? bottom : null)
     }),
   }
 }
 
+/** Returns true if the state has child states, and each of them handles the event. */
+const isHandledInside = (state: State, event: string): boolean => {
+  const children = getChildren(state)
+  return (
+    children.length > 0 &&
+    children.every((child) => child.transitions.has(event) || isHandledInside(child, event))
+  )
+}
+
 /**
- * Lists the causes of a move between license states: transitions of the state and its child states, or else those of
- * its region. The region's own transitions concern registrations, which the other states do not have.
+ * Lists the causes of a move between top states: transitions of the state and its child states, and those of its
+ * region. The license region's own transitions concern registrations, so that they count only for states without
+ * others.
  */
-function listCauses(region: State, [from, to]: Move): InsideCause[] {
+function listCauses(region: State, [from, to]: readonly [from: string, to: string]): InsideCause[] {
   const state = region.states[from]
   if (!state) return []
   const find = (states: readonly State[]): InsideCause[] => {
@@ -249,8 +260,33 @@ function listCauses(region: State, [from, to]: Move): InsideCause[] {
     return [...new Map(causes.map((cause) => [JSON.stringify(cause), cause])).values()]
   }
   const own = find([state, ...listDescendants(state)])
-  return own.length > 0 ? own : find([region])
+  if (region.key === 'license') return own.length > 0 ? own : find([region])
+  // Child states that all handle an event of the region keep the region from it.
+  return [...own, ...find([region]).filter(({ event }) => !isHandledInside(state, event))].filter(
+    ({ label }, i, all) => all.findIndex((cause) => cause.label === label && label !== '') === i || label === '',
+  )
 }
+
+/** Lists the moves of the other regions' columns with their causes. */
+const listRegionMoves = (regions: readonly State[]): MachineDrawing['regionMoves'] =>
+  REGIONS.flatMap((name) => {
+    const region = regions.find(({ key }) => key === name)
+    return FOLDED_REGIONS[name].lines.flatMap(({ id, moves }) =>
+      region
+        ? moves.map((move) => ({
+            region: name,
+            line: id,
+            from: move[0],
+            to: move[1],
+            causes: listCauses(region, move),
+          }))
+        : [],
+    )
+  })
+
+/** Lists what is laid out: top states with child states. */
+const listFrames = (regions: readonly State[]): State[] =>
+  regions.flatMap(getChildren).filter((state) => getChildren(state).length > 0)
 
 /** Draws the insides of all license states and regions, and collects the words of the machine. */
 export async function drawMachine(
@@ -260,13 +296,9 @@ export async function drawMachine(
   const regions = getChildren(machine.root as State)
   const states = regions.flatMap((region) => [region, ...listDescendants(region)])
   const license = regions.find(({ key }) => key === 'license')
-  const frames = [
-    ...(license ? getChildren(license) : []).map((state) => [state, TITLE_BAR_HEIGHT] as const),
-    ...regions.filter((region) => region !== license).map((region) => [region, 0] as const),
-  ]
   const insides: [string, Inside][] = []
-  for (const [frame, titleHeight] of frames)
-    if (getChildren(frame).length > 0) insides.push([getId(frame), await layoutInside(frame, titleHeight)])
+  for (const frame of listFrames(regions))
+    insides.push([getId(frame), await layoutInside(frame)])
   const moves: readonly Move[] = [
     ...Object.values(OVERVIEW_LINES).flatMap((line): readonly Move[] => line),
     ...Object.values(OVERVIEW_LOOPS).flatMap((line): readonly Move[] => line),
@@ -285,6 +317,7 @@ export async function drawMachine(
       to: move[1] satisfies LicenseState,
       causes: license ? listCauses(license, move) : [],
     })),
+    regionMoves: listRegionMoves(regions),
     insides: Object.fromEntries(insides),
     ...words,
   }
