@@ -38,6 +38,8 @@ const MAX_LABEL_LENGTH = 17
 /** Height of the title bar of an opened state. */
 export const TITLE_BAR_HEIGHT = 41
 const FRAME_TITLE_HEIGHT = 32
+/** Least width of an opened state, so that its name and the beginning of the state fit in one line. */
+const MIN_FRAME_WIDTH = 330
 
 const OPTIONS: LayoutOptions = {
   'elk.algorithm': 'layered',
@@ -132,7 +134,7 @@ const isInside = (state: State, frame: State): boolean => getId(state).startsWit
 const wrapLabel = ({ causes }: Arrow): string[] => wrapText(joinLabels(causes), MAX_LABEL_LENGTH)
 const getArrowId = ({ from, to }: Arrow): string => `${getId(from)}->${getId(to)}`
 
-function toElkNode(state: State, titleHeight: number): ElkNode {
+function toElkNode(state: State, titleHeight: number, minWidth = 0): ElkNode {
   const children = getChildren(state)
   const nameWidth = measureText(getLabel(state), NAME_SIZE, 600) + 2 * STATE_PADDING
   if (children.length === 0)
@@ -143,7 +145,7 @@ function toElkNode(state: State, titleHeight: number): ElkNode {
       ...OPTIONS,
       'elk.padding': `[top=${titleHeight + 13},left=18,bottom=13,right=18]`,
       'elk.nodeSize.constraints': 'MINIMUM_SIZE',
-      'elk.nodeSize.minimum': `(${Math.ceil(nameWidth)},${titleHeight + STATE_HEIGHT})`,
+      'elk.nodeSize.minimum': `(${Math.max(minWidth, Math.ceil(nameWidth))},${titleHeight + STATE_HEIGHT})`,
     },
     children: children.map((child) => toElkNode(child, FRAME_TITLE_HEIGHT)),
   }
@@ -203,7 +205,7 @@ async function layoutInside(frame: State): Promise<Inside> {
   const graph = await new Elk.default().layout({
     id: 'root',
     layoutOptions: { ...OPTIONS, 'elk.padding': '[top=0,left=0,bottom=0,right=0]' },
-    children: [toElkNode(frame, TITLE_BAR_HEIGHT)],
+    children: [toElkNode(frame, TITLE_BAR_HEIGHT, MIN_FRAME_WIDTH)],
     edges: arrows.map(toElkEdge),
   })
   const boxes = new Map(flatten(graph).map((node) => [node.id, node]))
@@ -234,19 +236,10 @@ async function layoutInside(frame: State): Promise<Inside> {
   }
 }
 
-/** Returns true if the state has child states, and each of them handles the event. */
-const isHandledInside = (state: State, event: string): boolean => {
-  const children = getChildren(state)
-  return (
-    children.length > 0 &&
-    children.every((child) => child.transitions.has(event) || isHandledInside(child, event))
-  )
-}
-
 /**
- * Lists the causes of a move between top states: transitions of the state and its child states, and those of its
- * region. The license region's own transitions concern registrations, so that they count only for states without
- * others.
+ * Lists the causes of a move between top states: transitions of the state and its child states. Those of its region are
+ * added only for a state without others, or for an event of which the state handles a part. For example, a registration
+ * cannot end in an evaluation, although the region's transition names no state.
  */
 function listCauses(region: State, [from, to]: readonly [from: string, to: string]): InsideCause[] {
   const state = region.states[from]
@@ -260,11 +253,12 @@ function listCauses(region: State, [from, to]: readonly [from: string, to: strin
     return [...new Map(causes.map((cause) => [JSON.stringify(cause), cause])).values()]
   }
   const own = find([state, ...listDescendants(state)])
-  if (region.key === 'license') return own.length > 0 ? own : find([region])
-  // Child states that all handle an event of the region keep the region from it.
-  return [...own, ...find([region]).filter(({ event }) => !isHandledInside(state, event))].filter(
-    ({ label }, i, all) => all.findIndex((cause) => cause.label === label && label !== '') === i || label === '',
-  )
+  const isNew = (cause: InsideCause): boolean =>
+    !own.some(({ event, guard }) => event === cause.event && guard === cause.guard)
+  const isAboutSameEvent = ({ event }: InsideCause): boolean => own.some((cause) => cause.event === event)
+  return own.length === 0
+    ? find([region])
+    : [...own, ...find([region]).filter((cause) => isAboutSameEvent(cause) && isNew(cause))]
 }
 
 /** Lists the moves of the other regions' columns with their causes. */
