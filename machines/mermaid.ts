@@ -13,6 +13,7 @@ interface StateNode {
 interface StateTransition {
   readonly target?: readonly StateNode[] | undefined
   readonly guard?: unknown
+  readonly meta?: unknown
 }
 
 export interface MermaidOptions {
@@ -20,6 +21,8 @@ export interface MermaidOptions {
   readonly region?: string
   /** Number of state levels to draw; a region's own states are level 1. Default: all levels. */
   readonly depth?: number
+  /** True to name transitions by their labels for people, and not by event and guard. Default: false. */
+  readonly labels?: boolean
 }
 
 /** Converts a state's path to a valid Mermaid identifier. */
@@ -27,6 +30,11 @@ const toMermaidId = (path: readonly string[]): string =>
   path.map((part) => part.replaceAll('-', '_')).join('__')
 
 const formatGuard = (guard: unknown): string => (typeof guard === 'string' ? ` [${guard}]` : '')
+
+const readLabel = (meta: unknown): string | null =>
+  typeof meta === 'object' && meta !== null && 'label' in meta && typeof meta.label === 'string'
+    ? meta.label
+    : null
 
 const getChildren = (node: StateNode): StateNode[] => Object.values(node.states)
 
@@ -60,17 +68,21 @@ export function toMermaid(machine: { readonly root: unknown }, options: MermaidO
   const [only] = regions
   if (only && regions.length === 1) drawChildren(only, getChildren(only), '  ')
   else for (const region of regions) draw(region, '  ')
-  for (const [arrow, causes] of collectArrows(regions, maxDepth))
+  for (const [arrow, causes] of collectArrows(regions, maxDepth, options.labels ?? false))
     lines.push(`  ${arrow} : ${[...causes].join('<br/>')}`)
   return `${lines.join('\n')}\n`
 }
 
 /** Collects the transitions between drawn states, with their events. Transitions inside a drawn state are omitted. */
-function collectArrows(regions: readonly StateNode[], maxDepth: number): Map<string, Set<string>> {
+function collectArrows(
+  regions: readonly StateNode[],
+  maxDepth: number,
+  hasLabels: boolean,
+): Map<string, Set<string>> {
   const arrows = new Map<string, Set<string>>()
   const collect = (node: StateNode) => {
     for (const [event, transitions] of [...node.transitions, ['always', node.always ?? []] as const]) {
-      for (const { target, guard } of transitions) {
+      for (const { target, guard, meta } of transitions) {
         const [to] = target ?? []
         if (!to) continue
         const [fromId, toId] = [
@@ -79,7 +91,8 @@ function collectArrows(regions: readonly StateNode[], maxDepth: number): Map<str
         ]
         if (fromId === toId && to.path.length > maxDepth) continue
         const arrow = `${fromId} --> ${toId}`
-        arrows.set(arrow, (arrows.get(arrow) ?? new Set()).add(`${event}${formatGuard(guard)}`))
+        const label = hasLabels ? readLabel(meta) : null
+        arrows.set(arrow, (arrows.get(arrow) ?? new Set()).add(label ?? `${event}${formatGuard(guard)}`))
       }
     }
     getChildren(node).forEach(collect)

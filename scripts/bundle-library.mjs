@@ -21,8 +21,8 @@ const absent = ['bufferutil', 'utf-8-validate']
 const absentPattern = new RegExp(`^(${absent.join('|')})$`)
 
 /**
- * Parts that the package does not need: SQLite for a checkout on Node 20, a native client that pg may use, accelerators, the
- * address of the program that node-cron starts for tasks in files, and the `require` that the bundle of elkjs looks for.
+ * Parts that the package does not need: SQLite for a checkout on Node 20, a native client that pg may use, accelerators, and
+ * the address of the program that node-cron starts for tasks in files.
  */
 const omitted = {
   name: 'omitted-modules',
@@ -40,11 +40,8 @@ const omitted = {
     },
   },
   transform: {
-    filter: { id: /\/node_modules\/(node-cron|elkjs)\// },
-    handler: (code, id) =>
-      id.includes('/elkjs/')
-        ? code.replaceAll('"function"==typeof require&&require', 'false')
-        : code.replaceAll('import.meta.url', "'file:///'"),
+    filter: { id: /\/node_modules\/node-cron\// },
+    handler: (code) => code.replaceAll('import.meta.url', "'file:///'"),
   },
 }
 
@@ -53,7 +50,7 @@ const shortened = {
   name: 'shortened-packages',
   async generateBundle(_, files) {
     const chunks = Object.values(files).filter((file) => file.type === 'chunk')
-    for (const chunk of chunks.filter(({ name }) => name === 'elk' || name.startsWith(PACKAGES))) {
+    for (const chunk of chunks.filter(({ name }) => name.startsWith(PACKAGES))) {
       const mangle = { toplevel: true, keepNames: true }
       chunk.code = (await minify(chunk.fileName, chunk.code, { module: true, mangle })).code
     }
@@ -61,11 +58,7 @@ const shortened = {
 }
 
 const bundle = await rolldown({
-  // The programs load the layout engine, the largest package, from here, so that it is installed once.
-  input: {
-    ...Object.fromEntries(entries.map(({ name, source }) => [name, source])),
-    elk: 'elkjs/lib/elk.bundled.js',
-  },
+  input: Object.fromEntries(entries.map(({ name, source }) => [name, source])),
   platform: 'node',
   external,
   // Without these, a module would need `require`, which the CommonJS output of other bundlers cannot create.

@@ -8,20 +8,10 @@ const external = ['better-sqlite3', 'better-sqlite3-node20', 'pg-native']
 const programs = ['smart-agent', 'smart-authority']
 const output = 'dist/bin'
 
-/** Loads the layout engine from the bundle of the library. */
-const sharedElk = {
-  name: 'shared-elk',
-  resolveId: {
-    filter: { id: /^elkjs\/lib\/elk\.bundled\.js$/ },
-    handler: () => ({ id: '../lib/elk.js', external: true }),
-  },
-}
-
 const bundle = await rolldown({
   input: Object.fromEntries(programs.map((name) => [name, `src/cli/${name}.ts`])),
   platform: 'node',
   external,
-  plugins: [sharedElk],
 })
 const { output: chunks } = await bundle.write({
   dir: output,

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 const sources = {
   '.': 'src/index.ts',
   './conferencing': 'src/conferencing/index.ts',
-  './machines': 'machines/index.ts',
+  './machines': 'src/machines.ts',
   './mocks': 'mocks/index.ts',
   './authority': 'src/authority/index.ts',
   './testing': 'mocks/testing.ts',

@@ -10,6 +10,7 @@ import {
   satelliteSyncMachine,
   MIN_RETRY_DELAY_MS,
   agentMachine,
+  exportConfig,
 } from '../dist/machines/index.js'
 import { eventCatalog } from '../dist/src/agent/event-catalog.js'
 import { faultCatalog } from '../dist/mocks/index.js'
@@ -101,11 +102,11 @@ const formatRegion = (key, title, text, machine = agentMachine) => [
 ]
 const statecharts = [
   '# Statecharts',
-  'The agent is one state machine with three parallel regions: registration, license, and link (the connection to the authority). The states of the license region are the seven states of the Status document. Every event carries its time. `tick` means that time has passed. Events such as `register.accepted` report the outcome of a request. [Decision 0002](decisions/0002-three-axes.md) explains why the regions are parallel.',
+  'The agent is one state machine with four parallel regions: registration, license, reservation, and connection. The states of the license region are the seven states of the Status document. Every event carries its time. `clock.tick` means that time has passed. `registration.ended` is raised by the machine itself: the registration region raises it, and the license region follows. Events such as `register.accepted` report the outcome of a request. [Decision 0002](decisions/0002-three-axes.md) explains why the regions are parallel.',
   generated,
   'Diagrams: [the agent](statechart.svg), [the synchronization of a satellite](satellite-sync.svg). A dot with an arrow marks an initial state. An arrow from a compound state applies in all of its child states. `smart-agent machine --format svg` draws the agent and highlights the current states of a device.',
   '## The license region at a glance',
-  formatDiagram({ region: 'license', depth: 1 }),
+  formatDiagram({ region: 'license', depth: 1, labels: true }),
   ...formatRegion(
     'registration',
     'Registration',
@@ -117,8 +118,13 @@ const statecharts = [
     'The functionality of the product and the status of its authorization.',
   ),
   ...formatRegion(
-    'link',
-    'Link',
+    'reservation',
+    'Reservation',
+    'Licenses that are reserved for this device by codes and files, without a connection.',
+  ),
+  ...formatRegion(
+    'connection',
+    'Connection',
     'The outcome of the last exchange. `COMM_FAILED` and `COMM_RESTORED` are reported once per outage.',
   ),
   '# The synchronization of a satellite',
@@ -223,6 +229,8 @@ const pages = {
   'docs/faults.md': faults.join('\n\n'),
   'docs/retries.md': retries.join('\n\n'),
   'docs/statecharts.md': statecharts.join('\n\n'),
+  'docs/agent.machine.json': JSON.stringify(exportConfig(), null, 2),
+  'src/diagrams/agent-layout.json': JSON.stringify(await layoutChart(agentMachine)),
   'docs/statechart.svg': await renderSvg(agentMachine),
   'docs/satellite-sync.svg': await renderSvg(satelliteSyncMachine),
   'docs/protocol.schema.json': JSON.stringify(protocol, null, 2),

@@ -7,7 +7,6 @@ import {
   listAwaited,
   type Notice,
   toMachineSnapshot,
-  type TransitionMeta,
   type Event,
   type Failure,
   type InstalledAuthorization,
@@ -221,7 +220,7 @@ function findCause(snapshot: AgentSnapshot, event: Event): { label: string; guar
     taken.find(({ source, meta }) => source.path[0] === 'license' && meta !== undefined) ?? taken[0]
   const guard = labeled?.guard
   return {
-    label: (labeled?.meta)?.label ?? 'registration ends',
+    label: labeled?.meta?.label ?? 'registration ends',
     guard: typeof guard === 'string' ? guard : null,
   }
 }

@@ -4,6 +4,7 @@ import { notFoundError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
 import { type ContextChange, omitCodes, revertChanges } from '../inspection/context-changes.ts'
 import type { AgentCore } from './agent-core.ts'
+import { InspectionFeed } from './inspection-feed.ts'
 import type { ExchangeRow } from './exchange-table.ts'
 import type { EventCounts, HistoryRow } from './history-table.ts'
 import { decodeStatePaths, type StatePaths, toStateValue } from './state-paths.ts'
@@ -31,9 +32,12 @@ const NO_EVENTS: EventCounts = { events: 0, answered: 0, unanswered: 0 }
 /** Reads the stored past of an agent: transitions, changes of the state, snapshots and exchanges. Changes nothing. */
 export class Inspection {
   readonly #core: AgentCore
+  /** Feed of inspectors that follow the machine. */
+  readonly feed: InspectionFeed
 
   constructor(core: AgentCore) {
     this.#core = core
+    this.feed = new InspectionFeed(core)
   }
 
   /** Returns the newest transitions between two ids, both excluded, oldest first. */

@@ -288,7 +288,7 @@ const describeCommand = (command: Command): string[] => {
 }
 
 /** Returns the payload of an event for the history. Only reservation events contain secrets. */
-function toHistoryDetail(event: Event): object {
+export function toHistoryDetail(event: Event): object {
   switch (event.type) {
     case 'clock.tick':
     case 'registration.end':

@@ -8,6 +8,7 @@ import type { TransportSettings } from '../transports/transport.ts'
 import { type AgentCore, Device } from './agent-core.ts'
 import { AgentEvents } from './agent-events.ts'
 import { ClientFeed } from './client-feed.ts'
+import type { MachineInspector } from './inspection-feed.ts'
 import { Inspection } from './inspection.ts'
 import { EvaluationMeter, LicenseClock } from './license-clock.ts'
 import { adaptLogger, type AgentLogger } from './logger.ts'
@@ -78,6 +79,11 @@ export interface OpenOptions<
   readonly module?: ProductModule<Api, StatusPart>
   readonly clock?: Clock
   readonly logger?: AgentLogger
+  /**
+   * Inspector of the state machine, such as the result of `createWebSocketInspector` of `@statelyai/inspect`. It receives the
+   * newest transitions and then each event, without secrets.
+   */
+  readonly inspect?: MachineInspector
   /** SQLite of the data directory. Default: the installed module better-sqlite3. */
   readonly sqlite?: SqliteOptions
   /** True to run due work automatically. If false, call `tick()` and `idle()`. Default: true. */
@@ -125,6 +131,7 @@ export async function openAgent<Api, StatusPart extends object>(
   const store = await AgentStore.open(dataDir, { create: product !== undefined, sqlite })
   try {
     const services = store.commit(() => createServices(store, product, options, isNew))
+    if (options.inspect) services.inspection.feed.attach(options.inspect)
     services.ledger.releaseStaleHolds()
     if (!isNew) tickAgent(services)
     await services.upgrades.recordOpenedVersion(product?.version ?? null)

@@ -20,6 +20,8 @@ export interface ServeOptions {
   readonly metrics?: ListenAddress
   /** Loopback address of the state machine inspector (WebSocket). */
   readonly inspect?: ListenAddress
+  /** URL of an inspector that waits for applications, such as `ws://localhost:8080` of `createInspectorServer`. */
+  readonly inspectTo?: string
 }
 
 /** Addresses of the servers of an agent. Null for a server that was not started. */

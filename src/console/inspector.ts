@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { type Context, type AgentSnapshot, toMachineSnapshot, agentMachine } from '../../machines/index.ts'
 import type { SmartAgent } from '../agent/agent.ts'
+import { inspectedDefinition, type InspectionFeed, type InspectionFrame } from '../agent/inspection-feed.ts'
 import { LicensingError } from '../core/errors.ts'
 import { formatUrlHost, LOOPBACK_HOSTS, stripBrackets } from '../core/host-name.ts'
 import { toAddressInUseError } from '../http/listen.ts'
@@ -14,6 +14,8 @@ export interface ServedInspector {
   readonly close: () => Promise<void>
 }
 
+/** Version of `@statelyai/inspect` whose format the messages have. */
+const FORMAT_VERSION = '0.7.2'
 /** Maximum size of a client's message. Messages of clients are ignored. */
 const MAX_MESSAGE_BYTES = 1024
 const MAX_CLIENTS = 16
@@ -22,14 +24,14 @@ const MAX_BUFFERED_BYTES = 1024 * 1024
 
 /**
  * Serves the agent's state machine to inspectors on the same computer, over a WebSocket in the format of
- * `@statelyai/inspect` 0.7. A client receives the machine with its current state, then every event with the new state.
- * Messages of clients are ignored. Secrets are not sent: a message has the event's type, the state, and a fixed list of
- * instants and counts.
+ * `@statelyai/inspect` 0.7. A client receives the machine with its newest transitions, then every event with the new state.
+ * Messages of clients are ignored. Secrets are not sent: codes are empty, and the context is a fixed list of instants and
+ * counts.
  *
  * @throws LicensingError INVALID_ARGUMENT for a host that is not a loopback address, ADDRESS_IN_USE
  */
 export async function serveInspector(
-  agent: Pick<SmartAgent, 'snapshot' | 'history' | 'on'>,
+  { inspection: { feed } }: Pick<SmartAgent, 'inspection'>,
   at: { readonly host: string; readonly port: number },
 ): Promise<ServedInspector> {
   if (!LOOPBACK_HOSTS.includes(at.host))
@@ -57,7 +59,7 @@ export async function serveInspector(
       client.on('error', () => {
         client.terminate()
       })
-      send(client, toActorMessage(agent.snapshot, agent.history(1)[0]?.at ?? 0))
+      for (const frame of feed.past()) send(client, toMessage(feed, frame))
     })
   })
   await new Promise<void>((resolve, reject) => {
@@ -66,9 +68,9 @@ export async function serveInspector(
     })
     server.listen(at.port, at.host, resolve)
   })
-  const stop = agent.on('transition', ({ at: instant, event, after }) => {
+  const stop = feed.follow((frames) => {
     if (sockets.clients.size === 0) return
-    const messages = [toEventMessage(event.type, instant), toSnapshotMessage(event.type, after, instant)]
+    const messages = frames.map((frame) => toMessage(feed, frame))
     for (const client of sockets.clients) for (const message of messages) send(client, message)
   })
   const { port } = server.address() as AddressInfo
@@ -100,68 +102,28 @@ function send(client: WebSocket, message: object): void {
   else client.send(JSON.stringify(message))
 }
 
-const createEnvelope = (type: string, at: number) => ({
-  type,
-  sessionId: agentMachine.id,
-  rootId: agentMachine.id,
-  createdAt: String(at),
-  id: null,
-  _version: '0.7.2',
-})
-
-// The machine is the root actor, and its events have no source actor.
-const toActorMessage = (snapshot: AgentSnapshot, at: number) => ({
-  ...createEnvelope('@xstate.actor', at),
-  name: agentMachine.id,
-  definition,
-  snapshot: toInspectedSnapshot(snapshot),
-})
-
-const toEventMessage = (type: string, at: number) => ({
-  ...createEnvelope('@xstate.event', at),
-  event: { type },
-})
-
-const toSnapshotMessage = (type: string, snapshot: AgentSnapshot, at: number) => ({
-  ...createEnvelope('@xstate.snapshot', at),
-  event: { type },
-  snapshot: toInspectedSnapshot(snapshot),
-})
-
-/** Definition of the machine for inspectors: states and transitions, without the initial context. */
-const { id, type, states } = agentMachine.config
-const definition = JSON.stringify({ id, type, states })
-
-const toInspectedSnapshot = (snapshot: AgentSnapshot) => ({
-  status: 'active',
-  value: snapshot.value,
-  context: redactContext(snapshot.context),
-  children: {},
-  historyValue: {},
-  tags: [...toMachineSnapshot(snapshot).tags],
-})
-
-/** Returns the public part of the context. Fields are listed one by one, so that a new field stays hidden. */
-const redactContext = (context: Context) => ({
-  evaluation: {
-    remainingSeconds: context.evaluation.remainingSeconds,
-    running: context.evaluation.running,
-  },
-  registration: context.registration && {
-    registeredAt: context.registration.registeredAt,
-    expiresAt: context.registration.expiresAt,
-  },
-  registering: context.registering && {
-    failures: context.registering.failures,
-    nextAttemptAt: context.registering.nextAttemptAt,
-  },
-  renewal: { nextAt: context.renewal.nextAt, failures: context.renewal.failures },
-  authorization: {
-    since: context.authorization.since,
-    nextAttemptAt: context.authorization.nextAttemptAt,
-    deadlineAt: context.authorization.deadlineAt,
-    failures: context.authorization.failures,
-  },
-  usage: { counts: context.usage.counts, reportAt: context.usage.reportAt },
-  lastFailure: context.lastFailure && { code: context.lastFailure.code, at: context.lastFailure.at },
-})
+/** Converts a frame to the format of `@statelyai/inspect`. */
+export const toMessage = (feed: InspectionFeed, frame: InspectionFrame): object => {
+  const envelope = {
+    sessionId: feed.id,
+    rootId: feed.id,
+    createdAt: String(frame.at),
+    id: null,
+    _version: FORMAT_VERSION,
+  }
+  switch (frame.kind) {
+    case 'actor':
+      return {
+        type: '@xstate.actor',
+        ...envelope,
+        name: feed.id,
+        definition: inspectedDefinition(),
+        snapshot: frame.snapshot,
+      }
+    case 'event':
+      return { type: '@xstate.event', ...envelope, event: frame.event }
+    case 'microstep':
+    case 'snapshot':
+      return { type: `@xstate.${frame.kind}`, ...envelope, event: frame.event, snapshot: frame.snapshot }
+  }
+}

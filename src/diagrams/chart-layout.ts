@@ -126,13 +126,18 @@ export function findTraversedEdges({ event, before, after }: ChartMove, layout: 
   })
 }
 
+/** Events that the machine raises while it processes another event. The history contains only the other event. */
+const RAISED_EVENTS = ['registration.ended']
+
 function findEdgesInRegion(layout: ChartLayout, event: string, move: { from: string; to: string }): string[] {
   const exited = includeAncestors(move.from)
   const entered = includeAncestors(move.to)
   const isCausedBy = (name: string) => (edge: ChartEdge) => edge.causes.some((cause) => cause.event === name)
+  const isCausedByEvent = (edge: ChartEdge) =>
+    isCausedBy(event)(edge) || RAISED_EVENTS.some((name) => isCausedBy(name)(edge))
   const compareDepth = (a: ChartEdge, b: ChartEdge) =>
     b.from.length + b.to.length - (a.from.length + a.to.length)
-  const candidates = layout.edges.filter(isCausedBy(event)).filter(({ from }) => exited.includes(from))
+  const candidates = layout.edges.filter(isCausedByEvent).filter(({ from }) => exited.includes(from))
   const direct = candidates
     .filter(({ to }) => getInitialDescendant(layout, to) === move.to)
     .sort(compareDepth)

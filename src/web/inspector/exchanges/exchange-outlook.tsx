@@ -34,7 +34,8 @@ function readOutlook(kind: string, { snapshot }: Snapshot): { nextAt: number | n
   const license = typeof value.license === 'string' ? value.license : (Object.keys(value.license)[0] ?? '')
   const state = toLicenseState(license)
   const name = state ? texts.states[state] : license
-  const deadline = state === 'auth-expired' ? context.registration?.expiresAt : context.authorization.deadlineAt
+  const deadline =
+    state === 'auth-expired' ? context.registration?.expiresAt : context.authorization.deadlineAt
   const nextAt =
     kind === 'register'
       ? context.registering?.nextAttemptAt

@@ -14,5 +14,5 @@ export const exchangeTexts = {
   notSynchronized: 'It has not said when it last synchronized with the license server.',
   caption: 'Steps of the exchange',
   columns: ['Time', 'Step', 'From', 'To', 'Duration', 'Outcome'],
-  outcomes: { broken: 'failed', 'not-sent': 'not sent', done: 'done' },
+  outcomes: { broken: 'failed', 'not-sent': 'not sent', synchronization: 'by itself', done: 'done' },
 } as const

@@ -1,3 +1,4 @@
+import { VisuallyHidden } from '@mantine/core'
 import { IconCircleCheck, IconCircleX } from '@tabler/icons-react'
 import { useState } from 'react'
 import { useExchanges, useStatus } from '../source-context.tsx'
@@ -69,11 +70,12 @@ function ExchangeItem(props: { exchange: Exchange; isSelected: boolean; onToggle
         <Icon size={18} stroke={2} aria-hidden="true" data-outcome={outcome} />
         <span>
           <b>{getKindName(kind)}</b>
+          {isAccepted && <VisuallyHidden>{t.answered}</VisuallyHidden>}
           <span>
             <time dateTime={at}>
               {formatDay(instant)}, {formatTime(instant)}
             </time>
-            {` · ${formatMilliseconds(duration)}${isAccepted ? ` · ${t.answered}` : ''}`}
+            {` · ${formatMilliseconds(duration)}`}
           </span>
           {code !== null && <code>{code}</code>}
         </span>

@@ -71,7 +71,8 @@ export function listRows(exchange: Exchange, lanes: readonly Lane[]): SequenceRo
   const broken = steps.findIndex(({ outcome }) => outcome === 'failed')
   const done = broken === -1 ? steps : steps.slice(0, broken + 1)
   const rows = done.map((step) => createRow(step, exchange, lanes))
-  const isUnsent = broken !== -1 && exchange.steps[broken]?.step !== 'answer' && exchange.steps[broken]?.step !== 'request'
+  const isUnsent =
+    broken !== -1 && exchange.steps[broken]?.step !== 'answer' && exchange.steps[broken]?.step !== 'request'
   const server = lanes.findIndex(({ id }) => id === 'server')
   if (isUnsent)
     rows.push({
@@ -106,8 +107,8 @@ function createRow(step: Step, exchange: Exchange, lanes: readonly Lane[]): Sequ
   const end = step.startedAt + step.duration
   return {
     key: step.step,
-    time: formatMilliseconds(end),
-    duration: step.step === 'name' || from === to ? '' : formatMilliseconds(step.duration),
+    time: step.step === 'request' && !isBroken ? '' : formatMilliseconds(end),
+    duration: from === to || step.duration === 0 ? '' : formatMilliseconds(step.duration),
     ...nameStep(step, exchange),
     from,
     to,
@@ -140,9 +141,8 @@ const getRowKind = (step: Step['step']): SequenceRow['kind'] =>
  */
 function findBreak(step: Step['step'], exchange: Exchange, from: number, to: number): number {
   if (step === 'name') return from
-  if (step === 'tls' || step === 'request' || step === 'answer')
-    return to - (exchange.route.proxy === null ? 0.5 : 0.5)
-  return (from + to) / 2
+  // Behind a proxy, what follows the tunnel breaks between the proxy and the server.
+  return exchange.route.proxy === null || step === 'connect' ? (from + to) / 2 : to - 0.5
 }
 
 function nameStep(step: Step, exchange: Exchange): { name: string; found: string } {
@@ -157,7 +157,7 @@ function nameStep(step: Step, exchange: Exchange): { name: string; found: string
     case 'proxy':
       return { name: NAMES.proxy, found: found || 'CONNECT' }
     case 'tls':
-      return { name: /^TLS/.test(found) ? '' : NAMES.tls, found }
+      return { name: found.startsWith('TLS') ? '' : NAMES.tls, found }
     case 'request':
       return { name: found === '' ? kind : `${kind}:`, found }
     case 'answer':

@@ -1,4 +1,3 @@
-import { VisuallyHidden } from '@mantine/core'
 import { IconCircleCheck, IconCircleX, IconRefresh, IconX } from '@tabler/icons-react'
 import type { Exchange } from '../source.ts'
 import { formatInstant } from '../utc-time.ts'
@@ -6,8 +5,12 @@ import { ExchangeOutlook } from './exchange-outlook.tsx'
 import { exchangeTexts as t } from './exchange-texts.ts'
 import { describeExchange, type Lane, listRows, type SequenceRow } from './sequence-model.ts'
 
-/** Returns the center of a lane, in percent of the width of the drawing. */
-const toLeft = (lane: number, count: number): number => ((lane + 0.5) / count) * 100
+/** Positions of the first and last lane, in percent of the width of the drawing. */
+const FIRST_LANE = 6.2
+const LAST_LANE = 89.5
+/** Returns the center of a lane, in percent. */
+const toLeft = (lane: number, count: number): number =>
+  FIRST_LANE + (lane / Math.max(1, count - 1)) * (LAST_LANE - FIRST_LANE)
 
 /** Draws one exchange: a lane for each party, and a row for each step. */
 export function Sequence(props: { exchange: Exchange; lanes: readonly Lane[]; hasHead: boolean }) {
@@ -69,9 +72,7 @@ function Row({ row, count }: { row: SequenceRow; count: number }) {
       <span className="ins-sequence-time">{time}</span>
       <div className="ins-sequence-plane">
         <div className="ins-sequence-arrow" style={{ left: `${left}%`, width: `${width}%` }}>
-          {kind === 'broken' && breakAt !== null && breakAt > from && (
-            <BrokenArrow share={(breakAt - from) / Math.max(0.5, to - from)} />
-          )}
+          <Arrow kind={kind} share={((breakAt ?? to) - from) / Math.max(0.5, to - from)} />
           <span className="ins-sequence-label">
             <b>{name}</b> {kind !== 'broken' && found}
           </span>
@@ -91,16 +92,25 @@ function Row({ row, count }: { row: SequenceRow; count: number }) {
   )
 }
 
-/** Arrow that came back before it arrived, with a cross where it broke. */
-function BrokenArrow({ share }: { share: number }) {
+/** Line of a row with its heads. A broken line came back from the cross, and the rest was never reached. */
+function Arrow({ kind, share }: { kind: SequenceRow['kind']; share: number }) {
   const left = `${share * 100}%`
+  if (kind === 'point') return <i className="ins-sequence-point" />
+  if (kind === 'broken')
+    return (
+      <>
+        {share > 0 && <i className="ins-sequence-line" data-part="back" style={{ width: left }} />}
+        {share < 1 && <i className="ins-sequence-line" data-part="lost" style={{ left }} />}
+        <span className="ins-sequence-cross" style={{ left }}>
+          <IconX size={16} stroke={3} />
+        </span>
+      </>
+    )
   return (
     <>
-      <i className="ins-sequence-came-back" style={{ width: left }} />
-      <i className="ins-sequence-lost" style={{ left }} />
-      <span className="ins-sequence-cross" style={{ left }}>
-        <IconX size={16} stroke={3} />
-      </span>
+      <i className="ins-sequence-line" />
+      {kind !== 'back' && <i className="ins-sequence-head" data-side="right" />}
+      {(kind === 'back' || kind === 'both') && <i className="ins-sequence-head" data-side="left" />}
     </>
   )
 }
@@ -111,15 +121,20 @@ function Synchronization({ exchange }: { exchange: Exchange }) {
   return (
     <p>
       {t.bySatellite}{' '}
-      {synchronizedAt === null ? t.notSynchronized : t.synchronized(formatInstant(Date.parse(synchronizedAt)))}
+      {synchronizedAt === null
+        ? t.notSynchronized
+        : t.synchronized(formatInstant(Date.parse(synchronizedAt)))}
     </p>
   )
 }
 
-/** Says the same as the drawing, for screen readers. */
+const getOutcome = (kind: SequenceRow['kind']): string =>
+  kind === 'broken' || kind === 'not-sent' || kind === 'synchronization' ? t.outcomes[kind] : t.outcomes.done
+
+/** Says the same as the drawing, for screen readers and on phones. */
 function SequenceTable({ rows, lanes }: { rows: readonly SequenceRow[]; lanes: readonly Lane[] }) {
   return (
-    <VisuallyHidden>
+    <div className="ins-sequence-table">
       <table>
         <caption>{t.caption}</caption>
         <thead>
@@ -133,17 +148,17 @@ function SequenceTable({ rows, lanes }: { rows: readonly SequenceRow[]; lanes: r
         </thead>
         <tbody>
           {rows.map(({ key, time, name, found, from, to, duration, kind }) => (
-            <tr key={key}>
+            <tr key={key} data-kind={kind}>
               <td>{time}</td>
               <td>{`${name} ${found}`}</td>
               <td>{lanes[kind === 'back' ? to : from]?.name}</td>
-              <td>{lanes[kind === 'back' ? from : to]?.name}</td>
+              <td>{from === to ? '' : lanes[kind === 'back' ? from : to]?.name}</td>
               <td>{duration}</td>
-              <td>{kind === 'broken' || kind === 'not-sent' ? t.outcomes[kind] : t.outcomes.done}</td>
+              <td>{getOutcome(kind)}</td>
             </tr>
           ))}
         </tbody>
       </table>
-    </VisuallyHidden>
+    </div>
   )
 }

@@ -15,7 +15,7 @@ const t = timeTexts.travel
 
 /** Number of rows before a transition in which its causes are looked for. */
 const CAUSE_ROWS = 60
-/** The same for a change that silence caused, which may have begun months before. */
+/** Number of rows for a change that silence caused, which may have begun months before. */
 const SILENCE_ROWS = 2000
 
 /** Shows one transition: what it was, why, what followed, and what changed in the data. */
@@ -136,7 +136,7 @@ function Notices({ row: { notices } }: { row: Transition }) {
 }
 
 function DataChanges({ row }: { row: Transition }) {
-  const changes = nameChanges(row.changes)
+  const changes = nameChanges(row.changes, Date.parse(row.at))
   return (
     <>
       <h3 id="ins-data-changes">{t.data}</h3>
@@ -159,8 +159,8 @@ function DataChanges({ row }: { row: Transition }) {
                     <span>{name}</span>
                   </Tooltip>
                 </th>
-                <td>{before}</td>
-                <td>{after}</td>
+                <td data-short={before.length < 24}>{before}</td>
+                <td data-short={after.length < 24}>{after}</td>
               </tr>
             ))}
           </tbody>

@@ -102,7 +102,8 @@ function FoldItem(props: {
   const isTail = fold.before === 0
   const range = { after: fold.after, ...(!isTail && { before: fold.before }), limit: FOLD_LIMIT }
   const rows = useHistory(range, isOpen || isTail).data?.history ?? []
-  const text = isTail && rows.length === fold.events ? describeFold(fold.events, countAttempts(rows)) : fold.text
+  const text =
+    isTail && rows.length === fold.events ? describeFold(fold.events, countAttempts(rows)) : fold.text
   return (
     <li>
       <button
@@ -146,7 +147,10 @@ function FoldItem(props: {
   )
 }
 
-function countAttempts(rows: readonly { readonly event: string }[]): { answered: number; unanswered: number } {
+function countAttempts(rows: readonly { readonly event: string }[]): {
+  answered: number
+  unanswered: number
+} {
   const outcomes = rows.map(({ event }) => parseOutcome(event)).filter((outcome) => outcome !== null)
   const unanswered = outcomes.filter(({ outcome }) => outcome === 'unreachable').length
   return { unanswered, answered: outcomes.length - unanswered }

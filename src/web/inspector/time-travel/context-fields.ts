@@ -60,12 +60,16 @@ const HIDDEN =
 /** Text of a value that is absent. */
 const NONE = '—'
 
-/** Lists the changed fields with names for people, with each license on its own row. */
-export const nameChanges = (changes: readonly ContextChange[]): FieldChange[] =>
+/**
+ * Lists the changed fields with names for people, with each license on its own row.
+ *
+ * @param at instant of the change. Dates within eleven months of it are written without the year.
+ */
+export const nameChanges = (changes: readonly ContextChange[], at: number): FieldChange[] =>
   changes
     .flatMap(splitChange)
     .filter(({ path }) => !HIDDEN.test(path))
-    .map(nameChange)
+    .map((change) => nameChange(change, at))
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -99,18 +103,12 @@ const toLicenses = (list: unknown): Map<string, Record<string, unknown>> =>
   new Map(
     (Array.isArray(list) ? (list as readonly unknown[]) : [])
       .filter(isRecord)
-      .map((license) => [String(license['tag']), license]),
+      .map((license) => [String(license.tag), license]),
   )
 
-function nameChange({ path, before, after }: ContextChange): FieldChange {
+function nameChange({ path, before, after }: ContextChange, at: number): FieldChange {
   const [name, kind] = FIELDS[path] ?? nameLicenseField(path)
-  const withoutYear = kind === 'instant' && isNearby(before, after)
-  return {
-    path,
-    name,
-    before: formatValue(before, kind, withoutYear),
-    after: formatValue(after, kind, withoutYear),
-  }
+  return { path, name, before: formatValue(before, kind, at), after: formatValue(after, kind, at) }
 }
 
 /** Names a field of a license, such as `usage.reported[HOST]`. */
@@ -125,17 +123,18 @@ function nameLicenseField(path: string): readonly [string, Kind] {
   return [path, 'text']
 }
 
-/** Checks whether two instants are so close that the year adds nothing. */
-const isNearby = (before: unknown, after: unknown): boolean =>
-  typeof before === 'number' && typeof after === 'number' && Math.abs(after - before) < 330 * DAY
+/** Distance within which a date needs no year. */
+const NEARBY = 330 * DAY
 
-function formatValue(value: unknown, kind: Kind, withoutYear: boolean): string {
+function formatValue(value: unknown, kind: Kind, at: number): string {
   if (value === null || value === undefined || value === '') return NONE
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (typeof value !== 'number') return typeof value === 'string' ? value : JSON.stringify(value)
   switch (kind) {
     case 'instant':
-      return withoutYear ? `${formatDay(value)}, ${formatTime(value)}` : formatInstant(value)
+      return Math.abs(value - at) < NEARBY
+        ? `${formatDay(value)}, ${formatTime(value)}`
+        : formatInstant(value)
     case 'seconds':
       return `${((value * SECOND) / DAY).toFixed(1)} days`
     default:
@@ -151,7 +150,7 @@ export function formatPayload(payload: Readonly<Record<string, unknown>>): reado
 }
 
 function formatPayloadValue(name: string, value: unknown): string {
-  if (typeof value === 'number' && /At$/.test(name)) return formatInstant(value)
+  if (typeof value === 'number' && name.endsWith('At')) return formatInstant(value)
   if (typeof value === 'string') return value
   return JSON.stringify(value)
 }

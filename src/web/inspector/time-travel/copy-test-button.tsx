@@ -1,10 +1,9 @@
 import { Button } from '@mantine/core'
 import { useClipboard } from '@mantine/hooks'
 import { IconBug, IconCheck } from '@tabler/icons-react'
-import { toTransitionTest } from '../../../inspection/transition-test.ts'
 import { useHistory, useSnapshot } from '../source-context.tsx'
-import type { Snapshot, Transition } from '../source.ts'
 import { timeTexts } from '../time-texts.ts'
+import { createTest } from './create-test.ts'
 
 const t = timeTexts.travel
 
@@ -24,7 +23,9 @@ export function CopyTestButton({ id }: { id: number }) {
       variant="default"
       h={32}
       px={12}
-      leftSection={copied ? <IconCheck size={16} aria-hidden="true" /> : <IconBug size={16} aria-hidden="true" />}
+      leftSection={
+        copied ? <IconCheck size={16} aria-hidden="true" /> : <IconBug size={16} aria-hidden="true" />
+      }
       disabled={test === null || isIncomplete}
       title={isIncomplete ? t.noCopy : undefined}
       onClick={() => {
@@ -34,21 +35,4 @@ export function CopyTestButton({ id }: { id: number }) {
       {copied ? t.copied : t.copy}
     </Button>
   )
-}
-
-/** Writes the test of a row. The history holds neither codes nor the evaluation time that a tick used. */
-export function createTest(row: Transition, before: Snapshot, after: Snapshot): string {
-  const used =
-    before.snapshot.context.evaluation.remainingSeconds - after.snapshot.context.evaluation.remainingSeconds
-  const omitted: Readonly<Record<string, object>> = {
-    'clock.tick': { used: Math.max(0, used) },
-    'reservation.request': { requestCode: '' },
-    'reservation.return-code': { returnCode: '' },
-  }
-  return toTransitionTest({
-    snapshot: before.snapshot,
-    event: { type: row.event, at: Date.parse(row.at), ...row.payload, ...omitted[row.event] },
-    after: row.after,
-    notices: row.notices.map(({ notice }) => notice),
-  })
 }

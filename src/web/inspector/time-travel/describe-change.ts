@@ -44,7 +44,9 @@ function describeStateChange(row: Transition): readonly TextPart[] {
       return plain(`${describeEnd(row)} All features work for the evaluation time that is left.`)
     case 'unregistered':
       return row.before.state === 'evaluation'
-        ? plain('The evaluation time is used up. Only license management works until the device is registered.')
+        ? plain(
+            'The evaluation time is used up. Only license management works until the device is registered.',
+          )
         : plain(`${describeEnd(row)} No evaluation time is left, so only license management works.`)
   }
 }
@@ -68,7 +70,8 @@ function describeEnd(row: Transition): string {
   const failure = readFailure(row)
   if (row.event === 'reservation.return') return 'The reservation was returned.'
   if (row.event === 'product.upgrade') return `The product was upgraded to ${readText(row, 'version')}.`
-  if (row.event === 'clock.tick') return 'The registration expired: its ID certificate was not renewed in time.'
+  if (row.event === 'clock.tick')
+    return 'The registration expired: its ID certificate was not renewed in time.'
   if (outcome?.kind === 'deregister') return 'The device was deregistered.'
   if (outcome?.outcome === 'refused')
     return `The license server ended the registration${failure ? `: ${failure.message}` : ''}.`

@@ -91,7 +91,7 @@ function describeOutcome(row: Transition, { kind, outcome }: Outcome): string {
   if (outcome === 'refused')
     return failure ? `The license server refused: ${failure.message}` : 'The license server refused'
   if (kind !== 'authorize') return ACCEPTED[kind]
-  return row.payload['compliant'] === false
+  return row.payload.compliant === false
     ? 'The license server answered: too few licenses'
     : 'The license server answered: enough licenses'
 }
@@ -100,7 +100,8 @@ function describeTick(row: Transition): string {
   const { before, after } = row
   if (after.state === 'auth-expired' && before.state !== after.state)
     return 'The deadline passed without an answer'
-  if (after.state === 'unregistered' && before.state === 'evaluation') return 'The evaluation time was used up'
+  if (after.state === 'unregistered' && before.state === 'evaluation')
+    return 'The evaluation time was used up'
   if (before.registration.startsWith('registered') && after.registration === 'unregistered.expired')
     return 'The ID certificate expired'
   const kind = (Object.keys(REQUEST_DUE) as Outcome['kind'][]).find((name) => requests(row, name))

@@ -25,7 +25,8 @@ export function findCauses(rows: readonly Transition[], row: Transition): Cause[
   while (chain.length < MAX_CAUSES) {
     const cause = findCause(earlier, current)
     if (!cause) break
-    if (isUsageReport(earlier, current)) chain[0] = { ...toCause(current), text: describeReport(cause, current) }
+    if (isUsageReport(earlier, current))
+      chain[0] = { ...toCause(current), text: describeReport(cause, current) }
     chain.unshift(toCause(cause))
     current = cause
   }

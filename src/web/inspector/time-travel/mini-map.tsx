@@ -12,14 +12,7 @@ export function MiniMap({ from, to }: { from: LicenseState; to: LicenseState }) 
     <div className="ins-mini" aria-hidden="true">
       <svg viewBox={`-4 -4 ${width + 8} ${height + 8}`}>
         {frames.map((frame) => (
-          <rect
-            key={frame.title}
-            x={frame.x}
-            y={frame.y}
-            width={frame.width}
-            height={frame.height}
-            rx={16}
-          />
+          <rect key={frame.title} x={frame.x} y={frame.y} width={frame.width} height={frame.height} rx={16} />
         ))}
         {LINE_IDS.map((id) => (
           <polyline key={id} points={lines[id].map((point) => point.join(',')).join(' ')} />

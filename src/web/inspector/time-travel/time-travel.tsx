@@ -32,11 +32,7 @@ export function TimeTravel() {
         <BandLegend />
       </div>
       <div className="ins-travel-body">
-        {position.mode === 'changes' ? (
-          <ChangeList position={position} />
-        ) : (
-          <EventList position={position} />
-        )}
+        {position.mode === 'changes' ? <ChangeList position={position} /> : <EventList position={position} />}
         {position.id === 0 ? (
           <p className="ins-travel-empty">{timeTexts.travel.none}</p>
         ) : (

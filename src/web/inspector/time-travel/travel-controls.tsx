@@ -1,4 +1,4 @@
-import { ActionIcon, Button, NativeSelect, SegmentedControl } from '@mantine/core'
+import { ActionIcon, Button, NativeSelect } from '@mantine/core'
 import {
   IconChevronLeft,
   IconChevronRight,
@@ -13,14 +13,27 @@ import { timeTexts } from '../time-texts.ts'
 import { formatCount } from '../utc-time.ts'
 import { CopyTestButton } from './copy-test-button.tsx'
 import { type Player, SPEEDS } from './use-player.ts'
-import type { Position } from './use-position.ts'
+import type { Position, StepMode } from './use-position.ts'
 
 const t = timeTexts.travel
+const MODES: readonly StepMode[] = ['changes', 'events']
 
-function StepButton(props: { label: string; icon: typeof IconFlask; disabled: boolean; onClick: () => void }) {
+function StepButton(props: {
+  label: string
+  icon: typeof IconFlask
+  disabled: boolean
+  onClick: () => void
+}) {
   const { label, icon: Icon, disabled, onClick } = props
   return (
-    <ActionIcon variant="default" size={32} aria-label={label} title={label} disabled={disabled} onClick={onClick}>
+    <ActionIcon
+      variant="default"
+      size={32}
+      aria-label={label}
+      title={label}
+      disabled={disabled}
+      onClick={onClick}
+    >
       <Icon size={16} stroke={2} aria-hidden="true" />
     </ActionIcon>
   )
@@ -93,18 +106,21 @@ export function TravelControls({ position, player }: { position: Position; playe
         }}
       />
       <div className="ins-travel-acts">
-        <SegmentedControl
-          aria-label={t.which}
-          size="xs"
-          value={mode}
-          data={[
-            { value: 'changes', label: `${t.changes} ${formatCount(changes.length)}` },
-            { value: 'events', label: `${t.events} ${formatCount(events)}` },
-          ]}
-          onChange={(value) => {
-            setMode(value === 'events' ? 'events' : 'changes')
-          }}
-        />
+        <div role="radiogroup" aria-label={t.which} className="ins-segmented">
+          {MODES.map((value) => (
+            <label key={value}>
+              <input
+                type="radio"
+                name="ins-step-mode"
+                checked={value === mode}
+                onChange={() => {
+                  setMode(value)
+                }}
+              />
+              {t[value]} {formatCount(value === 'changes' ? changes.length : events)}
+            </label>
+          ))}
+        </div>
         <Button
           variant="default"
           h={32}

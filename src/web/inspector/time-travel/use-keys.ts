@@ -2,7 +2,8 @@ import { useEffect, useRef } from 'react'
 import type { Position } from './use-position.ts'
 
 /** Elements that use the keys themselves. */
-const OWN_KEYS = 'input, textarea, select, [contenteditable], [role=dialog], [role=listbox], [role=menu]'
+const OWN_KEYS =
+  'input, textarea, select, [contenteditable], [role=dialog], [role=listbox], [role=menu], [role=tab]'
 const BUTTONS = 'button, a, summary'
 
 /**

@@ -21,9 +21,12 @@ export function usePlayer({ move, isLast, id, steps }: Position): Player {
   const isRunning = isPlaying && !isLast
   useEffect(() => {
     if (!isRunning) return
-    const timer = setTimeout(() => {
-      move(1)
-    }, STEP_MS / Number(speed))
+    const timer = setTimeout(
+      () => {
+        move(1)
+      },
+      STEP_MS / Number(speed),
+    )
     return () => {
       clearTimeout(timer)
     }

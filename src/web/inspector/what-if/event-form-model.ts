@@ -86,7 +86,7 @@ const toInput = (instant: number): string => new Date(instant).toISOString().sli
 export function createValues(type: ExternalEventType, context: Context, at: number): FormValues {
   const defaults = createPayload(type, context, at)
   return Object.fromEntries(
-    listFields(type).map(({ path, kind }) => {
+    listFields(type).map(({ path, kind }): [string, string | boolean] => {
       const value = readPath(defaults, path)
       if (kind === 'flag') return [path, value === true]
       if (kind === 'instant') return [path, typeof value === 'number' ? toInput(value) : '']

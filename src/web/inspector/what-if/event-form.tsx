@@ -67,7 +67,9 @@ function EventFields(props: {
   readonly onChange: (part: Partial<WhatIfForm>) => void
 }) {
   const { type, start, onChange } = props
-  const [values, setValues] = useState<FormValues>(() => createValues(type, start.snapshot.context, start.from))
+  const [values, setValues] = useState<FormValues>(() =>
+    createValues(type, start.snapshot.context, start.from),
+  )
   const fields = listFields(type)
   const { event, errors } = parseEvent(type, values, start.from)
   const text = JSON.stringify(event)
@@ -125,7 +127,16 @@ function EventField(props: {
     case 'choice':
       return <NativeSelect {...common} data={[...options]} />
     case 'json':
-      return <Textarea {...common} autosize minRows={2} maxRows={8} spellCheck={false} className="ins-what-if-json" />
+      return (
+        <Textarea
+          {...common}
+          autosize
+          minRows={2}
+          maxRows={8}
+          spellCheck={false}
+          className="ins-what-if-json"
+        />
+      )
     case 'instant':
       return <TextInput {...common} type="datetime-local" />
     default:

@@ -1,6 +1,7 @@
 import type { Notice } from '../../../../machines/agent-machine.types.ts'
 import { DAY, HOUR } from '../../../../machines/time.ts'
 import type { WhatIfMove, WhatIfRun } from '../../../../machines/what-if.ts'
+import { texts } from '../texts.ts'
 import { formatDate, formatPlural } from '../utc-time.ts'
 import { NOTICES, type Severity } from './notice-texts.ts'
 
@@ -68,7 +69,9 @@ export function summarize(run: RunResult, from: number, to: number): Summary {
 }
 
 const describeLasting = ({ first }: DayRun): string =>
-  first === 1 ? 'Only license management works, from the first day' : `From day ${first} only license management works`
+  first === 1
+    ? 'Only license management works, from the first day'
+    : `From day ${first} only license management works`
 
 function describeParts(limited: readonly DayRun[]): string {
   const parts = limited.slice(0, 3).map(formatDays)
@@ -103,25 +106,26 @@ function describeReason({ moves }: RunResult): string {
   return `${reasons.join('; ').replace(/^./, (letter) => letter.toUpperCase())}.`
 }
 
-const STATE_WORDS: Readonly<Record<string, string>> = {
-  evaluation: 'the evaluation',
-  unregistered: 'unregistered',
-  registered: 'registered',
-  authorized: 'authorized',
-  'out-of-compliance': 'out of compliance',
-  'auth-expired': 'with an expired authorization',
-  reserved: 'reserved',
-}
+/** Number of state changes that the sentence names. */
+const MAX_NAMED = 3
 
+/** Names the states of a run, as in `Authorized at first; out of compliance from day 3 (Feb 27, 2027).` */
 function describeStates({ states }: RunResult, from: number): string {
   const [first, ...others] = states
   if (!first) return ''
-  const begin = `It begins ${STATE_WORDS[first.value] ?? first.value}`
-  const [next] = others
-  if (!next) return `${begin} and stays so.`
-  const more = others.length > 1 ? `, and changes ${others.length - 1} more times` : ''
-  return `${begin}, is ${STATE_WORDS[next.value] ?? next.value} from day ${toDay(next.from, from)} (${formatDate(next.from)})${more}.`
+  const begin = texts.states[first.value]
+  if (others.length === 0) return `${begin} all the time: nothing changes the state.`
+  const named = others
+    .slice(0, MAX_NAMED)
+    .map(
+      (period) =>
+        `${toLower(texts.states[period.value])} from day ${toDay(period.from, from)} (${formatDate(period.from)})`,
+    )
+  const rest = others.length - named.length
+  return `${[`${begin} at first`, ...named].join('; ')}${rest > 0 ? `; then ${formatPlural(rest, 'more change')}` : ''}.`
 }
+
+const toLower = (text: string): string => text.replace(/^./, (letter) => letter.toLowerCase())
 
 /** Formats the length of a run, as in `120 days` and `12 hours`. */
 export function formatLength(duration: number): string {

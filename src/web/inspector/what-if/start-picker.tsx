@@ -41,7 +41,7 @@ export function StartPicker(props: {
         }}
         data={[
           { value: '', label: t.now },
-          ...(isListed ? [] : [{ value: String(at), label: t.selected(data ? formatMinute(data.from) : '') }]),
+          ...(isListed ? [] : [{ value: String(at), label: t.selected }]),
           ...changes.toReversed().map((change) => ({
             value: String(change.id),
             label: `${formatMinute(Date.parse(change.at))}: ${texts.states[change.to]}`,
@@ -53,7 +53,7 @@ export function StartPicker(props: {
         <TextInput
           type="datetime-local"
           aria-label={t.at}
-          value={form.customAt ?? ''}
+          value={form.customAt}
           error={data === null && t.beforeHistory}
           onChange={({ currentTarget }) => {
             onChange({ customAt: currentTarget.value })

@@ -5,6 +5,7 @@ import { useInspectorLocation } from '../inspector-location.ts'
 import { useSource } from '../source-context.tsx'
 import type { InspectionSource, LicenseState } from '../source.ts'
 import { toLicenseState } from '../state-style.tsx'
+import { findTransitionAt } from './find-transition.ts'
 
 /** Point at which a run starts. */
 export interface Start {
@@ -48,24 +49,4 @@ async function readInstant(source: InspectionSource, instant: number): Promise<S
   const used = Math.max(0, (instant - start.from) / 1000)
   const passed: Event = { type: 'clock.tick', at: instant, used }
   return { ...start, from: instant, events: evaluation.running && used > 0 ? [passed] : [] }
-}
-
-/** Finds the last transition that is not later than an instant, by halving the ids. Null without one. */
-export async function findTransitionAt(
-  source: Pick<InspectionSource, 'history'>,
-  instant: number,
-): Promise<number | null> {
-  const newest = await source.history({ limit: 1 })
-  const last = newest.history.at(-1)
-  if (!last) return null
-  let low = last.id - newest.total
-  let high = last.id
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2)
-    const { history } = await source.history({ before: middle + 1, limit: 1 })
-    const row = history.at(-1)
-    if (row && Date.parse(row.at) <= instant) low = middle
-    else high = middle - 1
-  }
-  return low > last.id - newest.total ? low : null
 }

@@ -7,7 +7,7 @@ export const MAX_DAYS = 3650
 export const UNITS = ['days', 'hours'] as const
 export type Unit = (typeof UNITS)[number]
 
-/** What the page assumes. */
+/** Assumptions of a run. */
 export interface WhatIfForm {
   readonly authority: AuthorityBehavior
   /** Time that passes, as typed. */

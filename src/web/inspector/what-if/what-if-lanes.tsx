@@ -9,7 +9,14 @@ import type { LicenseState } from '../source.ts'
 import { texts } from '../texts.ts'
 import { formatDay, formatInstant } from '../utc-time.ts'
 import { listRealStates } from './real-states.ts'
-import { createDayMarks, type DayRun, formatDays, groupDays, listMoves, type RunResult } from './run-summary.ts'
+import {
+  createDayMarks,
+  type DayRun,
+  formatDays,
+  groupDays,
+  listMoves,
+  type RunResult,
+} from './run-summary.ts'
 import { whatIfTexts } from './what-if-texts.ts'
 
 const t = whatIfTexts.lanes

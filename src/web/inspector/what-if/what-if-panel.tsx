@@ -134,7 +134,11 @@ function SaveButton({ start, options, run }: PanelProps) {
       onClick={() => {
         if (!snapshot || !options || !run) return
         const day = new Date(options.from).toISOString().slice(0, 10)
-        downloadText(`what-if-${day}.test.ts`, toWhatIfTest({ device, snapshot, options, run }), 'text/typescript')
+        downloadText(
+          `what-if-${day}.test.ts`,
+          toWhatIfTest({ device, snapshot, options, run }),
+          'text/typescript',
+        )
       }}
     >
       {t.save}

@@ -1,12 +1,13 @@
 /** Texts of “What if”. */
 export const whatIfTexts = {
   banner: 'What if: nothing on this page is real.',
-  bannerDetail: 'A copy of the machine is asked. The device, its license server and its history are not touched.',
+  bannerDetail:
+    'A copy of the machine is asked. The device, its license server and its history are not touched.',
   leave: 'Leave',
   form: 'What to assume',
   start: 'Start from',
   now: 'Now',
-  selected: (at: string) => `${at} (time travel)`,
+  selected: 'The point of time travel',
   otherTime: 'Another time…',
   at: 'Day and time, UTC',
   beforeHistory: 'The history begins later. Choose a later time.',
