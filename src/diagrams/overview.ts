@@ -347,7 +347,7 @@ export const TALL_MAP: OverviewMap = {
     { lines: ['expired-authorized'], at: [106, 716], text: ['contact,', 'enough'] },
     {
       lines: ['out-of-compliance-expired'],
-      at: [238, 738],
+      at: [238, 734],
       text: ['no contact until', 'the deadline'],
       isDated: true,
     },

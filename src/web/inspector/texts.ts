@@ -37,7 +37,7 @@ export const texts = {
       installed: 'Installed',
       returning: 'Returning',
     },
-    connection: { unknown: 'Not tried yet', up: 'Up', down: 'Down' },
+    connection: { unknown: 'Unknown', up: 'Up', down: 'Down' },
   },
   chipsName: 'Active states',
   realState: 'Real state now',
@@ -53,7 +53,6 @@ export const texts = {
     since: (at: string) => `since ${at}`,
     nextContact: (at: string) => `next contact ${at}`,
     daysLeft: (days: number) => `${days} ${days === 1 ? 'day' : 'days'} left`,
-    inside: (name: string) => `inside: ${name}`,
     spokenActive: (name: string, details: readonly string[]) => [name, 'active', ...details].join(', '),
     spokenNext: (name: string) => `${name}, may come next`,
     /** Label of the expiry with its date, in as many rows as the map has for it. */

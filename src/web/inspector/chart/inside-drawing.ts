@@ -1,11 +1,13 @@
 import { FOLDED_REGIONS, type FoldedRegion } from '../../../diagrams/folded-regions.ts'
 import type { Inside, InsideEdge, MachineDrawing } from '../../../diagrams/inside-layout.types.ts'
 import type { Point } from '../../../diagrams/overview.ts'
-import type { LicenseState } from '../source.ts'
 import { toLicenseState } from '../state-style.tsx'
+import { getTopName } from '../names.ts'
 import { texts } from '../texts.ts'
+import { getTone } from '../tones.ts'
 import type { Drawing, DrawnFrame, DrawnLabel, DrawnLine, DrawnState } from './drawing.types.ts'
-import { type Exit, formatMove } from './moves.ts'
+import type { Exit } from './moves.ts'
+import { drawOpened } from './opened-drawing.ts'
 
 export const REGIONS = ['license', 'registration', 'reservation', 'connection'] as const
 export type Region = (typeof REGIONS)[number]
@@ -26,26 +28,16 @@ export interface InsideOptions {
 }
 
 /** Part of the drawing: one region, in its own coordinates. */
-type Part = Pick<Drawing, 'frames' | 'lines' | 'labels' | 'states' | 'exits' | 'width' | 'height'>
+export type Part = Pick<Drawing, 'frames' | 'lines' | 'labels' | 'states' | 'exits' | 'width' | 'height'>
 
 const HEADING_HEIGHT = 34
-const COLUMN_GAP = 34
-const EXIT_PITCH = 29
-const EXIT_GAP = 34
-/** Least width of the license column, so that the ways out have room. */
-const MIN_LICENSE_WIDTH = 386
-const EMPTY_FRAME = { width: 330, height: 41 }
+const COLUMN_GAP = 30
 
 /** Returns true if the state with this id is active, or contains the active state. */
-const isActiveId = (id: string, paths: RegionPaths): boolean =>
+export const isActiveId = (id: string, paths: RegionPaths): boolean =>
   REGIONS.some((region) => `${region}.${paths[region]}.`.startsWith(`${id}.`))
 
 const getRegion = (id: string): Region => REGIONS.find((region) => region === id.split('.')[0]) ?? 'license'
-
-const getTopName = (region: Region, state: string): string =>
-  region === 'license'
-    ? texts.states[toLicenseState(state) ?? 'evaluation']
-    : ((texts.regionStates[region] as Record<string, string>)[state] ?? state)
 
 const describeState = (name: string, isActive: boolean): string =>
   isActive ? texts.chart.spokenActive(name, []) : name
@@ -95,7 +87,8 @@ function drawFolded(region: Region, folded: FoldedRegion, options: InsideOptions
         isActive,
         mayComeNext: false,
         isSelected: selectedState === `${region}.${state}`,
-        details: isActive && innerLabel !== undefined ? [texts.chart.inside(innerLabel)] : [],
+        details: isActive && innerLabel !== undefined ? [innerLabel] : [],
+        tone: region === 'license' ? null : getTone(region, state),
         spoken: describeState(name, isActive),
       }
     }),
@@ -115,7 +108,7 @@ function drawEdge(edge: InsideEdge, options: InsideOptions): { line: DrawnLine; 
 }
 
 /** Draws the states inside a state or region, as the build has laid them out. */
-function drawInside(inside: Inside, options: InsideOptions): Part {
+export function drawInside(inside: Inside, options: InsideOptions): Part {
   const { machine, paths, selectedState } = options
   const edges = inside.edges.map((edge) => drawEdge(edge, options))
   return {
@@ -128,6 +121,7 @@ function drawInside(inside: Inside, options: InsideOptions): Part {
         key: id,
         kind: 'compound',
         state: null,
+        tone: null,
         title: machine.states[id]?.label ?? id,
         note: null,
         isActive: isActiveId(id, paths),
@@ -143,15 +137,17 @@ function drawInside(inside: Inside, options: InsideOptions): Part {
       .map(({ id, x, y, width, height }): DrawnState => {
         const isActive = isActiveId(id, paths)
         const name = machine.states[id]?.label ?? id
+        const region = getRegion(id)
         return {
           id,
           name,
-          licenseState: toLicenseState(paths.license.split('.')[0] ?? ''),
+          licenseState: null,
           kind: 'inner',
           isActive,
           mayComeNext: false,
           isSelected: selectedState === id,
           details: [],
+          tone: region === 'license' ? null : getTone(region, id.split('.')[1] ?? ''),
           spoken: describeState(name, isActive),
           x,
           y,
@@ -162,74 +158,14 @@ function drawInside(inside: Inside, options: InsideOptions): Part {
   }
 }
 
-/** Draws the frame of an opened license state, and its ways out as rows below it. */
-function drawOpened(state: LicenseState, options: InsideOptions): Part {
-  const { machine, exits, selectedLine, since, formatDate } = options
-  const inside = machine.insides[`license.${state}`]
-  const { width, height } = inside ?? EMPTY_FRAME
-  const isActive = isActiveId(`license.${state}`, options.paths)
-  const part = inside ? drawInside(inside, options) : null
-  const rows = exits.map((exit, i) => {
-    const select = formatMove(exit.move)
-    const emphasis =
-      selectedLine === select ? 'selected' : exit.possible.length > 0 ? 'possible' : ('rest' as const)
-    const y = height + EXIT_GAP + i * EXIT_PITCH
-    return { exit, select, emphasis, y } as const
-  })
-  return {
-    width: Math.max(width, MIN_LICENSE_WIDTH),
-    height: height + EXIT_GAP + rows.length * EXIT_PITCH - EXIT_PITCH / 2,
-    frames: [
-      {
-        key: state,
-        kind: 'opened',
-        state,
-        title: texts.states[state],
-        note: isActive ? since : null,
-        isActive,
-        x: 0,
-        y: 0,
-        width,
-        height,
-      },
-      ...(part?.frames ?? []),
-    ],
-    states: (part?.states ?? []).map((inner) => ({ ...inner, licenseState: state })),
-    labels: part?.labels ?? [],
-    lines: [
-      ...(part?.lines ?? []),
-      ...rows.map(({ select, emphasis, y }): DrawnLine => ({
-        key: `exit ${select}`,
-        select,
-        points: [
-          [18, height],
-          [18, y],
-          [43, y],
-        ],
-        emphasis,
-        color: null,
-        hasArrow: true,
-        isDashed: false,
-      })),
-    ],
-    exits: rows.map(({ exit, select, emphasis, y }) => ({
-      state: exit.move[1],
-      label: exit.at === null ? exit.label : texts.chart.exitAt(exit.label, formatDate(exit.at)),
-      select,
-      emphasis,
-      at: [45, y] as const,
-    })),
-  }
-}
-
 function drawPart(region: Region, options: InsideOptions): Part {
-  const { open, machine } = options
+  const { open, paths } = options
   if (getRegion(open) !== region) return drawFolded(region, FOLDED_REGIONS[region], options)
-  const state = toLicenseState(open.split('.')[1] ?? options.paths.license.split('.')[0] ?? '')
-  if (region === 'license') return drawOpened(state ?? 'evaluation', options)
-  const inside = machine.insides[region]
-  const part = inside ? drawInside(inside, options) : drawFolded(region, FOLDED_REGIONS[region], options)
-  return { ...part, labels: part.labels.map((label) => ({ ...label, ground: 'canvas' as const })) }
+  if (region === 'license' || region === 'registration') {
+    const state = open.split('.')[1] ?? paths[region].split('.')[0] ?? ''
+    return drawOpened(`${region}.${state}`, options)
+  }
+  return drawFolded(region, FOLDED_REGIONS[region], options)
 }
 
 /** Moves a part of the drawing. */
@@ -275,7 +211,9 @@ export function drawOpenedView(options: InsideOptions): Drawing {
       text: texts.regions[region],
       at: [x, 0] as const,
       kind: 'heading' as const,
-      opens: region === 'license' ? `license.${options.paths.license.split('.')[0] ?? ''}` : region,
+      ...(region === 'license' || region === 'registration'
+        ? { opens: `${region}.${options.paths[region].split('.')[0] ?? ''}` }
+        : {}),
     })),
     choice: null,
     dividers: parts.slice(1).map(({ x }) => x - COLUMN_GAP / 2),

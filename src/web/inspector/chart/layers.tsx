@@ -1,6 +1,6 @@
 import { ViewportPortal } from '@xyflow/react'
 import { memo } from 'react'
-import { StateIcon, StateBadge } from '../state-style.tsx'
+import { StateBadge, StateIcon, ToneBadge } from '../state-style.tsx'
 import { changeLocation } from '../inspector-location.ts'
 import { type Drawing, type DrawnFrame, type DrawnLine, EMPHASES } from './drawing.types.ts'
 import { formatArrow, formatPath } from './path.ts'
@@ -69,12 +69,13 @@ function Lines({ drawing, onHover }: { drawing: Drawing; onHover: (select: strin
 }
 
 function Frame({ frame }: { frame: DrawnFrame }) {
-  const { kind, state, title, note, isActive, x, y, width, height } = frame
+  const { kind, state, tone, title, note, isActive, x, y, width, height } = frame
   return (
     <div
       className="ins-frame"
       data-kind={kind}
       data-active={isActive || undefined}
+      data-tone={tone ?? undefined}
       data-license-state={state ?? undefined}
       style={{ left: x, top: y, width, height }}
     >
@@ -150,7 +151,7 @@ export const Layers = memo(function Layers(props: {
             ))}
           </div>
         ))}
-        {drawing.exits.map(({ state, label, select, emphasis, at }) => (
+        {drawing.exits.map(({ state, tone, name, label, select, emphasis, at }) => (
           <button
             key={select}
             type="button"
@@ -162,7 +163,7 @@ export const Layers = memo(function Layers(props: {
               selectLine(select)
             }}
           >
-            <StateBadge state={state} />
+            {state === null ? <ToneBadge tone={tone ?? 'mute'} name={name} /> : <StateBadge state={state} />}
             <span>{label}</span>
           </button>
         ))}

@@ -18,6 +18,7 @@ export const StateNode = memo(function StateNode({ data }: NodeProps<StateNodeTy
       data-active={state.isActive || undefined}
       data-next={state.mayComeNext || undefined}
       data-selected={state.isSelected || undefined}
+      data-tone={state.tone ?? undefined}
       data-license-state={state.licenseState ?? undefined}
       aria-label={state.spoken}
       aria-current={state.isActive || undefined}
