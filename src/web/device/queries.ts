@@ -32,9 +32,17 @@ export function onServerEvent(client: QueryClient, event: string, data: unknown)
     void client.invalidateQueries({ queryKey: ['explain'] })
     void client.invalidateQueries({ queryKey: ['system'] })
   }
-  if (event === 'transition')
+  if (event === 'transition') {
     client.setQueryData<{ history: Transition[] }>(
       ['history'],
       (known) => known && { history: [...known.history, data as Transition].slice(-2000) },
     )
+    void client.invalidateQueries({ predicate: ({ queryKey }) => isPresent(queryKey) })
+  }
+}
+
+/** Checks whether a query of the inspector reads the present, which a transition changes. */
+function isPresent([name, part]: readonly unknown[]): boolean {
+  if (name === 'history') return typeof part === 'object' && part !== null && !('before' in part)
+  return name === 'state-changes' || name === 'exchanges' || (name === 'snapshot' && part === 0)
 }
