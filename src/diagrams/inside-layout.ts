@@ -145,7 +145,8 @@ function toElkNode(state: State, titleHeight: number, minWidth = 0): ElkNode {
       ...OPTIONS,
       'elk.padding': `[top=${titleHeight + 13},left=18,bottom=13,right=18]`,
       'elk.nodeSize.constraints': 'MINIMUM_SIZE',
-      'elk.nodeSize.minimum': `(${Math.max(minWidth, Math.ceil(nameWidth))},${titleHeight + STATE_HEIGHT})`,
+      // ELK takes the size of the turned graph when the layout runs down.
+      'elk.nodeSize.minimum': `(${titleHeight + STATE_HEIGHT},${Math.max(minWidth, Math.ceil(nameWidth))})`,
     },
     children: children.map((child) => toElkNode(child, FRAME_TITLE_HEIGHT)),
   }

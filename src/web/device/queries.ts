@@ -4,7 +4,8 @@ import { createApi, type Output } from '../shared/api.ts'
 
 export const api = createApi<typeof deviceContract>()
 export type Status = Output<typeof deviceContract, 'status'>
-export type Transition = Output<typeof deviceContract, 'history'>['history'][number]
+type HistoryPage = Output<typeof deviceContract, 'history'>
+export type Transition = HistoryPage['history'][number]
 export type Host = Output<typeof deviceContract, 'hosts'>['hosts'][number]
 
 export const useStatus = () => useQuery({ queryKey: ['status'], queryFn: () => api.query('status') })
@@ -33,16 +34,21 @@ export function onServerEvent(client: QueryClient, event: string, data: unknown)
     void client.invalidateQueries({ queryKey: ['system'] })
   }
   if (event === 'transition') {
-    client.setQueryData<{ history: Transition[] }>(
+    client.setQueryData<HistoryPage>(
       ['history'],
-      (known) => known && { history: [...known.history, data as Transition].slice(-2000) },
+      (known) =>
+        known && {
+          history: [...known.history, data as Transition].slice(-2000),
+          total: known.total + 1,
+        },
     )
-    void client.invalidateQueries({ predicate: ({ queryKey }) => isPresent(queryKey) })
+    void client.invalidateQueries({ predicate: ({ queryKey }) => isChangedByTransition(queryKey) })
   }
 }
 
-/** Checks whether a query of the inspector reads the present, which a transition changes. */
-function isPresent([name, part]: readonly unknown[]): boolean {
-  if (name === 'history') return typeof part === 'object' && part !== null && !('before' in part)
-  return name === 'state-changes' || name === 'exchanges' || (name === 'snapshot' && part === 0)
-}
+/** Returns true for the inspector's data. The event history itself takes the transition from the event. */
+const isChangedByTransition = ([name, ...range]: readonly unknown[]): boolean =>
+  name === 'state-changes' ||
+  name === 'snapshot' ||
+  name === 'exchanges' ||
+  (name === 'history' && range.length > 0)
