@@ -1,6 +1,7 @@
 import './tokens.css'
 import './inspector.css'
 import './chart/chart.css'
+import { VisuallyHidden } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import {
   IconAlertTriangle,
@@ -142,6 +143,7 @@ export function Inspector({ source }: { source: InspectionSource }) {
   return (
     <SourceProvider source={source}>
       <div className="inspector" data-phone={isPhone || undefined}>
+        <VisuallyHidden component="h1">{texts.title}</VisuallyHidden>
         <InHeader>
           <SearchField onOpen={openSearch} />
         </InHeader>

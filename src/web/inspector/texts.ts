@@ -53,8 +53,8 @@ export const texts = {
     since: (at: string) => `since ${at}`,
     nextContact: (at: string) => `next contact ${at}`,
     daysLeft: (days: number) => `${days} ${days === 1 ? 'day' : 'days'} left`,
-    spokenActive: (name: string, details: readonly string[]) => [name, 'active', ...details].join(', '),
-    spokenNext: (name: string) => `${name}, may come next`,
+    active: 'active',
+    mayComeNext: 'may come next',
     /** Label of the expiry with its date, in as many rows as the map has for it. */
     noContactUntil: (date: string, rows: number): readonly string[] =>
       rows > 2 ? ['no contact', 'until', date] : ['no contact until', date],

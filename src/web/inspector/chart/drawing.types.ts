@@ -63,8 +63,8 @@ export interface DrawnState extends Box {
   readonly mayComeNext: boolean
   readonly isSelected: boolean
   readonly details: readonly string[]
-  /** Name for screen readers, with what the drawing says by color. */
-  readonly spoken: string
+  /** Words for screen readers after the name, for what the drawing says by color. */
+  readonly spoken: string | null
 }
 
 /** Row below an opened state: a way out, with its target. */

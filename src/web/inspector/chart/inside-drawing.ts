@@ -39,9 +39,6 @@ export const isActiveId = (id: string, paths: RegionPaths): boolean =>
 
 const getRegion = (id: string): Region => REGIONS.find((region) => region === id.split('.')[0]) ?? 'license'
 
-const describeState = (name: string, isActive: boolean): string =>
-  isActive ? texts.chart.spokenActive(name, []) : name
-
 function drawFolded(region: Region, folded: FoldedRegion, options: InsideOptions): Part {
   const { machine, paths, selectedLine, selectedState } = options
   const [top = '', ...inner] = paths[region].split('.')
@@ -89,7 +86,7 @@ function drawFolded(region: Region, folded: FoldedRegion, options: InsideOptions
         isSelected: selectedState === `${region}.${state}`,
         details: isActive && innerLabel !== undefined ? [innerLabel] : [],
         tone: region === 'license' ? null : getTone(region, state),
-        spoken: describeState(name, isActive),
+        spoken: isActive ? texts.chart.active : null,
       }
     }),
   }
@@ -148,7 +145,7 @@ export function drawInside(inside: Inside, options: InsideOptions): Part {
           isSelected: selectedState === id,
           details: [],
           tone: region === 'license' ? null : getTone(region, id.split('.')[1] ?? ''),
-          spoken: describeState(name, isActive),
+          spoken: isActive ? texts.chart.active : null,
           x,
           y,
           width,

@@ -79,11 +79,10 @@ function drawState(map: OverviewMap, state: LicenseState, options: OverviewOptio
   const { active, details, exits, selectedState } = options
   const isActive = state === active
   const mayComeNext = exits.some(({ move, possible }) => move[1] === state && possible.length > 0)
-  const name = texts.states[state]
   return {
     ...map.states[state],
     id: `license.${state}`,
-    name,
+    name: texts.states[state],
     licenseState: state,
     kind: 'top',
     tone: null,
@@ -91,11 +90,7 @@ function drawState(map: OverviewMap, state: LicenseState, options: OverviewOptio
     mayComeNext,
     isSelected: selectedState === state,
     details: isActive ? details : [],
-    spoken: isActive
-      ? texts.chart.spokenActive(name, details)
-      : mayComeNext
-        ? texts.chart.spokenNext(name)
-        : name,
+    spoken: isActive ? texts.chart.active : mayComeNext ? texts.chart.mayComeNext : null,
   }
 }
 
