@@ -5,7 +5,7 @@ import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
 /** Creates the command `machine`. */
-export function createMachineCommand({ json, dataDir, call }: AgentCli): Command {
+export function createMachineCommand({ json, dataDir, read }: AgentCli): Command {
   return createCommand('machine')
     .description('print the state machine of the agent')
     .addOption(
@@ -25,7 +25,7 @@ export function createMachineCommand({ json, dataDir, call }: AgentCli): Command
         const exists = SmartAgent.exists(dataDir())
         printText(
           await renderCurrentChartSvg(
-            exists ? await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART }) : [],
+            exists ? await read<HistoryRow[]>('history', { limit: ROWS_FOR_CHART }) : [],
           ),
         )
       }
