@@ -1,6 +1,7 @@
 import { stripBrackets } from '../core/host-name.ts'
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
@@ -214,7 +215,8 @@ export class WebConsole {
     if (directory === null) return
     const index = readFileSync(`${directory}index.html`, 'utf8')
     await server.register(files, {
-      root: `${directory}assets`,
+      // The consoles share their assets.
+      root: join(directory, '../assets'),
       prefix: '/assets/',
       preCompressed: true,
       index: false,
