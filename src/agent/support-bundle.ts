@@ -1,11 +1,9 @@
 import { toIsoString } from '../core/time.ts'
 import { VERSION } from '../core/version.ts'
+import { BUNDLE_FORMAT } from '../inspection/bundle-format.ts'
 import { formatCertificateFingerprint } from '../pki/fingerprint.ts'
 import type { SmartAgent } from './agent.ts'
 import { toExchangeDocument, toStateChangesDocument, toTransitionDocument } from './inspection-documents.ts'
-
-/** Format of the bundle. Another program that reads it refuses a newer format. */
-export const BUNDLE_FORMAT = 1
 
 const MAX_TRANSITIONS = 1000
 const MAX_EXCHANGES = 200

@@ -34,7 +34,10 @@ export async function serveBundle(
     )
   const directory = findPagesDirectory('inspector')
   if (directory === null)
-    throw new LicensingError('PAGES_MISSING', 'This installation does not contain the pages of the inspector.')
+    throw new LicensingError(
+      'PAGES_MISSING',
+      'This installation does not contain the pages of the inspector.',
+    )
   const key = randomBytes(16).toString('base64url')
   const server = fastify()
   await server.register(helmet, { strictTransportSecurity: false, ...createContentPolicy() })
@@ -44,7 +47,12 @@ export async function serveBundle(
       await reply.code(403).send({ error: 'This host name is not served.' })
   })
   const index = readFileSync(`${directory}index.html`, 'utf8')
-  await server.register(files, { root: `${directory}../assets`, prefix: '/assets/', preCompressed: true, index: false })
+  await server.register(files, {
+    root: `${directory}../assets`,
+    prefix: '/assets/',
+    preCompressed: true,
+    index: false,
+  })
   server.get('/', (request, reply) =>
     reply
       .type('text/html; charset=utf-8')

@@ -5,11 +5,8 @@ import { NOTICES, type Severity } from './notice-texts.ts'
 import { STATE_NAMES } from './state-names.ts'
 import { formatDate, formatPlural } from './utc-time.ts'
 
-/** Result of a run for the page: the run without its last snapshot, and the time that it took. */
-export type RunResult = Omit<WhatIfRun, 'end'> & {
-  readonly evaluationSeconds: number
-  readonly milliseconds: number
-}
+/** Parts of a run that its summary needs. */
+type SummarizedRun = Pick<WhatIfRun, 'moves' | 'states' | 'functionality'>
 
 /** Returns the number of the day in which an instant lies. The first day is 1. */
 export const toDay = (at: number, from: number): number => Math.floor((at - from) / DAY) + 1
@@ -22,7 +19,7 @@ export interface DayRun {
 }
 
 /** Groups the days of a run. A day counts as limited if any part of it is. */
-export function groupDays(run: Pick<RunResult, 'functionality'>, from: number, to: number): DayRun[] {
+export function groupDays(run: Pick<SummarizedRun, 'functionality'>, from: number, to: number): DayRun[] {
   const days = Math.max(1, Math.ceil((to - from) / DAY))
   const limited = new Uint8Array(days + 1)
   for (const { value, from: begin, to: end } of run.functionality) {
@@ -47,7 +44,7 @@ export interface Summary {
 }
 
 /** Says in one sentence what would happen to the product, and then why. */
-export function summarize(run: RunResult, from: number, to: number): Summary {
+export function summarize(run: SummarizedRun, from: number, to: number): Summary {
   const days = groupDays(run, from, to)
   const limited = days.filter(({ full }) => !full)
   const [first] = limited
@@ -87,7 +84,7 @@ const describeBefore = ({ first }: DayRun): string =>
   first === 1 ? '' : `The product may do everything for ${formatPlural(first - 1, 'day')}. `
 
 /** Names what led to the limit: the end of the registration, of the evaluation, or of the cover by a reservation. */
-function describeReason({ moves }: RunResult): string {
+function describeReason({ moves }: SummarizedRun): string {
   const find = (notice: Notice) =>
     moves.find(({ notices }) => notices.some((each) => each.notice === notice))?.at
   const [expired, ended, used, uncovered] = [
@@ -110,7 +107,7 @@ function describeReason({ moves }: RunResult): string {
 const MAX_NAMED = 3
 
 /** Names the states of a run, as in `Authorized at first; out of compliance from day 3 (Feb 27, 2027).` */
-function describeStates({ states }: RunResult, from: number): string {
+function describeStates({ states }: SummarizedRun, from: number): string {
   const [first, ...others] = states
   if (!first) return ''
   const begin = STATE_NAMES[first.value]
@@ -148,7 +145,7 @@ export interface MoveRow {
 }
 
 /** Converts the moves of a run to rows. The most severe notice of a move is its text. */
-export const listMoves = ({ moves }: Pick<RunResult, 'moves'>, from: number): MoveRow[] =>
+export const listMoves = ({ moves }: Pick<SummarizedRun, 'moves'>, from: number): MoveRow[] =>
   moves.map(({ at, event, before, after, notices }, i) => {
     const sorted = notices.toSorted((one, other) => NOTICES[one.notice][0] - NOTICES[other.notice][0])
     const [main] = sorted

@@ -69,7 +69,9 @@ const getName = (id: string): string => {
   const [region, state] = id.split('.')
   const isTop = id.split('.').length === 2
   const names: Record<string, string> =
-    region === 'license' ? texts.states : (texts.regionStates as Record<string, Record<string, string>>)[region ?? ''] ?? {}
+    region === 'license'
+      ? texts.states
+      : ((texts.regionStates as Record<string, Record<string, string>>)[region ?? ''] ?? {})
   return (isTop ? names[state ?? ''] : undefined) ?? machineDrawing.states[id]?.label ?? id
 }
 
@@ -86,7 +88,9 @@ function findAwaited({ causes, exit }: FoundLine, position: Position): string | 
 /** Explains a transition: its condition with the facts, the instant it waits for, and what follows. */
 export function LinePanel({ line, position }: { line: FoundLine; position: Position }) {
   const { data: changes } = useStateChanges()
-  const isActive = REGIONS.some((region) => `${region}.${position.paths[region]}.`.startsWith(`${line.from}.`))
+  const isActive = REGIONS.some((region) =>
+    `${region}.${position.paths[region]}.`.startsWith(`${line.from}.`),
+  )
   const awaited = isActive && position.isNow ? findAwaited(line, position) : null
   const taken = changes?.changes.filter(
     ({ from, to }) => line.from === `license.${from}` && line.to === `license.${to}`,

@@ -148,7 +148,9 @@ function AllStates() {
 /** Explains an inner state, or a state of another region. */
 export function InnerStatePanel({ id, position }: { id: string; position: Position }) {
   const [region, ...path] = id.split('.')
-  const isActive = Object.entries(position.paths).some(([name, active]) => `${name}.${active}.`.startsWith(`${id}.`))
+  const isActive = Object.entries(position.paths).some(([name, active]) =>
+    `${name}.${active}.`.startsWith(`${id}.`),
+  )
   const edges = Object.values(machineDrawing.insides)
     .flatMap((inside) => inside.edges)
     .filter(({ from }) => from === id)
