@@ -64,12 +64,10 @@ async function createSandboxBundle(): Promise<unknown> {
   const directory = mkdtempSync(join(tmpdir(), 'smart-agent-inspect-'))
   try {
     const product = { pid: 'SANDBOX', serial: 'SANDBOX', version: '1.0' }
-    await using agent = await SmartAgent.open({
-      dataDir: join(directory, 'agent'),
-      product,
-      heartbeat: false,
-    })
-    return createSupportBundle(agent)
+    const agent = await SmartAgent.open({ dataDir: join(directory, 'agent'), product, heartbeat: false })
+    const bundle = createSupportBundle(agent)
+    await agent.close()
+    return bundle
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
