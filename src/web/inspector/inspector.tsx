@@ -40,7 +40,8 @@ const WhatIf = lazy(async () => ({ default: (await import('./what-if/what-if.tsx
 const HistoryStrip = lazy(async () => ({ default: (await import('./history-strip.tsx')).HistoryStrip }))
 
 const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  target instanceof HTMLElement &&
+  (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 
 /** Handles the keys that work anywhere in the inspector: 1 to 4 for the views, Ctrl K and / for the search. */
 function useGlobalKeys(openSearch: () => void): void {
@@ -50,7 +51,8 @@ function useGlobalKeys(openSearch: () => void): void {
       if (!isSearch && (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))) return
       const view = DESKTOP_VIEWS[Number(event.key) - 1]
       if (isSearch || event.key === '/') openSearch()
-      else if (view !== undefined && document.querySelector('[role=dialog]') === null) changeLocation({ view })
+      else if (view !== undefined && document.querySelector('[role=dialog]') === null)
+        changeLocation({ view })
       else return
       event.preventDefault()
     }
@@ -133,7 +135,9 @@ function ViewContent({ view, isPhone }: { view: View; isPhone: boolean }) {
 /** Inspector of one device: its chart, its past, its exchanges, and its possible futures. */
 export function Inspector({ source }: { source: InspectionSource }) {
   const [isSearching, setIsSearching] = useState(false)
-  const isPhone = useMediaQuery('(max-width: 699px)', window.innerWidth < 700, { getInitialValueInEffect: false })
+  const isPhone = useMediaQuery('(max-width: 699px)', window.innerWidth < 700, {
+    getInitialValueInEffect: false,
+  })
   const location = useInspectorLocation()
   const view = location.view ?? (isPhone ? 'state' : 'chart')
   const [openSearch] = useState(() => () => {
@@ -148,7 +152,10 @@ export function Inspector({ source }: { source: InspectionSource }) {
           <SearchField onOpen={openSearch} />
         </InHeader>
         <div className="ins-bar">
-          <Tabs views={isPhone ? PHONE_VIEWS : DESKTOP_VIEWS} view={view === 'state' && !isPhone ? 'chart' : view} />
+          <Tabs
+            views={isPhone ? PHONE_VIEWS : DESKTOP_VIEWS}
+            view={view === 'state' && !isPhone ? 'chart' : view}
+          />
           {!isPhone && (view === 'what-if' ? <RealState /> : <RegionChips />)}
         </div>
         <div id="ins-view" role="tabpanel" aria-labelledby={`ins-tab-${view}`} className="ins-view">

@@ -1,6 +1,16 @@
 /** Texts of the inspector's frame, chart and panel. */
 export const texts = {
   title: 'Statechart',
+  page: {
+    title: (kind: string, serial: string) =>
+      kind === 'sandbox' ? 'Statechart of a new device' : `Statechart of ${serial}`,
+    banner: (kind: string, at: string) =>
+      kind === 'sandbox'
+        ? 'A device that was installed just now. It is not real: try what it would do under “What if”.'
+        : `A support bundle of ${at}. Nothing here changes a device.`,
+    failed: (reason: string) => `The device cannot be shown: ${reason}`,
+    scheme: { light: 'Light', dark: 'Dark' },
+  },
   views: {
     state: 'State',
     chart: 'Chart',
@@ -172,7 +182,10 @@ export const texts = {
       history: 'In the history',
     },
     severity: (severity: string) => `severity ${severity}`,
-    severities: { 3: '3, error', 4: '4, warning', 5: '5, notice', 6: '6, informational' } as Record<number, string>,
+    severities: { 3: '3, error', 4: '4, warning', 5: '5, notice', 6: '6, informational' } as Record<
+      number,
+      string
+    >,
     never: (name: string) => `Never ${name.toLowerCase()}`,
     neverHint: (from: string) => `since ${from}`,
     keys: { move: 'move', chart: 'show on the chart', time: 'show in time travel', close: 'close' },

@@ -36,9 +36,7 @@ interface ExitList {
 }
 
 const findStateId = (target: EventTarget): string | null =>
-  target instanceof Element
-    ? (target.closest<HTMLElement>('[data-state-id]')?.dataset.stateId ?? null)
-    : null
+  target instanceof Element ? (target.closest<HTMLElement>('[data-state-id]')?.dataset.stateId ?? null) : null
 
 /**
  * Handles the keys of the chart. One state is a tab stop: the one that had the focus last, at first the active one.
