@@ -36,9 +36,24 @@ start({
   onServerEvent,
   banner: () => <Banner />,
   navItems: [
-    { route: 'system', label: navigation.system, icon: <IconGauge size={ICON_SIZE} />, render: (_, me) => <System me={me} /> },
-    { route: 'smart-licenses', label: navigation.licenses, icon: <IconCertificate size={ICON_SIZE} />, render: (_, me) => <Licenses me={me} /> },
-    { route: 'hosts', label: navigation.hosts, icon: <IconUsers size={ICON_SIZE} />, render: (_, me) => <Hosts me={me} /> },
+    {
+      route: 'system',
+      label: navigation.system,
+      icon: <IconGauge size={ICON_SIZE} />,
+      render: (_, me) => <System me={me} />,
+    },
+    {
+      route: 'smart-licenses',
+      label: navigation.licenses,
+      icon: <IconCertificate size={ICON_SIZE} />,
+      render: (_, me) => <Licenses me={me} />,
+    },
+    {
+      route: 'hosts',
+      label: navigation.hosts,
+      icon: <IconUsers size={ICON_SIZE} />,
+      render: (_, me) => <Hosts me={me} />,
+    },
     {
       route: 'statechart',
       label: navigation.chart,
@@ -50,7 +65,12 @@ start({
         </Suspense>
       ),
     },
-    { route: 'history', label: navigation.history, icon: <IconHistory size={ICON_SIZE} />, render: () => <History /> },
+    {
+      route: 'history',
+      label: navigation.history,
+      icon: <IconHistory size={ICON_SIZE} />,
+      render: () => <History />,
+    },
     {
       route: 'users',
       label: navigation.users,

@@ -39,17 +39,20 @@ const WhatIf = lazy(async () => ({ default: (await import('./what-if/what-if.tsx
 const HistoryStrip = lazy(async () => ({ default: (await import('./history-strip.tsx')).HistoryStrip }))
 
 const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  target instanceof HTMLElement &&
+  (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 
-/** Handles the keys that work anywhere in the inspector: 1 to 4 for the views, Ctrl K and / for the search. */
+/** Handles the keys that work anywhere in the inspector: 1 to 4, Ctrl K and / for the search, Esc for the overview. */
 function useGlobalKeys(openSearch: () => void): void {
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       const isSearch = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k'
       if (!isSearch && (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))) return
+      if (event.defaultPrevented || document.querySelector('[role=dialog]') !== null) return
       const view = DESKTOP_VIEWS[Number(event.key) - 1]
       if (isSearch || event.key === '/') openSearch()
-      else if (view !== undefined && document.querySelector('[role=dialog]') === null) changeLocation({ view })
+      else if (view !== undefined) changeLocation({ view })
+      else if (event.key === 'Escape') changeLocation({ open: null, line: null, state: null })
       else return
       event.preventDefault()
     }
@@ -132,7 +135,9 @@ function ViewContent({ view, isPhone }: { view: View; isPhone: boolean }) {
 /** Inspector of one device: its chart, its past, its exchanges, and its possible futures. */
 export function Inspector({ source }: { source: InspectionSource }) {
   const [isSearching, setIsSearching] = useState(false)
-  const isPhone = useMediaQuery('(max-width: 699px)', window.innerWidth < 700, { getInitialValueInEffect: false })
+  const isPhone = useMediaQuery('(max-width: 699px)', window.innerWidth < 700, {
+    getInitialValueInEffect: false,
+  })
   const location = useInspectorLocation()
   const view = location.view ?? (isPhone ? 'state' : 'chart')
   const [openSearch] = useState(() => () => {
@@ -147,7 +152,10 @@ export function Inspector({ source }: { source: InspectionSource }) {
           <SearchField onOpen={openSearch} />
         </InHeader>
         <div className="ins-bar">
-          <Tabs views={isPhone ? PHONE_VIEWS : DESKTOP_VIEWS} view={view === 'state' && !isPhone ? 'chart' : view} />
+          <Tabs
+            views={isPhone ? PHONE_VIEWS : DESKTOP_VIEWS}
+            view={view === 'state' && !isPhone ? 'chart' : view}
+          />
           {!isPhone && <RegionChips />}
         </div>
         <div id="ins-view" role="tabpanel" aria-labelledby={`ins-tab-${view}`} className="ins-view">

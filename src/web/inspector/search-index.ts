@@ -62,7 +62,9 @@ function listMoves({ moves }: MachineDrawing): SearchResult[] {
       group: 'leads' as const,
       title: formatMoveName([from, to]),
       detail: causes
-        .map(({ label, event, guard }) => `${capitalize(label)} · ${event}${guard === null ? '' : `, ${guard}`}`)
+        .map(
+          ({ label, event, guard }) => `${capitalize(label)} · ${event}${guard === null ? '' : `, ${guard}`}`,
+        )
         .join('; '),
       place: { view: 'chart' as const, open: null, line: formatMove([from, to]), state: null },
       pastPlace: null,
@@ -71,7 +73,9 @@ function listMoves({ moves }: MachineDrawing): SearchResult[] {
 
 /** Lists the events with the line that each of them takes first. */
 function listEvents({ events, moves, insides }: MachineDrawing): SearchResult[] {
-  const edges = Object.entries(insides).flatMap(([open, inside]) => inside.edges.map((edge) => ({ open, edge })))
+  const edges = Object.entries(insides).flatMap(([open, inside]) =>
+    inside.edges.map((edge) => ({ open, edge })),
+  )
   return Object.entries(events).map(([event, description]) => {
     const move = moves.find(({ causes }) => causes.some((cause) => cause.event === event))
     const found = edges.find(({ edge }) => edge.causes.some((cause) => cause.event === event))
@@ -137,8 +141,12 @@ export const createIndex = (machine: MachineDrawing, changes: StateChanges | und
 
 /** Finds the entries that contain all words, those whose title begins with them first. */
 export function findResults(index: readonly SearchResult[], text: string): SearchResult[] {
-  const words = text.toLowerCase().split(/\s+/).filter((word) => word !== '')
-  if (words.length === 0) return index.filter(({ group, key }) => group === 'state' && key.split('.').length === 2)
+  const words = text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '')
+  if (words.length === 0)
+    return index.filter(({ group, key }) => group === 'state' && key.split('.').length === 2)
   const query = words.join(' ')
   const rate = ({ title }: SearchResult): number =>
     title.toLowerCase() === query ? 0 : title.toLowerCase().startsWith(query) ? 1 : 2

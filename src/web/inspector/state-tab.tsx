@@ -21,7 +21,9 @@ export function StateTab() {
   const { data: status } = useStatus()
   if (!position) return null
   const { state } = position
-  const exits = listExits(machineDrawing, state, explanation ?? null).filter(({ possible }) => possible.length > 0)
+  const exits = listExits(machineDrawing, state, explanation ?? null).filter(
+    ({ possible }) => possible.length > 0,
+  )
   const isFull = explanation?.capabilities.functionality !== 'license-management-only'
   const [, ...details] = describeActive(position, status)
   return (

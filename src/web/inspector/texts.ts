@@ -109,7 +109,7 @@ export const texts = {
       time: 'time passes',
       answer: 'the license server answers',
       silence: 'no answer arrives',
-      person: 'somebody asks',
+      person: 'a user asks',
       internal: 'the device itself',
     },
     verdicts: {
@@ -171,7 +171,10 @@ export const texts = {
       history: 'In the history',
     },
     severity: (severity: string) => `severity ${severity}`,
-    severities: { 3: '3, error', 4: '4, warning', 5: '5, notice', 6: '6, informational' } as Record<number, string>,
+    severities: { 3: '3, error', 4: '4, warning', 5: '5, notice', 6: '6, informational' } as Record<
+      number,
+      string
+    >,
     never: (name: string) => `Never ${name.toLowerCase()}`,
     neverHint: (from: string) => `since ${from}`,
     keys: { move: 'move', chart: 'show on the chart', time: 'show in time travel', close: 'close' },

@@ -4,7 +4,7 @@ import { REGIONS, type RegionPaths } from './chart/inside-drawing.ts'
 import { useInspectorLocation } from './inspector-location.ts'
 import { useSnapshot, useStateChanges } from './source-context.tsx'
 
-/** Where the inspector stands: now, or after a transition of the history. */
+/** Place of the inspector in time: now, or after a transition of the history. */
 export interface Position {
   readonly isNow: boolean
   /** Instant of the position. */
@@ -31,7 +31,11 @@ export const toRegionPaths = ({ value }: Snapshot['snapshot']): RegionPaths =>
     string
   >
 
-function findSince(changes: StateChanges | undefined, id: number | null, snapshot: Snapshot['snapshot']): string {
+function findSince(
+  changes: StateChanges | undefined,
+  id: number | null,
+  snapshot: Snapshot['snapshot'],
+): string {
   const last = changes?.changes.findLast((change) => id === null || change.id <= id)
   // The context has the beginning of the inner state, which may be later.
   return last?.at ?? changes?.start.at ?? new Date(snapshot.context.authorization.since).toISOString()

@@ -118,17 +118,15 @@ function Flow(props: CanvasProps & { size: Size }) {
   const keys = useChartKeys({ drawing, frame, reveal, zoom, actualSize, fit: fitAll, follow, actions })
   const nodes = useMemo(
     () =>
-      drawing.states.map(
-        (state): StateNodeType => ({
-          id: state.id,
-          type: 'state',
-          position: { x: state.x, y: state.y },
-          width: state.width,
-          height: state.height,
-          zIndex: 3,
-          data: { state, isTabStop: state.id === keys.tabStop },
-        }),
-      ),
+      drawing.states.map((state): StateNodeType => ({
+        id: state.id,
+        type: 'state',
+        position: { x: state.x, y: state.y },
+        width: state.width,
+        height: state.height,
+        zIndex: 3,
+        data: { state, isTabStop: state.id === keys.tabStop },
+      })),
     [drawing.states, keys.tabStop],
   )
   const select = useCallback(
@@ -151,6 +149,7 @@ function Flow(props: CanvasProps & { size: Size }) {
       aria-label={name}
       onKeyDown={keys.onKeyDown}
       onFocus={keys.onFocus}
+      onBlur={keys.onBlur}
     >
       <ReactFlow
         nodes={nodes}

@@ -24,8 +24,10 @@ export function describeActive(position: Position, status: Status | undefined): 
   const lines = [t.since(formatDayTime(position.since))]
   if (!position.isNow || !status) return lines
   const { authorization, evaluation } = status
-  if (authorization.nextAttemptAt !== null) lines.push(t.nextContact(formatShort(authorization.nextAttemptAt)))
-  else if (evaluation.running) lines.push(t.daysLeft(Math.ceil(evaluation.remainingSeconds / SECONDS_PER_DAY)))
+  if (authorization.nextAttemptAt !== null)
+    lines.push(t.nextContact(formatShort(authorization.nextAttemptAt)))
+  else if (evaluation.running)
+    lines.push(t.daysLeft(Math.ceil(evaluation.remainingSeconds / SECONDS_PER_DAY)))
   return lines
 }
 

@@ -53,7 +53,11 @@ const STRENGTH: Record<Emphasis, number> = { rest: 0, last: 1, possible: 2, sele
 const getStrongest = (emphases: readonly Emphasis[]): Emphasis =>
   emphases.toSorted((a, b) => STRENGTH[b] - STRENGTH[a])[0] ?? 'rest'
 
-function drawLabels(map: OverviewMap, options: OverviewOptions, emphases: Map<LineId, Emphasis>): DrawnLabel[] {
+function drawLabels(
+  map: OverviewMap,
+  options: OverviewOptions,
+  emphases: Map<LineId, Emphasis>,
+): DrawnLabel[] {
   const { active, exits, formatDate } = options
   return map.labels.map(({ lines, at, text, isDated }) => {
     const emphasis = getStrongest(lines.map((id) => emphases.get(id) ?? 'rest'))

@@ -61,7 +61,9 @@ function findAwaited({ causes, exit }: FoundLine, position: Position): string | 
 /** Explains a transition: its condition with the facts, the instant it waits for, and what follows. */
 export function LinePanel({ line, position }: { line: FoundLine; position: Position }) {
   const { data: changes } = useStateChanges()
-  const isActive = REGIONS.some((region) => `${region}.${position.paths[region]}.`.startsWith(`${line.from}.`))
+  const isActive = REGIONS.some((region) =>
+    `${region}.${position.paths[region]}.`.startsWith(`${line.from}.`),
+  )
   const awaited = isActive && position.isNow ? findAwaited(line, position) : null
   const taken = changes?.changes.filter(
     ({ from, to }) => line.from === `license.${from}` && line.to === `license.${to}`,

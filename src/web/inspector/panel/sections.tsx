@@ -64,7 +64,9 @@ export function LeadsOut({ exits, isShort = false }: { exits: readonly Exit[]; i
               {exit.possible.length === 0 || (isShort && exit.possible.length > 1) ? (
                 <span className="ins-exit-way">
                   <span>
-                    {exit.possible.length > 1 ? t.ways(capitalize(exit.label), exit.possible.length) : capitalize(exit.label)}
+                    {exit.possible.length > 1
+                      ? t.ways(capitalize(exit.label), exit.possible.length)
+                      : capitalize(exit.label)}
                   </span>
                 </span>
               ) : (
