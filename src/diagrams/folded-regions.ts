@@ -28,7 +28,9 @@ const PITCH = 97
 
 /** Places states below each other. */
 const createColumn = (names: readonly string[], x: number, width: number, pitch = PITCH) =>
-  Object.fromEntries(names.map((name, i): [string, Box] => [name, { x, y: i * pitch, width, height: HEIGHT }]))
+  Object.fromEntries(
+    names.map((name, i): [string, Box] => [name, { x, y: i * pitch, width, height: HEIGHT }]),
+  )
 
 const REGISTRATION: FoldedRegion = {
   width: 174,

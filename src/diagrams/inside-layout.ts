@@ -62,7 +62,8 @@ const OPTIONS: LayoutOptions = {
 
 const getId = ({ path }: State): string => path.join('.')
 const getChildren = ({ states }: State): State[] => Object.values(states)
-const listDescendants = (state: State): State[] => getChildren(state).flatMap((child) => [child, ...listDescendants(child)])
+const listDescendants = (state: State): State[] =>
+  getChildren(state).flatMap((child) => [child, ...listDescendants(child)])
 const getLabel = ({ key, meta }: State): string => meta?.label ?? key
 
 /** Returns a hash of a machine's configuration, which changes with every change of the machine. */
@@ -174,13 +175,18 @@ function clipAtTitleBar(points: readonly Point[], bottom: number): Point[] {
   return first < 0 ? [...points] : [[x, bottom], ...points.slice(first)]
 }
 
-function toInsideEdge(arrow: Arrow, edge: ElkExtendedEdge | undefined, titleBottom: number | null): InsideEdge {
+function toInsideEdge(
+  arrow: Arrow,
+  edge: ElkExtendedEdge | undefined,
+  titleBottom: number | null,
+): InsideEdge {
   const [section] = edge?.sections ?? []
   const [label] = edge?.labels ?? []
   const points = section
-    ? [section.startPoint, ...(section.bendPoints ?? []), section.endPoint].map(
-        ({ x, y }): Point => [Math.round(x), Math.round(y)],
-      )
+    ? [section.startPoint, ...(section.bendPoints ?? []), section.endPoint].map(({ x, y }): Point => [
+        Math.round(x),
+        Math.round(y),
+      ])
     : []
   return {
     id: getArrowId(arrow),
@@ -210,7 +216,7 @@ async function layoutInside(frame: State): Promise<Inside> {
     edges: arrows.map(toElkEdge),
   })
   const boxes = new Map(flatten(graph).map((node) => [node.id, node]))
-  const lines = new Map((graph.edges ?? []).map((edge) => [edge.id, edge]))
+  const lines = new Map(graph.edges.map((edge) => [edge.id, edge]))
   const toNode = (state: State): InsideNode => {
     const { x = 0, y = 0, width = 0, height = 0 } = boxes.get(getId(state)) ?? {}
     const [left, top] = [Math.round(x), Math.round(y)]
@@ -292,8 +298,7 @@ export async function drawMachine(
   const states = regions.flatMap((region) => [region, ...listDescendants(region)])
   const license = regions.find(({ key }) => key === 'license')
   const insides: [string, Inside][] = []
-  for (const frame of listFrames(regions))
-    insides.push([getId(frame), await layoutInside(frame)])
+  for (const frame of listFrames(regions)) insides.push([getId(frame), await layoutInside(frame)])
   const moves: readonly Move[] = [
     ...Object.values(OVERVIEW_LINES).flatMap((line): readonly Move[] => line),
     ...Object.values(OVERVIEW_LOOPS).flatMap((line): readonly Move[] => line),
@@ -302,10 +307,7 @@ export async function drawMachine(
   return {
     machine: hashMachine(machine),
     states: Object.fromEntries(
-      states.map((state) => [
-        getId(state),
-        { label: getLabel(state), description: state.description ?? '' },
-      ]),
+      states.map((state) => [getId(state), { label: getLabel(state), description: state.description ?? '' }]),
     ),
     moves: [...pairs.values()].map((move) => ({
       from: move[0] satisfies LicenseState,

@@ -28,10 +28,7 @@ export const OVERVIEW_LINES = {
     ['reserved', 'evaluation'],
     ['reserved', 'unregistered'],
   ],
-  'registration-ends': [
-    ...createMoves(REGISTERED, 'evaluation'),
-    ...createMoves(REGISTERED, 'unregistered'),
-  ],
+  'registration-ends': [...createMoves(REGISTERED, 'evaluation'), ...createMoves(REGISTERED, 'unregistered')],
   'time-left': createMoves([...REGISTERED, 'reserved'], 'evaluation'),
   'none-left': createMoves([...REGISTERED, 'reserved'], 'unregistered'),
   'registered-authorized': [['registered', 'authorized']],

@@ -42,18 +42,21 @@ describe('the stored drawing of the machine', () => {
     expect(causes.filter(({ label }) => label === '' || label.length > MAX_LABEL_LENGTH)).toEqual([])
   })
 
-  it.each(Object.keys(stored.insides))('has no label on another label, a state or a foreign line: %s', (id) => {
-    const inside = stored.insides[id]
-    expect(
-      findOverlaps({
-        boxes: Object.fromEntries(
-          (inside?.nodes ?? []).filter(({ isFrame }) => !isFrame).map((node) => [node.id, node]),
-        ),
-        lines: Object.fromEntries((inside?.edges ?? []).map((edge) => [edge.id, edge.points])),
-        labels: (inside?.edges ?? []).map((edge) => ({ ...edge.label, lines: [edge.id] })),
-      }),
-    ).toEqual([])
-  })
+  it.each(Object.keys(stored.insides))(
+    'has no label on another label, a state or a foreign line: %s',
+    (id) => {
+      const inside = stored.insides[id]
+      expect(
+        findOverlaps({
+          boxes: Object.fromEntries(
+            (inside?.nodes ?? []).filter(({ isFrame }) => !isFrame).map((node) => [node.id, node]),
+          ),
+          lines: Object.fromEntries((inside?.edges ?? []).map((edge) => [edge.id, edge.points])),
+          labels: (inside?.edges ?? []).map((edge) => ({ ...edge.label, lines: [edge.id] })),
+        }),
+      ).toEqual([])
+    },
+  )
 
   it.each(Object.entries(FOLDED_REGIONS))('has no overlap in the column %s', (_, folded) => {
     expect(

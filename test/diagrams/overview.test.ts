@@ -62,10 +62,13 @@ describe('the overview of the license states', () => {
 })
 
 describe('the columns of the other regions', () => {
-  it.each(REGIONS.filter((region) => region !== 'license'))('has each move of the region %s (R-INS-1)', (region) => {
-    const moves = FOLDED_REGIONS[region].lines.flatMap((line) => line.moves)
-    expect(formatMoves(moves)).toEqual(listReachableMoves(region))
-  })
+  it.each(REGIONS.filter((region) => region !== 'license'))(
+    'has each move of the region %s (R-INS-1)',
+    (region) => {
+      const moves = FOLDED_REGIONS[region].lines.flatMap((line) => line.moves)
+      expect(formatMoves(moves)).toEqual(listReachableMoves(region))
+    },
+  )
 })
 
 /** Longest texts of a label: its own, or a date in its place. */
@@ -92,9 +95,12 @@ describe.each([
   ['wide', WIDE_MAP],
   ['tall', TALL_MAP],
 ])('the %s map', (_, map) => {
-  it.each([false, true])('has no label on another label, a state or a foreign line (dates: %s)', (isDated) => {
-    expect(findOverlaps(toPicture(map, isDated))).toEqual([])
-  })
+  it.each([false, true])(
+    'has no label on another label, a state or a foreign line (dates: %s)',
+    (isDated) => {
+      expect(findOverlaps(toPicture(map, isDated))).toEqual([])
+    },
+  )
 
   it('has labels of at most 34 characters, which name all lines', () => {
     expect(map.labels.filter(({ text }) => text.join(' ').length > 34)).toEqual([])
@@ -105,7 +111,9 @@ describe.each([
     const places = [...Object.values(map.states), ...map.frames]
     const isOnOtherLine = (id: LineId, [x, y]: Point): boolean =>
       Math.hypot(x - map.choice[0], y - map.choice[1]) <= 12 ||
-      LINE_IDS.some((other) => other !== id && getEnds(map.lines[other]).some((end) => end?.[0] === x && end[1] === y))
+      LINE_IDS.some(
+        (other) => other !== id && getEnds(map.lines[other]).some((end) => end?.[0] === x && end[1] === y),
+      )
     const loose = LINE_IDS.filter((id) =>
       getEnds(map.lines[id]).some(
         (end) => !end || !(places.some((box) => isOnEdge(end, box)) || isOnOtherLine(id, end)),

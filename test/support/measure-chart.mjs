@@ -4,7 +4,11 @@
   const zoom = new DOMMatrix(getComputedStyle(document.querySelector('.react-flow__viewport')).transform).a
   const isHidden = (element) => {
     const { visibility, display } = getComputedStyle(element)
-    return visibility === 'hidden' || display === 'none' || element.closest('.mantine-VisuallyHidden-root, .ins-search-field')
+    return (
+      visibility === 'hidden' ||
+      display === 'none' ||
+      element.closest('.mantine-VisuallyHidden-root, .ins-search-field')
+    )
   }
   const isInView = (box) =>
     box.width > 1 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth
@@ -35,7 +39,8 @@
     key: group.dataset.line,
     points: toPoints(group),
   }))
-  const isIn = ({ x, y }, box) => x > box.left + 1 && x < box.right - 1 && y > box.top + 1 && y < box.bottom - 1
+  const isIn = ({ x, y }, box) =>
+    x > box.left + 1 && x < box.right - 1 && y > box.top + 1 && y < box.bottom - 1
   /** Text of a label without the padding of its plate. */
   const toTextBox = (label) => {
     const boxes = [...label.querySelectorAll('span')].map((row) => {
@@ -53,7 +58,10 @@
   const labels = [...document.querySelectorAll('.ins-label')].map((label) => ({
     name: label.textContent,
     own: label.dataset.label.includes(':')
-      ? label.dataset.label.split(':')[1].split(',').map((id) => `${label.dataset.label.split(':')[0]}:${id}`)
+      ? label.dataset.label
+          .split(':')[1]
+          .split(',')
+          .map((id) => `${label.dataset.label.split(':')[0]}:${id}`)
       : label.dataset.label.split(','),
     box: toTextBox(label),
   }))
@@ -69,10 +77,18 @@
     const mine = lines.filter(({ key }) => own.includes(key)).flatMap(({ points }) => points)
     const isShared = (point) => mine.some(({ x, y }) => Math.hypot(x - point.x, y - point.y) < 3)
     return [
-      ...labels.slice(i + 1).filter((other) => doOverlap(box, other.box)).map((other) => `${name} / ${other.name}`),
-      ...[...states, ...exits].filter((other) => doOverlap(box, other.box)).map((other) => `${name} / ${other.name}`),
+      ...labels
+        .slice(i + 1)
+        .filter((other) => doOverlap(box, other.box))
+        .map((other) => `${name} / ${other.name}`),
+      ...[...states, ...exits]
+        .filter((other) => doOverlap(box, other.box))
+        .map((other) => `${name} / ${other.name}`),
       ...lines
-        .filter(({ key, points }) => !own.includes(key) && points.some((point) => isIn(point, box) && !isShared(point)))
+        .filter(
+          ({ key, points }) =>
+            !own.includes(key) && points.some((point) => isIn(point, box) && !isShared(point)),
+        )
         .map(({ key }) => `${name} / line ${key}`),
     ]
   })
@@ -82,7 +98,10 @@
     ),
   )
   const tooWide = [...document.querySelectorAll('.ins-state, .ins-frame-title')]
-    .filter((element) => element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 2)
+    .filter(
+      (element) =>
+        element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 2,
+    )
     .map((element) => element.textContent)
   const active = document.querySelector('.ins-state[data-active]')?.getBoundingClientRect()
   const smallest = sizes.toSorted((a, b) => a.px - b.px)[0]

@@ -43,16 +43,17 @@ const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement &&
   (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 
-/** Handles the keys that work anywhere in the inspector: 1 to 4 for the views, Ctrl K and / for the search. */
+/** Handles the keys that work anywhere in the inspector: 1 to 4, Ctrl K and / for the search, Esc for the overview. */
 function useGlobalKeys(openSearch: () => void): void {
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       const isSearch = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k'
       if (!isSearch && (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))) return
+      if (event.defaultPrevented || document.querySelector('[role=dialog]') !== null) return
       const view = DESKTOP_VIEWS[Number(event.key) - 1]
       if (isSearch || event.key === '/') openSearch()
-      else if (view !== undefined && document.querySelector('[role=dialog]') === null)
-        changeLocation({ view })
+      else if (view !== undefined) changeLocation({ view })
+      else if (event.key === 'Escape') changeLocation({ open: null, line: null, state: null })
       else return
       event.preventDefault()
     }

@@ -13,5 +13,7 @@ export function getTopName(region: string, state: string): string {
 /** Returns the name of a state by its id, such as `license.authorized.current`. */
 export function getName(id: string): string {
   const [region = '', state = '', ...inner] = id.split('.')
-  return inner.length === 0 && state !== '' ? getTopName(region, state) : (machineDrawing.states[id]?.label ?? id)
+  return inner.length === 0 && state !== ''
+    ? getTopName(region, state)
+    : (machineDrawing.states[id]?.label ?? id)
 }

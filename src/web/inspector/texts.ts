@@ -120,7 +120,7 @@ export const texts = {
       time: 'time passes',
       answer: 'the license server answers',
       silence: 'no answer arrives',
-      person: 'somebody asks',
+      person: 'a user asks',
       internal: 'the device itself',
     },
     verdicts: {

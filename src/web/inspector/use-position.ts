@@ -4,7 +4,7 @@ import { REGIONS, type RegionPaths } from './chart/inside-drawing.ts'
 import { useInspectorLocation } from './inspector-location.ts'
 import { useSnapshot, useStateChanges } from './source-context.tsx'
 
-/** Where the inspector stands: now, or after a transition of the history. */
+/** Place of the inspector in time: now, or after a transition of the history. */
 export interface Position {
   readonly isNow: boolean
   /** Instant of the position. */

@@ -34,7 +34,8 @@ export function fitPicture(
   const fitWidth = (canvas.width - 2 * MARGIN) / picture.width
   const fit = Math.min(fitWidth, (canvas.height - 2 * MARGIN) / picture.height)
   // A picture that is too high still uses the whole width.
-  const zoom = fit < minZoom ? Math.min(MAX_WIDTH_ZOOM, Math.max(minZoom, fitWidth)) : Math.min(MAX_FIT_ZOOM, fit)
+  const zoom =
+    fit < minZoom ? Math.min(MAX_WIDTH_ZOOM, Math.max(minZoom, fitWidth)) : Math.min(MAX_FIT_ZOOM, fit)
   const center = focus ? [focus.x + focus.width / 2, focus.y + focus.height / 2] : [0, 0]
   return {
     zoom,

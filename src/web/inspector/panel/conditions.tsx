@@ -62,7 +62,10 @@ export function Condition(props: {
         <p className="ins-verdict">
           <Icon size={16} aria-hidden="true" /> {t.verdicts[verdict]}
         </p>
-        <p>{facts?.sentence ?? `${capitalize((events.length > 1 ? undefined : machineDrawing.events[cause.event]) ?? cause.label)}.`}</p>
+        <p>
+          {facts?.sentence ??
+            `${capitalize((events.length > 1 ? undefined : machineDrawing.events[cause.event]) ?? cause.label)}.`}
+        </p>
         {events.map((event) => (
           <code key={event}>
             {event}

@@ -40,7 +40,8 @@ function PanelContent({ position }: { position: Position }) {
   const { line: selectedLine, state, open } = useInspectorLocation()
   const line = useLine(selectedLine)
   // An opened region has no details of its own: its active state has.
-  const shown = state ?? (open?.startsWith('registration') ? `registration.${position.paths.registration}` : open)
+  const shown =
+    state ?? (open?.startsWith('registration') ? `registration.${position.paths.registration}` : open)
   const [region, name = '', ...inner] = (shown ?? '').split('.')
   const licenseState = region === 'license' && inner.length === 0 ? toLicenseState(name) : null
   return (

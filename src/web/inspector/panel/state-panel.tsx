@@ -165,7 +165,9 @@ function listInnerExits(id: string): { line: string; to: string; label: string }
 /** Explains an inner state, or a state of another region. */
 export function InnerStatePanel({ id, position }: { id: string; position: Position }) {
   const [region, ...path] = id.split('.')
-  const isActive = Object.entries(position.paths).some(([name, active]) => `${name}.${active}.`.startsWith(`${id}.`))
+  const isActive = Object.entries(position.paths).some(([name, active]) =>
+    `${name}.${active}.`.startsWith(`${id}.`),
+  )
   const exits = listInnerExits(id)
   const owner = region === 'license' ? toLicenseState(path[0] ?? '') : null
   return (
