@@ -1,6 +1,6 @@
 import { DAY, SECOND } from '../../../../machines/time.ts'
 import type { Transition } from '../source.ts'
-import { formatCount, formatDay, formatInstant, formatTime } from '../utc-time.ts'
+import { formatCount, formatDay, formatInstant, formatTime } from '../../../inspection/utc-time.ts'
 
 type ContextChange = Transition['changes'][number]
 

@@ -1,5 +1,5 @@
 import type { LicenseState, Transition } from '../source.ts'
-import { formatInstant } from '../utc-time.ts'
+import { formatInstant } from '../../../inspection/utc-time.ts'
 import { describeRow, parseOutcome, readFailure, readText } from './describe-row.ts'
 
 /** Part of a sentence. */
