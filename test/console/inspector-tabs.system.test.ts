@@ -100,7 +100,7 @@ const findFaults = (page: Page): Promise<{ small: string[]; overlapping: string[
       const range = document.createRange()
       range.selectNodeContents(node)
       const box = range.getBoundingClientRect()
-      // What only screen readers read is clipped to a pixel.
+      // Text for screen readers alone is clipped to a pixel.
       const clipped = element.closest('.ins-sequence-table, .mantine-VisuallyHidden-root')
       if (box.width < 2 || (clipped && clipped.getBoundingClientRect().width < 2)) continue
       if (parseFloat(getComputedStyle(element).fontSize) < 12) small.push(text)
