@@ -1,6 +1,6 @@
 // Measures the size of both web consoles and the time until their first input field is ready. The baseline is a plain text
 // page of the same server. Prints one line of JSON.
-import { readdirSync, statSync, mkdtempSync, rmSync } from 'node:fs'
+import { readFileSync, statSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
@@ -16,12 +16,10 @@ const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.len
 
 /** Returns the bytes of a page and its assets, compressed with gzip. */
 function weight(page) {
-  const root = new URL(`../dist/pages/${page}/`, import.meta.url).pathname
-  const assets = readdirSync(join(root, 'assets')).filter((name) => name.endsWith('.gz'))
-  return assets.reduce(
-    (sum, name) => sum + statSync(join(root, 'assets', name)).size,
-    statSync(join(root, 'index.html')).size,
-  )
+  const root = new URL('../dist/pages/', import.meta.url).pathname
+  const index = readFileSync(join(root, page, 'index.html'), 'utf8')
+  const assets = [...index.matchAll(/(?:src|href)="\/(assets\/[^"]+)"/g)].map(([, path]) => path)
+  return assets.reduce((sum, path) => sum + statSync(join(root, `${path}.gz`)).size, Buffer.byteLength(index))
 }
 
 /** Returns the median milliseconds until the selector appears in a new browser context without a cache. */

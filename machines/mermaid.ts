@@ -36,6 +36,9 @@ const readLabel = (meta: unknown): string | null =>
     ? meta.label
     : null
 
+const hasMoves = ({ transitions }: StateNode): boolean =>
+  [...transitions.values()].some((candidates) => candidates.some(({ target }) => target !== undefined))
+
 const getChildren = (node: StateNode): StateNode[] => Object.values(node.states)
 
 /**
@@ -66,7 +69,8 @@ export function toMermaid(machine: { readonly root: unknown }, options: MermaidO
     ({ key }) => options.region === undefined || key === options.region,
   )
   const [only] = regions
-  if (only && regions.length === 1) drawChildren(only, getChildren(only), '  ')
+  // Arrows of the region itself need its frame.
+  if (only && regions.length === 1 && !hasMoves(only)) drawChildren(only, getChildren(only), '  ')
   else for (const region of regions) draw(region, '  ')
   for (const [arrow, causes] of collectArrows(regions, maxDepth, options.labels ?? false))
     lines.push(`  ${arrow} : ${[...causes].join('<br/>')}`)

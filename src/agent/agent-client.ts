@@ -113,9 +113,13 @@ export class AgentClient<StatusPart extends object = object> {
   /** Checks whether the agent is lost, and the policy that it sent last has ended. */
   #isPolicyExpired({ policyLifetimeMs }: ClientUpdate): boolean {
     if (this.#connection.isConnected || policyLifetimeMs === null) return false
+    return this.#getElapsed() >= policyLifetimeMs
+  }
+
+  /** Milliseconds since the last update of the agent. */
+  #getElapsed(): number {
     const { monotonic, uptime } = this.#receivedAt
-    const elapsed = Math.max(this.#clock.monotonic() - monotonic, this.#clock.uptime() - uptime)
-    return elapsed >= policyLifetimeMs
+    return Math.max(this.#clock.monotonic() - monotonic, this.#clock.uptime() - uptime)
   }
 
   /** Returns the Status document that the agent sent last. Do not change it. @throws LicensingError AGENT_CLOSED */
@@ -140,6 +144,17 @@ export class AgentClient<StatusPart extends object = object> {
     const update = this.#requireUpdate()
     if (!this.#isPolicyExpired(update)) return evaluatePolicy(update.policy, action)
     return isLicenseManagement(action) ? ALLOWED : refuse(POLICY_EXPIRED_REASON)
+  }
+
+  /**
+   * Returns for how many milliseconds `allows` keeps its answers if the agent is lost now, at most 90 days. 0 after that time.
+   * Null if only license management is allowed, which does not end.
+   *
+   * @throws LicensingError AGENT_CLOSED
+   */
+  getPolicyLifetimeMs(): number | null {
+    const { policyLifetimeMs } = this.#requireUpdate()
+    return policyLifetimeMs === null ? null : Math.max(0, policyLifetimeMs - this.#getElapsed())
   }
 
   /** Asks the agent whether an action is allowed now, including all refusals of the product module. @throws LicensingError */

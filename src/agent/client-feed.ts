@@ -23,7 +23,7 @@ const historyRowSchema = z.object({
 export const clientUpdateSchema = z.object({
   status: z.custom<Status>((value) => typeof value === 'object' && value !== null && 'state' in value),
   policy: policyDocumentSchema,
-  /** Milliseconds for which the policy may be used without the agent. Null without an end. */
+  /** Milliseconds for which the policy may be used without the agent. Null if only license management is allowed. */
   policyLifetimeMs: z.number().nullable(),
   /** True if listeners of `state` are to be called. */
   isStateChange: z.boolean(),

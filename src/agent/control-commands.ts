@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type ControlCommand, defineCommand } from '../core/control-command.ts'
 import { transportSettingsSchema } from '../transports/transport.ts'
 import type { SmartAgent } from './agent.ts'
+import { createSupportBundle } from './support-bundle.ts'
 
 const defineAgentCommand = <Params>(
   reads: boolean,
@@ -30,6 +31,8 @@ export const controlCommands = {
     z.object({ limit: z.int().min(1).max(10_000).default(100), after: z.int().min(0).default(0) }),
     (agent, { limit, after }) => agent.history(limit, after),
   ),
+  snapshot: defineAgentCommand(true, emptySchema, (agent) => agent.inspection.snapshot()),
+  support: defineAgentCommand(true, emptySchema, (agent) => createSupportBundle(agent)),
   'profile-show': defineAgentCommand(true, emptySchema, (agent) => agent.profile),
   'transport-set': defineAgentCommand(true, transportSettingsSchema, (agent, settings) =>
     agent.transport.set(settings),

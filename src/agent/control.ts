@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { z } from 'zod'
-import { toLicensingError, type ErrorDocument, LicensingError } from '../core/errors.ts'
+import { toLicensingError, LicensingError } from '../core/errors.ts'
 import { withTimeout } from '../transports/deadline.ts'
 import type { SmartAgent } from './agent.ts'
 import type { ClientFeed, ClientUpdate } from './client-feed.ts'
@@ -217,44 +217,5 @@ export function connectToDaemon(dataDir: string): Promise<Socket | null> {
     } catch {
       resolve(null)
     }
-  })
-}
-
-/**
- * Sends one request to a daemon, and closes the connection afterwards.
- *
- * @throws LicensingError the error that the daemon returned, or DAEMON_UNREACHABLE
- */
-export function callDaemon(socket: Socket, verb: string, params: unknown): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const lost = () => {
-      reject(new LicensingError('DAEMON_UNREACHABLE', 'The daemon closed the connection before it answered.'))
-    }
-    socket.on('error', lost)
-    socket.on('close', lost)
-    onLines(socket, (line) => {
-      const reply = JSON.parse(line) as { result?: unknown; error?: ErrorDocument }
-      if (reply.error) reject(LicensingError.fromDocument(reply.error))
-      else resolve(reply.result)
-      socket.end()
-    })
-    socket.write(`${JSON.stringify({ id: 1, verb, params })}\n`)
-  })
-}
-
-/** Calls `onUpdate` with the daemon's status, and then for every transition until the connection ends. */
-export function subscribeToDaemon(
-  socket: Socket,
-  onUpdate: (line: { event?: unknown; status: unknown }) => void,
-): Promise<void> {
-  return new Promise((resolve) => {
-    socket.on('error', () => undefined)
-    socket.on('close', () => {
-      resolve()
-    })
-    onLines(socket, (line) => {
-      onUpdate(JSON.parse(line) as { status: unknown })
-    })
-    socket.write(`${JSON.stringify({ id: 1, verb: 'follow' })}\n`)
   })
 }

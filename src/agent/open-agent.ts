@@ -173,8 +173,8 @@ export async function closeAgent(
   core.store.close()
 }
 
-/** Stores the options and creates the services of the agent, in one transaction. */
-function createServices<Api, StatusPart extends object>(
+/** Stores the options and creates the services of the agent, in one transaction. Starts nothing. */
+export function createServices<Api, StatusPart extends object>(
   store: AgentStore,
   product: Product | undefined,
   options: OpenOptions<Api, StatusPart>,

@@ -11,7 +11,8 @@ import {
   SecretFileStore,
   toStoreError,
 } from '../storage/private-files.ts'
-import { isBusy, openDatabase } from '../storage/sqlite.ts'
+import { readDatabaseImage } from '../storage/database-image.ts'
+import { isBusy, openDatabase, openDatabaseImage } from '../storage/sqlite.ts'
 import type { SqliteOptions } from '../core/sqlite.types.ts'
 import { EXCHANGES_SCHEMA, ExchangeTable } from './exchange-table.ts'
 import { HISTORY_SCHEMA, HistoryTable } from './history-table.ts'
@@ -59,6 +60,13 @@ function assertSupported(db: Sqlite.Database): void {
     )
 }
 
+/** @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE */
+function requireStore(dataDir: string): void {
+  if (!AgentStore.exists(dataDir))
+    throw new LicensingError('DATA_DIR_MISSING', `The data directory ${dataDir} contains no agent.`)
+  checkPrivateDirectory(dataDir)
+}
+
 /**
  * Store of the agent: one SQLite database, locked exclusively while the store is open. The lock permits one agent for
  * each data directory, and ends with the process.
@@ -71,12 +79,13 @@ export class AgentStore {
   readonly history: HistoryTable
   readonly exchanges: ExchangeTable
   readonly commands: PendingCommands
-  readonly #directory: string
+  /** Directory that this store holds. Null for a copy. */
+  readonly #directory: string | null
   #isClosed = false
 
-  private constructor(db: Sqlite.Database, dataDir: string) {
+  private constructor(db: Sqlite.Database, dataDir: string, { isCopy }: { isCopy: boolean }) {
     this.#db = db
-    this.#directory = realpathSync(dataDir)
+    this.#directory = isCopy ? null : realpathSync(dataDir)
     const secrets = new SecretFileStore(join(dataDir, 'secrets'))
     this.secrets = secrets
     this.history = new HistoryTable(db)
@@ -103,9 +112,7 @@ export class AgentStore {
     options: { create: boolean; sqlite?: SqliteOptions | undefined },
   ): Promise<AgentStore> {
     if (options.create) ensurePrivateDirectory(dataDir)
-    else if (!AgentStore.exists(dataDir)) {
-      throw new LicensingError('DATA_DIR_MISSING', `The data directory ${dataDir} contains no agent.`)
-    } else checkPrivateDirectory(dataDir)
+    else requireStore(dataDir)
     let db: Sqlite.Database | undefined
     try {
       db = await openDatabase(join(dataDir, DATABASE_FILE), { timeout: 0 }, options.sqlite)
@@ -116,13 +123,34 @@ export class AgentStore {
       db.pragma('synchronous = FULL')
       db.pragma('secure_delete = ON')
       db.exec(`begin immediate; ${SCHEMA} pragma user_version = ${DATA_VERSION}; commit;`)
-      const store = new AgentStore(db, dataDir)
-      openDirectories.add(store.#directory)
+      const store = new AgentStore(db, dataDir, { isCopy: false })
+      openDirectories.add(realpathSync(dataDir))
       return store
     } catch (error) {
       db?.close()
       if (isBusy(error)) throw lockedError(dataDir)
       throw toStoreError(error, `opening ${dataDir}`)
+    }
+  }
+
+  /**
+   * Opens a copy of the last commit in memory. Takes no lock and writes nothing, so another process may hold the store.
+   *
+   * @throws LicensingError as `open`. DATA_DIR_LOCKED if this process holds the store, or another one writes all the time
+   */
+  static async openCopy(dataDir: string, sqlite?: SqliteOptions): Promise<AgentStore> {
+    requireStore(dataDir)
+    if (openDirectories.has(realpathSync(dataDir))) throw lockedError(dataDir)
+    let db: Sqlite.Database | undefined
+    try {
+      const image = readDatabaseImage(join(dataDir, DATABASE_FILE))
+      if (image === null) throw lockedError(dataDir)
+      db = await openDatabaseImage(image, sqlite)
+      assertSupported(db)
+      return new AgentStore(db, dataDir, { isCopy: true })
+    } catch (error) {
+      db?.close()
+      throw toStoreError(error, `reading ${dataDir}`)
     }
   }
 
@@ -175,7 +203,7 @@ export class AgentStore {
 
   close(): void {
     this.#isClosed = true
-    openDirectories.delete(this.#directory)
+    if (this.#directory !== null) openDirectories.delete(this.#directory)
     this.#db.close()
   }
 }

@@ -2,7 +2,7 @@ import { type AgentSnapshot, getLicenseState, getReservation } from '../../machi
 import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 import type { ProductProfile } from '../core/profile.ts'
-import { type Instant, SECOND } from '../core/time.ts'
+import { DAY, type Instant, SECOND } from '../core/time.ts'
 import { getFunctionality } from './status.ts'
 
 /** Answer to the question whether an action is allowed now. A refusal has its reason. */
@@ -77,11 +77,20 @@ function getRestrictionCode({ value }: AgentSnapshot) {
   return getLicenseState(value) === 'reserved' ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED'
 }
 
+/** Longest use of a policy without the agent: as long as the validity of an authorization (R-AUTH-3). */
+const MAX_POLICY_LIFETIME_MS = 90 * DAY
+
 /**
- * Returns the instant until which the policy of a state may be used without the agent. Null for a policy without an end:
- * a restricted one, and that of a reservation without terms.
+ * Returns the instant until which the policy of a state may be used without the agent, which is at most 90 days away. Null for
+ * a policy that allows only license management, which cannot end.
  */
 export function getPolicyDeadline(snapshot: AgentSnapshot, now: Instant): Instant | null {
+  const deadline = getStateDeadline(snapshot, now)
+  return deadline === null ? null : Math.min(deadline, now + MAX_POLICY_LIFETIME_MS)
+}
+
+/** Returns the instant at which the state ends by itself. Infinity for a reservation without terms. */
+function getStateDeadline(snapshot: AgentSnapshot, now: Instant): Instant | null {
   const { evaluation, authorization, registration } = snapshot.context
   switch (getLicenseState(snapshot.value)) {
     case 'evaluation':
@@ -100,7 +109,7 @@ export function getPolicyDeadline(snapshot: AgentSnapshot, now: Instant): Instan
       const ends = reservation.grant.licenses.flatMap(({ endsAt }) =>
         endsAt !== null && endsAt > now ? [endsAt] : [],
       )
-      return ends.length === 0 ? null : Math.min(...ends)
+      return Math.min(Infinity, ...ends)
     }
   }
 }

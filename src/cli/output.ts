@@ -1,4 +1,4 @@
-import { toLicensingError, type ErrorDocument } from '../core/errors.ts'
+import { toLicensingError, type ErrorDocument, type LicensingError } from '../core/errors.ts'
 
 /** Hides registration tokens in error output. A usage error repeats the arguments, and an argument may be a token. */
 const redactTokens = (text: string): string => text.replace(/SLT1\.[^\s"']+/g, 'SLT1.…')
@@ -12,6 +12,14 @@ export function printFailure(error: unknown, json: boolean): 1 | 2 {
     : `error: ${document.error.message} ${document.error.remedy} (${failure.code})`.replace(/\s*\n\s*/g, ' ')
   process.stderr.write(`${redactTokens(line)}\n`)
   return failure.exitCode
+}
+
+/** Prints a problem that did not end the command as one line on stderr, as JSON or text. @param consequence full sentence */
+export function printWarning({ code, message }: LicensingError, consequence: string, json: boolean): void {
+  const line = json
+    ? JSON.stringify({ warning: { code, message, consequence } })
+    : `warning: ${message} ${consequence} (${code})`
+  process.stderr.write(`${line}\n`)
 }
 
 /** Prints the one JSON document of a command. */

@@ -7,6 +7,7 @@ import { createDeregisterCommand } from './agent/deregister.ts'
 import { createEventsCommand } from './agent/events.ts'
 import { createHostCommand } from './agent/host.ts'
 import { createInitCommand } from './agent/init.ts'
+import { createInspectCommand } from './agent/inspect.ts'
 import { createMachineCommand } from './agent/machine.ts'
 import { createMeetingCommand } from './agent/meeting.ts'
 import { createProfileCommand } from './agent/profile.ts'
@@ -21,7 +22,9 @@ import { createTransportCommand } from './agent/transport.ts'
 import { createTrustCommand } from './agent/trust.ts'
 import { createUpgradeCommand } from './agent/upgrade.ts'
 import { createUsageCommand } from './agent/usage.ts'
+import { createSupportCommand } from './agent/support.ts'
 import { createWatchCommand } from './agent/watch.ts'
+import { createWhatIfCommand } from './agent/what-if.ts'
 import { createWhyCommand } from './agent/why.ts'
 import { createCommand } from './create-command.ts'
 import { createCompletionCommand } from './completion.ts'
@@ -64,6 +67,9 @@ program
   .addCommand(createWhyCommand(cli))
   .addCommand(createAllowsCommand(cli))
   .addCommand(createMachineCommand(cli))
+  .addCommand(createInspectCommand(cli))
+  .addCommand(createWhatIfCommand(cli))
+  .addCommand(createSupportCommand(cli))
   .addCommand(createWatchCommand(cli))
   .addCommand(
     createUserCommand({

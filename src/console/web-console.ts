@@ -1,7 +1,6 @@
 import { stripBrackets } from '../core/host-name.ts'
-import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
@@ -19,6 +18,7 @@ import { createAccessProcedures } from '../http/sign-in-procedures.ts'
 import { InvalidInputError, useZodSchemas } from '../http/zod-schemas.ts'
 import type { AuthService } from '../http/auth-service.ts'
 import { describeConsole, liveSchema, toFastifySchema } from './openapi.ts'
+import { createContentPolicy, findPagesDirectory, getNonce } from './pages.ts'
 
 export const API_PREFIX = '/api/v1'
 const TOKEN_HEADER = 'x-session-token'
@@ -48,14 +48,6 @@ export interface ConsoleOptions {
 
 const ROLE_RANK: Record<Access, number> = { open: 0, 'signed-in': 0, viewer: 1, user: 2, administrator: 3 }
 
-/** Finds the built pages: next to the programs, or in the build of a checkout. */
-function findPagesDirectory(page: string): string | null {
-  const candidates = ['../pages', '../../pages', '../../dist/pages'].map((path) =>
-    fileURLToPath(new URL(`${path}/${page}/`, import.meta.url)),
-  )
-  return candidates.find((path) => existsSync(path)) ?? null
-}
-
 /** A web console: its page, its API, and its access control. */
 export class WebConsole {
   readonly #options: ConsoleOptions
@@ -75,21 +67,7 @@ export class WebConsole {
     await server.register(helmet, {
       // HSTS applies to every port of the host, including ports of other servers.
       strictTransportSecurity: false,
-      contentSecurityPolicy: {
-        useDefaults: false,
-        directives: {
-          defaultSrc: ["'none'"],
-          scriptSrc: ["'self'"],
-          styleSrc: ["'self'", (request) => `'nonce-${getNonce(request)}'`],
-          imgSrc: ["'self'", 'data:'],
-          fontSrc: ["'self'"],
-          connectSrc: ["'self'"],
-          formAction: ["'self'"],
-          baseUri: ["'none'"],
-          frameAncestors: ["'none'"],
-        },
-      },
-      referrerPolicy: { policy: 'no-referrer' },
+      ...createContentPolicy(),
     })
     await server.register(rateLimit, createRateLimitOptions(MAX_REQUESTS_PER_MINUTE))
     // The rate limit comes first, because refusals cost time too.
@@ -214,7 +192,8 @@ export class WebConsole {
     if (directory === null) return
     const index = readFileSync(`${directory}index.html`, 'utf8')
     await server.register(files, {
-      root: `${directory}assets`,
+      // The consoles share their assets.
+      root: join(directory, '../assets'),
       prefix: '/assets/',
       preCompressed: true,
       index: false,
@@ -345,12 +324,3 @@ function toFailure(error: FastifyError | Error): LicensingError {
 }
 
 const getCookieName = (id: string): string => `__Host-sla-${id}`
-
-const nonces = new WeakMap<object, string>()
-/** Returns the nonce of a request, for its content security policy and its page. */
-function getNonce(request: object): string {
-  const raw = 'raw' in request && typeof request.raw === 'object' && request.raw ? request.raw : request
-  const nonce = nonces.get(raw) ?? randomBytes(16).toString('base64')
-  nonces.set(raw, nonce)
-  return nonce
-}

@@ -46,7 +46,9 @@ function describeRun({ days, authority }: WhatIfOptions, { states }: TestedRun['
   const [first = 'nothing'] = names
   const path = names.length === 1 ? `stays ${first}` : `goes ${names.join(', ')}`
   const server =
-    authority === 'short' ? 'a license server that is short of licenses' : `a license server that is ${authority}`
+    authority === 'short'
+      ? 'a license server that is short of licenses'
+      : `a license server that is ${authority}`
   return `${path} in ${days} days, with ${server}`
 }
 

@@ -81,10 +81,28 @@ export async function openDatabase(
   sqlite: SqliteOptions = {},
 ): Promise<Sqlite.Database> {
   const Database = await loadDatabase(sqlite)
-  const { nativeBinding } = sqlite
   ensurePrivateFile(path)
+  return createDatabase(Database, path, options, sqlite)
+}
+
+/**
+ * Opens a copy of a database in memory, which can be changed without a change of the original.
+ *
+ * @throws LicensingError PLATFORM_UNSUPPORTED, STORE_MODULE_ABSENT
+ * @throws Error of SQLite
+ */
+export async function openDatabaseImage(image: Buffer, sqlite: SqliteOptions = {}): Promise<Sqlite.Database> {
+  return createDatabase(await loadDatabase(sqlite), image, {}, sqlite)
+}
+
+function createDatabase(
+  Database: typeof Sqlite,
+  content: string | Buffer,
+  options: Sqlite.Options,
+  { nativeBinding }: SqliteOptions,
+): Sqlite.Database {
   try {
-    return new Database(path, nativeBinding === undefined ? options : { ...options, nativeBinding })
+    return new Database(content, nativeBinding === undefined ? options : { ...options, nativeBinding })
   } catch (error) {
     if (!isNotBuilt(error)) throw error
     throw new LicensingError(

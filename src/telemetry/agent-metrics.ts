@@ -29,7 +29,7 @@ export class AgentMetrics {
   readonly #registry: Registry
   readonly #agent: MetricsSource
   readonly #gauges: ReturnType<typeof createGauges>
-  /** Stops to count requests. */
+  /** Stops to observe the agent and the process. */
   readonly close: () => void
 
   constructor(
@@ -41,7 +41,8 @@ export class AgentMetrics {
   ) {
     const prefix = 'smart_agent'
     this.#agent = agent
-    this.#registry = createRegistry(prefix, options.notReadyReasons)
+    const { registry, stop } = createRegistry(prefix, options.notReadyReasons)
+    this.#registry = registry
     registerConnectionMetrics(prefix, this.#registry, options.connections)
     this.#gauges = createGauges(prefix, this.#registry)
     const requests = new Counter({
@@ -50,7 +51,7 @@ export class AgentMetrics {
       labelNames: ['kind', 'outcome', 'code'],
       registers: [this.#registry],
     })
-    this.close = agent.on('transition', ({ event }) => {
+    const stopCounting = agent.on('transition', ({ event }) => {
       const [kind = '', requestOutcome = ''] = event.type.split('.')
       const outcome = OUTCOME_LABELS[requestOutcome]
       if (outcome !== undefined)
@@ -60,6 +61,10 @@ export class AgentMetrics {
           code: toCodeLabel('failure' in event ? errnoCode(event.failure) : null),
         })
     })
+    this.close = () => {
+      stop()
+      stopCounting()
+    }
   }
 
   async render(): Promise<{ contentType: string; text: string }> {

@@ -21,6 +21,8 @@ interface MetricsSource {
 
 /** Prometheus metrics of an authority. Exchanges and transactions are counted, other values are read on each scrape. */
 export class AuthorityMetrics {
+  /** Stops to observe the process. */
+  readonly close: () => void
   readonly #registry: Registry
   readonly #exchanges: Counter<'type' | 'outcome' | 'code'>
   readonly #durations: Histogram<'type'>
@@ -31,10 +33,12 @@ export class AuthorityMetrics {
 
   constructor() {
     const prefix = 'smart_authority'
-    this.#registry = createRegistry(
+    const { registry, stop } = createRegistry(
       prefix,
       () => this.#authority?.server.notReadyReasons() ?? getStartingReasons(),
     )
+    this.#registry = registry
+    this.close = stop
     const registers = [this.#registry]
     this.#exchanges = new Counter({
       name: `${prefix}_exchanges_total`,

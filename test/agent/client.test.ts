@@ -275,6 +275,26 @@ describe('a client whose agent ends and starts again (R-EMB-4)', () => {
     })
   })
 
+  it('keeps the policy of a reservation without terms for 90 days, and knows for how long', async () => {
+    const agent = await openServed()
+    await world.authority.orders.create({ tag: 'HOST', quantity: 1 })
+    await world.authority.reservations.enable()
+    const request = await agent.reservation.request()
+    const { file } = await world.authority.reservations.reserve({ request, licenses: { HOST: 1 } })
+    await agent.reservation.install(file)
+    const client = await connect({ reconnect: false })
+    expect(client.status().state).toBe('reserved')
+    expect(client.getPolicyLifetimeMs()).toBe(90 * DAY)
+    const lost = reaches(client, 'disconnected')
+    await agent.close()
+    await lost
+    world.clock.advance(90 * DAY - 1)
+    expect([client.getPolicyLifetimeMs(), client.allows('meeting-start').allowed]).toEqual([1, true])
+    world.clock.advance(1)
+    expect([client.getPolicyLifetimeMs(), client.allows('meeting-start').allowed]).toEqual([0, false])
+    expect(client.allows('license-register').allowed).toBe(true)
+  })
+
   it('stays disconnected with `reconnect: false`', async () => {
     const agent = await openServed()
     const client = await connect({ reconnect: false })

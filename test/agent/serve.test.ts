@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type IntervalHistogram, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import WebSocket from 'ws'
 import { SmartAgent, type Status } from '../../src/index.ts'
 import { edgeRouter, tunnels } from '../../examples/edge-router/tunnels.ts'
@@ -153,6 +154,33 @@ describe('the servers of an embedded agent (R-EMB-3)', () => {
     await agent.close()
     expect(await served).toBe('AGENT_CLOSED')
     expect(existsSync(join(dataDir, 'agent.sock'))).toBe(false)
+  })
+
+  it('stop their observers of the process when they close (R-EMB-6)', async () => {
+    const lag = Object.getPrototypeOf(monitorEventLoopDelay()) as IntervalHistogram
+    const [observe, disconnect, enable, disable] = [
+      vi.spyOn(PerformanceObserver.prototype, 'observe'),
+      vi.spyOn(PerformanceObserver.prototype, 'disconnect'),
+      vi.spyOn(lag, 'enable'),
+      vi.spyOn(lag, 'disable'),
+    ]
+    try {
+      const served = await agent.serve({ metrics: ANY_PORT })
+      const text = await (await fetch(`${served.metrics ?? ''}/metrics`)).text()
+      for (const name of [
+        'process_cpu_seconds_total',
+        'nodejs_eventloop_lag_p99_seconds',
+        'nodejs_gc_duration_seconds',
+      ])
+        expect(text).toContain(`# TYPE ${name} `)
+      expect([observe.mock.calls.length, enable.mock.calls.length]).toEqual([1, 1])
+      expect([disconnect.mock.calls.length, disable.mock.calls.length]).toEqual([0, 0])
+      await served.close()
+      expect(disconnect.mock.contexts).toEqual(observe.mock.contexts)
+      expect(disable.mock.contexts).toEqual(enable.mock.contexts)
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
 
   it('leave nothing open if one of them cannot start', async () => {

@@ -7,7 +7,7 @@ import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
 /** Creates the command `events`. */
-export function createEventsCommand({ json, dataDir, call }: AgentCli): Command {
+export function createEventsCommand({ json, dataDir, call, read }: AgentCli): Command {
   return createCommand('events')
     .description('list the event history, oldest first')
     .option('--limit <n>', 'number of newest events', '100')
@@ -18,7 +18,8 @@ export function createEventsCommand({ json, dataDir, call }: AgentCli): Command 
         throw new LicensingError('INVALID_ARGUMENT', '--limit must be a whole number of 1 or more.')
       const { toHistoryDocument, formatEvent } = await import('./format.ts')
       if (options.follow) await requireDaemon(dataDir())
-      const rows = await call<HistoryRow[]>('history', { limit: Math.min(limit, 10_000) })
+      const list = options.follow ? call : read
+      const rows = await list<HistoryRow[]>('history', { limit: Math.min(limit, 10_000) })
       if (json() && !options.follow) return printJson({ events: rows.map(toHistoryDocument) })
       const print = (row: HistoryRow) => {
         printText(json() ? JSON.stringify(toHistoryDocument(row)) : formatEvent(row))
@@ -30,7 +31,7 @@ export function createEventsCommand({ json, dataDir, call }: AgentCli): Command 
 
 /** Prints new events from the daemon. Throws when the daemon ends the connection. */
 async function follow(dataDir: string, after: number, print: (row: HistoryRow) => void): Promise<void> {
-  const { subscribeToDaemon } = await import('../../agent/control.ts')
+  const { subscribeToDaemon } = await import('../../agent/control-requests.ts')
   const socket = await requireDaemon(dataDir)
   let last = after
   await subscribeToDaemon(socket, ({ event }) => {

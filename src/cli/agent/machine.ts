@@ -10,7 +10,7 @@ type Format = 'svg' | 'mermaid' | 'xstate'
 const OVERVIEW = 'overview'
 
 /** Creates the command `machine`. */
-export function createMachineCommand({ json, dataDir, call }: AgentCli): Command {
+export function createMachineCommand({ json, dataDir, read }: AgentCli): Command {
   return createCommand('machine')
     .description('print the state machine of the agent')
     .addOption(
@@ -42,7 +42,7 @@ export function createMachineCommand({ json, dataDir, call }: AgentCli): Command
           import('../../index.ts'),
         ])
         const rows = SmartAgent.exists(dataDir())
-          ? await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART })
+          ? await read<HistoryRow[]>('history', { limit: ROWS_FOR_CHART })
           : []
         printText(renderCurrentChartSvg(rows, region))
       }

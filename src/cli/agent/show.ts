@@ -6,7 +6,7 @@ import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
 /** Creates the command `show`. */
-export function createShowCommand({ json, call }: AgentCli): Command {
+export function createShowCommand({ json, read }: AgentCli): Command {
   return createCommand('show')
     .description("show the license state in the layout of Cisco's `show license`")
     .argument('[topic]', 'all, status, summary, usage, udi or tech', 'all')
@@ -18,7 +18,7 @@ export function createShowCommand({ json, call }: AgentCli): Command {
           'INVALID_ARGUMENT',
           `The topic ${JSON.stringify(topic)} is unknown. Choose one of ${SHOW_TOPICS.join(', ')}.`,
         )
-      const status = await call<Status>('status')
+      const status = await read<Status>('status')
       if (json()) printJson(status)
       else printText(formatShow(known, status))
     })

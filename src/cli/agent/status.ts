@@ -4,10 +4,10 @@ import type { AgentCli } from './agent-cli.ts'
 import { createCommand } from '../create-command.ts'
 
 /** Creates the command `status`. */
-export function createStatusCommand({ call, printStatus }: AgentCli): Command {
+export function createStatusCommand({ read, printStatus }: AgentCli): Command {
   return createCommand('status')
     .description('show the license state of the device')
     .action(async () => {
-      await printStatus(await call<Status>('status'))
+      await printStatus(await read<Status>('status'))
     })
 }

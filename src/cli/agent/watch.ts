@@ -13,7 +13,7 @@ export function createWatchCommand({ json, dataDir, call }: AgentCli): Command {
     .action(async () => {
       const [{ subscribeToDaemon }, { formatStatus }, { renderCurrentChartText, ROWS_FOR_CHART }] =
         await Promise.all([
-          import('../../agent/control.ts'),
+          import('../../agent/control-requests.ts'),
           import('./format.ts'),
           import('./chart-view.ts'),
         ])

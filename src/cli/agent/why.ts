@@ -5,13 +5,13 @@ import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
 /** Creates the command `why`. */
-export function createWhyCommand({ json, call }: AgentCli): Command {
+export function createWhyCommand({ json, read }: AgentCli): Command {
   return createCommand('why')
     .description(
       'explain the current state, the next automatic actions and the events that would change the state',
     )
     .action(async () => {
-      const why = await call<Explanation>('explain')
+      const why = await read<Explanation>('explain')
       if (json()) return printJson(why)
       const { formatExplanation } = await import('./format.ts')
       printText(formatExplanation(why))

@@ -225,6 +225,7 @@ async function startTelemetry(
     },
     close: async () => {
       await server?.close()
+      authorityMetrics?.close()
       await tracing?.close()
     },
   }

@@ -5,7 +5,7 @@ import { emptySchema } from '../../http/sign-in-schemas.ts'
 import { statusSchema } from './schemas.ts'
 import { chartLayoutSchema } from './chart-layout-schema.ts'
 
-const explanationSchema = z.object({
+export const explanationSchema = z.object({
   state: statusSchema.shape.state,
   meaning: z.array(z.string()).readonly(),
   cause: z

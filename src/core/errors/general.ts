@@ -22,6 +22,21 @@ export const generalErrors = {
     meaning: 'The command needs a confirmation, but there is no terminal to ask.',
     remedy: 'Run the command again with --yes, or from a terminal.',
   },
+  PAGES_MISSING: {
+    kind: 'local',
+    meaning: 'This installation does not contain the pages for browsers.',
+    remedy: 'Install the package again, or run `npm run build` in a checkout.',
+  },
+  BUNDLE_MALFORMED: {
+    kind: 'local',
+    meaning: 'The file is not a support bundle.',
+    remedy: 'Write the bundle again with `smart-agent support --out FILE`.',
+  },
+  BUNDLE_TOO_NEW: {
+    kind: 'local',
+    meaning: 'A newer version of the agent wrote the support bundle.',
+    remedy: 'Open it with that version.',
+  },
   NOT_FOUND: {
     kind: 'refusal',
     meaning: 'No resource with that name or id exists. The field `resource` names its kind.',

@@ -16,6 +16,7 @@ import { Chart } from './chart/chart.tsx'
 import { changeLocation, useInspectorLocation, type View } from './inspector-location.ts'
 import { Panel } from './panel/panel.tsx'
 import { BottomSheet } from './bottom-sheet.tsx'
+import { RealState } from './real-state.tsx'
 import { RegionChips } from './region-chips.tsx'
 import { Search, SearchField } from './search.tsx'
 import { SourceProvider } from './source-context.tsx'
@@ -156,7 +157,7 @@ export function Inspector({ source }: { source: InspectionSource }) {
             views={isPhone ? PHONE_VIEWS : DESKTOP_VIEWS}
             view={view === 'state' && !isPhone ? 'chart' : view}
           />
-          {!isPhone && <RegionChips />}
+          {!isPhone && (view === 'what-if' ? <RealState /> : <RegionChips />)}
         </div>
         <div id="ins-view" role="tabpanel" aria-labelledby={`ins-tab-${view}`} className="ins-view">
           <Suspense fallback={null}>

@@ -1,6 +1,16 @@
 /** Texts of the inspector's frame, chart and panel. */
 export const texts = {
   title: 'Statechart',
+  page: {
+    title: (kind: string, serial: string) =>
+      kind === 'sandbox' ? 'Statechart of a new device' : `Statechart of ${serial}`,
+    banner: (kind: string, at: string) =>
+      kind === 'sandbox'
+        ? 'A device that was installed just now. It is not real: try what it would do under “What if”.'
+        : `A support bundle of ${at}. Nothing here changes a device.`,
+    failed: (reason: string) => `The device cannot be shown: ${reason}`,
+    scheme: { light: 'Light', dark: 'Dark' },
+  },
   views: {
     state: 'State',
     chart: 'Chart',
@@ -40,6 +50,7 @@ export const texts = {
     connection: { unknown: 'Unknown', up: 'Up', down: 'Down' },
   },
   chipsName: 'Active states',
+  realState: 'Real state now',
   openRegion: (region: string) => `Open ${region} in the chart`,
   strip: {
     title: 'License state since installation',

@@ -5,8 +5,6 @@ import {
   Burger,
   Button,
   Container,
-  createTheme,
-  defaultVariantColorsResolver,
   Group,
   MantineProvider,
   Menu,
@@ -15,7 +13,6 @@ import {
   Text,
   useComputedColorScheme,
   useMantineColorScheme,
-  type VariantColorsResolver,
 } from '@mantine/core'
 import '@mantine/core/styles.css'
 import { useDisclosure } from '@mantine/hooks'
@@ -30,6 +27,7 @@ import './page.css'
 import { buildHref, useRoute } from './route.ts'
 import { commonApi, FirstPassword, type CurrentUser, SetPassword, SignIn } from './sign-in.tsx'
 import { texts } from './texts.ts'
+import { theme } from './theme.ts'
 
 /** Page in the navigation menu. */
 export interface NavItem {
@@ -58,37 +56,6 @@ interface PageProps {
   /** Handles a server event. */
   readonly onServerEvent: (client: QueryClient, event: string, data: unknown) => void
 }
-
-/** Adjusts the text color of tinted elements, because Mantine's default contrast is too low. */
-const resolveReadableColors: VariantColorsResolver = (input) => {
-  const colors = defaultVariantColorsResolver(input)
-  const { color = 'blue', variant } = input
-  if (variant !== 'light' && variant !== 'subtle' && variant !== 'transparent') return colors
-  const [name = 'blue'] = color.split('.')
-  return {
-    ...colors,
-    color: `light-dark(color-mix(in srgb, var(--mantine-color-${name}-9), black 30%), var(--mantine-color-${name}-2))`,
-  }
-}
-
-const theme = createTheme({
-  primaryColor: 'blue',
-  primaryShade: 8,
-  // Luminance at which black and white text have equal contrast.
-  luminanceThreshold: 0.179,
-  variantColorResolver: resolveReadableColors,
-  defaultRadius: 'md',
-  fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
-  fontFamilyMonospace: 'ui-monospace, "SF Mono", Menlo, Consolas, monospace',
-  autoContrast: true,
-  // No asterisks, because nearly all fields are required and errors are shown at the field.
-  components: {
-    InputWrapper: { defaultProps: { withAsterisk: false } },
-    Modal: { defaultProps: { closeButtonProps: { 'aria-label': texts.close } } },
-    Badge: { defaultProps: { tt: 'none', fw: 600, miw: 'max-content' } },
-  },
-  respectReducedMotion: true,
-})
 
 /** Renders the console into the document. */
 export function start(page: PageProps): void {

@@ -30,7 +30,7 @@ export function Sequence(props: { exchange: Exchange; lanes: readonly Lane[]; ha
           ))}
         </div>
       )}
-      <div className="ins-card">
+      <div className="ins-plate">
         <h3>
           <Icon size={20} stroke={2} aria-hidden="true" data-outcome={exchange.outcome} />
           {describeExchange(exchange)}

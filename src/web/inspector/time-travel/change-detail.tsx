@@ -31,7 +31,7 @@ export function ChangeDetail({ id, changes }: { id: number; changes: readonly St
     <div className="ins-travel-detail">
       <DetailHead row={row} />
       <div className="ins-travel-cards">
-        <section className="ins-card">
+        <section className="ins-plate">
           <Causes rows={rows} row={row} />
           <Notices row={row} />
           <h3>{t.commands}</h3>
@@ -45,7 +45,7 @@ export function ChangeDetail({ id, changes }: { id: number; changes: readonly St
             </ul>
           )}
         </section>
-        <section className="ins-card">
+        <section className="ins-plate">
           <DataChanges row={row} />
           <h3>{t.payload}</h3>
           <pre className="ins-code" tabIndex={0}>

@@ -81,10 +81,17 @@ function splitChange(change: ContextChange): ContextChange[] {
   if (!isRecord(before) && !isRecord(after)) return [change]
   const [old, next] = [isRecord(before) ? before : {}, isRecord(after) ? after : {}]
   return [...new Set([...Object.keys(old), ...Object.keys(next)])]
-    .map((key) => ({ path: `${path}.${key}`, before: old[key] ?? null, after: next[key] ?? null }))
+    .map((key) => ({
+      path: COUNTS.has(path) ? `${path}[${key}]` : `${path}.${key}`,
+      before: old[key] ?? null,
+      after: next[key] ?? null,
+    }))
     .filter((inner) => JSON.stringify(inner.before) !== JSON.stringify(inner.after))
     .flatMap(splitChange)
 }
+
+/** Records that are keyed by tag. */
+const COUNTS: ReadonlySet<string> = new Set(['usage.counts', 'usage.reported'])
 
 const LICENSE_FIELDS = ['count', 'status', 'endsAt'] as const
 

@@ -52,7 +52,7 @@ export function StartPicker(props: {
       {isOther && (
         <TextInput
           type="datetime-local"
-          aria-label={t.at}
+          label={t.at}
           value={form.customAt}
           error={data === null && t.beforeHistory}
           onChange={({ currentTarget }) => {
