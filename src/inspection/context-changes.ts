@@ -13,6 +13,8 @@ const SECRET_FIELDS: ReadonlySet<string> = new Set(['requestCode', 'returnCode',
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+const hideCode = (code: unknown): '' | null => (code === null || code === undefined ? null : '')
+
 /** Returns a copy of a value in which each code is an empty text. */
 export function omitCodes<T>(value: T): T {
   if (Array.isArray(value)) return value.map(omitCodes) as T
@@ -20,7 +22,7 @@ export function omitCodes<T>(value: T): T {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       key,
-      SECRET_FIELDS.has(key) && inner !== null ? '' : omitCodes(inner),
+      SECRET_FIELDS.has(key) ? hideCode(inner) : omitCodes(inner),
     ]),
   ) as T
 }
@@ -28,12 +30,16 @@ export function omitCodes<T>(value: T): T {
 /** Records that are keyed by tag. Their fields are written as `usage.counts[TAG]`, because a tag may contain dots. */
 const COUNTS: ReadonlySet<string> = new Set(['usage.counts', 'usage.reported'])
 
-/** Lists the fields that differ, without codes. Lists of licenses and entitlements are compared as a whole. */
+/** Lists the fields that differ. Of a code, only its presence is compared. Lists of licenses and entitlements are compared as a whole. */
 export function listChanges(before: Context, after: Context): ContextChange[] {
   const changes: ContextChange[] = []
   const compare = (path: string, old: unknown, next: unknown) => {
     if (Object.is(old, next)) return
-    if (isRecord(old) && isRecord(next)) {
+    const field = path.slice(path.lastIndexOf('.') + 1)
+    if (SECRET_FIELDS.has(field)) {
+      const [hidden, nextHidden] = [hideCode(old), hideCode(next)]
+      if (hidden !== nextHidden) changes.push({ path, before: hidden, after: nextHidden })
+    } else if (isRecord(old) && isRecord(next)) {
       for (const key of new Set([...Object.keys(old), ...Object.keys(next)]))
         compare(joinPath(path, key), old[key], next[key])
     } else if (JSON.stringify(old) !== JSON.stringify(next))
@@ -43,7 +49,7 @@ export function listChanges(before: Context, after: Context): ContextChange[] {
   const { periods: _before, ...old } = before
   const { periods: _after, ...next } = after
   compare('', old, next)
-  return changes.filter(({ path }) => !SECRET_FIELDS.has(path.slice(path.lastIndexOf('.') + 1)))
+  return changes
 }
 
 const joinPath = (path: string, key: string): string =>
@@ -56,7 +62,8 @@ function splitPath(path: string): { keys: string[]; tag: string | null } {
 
 /** Returns the context before changes, from the context after them. */
 export function revertChanges(context: Context, changes: readonly ContextChange[]): Context {
-  const copy: unknown = structuredClone(context)
+  // Not `structuredClone`, which keeps that two fields are one object: a report shares the counts.
+  const copy: unknown = JSON.parse(JSON.stringify(context))
   for (const { path, before } of changes.toReversed()) {
     const { keys, tag } = splitPath(path)
     const last = tag ?? keys.pop() ?? ''
