@@ -1,4 +1,4 @@
-import { REGIONS, type Region } from './chart/inside-drawing.ts'
+import { REGIONS, type Region } from './chart/inside-parts.ts'
 import { changeLocation } from './inspector-location.ts'
 import { getTopName } from './names.ts'
 import { texts } from './texts.ts'

@@ -1,6 +1,6 @@
 import { LICENSE_STATES, toLicenseState } from './state-style.tsx'
 import type { LicenseState, Snapshot, StateChanges } from './source.ts'
-import { REGIONS, type RegionPaths } from './chart/inside-drawing.ts'
+import { REGIONS, type RegionPaths } from './chart/inside-parts.ts'
 import { useInspectorLocation } from './inspector-location.ts'
 import { useSnapshot, useStateChanges } from './source-context.tsx'
 

@@ -3,7 +3,7 @@ import { getTopName } from '../names.ts'
 import { texts } from '../texts.ts'
 import { getTone } from '../tones.ts'
 import type { DrawnExit, DrawnLine, Emphasis } from './drawing.types.ts'
-import { drawInside, type InsideOptions, isActiveId, type Part } from './inside-drawing.ts'
+import { drawInside, type InsideOptions, isActiveId, type Part } from './inside-parts.ts'
 import { formatMove, joinCauses } from './moves.ts'
 
 const EXIT_PITCH = 29

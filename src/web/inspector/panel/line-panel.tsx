@@ -1,7 +1,7 @@
 import { IconArrowLeft, IconArrowRight } from '@tabler/icons-react'
 import type { InsideCause } from '../../../diagrams/inside-layout.types.ts'
 import { type Exit, listExits, parseMove } from '../chart/moves.ts'
-import { REGIONS } from '../chart/inside-drawing.ts'
+import { REGIONS } from '../chart/inside-parts.ts'
 import { formatExact } from '../format-time.ts'
 import { changeLocation } from '../inspector-location.ts'
 import { machineDrawing } from '../machine-drawing.ts'
