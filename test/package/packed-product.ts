@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -62,6 +63,7 @@ export class PackedProduct {
   #authority: Authority | null = null
   #url = ''
   #devices = 0
+  readonly #started: ChildProcess[] = []
 
   /**
    * Packs the package and installs it with development tools of the product.
@@ -128,6 +130,44 @@ export class PackedProduct {
     return (await execute(node, words, options)).stdout
   }
 
+  /** Starts a Node program in the project. Returns its first line of output. `stopAll` ends the program. */
+  async start(words: readonly string[], env: Record<string, string> = {}): Promise<string> {
+    const child = spawn(this.#node, words, {
+      cwd: this.project,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.#started.push(child)
+    let output = ''
+    child.stdout.setEncoding('utf8')
+    for await (const chunk of child.stdout as AsyncIterable<string>) {
+      output += chunk
+      if (output.includes('\n')) return output.split('\n', 1)[0] ?? ''
+    }
+    throw new Error(`${words.join(' ')} ended without a line of output.`)
+  }
+
+  /** Ends the programs of `start`. */
+  async stopAll(): Promise<void> {
+    for (const child of this.#started.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
+    }
+  }
+
+  /** Writes a Node program, and runs it. Returns the JSON document of its last line of output. */
+  async runProgram<T>(
+    code: string,
+    env: Record<string, string> = {},
+    flags: readonly string[] = [],
+  ): Promise<T> {
+    this.write('program.mjs', code)
+    const lines = (await this.run([...flags, 'program.mjs'], env)).trimEnd().split('\n')
+    return JSON.parse(lines.at(-1) ?? '') as T
+  }
+
   /** Runs a tool of the project, such as a bundler. */
   async runTool(name: string, ...words: readonly string[]): Promise<void> {
     const { bin } = JSON.parse(
@@ -176,6 +216,7 @@ export class PackedProduct {
   }
 
   async remove(): Promise<void> {
+    await this.stopAll()
     await this.#authority?.close()
     rmSync(this.directory, { recursive: true, force: true })
   }
