@@ -212,7 +212,7 @@ export const opened = Authority.open({ dataDir: 'x', clock })
 const router = await SmartAgent.open({ dataDir: 'x', profile: defineProfile({ name: 'router', tags: [{ tag: 'TUNNEL' }] }) })
 router.setUsage('TUNNEL', 1)
 // @ts-expect-error -- the profile has no such tag
-router.setUsage('TUNEL', 1)
+router.setUsage('TUNNELS', 1)
 const decision = router.allows('tunnel-open')
 export const reason: string = decision.allowed ? '' : decision.reason
 export const config: string = router.machine.id
