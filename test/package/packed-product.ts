@@ -1,8 +1,18 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Authority } from '../../src/authority/index.ts'
 
@@ -49,6 +59,8 @@ async function main({ dataDir, url, root, token }) {
 /** Statement that runs the program of `embedder`. */
 export const RUN_EMBEDDER = 'main(JSON.parse(process.env.EMBEDDER_INPUT))\n'
 
+const QUIET_INSTALL = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
+
 /** Empty project of a product that installed the packed package. */
 export class PackedProduct {
   readonly directory = mkdtempSync(join(tmpdir(), 'sla-package-'))
@@ -88,8 +100,20 @@ export class PackedProduct {
 
   /** Installs packages into the project, without running their scripts. */
   async npmInstall(...packages: readonly string[]): Promise<void> {
-    const quiet = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
-    await execute('npm', ['install', ...quiet, ...packages], { cwd: this.project })
+    await execute('npm', ['install', ...QUIET_INSTALL, ...packages], { cwd: this.project })
+  }
+
+  /** Installs the package alone into another project, with npm's check of engines, on the product's version of Node. */
+  async installStrictly(): Promise<void> {
+    const project = join(this.directory, 'strict')
+    mkdirSync(project)
+    writeFileSync(join(project, 'package.json'), '{"private":true}')
+    const [first = ''] = (process.env.PATH ?? '')
+      .split(delimiter)
+      .filter((path) => existsSync(join(path, 'npm')))
+    const npm = realpathSync(join(first, 'npm'))
+    const words = ['install', '--engine-strict', ...QUIET_INSTALL, join(this.directory, this.packed.filename)]
+    await execute(this.#node, [npm, ...words], { cwd: project })
   }
 
   async #installNode(major: number): Promise<string> {
