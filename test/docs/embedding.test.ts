@@ -22,18 +22,21 @@ const listMembers = (source: string, name: string): string[] => {
   return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, member = '']) => member)
 }
 
+const membersOf = (api: { readonly prototype: object }): string[] =>
+  Object.getOwnPropertyNames(api.prototype).filter((name) => name !== 'constructor')
+
 describe('docs/embedding.md', () => {
   it.each([
-    ['SmartAgent', Object.keys(SmartAgent)],
-    ['the agent', Object.getOwnPropertyNames(Agent.prototype)],
-    ['a client', Object.getOwnPropertyNames(AgentClient.prototype)],
-    ...[TransportApi, TrustApi, UsageReports, ReservationApi].map(
-      (api) => [api.name, Object.getOwnPropertyNames(api.prototype)] as const,
-    ),
-  ])('names each member of %s', (_, members) => {
-    const own = members.filter((member) => member !== 'constructor')
-    expect(own.length).toBeGreaterThan(1)
-    expect(own.filter((member) => !isNamed(member))).toEqual([])
+    { of: 'SmartAgent', members: Object.keys(SmartAgent) },
+    { of: 'the agent', members: membersOf(Agent) },
+    { of: 'a client', members: membersOf(AgentClient) },
+    { of: '`agent.transport`', members: membersOf(TransportApi) },
+    { of: '`agent.trust`', members: membersOf(TrustApi) },
+    { of: '`agent.usage`', members: membersOf(UsageReports) },
+    { of: '`agent.reservation`', members: membersOf(ReservationApi) },
+  ])('names each member of $of', ({ members }) => {
+    expect(members.length).toBeGreaterThan(1)
+    expect(members.filter((member) => !isNamed(member))).toEqual([])
   })
 
   it('names each option of `open` and of `connect`', () => {
