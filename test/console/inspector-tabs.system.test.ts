@@ -138,17 +138,17 @@ describe('time travel', () => {
     await page.getByRole('button', { name: /^All events/ }).click()
     const list = page.getByRole('region', { name: 'All events, newest first' })
     await list.getByText('Usage of HOST changed to 49').waitFor()
-    await list.evaluate('(element) => { element.scrollTop = element.scrollHeight }')
+    await page.evaluate("document.querySelector('.ins-travel-events').scrollTop = 1e9")
     await list.getByText('Usage of HOST changed to 4', { exact: true }).waitFor()
     await page.getByRole('button', { name: 'What if, from here' }).click()
     await page.getByText('nothing on this page is real').waitFor()
-    await page.unrouteAll({ behavior: 'wait' })
   })
 })
 
 describe('“What if” of a real device', () => {
   it('runs in a worker, and touches neither the device nor its history (R-INS-4)', async () => {
     const { page } = window
+    await page.unrouteAll({ behavior: 'wait' })
     await page.reload()
     await open(page, 'what-if')
     const { agent } = pages
