@@ -12,9 +12,10 @@ import {
   agentMachine,
   exportConfig,
 } from '../dist/machines/index.js'
-import { eventCatalog } from '../dist/src/agent/event-catalog.js'
+import { describeEvent, eventCatalog } from '../dist/src/agent/event-catalog.js'
 import { faultCatalog } from '../dist/mocks/index.js'
 import { renderChartSvg } from '../dist/src/diagrams/chart-svg.js'
+import { drawMachine } from '../dist/src/diagrams/inside-layout.js'
 import { layoutChart } from '../dist/src/diagrams/layout.js'
 import { renderApiReference } from './api-reference.mjs'
 import { errorTable, libraryRemedies, resources } from '../dist/src/core/errors.js'
@@ -231,6 +232,12 @@ const pages = {
   'docs/retries.md': retries.join('\n\n'),
   'docs/statecharts.md': statecharts.join('\n\n'),
   'docs/agent.machine.json': JSON.stringify(exportConfig(), null, 2),
+  'src/diagrams/machine-drawing.json': `${JSON.stringify(
+    await drawMachine(agentMachine, {
+      events: Object.fromEntries(agentMachine.events.map((event) => [event, describeEvent(event)])),
+      notices: eventCatalog,
+    }),
+  )}\n`,
   'src/diagrams/agent-layout.json': JSON.stringify(await layoutChart(agentMachine)),
   'docs/statechart.svg': await renderSvg(agentMachine),
   'docs/satellite-sync.svg': await renderSvg(satelliteSyncMachine),
@@ -244,11 +251,13 @@ const pages = {
 }
 
 mkdirSync(new URL('../docs/api/', import.meta.url), { recursive: true })
+// A formatted drawing would have a line for each coordinate.
+const isUnformatted = (path) => path.endsWith('.svg') || path.endsWith('machine-drawing.json')
 
 let staleCount = 0
 for (const [path, text] of Object.entries(pages)) {
   const url = new URL(`../${path}`, import.meta.url)
-  const page = path.endsWith('.svg')
+  const page = isUnformatted(path)
     ? text
     : await format(text, { ...(await resolveConfig(url)), filepath: path })
   if (!process.argv.includes('--check')) writeFileSync(url, page)

@@ -6,7 +6,7 @@ export interface ChartSvgOptions {
   readonly active?: readonly string[]
   /** Ids of the traversed edges to highlight, from `findTraversedEdges`. */
   readonly traversed?: readonly string[]
-  /** True to embed the styles, for a file or an `<img>`. False in a page that has `createScopedStyles`. */
+  /** True to embed the styles, for a file or an `<img>`. */
   readonly standalone: boolean
   /** Region to show. Default: all regions. */
   readonly region?: string | undefined
@@ -55,10 +55,6 @@ const SHARED_STYLES = `
 `
 
 const FONT = `font-family: "Inter", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;`
-
-/** Returns the styles for diagrams in a page. `darkPage` is the CSS selector of the page's dark mode. */
-export const createScopedStyles = (darkPage: string): string =>
-  `.chart {${LIGHT_COLORS}${FONT}}\n${darkPage} .chart {${DARK_COLORS}}${SHARED_STYLES}`
 
 /** Styles of a standalone diagram, which follow the preferred color scheme. */
 const STANDALONE_STYLES = `.chart {${LIGHT_COLORS}${FONT}}

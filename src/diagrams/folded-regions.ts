@@ -28,76 +28,89 @@ const PITCH = 97
 
 /** Places states below each other. */
 const createColumn = (names: readonly string[], x: number, width: number, pitch = PITCH) =>
-  Object.fromEntries(names.map((name, i): [string, Box] => [name, { x, y: i * pitch, width, height: HEIGHT }]))
+  Object.fromEntries(
+    names.map((name, i): [string, Box] => [name, { x, y: i * pitch, width, height: HEIGHT }]),
+  )
 
 const REGISTRATION: FoldedRegion = {
-  width: 136,
+  width: 174,
   height: 380,
-  states: createColumn(['unregistered', 'registering', 'registered', 'deregistering'], 0, 120),
+  states: createColumn(['unregistered', 'registering', 'registered', 'deregistering'], 22, 136),
   lines: [
     {
       id: 'starts',
       moves: [['unregistered', 'registering']],
       points: [
-        [60, 40],
-        [60, 97],
+        [90, 40],
+        [90, 97],
       ],
     },
     {
       id: 'accepted',
       moves: [['registering', 'registered']],
       points: [
-        [60, 137],
-        [60, 194],
+        [90, 137],
+        [90, 194],
       ],
     },
     {
       id: 'deregisters',
       moves: [['registered', 'deregistering']],
       points: [
-        [60, 234],
-        [60, 291],
+        [90, 234],
+        [90, 291],
+      ],
+    },
+    {
+      id: 'previous-ends',
+      moves: [['registered', 'registering']],
+      points: [
+        [22, 214],
+        [8, 214],
+        [8, 117],
+        [22, 117],
       ],
     },
     {
       id: 'registering-ends',
       moves: [['registering', 'unregistered']],
       points: [
-        [120, 117],
-        [134, 117],
-        [134, 20],
-        [120, 20],
+        [158, 117],
+        [172, 117],
+        [172, 20],
+        [158, 20],
       ],
     },
     {
       id: 'registered-ends',
       moves: [['registered', 'unregistered']],
       points: [
-        [120, 214],
-        [134, 214],
-        [134, 20],
-        [120, 20],
+        [158, 214],
+        [172, 214],
+        [172, 20],
+        [158, 20],
       ],
     },
     {
       id: 'deregistering-ends',
       moves: [['deregistering', 'unregistered']],
       points: [
-        [60, 331],
-        [60, 362],
-        [134, 362],
-        [134, 20],
-        [120, 20],
+        [90, 331],
+        [90, 362],
+        [172, 362],
+        [172, 20],
+        [158, 20],
       ],
     },
   ],
   labels: [
-    { lines: ['starts'], at: [60, 68], text: ['token entered'] },
-    { lines: ['accepted'], at: [60, 165], text: ['accepted'] },
-    { lines: ['deregisters'], at: [60, 262], text: ['deregisters'] },
+    { lines: ['starts'], at: [90, 68], text: ['token entered'] },
+    { lines: ['accepted'], at: [90, 165], text: ['accepted'] },
+    { lines: ['previous-ends'], at: [30, 165], text: ['previous', 'ends'] },
+    { lines: ['deregisters'], at: [90, 262], text: ['deregisters'] },
     {
       lines: ['registering-ends', 'registered-ends', 'deregistering-ends'],
-      at: [60, 363],
+      at: [90, 363],
       text: ['refused, ended,', 'expired, or done'],
     },
   ],

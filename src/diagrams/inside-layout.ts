@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ElkExtendedEdge, ElkNode, LayoutOptions } from 'elkjs/lib/elk-api.js'
-import type { LicenseState } from '../../machines/state-names.ts'
+import { REGIONS, type LicenseState } from '../../machines/state-names.ts'
+import { FOLDED_REGIONS } from './folded-regions.ts'
 import { wrapText } from './format-causes.ts'
 import type { Inside, InsideCause, InsideEdge, InsideNode, MachineDrawing } from './inside-layout.types.ts'
 import { OVERVIEW_LINES, OVERVIEW_LOOPS, type Move, type Point } from './overview.ts'
@@ -37,6 +38,8 @@ const MAX_LABEL_LENGTH = 17
 /** Height of the title bar of an opened state. */
 export const TITLE_BAR_HEIGHT = 41
 const FRAME_TITLE_HEIGHT = 32
+/** Least width of an opened state, so that its name and the beginning of the state fit in one line. */
+const MIN_FRAME_WIDTH = 330
 
 const OPTIONS: LayoutOptions = {
   'elk.algorithm': 'layered',
@@ -59,7 +62,8 @@ const OPTIONS: LayoutOptions = {
 
 const getId = ({ path }: State): string => path.join('.')
 const getChildren = ({ states }: State): State[] => Object.values(states)
-const listDescendants = (state: State): State[] => getChildren(state).flatMap((child) => [child, ...listDescendants(child)])
+const listDescendants = (state: State): State[] =>
+  getChildren(state).flatMap((child) => [child, ...listDescendants(child)])
 const getLabel = ({ key, meta }: State): string => meta?.label ?? key
 
 /** Returns a hash of a machine's configuration, which changes with every change of the machine. */
@@ -131,7 +135,7 @@ const isInside = (state: State, frame: State): boolean => getId(state).startsWit
 const wrapLabel = ({ causes }: Arrow): string[] => wrapText(joinLabels(causes), MAX_LABEL_LENGTH)
 const getArrowId = ({ from, to }: Arrow): string => `${getId(from)}->${getId(to)}`
 
-function toElkNode(state: State, titleHeight: number): ElkNode {
+function toElkNode(state: State, titleHeight: number, minWidth = 0): ElkNode {
   const children = getChildren(state)
   const nameWidth = measureText(getLabel(state), NAME_SIZE, 600) + 2 * STATE_PADDING
   if (children.length === 0)
@@ -142,7 +146,8 @@ function toElkNode(state: State, titleHeight: number): ElkNode {
       ...OPTIONS,
       'elk.padding': `[top=${titleHeight + 13},left=18,bottom=13,right=18]`,
       'elk.nodeSize.constraints': 'MINIMUM_SIZE',
-      'elk.nodeSize.minimum': `(${Math.ceil(nameWidth)},${titleHeight + STATE_HEIGHT})`,
+      // ELK takes the size of the turned graph when the layout runs down.
+      'elk.nodeSize.minimum': `(${titleHeight + STATE_HEIGHT},${Math.max(minWidth, Math.ceil(nameWidth))})`,
     },
     children: children.map((child) => toElkNode(child, FRAME_TITLE_HEIGHT)),
   }
@@ -156,7 +161,7 @@ function toElkEdge(arrow: Arrow): ElkExtendedEdge {
     sources: [getId(arrow.from)],
     targets: [getId(arrow.to)],
     labels: [
-      { text: text.join('\n'), width: Math.ceil(width) + 8, height: text.length * LABEL_LINE_HEIGHT + 4 },
+      { text: text.join('\n'), width: Math.ceil(width) + 12, height: text.length * LABEL_LINE_HEIGHT + 4 },
     ],
   }
 }
@@ -170,13 +175,18 @@ function clipAtTitleBar(points: readonly Point[], bottom: number): Point[] {
   return first < 0 ? [...points] : [[x, bottom], ...points.slice(first)]
 }
 
-function toInsideEdge(arrow: Arrow, edge: ElkExtendedEdge | undefined, titleBottom: number | null): InsideEdge {
+function toInsideEdge(
+  arrow: Arrow,
+  edge: ElkExtendedEdge | undefined,
+  titleBottom: number | null,
+): InsideEdge {
   const [section] = edge?.sections ?? []
   const [label] = edge?.labels ?? []
   const points = section
-    ? [section.startPoint, ...(section.bendPoints ?? []), section.endPoint].map(
-        ({ x, y }): Point => [Math.round(x), Math.round(y)],
-      )
+    ? [section.startPoint, ...(section.bendPoints ?? []), section.endPoint].map(({ x, y }): Point => [
+        Math.round(x),
+        Math.round(y),
+      ])
     : []
   return {
     id: getArrowId(arrow),
@@ -195,18 +205,18 @@ function toInsideEdge(arrow: Arrow, edge: ElkExtendedEdge | undefined, titleBott
   }
 }
 
-/** Lays out the states inside a state or region. */
-async function layoutInside(frame: State, titleHeight: number): Promise<Inside> {
+/** Lays out the states inside a state. */
+async function layoutInside(frame: State): Promise<Inside> {
   const { default: Elk } = await import('elkjs/lib/elk.bundled.js')
   const arrows = listArrows(frame)
   const graph = await new Elk.default().layout({
     id: 'root',
     layoutOptions: { ...OPTIONS, 'elk.padding': '[top=0,left=0,bottom=0,right=0]' },
-    children: [toElkNode(frame, titleHeight)],
+    children: [toElkNode(frame, TITLE_BAR_HEIGHT, MIN_FRAME_WIDTH)],
     edges: arrows.map(toElkEdge),
   })
   const boxes = new Map(flatten(graph).map((node) => [node.id, node]))
-  const lines = new Map((graph.edges ?? []).map((edge) => [edge.id, edge]))
+  const lines = new Map(graph.edges.map((edge) => [edge.id, edge]))
   const toNode = (state: State): InsideNode => {
     const { x = 0, y = 0, width = 0, height = 0 } = boxes.get(getId(state)) ?? {}
     const [left, top] = [Math.round(x), Math.round(y)]
@@ -226,7 +236,7 @@ async function layoutInside(frame: State, titleHeight: number): Promise<Inside> 
     nodes: listDescendants(frame).map(toNode),
     edges: arrows.map((arrow) => {
       const isFromParent = isInside(arrow.to, arrow.from)
-      const height = arrow.from === frame ? titleHeight : FRAME_TITLE_HEIGHT
+      const height = arrow.from === frame ? TITLE_BAR_HEIGHT : FRAME_TITLE_HEIGHT
       const bottom = Math.round(boxes.get(getId(arrow.from))?.y ?? 0) + height
       return toInsideEdge(arrow, lines.get(getArrowId(arrow)), isFromParent ? bottom : null)
     }),
@@ -234,10 +244,11 @@ async function layoutInside(frame: State, titleHeight: number): Promise<Inside> 
 }
 
 /**
- * Lists the causes of a move between license states: transitions of the state and its child states, or else those of
- * its region. The region's own transitions concern registrations, which the other states do not have.
+ * Lists the causes of a move between top states: transitions of the state and its child states. Those of its region are
+ * added only for a state without others, or for an event of which the state handles a part. For example, a registration
+ * cannot end in an evaluation, although the region's transition names no state.
  */
-function listCauses(region: State, [from, to]: Move): InsideCause[] {
+function listCauses(region: State, [from, to]: readonly [from: string, to: string]): InsideCause[] {
   const state = region.states[from]
   if (!state) return []
   const find = (states: readonly State[]): InsideCause[] => {
@@ -249,8 +260,34 @@ function listCauses(region: State, [from, to]: Move): InsideCause[] {
     return [...new Map(causes.map((cause) => [JSON.stringify(cause), cause])).values()]
   }
   const own = find([state, ...listDescendants(state)])
-  return own.length > 0 ? own : find([region])
+  const isNew = (cause: InsideCause): boolean =>
+    !own.some(({ event, guard }) => event === cause.event && guard === cause.guard)
+  const isAboutSameEvent = ({ event }: InsideCause): boolean => own.some((cause) => cause.event === event)
+  return own.length === 0
+    ? find([region])
+    : [...own, ...find([region]).filter((cause) => isAboutSameEvent(cause) && isNew(cause))]
 }
+
+/** Lists the moves of the other regions' columns with their causes. */
+const listRegionMoves = (regions: readonly State[]): MachineDrawing['regionMoves'] =>
+  REGIONS.flatMap((name) => {
+    const region = regions.find(({ key }) => key === name)
+    return FOLDED_REGIONS[name].lines.flatMap(({ id, moves }) =>
+      region
+        ? moves.map((move) => ({
+            region: name,
+            line: id,
+            from: move[0],
+            to: move[1],
+            causes: listCauses(region, move),
+          }))
+        : [],
+    )
+  })
+
+/** Lists what is laid out: top states with child states. */
+const listFrames = (regions: readonly State[]): State[] =>
+  regions.flatMap(getChildren).filter((state) => getChildren(state).length > 0)
 
 /** Draws the insides of all license states and regions, and collects the words of the machine. */
 export async function drawMachine(
@@ -260,13 +297,8 @@ export async function drawMachine(
   const regions = getChildren(machine.root as State)
   const states = regions.flatMap((region) => [region, ...listDescendants(region)])
   const license = regions.find(({ key }) => key === 'license')
-  const frames = [
-    ...(license ? getChildren(license) : []).map((state) => [state, TITLE_BAR_HEIGHT] as const),
-    ...regions.filter((region) => region !== license).map((region) => [region, 0] as const),
-  ]
   const insides: [string, Inside][] = []
-  for (const [frame, titleHeight] of frames)
-    if (getChildren(frame).length > 0) insides.push([getId(frame), await layoutInside(frame, titleHeight)])
+  for (const frame of listFrames(regions)) insides.push([getId(frame), await layoutInside(frame)])
   const moves: readonly Move[] = [
     ...Object.values(OVERVIEW_LINES).flatMap((line): readonly Move[] => line),
     ...Object.values(OVERVIEW_LOOPS).flatMap((line): readonly Move[] => line),
@@ -275,16 +307,14 @@ export async function drawMachine(
   return {
     machine: hashMachine(machine),
     states: Object.fromEntries(
-      states.map((state) => [
-        getId(state),
-        { label: getLabel(state), description: state.description ?? '' },
-      ]),
+      states.map((state) => [getId(state), { label: getLabel(state), description: state.description ?? '' }]),
     ),
     moves: [...pairs.values()].map((move) => ({
       from: move[0] satisfies LicenseState,
       to: move[1] satisfies LicenseState,
       causes: license ? listCauses(license, move) : [],
     })),
+    regionMoves: listRegionMoves(regions),
     insides: Object.fromEntries(insides),
     ...words,
   }

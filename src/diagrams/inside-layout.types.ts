@@ -28,7 +28,7 @@ export interface InsideEdge {
   readonly label: { readonly at: Point; readonly text: readonly string[] }
 }
 
-/** Layout of the states inside a state or region, in pixels from its upper left corner. */
+/** Layout of the states inside a state, in pixels from its upper left corner. */
 export interface Inside {
   readonly width: number
   readonly height: number
@@ -47,6 +47,16 @@ export interface MachineDrawing {
     readonly to: LicenseState
     readonly causes: readonly InsideCause[]
   }[]
+  /** Moves between the top states of the other regions, as their columns show them. */
+  readonly regionMoves: readonly {
+    readonly region: string
+    /** Id of the line in the column. */
+    readonly line: string
+    readonly from: string
+    readonly to: string
+    readonly causes: readonly InsideCause[]
+  }[]
+  /** Layouts of the top states with child states, by id. */
   readonly insides: Readonly<Record<string, Inside>>
   /** Descriptions of all events of the machine, by type. */
   readonly events: Readonly<Record<string, string>>

@@ -28,10 +28,7 @@ export const OVERVIEW_LINES = {
     ['reserved', 'evaluation'],
     ['reserved', 'unregistered'],
   ],
-  'registration-ends': [
-    ...createMoves(REGISTERED, 'evaluation'),
-    ...createMoves(REGISTERED, 'unregistered'),
-  ],
+  'registration-ends': [...createMoves(REGISTERED, 'evaluation'), ...createMoves(REGISTERED, 'unregistered')],
   'time-left': createMoves([...REGISTERED, 'reserved'], 'evaluation'),
   'none-left': createMoves([...REGISTERED, 'reserved'], 'unregistered'),
   'registered-authorized': [['registered', 'authorized']],
@@ -347,7 +344,7 @@ export const TALL_MAP: OverviewMap = {
     { lines: ['expired-authorized'], at: [106, 716], text: ['contact,', 'enough'] },
     {
       lines: ['out-of-compliance-expired'],
-      at: [238, 738],
+      at: [238, 734],
       text: ['no contact until', 'the deadline'],
       isDated: true,
     },

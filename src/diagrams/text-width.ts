@@ -24,7 +24,7 @@ const OTHER_WIDTH = 1000
 
 /** Returns the width of a text in pixels. */
 export const measureText = (text: string, fontSize: number, weight: 400 | 600): number =>
-  ([...text].reduce(
+  (Array.from(text).reduce(
     (sum, character) => sum + (WIDTHS[weight][character.charCodeAt(0) - FIRST_CODE] ?? OTHER_WIDTH),
     0,
   ) *

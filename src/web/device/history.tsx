@@ -10,12 +10,7 @@ import { texts } from './texts.ts'
 const t = texts.history
 const PAGE_SIZE = 50
 
-const getStateLabel = ({ after }: Transition): string => {
-  const { state } = after
-  return typeof state === 'string' && Object.hasOwn(texts.states, state)
-    ? texts.states[state as keyof typeof texts.states]
-    : ''
-}
+const getStateLabel = ({ after }: Transition): string => texts.states[after.state]
 
 /** Lists the event history, newest first. */
 export function History() {

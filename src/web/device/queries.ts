@@ -4,7 +4,8 @@ import { createApi, type Output } from '../shared/api.ts'
 
 export const api = createApi<typeof deviceContract>()
 export type Status = Output<typeof deviceContract, 'status'>
-export type Transition = Output<typeof deviceContract, 'history'>['history'][number]
+type HistoryPage = Output<typeof deviceContract, 'history'>
+export type Transition = HistoryPage['history'][number]
 export type Host = Output<typeof deviceContract, 'hosts'>['hosts'][number]
 
 export const useStatus = () => useQuery({ queryKey: ['status'], queryFn: () => api.query('status') })
@@ -32,9 +33,22 @@ export function onServerEvent(client: QueryClient, event: string, data: unknown)
     void client.invalidateQueries({ queryKey: ['explain'] })
     void client.invalidateQueries({ queryKey: ['system'] })
   }
-  if (event === 'transition')
-    client.setQueryData<{ history: Transition[] }>(
+  if (event === 'transition') {
+    client.setQueryData<HistoryPage>(
       ['history'],
-      (known) => known && { history: [...known.history, data as Transition].slice(-2000) },
+      (known) =>
+        known && {
+          history: [...known.history, data as Transition].slice(-2000),
+          total: known.total + 1,
+        },
     )
+    void client.invalidateQueries({ predicate: ({ queryKey }) => isChangedByTransition(queryKey) })
+  }
 }
+
+/** Returns true for the inspector's data. The event history itself takes the transition from the event. */
+const isChangedByTransition = ([name, ...range]: readonly unknown[]): boolean =>
+  name === 'state-changes' ||
+  name === 'snapshot' ||
+  name === 'exchanges' ||
+  (name === 'history' && range.length > 0)

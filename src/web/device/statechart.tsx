@@ -1,12 +1,8 @@
 import { useMemo } from 'react'
-import type { inspectionContract } from '../../console/device/inspection-contract.ts'
 import { Inspector } from '../inspector/inspector.tsx'
-import type { Explanation, InspectionSource } from '../inspector/source.ts'
-import { createApi } from '../shared/api.ts'
+import type { InspectionSource } from '../inspector/source.ts'
 import type { CurrentUser } from '../shared/sign-in.tsx'
 import { api } from './queries.ts'
-
-const inspection = createApi<typeof inspectionContract>()
 
 /** Creates the source that reads the device over the API of its console. */
 const createDeviceSource = (canAct: boolean): InspectionSource => ({
@@ -14,11 +10,11 @@ const createDeviceSource = (canAct: boolean): InspectionSource => ({
   key: [],
   canAct,
   status: () => api.query('status'),
-  explain: async () => (await api.query('explain')) as Explanation,
-  history: (range = {}) => inspection.query('history', range),
-  stateChanges: () => inspection.query('state-changes'),
-  snapshot: (id) => inspection.query('snapshot', { id }),
-  exchanges: (limit) => inspection.query('exchanges', limit === undefined ? {} : { limit }),
+  explain: () => api.query('explain'),
+  history: (range = {}) => api.query('history', range),
+  stateChanges: () => api.query('state-changes'),
+  snapshot: (id) => api.query('snapshot', { id }),
+  exchanges: (limit) => api.query('exchanges', limit === undefined ? {} : { limit }),
 })
 
 /** Statechart of this device. */

@@ -1,6 +1,7 @@
 import './tokens.css'
 import './inspector.css'
 import './chart/chart.css'
+import { VisuallyHidden } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import {
   IconAlertTriangle,
@@ -15,6 +16,7 @@ import { Chart } from './chart/chart.tsx'
 import { changeLocation, useInspectorLocation, type View } from './inspector-location.ts'
 import { Panel } from './panel/panel.tsx'
 import { BottomSheet } from './bottom-sheet.tsx'
+import { RealState } from './real-state.tsx'
 import { RegionChips } from './region-chips.tsx'
 import { Search, SearchField } from './search.tsx'
 import { SourceProvider } from './source-context.tsx'
@@ -41,16 +43,17 @@ const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement &&
   (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 
-/** Handles the keys that work anywhere in the inspector: 1 to 4 for the views, Ctrl K and / for the search. */
+/** Handles the keys that work anywhere in the inspector: 1 to 4, Ctrl K and / for the search, Esc for the overview. */
 function useGlobalKeys(openSearch: () => void): void {
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       const isSearch = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k'
       if (!isSearch && (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))) return
+      if (event.defaultPrevented || document.querySelector('[role=dialog]') !== null) return
       const view = DESKTOP_VIEWS[Number(event.key) - 1]
       if (isSearch || event.key === '/') openSearch()
-      else if (view !== undefined && document.querySelector('[role=dialog]') === null)
-        changeLocation({ view })
+      else if (view !== undefined) changeLocation({ view })
+      else if (event.key === 'Escape') changeLocation({ open: null, line: null, state: null })
       else return
       event.preventDefault()
     }
@@ -145,6 +148,7 @@ export function Inspector({ source }: { source: InspectionSource }) {
   return (
     <SourceProvider source={source}>
       <div className="inspector" data-phone={isPhone || undefined}>
+        <VisuallyHidden component="h1">{texts.title}</VisuallyHidden>
         <InHeader>
           <SearchField onOpen={openSearch} />
         </InHeader>
@@ -153,7 +157,7 @@ export function Inspector({ source }: { source: InspectionSource }) {
             views={isPhone ? PHONE_VIEWS : DESKTOP_VIEWS}
             view={view === 'state' && !isPhone ? 'chart' : view}
           />
-          {!isPhone && <RegionChips />}
+          {!isPhone && (view === 'what-if' ? <RealState /> : <RegionChips />)}
         </div>
         <div id="ins-view" role="tabpanel" aria-labelledby={`ins-tab-${view}`} className="ins-view">
           <Suspense fallback={null}>

@@ -1,29 +1,25 @@
-import { REGIONS, type Region } from './chart/inside-drawing.ts'
+import { REGIONS, type Region } from './chart/inside-parts.ts'
 import { changeLocation } from './inspector-location.ts'
-import { toLicenseState } from './state-style.tsx'
+import { getTopName } from './names.ts'
 import { texts } from './texts.ts'
+import { getTone } from './tones.ts'
 import { type Position, usePosition } from './use-position.ts'
 
-/** Meaning of a state of another region by color. */
-const TONES: Record<string, string> = {
-  'registration.registered': 'ok',
-  'registration.registering': 'info',
-  'registration.deregistering': 'info',
-  'reservation.requested': 'info',
-  'reservation.installed': 'reserved',
-  'reservation.returning': 'reserved',
-  'connection.up': 'ok',
-  'connection.down': 'error',
-}
 const ORDER: readonly Region[] = ['registration', 'license', 'reservation', 'connection']
 
 /** Returns the name of a region's active top state, and its color. */
 export function describeRegion(region: Region, position: Position): { name: string; tone: string } {
   const [top = ''] = position.paths[region].split('.')
-  const license = region === 'license' ? toLicenseState(top) : null
-  if (license) return { name: texts.states[license], tone: 'license' }
-  const names: Record<string, string> = region === 'license' ? {} : texts.regionStates[region]
-  return { name: names[top] ?? top, tone: TONES[`${region}.${top}`] ?? 'mute' }
+  const name = getTopName(region, top)
+  return { name, tone: region === 'license' ? 'license' : getTone(region, top) }
+}
+
+/** Returns the place that shows a region: its inside, or its column beside the inside of the license state. */
+function findPlace(region: Region, { paths, state }: Position) {
+  const top = `${region}.${paths[region].split('.')[0] ?? ''}`
+  return region === 'license' || region === 'registration'
+    ? { open: top, state: null }
+    : { open: `license.${state}`, state: top }
 }
 
 /** Shows the active state of each region. A click opens the region in the chart. */
@@ -43,12 +39,7 @@ export function RegionChips({ regions = ORDER }: { regions?: readonly Region[] }
               data-license-state={region === 'license' ? position.state : undefined}
               title={texts.openRegion(texts.regions[region])}
               onClick={() => {
-                changeLocation({
-                  view: 'chart',
-                  open: region === 'license' ? `license.${position.state}` : region,
-                  line: null,
-                  state: null,
-                })
+                changeLocation({ view: 'chart', line: null, ...findPlace(region, position) })
               }}
             >
               <span className="ins-dot" />

@@ -3,6 +3,7 @@ import type { MachineDrawing } from '../../diagrams/inside-layout.types.ts'
 import { formatMove, formatMoveName } from './chart/moves.ts'
 import { formatDate } from './format-time.ts'
 import type { StateChanges } from './source.ts'
+import { getName } from './names.ts'
 import { LICENSE_STATES } from './state-style.tsx'
 import { texts } from './texts.ts'
 
@@ -25,23 +26,27 @@ export interface SearchResult {
 
 const capitalize = (words: string): string => words.replace(/^./, (first) => first.toUpperCase())
 const showState = (id: string): Partial<InspectorLocation> => {
-  const [region, state = '', inner] = id.split('.')
-  const open = region !== 'license' ? (region ?? null) : inner === undefined ? null : `license.${state}`
+  const [region = '', state = '', inner] = id.split('.')
+  const open =
+    region === 'registration' || (region === 'license' && inner !== undefined)
+      ? `${region}.${state}`
+      : region === 'license'
+        ? null
+        : 'license'
   return { view: 'chart', open, state: id, line: null }
 }
 
 function listStates({ states }: MachineDrawing): SearchResult[] {
   return Object.entries(states)
     .filter(([id]) => id.includes('.'))
-    .map(([id, { label, description }]) => {
-      const [region = '', top = ''] = id.split('.')
+    .map(([id, { description }]) => {
+      const [region = ''] = id.split('.')
       const isLicense = region === 'license' && id.split('.').length === 2
       const owner = texts.regions[region as keyof typeof texts.regions]
-      const name = isLicense ? texts.states[top as keyof typeof texts.states] : label
       return {
         key: id,
         group: 'state' as const,
-        title: isLicense ? name : `${owner}: ${name}`,
+        title: isLicense ? getName(id) : `${owner}: ${getName(id)}`,
         detail: `${capitalize(description)}.`,
         place: showState(id),
         pastPlace: null,

@@ -46,7 +46,7 @@ export function Search({ opened, onClose }: { opened: boolean; onClose: () => vo
       radius={14}
       yOffset="10vh"
       classNames={{ content: 'ins-search' }}
-      aria-label={t.name}
+      attributes={{ content: { 'aria-label': t.name } }}
     >
       <SearchContent onClose={onClose} />
     </Modal>

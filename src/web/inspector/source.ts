@@ -14,25 +14,9 @@ export type Snapshot = Output<typeof inspectionContract, 'snapshot'>
 export type Exchanges = Output<typeof inspectionContract, 'exchanges'>
 export type Exchange = Exchanges['exchanges'][number]
 
+export type Explanation = Output<typeof statusContract, 'explain'>
 /** Event that would change the license state now, as tried on a copy of the machine. */
-export interface PossibleChange {
-  /** Event or sequence of events, in words. */
-  readonly event: string
-  /** Plain label of the transition, as on the chart. */
-  readonly label: string
-  /** Name of the guard that lets the event through. Null without a guard. */
-  readonly guard: string | null
-  /** Name of the notice that the change writes. Null without a notice. */
-  readonly code: string | null
-  /** License state after the change. */
-  readonly state: LicenseState
-  /** Instant at which the change happens by itself. Null for a change that waits for an event. */
-  readonly at: string | null
-  readonly effect: string
-}
-export type Explanation = Omit<Output<typeof statusContract, 'explain'>, 'wouldChange'> & {
-  readonly wouldChange: readonly PossibleChange[]
-}
+export type PossibleChange = Explanation['wouldChange'][number]
 
 /** Part of the history: the newest transitions, or those next to a given transition. */
 export interface HistoryRange {

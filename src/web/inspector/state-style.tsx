@@ -9,6 +9,7 @@ import {
 } from '@tabler/icons-react'
 import type { LicenseState } from './source.ts'
 import { texts } from './texts.ts'
+import type { Tone } from './tones.ts'
 
 const ICONS: Record<LicenseState, typeof IconLock> = {
   evaluation: IconHourglass,
@@ -40,6 +41,16 @@ export function StateBadge({ state }: { state: LicenseState }) {
     <span className="ins-badge" data-license-state={state}>
       <StateIcon state={state} size={16} />
       {getStateName(state)}
+    </span>
+  )
+}
+
+/** Tinted badge with the name of a state of another region. */
+export function ToneBadge({ tone, name }: { tone: Tone; name: string }) {
+  return (
+    <span className="ins-badge" data-tone={tone}>
+      <span className="ins-dot" />
+      {name}
     </span>
   )
 }

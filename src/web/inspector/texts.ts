@@ -47,9 +47,10 @@ export const texts = {
       installed: 'Installed',
       returning: 'Returning',
     },
-    connection: { unknown: 'Not tried yet', up: 'Up', down: 'Down' },
+    connection: { unknown: 'Unknown', up: 'Up', down: 'Down' },
   },
   chipsName: 'Active states',
+  realState: 'Real state now',
   openRegion: (region: string) => `Open ${region} in the chart`,
   strip: {
     title: 'License state since installation',
@@ -62,9 +63,8 @@ export const texts = {
     since: (at: string) => `since ${at}`,
     nextContact: (at: string) => `next contact ${at}`,
     daysLeft: (days: number) => `${days} ${days === 1 ? 'day' : 'days'} left`,
-    inside: (name: string) => `inside: ${name}`,
-    spokenActive: (name: string, details: readonly string[]) => [name, 'active', ...details].join(', '),
-    spokenNext: (name: string) => `${name}, may come next`,
+    active: 'active',
+    mayComeNext: 'may come next',
     /** Label of the expiry with its date, in as many rows as the map has for it. */
     noContactUntil: (date: string, rows: number): readonly string[] =>
       rows > 2 ? ['no contact', 'until', date] : ['no contact until', date],
@@ -120,7 +120,7 @@ export const texts = {
       time: 'time passes',
       answer: 'the license server answers',
       silence: 'no answer arrives',
-      person: 'somebody asks',
+      person: 'a user asks',
       internal: 'the device itself',
     },
     verdicts: {

@@ -1,10 +1,10 @@
 import { LICENSE_STATES, toLicenseState } from './state-style.tsx'
 import type { LicenseState, Snapshot, StateChanges } from './source.ts'
-import { REGIONS, type RegionPaths } from './chart/inside-drawing.ts'
+import { REGIONS, type RegionPaths } from './chart/inside-parts.ts'
 import { useInspectorLocation } from './inspector-location.ts'
 import { useSnapshot, useStateChanges } from './source-context.tsx'
 
-/** Where the inspector stands: now, or after a transition of the history. */
+/** Place of the inspector in time: now, or after a transition of the history. */
 export interface Position {
   readonly isNow: boolean
   /** Instant of the position. */

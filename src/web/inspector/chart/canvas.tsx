@@ -149,6 +149,7 @@ function Flow(props: CanvasProps & { size: Size }) {
       aria-label={name}
       onKeyDown={keys.onKeyDown}
       onFocus={keys.onFocus}
+      onBlur={keys.onBlur}
     >
       <ReactFlow
         nodes={nodes}

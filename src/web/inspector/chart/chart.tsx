@@ -31,11 +31,11 @@ export function describeActive(position: Position, status: Status | undefined): 
   return lines
 }
 
-/** Returns the id of the view that opening a state shows. Null for a state without an inside of its own. */
+/** Returns the id if the state can be opened. Null for an inner state, and for regions without inner states. */
 function findOpenable(id: string): string | null {
   const [region = '', state = '', ...inner] = id.split('.')
-  if (region !== 'license') return region
-  return inner.length === 0 && state !== '' ? id : null
+  const isOpenable = region === 'license' || region === 'registration'
+  return isOpenable && inner.length === 0 && state !== '' ? id : null
 }
 
 const getTopState = (id: string | null): LicenseState | null =>
@@ -91,11 +91,14 @@ const KEY_ACTIONS: Omit<ChartKeyActions, 'listExits'> = {
 
 /** Lists the ways out of a state for the keyboard: lines of the inside, or moves of a license state. */
 function listKeyExits(id: string, drawing: Drawing, explanation: Explanation | undefined) {
+  const region = machineDrawing.regionMoves
+    .filter((move) => `${move.region}.${move.from}` === id)
+    .map((move) => ({ line: `${move.region}:${move.line}`, target: `${move.region}.${move.to}` }))
   const inside = Object.values(machineDrawing.insides)
     .flatMap(({ edges }) => edges)
     .filter(({ from }) => from === id)
     .map(({ id: line, to }) => ({ line, target: to }))
-  if (inside.length > 0 && drawing.choice === null) return inside
+  if (inside.length + region.length > 0 && drawing.choice === null) return [...inside, ...region]
   const state = getTopState(id)
   return state === null
     ? []

@@ -81,11 +81,13 @@ function SampleLine({ emphasis, isDashed = false }: { emphasis: string; isDashed
 
 /** Legend of the colors and lines in use. */
 export function Legend({ drawing }: { drawing: Drawing }) {
-  const active = drawing.states.find(({ isActive }) => isActive)
+  const active =
+    drawing.frames.find(({ isActive, state }) => isActive && state !== null)?.state ??
+    drawing.states.find(({ isActive, licenseState }) => isActive && licenseState !== null)?.licenseState
   const last = drawing.lines.find(({ emphasis }) => emphasis === 'last')
   const isOpened = drawing.choice === null
   return (
-    <div className="ins-legend" data-license-state={active?.licenseState ?? undefined}>
+    <div className="ins-legend" data-license-state={active ?? undefined}>
       <span>
         <span className="ins-legend-now" />
         {t.now}

@@ -1,5 +1,6 @@
 import type { Box, Point } from '../../../diagrams/overview.ts'
 import type { LicenseState } from '../source.ts'
+import type { Tone } from '../tones.ts'
 
 /** Emphasis of a line and its label, weakest first. */
 export const EMPHASES = ['rest', 'possible', 'last', 'selected'] as const
@@ -42,6 +43,8 @@ export interface DrawnFrame extends Box {
   readonly kind: 'group' | 'opened' | 'compound'
   /** License state of an opened frame. */
   readonly state: LicenseState | null
+  /** Color of an opened state of another region. */
+  readonly tone: Tone | null
   readonly title: string | null
   /** Text at the right of the title, such as the beginning of the active state. */
   readonly note: string | null
@@ -54,17 +57,22 @@ export interface DrawnState extends Box {
   readonly name: string
   readonly licenseState: LicenseState | null
   readonly kind: 'top' | 'inner' | 'folded'
+  /** Color of a state of another region. Null for a license state. */
+  readonly tone: Tone | null
   readonly isActive: boolean
   readonly mayComeNext: boolean
   readonly isSelected: boolean
   readonly details: readonly string[]
-  /** Name for screen readers, with what the drawing says by color. */
-  readonly spoken: string
+  /** Words for screen readers after the name, for what the drawing says by color. */
+  readonly spoken: string | null
 }
 
 /** Row below an opened state: a way out, with its target. */
 export interface DrawnExit {
-  readonly state: LicenseState
+  /** License state to which it leads. Null for a state of another region. */
+  readonly state: LicenseState | null
+  readonly tone: Tone | null
+  readonly name: string
   readonly label: string
   readonly select: string
   readonly emphasis: Emphasis

@@ -1,54 +1,17 @@
 import { FOLDED_REGIONS, type FoldedRegion } from '../../../diagrams/folded-regions.ts'
-import type { Inside, InsideEdge, MachineDrawing } from '../../../diagrams/inside-layout.types.ts'
 import type { Point } from '../../../diagrams/overview.ts'
-import type { LicenseState } from '../source.ts'
+import { getTopName } from '../names.ts'
 import { toLicenseState } from '../state-style.tsx'
 import { texts } from '../texts.ts'
-import type { Drawing, DrawnFrame, DrawnLabel, DrawnLine, DrawnState } from './drawing.types.ts'
-import { type Exit, formatMove } from './moves.ts'
-
-export const REGIONS = ['license', 'registration', 'reservation', 'connection'] as const
-export type Region = (typeof REGIONS)[number]
-export type RegionPaths = Readonly<Record<Region, string>>
-
-export interface InsideOptions {
-  /** Id of the open state or region. */
-  readonly open: string
-  readonly machine: MachineDrawing
-  /** Path of the active state of each region, such as `authorized.current`. */
-  readonly paths: RegionPaths
-  readonly exits: readonly Exit[]
-  readonly selectedLine: string | null
-  readonly selectedState: string | null
-  /** Beginning of the active license state, for the title of its frame. */
-  readonly since: string | null
-  readonly formatDate: (at: string) => string
-}
-
-/** Part of the drawing: one region, in its own coordinates. */
-type Part = Pick<Drawing, 'frames' | 'lines' | 'labels' | 'states' | 'exits' | 'width' | 'height'>
+import { getTone } from '../tones.ts'
+import type { Drawing, DrawnLabel, DrawnLine, DrawnState } from './drawing.types.ts'
+import { getRegion, type InsideOptions, type Part, type Region, REGIONS } from './inside-parts.ts'
+import { drawOpened } from './opened-drawing.ts'
 
 const HEADING_HEIGHT = 34
-const COLUMN_GAP = 34
-const EXIT_PITCH = 29
-const EXIT_GAP = 34
-/** Least width of the license column, so that the ways out have room. */
-const MIN_LICENSE_WIDTH = 386
-const EMPTY_FRAME = { width: 330, height: 41 }
+const COLUMN_GAP = 30
 
-/** Returns true if the state with this id is active, or contains the active state. */
-const isActiveId = (id: string, paths: RegionPaths): boolean =>
-  REGIONS.some((region) => `${region}.${paths[region]}.`.startsWith(`${id}.`))
-
-const getRegion = (id: string): Region => REGIONS.find((region) => region === id.split('.')[0]) ?? 'license'
-
-const getTopName = (region: Region, state: string): string =>
-  region === 'license'
-    ? texts.states[toLicenseState(state) ?? 'evaluation']
-    : ((texts.regionStates[region] as Record<string, string>)[state] ?? state)
-
-const describeState = (name: string, isActive: boolean): string =>
-  isActive ? texts.chart.spokenActive(name, []) : name
+const translate = ([x, y]: Point, dx: number, dy: number): Point => [x + dx, y + dy]
 
 function drawFolded(region: Region, folded: FoldedRegion, options: InsideOptions): Part {
   const { machine, paths, selectedLine, selectedState } = options
@@ -95,141 +58,22 @@ function drawFolded(region: Region, folded: FoldedRegion, options: InsideOptions
         isActive,
         mayComeNext: false,
         isSelected: selectedState === `${region}.${state}`,
-        details: isActive && innerLabel !== undefined ? [texts.chart.inside(innerLabel)] : [],
-        spoken: describeState(name, isActive),
+        details: isActive && innerLabel !== undefined ? [innerLabel] : [],
+        tone: region === 'license' ? null : getTone(region, state),
+        spoken: isActive ? texts.chart.active : null,
       }
     }),
   }
 }
 
-const translate = ([x, y]: Point, dx: number, dy: number): Point => [x + dx, y + dy]
-
-function drawEdge(edge: InsideEdge, options: InsideOptions): { line: DrawnLine; label: DrawnLabel } {
-  const isActive = isActiveId(edge.from, options.paths)
-  const emphasis = options.selectedLine === edge.id ? 'selected' : isActive ? 'possible' : 'rest'
-  const shared = { key: edge.id, select: edge.id, emphasis } as const
-  return {
-    line: { ...shared, points: edge.points, color: null, hasArrow: true, isDashed: edge.isFromParent },
-    label: { ...shared, at: edge.label.at, text: edge.label.text, ground: 'card' },
-  }
-}
-
-/** Draws the states inside a state or region, as the build has laid them out. */
-function drawInside(inside: Inside, options: InsideOptions): Part {
-  const { machine, paths, selectedState } = options
-  const edges = inside.edges.map((edge) => drawEdge(edge, options))
-  return {
-    width: inside.width,
-    height: inside.height,
-    exits: [],
-    frames: inside.nodes
-      .filter(({ isFrame }) => isFrame)
-      .map(({ id, x, y, width, height }): DrawnFrame => ({
-        key: id,
-        kind: 'compound',
-        state: null,
-        title: machine.states[id]?.label ?? id,
-        note: null,
-        isActive: isActiveId(id, paths),
-        x,
-        y,
-        width,
-        height,
-      })),
-    lines: edges.map(({ line }) => line),
-    labels: edges.map(({ label }) => label),
-    states: inside.nodes
-      .filter(({ isFrame }) => !isFrame)
-      .map(({ id, x, y, width, height }): DrawnState => {
-        const isActive = isActiveId(id, paths)
-        const name = machine.states[id]?.label ?? id
-        return {
-          id,
-          name,
-          licenseState: toLicenseState(paths.license.split('.')[0] ?? ''),
-          kind: 'inner',
-          isActive,
-          mayComeNext: false,
-          isSelected: selectedState === id,
-          details: [],
-          spoken: describeState(name, isActive),
-          x,
-          y,
-          width,
-          height,
-        }
-      }),
-  }
-}
-
-/** Draws the frame of an opened license state, and its ways out as rows below it. */
-function drawOpened(state: LicenseState, options: InsideOptions): Part {
-  const { machine, exits, selectedLine, since, formatDate } = options
-  const inside = machine.insides[`license.${state}`]
-  const { width, height } = inside ?? EMPTY_FRAME
-  const isActive = isActiveId(`license.${state}`, options.paths)
-  const part = inside ? drawInside(inside, options) : null
-  const rows = exits.map((exit, i) => {
-    const select = formatMove(exit.move)
-    const emphasis =
-      selectedLine === select ? 'selected' : exit.possible.length > 0 ? 'possible' : ('rest' as const)
-    const y = height + EXIT_GAP + i * EXIT_PITCH
-    return { exit, select, emphasis, y } as const
-  })
-  return {
-    width: Math.max(width, MIN_LICENSE_WIDTH),
-    height: height + EXIT_GAP + rows.length * EXIT_PITCH - EXIT_PITCH / 2,
-    frames: [
-      {
-        key: state,
-        kind: 'opened',
-        state,
-        title: texts.states[state],
-        note: isActive ? since : null,
-        isActive,
-        x: 0,
-        y: 0,
-        width,
-        height,
-      },
-      ...(part?.frames ?? []),
-    ],
-    states: (part?.states ?? []).map((inner) => ({ ...inner, licenseState: state })),
-    labels: part?.labels ?? [],
-    lines: [
-      ...(part?.lines ?? []),
-      ...rows.map(({ select, emphasis, y }): DrawnLine => ({
-        key: `exit ${select}`,
-        select,
-        points: [
-          [18, height],
-          [18, y],
-          [43, y],
-        ],
-        emphasis,
-        color: null,
-        hasArrow: true,
-        isDashed: false,
-      })),
-    ],
-    exits: rows.map(({ exit, select, emphasis, y }) => ({
-      state: exit.move[1],
-      label: exit.at === null ? exit.label : texts.chart.exitAt(exit.label, formatDate(exit.at)),
-      select,
-      emphasis,
-      at: [45, y] as const,
-    })),
-  }
-}
-
 function drawPart(region: Region, options: InsideOptions): Part {
-  const { open, machine } = options
+  const { open, paths } = options
   if (getRegion(open) !== region) return drawFolded(region, FOLDED_REGIONS[region], options)
-  const state = toLicenseState(open.split('.')[1] ?? options.paths.license.split('.')[0] ?? '')
-  if (region === 'license') return drawOpened(state ?? 'evaluation', options)
-  const inside = machine.insides[region]
-  const part = inside ? drawInside(inside, options) : drawFolded(region, FOLDED_REGIONS[region], options)
-  return { ...part, labels: part.labels.map((label) => ({ ...label, ground: 'canvas' as const })) }
+  if (region === 'license' || region === 'registration') {
+    const state = open.split('.')[1] ?? paths[region].split('.')[0] ?? ''
+    return drawOpened(`${region}.${state}`, options)
+  }
+  return drawFolded(region, FOLDED_REGIONS[region], options)
 }
 
 /** Moves a part of the drawing. */
@@ -275,7 +119,9 @@ export function drawOpenedView(options: InsideOptions): Drawing {
       text: texts.regions[region],
       at: [x, 0] as const,
       kind: 'heading' as const,
-      opens: region === 'license' ? `license.${options.paths.license.split('.')[0] ?? ''}` : region,
+      ...(region === 'license' || region === 'registration'
+        ? { opens: `${region}.${options.paths[region].split('.')[0] ?? ''}` }
+        : {}),
     })),
     choice: null,
     dividers: parts.slice(1).map(({ x }) => x - COLUMN_GAP / 2),

@@ -1,17 +1,19 @@
 import { ViewportPortal } from '@xyflow/react'
-import { memo } from 'react'
-import { StateIcon, StateBadge } from '../state-style.tsx'
+import { memo, useEffect, useRef, useState } from 'react'
+import { StateBadge, StateIcon, ToneBadge } from '../state-style.tsx'
 import { changeLocation } from '../inspector-location.ts'
 import { type Drawing, type DrawnFrame, type DrawnLine, EMPHASES } from './drawing.types.ts'
 import { formatArrow, formatPath } from './path.ts'
 
+const MOVE_MS = 400
 const ARROW_SCALES = { rest: 1, possible: 1.05, last: 1.25, selected: 1.15 } as const
 
 const selectLine = (line: string) => {
   changeLocation({ line, state: null })
 }
 
-function Line({ line, onHover }: { line: DrawnLine; onHover: (select: string | null) => void }) {
+function Line(props: { line: DrawnLine; isHovered: boolean; onHover: (select: string | null) => void }) {
+  const { line, isHovered, onHover } = props
   const path = formatPath(line.points, line.hasArrow)
   return (
     <g
@@ -19,6 +21,7 @@ function Line({ line, onHover }: { line: DrawnLine; onHover: (select: string | n
       data-emphasis={line.emphasis}
       data-line={line.key}
       data-dashed={line.isDashed || undefined}
+      data-hovered={isHovered || undefined}
       data-license-state={line.emphasis === 'last' ? line.color : undefined}
       onMouseEnter={() => {
         onHover(line.select)
@@ -37,8 +40,15 @@ function Line({ line, onHover }: { line: DrawnLine; onHover: (select: string | n
   )
 }
 
+interface LayerProps {
+  readonly drawing: Drawing
+  readonly hovered: string | null
+  readonly onHover: (select: string | null) => void
+}
+
 /** Lines of the chart. Screen readers take the exits from the panel instead. */
-function Lines({ drawing, onHover }: { drawing: Drawing; onHover: (select: string | null) => void }) {
+function Lines(props: LayerProps) {
+  const { drawing, hovered, onHover } = props
   const { width, height, lines, choice, dividers } = drawing
   const ordered = EMPHASES.flatMap((emphasis) => lines.filter((line) => line.emphasis === emphasis))
   return (
@@ -47,7 +57,7 @@ function Lines({ drawing, onHover }: { drawing: Drawing; onHover: (select: strin
         <line key={x} className="ins-divider" x1={x} x2={x} y1={-6} y2={height} />
       ))}
       {ordered.map((line) => (
-        <Line key={line.key} line={line} onHover={onHover} />
+        <Line key={line.key} line={line} isHovered={line.select === hovered} onHover={onHover} />
       ))}
       {choice && (
         <g className="ins-choice">
@@ -69,12 +79,13 @@ function Lines({ drawing, onHover }: { drawing: Drawing; onHover: (select: strin
 }
 
 function Frame({ frame }: { frame: DrawnFrame }) {
-  const { kind, state, title, note, isActive, x, y, width, height } = frame
+  const { kind, state, tone, title, note, isActive, x, y, width, height } = frame
   return (
     <div
       className="ins-frame"
       data-kind={kind}
       data-active={isActive || undefined}
+      data-tone={tone ?? undefined}
       data-license-state={state ?? undefined}
       style={{ left: x, top: y, width, height }}
     >
@@ -89,12 +100,36 @@ function Frame({ frame }: { frame: DrawnFrame }) {
   )
 }
 
+/** Dot that runs along the last move when the active state changes. */
+function MoveDot({ drawing }: { drawing: Drawing }) {
+  const active = drawing.states.find(({ isActive }) => isActive)?.id
+  const previous = useRef(active)
+  const [path, setPath] = useState<string | null>(null)
+  const latest = useRef(drawing)
+  latest.current = drawing
+  useEffect(() => {
+    if (previous.current === active) return
+    previous.current = active
+    const last = latest.current.lines.filter(({ emphasis }) => emphasis === 'last')
+    if (last.length === 0) return
+    setPath(
+      formatPath(
+        last.flatMap(({ points }) => points),
+        false,
+      ),
+    )
+    const timer = setTimeout(() => {
+      setPath(null)
+    }, MOVE_MS)
+    return () => {
+      clearTimeout(timer)
+    }
+  }, [active])
+  return path === null ? null : <div className="ins-move-dot" style={{ offsetPath: `path("${path}")` }} />
+}
+
 /** Layers below and above the states: frames, lines, then labels as HTML, so that their contrast can be checked. */
-export const Layers = memo(function Layers(props: {
-  drawing: Drawing
-  hovered: string | null
-  onHover: (select: string | null) => void
-}) {
+export const Layers = memo(function Layers(props: LayerProps) {
   const { drawing, hovered, onHover } = props
   return (
     <ViewportPortal>
@@ -103,8 +138,9 @@ export const Layers = memo(function Layers(props: {
           <Frame key={frame.key} frame={frame} />
         ))}
       </div>
-      <Lines drawing={drawing} onHover={onHover} />
+      <Lines drawing={drawing} hovered={hovered} onHover={onHover} />
       <div className="ins-layer" data-layer="labels">
+        <MoveDot drawing={drawing} />
         {drawing.texts.map(({ key, text, at, kind, opens }) =>
           opens === undefined ? (
             <div key={key} className="ins-text" data-kind={kind} style={{ left: at[0], top: at[1] }}>
@@ -150,7 +186,7 @@ export const Layers = memo(function Layers(props: {
             ))}
           </div>
         ))}
-        {drawing.exits.map(({ state, label, select, emphasis, at }) => (
+        {drawing.exits.map(({ state, tone, name, label, select, emphasis, at }) => (
           <button
             key={select}
             type="button"
@@ -162,7 +198,7 @@ export const Layers = memo(function Layers(props: {
               selectLine(select)
             }}
           >
-            <StateBadge state={state} />
+            {state === null ? <ToneBadge tone={tone ?? 'mute'} name={name} /> : <StateBadge state={state} />}
             <span>{label}</span>
           </button>
         ))}

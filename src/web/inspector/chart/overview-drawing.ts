@@ -83,22 +83,18 @@ function drawState(map: OverviewMap, state: LicenseState, options: OverviewOptio
   const { active, details, exits, selectedState } = options
   const isActive = state === active
   const mayComeNext = exits.some(({ move, possible }) => move[1] === state && possible.length > 0)
-  const name = texts.states[state]
   return {
     ...map.states[state],
     id: `license.${state}`,
-    name,
+    name: texts.states[state],
     licenseState: state,
     kind: 'top',
+    tone: null,
     isActive,
     mayComeNext,
     isSelected: selectedState === state,
     details: isActive ? details : [],
-    spoken: isActive
-      ? texts.chart.spokenActive(name, details)
-      : mayComeNext
-        ? texts.chart.spokenNext(name)
-        : name,
+    spoken: isActive ? texts.chart.active : mayComeNext ? texts.chart.mayComeNext : null,
   }
 }
 
@@ -122,6 +118,7 @@ export function drawOverview(map: OverviewMap, options: OverviewOptions): Drawin
       key: title,
       kind: 'group',
       state: null,
+      tone: null,
       title: null,
       note: null,
       isActive: false,

@@ -1,3 +1,4 @@
+import { VisuallyHidden } from '@mantine/core'
 import type { Node, NodeProps } from '@xyflow/react'
 import { memo } from 'react'
 import { StateIcon } from '../state-style.tsx'
@@ -18,16 +19,18 @@ export const StateNode = memo(function StateNode({ data }: NodeProps<StateNodeTy
       data-active={state.isActive || undefined}
       data-next={state.mayComeNext || undefined}
       data-selected={state.isSelected || undefined}
+      data-tone={state.tone ?? undefined}
       data-license-state={state.licenseState ?? undefined}
-      aria-label={state.spoken}
       aria-current={state.isActive || undefined}
     >
       <span className="ins-state-name">
         {state.kind === 'top' && state.licenseState !== null && <StateIcon state={state.licenseState} />}
         <span>{state.name}</span>
+        {state.spoken !== null && <VisuallyHidden component="span">, {state.spoken}</VisuallyHidden>}
       </span>
       {state.details.map((detail) => (
         <span key={detail} className="ins-state-detail">
+          <VisuallyHidden component="span">, </VisuallyHidden>
           {detail}
         </span>
       ))}

@@ -1,4 +1,4 @@
-import { type FocusEvent, type KeyboardEvent, type RefObject, useState } from 'react'
+import { type FocusEvent, type KeyboardEvent, type RefObject, useEffect, useRef, useState } from 'react'
 import type { Drawing, DrawnState } from './drawing.types.ts'
 import { findNearest } from './viewport.ts'
 
@@ -55,6 +55,11 @@ export function useChartKeys(options: ChartKeyOptions) {
       ?.querySelector<HTMLElement>(`[data-state-id="${CSS.escape(id)}"]`)
       ?.focus({ preventScroll: true })
   }
+  // An element that disappears with the old drawing leaves the focus to the page.
+  const hadFocus = useRef(false)
+  useEffect(() => {
+    if (hadFocus.current && tabStop !== null && document.activeElement === document.body) focus(tabStop)
+  }, [drawing.key])
   const selectExit = (exits: readonly KeyExit[], index: number) => {
     const exit = exits[index]
     if (!exit) return
@@ -117,9 +122,13 @@ export function useChartKeys(options: ChartKeyOptions) {
   const onFocus = ({ target }: FocusEvent) => {
     const id = findStateId(target)
     if (id === null) return
+    hadFocus.current = true
     if (id !== focused) setList(null)
     setFocused(id)
     reveal(id)
   }
-  return { tabStop, onKeyDown, onFocus }
+  const onBlur = ({ relatedTarget }: FocusEvent) => {
+    if (relatedTarget instanceof Node && !frame.current?.contains(relatedTarget)) hadFocus.current = false
+  }
+  return { tabStop, onKeyDown, onFocus, onBlur }
 }

@@ -13,6 +13,7 @@ export const MIN_LABEL_ZOOM = 0.8
 export const MIN_ZOOM = 0.3
 export const MAX_ZOOM = 2.5
 const MAX_FIT_ZOOM = 1.6
+const MAX_WIDTH_ZOOM = 1.1
 const MARGIN = 10
 
 /** Returns the offset along one axis: centered if the picture fits, else as near to `center` as its ends allow. */
@@ -30,11 +31,11 @@ export function fitPicture(
   canvas: Size,
   { minZoom, focus }: { minZoom: number; focus: Box | undefined },
 ): Viewport {
-  const fit = Math.min(
-    (canvas.width - 2 * MARGIN) / picture.width,
-    (canvas.height - 2 * MARGIN) / picture.height,
-  )
-  const zoom = Math.min(MAX_FIT_ZOOM, Math.max(minZoom, fit))
+  const fitWidth = (canvas.width - 2 * MARGIN) / picture.width
+  const fit = Math.min(fitWidth, (canvas.height - 2 * MARGIN) / picture.height)
+  // A picture that is too high still uses the whole width.
+  const zoom =
+    fit < minZoom ? Math.min(MAX_WIDTH_ZOOM, Math.max(minZoom, fitWidth)) : Math.min(MAX_FIT_ZOOM, fit)
   const center = focus ? [focus.x + focus.width / 2, focus.y + focus.height / 2] : [0, 0]
   return {
     zoom,

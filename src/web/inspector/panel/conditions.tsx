@@ -1,9 +1,10 @@
 import { IconCheck, IconClock, IconX } from '@tabler/icons-react'
 import type { InsideCause } from '../../../diagrams/inside-layout.types.ts'
-import { formatExact, formatShort, formatTimeLeft } from '../format-time.ts'
+import { formatDate, formatShort, formatTimeLeft } from '../format-time.ts'
 import { machineDrawing } from '../machine-drawing.ts'
 import type { Snapshot } from '../source.ts'
 import { texts } from '../texts.ts'
+import { capitalize } from './sections.tsx'
 import { readGuard } from './guard-facts.ts'
 
 const t = texts.panel
@@ -29,14 +30,27 @@ function judge(cause: InsideCause, isFromActive: boolean, isMet: boolean | null)
 
 const ICONS = { possible: IconCheck, 'not-yet': IconX, 'not-now': IconX, answer: IconClock }
 
+/** Joins causes that differ only in their event, such as the outcomes of several requests. */
+export function groupCauses(causes: readonly InsideCause[]): { cause: InsideCause; events: string[] }[] {
+  const groups = new Map<string, { cause: InsideCause; events: string[] }>()
+  for (const cause of causes) {
+    const key = `${getKind(cause.event)} ${cause.guard ?? ''} ${cause.label}`
+    const group = groups.get(key)
+    if (group) group.events.push(cause.event)
+    else groups.set(key, { cause, events: [cause.event] })
+  }
+  return [...groups.values()]
+}
+
 /** Condition of a transition: its event, its guard, the facts, and whether it can happen now. */
 export function Condition(props: {
   cause: InsideCause
+  events: readonly string[]
   index: number
   isFromActive: boolean
   snapshot: Snapshot['snapshot']
 }) {
-  const { cause, index, isFromActive, snapshot } = props
+  const { cause, events, index, isFromActive, snapshot } = props
   const facts = cause.guard === null ? null : readGuard(cause.guard, snapshot, Date.now())
   const verdict = judge(cause, isFromActive, facts?.isMet ?? null)
   const Icon = ICONS[verdict]
@@ -48,11 +62,16 @@ export function Condition(props: {
         <p className="ins-verdict">
           <Icon size={16} aria-hidden="true" /> {t.verdicts[verdict]}
         </p>
-        <p>{facts?.sentence ?? machineDrawing.events[cause.event] ?? cause.label}</p>
-        <code>
-          {cause.event}
-          {cause.guard !== null && ` [${cause.guard}]`}
-        </code>
+        <p>
+          {facts?.sentence ??
+            `${capitalize((events.length > 1 ? undefined : machineDrawing.events[cause.event]) ?? cause.label)}.`}
+        </p>
+        {events.map((event) => (
+          <code key={event}>
+            {event}
+            {cause.guard !== null && ` [${cause.guard}]`}
+          </code>
+        ))}
         {facts?.facts.map(([name, value]) => (
           <code key={name}>
             {name} {value}
@@ -74,7 +93,7 @@ export function Awaited({ at }: { at: string }) {
         <time dateTime={at}>{formatShort(at)}</time>
         <span>
           {left === null ? '' : `${left} · `}
-          {formatExact(at)}
+          {formatDate(at)}
         </span>
       </p>
     </section>

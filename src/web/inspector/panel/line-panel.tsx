@@ -1,16 +1,17 @@
 import { IconArrowLeft, IconArrowRight } from '@tabler/icons-react'
-import { FOLDED_REGIONS } from '../../../diagrams/folded-regions.ts'
 import type { InsideCause } from '../../../diagrams/inside-layout.types.ts'
 import { type Exit, listExits, parseMove } from '../chart/moves.ts'
-import { REGIONS, type Region } from '../chart/inside-drawing.ts'
+import { REGIONS } from '../chart/inside-parts.ts'
 import { formatExact } from '../format-time.ts'
 import { changeLocation } from '../inspector-location.ts'
 import { machineDrawing } from '../machine-drawing.ts'
+import { getName } from '../names.ts'
 import { useExplanation, useStateChanges } from '../source-context.tsx'
 import type { Position } from '../use-position.ts'
 import { texts } from '../texts.ts'
-import { Awaited, Condition } from './conditions.tsx'
+import { Awaited, Condition, groupCauses } from './conditions.tsx'
 import { readGuard } from './guard-facts.ts'
+import { capitalize } from './sections.tsx'
 
 const t = texts.panel
 
@@ -23,29 +24,11 @@ interface FoundLine {
   readonly exit: Exit | null
 }
 
-const capitalize = (words: string): string => words.replace(/^./, (first) => first.toUpperCase())
-
-/** Collects the causes of a move between two top states of a region. */
-function findRegionCauses(region: Region, from: string, to: string): InsideCause[] {
-  const isWithin = (id: string, state: string) => id === state || id.startsWith(`${state}.`) || id === region
-  const edges = machineDrawing.insides[region]?.edges ?? []
-  return edges
-    .filter((edge) => isWithin(edge.from, `${region}.${from}`) && isWithin(edge.to, `${region}.${to}`))
-    .flatMap(({ causes }) => causes)
-}
-
 function findFolded(line: string): FoundLine | null {
-  const [name, id] = line.split(':')
-  const region = REGIONS.find((candidate) => candidate === name)
-  const move = region && FOLDED_REGIONS[region].lines.find((folded) => folded.id === id)?.moves[0]
-  if (!region || !move) return null
-  const [from, to] = move
-  return {
-    from: `${region}.${from}`,
-    to: `${region}.${to}`,
-    causes: findRegionCauses(region, from, to),
-    exit: null,
-  }
+  const found = machineDrawing.regionMoves.find((move) => `${move.region}:${move.line}` === line)
+  if (!found) return null
+  const { region, from, to, causes } = found
+  return { from: `${region}.${from}`, to: `${region}.${to}`, causes, exit: null }
 }
 
 function findInside(line: string): FoundLine | null {
@@ -63,16 +46,6 @@ export function useLine(line: string | null): FoundLine | null {
   const [from, to] = move
   const exit = listExits(machineDrawing, from, explanation ?? null).find((found) => found.move[1] === to)
   return exit ? { from: `license.${from}`, to: `license.${to}`, causes: exit.causes, exit } : null
-}
-
-const getName = (id: string): string => {
-  const [region, state] = id.split('.')
-  const isTop = id.split('.').length === 2
-  const names: Record<string, string> =
-    region === 'license'
-      ? texts.states
-      : ((texts.regionStates as Record<string, Record<string, string>>)[region ?? ''] ?? {})
-  return (isTop ? names[state ?? ''] : undefined) ?? machineDrawing.states[id]?.label ?? id
 }
 
 /** Returns the instant at which one of the causes happens by itself. Null without one. */
@@ -113,10 +86,11 @@ export function LinePanel({ line, position }: { line: FoundLine; position: Posit
       </h2>
       {description !== undefined && <p className="ins-dim">{capitalize(description)}.</p>}
       {awaited !== null && <Awaited at={awaited} />}
-      {line.causes.map((cause, index) => (
+      {groupCauses(line.causes).map(({ cause, events }, index) => (
         <Condition
           key={`${cause.event} ${cause.guard ?? ''}`}
           cause={cause}
+          events={events}
           index={index}
           isFromActive={isActive}
           snapshot={position.snapshot}

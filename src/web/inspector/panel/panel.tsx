@@ -39,15 +39,18 @@ function PastNote({ at }: { at: string }) {
 function PanelContent({ position }: { position: Position }) {
   const { line: selectedLine, state, open } = useInspectorLocation()
   const line = useLine(selectedLine)
-  const [region, name = '', ...inner] = (state ?? open ?? '').split('.')
+  // An opened region has no details of its own: its active state has.
+  const shown =
+    state ?? (open?.startsWith('registration') ? `registration.${position.paths.registration}` : open)
+  const [region, name = '', ...inner] = (shown ?? '').split('.')
   const licenseState = region === 'license' && inner.length === 0 ? toLicenseState(name) : null
   return (
     <>
       {!position.isNow && <PastNote at={position.at} />}
       {line ? (
         <LinePanel line={line} position={position} />
-      ) : state !== null && licenseState === null ? (
-        <InnerStatePanel id={state} position={position} />
+      ) : shown !== null && licenseState === null ? (
+        <InnerStatePanel id={shown} position={position} />
       ) : (
         <LicenseStatePanel state={licenseState ?? position.state} position={position} />
       )}

@@ -33,11 +33,11 @@ export function ComesNext({ next }: { next: Explanation['next'] }) {
   )
 }
 
-function PossibleExit({ exit }: { exit: Exit }) {
+function PossibleExit({ exit, isShort }: { exit: Exit; isShort: boolean }) {
   return exit.possible.map((change) => (
     <span key={`${change.event} ${change.code ?? ''}`} className="ins-exit-way">
       <span>{describeChange(change)}</span>
-      {change.code !== null && <code>{change.code}</code>}
+      {change.code !== null && !isShort && <code>{change.code}</code>}
     </span>
   ))
 }
@@ -52,6 +52,7 @@ export function LeadsOut({ exits, isShort = false }: { exits: readonly Exit[]; i
           <li key={formatMove(exit.move)}>
             <button
               type="button"
+              data-short={isShort || undefined}
               onClick={() => {
                 changeLocation({ line: formatMove(exit.move), state: null, view: 'chart' })
               }}
@@ -69,7 +70,7 @@ export function LeadsOut({ exits, isShort = false }: { exits: readonly Exit[]; i
                   </span>
                 </span>
               ) : (
-                <PossibleExit exit={exit} />
+                <PossibleExit exit={exit} isShort={isShort} />
               )}
               {isShort && <IconChevronRight className="ins-chevron" size={18} aria-hidden="true" />}
             </button>

@@ -1,8 +1,9 @@
-import { IconArrowLeft, IconLayoutGrid } from '@tabler/icons-react'
-import { formatMove, listExits } from '../chart/moves.ts'
+import { IconArrowLeft, IconArrowRight, IconLayoutGrid } from '@tabler/icons-react'
+import { formatMove, joinCauses, listExits } from '../chart/moves.ts'
 import { formatExact } from '../format-time.ts'
 import { changeLocation, useInspectorLocation } from '../inspector-location.ts'
 import { machineDrawing } from '../machine-drawing.ts'
+import { getName } from '../names.ts'
 import type { Explanation, LicenseState } from '../source.ts'
 import { useExplanation } from '../source-context.tsx'
 import { StateBadge, StateIcon, toLicenseState } from '../state-style.tsx'
@@ -145,43 +146,58 @@ function AllStates() {
   )
 }
 
+/** Lists the ways out of an inner state, or of a top state of another region. */
+function listInnerExits(id: string): { line: string; to: string; label: string }[] {
+  const edges = Object.values(machineDrawing.insides).flatMap((inside) => inside.edges)
+  const moves = machineDrawing.regionMoves.filter(({ region, from }) => `${region}.${from}` === id)
+  return [
+    ...edges
+      .filter(({ from }) => from === id)
+      .map((edge) => ({ line: edge.id, to: edge.to, label: edge.label.text.join(' ') })),
+    ...moves.map(({ region, line, to, causes }) => ({
+      line: `${region}:${line}`,
+      to: `${region}.${to}`,
+      label: joinCauses(causes),
+    })),
+  ]
+}
+
 /** Explains an inner state, or a state of another region. */
 export function InnerStatePanel({ id, position }: { id: string; position: Position }) {
   const [region, ...path] = id.split('.')
   const isActive = Object.entries(position.paths).some(([name, active]) =>
     `${name}.${active}.`.startsWith(`${id}.`),
   )
-  const edges = Object.values(machineDrawing.insides)
-    .flatMap((inside) => inside.edges)
-    .filter(({ from }) => from === id)
+  const exits = listInnerExits(id)
   const owner = region === 'license' ? toLicenseState(path[0] ?? '') : null
   return (
     <div className="ins-panel-body">
       <AllStates />
-      <h2 className="ins-move-title">{machineDrawing.states[id]?.label ?? id}</h2>
+      <h2 className="ins-move-title">{getName(id)}</h2>
       <p className="ins-dim">{capitalize(machineDrawing.states[id]?.description ?? '')}.</p>
       <p>
         {owner !== null && <StateBadge state={owner} />} {isActive ? t.activeNow : t.notActive}
       </p>
       <section>
         <h3>{t.leadsOut}</h3>
-        {edges.length === 0 ? (
+        {exits.length === 0 ? (
           <p>{t.leadsOutOfParent}</p>
         ) : (
           <ul className="ins-exits">
-            {edges.map((edge) => (
-              <li key={edge.id}>
+            {exits.map(({ line, to, label }) => (
+              <li key={line}>
                 <button
                   type="button"
                   onClick={() => {
-                    changeLocation({ line: edge.id, state: null })
+                    changeLocation({ line, state: null })
                   }}
                 >
                   <span className="ins-exit-head">
-                    <strong>{machineDrawing.states[edge.to]?.label}</strong>
+                    <IconArrowRight size={15} aria-hidden="true" />
+                    <strong>{getName(to)}</strong>
                   </span>
                   <span className="ins-exit-way">
-                    <span>{capitalize(edge.label.text.join(' '))}</span>
+                    <span>{capitalize(label)}</span>
                   </span>
                 </button>
               </li>

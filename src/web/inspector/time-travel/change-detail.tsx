@@ -5,7 +5,7 @@ import { useHistory } from '../source-context.tsx'
 import type { StateChange, Transition } from '../source.ts'
 import { StateBadge } from '../state-style.tsx'
 import { timeTexts } from '../time-texts.ts'
-import { formatDay, formatInstant, formatTime } from '../utc-time.ts'
+import { formatDay, formatInstant, formatTime } from '../../../inspection/utc-time.ts'
 import { formatPayload, nameChanges } from './context-fields.ts'
 import { describeChange } from './describe-change.ts'
 import { findCauses } from './find-causes.ts'
@@ -31,7 +31,7 @@ export function ChangeDetail({ id, changes }: { id: number; changes: readonly St
     <div className="ins-travel-detail">
       <DetailHead row={row} />
       <div className="ins-travel-cards">
-        <section className="ins-card">
+        <section className="ins-plate">
           <Causes rows={rows} row={row} />
           <Notices row={row} />
           <h3>{t.commands}</h3>
@@ -45,7 +45,7 @@ export function ChangeDetail({ id, changes }: { id: number; changes: readonly St
             </ul>
           )}
         </section>
-        <section className="ins-card">
+        <section className="ins-plate">
           <DataChanges row={row} />
           <h3>{t.payload}</h3>
           <pre className="ins-code" tabIndex={0}>

@@ -1,6 +1,6 @@
 import { DAY, SECOND } from '../../../../machines/time.ts'
 import type { Transition } from '../source.ts'
-import { formatCount, formatDay, formatInstant, formatTime } from '../utc-time.ts'
+import { formatCount, formatDay, formatInstant, formatTime } from '../../../inspection/utc-time.ts'
 
 type ContextChange = Transition['changes'][number]
 
@@ -53,7 +53,7 @@ const FIELDS: Readonly<Record<string, readonly [name: string, kind: Kind]>> = {
   'reservation.current.grant.reservedAt': ['Reserved since', 'instant'],
 }
 
-/** Fields that repeat what others say, or that nobody reads. */
+/** Fields that repeat what others say, or that no person reads. */
 const HIDDEN =
   /(\.reason\.(message|remedy)|^lastFailure\.(message|remedy)|\.authority(Id|Key)|\.epoch|\.knownAt|\.returned)$/
 
@@ -81,10 +81,17 @@ function splitChange(change: ContextChange): ContextChange[] {
   if (!isRecord(before) && !isRecord(after)) return [change]
   const [old, next] = [isRecord(before) ? before : {}, isRecord(after) ? after : {}]
   return [...new Set([...Object.keys(old), ...Object.keys(next)])]
-    .map((key) => ({ path: `${path}.${key}`, before: old[key] ?? null, after: next[key] ?? null }))
+    .map((key) => ({
+      path: COUNTS.has(path) ? `${path}[${key}]` : `${path}.${key}`,
+      before: old[key] ?? null,
+      after: next[key] ?? null,
+    }))
     .filter((inner) => JSON.stringify(inner.before) !== JSON.stringify(inner.after))
     .flatMap(splitChange)
 }
+
+/** Records that are keyed by tag. */
+const COUNTS: ReadonlySet<string> = new Set(['usage.counts', 'usage.reported'])
 
 const LICENSE_FIELDS = ['count', 'status', 'endsAt'] as const
 

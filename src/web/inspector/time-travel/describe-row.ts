@@ -40,12 +40,28 @@ export const requests = ({ commands }: Transition, kind: string): boolean =>
 const capitalize = (text: string): string => text.replace(/^./, (first) => first.toUpperCase())
 
 const REQUEST_DUE: Readonly<Record<Outcome['kind'], string>> = {
-  register: 'The registration was tried again',
+  register: 'The registration was due',
   authorize: 'The next contact was due',
   renew: 'The renewal of the registration was due',
   acknowledge: 'The new certificate was to be acknowledged',
   deregister: 'The deregistration was sent',
 }
+
+const RETRIED: Readonly<Record<Outcome['kind'], string>> = {
+  register: 'The registration was tried again',
+  authorize: 'The authorization was tried again',
+  renew: 'The renewal of the registration was tried again',
+  acknowledge: 'The acknowledgement was tried again',
+  deregister: 'The deregistration was tried again',
+}
+
+/** Returns the kind of the request that a row sent. Null without one. */
+export const findRequest = (row: Transition): Outcome['kind'] | null =>
+  (Object.keys(REQUEST_DUE) as Outcome['kind'][]).find((kind) => requests(row, kind)) ?? null
+
+/** Checks whether a request repeats one that had no answer. */
+export const isRetry = ({ before }: Transition, kind: Outcome['kind']): boolean =>
+  (kind === 'authorize' ? before.license : before.registration).endsWith('retrying')
 
 const ACCEPTED: Readonly<Record<Outcome['kind'], string>> = {
   register: 'The license server accepted the token',
@@ -104,8 +120,8 @@ function describeTick(row: Transition): string {
     return 'The evaluation time was used up'
   if (before.registration.startsWith('registered') && after.registration === 'unregistered.expired')
     return 'The ID certificate expired'
-  const kind = (Object.keys(REQUEST_DUE) as Outcome['kind'][]).find((name) => requests(row, name))
-  if (kind !== undefined) return REQUEST_DUE[kind]
+  const kind = findRequest(row)
+  if (kind !== null) return isRetry(row, kind) ? RETRIED[kind] : REQUEST_DUE[kind]
   const [notice] = row.notices
   return notice ? notice.message : 'Time passed'
 }

@@ -1,6 +1,6 @@
 import type { Transition } from '../source.ts'
-import { formatDay, formatPlural } from '../utc-time.ts'
-import { describeRow, parseOutcome, readChange, requests } from './describe-row.ts'
+import { formatDay, formatPlural } from '../../../inspection/utc-time.ts'
+import { describeRow, findRequest, isRetry, parseOutcome, readChange, requests } from './describe-row.ts'
 
 /** One step of how a change came about: a row, or a sentence about several. */
 export interface Cause {
@@ -39,7 +39,10 @@ const toCause = (row: Transition): Cause => ({ at: Date.parse(row.at), text: des
 function findCause(rows: readonly Transition[], row: Transition): Transition | undefined {
   const outcome = parseOutcome(row.event)
   if (outcome) return rows.findLast((other) => other.id < row.id && requests(other, outcome.kind))
-  return isUsageReport(rows, row) ? findUsageChange(rows, row) : undefined
+  if (isUsageReport(rows, row)) return findUsageChange(rows, row)
+  const kind = row.event === 'clock.tick' ? findRequest(row) : null
+  if (kind === null || !isRetry(row, kind)) return undefined
+  return rows.findLast((other) => other.id < row.id && other.event === `${kind}.unreachable`)
 }
 
 const findUsageChange = (rows: readonly Transition[], row: Transition): Transition | undefined =>

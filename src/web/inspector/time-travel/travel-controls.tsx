@@ -10,7 +10,7 @@ import {
 } from '@tabler/icons-react'
 import { changeLocation } from '../inspector-location.ts'
 import { timeTexts } from '../time-texts.ts'
-import { formatCount } from '../utc-time.ts'
+import { formatCount } from '../../../inspection/utc-time.ts'
 import { CopyTestButton } from './copy-test-button.tsx'
 import { type Player, SPEEDS } from './use-player.ts'
 import type { Position, StepMode } from './use-position.ts'
@@ -106,19 +106,18 @@ export function TravelControls({ position, player }: { position: Position; playe
         }}
       />
       <div className="ins-travel-acts">
-        <div role="radiogroup" aria-label={t.which} className="ins-segmented">
+        <div role="group" aria-label={t.which} className="ins-segmented">
           {MODES.map((value) => (
-            <label key={value}>
-              <input
-                type="radio"
-                name="ins-step-mode"
-                checked={value === mode}
-                onChange={() => {
-                  setMode(value)
-                }}
-              />
+            <button
+              key={value}
+              type="button"
+              aria-pressed={value === mode}
+              onClick={() => {
+                setMode(value)
+              }}
+            >
               {t[value]} {formatCount(value === 'changes' ? changes.length : events)}
-            </label>
+            </button>
           ))}
         </div>
         <Button

@@ -3,7 +3,7 @@ import { changeLocation, useInspectorLocation } from '../inspector-location.ts'
 import { useStateChanges } from '../source-context.tsx'
 import { StateBadge } from '../state-style.tsx'
 import { texts } from '../texts.ts'
-import { formatMinute } from '../utc-time.ts'
+import { formatMinute } from '../../../inspection/utc-time.ts'
 import type { StartQuery } from './use-start.ts'
 import type { WhatIfForm } from './what-if-form.ts'
 import { whatIfTexts as t } from './what-if-texts.ts'
@@ -52,7 +52,7 @@ export function StartPicker(props: {
       {isOther && (
         <TextInput
           type="datetime-local"
-          aria-label={t.at}
+          label={t.at}
           value={form.customAt}
           error={data === null && t.beforeHistory}
           onChange={({ currentTarget }) => {

@@ -4,8 +4,15 @@ import { useState } from 'react'
 import { DAY } from '../../../../machines/time.ts'
 import type { WhatIfOptions } from '../../../../machines/what-if.ts'
 import { StateBadge } from '../state-style.tsx'
-import { formatCount, formatDate, formatInstant, formatMilliseconds, formatPlural } from '../utc-time.ts'
-import { listMoves, type RunResult, summarize } from './run-summary.ts'
+import {
+  formatCount,
+  formatDate,
+  formatInstant,
+  formatMilliseconds,
+  formatPlural,
+} from '../../../inspection/utc-time.ts'
+import { listMoves, summarize } from '../../../inspection/run-summary.ts'
+import type { RunResult } from './worker-messages.ts'
 import { WhatIfLanes } from './what-if-lanes.tsx'
 import { whatIfTexts as t } from './what-if-texts.ts'
 
@@ -21,7 +28,7 @@ export function WhatIfResult({ run, options }: { run: RunResult; options: WhatIf
   return (
     <>
       <div className="ins-what-if-summary">
-        <section className="ins-card" role="status">
+        <section className="ins-plate" role="status">
           <h2 data-tone={summary.tone}>
             <Icon size={20} stroke={2} aria-hidden="true" />
             {summary.title}
@@ -45,7 +52,7 @@ function Computed({ run }: { run: RunResult }) {
   const { steps, attempts, milliseconds, states, moves } = run
   const notices = moves.reduce((sum, move) => sum + move.notices.length, 0)
   return (
-    <section className="ins-card ins-what-if-computed">
+    <section className="ins-plate ins-what-if-computed">
       <h3>{t.computed}</h3>
       <p>
         <b>{t.steps(formatCount(steps))}</b>

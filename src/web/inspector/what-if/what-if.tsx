@@ -11,6 +11,7 @@ import { INITIAL_FORM, type WhatIfForm, toDuration } from './what-if-form.ts'
 import { WhatIfPanel } from './what-if-panel.tsx'
 import { WhatIfResult } from './what-if-result.tsx'
 import { whatIfTexts as t } from './what-if-texts.ts'
+import '../views.css'
 import './what-if.css'
 
 /** Runs copies of the machine into the future. Nothing on this page is real. */
