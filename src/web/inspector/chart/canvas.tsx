@@ -11,6 +11,7 @@ import { fitPicture, MAX_ZOOM, MIN_FIRST_ZOOM, MIN_ZOOM, revealBox, type Size } 
 const NODE_TYPES = { state: StateNode }
 const NO_EDGES: never[] = []
 const FIT_MS = 250
+const LEGEND_HEIGHT = 44
 const FOLLOW_MS = 300
 
 const prefersReducedMotion = (): boolean => window.matchMedia('(prefers-reduced-motion: reduce)').matches
@@ -67,7 +68,10 @@ function useFittedViewport({ drawing }: CanvasProps, size: Size) {
     (minZoom: number, ms: number) => {
       const { drawing: picture, size: canvas, active: focus } = latest.current
       hasMoved.current = false
-      void flow.setViewport(fitPicture(picture, canvas, { minZoom, focus }), { duration: getDuration(ms) })
+      // The first view may lie below the legend: the whole picture may not.
+      const bottom = minZoom < MIN_FIRST_ZOOM && picture.choice === null ? LEGEND_HEIGHT : 0
+      const next = fitPicture(picture, canvas, { minZoom, focus, bottom })
+      void flow.setViewport(next, { duration: getDuration(ms) })
     },
     [flow],
   )

@@ -24,15 +24,15 @@ function computeOffset(available: number, length: number, center: number): numbe
 
 /**
  * Returns the viewport that shows a whole picture. A picture that would need a zoom below `minZoom` is shown in part,
- * around `focus`.
+ * around `focus`. `bottom` is the height that other elements cover.
  */
 export function fitPicture(
   picture: Size,
   canvas: Size,
-  { minZoom, focus }: { minZoom: number; focus: Box | undefined },
+  { minZoom, focus, bottom = 0 }: { minZoom: number; focus: Box | undefined; bottom?: number },
 ): Viewport {
   const fitWidth = (canvas.width - 2 * MARGIN) / picture.width
-  const fit = Math.min(fitWidth, (canvas.height - 2 * MARGIN) / picture.height)
+  const fit = Math.min(fitWidth, (canvas.height - bottom - 2 * MARGIN) / picture.height)
   // A picture that is too high still uses the whole width.
   const zoom =
     fit < minZoom ? Math.min(MAX_WIDTH_ZOOM, Math.max(minZoom, fitWidth)) : Math.min(MAX_FIT_ZOOM, fit)
@@ -40,7 +40,7 @@ export function fitPicture(
   return {
     zoom,
     x: computeOffset(canvas.width, picture.width * zoom, (center[0] ?? 0) * zoom),
-    y: computeOffset(canvas.height, picture.height * zoom, (center[1] ?? 0) * zoom),
+    y: computeOffset(canvas.height - bottom, picture.height * zoom, (center[1] ?? 0) * zoom),
   }
 }
 
