@@ -10,7 +10,9 @@ const machineRounds = [
  */
 export const areas = {
   chart: {
-    mutate: ['machines/{agent-setup,assert-event-type,agent-machine,transition,connection}.ts'],
+    mutate: [
+      'machines/{agent-actions,agent-guards,agent-deadlines,assert-event-type,connection,transition}.ts',
+    ],
     rounds: [
       ...machineRounds,
       ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/operator-errors.test.ts'],
@@ -19,7 +21,7 @@ export const areas = {
   registration: { mutate: ['machines/registration.ts'], rounds: machineRounds },
   license: { mutate: ['machines/license.ts'], rounds: machineRounds },
   reservation: {
-    mutate: ['machines/reservation.ts'],
+    mutate: ['machines/{reservation,reservation-region}.ts'],
     rounds: [['test/machines/reservation.test.ts'], ...machineRounds],
   },
   schedules: {

@@ -1,5 +1,5 @@
 // Writes the pages generated from the code: `npm run docs`. With --check, writes nothing and fails if a page is out of date.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
 import { z } from 'zod'
 import {
@@ -17,6 +17,7 @@ import { faultCatalog } from '../dist/mocks/index.js'
 import { renderChartSvg } from '../dist/src/diagrams/chart-svg.js'
 import { drawMachine } from '../dist/src/diagrams/inside-layout.js'
 import { layoutChart } from '../dist/src/diagrams/layout.js'
+import { renderApiReference } from './api-reference.mjs'
 import { errorTable, libraryRemedies, resources } from '../dist/src/core/errors.js'
 import { arrivals, busiestSecond, createRandom, draw, histogram } from './arrivals.mjs'
 import {
@@ -241,8 +242,15 @@ const pages = {
   'docs/statechart.svg': await renderSvg(agentMachine),
   'docs/satellite-sync.svg': await renderSvg(satelliteSyncMachine),
   'docs/protocol.schema.json': JSON.stringify(protocol, null, 2),
+  ...Object.fromEntries(
+    Object.entries(await renderApiReference()).map(([path, text]) => [
+      path,
+      `${text.trim()}\n\n${generated}\n`,
+    ]),
+  ),
 }
 
+mkdirSync(new URL('../docs/api/', import.meta.url), { recursive: true })
 // A formatted drawing would have a line for each coordinate.
 const isUnformatted = (path) => path.endsWith('.svg') || path.endsWith('machine-drawing.json')
 
@@ -258,6 +266,11 @@ for (const [path, text] of Object.entries(pages)) {
     staleCount++
   }
 }
+for (const name of readdirSync(new URL('../docs/api/', import.meta.url)))
+  if (pages[`docs/api/${name}`] === undefined) {
+    console.error(`docs/api/${name} is not generated any more. Delete it.`)
+    staleCount++
+  }
 process.exit(staleCount === 0 ? 0 : 1)
 
 function readOrNull(url) {

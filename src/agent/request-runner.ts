@@ -65,6 +65,8 @@ export class RequestRunner {
   #newRootVersion: number | null = null
   /** Difference between the profiles of device and authority that an answer showed and that is not announced yet. */
   #profileDifference: string | null = null
+  /** Last synchronization of the satellite that gave the last answer. Null from a manager. */
+  #synchronizedAt: string | null = null
   #running: Promise<void> | null = null
   #closed = false
 
@@ -108,6 +110,7 @@ export class RequestRunner {
 
   async #execute(command: PendingCommand): Promise<void> {
     let result: StoredResult | null
+    this.#synchronizedAt = null
     const { generation } = this.#transport
     try {
       result = await this.#request(command.kind)
@@ -155,7 +158,7 @@ export class RequestRunner {
         proxy: settings.kind === 'proxy' ? new URL(settings.via).host : null,
         server: new URL(settings.url).host,
         role: identity?.authority.role ?? null,
-        synchronizedAt: null,
+        synchronizedAt: this.#synchronizedAt,
       },
       steps: exchange.steps,
     })
@@ -332,6 +335,7 @@ export class RequestRunner {
   /** Applies the time and the root rotation of a verified answer. */
   #applyAnswer(answer: VerifiedAnswer): void {
     this.#clock.setAuthorityTime(answer.now)
+    this.#synchronizedAt = answer.synchronizedAt ?? null
     if (answer.anchors === null) return
     writeAnchors(this.#store, answer.anchors)
     this.#newRootVersion = answer.anchors.number

@@ -157,7 +157,7 @@ export function requireTag(profile: ProductProfile, tag: string): ProfileTag {
  *
  * @throws LicensingError INVALID_ARGUMENT, which names the first invalid part
  */
-export function defineProfile<Tag extends string>(profile: ProfileInput<Tag>): ProductProfile<Tag> {
+export function defineProfile<const Tag extends string>(profile: ProfileInput<Tag>): ProductProfile<Tag> {
   return parseProfile(profile) as ProductProfile<Tag>
 }
 

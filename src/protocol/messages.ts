@@ -190,6 +190,8 @@ const answerEnvelope = {
   }),
   /** Time of the authority, which never goes back. */
   time: instantSchema,
+  /** Last synchronization of a satellite with its manager. Absent from a manager, and before the first one. */
+  synchronizedAt: instantSchema.optional(),
   /** Delegation of a satellite, signed by its manager; null from a manager. */
   mandate: z.string().max(16_384).nullable(),
   /** Root rotation statements that the device lacks, oldest first, each signed by the roots before it. */

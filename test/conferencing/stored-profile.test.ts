@@ -178,4 +178,17 @@ describe('the type of a profile', () => {
       await agent.close()
     }
   })
+
+  it('has them too where `defineProfile` is called within the options of `open` (R-EMB-2)', async () => {
+    const agent = await SmartAgent.open({
+      dataDir: join(world.directory, 'inline'),
+      product: { pid: 'RT-9', serial: 'R1', version: '1.0' },
+      clock: world.clock,
+      heartbeat: false,
+      profile: defineProfile({ name: 'router', tags: [{ tag: 'TUNNEL' }] }),
+    })
+    // @ts-expect-error The profile has no such tag.
+    expect(() => agent.setUsage('TUNNELS', 1)).toThrow('Its tags are TUNNEL.')
+    await agent.close()
+  })
 })

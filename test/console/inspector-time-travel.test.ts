@@ -126,7 +126,7 @@ describe('the changed data', () => {
     expect(find('HOST status')).toMatchObject({ before: 'in-compliance', after: 'out-of-compliance' })
     expect(find('HOST reported')).toMatchObject({ before: '29', after: '49' })
   })
-  it('splits an object that appears into its fields, without those that nobody reads (R-INS-3)', () => {
+  it('splits an object that appears into its fields, without those that no person reads (R-INS-3)', () => {
     const registered = getRow(changes[0]!.id)
     const fields = nameChanges(registered.changes, Date.parse(registered.at))
     expect(fields.map(({ name }) => name)).toContain('Smart Account')

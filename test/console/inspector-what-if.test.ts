@@ -23,15 +23,10 @@ import {
   SECRET_FIELDS,
 } from '../../src/web/inspector/what-if/event-schemas.ts'
 import { findTransitionAt } from '../../src/web/inspector/what-if/find-transition.ts'
-import { NOTICES } from '../../src/web/inspector/what-if/notice-texts.ts'
+import { NOTICES } from '../../src/inspection/notice-texts.ts'
 import { listRealStates } from '../../src/web/inspector/what-if/real-states.ts'
-import {
-  createDayMarks,
-  groupDays,
-  listMoves,
-  type RunResult,
-  summarize,
-} from '../../src/web/inspector/what-if/run-summary.ts'
+import { createDayMarks, groupDays, listMoves, summarize } from '../../src/inspection/run-summary.ts'
+import type { RunResult } from '../../src/web/inspector/what-if/worker-messages.ts'
 import { formatCommand, MAX_DAYS, toDuration } from '../../src/web/inspector/what-if/what-if-form.ts'
 import { createInspectedYear, NOW } from '../support/inspected-year.ts'
 
@@ -43,13 +38,13 @@ const FROM = Date.parse('2026-10-27T12:00:00Z')
 function run(options: Partial<WhatIfOptions> = {}, id = 0): { result: RunResult; from: number; to: number } {
   const from = options.from ?? NOW
   const days = options.days ?? 120
-  const { end, ...rest } = whatIf(year.snapshot(id).snapshot, {
+  const { end: _end, ...rest } = whatIf(year.snapshot(id).snapshot, {
     authority: 'unreachable',
     from,
     days,
     ...options,
   })
-  const result = { ...rest, evaluationSeconds: end.context.evaluation.remainingSeconds, milliseconds: 1 }
+  const result = { ...rest, milliseconds: 1 }
   return { result, from, to: from + days * DAY }
 }
 const outage = run({ from: FROM }, expired.id)
@@ -155,10 +150,10 @@ describe('the assumptions', () => {
     expect(toDuration({ amount: '36', unit: 'hours' })).toBe(1.5)
   })
   it('can be repeated in a terminal (R-INS-4)', () => {
-    expect(formatCommand({ days: 120, authority: 'unreachable', from: null })).toBe(
+    expect(formatCommand({ days: 120, authority: 'unreachable' })).toBe(
       'smart-agent what-if\n  --days 120\n  --authority unreachable',
     )
-    expect(formatCommand({ days: 1 / 3, authority: 'short', from: 7 })).toContain('--from 7\n  --days 0.3333')
+    expect(formatCommand({ days: 1 / 3, authority: 'short' })).toContain('--days 0.3333\n')
   })
   it('start at the last transition before an instant (R-INS-4)', async () => {
     const source = { history: (range: object | undefined) => Promise.resolve(year.history(range)) }

@@ -55,3 +55,13 @@ describe('an example product with its own tags and its own authority', () => {
     })
   })
 })
+
+it('R-INS-5: the exported machine runs as an actor of XState, with notices', async () => {
+  const child = spawn(process.execPath, ['examples/statechart/exported.mjs'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8')
+  for await (const chunk of child.stdout as AsyncIterable<string>) output += chunk
+  expect(output.trim().split('\n')).toEqual(['EVAL_START', 'EVAL_EXPIRED', 'unregistered'])
+})

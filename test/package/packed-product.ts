@@ -1,7 +1,18 @@
-import { execFile } from 'node:child_process'
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Authority } from '../../src/authority/index.ts'
 
@@ -48,6 +59,8 @@ async function main({ dataDir, url, root, token }) {
 /** Statement that runs the program of `embedder`. */
 export const RUN_EMBEDDER = 'main(JSON.parse(process.env.EMBEDDER_INPUT))\n'
 
+const QUIET_INSTALL = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
+
 /** Empty project of a product that installed the packed package. */
 export class PackedProduct {
   readonly directory = mkdtempSync(join(tmpdir(), 'sla-package-'))
@@ -62,6 +75,7 @@ export class PackedProduct {
   #authority: Authority | null = null
   #url = ''
   #devices = 0
+  readonly #started: ChildProcess[] = []
 
   /**
    * Packs the package and installs it with development tools of the product.
@@ -86,8 +100,20 @@ export class PackedProduct {
 
   /** Installs packages into the project, without running their scripts. */
   async npmInstall(...packages: readonly string[]): Promise<void> {
-    const quiet = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
-    await execute('npm', ['install', ...quiet, ...packages], { cwd: this.project })
+    await execute('npm', ['install', ...QUIET_INSTALL, ...packages], { cwd: this.project })
+  }
+
+  /** Installs the package alone into another project, with npm's check of engines, on the product's version of Node. */
+  async installStrictly(): Promise<void> {
+    const project = join(this.directory, 'strict')
+    mkdirSync(project)
+    writeFileSync(join(project, 'package.json'), '{"private":true}')
+    const [first = ''] = (process.env.PATH ?? '')
+      .split(delimiter)
+      .filter((path) => existsSync(join(path, 'npm')))
+    const npm = realpathSync(join(first, 'npm'))
+    const words = ['install', '--engine-strict', ...QUIET_INSTALL, join(this.directory, this.packed.filename)]
+    await execute(this.#node, [npm, ...words], { cwd: project })
   }
 
   async #installNode(major: number): Promise<string> {
@@ -126,6 +152,44 @@ export class PackedProduct {
   async run(words: readonly string[], env: Record<string, string> = {}, node = this.#node): Promise<string> {
     const options = { cwd: this.project, encoding: 'utf8' as const, env: { ...process.env, ...env } }
     return (await execute(node, words, options)).stdout
+  }
+
+  /** Starts a Node program in the project. Returns its first line of output. `stopAll` ends the program. */
+  async start(words: readonly string[], env: Record<string, string> = {}): Promise<string> {
+    const child = spawn(this.#node, words, {
+      cwd: this.project,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.#started.push(child)
+    let output = ''
+    child.stdout.setEncoding('utf8')
+    for await (const chunk of child.stdout as AsyncIterable<string>) {
+      output += chunk
+      if (output.includes('\n')) return output.split('\n', 1)[0] ?? ''
+    }
+    throw new Error(`${words.join(' ')} ended without a line of output.`)
+  }
+
+  /** Ends the programs of `start`. */
+  async stopAll(): Promise<void> {
+    for (const child of this.#started.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
+    }
+  }
+
+  /** Writes a Node program, and runs it. Returns the JSON document of its last line of output. */
+  async runProgram<T>(
+    code: string,
+    env: Record<string, string> = {},
+    flags: readonly string[] = [],
+  ): Promise<T> {
+    this.write('program.mjs', code)
+    const lines = (await this.run([...flags, 'program.mjs'], env)).trimEnd().split('\n')
+    return JSON.parse(lines.at(-1) ?? '') as T
   }
 
   /** Runs a tool of the project, such as a bundler. */
@@ -176,6 +240,7 @@ export class PackedProduct {
   }
 
   async remove(): Promise<void> {
+    await this.stopAll()
     await this.#authority?.close()
     rmSync(this.directory, { recursive: true, force: true })
   }

@@ -407,3 +407,17 @@ describe('the roles of manager and satellite (R-SAT-1)', () => {
       expect(await getErrorCode(Promise.resolve().then(() => work() as Promise<unknown>))).toBe('WRONG_ROLE')
   })
 })
+
+it('R-INS-3: a satellite tells its devices when it synchronized last, and a manager tells nothing', async () => {
+  await exchangeByFile(world.manager, satellite)
+  const below = await world.openDevice(() => satellite, 'below')
+  await below.register((await satellite.tokens.create({ days: 30 })).token)
+  const [exchange] = below.inspection.exchanges()
+  const { lastSyncAt } = await satellite.sync.status()
+  expect(lastSyncAt).not.toBeNull()
+  expect(exchange?.route).toMatchObject({ role: 'satellite', synchronizedAt: lastSyncAt })
+
+  const direct = await world.openDevice(() => world.manager, 'direct')
+  await direct.register((await world.manager.tokens.create({ days: 30 })).token)
+  expect(direct.inspection.exchanges().at(0)?.route).toMatchObject({ role: 'manager', synchronizedAt: null })
+})

@@ -280,7 +280,7 @@ const GOOD: readonly (readonly [Exchange['steps'][number]['step'], number, strin
   ['name', 0.1, null],
   ['connect', 0.9, '10.20.0.9'],
   ['proxy', 2.3, null],
-  ['tls', 2.8, 'TLS 1.3, certificate of the satellite: trusted'],
+  ['tls', 2.8, 'TLSv1.3, CN=branch.acme.example'],
   ['request', 0, null],
   ['answer', 8.9, null],
 ]

@@ -25,9 +25,9 @@ export function describeAction(action: Action): string {
     case 'reservation-cancel':
       return `${formatDevice(action.device)} cancels its reservation request`
     case 'reserve':
-      return `${action.count} of HOST are reserved for ${formatDevice(action.device)}`
+      return `${action.count} of ${action.tag} are reserved for ${formatDevice(action.device)}`
     case 'reservation-update':
-      return `the reservation of ${formatDevice(action.device)} is changed to ${action.count} of HOST`
+      return `the reservation of ${formatDevice(action.device)} is changed to ${action.count} of ${action.tag}`
     case 'reservation-install':
       return `the newest authorization file is taken to ${formatDevice(action.device)}`
     case 'reservation-discard':

@@ -1,3 +1,4 @@
+import type { ProductProfile } from '../../src/core/profile.ts'
 import type { FaultName } from '../../src/faults/index.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -15,6 +16,8 @@ export interface PlanOptions {
   readonly faults: FaultLevel
   /** Number of satellites: 0 by default. Devices are divided among the manager and its satellites. */
   readonly satellites?: number
+  /** Profile of the simulated product: the conferencing profile by default. */
+  readonly profile?: ProductProfile
 }
 
 /** Degradation of a link. Shares are from 0 to 1, and `for` is in milliseconds. */
@@ -48,7 +51,12 @@ export type Action =
       readonly transport: 'direct' | 'gateway' | 'proxy'
     }
   | { readonly kind: 'reservation-request' | 'reservation-cancel'; readonly device: number }
-  | { readonly kind: 'reserve' | 'reservation-update'; readonly device: number; readonly count: number }
+  | {
+      readonly kind: 'reserve' | 'reservation-update'
+      readonly device: number
+      readonly tag: string
+      readonly count: number
+    }
   | { readonly kind: 'reservation-install' | 'reservation-discard'; readonly device: number }
   | { readonly kind: 'reservation-return' | 'reservation-take-back'; readonly device: number }
   // The computer of a device.
@@ -102,8 +110,17 @@ export interface Plan extends PlanOptions {
   readonly steps: readonly PlannedAction[]
 }
 
-/** Entitlement tags that devices use, from the conferencing profile. */
-export const TAGS = ['HOST', 'MDC-SMALL'] as const
+/** Entitlement tags that devices use. The first is used most, and is the one that is reserved. */
+export type SimulatedTags = readonly [string, ...string[]]
+
+/** Tags of the conferencing profile that a device of one data center can use. */
+const CONFERENCING_TAGS: SimulatedTags = ['HOST', 'MDC-SMALL']
+
+/** Returns the tags that the devices of a product use: all of them, except for the conferencing product. */
+export function listTags({ profile }: Pick<PlanOptions, 'profile'>): SimulatedTags {
+  const [first, ...others] = profile?.tags ?? []
+  return first === undefined ? CONFERENCING_TAGS : [first.tag, ...others.map(({ tag }) => tag)]
+}
 
 /** Transport and answer faults that can be simulated without real sockets. */
 const FAULTS: readonly FaultName[] = [
@@ -142,6 +159,7 @@ const FAULT_ACTIONS_PER_YEAR: Readonly<Record<FaultLevel, number>> = { none: 0, 
 /** Creates a random plan. The same options give the same plan. */
 export function createPlan(options: PlanOptions): Plan {
   const { seed, devices, days, faults } = options
+  const tags = listTags(options)
   const random = new SeededRandom(`${seed} plan`)
   const steps: PlannedAction[] = []
   const end = days * DAY
@@ -149,7 +167,7 @@ export function createPlan(options: PlanOptions): Plan {
   for (let device = 0; device < devices; device++) {
     if (random.nextBoolean(0.9))
       add(random.nextFloat() * Math.min(end, 20 * DAY), { kind: 'register', device, token: 0, force: false })
-    add(random.nextFloat() * Math.min(end, 10 * DAY), createUsageAction(random, device))
+    add(random.nextFloat() * Math.min(end, 10 * DAY), createUsageAction(random, device, tags))
   }
   const years = (devices * days) / 365
   const times = (rate: number) =>
@@ -158,7 +176,7 @@ export function createPlan(options: PlanOptions): Plan {
     const at = random.nextFloat() * end
     if (random.nextBoolean(0.9)) add(at, createUserAction(random, options))
     else
-      for (const step of createReservationSteps(random, random.nextInt(0, devices - 1)))
+      for (const step of createReservationSteps(random, random.nextInt(0, devices - 1), tags[0]))
         add(at + step.at, step.action)
   }
   for (let left = times(FAULT_ACTIONS_PER_YEAR[faults]); left > 0; left--)
@@ -175,18 +193,20 @@ export function createPlan(options: PlanOptions): Plan {
   return { ...options, steps: steps.sort((a, b) => a.at - b.at) }
 }
 
-const createUsageAction = (random: SeededRandom, device: number): Action => ({
-  kind: 'use',
-  device,
-  tag: random.nextBoolean(0.85) ? TAGS[0] : TAGS[1],
-  count: random.nextInt(0, 6),
-})
+function createUsageAction(random: SeededRandom, device: number, [first, ...others]: SimulatedTags): Action {
+  const isFirst = random.nextBoolean(0.85)
+  // One other tag takes no random number, so that the histories of the conferencing product stay the same.
+  const other = others.length > 1 ? random.pick(others) : (others[0] ?? first)
+  return { kind: 'use', device, tag: isFirst ? first : other, count: random.nextInt(0, 6) }
+}
 
-function createUserAction(random: SeededRandom, { devices, satellites = 0 }: PlanOptions): Action {
+function createUserAction(random: SeededRandom, options: PlanOptions): Action {
+  const { devices, satellites = 0 } = options
+  const tags = listTags(options)
   const device = random.nextInt(0, devices - 1)
   const satellite = satellites > 0 ? random.nextInt(1, satellites) : 0
   const make = random.pickWeighted<() => Action>([
-    [20, () => createUsageAction(random, device)],
+    [20, () => createUsageAction(random, device, tags)],
     [8, () => ({ kind: 'register', device, token: random.nextInt(0, 3), force: random.nextBoolean(0.4) })],
     [3, () => ({ kind: 'deregister', device })],
     [12, () => ({ kind: 'renew-authorization', device })],
@@ -202,8 +222,8 @@ function createUserAction(random: SeededRandom, { devices, satellites = 0 }: Pla
     ],
     [2, () => ({ kind: 'reservation-request', device })],
     [1, () => ({ kind: 'reservation-cancel', device })],
-    [3, () => ({ kind: 'reserve', device, count: random.nextInt(1, 8) })],
-    [1, () => ({ kind: 'reservation-update', device, count: random.nextInt(1, 5) })],
+    [3, () => ({ kind: 'reserve', device, tag: tags[0], count: random.nextInt(1, 8) })],
+    [1, () => ({ kind: 'reservation-update', device, tag: tags[0], count: random.nextInt(1, 5) })],
     [4, () => ({ kind: 'reservation-install', device })],
     [1, () => ({ kind: 'reservation-discard', device })],
     [2, () => ({ kind: 'reservation-return', device })],
@@ -212,7 +232,7 @@ function createUserAction(random: SeededRandom, { devices, satellites = 0 }: Pla
       4,
       () => ({
         kind: 'order',
-        tag: random.pick(TAGS),
+        tag: random.pick(tags),
         quantity: random.nextInt(1, 5),
         days: random.nextBoolean(0.6) ? random.nextInt(1, 120) : null,
       }),
@@ -220,27 +240,27 @@ function createUserAction(random: SeededRandom, { devices, satellites = 0 }: Pla
     [satellites > 0 ? 8 : 0, () => ({ kind: 'synchronize', satellite })],
     [
       satellites > 0 ? 4 : 0,
-      () => ({ kind: 'give-licenses', satellite, tag: random.pick(TAGS), quantity: random.nextInt(1, 4) }),
+      () => ({ kind: 'give-licenses', satellite, tag: random.pick(tags), quantity: random.nextInt(1, 4) }),
     ],
     [2, () => ({ kind: 'new-token' })],
     [2, () => ({ kind: 'revoke-token' })],
     [2, () => ({ kind: 'remove-instance', device })],
     [2, () => ({ kind: 'transfer-instance', device })],
-    [2, () => ({ kind: 'transfer-licenses', tag: random.pick(TAGS), quantity: random.nextInt(1, 4) })],
+    [2, () => ({ kind: 'transfer-licenses', tag: random.pick(tags), quantity: random.nextInt(1, 4) })],
     [1, () => ({ kind: 'rotate', what: random.pick(['signer', 'issuing-ca'] as const) })],
   ])
   return make()
 }
 
 /** Creates the steps of a reservation from its request to its return, sometimes incomplete or with long pauses. */
-function createReservationSteps(random: SeededRandom, device: number): PlannedAction[] {
+function createReservationSteps(random: SeededRandom, device: number, tag: string): PlannedAction[] {
   const pause = random.pick([MINUTE, HOUR, 2 * DAY])
   const actions: Action[] = [
     { kind: 'deregister', device },
     { kind: 'reservation-request', device },
-    { kind: 'reserve', device, count: random.nextInt(1, 8) },
+    { kind: 'reserve', device, tag, count: random.nextInt(1, 8) },
     { kind: 'reservation-install', device },
-    { kind: 'reservation-update', device, count: random.nextInt(1, 5) },
+    { kind: 'reservation-update', device, tag, count: random.nextInt(1, 5) },
     { kind: 'reservation-install', device },
     { kind: 'reservation-return', device },
     { kind: 'reservation-take-back', device },

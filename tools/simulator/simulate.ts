@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { type ChildProcess, fork } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { availableParallelism, constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { parseProfileText, type ProductProfile } from '../../src/core/profile.ts'
 import { type FaultLevel, FAULT_LEVELS, createPlan } from './plan.ts'
 import { shrink } from './shrink.ts'
 import { runSimulation, type SimulationResult } from './simulation.ts'
@@ -16,6 +18,7 @@ interface Options {
   readonly days: number | undefined
   readonly years: number
   readonly faults: FaultLevel
+  readonly profile: ProductProfile | undefined
   readonly shrink: boolean
   readonly story: boolean
   readonly workers: number
@@ -50,6 +53,14 @@ const parsePositiveNumber = (text: string): number => {
   return number
 }
 
+function parseProfileFile(path: string): ProductProfile {
+  try {
+    return parseProfileText(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
+}
+
 const program = new Command('simulate')
   .description(
     'Runs real agents and a real authority on virtual time, with faults of the network, disks, clocks and users, and checks invariants.',
@@ -74,6 +85,11 @@ const program = new Command('simulate')
       .choices(FAULT_LEVELS)
       .default('heavy' satisfies FaultLevel),
   )
+  .option(
+    '--profile <file>',
+    'JSON file with the product profile (default: the conferencing profile)',
+    parseProfileFile,
+  )
   .option('--until-wrong', 'stop at the first violated invariant', false)
   .option('--shrink', 'reduce a failing run to the steps that are needed', false)
   .option('--story', 'print every event', false)
@@ -82,7 +98,14 @@ const program = new Command('simulate')
 const options = program.parse().opts<Options>()
 const days = options.days ?? Math.max(1, Math.round(options.years * 365))
 const createSeedPlan = (seed: number) =>
-  createPlan({ seed, devices: options.devices, satellites: options.satellites, days, faults: options.faults })
+  createPlan({
+    seed,
+    devices: options.devices,
+    satellites: options.satellites,
+    days,
+    faults: options.faults,
+    ...(options.profile && { profile: options.profile }),
+  })
 const print = (text: string) => {
   process.stdout.write(`${text}\n`)
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Authority, type TokenDocument } from '../../src/authority/index.ts'
+import type { ProductProfile } from '../../src/core/profile.ts'
 import type { Reply } from '../../src/faults/index.ts'
 import { toLicensingError, type ErrorCode, LicensingError } from '../../src/core/errors.ts'
 import { HOUR, SECOND } from '../../src/core/time.ts'
@@ -25,26 +26,31 @@ const ACCOUNT = 'example.com'
 /** Virtual accounts of the manager, the default one first. */
 export const VIRTUAL_ACCOUNTS = ['Default', 'Branch'] as const
 
-let template: Promise<SimulatedDisk> | undefined
+const templates = new Map<string, Promise<SimulatedDisk>>()
 
-/** Returns the disk of a new authority. It is created once per process, because key generation is slow. */
-export function authorityTemplate(): Promise<SimulatedDisk> {
-  template ??= (async () => {
-    const disk = new SimulatedDisk('template')
-    const computer = { wall: () => START_TIME, monotonic: () => 1, uptime: () => 1, bootId: () => 'template' }
-    await Authority.init({
-      dataDir: disk.directory,
-      account: ACCOUNT,
-      acceptAgreement: true,
-      clock: computer,
-    })
-    const authority = await Authority.open({ dataDir: disk.directory, clock: computer })
-    await authority.accounts.addVirtualAccount(VIRTUAL_ACCOUNTS[1])
-    await authority.reservations.enable()
-    await authority.close()
-    return disk
-  })()
+/** Returns the disk of a new authority. It is created once per process and profile, because key generation is slow. */
+export function authorityTemplate(profile?: ProductProfile): Promise<SimulatedDisk> {
+  const key = JSON.stringify(profile ?? null)
+  const template = templates.get(key) ?? createTemplate(profile)
+  templates.set(key, template)
   return template
+}
+
+async function createTemplate(profile: ProductProfile | undefined): Promise<SimulatedDisk> {
+  const disk = new SimulatedDisk('template')
+  const computer = { wall: () => START_TIME, monotonic: () => 1, uptime: () => 1, bootId: () => 'template' }
+  await Authority.init({
+    dataDir: disk.directory,
+    account: ACCOUNT,
+    acceptAgreement: true,
+    clock: computer,
+    ...(profile && { profile }),
+  })
+  const authority = await Authority.open({ dataDir: disk.directory, clock: computer })
+  await authority.accounts.addVirtualAccount(VIRTUAL_ACCOUNTS[1])
+  await authority.reservations.enable()
+  await authority.close()
+  return disk
 }
 
 /** Simulated computer with the real authority program. Checks the invariants of the authority. */

@@ -1,5 +1,6 @@
 import { toRegionPath, nextDeadline, type AgentSnapshot, getLicenseState } from '../../machines/index.ts'
 import { type AgentLogger, type OpenOptions, SmartAgent, type Transition } from '../../src/index.ts'
+import type { ProductProfile } from '../../src/core/profile.ts'
 import { toLicensingError, LicensingError } from '../../src/core/errors.ts'
 import { HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
 import { isHigherVersion } from '../../src/core/product-version.ts'
@@ -16,6 +17,8 @@ export interface Environment {
   readonly random: SeededRandom
   readonly answering: RequestHandler
   readonly trust: () => string
+  /** Profile of the product. Undefined for the conferencing profile. */
+  readonly profile: ProductProfile | undefined
   readonly log: (subject: string, message: string) => void
   readonly recordOutput: (text: string) => void
   readonly violated: (violation: Violation) => void
@@ -113,6 +116,7 @@ export class SimulatedDevice {
       heartbeat: false,
       logger,
       createTransport: () => this.link.transport(),
+      ...(this.#environment.profile && { profile: this.#environment.profile }),
     }
     try {
       const agent = await SmartAgent.open({

@@ -5,7 +5,14 @@ import { getLicenseState } from '../../machines/index.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { type Invariant, Violation, formatErrorWithStack } from './invariants.ts'
 import { createUntrustedSigner } from './network.ts'
-import { type DeviceAction, type Action, type OfflineAction, type Plan, TAGS } from './plan.ts'
+import {
+  type Action,
+  type DeviceAction,
+  listTags,
+  type OfflineAction,
+  type Plan,
+  type SimulatedTags,
+} from './plan.ts'
 import { useSeededUuids } from './seeded-ids.ts'
 import { authorityTemplate, VIRTUAL_ACCOUNTS, SimulatedAuthority, START_TIME } from './simulated-authority.ts'
 import { SimulatedDevice } from './simulated-device.ts'
@@ -34,7 +41,7 @@ const SATELLITE_TICK_INTERVAL_MS = 6 * HOUR
  */
 export async function runSimulation(plan: Plan): Promise<SimulationResult> {
   await Promise.all([createUntrustedSigner(), preloadModules()])
-  const template = await authorityTemplate()
+  const template = await authorityTemplate(plan.profile)
   const random = new SeededRandom(`${plan.seed} chance`)
   useSeededUuids(new SeededRandom(`${plan.seed} ids`))
   const simulation = new Simulation(plan, random)
@@ -71,6 +78,7 @@ const isAbandonedProcessError = (error: unknown): boolean =>
 
 class Simulation {
   readonly #plan: Plan
+  readonly #tags: SimulatedTags
   /** Milliseconds between ticks and checks while nothing else happens. */
   readonly #tickInterval: number
   readonly #timeline = new EventScheduler(START_TIME)
@@ -84,6 +92,7 @@ class Simulation {
 
   constructor(plan: Plan, random: SeededRandom) {
     this.#plan = plan
+    this.#tags = listTags(plan)
     // Without faults, nothing happens between deadlines.
     this.#tickInterval = plan.faults === 'none' ? 30 * DAY : DAY
     const common = {
@@ -114,6 +123,7 @@ class Simulation {
     this.#devices = Array.from({ length: plan.devices }, (_, number) => {
       const device: SimulatedDevice = new SimulatedDevice(number, {
         ...common,
+        profile: plan.profile,
         trust: () => this.#authority.trust,
         answering: async (path, body) => {
           const reply = await this.#getHome(number).answer(path, body)
@@ -168,7 +178,7 @@ class Simulation {
     // The quantity covers the usage most of the time, but not always.
     await this.#authority.act(async (authority) => {
       for (const virtualAccount of VIRTUAL_ACCOUNTS)
-        for (const tag of TAGS)
+        for (const tag of this.#tags)
           await authority.orders.create({ tag, quantity: 4 * this.#plan.devices, virtualAccount })
     })
     for (const virtualAccount of [VIRTUAL_ACCOUNTS[0], VIRTUAL_ACCOUNTS[0], VIRTUAL_ACCOUNTS[1]])
@@ -198,7 +208,7 @@ class Simulation {
   async #startSatellite(satellite: SimulatedAuthority, name: string): Promise<void> {
     await satellite.becomeSatellite(name, this.#authority)
     await this.#authority.act(async (manager) => {
-      for (const tag of TAGS)
+      for (const tag of this.#tags)
         await manager.orders.create({ tag, quantity: 4 * this.#plan.devices, virtualAccount: name })
     })
     const tick = () => {
@@ -444,11 +454,11 @@ class Simulation {
       case 'reserve': {
         const { request } = offline
         if (request === null) return
-        const available = await this.#countAvailable(home)
+        const available = await this.#countAvailable(home, action.tag)
         const issued = await home.act((authority) =>
           authority.reservations.reserve({
             request,
-            licenses: { HOST: action.count },
+            licenses: { [action.tag]: action.count },
             virtualAccount: VIRTUAL_ACCOUNTS[0],
           }),
         )
@@ -457,7 +467,7 @@ class Simulation {
           this.reportViolation(
             new Violation(
               'reserved-is-owned',
-              `${action.count} of HOST were reserved, but ${available} were available`,
+              `${action.count} of ${action.tag} were reserved, but ${available} were available`,
             ),
           )
         offline.instanceId = issued.instanceId
@@ -468,7 +478,7 @@ class Simulation {
         const { instanceId } = offline
         if (instanceId === null) return
         const issued = await home.act((authority) =>
-          authority.reservations.update(instanceId, { HOST: action.count }),
+          authority.reservations.update(instanceId, { [action.tag]: action.count }),
         )
         if (issued) offline.files.push(issued.file)
         return
@@ -511,11 +521,11 @@ class Simulation {
     await home.act((authority) => authority.reservations.confirm(instanceId, code))
   }
 
-  /** Returns the available HOST licenses of the default virtual account. Null while the authority does not run. */
-  async #countAvailable(home: SimulatedAuthority): Promise<number | null> {
+  /** Returns the available licenses of a tag in the default virtual account. Null while the authority does not run. */
+  async #countAvailable(home: SimulatedAuthority, wanted: string): Promise<number | null> {
     const licenses = await home.act((authority) => authority.licenses.list())
     return (
-      licenses?.find(({ tag, virtualAccount }) => tag === 'HOST' && virtualAccount === VIRTUAL_ACCOUNTS[0])
+      licenses?.find(({ tag, virtualAccount }) => tag === wanted && virtualAccount === VIRTUAL_ACCOUNTS[0])
         ?.available ?? null
     )
   }

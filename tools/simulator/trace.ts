@@ -7,8 +7,8 @@ const MAX_LINES = 60
 
 /** Formats a result: a summary, the trace lines about the subject of the violation, and the violated invariant. */
 export function formatTrace({ plan, lines, violation }: SimulationResult): string {
-  const { seed, devices, days, faults } = plan
-  const head = `seed ${seed}: ${pluralize(devices, 'device', 'devices')}, ${pluralize(days, 'day', 'days')}, faults ${faults}, ${pluralize(plan.steps.length, 'step', 'steps')}`
+  const { seed, devices, days, faults, profile } = plan
+  const head = `seed ${seed}: ${pluralize(devices, 'device', 'devices')}, ${pluralize(days, 'day', 'days')}, faults ${faults}${profile ? `, product ${profile.name}` : ''}, ${pluralize(plan.steps.length, 'step', 'steps')}`
   if (!violation) return `${head}: every invariant held, ${lines.length} events.`
   const subject = /^(device \d+|satellite \d+|the authority)/.exec(violation.message)?.[0]
   const about = lines.filter(

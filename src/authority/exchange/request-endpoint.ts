@@ -219,6 +219,7 @@ function signAnswer(
     audience,
     authority: { id, role, test },
     time: toIsoString(time),
+    ...(limits.synchronizedAt !== null && { synchronizedAt: toIsoString(limits.synchronizedAt) }),
     epoch,
     trustBundle: trust.number,
     ...(trustBundles.length > 0 && { trustBundles }),

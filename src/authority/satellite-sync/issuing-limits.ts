@@ -16,10 +16,18 @@ export interface IssuingLimits {
   readonly refusal: LicensingError | null
   /** The reason to register and reserve nothing now, or null. A satellite after a restore waits for its manager. */
   readonly suspended: LicensingError | null
+  /** Last synchronization of a satellite. Null at a manager, and before the first one. */
+  readonly synchronizedAt: Instant | null
 }
 
 /** The limits of a manager. */
-export const UNLIMITED: IssuingLimits = { mandate: null, notAfter: Infinity, refusal: null, suspended: null }
+export const UNLIMITED: IssuingLimits = {
+  mandate: null,
+  notAfter: Infinity,
+  refusal: null,
+  suspended: null,
+  synchronizedAt: null,
+}
 
 /** Returns the reason to refuse registrations and reservations now, or null. */
 export const issuanceBlockedBy = ({ refusal, suspended }: IssuingLimits): LicensingError | null =>
@@ -40,6 +48,7 @@ export async function readIssuingLimits(
     notAfter: delegation?.notAfter ?? at,
     refusal: getIssuingRefusal(sync),
     suspended: getIssuingSuspension(sync),
+    synchronizedAt: sync.position.context.lastSync,
   }
 }
 

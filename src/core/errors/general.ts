@@ -65,7 +65,7 @@ export const generalErrors = {
   DAEMON_UNREACHABLE: {
     kind: 'local',
     meaning:
-      'No agent answers on the control socket of the data directory, or the agent ended before it answered.',
+      'No agent answers on the control socket of the data directory within 5 seconds, or the agent ended before it answered.',
     remedy: 'Try again. If the failure persists, check the log of the daemon.',
   },
   ADDRESS_IN_USE: {

@@ -7,7 +7,7 @@ import { useSnapshot, useStateChanges } from './source-context.tsx'
 import { StateIcon } from './state-style.tsx'
 import { texts } from './texts.ts'
 import { timeTexts } from './time-texts.ts'
-import { formatInstant } from './utc-time.ts'
+import { formatInstant } from '../../inspection/utc-time.ts'
 
 const t = timeTexts.band
 

@@ -2,7 +2,7 @@ import { useHistory, useSnapshot } from '../source-context.tsx'
 import type { Exchange, Snapshot } from '../source.ts'
 import { toLicenseState } from '../state-style.tsx'
 import { texts } from '../texts.ts'
-import { formatDate, formatTime } from '../utc-time.ts'
+import { formatDate, formatTime } from '../../../inspection/utc-time.ts'
 import { exchangeTexts as t } from './exchange-texts.ts'
 import { findRow } from './find-row.ts'
 
@@ -17,8 +17,7 @@ export function ExchangeOutlook({ exchange }: { exchange: Exchange }) {
   const outlook = row && snapshot ? readOutlook(exchange.kind, snapshot) : null
   return (
     <p>
-      {exchange.message !== null && exchange.outcome === 'refused' && <>{exchange.message} </>}
-      {exchange.remedy}{' '}
+      {[exchange.message, exchange.remedy].filter((text) => text !== null).join(' ')}{' '}
       {outlook && (
         <>
           <b>{outlook.nextAt === null ? t.notAgain : t.again(formatTime(outlook.nextAt))}</b> {outlook.holds}

@@ -1,5 +1,5 @@
 import type { Exchange } from '../source.ts'
-import { formatMilliseconds } from '../utc-time.ts'
+import { formatMilliseconds } from '../../../inspection/utc-time.ts'
 
 type Step = Exchange['steps'][number]
 export type LaneId = 'device' | 'proxy' | 'server' | 'manager'
@@ -151,13 +151,15 @@ function nameStep(step: Step, exchange: Exchange): { name: string; found: string
   if (step.outcome === 'failed') return { name: FAILED[step.step], found: found || (exchange.code ?? '') }
   switch (step.step) {
     case 'name':
-      return { name: 'Name:', found: found || 'given as an address' }
+      return { name: 'Name:', found: /^$|is an IP address$/.test(found) ? 'given as an address' : found }
     case 'connect':
       return { name: NAMES.connect, found }
     case 'proxy':
-      return { name: NAMES.proxy, found: found || 'CONNECT' }
-    case 'tls':
-      return { name: found.startsWith('TLS') ? '' : NAMES.tls, found }
+      return { name: NAMES.proxy, found: 'CONNECT' }
+    case 'tls': {
+      const [protocol = NAMES.tls, ...rest] = found.split(', ')
+      return { name: (protocol || NAMES.tls).replace(/^TLSv/, 'TLS '), found: rest.join(', ') }
+    }
     case 'request':
       return { name: found === '' ? kind : `${kind}:`, found }
     case 'answer':

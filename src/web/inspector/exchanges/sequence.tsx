@@ -1,6 +1,6 @@
 import { IconCircleCheck, IconCircleX, IconRefresh, IconX } from '@tabler/icons-react'
 import type { Exchange } from '../source.ts'
-import { formatInstant } from '../utc-time.ts'
+import { formatInstant } from '../../../inspection/utc-time.ts'
 import { ExchangeOutlook } from './exchange-outlook.tsx'
 import { exchangeTexts as t } from './exchange-texts.ts'
 import { describeExchange, type Lane, listRows, type SequenceRow } from './sequence-model.ts'
@@ -73,12 +73,16 @@ function Row({ row, count }: { row: SequenceRow; count: number }) {
       <div className="ins-sequence-plane">
         <div className="ins-sequence-arrow" style={{ left: `${left}%`, width: `${width}%` }}>
           <Arrow kind={kind} share={((breakAt ?? to) - from) / Math.max(0.5, to - from)} />
-          <span className="ins-sequence-label">
+          <span className="ins-sequence-label" title={`${name} ${found}`}>
             <b>{name}</b> {kind !== 'broken' && found}
           </span>
         </div>
         {kind === 'broken' && (
-          <span className="ins-sequence-found" style={{ left: `${toLeft(breakAt ?? to, count)}%` }}>
+          <span
+            className="ins-sequence-found"
+            style={{ left: `${toLeft(breakAt ?? to, count)}%` }}
+            title={found}
+          >
             {found}
           </span>
         )}

@@ -1,6 +1,6 @@
 import { DAY, SECOND } from '../../../../machines/time.ts'
 import type { Transition } from '../source.ts'
-import { formatCount, formatDay, formatInstant, formatTime } from '../utc-time.ts'
+import { formatCount, formatDay, formatInstant, formatTime } from '../../../inspection/utc-time.ts'
 
 type ContextChange = Transition['changes'][number]
 
@@ -53,7 +53,7 @@ const FIELDS: Readonly<Record<string, readonly [name: string, kind: Kind]>> = {
   'reservation.current.grant.reservedAt': ['Reserved since', 'instant'],
 }
 
-/** Fields that repeat what others say, or that nobody reads. */
+/** Fields that repeat what others say, or that no person reads. */
 const HIDDEN =
   /(\.reason\.(message|remedy)|^lastFailure\.(message|remedy)|\.authority(Id|Key)|\.epoch|\.knownAt|\.returned)$/
 

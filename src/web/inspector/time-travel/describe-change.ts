@@ -1,5 +1,4 @@
 import type { LicenseState, Transition } from '../source.ts'
-import { formatInstant } from '../utc-time.ts'
 import { describeRow, parseOutcome, readFailure, readText } from './describe-row.ts'
 
 /** Part of a sentence. */
@@ -77,12 +76,6 @@ function describeEnd(row: Transition): string {
     return `The license server ended the registration${failure ? `: ${failure.message}` : ''}.`
   return `${describeRow(row)}.`
 }
-
-/** Says since when a row's state is in force, for the live region of screen readers. */
-export const announceRow = (row: Transition): string =>
-  `${formatInstant(Date.parse(row.at))}: ${describeChange(row)
-    .map(({ text }) => text)
-    .join('')}`
 
 /** Says in a few words what made the license state change, as the lines of the chart do. */
 export function describeCauseOfChange(change: {

@@ -5,7 +5,7 @@ import { useSource } from '../source-context.tsx'
 import type { Transition } from '../source.ts'
 import { StateIcon } from '../state-style.tsx'
 import { timeTexts } from '../time-texts.ts'
-import { formatInstant } from '../utc-time.ts'
+import { formatInstant } from '../../../inspection/utc-time.ts'
 import { describeRow } from './describe-row.ts'
 import type { Position } from './use-position.ts'
 

@@ -1,5 +1,5 @@
 import type { Transition } from '../source.ts'
-import { formatDay, formatPlural } from '../utc-time.ts'
+import { formatDay, formatPlural } from '../../../inspection/utc-time.ts'
 import { describeRow, findRequest, isRetry, parseOutcome, readChange, requests } from './describe-row.ts'
 
 /** One step of how a change came about: a row, or a sentence about several. */

@@ -1,5 +1,5 @@
 import type { StateChange, StateChanges } from '../source.ts'
-import { formatCount, formatPlural } from '../utc-time.ts'
+import { formatCount, formatPlural } from '../../../inspection/utc-time.ts'
 
 /** Events between two state changes, which the list folds. */
 export interface Fold {

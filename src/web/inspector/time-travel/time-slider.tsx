@@ -3,7 +3,7 @@ import { type Band, toPosition } from '../history-band-model.ts'
 import { useHistory } from '../source-context.tsx'
 import { texts } from '../texts.ts'
 import { timeTexts } from '../time-texts.ts'
-import { formatInstant } from '../utc-time.ts'
+import { formatInstant } from '../../../inspection/utc-time.ts'
 import type { Position } from './use-position.ts'
 
 /** Thumb on the band. It can be dragged, and the arrow keys of the view move it. */

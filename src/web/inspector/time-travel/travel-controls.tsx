@@ -10,7 +10,7 @@ import {
 } from '@tabler/icons-react'
 import { changeLocation } from '../inspector-location.ts'
 import { timeTexts } from '../time-texts.ts'
-import { formatCount } from '../utc-time.ts'
+import { formatCount } from '../../../inspection/utc-time.ts'
 import { CopyTestButton } from './copy-test-button.tsx'
 import { type Player, SPEEDS } from './use-player.ts'
 import type { Position, StepMode } from './use-position.ts'

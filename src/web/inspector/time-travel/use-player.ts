@@ -30,7 +30,7 @@ export function usePlayer({ move, isLast, id, steps }: Position): Player {
     return () => {
       clearTimeout(timer)
     }
-    // A new position starts the next wait. `move` is made anew at each rendering.
+    // A new position starts the next wait. Each rendering makes another `move`.
   }, [isRunning, speed, id])
   return {
     isPlaying: isRunning,

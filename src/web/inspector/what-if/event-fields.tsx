@@ -28,7 +28,7 @@ export default function EventFields(props: {
   const text = JSON.stringify(event)
   useEffect(() => {
     onChange({ event })
-    // The text stands for the event, which is made anew at each rendering.
+    // The text stands for the event, which each rendering makes again.
   }, [text])
   return (
     <div className="ins-what-if-fields">

@@ -1,4 +1,4 @@
-import type { RunResult } from './run-summary.ts'
+import type { RunResult } from './worker-messages.ts'
 import type { RunAnswer, RunRequest } from './worker-messages.ts'
 
 /** Worker that runs the machine. */

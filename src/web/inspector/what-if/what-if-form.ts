@@ -39,17 +39,12 @@ export function toDuration({ amount, unit }: Pick<WhatIfForm, 'amount' | 'unit'>
 }
 
 /** Formats the command that runs the same in a terminal, one option a line. */
-export function formatCommand(options: {
+export const formatCommand = (options: {
   readonly days: number
   readonly authority: AuthorityBehavior
-  /** Id of the transition at which the run starts. Null for now. */
-  readonly from: number | null
-}): string {
-  const { days, authority, from } = options
-  return [
+}): string =>
+  [
     'smart-agent what-if',
-    ...(from === null ? [] : [`--from ${from}`]),
-    `--days ${Number(days.toFixed(4))}`,
-    `--authority ${authority}`,
+    `--days ${Number(options.days.toFixed(4))}`,
+    `--authority ${options.authority}`,
   ].join('\n  ')
-}

@@ -7,7 +7,7 @@ import { toPosition } from '../history-band-model.ts'
 import { useSnapshot, useStateChanges } from '../source-context.tsx'
 import type { LicenseState } from '../source.ts'
 import { texts } from '../texts.ts'
-import { formatDay, formatInstant } from '../utc-time.ts'
+import { formatDay, formatInstant } from '../../../inspection/utc-time.ts'
 import { listRealStates } from './real-states.ts'
 import {
   createDayMarks,
@@ -15,8 +15,8 @@ import {
   formatDays,
   groupDays,
   listMoves,
-  type RunResult,
-} from './run-summary.ts'
+} from '../../../inspection/run-summary.ts'
+import type { RunResult } from './worker-messages.ts'
 import { whatIfTexts } from './what-if-texts.ts'
 
 const t = whatIfTexts.lanes

@@ -7,7 +7,7 @@ import { downloadText } from '../../shared/copyable-code.tsx'
 import { useInspectorLocation } from '../inspector-location.ts'
 import { useStatus } from '../source-context.tsx'
 import { EventForm } from './event-form.tsx'
-import type { RunResult } from './run-summary.ts'
+import type { RunResult } from './worker-messages.ts'
 import { StartPicker } from './start-picker.tsx'
 import type { StartQuery } from './use-start.ts'
 import { formatCommand, getMaxAmount, toDuration, UNITS, type WhatIfForm } from './what-if-form.ts'
@@ -28,6 +28,8 @@ interface PanelProps {
 export function WhatIfPanel(props: PanelProps) {
   const { form, onChange, start, isRunning, onRun, options } = props
   const { at } = useInspectorLocation()
+  // The command starts now, and sends no event.
+  const isPresent = at === null && form.customAt === null && form.eventType === null
   const change = (part: Partial<WhatIfForm>) => {
     onChange({ ...form, ...part })
   }
@@ -57,10 +59,14 @@ export function WhatIfPanel(props: PanelProps) {
       <SaveButton {...props} />
       {options && (
         <div className="ins-what-if-command">
-          <span>{t.terminal}</span>
-          <pre className="ins-code">
-            {formatCommand({ ...options, from: form.customAt === null ? at : (start.data?.id ?? null) })}
-          </pre>
+          {isPresent ? (
+            <>
+              <span>{t.terminal}</span>
+              <pre className="ins-code">{formatCommand(options)}</pre>
+            </>
+          ) : (
+            <span>{t.noTerminal}</span>
+          )}
         </div>
       )}
     </form>

@@ -4,8 +4,15 @@ import { useState } from 'react'
 import { DAY } from '../../../../machines/time.ts'
 import type { WhatIfOptions } from '../../../../machines/what-if.ts'
 import { StateBadge } from '../state-style.tsx'
-import { formatCount, formatDate, formatInstant, formatMilliseconds, formatPlural } from '../utc-time.ts'
-import { listMoves, type RunResult, summarize } from './run-summary.ts'
+import {
+  formatCount,
+  formatDate,
+  formatInstant,
+  formatMilliseconds,
+  formatPlural,
+} from '../../../inspection/utc-time.ts'
+import { listMoves, summarize } from '../../../inspection/run-summary.ts'
+import type { RunResult } from './worker-messages.ts'
 import { WhatIfLanes } from './what-if-lanes.tsx'
 import { whatIfTexts as t } from './what-if-texts.ts'
 

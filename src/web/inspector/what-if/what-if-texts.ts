@@ -68,6 +68,7 @@ export const whatIfTexts = {
   running: 'Running …',
   save: 'Save as a test',
   terminal: 'The same in the terminal:',
+  noTerminal: 'In the terminal, a run starts now and sends no event: smart-agent what-if.',
   computed: 'Computed',
   steps: (count: string) => `${count} steps`,
   stepsIn: (milliseconds: string) => ` of the machine in ${milliseconds}`,

@@ -9,15 +9,11 @@ self.addEventListener('message', ({ data }: MessageEvent<RunRequest>) => {
 function run({ id, snapshot, options }: RunRequest): RunAnswer {
   const begin = performance.now()
   try {
-    const { end, ...result } = whatIf(snapshot, options)
+    const { end: _end, ...result } = whatIf(snapshot, options)
     return {
       id,
       error: null,
-      result: {
-        ...result,
-        evaluationSeconds: end.context.evaluation.remainingSeconds,
-        milliseconds: performance.now() - begin,
-      },
+      result: { ...result, milliseconds: performance.now() - begin },
     }
   } catch (error) {
     return { id, result: null, error: error instanceof Error ? error.message : String(error) }

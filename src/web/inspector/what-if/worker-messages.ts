@@ -1,6 +1,8 @@
 import type { AgentSnapshot } from '../../../../machines/transition.ts'
-import type { WhatIfOptions } from '../../../../machines/what-if.ts'
-import type { RunResult } from './run-summary.ts'
+import type { WhatIfOptions, WhatIfRun } from '../../../../machines/what-if.ts'
+
+/** Run without its last snapshot, and the time that it took. */
+export type RunResult = Omit<WhatIfRun, 'end'> & { readonly milliseconds: number }
 
 /** Request to the worker: what to run, and the number under which it answers. */
 export interface RunRequest {
