@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectAccessible, openBrowser, saveDownload, signInFirst, type Window } from '../support/browser.ts'
 import { createInspectedYear } from '../support/inspected-year.ts'
+import { findLabelFaults } from '../support/label-faults.ts'
 import { servePages } from '../support/pages.ts'
 import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
@@ -64,10 +65,8 @@ async function showYear(page: Page): Promise<void> {
   })
 }
 
-const open = async (page: Page, view: string, more = ''): Promise<void> => {
-  await page.evaluate((hash) => {
-    location.hash = hash
-  }, `#/statechart?view=${view}${more}`)
+const open = async (page: Page, view: string): Promise<void> => {
+  await page.evaluate(`location.hash = '#/statechart?view=${view}'`)
   await page.getByRole('tab', { selected: true }).waitFor()
 }
 
@@ -86,37 +85,6 @@ async function takePicture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SCREENSHOTS, `inspector-${name}.png`) })
 }
 
-/** Texts that are smaller than 12 pixels, and labels that cover one another. */
-const findFaults = (page: Page): Promise<{ small: string[]; overlapping: string[] }> =>
-  page.evaluate(() => {
-    const root = document.querySelector('.ins-view')
-    const walker = document.createTreeWalker(root ?? document.body, NodeFilter.SHOW_TEXT)
-    const labels: { text: string; box: DOMRect; element: Element }[] = []
-    const small: string[] = []
-    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-      const element = node.parentElement
-      const text = node.textContent?.trim() ?? ''
-      if (!element || text === '' || element.closest('option') || !element.checkVisibility()) continue
-      const range = document.createRange()
-      range.selectNodeContents(node)
-      const box = range.getBoundingClientRect()
-      // Text for screen readers alone is clipped to a pixel.
-      const clipped = element.closest('.ins-sequence-table, .mantine-VisuallyHidden-root')
-      if (box.width < 2 || (clipped && clipped.getBoundingClientRect().width < 2)) continue
-      if (parseFloat(getComputedStyle(element).fontSize) < 12) small.push(text)
-      if (element.closest('.ins-band, .ins-sequence-drawing, .ins-what-if-lanes'))
-        labels.push({ text, box, element })
-    }
-    const overlapping = labels.flatMap((one, i) =>
-      labels.slice(i + 1).flatMap((other) => {
-        const width = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left)
-        const height = Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top)
-        return width > 1 && height > 3 ? [`${one.text} / ${other.text}`] : []
-      }),
-    )
-    return { small, overlapping }
-  })
-
 describe.each(SIZES)('the tabs of the inspector at $name', ({ name, width, height, dark }) => {
   it.each(TABS)('%s can be read and used by everybody (R-INS-3, R-INS-4)', async (tab) => {
     const { page } = window
@@ -125,10 +93,8 @@ describe.each(SIZES)('the tabs of the inspector at $name', ({ name, width, heigh
     await showYear(page)
     await open(page, tab)
     await ready[tab](page)
-    expect(await findFaults(page)).toEqual({ small: [], overlapping: [] })
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(
-      0,
-    )
+    expect(await findLabelFaults(page)).toEqual({ small: [], overlapping: [] })
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
     await takePicture(page, `${tab}-${name}`)
     await expectAccessible(page, `${tab} at ${name}`)
     await page.unrouteAll({ behavior: 'wait' })
@@ -144,7 +110,7 @@ describe('time travel', () => {
     await page.reload()
     await open(page, 'time-travel')
     const { changes } = year.stateChanges()
-    const at = () => page.evaluate(() => Number(new URLSearchParams(location.hash.split('?')[1]).get('at')))
+    const at = () => page.evaluate("Number(new URLSearchParams(location.hash.split('?')[1]).get('at'))")
     const slider = page.getByRole('slider', { name: 'Point in time' })
     await slider.focus()
     await page.keyboard.press('ArrowLeft')
@@ -172,9 +138,7 @@ describe('time travel', () => {
     await page.getByRole('button', { name: /^All events/ }).click()
     const list = page.getByRole('region', { name: 'All events, newest first' })
     await list.getByText('Usage of HOST changed to 49').waitFor()
-    await list.evaluate((element) => {
-      element.scrollTop = element.scrollHeight
-    })
+    await list.evaluate('(element) => { element.scrollTop = element.scrollHeight }')
     await list.getByText('Usage of HOST changed to 4', { exact: true }).waitFor()
     await page.getByRole('button', { name: 'What if, from here' }).click()
     await page.getByText('nothing on this page is real').waitFor()

@@ -549,7 +549,6 @@ describe('Other functions of the consoles', () => {
     const reservation = device.getByRole('button', { name: 'Reservation' })
     await expect.poll(() => reservation.innerText()).toContain('None')
     await expectAccessible(device, 'statechart')
-    await takeScreenshot(device, 'statechart')
     await programs.good(programs.agent(['reservation', 'request', '--json']))
     await expect.poll(() => reservation.innerText()).toContain('Requested')
     await programs.good(programs.agent(['reservation', 'cancel', '--json']))

@@ -54,21 +54,32 @@ function listStates({ states }: MachineDrawing): SearchResult[] {
     })
 }
 
+/** Lists the moves to each state. Those with the same causes are one entry. */
 function listMoves({ moves }: MachineDrawing): SearchResult[] {
-  return moves
-    .filter(({ from, to }) => from !== to)
-    .map(({ from, to, causes }) => ({
-      key: `move ${from} ${to}`,
-      group: 'leads' as const,
-      title: formatMoveName([from, to]),
-      detail: causes
-        .map(
-          ({ label, event, guard }) => `${capitalize(label)} · ${event}${guard === null ? '' : `, ${guard}`}`,
-        )
-        .join('; '),
-      place: { view: 'chart' as const, open: null, line: formatMove([from, to]), state: null },
-      pastPlace: null,
-    }))
+  const groups = new Map<string, (typeof moves)[number][]>()
+  for (const move of moves.filter(({ from, to }) => from !== to)) {
+    const key = JSON.stringify([move.to, move.causes.map(({ event, guard }) => [event, guard])])
+    groups.set(key, [...(groups.get(key) ?? []), move])
+  }
+  return [...groups].flatMap(([key, group]): SearchResult[] => {
+    const [first] = group
+    if (!first) return []
+    return [
+      {
+        key: `move ${key}`,
+        group: 'leads',
+        title: `${group.map(({ from }) => texts.states[from]).join(', ')} → ${texts.states[first.to]}`,
+        detail: first.causes
+          .map(
+            ({ label, event, guard }) =>
+              `${capitalize(label)} · ${event}${guard === null ? '' : `, ${guard}`}`,
+          )
+          .join('; '),
+        place: { view: 'chart', open: null, line: formatMove([first.from, first.to]), state: null },
+        pastPlace: null,
+      },
+    ]
+  })
 }
 
 /** Lists the events with the line that each of them takes first. */
@@ -148,8 +159,12 @@ export function findResults(index: readonly SearchResult[], text: string): Searc
   if (words.length === 0)
     return index.filter(({ group, key }) => group === 'state' && key.split('.').length === 2)
   const query = words.join(' ')
-  const rate = ({ title }: SearchResult): number =>
-    title.toLowerCase() === query ? 0 : title.toLowerCase().startsWith(query) ? 1 : 2
+  const rate = ({ title, group }: SearchResult): number => {
+    const name = title.toLowerCase()
+    // A move to the state comes before the moves away from it.
+    if (name === query || (group === 'leads' && name.includes(`→ ${query}`))) return 0
+    return name.startsWith(query) ? 1 : 2
+  }
   const matches = index.filter(({ title, detail }) => {
     const content = `${title} ${detail}`.toLowerCase()
     return words.every((word) => content.includes(word))

@@ -32,6 +32,7 @@ export const timeTexts = {
     list: 'State changes, newest first',
     eventList: 'All events, newest first',
     from: (state: string) => `from ${state}`,
+    same: 'the same state',
     older: (count: string) => `${count} older: show all events`,
     none: 'Nothing has happened yet.',
     gone: 'This event is no longer in the history.',

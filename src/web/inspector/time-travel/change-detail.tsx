@@ -15,14 +15,16 @@ const t = timeTexts.travel
 
 /** Number of rows before a transition in which its causes are looked for. */
 const CAUSE_ROWS = 60
-/** Number of rows for a change that silence caused, which may have begun months before. */
-const SILENCE_ROWS = 2000
+/** Largest number of such rows. */
+const MAX_CAUSE_ROWS = 2000
 
 /** Shows one transition: what it was, why, what followed, and what changed in the data. */
 export function ChangeDetail({ id, changes }: { id: number; changes: readonly StateChange[] }) {
   const change = changes.find((each) => each.id === id)
-  const isSilence = change?.event === 'clock.tick'
-  const query = useHistory({ before: id + 1, limit: isSilence ? SILENCE_ROWS : CAUSE_ROWS })
+  // Silence may have begun months before, but never before the change that came before.
+  const limit =
+    change?.event === 'clock.tick' ? Math.min(MAX_CAUSE_ROWS, change.since.events + CAUSE_ROWS) : CAUSE_ROWS
+  const query = useHistory({ before: id + 1, limit })
   const rows = query.data?.history ?? []
   const row = rows.at(-1)
   if (!row) return <div className="ins-travel-detail" aria-busy={query.isPending} />

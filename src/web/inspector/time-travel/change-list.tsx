@@ -83,7 +83,7 @@ function ChangeItem(props: {
           <time dateTime={at}>{formatInstant(Date.parse(at))}</time>
         </span>
         <span>
-          {t.from(texts.states[from])}: {describeCauseOfChange(change)}
+          {from === to ? t.same : t.from(texts.states[from])}: {describeCauseOfChange(change)}
         </span>
       </button>
     </li>

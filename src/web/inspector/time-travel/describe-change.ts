@@ -85,7 +85,8 @@ export function describeCauseOfChange(change: {
   readonly full: boolean
 }): string {
   const { event, from, to, full } = change
-  if (from === to) return full ? 'covered again' : 'not covered'
+  if (from === to)
+    return full ? 'covered again, everything works' : 'more in use than reserved, license management only'
   switch (to) {
     case 'out-of-compliance':
       return from === 'auth-expired' ? 'contact again, too few licenses' : 'more in use than purchased'

@@ -39,58 +39,77 @@ function StepButton(props: {
   )
 }
 
-/** Buttons that step through the history, and the acts that begin at the selected point. */
-export function TravelControls({ position, player }: { position: Position; player: Player }) {
-  const { mode, setMode, step, steps, move, isLast, changes, events, id } = position
-  const isFirst = step <= 1
+/** Buttons that step through the history, and that play it. */
+function StepButtons({ position, player }: { position: Position; player: Player }) {
+  const { step, steps, move, isLast } = position
   const { isPlaying, toggle } = player
+  const isFirst = step <= 1
   const PlayIcon = isPlaying ? IconPlayerPauseFilled : IconPlayerPlayFilled
+  const goTo = (to: 'first' | 'last' | number) => () => {
+    move(to)
+  }
+  return (
+    <div role="group" aria-label={t.controls}>
+      <StepButton label={t.first} icon={IconPlayerSkipBack} disabled={isFirst} onClick={goTo('first')} />
+      <StepButton label={t.previous} icon={IconChevronLeft} disabled={isFirst} onClick={goTo(-1)} />
+      <Button
+        className="ins-primary"
+        h={32}
+        px={12}
+        leftSection={<PlayIcon size={14} aria-hidden="true" />}
+        disabled={steps === 0}
+        onClick={toggle}
+      >
+        {isPlaying ? t.pause : t.play}
+      </Button>
+      <StepButton label={t.next} icon={IconChevronRight} disabled={isLast} onClick={goTo(1)} />
+      <StepButton label={t.last} icon={IconPlayerSkipForward} disabled={isLast} onClick={goTo('last')} />
+    </div>
+  )
+}
+
+/** Choice of what to step through, and the acts that begin at the selected point. */
+function TravelActs({ position }: { position: Position }) {
+  const { mode, setMode, changes, events, id } = position
+  return (
+    <div className="ins-travel-acts">
+      <div role="group" aria-label={t.which} className="ins-segmented">
+        {MODES.map((value) => (
+          <button
+            key={value}
+            type="button"
+            aria-pressed={value === mode}
+            onClick={() => {
+              setMode(value)
+            }}
+          >
+            {t[value]} {formatCount(value === 'changes' ? changes.length : events)}
+          </button>
+        ))}
+      </div>
+      <Button
+        variant="default"
+        h={32}
+        px={12}
+        leftSection={<IconFlask size={16} aria-hidden="true" />}
+        disabled={id === 0}
+        onClick={() => {
+          changeLocation({ view: 'what-if', at: id })
+        }}
+      >
+        {t.whatIf}
+      </Button>
+      <CopyTestButton id={id} />
+    </div>
+  )
+}
+
+/** Controls of time travel: steps, speed, and acts. */
+export function TravelControls({ position, player }: { position: Position; player: Player }) {
+  const { mode, step, steps } = position
   return (
     <div className="ins-travel-controls">
-      <div role="group" aria-label={t.controls}>
-        <StepButton
-          label={t.first}
-          icon={IconPlayerSkipBack}
-          disabled={isFirst}
-          onClick={() => {
-            move('first')
-          }}
-        />
-        <StepButton
-          label={t.previous}
-          icon={IconChevronLeft}
-          disabled={isFirst}
-          onClick={() => {
-            move(-1)
-          }}
-        />
-        <Button
-          className="ins-primary"
-          h={32}
-          px={12}
-          leftSection={<PlayIcon size={14} aria-hidden="true" />}
-          disabled={steps === 0}
-          onClick={toggle}
-        >
-          {isPlaying ? t.pause : t.play}
-        </Button>
-        <StepButton
-          label={t.next}
-          icon={IconChevronRight}
-          disabled={isLast}
-          onClick={() => {
-            move(1)
-          }}
-        />
-        <StepButton
-          label={t.last}
-          icon={IconPlayerSkipForward}
-          disabled={isLast}
-          onClick={() => {
-            move('last')
-          }}
-        />
-      </div>
+      <StepButtons position={position} player={player} />
       <span className="ins-travel-count">
         {mode === 'changes' ? t.change : t.event} <b>{formatCount(step)}</b> {t.of(formatCount(steps))}
       </span>
@@ -105,35 +124,7 @@ export function TravelControls({ position, player }: { position: Position; playe
           if (speed) player.setSpeed(speed)
         }}
       />
-      <div className="ins-travel-acts">
-        <div role="group" aria-label={t.which} className="ins-segmented">
-          {MODES.map((value) => (
-            <button
-              key={value}
-              type="button"
-              aria-pressed={value === mode}
-              onClick={() => {
-                setMode(value)
-              }}
-            >
-              {t[value]} {formatCount(value === 'changes' ? changes.length : events)}
-            </button>
-          ))}
-        </div>
-        <Button
-          variant="default"
-          h={32}
-          px={12}
-          leftSection={<IconFlask size={16} aria-hidden="true" />}
-          disabled={id === 0}
-          onClick={() => {
-            changeLocation({ view: 'what-if', at: id })
-          }}
-        >
-          {t.whatIf}
-        </Button>
-        <CopyTestButton id={id} />
-      </div>
+      <TravelActs position={position} />
     </div>
   )
 }
