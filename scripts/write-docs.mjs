@@ -250,9 +250,9 @@ const pages = {
   ),
 }
 
+mkdirSync(new URL('../docs/api/', import.meta.url), { recursive: true })
 // A formatted drawing would have a line for each coordinate.
 const isUnformatted = (path) => path.endsWith('.svg') || path.endsWith('machine-drawing.json')
-mkdirSync(new URL('../docs/api/', import.meta.url), { recursive: true })
 
 let staleCount = 0
 for (const [path, text] of Object.entries(pages)) {

@@ -153,13 +153,23 @@ function toElkNode(state: State, titleHeight: number, minWidth = 0): ElkNode {
   }
 }
 
-function toElkEdge(arrow: Arrow): ElkExtendedEdge {
+/**
+ * Creates a check for arrows to a state that the machine defines earlier. They are laid out reversed, so that the drawing
+ * reads downwards like the definition.
+ */
+function createBackwardsCheck(frame: State): (arrow: Arrow) => boolean {
+  const order = new Map([frame, ...listDescendants(frame)].map((state, i) => [state, i]))
+  return ({ from, to }) =>
+    !isInside(from, to) && !isInside(to, from) && (order.get(from) ?? 0) > (order.get(to) ?? 0)
+}
+
+function toElkEdge(arrow: Arrow, isBackwards: boolean): ElkExtendedEdge {
   const text = wrapLabel(arrow)
   const width = Math.max(...text.map((line) => measureText(line, LABEL_SIZE, 600)), 0)
   return {
     id: getArrowId(arrow),
-    sources: [getId(arrow.from)],
-    targets: [getId(arrow.to)],
+    sources: [getId(isBackwards ? arrow.to : arrow.from)],
+    targets: [getId(isBackwards ? arrow.from : arrow.to)],
     labels: [
       { text: text.join('\n'), width: Math.ceil(width) + 12, height: text.length * LABEL_LINE_HEIGHT + 4 },
     ],
@@ -209,11 +219,12 @@ function toInsideEdge(
 async function layoutInside(frame: State): Promise<Inside> {
   const { default: Elk } = await import('elkjs/lib/elk.bundled.js')
   const arrows = listArrows(frame)
+  const isBackwards = createBackwardsCheck(frame)
   const graph = await new Elk.default().layout({
     id: 'root',
     layoutOptions: { ...OPTIONS, 'elk.padding': '[top=0,left=0,bottom=0,right=0]' },
     children: [toElkNode(frame, TITLE_BAR_HEIGHT, MIN_FRAME_WIDTH)],
-    edges: arrows.map(toElkEdge),
+    edges: arrows.map((arrow) => toElkEdge(arrow, isBackwards(arrow))),
   })
   const boxes = new Map(flatten(graph).map((node) => [node.id, node]))
   const lines = new Map(graph.edges.map((edge) => [edge.id, edge]))
@@ -238,7 +249,8 @@ async function layoutInside(frame: State): Promise<Inside> {
       const isFromParent = isInside(arrow.to, arrow.from)
       const height = arrow.from === frame ? TITLE_BAR_HEIGHT : FRAME_TITLE_HEIGHT
       const bottom = Math.round(boxes.get(getId(arrow.from))?.y ?? 0) + height
-      return toInsideEdge(arrow, lines.get(getArrowId(arrow)), isFromParent ? bottom : null)
+      const edge = toInsideEdge(arrow, lines.get(getArrowId(arrow)), isFromParent ? bottom : null)
+      return isBackwards(arrow) ? { ...edge, points: edge.points.toReversed() } : edge
     }),
   }
 }

@@ -161,7 +161,7 @@ export function findResults(index: readonly SearchResult[], text: string): Searc
   const query = words.join(' ')
   const rate = ({ title, group }: SearchResult): number => {
     const name = title.toLowerCase()
-    // What leads to a state comes before what leads away from it.
+    // A move to the state comes before the moves away from it.
     if (name === query || (group === 'leads' && name.includes(`→ ${query}`))) return 0
     return name.startsWith(query) ? 1 : 2
   }

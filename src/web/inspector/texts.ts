@@ -76,6 +76,7 @@ export const texts = {
     follow: 'Follow',
     followHint: 'Keep the active state in view',
     now: 'now',
+    then: 'at that time',
     possibleNext: 'possible next',
     leadsOn: 'leads on from here',
     lastMove: 'last move',

@@ -1,6 +1,7 @@
 import '@xyflow/react/dist/base.css'
 import { type Node, ReactFlow, ReactFlowProvider, useReactFlow } from '@xyflow/react'
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import type { Box } from '../../../diagrams/overview.ts'
 import type { Drawing } from './drawing.types.ts'
 import { Controls, Legend } from './controls.tsx'
 import { Layers } from './layers.tsx'
@@ -11,6 +12,7 @@ import { fitPicture, MAX_ZOOM, MIN_FIRST_ZOOM, MIN_ZOOM, revealBox, type Size } 
 const NODE_TYPES = { state: StateNode }
 const NO_EDGES: never[] = []
 const FIT_MS = 250
+const LEGEND_HEIGHT = 44
 const FOLLOW_MS = 300
 
 const prefersReducedMotion = (): boolean => window.matchMedia('(prefers-reduced-motion: reduce)').matches
@@ -54,20 +56,35 @@ export function Canvas(props: CanvasProps) {
   )
 }
 
+/** Returns the active state in the open part of the picture. The other regions' columns are always in view together. */
+const findActive = ({ states }: Drawing) => states.find(({ isActive, kind }) => isActive && kind !== 'folded')
+
+/** Returns the box that the first view shows if the picture is too large: the active state, or the open frame's corner. */
+function findFocus(drawing: Drawing): Box | undefined {
+  const frame = drawing.frames.find(({ kind }) => kind === 'opened')
+  return findActive(drawing) ?? (frame && { x: frame.x, y: frame.y, width: 0, height: 0 })
+}
+
 /** Keeps the picture in view: fits it when it or the canvas changes, until the user moves it. */
 function useFittedViewport({ drawing }: CanvasProps, size: Size) {
   const flow = useReactFlow()
   const [isFollowing, setIsFollowing] = useState(true)
   const hasMoved = useRef(false)
-  const active = drawing.states.find(({ isActive }) => isActive)
-  const latest = useRef({ drawing, size, active })
-  latest.current = { drawing, size, active }
-  const [first] = useState(() => fitPicture(drawing, size, { minZoom: MIN_FIRST_ZOOM, focus: active }))
+  const active = findActive(drawing)
+  const latest = useRef({ drawing, size })
+  latest.current = { drawing, size }
+  const [first] = useState(() =>
+    fitPicture(drawing, size, { minZoom: MIN_FIRST_ZOOM, focus: findFocus(drawing) }),
+  )
   const fit = useCallback(
     (minZoom: number, ms: number) => {
-      const { drawing: picture, size: canvas, active: focus } = latest.current
+      const { drawing: picture, size: canvas } = latest.current
+      const focus = findFocus(picture)
       hasMoved.current = false
-      void flow.setViewport(fitPicture(picture, canvas, { minZoom, focus }), { duration: getDuration(ms) })
+      // The first view may lie below the legend: the whole picture may not.
+      const bottom = minZoom < MIN_FIRST_ZOOM && picture.choice === null ? LEGEND_HEIGHT : 0
+      const next = fitPicture(picture, canvas, { minZoom, focus, bottom })
+      void flow.setViewport(next, { duration: getDuration(ms) })
     },
     [flow],
   )

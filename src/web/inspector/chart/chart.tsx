@@ -42,7 +42,7 @@ const getTopState = (id: string | null): LicenseState | null =>
   id?.startsWith('license.') ? toLicenseState(id.split('.')[1] ?? '') : null
 
 function useDrawing(position: Position, isTall: boolean, exits: readonly Exit[]): Drawing {
-  const { state: selected, line, open } = useInspectorLocation()
+  const { state: selected, line, open, at } = useInspectorLocation()
   const { data: status } = useStatus()
   const { data: changes } = useStateChanges()
   const { data: explanation } = useExplanation()
@@ -50,6 +50,7 @@ function useDrawing(position: Position, isTall: boolean, exits: readonly Exit[])
     if (open !== null) {
       const state = getTopState(open) ?? position.state
       return drawOpenedView({
+        isNow: position.isNow,
         open,
         machine: machineDrawing,
         paths: position.paths,
@@ -60,8 +61,9 @@ function useDrawing(position: Position, isTall: boolean, exits: readonly Exit[])
         formatDate: formatShort,
       })
     }
-    const lastMove = findLastMove(changes, position.isNow ? null : (changes?.changes.at(-1)?.id ?? null))
+    const lastMove = findLastMove(changes, at)
     return drawOverview(isTall ? TALL_MAP : WIDE_MAP, {
+      isNow: position.isNow,
       active: position.state,
       details: describeActive(position, status),
       exits,
@@ -70,7 +72,7 @@ function useDrawing(position: Position, isTall: boolean, exits: readonly Exit[])
       selectedState: getTopState(selected),
       formatDate,
     })
-  }, [open, line, selected, position, status, changes, explanation, exits, isTall])
+  }, [open, line, selected, at, position, status, changes, explanation, exits, isTall])
 }
 
 const KEY_ACTIONS: Omit<ChartKeyActions, 'listExits'> = {

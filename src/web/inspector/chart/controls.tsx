@@ -90,12 +90,14 @@ export function Legend({ drawing }: { drawing: Drawing }) {
     <div className="ins-legend" data-license-state={active ?? undefined}>
       <span>
         <span className="ins-legend-now" />
-        {t.now}
+        {drawing.isNow ? t.now : t.then}
       </span>
-      <span>
-        <SampleLine emphasis="possible" />
-        {isOpened ? t.leadsOn : t.possibleNext}
-      </span>
+      {drawing.lines.some(({ emphasis }) => emphasis === 'possible') && (
+        <span>
+          <SampleLine emphasis="possible" />
+          {isOpened ? t.leadsOn : t.possibleNext}
+        </span>
+      )}
       {last && (
         <span data-license-state={last.color ?? undefined}>
           <SampleLine emphasis="last" />

@@ -82,6 +82,8 @@ export interface DrawnExit {
 /** Picture of one view of the chart, in pixels at zoom 1. */
 export interface Drawing {
   readonly key: string
+  /** False for a position in the past. */
+  readonly isNow: boolean
   readonly width: number
   readonly height: number
   readonly frames: readonly DrawnFrame[]

@@ -107,6 +107,7 @@ export function drawOpenedView(options: InsideOptions): Drawing {
   }
   return {
     key: `open-${options.open}`,
+    isNow: options.isNow,
     width: left - COLUMN_GAP,
     height: Math.max(...parts.map(({ part }) => part.height)) + HEADING_HEIGHT,
     frames: parts.flatMap(({ part }) => part.frames),

@@ -9,6 +9,7 @@ export type Region = (typeof REGIONS)[number]
 export type RegionPaths = Readonly<Record<Region, string>>
 
 export interface InsideOptions {
+  readonly isNow: boolean
   /** Id of the open state or region. */
   readonly open: string
   readonly machine: MachineDrawing

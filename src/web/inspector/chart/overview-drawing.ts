@@ -15,6 +15,7 @@ import type { Exit } from './moves.ts'
 import { formatMove } from './moves.ts'
 
 export interface OverviewOptions {
+  readonly isNow: boolean
   readonly active: LicenseState
   /** Lines of the active state's box, such as its beginning and the next contact. */
   readonly details: readonly string[]
@@ -112,6 +113,7 @@ export function drawOverview(map: OverviewMap, options: OverviewOptions): Drawin
   }))
   return {
     key: `overview-${map.width}`,
+    isNow: options.isNow,
     width: map.width,
     height: map.height,
     frames: map.frames.map(({ title, x, y, width, height }) => ({

@@ -16,31 +16,32 @@ const MAX_FIT_ZOOM = 1.6
 const MAX_WIDTH_ZOOM = 1.1
 const MARGIN = 10
 
-/** Returns the offset along one axis: centered if the picture fits, else as near to `center` as its ends allow. */
-function computeOffset(available: number, length: number, center: number): number {
+/** Returns an offset along one axis: centered if the picture fits, else the wanted one, as far as its ends allow. */
+function computeOffset(available: number, length: number, wanted: number): number {
   if (length + 2 * MARGIN <= available) return (available - length) / 2
-  return Math.min(MARGIN, Math.max(available - length - MARGIN, available / 2 - center))
+  return Math.min(MARGIN, Math.max(available - length - MARGIN, wanted))
 }
 
 /**
  * Returns the viewport that shows a whole picture. A picture that would need a zoom below `minZoom` is shown in part,
- * around `focus`.
+ * from its left, with `focus` in the middle of the height. `bottom` is the height that other elements cover.
  */
 export function fitPicture(
   picture: Size,
   canvas: Size,
-  { minZoom, focus }: { minZoom: number; focus: Box | undefined },
+  { minZoom, focus, bottom = 0 }: { minZoom: number; focus: Box | undefined; bottom?: number },
 ): Viewport {
   const fitWidth = (canvas.width - 2 * MARGIN) / picture.width
-  const fit = Math.min(fitWidth, (canvas.height - 2 * MARGIN) / picture.height)
+  const fit = Math.min(fitWidth, (canvas.height - bottom - 2 * MARGIN) / picture.height)
   // A picture that is too high still uses the whole width.
   const zoom =
     fit < minZoom ? Math.min(MAX_WIDTH_ZOOM, Math.max(minZoom, fitWidth)) : Math.min(MAX_FIT_ZOOM, fit)
-  const center = focus ? [focus.x + focus.width / 2, focus.y + focus.height / 2] : [0, 0]
+  const { x = 0, y = 0, width = 0, height = 0 } = focus ?? {}
+  const free = canvas.height - bottom
   return {
     zoom,
-    x: computeOffset(canvas.width, picture.width * zoom, (center[0] ?? 0) * zoom),
-    y: computeOffset(canvas.height, picture.height * zoom, (center[1] ?? 0) * zoom),
+    x: computeOffset(canvas.width, picture.width * zoom, canvas.width - MARGIN - (x + width) * zoom),
+    y: computeOffset(free, picture.height * zoom, free / 2 - (y + height / 2) * zoom),
   }
 }
 

@@ -4,8 +4,8 @@ import { formatExact } from '../format-time.ts'
 import { changeLocation, useInspectorLocation } from '../inspector-location.ts'
 import { machineDrawing } from '../machine-drawing.ts'
 import { getName } from '../names.ts'
-import type { Explanation, LicenseState } from '../source.ts'
-import { useExplanation } from '../source-context.tsx'
+import type { Explanation, LicenseState, StateChange } from '../source.ts'
+import { useExplanation, useStateChanges } from '../source-context.tsx'
 import { StateBadge, StateIcon, toLicenseState } from '../state-style.tsx'
 import { texts } from '../texts.ts'
 import type { Position } from '../use-position.ts'
@@ -14,11 +14,17 @@ import { capitalize, ComesNext, LeadsOut } from './sections.tsx'
 const t = texts.panel
 
 /** Returns why the active state was entered: the fact that the notice of the change tells, and its event. */
-const describeCause = (explanation: Explanation | undefined): string =>
-  explanation?.cause ? capitalize(explanation.cause.fact ?? explanation.cause.label) : t.noCause
+function describeCause(explanation: Explanation | undefined, past: StateChange | undefined) {
+  if (past) return { fact: capitalize(past.notices[0]?.message ?? past.inWords), event: past.event }
+  const { cause } = explanation ?? {}
+  return cause ? { fact: capitalize(cause.fact ?? cause.label), event: cause.event } : null
+}
 
 function ActiveFacts({ position }: { position: Position }) {
   const { data: explanation } = useExplanation()
+  const { data: changes } = useStateChanges()
+  const past = position.isNow ? undefined : changes?.changes.find(({ at }) => at === position.since)
+  const cause = describeCause(explanation, past)
   const { capabilities } = explanation ?? {}
   const innerSince = new Date(position.snapshot.context.authorization.since).toISOString()
   const isInnerLater = Date.parse(innerSince) - Date.parse(position.since) > 1000
@@ -36,15 +42,15 @@ function ActiveFacts({ position }: { position: Position }) {
           <dd>{t.sinceInner(formatExact(innerSince))}</dd>
         </div>
       )}
+      <div>
+        <dt>{t.why}</dt>
+        <dd>
+          {cause?.fact ?? t.noCause}
+          {cause && <code>{cause.event}</code>}
+        </dd>
+      </div>
       {position.isNow && (
         <>
-          <div>
-            <dt>{t.why}</dt>
-            <dd>
-              {describeCause(explanation)}
-              {explanation?.cause && <code>{explanation.cause.event}</code>}
-            </dd>
-          </div>
           <div>
             <dt>{t.productMay}</dt>
             <dd>
