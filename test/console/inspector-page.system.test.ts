@@ -266,6 +266,12 @@ describe('the size and speed of the chart', () => {
   })
 })
 
+describe('the inspector under the Content Security Policy', () => {
+  it('causes no browser errors and no foreign requests', () => {
+    expect(windows.flatMap(({ complaints }) => complaints)).toEqual([])
+  })
+})
+
 /** Drags the chart for a second. Returns the longest time between two frames in milliseconds. */
 async function pan(page: Page): Promise<number> {
   await page.evaluate(`window.frames_ = []; window.isPanning_ = true

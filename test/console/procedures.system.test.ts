@@ -546,7 +546,7 @@ describe('Other functions of the consoles', () => {
     await device.getByRole('link', { name: 'Statechart', exact: true }).click()
     const active = device.locator('.ins-state[data-active]')
     await expect.poll(() => active.getAttribute('data-state-id')).toBe('license.evaluation')
-    const reservation = device.getByRole('button', { name: 'Reservation' })
+    const reservation = device.locator('.ins-chip', { hasText: 'Reservation' })
     await expect.poll(() => reservation.innerText()).toContain('None')
     await expectAccessible(device, 'statechart')
     await programs.good(programs.agent(['reservation', 'request', '--json']))
