@@ -138,6 +138,7 @@ describe('time travel', () => {
     await page.getByRole('button', { name: /^All events/ }).click()
     const list = page.getByRole('region', { name: 'All events, newest first' })
     await list.getByText('Usage of HOST changed to 49').waitFor()
+    await expectAccessible(page, 'all events')
     await page.evaluate("document.querySelector('.ins-travel-events').scrollTop = 1e9")
     await list.getByText('Usage of HOST changed to 4', { exact: true }).waitFor()
     await page.getByRole('button', { name: 'What if, from here' }).click()
@@ -178,6 +179,7 @@ describe('“What if” of a real device', () => {
     await page.getByText('Enter a number that this event may have.').waitFor()
     await page.getByLabel('Let time pass').fill('999999')
     await page.getByText('Enter 0 to 87600.').waitFor()
+    await expectAccessible(page, 'what-if with wrong values')
     expect(await page.getByRole('button', { name: 'Run again' }).isDisabled()).toBe(true)
   })
 
