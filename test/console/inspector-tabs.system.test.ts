@@ -188,6 +188,25 @@ describe('“What if” of a real device', () => {
   })
 })
 
+describe('time travel of a real device', () => {
+  it('shows how it was registered, and copies its transitions as tests (R-INS-3)', async () => {
+    const { page } = window
+    await pages.agent.register(await world.token())
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    await open(page, 'time-travel')
+    await page.getByText('The license server answered: enough licenses for everything in use.').waitFor()
+    await page.getByText('The license server accepted the token', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Copy as test' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    const copied = await page.evaluate<string>('navigator.clipboard.readText()')
+    expect(copied).toContain("it('is authorized after authorize.accepted'")
+    await page.getByRole('button', { name: 'Previous' }).click()
+    await page.getByText('The first authorization is asked for at once.').waitFor()
+    await page.getByText('A token was entered').waitFor()
+    expect(window.complaints).toEqual([])
+  })
+})
+
 describe('the size of the inspector', () => {
   it('loads the machine only in the worker (R-INS-4)', () => {
     const names = readdirSync('dist/pages/assets')
