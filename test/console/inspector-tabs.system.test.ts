@@ -14,11 +14,12 @@ import { createTestEnvironment, type TestEnvironment } from '../support/test-env
  */
 const year = createInspectedYear()
 const SIZES = [
-  { name: '1280x800', width: 1280, height: 800, dark: false },
-  { name: '1440x900-dark', width: 1440, height: 900, dark: true },
-  { name: '390x844', width: 390, height: 844, dark: false },
-  { name: '390x844-dark', width: 390, height: 844, dark: true },
-] as const
+  [1280, 800],
+  [1440, 900],
+  [390, 844],
+].flatMap(([width = 0, height = 0]) =>
+  [false, true].map((dark) => ({ name: `${width}x${height}${dark ? '-dark' : ''}`, width, height, dark })),
+)
 const TABS = ['time-travel', 'exchanges', 'what-if'] as const
 
 let world: TestEnvironment
