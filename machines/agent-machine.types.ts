@@ -142,7 +142,7 @@ export type Command =
   | { readonly type: 'discardSecrets'; readonly params: { readonly what: 'identity' | 'registering' } }
   | { readonly type: 'notice'; readonly params: { readonly notice: Notice; readonly detail?: string } }
 
-/** Deadline that a state waits for. `agent-deadlines.ts` reads its instant from the context. */
+/** Deadline that a state waits for. `DEADLINES` reads its instant from the context. */
 export type DeadlineName =
   | 'registrationAttempt'
   | 'registrationRenewal'

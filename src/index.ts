@@ -19,7 +19,7 @@ export { type ControlCommand, defineCommand } from './core/control-command.ts'
 export { defineProfile, type ProductProfile, type ProfileInput, type ProfileTag } from './core/profile.ts'
 export type { SqliteDatabase, SqliteOptions, SqliteStatement } from './core/sqlite.types.ts'
 export type { Transport, TransportSettings } from './transports/transport.ts'
-export type { Explanation } from './agent/explain.ts'
+export type { Explanation, PossibleChange } from './agent/explain.ts'
 export type { AgentEventMap } from './agent/agent-events.ts'
 export type { AgentObserver, RequestSpan } from './agent/observer.ts'
 export type {
@@ -51,7 +51,17 @@ export type { AttemptOutcome, EntitlementStatus } from './agent/status.ts'
 export type { DeniedActions, PolicyDecision } from './agent/usage-policy.ts'
 export type { AgentClient, ClientEventMap, ConnectOptions } from './agent/agent-client.ts'
 export type { Transition } from './agent/machine-runner.ts'
-export type { HistoryRow } from './agent/history-table.ts'
+export type { EventCounts, HistoryRow } from './agent/history-table.ts'
+export type { Exchange, ExchangeRoute, ExchangeRow, ExchangeStep } from './agent/exchange-table.ts'
+export type { Inspection, PastSnapshot, StateChanges } from './agent/inspection.ts'
+export type {
+  InspectedEvent,
+  InspectedSnapshot,
+  InspectionFeed,
+  InspectionFrame,
+  MachineInspector,
+} from './agent/inspection-feed.ts'
+export type { StatePaths } from './agent/state-paths.ts'
 export type { ListenAddress, ServedAddresses, ServedAgent, ServeOptions } from './agent/served-agent.ts'
 
 /**

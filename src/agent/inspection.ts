@@ -41,17 +41,18 @@ export class Inspection {
   }
 
   /** Returns the newest transitions between two ids, both excluded, oldest first. */
-  history(options: { limit: number; after?: number; before?: number }): HistoryRow[] {
+  listTransitions(options: { limit: number; after?: number; before?: number }): HistoryRow[] {
     const { limit, after, before } = options
     return this.#history.list(limit, after, before)
   }
 
   /** Returns the number of stored transitions. */
-  count(): number {
+  countTransitions(): number {
     return this.#history.count()
   }
 
-  stateChanges(): StateChanges {
+  /** Returns the changes of the state, with the events between them, and those of the connection. */
+  listStateChanges(): StateChanges {
     const history = this.#history
     const counts = history.countBetweenStateChanges()
     const first = history.findFirst()
@@ -76,7 +77,7 @@ export class Inspection {
    *
    * @throws LicensingError NOT_FOUND
    */
-  snapshot(id = 0): PastSnapshot {
+  readSnapshot(id = 0): PastSnapshot {
     const { snapshot } = this.#core.runner
     if (id === 0) return { id, at: this.#core.clock.now(), snapshot: omitCodes(snapshot) }
     const [row, ...later] = this.#history.list(Number.MAX_SAFE_INTEGER, id - 1)
@@ -96,7 +97,7 @@ export class Inspection {
   }
 
   /** Returns the newest exchanges with the authority, newest first. */
-  exchanges(limit = 50): ExchangeRow[] {
+  listExchanges(limit = 50): ExchangeRow[] {
     return this.#core.store.exchanges.list(limit)
   }
 

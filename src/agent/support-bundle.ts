@@ -13,7 +13,7 @@ export function createSupportBundle(agent: SmartAgent): Record<string, unknown> 
   const { reservation, ...status } = agent.status()
   const anchor = agent.trust.anchor()
   const { inspection } = agent
-  const present = inspection.snapshot()
+  const present = inspection.readSnapshot()
   return {
     format: BUNDLE_FORMAT,
     version: VERSION,
@@ -33,9 +33,9 @@ export function createSupportBundle(agent: SmartAgent): Record<string, unknown> 
     explanation: agent.explain(),
     trust: anchor === null ? null : formatCertificateFingerprint(anchor),
     snapshot: present.snapshot,
-    stateChanges: toStateChangesDocument(inspection.stateChanges()),
+    stateChanges: toStateChangesDocument(inspection.listStateChanges()),
     history: agent.history(MAX_TRANSITIONS).map(toTransitionDocument),
-    exchanges: inspection.exchanges(MAX_EXCHANGES).map(toExchangeDocument),
+    exchanges: inspection.listExchanges(MAX_EXCHANGES).map(toExchangeDocument),
     usage: agent.usage.periods({ by: 'day', last: 90 }),
     denials: agent.usage.denials(200),
   }

@@ -54,10 +54,11 @@ describe('R-INS-3: the stored past of a device', () => {
     await agent.reservation.request()
 
     expect(snapshots.size).toBeGreaterThan(20)
-    for (const [id, snapshot] of snapshots) expect(agent.inspection.snapshot(id).snapshot).toEqual(snapshot)
-    expect(agent.inspection.snapshot().snapshot).toEqual(omitCodes(agent.snapshot))
-    expect(JSON.stringify(agent.inspection.snapshot())).toContain('"requestCode":""')
-    expect(await getErrorCode(Promise.resolve().then(() => agent.inspection.snapshot(9999)))).toBe(
+    for (const [id, snapshot] of snapshots)
+      expect(agent.inspection.readSnapshot(id).snapshot).toEqual(snapshot)
+    expect(agent.inspection.readSnapshot().snapshot).toEqual(omitCodes(agent.snapshot))
+    expect(JSON.stringify(agent.inspection.readSnapshot())).toContain('"requestCode":""')
+    expect(await getErrorCode(Promise.resolve().then(() => agent.inspection.readSnapshot(9999)))).toBe(
       'NOT_FOUND',
     )
   })
@@ -85,7 +86,7 @@ describe('R-INS-3: the stored past of a device', () => {
     for (let i = 0; i < 70; i++) await advance(world, agent, DAY)
     world.network.down = false
     await advance(world, agent, DAY)
-    const { start, changes, connection, events } = agent.inspection.stateChanges()
+    const { start, changes, connection, events } = agent.inspection.listStateChanges()
     expect(start.states.state).toBe('evaluation')
     expect(changes.map(({ after }) => (JSON.parse(after) as { state: string }).state)).toEqual([
       'registered',
@@ -104,7 +105,7 @@ describe('R-INS-3: the stored past of a device', () => {
     await agent.register(await world.token())
     world.network.down = true
     await agent.renewAuthorization().catch(() => undefined)
-    const [failed, authorized, registered] = agent.inspection.exchanges()
+    const [failed, authorized, registered] = agent.inspection.listExchanges()
     expect([failed?.kind, failed?.outcome, failed?.failure?.code]).toEqual([
       'authorize',
       'unreachable',

@@ -119,7 +119,9 @@ describe('R-INS-6: the inspectors of @statelyai/inspect', () => {
     const broken = () => {
       throw new Error('the inspector broke')
     }
-    const inspected = await world.open('device', { inspect: { actor: broken, event: broken, snapshot: broken } })
+    const inspected = await world.open('device', {
+      inspect: { actor: broken, event: broken, snapshot: broken },
+    })
     expect((await inspected.register(await world.token())).state).toBe('authorized')
     await inspected.close()
   })

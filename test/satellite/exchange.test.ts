@@ -412,12 +412,15 @@ it('R-INS-3: a satellite tells its devices when it synchronized last, and a mana
   await exchangeByFile(world.manager, satellite)
   const below = await world.openDevice(() => satellite, 'below')
   await below.register((await satellite.tokens.create({ days: 30 })).token)
-  const [exchange] = below.inspection.exchanges()
+  const [exchange] = below.inspection.listExchanges()
   const { lastSyncAt } = await satellite.sync.status()
   expect(lastSyncAt).not.toBeNull()
   expect(exchange?.route).toMatchObject({ role: 'satellite', synchronizedAt: lastSyncAt })
 
   const direct = await world.openDevice(() => world.manager, 'direct')
   await direct.register((await world.manager.tokens.create({ days: 30 })).token)
-  expect(direct.inspection.exchanges().at(0)?.route).toMatchObject({ role: 'manager', synchronizedAt: null })
+  expect(direct.inspection.listExchanges().at(0)?.route).toMatchObject({
+    role: 'manager',
+    synchronizedAt: null,
+  })
 })

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { contextSchema } from '../../../machines/agent-context.ts'
 import { CONNECTION_STATES, LICENSE_STATES, RESERVATION_STATES } from '../../../machines/state-names.ts'
-import type { RegionValue } from '../../../machines/transition.ts'
 import { query } from '../../http/procedures.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
 import { count } from './schemas.ts'
 
-const regionSchema: z.ZodType<RegionValue> = z.lazy(() =>
-  z.union([z.string(), z.record(z.string(), regionSchema)]),
-)
+/** Schema of a region's value, written out to the depth of the machine: OpenAPI documents here have no recursion. */
+const stateNameSchema = z.string()
+const innerSchema = z.union([stateNameSchema, z.record(z.string(), stateNameSchema)])
+const regionSchema = z.union([stateNameSchema, z.record(z.string(), innerSchema)])
 /** Schema of a snapshot of the machine. Codes are replaced by an empty text. */
 export const snapshotSchema = z.object({
   value: z.object({

@@ -14,15 +14,15 @@ export const createInspectionProcedures = (agent: DeviceAgent) =>
       const { inspection } = agent
       return {
         history: inspection
-          .history({ limit, after, ...(before > 0 && { before }) })
+          .listTransitions({ limit, after, ...(before > 0 && { before }) })
           .map(toTransitionDocument),
-        total: inspection.count(),
+        total: inspection.countTransitions(),
       }
     },
-    'state-changes': () => toStateChangesDocument(agent.inspection.stateChanges()),
+    'state-changes': () => toStateChangesDocument(agent.inspection.listStateChanges()),
     snapshot: ({ id }) => {
-      const past = agent.inspection.snapshot(id)
+      const past = agent.inspection.readSnapshot(id)
       return { ...past, at: toIsoString(past.at), snapshot: snapshotSchema.parse(past.snapshot) }
     },
-    exchanges: ({ limit }) => ({ exchanges: agent.inspection.exchanges(limit).map(toExchangeDocument) }),
+    exchanges: ({ limit }) => ({ exchanges: agent.inspection.listExchanges(limit).map(toExchangeDocument) }),
   })
