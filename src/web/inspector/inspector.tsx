@@ -1,6 +1,10 @@
 import './tokens.css'
 import './inspector.css'
+import './panel/panel.css'
+import './search.css'
 import './chart/chart.css'
+import './chart/controls.css'
+import './phone.css'
 import { VisuallyHidden } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import {

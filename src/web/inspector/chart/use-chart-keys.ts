@@ -35,8 +35,59 @@ interface ExitList {
   readonly index: number
 }
 
+const ZOOM_FACTOR = 1.2
+
 const findStateId = (target: EventTarget): string | null =>
   target instanceof Element ? (target.closest<HTMLElement>('[data-state-id]')?.dataset.stateId ?? null) : null
+
+/** Handles a key of the view: zoom, fit, follow and close. Returns true for such a key. */
+function handleViewKey({ key, shiftKey }: KeyboardEvent, options: ChartKeyOptions): boolean {
+  const commands: Record<string, () => void> = {
+    '+': () => {
+      options.zoom(ZOOM_FACTOR)
+    },
+    '-': () => {
+      options.zoom(1 / ZOOM_FACTOR)
+    },
+    '0': options.actualSize,
+    f: shiftKey ? options.follow : options.fit,
+    escape: options.actions.close,
+  }
+  const command = commands[key.toLowerCase()]
+  command?.()
+  return command !== undefined
+}
+
+/** Steps through the exits of a state: up and down select one, Enter goes to its target. */
+function useExitKeys(actions: ChartKeyActions, focus: (id: string) => void) {
+  const [list, setList] = useState<ExitList | null>(null)
+  const selectExit = (exits: readonly KeyExit[], index: number) => {
+    const exit = exits[index]
+    if (!exit) return
+    setList({ exits, index })
+    actions.selectExit(exit)
+  }
+  /** Returns true if the key belongs to the list. */
+  const step = (key: string): boolean => {
+    if (list === null) return false
+    const { exits, index } = list
+    const direction = { ArrowDown: 1, ArrowUp: -1 }[key]
+    if (direction !== undefined) {
+      selectExit(exits, (index + direction + exits.length) % exits.length)
+      return true
+    }
+    const exit = exits[index]
+    if (key !== 'Enter' || !exit) return false
+    setList(null)
+    actions.select(exit.target)
+    focus(exit.target)
+    return true
+  }
+  const close = () => {
+    setList(null)
+  }
+  return { selectExit, step, close }
+}
 
 /**
  * Handles the keys of the chart. One state is a tab stop: the one that had the focus last, at first the active one.
@@ -44,7 +95,6 @@ const findStateId = (target: EventTarget): string | null =>
 export function useChartKeys(options: ChartKeyOptions) {
   const { drawing, frame, reveal, actions } = options
   const [focused, setFocused] = useState<string | null>(null)
-  const [list, setList] = useState<ExitList | null>(null)
   const getState = (id: string | null): DrawnState | undefined =>
     drawing.states.find((state) => state.id === id)
   const tabStop =
@@ -60,26 +110,7 @@ export function useChartKeys(options: ChartKeyOptions) {
   useEffect(() => {
     if (hadFocus.current && tabStop !== null && document.activeElement === document.body) focus(tabStop)
   }, [drawing.key])
-  const selectExit = (exits: readonly KeyExit[], index: number) => {
-    const exit = exits[index]
-    if (!exit) return
-    setList({ exits, index })
-    actions.selectExit(exit)
-  }
-  /** Handles a key while the exits of a state are listed. Returns true if the key belongs to the list. */
-  const stepThroughExits = ({ exits, index }: ExitList, key: string): boolean => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[key]
-    if (step !== undefined) {
-      selectExit(exits, (index + step + exits.length) % exits.length)
-      return true
-    }
-    const exit = exits[index]
-    if (key !== 'Enter' || !exit) return false
-    setList(null)
-    actions.select(exit.target)
-    focus(exit.target)
-    return true
-  }
+  const exitKeys = useExitKeys(actions, focus)
   const handleStateKey = (id: string, key: string): boolean => {
     const state = getState(id)
     if (key.startsWith('Arrow') && state) {
@@ -88,42 +119,24 @@ export function useChartKeys(options: ChartKeyOptions) {
       return true
     }
     if (key === 'o') actions.open(id)
-    else if (key === 'e') selectExit(actions.listExits(id), 0)
+    else if (key === 'e') exitKeys.selectExit(actions.listExits(id), 0)
     else return false
     return true
-  }
-  const handleViewKey = ({ key, shiftKey }: KeyboardEvent): boolean => {
-    const commands: Record<string, () => void> = {
-      '+': () => {
-        options.zoom(1.2)
-      },
-      '-': () => {
-        options.zoom(1 / 1.2)
-      },
-      '0': options.actualSize,
-      f: shiftKey ? options.follow : options.fit,
-      escape: actions.close,
-    }
-    const command = commands[key.toLowerCase()]
-    command?.()
-    return command !== undefined
   }
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return
     const id = findStateId(event.target)
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
-    if (list && key === 'Escape') setList(null)
+    if (key === 'Escape') exitKeys.close()
     const isHandled =
-      (list !== null && stepThroughExits(list, key)) ||
-      (id !== null && handleStateKey(id, key)) ||
-      handleViewKey(event)
+      exitKeys.step(key) || (id !== null && handleStateKey(id, key)) || handleViewKey(event, options)
     if (isHandled) event.preventDefault()
   }
   const onFocus = ({ target }: FocusEvent) => {
     const id = findStateId(target)
     if (id === null) return
     hadFocus.current = true
-    if (id !== focused) setList(null)
+    if (id !== focused) exitKeys.close()
     setFocused(id)
     reveal(id)
   }
