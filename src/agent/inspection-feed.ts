@@ -40,7 +40,7 @@ export interface MachineInspector {
   snapshot(id: string, snapshot: InspectedSnapshot, info: { readonly event: InspectedEvent }): void
 }
 
-/** What an inspector is told, in order. */
+/** Message to an inspector. Messages have an order. */
 export type InspectionFrame =
   | { readonly kind: 'actor'; readonly at: Instant; readonly snapshot: InspectedSnapshot }
   | { readonly kind: 'event'; readonly at: Instant; readonly event: InspectedEvent }
@@ -168,13 +168,13 @@ function toFrames({ at, event, before, after }: Transition): InspectionFrame[] {
 
 const listMicrosteps = (before: AgentSnapshot, event: Event): InspectedSnapshot[] =>
   getMicrosteps(agentMachine, toMachineSnapshot(before), event).map(([{ value, context }]) =>
-    toInspected({ value, context } as AgentSnapshot),
+    toInspected({ value, context }),
   )
 
 const toInspectedEvent = (event: Event): InspectedEvent =>
   redactPayload({ type: event.type, at: event.at, ...toHistoryDetail(event) })
 
-/** Fields that name a customer. An inspector may be a page of somebody else. */
+/** Fields that name a customer. An inspector may be a page of a third party. */
 const NAMES: ReadonlySet<string> = new Set(['smartAccount', 'virtualAccount', 'instanceId', 'reservationId'])
 
 function redactPayload(event: InspectedEvent): InspectedEvent {

@@ -20,7 +20,7 @@ export interface ServedBundle {
  * Serves the inspector with one support bundle to browsers on the same computer, over HTTP. Only a page that was opened with
  * the key of the URL can read the bundle.
  *
- * @param read returns the bundle, anew for each request
+ * @param read returns the bundle; called for each request
  * @throws LicensingError INVALID_ARGUMENT for a host that is not a loopback address, PAGES_MISSING, ADDRESS_IN_USE
  */
 export async function serveBundle(

@@ -38,7 +38,7 @@ describe('R-INS-4: smart-agent what-if', () => {
 })
 
 describe('R-INS-3: smart-agent support and inspect', () => {
-  it('write a bundle, and serve it to whoever has the key', async () => {
+  it('write a bundle, and serve it to a browser that has the key', async () => {
     const { agent, good } = programs
     await good(agent(init))
     const file = join(programs.directory, 'bundle.json')

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { parseAddress } from '../address.ts'
 import { createCommand } from '../create-command.ts'
@@ -53,14 +56,10 @@ async function readBundle(file: string): Promise<Reader> {
 
 /** Creates the bundle of a device that was installed just now, in a directory that is deleted at once. */
 async function createSandboxBundle(): Promise<unknown> {
-  const [{ SmartAgent }, { createSupportBundle }, { mkdtempSync, rmSync }, { tmpdir }, { join }] =
-    await Promise.all([
-      import('../../index.ts'),
-      import('../../agent/support-bundle.ts'),
-      import('node:fs'),
-      import('node:os'),
-      import('node:path'),
-    ])
+  const [{ SmartAgent }, { createSupportBundle }] = await Promise.all([
+    import('../../index.ts'),
+    import('../../agent/support-bundle.ts'),
+  ])
   const directory = mkdtempSync(join(tmpdir(), 'smart-agent-inspect-'))
   try {
     const product = { pid: 'SANDBOX', serial: 'SANDBOX', version: '1.0' }

@@ -1,5 +1,5 @@
 import type { InspectedBundle } from '../../console/device/bundle.ts'
-import { type ContextChange, revertChanges } from '../../inspection/context-changes.ts'
+import { revertChanges } from '../../inspection/context-changes.ts'
 import type { HistoryRange, InspectionSource, Snapshot, Transition } from './source.ts'
 
 /** Document of the inspector's server: a bundle, and what it is the bundle of. */
@@ -8,7 +8,7 @@ export interface ServedDocument {
   readonly bundle: InspectedBundle
 }
 
-/** Creates the source that reads one support bundle. @param read returns the document, anew for each query */
+/** Creates the source that reads one support bundle. @param read returns the document; called for each query */
 export function createBundleSource(
   read: () => Promise<ServedDocument>,
   kind: InspectionSource['kind'],
@@ -46,7 +46,7 @@ function findSnapshot({ at, snapshot, history }: InspectedBundle, id: number): S
   if (row === undefined) return { id: 0, at, snapshot }
   let context: Parameters<typeof revertChanges>[0] = snapshot.context
   for (const { changes } of history.filter((later) => later.id > id).toReversed())
-    context = revertChanges(context, changes as ContextChange[])
+    context = revertChanges(context, changes)
   const { license, registration, reservation, connection } = row.after
   return {
     id,
