@@ -65,7 +65,7 @@ describe('the package', () => {
 
   it('contains the license of each bundled package', () => {
     const notices = readFileSync(product.installed('dist/THIRD-PARTY-NOTICES.txt'), 'utf8')
-    for (const name of ['axios', 'fastify', 'elkjs', 'pg', '@peculiar/x509'])
+    for (const name of ['axios', 'fastify', 'kysely', 'pg', '@peculiar/x509'])
       expect(notices).toMatch(new RegExp(`^${name} \\d`, 'm'))
   })
 
