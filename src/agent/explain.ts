@@ -225,8 +225,9 @@ function findCause(snapshot: AgentSnapshot, event: Event): { label: string; guar
   }
 }
 
+/** Returns the most severe notice. Of several, the last one is the consequence of the others. */
 const findMostSevere = (notices: readonly Notice[]): Notice | null =>
-  notices.toSorted((a, b) => eventCatalog[a].severity - eventCatalog[b].severity)[0] ?? null
+  notices.toReversed().toSorted((a, b) => eventCatalog[a].severity - eventCatalog[b].severity)[0] ?? null
 
 function listHypotheses({ context, value }: AgentSnapshot, at: Instant): Hypothesis[] {
   const { registration, authorization, evaluation, usage } = context

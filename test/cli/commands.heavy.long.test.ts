@@ -123,7 +123,11 @@ describe('why', () => {
     expect(why.state).toBe('out-of-compliance')
     expect(why.wouldChange).toContainEqual({
       event: expect.stringMatching(/buying more or using fewer/) as string,
+      label: 'enough licenses',
+      guard: 'isCompliant',
+      code: 'IN_COMPLIANCE',
       state: 'authorized',
+      at: null,
       effect: expect.any(String) as string,
     })
     expect(why.wouldChange.map(({ state }) => state)).not.toContain('out-of-compliance')
