@@ -50,6 +50,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     found: ['no-false-clone', 'recovers-within-bound', 'answered-once', 'nothing-lost'],
   },
   {
+    name: 'an event is not given to the machine',
+    file: 'machines/run-macrostep.js',
+    text: 'return [agentMachine.transition(snapshot, event, scope), actions]',
+    instead:
+      "return [event.type === 'usage.changed' ? snapshot : agentMachine.transition(snapshot, event, scope), actions]",
+    found: ['chart-elsewhere'],
+  },
+  {
     name: 'a deadline is enforced one moment too late',
     file: 'machines/deadlines.js',
     text: 'export const isDue = (instant, at) => instant !== null && at >= instant',

@@ -9,6 +9,8 @@ export const invariants = {
     'The usage that the product declared is the usage that the device has recorded, whatever fails.',
   'notified-is-durable': 'Every event that listeners were notified of is in the history after every crash.',
   'transitions-valid': 'Every state was reached from the previous state by a transition of the machine.',
+  'chart-elsewhere':
+    'The exported state machine, run by XState itself, takes the same transition for every event.',
   'state-readable': 'The data directory can be opened after every crash.',
   'pool-sum': 'The usage of a pool is the sum of the usage of its product instances.',
   'no-double-instance': 'A device has one product instance at most.',

@@ -10,6 +10,7 @@ import type { SimulatedDisk } from './disk.ts'
 import { type RequestHandler, SimulatedLink } from './network.ts'
 import type { EventScheduler } from './event-scheduler.ts'
 import { type Invariant, Violation, formatErrorWithStack } from './invariants.ts'
+import { takesSameTransition } from './exported-machine.ts'
 
 /** Environment of a simulated device. */
 export interface Environment {
@@ -166,6 +167,8 @@ export class SimulatedDevice {
         'transitions-valid',
         `a transition starts in ${formatPosition(before)}, but the state was ${formatPosition(last)}`,
       )
+    if (!takesSameTransition(before, event, after))
+      this.#violate('chart-elsewhere', `the exported machine takes another transition for ${event.type}`)
     if (event.type.endsWith('.accepted') && this.link.foreign)
       this.#violate('own-answer', `${event.type} was caused by the answer to an earlier request`)
     const [from, to] = [formatPosition(before), formatPosition(after)]
