@@ -67,7 +67,7 @@ describe('R-INS-5: the exported configuration of the agent machine', () => {
   })
 
   it('takes the same path as the machine through 1,000 random histories', () => {
-    const choices = fc.array(fc.nat(), { minLength: 1, maxLength: 20 })
+    const choices = fc.array(fc.nat(), { minLength: 1, maxLength: 10 })
     fc.assert(
       fc.property(choices, (picks) => {
         let ours = toMachineSnapshot({

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectAccessible, openBrowser, saveDownload, signInFirst, type Window } from '../support/browser.ts'
 import { createInspectedYear } from '../support/inspected-year.ts'
 import { findLabelFaults } from '../support/label-faults.ts'
+import { selectScale } from '../support/scale.ts'
 import { servePages } from '../support/pages.ts'
 import { createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
 
@@ -86,7 +87,9 @@ async function takePicture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SCREENSHOTS, `inspector-${name}.png`) })
 }
 
-describe.each(SIZES)('the tabs of the inspector at $name', ({ name, width, height, dark }) => {
+// In its own tier, each size in one color scheme.
+const inOneScheme = SIZES.filter(({ width, dark }) => dark === (width === 1440))
+describe.each(selectScale(inOneScheme, SIZES))('the tabs of the inspector at $name', ({ name, width, height, dark }) => {
   it.each(TABS)('%s can be read and used by everybody (R-INS-3, R-INS-4)', async (tab) => {
     const { page } = window
     await page.setViewportSize({ width, height })
