@@ -120,20 +120,23 @@ describe.each([
   { width: 1280, height: 800, query: '?view=chart&open=license.out-of-compliance' },
   { width: 1440, height: 900, query: '?view=chart&open=registration.registered' },
 ])('the chart at $width × $height, $query (R-INS-1)', ({ width, height, query }) => {
-  it.each(selectScale([width === 1440], [false, true]))('is readable, without overlaps, and accessible (dark: %s)', async (isDark) => {
-    const page = await openPage(isDark)
-    await resize(page, width, height)
-    await show(page, query)
-    const { smallest, overlaps, tooWide, isActiveVisible, zoom } = await measure(page)
-    console.log(`${width}×${height} ${query}: zoom ${zoom}, smallest text ${smallest.px} px`)
-    expect(overlaps).toEqual([])
-    expect(tooWide).toEqual([])
-    expect(isActiveVisible).toBe(true)
-    expect(smallest.px, smallest.text).toBeGreaterThanOrEqual(MIN_TEXT_PX)
-    await expectAccessible(page, `${width} ${query}`)
-    if (!isDark && width !== 1440)
-      await takeScreenshot(page, `inspector-${width}${query.includes('open') ? '-open' : ''}`)
-  })
+  it.each(selectScale([width === 1440], [false, true]))(
+    'is readable, without overlaps, and accessible (dark: %s)',
+    async (isDark) => {
+      const page = await openPage(isDark)
+      await resize(page, width, height)
+      await show(page, query)
+      const { smallest, overlaps, tooWide, isActiveVisible, zoom } = await measure(page)
+      console.log(`${width}×${height} ${query}: zoom ${zoom}, smallest text ${smallest.px} px`)
+      expect(overlaps).toEqual([])
+      expect(tooWide).toEqual([])
+      expect(isActiveVisible).toBe(true)
+      expect(smallest.px, smallest.text).toBeGreaterThanOrEqual(MIN_TEXT_PX)
+      await expectAccessible(page, `${width} ${query}`)
+      if (!isDark && width !== 1440)
+        await takeScreenshot(page, `inspector-${width}${query.includes('open') ? '-open' : ''}`)
+    },
+  )
 })
 
 describe('the panel (R-INS-2)', () => {

@@ -89,21 +89,24 @@ async function takePicture(page: Page, name: string): Promise<void> {
 
 // In its own tier, each size in one color scheme.
 const inOneScheme = SIZES.filter(({ width, dark }) => dark === (width === 1440))
-describe.each(selectScale(inOneScheme, SIZES))('the tabs of the inspector at $name', ({ name, width, height, dark }) => {
-  it.each(TABS)('%s can be read and used by everybody (R-INS-3, R-INS-4)', async (tab) => {
-    const { page } = window
-    await page.setViewportSize({ width, height })
-    await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' })
-    await showYear(page)
-    await open(page, tab)
-    await ready[tab](page)
-    expect(await findLabelFaults(page)).toEqual({ small: [], overlapping: [] })
-    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
-    await takePicture(page, `${tab}-${name}`)
-    await expectAccessible(page, `${tab} at ${name}`)
-    await page.unrouteAll({ behavior: 'wait' })
-  })
-})
+describe.each(selectScale(inOneScheme, SIZES))(
+  'the tabs of the inspector at $name',
+  ({ name, width, height, dark }) => {
+    it.each(TABS)('%s can be read and used by everybody (R-INS-3, R-INS-4)', async (tab) => {
+      const { page } = window
+      await page.setViewportSize({ width, height })
+      await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' })
+      await showYear(page)
+      await open(page, tab)
+      await ready[tab](page)
+      expect(await findLabelFaults(page)).toEqual({ small: [], overlapping: [] })
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+      await takePicture(page, `${tab}-${name}`)
+      await expectAccessible(page, `${tab} at ${name}`)
+      await page.unrouteAll({ behavior: 'wait' })
+    })
+  },
+)
 
 describe('time travel', () => {
   it('moves with the keys, by changes and by events, and keeps its place in the URL (R-INS-3)', async () => {
