@@ -45,8 +45,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a request is sent before it is stored',
     file: 'src/agent/request-runner.js',
-    text: "this.#store.write('outstanding', outstanding);",
-    instead: 'void outstanding;',
+    text: "this.#store.write('outstanding', request);",
+    instead: 'void request;',
     found: ['no-false-clone', 'recovers-within-bound', 'answered-once', 'nothing-lost'],
   },
   {
@@ -67,7 +67,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a failed authorization is not retried',
-    file: 'machines/agent-setup.js',
+    file: 'machines/agent-actions.js',
     text: 'nextAttemptAt: nextRetryAt(event.at, failures, event.jitter, {',
     instead: 'nextAttemptAt: failures > 2 ? null : nextRetryAt(event.at, failures, event.jitter, {',
     found: ['recovers-within-bound'],
@@ -81,7 +81,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the evaluation restarts whenever a registration ends',
-    file: 'machines/agent-setup.js',
+    file: 'machines/agent-actions.js',
     text: 'evaluation: { ...context.evaluation, running: context.evaluation.remainingSeconds > 0 },',
     instead: 'evaluation: { remainingSeconds: context.periods.evaluationSeconds, running: true },',
     found: ['evaluation-spent-once'],
