@@ -193,9 +193,14 @@ describe('the keyboard (R-INS-1)', () => {
     await expect.poll(() => hash(page)).toContain('open=license.auth-expired')
     await page.keyboard.press('Escape')
     await expect.poll(() => hash(page)).not.toContain('open=')
-    await page.locator('.ins-state[tabindex="0"]').focus()
-    await page.keyboard.press('e')
-    await expect.poll(() => hash(page)).toContain('line=')
+    // The overview is drawn again after Escape, and takes the key once its states are there.
+    await expect
+      .poll(async () => {
+        await page.locator('.ins-state[tabindex="0"]').focus()
+        await page.keyboard.press('e')
+        return hash(page)
+      })
+      .toContain('line=')
     const first = hash(page)
     await page.keyboard.press('ArrowDown')
     await expect.poll(() => hash(page)).not.toBe(first)
