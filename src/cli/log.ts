@@ -45,7 +45,7 @@ export function createLogger(options: {
             ...Object.entries(fields).map(([name, value]) => `${name}=${formatValue(value)}`),
           ].join(' '),
         )
-  /* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types name its base class twice */
+
   return winston.createLogger({
     level: logLevel,
     format: format.combine(hide(), format.timestamp(), lines),
@@ -60,5 +60,4 @@ export function createLogger(options: {
             options: { flags: 'a', mode: 0o600 },
           }),
   })
-  /* eslint-enable */
 }

@@ -11,8 +11,5 @@ const machine = createMachine(JSON.parse(JSON.stringify(exportConfig())) as neve
 export function takesSameTransition(before: AgentSnapshot, event: Event, after: AgentSnapshot): boolean {
   const snapshot = machine.resolveState({ value: before.value, context: before.context as never } as never)
   const [next] = transition(machine, snapshot as never, event as never)
-  return (
-    isDeepStrictEqual(next.value, after.value) &&
-    isDeepStrictEqual(next.context as unknown, after.context as unknown)
-  )
+  return isDeepStrictEqual(next.value, after.value) && isDeepStrictEqual(next.context, after.context)
 }
