@@ -45,7 +45,6 @@ export function createLogger(options: {
             ...Object.entries(fields).map(([name, value]) => `${name}=${formatValue(value)}`),
           ].join(' '),
         )
-
   return winston.createLogger({
     level: logLevel,
     format: format.combine(hide(), format.timestamp(), lines),

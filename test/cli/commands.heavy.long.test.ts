@@ -143,7 +143,11 @@ describe('the command machine', () => {
     expect(stdout).toMatch(/^<svg [^]*<\/svg>\n$/)
     const active = [...stdout.matchAll(/class="state \w+ active" data-id="([^"]+)"/g)].map(([, id]) => id)
     expect(active).toEqual(
-      expect.arrayContaining(['registration.registered.current', 'license.authorized.current', 'connection.up']),
+      expect.arrayContaining([
+        'registration.registered.current',
+        'license.authorized.current',
+        'connection.up',
+      ]),
     )
     expect(stdout).toContain('class="edge taken"')
   })
