@@ -56,6 +56,22 @@ function areCountsEqual(a: Record<string, number> | null, b: Record<string, numb
   return [...Object.keys(counts), ...Object.keys(b)].every((tag) => (counts[tag] ?? 0) === (b[tag] ?? 0))
 }
 
+/** Returns authorization and usage before the first contact under a registration. */
+const withoutAuthorization = ({
+  authorization,
+  usage,
+}: Context): Pick<Context, 'authorization' | 'usage'> => ({
+  authorization: {
+    ...authorization,
+    last: null,
+    nextAttemptAt: null,
+    deadlineAt: null,
+    failures: 0,
+    entitlements: [],
+  },
+  usage: { ...usage, reported: null, reportAt: null },
+})
+
 const toNotice = (notice: Notice, detail?: string): NoticeEvent => ({
   type: 'notice',
   notice,
@@ -207,29 +223,13 @@ export const agentSetup = agentGuards.extend({
         registering: null,
         registrationFailure: null,
         renewal: { last: null, nextAt: event.at + context.periods.registrationRenewal, failures: 0 },
-        authorization: {
-          ...context.authorization,
-          last: null,
-          nextAttemptAt: null,
-          deadlineAt: null,
-          failures: 0,
-          entitlements: [],
-        },
-        usage: { ...context.usage, reported: null, reportAt: null },
+        ...withoutAuthorization(context),
       }
     }),
     endRegistration: assign(({ context }) => ({
       registration: null,
       renewal: { last: null, nextAt: null, failures: 0 },
-      authorization: {
-        ...context.authorization,
-        last: null,
-        nextAttemptAt: null,
-        deadlineAt: null,
-        failures: 0,
-        entitlements: [],
-      },
-      usage: { ...context.usage, reported: null, reportAt: null },
+      ...withoutAuthorization(context),
     })),
     /** Records why the registration ended. A deregistration that the authority accepted is no failure. */
     recordRegistrationEnd: assign(({ context, event }) => {

@@ -59,6 +59,14 @@ const onUpgrade = {
   ],
 } as const
 
+const onRenewRequested = {
+  'authorization.renew': {
+    target: 'requesting',
+    actions: requestAuthorization,
+    meta: { label: 'renewal requested' },
+  },
+} as const
+
 /** Transitions that retry before the first authorization, while the evaluation continues. */
 const onFirstRetryDue = {
   'clock.tick': [
@@ -75,11 +83,7 @@ const onFirstRetryDue = {
       meta: { label: 'retry due' },
     },
   ],
-  'authorization.renew': {
-    target: 'requesting',
-    actions: requestAuthorization,
-    meta: { label: 'renewal requested' },
-  },
+  ...onRenewRequested,
 } as const
 
 const current = {
@@ -105,13 +109,6 @@ const onAttemptDue = {
   target: 'requesting',
   actions: requestAuthorization,
   meta: { label: 'retry due' },
-} as const
-const onRenewRequested = {
-  'authorization.renew': {
-    target: 'requesting',
-    actions: requestAuthorization,
-    meta: { label: 'renewal requested' },
-  },
 } as const
 const onAuthorizeFailed = {
   'authorize.refused': [

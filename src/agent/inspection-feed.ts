@@ -96,10 +96,13 @@ export class InspectionFeed {
     ]
   }
 
-  /** Calls a listener with the frames of each transition. Returns a function that stops. */
-  follow(listener: (frames: readonly InspectionFrame[]) => void): () => void {
+  /**
+   * Calls a listener after each transition, with a function that computes its frames. Returns a function that stops. A server
+   * without viewers computes none.
+   */
+  follow(listener: (listFrames: () => readonly InspectionFrame[]) => void): () => void {
     const onTransition = (transition: Transition) => {
-      listener(toFrames(transition))
+      listener(() => toFrames(transition))
     }
     this.#core.runner.events.on('transition', onTransition)
     return () => {
@@ -109,14 +112,14 @@ export class InspectionFeed {
 
   /** Tells an inspector the past and the future. An inspector that fails is logged, and disturbs nothing. */
   attach(inspector: MachineInspector): void {
-    const tell = (frames: readonly InspectionFrame[]) => {
+    const tell = (listFrames: () => readonly InspectionFrame[]) => {
       try {
-        for (const frame of frames) this.#tell(inspector, frame)
+        for (const frame of listFrames()) this.#tell(inspector, frame)
       } catch (error) {
         this.#core.logger.error('an inspector failed', { reason: String(error) })
       }
     }
-    tell(this.past())
+    tell(() => this.past())
     this.follow(tell)
   }
 

@@ -2,7 +2,7 @@ import type { AgentSnapshot } from '../../machines/index.ts'
 import { isFullyFunctional } from '../../machines/index.ts'
 import { notFoundError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
-import { type ContextChange, omitCodes, revertChanges } from '../inspection/context-changes.ts'
+import { type ContextChange, omitCodes, rewindContext } from '../inspection/context-changes.ts'
 import type { AgentCore } from './agent-core.ts'
 import { InspectionFeed } from './inspection-feed.ts'
 import type { ExchangeRow } from './exchange-table.ts'
@@ -82,9 +82,10 @@ export class Inspection {
     if (id === 0) return { id, at: this.#core.clock.now(), snapshot: omitCodes(snapshot) }
     const [row, ...later] = this.#history.list(Number.MAX_SAFE_INTEGER, id - 1)
     if (row?.id !== id) throw notFoundError('transition', `The history has no transition ${id}.`)
-    let { context } = snapshot
-    for (const { changes } of later.toReversed())
-      context = revertChanges(context, JSON.parse(changes) as ContextChange[])
+    const context = rewindContext(
+      snapshot.context,
+      later.map(({ changes }) => JSON.parse(changes) as ContextChange[]),
+    )
     const evaluation = { ...context.evaluation, remainingSeconds: row.evaluationSeconds }
     return {
       id,

@@ -4,10 +4,10 @@ import {
   type ConnectionState,
   getLicenseState,
   type LicenseState,
-  type RegionValue,
   type ReservationStage,
   toRegionPath,
 } from '../../machines/index.ts'
+import { toRegionValue } from '../inspection/region-value.ts'
 
 /** States of the machine as the history stores them: the license state, and the path of each region's state. */
 export interface StatePaths {
@@ -46,9 +46,3 @@ export const toStateValue = ({
   reservation,
   connection,
 })
-
-const toRegionValue = (path: string): RegionValue =>
-  path
-    .split('.')
-    .reduceRight<RegionValue | null>((inner, state) => (inner === null ? state : { [state]: inner }), null) ??
-  ''

@@ -44,10 +44,10 @@ export function connectToInspector(
     opened.on('message', () => undefined)
   }
   connect()
-  const stop = feed.follow((frames) => {
+  const stop = feed.follow((listFrames) => {
     if (socket?.readyState !== WebSocket.OPEN) return
     if (socket.bufferedAmount > MAX_BUFFERED_BYTES) socket.terminate()
-    else for (const frame of frames) socket.send(JSON.stringify(toMessage(feed, frame)))
+    else for (const frame of listFrames()) socket.send(JSON.stringify(toMessage(feed, frame)))
   })
   return {
     url,

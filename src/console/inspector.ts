@@ -68,9 +68,9 @@ export async function serveInspector(
     })
     server.listen(at.port, at.host, resolve)
   })
-  const stop = feed.follow((frames) => {
+  const stop = feed.follow((listFrames) => {
     if (sockets.clients.size === 0) return
-    const messages = frames.map((frame) => toMessage(feed, frame))
+    const messages = listFrames().map((frame) => toMessage(feed, frame))
     for (const client of sockets.clients) for (const message of messages) send(client, message)
   })
   const { port } = server.address() as AddressInfo

@@ -76,3 +76,7 @@ export function revertChanges(context: Context, changes: readonly ContextChange[
   }
   return copy as Context
 }
+
+/** Returns an earlier context, from the present one and the changes of each later transition, oldest first. */
+export const rewindContext = (context: Context, later: readonly (readonly ContextChange[])[]): Context =>
+  later.reduceRight(revertChanges, context)

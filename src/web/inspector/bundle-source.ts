@@ -1,5 +1,6 @@
 import type { InspectedBundle } from '../../console/device/bundle.ts'
-import { revertChanges } from '../../inspection/context-changes.ts'
+import { rewindContext } from '../../inspection/context-changes.ts'
+import { toRegionValue } from '../../inspection/region-value.ts'
 import type { HistoryRange, InspectionSource, Snapshot, Transition } from './source.ts'
 
 /** Document of the inspector's server: a bundle, and what it is the bundle of. */
@@ -40,29 +41,25 @@ function selectRange(
   return inRange.slice(-limit)
 }
 
+type Value = Snapshot['snapshot']['value']
+
 /** Returns the snapshot after a transition, computed from the last one and the changes of all later transitions. */
 function findSnapshot({ at, snapshot, history }: InspectedBundle, id: number): Snapshot {
   const row = history.find((transition) => transition.id === id)
   if (row === undefined) return { id: 0, at, snapshot }
-  let context: Parameters<typeof revertChanges>[0] = snapshot.context
-  for (const { changes } of history.filter((later) => later.id > id).toReversed())
-    context = revertChanges(context, changes)
+  const later = history.filter((transition) => transition.id > id).map(({ changes }) => changes)
   const { license, registration, reservation, connection } = row.after
   return {
     id,
     at: row.at,
     snapshot: {
-      value: { license: toValue(license), registration: toValue(registration), reservation, connection },
-      context: context as Snapshot['snapshot']['context'],
+      value: {
+        license: toRegionValue(license) as Value['license'],
+        registration: toRegionValue(registration) as Value['registration'],
+        reservation,
+        connection,
+      },
+      context: rewindContext(snapshot.context, later) as Snapshot['snapshot']['context'],
     },
   }
 }
-
-/** Converts the path of a region's state to its value, as in `{ authorized: 'current' }`. */
-const toValue = (path: string): Snapshot['snapshot']['value']['license'] =>
-  path
-    .split('.')
-    .reduceRight<unknown>(
-      (inner, state) => (inner === null ? state : { [state]: inner }),
-      null,
-    ) as Snapshot['snapshot']['value']['license']
