@@ -31,7 +31,9 @@ export const controlCommands = {
     z.object({ limit: z.int().min(1).max(10_000).default(100), after: z.int().min(0).default(0) }),
     (agent, { limit, after }) => agent.history(limit, after),
   ),
-  snapshot: defineAgentCommand(true, emptySchema, (agent) => agent.inspection.readSnapshot()),
+  snapshot: defineAgentCommand(true, z.object({ id: z.int().min(0).default(0) }), (agent, { id }) =>
+    agent.inspection.readSnapshot(id),
+  ),
   support: defineAgentCommand(true, emptySchema, (agent) => createSupportBundle(agent)),
   'profile-show': defineAgentCommand(true, emptySchema, (agent) => agent.profile),
   'transport-set': defineAgentCommand(true, transportSettingsSchema, (agent, settings) =>

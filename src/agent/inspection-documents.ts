@@ -20,6 +20,7 @@ export const toTransitionDocument = (row: HistoryRow) => ({
   notices: JSON.parse(row.notices) as Notices,
   commands: JSON.parse(row.commands) as string[],
   changes: JSON.parse(row.changes) as Changes,
+  evaluationSeconds: row.evaluationSeconds,
 })
 
 /** Returns the changes of the state in the form of the API. */

@@ -8,8 +8,12 @@ import { toExchangeDocument, toStateChangesDocument, toTransitionDocument } from
 const MAX_TRANSITIONS = 1000
 const MAX_EXCHANGES = 200
 
-/** Creates a support bundle: status, explanation and the stored past, without secrets. `smart-agent inspect` opens it. */
-export function createSupportBundle(agent: SmartAgent): Record<string, unknown> {
+/**
+ * Creates a support bundle: status, explanation and the stored past, without secrets, and the drawing of the machine.
+ * `smart-agent inspect` opens it.
+ */
+export async function createSupportBundle(agent: SmartAgent): Promise<Record<string, unknown>> {
+  const { default: drawing } = await import('../diagrams/machine-drawing.json', { with: { type: 'json' } })
   const { reservation, ...status } = agent.status()
   const anchor = agent.trust.anchor()
   const { inspection } = agent
@@ -32,6 +36,7 @@ export function createSupportBundle(agent: SmartAgent): Record<string, unknown> 
     },
     explanation: agent.explain(),
     trust: anchor === null ? null : formatCertificateFingerprint(anchor),
+    drawing,
     snapshot: present.snapshot,
     stateChanges: toStateChangesDocument(inspection.listStateChanges()),
     history: agent.history(MAX_TRANSITIONS).map(toTransitionDocument),

@@ -1,13 +1,8 @@
 import winston from 'winston'
 import type { AgentLogger } from '../agent/logger.ts'
-import { LicensingError } from '../core/errors.ts'
 import { LOG_LEVELS } from './log-options.ts'
+import { parsePositiveInteger } from './parse-positive-integer.ts'
 import { redact } from './redact.ts'
-
-function parsePositiveInteger(text: string, option: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
-  throw new LicensingError('INVALID_ARGUMENT', `${option} must be a whole number of 1 or more.`)
-}
 
 /** Formats a field value for text logs, without quotes when it is one word. */
 const formatValue = (value: unknown): string =>

@@ -126,11 +126,13 @@ describe('R-INS-3: the stored past of a device', () => {
     await agent.register(token)
     await agent.deregister()
     const code = await agent.reservation.request()
-    const text = JSON.stringify(createSupportBundle(agent))
+    const text = JSON.stringify(await createSupportBundle(agent))
     for (const secret of [token, code, 'PRIVATE KEY']) expect(text).not.toContain(secret)
     const bundle = parseBundle(text)
     expect(bundle.history).toHaveLength(agent.history(1000).length)
     expect(bundle.snapshot.value.reservation).toBe('requested')
+    expect(bundle.history.at(-1)?.evaluationSeconds).toBe(agent.history(1)[0]?.evaluationSeconds)
+    expect(bundle.drawing.machine).toMatch(/^[0-9a-f]{16}$/)
     expect(await getErrorCode(Promise.resolve().then(() => parseBundle('{')))).toBe('BUNDLE_MALFORMED')
     expect(await getErrorCode(Promise.resolve().then(() => parseBundle('{"format":1}')))).toBe(
       'BUNDLE_MALFORMED',

@@ -31,6 +31,31 @@ describe('R-INS-4: smart-agent what-if', () => {
     expect(await good(agent(['events', '--json']))).toEqual(before)
   })
 
+  it('starts from a past transition, sends events, and refuses those that do not exist', async () => {
+    const { agent, good } = programs
+    const alone = await agent(['what-if', '--days', '1', '--after', '1', '--json'])
+    expect(parseError(alone).code).toBe('INVALID_ARGUMENT')
+    await good(agent(init))
+    const { events } = await good<{ events: { id: number }[] }>(agent(['events', '--json']))
+    const run = async (...words: string[]) => agent(['what-if', '--days', '30', ...words, '--json'])
+    expect(await good(run('--after', String(events[0]?.id)))).toMatchObject({
+      states: [{ state: 'evaluation' }],
+    })
+    expect(parseError(await run('--after', '999')).code).toBe('NOT_FOUND')
+    expect(await good(run('--send', 'registration.start={"force":false,"again":false}'))).toMatchObject({
+      states: [{ state: 'evaluation' }, { state: 'registered' }, { state: 'authorized' }],
+      ignored: [],
+    })
+    expect(await good(run('--send', 'registration.renew'))).toMatchObject({ ignored: ['registration.renew'] })
+    for (const event of [
+      'register',
+      'usage.changed',
+      'usage.changed={"tag":"HOST","count":-1}',
+      'usage.changed={',
+    ])
+      expect(parseError(await run('--send', event)).code, event).toBe('INVALID_ARGUMENT')
+  })
+
   it.each(['-1', '3651', 'soon', ''])('refuses %j days', async (days) => {
     const refused = await programs.agent(['what-if', '--days', days, '--json'])
     expect([refused.code, parseError(refused).code]).toEqual([2, 'INVALID_ARGUMENT'])

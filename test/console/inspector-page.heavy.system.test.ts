@@ -2,6 +2,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSupportBundle } from '../../src/agent/support-bundle.ts'
+import { serveBundle } from '../../src/console/bundle-server.ts'
+import { parseBundle } from '../../src/console/device/bundle.ts'
 import type { SmartAgent } from '../../src/index.ts'
 import {
   expectAccessible,
@@ -193,14 +196,9 @@ describe('the keyboard (R-INS-1)', () => {
     await expect.poll(() => hash(page)).toContain('open=license.auth-expired')
     await page.keyboard.press('Escape')
     await expect.poll(() => hash(page)).not.toContain('open=')
-    // The overview is drawn again after Escape, and takes the key once its states are there.
-    await expect
-      .poll(async () => {
-        await page.locator('.ins-state[tabindex="0"]').focus()
-        await page.keyboard.press('e')
-        return hash(page)
-      })
-      .toContain('line=')
+    await expect.poll(() => focused(page)).toMatch(/^license\./)
+    await page.keyboard.press('e')
+    await expect.poll(() => hash(page)).toContain('line=')
     const first = hash(page)
     await page.keyboard.press('ArrowDown')
     await expect.poll(() => hash(page)).not.toBe(first)
@@ -248,6 +246,60 @@ describe('the phone (R-INS-2)', () => {
       .click()
     await page.getByText('What leads out').first().waitFor()
     await resize(page, 1280, 800)
+  })
+})
+
+describe('the image of the chart (R-INS-5)', () => {
+  it('has the words and the places of what is shown, and nothing else', async () => {
+    const page = await openPage(false)
+    await resize(page, 1280, 800)
+    await show(page, '?view=chart')
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'SVG' }).click(),
+    ])
+    expect(download.suggestedFilename()).toBe('statechart.svg')
+    const svg = readFileSync(await download.path(), 'utf8')
+    const shown = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('.ins-state-name > span:not(.mantine-VisuallyHidden-root)')].map((name) => name.textContent)`,
+    )
+    expect(shown).toHaveLength(7)
+    for (const name of shown) expect(svg).toContain(`>${name}</text>`)
+    expect(svg).not.toMatch(/, active|NaN|undefined/)
+    const image = await browser.open(`data:image/svg+xml,${encodeURIComponent(svg)}`)
+    const box = await image.page.getByText('Authorization expired').boundingBox()
+    const real = await page.locator('[data-state-id="license.auth-expired"] .ins-state-name').boundingBox()
+    const chart = await page.locator('.ins-flow').boundingBox()
+    expect(Math.abs((box?.x ?? 0) - (real?.x ?? 0) + (chart?.x ?? 0))).toBeLessThan(40)
+    expect(Math.abs((box?.y ?? 0) - (real?.y ?? 0) + (chart?.y ?? 0))).toBeLessThan(8)
+  })
+})
+
+describe('a bundle of a program with another machine (R-INS-3)', () => {
+  it('is drawn as the bundle says, and says what does not follow it', async () => {
+    const bundle = parseBundle(JSON.stringify(await createSupportBundle(served.agent)))
+    const { drawing } = bundle
+    const id = 'license.authorized.current'
+    const other = {
+      ...bundle,
+      version: '9.9.9',
+      drawing: {
+        ...drawing,
+        machine: 'another',
+        states: { ...drawing.states, [id]: { label: 'Renamed', description: 'another description' } },
+      },
+    }
+    const server = await serveBundle(() => Promise.resolve({ kind: 'bundle', bundle: other }), {
+      host: '127.0.0.1',
+      port: 0,
+    })
+    try {
+      const { page } = await browser.open(`${server.url}#/?view=chart&open=license.authorized`)
+      await page.locator(`[data-state-id="${id}"]`, { hasText: 'Renamed' }).waitFor()
+      await page.getByRole('note').getByText('It is from version 9.9.9').waitFor()
+    } finally {
+      await server.close()
+    }
   })
 })
 

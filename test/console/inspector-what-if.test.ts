@@ -21,7 +21,7 @@ import {
   EVENT_SCHEMAS,
   type ExternalEventType,
   SECRET_FIELDS,
-} from '../../src/web/inspector/what-if/event-schemas.ts'
+} from '../../src/inspection/event-schemas.ts'
 import { findTransitionAt } from '../../src/web/inspector/what-if/find-transition.ts'
 import { NOTICES } from '../../src/inspection/notice-texts.ts'
 import { listRealStates } from '../../src/web/inspector/what-if/real-states.ts'

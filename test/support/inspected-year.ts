@@ -138,6 +138,7 @@ class Year {
       notices,
       commands: requests,
       changes: listChanges(this.#recorded, after.context),
+      evaluationSeconds: Math.floor(after.context.evaluation.remainingSeconds),
     })
     this.#recorded = after.context
     this.snapshots.set(id, after)

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import type { HistoryRow } from '../../agent/history-table.ts'
-import { LicensingError } from '../../core/errors.ts'
 import type { AgentCli } from './agent-cli.ts'
 import { createDaemonStoppedError, requireDaemon } from './daemon-connection.ts'
 import { createCommand } from '../create-command.ts'
+import { parsePositiveInteger } from '../parse-positive-integer.ts'
 import { printJson, printText } from '../output.ts'
 
 /** Creates the command `events`. */
@@ -13,9 +13,7 @@ export function createEventsCommand({ json, dataDir, call, read }: AgentCli): Co
     .option('--limit <n>', 'number of newest events', '100')
     .option('--follow', 'continue with new events as they occur')
     .action(async (options: { limit: string; follow?: boolean }) => {
-      const limit = Number(options.limit)
-      if (!Number.isInteger(limit) || limit < 1)
-        throw new LicensingError('INVALID_ARGUMENT', '--limit must be a whole number of 1 or more.')
+      const limit = parsePositiveInteger(options.limit, '--limit')
       const { toHistoryDocument, formatEvent } = await import('./format.ts')
       if (options.follow) await requireDaemon(dataDir())
       const list = options.follow ? call : read

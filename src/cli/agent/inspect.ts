@@ -64,7 +64,7 @@ async function createSandboxBundle(): Promise<unknown> {
   try {
     const product = { pid: 'SANDBOX', serial: 'SANDBOX', version: '1.0' }
     const agent = await SmartAgent.open({ dataDir: join(directory, 'agent'), product, heartbeat: false })
-    const bundle = createSupportBundle(agent)
+    const bundle = await createSupportBundle(agent)
     await agent.close()
     return bundle
   } finally {

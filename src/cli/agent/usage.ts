@@ -5,6 +5,7 @@ import { LicensingError } from '../../core/errors.ts'
 import type { Status } from '../../index.ts'
 import type { AgentCli } from './agent-cli.ts'
 import { createCommand } from '../create-command.ts'
+import { parsePositiveInteger } from '../parse-positive-integer.ts'
 import { printJson, printText } from '../output.ts'
 import { renderBar, printTable } from '../table.ts'
 
@@ -96,13 +97,4 @@ export function createUsageCommand({ json, call, printStatus }: AgentCli): Comma
       else await printTable(['Time', 'Request', 'User', 'Code', 'Reason'], rows)
     })
   return usage
-}
-
-/** Parses a whole number of 1 or more. @throws LicensingError INVALID_ARGUMENT */
-function parsePositiveInteger(text: string, what: string): number {
-  if (/^\d{1,9}$/.test(text) && Number(text) > 0) return Number(text)
-  throw new LicensingError(
-    'INVALID_ARGUMENT',
-    `${what} must be a whole number of 1 or more, not ${JSON.stringify(text)}.`,
-  )
 }

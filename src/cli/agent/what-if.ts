@@ -1,12 +1,21 @@
 import { type Command, Option } from 'commander'
+import type { Event } from '../../../machines/agent-machine.types.ts'
 import type { AuthorityBehavior, WhatIfRun } from '../../../machines/what-if.ts'
 import type { PastSnapshot } from '../../agent/inspection.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { createCommand } from '../create-command.ts'
+import { parsePositiveInteger } from '../parse-positive-integer.ts'
 import { printJson, printText } from '../output.ts'
 import type { AgentCli } from './agent-cli.ts'
 
 const BEHAVIORS: readonly AuthorityBehavior[] = ['reachable', 'unreachable', 'refusing', 'short']
+
+interface Options {
+  readonly days: string
+  readonly authority: AuthorityBehavior
+  readonly after?: string
+  readonly send?: readonly string[]
+}
 
 /** Creates the command `what-if`, which runs a copy of the machine into the future. */
 export function createWhatIfCommand({ json, dataDir, call }: AgentCli): Command {
@@ -18,7 +27,9 @@ export function createWhatIfCommand({ json, dataDir, call }: AgentCli): Command 
         .choices(BEHAVIORS)
         .default('reachable'),
     )
-    .action(async ({ days, authority }: { days: string; authority: AuthorityBehavior }) => {
+    .option('--after <id>', 'begin after a past transition, by its id in `events --json`; default: now')
+    .option('--send <event...>', 'events that happen at the beginning: TYPE, or TYPE=JSON with a payload')
+    .action(async ({ days, authority, after, send = [] }: Options) => {
       const [machines, { SmartAgent }] = await Promise.all([
         import('../../../machines/index.ts'),
         import('../../index.ts'),
@@ -29,13 +40,49 @@ export function createWhatIfCommand({ json, dataDir, call }: AgentCli): Command 
           'INVALID_ARGUMENT',
           `--days must be a number from 0 to ${machines.MAX_WHAT_IF_DAYS}.`,
         )
-      const start = SmartAgent.exists(dataDir())
-        ? await call<PastSnapshot>('snapshot')
+      const hasDevice = SmartAgent.exists(dataDir())
+      if (after !== undefined && !hasDevice)
+        throw new LicensingError('INVALID_ARGUMENT', '--after needs a device: here is none yet.')
+      const start = hasDevice
+        ? await call<PastSnapshot>(
+            'snapshot',
+            after === undefined ? {} : { id: parsePositiveInteger(after, '--after') },
+          )
         : { at: Date.now(), snapshot: machines.initialTransition(Date.now()).snapshot }
-      const run = machines.whatIf(start.snapshot, { from: start.at, days: duration, authority })
+      const events = send.length === 0 ? [] : await parseEvents(send, start.at)
+      const run = machines.whatIf(start.snapshot, { from: start.at, days: duration, authority, events })
       if (json()) printJson(toDocument(run))
       else await printRun(run, start.at, start.at + duration * machines.DAY)
     })
+}
+
+/** Parses events such as `usage.changed={"tag":"HOST","count":9}`. @throws LicensingError INVALID_ARGUMENT */
+async function parseEvents(texts: readonly string[], at: number): Promise<Event[]> {
+  const { EVENT_SCHEMAS } = await import('../../inspection/event-schemas.ts')
+  return texts.map((text) => {
+    const [type = '', ...rest] = text.split('=')
+    const schema = Object.entries(EVENT_SCHEMAS).find(([name]) => name === type)?.[1]
+    if (!schema)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `${JSON.stringify(type)} is no event of the machine. The events are ${Object.keys(EVENT_SCHEMAS).join(', ')}.`,
+      )
+    const parsed = schema.safeParse(rest.length === 0 ? {} : parseJson(rest.join('=')))
+    if (parsed.success) return { ...parsed.data, type, at } as Event
+    const [issue] = parsed.error.issues
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `The payload of ${type} is not valid at ${['payload', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? ''}.`,
+    )
+  })
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }
 
 const toIso = (at: number): string => new Date(at).toISOString()
@@ -72,6 +119,7 @@ async function printRun(run: WhatIfRun, from: number, to: number): Promise<void>
       codes.join(', '),
     ]),
   )
+  if (run.ignored.length > 0) printText(`\nNot handled in its state: ${run.ignored.join(', ')}.`)
   const { answered, unanswered } = run.attempts
   printText(
     `\n${formatPlural(run.steps, 'step')} of the machine; ${formatPlural(answered, 'attempt')} answered, ${formatPlural(unanswered, 'attempt')} without answer. Nothing real was touched.`,

@@ -3,6 +3,7 @@ import { ENGLISH } from '../../core/english.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { BUNDLE_FORMAT } from '../../inspection/bundle-format.ts'
 import { inspectionContract, snapshotSchema, transitionSchema } from './inspection-contract.ts'
+import { machineDrawingSchema } from './machine-drawing-schema.ts'
 import { statusSchema } from './schemas.ts'
 import { explanationSchema } from './status-contract.ts'
 
@@ -13,6 +14,7 @@ const bundleSchema = z.object({
   at: z.string(),
   status: statusSchema,
   explanation: explanationSchema,
+  drawing: machineDrawingSchema,
   snapshot: snapshotSchema,
   stateChanges: inspectionContract['state-changes'].schema.response,
   history: z.array(transitionSchema),

@@ -46,6 +46,8 @@ export const transitionSchema = z.object({
   commands: z.array(z.string()),
   /** Changed fields of the context, by path, such as `authorization.deadlineAt`. */
   changes: z.array(z.object({ path: z.string(), before: z.unknown(), after: z.unknown() })),
+  /** Seconds of the evaluation that remained after the event. */
+  evaluationSeconds: count,
 })
 
 /** Schema of a change of the license state, with counts of the events since the change before. */

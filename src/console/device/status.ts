@@ -20,7 +20,7 @@ export const createStatusProcedures = (agent: DeviceAgent) =>
   })
 
 /** Creates the support bundle of a device. Only the conferencing product has a deployment. */
-const createDeviceBundle = (agent: DeviceAgent): Record<string, unknown> => ({
-  ...createSupportBundle(agent),
+const createDeviceBundle = async (agent: DeviceAgent): Promise<Record<string, unknown>> => ({
+  ...(await createSupportBundle(agent)),
   ...(agent.status().hosts && { system: agent.module.system.show() }),
 })

@@ -49,6 +49,7 @@ function findSnapshot({ at, snapshot, history }: InspectedBundle, id: number): S
   if (row === undefined) return { id: 0, at, snapshot }
   const later = history.filter((transition) => transition.id > id).map(({ changes }) => changes)
   const { license, registration, reservation, connection } = row.after
+  const context = rewindContext(snapshot.context, later) as Snapshot['snapshot']['context']
   return {
     id,
     at: row.at,
@@ -59,7 +60,10 @@ function findSnapshot({ at, snapshot, history }: InspectedBundle, id: number): S
         reservation,
         connection,
       },
-      context: rewindContext(snapshot.context, later) as Snapshot['snapshot']['context'],
+      context: {
+        ...context,
+        evaluation: { ...context.evaluation, remainingSeconds: row.evaluationSeconds },
+      },
     },
   }
 }

@@ -1,7 +1,7 @@
 import '@mantine/core/styles.css'
 import '../shared/page.css'
 import { Alert, Button, MantineProvider, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
-import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query'
+import { QueryClient, QueryClientProvider, useQuery, useQueryClient } from '@tanstack/react-query'
 import { setNonce } from 'get-nonce'
 import { StrictMode, useMemo } from 'react'
 import { createRoot } from 'react-dom/client'
@@ -9,6 +9,7 @@ import { readNonce } from '../shared/nonce.ts'
 import { theme } from '../shared/theme.ts'
 import { createBundleSource, type ServedDocument } from './bundle-source.ts'
 import { Inspector } from './inspector.tsx'
+import { isOtherMachine, setMachineDrawing } from './machine-drawing.ts'
 import { texts } from './texts.ts'
 
 /** Interval in which a page of this device reads it again, in milliseconds. */
@@ -17,14 +18,23 @@ const REFRESH_MS = 5_000
 async function readDocument(): Promise<ServedDocument> {
   const response = await fetch(`/bundle${window.location.search}`)
   if (!response.ok) throw new Error(((await response.json()) as { error: string }).error)
-  return (await response.json()) as ServedDocument
+  const served = (await response.json()) as ServedDocument
+  setMachineDrawing(served.bundle.drawing)
+  return served
 }
+
+/** Query of the document, which all queries of the inspector share. */
+const DOCUMENT = { queryKey: ['document'], queryFn: readDocument }
 
 /** Page of the inspector alone: of this device, of a support bundle, or of a new device. */
 function InspectorPage() {
-  const document = useQuery({ queryKey: ['document'], queryFn: readDocument })
+  const document = useQuery(DOCUMENT)
   const kind = document.data?.kind
-  const source = useMemo(() => (kind === undefined ? null : createBundleSource(readDocument, kind)), [kind])
+  const client = useQueryClient()
+  const source = useMemo(
+    () => (kind === undefined ? null : createBundleSource(() => client.fetchQuery(DOCUMENT), kind)),
+    [client, kind],
+  )
   if (document.error !== null)
     return (
       <Alert color="red" m="md" role="alert">
@@ -42,7 +52,8 @@ function InspectorPage() {
       </header>
       {source.kind !== 'device' && (
         <p className="ins-page-banner" role="note">
-          {texts.page.banner(source.kind, document.data.bundle.at)}
+          {texts.page.banner(source.kind, document.data.bundle.at)}{' '}
+          {isOtherMachine() && texts.page.otherMachine(document.data.bundle.version)}
         </p>
       )}
       <main>
@@ -74,6 +85,7 @@ if (root) {
   const client = new QueryClient({
     defaultOptions: { queries: { retry: false, refetchInterval: REFRESH_MS, staleTime: REFRESH_MS } },
   })
+  void client.prefetchQuery(DOCUMENT)
   createRoot(root).render(
     <StrictMode>
       <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={readNonce}>

@@ -8,6 +8,8 @@ export const texts = {
       kind === 'sandbox'
         ? 'A device that was installed just now. It is not real: try what it would do under “What if”.'
         : `A support bundle of ${at}. Nothing here changes a device.`,
+    otherMachine: (version: string) =>
+      `It is from version ${version}, which has another state machine: the chart is the bundle’s, but “What if” runs this program’s machine.`,
     failed: (reason: string) => `The device cannot be shown: ${reason}`,
     scheme: { light: 'Light', dark: 'Dark' },
   },
@@ -74,6 +76,8 @@ export const texts = {
     actualSize: 'Actual size',
     fit: 'Fit',
     follow: 'Follow',
+    save: 'SVG',
+    saveHint: 'Save what is shown as an SVG image',
     followHint: 'Keep the active state in view',
     now: 'now',
     then: 'at that time',

@@ -60,6 +60,19 @@ export function Controls(props: {
       >
         {t.follow}
       </button>
+      <button
+        type="button"
+        title={t.saveHint}
+        onClick={() => {
+          const chart = frame.current?.closest<HTMLElement>('.ins-flow')
+          if (chart)
+            void import('./save-svg.ts').then(({ saveSvg }) => {
+              saveSvg(chart, 'statechart.svg')
+            })
+        }}
+      >
+        {t.save}
+      </button>
     </div>
   )
 }

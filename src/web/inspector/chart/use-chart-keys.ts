@@ -36,6 +36,7 @@ interface ExitList {
 }
 
 const ZOOM_FACTOR = 1.2
+const MAX_FOCUS_FRAMES = 60
 
 const findStateId = (target: EventTarget): string | null =>
   target instanceof Element ? (target.closest<HTMLElement>('[data-state-id]')?.dataset.stateId ?? null) : null
@@ -108,7 +109,19 @@ export function useChartKeys(options: ChartKeyOptions) {
   // An element that disappears with the old drawing leaves the focus to the page.
   const hadFocus = useRef(false)
   useEffect(() => {
-    if (hadFocus.current && tabStop !== null && document.activeElement === document.body) focus(tabStop)
+    if (!hadFocus.current || tabStop === null) return
+    // The states of a new drawing appear some frames later.
+    let frames = MAX_FOCUS_FRAMES
+    const tryFocus = () => {
+      const isLost = document.activeElement === document.body || document.activeElement === null
+      if (isLost) focus(tabStop)
+      const isDone = findStateId(document.activeElement ?? document.body) === tabStop
+      if (!isDone && frames-- > 0) handle = requestAnimationFrame(tryFocus)
+    }
+    let handle = requestAnimationFrame(tryFocus)
+    return () => {
+      cancelAnimationFrame(handle)
+    }
   }, [drawing.key])
   const exitKeys = useExitKeys(actions, focus)
   const handleStateKey = (id: string, key: string): boolean => {

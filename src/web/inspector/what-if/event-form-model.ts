@@ -1,7 +1,15 @@
-import type * as z from 'zod/mini'
+import * as z from 'zod/mini'
 import type { Context } from '../../../../machines/agent-context.ts'
 import { DAY, MINUTE } from '../../../../machines/time.ts'
-import { EVENT_SCHEMAS, type ExternalEvent, type ExternalEventType, SECRET_FIELDS } from './event-schemas.ts'
+import {
+  EVENT_SCHEMAS,
+  type ExternalEvent,
+  type ExternalEventType,
+  SECRET_FIELDS,
+} from '../../../inspection/event-schemas.ts'
+
+// The page forbids code that is made at run time, which zod would use to be faster.
+z.config({ jitless: true })
 
 export type FieldKind = 'text' | 'number' | 'flag' | 'choice' | 'instant' | 'json'
 /** Field of a form. Its path in the payload is written with dots. */

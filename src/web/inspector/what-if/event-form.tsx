@@ -1,6 +1,6 @@
 import { NativeSelect } from '@mantine/core'
 import { lazy, Suspense } from 'react'
-import type { ExternalEventType } from './event-schemas.ts'
+import type { ExternalEventType } from '../../../inspection/event-schemas.ts'
 import type { Start } from './use-start.ts'
 import type { WhatIfForm } from './what-if-form.ts'
 import { whatIfTexts as t } from './what-if-texts.ts'

@@ -1,5 +1,5 @@
 import type { AuthorityBehavior } from '../../../../machines/what-if.ts'
-import type { ExternalEvent, ExternalEventType } from './event-schemas.ts'
+import type { ExternalEvent, ExternalEventType } from '../../../inspection/event-schemas.ts'
 
 /** Longest run that the machine permits, in days. A test compares it with the machine's own limit. */
 export const MAX_DAYS = 3650

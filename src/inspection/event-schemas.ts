@@ -1,8 +1,5 @@
 import * as z from 'zod/mini'
-import type { Event } from '../../../../machines/agent-machine.types.ts'
-
-// The page forbids code that is made at run time, which zod would use to be faster.
-z.config({ jitless: true })
+import type { Event } from '../../machines/agent-machine.types.ts'
 
 /** Events that a person, the product or the license server can cause. Time is passed by the run itself. */
 export type ExternalEvent = Exclude<Event, { type: 'clock.tick' }>
