@@ -92,6 +92,21 @@ export function whatIf(snapshot: AgentSnapshot, options: WhatIfOptions): WhatIfR
   return run.result()
 }
 
+/**
+ * Returns the milliseconds until the next instant at which the machine does something by itself: a deadline, or a warning or the
+ * end of a running evaluation. Negative if it is overdue. Null if nothing is due.
+ */
+export function getTimeUntilDue(snapshot: AgentSnapshot, at: Instant): number | null {
+  const { evaluation, periods } = snapshot.context
+  const deadline = nextDeadline(snapshot)
+  const due = deadline === null ? [] : [deadline - at]
+  if (evaluation.running) {
+    const warnings = periods.evaluationWarnings.filter((left) => left < evaluation.remainingSeconds)
+    due.push((evaluation.remainingSeconds - Math.max(...warnings, 0)) * SECOND)
+  }
+  return due.length === 0 ? null : Math.min(...due)
+}
+
 class Run {
   at: Instant
   readonly #authority: AuthorityBehavior
@@ -119,14 +134,10 @@ class Run {
 
   /** Lets time pass until the next instant at which something happens, or until the end. */
   advance(end: Instant): void {
-    const { evaluation, periods } = this.#snapshot.context
-    const due = [nextDeadline(this.#snapshot) ?? end]
-    if (evaluation.running) {
-      const seconds = [...periods.evaluationWarnings.filter((left) => left < evaluation.remainingSeconds), 0]
-      due.push(this.at + Math.min(...seconds.map((left) => evaluation.remainingSeconds - left)) * SECOND)
-    }
+    const { evaluation } = this.#snapshot.context
+    const due = getTimeUntilDue(this.#snapshot, this.at) ?? end - this.at
     // At least one second passes, so that a deadline without an effect does not hold the run.
-    const next = Math.min(end, Math.max(this.at + SECOND, Math.min(...due)))
+    const next = Math.min(end, this.at + Math.max(SECOND, due))
     const used = evaluation.running ? (next - this.at) / SECOND : 0
     this.at = next
     this.#apply({ type: 'clock.tick', at: next, used })

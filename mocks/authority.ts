@@ -1,22 +1,42 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import type { Server } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { http, type RequestHandler } from 'msw'
+import type { RequestHandler } from 'msw'
 import { Authority } from '../src/authority/index.ts'
-import {
-  FaultPlan,
-  type FaultName,
-  Injector,
-  isFault,
-  type PlannedFault,
-  type ConnectionFaultName,
-} from '../src/faults/index.ts'
 import type { Clock } from '../src/core/clock.ts'
+import { LicensingError } from '../src/core/errors.ts'
 import type { ProfileInput } from '../src/core/profile.ts'
 import { systemClock } from '../src/core/system-clock.ts'
-import { getMessagePath, type MessageType, messageTypeSchema } from '../src/protocol/messages.ts'
-import { toMswResponse } from './to-msw-response.ts'
-import { isConnectionFault, startFaultNetwork, type FaultNetwork } from './fault-network.ts'
+import { DAY, HOUR, type Instant } from '../src/core/time.ts'
+import {
+  type AnswerFaultName,
+  type ConnectionFaultName,
+  type Delivery,
+  FaultPlan,
+  Injector,
+  isAnswerFault,
+  isFault,
+  type PlannedFault,
+} from '../src/faults/index.ts'
+import type { Credential } from '../src/pki/certificate-generation.ts'
+import { getMessagePath, type MessageType } from '../src/protocol/messages.ts'
+import { createAnswerServer } from './answer-server.ts'
+import { createHandlers } from './msw-handlers.ts'
+import type { CreateAuthorityCredential } from './network/fault-credentials.ts'
+import { FaultNetwork } from './network/fault-network.ts'
+import type { PlannedConnectionFault } from './network/fault-schedule.ts'
+import type { ProxyOptions } from './network/proxy-server.ts'
+import { LoopbackPort } from './network/servers.ts'
+import { VirtualTime } from './virtual-time.ts'
+
+/** Virtual account whose licenses a satellite manages. */
+export const SATELLITE_ACCOUNT = 'Satellite'
+
+/** Planned fault of an answer. */
+export interface PlannedAnswerFault extends PlannedFault {
+  readonly fault: AnswerFaultName
+}
 
 export interface MockAuthorityOptions {
   /**
@@ -30,33 +50,60 @@ export interface MockAuthorityOptions {
   readonly profile?: ProfileInput
   readonly clock?: Clock
   /** Initial faults, by name or with a plan. `setFaults` replaces them. */
-  readonly faults?: readonly (FaultName | PlannedFault)[]
+  readonly faults?: readonly (AnswerFaultName | PlannedAnswerFault)[]
   /** Random numbers from 0 up to 1, for faults with a probability. Default: Math.random */
   readonly random?: () => number
 }
 
+/** Request that came to the mock. */
+export interface MockRequest {
+  readonly at: Instant
+  readonly type: MessageType
+  /** Signed content of the request, such as the counts of an `authorize`. Null for a body that is no message. */
+  readonly payload: Readonly<Record<string, unknown>> | null
+  /** Injected fault. Null for none */
+  readonly fault: AnswerFaultName | null
+  /** Status of the answer. Null without one */
+  readonly status: number | null
+}
+
+export interface NetworkSetup {
+  /** Proxy of the network: its port, such as 3128, its user and password, and the product whose answers it imitates. */
+  readonly proxy?: ProxyOptions
+}
+
 /** Real authority for tests, with faults between agent and authority. */
 export interface MockAuthority {
-  /** Handlers for `setupServer(...handlers)` of `msw/node`. Connection faults require `listen()` instead. */
+  /** Handlers for `setupServer(...handlers)` of `msw/node`. Faults of connections require `listen()` instead. */
   readonly handlers: readonly RequestHandler[]
   readonly url: string
   /** Real authority, to create orders and tokens and to inspect instances and events. */
   readonly authority: Authority
   /** Root certificate for the agent's option `trust`: PEM. */
   readonly trustAnchor: string
-  /** Types of all received requests, in order. */
-  readonly requests: readonly MessageType[]
-  /** Replaces all planned faults. Removes them if called without arguments. */
-  setFaults(...faults: readonly (FaultName | PlannedFault)[]): void
+  /** Received requests, oldest first. */
+  readonly requests: readonly MockRequest[]
+  /** Replaces all planned faults of answers. Removes them if called without arguments. @throws TypeError, LicensingError CHAOS_INVALID */
+  setFaults(...faults: readonly (AnswerFaultName | PlannedAnswerFault)[]): void
   /**
-   * Listens on loopback with real TLS and a real proxy, for every fault of the catalog including connection faults.
-   * Returns the transport settings for an agent. TLS uses the machine's clock, so a virtual clock must start near it.
+   * Listens on loopback with real TLS and a real proxy, for every fault of the catalog. Returns the network, whose `settings`
+   * are the transport settings for an agent.
+   *
+   * @throws TypeError for a virtual clock that is ahead of the machine's clock, by which TLS is verified
    */
-  listen(): Promise<{ settings: FaultNetwork['settings']; connections: FaultNetwork['connections'] }>
-  /** Sets a connection fault on the network that `listen` started. Null removes the fault. */
-  setConnectionFault(fault: ConnectionFaultName | null): Promise<void>
+  listen(setup?: NetworkSetup): Promise<FaultNetwork>
+  /** Sets a fault of names, connections or the proxy on the network that `listen` started. Null removes it. @throws TypeError */
+  setConnectionFault(fault: ConnectionFaultName | PlannedConnectionFault | null): Promise<void>
   /** Closes the authority and deletes its temporary directory. */
   close(): Promise<void>
+}
+
+/** Mock with the parts that a test bed sets up itself. */
+export interface MockAuthorityParts extends MockAuthority {
+  /** Satellite that answers in the place of the authority. Null without one */
+  readonly satellite: Authority | null
+  /** Starts the network with other TLS credentials than the authority's. */
+  startNetwork(create: CreateAuthorityCredential, setup?: NetworkSetup): Promise<FaultNetwork>
 }
 
 /**
@@ -66,70 +113,203 @@ export interface MockAuthority {
  * const mock = await createMockAuthority({ faults: [{ fault: 'error503', times: 2 }] })
  * const server = setupServer(...mock.handlers)
  */
-export async function createMockAuthority(options: MockAuthorityOptions = {}): Promise<MockAuthority> {
-  const { url = 'https://authority.test', account = 'acme.example', profile } = options
+export const createMockAuthority = (options: MockAuthorityOptions = {}): Promise<MockAuthority> =>
+  createMockAuthorityParts(options)
+
+export async function createMockAuthorityParts(
+  options: MockAuthorityOptions & { readonly satellite?: boolean },
+): Promise<MockAuthorityParts> {
+  const { url = 'https://authority.test', account = 'acme.example', profile, random } = options
   const directory = mkdtempSync(join(tmpdir(), 'smart-licensing-mock-'))
-  const clock = options.clock && { clock: options.clock }
+  const clock = options.clock ?? systemClock
+  const dataDir = join(directory, 'manager')
   await Authority.init({
-    dataDir: directory,
+    dataDir,
     account,
     acceptAgreement: true,
     test: true,
+    clock,
     ...(profile && { profile }),
-    ...clock,
   })
-  const authority = await Authority.open({ dataDir: directory, ...clock })
-  const plan = new FaultPlan([], options.random)
-  const injector = new Injector(plan, () => (options.clock ?? systemClock).wall())
-  const requests: MessageType[] = []
-  let network: FaultNetwork | null = null
+  const authority = await Authority.open({ dataDir, clock })
+  const satellite = options.satellite
+    ? await openSatellite(authority, { dataDir: join(directory, 'satellite'), account, clock })
+    : null
+  const time = new VirtualTime(options.clock)
+  const exchanges = new MockedExchanges(satellite ?? authority, clock, time, random)
+  exchanges.setFaults(options.faults ?? [])
+  let network: { readonly network: FaultNetwork; readonly close: () => Promise<void> } | null = null
 
-  const setFaults: MockAuthority['setFaults'] = (...faults) => {
-    const names = faults.map((planned) => (typeof planned === 'string' ? planned : planned.fault))
-    const connectionFault = names.find((name) => isFault(name) && isConnectionFault(name))
-    if (connectionFault !== undefined)
-      throw new TypeError(
-        `${connectionFault} is a connection fault. Call listen() and then setConnectionFault('${connectionFault}').`,
-      )
-    plan.set(faults)
-  }
-  setFaults(...(options.faults ?? []))
-
-  const respond = async (type: MessageType, body: string): Promise<Response> => {
-    requests.push(type)
-    const decide = () =>
-      authority.operations.server.inject({ method: 'POST', path: getMessagePath(type), body })
-    return toMswResponse((await injector.answer(type, decide)).delivery)
+  const startNetwork: MockAuthorityParts['startNetwork'] = async (create, setup = {}) => {
+    if (network) return network.network
+    const now = Date.now()
+    const dates = { notBefore: now - DAY, notAfter: now + 30 * DAY }
+    const answers = await serveAnswers(
+      await create({ ...dates, hosts: ['localhost', '127.0.0.1', '::1'] }),
+      exchanges,
+      time,
+    )
+    const started = await FaultNetwork.start({
+      authorityPort: answers.port,
+      createAuthorityCredential: create,
+      clock,
+      time,
+      random,
+      ...setup,
+    }).catch(async (error: unknown) => {
+      await answers.close()
+      throw error
+    })
+    network = {
+      network: started,
+      close: async () => {
+        await started.close()
+        await answers.close()
+      },
+    }
+    return started
   }
 
   return {
     url,
     authority,
+    satellite,
     trustAnchor: authority.trustAnchor(),
     get requests() {
-      return [...requests, ...authority.operations.server.faultRequestLog().map(({ type }) => type)]
+      return exchanges.requests
     },
-    setFaults,
-    handlers: messageTypeSchema.options.map((type) =>
-      http.post(`${url}${getMessagePath(type)}`, async ({ request }) => respond(type, await request.text())),
-    ),
-    listen: async () => {
-      if (!network) {
-        const authorityUrl = await authority.listen({ host: 'localhost', port: 0, chaos: plan })
-        network = await startFaultNetwork(Number(new URL(authorityUrl).port), (details) =>
-          authority.operations.server.createTestTls(details),
+    setFaults: (...faults) => {
+      exchanges.setFaults(faults)
+    },
+    handlers: createHandlers(url, exchanges, time),
+    startNetwork,
+    listen: (setup) => {
+      if (clock.wall() > Date.now() + HOUR)
+        throw new TypeError(
+          'The virtual clock is ahead of the machine’s clock, by which TLS is verified. Start it with new VirtualClock(Date.now()), or use createTestBed.',
         )
-      }
-      return network
+      return startNetwork((details) => authority.operations.server.createTestTls(details), setup)
     },
     setConnectionFault: async (fault) => {
       if (!network) throw new TypeError('The mock authority does not listen. Call listen() first.')
-      await network.setFault(fault)
+      await network.network.setFault(fault)
     },
     close: async () => {
       await network?.close()
+      await satellite?.close()
       await authority.close()
       rmSync(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** Answers requests by the real authority, with planned faults, and keeps the requests. */
+export class MockedExchanges {
+  readonly #authority: Authority
+  readonly #plan: FaultPlan
+  readonly #injector: Injector
+  readonly #clock: Clock
+  #requests: MockRequest[] = []
+
+  constructor(authority: Authority, clock: Clock, time: VirtualTime, random: (() => number) | undefined) {
+    this.#authority = authority
+    this.#clock = clock
+    this.#plan = new FaultPlan([], random)
+    this.#injector = new Injector(
+      this.#plan,
+      () => clock.wall(),
+      (milliseconds) => time.wait(milliseconds),
+    )
+  }
+
+  get requests(): readonly MockRequest[] {
+    return this.#requests
+  }
+
+  /** @throws TypeError for a fault that is none of answers, LicensingError CHAOS_INVALID */
+  setFaults(faults: readonly (AnswerFaultName | PlannedAnswerFault)[]): void {
+    for (const planned of faults) {
+      const name = typeof planned === 'string' ? planned : planned.fault
+      if (!isFault(name) || isAnswerFault(name)) continue
+      const wrong: string = name
+      throw new TypeError(
+        `${wrong} is a fault of names, connections or the proxy. Call listen() and then setConnectionFault('${wrong}').`,
+      )
+    }
+    this.#plan.set(faults)
+  }
+
+  async respond(type: MessageType, body: string): Promise<Delivery> {
+    const at = this.#clock.wall()
+    const decide = () =>
+      this.#authority.operations.server.inject({ method: 'POST', path: getMessagePath(type), body })
+    const { delivery, fault } = await this.#injector.answer(type, decide)
+    const status = delivery.kind === 'reply' ? delivery.status : null
+    this.#requests = [...this.#requests, { at, type, payload: decodePayload(body), fault, status }]
+    return delivery
+  }
+}
+
+/** Decodes the signed content of a message. */
+function decodePayload(body: string): Record<string, unknown> | null {
+  try {
+    const { payload } = JSON.parse(body) as { payload?: string }
+    return JSON.parse(Buffer.from(payload ?? '', 'base64url').toString('utf8')) as Record<string, unknown>
+  } catch {
+    return null
+  }
+}
+
+/** Serves a mocked authority on a free port of loopback. */
+async function serveAnswers(
+  credential: Credential,
+  exchanges: MockedExchanges,
+  time: VirtualTime,
+): Promise<{ port: number; close: () => Promise<void> }> {
+  const servers: Server[] = []
+  const port = new LoopbackPort(() => {
+    const server = createAnswerServer(credential, (type, body) => exchanges.respond(type, body), time)
+    servers.push(server)
+    return server
+  })
+  await port.open()
+  return {
+    port: port.port,
+    close: async () => {
+      for (const server of servers) server.closeAllConnections()
+      await port.close()
+    },
+  }
+}
+
+/** Opens a new satellite of a manager in the same process, whose exchanges with the manager have no faults. */
+async function openSatellite(
+  manager: Authority,
+  { dataDir, account, clock }: { dataDir: string; account: string; clock: Clock },
+): Promise<Authority> {
+  const name = 'satellite'
+  const { code } = await manager.satellites.add(name, { virtualAccount: SATELLITE_ACCOUNT })
+  const trust = manager.trustAnchor()
+  await Authority.init({
+    dataDir,
+    account,
+    acceptAgreement: true,
+    clock,
+    satellite: { name, trust, code },
+  })
+  const post = async (path: string, body: string, headers: Readonly<Record<string, string>> = {}) => {
+    const answer = await manager.operations.server.inject({ method: 'POST', path, body, headers })
+    if (answer.status === 200) return answer.body
+    throw new LicensingError('AUTHORITY_REJECTED', `The manager answered ${answer.status}.`)
+  }
+  const satellite = await Authority.open({
+    dataDir,
+    clock,
+    createTransport: () => ({
+      post: (path, body, _traceparent, headers) => post(path, body, headers),
+      close: () => undefined,
+    }),
+  })
+  await satellite.sync.setManager({ kind: 'direct', url: 'https://manager.test' })
+  return satellite
 }

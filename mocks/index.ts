@@ -3,11 +3,20 @@ export {
   type AnswerFaultName,
   faultCatalog,
   type FaultName,
-  type PlannedFault,
   type ConnectionFaultName,
 } from '../src/faults/index.ts'
-export { createMockAuthority, type MockAuthority, type MockAuthorityOptions } from './authority.ts'
-export type { FaultNetwork } from './fault-network.ts'
+export {
+  createMockAuthority,
+  type MockAuthority,
+  type MockAuthorityOptions,
+  type MockRequest,
+  type NetworkSetup,
+  type PlannedAnswerFault,
+} from './authority.ts'
+export type { Conditions } from './network/conditions.ts'
+export type { FaultNetwork } from './network/fault-network.ts'
+export type { PlannedConnectionFault } from './network/fault-schedule.ts'
+export type { ProxyOptions, ProxyStyle, Tunnel } from './network/proxy-server.ts'
 export {
   CLOUD_HOSTS,
   ConnectProxy,

@@ -18,6 +18,7 @@ export {
 export { type ControlCommand, defineCommand } from './core/control-command.ts'
 export { defineProfile, type ProductProfile, type ProfileInput, type ProfileTag } from './core/profile.ts'
 export type { SqliteDatabase, SqliteOptions, SqliteStatement } from './core/sqlite.types.ts'
+export type { Deadlines, NameLookup } from './transports/connection.ts'
 export type { Transport, TransportSettings } from './transports/transport.ts'
 export type { Explanation, PossibleChange } from './agent/explain.ts'
 export type { AgentEventMap } from './agent/agent-events.ts'

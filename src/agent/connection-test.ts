@@ -2,7 +2,7 @@ import type { Failure } from '../../machines/index.ts'
 import { toLicensingError, LicensingError } from '../core/errors.ts'
 import { parseRoots } from '../pki/chain-validation.ts'
 import { parseTrustAnchors } from '../pki/root-rotation.ts'
-import { openConnection, type ConnectStep } from '../transports/connection.ts'
+import { openConnection, resolveDeadlines, type ConnectStep } from '../transports/connection.ts'
 import { startDeadline } from '../transports/deadline.ts'
 import { createHttpsTransport } from '../transports/https.ts'
 import { toDestination, type ConnectionOptions } from '../transports/connection-options.ts'
@@ -27,9 +27,6 @@ export interface ConnectionTestReport {
   /** Failure of the first failed step. Null when all steps succeeded. */
   readonly failure: Failure | null
 }
-
-/** Time limit for the steps up to TLS. */
-const CONNECT_TIMEOUT_MS = 30_000
 
 /** Tests a connection step by step, up to the authority's signature. Registers nothing. */
 export async function testConnection(
@@ -76,7 +73,7 @@ async function connect(
   signal: AbortSignal,
   done: (step: ConnectStep, found: string) => void,
 ): Promise<void> {
-  const deadline = startDeadline(options.deadline ?? CONNECT_TIMEOUT_MS)
+  const deadline = startDeadline(resolveDeadlines(options.deadlines).total, options.clock)
   try {
     if (signal.aborted) throw abortedError()
     const socket = await openConnection(

@@ -1,5 +1,7 @@
+import type { Clock } from '../core/clock.ts'
 import { toLicensingError, LicensingError } from '../core/errors.ts'
 import { type ConnectionOptions, toConnectionOptions } from '../transports/connection-options.ts'
+import type { Deadlines, NameLookup } from '../transports/connection.ts'
 import {
   normalizeSettings,
   decryptSettings,
@@ -26,6 +28,10 @@ export const PROXY_PASSWORD_KEY_FILE = 'transport.key'
 export interface TransportOptions {
   /** Factory that replaces the HTTPS transport, for example in tests. */
   readonly createTransport?: ((settings: TransportSettings) => Transport) | undefined
+  /** Time limits of an exchange and its steps, in milliseconds, such as for tests. */
+  readonly deadlines?: Partial<Deadlines> | undefined
+  /** Resolver of host names, as `dns.lookup` of Node. Default: the system's */
+  readonly lookup?: NameLookup | undefined
   /** Observer of the requests, for traces. */
   readonly observer?: AgentObserver | undefined
 }
@@ -35,7 +41,7 @@ export class TransportManager {
   readonly #store: AgentStore
   readonly #clock: LicenseClock
   readonly #logger: AgentLogger
-  readonly #options: TransportOptions
+  readonly #options: TransportOptions & { readonly clock?: Clock | undefined }
   #transport: { readonly anchors: string | null; readonly transport: Transport } | null = null
   #generation = 0
   /** Steps of the exchange in progress, and of the last one. */
@@ -43,7 +49,12 @@ export class TransportManager {
   /** Aborts running connection tests. */
   #testAbort = new AbortController()
 
-  constructor(store: AgentStore, clock: LicenseClock, logger: AgentLogger, options: TransportOptions) {
+  constructor(
+    store: AgentStore,
+    clock: LicenseClock,
+    logger: AgentLogger,
+    options: TransportOptions & { readonly clock?: Clock | undefined },
+  ) {
     this.#store = store
     this.#clock = clock
     this.#logger = logger
@@ -169,7 +180,9 @@ export class TransportManager {
     const anchors = [readTlsRoots(this.#store, this.#clock.now()), this.#store.readText('tls-ca')].filter(
       (pem) => pem !== null,
     )
-    return { ...toConnectionOptions(settings, anchors), readAuthority: readServerAuthority }
+    const { deadlines, lookup, clock } = this.#options
+    const limits = { ...(deadlines && { deadlines }), ...(lookup && { lookup }), ...(clock && { clock }) }
+    return { ...toConnectionOptions(settings, anchors, limits), readAuthority: readServerAuthority }
   }
 }
 

@@ -13,4 +13,9 @@ export interface Clock {
   uptime(): number
   /** Returns an id that changes when the machine restarts. */
   bootId(): string
+  /**
+   * Calls back after a time of this clock, at most once, and returns a function that cancels it. Without it, time limits are
+   * those of the machine alone. A virtual clock ends the time limit of an exchange when it passes the limit.
+   */
+  setTimer?(milliseconds: number, callback: () => void): () => void
 }

@@ -45,7 +45,7 @@ interface AnswerFault extends FaultDescription {
 
 /** Fault of the connection, which requires real sockets, TLS or a proxy. */
 interface ConnectionFault extends FaultDescription {
-  readonly layer: 'connection' | 'proxy'
+  readonly layer: 'name' | 'connection' | 'proxy'
 }
 
 const JSON_HEADERS = { 'content-type': 'application/json' }
@@ -195,6 +195,15 @@ export const faultCatalog = {
     async ({ earlier, decide }) => ({ kind: 'reply', ...(earlier ?? (await decide())) }),
   ),
 
+  // Names.
+  'dns-unknown': createConnectionFault('name', 'DNS_FAILED', 'the name server does not know the name'),
+  'dns-silence': createConnectionFault('name', 'DNS_FAILED', 'the name server does not answer'),
+  'dns-wrong': createConnectionFault(
+    'name',
+    'TLS_NAME_MISMATCH',
+    'the name resolves to the address of another server',
+  ),
+
   // Connections.
   refused: createConnectionFault('connection', 'CONNECTION_REFUSED', 'nothing listens at the address'),
   reset: createConnectionFault(
@@ -237,6 +246,11 @@ export const faultCatalog = {
     'TLS_INSPECTED',
     'a middlebox terminates TLS with its own certificate',
   ),
+  'tls-captive-portal': createConnectionFault(
+    'connection',
+    'TLS_INSPECTED',
+    'a login page of the local network answers with the certificate of a public CA',
+  ),
 
   // Proxies.
   'proxy-unreachable': createConnectionFault(
@@ -253,6 +267,16 @@ export const faultCatalog = {
     'proxy',
     'PROXY_AUTHENTICATION_REFUSED',
     '407 to a device with a user name',
+  ),
+  'proxy-ntlm': createConnectionFault(
+    'proxy',
+    'PROXY_AUTHENTICATION_REFUSED',
+    '407: the proxy accepts only the accounts of a Windows domain',
+  ),
+  'proxy-unauthorized': createConnectionFault(
+    'proxy',
+    'PROXY_FORBIDDEN',
+    '401: the proxy refuses the tunnel with the status of a web server',
   ),
   'proxy-forbidden': createConnectionFault(
     'proxy',
@@ -297,3 +321,6 @@ export type ConnectionFaultName = Exclude<FaultName, AnswerFaultName>
 export const isFault = (name: string): name is FaultName => Object.hasOwn(faultCatalog, name)
 export const isAnswerFault = (name: FaultName): name is AnswerFaultName =>
   faultCatalog[name].layer === 'answer'
+
+/** Tells whether a fault is one of names, connections or proxies, which needs real sockets. */
+export const isConnectionFault = (name: FaultName): name is ConnectionFaultName => !isAnswerFault(name)

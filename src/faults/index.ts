@@ -5,10 +5,12 @@ export {
   faultCatalog,
   type FaultName,
   isAnswerFault,
+  isConnectionFault,
   isFault,
   type Reply,
   type ConnectionFaultName,
 } from './faults.ts'
+export { deliver } from './deliver.ts'
 export { Injector } from './inject.ts'
 export { FaultPlan, MAX_DELAY_MS, parseChaos, type PlannedFault } from './plan.ts'
 export { resignUntrusted, createUntrustedCredential } from './untrusted-signer.ts'

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { MessageType } from '../protocol/messages.ts'
 import type { Credential } from '../pki/certificate-generation.ts'
 import { type AnswerFaultName, type Delivery, faultCatalog, isAnswerFault, type Reply } from './faults.ts'
@@ -14,13 +15,20 @@ interface InjectionResult {
 export class Injector {
   readonly #plan: FaultPlan
   readonly #now: () => number
+  readonly #wait: (milliseconds: number) => Promise<void>
   /** Last successful answer of each type, for replays. */
   readonly #earlier = new Map<MessageType, Reply>()
   #untrustedCredential: Promise<Credential> | undefined
 
-  constructor(plan: FaultPlan, now: () => number) {
+  /** @param wait waits before a delayed fault. Default: by the machine's clock */
+  constructor(
+    plan: FaultPlan,
+    now: () => number,
+    wait: (milliseconds: number) => Promise<void> = (milliseconds) => sleep(milliseconds),
+  ) {
     this.#plan = plan
     this.#now = now
+    this.#wait = wait
   }
 
   /** @param decide lets the authority process the request; called at most once */
@@ -35,7 +43,7 @@ export class Injector {
     if (planned === null || !isAnswerFault(planned.fault))
       return { delivery: { kind: 'reply', ...(await remembering()) }, fault: null }
     const { fault, delay } = planned
-    if (delay !== undefined) await new Promise((resolve) => setTimeout(resolve, delay))
+    if (delay !== undefined) await this.#wait(delay)
     const delivery = await faultCatalog[fault].inject({
       decide: remembering,
       earlier,

@@ -26,7 +26,7 @@ function validatePlannedFault(plan: PlannedFault): PlannedFault {
   const { fault, probability = 1, times = 0, after = 0, delay = 0 } = plan
   const refuse = (why: string) =>
     new LicensingError('CHAOS_INVALID', `The fault ${quoteForError(fault)} cannot be planned: ${why}.`)
-  if (!isFault(fault)) throw refuse('there is no such fault')
+  if (!isFault(fault)) throw refuse(`the faults are ${Object.keys(faultCatalog).join(', ')}`)
   if (!(probability >= 0 && probability <= 1)) throw refuse('the probability must be from 0 to 1')
   if (times < 0 || after < 0) throw refuse('a count must be 0 or more')
   if (!(delay >= 0 && delay <= MAX_DELAY_MS)) throw refuse('the delay must be at most an hour')

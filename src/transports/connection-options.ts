@@ -1,6 +1,7 @@
 import { stripBrackets } from '../core/host-name.ts'
 import type { X509Certificate } from 'node:crypto'
-import type { ConnectStep, Destination, Proxy, Timeouts } from './connection.ts'
+import type { Clock } from '../core/clock.ts'
+import type { ConnectStep, Deadlines, Destination, NameLookup, Proxy } from './connection.ts'
 import type { TransportSettings } from './transport.ts'
 
 /** Observer of the connections that a transport opens. */
@@ -18,22 +19,27 @@ export interface ConnectionOptions {
   readonly anchors: readonly string[]
   /** Returns the id of the authority that a verified TLS certificate names, or null if it names none. */
   readonly readAuthority?: (certificate: X509Certificate) => string | null
-  /** Time limit of an exchange in milliseconds. */
-  readonly deadline?: number
   /** Limit of a request or an answer in bytes. Default: 1 MiB */
   readonly maxBytes?: number
-  readonly timeouts?: Partial<Timeouts>
+  readonly deadlines?: Partial<Deadlines>
+  /** Clock that ends time limits, too, if it has timers. */
+  readonly clock?: Pick<Clock, 'setTimer'>
+  /** Resolver of host names. Default: the system's */
+  readonly lookup?: NameLookup
   readonly observer?: ConnectionObserver
 }
 
-export function toDestination({ url, proxy, anchors, timeouts }: ConnectionOptions): Destination {
-  const { hostname, port } = new URL(url)
+export function toDestination(options: ConnectionOptions): Destination {
+  const { proxy, anchors, deadlines, clock, lookup } = options
+  const { hostname, port } = new URL(options.url)
   return {
     host: stripBrackets(hostname),
     port: Number(port || 443),
     anchors,
     proxy,
-    ...(timeouts && { timeouts }),
+    ...(deadlines && { deadlines }),
+    ...(clock && { clock }),
+    ...(lookup && { lookup }),
   }
 }
 
@@ -41,7 +47,7 @@ export function toDestination({ url, proxy, anchors, timeouts }: ConnectionOptio
 export function toConnectionOptions(
   settings: TransportSettings,
   anchors: readonly string[],
-  limits: Pick<ConnectionOptions, 'deadline' | 'timeouts'> = {},
+  limits: Pick<ConnectionOptions, 'deadlines' | 'clock' | 'lookup'> = {},
 ): ConnectionOptions {
   const { url } = settings
   if (settings.kind !== 'proxy') return { url, proxy: null, anchors, ...limits }

@@ -3,6 +3,7 @@ import { lookup, type LookupAddress } from 'node:dns'
 import { type IncomingMessage, request } from 'node:http'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, rootCertificates, type TLSSocket } from 'node:tls'
+import type { Clock } from '../core/clock.ts'
 import { LicensingError } from '../core/errors.ts'
 import { SECOND } from '../core/time.ts'
 import { withTimeout } from './deadline.ts'
@@ -34,7 +35,10 @@ export interface Destination {
   /** PEM root certificates for the TLS of the authority, in place of the system's. */
   readonly anchors: readonly string[]
   readonly proxy: Proxy | null
-  readonly timeouts?: Partial<Timeouts>
+  readonly deadlines?: Partial<Deadlines>
+  readonly clock?: Pick<Clock, 'setTimer'>
+  /** Resolver of host names. Default: the system's */
+  readonly lookup?: NameLookup
   /** Cache for the newest TLS session, which shortens the next handshake. */
   readonly session?: TlsSessionCache
   /** Returns true if a connection to a resolved address is allowed. By default, all addresses are allowed. */
@@ -46,13 +50,44 @@ export interface TlsSessionCache {
   ticket: Buffer | null
 }
 
-/** Time limits of the steps in milliseconds. The exchange as a whole has its own deadline. */
-export interface Timeouts {
+/** Time limits of an exchange and of its steps, in milliseconds. */
+export interface Deadlines {
+  /** The whole exchange, from name resolution to the last byte of the answer. Default: 30 seconds */
+  readonly total: number
+  /** Name resolution, and then the TCP connection. Default: 10 seconds each */
   readonly connect: number
+  /** Answer of a proxy to the request for a tunnel. Default: 15 seconds */
   readonly proxy: number
+  /** TLS handshake. Default: 10 seconds */
   readonly tls: number
 }
-const DEFAULT_TIMEOUTS: Timeouts = { connect: 10 * SECOND, proxy: 15 * SECOND, tls: 10 * SECOND }
+const DEFAULT_DEADLINES: Deadlines = {
+  total: 30 * SECOND,
+  connect: 10 * SECOND,
+  proxy: 15 * SECOND,
+  tls: 10 * SECOND,
+}
+
+/** Completes deadlines with their defaults. */
+export const resolveDeadlines = (deadlines?: Partial<Deadlines>): Deadlines => ({
+  ...DEFAULT_DEADLINES,
+  ...deadlines,
+})
+
+/** Resolver of host names, as `dns.lookup` of Node with the option `all`. */
+export type NameLookup = (
+  host: string,
+  options: { readonly all: true; readonly order: 'verbatim' },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+/** What the steps of one attempt share. */
+interface Attempt {
+  readonly destination: Destination
+  readonly deadlines: Deadlines
+  readonly signal: AbortSignal
+  readonly onStep: StepCallback
+}
 
 /** Callback for a completed step, with its result for display. */
 export type StepCallback = (step: ConnectStep, result: string) => void
@@ -68,26 +103,20 @@ export async function openConnection(
   signal: AbortSignal,
   onStep: StepCallback = () => undefined,
 ): Promise<TLSSocket> {
-  const timeouts = { ...DEFAULT_TIMEOUTS, ...destination.timeouts }
+  const attempt = { destination, deadlines: resolveDeadlines(destination.deadlines), signal, onStep }
   const { proxy } = destination
   const first = proxy
     ? { host: stripBrackets(proxy.url.hostname), port: getPort(proxy.url) }
     : { host: destination.host, port: destination.port, isAddressAllowed: destination.isAddressAllowed }
-  const [socket, address] = await openTcpConnection(first, {
-    timeouts,
-    isProxied: proxy !== null,
-    signal,
-    onStep,
-  })
+  const [socket, address] = await openTcpConnection(first, attempt)
   onStep('connect', `${address}:${first.port}`)
   let connection: Socket = socket
   if (proxy) {
-    if (proxy.url.protocol === 'https:')
-      connection = await openProxyTls(socket, proxy, destination, timeouts, signal)
-    connection = await openTunnel(connection, proxy, destination, timeouts, signal)
+    if (proxy.url.protocol === 'https:') connection = await openProxyTls(socket, proxy, attempt)
+    connection = await openTunnel(connection, proxy, attempt)
     onStep('proxy', `${proxy.url.host} opened a tunnel to ${destination.host}:${destination.port}`)
   }
-  const secure = await openTlsConnection(connection, destination, timeouts.tls, signal)
+  const secure = await openTlsConnection(connection, attempt)
   onStep(
     'tls',
     `${secure.getProtocol() ?? 'TLS'}, ${formatDistinguishedName(secure.getPeerCertificate().subject)}`,
@@ -103,18 +132,19 @@ const formatHostPort = ({ host, port }: { host: string; port: number }): string 
 /**
  * Runs one step until its own time limit or until the caller's signal aborts.
  *
+ * @param step name of its time limit
  * @param createTimeoutError creates the error for a step that exceeds its time limit
  * @param work starts the step and returns a function that cancels it
  */
 async function runStep<T>(
-  milliseconds: number,
-  signal: AbortSignal,
+  { deadlines, destination, signal }: Attempt,
+  step: Exclude<keyof Deadlines, 'total'>,
   createTimeoutError: () => Error,
   work: (done: (value: T) => void, fail: (error: Error) => void) => () => void,
 ): Promise<T> {
   let cancel = (): void => undefined
   let onAbort = (): void => undefined
-  const step = new Promise<T>((resolve, reject) => {
+  const running = new Promise<T>((resolve, reject) => {
     onAbort = () => {
       reject(new LicensingError('TIMED_OUT', 'The exchange exceeded its time limit.'))
     }
@@ -123,7 +153,7 @@ async function runStep<T>(
     if (signal.aborted) onAbort()
   })
   try {
-    const value = await withTimeout(milliseconds, step)
+    const value = await withTimeout(deadlines[step], running, destination.clock)
     if (value === null) throw createTimeoutError()
     return value
   } catch (error) {
@@ -137,15 +167,16 @@ async function runStep<T>(
 /** Opens the TCP connection to the proxy, or to the authority without a proxy. */
 async function openTcpConnection(
   destination: { host: string; port: number; isAddressAllowed?: Destination['isAddressAllowed'] },
-  attempt: { timeouts: Timeouts; isProxied: boolean; signal: AbortSignal; onStep: StepCallback },
+  attempt: Attempt,
 ): Promise<[Socket, string]> {
   const hostPort = formatHostPort(destination)
+  const isProxied = attempt.destination.proxy !== null
   const toError = (error: unknown) =>
-    attempt.isProxied ? toProxyConnectError(error, hostPort) : toConnectError(error, hostPort)
+    isProxied ? toProxyConnectError(error, hostPort) : toConnectError(error, hostPort)
   let addresses: LookupAddress[] | null = null
   if (isIP(destination.host) === 0) {
     addresses = await resolveName(destination.host, attempt, (error) =>
-      attempt.isProxied ? toProxyConnectError(error, hostPort) : toDnsError(error, destination.host),
+      isProxied ? toProxyConnectError(error, hostPort) : toDnsError(error, destination.host),
     )
     attempt.onStep('name', `${destination.host} is ${addresses.map(({ address }) => address).join(', ')}`)
   } else attempt.onStep('name', `${destination.host} is an IP address`)
@@ -158,42 +189,37 @@ async function openTcpConnection(
       `${destination.host} has the address ${forbidden}, to which connections are not allowed.`,
     )
   const createTimeoutError = () =>
-    attempt.isProxied
+    isProxied
       ? new LicensingError(
           'PROXY_UNREACHABLE',
           `The proxy ${hostPort} did not accept the connection in time.`,
         )
       : new LicensingError('CONNECT_TIMED_OUT', `${hostPort} did not accept the connection in time.`)
-  return runStep<[Socket, string]>(
-    attempt.timeouts.connect,
-    attempt.signal,
-    createTimeoutError,
-    (done, fail) => {
-      const socket = connectTcp({
-        host: destination.host,
-        port: destination.port,
-        // The socket uses the addresses found above, so that a name is resolved only once.
-        ...(addresses && { lookup: (_host, _options, callback) => callback(null, addresses) }),
-        // The socket tries all addresses, regardless of `net.setDefaultAutoSelectFamily`. The wait before the next
-        // address is long enough for satellite links.
-        autoSelectFamily: true,
-        autoSelectFamilyAttemptTimeout: 2_500,
-        noDelay: true,
-      })
-      socket.once('connect', () => {
-        socket.off('error', onError)
-        done([socket, socket.remoteAddress ?? destination.host])
-      })
-      const onError = (error: Error) => {
-        fail(toError(error))
-      }
-      socket.once('error', onError)
-      return () => {
-        socket.on('error', ignore)
-        socket.destroy()
-      }
-    },
-  )
+  return runStep<[Socket, string]>(attempt, 'connect', createTimeoutError, (done, fail) => {
+    const socket = connectTcp({
+      host: destination.host,
+      port: destination.port,
+      // The socket uses the addresses found above, so that a name is resolved only once.
+      ...(addresses && { lookup: (_host, _options, callback) => callback(null, addresses) }),
+      // The socket tries all addresses, regardless of `net.setDefaultAutoSelectFamily`. The wait before the next
+      // address is long enough for satellite links.
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: 2_500,
+      noDelay: true,
+    })
+    socket.once('connect', () => {
+      socket.off('error', onError)
+      done([socket, socket.remoteAddress ?? destination.host])
+    })
+    const onError = (error: Error) => {
+      fail(toError(error))
+    }
+    socket.once('error', onError)
+    return () => {
+      socket.on('error', ignore)
+      socket.destroy()
+    }
+  })
 }
 
 const ignore = () => undefined
@@ -201,42 +227,32 @@ const ignore = () => undefined
 /** Resolves a name within the time limit of a connection. A silent name server is reported as a failed resolution. */
 function resolveName(
   host: string,
-  attempt: { timeouts: Timeouts; signal: AbortSignal },
+  attempt: Attempt,
   toError: (error: unknown) => LicensingError,
 ): Promise<LookupAddress[]> {
   const createTimeoutError = () => toError(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }))
-  return runStep<LookupAddress[]>(
-    attempt.timeouts.connect,
-    attempt.signal,
-    createTimeoutError,
-    (done, fail) => {
-      // The order of the system's resolver is kept, regardless of `dns.setDefaultResultOrder`.
-      lookup(host, { all: true, order: 'verbatim' }, (error, addresses) => {
-        if (error) fail(toError(error))
-        else done(addresses)
-      })
-      return ignore
-    },
-  )
+  const resolve = attempt.destination.lookup ?? lookup
+  return runStep<LookupAddress[]>(attempt, 'connect', createTimeoutError, (done, fail) => {
+    // The order of the system's resolver is kept, regardless of `dns.setDefaultResultOrder`.
+    resolve(host, { all: true, order: 'verbatim' }, (error, addresses) => {
+      if (error) fail(toError(error))
+      else done(addresses)
+    })
+    return ignore
+  })
 }
 
 /** Opens TLS to a proxy with an https URL. Trusts the bundled roots of Node and the given anchors. */
-function openProxyTls(
-  socket: Socket,
-  proxy: Proxy,
-  destination: Destination,
-  timeouts: Timeouts,
-  signal: AbortSignal,
-): Promise<TLSSocket> {
+function openProxyTls(socket: Socket, proxy: Proxy, attempt: Attempt): Promise<TLSSocket> {
   const host = stripBrackets(proxy.url.hostname)
   const createTimeoutError = () =>
     new LicensingError('PROXY_TIMED_OUT', `The proxy ${proxy.url.host} did not complete TLS in time.`)
-  return runStep(timeouts.tls, signal, createTimeoutError, (done, fail) => {
+  return runStep(attempt, 'tls', createTimeoutError, (done, fail) => {
     const secure = connectTls({
       socket,
       ...(isIP(host) === 0 && { servername: host }),
       host,
-      ca: [...rootCertificates, ...destination.anchors],
+      ca: [...rootCertificates, ...attempt.destination.anchors],
       ...TLS_CLIENT_SETTINGS,
     })
     const onError = (error: Error) => {
@@ -255,18 +271,12 @@ function openProxyTls(
 }
 
 /** Opens a tunnel through the proxy (CONNECT, RFC 9110 §9.3.6). Its errors are the proxy's, never the authority's. */
-function openTunnel(
-  socket: Socket,
-  proxy: Proxy,
-  destination: Destination,
-  timeouts: Timeouts,
-  signal: AbortSignal,
-): Promise<Socket> {
+function openTunnel(socket: Socket, proxy: Proxy, attempt: Attempt): Promise<Socket> {
   const via = proxy.url.host
-  const target = formatHostPort(destination)
+  const target = formatHostPort(attempt.destination)
   const createTimeoutError = () =>
     new LicensingError('PROXY_TIMED_OUT', `The proxy ${via} did not answer the request for a tunnel in time.`)
-  return runStep(timeouts.proxy, signal, createTimeoutError, (done, fail) => {
+  return runStep(attempt, 'proxy', createTimeoutError, (done, fail) => {
     const connectRequest = request({
       method: 'CONNECT',
       path: target,
@@ -318,17 +328,13 @@ const encodeBasicCredentials = (username: string, password: string): string =>
   Buffer.from(`${username}:${password}`, 'utf8').toString('base64')
 
 /** Opens TLS with the authority over a direct connection or a tunnel. */
-function openTlsConnection(
-  socket: Socket,
-  destination: Destination,
-  milliseconds: number,
-  signal: AbortSignal,
-): Promise<TLSSocket> {
+function openTlsConnection(socket: Socket, attempt: Attempt): Promise<TLSSocket> {
+  const { destination } = attempt
   const hostPort = formatHostPort(destination)
   const via = destination.proxy?.url.host
   const createTimeoutError = () =>
     new LicensingError('TIMED_OUT', `${hostPort} did not complete TLS in time${formatViaSuffix(via)}.`)
-  return runStep(milliseconds, signal, createTimeoutError, (done, fail) => {
+  return runStep(attempt, 'tls', createTimeoutError, (done, fail) => {
     const secure = connectTls({
       socket,
       ...(isIP(destination.host) === 0 && { servername: destination.host }),

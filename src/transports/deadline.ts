@@ -1,12 +1,20 @@
+import { clearTimeout, setTimeout } from 'node:timers'
+import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
 
 /**
  * Starts a deadline measured by the machine's uptime. If the process clock jumps or runs fast, the timer fires
  * early and is set again for the remaining time.
  *
+ * Timers are those of `node:timers`, because a test of a product may have replaced the global ones.
+ *
  * @param milliseconds time until the signal aborts
+ * @param clock clock that ends the deadline, too, if it has timers
  */
-export function startDeadline(milliseconds: number): {
+export function startDeadline(
+  milliseconds: number,
+  clock?: Pick<Clock, 'setTimer'>,
+): {
   signal: AbortSignal
   /** Cancels the deadline. */
   stop: () => void
@@ -22,21 +30,31 @@ export function startDeadline(milliseconds: number): {
     else timer = setTimeout(setTimer, remainingMs)
   }
   setTimer()
+  const cancel = clock?.setTimer?.(milliseconds, () => {
+    clearTimeout(timer)
+    controller.abort()
+  })
+  const stop = () => {
+    clearTimeout(timer)
+    cancel?.()
+  }
   return {
     signal: controller.signal,
     abort: () => {
-      clearTimeout(timer)
+      stop()
       controller.abort()
     },
-    stop: () => {
-      clearTimeout(timer)
-    },
+    stop,
   }
 }
 
 /** Resolves to the result of `work`, or to null after `milliseconds`. The work is not canceled. */
-export async function withTimeout<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
-  const { signal, stop } = startDeadline(milliseconds)
+export async function withTimeout<T>(
+  milliseconds: number,
+  work: Promise<T>,
+  clock?: Pick<Clock, 'setTimer'>,
+): Promise<T | null> {
+  const { signal, stop } = startDeadline(milliseconds, clock)
   const timedOut = new Promise<null>((resolve) => {
     signal.addEventListener('abort', () => {
       resolve(null)

@@ -5,14 +5,12 @@ import { isAxiosError } from 'axios'
 import { LicensingError } from '../core/errors.ts'
 import { SECOND } from '../core/time.ts'
 import { postByAxios } from './axios-post.ts'
-import { type Destination, openConnection } from './connection.ts'
+import { type Destination, openConnection, resolveDeadlines } from './connection.ts'
 import { startDeadline } from './deadline.ts'
 import { toExchangeError, toStatusError } from './failures.ts'
 import { toDestination, type ConnectionOptions } from './connection-options.ts'
 import type { Transport } from './transport.ts'
 
-/** Time limit of an exchange, from name resolution to the last byte of the answer. */
-const EXCHANGE_TIMEOUT_MS = 30 * SECOND
 const MAX_ANSWER_BYTES = 1024 * 1024
 /**
  * Time for which an idle connection stays open. An agent makes two or three exchanges at once, and the next ones
@@ -103,7 +101,7 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
     extraHeaders: Readonly<Record<string, string>> = {},
     authorityId: string | null = null,
   ): Promise<string> => {
-    const deadline = startDeadline(options.deadline ?? EXCHANGE_TIMEOUT_MS)
+    const deadline = startDeadline(resolveDeadlines(options.deadlines).total, options.clock)
     pendingDeadlines = [...pendingDeadlines, deadline]
     agent.signal = deadline.signal
     agent.expect(authorityId)

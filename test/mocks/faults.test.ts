@@ -13,8 +13,6 @@ import {
 import { SmartAgent } from '../../src/index.ts'
 import { MINUTE } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
-import { createHttpsTransport } from '../../src/transports/https.ts'
-import { isSilent, TestTimeouts } from '../support/timeouts.ts'
 import { getErrorCode } from '../support/test-environment.ts'
 
 let clock: VirtualClock
@@ -22,11 +20,9 @@ let mock: MockAuthority
 let server: SetupServer
 let directory: string
 let agent: SmartAgent
-let patience: TestTimeouts
 
 beforeEach(async () => {
   clock = new VirtualClock()
-  patience = new TestTimeouts()
   mock = await createMockAuthority({ clock })
   server = setupServer(...mock.handlers)
   server.listen({ onUnhandledRequest: 'error' })
@@ -38,8 +34,6 @@ beforeEach(async () => {
     transport: { kind: 'direct', url: mock.url },
     clock,
     heartbeat: false,
-    createTransport: ({ url }) =>
-      patience.transport((limits) => createHttpsTransport({ url, proxy: null, anchors: [], ...limits })),
   })
   await mock.authority.orders.create({ tag: 'HOST', quantity: 10 })
 })
@@ -60,7 +54,6 @@ const names = (Object.keys(faultCatalog) as FaultName[]).filter(
 const atRegistration = names.filter((name) => name !== 'replayed')
 
 async function untilRecovered(): Promise<void> {
-  patience.short = false
   clock.advance(5 * MINUTE)
   agent.tick()
   await agent.idle()
@@ -71,7 +64,6 @@ describe('every fault of the catalog', () => {
     'R-UI-5, R-AUTH-4: %s during registration is reported by its code, and the next attempt succeeds',
     async (fault) => {
       mock.setFaults({ fault, on: 'register', times: 1 })
-      patience.short = isSilent(fault)
       expect(await getErrorCode(agent.register(await token()))).toBe(faultCatalog[fault].code)
       expect(agent.status()).toMatchObject({
         state: 'evaluation',
@@ -92,7 +84,6 @@ describe('every fault of the catalog', () => {
       await agent.register(await token())
       agent.setUsage('HOST', 3)
       mock.setFaults({ fault, on: 'authorize', times: 1 })
-      patience.short = isSilent(fault)
       const before = agent.status().authorization
       expect(await getErrorCode(agent.renewAuthorization())).toBe(faultCatalog[fault].code)
       const { state, authorization } = agent.status()

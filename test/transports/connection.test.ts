@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createInterceptionCredential } from '../../mocks/interception-certificate.ts'
+import { createInterceptionCredential } from '../../mocks/network/interception-certificate.ts'
 import { createMockAuthority, type MockAuthority } from '../../mocks/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { createHttpsTransport } from '../../src/transports/https.ts'
@@ -75,10 +75,10 @@ describe('R-NET-1: a connection', () => {
       for (const socket of fill) socket.destroy()
     })
     await new Promise((resolve) => fill[0]?.once('connect', resolve))
-    const timeouts = { connect: 300, proxy: 300, tls: 300 }
-    expect(await getErrorCode(post(`https://127.0.0.1:${port}`, { timeouts }))).toBe('CONNECT_TIMED_OUT')
+    const deadlines = { connect: 300, proxy: 300, tls: 300 }
+    expect(await getErrorCode(post(`https://127.0.0.1:${port}`, { deadlines }))).toBe('CONNECT_TIMED_OUT')
     const proxy = { url: new URL(`http://127.0.0.1:${port}`), username: null, password: null }
-    expect(await getErrorCode(post('https://localhost:1', { proxy, timeouts }))).toBe('PROXY_UNREACHABLE')
+    expect(await getErrorCode(post('https://localhost:1', { proxy, deadlines }))).toBe('PROXY_UNREACHABLE')
   })
 
   it('fails with DNS_FAILED for an unknown name, and with PROXY_UNREACHABLE for that of a proxy', async () => {
@@ -99,10 +99,9 @@ describe('R-NET-1: a connection', () => {
   })
 
   it('fails with TLS_INSPECTED and a sanitized issuer name', async () => {
-    const inspecting = await createInterceptionCredential(Date.now(), [
-      { CN: ['Evil\u001b[2J\u001b]0;pwned\u0007\nerror: all is well'] },
-      { O: ['x'.repeat(5000)] },
-    ])
+    const inspecting = await createInterceptionCredential(Date.now(), {
+      company: [{ CN: ['Evil\u001b[2J\u001b]0;pwned\u0007\nerror: all is well'] }, { O: ['x'.repeat(5000)] }],
+    })
     const server = createTlsServer(toTlsOptions(inspecting))
     server.on('tlsClientError', () => undefined)
     const failed = await post(`https://localhost:${await listen(server)}`).catch((error: unknown) => error)

@@ -14,9 +14,6 @@ import {
 import { SmartAgent, type Status, type TransportSettings } from '../../src/index.ts'
 import { MINUTE, SECOND } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
-import { createHttpsTransport } from '../../src/transports/https.ts'
-import { toConnectionOptions } from '../../src/transports/connection-options.ts'
-import { isSilent, TestTimeouts } from '../support/timeouts.ts'
 import { getErrorCode } from '../support/test-environment.ts'
 import { selectScale } from '../support/scale.ts'
 
@@ -50,11 +47,10 @@ const BEHIND_PROXY: Partial<Record<FaultName, string>> = {
 
 let clock: VirtualClock
 let mock: MockAuthority
-let network: Pick<FaultNetwork, 'settings' | 'connections'>
+let network: FaultNetwork
 let directory: string
 let agent: SmartAgent
 let count = 0
-const patience = new TestTimeouts()
 
 beforeAll(async () => {
   // TLS uses the machine's clock, so the virtual clock starts at the same time.
@@ -77,10 +73,7 @@ const openDevice = (kind: TransportSettings['kind'], serial: string) =>
     transport: network.settings(kind),
     clock,
     heartbeat: false,
-    createTransport: (settings) =>
-      patience.transport((limits) =>
-        createHttpsTransport(toConnectionOptions(settings, [mock.trustAnchor], limits)),
-      ),
+    lookup: network.lookup,
   })
 
 const token = async () => (await mock.authority.tokens.create({ days: 300 })).token
@@ -104,12 +97,10 @@ const requests: Record<Kind, () => Promise<unknown>> = {
 }
 
 async function injectFault(fault: FaultName, kind: Kind): Promise<void> {
-  patience.short = isSilent(fault)
   if (faultCatalog[fault].layer === 'answer') mock.setFaults({ fault: fault as AnswerFaultName, on: kind })
   else await mock.setConnectionFault(fault as ConnectionFaultName)
 }
 async function restoreNetwork(): Promise<void> {
-  patience.short = false
   mock.setFaults()
   await mock.setConnectionFault(null)
 }

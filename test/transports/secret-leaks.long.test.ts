@@ -13,21 +13,18 @@ import {
   type FaultNetwork,
 } from '../../mocks/index.ts'
 import { LicensingError, SmartAgent } from '../../src/index.ts'
+import { isAnswerFault } from '../../src/faults/index.ts'
 import { MINUTE } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
-import { createHttpsTransport } from '../../src/transports/https.ts'
-import { toConnectionOptions } from '../../src/transports/connection-options.ts'
-import { isSilent, TestTimeouts } from '../support/timeouts.ts'
 
 /** Secret that must not appear in any output, whatever fault occurs. */
 const PASSWORD = 'canary-password-5f1'
 let clock: VirtualClock
 let mock: MockAuthority
-let network: Pick<FaultNetwork, 'settings'>
+let network: FaultNetwork
 let directory: string
 const seen: string[] = []
 const tokens: string[] = []
-const patience = new TestTimeouts()
 
 beforeAll(async () => {
   clock = new VirtualClock(Date.now())
@@ -56,10 +53,7 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
     clock,
     heartbeat: false,
     logger: { error: log, warn: log, info: log, debug: log },
-    createTransport: (settings) =>
-      patience.transport((limits) =>
-        createHttpsTransport(toConnectionOptions(settings, [mock.trustAnchor], limits)),
-      ),
+    lookup: network.lookup,
   })
   agent.on('notice', (notice) => note(notice))
   agent.on('transition', (transition) => note(transition))
@@ -70,17 +64,14 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
   for (const fault of names) {
     const { token } = await mock.authority.tokens.create({ days: 30 })
     tokens.push(token.split('.').at(-1) ?? '')
-    if (faultCatalog[fault].layer === 'answer') mock.setFaults(fault)
-    else await mock.setConnectionFault(fault as never)
-    patience.short = isSilent(fault)
+    if (isAnswerFault(fault)) mock.setFaults(fault)
+    else await mock.setConnectionFault(fault)
     const error: unknown = await agent.register(token, { force: true }).catch((reason: unknown) => reason)
     if (error instanceof LicensingError) note(error, error.stack ?? '', JSON.stringify(error))
-    // The connection test has full time-outs, so it is omitted for silent faults.
-    if (!patience.short) note(await agent.transport.test())
+    note(await agent.transport.test())
     note(agent.status(), agent.explain(), agent.history(10))
     mock.setFaults()
     await mock.setConnectionFault(null)
-    patience.short = false
     clock.advance(5 * MINUTE)
     agent.tick()
     await agent.idle()

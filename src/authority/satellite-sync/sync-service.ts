@@ -222,7 +222,7 @@ export class SyncService {
       import('../../transports/connection-options.ts'),
     ])
     return createHttpsTransport({
-      ...toConnectionOptions(settings, [root], { deadline: EXCHANGE_TIMEOUT_MS }),
+      ...toConnectionOptions(settings, [root], { deadlines: { total: EXCHANGE_TIMEOUT_MS } }),
       maxBytes: MAX_SYNC_BYTES,
     })
   }

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { FaultPlan } from '../../faults/index.ts'
-import { type AnswerFaultName, type Delivery, Injector, type Reply } from '../../faults/index.ts'
+import { type AnswerFaultName, deliver, Injector, type Reply } from '../../faults/index.ts'
 import { type Instant, toIsoString } from '../../core/time.ts'
 import { getMessagePath, type MessageType } from '../../protocol/messages.ts'
 
@@ -17,8 +17,6 @@ export interface RequestRecord {
 }
 
 const MAX_HISTORY = 10_000
-/** Interval between two bytes of a slow response. */
-const DRIP_INTERVAL_MS = 50
 
 /**
  * Injects the planned faults into the answers of a test authority, before or after its decision. Signing, verification
@@ -49,7 +47,12 @@ export class FaultInjector {
   async answer(type: MessageType, decide: () => Promise<Reply>, reply: FastifyReply): Promise<void> {
     const { delivery, fault } = await this.#injector.answer(type, decide)
     this.#record(type, fault, delivery.kind === 'reply' ? delivery.status : null)
-    await deliver(reply, delivery)
+    if (delivery.kind === 'reply') {
+      await reply.code(delivery.status).headers(delivery.headers).send(delivery.body)
+      return
+    }
+    reply.hijack()
+    deliver(reply.raw, delivery)
   }
 
   #record(type: MessageType, fault: AnswerFaultName | null, status: number | null): void {
@@ -62,40 +65,5 @@ export class FaultInjector {
       status,
     }
     this.#history = [...this.#history.slice(1 - MAX_HISTORY), record]
-  }
-}
-
-/** Sends a response or a fault over a real connection. */
-async function deliver(reply: FastifyReply, delivery: Delivery): Promise<void> {
-  switch (delivery.kind) {
-    case 'reply':
-      await reply.code(delivery.status).headers(delivery.headers).send(delivery.body)
-      return
-    case 'timeout':
-      reply.hijack()
-      return
-    case 'reset':
-      reply.hijack()
-      reply.raw.socket?.destroy()
-      return
-    case 'truncated':
-    case 'dripping': {
-      reply.hijack()
-      const body = Buffer.from(delivery.body)
-      const { raw } = reply
-      raw.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length })
-      if (delivery.kind === 'truncated') {
-        raw.write(body.subarray(0, body.length / 2), () => raw.socket?.destroy())
-        return
-      }
-      let sent = 0
-      const drip = setInterval(() => {
-        // The last byte is never sent.
-        if (sent < body.length - 1) raw.write(body.subarray(sent, ++sent))
-      }, DRIP_INTERVAL_MS)
-      raw.once('close', () => {
-        clearInterval(drip)
-      })
-    }
   }
 }

@@ -1,16 +1,20 @@
 import 'reflect-metadata'
 import { KeyObject, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
-import { DAY } from '../src/core/time.ts'
-import type { Credential } from '../src/pki/certificate-generation.ts'
+import { DAY } from '../../src/core/time.ts'
+import type { Credential } from '../../src/pki/certificate-generation.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
-/** Creates the credential of a middlebox: a certificate for the right host name by another company's CA. */
+/**
+ * Creates the credential of a middlebox: a certificate by another company's CA, for the right host name unless `host` is
+ * given.
+ */
 export async function createInterceptionCredential(
   now: number,
-  company: x509.JsonName = [{ CN: ['Firewall CA'] }, { O: ['Example Security'] }],
+  options: { company?: x509.JsonName; host?: string } = {},
 ): Promise<Credential> {
+  const { company = [{ CN: ['Firewall CA'] }, { O: ['Example Security'] }], host = 'localhost' } = options
   x509.cryptoProvider.set(webcrypto as never)
   const dates = { notBefore: new Date(now - DAY), notAfter: new Date(now + DAY) }
   const keys = () => webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
@@ -23,7 +27,7 @@ export async function createInterceptionCredential(
     extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
   })
   const leaf = await x509.X509CertificateGenerator.create({
-    subject: 'CN=localhost',
+    subject: `CN=${host}`,
     issuer: ca.subject,
     ...dates,
     publicKey: leafKeys.publicKey,
@@ -31,8 +35,8 @@ export async function createInterceptionCredential(
     signingAlgorithm: ALGORITHM,
     extensions: [
       new x509.SubjectAlternativeNameExtension([
-        { type: 'dns', value: 'localhost' },
-        { type: 'ip', value: '127.0.0.1' },
+        { type: 'dns', value: host },
+        ...(host === 'localhost' ? [{ type: 'ip', value: '127.0.0.1' } as const] : []),
       ]),
     ],
   })

@@ -1,0 +1,341 @@
+import type { LookupAddress } from 'node:dns'
+import type { Server } from 'node:https'
+import { connect, createServer, type Socket } from 'node:net'
+import { createSecureContext, TLSSocket } from 'node:tls'
+import type { Clock } from '../../src/core/clock.ts'
+import { DAY, SECOND } from '../../src/core/time.ts'
+import { type ConnectionFaultName, faultCatalog } from '../../src/faults/index.ts'
+import { type Credential, toTlsOptions } from '../../src/pki/certificate-generation.ts'
+import type { NameLookup } from '../../src/transports/connection.ts'
+import type { TransportSettings } from '../../src/transports/transport.ts'
+import { VirtualClock } from '../virtual-clock.ts'
+import type { VirtualTime } from '../virtual-time.ts'
+import { checkConditions, type Conditions, connectSockets } from './conditions.ts'
+import { type CreateAuthorityCredential, createFaultCredential, HOSTS } from './fault-credentials.ts'
+import { FaultSchedule, type PlannedConnectionFault } from './fault-schedule.ts'
+import { type ProxyOptions, ProxyServer, type Tunnel, type TunnelDecision } from './proxy-server.ts'
+import { Relay } from './relay.ts'
+import { LOOPBACK, LoopbackPort, OpenSockets } from './servers.ts'
+
+export interface NetworkOptions {
+  /** Port of the authority on loopback. */
+  readonly authorityPort: number
+  readonly createAuthorityCredential: CreateAuthorityCredential
+  /** Clock of the schedules. */
+  readonly clock: Clock
+  readonly time: VirtualTime
+  readonly proxy?: ProxyOptions | undefined
+  /** Random numbers from 0 up to 1, for losses. Default: Math.random */
+  readonly random?: (() => number) | undefined
+}
+
+const PROXY_REFUSALS: Readonly<Record<string, TunnelDecision & { kind: 'refuse' }>> = {
+  'proxy-auth-required': { kind: 'refuse', status: 407 },
+  'proxy-auth-refused': { kind: 'refuse', status: 407 },
+  'proxy-ntlm': { kind: 'refuse', status: 407, style: 'ntlm' },
+  'proxy-unauthorized': { kind: 'refuse', status: 401 },
+  'proxy-forbidden': { kind: 'refuse', status: 403 },
+  'proxy-bad-gateway': { kind: 'refuse', status: 502 },
+  'proxy-unavailable': { kind: 'refuse', status: 503 },
+  'proxy-gateway-timeout': { kind: 'refuse', status: 504 },
+}
+
+/**
+ * Network on loopback between devices and a real authority: a port that forwards to the authority, a proxy, a gateway, an
+ * inspecting middlebox and a name server, with every fault of names, sockets, TLS or the proxy.
+ */
+export class FaultNetwork {
+  readonly #options: NetworkOptions
+  readonly #sockets = new OpenSockets()
+  readonly #server = new LoopbackPort(() =>
+    createServer((socket) => {
+      this.#accept(socket)
+    }),
+  )
+  readonly #proxy: ProxyServer
+  readonly #proxyPort: LoopbackPort
+  readonly #gateway: { readonly relay: Relay; readonly port: LoopbackPort }
+  readonly #credentials = new Map<ConnectionFaultName, Promise<Credential>>()
+  #middlebox: Promise<Server> | null = null
+  #stopWatching: () => void = () => undefined
+  #schedule: FaultSchedule | null = null
+  #applied: ConnectionFaultName | null = null
+  #updating: Promise<void> = Promise.resolve()
+  #conditions: Conditions = {}
+  #family: 4 | 6 | null = null
+  #connections = { authority: 0, proxy: 0 }
+  #hasLookup = false
+
+  private constructor(options: NetworkOptions, gatewayCredential: Credential) {
+    this.#options = options
+    this.#proxy = new ProxyServer(options.proxy ?? {}, {
+      accept: (socket) => {
+        this.#acceptAtProxy(socket)
+      },
+      decide: () => this.#decideTunnel(),
+      open: (socket, accept) => this.#openTunnel(socket, accept),
+      leaveSilent: (socket) => {
+        options.time.skip(() => socket.destroyed)
+      },
+    })
+    this.#proxyPort = new LoopbackPort(() => this.#proxy.createServer(), options.proxy?.port)
+    const relay = new Relay(gatewayCredential, options.authorityPort)
+    this.#gateway = { relay, port: new LoopbackPort(() => this.#track(relay.createServer())) }
+  }
+
+  /** Starts a network. @throws an error of the system, such as EADDRINUSE for the port of the proxy */
+  static async start(options: NetworkOptions): Promise<FaultNetwork> {
+    const now = Date.now()
+    const dates = { notBefore: now - DAY, notAfter: now + 30 * DAY }
+    const network = new FaultNetwork(
+      options,
+      await options.createAuthorityCredential({ ...dates, hosts: HOSTS }),
+    )
+    try {
+      await network.#server.open()
+      await network.#proxyPort.open()
+      await network.#gateway.port.open()
+    } catch (error) {
+      await network.close()
+      throw error
+    }
+    network.#stopWatching = watchClock(options.clock, () => void network.#update())
+    return network
+  }
+
+  /** Returns the transport settings for an agent: direct, through the gateway, or through the proxy with its user. */
+  settings(kind: TransportSettings['kind']): TransportSettings {
+    const { port } = kind === 'gateway' ? this.#gateway.port : this.#server
+    const url = `https://localhost:${port}`
+    if (kind !== 'proxy') return { kind, url }
+    const { username, password } = this.#options.proxy ?? {}
+    const user = username === undefined ? {} : { username, ...(password !== undefined && { password }) }
+    // The fault proxy-auth-refused needs an agent that sends a user name.
+    const refused = this.#schedule?.fault === 'proxy-auth-refused' && username === undefined
+    return {
+      kind,
+      url,
+      via: `http://${LOOPBACK}:${this.#proxyPort.port}`,
+      ...(refused ? { username: 'bob', password: 'wrong' } : user),
+    }
+  }
+
+  /** Number of connections accepted for the authority and by the proxy. */
+  get connections(): { readonly authority: number; readonly proxy: number } {
+    return { ...this.#connections }
+  }
+
+  /** Requests for tunnels that came to the proxy, oldest first. */
+  get tunnels(): readonly Tunnel[] {
+    return this.#proxy.tunnels
+  }
+
+  /** Certificate of the middlebox's CA (PEM). An agent with this `tlsCa` accepts the fault `tls-inspected`. */
+  async readMiddleboxCa(): Promise<string> {
+    return (await this.#getCredential('tls-inspected')).certificates[1] ?? ''
+  }
+
+  /**
+   * Resolver of host names, for the option `lookup` of `SmartAgent.open`. Every name is this network. Faults of names need
+   * it.
+   */
+  get lookup(): NameLookup {
+    this.#hasLookup = true
+    return (host, _options, callback) => {
+      this.#resolve(host, callback)
+    }
+  }
+
+  /** Sets the addresses of all names to IPv4 or IPv6. Null for both, IPv6 first. */
+  setAddressFamily(family: 4 | 6 | null): void {
+    this.#family = family
+  }
+
+  /** Sets the conditions of the line. An empty object removes them. @throws TypeError */
+  setConditions(conditions: Conditions): void {
+    checkConditions(conditions)
+    this.#conditions = conditions
+  }
+
+  /**
+   * Sets the current fault of names, connections or the proxy. Null removes it.
+   *
+   * @throws TypeError for a name that is not such a fault, with the names, and for a condition that is not valid
+   */
+  async setFault(fault: ConnectionFaultName | PlannedConnectionFault | null): Promise<void> {
+    const schedule = fault === null ? null : new FaultSchedule(typeof fault === 'string' ? { fault } : fault)
+    if (schedule && faultCatalog[schedule.fault].layer === 'name' && !this.#hasLookup)
+      throw new TypeError(
+        `${schedule.fault} needs an agent that resolves names here: SmartAgent.open({ lookup: network.lookup }).`,
+      )
+    this.#schedule = schedule
+    await this.#update()
+  }
+
+  async close(): Promise<void> {
+    this.#stopWatching()
+    this.#sockets.destroyAll()
+    this.#gateway.relay.close()
+    ;(await this.#middlebox)?.closeAllConnections()
+    await Promise.all([this.#server.close(), this.#proxyPort.close(), this.#gateway.port.close()])
+  }
+
+  /** Fault of the next connection, without counting it. */
+  #peek(): ConnectionFaultName | null {
+    return this.#schedule?.isDue(this.#options.clock.wall()) ? this.#schedule.fault : null
+  }
+
+  /** Returns the fault of a connection, and counts the connection. */
+  #take(): ConnectionFaultName | null {
+    return this.#schedule?.take(this.#options.clock.wall()) ? this.#schedule.fault : null
+  }
+
+  /** Opens or closes the ports by the current fault, and ends kept-alive connections, which a fault would not affect. */
+  #update(): Promise<void> {
+    const fault = this.#peek()
+    if (fault === this.#applied) return this.#updating
+    this.#applied = fault
+    this.#sockets.destroyAll()
+    this.#updating = this.#updating.then(async () => {
+      await (fault === 'refused' ? this.#server.close() : this.#server.open())
+      await (fault === 'proxy-unreachable' ? this.#proxyPort.close() : this.#proxyPort.open())
+    })
+    return this.#updating
+  }
+
+  #track(server: Server): Server {
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+    })
+    return server
+  }
+
+  #accept(socket: Socket): void {
+    this.#connections.authority++
+    this.#sockets.add(socket)
+    const fault = this.#peek()
+    // The faults of the proxy count its own connections.
+    if (fault === null || faultCatalog[fault].layer === 'proxy' || !this.#take()) {
+      this.#forward(socket, this.#options.authorityPort)
+      return
+    }
+    switch (fault) {
+      case 'reset':
+        socket.once('data', () => socket.resetAndDestroy())
+        return
+      case 'tls-silence':
+        socket.once('data', () => {
+          this.#options.time.skip(() => socket.destroyed)
+        })
+        return
+      case 'tls-plain-text':
+        socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n')
+        return
+      case 'tls-inspected':
+        void this.#inspect(socket)
+        return
+      case 'dns-unknown':
+      case 'dns-silence':
+      case 'refused':
+        this.#forward(socket, this.#options.authorityPort)
+        return
+      default:
+        void this.#serveWith(socket, this.#getCredential(fault))
+    }
+  }
+
+  #forward(socket: Socket, port: number): void {
+    const { time, random = Math.random } = this.#options
+    const upstream = this.#sockets.add(connect(port, LOOPBACK))
+    connectSockets(socket, upstream, { read: () => this.#conditions, time, random })
+  }
+
+  /** Hands a connection to the middlebox, which relays what it reads. */
+  async #inspect(socket: Socket): Promise<void> {
+    this.#middlebox ??= this.#getCredential('tls-inspected').then((credential) =>
+      new Relay(credential, this.#options.authorityPort).createServer(),
+    )
+    ;(await this.#middlebox).emit('connection', socket)
+  }
+
+  /** Serves TLS with a wrong credential. */
+  async #serveWith(socket: Socket, credential: Promise<Credential>): Promise<void> {
+    const secureContext = createSecureContext(toTlsOptions(await credential))
+    const secure = new TLSSocket(socket, { isServer: true, secureContext })
+    secure.on('error', () => undefined)
+  }
+
+  #acceptAtProxy(socket: Socket): void {
+    this.#connections.proxy++
+    this.#sockets.add(socket)
+    const fault = this.#peek()
+    if ((fault !== 'proxy-garbage' && fault !== 'proxy-closed') || !this.#take()) return
+    if (fault === 'proxy-garbage') socket.end('220 mail.example ESMTP\r\n')
+    else socket.destroy()
+  }
+
+  #decideTunnel(): TunnelDecision {
+    const fault = this.#peek()
+    if (fault === null || faultCatalog[fault].layer !== 'proxy' || !this.#take()) return { kind: 'open' }
+    if (fault === 'proxy-silence') return { kind: 'silence' }
+    return PROXY_REFUSALS[fault] ?? { kind: 'open' }
+  }
+
+  /** Opens a tunnel, whose target is always the port of the authority on this network. */
+  #openTunnel(socket: Socket, accept: () => void): Promise<boolean> {
+    const upstream = this.#sockets.add(connect(this.#server.port, LOOPBACK))
+    return new Promise((resolve) => {
+      upstream.once('error', () => {
+        resolve(false)
+      })
+      upstream.once('connect', () => {
+        accept()
+        socket.pipe(upstream).pipe(socket)
+        socket.once('close', () => upstream.destroy())
+        upstream.once('close', () => socket.destroy())
+        resolve(true)
+      })
+    })
+  }
+
+  #resolve(
+    host: string,
+    callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+  ): void {
+    const fault = this.#peek()
+    if (fault === 'dns-silence' && this.#take()) {
+      // The first time limit that passes is that of the resolution.
+      this.#options.time.skipOnce()
+      return
+    }
+    if (fault === 'dns-unknown' && this.#take()) {
+      const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND' })
+      callback(error, [])
+      return
+    }
+    const addresses = [
+      { address: '::1', family: 6 },
+      { address: LOOPBACK, family: 4 },
+    ]
+    callback(
+      null,
+      addresses.filter(({ family }) => this.#family === null || family === this.#family),
+    )
+  }
+
+  #getCredential(fault: ConnectionFaultName): Promise<Credential> {
+    const kept =
+      this.#credentials.get(fault) ?? createFaultCredential(fault, this.#options.createAuthorityCredential)
+    this.#credentials.set(fault, kept)
+    return kept
+  }
+}
+
+/** Calls back when the time of a clock has changed, or once a second of the machine's. Returns a function that stops. */
+function watchClock(clock: Clock, callback: () => void): () => void {
+  if (clock instanceof VirtualClock) return clock.onChange(callback)
+  const timer = setInterval(callback, SECOND).unref()
+  return () => {
+    clearInterval(timer)
+  }
+}
