@@ -23,7 +23,7 @@ import type { Credential } from '../src/pki/certificate-generation.ts'
 import { getMessagePath, type MessageType } from '../src/protocol/messages.ts'
 import { createAnswerServer } from './answer-server.ts'
 import { createHandlers } from './msw-handlers.ts'
-import type { CreateAuthorityCredential } from './network/fault-credentials.ts'
+import { type CreateAuthorityCredential, HOSTS } from './network/fault-credentials.ts'
 import { FaultNetwork } from './network/fault-network.ts'
 import type { PlannedConnectionFault } from './network/fault-schedule.ts'
 import type { ProxyOptions } from './network/proxy-server.ts'
@@ -144,13 +144,11 @@ export async function createMockAuthorityParts(
     if (network) return network.network
     const now = Date.now()
     const dates = { notBefore: now - DAY, notAfter: now + 30 * DAY }
-    const answers = await serveAnswers(
-      await create({ ...dates, hosts: ['localhost', '127.0.0.1', '::1'] }),
-      exchanges,
-      time,
-    )
+    const credential = await create({ ...dates, hosts: HOSTS })
+    const answers = await serveAnswers(credential, exchanges, time)
     const started = await FaultNetwork.start({
       authorityPort: answers.port,
+      credential,
       createAuthorityCredential: create,
       clock,
       time,

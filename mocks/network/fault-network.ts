@@ -3,7 +3,7 @@ import type { Server } from 'node:https'
 import { connect, createServer, type Socket } from 'node:net'
 import { createSecureContext, TLSSocket } from 'node:tls'
 import type { Clock } from '../../src/core/clock.ts'
-import { DAY, SECOND } from '../../src/core/time.ts'
+import { SECOND } from '../../src/core/time.ts'
 import { type ConnectionFaultName, faultCatalog } from '../../src/faults/index.ts'
 import { type Credential, toTlsOptions } from '../../src/pki/certificate-generation.ts'
 import type { NameLookup } from '../../src/transports/connection.ts'
@@ -11,7 +11,7 @@ import type { TransportSettings } from '../../src/transports/transport.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import type { VirtualTime } from '../virtual-time.ts'
 import { checkConditions, type Conditions, connectSockets } from './conditions.ts'
-import { type CreateAuthorityCredential, createFaultCredential, HOSTS } from './fault-credentials.ts'
+import { type CreateAuthorityCredential, createFaultCredential } from './fault-credentials.ts'
 import { FaultSchedule, type PlannedConnectionFault } from './fault-schedule.ts'
 import { type ProxyOptions, ProxyServer, type Tunnel, type TunnelDecision } from './proxy-server.ts'
 import { Relay } from './relay.ts'
@@ -20,6 +20,8 @@ import { LOOPBACK, LoopbackPort, OpenSockets } from './servers.ts'
 export interface NetworkOptions {
   /** Port of the authority on loopback. */
   readonly authorityPort: number
+  /** TLS credential of the authority, which the gateway presents, too. */
+  readonly credential: Credential
   readonly createAuthorityCredential: CreateAuthorityCredential
   /** Clock of the schedules. */
   readonly clock: Clock
@@ -66,7 +68,7 @@ export class FaultNetwork {
   #connections = { authority: 0, proxy: 0 }
   #hasLookup = false
 
-  private constructor(options: NetworkOptions, gatewayCredential: Credential) {
+  private constructor(options: NetworkOptions) {
     this.#options = options
     this.#proxy = new ProxyServer(options.proxy ?? {}, {
       accept: (socket) => {
@@ -79,18 +81,13 @@ export class FaultNetwork {
       },
     })
     this.#proxyPort = new LoopbackPort(() => this.#proxy.createServer(), options.proxy?.port)
-    const relay = new Relay(gatewayCredential, options.authorityPort)
+    const relay = new Relay(options.credential, options.authorityPort)
     this.#gateway = { relay, port: new LoopbackPort(() => this.#track(relay.createServer())) }
   }
 
   /** Starts a network. @throws an error of the system, such as EADDRINUSE for the port of the proxy */
   static async start(options: NetworkOptions): Promise<FaultNetwork> {
-    const now = Date.now()
-    const dates = { notBefore: now - DAY, notAfter: now + 30 * DAY }
-    const network = new FaultNetwork(
-      options,
-      await options.createAuthorityCredential({ ...dates, hosts: HOSTS }),
-    )
+    const network = new FaultNetwork(options)
     try {
       await network.#server.open()
       await network.#proxyPort.open()
