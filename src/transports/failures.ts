@@ -221,6 +221,13 @@ function createUntrustedError(
 export const formatViaSuffix = (via: string | undefined): string =>
   via === undefined ? '' : `, or the proxy ${via} did`
 
+/** Creates the error for a request that a mock in this process neither answered nor let through. */
+export const createInterceptedError = (url: string): LicensingError =>
+  new LicensingError(
+    'REQUEST_INTERCEPTED',
+    `A mock in this process (MSW) intercepted the request to ${url} and has no handler for it.`,
+  )
+
 /** Converts an error of an exchange over an open connection. */
 export function toExchangeError(
   error: unknown,

@@ -1,14 +1,16 @@
 import { errnoCode } from '../core/errno-code.ts'
 import { Agent } from 'node:https'
 import type { Readable } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import { isAxiosError } from 'axios'
 import { LicensingError } from '../core/errors.ts'
 import { SECOND } from '../core/time.ts'
 import { postByAxios } from './axios-post.ts'
 import { type Destination, openConnection, resolveDeadlines } from './connection.ts'
 import { startDeadline } from './deadline.ts'
-import { toExchangeError, toStatusError } from './failures.ts'
+import { createInterceptedError, toExchangeError, toStatusError } from './failures.ts'
 import { toDestination, type ConnectionOptions } from './connection-options.ts'
+import { PendingSocket } from './pending-socket.ts'
 import type { Transport } from './transport.ts'
 
 const MAX_ANSWER_BYTES = 1024 * 1024
@@ -48,27 +50,38 @@ class TunnelingAgent extends Agent {
     if (!this.#isExpectedAuthority) this.destroy()
   }
 
+  /**
+   * Opens a connection and calls back. If an interceptor such as MSW lets a request through, the request has the agent of
+   * the interceptor, which needs a socket as the result instead.
+   */
   override createConnection(
-    _options: unknown,
+    { agent }: { readonly agent?: unknown },
     callback: (error: Error | null, socket?: unknown) => void,
-  ): undefined {
-    this.#observer?.opening()
-    openConnection(this.#destination, this.signal, (step, found) => {
-      this.#observer?.step(step, found)
-    }).then(
+  ): PendingSocket | undefined {
+    const opening = this.#open()
+    if (agent !== this) return new PendingSocket(opening)
+    opening.then(
       (socket) => {
-        const certificate = socket.getPeerX509Certificate()
-        this.#authorityId = (certificate && this.#readAuthority?.(certificate)) ?? null
-        if (this.#isExpectedAuthority) callback(null, socket)
-        else {
-          socket.destroy()
-          callback(createWrongAuthorityError(this.#destination.host))
-        }
+        callback(null, socket)
       },
       (error: unknown) => {
         callback(error instanceof Error ? error : new Error('The connection could not be opened.'))
       },
     )
+    return undefined
+  }
+
+  /** @throws LicensingError TLS_WRONG_AUTHORITY if the server belongs to another authority than the expected one */
+  async #open(): Promise<TLSSocket> {
+    this.#observer?.opening()
+    const socket = await openConnection(this.#destination, this.signal, (step, found) => {
+      this.#observer?.step(step, found)
+    })
+    const certificate = socket.getPeerX509Certificate()
+    this.#authorityId = (certificate && this.#readAuthority?.(certificate)) ?? null
+    if (this.#isExpectedAuthority) return socket
+    socket.destroy()
+    throw createWrongAuthorityError(this.#destination.host)
   }
 }
 
@@ -130,7 +143,7 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
       }
       return await readAnswer(data, host, deadline.signal, maxBytes)
     } catch (error) {
-      throw toExchangeError(unwrapAxiosError(error), host, {
+      throw toExchangeError(unwrapAxiosError(error, `${options.url}${path}`), host, {
         ...state,
         timedOut: deadline.signal.aborted,
         via: options.proxy?.url.host,
@@ -198,10 +211,14 @@ async function readAnswer(
 const createTooLargeError = (host: string, maxBytes: number) =>
   new LicensingError('ANSWER_TOO_LARGE', `The answer of ${host} exceeds ${maxBytes} bytes.`)
 
+/** Beginning of the messages of MSW's own errors, which MSW throws for a request without a handler. */
+const MSW_PREFIX = '[MSW]'
+
 /** Unwraps the error of a connection step from an AxiosError, which must not be passed on because it contains headers. */
-function unwrapAxiosError(error: unknown): unknown {
+function unwrapAxiosError(error: unknown, url: string): unknown {
   if (error instanceof LicensingError) return error
   if (isAxiosError(error)) {
+    if (error.message.startsWith(MSW_PREFIX)) return createInterceptedError(url)
     if (error.cause instanceof LicensingError) return error.cause
     return { code: error.code === 'ERR_BAD_RESPONSE' ? errnoCode(error.cause) : error.code }
   }

@@ -105,7 +105,7 @@ it('R-UI-5: every transport error has a fault in the catalog or is listed here',
     .filter(([code, { kind }]) => kind === 'transport' && !covered.has(code as never))
     .map(([code]) => code)
     .sort()
-  // The others depend on settings of the device, on the load of the authority, or on peers that a plan cannot simulate.
+  // The others depend on settings of the device, on the load of the authority, on MSW, or on peers that a plan cannot simulate.
   expect(rest).toEqual([
     'ANSWER_NOT_HTTP',
     'AUTHORITY_BUSY',
@@ -113,6 +113,7 @@ it('R-UI-5: every transport error has a fault in the catalog or is listed here',
     'DNS_FAILED',
     'HOST_UNREACHABLE',
     'PROXY_TLS_FAILED',
+    'REQUEST_INTERCEPTED',
     'TLS_FAILED',
     'TLS_WRONG_AUTHORITY',
   ])

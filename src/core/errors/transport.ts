@@ -50,6 +50,12 @@ export const transportErrors = {
     meaning: 'The connection was closed before the answer was complete.',
     remedy: 'Check firewalls and gateways on the network path. The agent retries automatically.',
   },
+  REQUEST_INTERCEPTED: {
+    kind: 'transport',
+    meaning: 'A mock in the process of the agent intercepted the request and has no handler for it.',
+    remedy:
+      'Add `...mock.handlers` to the handlers of the MSW server, or let the request through with `passthrough()` in a handler for its URL.',
+  },
   TLS_UNTRUSTED: {
     kind: 'transport',
     meaning: "The issuer of the server's certificate is not trusted by this device.",
