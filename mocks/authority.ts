@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import type { Server } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RequestHandler } from 'msw'
 import { Authority } from '../src/authority/index.ts'
@@ -28,6 +27,7 @@ import { FaultNetwork } from './network/fault-network.ts'
 import type { PlannedConnectionFault } from './network/fault-schedule.ts'
 import type { ProxyOptions } from './network/proxy-server.ts'
 import { LoopbackPort } from './network/servers.ts'
+import { createTemporaryDirectory } from './temporary-directory.ts'
 import { VirtualTime } from './virtual-time.ts'
 
 /** Virtual account whose licenses a satellite manages. */
@@ -120,7 +120,7 @@ export async function createMockAuthorityParts(
   options: MockAuthorityOptions & { readonly satellite?: boolean },
 ): Promise<MockAuthorityParts> {
   const { url = 'https://authority.test', account = 'acme.example', profile, random } = options
-  const directory = mkdtempSync(join(tmpdir(), 'smart-licensing-mock-'))
+  const directory = createTemporaryDirectory('smart-licensing-mock-')
   const clock = options.clock ?? systemClock
   const dataDir = join(directory, 'manager')
   await Authority.init({

@@ -1,6 +1,5 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { getTimeUntilDue } from '../machines/what-if.ts'
 import { DAY } from '../src/core/time.ts'
@@ -24,6 +23,7 @@ import type { CreateAuthorityCredential } from './network/fault-credentials.ts'
 import type { FaultNetwork } from './network/fault-network.ts'
 import type { PlannedConnectionFault } from './network/fault-schedule.ts'
 import type { BedFault, TestBed, TestBedOptions } from './test-bed.types.ts'
+import { createTemporaryDirectory } from './temporary-directory.ts'
 import { type FaultChange, listTimeline, type TimelineEntry } from './timeline.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
@@ -48,7 +48,7 @@ export async function openTestBed<Api, StatusPart extends object, Tag extends st
     ...(profile && { profile }),
     ...(random && { random }),
   })
-  const dataDir = join(mkdtempSync(join(tmpdir(), 'smart-licensing-bed-')), 'agent')
+  const dataDir = join(createTemporaryDirectory('smart-licensing-bed-'), 'agent')
   try {
     const tls = await createNetworkCa()
     const network = await mock.startNetwork(tls.issue, proxy && { proxy })
