@@ -5,16 +5,10 @@ export {
   type FaultName,
   type ConnectionFaultName,
 } from '../src/faults/index.ts'
-export {
-  createMockAuthority,
-  type MockAuthority,
-  type MockAuthorityOptions,
-  type MockRequest,
-  type NetworkSetup,
-  type PlannedAnswerFault,
-} from './authority.ts'
+export { createMockAuthority, type MockAuthority } from './authority.ts'
+export type { MockAuthorityOptions, MockRequest, PlannedAnswerFault } from './authority-parts.ts'
 export type { Conditions } from './network/conditions.ts'
-export type { FaultNetwork } from './network/fault-network.ts'
+export type { FaultNetwork, NetworkSetup } from './network/fault-network.ts'
 export type { PlannedConnectionFault } from './network/fault-schedule.ts'
 export type { ProxyOptions, ProxyStyle, Tunnel } from './network/proxy-server.ts'
 export {

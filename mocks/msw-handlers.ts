@@ -6,12 +6,17 @@ import type { VirtualTime } from './virtual-time.ts'
 /** Creates the handlers of a mocked authority for MSW. */
 export const createHandlers = (
   url: string,
-  exchanges: { respond: (type: MessageType, body: string) => Promise<Delivery> },
-  time: VirtualTime,
+  {
+    respond,
+    time,
+  }: {
+    respond: (type: MessageType, body: string) => Promise<Delivery>
+    time: VirtualTime
+  },
 ): RequestHandler[] =>
   messageTypeSchema.options.map((type) =>
     http.post(`${url}${getMessagePath(type)}`, async ({ request }) =>
-      toResponse(await exchanges.respond(type, await request.text()), request.signal, time),
+      toResponse(await respond(type, await request.text()), request.signal, time),
     ),
   )
 

@@ -16,7 +16,7 @@ import {
   SATELLITE_ACCOUNT,
   type MockAuthorityParts,
   type PlannedAnswerFault,
-} from './authority.ts'
+} from './authority-parts.ts'
 import { type Duration, toMilliseconds } from './durations.ts'
 import { requireRealTimers } from './fake-timers.ts'
 import type { CreateAuthorityCredential } from './network/fault-credentials.ts'

@@ -1,7 +1,7 @@
 import { toIsoString, type Instant } from '../src/core/time.ts'
 import type { SmartAgent } from '../src/index.ts'
 import { toTransitionDocument } from '../src/agent/inspection-documents.ts'
-import type { MockRequest } from './authority.ts'
+import type { MockRequest } from './authority-parts.ts'
 
 /** Something that happened in a test bed. */
 export interface TimelineEntry {

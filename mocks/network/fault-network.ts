@@ -17,7 +17,20 @@ import { type ProxyOptions, ProxyServer, type Tunnel, type TunnelDecision } from
 import { Relay } from './relay.ts'
 import { LOOPBACK, LoopbackPort, OpenSockets } from './servers.ts'
 
-export interface NetworkOptions {
+/** Ports and proxies of a network. */
+export interface NetworkSetup {
+  /** Proxy of the network: its port, such as 3128, its user and password, and the product whose answers it imitates. */
+  readonly proxy?: ProxyOptions | undefined
+  /** Second proxy, with a user of its own. Default: none */
+  readonly lockedProxy?: ProxyOptions | undefined
+  /** Port of the authority on this network. Default: a free one */
+  readonly port?: number | undefined
+  readonly gatewayPort?: number | undefined
+  /** IPv4 address of all ports, such as 0.0.0.0 in a container. Default: loopback */
+  readonly address?: string | undefined
+}
+
+export interface NetworkOptions extends NetworkSetup {
   /** Port of the authority on loopback. */
   readonly authorityPort: number
   /** TLS credential of the authority, which the gateway presents, too. */
@@ -26,7 +39,6 @@ export interface NetworkOptions {
   /** Clock of the schedules. */
   readonly clock: Clock
   readonly time: VirtualTime
-  readonly proxy?: ProxyOptions | undefined
   /** Random numbers from 0 up to 1, for losses. Default: Math.random */
   readonly random?: (() => number) | undefined
 }
@@ -49,13 +61,8 @@ const PROXY_REFUSALS: Readonly<Record<string, TunnelDecision & { kind: 'refuse' 
 export class FaultNetwork {
   readonly #options: NetworkOptions
   readonly #sockets = new OpenSockets()
-  readonly #server = new LoopbackPort(() =>
-    createServer((socket) => {
-      this.#accept(socket)
-    }),
-  )
-  readonly #proxy: ProxyServer
-  readonly #proxyPort: LoopbackPort
+  readonly #server: LoopbackPort
+  readonly #proxies: readonly { readonly proxy: ProxyServer; readonly port: LoopbackPort }[]
   readonly #gateway: { readonly relay: Relay; readonly port: LoopbackPort }
   readonly #credentials = new Map<ConnectionFaultName, Promise<Credential>>()
   #middlebox: Promise<Server> | null = null
@@ -66,23 +73,32 @@ export class FaultNetwork {
   #conditions: Conditions = {}
   #family: 4 | 6 | null = null
   #connections = { authority: 0, proxy: 0 }
+  readonly #tunnels: Tunnel[] = []
   #hasLookup = false
 
   private constructor(options: NetworkOptions) {
     this.#options = options
-    this.#proxy = new ProxyServer(options.proxy ?? {}, {
-      accept: (socket) => {
-        this.#acceptAtProxy(socket)
-      },
-      decide: () => this.#decideTunnel(),
-      open: (socket, accept) => this.#openTunnel(socket, accept),
-      leaveSilent: (socket) => {
-        options.time.skip(() => socket.destroyed)
-      },
+    const { address, port, gatewayPort, proxy = {}, lockedProxy } = options
+    const at = (port?: number) => ({
+      ...(port !== undefined && { port }),
+      ...(address !== undefined && { address }),
     })
-    this.#proxyPort = new LoopbackPort(() => this.#proxy.createServer(), options.proxy?.port)
+    this.#server = new LoopbackPort(
+      () =>
+        createServer((socket) => {
+          this.#accept(socket)
+        }),
+      at(port),
+    )
+    this.#proxies = [proxy, ...(lockedProxy ? [lockedProxy] : [])].map((setup) => {
+      const server = this.#createProxy(setup)
+      return { proxy: server, port: new LoopbackPort(() => server.createServer(), at(setup.port)) }
+    })
     const relay = new Relay(options.credential, options.authorityPort)
-    this.#gateway = { relay, port: new LoopbackPort(() => this.#track(relay.createServer())) }
+    this.#gateway = {
+      relay,
+      port: new LoopbackPort(() => this.#track(relay.createServer()), at(gatewayPort)),
+    }
   }
 
   /** Starts a network. @throws an error of the system, such as EADDRINUSE for the port of the proxy */
@@ -90,7 +106,7 @@ export class FaultNetwork {
     const network = new FaultNetwork(options)
     try {
       await network.#server.open()
-      await network.#proxyPort.open()
+      for (const { port } of network.#proxies) await port.open()
       await network.#gateway.port.open()
     } catch (error) {
       await network.close()
@@ -112,7 +128,7 @@ export class FaultNetwork {
     return {
       kind,
       url,
-      via: `http://${LOOPBACK}:${this.#proxyPort.port}`,
+      via: `http://${LOOPBACK}:${this.proxyPorts[0] ?? 0}`,
       ...(refused ? { username: 'bob', password: 'wrong' } : user),
     }
   }
@@ -122,9 +138,14 @@ export class FaultNetwork {
     return { ...this.#connections }
   }
 
-  /** Requests for tunnels that came to the proxy, oldest first. */
+  /** Ports of the proxy, and of the second one, if there is one. */
+  get proxyPorts(): readonly number[] {
+    return this.#proxies.map(({ port }) => port.port)
+  }
+
+  /** Requests for tunnels that came to the proxies, oldest first. */
   get tunnels(): readonly Tunnel[] {
-    return this.#proxy.tunnels
+    return [...this.#tunnels]
   }
 
   /** Certificate of the middlebox's CA (PEM). An agent with this `tlsCa` accepts the fault `tls-inspected`. */
@@ -174,7 +195,11 @@ export class FaultNetwork {
     this.#sockets.destroyAll()
     this.#gateway.relay.close()
     ;(await this.#middlebox)?.closeAllConnections()
-    await Promise.all([this.#server.close(), this.#proxyPort.close(), this.#gateway.port.close()])
+    await Promise.all(
+      [this.#server, this.#gateway.port, ...this.#proxies.map(({ port }) => port)].map((port) =>
+        port.close(),
+      ),
+    )
   }
 
   /** Fault of the next connection, without counting it. */
@@ -195,7 +220,7 @@ export class FaultNetwork {
     this.#sockets.destroyAll()
     this.#updating = this.#updating.then(async () => {
       await (fault === 'refused' ? this.#server.close() : this.#server.open())
-      await (fault === 'proxy-unreachable' ? this.#proxyPort.close() : this.#proxyPort.open())
+      for (const { port } of this.#proxies) await (fault === 'proxy-unreachable' ? port.close() : port.open())
     })
     return this.#updating
   }
@@ -260,6 +285,23 @@ export class FaultNetwork {
     const secureContext = createSecureContext(toTlsOptions(await credential))
     const secure = new TLSSocket(socket, { isServer: true, secureContext })
     secure.on('error', () => undefined)
+  }
+
+  #createProxy(setup: ProxyOptions): ProxyServer {
+    const { time } = this.#options
+    return new ProxyServer(setup, {
+      accept: (socket) => {
+        this.#acceptAtProxy(socket)
+      },
+      decide: () => this.#decideTunnel(),
+      open: (socket, accept) => this.#openTunnel(socket, accept),
+      leaveSilent: (socket) => {
+        time.skip(() => socket.destroyed)
+      },
+      record: (tunnel) => {
+        this.#tunnels.push(tunnel)
+      },
+    })
   }
 
   #acceptAtProxy(socket: Socket): void {

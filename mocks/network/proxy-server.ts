@@ -88,13 +88,14 @@ export interface TunnelHandlers {
   open(socket: Socket, accept: () => void): Promise<boolean>
   /** Called for a request that gets no answer. */
   leaveSilent(socket: Socket): void
+  /** Keeps a request. */
+  record(tunnel: Tunnel): void
 }
 
-/** HTTP proxy on loopback that opens tunnels, and keeps what was requested. */
+/** HTTP proxy on loopback that opens tunnels. */
 export class ProxyServer {
   readonly #options: ProxyOptions
   readonly #handlers: TunnelHandlers
-  readonly #tunnels: Tunnel[] = []
 
   constructor(options: ProxyOptions, handlers: TunnelHandlers) {
     this.#options = options
@@ -118,11 +119,6 @@ export class ProxyServer {
       }
     })
     return server
-  }
-
-  /** Requests for tunnels, oldest first. */
-  get tunnels(): readonly Tunnel[] {
-    return [...this.#tunnels]
   }
 
   async #open(request: IncomingMessage, socket: Socket): Promise<void> {
@@ -154,6 +150,6 @@ export class ProxyServer {
   #record(request: IncomingMessage, status: number | null): void {
     const { 'proxy-authorization': _, ...headers } = request.headers
     const username = readCredentials(request)?.username ?? null
-    this.#tunnels.push({ target: request.url ?? '', username, status, headers })
+    this.#handlers.record({ target: request.url ?? '', username, status, headers })
   }
 }

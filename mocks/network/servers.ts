@@ -17,17 +17,22 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 const close = (server: Server): Promise<void> =>
   server.listening ? new Promise((resolve) => void server.close(() => resolve())) : Promise.resolve()
 
-/** Port on loopback, for IPv4 and, where the machine has it, IPv6. */
+/** Port on loopback, for IPv4 and, where the machine has it, IPv6. In a container also on all addresses of IPv4. */
 export class LoopbackPort {
   readonly #ipv4: Server
   readonly #ipv6: Server
+  readonly #address: string
   #port: number
 
-  /** @param wanted port to listen on; 0 for a free one */
-  constructor(createServer: () => Server, wanted = 0) {
+  /**
+   * @param options.port port to listen on. Default: a free one
+   * @param options.address IPv4 address, such as 0.0.0.0. Default: loopback
+   */
+  constructor(createServer: () => Server, options: { port?: number; address?: string } = {}) {
     this.#ipv4 = createServer()
     this.#ipv6 = createServer()
-    this.#port = wanted
+    this.#port = options.port ?? 0
+    this.#address = options.address ?? LOOPBACK
   }
 
   get port(): number {
@@ -36,7 +41,7 @@ export class LoopbackPort {
 
   /** Opens the port, always the same one. @throws an error of the system, such as EADDRINUSE */
   async open(): Promise<void> {
-    await listen(this.#ipv4, this.#port, LOOPBACK)
+    await listen(this.#ipv4, this.#port, this.#address)
     this.#port = (this.#ipv4.address() as AddressInfo).port
     await listen(this.#ipv6, this.#port, LOOPBACK_IPV6).catch(() => undefined)
   }

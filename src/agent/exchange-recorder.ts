@@ -15,6 +15,8 @@ export class ExchangeRecorder implements ConnectionObserver {
   readonly #now: () => number
   #begun = 0
   #isOpening = false
+  #hasOpened = false
+  #isIntercepted = false
   #completed: { step: ConnectStep; at: number; found: string }[] = []
   #last: RecordedExchange | null = null
 
@@ -33,6 +35,8 @@ export class ExchangeRecorder implements ConnectionObserver {
   /** Called when a connection is opened. An exchange over a kept connection has no such call. */
   opening(): void {
     this.#isOpening = true
+    this.#hasOpened = true
+    this.#isIntercepted = false
     // A kept connection may have failed before, and a second one is opened.
     this.#completed = []
   }
@@ -41,7 +45,13 @@ export class ExchangeRecorder implements ConnectionObserver {
     this.#completed.push({ step, at: this.#elapsed(), found })
   }
 
+  /** True if the exchanges were answered without a connection, by a mock in this process. */
+  get isIntercepted(): boolean {
+    return this.#isIntercepted
+  }
+
   end(options: { isAnswered: boolean; isProxied: boolean }): void {
+    this.#isIntercepted = options.isAnswered && !this.#hasOpened
     this.#last = { duration: this.#elapsed(), steps: this.#listSteps(options) }
   }
 

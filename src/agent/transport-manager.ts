@@ -128,6 +128,12 @@ export class TransportManager {
     onStep: (step: ConnectionTestStep) => void,
   ): Promise<ConnectionTestReport> {
     const { settings, anchor } = this.requireConfigured(other && toStoredSettings(other, this.#store))
+    if (this.recorder.isIntercepted && !this.#options.createTransport)
+      throw new LicensingError(
+        'REQUEST_INTERCEPTED',
+        'A mock in this process (MSW) answers the requests of the agent, and a connection test makes real connections.',
+        { remedy: 'Test connections on a real network: createTestBed, or listen() of createMockAuthority.' },
+      )
     const { signal } = this.#testAbort
     const { testConnection } = await import('./connection-test.ts')
     return testConnection(this.#createConnectionOptions(this.#withPassword(settings)), {

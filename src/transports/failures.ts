@@ -228,6 +228,17 @@ export const createInterceptedError = (url: string): LicensingError =>
     `A mock in this process (MSW) intercepted the request to ${url} and has no handler for it.`,
   )
 
+/** Creates the error of an answer from a mock in this process, to a request that had to go through a proxy. */
+export const createUnusedProxyError = (url: string, via: string): LicensingError =>
+  new LicensingError(
+    'REQUEST_INTERCEPTED',
+    `A mock in this process (MSW) answered the request to ${url}, so the proxy ${via} was not used.`,
+    {
+      remedy:
+        'Mock a proxy with real connections: createTestBed({ proxy }), or listen() of createMockAuthority.',
+    },
+  )
+
 /** Converts an error of an exchange over an open connection. */
 export function toExchangeError(
   error: unknown,

@@ -8,7 +8,7 @@ import { SECOND } from '../core/time.ts'
 import { postByAxios } from './axios-post.ts'
 import { type Destination, openConnection, resolveDeadlines } from './connection.ts'
 import { startDeadline } from './deadline.ts'
-import { createInterceptedError, toExchangeError, toStatusError } from './failures.ts'
+import { createInterceptedError, createUnusedProxyError, toExchangeError, toStatusError } from './failures.ts'
 import { toDestination, type ConnectionOptions } from './connection-options.ts'
 import { PendingSocket } from './pending-socket.ts'
 import type { Transport } from './transport.ts'
@@ -71,8 +71,12 @@ class TunnelingAgent extends Agent {
     return undefined
   }
 
+  /** True once a connection was opened. An answer before that came from an interceptor. */
+  hasOpened = false
+
   /** @throws LicensingError TLS_WRONG_AUTHORITY if the server belongs to another authority than the expected one */
   async #open(): Promise<TLSSocket> {
+    this.hasOpened = true
     this.#observer?.opening()
     const socket = await openConnection(this.#destination, this.signal, (step, found) => {
       this.#observer?.step(step, found)
@@ -136,6 +140,10 @@ export function createHttpsTransport(options: ConnectionOptions): Transport {
         throw error
       })
       state.begun = true
+      if (options.proxy && !agent.hasOpened) {
+        data.destroy()
+        throw createUnusedProxyError(options.url, options.proxy.url.host)
+      }
       if (status !== 200) {
         data.destroy()
         const retryAfter: unknown = headers['retry-after']

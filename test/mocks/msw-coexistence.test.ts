@@ -259,3 +259,19 @@ describe('R-LAB-2: a request that MSW lets through to a server', () => {
     await closed
   })
 })
+
+describe('R-LAB-2: what MSW cannot mock is refused by name', () => {
+  it('refuses a proxy that was not used, and a connection test', async () => {
+    server.listen({ onUnhandledRequest: 'error' })
+    server.use(...mock.handlers)
+    const via = 'http://127.0.0.1:3128'
+    const proxied = await openAgent({ kind: 'proxy', url: mock.url, via })
+    const error = await register(proxied).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'REQUEST_INTERCEPTED' })
+    expect(String(error)).toContain('the proxy 127.0.0.1:3128 was not used')
+
+    const direct = await openAgent({ kind: 'direct', url: mock.url })
+    await register(direct)
+    expect(await getErrorCode(direct.transport.test())).toBe('REQUEST_INTERCEPTED')
+  })
+})

@@ -1,0 +1,183 @@
+import { timingSafeEqual } from 'node:crypto'
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyInstance } from 'fastify'
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod'
+import type { z } from 'zod'
+import { LicensingError, toLicensingError } from '../../src/core/errors.ts'
+import { toIsoString } from '../../src/core/time.ts'
+import { VERSION } from '../../src/core/version.ts'
+import { faultCatalog } from '../../src/faults/index.ts'
+import type { MockAuthorityParts } from '../authority-parts.ts'
+import type { Conditions } from '../network/conditions.ts'
+import type { FaultNetwork } from '../network/fault-network.ts'
+import {
+  catalogSchema,
+  type Chaos,
+  chaosSchema,
+  conditionsSchema,
+  errorSchema,
+  LAB_FAULTS,
+  requestsSchema,
+  splitChaos,
+  tokenSchema,
+  tunnelsSchema,
+} from './lab-contract.ts'
+import { LAB_PAGE, LAB_PAGE_POLICY } from './lab-page.ts'
+
+interface LabParts {
+  readonly mock: MockAuthorityParts
+  readonly network: FaultNetwork
+  readonly createToken: () => Promise<string>
+  /** Token that every call needs. */
+  readonly bearer: string
+}
+
+const OPEN_PATHS = ['/', '/openapi.json']
+
+/** Creates the fault API of a lab, with its OpenAPI document and its page. */
+export async function createLabApi({
+  mock,
+  network,
+  createToken,
+  bearer,
+}: LabParts): Promise<FastifyInstance> {
+  const server = Fastify({ bodyLimit: 64 * 1024, forceCloseConnections: true })
+  server.setValidatorCompiler(validatorCompiler)
+  server.setSerializerCompiler(serializerCompiler)
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Fault API of the licensing lab',
+        version: VERSION,
+        description: 'Switches failures between a device and its license server, and shows what came.',
+      },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      security: [{ bearer: [] }],
+    },
+    transform: jsonSchemaTransform,
+  })
+  requireBearer(server, bearer)
+  answerErrors(server)
+  let chaos: Chaos = { faults: [] }
+  let conditions: Conditions = {}
+  const setChaos = async (next: Chaos) => {
+    const { answers, network: fault } = splitChaos(next)
+    await network.setFault(fault)
+    mock.setFaults(...answers)
+    chaos = next
+    return chaos
+  }
+
+  const api = server.withTypeProvider<ZodTypeProvider>()
+  const describe = (operationId: string, summary: string, ok: z.ZodType, body?: z.ZodType) => ({
+    schema: {
+      operationId,
+      summary,
+      ...(body && { body }),
+      response: { 200: ok, 400: errorSchema, 401: errorSchema },
+    },
+  })
+  api.get('/faults', describe('listFaults', 'Returns the catalog of faults.', catalogSchema), () =>
+    listFaults(),
+  )
+  api.get('/chaos', describe('getChaos', 'Returns the planned faults.', chaosSchema), () => chaos)
+  api.put(
+    '/chaos',
+    describe(
+      'setChaos',
+      'Replaces the planned faults: any of answers, and at most one of the network.',
+      chaosSchema,
+      chaosSchema,
+    ),
+    ({ body }) => setChaos(chaosSchema.parse(body)),
+  )
+  api.delete('/chaos', describe('clearChaos', 'Removes all planned faults.', chaosSchema), () =>
+    setChaos({ faults: [] }),
+  )
+  api.get(
+    '/conditions',
+    describe('getConditions', 'Returns the conditions of the line.', conditionsSchema),
+    () => conditions,
+  )
+  api.put(
+    '/conditions',
+    describe(
+      'setConditions',
+      'Sets latency, bandwidth and loss of the line.',
+      conditionsSchema,
+      conditionsSchema,
+    ),
+    ({ body }) => {
+      const parsed = conditionsSchema.parse(body)
+      conditions = Object.fromEntries(Object.entries(parsed).filter(([, value]) => value !== undefined))
+      network.setConditions(conditions)
+      return conditions
+    },
+  )
+  api.get(
+    '/requests',
+    describe(
+      'listRequests',
+      'Returns the requests that came to the license server, without their content.',
+      requestsSchema,
+    ),
+    () => ({
+      requests: mock.requests.map(({ at, type, fault, status }) => ({
+        at: toIsoString(at),
+        type,
+        fault,
+        status,
+      })),
+    }),
+  )
+  api.get(
+    '/tunnels',
+    describe('listTunnels', 'Returns the requests for tunnels that came to the proxies.', tunnelsSchema),
+    () => ({
+      tunnels: [...network.tunnels],
+    }),
+  )
+  api.post('/tokens', describe('createToken', 'Creates a registration token.', tokenSchema), async () => ({
+    token: await createToken(),
+  }))
+  server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger())
+  server.get('/', { schema: { hide: true } }, (_, reply) =>
+    reply.type('text/html; charset=utf-8').header('content-security-policy', LAB_PAGE_POLICY).send(LAB_PAGE),
+  )
+  return server
+}
+
+function requireBearer(server: FastifyInstance, bearer: string): void {
+  const expected = Buffer.from(`Bearer ${bearer}`)
+  server.addHook('onRequest', async (request, reply) => {
+    if (OPEN_PATHS.includes(request.url)) return
+    const given = Buffer.from(request.headers.authorization ?? '')
+    if (given.length === expected.length && timingSafeEqual(given, expected)) return
+    const failure = new LicensingError('FAULT_API_UNAUTHORIZED', 'The fault API requires its bearer token.')
+    await reply.code(401).send({ error: failure.toJSON() })
+  })
+}
+
+function answerErrors(server: FastifyInstance): void {
+  server.setErrorHandler(async (error, _request, reply) => {
+    const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
+    const isCallers = status < 500 || error instanceof TypeError
+    const failure = isCallers
+      ? new LicensingError('CHAOS_INVALID', `The request is not valid: ${(error as Error).message}.`)
+      : toLicensingError(error)
+    await reply.code(failure.code === 'INTERNAL' ? 500 : 400).send({ error: failure.toJSON() })
+  })
+}
+
+const listFaults = () =>
+  LAB_FAULTS.map((name) => {
+    const { layer, meaning, code, afterDecision } = faultCatalog[name]
+    const place = layer === 'name' ? ('connection' as const) : layer
+    return { name, place, meaning, code, decides: afterDecision }
+  })
