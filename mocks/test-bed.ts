@@ -29,7 +29,7 @@ import { VirtualClock } from './virtual-clock.ts'
 
 const DEFAULT_PRODUCT = { pid: 'TEST', serial: 'TEST-1', version: '1.0' }
 /** Time that passes at least in one step, so that a due date without an effect does not hold a test. */
-const MIN_STEP_MS = 1000
+const MIN_STEP: Duration = '1s'
 
 type Options<Api, StatusPart extends object, Tag extends string> = TestBedOptions<Api, StatusPart, Tag>
 
@@ -163,12 +163,13 @@ class OpenTestBed<Api, StatusPart extends object, Tag extends string> implements
     await this.#agent.register(await this.token())
   }
 
-  async advance(duration: Duration): Promise<void> {
+  async advance(duration: Duration, { step = MIN_STEP }: { step?: Duration } = {}): Promise<void> {
     const { clock } = this.#setup
+    const minimum = Math.max(1, toMilliseconds(step))
     const end = clock.monotonic() + toMilliseconds(duration)
     while (clock.monotonic() < end) {
       const due = getTimeUntilDue(this.#agent.snapshot, this.#agent.now) ?? Infinity
-      clock.advance(Math.min(end - clock.monotonic(), Math.max(MIN_STEP_MS, due)))
+      clock.advance(Math.min(end - clock.monotonic(), Math.max(minimum, due)))
       this.#agent.tick()
       await this.#agent.idle()
     }

@@ -64,8 +64,11 @@ export interface TestBed<Api = unknown, StatusPart extends object = object, Tag 
   /**
    * Lets time pass, from one due date of the agent to the next, as on a device that is always on. Each exchange ends before time
    * goes on.
+   *
+   * @param options.step time that passes at least between two heartbeats, for long outages with thousands of attempts. What is
+   * due meanwhile happens once. Default: `1s`
    */
-  advance(duration: Duration): Promise<void>
+  advance(duration: Duration, options?: { readonly step?: Duration }): Promise<void>
   /** Reports changed usage, and waits until no request is in progress. Failures are those of the agent. */
   settle(): Promise<void>
   /**

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts'
+import type { Deadlines } from '../transports/connection.ts'
 
 /** HTTP response of the authority. */
 export interface Reply {
@@ -35,6 +36,8 @@ interface FaultDescription {
   readonly code: ErrorCode | null
   /** True if the authority has processed the request, whose result the device must neither lose nor repeat. */
   readonly afterDecision: boolean
+  /** Time limit of the agent that ends the fault. Null for a fault that shows at once */
+  readonly endedBy: keyof Deadlines | null
 }
 
 /** Fault of the answer, which an authority or a mock injects. */
@@ -59,21 +62,28 @@ const createAnswerFault = (
   code: ErrorCode | null,
   meaning: string,
   inject: AnswerFault['inject'],
-  afterDecision = false,
-): AnswerFault => ({ layer: 'answer', meaning, code, afterDecision, inject })
+  {
+    afterDecision = false,
+    endedBy = null,
+  }: Partial<Pick<FaultDescription, 'afterDecision' | 'endedBy'>> = {},
+): AnswerFault => ({ layer: 'answer', meaning, code, afterDecision, endedBy, inject })
 /** Creates a fault that lets the authority process the request and then changes the answer. */
-const corruptAnswer = (code: ErrorCode, meaning: string, how: (body: string) => Delivery): AnswerFault =>
-  createAnswerFault(code, meaning, async ({ decide }) => how((await decide()).body), true)
+const corruptAnswer = (
+  code: ErrorCode,
+  meaning: string,
+  how: (body: string) => Delivery,
+  endedBy: FaultDescription['endedBy'] = null,
+): AnswerFault =>
+  createAnswerFault(code, meaning, async ({ decide }) => how((await decide()).body), {
+    afterDecision: true,
+    endedBy,
+  })
 const createConnectionFault = (
   layer: ConnectionFault['layer'],
   code: ErrorCode,
   meaning: string,
-): ConnectionFault => ({
-  layer,
-  meaning,
-  code,
-  afterDecision: false,
-})
+  endedBy: FaultDescription['endedBy'] = null,
+): ConnectionFault => ({ layer, meaning, code, afterDecision: false, endedBy })
 
 /** Changes one character in a part of the signed answer. */
 const tamper = (part: 'payload' | 'signature') => (body: string) => {
@@ -98,7 +108,7 @@ export const faultCatalog = {
       kind: 'reply',
       ...(await decide()),
     }),
-    true,
+    { afterDecision: true },
   ),
   'network-error': createAnswerFault(
     'CONNECTION_RESET',
@@ -110,16 +120,17 @@ export const faultCatalog = {
     'the authority processes the request, and the connection is closed before its answer starts',
     () => ({ kind: 'reset' }),
   ),
-  silence: createAnswerFault('TIMED_OUT', 'the request is accepted and never answered', () => ({
-    kind: 'timeout',
-  })),
+  silence: createAnswerFault(
+    'TIMED_OUT',
+    'the request is accepted and never answered',
+    () => ({ kind: 'timeout' }),
+    { endedBy: 'total' },
+  ),
   dripping: corruptAnswer(
     'ANSWER_TOO_SLOW',
     'the answer starts and never ends, one byte at a time',
-    (body) => ({
-      kind: 'dripping',
-      body,
-    }),
+    (body) => ({ kind: 'dripping', body }),
+    'total',
   ),
   truncated: corruptAnswer(
     'ANSWER_TRUNCATED',
@@ -187,7 +198,7 @@ export const faultCatalog = {
     'ANSWER_SIGNER_UNTRUSTED',
     'the valid answer is signed by an authority with another root',
     async ({ decide, resignUntrusted }) => ({ kind: 'reply', ...(await resignUntrusted(await decide())) }),
-    true,
+    { afterDecision: true },
   ),
   replayed: createAnswerFault(
     'ANSWER_WRONG_REQUEST',
@@ -197,7 +208,7 @@ export const faultCatalog = {
 
   // Names.
   'dns-unknown': createConnectionFault('name', 'DNS_FAILED', 'the name server does not know the name'),
-  'dns-silence': createConnectionFault('name', 'DNS_FAILED', 'the name server does not answer'),
+  'dns-silence': createConnectionFault('name', 'DNS_FAILED', 'the name server does not answer', 'connect'),
   'dns-wrong': createConnectionFault(
     'name',
     'TLS_NAME_MISMATCH',
@@ -215,6 +226,7 @@ export const faultCatalog = {
     'connection',
     'TIMED_OUT',
     'the connection is accepted, and TLS is never answered',
+    'tls',
   ),
   'tls-plain-text': createConnectionFault(
     'connection',
@@ -302,6 +314,7 @@ export const faultCatalog = {
     'proxy',
     'PROXY_TIMED_OUT',
     'the proxy accepts the connection and never answers',
+    'proxy',
   ),
   'proxy-garbage': createConnectionFault('proxy', 'PROXY_FAILED', 'the server at the address is not a proxy'),
   'proxy-closed': createConnectionFault(

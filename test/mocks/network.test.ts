@@ -211,7 +211,7 @@ describe('R-LAB-1: time and restarts', () => {
     await bed.restart()
     assertLicensing(bed).toBeIn('authorized')
     await bed.setFaults('refused')
-    await bed.advance('91d')
+    await bed.advance('91d', { step: '10d' })
     assertLicensing(bed).toBeIn('auth-expired')
     await bed.setFaults()
     await assertLicensing(bed).toRecoverWithin('1d')

@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { faultCatalog, type FaultName } from '../../mocks/index.ts'
 import { defineProfile } from '../../src/index.ts'
 import {
-  assertLicensing,
   createTestBed,
   licensingMatchers,
   type LicensingMatchers,
@@ -39,23 +37,5 @@ describe('R-LAB-1: createTestBed', () => {
     expect(bed.timeline().map(({ text }) => text)).toEqual(
       expect.arrayContaining(['evaluation → registered', 'authorize → 200']),
     )
-  })
-})
-
-const names = (Object.keys(faultCatalog) as FaultName[]).filter((name) => faultCatalog[name].code !== null)
-
-describe('R-LAB-3: every fault, with the virtual clock', () => {
-  it.each(names)('%s', async (fault) => {
-    const { layer, code } = faultCatalog[fault]
-    const proxy = fault === 'proxy-auth-refused' ? { username: 'device', password: 'right' } : {}
-    await open({ transport: layer === 'proxy' ? 'proxy' : 'direct', proxy })
-    await bed.register()
-    await bed.setFaults(fault)
-    const begun = performance.now()
-    await bed.agent.renewAuthorization().catch(() => undefined)
-    console.log(fault, Math.round(performance.now() - begun))
-    assertLicensing(bed).toFailWith(code ?? 'INTERNAL')
-    await bed.setFaults()
-    await expect(bed).toRecoverWithin('12h')
   })
 })
