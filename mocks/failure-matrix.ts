@@ -6,13 +6,13 @@ import type { TestBed, TestBedOptions } from './test-bed.types.ts'
 /** Time in which a device must be well again after a failure has ended. */
 const RECOVERY = '12h'
 
-/** What one cell of the matrix has found. */
+/** Result of one cell of the matrix. */
 export interface FailureResult {
   readonly fault: FaultName
   readonly transport: TransportSettings['kind']
   /** Code that the agent reports, as the catalog says. */
   readonly code: ErrorCode
-  /** What the product showed to its users. */
+  /** Text that the product showed to its users. */
   readonly shown: string
   /** Reason why the cell has failed. Null if all is right */
   readonly problem: string | null

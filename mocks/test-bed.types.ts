@@ -79,7 +79,7 @@ export interface TestBed<Api = unknown, StatusPart extends object = object, Tag 
   setFaults(...faults: readonly BedFault[]): Promise<void>
   /** Closes the agent, and opens it again with the same data, as after a restart of the product. */
   restart(): Promise<void>
-  /** What happened so far, oldest first: changes of the state, notices, requests and faults. */
+  /** Lists everything that happened so far, oldest first: changes of the state, notices, requests and faults. */
   timeline(): TimelineEntry[]
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

@@ -78,7 +78,7 @@ function readCredentials({ headers }: IncomingMessage): { username: string; pass
   return { username, password: password.join(':') }
 }
 
-/** What the network does with the connections of its proxy. */
+/** Handlers of the connections to a proxy. */
 export interface TunnelHandlers {
   /** Takes a connection to the proxy. */
   accept(socket: Socket): void

@@ -81,7 +81,7 @@ export type NameLookup = (
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void
 
-/** What the steps of one attempt share. */
+/** Values that the steps of one attempt share. */
 interface Attempt {
   readonly destination: Destination
   readonly deadlines: Deadlines
