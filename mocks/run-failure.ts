@@ -2,7 +2,7 @@ import type { ErrorCode } from '../src/core/errors.ts'
 import type { FaultName } from '../src/faults/index.ts'
 import type { TransportSettings } from '../src/transports/transport.ts'
 import type { Duration } from './durations.ts'
-import type { FailureResult, MatrixOptions } from './failure-matrix.ts'
+import type { FailureResult, MatrixOptions } from './failure-matrix.types.ts'
 import { type LicensedBed, licensingMatchers } from './matchers.ts'
 import { openTestBed } from './test-bed.ts'
 
@@ -44,8 +44,8 @@ function findProblem<Product>(
   bed: LicensedBed,
   { fault, code }: Failure,
   shown: string,
-  isRight: MatrixOptions<Product>['isRight'] = (told) =>
-    [told.code, told.message, told.remedy].some((words) => told.shown.includes(words)),
+  isRight: MatrixOptions<Product>['isRight'] = (failure) =>
+    [failure.code, failure.message, failure.remedy].some((words) => failure.shown.includes(words)),
 ): string | null {
   const found = bed.agent.inspection.listExchanges(1)[0]?.failure
   if (found?.code !== code) return `the agent reports ${found?.code ?? 'no failure'} instead of ${code}`

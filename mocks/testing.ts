@@ -2,13 +2,8 @@
 import type { TestBed, TestBedOptions } from './test-bed.types.ts'
 
 export type { Duration } from './durations.ts'
-export {
-  type FailureCell,
-  type FailureMatrix,
-  type FailureResult,
-  type MatrixOptions,
-  transportFailureMatrix,
-} from './failure-matrix.ts'
+export type { FailureCell, FailureMatrix, FailureResult, MatrixOptions } from './failure-matrix.types.ts'
+export { transportFailureMatrix } from './failure-matrix.ts'
 export { assertLicensing, licensingMatchers, type LicensingMatchers } from './matchers.ts'
 export type { BedFault, TestBed, TestBedOptions } from './test-bed.types.ts'
 export { formatTimeline, type TimelineEntry } from './timeline.ts'

@@ -267,7 +267,7 @@ const pages = {
   'docs/retries.md': retries.join('\n\n'),
   'docs/statecharts.md': statecharts.join('\n\n'),
   'docs/agent.machine.json': JSON.stringify(exportConfig(), null, 2),
-  'src/diagrams/machine-drawing.json': `${JSON.stringify(
+  'src/inspection/machine-drawing.json': `${JSON.stringify(
     await drawMachine(agentMachine, {
       events: Object.fromEntries(agentMachine.events.map((event) => [event, describeEvent(event)])),
       notices: eventCatalog,

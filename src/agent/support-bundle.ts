@@ -13,7 +13,7 @@ const MAX_EXCHANGES = 200
  * `smart-agent inspect` opens it.
  */
 export async function createSupportBundle(agent: SmartAgent): Promise<Record<string, unknown>> {
-  const { default: drawing } = await import('../diagrams/machine-drawing.json', { with: { type: 'json' } })
+  const { default: drawing } = await import('../inspection/machine-drawing.json', { with: { type: 'json' } })
   const { reservation, ...status } = agent.status()
   const anchor = agent.trust.anchor()
   const { inspection } = agent

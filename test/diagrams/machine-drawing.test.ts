@@ -7,7 +7,7 @@ import type { MachineDrawing } from '../../src/diagrams/inside-layout.types.ts'
 import { findOverlaps } from './overlaps.ts'
 
 const stored = JSON.parse(
-  readFileSync(new URL('../../src/diagrams/machine-drawing.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../src/inspection/machine-drawing.json', import.meta.url), 'utf8'),
 ) as MachineDrawing
 const MAX_LABEL_LENGTH = 34
 

@@ -31,7 +31,7 @@ const getFailure = (work: Promise<unknown>): Promise<unknown> =>
   )
 
 describe('R-LAB-4: the proxy of the network', () => {
-  it('listens where it is told, lets the right user through, and shows its tunnels', async () => {
+  it('listens on the given port, lets the right user through, and shows its tunnels', async () => {
     const port = await freePort()
     const bed = await open({ proxy: { port, username: 'device', password: 'right' } })
     await bed.register()

@@ -26,7 +26,7 @@ describe('R-LAB-1: the network', () => {
     expect(bed).toFailWith('PROXY_AUTHENTICATION_REFUSED')
   })
 
-  it('Nobody has set the user of the proxy', async () => {
+  it('The user of the proxy was never set', async () => {
     await using bed = await createTestBed({ profile, transport: 'proxy', faults: ['proxy-auth-required'] })
     await bed.register().catch(() => undefined)
     expect(bed).toFailWith('PROXY_AUTHENTICATION_REQUIRED')

@@ -1,4 +1,4 @@
-import drawing from '../../diagrams/machine-drawing.json'
+import drawing from '../../inspection/machine-drawing.json'
 import type { MachineDrawing } from '../../diagrams/inside-layout.types.ts'
 
 const own = drawing as unknown as MachineDrawing
