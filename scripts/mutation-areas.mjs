@@ -3,7 +3,7 @@ const machineRounds = [
   ['test/machines/{implementations,field-table,transition-context,assert-event-type}.test.ts'],
   ['test/machines/transitions.test.ts'],
   // Labels are checked by the stored drawing, and awaited deadlines by what the agent says of itself.
-  ['test/diagrams/machine-drawing.test.ts', 'test/{machines/what-if,agent/library}.test.ts'],
+  ['test/diagrams/machine-drawing.test.ts', 'test/{machines/what-if,agent/registration}.test.ts'],
 ]
 
 /**
