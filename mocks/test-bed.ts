@@ -19,12 +19,13 @@ import {
 } from './authority-parts.ts'
 import { type Duration, toMilliseconds } from './durations.ts'
 import { requireRealTimers } from './fake-timers.ts'
+import { type FaultChange, listTimeline } from './list-timeline.ts'
 import type { CreateAuthorityCredential } from './network/fault-credentials.ts'
 import type { FaultNetwork } from './network/fault-network.ts'
 import type { PlannedConnectionFault } from './network/fault-schedule.ts'
 import type { BedFault, TestBed, TestBedOptions } from './test-bed.types.ts'
 import { createTemporaryDirectory } from './temporary-directory.ts'
-import { type FaultChange, listTimeline, type TimelineEntry } from './timeline.ts'
+import type { TimelineEntry } from './timeline.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 const DEFAULT_PRODUCT = { pid: 'TEST', serial: 'TEST-1', version: '1.0' }
