@@ -20,6 +20,7 @@ import {
 import type { Credential } from '../src/pki/certificate-generation.ts'
 import { getMessagePath, type MessageType } from '../src/protocol/messages.ts'
 import { createAnswerServer } from './answer-server.ts'
+import { readMachineTime } from './machine-time.ts'
 import { type CreateAuthorityCredential, HOSTS } from './network/fault-credentials.ts'
 import { FaultNetwork, type NetworkSetup } from './network/fault-network.ts'
 import type { PlannedConnectionFault } from './network/fault-schedule.ts'
@@ -121,7 +122,7 @@ export async function createMockAuthorityParts(
 
   const startNetwork: MockAuthorityParts['startNetwork'] = async (create, setup = {}) => {
     if (network) return network.network
-    const now = Date.now()
+    const now = readMachineTime()
     const dates = { notBefore: now - DAY, notAfter: now + 30 * DAY }
     const credential = await create({ ...dates, hosts: HOSTS })
     const answers = await serveAnswers(credential, exchanges, time)
@@ -161,7 +162,7 @@ export async function createMockAuthorityParts(
     time,
     startNetwork,
     listen: (setup) => {
-      if (clock.wall() > Date.now() + HOUR)
+      if (clock.wall() > readMachineTime() + HOUR)
         throw new TypeError(
           'The virtual clock is ahead of the machine’s clock, by which TLS is verified. Start it with new VirtualClock(Date.now()), or use createTestBed.',
         )

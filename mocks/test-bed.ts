@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { getTimeUntilDue } from '../machines/what-if.ts'
 import { DAY } from '../src/core/time.ts'
-import { isAnswerFault, isFault } from '../src/faults/index.ts'
+import { faultCatalog, isAnswerFault, isFault } from '../src/faults/index.ts'
 import { SmartAgent } from '../src/index.ts'
 import {
   createTlsCa,
@@ -20,6 +20,7 @@ import {
 import { type Duration, toMilliseconds } from './durations.ts'
 import { requireRealTimers } from './fake-timers.ts'
 import { type FaultChange, listTimeline } from './list-timeline.ts'
+import { readMachineTime } from './machine-time.ts'
 import type { CreateAuthorityCredential } from './network/fault-credentials.ts'
 import type { FaultNetwork } from './network/fault-network.ts'
 import type { PlannedConnectionFault } from './network/fault-schedule.ts'
@@ -161,10 +162,12 @@ class OpenTestBed<Api, StatusPart extends object, Tag extends string> implements
   }
 
   async register(): Promise<void> {
+    requireRealTimers()
     await this.#agent.register(await this.token())
   }
 
   async advance(duration: Duration, { step = MIN_STEP }: { step?: Duration } = {}): Promise<void> {
+    requireRealTimers()
     const { clock } = this.#setup
     const minimum = Math.max(1, toMilliseconds(step))
     const end = clock.monotonic() + toMilliseconds(duration)
@@ -177,6 +180,7 @@ class OpenTestBed<Api, StatusPart extends object, Tag extends string> implements
   }
 
   async settle(): Promise<void> {
+    requireRealTimers()
     await this.#agent.flushUsage()
     this.#agent.tick()
     await this.#agent.idle()
@@ -191,6 +195,7 @@ class OpenTestBed<Api, StatusPart extends object, Tag extends string> implements
   }
 
   async restart(): Promise<void> {
+    requireRealTimers()
     await this.#agent.close()
     this.#agent = await this.#open()
   }
@@ -227,10 +232,14 @@ function splitFaults(faults: readonly BedFault[]): {
   connection: PlannedConnectionFault | null
 } {
   const planned = faults.map((fault) => (typeof fault === 'string' ? { fault } : fault))
+  const unknown = planned.map(({ fault }): string => fault).find((name) => !isFault(name))
+  if (unknown !== undefined)
+    throw new TypeError(
+      `${JSON.stringify(unknown)} is not a fault. The faults are ${Object.keys(faultCatalog).join(', ')}.`,
+    )
   const answers = planned.filter(
     (plan): plan is PlannedAnswerFault => isFault(plan.fault) && isAnswerFault(plan.fault),
   )
-  // The network refuses unknown names with the list of the known ones.
   const [connection = null, second] = planned.filter(
     (plan): plan is PlannedConnectionFault => !answers.some((answer) => answer === plan),
   )
@@ -252,7 +261,7 @@ function toInstant(start: Date | string | number | undefined): number {
  * are dated by a virtual clock, would not do.
  */
 async function createNetworkCa(): Promise<{ certificate: string; issue: CreateAuthorityCredential }> {
-  const now = Date.now()
+  const now = readMachineTime()
   const ca = await createTlsCa({
     name: 'Smart Licensing Test Network CA',
     notBefore: now - 30 * DAY,

@@ -1,6 +1,7 @@
 import { type ConnectionFaultName, createUntrustedCredential } from '../../src/faults/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import type { Credential } from '../../src/pki/certificate-generation.ts'
+import { readMachineTime } from '../machine-time.ts'
 import { createInterceptionCredential } from './interception-certificate.ts'
 
 /** Creates a TLS credential of the authority with given dates and names. */
@@ -19,7 +20,7 @@ export function createFaultCredential(
   fault: ConnectionFaultName,
   create: CreateAuthorityCredential,
 ): Promise<Credential> {
-  const now = Date.now()
+  const now = readMachineTime()
   const hosts = HOSTS
   switch (fault) {
     case 'tls-expired':

@@ -1,3 +1,4 @@
+import { mock } from 'node:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   assertLicensing,
@@ -163,7 +164,10 @@ describe('R-LAB-4: other ways to the authority', () => {
 describe('R-LAB-1: mistakes of a test', () => {
   it('names the faults when one is unknown, and refuses what cannot be', async () => {
     const bed = await open()
-    await expect(bed.setFaults('nope' as never)).rejects.toThrow(/"nope" is not a fault.*tls-expired/)
+    await expect(bed.setFaults('nope' as never)).rejects.toThrow(
+      /"nope" is not a fault.*error503.*tls-expired/,
+    )
+    await expect(bed.network.setFault('nope' as never)).rejects.toThrow(/"nope" is not a fault.*tls-expired/)
     await expect(bed.network.setFault('error503' as never)).rejects.toThrow('fault of answers, for setFaults')
     await expect(bed.setFaults('refused', 'tls-expired')).rejects.toThrow('cannot occur together')
     await expect(bed.setFaults({ fault: 'refused', times: 2 })).rejects.toThrow('no connections to count')
@@ -172,18 +176,35 @@ describe('R-LAB-1: mistakes of a test', () => {
     await expect(createTestBed({ start: 'soon' })).rejects.toThrow('not a time')
   })
 
-  it('refuses fake timers under which the network would stand still, and works with a fake date', async () => {
+  it('refuses fake timers under which the network would stand still', async () => {
+    const bed = await open()
     vi.useFakeTimers()
     try {
       await expect(createTestBed()).rejects.toThrow("toFake: ['Date']")
+      await expect(bed.register()).rejects.toThrow("toFake: ['Date']")
+      await expect(bed.settle()).rejects.toThrow("toFake: ['Date']")
+      await expect(bed.advance('1d')).rejects.toThrow("toFake: ['Date']")
+      await expect(bed.restart()).rejects.toThrow("toFake: ['Date']")
     } finally {
       vi.useRealTimers()
     }
-    vi.useFakeTimers({ toFake: ['Date'] })
+    mock.timers.enable()
+    try {
+      await expect(createTestBed()).rejects.toThrow("mock.timers.enable({ apis: ['Date'] })")
+    } finally {
+      mock.timers.reset()
+    }
+  })
+
+  it.each(['1970-01-01T00:00:00Z', '2035-01-01T00:00:00Z'])('works with a fake date of %s', async (date) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(date) })
     try {
       const bed = await open()
       await bed.register()
       assertLicensing(bed).toBeIn('authorized')
+      expect(bed.clock.wall()).toBe(Date.parse(date))
+      await bed.setFaults('tls-expired')
+      expect(await getFailure(bed.agent.renewAuthorization())).toBe('TLS_EXPIRED')
     } finally {
       vi.useRealTimers()
     }
