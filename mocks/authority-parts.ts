@@ -124,7 +124,7 @@ export async function createMockAuthorityParts(
     if (network) return network.network
     const now = readMachineTime()
     const dates = { notBefore: now - DAY, notAfter: now + 30 * DAY }
-    const credential = await create({ ...dates, hosts: HOSTS })
+    const credential = await create({ ...dates, hosts: [...HOSTS, ...(setup.names ?? [])] })
     const answers = await serveAnswers(credential, exchanges, time)
     const started = await FaultNetwork.start({
       authorityPort: answers.port,

@@ -38,6 +38,8 @@ interface LabParts {
 }
 
 const OPEN_PATHS = ['/', '/openapi.json']
+const REMEDY =
+  'Correct what the message names. GET /faults lists the faults, and /openapi.json describes the calls.'
 
 /** Creates the fault API of a lab, with its OpenAPI document and its page. */
 export async function createLabApi({
@@ -56,7 +58,9 @@ export async function createLabApi({
         title: 'Fault API of the licensing lab',
         version: VERSION,
         description: 'Switches failures between a device and its license server, and shows what came.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      servers: [{ url: '/' }],
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
       security: [{ bearer: [] }],
     },
@@ -68,8 +72,8 @@ export async function createLabApi({
   let conditions: Conditions = {}
   const setChaos = async (next: Chaos) => {
     const { answers, network: fault } = splitChaos(next)
-    await network.setFault(fault)
     mock.setFaults(...answers)
+    await network.setFault(fault)
     chaos = next
     return chaos
   }
@@ -159,20 +163,37 @@ function requireBearer(server: FastifyInstance, bearer: string): void {
     if (OPEN_PATHS.includes(request.url)) return
     const given = Buffer.from(request.headers.authorization ?? '')
     if (given.length === expected.length && timingSafeEqual(given, expected)) return
-    const failure = new LicensingError('FAULT_API_UNAUTHORIZED', 'The fault API requires its bearer token.')
+    const failure = new LicensingError('FAULT_API_UNAUTHORIZED', 'The fault API requires its bearer token.', {
+      remedy:
+        'Send "Authorization: Bearer …" with the content of the file that the lab names when it starts.',
+    })
     await reply.code(401).send({ error: failure.toJSON() })
   })
 }
 
 function answerErrors(server: FastifyInstance): void {
   server.setErrorHandler(async (error, _request, reply) => {
-    const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
-    const isCallers = status < 500 || error instanceof TypeError
-    const failure = isCallers
-      ? new LicensingError('CHAOS_INVALID', `The request is not valid: ${(error as Error).message}.`)
-      : toLicensingError(error)
+    const failure = toRequestError(error)
     await reply.code(failure.code === 'INTERNAL' ? 500 : 400).send({ error: failure.toJSON() })
   })
+  server.setNotFoundHandler(async ({ method, url }, reply) => {
+    const failure = new LicensingError('INVALID_ARGUMENT', `The fault API has no call ${method} ${url}.`, {
+      remedy: REMEDY,
+    })
+    await reply.code(404).send({ error: failure.toJSON() })
+  })
+}
+
+/** Converts an error of a call: CHAOS_INVALID for one that the caller can correct. */
+function toRequestError(error: unknown): LicensingError {
+  if (!(error instanceof Error)) return toLicensingError(error)
+  const isCallers =
+    error instanceof TypeError ||
+    (error instanceof LicensingError && error.code === 'CHAOS_INVALID') ||
+    ('statusCode' in error && Number(error.statusCode) < 500)
+  if (!isCallers) return toLicensingError(error)
+  const reason = error.message.replace(/\.$/, '')
+  return new LicensingError('CHAOS_INVALID', `The request is not valid: ${reason}.`, { remedy: REMEDY })
 }
 
 const listFaults = () =>

@@ -4,12 +4,11 @@ import {
   type FaultName,
   isAnswerFault,
   isConnectionFault,
-  isFault,
   MAX_DELAY_MS,
 } from '../../src/faults/index.ts'
 import { messageTypeSchema } from '../../src/protocol/messages.ts'
 import type { PlannedAnswerFault } from '../authority-parts.ts'
-import type { PlannedConnectionFault } from '../network/fault-schedule.ts'
+import { FaultSchedule, type PlannedConnectionFault } from '../network/fault-schedule.ts'
 
 /** Faults of the lab. A client in another program resolves names itself. */
 export const LAB_FAULTS = (Object.keys(faultCatalog) as FaultName[]).filter(
@@ -22,16 +21,29 @@ const nameSchema = z.enum(LAB_FAULTS)
 /** Schema of a planned fault, of answers or of the network. */
 export const plannedFaultSchema = z.strictObject({
   fault: nameSchema,
-  /** Type of request, for faults of answers. Default: every type */
-  on: messageTypeSchema.optional(),
-  probability: z.number().min(0).max(1).optional(),
-  times: count.optional(),
-  after: count.optional(),
-  /** Milliseconds to wait before the fault, for faults of answers. */
-  delay: z.int().min(0).max(MAX_DELAY_MS).optional(),
-  /** Hours of each day (UTC), for faults of the network. */
-  daily: z.tuple([time, time]).optional(),
+  on: messageTypeSchema.optional().describe('Type of request, for a fault of answers. Default: every type'),
+  probability: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('Probability from 0 to 1, for a fault of answers. Default: 1'),
+  times: count.optional().describe('Maximum number of occurrences. Default: unlimited'),
+  after: count
+    .optional()
+    .describe('Number of requests or connections before the first occurrence. Default: 0'),
+  delay: z
+    .int()
+    .min(0)
+    .max(MAX_DELAY_MS)
+    .optional()
+    .describe('Milliseconds to wait before the fault, for a fault of answers. Default: 0'),
+  daily: z
+    .tuple([time, time])
+    .optional()
+    .describe('Hours of each day (UTC), for a fault of the network. Default: all day'),
 })
+type PlannedFault = z.infer<typeof plannedFaultSchema>
 export const chaosSchema = z.strictObject({
   faults: z
     .array(
@@ -44,12 +56,9 @@ export const chaosSchema = z.strictObject({
 export type Chaos = z.infer<typeof chaosSchema>
 
 export const conditionsSchema = z.strictObject({
-  /** Milliseconds in each direction. */
-  latency: z.number().min(0).max(MAX_DELAY_MS).optional(),
-  /** Bytes per second in each direction. */
-  bandwidth: z.number().positive().optional(),
-  /** Probability that a connection loses data for good. */
-  loss: z.number().min(0).max(1).optional(),
+  latency: z.number().min(0).max(MAX_DELAY_MS).optional().describe('Milliseconds in each direction'),
+  bandwidth: z.number().positive().optional().describe('Bytes per second in each direction'),
+  loss: z.number().min(0).max(1).optional().describe('Probability that a connection loses data for good'),
 })
 
 export const catalogSchema = z.array(
@@ -57,10 +66,11 @@ export const catalogSchema = z.array(
     name: z.string(),
     place: z.enum(['answer', 'connection', 'proxy']),
     meaning: z.string(),
-    /** Error code that an agent of this project reports. Null for a fault that is no failure. */
-    code: z.string().nullable(),
-    /** True if the license server has processed the request. */
-    decides: z.boolean(),
+    code: z
+      .string()
+      .nullable()
+      .describe('Error code that smart-agent reports. Null for a fault that is no failure'),
+    decides: z.boolean().describe('True if the license server has processed the request'),
   }),
 )
 
@@ -70,8 +80,7 @@ export const requestsSchema = z.object({
       at: z.string(),
       type: z.string(),
       fault: z.string().nullable(),
-      /** Null without an answer. */
-      status: z.number().nullable(),
+      status: z.number().nullable().describe('Status of the answer. Null without one'),
     }),
   ),
 })
@@ -90,14 +99,28 @@ export const errorSchema = z.object({
   error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }),
 })
 
-/** Separates planned faults by where they occur. @throws TypeError for two faults of the network */
+const ANSWER_OPTIONS = ['on', 'probability', 'delay'] as const
+const NETWORK_OPTIONS = ['daily'] as const
+
+/** Refuses options that a fault would ignore. @throws TypeError */
+function checkOptions(plan: PlannedFault): void {
+  const isOfAnswers = isAnswerFault(plan.fault)
+  const ignored = (isOfAnswers ? NETWORK_OPTIONS : ANSWER_OPTIONS).find((key) => plan[key] !== undefined)
+  if (ignored !== undefined)
+    throw new TypeError(
+      `${plan.fault} is a fault of ${isOfAnswers ? 'answers' : 'the network'}, which takes no "${ignored}"`,
+    )
+}
+
+/** Separates planned faults by where they occur. @throws TypeError for options that do not fit, and for two faults of the network */
 export function splitChaos({ faults }: Chaos): {
   answers: PlannedAnswerFault[]
   network: PlannedConnectionFault | null
 } {
-  const planned = faults.map((fault) => (typeof fault === 'string' ? { fault } : fault))
+  const planned: PlannedFault[] = faults.map((fault) => (typeof fault === 'string' ? { fault } : fault))
+  planned.forEach(checkOptions)
   const answers = planned.flatMap(({ daily: _, ...plan }) =>
-    isFault(plan.fault) && isAnswerFault(plan.fault) ? [{ ...plan, fault: plan.fault }] : [],
+    isAnswerFault(plan.fault) ? [{ ...plan, fault: plan.fault }] : [],
   )
   const [network = null, second] = planned.flatMap(
     ({ fault, times, after, daily }): PlannedConnectionFault[] =>
@@ -113,5 +136,7 @@ export function splitChaos({ faults }: Chaos): {
         : [],
   )
   if (second) throw new TypeError(`${network?.fault ?? ''} and ${second.fault} cannot occur together`)
+  // Reports wrong conditions before anything changes.
+  if (network) new FaultSchedule(network)
   return { answers, network }
 }

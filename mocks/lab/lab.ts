@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProfileInput } from '../../src/core/profile.ts'
 import { createMockAuthorityParts, type MockAuthorityParts, SATELLITE_ACCOUNT } from '../authority-parts.ts'
@@ -96,10 +96,10 @@ export class Lab {
   static async #open(options: LabOptions, mock: MockAuthorityParts, directory: string): Promise<Lab> {
     const { host, names, ports, proxyUser } = options
     const network = await mock.startNetwork(
-      ({ hosts, ...dates }) =>
-        mock.authority.operations.server.createTestTls({ ...dates, hosts: [...hosts, ...names] }),
+      (details) => mock.authority.operations.server.createTestTls(details),
       {
         address: host,
+        names,
         port: ports.authority,
         gatewayPort: ports.gateway,
         proxy: { port: ports.proxy },
@@ -159,11 +159,12 @@ async function writeFiles(
     writeFileSync(path, text, { mode: 0o600 })
     return path
   }
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  // Files of certificates are concatenated, which needs their last line break.
+  const writePem = (name: string, text: string) => write(name, `${text.trimEnd()}\n`)
   return {
     bearerFile: write('bearer', bearer),
-    trustFile: write('root.pem', mock.trustAnchor),
-    middleboxCaFile: write('middlebox-ca.pem', await network.readMiddleboxCa()),
+    trustFile: writePem('root.pem', mock.trustAnchor),
+    middleboxCaFile: writePem('middlebox-ca.pem', await network.readMiddleboxCa()),
     tokenFile: write('token', await createToken()),
     proxyPasswordFile: write('proxy-password', proxyUser.password),
   }

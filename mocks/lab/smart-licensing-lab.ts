@@ -8,6 +8,7 @@ import { runCli } from '../../src/cli/run-cli.ts'
 import { onShutdownSignal } from '../../src/cli/shutdown-signal.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { VERSION } from '../../src/core/version.ts'
+import { toAddressInUseError } from '../../src/http/listen.ts'
 import type { LabInfo, LabOptions } from './lab.ts'
 
 process.umask(0o077)
@@ -53,13 +54,41 @@ const program: Command = createCommand('smart-licensing-lab')
   .option('--json', 'print one JSON document on standard output')
   .version(VERSION)
   .action(async (options: Options) => {
+    const labOptions = toLabOptions(options)
+    // A signal during the start also ends the lab in order, so that no file remains.
+    const isSignaled = onShutdownSignal()
     const { Lab } = await import('./lab.ts')
-    const lab = await Lab.start(toLabOptions(options))
+    const lab = await Lab.start(labOptions).catch((error: unknown) => {
+      throw toPortError(error, labOptions)
+    })
     if (options.json) process.stdout.write(`${JSON.stringify(lab.info)}\n`)
     else printText(formatLab(lab.info))
-    await onShutdownSignal()
+    await isSignaled
     await lab.close()
   })
+
+const PORT_OPTIONS: Readonly<Record<keyof LabOptions['ports'], string>> = {
+  authority: '--port',
+  gateway: '--gateway-port',
+  proxy: '--proxy-port',
+  lockedProxy: '--locked-proxy-port',
+  api: '--api-port',
+}
+
+/** Converts an error of the system about a port, and names the option that sets the port. */
+function toPortError(error: unknown, { host, ports }: LabOptions): unknown {
+  const { syscall, port = ports.authority } = error as { syscall?: unknown; port?: number }
+  if (syscall === 'getaddrinfo')
+    return toAddressInUseError({ host, port }, error, 'Choose another address with --listen.')
+  if (syscall !== 'listen') return error
+  const [, option = '--port'] =
+    Object.entries(PORT_OPTIONS).find(([name]) => ports[name as keyof typeof ports] === port) ?? []
+  return toAddressInUseError(
+    { host, port },
+    error,
+    `Choose another port with ${option}, or 0 for a free one.`,
+  )
+}
 
 function toLabOptions(options: Options): LabOptions {
   return {

@@ -15,13 +15,17 @@ export const HOSTS = ['localhost', '127.0.0.1', '::1']
 
 const PORTAL = { CN: ['Public CA R3'], O: ['Public CA'] }
 
-/** Creates the credential that a server presents under a fault. TLS is verified with the machine's clock. */
+/**
+ * Creates the credential that a server presents under a fault. TLS is verified with the machine's clock.
+ *
+ * @param hosts names and addresses of the authority
+ */
 export function createFaultCredential(
   fault: ConnectionFaultName,
   create: CreateAuthorityCredential,
+  hosts: readonly string[],
 ): Promise<Credential> {
   const now = readMachineTime()
-  const hosts = HOSTS
   switch (fault) {
     case 'tls-expired':
       return create({ notBefore: now - 20 * DAY, notAfter: now - 10 * DAY, hosts })
@@ -31,9 +35,9 @@ export function createFaultCredential(
     case 'dns-wrong':
       return create({ notBefore: now - DAY, notAfter: now + DAY, hosts: ['elsewhere.example'] })
     case 'tls-inspected':
-      return createInterceptionCredential(now)
+      return createInterceptionCredential(now, { hosts })
     case 'tls-captive-portal':
-      return createInterceptionCredential(now, { company: [PORTAL], host: 'login.hotel.example' })
+      return createInterceptionCredential(now, { company: [PORTAL], hosts: ['login.hotel.example'] })
     default:
       return createUntrustedCredential('tls', now, { hosts })
   }

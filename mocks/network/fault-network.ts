@@ -11,7 +11,7 @@ import type { TransportSettings } from '../../src/transports/transport.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import type { VirtualTime } from '../virtual-time.ts'
 import { checkConditions, type Conditions, connectSockets } from './conditions.ts'
-import { type CreateAuthorityCredential, createFaultCredential } from './fault-credentials.ts'
+import { type CreateAuthorityCredential, createFaultCredential, HOSTS } from './fault-credentials.ts'
 import { FaultSchedule, type PlannedConnectionFault } from './fault-schedule.ts'
 import { type ProxyOptions, ProxyServer, type Tunnel, type TunnelDecision } from './proxy-server.ts'
 import { Relay } from './relay.ts'
@@ -28,6 +28,8 @@ export interface NetworkSetup {
   readonly gatewayPort?: number | undefined
   /** IPv4 address of all ports, such as 0.0.0.0 in a container. Default: loopback */
   readonly address?: string | undefined
+  /** Further host names of the authority, such as the name of a container. Default: none */
+  readonly names?: readonly string[] | undefined
 }
 
 export interface NetworkOptions extends NetworkSetup {
@@ -363,8 +365,10 @@ export class FaultNetwork {
   }
 
   #getCredential(fault: ConnectionFaultName): Promise<Credential> {
+    const { createAuthorityCredential, names = [] } = this.#options
     const kept =
-      this.#credentials.get(fault) ?? createFaultCredential(fault, this.#options.createAuthorityCredential)
+      this.#credentials.get(fault) ??
+      createFaultCredential(fault, createAuthorityCredential, [...HOSTS, ...names])
     this.#credentials.set(fault, kept)
     return kept
   }

@@ -11,9 +11,14 @@ export interface ListenAddress {
   readonly exclusive?: boolean
 }
 
-/** Converts a system error of listening on an address. */
-export function toAddressInUseError({ host, port }: ListenAddress, error: unknown): LicensingError {
-  return new LicensingError('ADDRESS_IN_USE', `Cannot listen on ${host}:${port} (${errnoCode(error)}).`)
+/** Converts a system error of listening on an address. @param remedy default: that of the error table */
+export function toAddressInUseError(
+  { host, port }: ListenAddress,
+  error: unknown,
+  remedy?: string,
+): LicensingError {
+  const message = `Cannot listen on ${host}:${port} (${errnoCode(error)}).`
+  return new LicensingError('ADDRESS_IN_USE', message, { ...(remedy !== undefined && { remedy }) })
 }
 
 /** Subset of a Fastify server. */
