@@ -54,6 +54,7 @@ export const systemTools = [
   { program: 'go', package: 'golang-go' },
   { program: 'java', package: 'default-jre-headless' },
   { file: '/usr/lib/python3/dist-packages/cryptography', package: 'python3-cryptography' },
+  { file: '/usr/lib/python3/dist-packages/requests', package: 'python3-requests' },
   { program: 'squid', package: 'squid' },
   { program: 'apache2', package: 'apache2' },
   { program: 'htpasswd', package: 'apache2-utils' },
