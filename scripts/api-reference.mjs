@@ -61,6 +61,8 @@ const shorten = (page) =>
     .replace(/^- \[(\w+)\]/gm, (_, name) => `- [${toTitle(name)}]`)
     .replace(/<a id="[^"]*"><\/a> /g, '')
     .replace(/\[([^\]]+)\]\((?:\w+\.md)?#property-[^)]*\)/g, '$1')
+    // TypeDoc numbers a class whose constructor has its name, but the page has one such heading.
+    .replace(/\]\(((?:\w+\.md)?#[a-z]+)-\d+\)/g, ']($1)')
     .replace('## Modules', 'The exports of each entry point of the package.')
     .replace(
       /^### errorTable\n[\s\S]*?(?=^\*\*\*$|^### )/m,

@@ -65,7 +65,8 @@ export class FaultNetwork {
   readonly #sockets = new OpenSockets()
   readonly #server: LoopbackPort
   readonly #proxies: readonly { readonly proxy: ProxyServer; readonly port: LoopbackPort }[]
-  readonly #gateway: { readonly relay: Relay; readonly port: LoopbackPort }
+  /** Gateway: the port of the devices, and the relay behind it. */
+  readonly #gateway: { readonly port: LoopbackPort; readonly relay: Relay; readonly relayPort: LoopbackPort }
   readonly #credentials = new Map<ConnectionFaultName, Promise<Credential>>()
   #middlebox: Promise<Server> | null = null
   #stopWatching: () => void = () => undefined
@@ -85,22 +86,24 @@ export class FaultNetwork {
       ...(port !== undefined && { port }),
       ...(address !== undefined && { address }),
     })
-    this.#server = new LoopbackPort(
-      () =>
-        createServer((socket) => {
-          this.#accept(socket)
-        }),
-      at(port),
-    )
+    this.#server = this.#createPort(at(port), () => options.authorityPort)
     this.#proxies = [proxy, ...(lockedProxy ? [lockedProxy] : [])].map((setup) => {
       const server = this.#createProxy(setup)
       return { proxy: server, port: new LoopbackPort(() => server.createServer(), at(setup.port)) }
     })
     const relay = new Relay(options.credential, options.authorityPort)
-    this.#gateway = {
-      relay,
-      port: new LoopbackPort(() => this.#track(relay.createServer()), at(gatewayPort)),
-    }
+    const relayPort = new LoopbackPort(() => this.#track(relay.createServer()))
+    const gateway = this.#createPort(at(gatewayPort), () => relayPort.port)
+    this.#gateway = { port: gateway, relay, relayPort }
+  }
+
+  /** Creates a port whose connections have the faults, and lead to another port. */
+  #createPort(at: { port?: number; address?: string }, getTarget: () => number): LoopbackPort {
+    const create = () =>
+      createServer((socket) => {
+        this.#accept(socket, getTarget())
+      })
+    return new LoopbackPort(create, at)
   }
 
   /** Starts a network. @throws an error of the system, such as EADDRINUSE for the port of the proxy */
@@ -109,6 +112,7 @@ export class FaultNetwork {
     try {
       await network.#server.open()
       for (const { port } of network.#proxies) await port.open()
+      await network.#gateway.relayPort.open()
       await network.#gateway.port.open()
     } catch (error) {
       await network.close()
@@ -198,9 +202,12 @@ export class FaultNetwork {
     this.#gateway.relay.close()
     ;(await this.#middlebox)?.closeAllConnections()
     await Promise.all(
-      [this.#server, this.#gateway.port, ...this.#proxies.map(({ port }) => port)].map((port) =>
-        port.close(),
-      ),
+      [
+        this.#server,
+        this.#gateway.port,
+        this.#gateway.relayPort,
+        ...this.#proxies.map(({ port }) => port),
+      ].map((port) => port.close()),
     )
   }
 
@@ -221,7 +228,8 @@ export class FaultNetwork {
     this.#applied = fault
     this.#sockets.destroyAll()
     this.#updating = this.#updating.then(async () => {
-      await (fault === 'refused' ? this.#server.close() : this.#server.open())
+      for (const port of [this.#server, this.#gateway.port])
+        await (fault === 'refused' ? port.close() : port.open())
       for (const { port } of this.#proxies) await (fault === 'proxy-unreachable' ? port.close() : port.open())
     })
     return this.#updating
@@ -234,13 +242,13 @@ export class FaultNetwork {
     return server
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, target: number): void {
     this.#connections.authority++
     this.#sockets.add(socket)
     const fault = this.#peek()
     // The faults of the proxy count its own connections.
     if (fault === null || faultCatalog[fault].layer === 'proxy' || !this.#take()) {
-      this.#forward(socket, this.#options.authorityPort)
+      this.#forward(socket, target)
       return
     }
     switch (fault) {
@@ -261,7 +269,7 @@ export class FaultNetwork {
       case 'dns-unknown':
       case 'dns-silence':
       case 'refused':
-        this.#forward(socket, this.#options.authorityPort)
+        this.#forward(socket, target)
         return
       default:
         void this.#serveWith(socket, this.#getCredential(fault))

@@ -142,6 +142,8 @@ describe('R-LAB-4: other ways to the authority', () => {
     const gateway = await open({ transport: 'gateway' })
     await gateway.register()
     assertLicensing(gateway).toBeIn('authorized')
+    await gateway.setFaults('tls-expired')
+    expect(await getFailure(gateway.agent.renewAuthorization())).toBe('TLS_EXPIRED')
 
     const bed = await open({ satellite: true, transport: 'gateway' })
     bed.agent.setUsage('GBIT', 3)
