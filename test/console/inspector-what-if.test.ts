@@ -17,11 +17,7 @@ import {
   listFields,
   parseEvent,
 } from '../../src/web/inspector/what-if/event-form-model.ts'
-import {
-  EVENT_SCHEMAS,
-  type ExternalEventType,
-  SECRET_FIELDS,
-} from '../../src/inspection/event-schemas.ts'
+import { EVENT_SCHEMAS, type ExternalEventType, SECRET_FIELDS } from '../../src/inspection/event-schemas.ts'
 import { findTransitionAt } from '../../src/web/inspector/what-if/find-transition.ts'
 import { NOTICES } from '../../src/inspection/notice-texts.ts'
 import { listRealStates } from '../../src/web/inspector/what-if/real-states.ts'

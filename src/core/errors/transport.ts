@@ -52,7 +52,8 @@ export const transportErrors = {
   },
   REQUEST_INTERCEPTED: {
     kind: 'transport',
-    meaning: 'A mock in the process of the agent intercepted the request, and has no handler for it or cannot do what it needs.',
+    meaning:
+      'A mock in the process of the agent intercepted the request, and has no handler for it or cannot do what it needs.',
     remedy:
       'Add `...mock.handlers` to the handlers of the MSW server, or let the request through with `passthrough()` in a handler for its URL.',
   },
