@@ -8,13 +8,16 @@ export interface Conditions {
   readonly latency?: number
   /** Bytes per second in each direction. Default: unlimited */
   readonly bandwidth?: number
+  /** Milliseconds after which a name is resolved, for an agent that resolves names here. Default: 0 */
+  readonly nameDelay?: number
   /** Probability from 0 to 1 that a connection loses data for good, and is silent from then on. Default: 0 */
   readonly loss?: number
 }
 
 /** @throws TypeError for values outside their ranges */
-export function checkConditions({ latency = 0, bandwidth = Infinity, loss = 0 }: Conditions): void {
-  if (!(latency >= 0)) throw new TypeError('The latency must be 0 milliseconds or more.')
+export function checkConditions(conditions: Conditions): void {
+  const { latency = 0, bandwidth = Infinity, nameDelay = 0, loss = 0 } = conditions
+  if (!(latency >= 0 && nameDelay >= 0)) throw new TypeError('A delay must be 0 milliseconds or more.')
   if (!(bandwidth > 0)) throw new TypeError('The bandwidth must be more than 0 bytes per second.')
   if (!(loss >= 0 && loss <= 1)) throw new TypeError('The loss must be a probability from 0 to 1.')
 }

@@ -365,11 +365,13 @@ export class FaultNetwork {
     const addresses = [
       { address: '::1', family: 6 },
       { address: LOOPBACK, family: 4 },
-    ]
-    callback(
-      null,
-      addresses.filter(({ family }) => this.#family === null || family === this.#family),
-    )
+    ].filter(({ family }) => this.#family === null || family === this.#family)
+    const { nameDelay = 0 } = this.#conditions
+    if (nameDelay === 0) callback(null, addresses)
+    else
+      void this.#options.time.wait(nameDelay).then(() => {
+        callback(null, addresses)
+      })
   }
 
   #getCredential(fault: ConnectionFaultName): Promise<Credential> {

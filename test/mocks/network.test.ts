@@ -113,7 +113,10 @@ describe('R-LAB-4: conditions of the line', () => {
     bed.network.setConditions({ loss: 1 })
     bed.agent.transport.set(bed.network.settings('direct'))
     expect(await getFailure(bed.agent.renewAuthorization())).toBe('TIMED_OUT')
-    bed.network.setConditions({})
+    bed.network.setConditions({ nameDelay: 12_000 })
+    bed.agent.transport.set(bed.network.settings('direct'))
+    expect(await getFailure(bed.agent.renewAuthorization())).toBe('DNS_FAILED')
+    bed.network.setConditions({ nameDelay: 5000 })
     await assertLicensing(bed).toRecoverWithin('12h')
     expect(() => {
       bed.network.setConditions({ loss: 2 })
