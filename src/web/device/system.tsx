@@ -12,7 +12,7 @@ import {
 } from '@mantine/core'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
-import { downloadText } from '../shared/copyable-code.tsx'
+import { downloadText } from '../shared/download-text.ts'
 import { DataTable } from '../shared/data-table.tsx'
 import { FailureAlert, getFieldError } from '../shared/failure.tsx'
 import { DescriptionList } from '../shared/description-list.tsx'

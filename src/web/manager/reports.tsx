@@ -2,7 +2,7 @@ import { Button, Group, NativeSelect, Paper, Stack, Text, Title } from '@mantine
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
-import { downloadText } from '../shared/copyable-code.tsx'
+import { downloadText } from '../shared/download-text.ts'
 import { type Column, DataTable } from '../shared/data-table.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
 import { QueryBoundary } from '../shared/query-boundary.tsx'

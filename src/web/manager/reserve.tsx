@@ -13,7 +13,7 @@ import {
 } from '@mantine/core'
 import { useState } from 'react'
 import { toFailure } from '../shared/api.ts'
-import { downloadText } from '../shared/copyable-code.tsx'
+import { downloadText } from '../shared/download-text.ts'
 import { FailureAlert, getFieldError } from '../shared/failure.tsx'
 import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'

@@ -1,19 +1,8 @@
 import { Button, CopyButton, Group, Image, Stack, Textarea } from '@mantine/core'
 import { useState } from 'react'
 import { renderSVG } from 'uqr'
+import { downloadText } from './download-text.ts'
 import { texts } from './texts.ts'
-
-/** Lets the browser save a text as a file. */
-export function downloadText(name: string, text: string, type = 'text/plain'): void {
-  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  setTimeout(() => {
-    URL.revokeObjectURL(url)
-  }, 10_000)
-}
 
 /** Shows a code with a QR code and buttons to copy and save it. */
 export function CopyableCode({ label, code, fileName }: { label: string; code: string; fileName: string }) {

@@ -1,5 +1,6 @@
 import { useStore } from '@xyflow/react'
 import { useEffect, useRef } from 'react'
+import { downloadText } from '../../shared/download-text.ts'
 import { texts } from '../texts.ts'
 import type { Drawing } from './drawing.types.ts'
 import { formatArrow } from './path.ts'
@@ -66,8 +67,8 @@ export function Controls(props: {
         onClick={() => {
           const chart = frame.current?.closest<HTMLElement>('.ins-flow')
           if (chart)
-            void import('./save-svg.ts').then(({ saveSvg }) => {
-              saveSvg(chart, 'statechart.svg')
+            void import('./save-svg.ts').then(({ toSvgText }) => {
+              downloadText('statechart.svg', toSvgText(chart), 'image/svg+xml')
             })
         }}
       >

@@ -141,15 +141,3 @@ export function toSvgText(chart: HTMLElement): string {
     if (layer) svg.append(...convert(layer, zoom, origin))
   return new XMLSerializer().serializeToString(svg)
 }
-
-/** Saves the visible part of a chart as a file. */
-export function saveSvg(chart: HTMLElement, name: string): void {
-  const url = URL.createObjectURL(new Blob([toSvgText(chart)], { type: 'image/svg+xml' }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  setTimeout(() => {
-    URL.revokeObjectURL(url)
-  }, 1000)
-}
