@@ -3,7 +3,7 @@ import type { Clock } from '../src/core/clock.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 /** Turns of the event loop after which everything that was sent on loopback has arrived. */
-const TURNS = 8
+const TURNS = 16
 
 /** Time in which a mocked network waits or is silent. With a virtual clock it costs no real time. */
 export class VirtualTime {

@@ -150,7 +150,7 @@ const layers = {
   ],
   name: [
     'Names',
-    'Faults of name resolution. They need an agent that resolves names in the test: `createTestBed`, or the option `lookup` of `SmartAgent.open`.',
+    'Faults of name resolution. They need an agent that resolves names in the test: `createTestBed`, or the option `lookup` of `SmartAgent.open`. Behind a proxy, which resolves the name itself, `dns-unknown` and `dns-silence` are reported as `PROXY_BAD_GATEWAY`.',
   ],
   connection: [
     'Connections',

@@ -54,6 +54,9 @@ const PROXY_REFUSALS: Readonly<Record<string, TunnelDecision & { kind: 'refuse' 
   'proxy-bad-gateway': { kind: 'refuse', status: 502 },
   'proxy-unavailable': { kind: 'refuse', status: 503 },
   'proxy-gateway-timeout': { kind: 'refuse', status: 504 },
+  // A proxy resolves the name of the authority itself, and answers as Squid does.
+  'dns-unknown': { kind: 'refuse', status: 503 },
+  'dns-silence': { kind: 'refuse', status: 503 },
 }
 
 /**
@@ -325,9 +328,9 @@ export class FaultNetwork {
 
   #decideTunnel(): TunnelDecision {
     const fault = this.#peek()
-    if (fault === null || faultCatalog[fault].layer !== 'proxy' || !this.#take()) return { kind: 'open' }
-    if (fault === 'proxy-silence') return { kind: 'silence' }
-    return PROXY_REFUSALS[fault] ?? { kind: 'open' }
+    const refusal = fault === null ? undefined : PROXY_REFUSALS[fault]
+    if ((refusal === undefined && fault !== 'proxy-silence') || !this.#take()) return { kind: 'open' }
+    return refusal ?? { kind: 'silence' }
   }
 
   /** Opens a tunnel, whose target is always the port of the authority on this network. */

@@ -3,6 +3,8 @@ import type { Delivery } from './faults.ts'
 
 /** Interval between two bytes of a slow response. */
 const DRIP_INTERVAL_MS = 50
+/** Number of bytes after which the client has surely received the beginning of a slow response. */
+const DRIPS_BEFORE_STALL = 3
 
 /** Sends a response or a fault over a real connection. @param onStall called when nothing more will be sent */
 export function deliver(
@@ -41,11 +43,11 @@ function deliverInPart(
   const drip = () => {
     // The last byte is never sent.
     if (sent < body.length - 1) response.write(body.subarray(sent, ++sent))
+    if (sent === DRIPS_BEFORE_STALL) onStall()
   }
   const timer = setInterval(drip, DRIP_INTERVAL_MS)
   response.once('close', () => {
     clearInterval(timer)
   })
   drip()
-  onStall()
 }

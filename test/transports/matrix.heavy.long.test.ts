@@ -43,6 +43,8 @@ const faultsFor = (transportKind: (typeof transportKinds)[number], kind: Kind): 
 const BEHIND_PROXY: Partial<Record<FaultName, string>> = {
   refused: 'PROXY_BAD_GATEWAY',
   'tls-plain-text': 'PROXY_FAILED',
+  'dns-unknown': 'PROXY_BAD_GATEWAY',
+  'dns-silence': 'PROXY_BAD_GATEWAY',
 }
 
 let clock: VirtualClock
