@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { itInRelease, selectScale } from '../support/scale.ts'
 import { PackedProduct } from './packed-product.ts'
 import { FAILING_TEST, productTests } from './product-tests.ts'
 
@@ -15,7 +16,8 @@ const product = new PackedProduct()
 const compiler = join(process.cwd(), 'node_modules/typescript-7/bin/tsc')
 
 beforeAll(async () => {
-  await product.install(['vitest@4', 'msw@2', 'jest@30', '@types/node@22'])
+  // Installing Jest takes as long as everything else.
+  await product.install(['vitest@4', 'msw@2', ...selectScale([], ['jest@30', '@types/node@22'])])
   for (const [path, text] of Object.entries(productTests)) product.write(path, text)
   // A busy machine needs longer. The tests of silences have their own limit.
   product.write('vitest.config.js', 'export default { test: { testTimeout: 60_000 } }')
@@ -63,7 +65,7 @@ describe('tests of a product that installed the package pass (R-LAB-1, R-LAB-2, 
     expect(output).not.toContain('Unhandled')
   })
 
-  it('under Jest 30 as modules', async () => {
+  itInRelease('under Jest 30 as modules', async () => {
     const words = [
       'node_modules/jest/bin/jest.js',
       '--config=jest.config.json',
@@ -84,21 +86,24 @@ describe('tests of a product that installed the package pass (R-LAB-1, R-LAB-2, 
   })
 })
 
-it('TypeScript refuses unknown faults, states, codes and tags, with matchers of vitest and Jest (R-LAB-1)', async () => {
-  const compilerOptions = {
-    strict: true,
-    noEmit: true,
-    target: 'es2023',
-    lib: ['es2023', 'esnext.disposable'],
-    module: 'nodenext',
-    skipLibCheck: true,
-    types: ['node'],
-  }
-  product.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['typed.ts'] }))
-  await product.run([compiler, '-p', product.project]).catch((failed: unknown) => {
-    expect.fail((failed as { stdout: string }).stdout)
-  })
-})
+itInRelease(
+  'TypeScript refuses unknown faults, states, codes and tags, with matchers of vitest and Jest (R-LAB-1)',
+  async () => {
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      target: 'es2023',
+      lib: ['es2023', 'esnext.disposable'],
+      module: 'nodenext',
+      skipLibCheck: true,
+      types: ['node'],
+    }
+    product.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['typed.ts'] }))
+    await product.run([compiler, '-p', product.project]).catch((failed: unknown) => {
+      expect.fail((failed as { stdout: string }).stdout)
+    })
+  },
+)
 
 it('importing a virtual clock loads 40 kB of the package, and no other package (R-LAB-1)', () => {
   const loaded = new Map<string, string>()
