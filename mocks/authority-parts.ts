@@ -29,7 +29,7 @@ import { createTemporaryDirectory } from './temporary-directory.ts'
 import { VirtualTime } from './virtual-time.ts'
 
 /** Virtual account whose licenses a satellite manages. */
-export const SATELLITE_ACCOUNT = 'Satellite'
+const SATELLITE_ACCOUNT = 'Satellite'
 
 /** Planned fault of an answer. */
 export interface PlannedAnswerFault extends PlannedFault {
@@ -91,16 +91,39 @@ export interface MockAuthorityParts {
   readonly time: VirtualTime
   /** Satellite that answers in the place of the authority. Null without one */
   readonly satellite: Authority | null
+  /** Authority that answers the devices: the satellite, if there is one. */
+  readonly licenseServer: Authority
   /** Starts the network with other TLS credentials than the authority's. */
   startNetwork(create: CreateAuthorityCredential, setup?: NetworkSetup): Promise<FaultNetwork>
 }
 
-/** Creates a mocked authority without the handlers of MSW. */
-export async function createMockAuthorityParts(
-  options: MockAuthorityOptions & { readonly satellite?: boolean },
+interface PartsOptions extends MockAuthorityOptions {
+  /** True for a satellite that answers in the place of the authority. */
+  readonly satellite?: boolean
+  /** Purchased licenses, by tag. They are those of the satellite, if there is one. */
+  readonly licenses?: Readonly<Partial<Record<string, number>>>
+}
+
+/** Creates a mocked authority without the handlers of MSW. @throws LicensingError PROFILE_INVALID, UNKNOWN_TAG */
+export async function createMockAuthorityParts(options: PartsOptions): Promise<MockAuthorityParts> {
+  const directory = createTemporaryDirectory('smart-licensing-mock-')
+  const opened: Authority[] = []
+  try {
+    return await openParts(options, directory, opened)
+  } catch (error) {
+    for (const authority of opened.toReversed()) await authority.close()
+    rmSync(directory, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** @param opened receives each authority as soon as it is open */
+async function openParts(
+  options: PartsOptions,
+  directory: string,
+  opened: Authority[],
 ): Promise<MockAuthorityParts> {
   const { account = 'acme.example', profile, random } = options
-  const directory = createTemporaryDirectory('smart-licensing-mock-')
   const clock = options.clock ?? systemClock
   const dataDir = join(directory, 'manager')
   await Authority.init({
@@ -112,11 +135,18 @@ export async function createMockAuthorityParts(
     ...(profile && { profile }),
   })
   const authority = await Authority.open({ dataDir, clock })
+  opened.push(authority)
   const satellite = options.satellite
     ? await openSatellite(authority, { dataDir: join(directory, 'satellite'), account, clock })
     : null
+  if (satellite) opened.push(satellite)
+  const licenseServer = satellite ?? authority
+  const where = satellite ? { virtualAccount: SATELLITE_ACCOUNT } : {}
+  for (const [tag, quantity] of Object.entries(options.licenses ?? {}))
+    if (quantity !== undefined) await authority.orders.create({ tag, quantity, ...where })
+  await satellite?.sync.run()
   const time = new VirtualTime(options.clock)
-  const exchanges = new MockedExchanges(satellite ?? authority, clock, time, random)
+  const exchanges = new MockedExchanges(licenseServer, clock, time, random)
   exchanges.setFaults(options.faults ?? [])
   let network: { readonly network: FaultNetwork; readonly close: () => Promise<void> } | null = null
 
@@ -151,6 +181,7 @@ export async function createMockAuthorityParts(
   return {
     authority,
     satellite,
+    licenseServer,
     trustAnchor: authority.trustAnchor(),
     get requests() {
       return exchanges.requests
@@ -182,12 +213,12 @@ export async function createMockAuthorityParts(
 }
 
 /** Answers requests by the real authority, with planned faults, and keeps the requests. */
-export class MockedExchanges {
+class MockedExchanges {
   readonly #authority: Authority
   readonly #plan: FaultPlan
   readonly #injector: Injector
   readonly #clock: Clock
-  #requests: MockRequest[] = []
+  readonly #requests: MockRequest[] = []
 
   constructor(authority: Authority, clock: Clock, time: VirtualTime, random: (() => number) | undefined) {
     this.#authority = authority
@@ -201,7 +232,7 @@ export class MockedExchanges {
   }
 
   get requests(): readonly MockRequest[] {
-    return this.#requests
+    return [...this.#requests]
   }
 
   /** @throws TypeError for a fault that is none of answers, LicensingError CHAOS_INVALID */
@@ -223,7 +254,7 @@ export class MockedExchanges {
       this.#authority.operations.server.inject({ method: 'POST', path: getMessagePath(type), body })
     const { delivery, fault } = await this.#injector.answer(type, decide)
     const status = delivery.kind === 'reply' ? delivery.status : null
-    this.#requests = [...this.#requests, { at, type, payload: decodePayload(body), fault, status }]
+    this.#requests.push({ at, type, payload: decodePayload(body), fault, status })
     return delivery
   }
 }

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { getTimeUntilDue } from '../machines/what-if.ts'
 import { DAY } from '../src/core/time.ts'
-import { faultCatalog, isAnswerFault, isFault } from '../src/faults/index.ts'
+import { faultCatalog, isFault } from '../src/faults/index.ts'
 import { SmartAgent } from '../src/index.ts'
 import {
   createTlsCa,
@@ -13,7 +13,6 @@ import {
 } from '../src/pki/certificate-generation.ts'
 import {
   createMockAuthorityParts,
-  SATELLITE_ACCOUNT,
   type MockAuthorityParts,
   type PlannedAnswerFault,
 } from './authority-parts.ts'
@@ -25,6 +24,7 @@ import type { CreateAuthorityCredential } from './network/fault-credentials.ts'
 import type { FaultNetwork } from './network/fault-network.ts'
 import type { PlannedConnectionFault } from './network/fault-schedule.ts'
 import type { BedFault, TestBed, TestBedOptions } from './test-bed.types.ts'
+import { splitFaults } from './split-faults.ts'
 import { createTemporaryDirectory } from './temporary-directory.ts'
 import type { TimelineEntry } from './timeline.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -40,13 +40,14 @@ export async function openTestBed<Api, StatusPart extends object, Tag extends st
   options: Options<Api, StatusPart, Tag>,
 ): Promise<TestBed<Api, StatusPart, Tag>> {
   requireRealTimers()
-  const faults = splitFaults(options.faults ?? [])
+  const faults = splitBedFaults(options.faults ?? [])
   const { proxy, random, satellite = false } = options
   const clock = new VirtualClock(toInstant(options.start))
   const profile = options.profile ?? options.module?.profile
   const mock = await createMockAuthorityParts({
     clock,
     satellite,
+    ...(options.licenses && { licenses: options.licenses }),
     ...(profile && { profile }),
     ...(random && { random }),
   })
@@ -54,14 +55,6 @@ export async function openTestBed<Api, StatusPart extends object, Tag extends st
   try {
     const tls = await createNetworkCa()
     const network = await mock.startNetwork(tls.issue, proxy && { proxy })
-    for (const [tag, quantity] of Object.entries<number | undefined>({ ...options.licenses }))
-      if (quantity !== undefined)
-        await mock.authority.orders.create({
-          tag,
-          quantity,
-          ...(satellite && { virtualAccount: SATELLITE_ACCOUNT }),
-        })
-    await mock.satellite?.sync.run()
     mock.setFaults(...faults.answers)
     const setup = { mock, network, clock, dataDir, tlsCa: tls.certificate }
     const open = () => openAgent(options, setup)
@@ -157,8 +150,7 @@ class OpenTestBed<Api, StatusPart extends object, Tag extends string> implements
   }
 
   async token(): Promise<string> {
-    const { authority, satellite } = this.#setup.mock
-    return (await (satellite ?? authority).tokens.create({ days: 30, maxUses: 1 })).token
+    return (await this.#setup.mock.licenseServer.tokens.create({ days: 30, maxUses: 1 })).token
   }
 
   async register(): Promise<void> {
@@ -187,7 +179,7 @@ class OpenTestBed<Api, StatusPart extends object, Tag extends string> implements
   }
 
   async setFaults(...faults: readonly BedFault[]): Promise<void> {
-    const { answers, connection } = splitFaults(faults)
+    const { answers, connection } = splitBedFaults(faults)
     const { mock, network } = this.#setup
     await network.setFault(connection)
     mock.setFaults(...answers)
@@ -214,8 +206,7 @@ class OpenTestBed<Api, StatusPart extends object, Tag extends string> implements
   }
 
   #noteFaults(faults: readonly BedFault[]): void {
-    const names = faults.map((fault) => (typeof fault === 'string' ? fault : fault.fault))
-    this.#faultChanges.push({ at: this.#setup.clock.wall(), faults: names })
+    this.#faultChanges.push({ at: this.#setup.clock.wall(), faults: faults.map(toFaultName) })
   }
 
   async #closeAll(): Promise<void> {
@@ -226,29 +217,21 @@ class OpenTestBed<Api, StatusPart extends object, Tag extends string> implements
   }
 }
 
-/** Separates the faults of answers from the one of names, connections or the proxy. @throws TypeError */
-function splitFaults(faults: readonly BedFault[]): {
-  answers: PlannedAnswerFault[]
-  connection: PlannedConnectionFault | null
-} {
-  const planned = faults.map((fault) => (typeof fault === 'string' ? { fault } : fault))
-  const unknown = planned.map(({ fault }): string => fault).find((name) => !isFault(name))
+/** Separates the faults of a bed by where they occur. @throws TypeError for an unknown name, with the names */
+function splitBedFaults(faults: readonly BedFault[]): ReturnType<typeof splitFaults> {
+  const unknown = faults.map(toFaultName).find((name) => !isFault(name))
   if (unknown !== undefined)
     throw new TypeError(
       `${JSON.stringify(unknown)} is not a fault. The faults are ${Object.keys(faultCatalog).join(', ')}.`,
     )
-  const answers = planned.filter(
-    (plan): plan is PlannedAnswerFault => isFault(plan.fault) && isAnswerFault(plan.fault),
+  return splitFaults(
+    faults.map((fault) =>
+      typeof fault === 'string' ? ({ fault } as PlannedAnswerFault | PlannedConnectionFault) : fault,
+    ),
   )
-  const [connection = null, second] = planned.filter(
-    (plan): plan is PlannedConnectionFault => !answers.some((answer) => answer === plan),
-  )
-  if (second)
-    throw new TypeError(
-      `${connection?.fault ?? ''} and ${second.fault} cannot occur together: set at most one fault of names, connections or the proxy.`,
-    )
-  return { answers, connection }
 }
+
+const toFaultName = (fault: BedFault): string => (typeof fault === 'string' ? fault : fault.fault)
 
 function toInstant(start: Date | string | number | undefined): number {
   const instant = start === undefined ? Date.now() : new Date(start).getTime()

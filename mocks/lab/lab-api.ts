@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance } from 'fastify'
 import {
@@ -11,7 +10,8 @@ import type { z } from 'zod'
 import { LicensingError, toLicensingError } from '../../src/core/errors.ts'
 import { toIsoString } from '../../src/core/time.ts'
 import { VERSION } from '../../src/core/version.ts'
-import { faultCatalog } from '../../src/faults/index.ts'
+import { describeFault } from '../../src/faults/index.ts'
+import { hasBearer } from '../../src/http/bearer.ts'
 import type { MockAuthorityParts } from '../authority-parts.ts'
 import type { Conditions } from '../network/conditions.ts'
 import type { FaultNetwork } from '../network/fault-network.ts'
@@ -71,9 +71,9 @@ export async function createLabApi({
   let chaos: Chaos = { faults: [] }
   let conditions: Conditions = {}
   const setChaos = async (next: Chaos) => {
-    const { answers, network: fault } = splitChaos(next)
+    const { answers, connection } = splitChaos(next)
     mock.setFaults(...answers)
-    await network.setFault(fault)
+    await network.setFault(connection)
     chaos = next
     return chaos
   }
@@ -158,11 +158,9 @@ export async function createLabApi({
 }
 
 function requireBearer(server: FastifyInstance, bearer: string): void {
-  const expected = Buffer.from(`Bearer ${bearer}`)
   server.addHook('onRequest', async (request, reply) => {
     if (OPEN_PATHS.includes(request.url)) return
-    const given = Buffer.from(request.headers.authorization ?? '')
-    if (given.length === expected.length && timingSafeEqual(given, expected)) return
+    if (hasBearer(request.headers.authorization, bearer)) return
     const failure = new LicensingError('FAULT_API_UNAUTHORIZED', 'The fault API requires its bearer token.', {
       remedy:
         'Send "Authorization: Bearer …" with the content of the file that the lab names when it starts.',
@@ -198,7 +196,6 @@ function toRequestError(error: unknown): LicensingError {
 
 const listFaults = () =>
   LAB_FAULTS.map((name) => {
-    const { layer, meaning, code, afterDecision } = faultCatalog[name]
-    const place = layer === 'name' ? ('connection' as const) : layer
-    return { name, place, meaning, code, decides: afterDecision }
+    const { place, ...fault } = describeFault(name)
+    return { ...fault, place: place === 'name' ? ('connection' as const) : place }
   })

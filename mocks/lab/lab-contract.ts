@@ -1,14 +1,9 @@
 import { z } from 'zod'
-import {
-  faultCatalog,
-  type FaultName,
-  isAnswerFault,
-  isConnectionFault,
-  MAX_DELAY_MS,
-} from '../../src/faults/index.ts'
+import { faultCatalog, type FaultName, isAnswerFault, MAX_DELAY_MS } from '../../src/faults/index.ts'
 import { messageTypeSchema } from '../../src/protocol/messages.ts'
 import type { PlannedAnswerFault } from '../authority-parts.ts'
 import { FaultSchedule, type PlannedConnectionFault } from '../network/fault-schedule.ts'
+import { splitFaults } from '../split-faults.ts'
 
 /** Faults of the lab. A client in another program resolves names itself. */
 export const LAB_FAULTS = (Object.keys(faultCatalog) as FaultName[]).filter(
@@ -113,30 +108,11 @@ function checkOptions(plan: PlannedFault): void {
 }
 
 /** Separates planned faults by where they occur. @throws TypeError for options that do not fit, and for two faults of the network */
-export function splitChaos({ faults }: Chaos): {
-  answers: PlannedAnswerFault[]
-  network: PlannedConnectionFault | null
-} {
-  const planned: PlannedFault[] = faults.map((fault) => (typeof fault === 'string' ? { fault } : fault))
+export function splitChaos({ faults }: Chaos): ReturnType<typeof splitFaults> {
+  const planned = faults.map((fault): PlannedFault => (typeof fault === 'string' ? { fault } : fault))
   planned.forEach(checkOptions)
-  const answers = planned.flatMap(({ daily: _, ...plan }) =>
-    isAnswerFault(plan.fault) ? [{ ...plan, fault: plan.fault }] : [],
-  )
-  const [network = null, second] = planned.flatMap(
-    ({ fault, times, after, daily }): PlannedConnectionFault[] =>
-      isConnectionFault(fault)
-        ? [
-            {
-              fault,
-              ...(times !== undefined && { times }),
-              ...(after !== undefined && { after }),
-              ...(daily && { daily }),
-            },
-          ]
-        : [],
-  )
-  if (second) throw new TypeError(`${network?.fault ?? ''} and ${second.fault} cannot occur together`)
+  const split = splitFaults(planned as (PlannedAnswerFault | PlannedConnectionFault)[])
   // Reports wrong conditions before anything changes.
-  if (network) new FaultSchedule(network)
-  return { answers, network }
+  if (split.connection) new FaultSchedule(split.connection)
+  return split
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProfileInput } from '../../src/core/profile.ts'
-import { createMockAuthorityParts, type MockAuthorityParts, SATELLITE_ACCOUNT } from '../authority-parts.ts'
+import { createMockAuthorityParts, type MockAuthorityParts } from '../authority-parts.ts'
 import type { FaultNetwork } from '../network/fault-network.ts'
 import { createTemporaryDirectory } from '../temporary-directory.ts'
 import { createLabApi } from './lab-api.ts'
@@ -75,16 +75,13 @@ export class Lab {
   /** Starts a lab. @throws an error of the system for a port in use, LicensingError PROFILE_INVALID, UNKNOWN_TAG */
   static async start(options: LabOptions): Promise<Lab> {
     const { profile, satellite } = options
-    const mock = await createMockAuthorityParts({ satellite, ...(profile && { profile }) })
+    const mock = await createMockAuthorityParts({
+      satellite,
+      licenses: Object.fromEntries(options.licenses),
+      ...(profile && { profile }),
+    })
     const directory = createTemporaryDirectory('smart-licensing-lab-')
     try {
-      for (const [tag, quantity] of options.licenses)
-        await mock.authority.orders.create({
-          tag,
-          quantity,
-          ...(satellite && { virtualAccount: SATELLITE_ACCOUNT }),
-        })
-      await mock.satellite?.sync.run()
       return await Lab.#open(options, mock, directory)
     } catch (error) {
       await mock.close()
@@ -106,10 +103,7 @@ export class Lab {
         lockedProxy: { port: ports.lockedProxy, ...proxyUser },
       },
     )
-    const createToken = async () => {
-      const { tokens } = mock.satellite ?? mock.authority
-      return (await tokens.create({ days: 365 })).token
-    }
+    const createToken = async () => (await mock.licenseServer.tokens.create({ days: 365 })).token
     const bearer = randomBytes(24).toString('base64url')
     const api = await createLabApi({ mock, network, createToken, bearer })
     await api.listen({ host, port: ports.api })

@@ -71,7 +71,7 @@ export class FaultNetwork {
   /** Gateway: the port of the devices, and the relay behind it. */
   readonly #gateway: { readonly port: LoopbackPort; readonly relay: Relay; readonly relayPort: LoopbackPort }
   readonly #credentials = new Map<ConnectionFaultName, Promise<Credential>>()
-  #middlebox: Promise<Server> | null = null
+  #middlebox: Promise<{ readonly relay: Relay; readonly server: Server }> | null = null
   #stopWatching: () => void = () => undefined
   #schedule: FaultSchedule | null = null
   #applied: ConnectionFaultName | null = null
@@ -203,7 +203,7 @@ export class FaultNetwork {
     this.#stopWatching()
     this.#sockets.destroyAll()
     this.#gateway.relay.close()
-    ;(await this.#middlebox)?.closeAllConnections()
+    ;(await this.#middlebox)?.relay.close()
     await Promise.all(
       [
         this.#server,
@@ -287,10 +287,11 @@ export class FaultNetwork {
 
   /** Hands a connection to the middlebox, which relays what it reads. */
   async #inspect(socket: Socket): Promise<void> {
-    this.#middlebox ??= this.#getCredential('tls-inspected').then((credential) =>
-      new Relay(credential, this.#options.authorityPort).createServer(),
-    )
-    ;(await this.#middlebox).emit('connection', socket)
+    this.#middlebox ??= this.#getCredential('tls-inspected').then((credential) => {
+      const relay = new Relay(credential, this.#options.authorityPort)
+      return { relay, server: relay.createServer() }
+    })
+    ;(await this.#middlebox).server.emit('connection', socket)
   }
 
   /** Serves TLS with a wrong credential. */

@@ -5,11 +5,11 @@ import { DAY, type Instant, MINUTE } from '../../src/core/time.ts'
 export interface PlannedConnectionFault {
   readonly fault: ConnectionFaultName
   /** Maximum number of connections with the fault. Default: unlimited */
-  readonly times?: number
+  readonly times?: number | undefined
   /** Number of connections before the first occurrence. Default: 0 */
-  readonly after?: number
+  readonly after?: number | undefined
   /** Hours of each day (UTC), such as `['02:00', '04:00']`. The first is included, the second is not. Default: all day */
-  readonly daily?: readonly [string, string]
+  readonly daily?: readonly [string, string] | undefined
 }
 
 /** Faults for which nothing listens, so that there are no connections to count. */

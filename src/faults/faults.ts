@@ -337,3 +337,9 @@ export const isAnswerFault = (name: FaultName): name is AnswerFaultName =>
 
 /** Tells whether a fault is one of names, connections or proxies, which needs real sockets. */
 export const isConnectionFault = (name: FaultName): name is ConnectionFaultName => !isAnswerFault(name)
+
+/** Returns a fault in the form of the fault APIs. */
+export function describeFault<N extends FaultName>(name: N) {
+  const { layer, meaning, code, afterDecision } = faultCatalog[name]
+  return { name, place: layer, meaning, code, decides: afterDecision }
+}

@@ -1,6 +1,7 @@
 /** Faults between a device and its authority, for tests. */
 export {
   type AnswerFaultName,
+  describeFault,
   type Delivery,
   faultCatalog,
   type FaultName,

@@ -27,6 +27,8 @@ class TunnelingAgent extends Agent {
   readonly #observer: ConnectionOptions['observer']
   /** Signal of the current exchange, which also cancels an attempt to connect. */
   signal: AbortSignal = AbortSignal.abort()
+  /** True once a connection was opened. An answer before that came from an interceptor. */
+  hasOpened = false
   /** Id of the authority that the next request is for, or null for any authority. */
   #expectedId: string | null = null
   /** Id of the authority of the last connection, or null if its certificate names none. */
@@ -70,9 +72,6 @@ class TunnelingAgent extends Agent {
     )
     return undefined
   }
-
-  /** True once a connection was opened. An answer before that came from an interceptor. */
-  hasOpened = false
 
   /** @throws LicensingError TLS_WRONG_AUTHORITY if the server belongs to another authority than the expected one */
   async #open(): Promise<TLSSocket> {

@@ -1,11 +1,18 @@
-import { timingSafeEqual } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { faultCatalog, isAnswerFault, isFault, MAX_DELAY_MS } from '../../faults/index.ts'
+import {
+  describeFault,
+  faultCatalog,
+  type FaultName,
+  isAnswerFault,
+  isFault,
+  MAX_DELAY_MS,
+} from '../../faults/index.ts'
 import { ENGLISH } from '../../core/english.ts'
 import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import { messageTypeSchema } from '../../protocol/messages.ts'
 import type { FaultInjector } from './fault-injector.ts'
+import { hasBearer } from '../../http/bearer.ts'
 import { malformedRequestError } from '../../http/malformed-request.ts'
 
 const faultNameSchema = z
@@ -27,22 +34,12 @@ const planSchema = z.strictObject({ faults: z.array(z.union([faultNameSchema, pl
  */
 export function createFaultApi(faultInjector: FaultInjector, bearer: string): FastifyInstance {
   const server = Fastify({ bodyLimit: 64 * 1024, forceCloseConnections: true })
-  const expected = Buffer.from(`Bearer ${bearer}`)
   server.addHook('onRequest', async (request, reply) => {
-    const given = Buffer.from(request.headers.authorization ?? '')
-    if (given.length === expected.length && timingSafeEqual(given, expected)) return
+    if (hasBearer(request.headers.authorization, bearer)) return
     const failure = new LicensingError('FAULT_API_UNAUTHORIZED', 'The fault API requires its bearer token.')
     await reply.code(401).send({ error: failure.toJSON() })
   })
-  server.get('/faults', () =>
-    Object.entries(faultCatalog).map(([name, { layer, meaning, code, afterDecision }]) => ({
-      name,
-      place: layer,
-      meaning,
-      code,
-      decides: afterDecision,
-    })),
-  )
+  server.get('/faults', () => (Object.keys(faultCatalog) as FaultName[]).map(describeFault))
   server.get('/chaos', () => ({ faults: faultInjector.plan.faults }))
   server.put('/chaos', (request) => {
     const parsed = planSchema.safeParse(request.body, ENGLISH)
