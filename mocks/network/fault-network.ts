@@ -127,6 +127,11 @@ export class FaultNetwork {
 
   /** Returns the transport settings for an agent: direct, through the gateway, or through the proxy with its user. */
   settings(kind: TransportSettings['kind']): TransportSettings {
+    const kinds: readonly string[] = ['direct', 'gateway', 'proxy']
+    if (!kinds.includes(kind))
+      throw new TypeError(
+        `${JSON.stringify(kind)} is not a transport. The transports are ${kinds.join(', ')}.`,
+      )
     const { port } = kind === 'gateway' ? this.#gateway.port : this.#server
     const url = `https://localhost:${port}`
     if (kind !== 'proxy') return { kind, url }

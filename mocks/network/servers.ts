@@ -27,11 +27,15 @@ export class LoopbackPort {
   /**
    * @param options.port port to listen on. Default: a free one
    * @param options.address IPv4 address, such as 0.0.0.0. Default: loopback
+   * @throws TypeError for a value that is no port, which Node would take for a path
    */
   constructor(createServer: () => Server, options: { port?: number; address?: string } = {}) {
+    const { port = 0 } = options
+    if (!(Number.isInteger(port) && port >= 0 && port <= 65_535))
+      throw new TypeError(`${JSON.stringify(port)} is not a port from 0 to 65535.`)
     this.#ipv4 = createServer()
     this.#ipv6 = createServer()
-    this.#port = options.port ?? 0
+    this.#port = port
     this.#address = options.address ?? LOOPBACK
   }
 

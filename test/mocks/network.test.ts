@@ -179,6 +179,8 @@ describe('R-LAB-1: mistakes of a test', () => {
     await expect(bed.setFaults({ fault: 'reset', daily: ['2', '4'] })).rejects.toThrow('02:30')
     await expect(bed.advance('a week' as never)).rejects.toThrow('31d')
     await expect(createTestBed({ start: 'soon' })).rejects.toThrow('not a time')
+    await expect(createTestBed({ proxy: { port: '3128' as never } })).rejects.toThrow('not a port')
+    await expect(createTestBed({ transport: 'pigeon' as never })).rejects.toThrow('direct, gateway, proxy')
   })
 
   it('refuses fake timers under which the network would stand still', async () => {
