@@ -159,9 +159,8 @@ export const agentSetup = agentGuards.extend({
     // Context assignments.
     consumeEvaluation: assign(({ context, event }) => {
       assertEventType(event, 'clock.tick')
-      return {
-        evaluation: { ...context.evaluation, remainingSeconds: computeRemainingSeconds(context, event.used) },
-      }
+      const remainingSeconds = computeRemainingSeconds(context, event.used)
+      return { evaluation: { remainingSeconds, running: context.evaluation.running && remainingSeconds > 0 } }
     }),
     exhaustEvaluation: assign({ evaluation: { remainingSeconds: 0, running: false } }),
     renewEvaluation: assign(({ context }) => ({
@@ -304,13 +303,25 @@ export const agentSetup = agentGuards.extend({
         authorization: {
           ...context.authorization,
           last: toFailedAttempt(event),
-          // A restricted satellite recovers without any action on the device, so the agent repeats the request.
-          nextAttemptAt: event.again ? event.at + context.periods.outOfComplianceRecheck : null,
+          nextAttemptAt:
+            event.consequence === 'repeat' ? event.at + context.periods.outOfComplianceRecheck : null,
           failures: 0,
         },
         usage: { ...context.usage, reportAt: null },
       }
     }),
+    /** Records that another copy continues the device's history. The authority may have been wrong, so the agent asks again. */
+    recordDivergence: assign(({ context, event }) => ({
+      authorization: {
+        ...context.authorization,
+        last: toFailedAttempt(event),
+        nextAttemptAt: event.at + context.periods.outOfComplianceRecheck,
+        failures: 0,
+      },
+      usage: { ...context.usage, reportAt: null },
+      registrationFailure: toDatedFailure(event),
+    })),
+    clearRegistrationFailure: assign({ registrationFailure: null }),
     retryAuthorization: assign(({ context, event }) => {
       assertEventType(event, 'authorize.unreachable')
       const failures = context.authorization.failures + 1

@@ -42,6 +42,12 @@ export const DEADLINES: Readonly<Record<Exclude<DeadlineName, 'evaluationEnd'>, 
     read: ({ authorization }) => authorization.deadlineAt,
     describe: () => 'the authorization expires unless the authority is reached before then',
   },
+  toleranceEnd: {
+    // While the evaluation lasts, the deadline changes nothing.
+    read: ({ authorization, evaluation }) =>
+      evaluation.remainingSeconds === 0 ? authorization.deadlineAt : null,
+    describe: () => 'only license management works unless the device is registered again before then',
+  },
   reservationTerm: {
     read: ({ reservation, periods }) => {
       const grant = reservation.current?.grant

@@ -69,7 +69,23 @@ export const agentGuards = setup({
         assertEventType(event, 'authorize.accepted')
         return event.compliant
       },
-      isRevoked: ({ event }) => 'ended' in event && event.ended,
+      isRevoked: ({ event }) => 'consequence' in event && event.consequence === 'end',
+      isDiverged: ({ event }) => 'consequence' in event && event.consequence === 'divergence',
+      /** A diverged device stays fully functional until its authorization deadline and the end of its evaluation. */
+      isToleranceOver: ({ context, event }) => {
+        assertEventType(event, 'clock.tick')
+        const { deadlineAt } = context.authorization
+        return (
+          computeRemainingSeconds(context, event.used) === 0 &&
+          (deadlineAt === null || isDue(deadlineAt, event.at))
+        )
+      },
+      isToleranceSpent: ({ context, event }) => {
+        const { deadlineAt } = context.authorization
+        return (
+          context.evaluation.remainingSeconds === 0 && (deadlineAt === null || isDue(deadlineAt, event.at))
+        )
+      },
       endedByExpiry: ({ event }) => event.type === 'registration.ended' && event.reason === 'expired',
       endedByAuthority: ({ event }) => event.type === 'registration.ended' && event.reason === 'revoked',
       grantsEvaluation: ({ event }) => event.type === 'product.upgrade' && event.evaluate,
@@ -90,6 +106,7 @@ export const agentGuards = setup({
   .extend({
     guards: {
       isNotRevoked: not('isRevoked'),
+      isDivergedWithoutTolerance: and(['isDiverged', 'isToleranceSpent']),
       isRegistering: or(['isRegisteringFirst', 'isReregistering']),
       hasNoLicenseSource: and(['isUnregistered', 'isUnreserved']),
       isCovered: and(['isReservationInstalled', 'coversUsage']),

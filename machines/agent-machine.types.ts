@@ -6,18 +6,16 @@ import type {
   Registration,
   ReturnedReservation,
 } from './agent-context.ts'
+import type { RefusalConsequence } from './refusal-consequence.ts'
 import type { Instant } from './time.ts'
 
 interface Timestamped {
   readonly at: Instant
 }
-/** Refusal in a signed answer. The agent repeats a refused request only if `again` is true. */
+/** Refusal in a signed answer. */
 export interface RefusedEvent extends Timestamped {
   readonly failure: Failure
-  /** True when the authority ended this registration. */
-  readonly ended: boolean
-  /** True when the cause ends without any action on the device. The agent then repeats the request. */
-  readonly again?: boolean
+  readonly consequence: RefusalConsequence
 }
 /** Request without a valid answer. The agent retries the request. */
 export interface UnreachableEvent extends Timestamped {
@@ -151,6 +149,7 @@ export type DeadlineName =
   | 'usageReport'
   | 'authorizationDeadline'
   | 'evaluationEnd'
+  | 'toleranceEnd'
   | 'reservationTerm'
 
 /** Metadata of a state: its name for people, the deadlines that it waits for, and the request whose outcome it awaits. */

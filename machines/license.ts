@@ -13,6 +13,26 @@ const confirmAuthorization = [
 /** The registration region ends a revoked registration; `registration.ended` follows. */
 const onRevoked = { guard: 'isRevoked', actions: notifyAuthorizationFailure } as const
 
+/** Two copies of the device's data directory exist, and the other one was answered first. */
+const onDiverged = {
+  guard: 'isDiverged',
+  target: '#smart-agent.license.registered.diverged',
+  actions: ['recordDivergence', notifyAuthorizationFailure],
+  description: 'another copy of this device has continued its registration',
+  meta: { label: 'a copy was found' },
+} as const
+/** Transitions on a divergence in a state that may have neither authorization deadline nor evaluation period left. */
+const onDivergedPerhapsSpent = [
+  {
+    guard: 'isDivergedWithoutTolerance',
+    target: '#smart-agent.license.registered.diverged.limited',
+    actions: ['recordDivergence', notifyAuthorizationFailure],
+    description: 'another copy of this device has continued its registration; no evaluation period is left',
+    meta: { label: 'a copy was found, no time left' },
+  },
+  onDiverged,
+] as const
+
 const onAuthorizeAccepted = {
   'authorize.accepted': [
     {
@@ -110,20 +130,29 @@ const onAttemptDue = {
   actions: requestAuthorization,
   meta: { label: 'retry due' },
 } as const
-const onAuthorizeFailed = {
-  'authorize.refused': [
-    onRevoked,
-    {
-      target: '.current',
-      actions: ['recordAuthorizationRefusal', notifyAuthorizationFailure],
-      meta: { label: 'refused' },
-    },
-  ],
+const onAuthorizeRefused = {
+  target: '.current',
+  actions: ['recordAuthorizationRefusal', notifyAuthorizationFailure],
+  meta: { label: 'refused' },
+} as const
+const onAuthorizeUnreachable = {
   'authorize.unreachable': {
     target: '.retrying',
     actions: ['retryAuthorization', notifyAuthorizationFailure],
     meta: { label: 'no answer' },
   },
+} as const
+const onAuthorizeFailed = {
+  'renew.refused': onDiverged,
+  'acknowledge.refused': onDiverged,
+  'authorize.refused': [onRevoked, onDiverged, onAuthorizeRefused],
+  ...onAuthorizeUnreachable,
+} as const
+const onAuthorizeFailedWhenExpired = {
+  'renew.refused': onDivergedPerhapsSpent,
+  'acknowledge.refused': onDivergedPerhapsSpent,
+  'authorize.refused': [onRevoked, ...onDivergedPerhapsSpent, onAuthorizeRefused],
+  ...onAuthorizeUnreachable,
 } as const
 
 const onDeadlinePassed = {
@@ -163,6 +192,95 @@ const authorizedStates = {
   },
 } as const
 
+/** Transitions of both states of a diverged device on the outcome of its attempt. It may still be right. */
+const onDivergedAttempt = {
+  'authorize.refused': [
+    onRevoked,
+    {
+      target: '.waiting',
+      actions: ['recordDivergence', notifyAuthorizationFailure],
+      meta: { label: 'refused again' },
+    },
+  ],
+  'authorize.unreachable': {
+    target: '.waiting',
+    actions: ['retryAuthorization', notifyAuthorizationFailure],
+    meta: { label: 'no answer' },
+  },
+} as const
+const onToleranceOver = {
+  guard: 'isToleranceOver',
+  actions: ['exhaustEvaluation', notifyExhausted],
+  description: 'the authorization deadline has passed and the evaluation period is used up',
+  meta: { label: 'time used up' },
+} as const
+const consumeTolerance = { actions: ['notifyEvaluationWarnings', 'consumeEvaluation'] } as const
+const divergedWaiting = {
+  description: 'the authority is asked again later',
+  meta: { label: 'Waiting', awaits: ['authorizationAttempt'] },
+} as const
+const divergedRequesting = {
+  description: 'the authority is asked again',
+  meta: { label: 'Asking', request: 'authorize' },
+} as const
+
+/** Consequence of a divergence. Registering again ends it, which gives the device a new key. */
+const diverged = {
+  description: 'another copy of this device has continued its registration; register the device again',
+  meta: { label: 'Copy found' },
+  entry: 'resumeEvaluation',
+  exit: 'clearRegistrationFailure',
+  initial: 'tolerated',
+  states: {
+    tolerated: {
+      tags: ['full', 'evaluation-runs'],
+      description:
+        'all features may be used until the authorization deadline, and for the rest of the evaluation period',
+      meta: { label: 'Time left', awaits: ['toleranceEnd'] },
+      initial: 'waiting',
+      on: onDivergedAttempt,
+      states: {
+        waiting: {
+          ...divergedWaiting,
+          on: {
+            'clock.tick': [
+              { ...onToleranceOver, target: '#smart-agent.license.registered.diverged.limited.waiting' },
+              {
+                guard: 'isAttemptDue',
+                target: 'requesting',
+                actions: ['notifyEvaluationWarnings', 'consumeEvaluation', requestAuthorization],
+                meta: { label: 'retry due' },
+              },
+              consumeTolerance,
+            ],
+            ...onRenewRequested,
+          },
+        },
+        requesting: {
+          ...divergedRequesting,
+          on: {
+            'clock.tick': [
+              { ...onToleranceOver, target: '#smart-agent.license.registered.diverged.limited.requesting' },
+              consumeTolerance,
+            ],
+          },
+        },
+      },
+    },
+    limited: {
+      tags: ['license-management-only'],
+      description: 'only license management works until the device is registered again',
+      meta: { label: 'No time left' },
+      initial: 'waiting',
+      on: onDivergedAttempt,
+      states: {
+        waiting: { ...divergedWaiting, on: { 'clock.tick': onAttemptDue, ...onRenewRequested } },
+        requesting: divergedRequesting,
+      },
+    },
+  },
+} as const
+
 /** License region. Its top states are the seven license states of the Status document. */
 export const license = agentSetup.createStateConfig({
   initial: 'evaluation',
@@ -171,6 +289,7 @@ export const license = agentSetup.createStateConfig({
     'register.accepted': {
       guard: 'isRegistering',
       target: '.registered',
+      actions: requestAuthorization,
       description: 'registered: authorization under the new identity is next',
       meta: { label: 'registers' },
     },
@@ -218,15 +337,17 @@ export const license = agentSetup.createStateConfig({
       on: { ...onReservationInstalled, ...onUpgrade },
     },
     registered: {
-      tags: ['full', 'evaluation-runs'],
-      description: 'registered, waiting for the first authorization',
+      description: 'registered, without an authorization',
       meta: { label: 'Registered', awaits: ['evaluationEnd'] },
-      entry: ['recordStateEntry', requestAuthorization],
+      entry: 'recordStateEntry',
       initial: 'requesting',
       on: {
         ...onAuthorizeAccepted,
+        'renew.refused': onDivergedPerhapsSpent,
+        'acknowledge.refused': onDivergedPerhapsSpent,
         'authorize.refused': [
           onRevoked,
+          ...onDivergedPerhapsSpent,
           {
             target: '.refused',
             actions: ['recordAuthorizationRefusal', notifyAuthorizationFailure],
@@ -245,16 +366,19 @@ export const license = agentSetup.createStateConfig({
       },
       states: {
         requesting: {
+          tags: ['full', 'evaluation-runs'],
           description: 'the first authorization request is due or in progress',
           meta: { label: 'Asking', request: 'authorize' },
         },
-        retrying: { ...retrying, on: onFirstRetryDue },
+        retrying: { tags: ['full', 'evaluation-runs'], ...retrying, on: onFirstRetryDue },
         refused: {
+          tags: ['full', 'evaluation-runs'],
           description:
             'the authority refused the authorization; an administrator must act on the device or at a satellite',
           meta: { label: 'Refused', awaits: ['authorizationAttempt'] },
           on: onFirstRetryDue,
         },
+        diverged,
       },
     },
     authorized: {
@@ -286,7 +410,7 @@ export const license = agentSetup.createStateConfig({
       meta: { label: 'Authorization expired' },
       entry: ['recordStateEntry', { type: 'notify', params: { notice: 'AUTHORIZATION_EXPIRED' } }],
       initial: 'current',
-      on: { ...onAuthorizeAccepted, ...onAuthorizeFailed },
+      on: { ...onAuthorizeAccepted, ...onAuthorizeFailedWhenExpired },
       states: {
         current: { ...current, on: { 'clock.tick': onAuthorizationDue, ...onRenewRequested } },
         requesting,

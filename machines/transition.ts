@@ -88,14 +88,21 @@ function toCommands(actions: readonly MachineAction[]): Command[] {
   })
 }
 
-/** Paths of license states, and of their child states, that have the tag `full`. */
+/** Paths of the states of the license region that have the tag `full`, or are inside a state that has it. */
 const FULLY_FUNCTIONAL_STATES: ReadonlySet<string> = new Set(
-  Object.values(agentMachine.root.states.license?.states ?? {}).flatMap((state) =>
-    [state, ...Object.values(state.states)]
-      .filter(({ tags }) => tags.includes('full'))
-      .map(({ path }) => path.slice(1).join('.')),
-  ),
+  listFullyFunctionalPaths(Object.values(agentMachine.root.states.license?.states ?? {}), false),
 )
+
+function listFullyFunctionalPaths(
+  states: readonly (typeof agentMachine.root)[],
+  isInside: boolean,
+): string[] {
+  return states.flatMap((state) => {
+    const isFull = isInside || state.tags.includes('full')
+    const inner = listFullyFunctionalPaths(Object.values(state.states), isFull)
+    return isFull ? [state.path.slice(1).join('.'), ...inner] : inner
+  })
+}
 
 const getTopState = (region: RegionValue): string =>
   typeof region === 'string' ? region : (Object.keys(region)[0] ?? '')

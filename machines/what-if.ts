@@ -216,7 +216,7 @@ function createOutcome(
   if (authority === 'unreachable')
     return { type: `${kind}.unreachable`, at, failure: FAILURES.unreachable, jitter: 0.5, retryAfter: null }
   if (authority === 'refusing')
-    return { type: `${kind}.refused`, at, failure: FAILURES.refusing, ended: false, again: true }
+    return { type: `${kind}.refused`, at, failure: FAILURES.refusing, consequence: 'repeat' }
   const account = {
     smartAccount: registration?.smartAccount ?? 'example.com',
     virtualAccount: registration?.virtualAccount ?? 'Default',

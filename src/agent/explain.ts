@@ -97,14 +97,15 @@ function toCause(row: HistoryRow): NonNullable<Explanation['cause']> {
 function collectProblems(status: Status, profileDifference: string | null): Explanation['problems'] {
   const { registration, authorization, transport, clock } = status
   const failures = [
-    authorization.status === 'not-authorized' && {
-      code: 'NOT_AUTHORIZED',
-      message: status.functionalityReason ?? '',
-      remedy:
-        errorTable[status.reservation.status === 'returning' ? 'RESERVATION_RETURNING' : 'NOT_AUTHORIZED']
-          .remedy,
-      at: authorization.since,
-    },
+    status.state === 'reserved' &&
+      authorization.status === 'not-authorized' && {
+        code: 'NOT_AUTHORIZED',
+        message: status.functionalityReason ?? '',
+        remedy:
+          errorTable[status.reservation.status === 'returning' ? 'RESERVATION_RETURNING' : 'NOT_AUTHORIZED']
+            .remedy,
+        at: authorization.since,
+      },
     registration.failure,
     authorization.lastAttempt?.reason && {
       ...authorization.lastAttempt.reason,
@@ -274,7 +275,7 @@ function listHypotheses({ context, value }: AgentSnapshot, at: Instant): Hypothe
     { event: 'too few licenses at the next contact', events: [authorizeAccepted(false)] },
     {
       event: 'removing or replacing the product instance at the authority',
-      events: [{ type: 'authorize.refused', at, failure: emptyFailure, ended: true }],
+      events: [{ type: 'authorize.refused', at, failure: emptyFailure, consequence: 'end' }],
     },
     {
       event: 'deregistering',

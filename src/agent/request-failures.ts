@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import type { Event, Failure, RequestKind } from '../../machines/index.ts'
+import type { Event, Failure, RefusalConsequence, RequestKind } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
 
-/** Codes of refusals with which the authority ends the registration. */
-const REVOCATION_CODES: readonly string[] = [
-  'INSTANCE_UNKNOWN',
-  'INSTANCE_REMOVED',
-  'INSTANCE_REPLACED',
-  'INSTANCE_EXPIRED',
-]
+/** Consequences of refusals, by code. A refusal with another code has none. */
+const CONSEQUENCES: Readonly<Record<string, RefusalConsequence>> = {
+  INSTANCE_UNKNOWN: 'end',
+  INSTANCE_REMOVED: 'end',
+  INSTANCE_REPLACED: 'end',
+  INSTANCE_EXPIRED: 'end',
+  INSTANCE_DIVERGED: 'divergence',
+  // The agent sends its requests one at a time, so only a device that went back sends an older one.
+  SEQUENCE_SUPERSEDED: 'divergence',
+  SATELLITE_OUT_OF_TOUCH: 'repeat',
+}
 
 /** Outcome of a request: the event for the machine, and the failure for the caller. Null if accepted. */
 export interface RequestResult {
@@ -33,8 +37,7 @@ export function toRefusal(kind: RequestKind, decision: Failure): RequestResult {
       type: `${kind}.refused`,
       at,
       failure,
-      ended: REVOCATION_CODES.includes(decision.code),
-      again: decision.code === 'SATELLITE_OUT_OF_TOUCH',
+      consequence: CONSEQUENCES[decision.code] ?? 'none',
     }),
     failure: LicensingError.fromDocument(failure),
   }

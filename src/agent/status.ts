@@ -146,9 +146,15 @@ export function getFunctionality(
         ? 'The reservation is being returned.'
         : getLicenseState(snapshot.value) === 'reserved'
           ? `The reservation does not cover the usage: ${describeShortfalls(snapshot.context, now)}.`
-          : 'The evaluation period is used up and the device is not registered.',
+          : isDiverged(snapshot)
+            ? 'Another copy of this device has continued its registration, and the evaluation period is used up.'
+            : 'The evaluation period is used up and the device is not registered.',
   }
 }
+
+/** Checks whether the authority has found another copy of this device. */
+const isDiverged = ({ value }: AgentSnapshot): boolean =>
+  toRegionPath(value.license).startsWith('registered.diverged')
 
 /** Checks whether the product is licensed: authorized or reserved, and no longer in evaluation (R-EVAL-5). */
 export const isLicensed = (snapshot: AgentSnapshot): boolean =>
@@ -202,7 +208,7 @@ export function describeStatus(
     },
     authorization: {
       status:
-        state === 'reserved' && functionality.functionality !== 'full'
+        isDiverged(snapshot) || (state === 'reserved' && functionality.functionality !== 'full')
           ? 'not-authorized'
           : AUTHORIZATION_STATUSES[state],
       since: toIsoString(authorization.since),
@@ -280,8 +286,9 @@ function describeEntitlements(
       const granted = value.reservation === 'installed' && !shortfalls.has(tag)
       return granted ? 'reserved-in-compliance' : 'not-authorized'
     }
-    if (count !== (reported?.[tag] ?? 0)) return 'waiting'
+    if (count !== (reported?.[tag] ?? 0) && !isDiverged(snapshot)) return 'waiting'
     if (count === 0) return 'not-in-use'
+    if (isDiverged(snapshot)) return 'not-authorized'
     if (state === 'auth-expired') return 'authorization-expired'
     return answered.get(tag)?.status ?? 'waiting'
   }

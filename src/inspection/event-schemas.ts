@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
 import type { Event } from '../../machines/agent-machine.types.ts'
+import { REFUSAL_CONSEQUENCES } from '../../machines/refusal-consequence.ts'
 
 /** Events that a person, the product or the license server can cause. Time is passed by the run itself. */
 export type ExternalEvent = Exclude<Event, { type: 'clock.tick' }>
@@ -10,7 +11,7 @@ const instant = z.number()
 const count = z.int().check(z.gte(0))
 const name = z.string().check(z.minLength(1))
 const failure = z.object({ code: name, message: name, remedy: z.string() })
-const refused = z.object({ failure, ended: z.boolean(), again: z.exactOptional(z.boolean()) })
+const refused = z.object({ failure, consequence: z.enum(REFUSAL_CONSEQUENCES) })
 const unreachable = z.object({
   failure,
   jitter: z.number().check(z.gte(0), z.lt(1)),

@@ -38,13 +38,73 @@ describe('a copied device', () => {
     expect(await world.authority.operations.events.list()).toContainEqual(
       expect.objectContaining({ type: 'INSTANCE_DIVERGED', severity: 'major' }),
     )
-    // The clone keeps its authorization until the deadline. Repeated requests change nothing.
-    expect(clone.status().authorization.lastAttempt).toMatchObject({ reason: { code: 'INSTANCE_DIVERGED' } })
+    expect(clone.status()).toMatchObject({
+      state: 'registered',
+      functionality: 'full',
+      registration: { status: 'registered', failure: { code: 'INSTANCE_DIVERGED' } },
+      authorization: { status: 'not-authorized', lastAttempt: { reason: { code: 'INSTANCE_DIVERGED' } } },
+      evaluation: { running: true },
+    })
     await device.renewAuthorization()
     await clone.register(await world.token(), { force: true })
     expect(clone.status().state).toBe('authorized')
     expect(await getErrorCode(device.renewAuthorization())).toBe('INSTANCE_REPLACED')
     expect(await world.authority.instances.list()).toHaveLength(1)
+  })
+
+  /** Opens a registered device and its copy. The copy has been found out. */
+  const openDivergedCopy = async () => {
+    const first = await world.open('device', { product })
+    await first.register(await world.token())
+    await first.close()
+    copy('device', 'clone')
+    const device = await world.open('device', { product })
+    const clone = await world.open('clone', { product })
+    clone.setUsage('HOST', 1)
+    await device.renewAuthorization()
+    expect(await getErrorCode(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
+    return { device, clone }
+  }
+
+  it.each(['answers', 'does not answer'])(
+    'has only license management after its deadline and evaluation, whether the authority %s, until it registers again',
+    async (authority) => {
+      const { device, clone } = await openDivergedCopy()
+      world.network.down = authority === 'does not answer'
+      const seen: string[] = []
+      for (let day = 1; day <= 95; day++) {
+        await advance(world, clone, DAY)
+        const { functionality, evaluation } = clone.status()
+        if (evaluation.remainingSeconds > 0) expect(functionality).toBe('full')
+        seen.push(functionality)
+      }
+      expect([seen[88], seen[93]]).toEqual(['full', 'license-management-only'])
+      expect(clone.status()).toMatchObject({
+        functionalityReason: expect.stringContaining('Another copy of this device') as string,
+        entitlements: [{ tag: 'HOST', count: 1, status: 'not-authorized' }],
+      })
+      expect(clone.explain().problems.map(({ code }) => code)).toContain('INSTANCE_DIVERGED')
+      world.network.down = false
+      await device.renewAuthorization()
+      await clone.register(await world.token(), { force: true })
+      expect(clone.status()).toMatchObject({
+        state: 'authorized',
+        functionality: 'full',
+        registration: { failure: null },
+      })
+    },
+  )
+
+  it('asks again twice a day, because the authority may have been wrong, and says so after a restart', async () => {
+    const { clone } = await openDivergedCopy()
+    const { nextAttemptAt } = clone.status().authorization
+    expect(Date.parse(nextAttemptAt ?? '') - world.clock.wall()).toBe(DAY / 2)
+    world.network.sent.length = 0
+    for (let hour = 0; hour < 48; hour++) await advance(world, clone, DAY / 24)
+    expect(world.network.sent.map(({ type }) => type)).toEqual(Array(4).fill('authorize'))
+    await clone.close()
+    const reopened = await world.open('clone', { product })
+    expect(reopened.status().registration.failure).toMatchObject({ code: 'INSTANCE_DIVERGED' })
   })
 
   it('is also detected when restored from a copy of the day before', async () => {
@@ -61,6 +121,7 @@ describe('a copied device', () => {
     const restored = await world.open('yesterday', { product })
     restored.setUsage('HOST', 5)
     expect(await getErrorCode(restored.renewAuthorization())).toMatch(/INSTANCE_DIVERGED|SEQUENCE_SUPERSEDED/)
+    expect(restored.status().authorization.status).toBe('not-authorized')
     expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 3 }])
   })
 })

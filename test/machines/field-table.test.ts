@@ -110,7 +110,7 @@ const rows: Row[] = [
   {
     name: 'registering, refused: failed, the reason is kept, the token is not retried',
     given: [usageChanged, register(1)],
-    event: { type: 'register.refused', at: at(1), failure, ended: false },
+    event: { type: 'register.refused', at: at(1), failure, consequence: 'none' },
     to: ['evaluation', 'unregistered.failed'],
     also: ({ context }, commands) => {
       expect(context.registrationFailure).toMatchObject(failure)
@@ -152,7 +152,7 @@ const rows: Row[] = [
   {
     name: 'registered again, refused: the previous registration stays',
     given: [...authorized, register(2, { force: true })],
-    event: { type: 'register.refused', at: at(2), failure, ended: false },
+    event: { type: 'register.refused', at: at(2), failure, consequence: 'none' },
     to: ['authorized', 'registered.current'],
     also: ({ context }) => {
       expect(context.registration?.instanceId).toBe('instance of day 1')
@@ -320,7 +320,7 @@ const rows: Row[] = [
   {
     name: 'removed at the authority: the registration ends, the remaining evaluation resumes',
     given: [...authorized, tick(31)],
-    event: { type: 'authorize.refused', at: at(31), failure, ended: true },
+    event: { type: 'authorize.refused', at: at(31), failure, consequence: 'end' },
     to: ['evaluation', 'unregistered.failed'],
   },
 ]

@@ -9,6 +9,7 @@ import {
   type InstalledAuthorization,
   nextDeadline,
   type AgentSnapshot,
+  type RefusalConsequence,
   agentMachine,
 } from '../../machines/index.ts'
 
@@ -83,7 +84,7 @@ export function listEvents(snapshot: Snapshot): Event[] {
     renewal.nextAt,
     nextDeadline(toAgentSnapshot(snapshot)),
   ].filter((due): due is number => typeof due === 'number')
-  const refused = (ended: boolean) => ({ at, failure, ended })
+  const refused = (consequence: RefusalConsequence) => ({ at, failure, consequence })
   const unreachable = { at, failure, jitter: 0.5, retryAfter: null }
   const pending = listPendingRequests(toAgentSnapshot(snapshot))
   const outcomes: Event[] = []
@@ -101,7 +102,7 @@ export function listEvents(snapshot: Snapshot): Event[] {
           expiresAt: at + 365 * DAY,
         },
       },
-      { type: 'register.refused', ...refused(false) },
+      { type: 'register.refused', ...refused('none') },
       { type: 'register.unreachable', ...unreachable },
     )
   }
@@ -120,32 +121,35 @@ export function listEvents(snapshot: Snapshot): Event[] {
     outcomes.push(
       accepted(true),
       accepted(false),
-      { type: 'authorize.refused', ...refused(false) },
-      { type: 'authorize.refused', ...refused(true) },
-      { type: 'authorize.refused', ...refused(false), again: true },
+      { type: 'authorize.refused', ...refused('none') },
+      { type: 'authorize.refused', ...refused('end') },
+      { type: 'authorize.refused', ...refused('repeat') },
+      { type: 'authorize.refused', ...refused('divergence') },
       { type: 'authorize.unreachable', ...unreachable },
     )
   }
   if (pending.has('renew')) {
     outcomes.push(
       { type: 'renew.accepted', at, expiresAt: at + 365 * DAY },
-      { type: 'renew.refused', ...refused(false) },
-      { type: 'renew.refused', ...refused(true) },
+      { type: 'renew.refused', ...refused('none') },
+      { type: 'renew.refused', ...refused('end') },
+      { type: 'renew.refused', ...refused('divergence') },
       { type: 'renew.unreachable', ...unreachable },
     )
   }
   if (pending.has('acknowledge')) {
     outcomes.push(
       { type: 'acknowledge.accepted', at },
-      { type: 'acknowledge.refused', ...refused(false) },
-      { type: 'acknowledge.refused', ...refused(true) },
+      { type: 'acknowledge.refused', ...refused('none') },
+      { type: 'acknowledge.refused', ...refused('end') },
+      { type: 'acknowledge.refused', ...refused('divergence') },
       { type: 'acknowledge.unreachable', ...unreachable },
     )
   }
   if (pending.has('deregister')) {
     outcomes.push(
       { type: 'deregister.accepted', at },
-      { type: 'deregister.refused', ...refused(false) },
+      { type: 'deregister.refused', ...refused('none') },
       { type: 'deregister.unreachable', ...unreachable },
     )
   }
@@ -153,10 +157,12 @@ export function listEvents(snapshot: Snapshot): Event[] {
   const registrationPath = toRegionPath(toAgentSnapshot(snapshot).value.registration)
   if (registrationPath === 'deregistering' || registrationPath.startsWith('registered')) {
     outcomes.push(
-      { type: 'acknowledge.refused', ...refused(true) },
+      { type: 'acknowledge.refused', ...refused('end') },
+      { type: 'acknowledge.refused', ...refused('divergence') },
       { type: 'renew.accepted', at, expiresAt: at + 365 * DAY },
-      { type: 'renew.refused', ...refused(false) },
-      { type: 'renew.refused', ...refused(true) },
+      { type: 'renew.refused', ...refused('none') },
+      { type: 'renew.refused', ...refused('end') },
+      { type: 'renew.refused', ...refused('divergence') },
       { type: 'renew.unreachable', ...unreachable },
     )
   }

@@ -53,7 +53,7 @@ const refused = (
   type,
   at: at(days),
   failure,
-  ended: false,
+  consequence: 'none',
   ...overrides,
 })
 const unreachable = (
@@ -286,8 +286,8 @@ describe('after a failure', () => {
 
   it.each([
     [{}, null],
-    [{ again: false }, null],
-    [{ again: true }, at(5) + defaultPeriods.outOfComplianceRecheck],
+    [{ consequence: 'none' }, null],
+    [{ consequence: 'repeat' }, at(5) + defaultPeriods.outOfComplianceRecheck],
   ])('a refused authorization (%o) has its next attempt at %s', (overrides, nextAttemptAt) => {
     const context = contextAfter(
       ...authorized,
@@ -488,7 +488,9 @@ describe('the next deadline', () => {
   it('is the certificate’s expiry during the first authorization request, then its next attempt', () => {
     expect(deadlineAfter(...registered, { type: 'registration.renew', at: at(1) })).toBe(at(366) - 5 * MINUTE)
     expect(deadlineAfter(...registered, unreachable('authorize.unreachable', 1))).toBe(at(1) + delayAfter(1))
-    expect(deadlineAfter(...registered, refused('authorize.refused', 1, { again: true }))).toBe(at(1.5))
+    expect(deadlineAfter(...registered, refused('authorize.refused', 1, { consequence: 'repeat' }))).toBe(
+      at(1.5),
+    )
     expect(deadlineAfter(...registered)).toBe(at(181))
   })
 

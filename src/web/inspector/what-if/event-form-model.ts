@@ -32,7 +32,7 @@ const LABELS: Readonly<Record<string, string>> = {
   transport: 'Transport and URL',
   tag: 'License tag',
   count: 'Count in use',
-  ended: 'The registration ends',
+  consequence: 'What follows',
   jitter: 'Random part of the delay, 0 to 1',
   retryAfter: 'Delay that the server asks for, in ms',
   counts: 'Counts in use, as JSON',
@@ -122,7 +122,7 @@ function createPayload(type: ExternalEventType, context: Context, at: number): o
     virtualAccount: registration?.virtualAccount ?? 'Default',
   }
   if (type.endsWith('.unreachable')) return { failure: UNREACHABLE, jitter: 0.5, retryAfter: null }
-  if (type.endsWith('.refused')) return { failure: REFUSED, ended: false, again: true }
+  if (type.endsWith('.refused')) return { failure: REFUSED, consequence: 'repeat' }
   const expiresAt = at + 365 * DAY - 5 * MINUTE
   switch (type) {
     case 'usage.changed': {
