@@ -4,7 +4,13 @@ import { LicensingError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
 import { hashAnswer } from '../protocol/digest.ts'
 import { compareDelegations, type Delegation } from '../protocol/delegation.ts'
-import { type Answer, answerSchema, PROTOCOL_VERSION, signedMessageSchema } from '../protocol/messages.ts'
+import {
+  type Answer,
+  answerSchema,
+  PROTOCOL_VERSION,
+  type SignedMessage,
+  signedMessageSchema,
+} from '../protocol/messages.ts'
 import { ChainError, type ValidatedChain, validateChain } from '../pki/chain-validation.ts'
 import { readCertificate } from '../pki/certificate-cache.ts'
 import { verifyDelegation } from '../pki/delegation.ts'
@@ -20,6 +26,8 @@ export interface TrustedRoots {
 /** Verified answer. The next request carries its hash. */
 export type VerifiedAnswer = Answer & {
   readonly hash: string
+  /** The answer as the authority signed it. */
+  readonly signed: SignedMessage
   /** License time after this answer. A satellite cannot set it behind the time that the device knows has passed. */
   readonly now: Instant
   /** Delegation that a satellite presented. Null from a manager. */
@@ -135,6 +143,7 @@ export async function verifyAnswer(
   return {
     ...(delegation ? capDeadline(answer, delegation) : answer),
     hash,
+    signed: signed.data,
     now,
     delegation,
     anchors: anchors === trusted.anchors ? null : anchors,

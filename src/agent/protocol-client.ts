@@ -10,6 +10,7 @@ import {
   type HelloRequest,
   PROTOCOL_VERSION,
   type RequestType,
+  type SignedMessage,
 } from '../protocol/messages.ts'
 import { parseToken, computeTokenMac } from '../protocol/token.ts'
 import {
@@ -147,17 +148,50 @@ async function signReplacementProof(
   return `${proof.protected}.${proof.payload}.${proof.signature}`
 }
 
-/** Sends a request of a registered device. A repeated request is the same message, signed with a new nonce. */
+/** Registered device that sends a request. */
+interface RequestingDevice {
+  readonly identity: Identity
+  readonly keys: { identity: string; requested: string | null }
+  readonly earliestNow: Instant
+  /** Last accepted answer as the authority signed it. Null before one. */
+  readonly lastSignedAnswer: SignedMessage | null
+}
+
+/** Codes of refusals because the device's history differs from what the authority remembers. */
+const HISTORY_CODES: readonly string[] = ['INSTANCE_DIVERGED', 'SEQUENCE_SUPERSEDED']
+
+/**
+ * Sends a request of a registered device. A repeated request is the same message, signed with a new nonce. If the authority
+ * does not know the device's history, sends the request once more with the last answer as proof, because the database of
+ * the authority may have gone back.
+ */
 export async function sendPendingRequest(
   connection: AuthorityConnection,
   pendingRequest: PendingRequest,
-  device: {
-    identity: Identity
-    keys: { identity: string; requested: string | null }
-    earliestNow: Instant
-  },
+  device: RequestingDevice,
 ): Promise<VerifiedAnswer> {
-  const { identity, keys, earliestNow } = device
+  const { lastSignedAnswer } = device
+  const send = (proof: SignedMessage | null) => sendOnce(connection, pendingRequest, device, proof)
+  let answer: VerifiedAnswer
+  try {
+    answer = await send(null)
+  } catch (error) {
+    // An authority that went back to before its last restore answers in an earlier epoch.
+    if (!(error instanceof LicensingError) || error.code !== 'ANSWER_STALE' || lastSignedAnswer === null)
+      throw error
+    return send(lastSignedAnswer)
+  }
+  const { decision } = answer
+  const isUnknownHistory = decision.outcome === 'refused' && HISTORY_CODES.includes(decision.code)
+  return isUnknownHistory && lastSignedAnswer !== null ? send(lastSignedAnswer) : answer
+}
+
+async function sendOnce(
+  connection: AuthorityConnection,
+  pendingRequest: PendingRequest,
+  { identity, keys, earliestNow }: RequestingDevice,
+  lastSignedAnswer: SignedMessage | null,
+): Promise<VerifiedAnswer> {
   const nonce = createNonce()
   const payload = {
     ...createEnvelope(pendingRequest.messageId, nonce, identity.authority.id, {
@@ -167,6 +201,7 @@ export async function sendPendingRequest(
     instanceId: identity.instanceId,
     sequence: pendingRequest.sequence,
     lastAnswer: identity.lastAnswer,
+    ...(lastSignedAnswer !== null && { lastSignedAnswer }),
     type: pendingRequest.kind,
     body: pendingRequest.body,
   }

@@ -23,6 +23,7 @@ import type { AuthorityConnection } from './protocol-client.ts'
 import { type RequestResult, toRefusal, toUnreachable } from './request-failures.ts'
 import type { AgentCore } from './agent-core.ts'
 import { recordAuthorityProfile } from './authority-profile.ts'
+import { readLastAnswer, recordLastAnswer } from './last-answer.ts'
 import { recordSignedVersion } from './signed-version.ts'
 import type { AgentStore } from './store.ts'
 import type { TransportManager } from './transport-manager.ts'
@@ -183,6 +184,7 @@ export class RequestRunner {
       identity,
       keys,
       earliestNow: this.#clock.earliestNow(),
+      lastSignedAnswer: readLastAnswer(this.#store),
     })
     // The registration may have ended while the request was in progress. Then the answer is ignored.
     if (this.#store.read('identity', identitySchema) === null) return null
@@ -305,6 +307,7 @@ export class RequestRunner {
       ...result,
       hook: (store) => {
         this.#applyAnswer(answer)
+        recordLastAnswer(store, answer)
         store.write('identity', result.identity)
         store.remove('outstanding')
       },
@@ -324,6 +327,7 @@ export class RequestRunner {
         this.#applyAnswer(answer)
         // The tick in this transaction may have ended the registration.
         if (store.read('identity', identitySchema)?.instanceId !== result.identity.instanceId) return
+        recordLastAnswer(store, answer)
         recordSignedVersion(store, answer)
         this.#profileDifference = recordAuthorityProfile(store, this.#profile, answer)
         store.write('identity', result.identity)

@@ -16,6 +16,7 @@ import { UserRepository } from './identity/users.ts'
 import { StoredProfile } from './inventory/stored-profile.ts'
 import { Credentials } from './keys/credentials.ts'
 import { BackgroundWork } from './maintenance/background-work.ts'
+import { IssuedMark } from './maintenance/issued-mark.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
 import { Mailer } from './notifications/mailer.ts'
 import { NotificationService } from './notifications/notification-service.ts'
@@ -119,12 +120,14 @@ export class Authority {
   readonly security: SecurityServices
   readonly operations: OperationServices
   readonly #context: AuthorityTransactions
+  readonly #mark: IssuedMark
 
   private constructor(
     context: AuthorityTransactions,
     { dataDir, createTransport, logger = noopLogger, observer = noopObserver }: OpenOptions,
   ) {
     this.#context = context
+    this.#mark = new IssuedMark(dataDir, context)
     const { store } = context
     store.onTransaction = (seconds) => {
       observer.transaction(seconds)
@@ -144,6 +147,7 @@ export class Authority {
       logger,
       endpoint,
       sync: this.sync,
+      mark: this.#mark,
       audit: this.security.audit,
     })
   }
@@ -184,7 +188,8 @@ export class Authority {
    * @returns the URL of the server
    * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT
    */
-  listen(options: ListenOptions): Promise<string> {
+  async listen(options: ListenOptions): Promise<string> {
+    await this.#mark.check()
     return this.operations.server.listen(options)
   }
 
@@ -217,10 +222,11 @@ function createOperations(
     logger: ServerLogger
     endpoint: ExchangeEndpoint
     sync: SyncService
+    mark: IssuedMark
     audit: AuditService
   },
 ): OperationServices {
-  const { dataDir, logger, endpoint, sync, audit } = dependencies
+  const { dataDir, logger, endpoint, sync, mark, audit } = dependencies
   const services = {
     schedules: new Schedules(context),
     notifications: new NotificationService(context),
@@ -228,7 +234,7 @@ function createOperations(
     mail: new Mailer(context),
   }
   const isSatellite = context.credentials.keyRing.identity.role === 'satellite'
-  const background = new BackgroundWork({ ...services, audit, sync: isSatellite ? sync : null })
+  const background = new BackgroundWork({ ...services, mark, audit, sync: isSatellite ? sync : null })
   const tls = new TlsCertificates(context)
   const server = new AuthorityServer(context, { endpoint, tls, background }, logger)
   return {

@@ -11,12 +11,13 @@ export function toCanonicalJson(value: unknown): string {
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
 
 /**
- * Computes SHA-256 over a request payload without its nonce. Requests with the same digest are the same request and
- * get the same decision.
+ * Computes SHA-256 over a request payload without its nonce and the device's last signed answer. Requests with the same
+ * digest are the same request and get the same decision.
  */
 export function hashRequestPayload(payload: object): string {
   const rest: Record<string, unknown> = { ...payload }
   delete rest.nonce
+  delete rest.lastSignedAnswer
   return sha256(toCanonicalJson(rest))
 }
 

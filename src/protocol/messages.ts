@@ -64,6 +64,11 @@ const instanceEnvelope = {
   instanceId: z.uuid(),
   sequence: z.int().min(1),
   lastAnswer: hashSchema.nullable(),
+  /**
+   * Last accepted answer as the authority signed it. The device adds it when it repeats a request that was refused because
+   * of its history. So an authority whose database went back finds out that it has answered more than it remembers.
+   */
+  lastSignedAnswer: signedMessageSchema.optional(),
 }
 
 export const registerRequestSchema = z.object({

@@ -101,7 +101,8 @@ describe('a copied device', () => {
     expect(Date.parse(nextAttemptAt ?? '') - world.clock.wall()).toBe(DAY / 2)
     world.network.sent.length = 0
     for (let hour = 0; hour < 48; hour++) await advance(world, clone, DAY / 24)
-    expect(world.network.sent.map(({ type }) => type)).toEqual(Array(4).fill('authorize'))
+    // Each attempt is sent again with the last answer as proof.
+    expect(world.network.sent.map(({ type }) => type)).toEqual(Array(8).fill('authorize'))
     await clone.close()
     const reopened = await world.open('clone', { product })
     expect(reopened.status().registration.failure).toMatchObject({ code: 'INSTANCE_DIVERGED' })

@@ -6,6 +6,8 @@ import { listLicenses, listVirtualAccounts } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import {
   computeAgreementAlerts,
+  computeRevertedAlerts,
+  REVERT_ALERT_PERIOD,
   type AlertDocument,
   sortBySeverity,
   computeMailAlerts,
@@ -94,6 +96,7 @@ async function readAccountAlerts(context: AlertContext, manager: boolean): Promi
   const configured = (await readMailSettings(context.tx)) !== null
   return [
     ...computeAgreementAlerts(context.account),
+    ...computeRevertedAlerts(context.account, await findRevert(context)),
     // The alert recommends a satellite.
     ...(manager ? computeOfflineAlerts(context.account, await countActiveReservations(context)) : []),
     ...orders.map((row) =>
@@ -109,6 +112,16 @@ async function readAccountAlerts(context: AlertContext, manager: boolean): Promi
     ...(await readWebhookAlerts(context)),
     ...(await readScheduleAlerts(context)),
   ]
+}
+
+async function findRevert({ tx, at }: AlertContext): Promise<Instant | null> {
+  const event = await tx
+    .selectFrom('events')
+    .select((eb) => eb.fn.max('at').as('at'))
+    .where('type', '=', 'AUTHORITY_REVERTED')
+    .where('at', '>', at - REVERT_ALERT_PERIOD)
+    .executeTakeFirst()
+  return event?.at ?? null
 }
 
 async function readWebhookAlerts(context: AlertContext): Promise<AlertDocument[]> {
@@ -200,12 +213,24 @@ async function readProfileAlerts(context: AlertContext): Promise<AlertDocument[]
   })
 }
 
-/** Returns an alert for each active instance with a clone event in the event log and no later registration. */
+/** Events after which the history of an instance that this authority remembers was no proof of a copy. */
+const EPOCH_EVENTS = ['AUTHORITY_RESTORED', 'AUTHORITY_REVERTED', 'SATELLITE_RESTORED']
+
+/**
+ * Returns an alert for each active instance with a clone event in the event log, and neither a later registration nor a
+ * later epoch of the authority.
+ */
 async function readClonedInstanceAlerts(context: AlertContext): Promise<AlertDocument[]> {
+  const epoch = await context.tx
+    .selectFrom('events')
+    .select((eb) => eb.fn.max('id').as('event'))
+    .where('type', 'in', EPOCH_EVENTS)
+    .executeTakeFirst()
   const found = await context.tx
     .selectFrom('events')
     .select(['instance_id as id', (eb) => eb.fn.max('id').as('event'), (eb) => eb.fn.max('at').as('at')])
     .where('type', '=', 'INSTANCE_DIVERGED')
+    .where('id', '>', epoch?.event ?? 0)
     .where('account_id', '=', context.account.id)
     .where('instance_id', 'is not', null)
     .groupBy('instance_id')

@@ -1,10 +1,11 @@
-import { type Instant, toIsoString } from '../../core/time.ts'
+import { DAY, type Instant, toIsoString } from '../../core/time.ts'
 import { REMINDER_INTERVAL, MAX_REMINDERS } from '../inventory/orders.ts'
 import { SATELLITE_RECOMMENDED_AT } from '../policy.ts'
 
 /** Alert types. The names are part of the API and do not change. */
 export const ALERT_TYPES = [
   'agreement-pending',
+  'authority-reverted',
   'insufficient-licenses',
   'licenses-expiring',
   'licenses-expired',
@@ -95,6 +96,31 @@ export function computeAgreementAlerts(account: {
       source: account.domain,
       actionDue: null,
       actions: ['Have an authorized representative accept the license agreement.'],
+    },
+  ]
+}
+
+/** Period for which the alert about a reverted database is shown. */
+export const REVERT_ALERT_PERIOD = 30 * DAY
+
+/** Returns an alert for 30 days after the database went back without a restore (R-OPS-2). */
+export function computeRevertedAlerts(
+  account: { domain: string },
+  revertedAt: Instant | null,
+): AlertDocument[] {
+  if (revertedAt === null) return []
+  return [
+    {
+      ...NO_LOCATION,
+      severity: 'major',
+      type: 'authority-reverted',
+      message: `The database went back to an earlier state, noticed at ${toIsoString(revertedAt)}: what was changed since then is lost.`,
+      source: account.domain,
+      actionDue: null,
+      actions: [
+        'Find out what set the database back: a snapshot, a restore or a failover.',
+        'Enter lost orders again, and review the tokens, product instances and reservations that are on hold.',
+      ],
     },
   ]
 }

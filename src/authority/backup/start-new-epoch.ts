@@ -1,8 +1,8 @@
-import { sql } from 'kysely'
 import { pluralize } from '../../core/text.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Instant } from '../../core/time.ts'
 import { resolveAccount } from '../inventory/accounts.ts'
+import { beginEpoch, describeReview, endSessions } from '../exchange/manager-epoch.ts'
 import { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { AuthorityStore, type Tx } from '../store/store.ts'
@@ -29,9 +29,7 @@ export async function startNewEpoch(dataDir: string, clock: Clock): Promise<Rest
     return await store.transaction(async (tx) => {
       const credentials = await Credentials.load(dataDir, tx)
       const at = await TimeFloor.atLeast(tx, clock.wall())
-      // Users of sessions in the backup may have signed out since.
-      await tx.deleteFrom('sessions').execute()
-      await tx.deleteFrom('ticket_keys').execute()
+      await endSessions(tx)
       return credentials.keyRing.identity.role === 'satellite'
         ? restartSatellite(tx, credentials, at)
         : restartManager(tx, credentials, at)
@@ -64,28 +62,14 @@ async function restartSatellite(tx: Tx, credentials: Credentials, at: Instant): 
 }
 
 async function restartManager(tx: Tx, credentials: Credentials, at: Instant): Promise<RestoreSummary> {
-  await credentials.keyRing.adopt(tx, { epoch: credentials.keyRing.identity.epoch + 1 })
-  const tokens = await tx
-    .updateTable('tokens')
-    .set({ in_review: 1 })
-    .where('revoked_at', 'is', null)
-    .where('expires_at', '>', at)
-    .executeTakeFirst()
-  const reservations = await tx
-    .updateTable('reservations')
-    .set({ in_review: 1 })
-    .where('status', '=', sql.lit('active'))
-    .executeTakeFirst()
-  const [tokensInReview, reservationsInReview] = [
-    Number(tokens.numUpdatedRows),
-    Number(reservations.numUpdatedRows),
-  ]
-  const { epoch, account: name } = credentials.keyRing.identity
+  const { epoch: before, account: name } = credentials.keyRing.identity
+  const epoch = before + 1
+  const { tokensInReview, reservationsInReview } = await beginEpoch(tx, credentials, { at, epoch })
   await logEvent(tx, {
     at,
     type: 'AUTHORITY_RESTORED',
     severity: 'major',
-    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} wait for review. Devices that registered since the backup are added again on their next request, and wait for review.`,
+    message: `Restored from a backup, in epoch ${epoch}: ${describeReview(tokensInReview, reservationsInReview)}`,
   })
   return { role: 'manager', name, epoch, tokensRevoked: 0, tokensInReview, reservationsInReview }
 }

@@ -17,7 +17,9 @@ import type { Credentials } from '../keys/credentials.ts'
 import { type AuthorityObserver, type ExchangeSpan, IN_PROCESS_ORIGIN, type Origin } from '../observer.ts'
 import { type IssuingLimits, readIssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { type Batch, type BatchDecider, ExchangeBatcher, type DecisionOutcome } from './exchange-batcher.ts'
+import { startEpochAfterRevert } from './manager-epoch.ts'
 import { decideRequest } from './request-handler.ts'
+import { RevertedDatabaseError } from './reverted-database.ts'
 import { type AnswerParts, parseHello, collectWorkingSetKeys } from './requests.ts'
 import { WorkingSet } from './working-set.ts'
 
@@ -170,7 +172,19 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
     this.#context = context
   }
 
-  async decide({
+  async decide(batch: Batch): Promise<{ outcomes: DecisionOutcome[]; context: AnswerContext }> {
+    try {
+      return await this.#decide(batch)
+    } catch (error) {
+      if (!(error instanceof RevertedDatabaseError)) throw error
+      await this.#context.withMaintenance((tx, at) =>
+        startEpochAfterRevert(tx, this.#context.credentials, { at, provenEpoch: error.epoch }),
+      )
+      return this.#decide(batch)
+    }
+  }
+
+  async #decide({
     requests,
     isUnderLoad,
     onDecided,

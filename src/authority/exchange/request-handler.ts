@@ -8,6 +8,7 @@ import type { IssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { deactivateInstance, type InstanceRow, NO_RENEWAL } from '../inventory/instances.ts'
 import { Registration } from './registration.ts'
 import { identifyDevice, isPlaceholder, recoverInstance } from './restore-review.ts'
+import { checkIssuedCertificate, checkSignedAnswer } from './reverted-database.ts'
 import {
   createSignatureError,
   type DecidedRequest,
@@ -94,8 +95,14 @@ async function recoverLostInstance(
   if (!isIssuedHere(context, signed)) return undefined
   const { credentials, at } = context
   const tx = await context.set.settle()
-  const isRecovered = await recoverInstance({ tx, credentials, at }, signed.pem, signed.request.instanceId)
-  return isRecovered ? context.set.instances.find(signed.thumbprint) : undefined
+  const { instanceId } = signed.request
+  if (await recoverInstance({ tx, credentials, at }, signed.pem, instanceId))
+    return context.set.instances.find(signed.thumbprint)
+  if (credentials.keyRing.identity.role === 'manager') {
+    const row = await tx.selectFrom('instances').selectAll().where('id', '=', instanceId).executeTakeFirst()
+    checkIssuedCertificate(credentials, row, signed.pem)
+  }
+  return undefined
 }
 
 /** Decides a request at most once. A repeated request gets the stored decision. */
@@ -110,6 +117,10 @@ async function handleInSequence(
   const { epoch } = context.credentials.keyRing.identity
   // After a restore, the device may be ahead of this authority. Its first request is accepted.
   const isAhead = instance.epoch < epoch && request.sequence >= instance.sequence
+  const knowsLastAnswer =
+    request.lastAnswer === instance.last_answer || request.lastAnswer === instance.previous_answer
+  const continues = request.sequence > instance.sequence && knowsLastAnswer
+  if (!isAhead && !continues) await checkProof(context, instance, request)
   if (request.sequence < instance.sequence) {
     // The request was delayed, or a copy of the device has fallen behind. Both look the same, so the event is logged.
     await logSuspectedClone(
@@ -124,10 +135,7 @@ async function handleInSequence(
       `Request ${request.sequence} is older than request ${instance.sequence}, which was answered.`,
     )
   }
-  const knowsLastAnswer =
-    request.lastAnswer === instance.last_answer || request.lastAnswer === instance.previous_answer
-  if (!isAhead && (request.sequence === instance.sequence || !knowsLastAnswer))
-    return refuseDiverged(context, instance)
+  if (!isAhead && !continues) return refuseDiverged(context, instance)
   if (usesNextCertificate) await activateCertificate(context, instance)
   const decision = await executeRequest(context, instance, request)
   context.set.instances.recordAnswer(instance, {
@@ -141,6 +149,16 @@ async function handleInSequence(
     last_contact_at: context.at,
   })
   return decision
+}
+
+/** Checks the proof of a device whose request does not continue its history. @throws RevertedDatabaseError */
+async function checkProof(
+  { credentials }: ExchangeContext,
+  instance: InstanceRow,
+  { lastSignedAnswer }: InstanceRequest,
+): Promise<void> {
+  if (lastSignedAnswer !== undefined && credentials.keyRing.identity.role === 'manager')
+    await checkSignedAnswer(credentials, instance, lastSignedAnswer)
 }
 
 async function refuseDiverged(context: ExchangeContext, instance: InstanceRow): Promise<Decision> {

@@ -1,9 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import { type Instant, SECOND } from '../../core/time.ts'
-import { ChainError, validateChain } from '../../pki/chain-validation.ts'
+import { type CertificateInfo, ChainError, validateChain } from '../../pki/chain-validation.ts'
 import { InstanceCertificateIssuer } from '../../pki/instance-certificate-issuer.ts'
 import type { P256Key } from '../../pki/p256-key.ts'
 import { parseRotationRoots } from '../../pki/root-rotation.ts'
+import type { CertificateRole } from '../../pki/roles.ts'
 import type { KeyRing } from './key-ring.ts'
 import { BACKDATE_MS, IDENTITY_LIFETIME } from '../policy.ts'
 
@@ -60,19 +61,26 @@ export class InstanceCertificates {
    * Returns undefined for any other certificate.
    */
   findIssued(pem: string, instanceId: string, at: Instant): { key: KeyObject; account: string } | undefined {
+    const found = this.#findCertificate(pem, 'instance', at)
+    return found?.instanceId === instanceId
+      ? { key: found.certificate.publicKey, account: found.account }
+      : undefined
+  }
+
+  /** Reads the key of a certificate by which this authority signed answers at an instant. Undefined for any other one. */
+  findAnswerKey(pem: string, at: Instant): KeyObject | undefined {
+    return this.#findCertificate(pem, 'answer-signer', at)?.certificate.publicKey
+  }
+
+  /** Reads a certificate that a current or former issuing CA of this authority has issued. */
+  #findCertificate(pem: string, role: CertificateRole, at: Instant): CertificateInfo | undefined {
     const { issuingCa, previousCas, id, trust } = this.#keyRing.identity
     // Former issuing CAs were certified by former roots.
     const roots = [...this.#keyRing.roots, ...trust.bundles.flatMap(parseRotationRoots)]
     for (const ca of [...(issuingCa === null ? [] : this.#keyRing.issuingCas), ...previousCas]) {
       try {
-        const expected = { role: 'instance', at, roots } as const
-        const {
-          authorityId,
-          instanceId: certifiedId,
-          account,
-          certificate,
-        } = validateChain([pem, ca], expected)
-        if (authorityId === id && certifiedId === instanceId) return { key: certificate.publicKey, account }
+        const found = validateChain([pem, ca], { role, at, roots })
+        if (found.authorityId === id) return found
       } catch (error) {
         if (!(error instanceof ChainError)) throw error
       }

@@ -5,9 +5,12 @@ import type { WebhookService } from '../notifications/webhook-service.ts'
 import type { Schedules } from '../reports/schedules.ts'
 import type { SyncService } from '../satellite-sync/sync-service.ts'
 
+import type { IssuedMark } from './issued-mark.ts'
+
 export interface BackgroundServices {
   /** Synchronization of a satellite; null at a manager. */
   readonly sync: SyncService | null
+  readonly mark: IssuedMark
   readonly audit: AuditService
   readonly notifications: NotificationService
   readonly schedules: Schedules
@@ -24,7 +27,8 @@ export class BackgroundWork {
   }
 
   async run(): Promise<void> {
-    const { sync, audit, notifications, schedules, webhooks, mail } = this.#services
+    const { mark, sync, audit, notifications, schedules, webhooks, mail } = this.#services
+    await mark.check()
     await sync?.runDue()
     await audit.runDue()
     await notifications.runDue()
