@@ -150,7 +150,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object, Tag e
    */
   allows(action: string): PolicyDecision {
     const { core, policies, module } = this.#open
-    const policy = policies.get(core.runner.snapshot, () => core.clock.now())
+    const policy = policies.get(core.runner.present, () => core.clock.now())
     const refusal = policy.checkAction(action) ?? module.checkAction(action)
     return refusal ? refuse(refusal.message) : ALLOWED
   }

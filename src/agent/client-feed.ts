@@ -100,8 +100,8 @@ export class ClientFeed {
   #createUpdate(rows: HistoryRow[], isStateChange: boolean): ClientUpdate {
     const { runner, clock } = this.#core
     const now = clock.now()
-    const { restrictionReason, denied } = this.#policies.get(runner.snapshot, () => now)
-    const deadline = getPolicyDeadline(runner.snapshot, now)
+    const { restrictionReason, denied } = this.#policies.get(runner.present, () => now)
+    const deadline = getPolicyDeadline(runner.present, now)
     return {
       status: this.#readStatus(),
       policy: {

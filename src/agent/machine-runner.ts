@@ -11,6 +11,7 @@ import {
   transition,
   getLicenseState,
 } from '../../machines/index.ts'
+import { LicensingError } from '../core/errors.ts'
 import type { Instant } from '../core/time.ts'
 import { listChanges } from '../inspection/context-changes.ts'
 import type { EvaluationMeter, LicenseClock } from './license-clock.ts'
@@ -58,6 +59,8 @@ export class MachineRunner {
   #untrustedReason: string | null
   /** Context after the newest row of the history. Null before the first row of this process. */
   #recorded: Context | null = null
+  /** Snapshot after a tick that could not be stored. Null after a stored one. */
+  #projected: AgentSnapshot | null = null
 
   constructor(
     store: AgentStore,
@@ -76,6 +79,18 @@ export class MachineRunner {
     const stored = json === null ? initialTransition(clock.now(), periods).snapshot : parseState(json)
     // Use the periods of the current profile, not those stored with the state.
     this.snapshot = { ...stored, context: { ...stored.context, periods } }
+  }
+
+  /**
+   * Returns the snapshot with the time that has passed. It differs from the stored one while the disk takes no writes, because
+   * time passes all the same: an evaluation or a registration ends.
+   */
+  get present(): AgentSnapshot {
+    return this.#projected ?? this.snapshot
+  }
+
+  #applyTime(seconds: number): AgentSnapshot {
+    return transition(this.snapshot, { type: 'clock.tick', at: this.#clock.now(), used: seconds }).snapshot
   }
 
   /** Applies the time since the last tick to the evaluation period and to all deadlines. */
@@ -147,9 +162,11 @@ export class MachineRunner {
       this.#untrustedReason = previousReason
       this.#recorded = previousRecorded
       this.events.emit('rollback')
+      if (isStoreFailure(error)) this.#projected = this.#applyTime(seconds)
       throw error
     }
     this.#meter.commit(seconds)
+    this.#projected = null
     this.snapshot = snapshot
     if (released.length > 0) this.events.emit('secretsReleased')
     for (const transition of transitions) {
@@ -286,6 +303,10 @@ const describeCommand = (command: Command): string[] => {
       return []
   }
 }
+
+/** Checks whether an error came from the disk, so that the work would have been done otherwise. */
+const isStoreFailure = (error: unknown): boolean =>
+  error instanceof LicensingError && error.code.startsWith('STORE_')
 
 /** Returns the payload of an event for the history. Only reservation events contain secrets. */
 export function toHistoryDetail(event: Event): object {

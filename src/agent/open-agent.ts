@@ -242,7 +242,7 @@ function connectServices<Api, StatusPart extends object>(
   const module = new ModuleSlot(store, profile, options.module)
   const readStatus = () =>
     withModulePart(
-      describeStatus(runner.snapshot, {
+      describeStatus(runner.present, {
         product: device.product,
         profile,
         transport: transports.readSettings(),

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { AgentStore } from '../../src/agent/store.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
 import { createTestEnvironment, advance, type TestEnvironment } from '../support/test-environment.ts'
 
@@ -44,6 +45,27 @@ describe('the evaluation period', () => {
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 60)
     await advance(world, agent, 60 * SECOND)
     expect(agent.status().evaluation.remainingSeconds).toBe(left - 70)
+  })
+
+  it('R-EVAL-4: ends while the disk is full, and stays ended when the disk has room again', async () => {
+    let agent = await world.open()
+    await advance(world, agent, DAY)
+    const disk = vi.spyOn(AgentStore.prototype, 'write').mockImplementation((name) => {
+      throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+    })
+    world.clock.advance(90 * DAY)
+    expect(() => {
+      agent.tick()
+    }).toThrow('The disk is full')
+    const ended = { state: 'unregistered', functionality: 'license-management-only' }
+    expect(agent.status()).toMatchObject(ended)
+    expect(agent.allows('schedule').allowed).toBe(false)
+    disk.mockRestore()
+    expect(agent.status()).toMatchObject(ended)
+    agent.tick()
+    await agent.close()
+    agent = await world.open()
+    expect(agent.status()).toMatchObject(ended)
   })
 
   it('R-EVAL-1: does not depend on changes of the wall clock', async () => {
