@@ -60,6 +60,7 @@ export const systemTools = [
   { program: 'htpasswd', package: 'apache2-utils' },
   { program: 'chromium', package: 'chromium' },
   { file: '/usr/lib/postgresql/*/bin/initdb', package: 'postgresql' },
+  { program: 'pgbouncer', package: 'pgbouncer' },
   { file: '/usr/lib/nagios/plugins/centreon_plugins.pl', package: 'centreon-plugins' },
   // The Centreon plugins only recommend these Perl modules.
   { perl: 'LWP::UserAgent', package: 'libwww-perl' },

@@ -24,7 +24,8 @@ import { errnoCode } from '../core/errno-code.ts'
 export function toStoreError(error: unknown, operation: string): LicensingError {
   if (error instanceof LicensingError) return error
   const code = errnoCode(error)
-  if (/^(ENOSPC|EDQUOT|EFBIG|SQLITE_FULL)$/.test(code)) {
+  // SQLite reports a full disk as SHMSIZE when it enlarges the index of its log.
+  if (/^(ENOSPC|EDQUOT|EFBIG|SQLITE_FULL|SQLITE_IOERR_SHMSIZE)$/.test(code)) {
     return new LicensingError('STORE_FULL', `The disk is full: ${operation} failed.`)
   }
   if (/^(EACCES|EPERM|EROFS|EIO|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|SQLITE_IOERR)/.test(code)) {

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Authority } from '../../src/authority/index.ts'
 import { AuthorityStore, readSetting, writeSetting } from '../../src/authority/store/store.ts'
 import { eventually } from '../support/eventually.ts'
+import { startPgBouncer } from '../support/pgbouncer.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { getErrorCode } from '../support/test-environment.ts'
 import { itInRelease } from '../support/scale.ts'
@@ -37,7 +38,11 @@ afterEach(async () => {
 async function openStore(settings: Record<string, string>): Promise<AuthorityStore> {
   const url = new URL(await server.database())
   for (const [name, value] of Object.entries(settings)) url.searchParams.set(name, value)
-  const store = await AuthorityStore.open(directory, url.href)
+  return openStoreAt(url.href)
+}
+
+async function openStoreAt(url: string): Promise<AuthorityStore> {
+  const store = await AuthorityStore.open(directory, url)
   opened.push(store)
   return store
 }
@@ -153,6 +158,43 @@ it('a transaction that swallows a database error is not reported as committed', 
   expect(code).toBe('INTERNAL')
   expect(await store.read((tx) => readSetting(tx, 'row'))).toBe(null)
   await expectUsable(store)
+})
+
+it('transactions do not conflict where the default isolation is serializable', async () => {
+  const url = await server.database()
+  const client = await openObserver()
+  await client.query(
+    `alter database ${new URL(url).pathname.slice(1)} set default_transaction_isolation = serializable`,
+  )
+  const store = await openStoreAt(url)
+  const count = () =>
+    store.transaction(async (tx) => {
+      const value = Number((await readSetting(tx, 'count')) ?? 0) + 1
+      await writeSetting(tx, 'count', String(value))
+      return value
+    })
+  expect(new Set(await Promise.all(Array.from({ length: MANY }, count))).size).toBe(MANY)
+})
+
+describe('PgBouncer with transaction pooling', () => {
+  it('serves the store, with the time limits of its transactions', async () => {
+    const pooler = await startPgBouncer(server.url)
+    opened.push({ close: () => pooler.stop() })
+    const store = await openStoreAt(pooler.url(await server.database()))
+    expect(await writes(store, MANY)).toEqual(Array.from({ length: MANY }, () => 'no error'))
+    const limit = await store.read((tx) => sql<{ lock_timeout: string }>`show lock_timeout`.execute(tx))
+    expect(limit.rows).toEqual([{ lock_timeout: '20s' }])
+  })
+
+  it.each([
+    ['a start-up parameter that it does not know', '?options=-c%20geqo%3Doff'],
+    ['a database that does not exist', '_missing'],
+  ])('refuses %s with DATABASE_REFUSED (08P01)', async (_, ending) => {
+    const pooler = await startPgBouncer(server.url)
+    opened.push({ close: () => pooler.stop() })
+    const url = `${pooler.url(await server.database())}${ending}`
+    expect(await getErrorCode(AuthorityStore.open(directory, url))).toBe('DATABASE_REFUSED')
+  })
 })
 
 itInRelease(

@@ -47,7 +47,11 @@ export function createNetworkLink() {
           ...['input', 'output'].flatMap((hook) => [
             `add chain ip line ${hook} { type filter hook ${hook} priority 0; }`,
             `flush chain ip line ${hook}`,
-            `add rule ip line ${hook} oifname != "lo" iifname != "lo" numgen random mod 100 < ${percent} counter drop`,
+            ...(percent === 0
+              ? []
+              : [
+                  `add rule ip line ${hook} oifname != "lo" iifname != "lo" ${percent === 100 ? '' : `numgen random mod 100 < ${percent}`} counter drop`,
+                ]),
           ]),
         ].join('; '),
       )
@@ -58,6 +62,23 @@ export function createNetworkLink() {
         (sum, [, packets]) => sum + Number(packets),
         0,
       ),
+    /** Drops all packets of the TCP connections that devices have now. New connections work. */
+    silenceConnections: () => {
+      const ports = there('ss', '-tnH', 'state', 'established')
+        .split('\n')
+        .flatMap((line) => /:(\d+)\s/.exec(line.trim().replace(/^\d+\s+\d+\s+/, ''))?.[1] ?? [])
+      if (ports.length === 0) throw new Error('There are no connections.')
+      there(
+        'nft',
+        [
+          'add table ip silence',
+          ...['input', 'output'].flatMap((hook) => [
+            `add chain ip silence ${hook} { type filter hook ${hook} priority 0; }`,
+            `add rule ip silence ${hook} oifname != "lo" iifname != "lo" tcp ${hook === 'input' ? 'dport' : 'sport'} { ${ports.join(', ')} } drop`,
+          ]),
+        ].join('; '),
+      )
+    },
     /** Limits the link to a rate in kbit/s. Packets wait for up to one second. */
     slow: (kilobits: number) => {
       const words = ['root', 'tbf', 'rate', `${kilobits}kbit`, 'burst', '2kb', 'latency', '1s']

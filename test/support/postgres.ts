@@ -1,6 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import {
+  appendFileSync,
+  chownSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,12 +34,18 @@ const freePort = () =>
 /** A PostgreSQL server in a temporary directory. */
 export interface Postgres {
   readonly url: string
+  /** URL by its socket in the file system, for tests outside its network. */
+  readonly localUrl: string
   /** Creates an empty database and returns its URL. */
   database(): Promise<string>
   /** Stops the server at once, as a machine crash does. Committed data is available again after `start`. */
   crash(): void
   start(): void
   stop(): void
+  isRunning(): boolean
+  /** Fills the file system of a server with `diskMebibytes`, until `freeDisk`. */
+  fillDisk(): void
+  freeDisk(): void
   /**
    * Stops the primary at once and starts a hot standby at its address, as a managed database does.
    *
@@ -40,37 +54,81 @@ export interface Postgres {
   failOver(): () => void
 }
 
-/** Starts a server on the loopback address. As root it runs as the user `postgres`, since PostgreSQL refuses to run as root. */
-export async function startPostgres(options: { durable?: boolean } = {}): Promise<Postgres> {
+/** Returns a command that runs as the user `postgres`. Its programs refuse to run as root. */
+export const asPostgresUser = (command: readonly string[]): readonly string[] =>
+  process.getuid?.() === 0 ? ['runuser', '-u', 'postgres', '--', ...command] : command
+
+/**
+ * Starts a server, on the loopback address unless another is given.
+ *
+ * @param options.network network namespace and address of the server
+ * @param options.diskMebibytes size of a file system of its own for the data, which requires root
+ */
+export async function startPostgres(
+  options: {
+    durable?: boolean
+    network?: { readonly name: string; readonly host: string }
+    diskMebibytes?: number
+  } = {},
+): Promise<Postgres> {
+  const { network, diskMebibytes } = options
+  const host = network?.host ?? '127.0.0.1'
   const directory = mkdtempSync(join(tmpdir(), 'sla-postgres-'))
   const port = await freePort()
   const root = process.getuid?.() === 0
+  if (diskMebibytes !== undefined)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskMebibytes}m`, 'tmpfs', directory])
   if (root) {
     const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
     chownSync(directory, id('-u'), id('-g'))
   }
   const run = (program: string, ...args: string[]) => {
-    const command = [getPostgresProgram(program), ...args]
-    const [first = '', ...rest] = root ? ['runuser', '-u', 'postgres', '--', ...command] : command
+    const inNetwork = network === undefined ? [] : ['ip', 'netns', 'exec', network.name]
+    const [first = '', ...rest] = [...inNetwork, ...asPostgresUser([getPostgresProgram(program), ...args])]
     execFileSync(first, rest, { stdio: 'ignore', cwd: '/' })
   }
   let data = join(directory, 'data')
   run('initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync')
   const settings = [
-    `-p ${port} -k ${directory} -c listen_addresses=127.0.0.1 -c max_connections=200`,
+    `-p ${port} -k ${directory} -c listen_addresses=${host} -c max_connections=200`,
     options.durable ? '' : '-c fsync=off -c synchronous_commit=off -c full_page_writes=off',
   ].join(' ')
   const start = () => {
     run('pg_ctl', '-D', data, '-o', settings, '-l', join(directory, 'log'), '-w', 'start')
   }
+  if (network !== undefined) {
+    // The namespace is reached by its address, and the test by the socket in the file system.
+    appendFileSync(join(data, 'pg_hba.conf'), 'host all all all trust\n')
+  }
   start()
-  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  const url = `postgres://postgres@${host}:${port}/postgres`
+  const localUrl = `postgres://postgres@127.0.0.1:${port}/postgres?host=${encodeURIComponent(directory)}`
+  const ballast = join(directory, 'ballast')
   return {
     url,
-    database: () => createDatabase(url),
+    localUrl,
+    database: async () => {
+      const { pathname } = new URL(await createDatabase(localUrl))
+      return Object.assign(new URL(url), { pathname }).href
+    },
     start,
     crash: () => {
       run('pg_ctl', '-D', data, '-m', 'immediate', 'stop')
+    },
+    isRunning: () => {
+      try {
+        run('pg_ctl', '-D', data, 'status')
+        return true
+      } catch {
+        return false
+      }
+    },
+    fillDisk: () => {
+      const { bavail, bsize } = statfsSync(directory)
+      writeFileSync(ballast, Buffer.alloc(bavail * bsize))
+    },
+    freeDisk: () => {
+      rmSync(ballast)
     },
     failOver: () => {
       const standby = join(directory, 'standby')
@@ -84,6 +142,7 @@ export async function startPostgres(options: { durable?: boolean } = {}): Promis
     },
     stop: () => {
       run('pg_ctl', '-D', data, '-m', 'immediate', 'stop')
+      if (diskMebibytes !== undefined) execFileSync('umount', ['--lazy', directory])
       rmSync(directory, { recursive: true, force: true })
     },
   }

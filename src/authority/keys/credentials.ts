@@ -119,7 +119,7 @@ export class Credentials {
   /** Removes the files of keys that were replaced. */
   #removeReplacedKeys(): void {
     const { issuingKey, keys } = this.keyRing
-    if (issuingKey !== ISSUING_CA_KEY_FILE) keys.remove(ISSUING_CA_KEY_FILE)
+    if (issuingKey !== ISSUING_CA_KEY_FILE) keys.removeReplaced(ISSUING_CA_KEY_FILE)
     this.rootKey.removeOld()
   }
 

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LicensingError } from '../../core/errors.ts'
-import { SecretFileStore } from '../../storage/private-files.ts'
+import { SecretFileStore, toStoreError } from '../../storage/private-files.ts'
 import { generateSecretKey, decryptSecret, encryptSecret } from '../../storage/encrypted-secret.ts'
 
 /**
@@ -51,8 +51,22 @@ export class KeyStore {
     return this.#files.get(name)
   }
 
+  /** Removes a secret. @throws LicensingError STORE_* */
   remove(name: string): void {
-    rmSync(join(this.#directory, name), { force: true })
+    try {
+      rmSync(join(this.#directory, name), { force: true })
+    } catch (error) {
+      throw toStoreError(error, `removing the key ${name}`)
+    }
+  }
+
+  /** Removes a secret that is no longer used. One that cannot be removed stays until the next start. */
+  removeReplaced(name: string): void {
+    try {
+      this.remove(name)
+    } catch {
+      // The replacement is done, so its caller must not fail.
+    }
   }
 
   /** Returns the private key at a location. @throws LicensingError STORE_UNREADABLE */

@@ -81,7 +81,7 @@ export class RootKey {
    */
   removeOld(): void {
     for (let old = INITIAL_ROOT_VERSION; old < this.#getNewestRoot().number; old++)
-      this.#keys.remove(toRootKeyFile(old))
+      this.#keys.removeReplaced(toRootKeyFile(old))
   }
 }
 

@@ -75,12 +75,15 @@ export class AuthorityServer {
   #inProcess: Promise<FastifyInstance> | null = null
   #faultApi: FastifyInstance | null = null
   #faultInjector: FaultInjector | null = null
+  /** Resolves if the files of the database were replaced, so that this process must end. */
+  readonly storeReplaced: Promise<LicensingError>
 
   constructor(context: AuthorityContext, served: ServedAuthority, logger: ServerLogger) {
     this.#context = context
     this.#served = served
     this.#logger = logger
-    this.#database = new DatabaseCheck(context.store)
+    this.#database = new DatabaseCheck(context.store, logger)
+    this.storeReplaced = this.#database.storeReplaced
   }
 
   /**
@@ -255,12 +258,12 @@ export class AuthorityServer {
     if (this.#limiter?.isDraining) return ['draining']
     const ends = this.tlsEndsAt()
     return [
-      ...((await this.#database.isReachable()) ? [] : (['database'] as const)),
+      ...((await this.#database.isWritable()) ? [] : (['database'] as const)),
       ...(ends !== null && ends <= this.#context.clock.now() ? (['certificate'] as const) : []),
     ]
   }
 
-  /** Stops accepting requests, and completes the running ones within 30 seconds. */
+  /** Stops accepting requests, and completes the running ones within 25 seconds. */
   async drain(): Promise<void> {
     clearInterval(this.#backgroundTimer)
     await this.#server?.close()

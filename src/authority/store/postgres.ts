@@ -1,65 +1,54 @@
 import {
-  CompiledQuery,
   type DatabaseConnection,
   type Driver,
   Kysely,
-  PostgresDialect,
-  type PostgresDialectConfig,
-  type PostgresCursor,
-  PostgresDriver,
-  type PostgresPool,
-  type PostgresPoolClient,
-  type PostgresQueryResult,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
   sql,
   type TransactionSettings,
 } from 'kysely'
-import type pg from 'pg'
 import { LicensingError } from '../../core/errors.ts'
 import { errnoCode } from '../../core/errno-code.ts'
+import { MINUTE, SECOND } from '../../core/time.ts'
+import { PostgresConnection, type ServerTimeouts } from './postgres-connection.ts'
+import { ConnectionPool } from './postgres-pool.ts'
 import type { Tables } from './tables.ts'
 
-/** Advisory lock of writing transactions (docs/decisions/0020). There is one writer at a time, as in SQLite. */
-const WRITER_LOCK_ID = 0x5a1_a001
-/** Timeouts in milliseconds for connecting, for a statement, for a lock, and for an idle transaction. */
-const CONNECT_TIMEOUT_MS = 5000
-const STATEMENT_TIMEOUT_MS = 60_000
-const LOCK_TIMEOUT_MS = 20_000
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 20_000
-/** Connections of one process. One writes at a time, the others read. */
-const MAX_CONNECTIONS = 8
-
-/** Status of a connection without an open transaction (PostgreSQL documentation, Message Formats, ReadyForQuery). */
-const IDLE_STATUS = 'I'
-
-/** Thrown if the connection was lost during a commit, so that its outcome is not known. */
-export class CommitOutcomeUnknown extends Error {
-  override readonly name = 'CommitOutcomeUnknown'
-  /** The transaction's id, for a query of its status (`pg_xact_status`). */
-  readonly transaction: string
-  constructor(transaction: string, cause: unknown) {
-    super('the connection was lost at a commit', { cause })
-    this.transaction = transaction
-  }
+/** Time limits of a transaction. A writer that waits for its client keeps all others waiting. */
+const TRANSACTION_TIMEOUTS: ServerTimeouts = {
+  statement_timeout: MINUTE,
+  lock_timeout: 20 * SECOND,
+  idle_in_transaction_session_timeout: 10 * SECOND,
 }
 
-/** Takes the writer lock at the beginning of a writing transaction, and tracks commits whose connection is lost. */
-class LockingDriver extends PostgresDriver {
-  readonly #transactions = new WeakMap<DatabaseConnection, string>()
+/** Time limits of a migration, which may change large tables, and may wait for that of another process. */
+export const MIGRATION_TIMEOUTS: ServerTimeouts = {
+  ...TRANSACTION_TIMEOUTS,
+  statement_timeout: 60 * MINUTE,
+  lock_timeout: 60 * MINUTE,
+}
 
-  override async beginTransaction(
-    connection: DatabaseConnection,
-    settings: TransactionSettings,
-  ): Promise<void> {
-    this.#transactions.delete(connection)
+class PostgresDriver implements Driver {
+  readonly #openPool: () => Promise<ConnectionPool>
+  #pool: Promise<ConnectionPool> | null = null
+
+  constructor(openPool: () => Promise<ConnectionPool>) {
+    this.#openPool = openPool
+  }
+
+  async init(): Promise<void> {
+    await this.#requirePool()
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const pool = await this.#requirePool()
+    return pool.connect()
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     try {
-      await super.beginTransaction(connection, settings)
-      if (settings.accessMode === 'read only') return
-      const { rows } = await connection.executeQuery<{ id: string }>(
-        CompiledQuery.raw(
-          `select pg_advisory_xact_lock(${WRITER_LOCK_ID}), pg_current_xact_id()::text as id`,
-        ),
-      )
-      this.#transactions.set(connection, rows[0]?.id ?? '')
+      await toConnection(connection).begin(settings)
     } catch (error) {
       // Kysely rolls back only if `beginTransaction` succeeded. `begin` may have succeeded and the lock statement
       // failed.
@@ -68,76 +57,34 @@ class LockingDriver extends PostgresDriver {
     }
   }
 
-  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    try {
-      await super.commitTransaction(connection)
-    } catch (error) {
-      const transaction = this.#transactions.get(connection)
-      if (transaction === undefined || !isConnectionLoss(error)) throw error
-      throw new CommitOutcomeUnknown(transaction, error)
-    }
+  commitTransaction(connection: DatabaseConnection): Promise<void> {
+    return toConnection(connection).commit()
   }
 
-  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    try {
-      await super.rollbackTransaction(connection)
-    } catch {
-      // The caller throws the original error, which a second error must not hide. A connection that could not be rolled
-      // back is not idle, so `CheckedClient` ends it.
-    }
+  rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    return toConnection(connection).rollback()
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    const pool = await this.#requirePool()
+    pool.release(toConnection(connection))
+  }
+
+  async destroy(): Promise<void> {
+    const pool = await this.#pool
+    await pool?.end()
+  }
+
+  #requirePool(): Promise<ConnectionPool> {
+    this.#pool ??= this.#openPool()
+    return this.#pool
   }
 }
 
-/**
- * Pool client that returns its connection only in an idle state and only from a server that can write. Otherwise it
- * ends the connection.
- */
-class CheckedClient implements PostgresPoolClient {
-  readonly #client: pg.PoolClient
-  #isLost = false
-
-  constructor(client: pg.PoolClient) {
-    this.#client = client
-  }
-
-  query<R>(statement: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
-  query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>
-  query<R>(
-    statement: string | PostgresCursor<R>,
-    parameters?: readonly unknown[],
-  ): Promise<PostgresQueryResult<R>> | PostgresCursor<R> {
-    if (typeof statement !== 'string') throw new TypeError('The store reads without cursors.')
-    return this.#query<R>(statement, parameters ?? [])
-  }
-
-  async #query<R>(statement: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
-    try {
-      const result = await this.#client.query(statement, [...parameters])
-      // A commit after a failed statement is a rollback, and the server reports no error.
-      if (statement === 'commit' && result.command === 'ROLLBACK')
-        throw new LicensingError('INTERNAL', 'The database rolled back a transaction at its commit.')
-      return result as unknown as PostgresQueryResult<R>
-    } catch (error) {
-      // A server that became a standby keeps its connections, while another server may have taken over its address.
-      if (isConnectionLoss(error)) this.#isLost = true
-      throw error
-    }
-  }
-
-  release(): void {
-    this.#client.release(this.#isLost || this.#client.getTransactionStatus() !== IDLE_STATUS)
-  }
-}
-
-class LockingDialect extends PostgresDialect {
-  readonly #config: PostgresDialectConfig
-  constructor(config: PostgresDialectConfig) {
-    super(config)
-    this.#config = config
-  }
-  override createDriver(): Driver {
-    return new LockingDriver(this.#config)
-  }
+/** Returns a connection of this driver. Kysely knows only their interface. */
+function toConnection(connection: DatabaseConnection): PostgresConnection {
+  if (connection instanceof PostgresConnection) return connection
+  throw new TypeError('The connection belongs to another driver.')
 }
 
 /** @throws LicensingError INVALID_ARGUMENT */
@@ -154,43 +101,49 @@ export function checkDatabaseUrl(text: string): string {
 /**
  * Opens a PostgreSQL database. Connections are made on demand.
  *
+ * @param timeouts time limits, of which the URL may replace single ones
  * @throws LicensingError INVALID_ARGUMENT
  */
-export function openPostgres(url: string): Kysely<Tables> {
+export function openPostgres(url: string, timeouts: ServerTimeouts = TRANSACTION_TIMEOUTS): Kysely<Tables> {
   const connectionString = checkDatabaseUrl(url)
-  return new Kysely<Tables>({ dialect: new LockingDialect({ pool: () => openPool(connectionString) }) })
+  return new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => new PostgresDriver(() => openPool(connectionString, timeouts)),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  })
 }
 
-/** The PostgreSQL driver, loaded on demand. */
-let pgModule: typeof pg | null = null
-
-async function openPool(connectionString: string): Promise<PostgresPool> {
+async function openPool(url: string, timeouts: ServerTimeouts): Promise<ConnectionPool> {
   const { default: pg } = await import('pg')
-  pgModule = pg
   // Instants and counts are far below 2^53.
   const numbers = new pg.TypeOverrides()
   numbers.setTypeParser(pg.types.builtins.INT8, Number)
   numbers.setTypeParser(pg.types.builtins.NUMERIC, Number)
-  const pool = new pg.Pool({
-    connectionString,
-    application_name: 'smart-authority',
-    max: MAX_CONNECTIONS,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    lock_timeout: LOCK_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
-    allowExitOnIdle: true,
-    types: numbers,
-  })
-  // An idle connection that is lost is replaced on demand.
-  pool.on('error', () => undefined)
-  // The loss of a busy connection rejects its query. The event needs a listener all the same.
-  pool.on('connect', (client) => client.on('error', () => undefined))
-  return {
-    connect: async () => new CheckedClient(await pool.connect()),
-    end: () => pool.end(),
+  const { connectionString, limits } = takeTimeouts(url, timeouts)
+  return new ConnectionPool(
+    pg,
+    { connectionString, application_name: 'smart-authority', types: numbers },
+    limits,
+  )
+}
+
+/** Takes the time limits out of a URL, because the driver would send them as start-up parameters. */
+function takeTimeouts(
+  text: string,
+  timeouts: ServerTimeouts,
+): { connectionString: string; limits: ServerTimeouts } {
+  const url = new URL(text)
+  const limits: { -readonly [name in keyof ServerTimeouts]: number } = { ...timeouts }
+  for (const name of ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'] as const) {
+    const value = url.searchParams.get(name)
+    if (value === null) continue
+    if (/^\d{1,9}$/.test(value)) limits[name] = Number(value)
+    url.searchParams.delete(name)
   }
+  return { connectionString: url.href, limits }
 }
 
 /** Returns the status of a transaction whose connection was lost. `unknown` means that it was too long ago. */
@@ -208,46 +161,4 @@ export async function readTransactionStatus(
     if (errnoCode(error) === '22023') return 'aborted'
     throw error
   }
-}
-
-/** Returns true if the database could not be reached or the connection was lost, so that a retry may succeed. */
-export function isConnectionLoss(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = errnoCode(error)
-  return (
-    // Class 08: connection exceptions. 57P01 to 57P03: shut down, crashed, starting. 25006: a standby, not yet
-    // writable.
-    /^(08...|57P0[1-4]|25006|53300)$/.test(code) ||
-    /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code) ||
-    /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/.test(
-      error.message,
-    )
-  )
-}
-
-/** Returns true if the transaction was rolled back because of a concurrent one, so that a retry may succeed. */
-export const isConflict = (error: unknown): boolean => /^40(001|P01)$/.test(errnoCode(error))
-
-/** Converts an error of the database. Its message is dropped, because it may contain data. */
-export function toDatabaseError(error: unknown): unknown {
-  const code = errnoCode(error)
-  if (isConnectionLoss(error))
-    return new LicensingError(
-      'DATABASE_UNREACHABLE',
-      `The database cannot be reached (${code || 'no connection'}).`,
-    )
-  if (/^(55P03|57014|25P03)$/.test(code))
-    return new LicensingError('DATABASE_UNREACHABLE', `The database did not answer in time (${code}).`)
-  if (code.startsWith('28') || code === '3D000' || code === '42501')
-    return new LicensingError('DATABASE_REFUSED', `The database denied access (${code}).`)
-  if (code === '22021')
-    return new LicensingError(
-      'INVALID_ARGUMENT',
-      'A text contains the character U+0000, which cannot be stored.',
-    )
-  if (code.startsWith('53'))
-    return new LicensingError('STORE_FULL', `The database has no space left (${code}).`)
-  if (pgModule && error instanceof pgModule.DatabaseError)
-    return new LicensingError('INTERNAL', `The database rejected a statement (${code}).`)
-  return error
 }

@@ -4,7 +4,6 @@ import type Sqlite from 'better-sqlite3'
 import {
   CompiledQuery,
   type DatabaseConnection,
-  type Dialect,
   type Driver,
   Kysely,
   SqliteAdapter,
@@ -18,6 +17,7 @@ import {
 import { LicensingError } from '../../core/errors.ts'
 import { SECOND } from '../../core/time.ts'
 import { systemClock } from '../../core/system-clock.ts'
+import { DatabaseFiles } from '../../storage/database-files.ts'
 import { fileExists, toStoreError } from '../../storage/private-files.ts'
 import { isBusy, openDatabase } from '../../storage/sqlite.ts'
 import { MIGRATION_TABLE, type StoredSchema, requireSupportedVersion } from './migrations/index.ts'
@@ -39,27 +39,30 @@ const POLL_INTERVAL_MS = 3
  * always write. It waits for the lock asynchronously, since SQLite's own busy timeout would block the process.
  */
 class ImmediateDriver extends SqliteDriver {
-  readonly #setBusyTimeout: (milliseconds: number) => void
-  readonly #isOpen: () => boolean
-  constructor(
-    config: SqliteDialectConfig,
-    setBusyTimeout: (milliseconds: number) => void,
-    isOpen: () => boolean,
-  ) {
+  readonly #database: Sqlite.Database
+  readonly #files: DatabaseFiles
+  constructor(config: SqliteDialectConfig, database: Sqlite.Database, files: DatabaseFiles) {
     super(config)
-    this.#setBusyTimeout = setBusyTimeout
-    this.#isOpen = isOpen
+    this.#database = database
+    this.#files = files
   }
 
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     // SQLite rolls back by itself if the disk is full or fails. A second rollback would hide the cause.
-    if (this.#isOpen()) await super.rollbackTransaction(connection)
+    if (this.#database.inTransaction) await super.rollbackTransaction(connection)
+  }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.commitTransaction(connection)
+    // A commit to a file that is gone must not be acknowledged.
+    this.#files.assertUnchanged()
   }
 
   override async beginTransaction(
     connection: DatabaseConnection,
     settings?: TransactionSettings,
   ): Promise<void> {
+    this.#files.assertUnchanged()
     if (settings?.accessMode === 'read only') {
       await connection.executeQuery(CompiledQuery.raw('begin'))
       return
@@ -74,7 +77,7 @@ class ImmediateDriver extends SqliteDriver {
 
   /** @returns true if the lock was free */
   async #begin(connection: DatabaseConnection): Promise<boolean> {
-    this.#setBusyTimeout(0)
+    this.#setBusyTimeoutMs(0)
     try {
       await connection.executeQuery(CompiledQuery.raw('begin immediate'))
       return true
@@ -82,8 +85,12 @@ class ImmediateDriver extends SqliteDriver {
       if (isBusy(error)) return false
       throw error
     } finally {
-      this.#setBusyTimeout(BUSY_TIMEOUT_MS)
+      this.#setBusyTimeoutMs(BUSY_TIMEOUT_MS)
     }
+  }
+
+  #setBusyTimeoutMs(milliseconds: number): void {
+    this.#database.pragma(`busy_timeout = ${milliseconds}`)
   }
 }
 
@@ -96,23 +103,20 @@ class TransactionalDdlAdapter extends SqliteAdapter {
 
 class ImmediateDialect extends SqliteDialect {
   readonly #config: SqliteDialectConfig
-  readonly #setBusyTimeout: (milliseconds: number) => void
-  readonly #isOpen: () => boolean
-  constructor(
-    config: SqliteDialectConfig,
-    setBusyTimeout: (milliseconds: number) => void,
-    isOpen: () => boolean,
-  ) {
+  readonly #database: Sqlite.Database
+  readonly #files: DatabaseFiles
+  constructor(database: Sqlite.Database, files: DatabaseFiles) {
+    const config = { database: cacheStatements(database) }
     super(config)
     this.#config = config
-    this.#setBusyTimeout = setBusyTimeout
-    this.#isOpen = isOpen
+    this.#database = database
+    this.#files = files
   }
   override createAdapter(): SqliteAdapter {
     return new TransactionalDdlAdapter()
   }
   override createDriver(): Driver {
-    return new ImmediateDriver(this.#config, this.#setBusyTimeout, this.#isOpen)
+    return new ImmediateDriver(this.#config, this.#database, this.#files)
   }
 }
 
@@ -152,21 +156,16 @@ function readSchema(database: Sqlite.Database): StoredSchema {
 export async function openSqlite(dataDir: string): Promise<Kysely<Tables>> {
   let opened: Sqlite.Database | undefined
   try {
-    const database = await openDatabase(join(dataDir, DATABASE_FILE), { timeout: BUSY_TIMEOUT_MS })
+    const path = join(dataDir, DATABASE_FILE)
+    const database = await openDatabase(path, { timeout: BUSY_TIMEOUT_MS })
     opened = database
+    const files = new DatabaseFiles(path)
     // The check comes before the first write, so that an unsupported database stays unchanged.
     requireSupportedVersion(readSchema(database))
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')
     database.pragma('foreign_keys = ON')
-    const dialect: Dialect = new ImmediateDialect(
-      { database: cacheStatements(database) },
-      (milliseconds) => {
-        database.pragma(`busy_timeout = ${milliseconds}`)
-      },
-      () => database.inTransaction,
-    )
-    return new Kysely<Tables>({ dialect })
+    return new Kysely<Tables>({ dialect: new ImmediateDialect(database, files) })
   } catch (error) {
     opened?.close()
     throw toStoreError(error, `opening the database in ${dataDir}`)

@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -6,15 +6,8 @@ import { type Kysely, type KyselyPlugin, sql, type Transaction } from 'kysely'
 import { LicensingError } from '../../core/errors.ts'
 import { fileExists, SecretFileStore, toStoreError } from '../../storage/private-files.ts'
 import { isSqliteError } from '../../storage/sqlite.ts'
-import {
-  checkDatabaseUrl,
-  CommitOutcomeUnknown,
-  toDatabaseError,
-  isConflict,
-  isConnectionLoss,
-  openPostgres,
-  readTransactionStatus,
-} from './postgres.ts'
+import { checkDatabaseUrl, MIGRATION_TIMEOUTS, openPostgres, readTransactionStatus } from './postgres.ts'
+import { CommitOutcomeUnknown, isConflict, isConnectionLoss, toDatabaseError } from './postgres-errors.ts'
 import { DATA_VERSION, MIGRATION_TABLE, migrateTo, requireSupportedVersion } from './migrations/index.ts'
 import { openSqlite, sqliteExists } from './sqlite.ts'
 import type { Tables } from './tables.ts'
@@ -33,6 +26,19 @@ const URL_FILE = 'database.url'
 const MAX_ATTEMPTS = 8
 const RETRY_DELAYS_MS = [50, 200, 500, 1000, 2000, 4000, 8000]
 
+/** Setting that the readiness check writes. */
+const CHECK_SETTING = 'readiness-check'
+
+/** Codes of a database that did not take a write. */
+const WRITE_FAILURES: ReadonlySet<string> = new Set([
+  'STORE_FULL',
+  'STORE_UNWRITABLE',
+  'STORE_UNREADABLE',
+  'STORE_REPLACED',
+  'DATABASE_UNREACHABLE',
+  'DATABASE_REFUSED',
+])
+
 export const storeExists = (dataDir: string): boolean =>
   sqliteExists(dataDir) || fileExists(join(dataDir, URL_FILE))
 
@@ -46,8 +52,11 @@ export type DatabaseKind = 'sqlite' | 'postgres'
 export class AuthorityStore implements TransactionRunner {
   readonly #db: Kysely<Tables>
   readonly kind: DatabaseKind
+  #isClosed = false
   /** Receives the duration of each transaction in seconds, including the wait for the database. */
   onTransaction: (seconds: number) => void = () => undefined
+  /** Receives the failures of the database to take a write. */
+  onWriteFailed: (failure: LicensingError) => void = () => undefined
 
   private constructor(db: Kysely<Tables>, kind: DatabaseKind) {
     this.#db = db
@@ -79,12 +88,25 @@ export class AuthorityStore implements TransactionRunner {
         ? new AuthorityStore(await openSqlite(dataDir), 'sqlite')
         : new AuthorityStore(openPostgres(url), 'postgres')
     try {
-      if ((await store.version()) < version)
-        await store.#withRetry(() => migrateTo(store.#db, store.kind, version))
+      if ((await store.version()) < version) await store.#migrate(url, version)
       return store
     } catch (error) {
       await store.close()
       throw toStoreError(error, `opening the database in ${dataDir}`)
+    }
+  }
+
+  /** Applies missing migrations. On PostgreSQL they have connections of their own, with longer time limits. */
+  async #migrate(url: string | null, version: number): Promise<void> {
+    if (url === null) {
+      await this.#withRetry(() => migrateTo(this.#db, this.kind, version))
+      return
+    }
+    const db = openPostgres(url, MIGRATION_TIMEOUTS)
+    try {
+      await this.#withRetry(() => migrateTo(db, this.kind, version))
+    } finally {
+      await db.destroy()
     }
   }
 
@@ -114,7 +136,16 @@ export class AuthorityStore implements TransactionRunner {
    *
    * @throws LicensingError STORE_*, DATABASE_UNREACHABLE
    */
-  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    try {
+      return await this.#write(work)
+    } catch (error) {
+      this.#report(error)
+      throw error
+    }
+  }
+
+  #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.#withRetry(async () => {
       const begun = performance.now()
       const results: T[] = []
@@ -132,6 +163,22 @@ export class AuthorityStore implements TransactionRunner {
         this.onTransaction((performance.now() - begun) / 1000)
       }
     })
+  }
+
+  /** Returns true if the database takes a durable write now. The write is tried once. */
+  async canWrite(): Promise<boolean> {
+    try {
+      // The value changes, because SQLite does not write an unchanged page.
+      await this.#db.transaction().execute((tx) => writeSetting(tx, CHECK_SETTING, randomUUID()))
+      return true
+    } catch (error) {
+      this.#report(toTransactionError(error))
+      return false
+    }
+  }
+
+  #report(error: unknown): void {
+    if (error instanceof LicensingError && WRITE_FAILURES.has(error.code)) this.onWriteFailed(error)
   }
 
   /** Reads one consistent snapshot without waiting for writers. @throws LicensingError STORE_*, DATABASE_UNREACHABLE */
@@ -184,14 +231,16 @@ export class AuthorityStore implements TransactionRunner {
           isConnectionLoss(error) ||
           error instanceof CommitOutcomeUnknown ||
           error instanceof StillInProgress
-        if (!isRetryable || attempt === MAX_ATTEMPTS) throw toTransactionError(error)
+        if (!isRetryable || attempt === MAX_ATTEMPTS || this.#isClosed) throw toTransactionError(error)
         const wait = RETRY_DELAYS_MS[attempt - 1] ?? 0
         await pause(wait / 2 + randomInt(wait / 2 + 1))
       }
     }
   }
 
+  /** Closes the database. Transactions in progress have two seconds to end, and are not repeated. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#db.destroy()
   }
 }
@@ -262,8 +311,13 @@ export async function withSavepoint<T>(tx: Tx, work: () => Promise<T>): Promise<
     await sql`release savepoint attempt`.execute(tx)
     return done
   } catch (error) {
-    await sql`rollback to savepoint attempt`.execute(tx)
-    await sql`release savepoint attempt`.execute(tx)
+    try {
+      await sql`rollback to savepoint attempt`.execute(tx)
+      await sql`release savepoint attempt`.execute(tx)
+    } catch {
+      // SQLite rolls back the whole transaction if the disk is full, and a lost connection does too. The first error is
+      // the cause.
+    }
     throw error
   }
 }

@@ -71,6 +71,12 @@ export const storageErrors = {
     meaning: 'The disk that holds the data directory is full.',
     remedy: 'Free some disk space. No acknowledged data is lost.',
   },
+  STORE_REPLACED: {
+    kind: 'local',
+    meaning: 'A database file was replaced or removed while a program used it.',
+    remedy:
+      'Stop all programs that use the data directory before you replace its files, and start them again. A server ends by itself.',
+  },
   STORE_MODULE_ABSENT: {
     kind: 'local',
     meaning: 'The native module better-sqlite3 is missing, or was built for another Node version.',
