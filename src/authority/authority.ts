@@ -3,7 +3,9 @@ import { LicensingError } from '../core/errors.ts'
 import type { ProfileInput } from '../core/profile.ts'
 import type { ServerLogger } from '../core/server-logger.ts'
 import { systemClock } from '../core/system-clock.ts'
+import { SECOND } from '../core/time.ts'
 import { checkPrivateDirectory } from '../storage/private-files.ts'
+import { withTimeout } from '../transports/deadline.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import { AuditService } from './audit/audit-service.ts'
 import { markRestoreFinished } from './backup/restore-marker.ts'
@@ -97,6 +99,9 @@ export interface OperationServices {
   readonly endpoint: ExchangeEndpoint
   readonly server: AuthorityServer
 }
+
+/** Time for which a closing authority waits for the delivery of webhooks that is in progress. */
+const CLOSE_TIMEOUT_MS = 2 * SECOND
 
 const noopLogger: ServerLogger = { info: () => undefined, error: () => undefined }
 
@@ -193,9 +198,10 @@ export class Authority {
     return this.operations.server.listen(options)
   }
 
+  /** Closes the authority within a few seconds, even if its database hangs. */
   async close(): Promise<void> {
     await this.operations.server.close()
-    await this.operations.webhooks.close()
+    await withTimeout(CLOSE_TIMEOUT_MS, this.operations.webhooks.close())
     this.sync.close()
     await this.#context.store.close()
   }

@@ -1,5 +1,6 @@
 import winston from 'winston'
 import type { AgentLogger } from '../agent/logger.ts'
+import { surviveLostReaders } from './lost-output.ts'
 import { LOG_LEVELS } from './log-options.ts'
 import { parsePositiveInteger } from './parse-positive-integer.ts'
 import { redact } from './redact.ts'
@@ -10,7 +11,8 @@ const formatValue = (value: unknown): string =>
 
 /**
  * Creates a winston logger that writes JSON or text lines to standard error, or to a file rotated by size. Callers log
- * public facts only. As a second safeguard, `redact` hides values that look like secrets.
+ * public facts only. As a second safeguard, `redact` hides values that look like secrets. A lost reader of the output
+ * does not end the process.
  *
  * @throws LicensingError INVALID_ARGUMENT
  */
@@ -40,7 +42,7 @@ export function createLogger(options: {
             ...Object.entries(fields).map(([name, value]) => `${name}=${formatValue(value)}`),
           ].join(' '),
         )
-  return winston.createLogger({
+  const logger = winston.createLogger({
     level: logLevel,
     format: format.combine(hide(), format.timestamp(), lines),
     transports:
@@ -54,4 +56,6 @@ export function createLogger(options: {
             options: { flags: 'a', mode: 0o600 },
           }),
   })
+  surviveLostReaders(logger)
+  return logger
 }

@@ -54,7 +54,7 @@ const EVICTION_ORDER: readonly TrackedStage[] = ['idle', 'tls_handshake', 'body'
 /** Time for which a recently used connection may send another request while the server drains. */
 const LINGER_MS = 2 * SECOND
 const RECENTLY_USED_MS = 5 * SECOND
-const MAX_DRAIN_MS = 30 * SECOND
+const MAX_DRAIN_MS = 25 * SECOND
 
 const endlessStreams = new WeakSet<ServerResponse>()
 
@@ -230,7 +230,7 @@ export class ConnectionLimiter {
   }
 
   /**
-   * Accepts no new connection and waits, at most half a minute, until the requests in progress are answered. A recently
+   * Accepts no new connection and waits, for 25 seconds at most, until the requests in progress are answered. A recently
    * used connection may send one more request, and is closed after the response.
    */
   async drain(): Promise<void> {

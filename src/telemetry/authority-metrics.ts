@@ -33,10 +33,7 @@ export class AuthorityMetrics {
 
   constructor() {
     const prefix = 'smart_authority'
-    const { registry, stop } = createRegistry(
-      prefix,
-      () => this.#authority?.server.notReadyReasons() ?? getStartingReasons(),
-    )
+    const { registry, stop } = createRegistry(prefix, () => this.notReadyReasons())
     this.#registry = registry
     this.close = stop
     const registers = [this.#registry]
@@ -84,6 +81,11 @@ export class AuthorityMetrics {
     this.#transactions.observe(seconds)
   }
 
+  /** Returns the reasons why the authority is not ready: `starting` until there is one to measure. */
+  async notReadyReasons(): Promise<readonly string[]> {
+    return this.#authority === null ? ['starting'] : this.#authority.server.notReadyReasons()
+  }
+
   async render(): Promise<{ contentType: string; text: string }> {
     const now = performance.now()
     if (this.#collection === null || now - this.#collection.at > MAX_AGE_MS)
@@ -118,8 +120,6 @@ export class AuthorityMetrics {
       certificates.set({ certificate }, seconds)
   }
 }
-
-const getStartingReasons = (): Promise<readonly string[]> => Promise.resolve(['starting'])
 
 function createGauges(prefix: string, registry: Registry) {
   const gauge = <L extends string>(name: string, help: string, labelNames: L[]) =>

@@ -5,6 +5,8 @@ import type { AuthorityObserver } from '../../authority/observer.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { stripBrackets } from '../../core/host-name.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
+import { SECOND } from '../../core/time.ts'
+import { withTimeout } from '../../transports/deadline.ts'
 import { parseAddress } from '../address.ts'
 import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { runWorkers, reportListening, getWorkerIndex, onWorkerShutdown } from './workers.ts'
@@ -15,6 +17,12 @@ import { onShutdownSignal } from '../shutdown-signal.ts'
 
 /** Maximum number of workers. With more, the database is the bottleneck, not the processor. */
 const MAX_WORKERS = 64
+
+/** Time limit for stopping, below the half minute after which service managers and orchestrators kill. */
+const STOP_TIMEOUT_MS = 28 * SECOND
+
+/** Time limit for the delivery of webhooks that is in progress, as for requests. */
+const DELIVERY_TIMEOUT_MS = 25 * SECOND
 
 interface ServeOptions extends OperationsOptions {
   listen: string
@@ -105,11 +113,18 @@ async function serveByWorkers({ json }: AuthorityCli, options: ServeOptions, wor
   })
 }
 
+/** Serves until a shutdown signal. @throws LicensingError as `Authority.open` and `Authority.listen`, STORE_REPLACED */
 async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
+  const worker = getWorkerIndex()
+  // As process 1 of a container, the program would ignore a signal that comes before this.
+  const stopped = worker === null ? onShutdownSignal() : onWorkerShutdown()
+  void stopped.then(() => {
+    // Whatever hangs, the process ends before a supervisor kills it.
+    setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref()
+  })
   const { dataDir, database, json } = cli
   const at = parseAddress(options.listen)
   const faultApi = options.faultApi === undefined ? undefined : parseAddress(options.faultApi)
-  const worker = getWorkerIndex()
   const connectProxy = parseConnectProxy(options)
   const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
   const connections = parseWholeNumber(options.connections, 'number of connections')
@@ -121,13 +136,22 @@ async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
   const development = options.development === true ? await prepare(cli, options.profile) : null
   const logger = createLogger(options)
   const { observe, ...telemetry } = await startTelemetry(options, worker ?? 0, logger)
-  const authority = await Authority.open({
-    dataDir: dataDir(),
-    database: database(),
-    logger,
-    ...(observe && { observer: observe }),
+  const authority = await unlessStopped(stopped, async () =>
+    Authority.open({
+      dataDir: dataDir(),
+      database: database(),
+      logger,
+      ...(observe && { observer: observe }),
+    }),
+  ).catch(async (error: unknown) => {
+    await telemetry.close()
+    throw error
   })
-  const stopped = worker === null ? onShutdownSignal() : onWorkerShutdown()
+  if (authority === null) {
+    await telemetry.close()
+    logger.info('stopped before the database was open')
+    return
+  }
   let proxy: ServedConnectProxy | null = null
   try {
     if (connectProxy && !authority.security.identity.test)
@@ -140,7 +164,7 @@ async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
     const page = await createManagerConsole(authority, { dataDir: dataDir(), host: at.host, names, logger })
     const { RestApi } = await import('../../rest/rest.ts')
     const api = new RestApi(authority, { logger })
-    const metrics = await telemetry.serve(authority)
+    telemetry.attach(authority)
     const url = await authority.listen({
       ...at,
       names,
@@ -159,7 +183,7 @@ async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
     const listeningInfo: ListeningInfo = {
       listening: url,
       firstPasswordFile,
-      ...(metrics !== null && { metrics }),
+      ...(telemetry.url !== null && { metrics: telemetry.url }),
       ...proxy?.listening,
       ...servedFaultApi,
       ...development,
@@ -167,11 +191,13 @@ async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
     if (worker === null) printListening(json(), listeningInfo)
     else reportListening(listeningInfo)
     logger.info('listening', { url })
-    await stopped
+    const failure = await Promise.race([stopped, authority.operations.server.storeReplaced])
     logger.info('stopping')
     await proxy?.close()
-    await authority.operations.server.drain()
+    const { server, webhooks } = authority.operations
+    await Promise.all([server.drain(), withTimeout(DELIVERY_TIMEOUT_MS, webhooks.close())])
     logger.info('stopped')
+    if (failure) throw failure
   } finally {
     await proxy?.close()
     await authority.close()
@@ -188,6 +214,21 @@ async function prepare(cli: AuthorityCli, profileFile: string | undefined) {
   return prepareDevelopment(cli, profileFile === undefined ? null : readProfileArgument(profileFile))
 }
 
+/** Opens an authority. @returns null if the shutdown signal came first */
+async function unlessStopped(
+  stopped: Promise<void>,
+  open: () => Promise<Authority>,
+): Promise<Authority | null> {
+  const opening = open()
+  const opened = await Promise.race([opening, stopped.then(() => null)])
+  if (opened === null)
+    opening.then(
+      (authority) => authority.close(),
+      () => undefined,
+    )
+  return opened
+}
+
 /** Starts metrics and tracing if requested. Otherwise none of their modules is loaded. */
 async function startTelemetry(
   { metrics, traces }: OperationsOptions,
@@ -195,13 +236,14 @@ async function startTelemetry(
   logger: AgentLogger,
 ): Promise<{
   observe: AuthorityObserver | null
-  /** @returns the URL of the metrics, or null without `--metrics` */
-  serve: (authority: Authority) => Promise<string | null>
+  /** URL of the metrics, or null without `--metrics`. It answers before the database is open. */
+  url: string | null
+  attach: (authority: Authority) => void
   close: () => Promise<void>
 }> {
   const at = metrics === undefined ? null : getMetricsAddress(parseMetricsAddress(metrics), worker)
   if (at === null && traces === undefined)
-    return { observe: null, serve: () => Promise.resolve(null), close: () => Promise.resolve() }
+    return { observe: null, url: null, attach: () => undefined, close: () => Promise.resolve() }
   const tracing =
     traces === undefined
       ? null
@@ -209,20 +251,20 @@ async function startTelemetry(
   const { AuthorityMetrics } = await import('../../telemetry/authority-metrics.ts')
   const authorityMetrics = at && new AuthorityMetrics()
   const { combineObservers } = await import('../../telemetry/observers.ts')
-  let server: { url: string; close: () => Promise<void> } | null = null
+  const { serveOperations } = await import('../../telemetry/operations-server.ts')
+  const server =
+    at &&
+    authorityMetrics &&
+    (await serveOperations({
+      ...at,
+      render: () => authorityMetrics.render(),
+      notReadyReasons: () => authorityMetrics.notReadyReasons(),
+    }))
+  if (server) logger.info('starting', { metrics: server.url })
   return {
     observe: combineObservers([tracing, authorityMetrics].filter((observer) => observer !== null)),
-    serve: async (authority) => {
-      if (!at || !authorityMetrics) return null
-      authorityMetrics.attach(authority.operations)
-      const { serveOperations } = await import('../../telemetry/operations-server.ts')
-      server = await serveOperations({
-        ...at,
-        render: () => authorityMetrics.render(),
-        notReadyReasons: () => authority.operations.server.notReadyReasons(),
-      })
-      return server.url
-    },
+    url: server?.url ?? null,
+    attach: (authority) => authorityMetrics?.attach(authority.operations),
     close: async () => {
       await server?.close()
       authorityMetrics?.close()

@@ -12,8 +12,8 @@ const MIN_RESTART_DELAY_MS = SECOND
 const MAX_RESTART_DELAY_MS = 30 * SECOND
 /** Uptime after which the restart delay is reset. */
 const STABLE_UPTIME_MS = 60 * SECOND
-/** Time before a worker is killed. Draining takes 30 seconds at most. */
-const STOP_TIMEOUT_MS = 40 * SECOND
+/** Time before a worker is killed. Workers stop within 28 seconds. */
+const STOP_TIMEOUT_MS = 29 * SECOND
 
 /** Returns the index of this worker, from 0, or null in a single process. */
 export const getWorkerIndex = (): number | null =>
