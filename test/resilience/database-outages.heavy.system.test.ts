@@ -64,6 +64,22 @@ async function connectTo(server: Postgres, database: string): Promise<pg.Client>
 }
 
 const scenes: Record<string, () => Promise<Scene>> = {
+  'a disk of the authority that is full': () => {
+    const path = programs.dataDir('authority')
+    mkdirSync(path, { mode: 0o700 })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'tmpfs', path])
+    mounted.push(path)
+    return Promise.resolve({
+      database: null,
+      harm: () => {
+        const { bavail, bsize } = statfsSync(path)
+        writeFileSync(join(path, 'ballast'), Buffer.alloc(bavail * bsize))
+        return Promise.resolve(() => {
+          rmSync(join(path, 'ballast'))
+        })
+      },
+    })
+  },
   'a failover to a standby that is promoted': async () => {
     const server = await createServer()
     return { database: await server.database(), harm: () => Promise.resolve(server.failOver()) }
@@ -149,22 +165,6 @@ const scenes: Record<string, () => Promise<Scene>> = {
         }
       },
     }
-  },
-  'a disk of the authority that is full': () => {
-    const path = programs.dataDir('authority')
-    mkdirSync(path, { mode: 0o700 })
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'tmpfs', path])
-    mounted.push(path)
-    return Promise.resolve({
-      database: null,
-      harm: () => {
-        const { bavail, bsize } = statfsSync(path)
-        writeFileSync(join(path, 'ballast'), Buffer.alloc(bavail * bsize))
-        return Promise.resolve(() => {
-          rmSync(join(path, 'ballast'))
-        })
-      },
-    })
   },
   'serialization failures': async () => {
     const server = await createServer()
@@ -260,6 +260,8 @@ describe('a server', () => {
       const harmedAt = performance.now()
       const endHarm = await harm()
       if (isOvercome) await expectWell(harmedAt)
+      // The server that must end has a request in progress.
+      await good(run(['transport', 'direct', ended.listening]))
       const running = run(['renew', 'authorization'])
       if (!isOvercome)
         await eventually(async () => {
@@ -270,6 +272,7 @@ describe('a server', () => {
       expect(await ended.stop('SIGTERM')).toBe(0)
       expect(performance.now() - signaledAt).toBeLessThan(STOP_MS)
       await running
+      await good(run(['transport', 'direct', server.listening]))
       await endHarm()
       await expectWell(performance.now())
       expect(await server.stop('SIGTERM')).toBe(0)
