@@ -3,7 +3,13 @@ import type { CompiledQuery, DatabaseConnection, QueryResult, TransactionSetting
 import type pg from 'pg'
 import { LicensingError } from '../../core/errors.ts'
 import { SECOND } from '../../core/time.ts'
-import { CommitOutcomeUnknown, ConnectionSilent, isConnectionLoss } from './postgres-errors.ts'
+import type { ServerTimeouts } from './database-url.ts'
+import {
+  CommitOutcomeUnknown,
+  ConnectionSilent,
+  isConnectionLoss,
+  ServerReadOnly,
+} from './postgres-errors.ts'
 import type { SilenceWatch } from './silence-watch.ts'
 
 /** Advisory lock of writing transactions (docs/decisions/0020). There is one writer at a time, as in SQLite. */
@@ -17,13 +23,6 @@ const BEGIN_SILENCE_MS = 5 * SECOND
 const COMMIT_SILENCE_MS = 20 * SECOND
 /** Excess over the server's own time limit of a statement, which usually ends it. */
 const STATEMENT_MARGIN_MS = 5 * SECOND
-
-/** Time limits of the server for a transaction, in milliseconds, by the names of their settings. */
-export interface ServerTimeouts {
-  readonly statement_timeout: number
-  readonly lock_timeout: number
-  readonly idle_in_transaction_session_timeout: number
-}
 
 /** Commands that report the number of changed rows. */
 const CHANGES: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
@@ -53,6 +52,18 @@ export class PostgresConnection implements DatabaseConnection {
 
   get isLost(): boolean {
     return this.#isLost
+  }
+
+  /** @throws ServerReadOnly if the server takes no writes, such as a standby */
+  async assertWritable(): Promise<void> {
+    const { rows } = await this.#query(
+      "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as refuses",
+      [],
+      BEGIN_SILENCE_MS,
+    )
+    if (rows[0]?.refuses !== true) return
+    this.#isLost = true
+    throw new ServerReadOnly()
   }
 
   /**

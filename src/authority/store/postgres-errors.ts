@@ -1,5 +1,6 @@
 import { LicensingError } from '../../core/errors.ts'
 import { errnoCode } from '../../core/errno-code.ts'
+import { toTlsError } from './database-tls.ts'
 
 /** Code of a protocol violation. PgBouncer uses it for each of its own errors, so the text decides. */
 const PROTOCOL_VIOLATION = '08P01'
@@ -27,6 +28,15 @@ export class ConnectionSilent extends Error {
   }
 }
 
+/** Thrown if a server takes no writes, with the code that PostgreSQL uses for it. */
+export class ServerReadOnly extends Error {
+  override readonly name = 'ServerReadOnly'
+  readonly code = '25006'
+  constructor() {
+    super('the server takes no writes')
+  }
+}
+
 const isPoolerRefusal = (error: Error): boolean =>
   errnoCode(error) === PROTOCOL_VIOLATION && POOLER_REFUSALS.test(error.message)
 
@@ -51,7 +61,10 @@ export const isConflict = (error: unknown): boolean => /^40(001|P01)$/.test(errn
 
 /** Converts an error of the database. Its message is dropped, because it may contain data. */
 export function toDatabaseError(error: unknown): unknown {
+  if (error instanceof LicensingError) return error
   const code = errnoCode(error)
+  const tlsError = toTlsError(error)
+  if (tlsError !== null) return tlsError
   if (error instanceof ConnectionSilent)
     return new LicensingError(
       'DATABASE_UNREACHABLE',
@@ -73,6 +86,12 @@ export function toDatabaseError(error: unknown): unknown {
     return new LicensingError(
       'DATABASE_REFUSED',
       'A connection pooler before the database refused the database, the user or a start-up parameter of the URL (08P01).',
+    )
+  if (code === '28000')
+    return new LicensingError(
+      'DATABASE_REFUSED',
+      'The database does not let this user in from this machine, or not with this sslmode (28000).',
+      { remedy: 'Add a line to pg_hba.conf at the server, or change sslmode in the database URL.' },
     )
   if (code.startsWith('28') || code === '3D000' || code === '42501')
     return new LicensingError('DATABASE_REFUSED', `The database denied access (${code}).`)

@@ -8,10 +8,13 @@ import {
   sql,
   type TransactionSettings,
 } from 'kysely'
-import { LicensingError } from '../../core/errors.ts'
+import type pg from 'pg'
 import { errnoCode } from '../../core/errno-code.ts'
 import { MINUTE, SECOND } from '../../core/time.ts'
-import { PostgresConnection, type ServerTimeouts } from './postgres-connection.ts'
+import { findDatabasePassword } from './database-password.ts'
+import { listTlsAttempts } from './database-tls.ts'
+import { type DatabaseAddress, parseDatabaseUrl, type ServerTimeouts } from './database-url.ts'
+import { PostgresConnection } from './postgres-connection.ts'
 import { ConnectionPool } from './postgres-pool.ts'
 import type { Tables } from './tables.ts'
 
@@ -87,17 +90,6 @@ function toConnection(connection: DatabaseConnection): PostgresConnection {
   throw new TypeError('The connection belongs to another driver.')
 }
 
-/** @throws LicensingError INVALID_ARGUMENT */
-export function checkDatabaseUrl(text: string): string {
-  const url = URL.parse(text)
-  if (url && /^postgres(ql)?:$/.test(url.protocol)) return text
-  // The message omits the text, which may contain a password.
-  throw new LicensingError(
-    'INVALID_ARGUMENT',
-    'The database URL is invalid. Use the form postgres://USER@HOST[:PORT]/NAME.',
-  )
-}
-
 /**
  * Opens a PostgreSQL database. Connections are made on demand.
  *
@@ -105,45 +97,51 @@ export function checkDatabaseUrl(text: string): string {
  * @throws LicensingError INVALID_ARGUMENT
  */
 export function openPostgres(url: string, timeouts: ServerTimeouts = TRANSACTION_TIMEOUTS): Kysely<Tables> {
-  const connectionString = checkDatabaseUrl(url)
+  const address = parseDatabaseUrl(url)
   return new Kysely<Tables>({
     dialect: {
       createAdapter: () => new PostgresAdapter(),
-      createDriver: () => new PostgresDriver(() => openPool(connectionString, timeouts)),
+      createDriver: () => new PostgresDriver(() => openPool(address, timeouts)),
       createIntrospector: (db) => new PostgresIntrospector(db),
       createQueryCompiler: () => new PostgresQueryCompiler(),
     },
   })
 }
 
-async function openPool(url: string, timeouts: ServerTimeouts): Promise<ConnectionPool> {
-  const { default: pg } = await import('pg')
+async function openPool(address: DatabaseAddress, timeouts: ServerTimeouts): Promise<ConnectionPool> {
+  const { default: driver } = await import('pg')
   // Instants and counts are far below 2^53.
-  const numbers = new pg.TypeOverrides()
-  numbers.setTypeParser(pg.types.builtins.INT8, Number)
-  numbers.setTypeParser(pg.types.builtins.NUMERIC, Number)
-  const { connectionString, limits } = takeTimeouts(url, timeouts)
-  return new ConnectionPool(
-    pg,
-    { connectionString, application_name: 'smart-authority', types: numbers },
-    limits,
-  )
-}
-
-/** Takes the time limits out of a URL, because the driver would send them as start-up parameters. */
-function takeTimeouts(
-  text: string,
-  timeouts: ServerTimeouts,
-): { connectionString: string; limits: ServerTimeouts } {
-  const url = new URL(text)
-  const limits: { -readonly [name in keyof ServerTimeouts]: number } = { ...timeouts }
-  for (const name of ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'] as const) {
-    const value = url.searchParams.get(name)
-    if (value === null) continue
-    if (/^\d{1,9}$/.test(value)) limits[name] = Number(value)
-    url.searchParams.delete(name)
-  }
-  return { connectionString: url.href, limits }
+  const types = new driver.TypeOverrides()
+  types.setTypeParser(driver.types.builtins.INT8, Number)
+  types.setTypeParser(driver.types.builtins.NUMERIC, Number)
+  const { user, database, options, password } = address
+  const attempts = listTlsAttempts(address)
+  const endpoints = address.servers.flatMap(({ host, port }) => {
+    const config: pg.ClientConfig = {
+      application_name: 'smart-authority',
+      types,
+      ...(host !== undefined && { host }),
+      ...(port !== undefined && { port }),
+      ...(user !== undefined && { user }),
+      ...(database !== undefined && { database }),
+      ...(options !== undefined && { options }),
+    }
+    // The driver calls the function only if the server asks for a password.
+    const client = new driver.Client(config)
+    const subject = {
+      host: client.host,
+      port: client.port,
+      database: client.database ?? '',
+      user: client.user ?? '',
+    }
+    const withPassword = { ...config, password: () => findDatabasePassword(password, subject) }
+    // Connections by a socket in the file system have no TLS.
+    return subject.host.startsWith('/') ? [withPassword] : attempts.map((ssl) => ({ ...withPassword, ssl }))
+  })
+  return new ConnectionPool(driver, endpoints, {
+    timeouts: { ...timeouts, ...address.timeouts },
+    requiresWriter: address.requiresWriter,
+  })
 }
 
 /** Returns the status of a transaction whose connection was lost. `unknown` means that it was too long ago. */

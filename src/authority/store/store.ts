@@ -6,7 +6,8 @@ import { type Kysely, type KyselyPlugin, sql, type Transaction } from 'kysely'
 import { LicensingError } from '../../core/errors.ts'
 import { fileExists, SecretFileStore, toStoreError } from '../../storage/private-files.ts'
 import { isSqliteError } from '../../storage/sqlite.ts'
-import { checkDatabaseUrl, MIGRATION_TIMEOUTS, openPostgres, readTransactionStatus } from './postgres.ts'
+import { parseDatabaseUrl } from './database-url.ts'
+import { MIGRATION_TIMEOUTS, openPostgres, readTransactionStatus } from './postgres.ts'
 import { CommitOutcomeUnknown, isConflict, isConnectionLoss, toDatabaseError } from './postgres-errors.ts'
 import { DATA_VERSION, MIGRATION_TABLE, migrateTo, requireSupportedVersion } from './migrations/index.ts'
 import { openSqlite, sqliteExists } from './sqlite.ts'
@@ -297,7 +298,8 @@ function readDatabaseUrl(dataDir: string): string | null {
  * password.
  */
 export function saveDatabaseUrl(dataDir: string, database: string): void {
-  new SecretFileStore(dataDir).put(URL_FILE, `${checkDatabaseUrl(database)}\n`)
+  parseDatabaseUrl(database)
+  new SecretFileStore(dataDir).put(URL_FILE, `${database}\n`)
 }
 
 /**

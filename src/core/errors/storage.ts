@@ -104,6 +104,11 @@ export const storageErrors = {
     meaning: 'The PostgreSQL database of the authority refused the connection of this program.',
     remedy: 'Check user, password and database name in --database, and the privileges of the user.',
   },
+  DATABASE_TLS_FAILED: {
+    kind: 'local',
+    meaning: 'TLS with the PostgreSQL database of the authority failed.',
+    remedy: 'Check sslmode and sslrootcert in the database URL, and the certificate of the server.',
+  },
   BACKUP_UNREADABLE: {
     kind: 'local',
     meaning: 'The backup cannot be opened: the backup is damaged, or the passphrase is wrong.',
