@@ -167,13 +167,16 @@ it('transactions do not conflict where the default isolation is serializable', a
     `alter database ${new URL(url).pathname.slice(1)} set default_transaction_isolation = serializable`,
   )
   const store = await openStoreAt(url)
+  let attempts = 0
   const count = () =>
     store.transaction(async (tx) => {
+      attempts++
       const value = Number((await readSetting(tx, 'count')) ?? 0) + 1
       await writeSetting(tx, 'count', String(value))
       return value
     })
   expect(new Set(await Promise.all(Array.from({ length: MANY }, count))).size).toBe(MANY)
+  expect(attempts).toBe(MANY)
 })
 
 describe('PgBouncer with transaction pooling', () => {
