@@ -1,3 +1,4 @@
+import secureJson from 'secure-json-parse'
 import { LicensingError } from '../core/errors.ts'
 import { findExceededLimit, type JsonLimits, UNTRUSTED_JSON_LIMITS } from '../core/json-limits.ts'
 
@@ -41,7 +42,8 @@ export function parseBody(contentType: string | undefined, text: string): unknow
       remedy: 'Split the request.',
     })
   try {
-    return JSON.parse(text) ?? {}
+    // Refuses the keys `__proto__` and `constructor.prototype`, as the other servers do.
+    return secureJson.parse(text, { protoAction: 'error', constructorAction: 'error' }) ?? {}
   } catch {
     throw new LicensingError('REQUEST_MALFORMED', 'The request is not valid JSON.', {
       remedy: CONTENT_TYPE_REMEDY,

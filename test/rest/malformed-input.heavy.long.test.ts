@@ -193,7 +193,14 @@ describe('the REST API with invalid input', () => {
       400,
     ],
     ['an oversized body', `{"x":"${'x'.repeat(1_100_000)}"}`, 'application/json', 413],
-    ['a __proto__ key', '{"__proto__":{"limit":-1},"limit":"x"}', 'application/json', 400],
+    ['a __proto__ key', '{"virtualAccounts":[],"__proto__":{"limit":1}}', 'application/json', 400],
+    [
+      'a __proto__ key in an ignored field',
+      '{"virtualAccounts":[],"x":[{"\\u005f_proto__":{}}]}',
+      'application/json',
+      400,
+    ],
+    ['a constructor.prototype key', '{"constructor":{"prototype":{}}}', 'application/json', 400],
     ['an infinite limit', '{"limit":1e400}', 'application/json', 400],
     ['a NUL character', '{"virtualAccounts":["\\u0000"]}', 'application/json', 400],
   ])('refuses %s and changes nothing', async (_, text, type, status) => {
