@@ -14,10 +14,18 @@ export interface ServeOptions {
    * agent. Only processes of the same user can connect.
    */
   readonly control?: boolean
-  /** Address of the web console (HTTPS), and additional host names for its certificate. */
-  readonly console?: ListenAddress & { readonly names?: readonly string[] }
+  /** Address of the web console (HTTPS). */
+  readonly console?: ListenAddress & {
+    /** Additional host names for the certificate. */
+    readonly names?: readonly string[]
+    /** Reverse proxies whose `X-Forwarded-For` names the client: addresses and CIDR blocks. */
+    readonly trustedProxies?: readonly string[]
+  }
   /** Address of `/metrics`, `/health` and `/ready` (HTTP). */
-  readonly metrics?: ListenAddress
+  readonly metrics?: ListenAddress & {
+    /** Host names by which clients may ask for the metrics, besides IP addresses. */
+    readonly hosts?: readonly string[]
+  }
   /** Loopback address of the state machine inspector (WebSocket). */
   readonly inspect?: ListenAddress
   /** URL of an inspector that waits for applications, such as `ws://localhost:8080` of `createInspectorServer`. */

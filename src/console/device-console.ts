@@ -1,5 +1,6 @@
 import type { DeviceAgent } from './device/device-agent.ts'
 import type { Clock } from '../core/clock.ts'
+import { parseNetworks } from '../core/ip-address.ts'
 import { systemClock } from '../core/system-clock.ts'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { createDeviceProcedures } from './device/procedures.ts'
@@ -50,11 +51,13 @@ export async function serveDeviceConsole(
     host: string
     port: number
     names?: readonly string[]
+    trustedProxies?: readonly string[]
     clock?: Clock
     logger: { error(message: string, fields?: object): void }
   },
 ): Promise<ServedPage> {
   const { dataDir, host, port, clock = systemClock, logger } = options
+  const trustedProxies = parseNetworks(options.trustedProxies)
   const directory = getConsoleDirectory(dataDir)
   const auth = createDeviceAuth(dataDir, clock)
   const names = listHostNames(host, options.names ?? [])
@@ -71,7 +74,10 @@ export async function serveDeviceConsole(
     logger,
   })
   const firstPasswordFile = await ensureInitialPassword(auth, dataDir)
-  const served = await listenWithSelfSignedCertificate({ host, port, names, directory, clock }, page.routes)
+  const served = await listenWithSelfSignedCertificate(
+    { host, port, names, directory, clock, trustedProxies },
+    page.routes,
+  )
   return { ...served, firstPasswordFile }
 }
 

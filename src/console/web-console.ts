@@ -1,4 +1,3 @@
-import { stripBrackets } from '../core/host-name.ts'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import cookie from '@fastify/cookie'
@@ -8,7 +7,9 @@ import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { toLicensingError, LicensingError } from '../core/errors.ts'
+import { SECOND } from '../core/time.ts'
 import { closeOnShutdown } from '../http/connection-limiter.ts'
+import { readHostName } from '../http/host-header.ts'
 import { toErrorStatus } from '../http/error-status.ts'
 import { malformedRequestError } from '../http/malformed-request.ts'
 import { createRateLimitOptions } from '../http/rate-limit.ts'
@@ -25,6 +26,8 @@ const TOKEN_HEADER = 'x-session-token'
 const MAX_BODY_BYTES = 256 * 1024
 /** Maximum bytes buffered for a slow listener. */
 const MAX_BUFFERED_BYTES = 1024 * 1024
+/** Interval of comments on the event stream, which proxies would otherwise close as idle after 30 to 60 seconds. */
+const KEEP_ALIVE_INTERVAL_MS = 20 * SECOND
 /** Maximum requests of one address in a minute: more than a page with several tabs needs. */
 const MAX_REQUESTS_PER_MINUTE = 1_200
 
@@ -141,7 +144,7 @@ export class WebConsole {
       handler: async (request, reply) => {
         const { name, password } = request.body
         this.#auditSubjects.set(request, (await auth.hasUser(name)) ? name.trim() : 'an unknown name')
-        const { user, secrets } = await auth.signIn(name, password, request.ip)
+        const { user, secrets } = await auth.signIn(name, password, request.clientAddress)
         void reply.header('cache-control', 'no-store').setCookie(getCookieName(id), secrets.id, {
           path: '/',
           httpOnly: true,
@@ -163,12 +166,16 @@ export class WebConsole {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
+      // Proxies such as nginx would otherwise hold events back until their buffer is full.
+      'x-accel-buffering': 'no',
     })
+    // The headers are sent at once, so that the page knows that it is connected.
+    raw.flushHeaders()
     closeOnShutdown(raw)
     const { auth, follow } = this.#options
     // Events are sent in sequence, each after a check of the session.
     let queue = Promise.resolve()
-    const stop = follow((event, data) => {
+    const send = (text: string): void => {
       queue = queue
         .then(async () => {
           if (
@@ -176,13 +183,23 @@ export class WebConsole {
             !(await auth.getUser(await auth.sessions.find(caller.session)))
           )
             raw.end()
-          else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+          else raw.write(text)
         })
         // A failure ends only this listener's connection.
         .catch(() => {
           raw.destroy()
         })
+    }
+    const unfollow = follow((event, data) => {
+      send(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
     }, caller)
+    const keepAlive = setInterval(() => {
+      send(': keep-alive\n\n')
+    }, KEEP_ALIVE_INTERVAL_MS)
+    const stop = (): void => {
+      clearInterval(keepAlive)
+      unfollow()
+    }
     raw.on('close', stop)
     raw.on('error', stop)
   }
@@ -210,19 +227,22 @@ export class WebConsole {
 
   /** Refuses a request for another host name (DNS rebinding). */
   #requireHost(request: FastifyRequest): void {
-    const { hostname } = request
-    const host = stripBrackets(hostname).toLowerCase()
-    if (!this.#hosts.has(host))
-      throw new LicensingError('HOST_REFUSED', `This server has no host name ${JSON.stringify(hostname)}.`)
+    const name = readHostName(request.headers.host ?? '')
+    if (!this.#hosts.has(name))
+      throw new LicensingError('HOST_REFUSED', `This server has no host name ${JSON.stringify(name)}.`)
   }
 
+  /**
+   * Refuses a request of another site's page. Browsers compare the origins themselves and send the result in
+   * `Sec-Fetch-Site`, which holds behind a proxy that rewrites the Host header, too.
+   */
   #requireOrigin(request: FastifyRequest): void {
-    const { origin, 'sec-fetch-site': site } = request.headers
-    const own = `https://${request.headers.host ?? ''}`
-    if (origin !== undefined && origin !== own)
-      throw new LicensingError('ORIGIN_REFUSED', 'The request came from a page of another site.')
-    if (site !== undefined && site !== 'same-origin' && site !== 'none')
-      throw new LicensingError('ORIGIN_REFUSED', 'The request came from a page of another site.')
+    const { origin, host = '', 'sec-fetch-site': site } = request.headers
+    const isOwn =
+      site === undefined
+        ? origin === undefined || origin === `https://${host}`
+        : site === 'same-origin' || site === 'none'
+    if (!isOwn) throw new LicensingError('ORIGIN_REFUSED', 'The request came from a page of another site.')
   }
 
   /** Checks the origin, session, token and role of a request. */
@@ -243,7 +263,14 @@ export class WebConsole {
     const user = await auth.getUser(found)
     if (!user) throw new LicensingError('SIGN_IN_REQUIRED', 'No user is signed in, or the session has ended.')
     const { name, role, account, virtualAccount, mustChange } = user
-    this.#callers.set(request, { name, role, account, virtualAccount, address: request.ip, session })
+    this.#callers.set(request, {
+      name,
+      role,
+      account,
+      virtualAccount,
+      address: request.clientAddress,
+      session,
+    })
     if (mustChange && access !== 'signed-in')
       throw new LicensingError('PASSWORD_CHANGE_REQUIRED', 'The one-time password must be changed first.')
     if (ROLE_RANK[role] < ROLE_RANK[access])
@@ -261,7 +288,7 @@ export class WebConsole {
     try {
       await this.#options.auth.record({
         who: who ?? this.#callers.get(request)?.name ?? null,
-        address: request.ip,
+        address: request.clientAddress,
         action,
         subject: about,
         outcome: 'done',
@@ -281,7 +308,7 @@ export class WebConsole {
     if (request.method !== 'POST' && ![401, 403, 421, 429].includes(status)) return
     await this.#options.auth.record({
       who: this.#callers.get(request)?.name ?? null,
-      address: request.ip,
+      address: request.clientAddress,
       action,
       subject: this.#auditSubjects.get(request) ?? '',
       outcome: failure.code,

@@ -88,7 +88,7 @@ export class AuthService {
     password: string,
     address: string,
   ): Promise<{ user: User; secrets: SessionSecrets }> {
-    const refundAttempt = await consumeAttempt(this.#attempts, address)
+    const refundAttempt = await consumeAttempt(this.#attempts, { address, user: name })
     const user = await this.#users.find(name.trim())
     if (!(await verifyPassword(password, user?.password ?? null)) || !user)
       throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is wrong.')
@@ -191,7 +191,7 @@ export class AuthService {
     { current, password }: { current: string; password: string },
     { name, session, address }: Caller,
   ): Promise<Record<string, never>> {
-    const refundAttempt = await consumeAttempt(this.#attempts, address)
+    const refundAttempt = await consumeAttempt(this.#attempts, { address, user: name })
     const user = await this.#require(name)
     if (!(await verifyPassword(current, user.password)))
       throw new LicensingError('SIGN_IN_FAILED', 'The current password is wrong.')

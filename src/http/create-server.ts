@@ -3,12 +3,23 @@ import { createServer as createHttps } from 'node:https'
 import type { Socket } from 'node:net'
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
-import { LicensingError } from '../core/errors.ts'
+import type { LicensingError } from '../core/errors.ts'
 import { findExceededLimit, UNTRUSTED_JSON_LIMITS } from '../core/json-limits.ts'
 import { HOUR, MINUTE, SECOND } from '../core/time.ts'
 import type { ConnectionLimiter } from './connection-limiter.ts'
 import { TLS_SETTINGS } from '../transports/tls-settings.ts'
+import { parseNetworks, type NetworkList } from '../core/ip-address.ts'
+import { readClientAddress } from './client-address.ts'
 import { malformedRequestError } from './malformed-request.ts'
+import { checkHostHeader } from './host-header.ts'
+import { lingerOnUnreadBody } from './linger.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Address of the client, which may differ from that of a trusted proxy in front of the server. */
+    readonly clientAddress: string
+  }
+}
 
 /** Time limits of a client in milliseconds, after which Node ends the connection. */
 export interface ServerTimeouts {
@@ -49,14 +60,16 @@ const toErrorBody = (error: LicensingError) => ({ error: error.toJSON() })
  * @param options.tls PEM; null for plain HTTP
  * @param options.limiter null for a server that does not listen on a port
  * @param options.bodyLimit limit of a body in bytes, for routes that have no limit of their own
+ * @param options.trustedProxies proxies whose `X-Forwarded-For` is believed; none by default
  */
 export function createHardenedServer(options: {
   tls: { cert: string; key: string } | null
   limiter: ConnectionLimiter | null
   bodyLimit: number
+  trustedProxies?: NetworkList | undefined
   timeouts?: Partial<ServerTimeouts>
 }): FastifyInstance {
-  const { tls, limiter, bodyLimit } = options
+  const { tls, limiter, bodyLimit, trustedProxies = parseNetworks() } = options
   const { handshakeTimeout, writeStallTimeout, ...timeouts } = {
     ...DEFAULT_SERVER_TIMEOUTS,
     ...options.timeouts,
@@ -104,18 +117,18 @@ export function createHardenedServer(options: {
     frameworkErrors: (_error: FastifyError, _request, reply: FastifyReply) =>
       void reply.code(400).send(toErrorBody(malformedRequestError(400))),
   })
+  server.decorateRequest('clientAddress', {
+    getter() {
+      return readClientAddress(this.raw, trustedProxies)
+    },
+  })
   server.addHook('onRequest', async (request, reply) => {
-    if (request.headers.host === undefined)
-      await reply.code(400).send(
-        toErrorBody(
-          new LicensingError('REQUEST_MALFORMED', 'The request has no Host header.', {
-            remedy: 'Send the header Host.',
-          }),
-        ),
-      )
+    const failure = checkHostHeader(request.raw)
+    if (failure !== null) await reply.code(400).send(toErrorBody(failure))
   })
   acceptJsonOnly(server)
   if (limiter) {
+    server.addHook('onSend', lingerOnUnreadBody)
     server.addHook('preParsing', (request, _reply, payload, done) => {
       limiter.reserveBodyBytes(request.raw, request.routeOptions.bodyLimit)
       done(null, payload)

@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../core/clock.ts'
+import type { NetworkList } from '../core/ip-address.ts'
 import { DAY } from '../core/time.ts'
 import { ConnectionLimiter } from './connection-limiter.ts'
 import { createHardenedServer } from './create-server.ts'
@@ -38,7 +39,14 @@ interface ListeningServer {
 
 /** Listens over HTTPS with a self-signed certificate in the directory. @throws LicensingError ADDRESS_IN_USE, STORE_* */
 export async function listenWithSelfSignedCertificate(
-  options: { host: string; port: number; names: readonly string[]; directory: string; clock: Clock },
+  options: {
+    host: string
+    port: number
+    names: readonly string[]
+    directory: string
+    clock: Clock
+    trustedProxies: NetworkList
+  },
   routes: (server: FastifyInstance) => Promise<void>,
 ): Promise<ListeningServer> {
   const { host, port } = options
@@ -51,6 +59,7 @@ export async function listenWithSelfSignedCertificate(
     tls: toTlsOptions(tls),
     limiter: connections,
     bodyLimit: MAX_BODY_BYTES,
+    trustedProxies: options.trustedProxies,
   })
   await server.register(routes)
   const bound = await listen(server, { host, port })

@@ -11,5 +11,16 @@ export const SESSION_LIMITS = {
   maxPerUser: 20,
 } as const
 
-/** Limits of failed login attempts from one address within a window, and of remembered addresses. */
-export const LOGIN_ATTEMPT_LIMITS = { maxFailures: 10, windowMs: MINUTE, maxRemembered: 10_000 } as const
+/** Limit of failed login attempts within a window. */
+export interface LoginAttemptLimit {
+  readonly maxFailures: number
+  readonly windowMs: number
+}
+
+/** Limits of failed login attempts, and of remembered ones. */
+export const LOGIN_ATTEMPT_LIMITS = {
+  perAddress: { maxFailures: 10, windowMs: MINUTE },
+  /** Limit for one user name from all addresses. It is slow, so that others can hardly lock the user out. */
+  perUser: { maxFailures: 100, windowMs: HOUR },
+  maxRemembered: 10_000,
+} as const

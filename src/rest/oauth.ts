@@ -175,7 +175,7 @@ export class TokenEndpoint {
       throw toInvalidRequest(`The parameter ${id === undefined ? 'client_id' : 'client_secret'} is missing.`)
     if (await this.#authority.security.apiClients.verify(id, secret)) return id
     // Only wrong secrets are counted. They are too long to guess, so a valid client is never blocked.
-    await consumeAttempt(this.#loginAttempts, address)
+    await consumeAttempt(this.#loginAttempts, { address, user: null })
     throw new TokenRefusal(401, 'invalid_client', 'The client or its secret is wrong.')
   }
 
@@ -183,7 +183,7 @@ export class TokenEndpoint {
   async #authenticateUser({ username, password }: Parameters, address: string): Promise<User> {
     if (username === undefined || password === undefined)
       throw toInvalidRequest(`The parameter ${username === undefined ? 'username' : 'password'} is missing.`)
-    const refundAttempt = await consumeAttempt(this.#loginAttempts, address)
+    const refundAttempt = await consumeAttempt(this.#loginAttempts, { address, user: username })
     const user = await this.#authority.security.users.find(username.trim())
     if (!(await verifyPassword(password, user?.password ?? null)) || !user)
       throw new TokenRefusal(400, 'invalid_grant', 'The user name or the password is wrong.')

@@ -128,7 +128,7 @@ export class RestApi {
     }
     server.post(path, options, async (request, reply) => {
       void reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
-      const { body, query, ip: address } = request
+      const { body, query, clientAddress: address } = request
       const { authorization } = request.headers
       const answer = await this.#tokenEndpoint.answer({ body, query, authorization, address })
       if (answer.kind === 'granted') {
@@ -265,13 +265,13 @@ export class RestApi {
   ): Promise<void> {
     const { action, auditSubject } = this.#getState(request)
     const isRepetitive = outcome !== 'done' || action === 'api access-token'
-    const dedupeKey = `${who ?? ''} ${request.ip} ${action} ${outcome}`
+    const dedupeKey = `${who ?? ''} ${request.clientAddress} ${action} ${outcome}`
     if (isRepetitive && !this.#deduplicator.firstSeen(dedupeKey, this.#clock.uptime())) return
     try {
       await this.#authority.security.users.record({
         at: this.#clock.wall(),
         who,
-        address: request.ip,
+        address: request.clientAddress,
         action,
         subject: sanitizeText(auditSubject, 300),
         outcome,

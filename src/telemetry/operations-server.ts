@@ -1,6 +1,11 @@
+import { isIP } from 'node:net'
+import { LicensingError } from '../core/errors.ts'
 import { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { createHardenedServer } from '../http/create-server.ts'
+import { toErrorStatus } from '../http/error-status.ts'
 import { formatUrlHost } from '../core/host-name.ts'
+import { readHostName } from '../http/host-header.ts'
+import { listHostNames } from '../http/listen-self-signed.ts'
 import { listen } from '../http/listen.ts'
 
 /** Enough for a scraper and a few administrators with curl. */
@@ -21,18 +26,31 @@ export interface OperationsServer {
 export async function serveOperations(options: {
   host: string
   port: number
+  /** Further host names by which clients may ask for the metrics. IP addresses are always allowed. */
+  hosts?: readonly string[]
   /** Renders the metrics in the Prometheus text format. */
   render: () => Promise<{ contentType: string; text: string }>
   /** Returns the reasons why the program is not ready. Empty if ready. */
   notReadyReasons: () => Promise<readonly string[]>
 }): Promise<OperationsServer> {
-  const { host, port, render, notReadyReasons } = options
+  const { host, port, hosts = [], render, notReadyReasons } = options
+  const names = new Set(listHostNames(host, hosts).map((name) => name.toLowerCase()))
   const limiter = new ConnectionLimiter({ maxConnections: MAX_CONNECTIONS })
   const server = createHardenedServer({ tls: null, limiter, bodyLimit: MAX_BODY_BYTES })
   server.addHook('onSend', async (_request, reply) => {
     void reply.header('cache-control', 'no-store')
   })
-  server.get('/metrics', async (_request, reply) => {
+  server.get('/metrics', async (request, reply) => {
+    const name = readHostName(request.headers.host ?? '')
+    if (name !== '' && isIP(name) === 0 && !names.has(name)) {
+      // A page of another site could otherwise read the metrics under a name of its own (DNS rebinding).
+      const failure = new LicensingError(
+        'HOST_REFUSED',
+        `The metrics have no host name ${JSON.stringify(name)}.`,
+        { remedy: 'Use the IP address, or add this name with --metrics-host.' },
+      )
+      return reply.code(toErrorStatus(failure, 400)).send({ error: failure.toJSON() })
+    }
     const { contentType, text } = await render()
     return reply.type(contentType).send(text)
   })

@@ -410,7 +410,9 @@ describe('passwords', () => {
 })
 
 describe('login attempts', () => {
-  const { maxFailures, windowMs, maxRemembered } = LOGIN_ATTEMPT_LIMITS
+  const { perAddress, perUser, maxRemembered } = LOGIN_ATTEMPT_LIMITS
+  const { maxFailures, windowMs } = perAddress
+  const from = (address: string) => ({ address, user: null })
   let now: number
   let attempts: MemoryLoginAttempts
   beforeEach(() => {
@@ -418,15 +420,15 @@ describe('login attempts', () => {
     attempts = new MemoryLoginAttempts(() => now)
   })
   const wrong = async (address: string, count: number) => {
-    for (let i = 0; i < count; i++) await attempts.count(address)
+    for (let i = 0; i < count; i++) await attempts.count(address, perAddress)
   }
   const waitOf = async (address: string) => {
-    const counted = await attempts.count(address)
+    const counted = await attempts.count(address, perAddress)
     return 'retryAfterMs' in counted ? counted.retryAfterMs : 0
   }
 
   it('are limited by address within a window', async () => {
-    await attempts.count('a')
+    await attempts.count('a', perAddress)
     now += 100
     await wrong('a', maxFailures - 1)
     expect(await waitOf('b')).toBe(0)
@@ -440,32 +442,54 @@ describe('login attempts', () => {
 
   it('do not count if they succeed', async () => {
     await wrong('a', maxFailures - 1)
-    const refund = await consumeAttempt(attempts, 'a')
+    const refund = await consumeAttempt(attempts, from('a'))
     expect(await waitOf('a')).toBe(windowMs)
     await refund()
     expect(await waitOf('a')).toBe(0)
     expect(await waitOf('a')).toBe(windowMs)
     await (
-      await consumeAttempt(attempts, 'b')
+      await consumeAttempt(attempts, from('b'))
     )()
     await attempts.refund('none', 1)
   })
 
   it('are refused beyond the limit with the time to wait', async () => {
     await wrong('a', maxFailures)
-    await expect(consumeAttempt(attempts, 'a')).rejects.toMatchObject({
+    await expect(consumeAttempt(attempts, from('a'))).rejects.toMatchObject({
       code: 'TOO_MANY_REQUESTS',
       retryAfterMs: windowMs,
     })
   })
 
+  it('are limited by user from all addresses, more slowly', async () => {
+    const guess = (address: number, user: string) =>
+      consumeAttempt(attempts, { address: `192.0.2.${address}`, user })
+    for (let i = 0; i < perUser.maxFailures; i++) await guess(i, 'admin')
+    const blocked = { code: 'TOO_MANY_REQUESTS', retryAfterMs: perUser.windowMs }
+    await expect(guess(200, 'admin')).rejects.toMatchObject(blocked)
+    await expect(guess(201, ' Admin')).rejects.toMatchObject(blocked)
+    await guess(202, 'operator')
+    now += perUser.windowMs
+    const refund = await guess(203, 'admin')
+    await refund()
+    for (let i = 0; i < perUser.maxFailures; i++) await guess(i, 'admin')
+  })
+
+  it('are limited together for the addresses of one IPv6 network and of one IPv4-mapped address', async () => {
+    for (let i = 0; i < maxFailures; i++) await consumeAttempt(attempts, from(`2001:db8:1:2::${i}`))
+    await expect(consumeAttempt(attempts, from('2001:db8:1:2:ffff::1'))).rejects.toThrow('this address')
+    await consumeAttempt(attempts, from('2001:db8:1:3::1'))
+    for (let i = 0; i < maxFailures; i++) await consumeAttempt(attempts, from('192.0.2.1'))
+    await expect(consumeAttempt(attempts, from('::ffff:192.0.2.1'))).rejects.toThrow('this address')
+  })
+
   it('are remembered for a limited number of addresses, and the oldest address is forgotten first', async () => {
     await wrong('first', maxFailures)
     await wrong('second', 1)
-    for (let i = 0; i < maxRemembered - 2; i++) await attempts.count(`other ${i}`)
+    for (let i = 0; i < maxRemembered - 2; i++) await attempts.count(`other ${i}`, perAddress)
     expect(await waitOf('first')).toBeGreaterThan(0)
-    await attempts.count('second')
-    await attempts.count('one more')
+    await attempts.count('second', perAddress)
+    await attempts.count('one more', perAddress)
     expect(await waitOf('first')).toBe(0)
     await wrong('second', maxFailures - 3)
     expect(await waitOf('second')).toBe(0)

@@ -111,7 +111,10 @@ export async function signInFirst(url: string, passwordFile: string | null): Pro
 }
 
 /** Serves the web consoles of a device and of its authority in this process. */
-export async function servePages(world: TestEnvironment) {
+export async function servePages(
+  world: TestEnvironment,
+  { trustedProxies = [] }: { trustedProxies?: readonly string[] } = {},
+) {
   const agent = await world.open()
   const logged: string[] = []
   const logger = {
@@ -122,6 +125,7 @@ export async function servePages(world: TestEnvironment) {
     dataDir: join(world.directory, 'device'),
     host: '127.0.0.1',
     port: 0,
+    trustedProxies,
     clock: world.clock,
     logger,
   })
@@ -132,7 +136,12 @@ export async function servePages(world: TestEnvironment) {
     clock: world.clock,
     logger,
   })
-  const url = await world.authority.listen({ host: '127.0.0.1', port: 0, routes: managerConsole.routes })
+  const url = await world.authority.listen({
+    host: '127.0.0.1',
+    port: 0,
+    routes: managerConsole.routes,
+    trustedProxies,
+  })
   return {
     agent,
     logged,

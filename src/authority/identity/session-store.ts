@@ -1,5 +1,9 @@
 import type { Instant } from '../../core/time.ts'
-import { LOGIN_ATTEMPT_LIMITS, SESSION_LIMITS } from '../../http/login-attempt-limits.ts'
+import {
+  LOGIN_ATTEMPT_LIMITS,
+  type LoginAttemptLimit,
+  SESSION_LIMITS,
+} from '../../http/login-attempt-limits.ts'
 import type { StoredSession } from '../../http/sessions.ts'
 import type { AuthorityClock } from '../context/authority-clock.ts'
 import type { TransactionRunner, Tx } from '../store/store.ts'
@@ -65,27 +69,30 @@ export class SignInStore {
   } as const
 
   readonly attempts = {
-    /** Counts an attempt, or returns the milliseconds for which the address is blocked. */
-    count: (address: string): Promise<{ attempt: number } | { retryAfterMs: number }> =>
+    /** Counts an attempt, or returns the milliseconds for which the key is blocked. */
+    count: (
+      key: string,
+      { maxFailures, windowMs }: LoginAttemptLimit,
+    ): Promise<{ attempt: number } | { retryAfterMs: number }> =>
       this.#store.transaction(async (tx) => {
         const now = this.#clock.now()
         await tx
           .deleteFrom('login_attempts')
-          .where('at', '<=', now - LOGIN_ATTEMPT_LIMITS.windowMs)
+          .where('at', '<=', now - LOGIN_ATTEMPT_LIMITS.perUser.windowMs)
           .execute()
         const recent = await tx
           .selectFrom('login_attempts')
           .select('at')
-          .where('address', '=', address)
+          .where('address', '=', key)
+          .where('at', '>', now - windowMs)
           .orderBy('at')
-          .limit(LOGIN_ATTEMPT_LIMITS.maxFailures)
+          .limit(maxFailures)
           .execute()
         const [first = { at: now }] = recent
-        if (recent.length >= LOGIN_ATTEMPT_LIMITS.maxFailures)
-          return { retryAfterMs: first.at + LOGIN_ATTEMPT_LIMITS.windowMs - now }
+        if (recent.length >= maxFailures) return { retryAfterMs: first.at + windowMs - now }
         const { id } = await tx
           .insertInto('login_attempts')
-          .values({ address, at: now })
+          .values({ address: key, at: now })
           .returning('id')
           .executeTakeFirstOrThrow()
         await tx
@@ -94,7 +101,7 @@ export class SignInStore {
           .execute()
         return { attempt: id }
       }),
-    refund: (_address: string, attempt: number): Promise<void> =>
+    refund: (_key: string, attempt: number): Promise<void> =>
       this.#store.transaction(async (tx) => {
         await tx.deleteFrom('login_attempts').where('id', '=', attempt).execute()
       }),

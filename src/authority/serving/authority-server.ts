@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { FaultPlan } from '../../faults/index.ts'
 import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import { parseHostName } from '../../core/host-name.ts'
+import { type NetworkList, parseNetworks } from '../../core/ip-address.ts'
 import { type Instant, MINUTE } from '../../core/time.ts'
 import { ConnectionLimiter, type ConnectionLimits } from '../../http/connection-limiter.ts'
 import { formatUrlHost, LOOPBACK_HOSTS } from '../../core/host-name.ts'
@@ -31,6 +32,8 @@ export interface ListenOptions {
    * @internal
    */
   readonly routes?: FastifyPluginAsync
+  /** Proxies in front of the server whose `X-Forwarded-For` is believed: addresses and CIDR blocks. */
+  readonly trustedProxies?: readonly string[]
   /** Limits for clients. The defaults are `DEFAULT_CONNECTION_LIMITS`. */
   readonly limits?: Partial<ConnectionLimits>
 }
@@ -93,6 +96,7 @@ export class AuthorityServer {
   async listen(options: ListenOptions): Promise<string> {
     if (options.chaos) this.#injectFaults(options.chaos)
     const { host, names = [] } = options
+    const trustedProxies = parseNetworks(options.trustedProxies)
     const wrong = names.find((name) => parseHostName(name) === null)
     if (wrong !== undefined)
       throw new LicensingError(
@@ -106,7 +110,7 @@ export class AuthorityServer {
     this.#tls = credential
     this.#logExcludedNames(excludedNames)
     this.#limiter = new ConnectionLimiter(options.limits)
-    this.#server = await this.#createServer(credential, this.#limiter, options.routes)
+    this.#server = await this.#createServer(credential, this.#limiter, { ...options, trustedProxies })
     const { server } = this.#server
     if (server instanceof TlsServer) server.setTicketKeys(tickets)
     const port = await listen(this.#server, options)
@@ -227,7 +231,7 @@ export class AuthorityServer {
   async #createServer(
     tls: Credential | null,
     limiter: ConnectionLimiter | null,
-    routes?: FastifyPluginAsync,
+    { routes, trustedProxies }: { routes?: FastifyPluginAsync; trustedProxies?: NetworkList } = {},
   ): Promise<FastifyInstance> {
     // Most commands serve nothing, so the server modules are loaded on demand.
     const { createServer } = await import('./routes.ts')
@@ -238,6 +242,7 @@ export class AuthorityServer {
       health: this,
       faultInjector: () => this.#faultInjector,
       routes,
+      trustedProxies,
       logger: this.#logger,
     })
   }

@@ -9,6 +9,7 @@ import type {
 } from 'fastify'
 import { toLicensingError, LicensingError } from '../../core/errors.ts'
 import { getMessagePath, type MessageType, messageTypeSchema } from '../../protocol/messages.ts'
+import type { NetworkList } from '../../core/ip-address.ts'
 import { MINUTE, SECOND } from '../../core/time.ts'
 import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER } from '../../protocol/sync-proof.ts'
 import type { ConnectionLimiter } from '../../http/connection-limiter.ts'
@@ -94,13 +95,15 @@ export function createServer(options: {
   faultInjector: () => FaultInjector | null
   /** Further routes at the same address, such as the web console. */
   routes?: FastifyPluginAsync | undefined
+  trustedProxies?: NetworkList | undefined
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, limiter, endpoint, health, faultInjector, routes, logger } = options
+  const { tls, limiter, endpoint, health, faultInjector, routes, trustedProxies, logger } = options
   const server = createHardenedServer({
     tls: tls && toTlsOptions(tls),
     limiter,
     bodyLimit: MAX_BODY_BYTES,
+    trustedProxies,
     timeouts: { requestTimeout: SYNC_REQUEST_TIMEOUT_MS },
   })
   const traces = new WeakMap<FastifyRequest, string>()

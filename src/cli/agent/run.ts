@@ -12,7 +12,7 @@ interface AddressOptions {
   name?: string[]
   inspect?: string
   inspectTo?: string
-  metrics?: string
+  trustedProxy?: string[]
 }
 
 /** Creates the command `run`. */
@@ -21,7 +21,11 @@ export function createRunCommand({ json, dataDir }: AgentCli): Command {
     createCommand('run')
       .description('run the daemon, and with --listen the web console Smart Licenses')
       .option('--listen <host:port>', 'serve the web console over HTTPS; port 0 selects a free port')
-      .option('--name <name...>', 'additional host names and addresses of the web console'),
+      .option('--name <name...>', 'additional host names and addresses of the web console')
+      .option(
+        '--trusted-proxy <cidr...>',
+        'addresses or CIDR blocks of reverse proxies whose X-Forwarded-For names the client',
+      ),
   )
     .option('--log-file <file>', 'write the log to a file instead of standard error')
     .option('--log-max-size <bytes>', 'maximum size of a log file before rotation', '10485760')
@@ -66,18 +70,16 @@ export function createRunCommand({ json, dataDir }: AgentCli): Command {
 }
 
 /** @throws LicensingError INVALID_ARGUMENT */
-const parseServeOptions = ({
-  listen,
-  name: names = [],
-  inspect,
-  inspectTo,
-  metrics,
-}: AddressOptions): ServeOptions => ({
-  ...(listen !== undefined && { console: { ...parseAddress(listen), names } }),
-  ...(inspect !== undefined && { inspect: parseAddress(inspect) }),
-  ...(inspectTo !== undefined && { inspectTo }),
-  ...(metrics !== undefined && { metrics: parseMetricsAddress(metrics) }),
-})
+const parseServeOptions = (options: AddressOptions & OperationsOptions): ServeOptions => {
+  const { listen, name: names = [], trustedProxy: trustedProxies = [], inspect, inspectTo } = options
+  const metrics = parseMetricsAddress(options)
+  return {
+    ...(listen !== undefined && { console: { ...parseAddress(listen), names, trustedProxies } }),
+    ...(inspect !== undefined && { inspect: parseAddress(inspect) }),
+    ...(inspectTo !== undefined && { inspectTo }),
+    ...(metrics && { metrics }),
+  }
+}
 
 /** Returns the addresses of the servers, for `--json`. */
 const toAddressDocument = ({

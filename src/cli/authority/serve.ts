@@ -3,6 +3,7 @@ import type { AgentLogger } from '../../agent/logger.ts'
 import type { Authority } from '../../authority/authority.ts'
 import type { AuthorityObserver } from '../../authority/observer.ts'
 import { LicensingError } from '../../core/errors.ts'
+import { parseNetworks } from '../../core/ip-address.ts'
 import { stripBrackets } from '../../core/host-name.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
 import { SECOND } from '../../core/time.ts'
@@ -11,7 +12,12 @@ import { parseAddress } from '../address.ts'
 import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
 import { runWorkers, reportListening, getWorkerIndex, onWorkerShutdown } from './workers.ts'
 import { createCommand } from '../create-command.ts'
-import { addOperationsOptions, parseMetricsAddress, type OperationsOptions } from '../operations-options.ts'
+import {
+  addOperationsOptions,
+  type MetricsAddress,
+  parseMetricsAddress,
+  type OperationsOptions,
+} from '../operations-options.ts'
 import { printListening, type ListeningInfo } from '../print-listening.ts'
 import { onShutdownSignal } from '../shutdown-signal.ts'
 
@@ -29,6 +35,7 @@ interface ServeOptions extends OperationsOptions {
   development?: boolean
   profile?: string
   name?: string[]
+  trustedProxy?: string[]
   connections: string
   workers: string
   chaos?: string
@@ -43,6 +50,10 @@ export function createServeCommand(cli: AuthorityCli): Command {
     .description('serve agents, the REST API and the web console Software Manager over HTTPS')
     .option('--listen <host:port>', 'address to listen on; port 0 selects a free port', '127.0.0.1:8443')
     .option('--name <name...>', 'additional host names and addresses for the TLS certificate')
+    .option(
+      '--trusted-proxy <cidr...>',
+      'addresses or CIDR blocks of reverse proxies whose X-Forwarded-For names the client',
+    )
     .option('--connections <n>', 'maximum number of concurrent connections per process', '20000')
     .option('--workers <n>', 'number of processes that serve at this address', '1')
     .option(
@@ -69,6 +80,8 @@ export function createServeCommand(cli: AuthorityCli): Command {
     )
     .action((options: ServeOptions) => {
       const workers = parseWorkers(options)
+      // Checked before workers start, because a worker that fails is started again.
+      parseNetworks(options.trustedProxy)
       return workers === 1 || getWorkerIndex() !== null
         ? serve(cli, options)
         : serveByWorkers(cli, options, workers)
@@ -173,6 +186,7 @@ async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
         await server.register(api.routes)
       },
       limits: { maxConnections: connections },
+      ...(options.trustedProxy && { trustedProxies: options.trustedProxy }),
       ...(chaos && { chaos }),
     })
     proxy =
@@ -231,7 +245,7 @@ async function unlessStopped(
 
 /** Starts metrics and tracing if requested. Otherwise none of their modules is loaded. */
 async function startTelemetry(
-  { metrics, traces }: OperationsOptions,
+  options: OperationsOptions,
   worker: number,
   logger: AgentLogger,
 ): Promise<{
@@ -241,7 +255,8 @@ async function startTelemetry(
   attach: (authority: Authority) => void
   close: () => Promise<void>
 }> {
-  const at = metrics === undefined ? null : getMetricsAddress(parseMetricsAddress(metrics), worker)
+  const { traces } = options
+  const at = getWorkerAddress(parseMetricsAddress(options), worker)
   if (at === null && traces === undefined)
     return { observe: null, url: null, attach: () => undefined, close: () => Promise.resolve() }
   const tracing =
@@ -274,10 +289,8 @@ async function startTelemetry(
 }
 
 /** Returns the metrics address of a worker. Each worker has its own port, counted up from the given one. */
-const getMetricsAddress = ({ host, port }: { host: string; port: number }, worker: number) => ({
-  host,
-  port: port === 0 ? 0 : port + worker,
-})
+const getWorkerAddress = (address: MetricsAddress | null, worker: number): MetricsAddress | null =>
+  address && { ...address, port: address.port === 0 ? 0 : address.port + worker }
 
 /** Parses the faults of `--chaos`. Connection faults are refused, because a server cannot inject them. @throws LicensingError CHAOS_INVALID */
 async function parseAnswerFaults(spec: string) {

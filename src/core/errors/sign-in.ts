@@ -45,7 +45,8 @@ export const signInErrors = {
   HOST_REFUSED: {
     kind: 'refusal',
     meaning: 'The request is for a host name that this server does not serve.',
-    remedy: 'Use a host name that the server was started with, or add this name with --name.',
+    remedy:
+      'Use a host name that the server was started with, or add this name with --name (for metrics, --metrics-host).',
   },
   API_NOT_SERVED: {
     kind: 'refusal',
