@@ -88,6 +88,8 @@ export function createHardenedServer(options: {
                 ...httpOptions,
                 ...tls,
                 ...TLS_SETTINGS,
+                // Node would end the handshake of a client that offers only HTTP/1.0.
+                ALPNProtocols: ['http/1.1', 'http/1.0'],
                 handshakeTimeout,
                 sessionTimeout: SESSION_LIFETIME_MS / SECOND,
               },

@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { parseNetworks } from '../../src/core/ip-address.ts'
 import { ConnectionLimiter } from '../../src/http/connection-limiter.ts'
 import { createHardenedServer } from '../../src/http/create-server.ts'
 import { listen } from '../../src/http/listen.ts'
+import { createSelfSigned, toTlsOptions } from '../../src/pki/certificate-generation.ts'
 
 let closing: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -12,10 +14,13 @@ afterEach(async () => {
   closing = []
 })
 
-async function serve(trustedProxies: readonly string[] = []) {
+async function serve(
+  trustedProxies: readonly string[] = [],
+  tls: { cert: string; key: string } | null = null,
+) {
   const limiter = new ConnectionLimiter()
   const server = createHardenedServer({
-    tls: null,
+    tls,
     limiter,
     bodyLimit: 1_000,
     trustedProxies: parseNetworks(trustedProxies),
@@ -78,6 +83,28 @@ describe('the Host header of a request', () => {
 
   it('may be missing in HTTP/1.0, as in the health checks of HAProxy (R-OPS-4)', async () => {
     expect(statusOf(await exchange(await serve(), getAddress('1.0')))).toBe('200')
+  })
+
+  it('may be missing in HTTP/1.0 over TLS from a client that offers no other version', async () => {
+    const at = Date.now()
+    const credential = await createSelfSigned({
+      name: 'localhost',
+      notBefore: at - 1_000,
+      notAfter: at + 60_000,
+      hosts: ['localhost'],
+    })
+    const socket = connectTls({
+      port: await serve([], toTlsOptions(credential)),
+      host: '127.0.0.1',
+      ca: credential.certificates,
+      servername: 'localhost',
+      ALPNProtocols: ['http/1.0'],
+    })
+    let received = ''
+    socket.setEncoding('utf8').on('data', (text: string) => (received += text))
+    socket.write(getAddress('1.0'))
+    await once(socket, 'close')
+    expect(statusOf(received)).toBe('200')
   })
 })
 
