@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { AuthService } from '../http/auth-service.ts'
-import type { UserRole } from '../http/users.ts'
+import { USER_ROLES, type UserRole } from '../http/user-roles.ts'
 import { createCommand } from './create-command.ts'
 import { printJson, printText } from './output.ts'
 import { printTable } from './table.ts'
@@ -40,7 +40,7 @@ export function createUserCommand({ json, supportsAccountScope, withAuth }: User
     .argument('<name>')
     .addOption(
       new Option('--role <role>', 'role of the user')
-        .choices(['administrator', 'user', 'viewer'])
+        .choices(USER_ROLES.filter((role) => supportsAccountScope || role !== 'account-administrator'))
         .default('user'),
     )
   if (supportsAccountScope) add.option('--virtual-account <name>', 'limit the user to one virtual account')

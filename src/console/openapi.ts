@@ -9,6 +9,7 @@ const ALLOWED_USERS: Record<Access, string> = {
   'signed-in': 'Signed-in users.',
   viewer: 'Signed-in users with a password of their own.',
   user: 'Users and administrators.',
+  'account-administrator': 'Administrators and account administrators.',
   administrator: 'Administrators.',
 }
 

@@ -49,7 +49,14 @@ export interface ConsoleOptions {
   readonly logger: { error(message: string, fields?: object): void }
 }
 
-const ROLE_RANK: Record<Access, number> = { open: 0, 'signed-in': 0, viewer: 1, user: 2, administrator: 3 }
+const ROLE_RANK: Record<Access, number> = {
+  open: 0,
+  'signed-in': 0,
+  viewer: 1,
+  user: 2,
+  'account-administrator': 3,
+  administrator: 4,
+}
 
 /** A web console: its page, its API, and its access control. */
 export class WebConsole {

@@ -15,7 +15,8 @@ import {
   type SessionSecrets,
   type SessionStore,
 } from './sessions.ts'
-import type { AuditEntry, UserRole, User, UserStore } from './users.ts'
+import { isAdministering, type UserRole } from './user-roles.ts'
+import type { AuditEntry, User, UserStore } from './users.ts'
 import type { z } from 'zod'
 
 /** Name of the user that is created at the first start. */
@@ -153,11 +154,13 @@ export class AuthService {
   /** @throws LicensingError ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND */
   async add(input: UserInput): Promise<{ name: string; oneTimePassword: string }> {
     const name = validate(userNameSchema, input.name, 'user name')
-    if (input.role === 'administrator' && input.virtualAccount !== null)
+    if (isAdministering(input.role) && input.virtualAccount !== null)
       throw new LicensingError(
         'INVALID_ARGUMENT',
         'An administrator cannot be limited to one virtual account. Use the role user.',
       )
+    if (!this.#supportsAccountScope && input.role === 'account-administrator')
+      throw new LicensingError('INVALID_ARGUMENT', 'A device has no role account-administrator.')
     if (!this.#supportsAccountScope && (input.account !== null || input.virtualAccount !== null))
       throw new LicensingError('INVALID_ARGUMENT', 'Users of a device cannot be limited to a smart account.')
     const { user, password } = await this.#createUser({ ...input, name })

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
-import type { UserRole } from './users.ts'
+import type { UserRole } from './user-roles.ts'
 
 /**
  * Callers that may use a procedure: anyone, any signed-in user (even with a one-time password), or users of a

@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import type { Instant } from '../core/time.ts'
+import { USER_ROLES, type UserRole } from './user-roles.ts'
 
-export const userRoleSchema = z.enum(['administrator', 'user', 'viewer'])
-/** Role of a user. An administrator may do everything, a user may manage licenses, and a viewer may only read. */
-export type UserRole = z.infer<typeof userRoleSchema>
+export const userRoleSchema = z.enum(USER_ROLES)
 
 /** User of a console. */
 export interface User {

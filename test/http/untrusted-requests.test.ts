@@ -96,7 +96,7 @@ describe('the Host header of a request', () => {
     const socket = connectTls({
       port: await serve([], toTlsOptions(credential)),
       host: '127.0.0.1',
-      ca: credential.certificates,
+      ca: [...credential.certificates],
       servername: 'localhost',
       ALPNProtocols: ['http/1.0'],
     })

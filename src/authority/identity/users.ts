@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { AuditEntry, User } from '../../http/users.ts'
 import { resolveAccount, resolveVirtualAccount } from '../inventory/accounts.ts'
+import { endNotificationsOf } from '../outbox/notification-owners.ts'
 import { appendAuditEntry, listNewestEntries } from '../audit/audit-log.ts'
 import type { Tables } from '../store/tables.ts'
 import type { TransactionRunner, Tx } from '../store/store.ts'
@@ -67,7 +68,10 @@ export class UserRepository {
     })
   }
 
-  /** Removes a user, except the last administrator of all accounts who has set a password. */
+  /**
+   * Removes a user with the user's sessions, access tokens and notifications, except the last administrator of all
+   * accounts who has set a password.
+   */
   remove(name: string): Promise<'removed' | 'unknown' | 'last'> {
     return this.#store.transaction(async (tx) => {
       const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
@@ -82,6 +86,9 @@ export class UserRepository {
         .limit(1)
         .executeTakeFirst()
       if (row.role === 'administrator' && row.account_id === null && !other) return 'last'
+      await tx.deleteFrom('sessions').where('name', '=', name).execute()
+      await tx.deleteFrom('access_tokens').where('user_name', '=', name).execute()
+      await endNotificationsOf(tx, name)
       await tx.deleteFrom('users').where('name', '=', name).execute()
       return 'removed'
     })

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { type Instant, MINUTE } from '../../core/time.ts'
 import type { AlertDocument, AlertType } from '../alerts/alerts.ts'
 import { queueMail } from '../outbox/mail.ts'
+import { MAY_BE_NOTIFIED } from '../outbox/notification-owners.ts'
 import type { Tx } from '../store/store.ts'
 import { NOTIFICATION_FOOTER } from '../outbox/compliance-notifications.ts'
 
@@ -40,6 +41,7 @@ export async function sendAlertNotifications(
     .set({ next_check_at: at + CHECK_INTERVAL })
     .where('status', '=', sql.lit(1))
     .where('next_check_at', '<=', at)
+    .where(MAY_BE_NOTIFIED)
     .returningAll()
     .execute()
   const seen = new Map<string, readonly AlertDocument[]>()

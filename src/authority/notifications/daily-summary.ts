@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely'
 import { nextScheduledAt } from '../../../machines/index.ts'
 import { DAY, type Instant, toIsoString, MINUTE } from '../../core/time.ts'
 import { queueMail } from '../outbox/mail.ts'
+import { MAY_BE_NOTIFIED } from '../outbox/notification-owners.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { NOTIFICATION_FOOTER } from '../outbox/compliance-notifications.ts'
@@ -23,6 +24,7 @@ export async function queueDailySummaries(tx: Tx, at: Instant): Promise<void> {
     .set({ daily_next_at: end + DAY })
     .where('daily', '=', 1)
     .where('daily_next_at', '<=', end)
+    .where(MAY_BE_NOTIFIED)
     .returningAll()
     .execute()
   for (const row of rows) {

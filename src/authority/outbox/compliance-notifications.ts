@@ -1,6 +1,7 @@
 import { type Selectable, sql } from 'kysely'
 import { toIsoString } from '../../core/time.ts'
 import { discardUnsentMails, queueMail } from './mail.ts'
+import { MAY_BE_NOTIFIED } from './notification-owners.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -31,6 +32,7 @@ export async function queueComplianceNotifications(
     .select(['notifications.id', 'notifications.recipient', 'accounts.domain'])
     .where('notifications.account_id', '=', accountId)
     .where('notifications.status', '=', sql.lit(1))
+    .where(MAY_BE_NOTIFIED)
     .where((eb) =>
       eb.or([eb('notifications.virtual_account_id', 'is', null), eb('virtual_accounts.name', '=', virtual)]),
     )

@@ -1,5 +1,6 @@
 import { type Instant, toIsoString } from '../../core/time.ts'
 import { queueMail } from './mail.ts'
+import { MAY_BE_NOTIFIED } from './notification-owners.ts'
 import type { Tx } from '../store/store.ts'
 import { NOTIFICATION_FOOTER } from './compliance-notifications.ts'
 
@@ -28,6 +29,7 @@ export async function queueExpiryNotifications(
     .selectAll('notifications')
     .select('accounts.domain')
     .where('notifications.account_id', 'in', [...new Set(ending.map(({ accountId }) => accountId))])
+    .where(MAY_BE_NOTIFIED)
     .execute()
   for (const row of rows) {
     const windows = JSON.parse(row.expiring) as number[]

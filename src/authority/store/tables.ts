@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { UserRole } from '../../http/user-roles.ts'
 
 /** Tables of the authority. Instants are milliseconds since 1970 UTC, and flags are 0 or 1. */
 export interface Tables {
@@ -263,7 +264,7 @@ export interface Tables {
   /** Users of the web console. */
   users: {
     name: string
-    role: 'administrator' | 'user' | 'viewer'
+    role: UserRole
     /** The smart account and the virtual account to which the user is restricted, or null. */
     account_id: string | null
     virtual_account_id: string | null

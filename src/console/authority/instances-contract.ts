@@ -84,7 +84,7 @@ export const instanceContract = {
     auditSubject: ({ id }) => id,
   }),
   'instance-write-off': mutation({
-    access: 'administrator',
+    access: 'account-administrator',
     summary:
       'Removes the instance of a lost device without its return code. The user and the reason are recorded.',
     schema: {

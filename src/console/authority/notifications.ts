@@ -1,5 +1,6 @@
 import type { Authority } from '../../authority/authority.ts'
 import { LicensingError, notFoundError } from '../../core/errors.ts'
+import { isAdministering } from '../../http/user-roles.ts'
 import { type Caller, implement } from '../../http/procedures.ts'
 import { notificationContract } from './notifications-contract.ts'
 import { effectiveScope } from './scope.ts'
@@ -8,7 +9,7 @@ import { effectiveScope } from './scope.ts'
 const getOwnAddress = ({ name }: Caller): string | null => (/^[^@]+@[^@]+$/.test(name) ? name : null)
 
 const canNotify = (recipient: string, caller: Caller): boolean =>
-  caller.role === 'administrator' || recipient === getOwnAddress(caller)
+  isAdministering(caller.role) || recipient === getOwnAddress(caller)
 
 /** @throws LicensingError PERMISSION_DENIED */
 function assertCanNotify(recipient: string, caller: Caller): void {

@@ -45,7 +45,7 @@ export const satelliteContract = {
     schema: { querystring: accountInput, response: z.object({ satellites: z.array(satelliteSchema) }) },
   }),
   'satellite-add': mutation({
-    access: 'administrator',
+    access: 'account-administrator',
     summary: 'Adds a satellite, which takes over the virtual account. At a manager.',
     schema: {
       body: accountInput.extend({
@@ -59,7 +59,7 @@ export const satelliteContract = {
     auditSubject: ({ name }) => name,
   }),
   'satellite-code': mutation({
-    access: 'administrator',
+    access: 'account-administrator',
     summary: 'Creates another one-time code for a first online exchange. At a manager.',
     schema: {
       body: accountInput.extend({ name: satelliteName }),
@@ -68,7 +68,7 @@ export const satelliteContract = {
     auditSubject: ({ name }) => name,
   }),
   'satellite-set': mutation({
-    access: 'administrator',
+    access: 'account-administrator',
     summary:
       'Changes the periods and server names of a satellite, which learns them at its next exchange. At a manager.',
     schema: {
@@ -78,7 +78,7 @@ export const satelliteContract = {
     auditSubject: ({ name }) => name,
   }),
   'satellite-remove': mutation({
-    access: 'administrator',
+    access: 'account-administrator',
     summary: 'Removes a satellite. Its virtual accounts return to the manager.',
     schema: { body: accountInput.extend({ name: satelliteName }), response: satelliteSchema },
     auditSubject: ({ name }) => name,

@@ -20,7 +20,7 @@ export const virtualAccountContract = {
     },
   }),
   'virtual-account-add': mutation({
-    access: 'administrator',
+    access: 'account-administrator',
     summary: 'Adds a virtual account, with `satellite` for that satellite.',
     schema: {
       body: accountInput.extend({
@@ -32,13 +32,13 @@ export const virtualAccountContract = {
     auditSubject: ({ name }) => name,
   }),
   'virtual-account-remove': mutation({
-    access: 'administrator',
+    access: 'account-administrator',
     summary: 'Removes an empty virtual account.',
     schema: { body: accountInput.extend({ name: virtualAccountName }), response: emptySchema },
     auditSubject: ({ name }) => name,
   }),
   'virtual-account-default': mutation({
-    access: 'administrator',
+    access: 'account-administrator',
     summary: 'Sets the default virtual account.',
     schema: { body: accountInput.extend({ name: virtualAccountName }), response: emptySchema },
     auditSubject: ({ name }) => name,

@@ -30,6 +30,7 @@ import { EventLog } from './events.tsx'
 import { api, type Instance, useAccount, useApiMutation, type VirtualAccountView } from './queries.ts'
 import { ConfirmReservation, UpdateReservation } from './reserve.tsx'
 import { Compliance } from './severity.tsx'
+import { isAdministering } from '../../http/user-roles.ts'
 import { texts } from './texts.ts'
 import { TransferInstance } from './transfer.tsx'
 
@@ -149,7 +150,7 @@ export function Instances(props: {
                           {t.remove}
                         </Menu.Item>
                       )}
-                      {me.role === 'administrator' && row.reservation !== null && (
+                      {isAdministering(me.role) && row.reservation !== null && (
                         <Menu.Item color="red" onClick={begin('write-off', row)}>
                           {t.writeOff}
                         </Menu.Item>

@@ -20,6 +20,7 @@ import {
   useVirtualAccounts,
   type VirtualAccountView,
 } from './queries.ts'
+import { isAdministering } from '../../http/user-roles.ts'
 import { texts } from './texts.ts'
 import { Tokens } from './tokens.tsx'
 
@@ -97,7 +98,7 @@ function VirtualAccount(props: {
         >
           {t.alerts(count('major'), count('minor'))}
         </Badge>
-        {me.role === 'administrator' && <VirtualAccountActions virtual={virtual} />}
+        {isAdministering(me.role) && <VirtualAccountActions virtual={virtual} />}
       </Group>
       <Tabs
         value={tab}

@@ -13,6 +13,7 @@ import { AccountContext, onServerEvent, useOverview, useVirtualAccounts } from '
 import { Reports } from './reports.tsx'
 import { Satellites } from './satellites.tsx'
 import { Synchronization } from './synchronization.tsx'
+import { isAdministering } from '../../http/user-roles.ts'
 import { texts } from './texts.ts'
 
 const { navigation } = texts
@@ -136,7 +137,7 @@ start({
       label: navigation.preferences,
       render: (_, me) => withAccount(<Preferences me={me} />),
       // Users other than administrators see only their own notifications, for which the name must be an e-mail address.
-      isHidden: ({ role, name }) => role !== 'administrator' && !name.includes('@'),
+      isHidden: ({ role, name }) => !isAdministering(role) && !name.includes('@'),
     },
     {
       route: 'users',

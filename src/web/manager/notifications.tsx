@@ -22,6 +22,7 @@ import { RowActions } from '../shared/row-actions.tsx'
 import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
 import { api, type Notification, useAccount, useApiMutation, useVirtualAccounts } from './queries.ts'
+import { isAdministering } from '../../http/user-roles.ts'
 import { texts } from './texts.ts'
 
 const t = texts.notifications
@@ -44,7 +45,7 @@ export function Notifications({ me }: { me: CurrentUser }) {
       setRemoving(null)
     },
   )
-  const administers = me.role === 'administrator'
+  const administers = isAdministering(me.role)
   return (
     <Paper withBorder p="lg">
       <Group justify="space-between" align="flex-start" mb="sm">

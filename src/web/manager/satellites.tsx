@@ -28,6 +28,7 @@ import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
 import { RelativeTime } from '../shared/relative-time.tsx'
 import { api, useAccount, useApiMutation } from './queries.ts'
+import { isAdministering } from '../../http/user-roles.ts'
 import { texts } from './texts.ts'
 
 const t = texts.satellites
@@ -44,7 +45,7 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024
 /** Lists, adds and removes the satellites of a manager, and answers their files (R-SAT-1…4). */
 export function Satellites({ me }: { me: CurrentUser }) {
   const account = useAccount()
-  const may = me.role === 'administrator'
+  const may = isAdministering(me.role)
   const [adding, setAdding] = useState(false)
   const [removing, setRemoving] = useState<string | null>(null)
   const satellites = useQuery({

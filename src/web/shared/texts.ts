@@ -75,11 +75,13 @@ export const texts = {
     made: (name: string) => `The one-time password of ${name}, shown this once:`,
     roles: {
       administrator: 'Administrator',
+      'account-administrator': 'Account administrator',
       user: 'User',
       viewer: 'Viewer',
     },
     roleHints: {
       administrator: 'may do everything',
+      'account-administrator': 'administers accounts, without orders',
       user: 'does the licensing work',
       viewer: 'may look',
     },

@@ -16,7 +16,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { RowActions } from './row-actions.tsx'
 import { Heading } from './heading.tsx'
-import type { UserRole } from '../../http/users.ts'
+import { isAdministering, USER_ROLES, type UserRole } from '../../http/user-roles.ts'
 import { CopyableCode } from './copyable-code.tsx'
 import { Confirm } from './confirm.tsx'
 import { DataTable } from './data-table.tsx'
@@ -27,7 +27,6 @@ import { texts } from './texts.ts'
 import { RelativeTime } from './relative-time.tsx'
 
 const t = texts.users
-const ROLES = ['administrator', 'user', 'viewer'] as const satisfies readonly UserRole[]
 
 /**
  * Manages the users of the console and shows their audit log.
@@ -175,6 +174,8 @@ function OneTimePasswordNotice({ name, oneTimePassword }: { name: string; oneTim
 function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; onClose: () => void }) {
   const { opened, virtualAccounts, onClose } = props
   const client = useQueryClient()
+  // Only users of an authority can be limited to an account.
+  const roles = USER_ROLES.filter((role) => virtualAccounts.length > 0 || role !== 'account-administrator')
   const [name, setName] = useState('')
   const [role, setRole] = useState<UserRole>('user')
   const [virtualAccount, setVirtualAccount] = useState('')
@@ -183,7 +184,7 @@ function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; o
       commonApi.mutate('user-add', {
         name,
         role,
-        virtualAccount: role === 'administrator' || virtualAccount === '' ? null : virtualAccount,
+        virtualAccount: isAdministering(role) || virtualAccount === '' ? null : virtualAccount,
       }),
     onSuccess: () => client.invalidateQueries(),
   })
@@ -220,11 +221,11 @@ function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; o
               label={t.role}
               value={role}
               onChange={(event) => {
-                setRole(ROLES.find((role) => role === event.currentTarget.value) ?? 'viewer')
+                setRole(roles.find((role) => role === event.currentTarget.value) ?? 'viewer')
               }}
-              data={ROLES.map((role) => ({ value: role, label: `${t.roles[role]}: ${t.roleHints[role]}` }))}
+              data={roles.map((role) => ({ value: role, label: `${t.roles[role]}: ${t.roleHints[role]}` }))}
             />
-            {virtualAccounts.length > 0 && role !== 'administrator' && (
+            {virtualAccounts.length > 0 && !isAdministering(role) && (
               <NativeSelect
                 label={t.virtualAccount}
                 value={virtualAccount}
