@@ -1,11 +1,12 @@
 import { Agent, type IncomingMessage, request as plainRequest, type RequestOptions } from 'node:http'
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { LicensingError } from '../core/errors.ts'
 import { DAY, type Instant, SECOND } from '../core/time.ts'
 import { openConnection } from './connection.ts'
 import { startDeadline } from './deadline.ts'
 import { toExchangeError } from './failures.ts'
+import { isAddressAllowed } from './target-address.ts'
 import { LOOPBACK_HOSTS, stripBrackets } from '../core/host-name.ts'
 
 /** Time limit of a delivery, from name resolution to the headers of the answer. */
@@ -14,37 +15,6 @@ const DELIVERY_TIMEOUT_MS = 15 * SECOND
 const MAX_RETRY_AFTER_MS = DAY
 const MAX_URL_LENGTH = 2_000
 const MAX_HEADER_BYTES = 16 * 1024
-
-/**
- * Addresses to which no message is sent, such as link-local addresses, at which clouds serve the credentials of
- * machines.
- */
-const forbiddenAddresses = new BlockList()
-forbiddenAddresses.addSubnet('169.254.0.0', 16, 'ipv4')
-forbiddenAddresses.addSubnet('0.0.0.0', 8, 'ipv4')
-forbiddenAddresses.addSubnet('224.0.0.0', 3, 'ipv4')
-forbiddenAddresses.addAddress('100.100.100.200', 'ipv4')
-forbiddenAddresses.addAddress('168.63.129.16', 'ipv4')
-forbiddenAddresses.addSubnet('fe80::', 10, 'ipv6')
-forbiddenAddresses.addSubnet('ff00::', 8, 'ipv6')
-forbiddenAddresses.addAddress('fd00:ec2::254', 'ipv6')
-forbiddenAddresses.addAddress('::', 'ipv6')
-// Addresses of cloud credentials through a gateway: NAT64 (RFC 6052), 6to4 (RFC 3056) and IPv4-compatible IPv6 addresses.
-for (const [address, bits] of [
-  ['a9fe:0', 16],
-  ['6464:64c8', 32],
-  ['a83f:8110', 32],
-] as const) {
-  forbiddenAddresses.addSubnet(`64:ff9b::${address}`, 96 + bits, 'ipv6')
-  forbiddenAddresses.addSubnet(`2002:${address}::`, 16 + bits, 'ipv6')
-  forbiddenAddresses.addSubnet(`::${address}`, 96 + bits, 'ipv6')
-}
-
-/** Returns true if messages may be sent to an address. An IPv4-mapped IPv6 address is checked as an IPv4 address. */
-export function isAddressAllowed(address: string): boolean {
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-  return !forbiddenAddresses.check(address, family)
-}
 
 /**
  * Validates the URL of a receiver, which must be https, or http to a loopback address.

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { LookupAddress } from 'node:dns'
+import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest'
 import { conferencingProfile } from '../../src/conferencing/profile.ts'
 import { readAllStored } from '../support/stored.ts'
 import { getErrorCode, createTestEnvironment, type TestEnvironment } from '../support/test-environment.ts'
@@ -252,9 +253,31 @@ describe('e-mail', () => {
     }
   })
 
+  it('is not sent to a server whose name resolves to a link-local address', async () => {
+    const { default: dns } = await import('node:dns/promises')
+    const lookup = vi.spyOn(dns, 'lookup') as unknown as MockInstance<() => Promise<LookupAddress[]>>
+    lookup.mockResolvedValue([
+      { address: '192.0.2.1', family: 4 },
+      { address: '::ffff:169.254.169.254', family: 6 },
+    ])
+    try {
+      await order()
+      const url = 'smtp://mail.example:25'
+      await world.authority.operations.mail.configure({ kind: 'smtp', from: 'o@vendor.example', url })
+      await expect(world.authority.operations.mail.send()).rejects.toThrow(
+        'mail.example has the address ::ffff:169.254.169.254, to which connections are not allowed.',
+      )
+    } finally {
+      lookup.mockRestore()
+    }
+  })
+
   it.each([
     ['no address', { kind: 'folder', from: 'no-address', folder: '/tmp/x' }],
     ['another scheme', { kind: 'smtp', from: 'a@b.example', url: 'https://mail.example' }],
+    ['a relative folder', { kind: 'folder', from: 'a@b.example', folder: 'mails' }],
+    ['a link-local server', { kind: 'smtp', from: 'a@b.example', url: 'smtp://169.254.169.254:80' }],
+    ['a translated address', { kind: 'smtp', from: 'a@b.example', url: 'smtps://[64:ff9b:1::a9fe:a9fe]' }],
     ['a password in the URL', { kind: 'smtp', from: 'a@b.example', url: 'smtp://u:p@mail.example' }],
   ] as const)('settings with %s are refused with INVALID_ARGUMENT', async (_, settings) => {
     expect(await getErrorCode(world.authority.operations.mail.configure(settings))).toBe('INVALID_ARGUMENT')

@@ -38,14 +38,22 @@ export class Mailer {
     this.#context = context
   }
 
-  /** Sets the mail transport. @throws LicensingError INVALID_ARGUMENT */
-  configure(settings: MailTransportInput): Promise<void> {
+  /**
+   * Sets the mail transport.
+   *
+   * @param options.createsFolder false where a missing folder is refused. The web console does not create folders
+   * @throws LicensingError INVALID_ARGUMENT, FILE_UNWRITABLE
+   */
+  configure(
+    settings: MailTransportInput,
+    options: { createsFolder: boolean } = { createsFolder: true },
+  ): Promise<void> {
     return this.#context.withMaintenance((tx) => {
-      if (settings.kind === 'folder') return writeMailSettings(tx, settings)
+      if (settings.kind === 'folder') return writeMailSettings(tx, settings, options)
       const { kind, from, url, username = null, password } = settings
       const sealedPassword =
         password === undefined ? null : this.#context.credentials.secrets.encryptSecret(password)
-      return writeMailSettings(tx, { kind, from, url, username, sealedPassword })
+      return writeMailSettings(tx, { kind, from, url, username, sealedPassword }, options)
     })
   }
 

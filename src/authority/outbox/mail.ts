@@ -1,5 +1,6 @@
-import { renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { renameSync, statSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { validate } from '../../core/validate.ts'
 import { LicensingError } from '../../core/errors.ts'
@@ -7,11 +8,18 @@ import { HOUR, type Instant, MINUTE } from '../../core/time.ts'
 
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 import { errnoCode } from '../../core/errno-code.ts'
+import { stripBrackets } from '../../core/host-name.ts'
+import { isAddressAllowed } from '../../transports/target-address.ts'
+import { openSmtpConnection } from './smtp-connection.ts'
 import { createDirectory } from '../../storage/private-files.ts'
 
 /** Schema of the mail settings: an SMTP server, or a folder for `.eml` files. */
 const mailSettingsSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('folder'), from: z.email(), folder: z.string().min(1).max(1000) }),
+  z.strictObject({
+    kind: z.literal('folder'),
+    from: z.email(),
+    folder: z.string().max(1000).refine(isAbsolute, 'a mail folder is an absolute path'),
+  }),
   z.strictObject({
     kind: z.literal('smtp'),
     from: z.email(),
@@ -28,7 +36,11 @@ const mailSettingsSchema = z.discriminatedUnion('kind', [
           url.username === '' &&
           url.password === ''
         )
-      }, 'a mail server is smtp://HOST:PORT or smtps://HOST:PORT, without user name and password'),
+      }, 'a mail server is smtp://HOST:PORT or smtps://HOST:PORT, without user name and password')
+      .refine((text) => {
+        const host = stripBrackets(URL.parse(text)?.hostname ?? '')
+        return isIP(host) === 0 || isAddressAllowed(host)
+      }, 'the address of the mail server is a link-local or reserved address'),
     username: z.string().max(320).nullable(),
     /** Password, encrypted under a key in a file. */
     sealedPassword: z.string().nullable(),
@@ -81,10 +93,25 @@ export async function discardUnsentMails(tx: Tx, subjectId: string): Promise<voi
   await tx.deleteFrom('mails').where('subject_id', '=', subjectId).where('sent_at', 'is', null).execute()
 }
 
-/** @throws LicensingError INVALID_ARGUMENT, FILE_UNWRITABLE */
-export async function writeMailSettings(tx: Tx, settings: MailSettings): Promise<void> {
+/**
+ * Stores the mail settings.
+ *
+ * @param options.createsFolder false where a missing folder is refused
+ * @throws LicensingError INVALID_ARGUMENT, FILE_UNWRITABLE
+ */
+export async function writeMailSettings(
+  tx: Tx,
+  settings: MailSettings,
+  { createsFolder }: { createsFolder: boolean },
+): Promise<void> {
   const good = validate(mailSettingsSchema, settings, 'mail settings')
-  if (good.kind === 'folder') createFolder(good.folder)
+  if (good.kind === 'folder') {
+    if (!createsFolder && statSync(good.folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+      throw new LicensingError('FILE_UNWRITABLE', `The folder ${good.folder} does not exist.`, {
+        remedy: 'Create the folder on the server, or set it with `smart-authority mail folder`.',
+      })
+    createFolder(good.folder)
+  }
   await writeSetting(tx, 'mail', JSON.stringify(good))
 }
 
@@ -201,9 +228,13 @@ export async function sendMail(
   }
   const url = new URL(settings.url)
   const secure = url.protocol === 'smtps:'
+  const host = stripBrackets(url.hostname)
+  const port = url.port === '' ? (secure ? 465 : 587) : Number(url.port)
+  const connection = await openSmtpConnection({ host, port }, SMTP_TIMEOUT_MS)
   const transport = createTransport({
-    host: url.hostname,
-    port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
+    host,
+    port,
+    connection,
     secure,
     // A password is sent over TLS only.
     requireTLS: settings.username !== null,
@@ -217,11 +248,14 @@ export async function sendMail(
     await transport.sendMail(message)
   } finally {
     transport.close()
+    connection.destroy()
   }
 }
 
 /** Converts the error of a failed attempt, without the untrusted text of the server. */
 export function toMailError(error: unknown): LicensingError {
+  if (error instanceof LicensingError)
+    return new LicensingError('MAIL_NOT_SENT', `The e-mail could not be sent: ${error.message}`)
   const code = errnoCode(error) || 'unknown reason'
   const response =
     error instanceof Error && 'responseCode' in error

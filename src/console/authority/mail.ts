@@ -10,7 +10,7 @@ export const createMailProcedures = (authority: Authority) =>
     },
     'mail-set': async (settings, caller) => {
       assertGlobalAdmin(caller)
-      await authority.operations.mail.configure(settings)
+      await authority.operations.mail.configure(settings, { createsFolder: false })
       return authority.operations.mail.show()
     },
   })

@@ -30,7 +30,8 @@ export const notificationErrors = {
   },
   ADDRESS_FORBIDDEN: {
     kind: 'local',
-    meaning: 'The host name of the receiver resolves to a forbidden address: link-local or unspecified.',
-    remedy: 'Give the webhook a host name with an allowed address.',
+    meaning:
+      'The host name of a receiver or a mail server resolves to a forbidden address, such as a link-local one.',
+    remedy: 'Use a host name with an allowed address.',
   },
 } as const satisfies Record<string, ErrorEntry>
