@@ -30,7 +30,7 @@ import { EventLog } from './events.tsx'
 import { api, type Instance, useAccount, useApiMutation, type VirtualAccountView } from './queries.ts'
 import { ConfirmReservation, UpdateReservation } from './reserve.tsx'
 import { Compliance } from './severity.tsx'
-import { isAdministering } from '../../http/user-roles.ts'
+import { isAdministering } from '../shared/user-roles.ts'
 import { texts } from './texts.ts'
 import { TransferInstance } from './transfer.tsx'
 

@@ -20,7 +20,7 @@ import {
   useVirtualAccounts,
   type VirtualAccountView,
 } from './queries.ts'
-import { isAdministering } from '../../http/user-roles.ts'
+import { isAdministering } from '../shared/user-roles.ts'
 import { texts } from './texts.ts'
 import { Tokens } from './tokens.tsx'
 

@@ -13,7 +13,7 @@ import { AccountContext, onServerEvent, useOverview, useVirtualAccounts } from '
 import { Reports } from './reports.tsx'
 import { Satellites } from './satellites.tsx'
 import { Synchronization } from './synchronization.tsx'
-import { isAdministering } from '../../http/user-roles.ts'
+import { isAdministering } from '../shared/user-roles.ts'
 import { texts } from './texts.ts'
 
 const { navigation } = texts

@@ -22,7 +22,7 @@ import { RowActions } from '../shared/row-actions.tsx'
 import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
 import { api, type Notification, useAccount, useApiMutation, useVirtualAccounts } from './queries.ts'
-import { isAdministering } from '../../http/user-roles.ts'
+import { isAdministering } from '../shared/user-roles.ts'
 import { texts } from './texts.ts'
 
 const t = texts.notifications

@@ -28,7 +28,7 @@ import type { CurrentUser } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
 import { RelativeTime } from '../shared/relative-time.tsx'
 import { api, useAccount, useApiMutation } from './queries.ts'
-import { isAdministering } from '../../http/user-roles.ts'
+import { isAdministering } from '../shared/user-roles.ts'
 import { texts } from './texts.ts'
 
 const t = texts.satellites
