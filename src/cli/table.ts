@@ -1,3 +1,4 @@
+import { toDisplayText } from '../core/display-text.ts'
 import { printText } from './output.ts'
 
 /** Prints rows as a table, fitted to the terminal width. */
@@ -22,7 +23,7 @@ export async function printTable(
 
 /** Replaces control and format characters, because names come from devices and untrusted clients. */
 const toCell = (cell: string | number): string | number =>
-  typeof cell === 'number' ? cell : cell.replace(/[\p{Cc}\p{Cf}]/gu, '\u{fffd}')
+  typeof cell === 'number' ? cell : toDisplayText(cell)
 
 /** Columns added to each cell: a space on both sides and a border. */
 const CELL_PADDING = 3

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { createDisplayTextSchema } from './display-text.ts'
 
 /** Entitlement tag: the name of a license in product, agent and authority, such as `HOST`. */
 export const entitlementTagSchema = z
@@ -19,8 +20,8 @@ export const answeredStatusSchema = z.enum(['in-compliance', 'out-of-compliance'
 /** Entitlement in an answer of the authority, which also defines name and description. */
 export const answeredEntitlementSchema = z.strictObject({
   tag: entitlementTagSchema,
-  name: z.string().max(200),
-  description: z.string().max(1000),
+  name: createDisplayTextSchema(200),
+  description: createDisplayTextSchema(1000),
   count: countSchema,
   status: answeredStatusSchema,
 })

@@ -1,3 +1,4 @@
+import { toDisplayText } from './display-text.ts'
 import { evictOldest } from './evict-oldest.ts'
 
 const DEDUPLICATION_WINDOW_MS = 60_000
@@ -20,7 +21,7 @@ export class Deduplicator {
 
 /** Replaces control, bidi and line separator characters in untrusted text, and truncates it to `maxLength`. */
 export const sanitizeText = (text: string, maxLength: number): string => {
-  const clean = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\u{fffd}')
+  const clean = toDisplayText(text)
   return clean.length <= maxLength ? clean : `${clean.slice(0, maxLength)}…`
 }
 

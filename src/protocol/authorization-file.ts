@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { createDisplayTextSchema } from '../core/display-text.ts'
 import { ENGLISH } from '../core/english.ts'
 import { countSchema, entitlementTagSchema } from '../core/entitlement.ts'
 import { LicensingError } from '../core/errors.ts'
@@ -114,8 +115,8 @@ const fieldsSchema = z.object({
   product: udiSchema.shape.pid,
   serial: udiSchema.shape.serial,
   version: udiSchema.shape.version,
-  smartAccount: z.string().min(1),
-  virtualAccount: z.string().min(1),
+  smartAccount: createDisplayTextSchema(253).min(1),
+  virtualAccount: createDisplayTextSchema(200).min(1),
   authorityId: z.uuid(),
   reservationId: z.uuid(),
   request: integerSchema,
@@ -130,7 +131,7 @@ const licenseSchema = z.object({
   tag: entitlementTagSchema,
   count: countSchema.min(1),
   endsAt: instantSchema.nullable(),
-  name: z.string(),
+  name: createDisplayTextSchema(1000),
 })
 
 const createMalformedError = (why: string) =>

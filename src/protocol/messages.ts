@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { answeredEntitlementSchema, countSchema, entitlementTagSchema } from '../core/entitlement.ts'
+import { createDisplayTextSchema } from '../core/display-text.ts'
 import { profileIdSchema } from '../core/profile.ts'
 import { udiSchema } from '../core/udi.ts'
 
@@ -151,13 +152,16 @@ const createAcceptedSchema = <T extends z.ZodRawShape>(body: T) =>
 export const refusalSchema = z.object({
   outcome: z.literal('refused'),
   code: z.string().regex(/^[A-Z][A-Z0-9_]{2,63}$/),
-  message: z.string().max(1000),
-  remedy: z.string().max(1000),
+  message: createDisplayTextSchema(1000),
+  remedy: createDisplayTextSchema(1000),
 })
 export type Refusal = z.infer<typeof refusalSchema>
 
 /** Accounts of an instance, sent in every answer because both can change at the authority. */
-const membership = { smartAccount: z.string().max(253), virtualAccount: z.string().max(200) }
+const membership = {
+  smartAccount: createDisplayTextSchema(253),
+  virtualAccount: createDisplayTextSchema(200),
+}
 
 export const registerAcceptedSchema = createAcceptedSchema({
   instanceId: z.uuid(),
@@ -174,7 +178,7 @@ export const authorizeAcceptedSchema = createAcceptedSchema({
   /** Earlier time at which the authority wants the next request, to spread its load; null without one. */
   nextContactAt: instantSchema.nullable(),
   /** Highest software version that the orders of the smart account entitle; omitted without one. */
-  softwareVersion: z.string().max(100).optional(),
+  softwareVersion: createDisplayTextSchema(100).optional(),
   /** Profile by which the authority licenses the product. */
   profile: profileIdSchema.optional(),
   ...membership,

@@ -1,5 +1,6 @@
 import canonicalize from 'canonicalize'
 import { z } from 'zod'
+import { createDisplayTextSchema } from '../core/display-text.ts'
 import { ENGLISH } from '../core/english.ts'
 import { entitlementTagSchema } from '../core/entitlement.ts'
 import { LicensingError } from '../core/errors.ts'
@@ -209,8 +210,8 @@ const fieldsSchema = z.object({
   request: hashSchema,
   outcome: z.enum(['accepted', 'repair', 'refused']),
   code: z.string().regex(/^(?:-|[A-Z][A-Z0-9_]{2,63})$/),
-  message: createQuotedTextSchema(1000),
-  remedy: createQuotedTextSchema(1000),
+  message: createQuotedTextSchema(1000).pipe(createDisplayTextSchema(1000)),
+  remedy: createQuotedTextSchema(1000).pipe(createDisplayTextSchema(1000)),
   answeredAt: instantSchema,
   warnAt: instantSchema,
   restrictAt: instantSchema,

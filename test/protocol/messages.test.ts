@@ -16,6 +16,27 @@ const schemaOf = (type: z.ZodType) => {
 const sealed = (text: string) => ({ protected: text, payload: 'AA', signature: 'AA' })
 
 describe('messages', () => {
+  it('lose the characters of names and texts that would change a terminal', async () => {
+    const { authorizeAcceptedSchema, refusalSchema } = await messages()
+    const ill = 'East\u001b]0;PWNED\u0007\u001b[2J\nstate authorized\u202e'
+    const clean = 'East\ufffd]0;PWNED\ufffd\ufffd[2J\ufffdstate authorized\ufffd'
+    const entitlement = { tag: 'HOST', name: ill, description: ill, count: 1, status: 'in-compliance' }
+    const accepted = authorizeAcceptedSchema.parse({
+      outcome: 'accepted',
+      entitlements: [entitlement],
+      compliance: 'in-compliance',
+      deadlineAt: '2026-01-01T00:00:00.000Z',
+      nextContactAt: null,
+      softwareVersion: ill,
+      smartAccount: ill,
+      virtualAccount: ill,
+    })
+    expect(accepted).toMatchObject({ smartAccount: clean, virtualAccount: clean, softwareVersion: clean })
+    expect(accepted.entitlements[0]).toMatchObject({ name: clean, description: clean })
+    const refusal = { outcome: 'refused', code: 'REFUSED_BY_TEST', message: ill, remedy: ill }
+    expect(refusalSchema.parse(refusal)).toMatchObject({ message: clean, remedy: clean })
+  })
+
   it('match docs/protocol.schema.json', async () => {
     const { answerSchema, helloRequestSchema, requestSchema, signedMessageSchema, ...kinds } =
       await messages()

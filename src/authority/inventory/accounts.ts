@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { validate } from '../../core/validate.ts'
 import { alreadyExistsError, LicensingError, notFoundError } from '../../core/errors.ts'
+import { isVisibleText, normalizeName, toNameKey } from '../../core/display-text.ts'
 import type { Instant } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
@@ -19,10 +20,13 @@ const domainSchema = z
   )
 const nameSchema = z
   .string()
-  .trim()
+  .refine(isVisibleText, 'a name has no control characters and no invisible characters')
+  .overwrite(normalizeName)
   .min(1, 'a name is required')
   .max(100, 'a name is at most 100 characters')
-  .regex(/^[^\p{Cc}]+$/u, 'a name has no control characters')
+
+/** Compares the names of virtual accounts without regard to case and compatibility forms. */
+export const isSameName = (a: string, b: string): boolean => toNameKey(a) === toNameKey(b)
 
 /** Compares domain names without regard to case (RFC 4343 §3). */
 export const isSameDomain = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
@@ -111,7 +115,10 @@ export async function resolveVirtualAccount(
   name: string | undefined,
 ): Promise<VirtualAccount> {
   const all = await listVirtualAccounts(tx, account.id)
-  const found = all.find((one) => (name === undefined ? one.isDefault : one.name === name))
+  const found =
+    name === undefined
+      ? all.find(({ isDefault }) => isDefault)
+      : (all.find((one) => one.name === name) ?? all.find((one) => isSameName(one.name, name)))
   if (!found) {
     throw notFoundError(
       'virtual-account',
@@ -143,12 +150,12 @@ export async function addVirtualAccount(
   at: Instant,
 ): Promise<VirtualAccount> {
   const wanted = validate(nameSchema, name, 'virtual account')
-  if ((await listVirtualAccounts(tx, account.id)).some((one) => one.name === wanted)) {
+  const same = (await listVirtualAccounts(tx, account.id)).find((one) => isSameName(one.name, wanted))
+  if (same)
     throw alreadyExistsError(
       'virtual-account',
-      `${account.domain} already has a virtual account ${JSON.stringify(wanted)}.`,
+      `${account.domain} already has a virtual account ${JSON.stringify(same.name)}.`,
     )
-  }
   const id = randomUUID()
   await tx
     .insertInto('virtual_accounts')

@@ -1,7 +1,12 @@
 import type { AccountContext } from '../context/account-context.ts'
 import { randomUUID } from 'node:crypto'
 import type { SyncAnswer, SyncLot } from '../../protocol/sync-answer.ts'
-import { addVirtualAccount, listVirtualAccounts, describeContents } from '../inventory/accounts.ts'
+import {
+  addVirtualAccount,
+  isSameName,
+  listVirtualAccounts,
+  describeContents,
+} from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
 import { deactivateInstance } from '../inventory/instances.ts'
@@ -73,11 +78,11 @@ async function findLocalAccount(
   name: string,
   all: readonly VirtualAccount[],
 ): Promise<VirtualAccount> {
-  const same = all.find((account) => account.name === name)
+  const same = all.find((account) => isSameName(account.name, name))
   if (same && !same.isDefault && same.upstream === null && (await isEmpty(context, same.id))) return same
-  const taken = new Set(all.map((account) => account.name))
+  const isTaken = (wanted: string) => all.some((account) => isSameName(account.name, wanted))
   let free = name
-  for (let i = 1; taken.has(free); i++) free = `${name} (manager${i === 1 ? '' : ` ${i}`})`
+  for (let i = 1; isTaken(free); i++) free = `${name} (manager${i === 1 ? '' : ` ${i}`})`
   return addVirtualAccount(context.tx, context.account, free, context.at)
 }
 

@@ -8,7 +8,12 @@ import { alreadyExistsError, LicensingError, notFoundError } from '../../core/er
 import { DAY, type Instant, toIsoString } from '../../core/time.ts'
 import { generateEnrollmentCode } from '../../protocol/enrollment.ts'
 import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
-import { addVirtualAccount, listVirtualAccounts, describeContents } from '../inventory/accounts.ts'
+import {
+  addVirtualAccount,
+  isSameName,
+  listVirtualAccounts,
+  describeContents,
+} from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { logAccountEvent, logEvent } from '../events/event-log.ts'
 import { countReported, forgetReported, readTotals } from './reported-instances.ts'
@@ -199,7 +204,7 @@ async function assignVirtualAccount(
   home: boolean,
 ): Promise<void> {
   const all = await listVirtualAccounts(context.tx, context.account.id)
-  const found = all.find((account) => account.name === name)
+  const found = all.find((account) => isSameName(account.name, name))
   const virtual: VirtualAccount =
     found ?? (await addVirtualAccount(context.tx, context.account, name, context.at))
   if (virtual.isDefault)
