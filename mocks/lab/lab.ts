@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProfileInput } from '../../src/core/profile.ts'
+import { replaceFile } from '../../src/storage/atomic-file.ts'
 import { createMockAuthorityParts, type MockAuthorityParts } from '../authority-parts.ts'
 import type { FaultNetwork } from '../network/fault-network.ts'
 import { createTemporaryDirectory } from '../temporary-directory.ts'
@@ -150,7 +151,7 @@ async function writeFiles(
 ) {
   const write = (name: string, text: string) => {
     const path = join(directory, name)
-    writeFileSync(path, text, { mode: 0o600 })
+    replaceFile(path, text)
     return path
   }
   // Files of certificates are concatenated, which needs their last line break.

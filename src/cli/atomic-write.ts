@@ -1,21 +1,11 @@
-import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
+import { realpathSync, statSync } from 'node:fs'
 import { LicensingError } from '../core/errors.ts'
-import { fsyncDirectory } from '../storage/private-files.ts'
+import { AtomicFile } from '../storage/atomic-file.ts'
 import { toFileError } from './secrets.ts'
 
 /**
- * Returns the path to write to, with symbolic links resolved. Directories and device files are refused.
+ * Returns the path to write to. A symbolic link is resolved, because the person who runs the command named it. Directories
+ * and device files are refused.
  *
  * @throws LicensingError FILE_UNWRITABLE
  */
@@ -82,40 +72,28 @@ async function writeAtomically<T>(
   contents: (done: T) => string | Buffer | null,
 ): Promise<T> {
   if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The path of the output file is empty.')
-  const unwritable = (error: unknown) => toFileError('FILE_UNWRITABLE', path, error)
-  let fd: number
-  let target: string
-  let temporary: string
-  try {
-    target = resolveTarget(path)
-    temporary = `${target}.${randomBytes(6).toString('hex')}`
-    // `wx` refuses an existing file or symbolic link at this path.
-    fd = openSync(temporary, 'wx', 0o600)
-  } catch (error) {
-    throw unwritable(error)
+  const attempt = <R>(step: () => R): R => {
+    try {
+      return step()
+    } catch (error) {
+      throw toFileError('FILE_UNWRITABLE', path, error)
+    }
   }
+  const file = attempt(() => new AtomicFile(resolveTarget(path)))
   try {
     const done = await work((chunk) => {
-      try {
-        writeFileSync(fd, chunk)
-      } catch (error) {
-        throw unwritable(error)
-      }
+      attempt(() => {
+        file.write(chunk)
+      })
     })
-    try {
+    attempt(() => {
       const whole = contents(done)
-      if (whole !== null && whole !== ALREADY_WRITTEN) writeFileSync(fd, whole)
-      fsyncSync(fd)
-      if (whole !== null) {
-        renameSync(temporary, target)
-        fsyncDirectory(dirname(target))
-      }
-    } catch (error) {
-      throw unwritable(error)
-    }
+      if (whole === null) return
+      if (whole !== ALREADY_WRITTEN) file.write(whole)
+      file.commit()
+    })
     return done
   } finally {
-    closeSync(fd)
-    rmSync(temporary, { force: true })
+    file.close()
   }
 }

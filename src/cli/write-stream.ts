@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { open, rename, rm } from 'node:fs/promises'
 import { LicensingError } from '../core/errors.ts'
+import { AtomicFile } from '../storage/atomic-file.ts'
 import { toFileError } from './secrets.ts'
 
 /**
@@ -21,25 +20,26 @@ export async function writeStream(path: string, texts: AsyncIterable<string>): P
     }
     return bytes
   }
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`
-  const unwritable = (error: unknown) => toFileError('FILE_UNWRITABLE', path, error)
-  const file = await open(temporary, 'wx', 0o600).catch((error: unknown) => {
-    throw unwritable(error)
-  })
+  const attempt = <R>(step: () => R): R => {
+    try {
+      return step()
+    } catch (error) {
+      throw toFileError('FILE_UNWRITABLE', path, error)
+    }
+  }
+  const file = attempt(() => new AtomicFile(path))
   try {
     for await (const text of texts) {
       bytes += Buffer.byteLength(text)
-      await file.appendFile(text).catch((error: unknown) => {
-        throw unwritable(error)
+      attempt(() => {
+        file.write(text)
       })
     }
-    await file.sync()
-    await rename(temporary, path).catch((error: unknown) => {
-      throw unwritable(error)
+    attempt(() => {
+      file.commit()
     })
     return bytes
   } finally {
-    await file.close()
-    await rm(temporary, { force: true })
+    file.close()
   }
 }

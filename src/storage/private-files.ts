@@ -1,20 +1,18 @@
 import {
   closeSync,
   fchmodSync,
-  fsyncSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { LicensingError } from '../core/errors.ts'
 import { errnoCode } from '../core/errno-code.ts'
+import { replaceFile } from './atomic-file.ts'
 
 /**
  * Converts an error of the file system or SQLite to a LicensingError.
@@ -121,16 +119,6 @@ export function ensurePrivateFile(path: string): void {
   }
 }
 
-/** Writes the entries of a directory to disk, so that a file renamed into it survives a power failure. */
-export const fsyncDirectory = (path: string): void => {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
 /** Stores secrets as files of mode 0600. A secret and its directory entry are on disk when `put` returns. */
 export class SecretFileStore {
   readonly #directory: string
@@ -141,21 +129,9 @@ export class SecretFileStore {
   }
 
   put(name: string, text: string): void {
-    const path = join(this.#directory, name)
-    const temporary = `${path}.new`
     try {
-      const fd = openSync(temporary, 'w', 0o600)
-      try {
-        // Uses `writeFileSync`, because `writeSync` may write only a part without an error if the disk becomes full.
-        writeFileSync(fd, text)
-        fsyncSync(fd)
-      } finally {
-        closeSync(fd)
-      }
-      renameSync(temporary, path)
-      fsyncDirectory(this.#directory)
+      replaceFile(join(this.#directory, name), text)
     } catch (error) {
-      rmSync(temporary, { force: true })
       throw toStoreError(error, 'writing a secret')
     }
   }

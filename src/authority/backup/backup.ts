@@ -16,13 +16,9 @@ import type { Clock } from '../../core/clock.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { systemClock } from '../../core/system-clock.ts'
 import { HOUR } from '../../core/time.ts'
+import { fsyncDirectory } from '../../storage/atomic-file.ts'
 import { EncryptedLines, encryptLines } from '../../storage/age-files.ts'
-import {
-  checkPrivateDirectory,
-  SecretFileStore,
-  toStoreError,
-  fsyncDirectory,
-} from '../../storage/private-files.ts'
+import { checkPrivateDirectory, SecretFileStore, toStoreError } from '../../storage/private-files.ts'
 import { passphraseSchema } from '../keys/passphrase.ts'
 import { isRootKeyFile } from '../keys/root-key.ts'
 import { DATA_VERSION } from '../store/migrations/index.ts'

@@ -1,4 +1,4 @@
-import { renameSync, statSync, writeFileSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
@@ -11,6 +11,7 @@ import { errnoCode } from '../../core/errno-code.ts'
 import { stripBrackets } from '../../core/host-name.ts'
 import { isAddressAllowed } from '../../transports/target-address.ts'
 import { openSmtpConnection } from './smtp-connection.ts'
+import { replaceFile } from '../../storage/atomic-file.ts'
 import { createDirectory } from '../../storage/private-files.ts'
 
 /** Schema of the mail settings: an SMTP server, or a folder for `.eml` files. */
@@ -221,9 +222,7 @@ export async function sendMail(
       newline: 'windows',
     }).sendMail(message)
     createDirectory(settings.folder)
-    const path = join(settings.folder, `${mail.id}.eml`)
-    writeFileSync(`${path}.new`, Buffer.isBuffer(eml) ? eml : '', { mode: 0o600 })
-    renameSync(`${path}.new`, path)
+    replaceFile(join(settings.folder, `${mail.id}.eml`), Buffer.isBuffer(eml) ? eml : '')
     return
   }
   const url = new URL(settings.url)

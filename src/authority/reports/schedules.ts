@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
@@ -17,6 +16,7 @@ import { createReport, toCsv } from './reports.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { errnoCode } from '../../core/errno-code.ts'
+import { replaceFile } from '../../storage/atomic-file.ts'
 import { createDirectory } from '../../storage/private-files.ts'
 
 type ScheduleRow = Selectable<Tables['report_schedules']>
@@ -268,8 +268,7 @@ function writeReport(folder: string, { name, text }: { name: string; text: strin
   createFolder(folder)
   const path = join(folder, name)
   try {
-    writeFileSync(`${path}.new`, text, { mode: 0o600 })
-    renameSync(`${path}.new`, path)
+    replaceFile(path, text)
   } catch (error) {
     throw toUnwritableError(path, error)
   }

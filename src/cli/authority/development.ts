@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Authority as OpenAuthority } from '../../authority/authority.ts'
 import { LicensingError } from '../../core/errors.ts'
+import { replaceFile } from '../../storage/atomic-file.ts'
 import type { ProductProfile } from '../../core/profile.ts'
 import type { AuthorityCli } from './authority-cli.ts'
 
@@ -59,8 +59,8 @@ export async function prepareDevelopment(
     const files = { trustFile: join(directory, 'root.pem'), tokenFile: join(directory, 'registration-token') }
     if (!isNew) return files
     const { token } = await authority.tokens.create({ days: TOKEN_DAYS, maxUses: TOKEN_USES })
-    writeFileSync(files.trustFile, authority.trustAnchor(), { mode: 0o600 })
-    writeFileSync(files.tokenFile, `${token}\n`, { mode: 0o600 })
+    replaceFile(files.trustFile, authority.trustAnchor())
+    replaceFile(files.tokenFile, `${token}\n`)
     return files
   } finally {
     await authority.close()
