@@ -6,7 +6,7 @@ const FILE_MODE = 0o600
 
 /**
  * File that appears under its name as a whole or not at all. The data is written to a new file of a random name in the
- * same directory, which nobody can have prepared as a link. `commit` replaces the named file, or a link in its place.
+ * same directory, which cannot have been prepared as a link. `commit` replaces the named file, or a link in its place.
  * After `commit` the file and its directory entry are on disk.
  *
  * Every regular file of the programs is written by this class, except databases, logs and streams.

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
-import { DAY, MINUTE } from '../../src/core/time.ts'
+import { DAY, HOUR, MINUTE } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/virtual-clock.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -20,6 +20,18 @@ const readSerialNumber = (url: string): Promise<string> =>
     const { hostname: host, port } = new URL(url)
     const socket = connect({ host, port: Number(port), rejectUnauthorized: false }, () => {
       resolve(socket.getPeerCertificate().serialNumber)
+      socket.destroy()
+    })
+    socket.once('error', reject)
+  })
+
+/** Returns the names in the certificate that the server presents, in alphabetical order. */
+const readNames = (url: string): Promise<string[]> =>
+  new Promise((resolve, reject) => {
+    const { hostname: host, port } = new URL(url)
+    const socket = connect({ host, port: Number(port), rejectUnauthorized: false }, () => {
+      const { subjectaltname = '' } = socket.getPeerCertificate()
+      resolve([...subjectaltname.matchAll(/DNS:([^,]+)/g)].map(([, name = '']) => name).sort())
       socket.destroy()
     })
     socket.once('error', reject)
@@ -72,6 +84,33 @@ describe('TLS sessions', () => {
 })
 
 describe('the TLS certificate of an authority', () => {
+  it('has the names that processes serve now, and loses one that none has served for an hour', async () => {
+    const clock = new VirtualClock()
+    const dataDir = join(directory, 'names')
+    await Authority.init({ dataDir, account: 'acme.example', acceptAgreement: true, clock })
+    const serve = async (...names: string[]) => {
+      const authority = await Authority.open({ dataDir, clock })
+      const url = await authority.listen({ host: '127.0.0.1', port: 0, names })
+      const listed = (await readNames(url)).filter((name) => name.endsWith('.pods.example'))
+      return { authority, listed }
+    }
+    const serveOnce = async (...names: string[]) => {
+      const { authority, listed } = await serve(...names)
+      await authority.close()
+      return listed
+    }
+    expect(await serveOnce('one.pods.example')).toEqual(['one.pods.example'])
+    expect(await serveOnce('two.pods.example')).toEqual(['one.pods.example', 'two.pods.example'])
+    clock.advance(2 * HOUR)
+    expect(await serveOnce('three.pods.example')).toEqual(['three.pods.example'])
+    const many = Array.from({ length: 150 }, (_, number) => `pod-${number}.pods.example`)
+    expect((await serveOnce(...many)).length).toBeLessThan(100)
+    const authority = await Authority.open({ dataDir, clock })
+    await authority.security.trust.rotate(['tls'])
+    await authority.close()
+    expect(await serveOnce('four.pods.example')).toEqual(['four.pods.example'])
+  })
+
   it('is renewed after years of serving without a restart', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] })
     const clock = new VirtualClock()

@@ -12,6 +12,7 @@ const KEY_SETTINGS = [
   'audit-signer',
   'tls',
   'server-names',
+  'served-names',
 ] as const
 type KeySetting = (typeof KEY_SETTINGS)[number]
 

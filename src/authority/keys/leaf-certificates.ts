@@ -90,9 +90,8 @@ export class LeafCertificates {
   }
 
   /**
-   * Returns the TLS certificate for the names of a machine. All processes of the authority share one certificate,
-   * so it keeps the names of other machines until its renewal. Names that the issuing CA can no longer certify are
-   * dropped.
+   * Returns the TLS certificate for the names that the processes of the authority serve. All processes share one
+   * certificate. Names that the issuing CA cannot certify are left out.
    *
    * @param canCertify returns true if the issuing CA can certify a name
    */
@@ -105,10 +104,10 @@ export class LeafCertificates {
   ): Promise<Credential> {
     const cached = await this.#read(tx, 'tls', issuing)
     const isValid = cached?.issuedByCurrentCa === true && cached.notAfter > at + TLS_RENEWAL_WINDOW
-    const currentHosts = isValid ? cached.leaf.hosts : []
-    const wantedHosts = [...new Set([...hosts, ...currentHosts])].filter(canCertify)
-    // The certificate has exactly the wanted names.
-    const hasWantedHosts = currentHosts.every(canCertify) && wantedHosts.length === currentHosts.length
+    const currentHosts = new Set(isValid ? cached.leaf.hosts : [])
+    const wantedHosts = hosts.filter(canCertify)
+    const hasWantedHosts =
+      wantedHosts.length === currentHosts.size && wantedHosts.every((host) => currentHosts.has(host))
     return isValid && hasWantedHosts
       ? cached.credential
       : this.issueTlsCertificate(tx, wantedHosts, issuing, at)

@@ -13,6 +13,7 @@ import { isPermitted, readNameConstraints } from '../../pki/name-constraints.ts'
 import { MAX_SERVER_NAMES } from '../../protocol/sync-request.ts'
 import { getLocalHostNames } from './ca-certificates.ts'
 import type { KeyRing } from './key-ring.ts'
+import { forgetServedNames, recordServedNames } from './served-names.ts'
 import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
 import type { LeafCertificates } from './leaf-certificates.ts'
 import type { Tx } from '../store/store.ts'
@@ -34,11 +35,11 @@ export class ServerCertificates {
   }
 
   /**
-   * Returns the TLS certificate for the names of this machine and the given names. Issues a new certificate if the
-   * names change.
+   * Returns the TLS certificate for the names of this machine, the given names, and the names that other processes of the
+   * authority serve now. Issues a new certificate if the names change.
    *
    * @returns the certificate, and the names that it does not contain: malformed names, and names that the manager
-   * does not permit. A device rejects a whole certificate that contains such a name
+   * does not permit, and names beyond the maximum. A device rejects a whole certificate that contains such a name
    */
   async getCertificate(
     tx: Tx,
@@ -46,10 +47,12 @@ export class ServerCertificates {
     at: Instant,
   ): Promise<{ credential: Credential; excludedNames: string[] }> {
     await this.#addRequestedNames(tx, names)
-    const hosts = getLocalHostNames(names)
+    const own = getLocalHostNames(names)
+    const hosts = await recordServedNames(tx, own, at)
+    const excess = own.filter((name) => !hosts.includes(name))
     const malformed = names.filter((name) => parseHostName(name) === null)
     if (this.#keyRing.identity.issuingCa === null)
-      return { credential: await this.#createProvisional(hosts, at), excludedNames: malformed }
+      return { credential: await this.#createProvisional(own, at), excludedNames: malformed }
     const canCertify = (host: string) => this.#canCertify(host)
     return {
       credential: await this.#leaves.getTlsCertificate(
@@ -59,7 +62,11 @@ export class ServerCertificates {
         at,
         canCertify,
       ),
-      excludedNames: [...malformed, ...hosts.filter((host) => !canCertify(host))],
+      excludedNames: [
+        ...malformed,
+        ...excess,
+        ...own.filter((host) => !excess.includes(host) && !canCertify(host)),
+      ],
     }
   }
 
@@ -69,6 +76,7 @@ export class ServerCertificates {
    */
   async rotate(tx: Tx, at: Instant): Promise<void> {
     await removeKeySetting(tx, 'server-names')
+    await forgetServedNames(tx)
     const hosts = getLocalHostNames([]).filter((host) => this.#canCertify(host))
     await this.#leaves.issueTlsCertificate(tx, hosts, this.#keyRing.getIssuingContext(), at)
   }

@@ -152,7 +152,7 @@ export class AuthorityServer {
     this.#excludedNames = names
     if (names.length > 0)
       this.#logger.error(
-        'names were excluded from the TLS certificate; set the names of a satellite at its manager with `satellite configure NAME --tls-name`',
+        'names were excluded from the TLS certificate, which has at most 100; set the names of a satellite at its manager with `satellite configure NAME --tls-name`',
         { names },
       )
   }
