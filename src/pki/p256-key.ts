@@ -16,6 +16,10 @@ export interface P256Key {
 const MAX_CACHED_KEYS = 4_096
 const keyCache = new LRUCache<string, P256Key>({ max: MAX_CACHED_KEYS })
 
+/** Returns true if a key is of the curve P-256, the only one of ES256 (RFC 7518 §3.4). */
+export const isP256Key = (key: KeyObject | null): key is KeyObject =>
+  key?.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1'
+
 /**
  * Imports a SubjectPublicKeyInfo; null for another kind of key or a point that is not on the curve. An import costs as
  * much as a verification, so the newest keys are cached.

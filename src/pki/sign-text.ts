@@ -2,6 +2,7 @@ import { createHash, type KeyObject, sign, verify, X509Certificate } from 'node:
 import { LicensingError } from '../core/errors.ts'
 import { type Instant, toIsoString } from '../core/time.ts'
 import { parseSignedText, formatTextToSign, formatSignedText } from '../protocol/signed-text.ts'
+import { isP256Key } from './p256-key.ts'
 import type { Credential } from './certificate-generation.ts'
 import { type ValidatedChain, ChainError, validateChain } from './chain-validation.ts'
 import type { CertificateRole } from './roles.ts'
@@ -110,6 +111,6 @@ function readPublicKey(certificate: string | undefined): KeyObject | null {
 }
 
 function isSignatureValid(signed: string, key: KeyObject | null, signature: Buffer): boolean {
-  if (key?.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false
+  if (!isP256Key(key)) return false
   return verify('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }, signature)
 }

@@ -1,6 +1,7 @@
 import { type KeyObject, sign, verify } from 'node:crypto'
 import { z } from 'zod'
 import { findExceededLimit, UNTRUSTED_JSON_LIMITS } from '../core/json-limits.ts'
+import { isP256Key } from './p256-key.ts'
 import type { SignedMessage } from '../protocol/messages.ts'
 
 /**
@@ -80,7 +81,7 @@ export function verifySignature(
 ): boolean {
   const bytes = Buffer.from(signature, 'base64url')
   if (bytes.toString('base64url') !== signature || bytes.length !== SIGNATURE_BYTES) return false
-  if (key.asymmetricKeyType !== 'ec') return false
+  if (!isP256Key(key)) return false
   return verify('sha256', Buffer.from(`${head}.${payload}`), { key, dsaEncoding: SIGNATURE_ENCODING }, bytes)
 }
 

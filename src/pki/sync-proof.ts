@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { SignedMessage } from '../protocol/messages.ts'
 import { type SyncProof, syncProofSchema } from '../protocol/sync-proof.ts'
+import { isP256Key } from './p256-key.ts'
 import { decodePayloadUnverified, signMessage, verifyMessage } from './signed-message.ts'
 
 const MESSAGE_TYPE = 'sla-sync-proof+jws'
@@ -24,7 +25,7 @@ export async function verifySyncProof(text: string): Promise<SyncProof | null> {
 function importPublicKey(spki: string): KeyObject | null {
   try {
     const key = createPublicKey({ key: Buffer.from(spki, 'base64url'), format: 'der', type: 'spki' })
-    return key.asymmetricKeyDetails?.namedCurve === 'prime256v1' ? key : null
+    return isP256Key(key) ? key : null
   } catch {
     return null
   }

@@ -6,6 +6,7 @@ import { encodeElement, INTEGER, SEQUENCE, encodeTime } from '../../src/pki/der.
 import { parseLeafCertificate } from '../../src/pki/leaf-certificate.ts'
 import { parseCsr } from '../../src/pki/certificate-request.ts'
 import { importP256Key } from '../../src/pki/p256-key.ts'
+import { signMessage, verifyMessage } from '../../src/pki/signed-message.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const spki = publicKey.export({ type: 'spki', format: 'der' })
@@ -34,6 +35,21 @@ describe('a P-256 key', () => {
     const offCurve = Buffer.from(spki)
     offCurve[90] = (offCurve[90] ?? 0) ^ 1
     expect(importP256Key(offCurve)).toBeNull()
+  })
+})
+
+describe('a signature by ES256', () => {
+  const verifyBy = async (namedCurve: string) => {
+    const keys = generateKeyPairSync('ec', { namedCurve })
+    const message = await signMessage(
+      {},
+      { type: 'sla-proof+jws', privateKey: keys.privateKey, certificates: [] },
+    )
+    return verifyMessage(message, 'sla-proof+jws', keys.publicKey)
+  }
+  it('is valid by a P-256 key, and not by a key of another curve of the same size', async () => {
+    expect(await verifyBy('P-256')).toBe(true)
+    for (const curve of ['secp256k1', 'brainpoolP256r1']) expect(await verifyBy(curve), curve).toBe(false)
   })
 })
 

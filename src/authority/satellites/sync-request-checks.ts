@@ -6,6 +6,7 @@ import { LicensingError } from '../../core/errors.ts'
 import { toIsoString } from '../../core/time.ts'
 import { verifyEnrollmentMac } from '../../protocol/enrollment.ts'
 import { parseSyncRequest, SYNC_REQUEST_TITLE, type SyncRequest } from '../../protocol/sync-request.ts'
+import { isP256Key } from '../../pki/p256-key.ts'
 import { formatKeyFingerprint } from '../../pki/fingerprint.ts'
 import { parseCsr } from '../../pki/certificate-request.ts'
 import { verifyTextByKey } from '../../pki/sign-text.ts'
@@ -25,7 +26,8 @@ function readNamedKey(lines: readonly string[]): KeyObject | null {
   const line = lines.find((text) => text.startsWith('Satellite key: '))
   try {
     const der = Buffer.from(line?.slice('Satellite key: '.length).trim() ?? '', 'base64url')
-    return createPublicKey({ key: der, format: 'der', type: 'spki' })
+    const key = createPublicKey({ key: der, format: 'der', type: 'spki' })
+    return isP256Key(key) ? key : null
   } catch {
     return null
   }
