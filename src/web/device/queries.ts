@@ -1,6 +1,7 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { deviceContract } from '../../console/device/contract.ts'
 import { createApi, type Output } from '../shared/api.ts'
+import { getRefetchType } from '../shared/live-events.ts'
 
 export const api = createApi<typeof deviceContract>()
 export type Status = Output<typeof deviceContract, 'status'>
@@ -30,8 +31,8 @@ export function useApiMutation<I, O>(send: (input: I) => Promise<O>, done?: (ans
 export function onServerEvent(client: QueryClient, event: string, data: unknown): void {
   if (event === 'status') {
     client.setQueryData(['status'], data)
-    void client.invalidateQueries({ queryKey: ['explain'] })
-    void client.invalidateQueries({ queryKey: ['system'] })
+    void client.invalidateQueries({ queryKey: ['explain'], refetchType: getRefetchType() })
+    void client.invalidateQueries({ queryKey: ['system'], refetchType: getRefetchType() })
   }
   if (event === 'transition') {
     client.setQueryData<HistoryPage>(
@@ -42,7 +43,10 @@ export function onServerEvent(client: QueryClient, event: string, data: unknown)
           total: known.total + 1,
         },
     )
-    void client.invalidateQueries({ predicate: ({ queryKey }) => isChangedByTransition(queryKey) })
+    void client.invalidateQueries({
+      predicate: ({ queryKey }) => isChangedByTransition(queryKey),
+      refetchType: getRefetchType(),
+    })
   }
 }
 

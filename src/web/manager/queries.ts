@@ -2,6 +2,7 @@ import { type QueryClient, useMutation, useQuery, useQueryClient } from '@tansta
 import { createContext, useContext } from 'react'
 import type { authorityContract } from '../../console/authority/contract.ts'
 import { createApi, type Output } from '../shared/api.ts'
+import { getRefetchType } from '../shared/live-events.ts'
 
 export const api = createApi<typeof authorityContract>()
 type Contract = typeof authorityContract
@@ -52,7 +53,7 @@ export function useApiMutation<I, O>(send: (input: I) => Promise<O>, done?: (ans
   })
 }
 
-/** Refetches all queries after a server event. */
+/** Refetches all queries after a server event. A hidden tab refetches when the user returns to the tab. */
 export function onServerEvent(client: QueryClient, event: string): void {
-  if (event === 'changed') void client.invalidateQueries()
+  if (event === 'changed') void client.invalidateQueries({ refetchType: getRefetchType() })
 }

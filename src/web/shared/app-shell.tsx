@@ -20,7 +20,8 @@ import { QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/reac
 import { type ReactNode, StrictMode, useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 import { setNonce } from 'get-nonce'
-import { subscribe, toFailure, session } from './api.ts'
+import { toFailure, session } from './api.ts'
+import { subscribeWithTabs } from './live-events.ts'
 import { readNonce } from './nonce.ts'
 import { FailureAlert } from './failure.tsx'
 import './page.css'
@@ -143,7 +144,7 @@ function PageFrame({ title, heading, navItems, banner, onServerEvent, me }: Page
   const current = visible.find(({ route }) => route === first) ?? visible[0]
   useEffect(
     () =>
-      subscribe((event, data) => {
+      subscribeWithTabs((event, data) => {
         onServerEvent(client, event, data)
       }, setUp),
     [client, onServerEvent],
