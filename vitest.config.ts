@@ -8,7 +8,7 @@ const HEAVY = 'test/**/*.heavy.*.test.ts'
 
 /** Suites that depend on the database: concurrent writers, column types, SQL statements. */
 const ON_POSTGRES = [
-  'test/authority/{audit,pools,read-only}.test.ts',
+  'test/authority/{audit,lists,pools,read-only}.test.ts',
   'test/satellite/concurrent.long.test.ts',
 ]
 

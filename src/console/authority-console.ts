@@ -10,6 +10,8 @@ import { listHostNames, hashId } from '../http/listen-self-signed.ts'
 
 /** Interval of the checks for changes while a page is open. */
 const POLL_INTERVAL_MS = 1_000
+/** Polls from one reported change to the next. Each page reads its lists again after a change. */
+const MIN_POLLS_BETWEEN_CHANGES = 3
 
 export const createAuthorityAuth = (
   authority: Authority,
@@ -38,12 +40,13 @@ export async function createManagerConsole(
   const { dataDir, host, names, clock = systemClock, logger } = options
   const auth = createAuthorityAuth(authority, dataDir, clock)
   const hosts = listHostNames(host, names)
+  const follower = new ChangeFollower(authority)
   const page = new WebConsole({
     page: 'manager',
     title: 'Software Manager',
     auth,
     procedures: createAuthorityProcedures(authority),
-    follow: (emit) => follow(authority, emit),
+    follow: (emit) => follower.follow(emit),
     runAs: ({ name }, work) => runAs({ kind: 'user', name }, work),
     hosts,
     id: hashId(authority.security.identity.id),
@@ -52,19 +55,50 @@ export async function createManagerConsole(
   return { routes: page.routes, firstPasswordFile: await ensureInitialPassword(auth, dataDir) }
 }
 
-/** Polls for changes while a page is open, because commands and other servers may change the same data. */
-function follow(authority: Authority, emit: EmitEvent): () => void {
-  let last: number | null = null
-  const look = async () => {
-    const newest = await authority.operations.events.getNewestId()
-    if (newest !== last) emit('changed', { event: newest })
-    last = newest
+/**
+ * Polls for changes while a page is open, because commands and other servers may change the same data. All pages share one
+ * poll.
+ */
+class ChangeFollower {
+  readonly #authority: Authority
+  readonly #listeners = new Set<EmitEvent>()
+  #timer: NodeJS.Timeout | null = null
+  #last: number | null = null
+  #pollsSinceChange = MIN_POLLS_BETWEEN_CHANGES
+
+  constructor(authority: Authority) {
+    this.#authority = authority
   }
-  const timer = setInterval(() => {
-    void look().catch(() => undefined)
-  }, POLL_INTERVAL_MS)
-  void look().catch(() => undefined)
-  return () => {
-    clearInterval(timer)
+
+  /** Sends the present state, and then each change. @returns a function that stops */
+  follow(emit: EmitEvent): () => void {
+    this.#listeners.add(emit)
+    this.#timer ??= setInterval(() => {
+      void this.#look().catch(() => undefined)
+    }, POLL_INTERVAL_MS)
+    void this.#sendTo(emit).catch(() => undefined)
+    return () => {
+      this.#listeners.delete(emit)
+      if (this.#listeners.size > 0 || this.#timer === null) return
+      clearInterval(this.#timer)
+      this.#timer = null
+      this.#last = null
+    }
+  }
+
+  async #sendTo(emit: EmitEvent): Promise<void> {
+    const event = await this.#authority.operations.events.getNewestId()
+    this.#last ??= event
+    if (this.#listeners.has(emit)) emit('changed', { event })
+  }
+
+  async #look(): Promise<void> {
+    if (++this.#pollsSinceChange < MIN_POLLS_BETWEEN_CHANGES) return
+    const event = await this.#authority.operations.events.getNewestId()
+    if (event === this.#last) return
+    this.#pollsSinceChange = 0
+    const isFirst = this.#last === null
+    this.#last = event
+    if (!isFirst) for (const emit of this.#listeners) emit('changed', { event })
   }
 }

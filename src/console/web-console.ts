@@ -11,6 +11,7 @@ import { SECOND } from '../core/time.ts'
 import { closeOnShutdown } from '../http/connection-limiter.ts'
 import { readHostName } from '../http/host-header.ts'
 import { toErrorStatus } from '../http/error-status.ts'
+import { sendAnswer } from '../http/json-stream.ts'
 import { malformedRequestError } from '../http/malformed-request.ts'
 import { createRateLimitOptions } from '../http/rate-limit.ts'
 import type { Access, BoundProcedure, Caller, Procedures } from '../http/procedures.ts'
@@ -124,7 +125,7 @@ export class WebConsole {
       handler: async (request, reply) => {
         void reply.header('cache-control', 'no-store')
         const caller = this.#getCaller(request)
-        if (method === 'GET') return procedure.handler(request.query, caller)
+        if (method === 'GET') return sendAnswer(reply, await procedure.handler(request.query, caller))
         const subject = procedure.auditSubject?.(request.body) ?? ''
         this.#auditSubjects.set(request, subject)
         const response = await this.#options.runAs(

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 import type { UserRole } from './user-roles.ts'
+import type { JsonStream } from './json-stream.ts'
 
 /**
  * Callers that may use a procedure: anyone, any signed-in user (even with a one-time password), or users of a
@@ -62,9 +63,11 @@ export const mutation = <I extends z.ZodType, O extends z.ZodType>(
   definition: MutationDefinition<I, O>,
 ): Mutation<I, O> => ({ method: 'POST', ...definition })
 
+/** Response of a handler, complete or as a stream. The schema is not applied to a stream. */
+type Answer<T> = T | (T extends object ? JsonStream<T> : never)
 type InputSchema<P> = P extends Query<infer I> | Mutation<infer I> ? I : never
 type Handler<P> = P extends { schema: { response: infer O extends z.ZodType } }
-  ? (input: z.output<InputSchema<P>>, caller: Caller) => z.input<O> | Promise<z.input<O>>
+  ? (input: z.output<InputSchema<P>>, caller: Caller) => Answer<z.input<O>> | Promise<Answer<z.input<O>>>
   : never
 
 /** Procedure with its handler, which the server calls with a validated input. */

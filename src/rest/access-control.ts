@@ -29,11 +29,11 @@ export function assertWholeAccountAccess(caller: ApiPrincipal): void {
     throw createDeniedError(caller, `accounts other than ${caller.virtualAccount}`)
 }
 
-/** Returns a filter for the virtual accounts that a call names; by default for all accessible ones. */
-export async function createVirtualAccountFilter(
+/** Returns the virtual accounts that a call names, or the accessible ones; undefined for all. @throws LicensingError PERMISSION_DENIED, INVALID_ARGUMENT */
+export async function selectVirtualAccounts(
   { authority, account, caller }: RestCall,
   wanted: readonly string[] | null | undefined,
-): Promise<(one: { virtualAccount: string | null }) => boolean> {
+): Promise<readonly string[] | undefined> {
   const names = wanted ?? []
   for (const name of names) assertVirtualAccountAccess(caller, name)
   const there = new Set((await authority.accounts.listVirtualAccounts({ account })).map(({ name }) => name))
@@ -43,10 +43,19 @@ export async function createVirtualAccountFilter(
       'INVALID_ARGUMENT',
       `virtualAccounts: the smart account has no virtual account ${JSON.stringify(unknown.slice(0, 100))}.`,
     )
-  const chosen = names.length > 0 ? new Set(names) : null
+  if (names.length > 0) return names
+  return caller.virtualAccount === null ? undefined : [caller.virtualAccount]
+}
+
+/** Returns a filter for the virtual accounts that a call names; by default for all accessible ones. */
+export async function createVirtualAccountFilter(
+  call: RestCall,
+  wanted: readonly string[] | null | undefined,
+): Promise<(one: { virtualAccount: string | null }) => boolean> {
+  const names = await selectVirtualAccounts(call, wanted)
+  const chosen = names && new Set(names)
   return ({ virtualAccount }) =>
-    (caller.virtualAccount === null || virtualAccount === caller.virtualAccount) &&
-    (chosen === null || (virtualAccount !== null && chosen.has(virtualAccount)))
+    chosen === undefined || (virtualAccount !== null && chosen.has(virtualAccount))
 }
 
 /** Returns the smart and virtual accounts that a caller has access to. */

@@ -1,19 +1,18 @@
 import { z } from 'zod'
-import type { AlertDocument, AlertType } from '../authority/alerts/alerts.ts'
+import { type AlertDocument, type AlertType, SEVERITIES } from '../authority/alerts/alerts.ts'
 import { createEndpoint, type RestCall } from './endpoint.ts'
 import { sharedRoutes, cloudV2Routes } from './routes.ts'
 import {
   formatAlertDate,
   outcomeSchema,
   pageFields,
-  paginate,
   toOkStatus,
   stringListField,
   virtualAccountsField,
 } from './fields.ts'
-import { createVirtualAccountFilter } from './access-control.ts'
+import { selectVirtualAccounts } from './access-control.ts'
 
-/** Number of alerts for a `limit` of -1. */
+/** Maximum number of alerts, also for a `limit` of -1. */
 const MAX_ALERTS = 1_000
 
 /** Alert names of Cisco Smart Software Manager. Other alerts have the names of this authority. */
@@ -95,25 +94,28 @@ export const alertEndpoints = [
     },
     handler: async (call) => {
       const { authority, account, caller, body } = call
-      const chosen = await createVirtualAccountFilter(call, body.virtualAccounts)
+      const virtualAccounts =
+        (body.virtualAccounts ?? []).length > 0
+          ? await selectVirtualAccounts(call, body.virtualAccounts)
+          : undefined
       const wanted = (body.severity ?? []).map((text) => text.toLowerCase())
-      const found = (
-        await authority.operations.alerts.list({
-          account,
-          virtualAccount: caller.virtualAccount ?? undefined,
-        })
+      const { alerts: page, counts } = await authority.operations.alerts.page(
+        { account, virtualAccount: caller.virtualAccount ?? undefined },
+        {
+          virtualAccounts,
+          ...(wanted.length > 0 && { severities: SEVERITIES.filter((one) => wanted.includes(one)) }),
+          isWanted: ({ type }) => caller.account === null || !GLOBAL_ALERT_TYPES.includes(type),
+        },
+        { skip: body.offset, limit: body.limit === -1 ? MAX_ALERTS : Math.min(body.limit, MAX_ALERTS) },
       )
-        .filter(chosen)
-        .filter(({ type }) => caller.account === null || !GLOBAL_ALERT_TYPES.includes(type))
-        .filter(({ severity }) => wanted.length === 0 || wanted.includes(severity))
-      const page = paginate(found, body, MAX_ALERTS)
-      const hosts = page.some(({ instanceId }) => instanceId !== null)
-        ? new Map((await authority.instances.list({ account })).map(({ id, hostname }) => [id, hostname]))
-        : new Map<string, string | null>()
+      const ids = page.flatMap(({ instanceId }) => instanceId ?? [])
+      const hosts = new Map(
+        (await authority.instances.findById(ids, { account })).map(({ id, hostname }) => [id, hostname]),
+      )
       const names = new Map(authority.licenses.profile.current.tags.map(({ tag, name }) => [tag, name]))
       return {
         ...toOkStatus('Alerts successfully read.'),
-        totalRecords: found.length,
+        totalRecords: counts.major + counts.minor + counts.informational,
         alerts: page.map((alert) => ({
           virtualAccount: alert.virtualAccount ?? '',
           message: alert.message,

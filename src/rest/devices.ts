@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
+import type { InstanceFilter } from '../authority/inventory/instance-list.ts'
 import { notFoundError } from '../core/errors.ts'
+import { takeItems } from '../core/take-items.ts'
+import { JsonStream, StreamedList } from '../http/json-stream.ts'
 import { createEndpoint, type RestCall } from './endpoint.ts'
 import { sharedRoutes, cloudV1Routes, cloudV2Routes, onPremRoutes } from './routes.ts'
 import {
@@ -10,13 +13,12 @@ import {
   toOutcome,
   outcomeSchema,
   pageFields,
-  paginate,
   virtualAccountsField,
   toOkStatus,
   toRefusedStatus,
 } from './fields.ts'
 import {
-  createVirtualAccountFilter,
+  selectVirtualAccounts,
   listAccessibleAccounts,
   assertVirtualAccountAccess,
   assertWholeAccountAccess,
@@ -71,14 +73,56 @@ const toBriefDevice = ({ authority }: Pick<RestCall, 'authority'>, one: Instance
   sudi: toSudi(one.udi),
 })
 
-/** Returns the product instances that the caller has access to. */
-export async function listAccessibleInstances(
-  { authority, caller }: Pick<RestCall, 'authority' | 'caller'>,
-  account: string | undefined,
+/** Returns the named devices of a virtual account, or of all that the caller has access to. */
+export async function findAccessibleInstances(
+  { authority, account, caller }: Pick<RestCall, 'authority' | 'account' | 'caller'>,
+  virtualAccount: string | undefined,
+  sudis: readonly Sudi[],
 ): Promise<InstanceDocument[]> {
-  return (await authority.instances.list({ account })).filter(
-    ({ virtualAccount }) => caller.virtualAccount === null || caller.virtualAccount === virtualAccount,
+  if (virtualAccount !== undefined) {
+    assertVirtualAccountAccess(caller, virtualAccount)
+    await assertVirtualAccountExists({ authority, account }, virtualAccount)
+  }
+  const serials = sudis.map(({ udiSerialNumber }) => udiSerialNumber)
+  return (await authority.instances.findBySerial(serials, { account })).filter(
+    (one) =>
+      (caller.virtualAccount === null || caller.virtualAccount === one.virtualAccount) &&
+      (virtualAccount === undefined || one.virtualAccount === virtualAccount),
   )
+}
+
+/** Entries of a page that a response has at once. The entries of a longer page are read in slices. */
+const MAX_PAGE_SIZE = 1_000
+
+/**
+ * Returns a page of devices for a response, and the number of all.
+ *
+ * @param toEntry converts an instance to its entry in the response
+ */
+async function readDevicePage<E>(
+  { authority, account }: Pick<RestCall, 'authority' | 'account'>,
+  filter: InstanceFilter,
+  page: { limit: number; offset: number },
+  toEntry: (one: InstanceDocument) => E,
+): Promise<{ totalRecords: number; devices: E[] | StreamedList<E> }> {
+  const { limit, offset: skip } = page
+  const isLong = limit === -1 || limit > MAX_PAGE_SIZE
+  const part = { skip, limit: isLong ? 1 : limit }
+  const { instances, total } = await authority.instances.page({ account }, filter, part)
+  if (!isLong || total <= skip) return { totalRecords: total, devices: instances.map(toEntry) }
+  const wanted = limit === -1 ? total : limit
+  const slices = takeItems(authority.instances.readAll({ account }, filter), wanted, skip)
+  return {
+    totalRecords: total,
+    devices: new StreamedList(mapSlices(slices, toEntry)),
+  }
+}
+
+async function* mapSlices<T, E>(
+  slices: AsyncIterable<readonly T[]>,
+  convert: (item: T) => E,
+): AsyncGenerator<readonly E[]> {
+  for await (const slice of slices) yield slice.map(convert)
 }
 
 /** Finds a named device. @throws LicensingError NOT_FOUND */
@@ -121,13 +165,8 @@ async function remove(
   virtualAccount: string | undefined,
   requests: z.output<typeof removals>,
 ) {
-  if (virtualAccount !== undefined) {
-    assertVirtualAccountAccess(caller, virtualAccount)
-    await createPathAccountFilter({ authority, account }, virtualAccount)
-  }
-  const there = (await listAccessibleInstances({ authority, caller }, account)).filter(
-    (one) => virtualAccount === undefined || one.virtualAccount === virtualAccount,
-  )
+  const sudis = requests.map(({ sudi }) => sudi)
+  const there = await findAccessibleInstances({ authority, account, caller }, virtualAccount, sudis)
   const { results, done } = await runBatch(requests, async ({ sudi, returnCode }) => {
     const { id } = findInstance(there, sudi)
     if (returnCode === null || returnCode === undefined || returnCode === '')
@@ -160,14 +199,14 @@ export const deviceEndpoints = [
       response: outcomeSchema.extend({ totalRecords: z.int(), devices: z.array(briefSchema) }),
     },
     handler: async (call) => {
-      const { account, virtualAccount = '' } = call
-      const chosen = await createPathAccountFilter(call, virtualAccount)
-      const found = (await listAccessibleInstances(call, account)).filter(chosen)
-      return {
+      const { virtualAccount = '', query } = call
+      assertVirtualAccountAccess(call.caller, virtualAccount)
+      await assertVirtualAccountExists(call, virtualAccount)
+      const filter = { virtualAccounts: [virtualAccount] }
+      return new JsonStream({
         ...toOkStatus('Devices successfully read.'),
-        totalRecords: found.length,
-        devices: paginate(found, call.query).map((one) => toBriefDevice(call, one)),
-      }
+        ...(await readDevicePage(call, filter, query, (one) => toBriefDevice(call, one))),
+      })
     },
   }),
   createEndpoint({
@@ -201,21 +240,20 @@ export const deviceEndpoints = [
       }),
     },
     handler: async (call) => {
-      const { authority, account, body } = call
-      const chosen = await createVirtualAccountFilter(call, body.virtualAccounts)
-      const found = (await authority.instances.list({ account })).filter(chosen)
-      const names = new Map(authority.licenses.profile.current.tags.map(({ tag, name }) => [tag, name]))
-      return {
+      const { authority, body } = call
+      const virtualAccounts = await selectVirtualAccounts(call, body.virtualAccounts)
+      const { tags, name } = authority.licenses.profile.current
+      const names = new Map(tags.map((one) => [one.tag, one.name]))
+      return new JsonStream({
         ...toOkStatus('Devices successfully read.'),
-        totalRecords: found.length,
-        devices: paginate(found, body).map((one) => ({
+        ...(await readDevicePage(call, { virtualAccounts }, body, (one) => ({
           displayName: formatDisplayName(one.udi),
           hostName: one.hostname,
           sudi: toSudi(one.udi),
-          productTagName: authority.licenses.profile.current.name,
+          productTagName: name,
           productName: one.udi.pid,
-          productDescription: authority.licenses.profile.current.name,
-          productType: authority.licenses.profile.current.name,
+          productDescription: name,
+          productType: name,
           virtualAccount: one.virtualAccount,
           status: DEVICE_STATUS_LABELS[one.status],
           registrationDate: one.registeredAt,
@@ -224,8 +262,8 @@ export const deviceEndpoints = [
             license: names.get(tag) ?? tag,
             quantity: count,
           })),
-        })),
-      }
+        }))),
+      })
     },
   }),
   createEndpoint({
@@ -245,25 +283,18 @@ export const deviceEndpoints = [
       response: outcomeSchema.extend({ totalRecords: z.int(), devices: z.array(briefSchema) }),
     },
     handler: async (call) => {
-      const { virtualAccountName, instanceName: wanted } = call.query
-      const chosen = await createVirtualAccountFilter(
-        call,
-        virtualAccountName === undefined ? [] : [virtualAccountName],
-      )
-      const found = (await call.authority.instances.list({ account: call.account }))
-        .filter(chosen)
-        .filter(
-          (one) =>
-            wanted === undefined ||
-            [formatInstanceName(one), one.udi.serial, formatDisplayName(one.udi), one.id].some((name) =>
-              name.toLowerCase().includes(wanted.toLowerCase()),
-            ),
-        )
-      return {
-        ...toOkStatus('Devices successfully read.'),
-        totalRecords: found.length,
-        devices: paginate(found, call.query).map((one) => toBriefDevice(call, one)),
+      const { virtualAccountName, instanceName } = call.query
+      const filter: InstanceFilter = {
+        virtualAccounts: await selectVirtualAccounts(
+          call,
+          virtualAccountName === undefined ? [] : [virtualAccountName],
+        ),
+        ...(instanceName !== undefined && { search: { text: instanceName, in: 'display-name' } }),
       }
+      return new JsonStream({
+        ...toOkStatus('Devices successfully read.'),
+        ...(await readDevicePage(call, filter, call.query, (one) => toBriefDevice(call, one))),
+      })
     },
   }),
   createEndpoint({
@@ -302,9 +333,11 @@ export const deviceEndpoints = [
       const { udi_serial_number: serial, udi_pid: pid } = call.query
       const data = []
       for (const { domain, number, virtualAccounts } of await listAccessibleAccounts(call))
-        for (const { udi, virtualAccount } of await listAccessibleInstances(call, domain)) {
-          if (udi.serial !== serial || (pid !== undefined && udi.pid !== pid)) continue
+        for (const { udi, virtualAccount } of await call.authority.instances.findBySerial([serial], {
+          account: domain,
+        })) {
           const location = virtualAccounts.find(({ name }) => name === virtualAccount)
+          if (!location || (pid !== undefined && udi.pid !== pid)) continue
           data.push({
             sudi: toSudi(udi),
             software_tag: call.authority.licenses.profile.current.name,
@@ -313,8 +346,8 @@ export const deviceEndpoints = [
               domain,
               account_id: number,
               virtual_account_name: virtualAccount,
-              virtual_account_id: location?.number ?? 0,
-              default: location?.isDefault ?? false,
+              virtual_account_id: location.number,
+              default: location.isDefault,
             },
           })
         }
@@ -351,8 +384,8 @@ export const deviceEndpoints = [
     handler: async (call) => {
       const { authority, account, caller, virtualAccount = '', body } = call
       assertWholeAccountAccess(caller)
-      const chosen = await createPathAccountFilter(call, virtualAccount)
-      const there = (await authority.instances.list({ account })).filter(chosen)
+      const sudis = body.productInstances.map(({ sudi }) => sudi)
+      const there = await findAccessibleInstances(call, virtualAccount, sudis)
       const { results, done } = await runBatch(
         body.productInstances,
         async ({ sudi, targetVirtualAccount }) => {
@@ -408,14 +441,12 @@ const DEVICE_STATUS_LABELS = {
   reserved: 'Reserved',
 } as const
 
-/** Returns a filter for the virtual account of a path. @throws LicensingError NOT_FOUND */
-export async function createPathAccountFilter(
+/** Refuses a virtual account that does not exist. @throws LicensingError NOT_FOUND */
+export async function assertVirtualAccountExists(
   { authority, account }: Pick<RestCall, 'authority' | 'account'>,
   virtualAccount: string,
-): Promise<(one: { virtualAccount: string | null }) => boolean> {
-  if (
-    !(await authority.accounts.listVirtualAccounts({ account })).some(({ name }) => name === virtualAccount)
-  )
+): Promise<void> {
+  const there = await authority.accounts.listVirtualAccounts({ account })
+  if (!there.some(({ name }) => name === virtualAccount))
     throw notFoundError('virtual-account', 'There is no such virtual account.')
-  return (one) => one.virtualAccount === virtualAccount
 }

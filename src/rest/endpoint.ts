@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { ApiPrincipal, ApiScope } from '../authority/identity/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { Instant } from '../core/time.ts'
+import type { JsonStream } from '../http/json-stream.ts'
 import type { ErrorFormat } from './error-responses.ts'
 
 /** A request to an endpoint, in the form for its handler. */
@@ -31,7 +32,9 @@ interface EndpointDefinition<B extends z.ZodType, Q extends z.ZodType, R extends
   readonly anonymousIs403?: (url: string) => boolean
   /** Returns the object of the call for the audit log. */
   readonly auditSubject?: (call: RestCall<z.output<B>, z.output<Q>>) => string
-  readonly handler: (call: RestCall<z.output<B>, z.output<Q>>) => Promise<z.input<R>>
+  readonly handler: (
+    call: RestCall<z.output<B>, z.output<Q>>,
+  ) => Promise<z.input<R> | (z.input<R> extends object ? JsonStream<z.input<R>> : never)>
 }
 
 /** An endpoint of the REST API with all its paths. */

@@ -1,14 +1,13 @@
 import { z } from 'zod'
-import type { InstanceDocument } from '../authority/inventory/instances.ts'
 import type { Quantities } from '../authority/reservations/authorization-issue.ts'
 import type { IssuedAuthorization } from '../authority/reservations/reservations.ts'
 import { LicensingError } from '../core/errors.ts'
 import { createEndpoint, type RestCall } from './endpoint.ts'
 import {
   formatDisplayName,
-  createPathAccountFilter,
+  assertVirtualAccountExists,
   findInstance,
-  listAccessibleInstances,
+  findAccessibleInstances,
   sudiInput,
   toSudi,
   sudiSchema,
@@ -171,7 +170,7 @@ const createReserveEndpoint = (name: string, routes: readonly string[]) =>
       `${body.reservationRequests.length} requests, from ${virtualAccount}`,
     handler: async (call) => {
       const { virtualAccount = '', body } = call
-      await createPathAccountFilter(call, virtualAccount)
+      await assertVirtualAccountExists(call, virtualAccount)
       const { codes, done } = await reserve(call, virtualAccount, body.reservationRequests)
       return {
         status: toOutcome(done, codes.length),
@@ -202,7 +201,11 @@ async function update(
   requests: z.output<typeof updateFields>['reservationUpdateRequests'],
 ) {
   const { authority, account } = call
-  const there = await listInstances(call, virtualAccount)
+  const there = await findAccessibleInstances(
+    call,
+    virtualAccount,
+    requests.map(({ sudi }) => sudi),
+  )
   const { results, done } = await runBatch(requests, async ({ sudi, licenses }) => {
     const { id } = findInstance(there, sudi)
     return toAuthorizedEntry(
@@ -242,7 +245,11 @@ async function confirm(
   requests: z.output<typeof confirmFields>['reservationConfirmationRequests'],
 ) {
   const { authority, account } = call
-  const there = await listInstances(call, virtualAccount)
+  const there = await findAccessibleInstances(
+    call,
+    virtualAccount,
+    requests.map(({ sudi }) => sudi),
+  )
   const { results, done } = await runBatch(requests, async ({ sudi, confirmationCode }) => {
     await authority.reservations.confirm(findInstance(there, sudi).id, confirmationCode, { account })
   })
@@ -265,19 +272,6 @@ async function confirm(
     // Clients expect a single result without a list.
     data: only && data.length === 1 ? only : data,
   }
-}
-
-async function listInstances(
-  call: RestCall,
-  virtualAccount: string | undefined,
-): Promise<InstanceDocument[]> {
-  if (virtualAccount !== undefined) {
-    assertVirtualAccountAccess(call.caller, virtualAccount)
-    await createPathAccountFilter(call, virtualAccount)
-  }
-  return (await listAccessibleInstances(call, call.account)).filter(
-    (one) => virtualAccount === undefined || one.virtualAccount === virtualAccount,
-  )
 }
 
 const querySchema = z.object({ virtualAccountName: nameField.optional() })
@@ -317,7 +311,7 @@ export const reservationEndpoints = [
     handler: async (call) => {
       for (const { name } of call.body.virtualAccounts) {
         assertVirtualAccountAccess(call.caller, name)
-        await createPathAccountFilter(call, name)
+        await assertVirtualAccountExists(call, name)
       }
       const codes: Code[] = []
       let done = 0

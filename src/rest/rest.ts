@@ -12,6 +12,7 @@ import { sanitizeText, Deduplicator } from '../core/text.ts'
 import { toErrorStatus } from '../http/error-status.ts'
 import { malformedRequestError } from '../http/malformed-request.ts'
 import { useZodSchemas } from '../http/zod-schemas.ts'
+import { sendAnswer } from '../http/json-stream.ts'
 import { createRateLimitOptions } from '../http/rate-limit.ts'
 import { parseBody, UnsupportedMediaType } from './bodies.ts'
 import type { Endpoint, RestCall } from './endpoint.ts'
@@ -165,7 +166,7 @@ export class RestApi {
         },
         handler: async (request, reply) => {
           void reply.header('cache-control', 'no-store')
-          return this.#answer(request, endpoint)
+          return sendAnswer(reply, await this.#answer(request, endpoint))
         },
       })
     })

@@ -1,43 +1,44 @@
 import { sql } from 'kysely'
-import { defaultPeriods } from '../../../machines/index.ts'
+import { groupBy } from '../../core/group-by.ts'
 import type { Instant } from '../../core/time.ts'
 import { hashUdi } from '../../protocol/digest.ts'
-import { listLicenses, listVirtualAccounts } from '../inventory/accounts.ts'
-import type { VirtualAccount } from '../context/account-context.ts'
+import type { AccountContext, VirtualAccount } from '../context/account-context.ts'
+import { listLicenses, listVirtualAccounts, resolveVirtualAccount } from '../inventory/accounts.ts'
+import { describeOrder } from '../inventory/orders.ts'
+import { countActiveReservations } from '../inventory/reservation-ledger.ts'
+import { readMailSettings, readOutboxStatus } from '../outbox/mail.ts'
+import { openSync } from '../satellite-sync/sync-repository.ts'
+import { type SyncStatus, toSyncStatus } from '../satellite-sync/sync-status.ts'
+import type { AccountReader, ListPart } from '../satellites/all-instances.ts'
+import type { Tx } from '../store/store.ts'
+import { ALERT_STREAMS, type AlertKey, type AlertStream, readStreamedInstances } from './alert-streams.ts'
 import {
-  computeAgreementAlerts,
   computeRevertedAlerts,
   REVERT_ALERT_PERIOD,
   type AlertDocument,
-  sortBySeverity,
+  type AlertSeverity,
+  computeAgreementAlerts,
   computeMailAlerts,
   computeOfflineAlerts,
   computeOrderAlert,
   computeScheduleAlert,
   computeWebhookAlert,
+  getDue,
+  SEVERITIES,
+  sortBySeverity,
 } from './alerts.ts'
 import {
   computeClonedInstanceAlert,
   computeDuplicateAlert,
-  RENEWAL_OVERDUE_WINDOW_MS,
-  computeRenewalAlerts,
-  computeReservedTermAlert,
-  RETURN_ALERT_WINDOW_MS,
-  computeReturnAlert,
-  computeMissedContactAlerts,
   computePendingUpdateAlert,
   computeProfileAlert,
+  computeReservedTermAlert,
+  computeReturnAlert,
+  RETURN_ALERT_WINDOW_MS,
 } from './instance-alerts.ts'
-import { computePoolAlerts, TERM_ALERT_WINDOW_MS, computeTermAlerts } from './pool-alerts.ts'
-import { computeSatelliteAlerts, type SatelliteFacts } from './satellite-alerts.ts'
-import { readOutboxStatus, readMailSettings } from '../outbox/mail.ts'
-import { describeOrder } from '../inventory/orders.ts'
-import { listLots } from '../inventory/pools.ts'
+import { computePoolAlerts, computeTermAlerts, TERM_ALERT_WINDOW_MS } from './pool-alerts.ts'
 import { readReviewAlerts } from './review-alerts.ts'
-import { countActiveReservations } from '../inventory/reservation-ledger.ts'
-import { openSync } from '../satellite-sync/sync-repository.ts'
-import { type SyncStatus, toSyncStatus } from '../satellite-sync/sync-status.ts'
-import type { AccountContext } from '../context/account-context.ts'
+import { computeSatelliteAlerts, type SatelliteFacts } from './satellite-alerts.ts'
 
 /** A smart account and the locations of its instances. */
 interface AlertContext extends AccountContext {
@@ -48,12 +49,75 @@ interface AlertContext extends AccountContext {
 
 const BATCH_SIZE = 500
 
-/** Returns the alerts of a smart account, or of one of its virtual accounts, the most urgent first. */
-export async function readAlerts(
-  accountContext: AccountContext,
-  only: VirtualAccount | null,
-): Promise<AlertDocument[]> {
-  const { tx, credentials, account } = accountContext
+/** Alerts to read. Without conditions all alerts of the smart account match. */
+export interface AlertFilter {
+  /** Name of the virtual account. Alerts of no virtual account do not match. */
+  readonly virtualAccount?: string | undefined
+  /** Names of several virtual accounts. Alerts of no virtual account do not match. */
+  readonly virtualAccounts?: readonly string[] | undefined
+  readonly severities?: readonly AlertSeverity[] | undefined
+  /** Condition for alerts other than those of single instances about contact, renewal and review. */
+  readonly isWanted?: ((alert: AlertDocument) => boolean) | undefined
+}
+
+/** A page of alerts, and the number of all alerts that match, by severity. */
+export interface AlertPage {
+  readonly alerts: readonly AlertDocument[]
+  readonly counts: Readonly<Record<AlertSeverity, number>>
+}
+
+/** The alerts that match a filter: the alerts of the streams are not yet read, because they may be many. */
+export interface FoundAlerts {
+  readonly short: readonly AlertDocument[]
+  readonly streams: readonly { readonly stream: AlertStream; readonly count: number }[]
+}
+
+interface AlertScope {
+  readonly only: VirtualAccount | null
+  readonly locations: AlertContext['locations']
+  readonly virtualAccountIds: readonly string[] | null
+}
+
+/** Returns a page of the alerts of a smart account, the most urgent first. @throws LicensingError NOT_FOUND */
+export async function readAlertPage(
+  read: AccountReader,
+  filter: AlertFilter,
+  { skip, limit }: ListPart,
+): Promise<AlertPage> {
+  const scope = await read((context) => readScope(context, filter))
+  const { short, streams } = await findInScope(read, filter, scope)
+  const alerts: AlertDocument[] = []
+  const counts = { major: 0, minor: 0, informational: 0 }
+  let start = 0
+  for (const severity of SEVERITIES) {
+    const listed = short.filter((alert) => alert.severity === severity)
+    const streamed = streams.filter(({ stream }) => stream.severity === severity)
+    const count = listed.length + streamed.reduce((sum, one) => sum + one.count, 0)
+    counts[severity] = count
+    const part = { from: Math.max(skip - start, 0), until: Math.min(skip + limit - start, count) }
+    if (part.from < part.until)
+      alerts.push(
+        ...(await readPart(
+          read,
+          scope,
+          { listed, streams: streamed.filter((one) => one.count > 0).map(({ stream }) => stream) },
+          part,
+        )),
+      )
+    start += count
+  }
+  return { alerts, counts }
+}
+
+/** Returns the alerts of a smart account, and the numbers of those of single instances. @throws LicensingError NOT_FOUND */
+export async function findAlerts(read: AccountReader, filter: AlertFilter = {}): Promise<FoundAlerts> {
+  return findInScope(read, filter, await read((context) => readScope(context, filter)))
+}
+
+async function readScope(context: AccountContext, filter: AlertFilter): Promise<AlertScope> {
+  const { tx, account } = context
+  const { virtualAccount, virtualAccounts: names } = filter
+  const only = virtualAccount === undefined ? null : await resolveVirtualAccount(tx, account, virtualAccount)
   const virtualAccounts = await listVirtualAccounts(tx, account.id)
   const locations = new Map(
     virtualAccounts.map(({ id, name, satellite }) => [
@@ -61,28 +125,160 @@ export async function readAlerts(
       { virtualAccount: name, satellite: satellite?.name ?? null },
     ]),
   )
-  const context: AlertContext = { ...accountContext, only, locations }
-  const sync =
-    credentials.keyRing.identity.role === 'satellite' ? toSyncStatus(await openSync(accountContext)) : null
-  const own = sync === null ? await readSatelliteFacts(context) : [toSatelliteFacts(sync)]
-  return sortBySeverity([
-    ...(context.only ? [] : await readAccountAlerts(context, sync === null)),
-    ...(await readPoolAlerts(context)),
-    ...(await readTermAlerts(context)),
-    ...(await readMissedContactAlerts(context)),
-    ...(await readRenewalAlerts(context)),
-    ...(await readClonedInstanceAlerts(context)),
-    ...(await readProfileAlerts(context)),
-    ...(await readPendingUpdateAlerts(context)),
-    ...(await readReservedTermAlerts(context)),
-    ...(await readReportedTermAlerts(context)),
-    ...(await readReviewAlerts(context.tx, context.account, (id) => findLocation(context, id))),
-    ...(await readReturnAlerts(context)),
-    ...(sync === null ? await readDuplicateAlerts(context) : []),
-    ...own
-      .filter(({ virtualAccount }) => !context.only || virtualAccount === context.only.name)
-      .flatMap((facts) => computeSatelliteAlerts(facts, context.at)),
-  ])
+  const isChosen = ({ name }: VirtualAccount) =>
+    (only === null || name === only.name) && (names === undefined || names.includes(name))
+  return {
+    only,
+    locations,
+    virtualAccountIds:
+      only === null && names === undefined
+        ? null
+        : virtualAccounts.filter((one) => isChosen(one)).map(({ id }) => id),
+  }
+}
+
+async function findInScope(
+  read: AccountReader,
+  filter: AlertFilter,
+  scope: AlertScope,
+): Promise<FoundAlerts> {
+  const { virtualAccounts, severities, isWanted } = filter
+  const short: AlertDocument[] = []
+  for (const readShort of SHORT_LISTS)
+    short.push(...(await read((context) => readShort({ ...context, ...scope }))))
+  const streams: FoundAlerts['streams'][number][] = []
+  for (const stream of ALERT_STREAMS)
+    if ((severities?.includes(stream.severity) ?? true) && scope.virtualAccountIds?.length !== 0)
+      streams.push({
+        stream,
+        count: await read((context) => stream.count({ ...context, ...scope })),
+      })
+  return {
+    short: sortBySeverity(short)
+      .filter(({ severity }) => severities?.includes(severity) ?? true)
+      .filter(
+        ({ virtualAccount }) =>
+          virtualAccounts === undefined ||
+          (virtualAccount !== null && virtualAccounts.includes(virtualAccount)),
+      )
+      .filter((alert) => isWanted?.(alert) ?? true),
+    streams,
+  }
+}
+
+/** Instances whose alerts one transaction reads. */
+const MAX_INSTANCES = 250
+
+/** Returns a part of the alerts of one severity, ordered by deadline. Alerts of streams come after others of the same deadline. */
+async function readPart(
+  read: AccountReader,
+  scope: AlertScope,
+  { listed, streams }: { listed: readonly AlertDocument[]; streams: readonly AlertStream[] },
+  { from, until }: { readonly from: number; readonly until: number },
+): Promise<AlertDocument[]> {
+  const entries: (AlertDocument | StreamedKey)[] = []
+  let position = 0
+  const add = (entry: AlertDocument | StreamedKey) => {
+    if (position >= from && position < until) entries.push(entry)
+    position++
+  }
+  const waiting = [...listed]
+  for await (const key of mergeStreams(read, scope, streams)) {
+    while (waiting[0] && getDue(waiting[0]) <= key.due) {
+      add(waiting[0])
+      waiting.shift()
+    }
+    add(key)
+    if (position >= until) break
+  }
+  for (const alert of waiting) add(alert)
+  const alerts: AlertDocument[] = []
+  for (let start = 0; start < entries.length; start += MAX_INSTANCES) {
+    const slice = entries.slice(start, start + MAX_INSTANCES)
+    const ids = slice.flatMap((entry) => ('stream' in entry ? [entry.id] : []))
+    alerts.push(
+      ...(await read(async (context) => {
+        const instances = await readStreamedInstances(context, ids, scope.locations)
+        return slice.flatMap((entry) => {
+          if (!('stream' in entry)) return [entry]
+          const instance = instances.get(entry.id)
+          return instance ? entry.stream.compute(instance, { ...context, ...scope }) : []
+        })
+      })),
+    )
+  }
+  return alerts
+}
+
+interface StreamedKey extends AlertKey {
+  readonly stream: AlertStream
+}
+
+/** Keys of a stream that one transaction reads. */
+const MAX_KEYS = 500
+
+/** Yields the keys of streams, ordered by deadline. */
+async function* mergeStreams(
+  read: AccountReader,
+  scope: AlertScope,
+  streams: readonly AlertStream[],
+): AsyncGenerator<StreamedKey> {
+  const iterators = streams.map((stream) => readKeys(read, scope, stream))
+  const heads = await Promise.all(iterators.map((keys) => keys.next()))
+  for (;;) {
+    let first: { index: number; key: StreamedKey } | null = null
+    for (const [index, head] of heads.entries())
+      if (head.done !== true && (first === null || head.value.due < first.key.due))
+        first = { index, key: head.value }
+    if (first === null) return
+    yield first.key
+    const next = await iterators[first.index]?.next()
+    if (next) heads[first.index] = next
+  }
+}
+
+async function* readKeys(
+  read: AccountReader,
+  scope: AlertScope,
+  stream: AlertStream,
+): AsyncGenerator<StreamedKey, undefined> {
+  let after: AlertKey | null = null
+  for (;;) {
+    const position: AlertKey | null = after
+    const keys: AlertKey[] = await read((context) =>
+      stream.listKeys({ ...context, ...scope }, position, MAX_KEYS),
+    )
+    for (const key of keys) yield { ...key, stream }
+    if (keys.length < MAX_KEYS) return undefined
+    after = keys.at(-1) ?? null
+  }
+}
+
+/** Lists of alerts that are short in every account. Each is read in a transaction of its own. */
+const SHORT_LISTS: readonly ((context: AlertContext) => Promise<AlertDocument[]>)[] = [
+  async (context) => (context.only ? [] : readAccountAlerts(context, isManager(context))),
+  readPoolAlerts,
+  readTermAlerts,
+  readClonedInstanceAlerts,
+  readProfileAlerts,
+  readPendingUpdateAlerts,
+  readReservedTermAlerts,
+  readReportedTermAlerts,
+  (context) => readReviewAlerts(context.tx, context.account, (id) => findLocation(context, id)),
+  readReturnAlerts,
+  async (context) => (isManager(context) ? readDuplicateAlerts(context) : []),
+  readSatelliteAlerts,
+]
+
+const isManager = ({ credentials }: AlertContext): boolean => credentials.keyRing.identity.role === 'manager'
+
+async function readSatelliteAlerts(context: AlertContext): Promise<AlertDocument[]> {
+  const facts = isManager(context)
+    ? await readSatelliteFacts(context)
+    : [toSatelliteFacts(toSyncStatus(await openSync(context)))]
+  return facts
+    .filter(({ virtualAccount }) => !context.only || virtualAccount === context.only.name)
+    .flatMap((one) => computeSatelliteAlerts(one, context.at))
 }
 
 /** Returns the alerts that belong to no virtual account. */
@@ -159,40 +355,28 @@ async function readPoolAlerts(context: AlertContext): Promise<AlertDocument[]> {
 }
 
 async function readTermAlerts(context: AlertContext): Promise<AlertDocument[]> {
-  const pools = await context.tx
+  const ending = await context.tx
     .selectFrom('licenses')
     .select(['virtual_account_id as id', 'tag'])
     .distinct()
     .where('ends_at', '>=', context.at - TERM_ALERT_WINDOW_MS)
     .where('ends_at', '<=', context.at + TERM_ALERT_WINDOW_MS)
     .execute()
-  const alerts: AlertDocument[] = []
-  for (const { id, tag } of pools) {
-    const location = findLocation(context, id)
-    if (!location) continue
-    const lots = await listLots(context.tx, id, tag)
-    alerts.push(...computeTermAlerts({ ...location, tag, lots }, context.at))
-  }
-  return alerts
-}
-
-async function readMissedContactAlerts(context: AlertContext): Promise<AlertDocument[]> {
-  const renewal = context.profile.periods.authorizationRenewal ?? defaultPeriods.authorizationRenewal
-  const rows = await selectActiveInstances(context)
-    .select('last_contact_at as lastContactAt')
-    .where('last_contact_at', '<', context.at - renewal)
-    // The last contact of an instance that was added again after a restore is not known.
-    .where('in_review', '=', 0)
+  const wanted = new Set(ending.map(({ id, tag }) => `${id} ${tag}`))
+  const ids = [...new Set(ending.map(({ id }) => id))].filter((id) => findLocation(context, id))
+  if (ids.length === 0) return []
+  const lots = await context.tx
+    .selectFrom('licenses')
+    .select(['virtual_account_id as id', 'tag', 'quantity', 'starts_at as startsAt', 'ends_at as endsAt'])
+    .where('virtual_account_id', 'in', ids)
     .execute()
-  return addLocations(context, rows).flatMap((row) => computeMissedContactAlerts(row, renewal, context.at))
-}
-
-async function readRenewalAlerts(context: AlertContext): Promise<AlertDocument[]> {
-  const rows = await selectActiveInstances(context)
-    .select('expires_at as expiresAt')
-    .where('expires_at', '<=', context.at + RENEWAL_OVERDUE_WINDOW_MS)
-    .execute()
-  return addLocations(context, rows).flatMap((row) => computeRenewalAlerts(row, context.at))
+  const rows = lots.filter(({ id, tag }) => wanted.has(`${id} ${tag}`))
+  const pools = groupBy(rows, ({ id, tag }) => `${id} ${tag}`)
+  return [...pools.values()].flatMap((lots) => {
+    const [first] = lots
+    const location = first && findLocation(context, first.id)
+    return location ? computeTermAlerts({ ...location, tag: first.tag, lots }, context.at) : []
+  })
 }
 
 /** Returns an alert for each virtual account and profile with instances that use another profile than this authority. */
@@ -246,9 +430,11 @@ async function readClonedInstanceAlerts(context: AlertContext): Promise<AlertDoc
       .groupBy('instance_id')
       .execute()
     const rows = await selectActiveInstances(context).where('id', 'in', ids).execute()
+    const newest = new Map(found.map((one) => [one.id, one]))
+    const registrations = new Map(registered.map((one) => [one.id, one]))
     for (const row of addLocations(context, rows)) {
-      const last = found.find(({ id }) => id === row.id)
-      const since = registered.find(({ id }) => id === row.id)
+      const last = newest.get(row.id)
+      const since = registrations.get(row.id)
       if (last && last.event > (since?.event ?? 0))
         alerts.push(computeClonedInstanceAlert({ ...row, at: last.at }))
     }
@@ -314,77 +500,118 @@ async function readReturnAlerts(context: AlertContext): Promise<AlertDocument[]>
     .where('account_id', '=', context.account.id)
     .where('ended_at', '>', context.at - RETURN_ALERT_WINDOW_MS)
     .execute()
-  const alerts: AlertDocument[] = []
-  for (const row of addLocations(context, rows)) {
-    const licenses = await context.tx
-      .selectFrom('reserved_licenses')
-      .select(['tag', 'count'])
-      .where('reservation_id', '=', row.id)
-      .where('sequence', '=', row.sequence)
-      .where('count', '>', 0)
-      .execute()
-    alerts.push(computeReturnAlert({ ...row, lost: row.status === 'lost', licenses }))
-  }
-  return alerts
+  const parts = await context.tx
+    .selectFrom('reserved_licenses as part')
+    .innerJoin('reservations as r', 'r.id', 'part.reservation_id')
+    .select(['r.id', 'part.tag', 'part.count'])
+    .where('r.account_id', '=', context.account.id)
+    .where('r.ended_at', '>', context.at - RETURN_ALERT_WINDOW_MS)
+    .whereRef('part.sequence', '=', 'r.sequence')
+    .where('part.count', '>', 0)
+    .execute()
+  const licenses = groupBy(parts, ({ id }) => id)
+  return addLocations(context, rows).map((row) =>
+    computeReturnAlert({ ...row, lost: row.status === 'lost', licenses: licenses.get(row.id) ?? [] }),
+  )
 }
 
-/** Returns an alert for each device of a satellite that also exists elsewhere in the smart account. */
+/**
+ * Returns an alert for each device of a satellite that also exists elsewhere in the smart account. Of two registrations only the
+ * newer one counts, so at least one of a pair is a reservation. The search therefore begins with the reservations, which are few.
+ */
 async function readDuplicateAlerts(context: AlertContext): Promise<AlertDocument[]> {
-  const below = context.tx
-    .selectFrom('reported_instances as one')
-    .innerJoin('satellites as s', (join) =>
-      join.onRef('s.id', '=', 'one.satellite_id').on('s.status', 'in', ['active', 'waiting']),
-    )
-    .select(['one.id', 'one.pid', 'one.serial', 'one.virtual_account_id'])
-    .where('s.account_id', '=', context.account.id)
-    .where('one.status', '=', sql.lit('active'))
-  const twice = await below
-    .innerJoin('reported_instances as other', (join) =>
-      join
-        .onRef('other.udi', '=', 'one.udi')
-        .onRef('other.satellite_id', '<>', 'one.satellite_id')
-        .on('other.status', '=', sql.lit('active')),
-    )
-    .innerJoin('satellites as t', (join) =>
-      join.onRef('t.id', '=', 'other.satellite_id').on('t.status', 'in', ['active', 'waiting']),
-    )
-    .select('t.name as other')
-    .where('t.account_id', '=', context.account.id)
-    // Of two registrations only the newer one counts, so at least one of a pair is a reservation. Each pair is reported once.
-    .where((eb) => eb.or([eb('one.kind', '=', 'reserved'), eb('other.kind', '=', 'reserved')]))
-    .where((eb) =>
-      eb.or([
-        eb('one.kind', '<', eb.ref('other.kind')),
-        eb.and([
-          eb('one.kind', '=', eb.ref('other.kind')),
-          eb('one.satellite_id', '<', eb.ref('other.satellite_id')),
-        ]),
-      ]),
-    )
+  const { tx, account } = context
+  const rows = await tx
+    .selectFrom('satellites')
+    .select(['id', 'name'])
+    .where('account_id', '=', account.id)
+    .where('status', 'in', ['active', 'waiting'])
     .execute()
-  const registered = await below
-    .innerJoin('instances as own', (join) =>
-      join
-        .onRef('own.pid', '=', 'one.pid')
-        .onRef('own.serial', '=', 'one.serial')
-        .on('own.status', '=', sql.lit('active'))
-        .on('own.account_id', '=', context.account.id),
-    )
-    .where('one.kind', '=', 'reserved')
+  const satellites = new Map(rows.map(({ id, name }) => [id, name]))
+  if (satellites.size === 0) return []
+  const reported = await selectReported(tx)
+    .where('satellite_id', 'in', [...satellites.keys()])
+    .where('kind', '=', sql.lit('reserved'))
     .execute()
-  const own = await context.tx
+  const own = await tx
     .selectFrom('reservations')
     .select(['pid', 'serial'])
-    .where('account_id', '=', context.account.id)
+    .where('account_id', '=', account.id)
     .where('status', '=', sql.lit('active'))
     .execute()
-  const reserved: typeof registered = []
-  for (let from = 0; from < own.length; from += BATCH_SIZE) {
-    const digests = own.slice(from, from + BATCH_SIZE).map(({ pid, serial }) => hashUdi(pid, serial))
-    reserved.push(...(await below.where('one.udi', 'in', digests).execute()))
+  const found: (ReportedDevice & { readonly other: string })[] = []
+  for (const batch of splitBatches(reported)) {
+    const others = groupBy(await listReportedByUdi(tx, batch, satellites), ({ udi }) => udi)
+    for (const one of batch)
+      for (const other of others.get(one.udi) ?? [])
+        if (other.satellite_id !== one.satellite_id) {
+          // The alert of a pair is about the registration, if there is one. A pair of reservations is reported once.
+          if (other.kind === 'registered')
+            found.push({ ...other, other: satellites.get(one.satellite_id) ?? '' })
+          else if (one.satellite_id < other.satellite_id)
+            found.push({ ...one, other: satellites.get(other.satellite_id) ?? '' })
+        }
+    const registered = await listRegisteredDevices(tx, account.id, batch)
+    for (const one of batch)
+      if (registered.has(`${one.pid}:${one.serial}`)) found.push({ ...one, other: 'the manager' })
   }
-  const manager = [...registered, ...reserved].map((row) => ({ ...row, other: 'the manager' }))
-  return addLocations(context, [...twice, ...manager]).map(computeDuplicateAlert)
+  for (const batch of splitBatches(own)) {
+    const udis = batch.map(({ pid, serial }) => ({ udi: hashUdi(pid, serial) }))
+    for (const one of await listReportedByUdi(tx, udis, satellites))
+      found.push({ ...one, other: 'the manager' })
+  }
+  return addLocations(context, found).map(computeDuplicateAlert)
+}
+
+function* splitBatches<T>(list: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < list.length; from += BATCH_SIZE) yield list.slice(from, from + BATCH_SIZE)
+}
+
+const selectReported = (tx: Tx) =>
+  tx
+    .selectFrom('reported_instances')
+    .select(['id', 'kind', 'pid', 'serial', 'udi', 'satellite_id', 'virtual_account_id'])
+    .where('status', '=', sql.lit('active'))
+
+type ReportedDevice = Awaited<ReturnType<ReturnType<typeof selectReported>['execute']>>[number]
+
+/** Returns the product instances of satellites that have one of the UDIs. */
+async function listReportedByUdi(
+  tx: Tx,
+  devices: readonly { readonly udi: string }[],
+  satellites: ReadonlyMap<string, string>,
+): Promise<ReportedDevice[]> {
+  const rows = await selectReported(tx)
+    .where(
+      'udi',
+      'in',
+      devices.map(({ udi }) => udi),
+    )
+    .execute()
+  return rows.filter(({ satellite_id }) => satellites.has(satellite_id))
+}
+
+/** Returns the given devices that are registered in the account. */
+async function listRegisteredDevices(
+  tx: Tx,
+  accountId: string,
+  devices: readonly { readonly serial: string }[],
+): Promise<Set<string>> {
+  // The serial numbers alone choose the index. With further conditions SQLite reads all instances of the account.
+  const rows = await tx
+    .selectFrom('instances')
+    .select(['pid', 'serial', 'account_id', 'status'])
+    .where(
+      'serial',
+      'in',
+      devices.map(({ serial }) => serial),
+    )
+    .execute()
+  return new Set(
+    rows
+      .filter(({ account_id, status }) => account_id === accountId && status === 'active')
+      .map(({ pid, serial }) => `${pid}:${serial}`),
+  )
 }
 
 /** Returns the satellites of a manager, each with the requested virtual account or its home account. */

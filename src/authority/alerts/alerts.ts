@@ -57,15 +57,17 @@ export interface AlertDocument {
   readonly actions: readonly string[]
 }
 
+/** Returns the deadline of an alert, for sorting. Alerts without one come last. */
+export const getDue = ({ actionDue }: Pick<AlertDocument, 'actionDue'>): number =>
+  actionDue === null ? Infinity : Date.parse(actionDue)
+
 /** Sorts alerts by severity, then by deadline, then by text. */
 export function sortBySeverity(alerts: readonly AlertDocument[]): AlertDocument[] {
-  const due = ({ actionDue }: AlertDocument): number =>
-    actionDue === null ? Infinity : Date.parse(actionDue)
   const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
   return [...alerts].sort(
     (a, b) =>
       SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
-      (due(a) === due(b) ? 0 : due(a) - due(b)) ||
+      (getDue(a) === getDue(b) ? 0 : getDue(a) - getDue(b)) ||
       compareText(a.message, b.message) ||
       compareText(a.instanceId ?? '', b.instanceId ?? ''),
   )

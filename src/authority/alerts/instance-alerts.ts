@@ -117,6 +117,21 @@ export function computeProfileAlert(
   }
 }
 
+/** Returns an alert for an instance that was added again after a restore, until an administrator has reviewed it. */
+export function computeReviewAlert(instance: InstanceFacts): AlertDocument {
+  const subject = { ...toAlertSubject(instance), satellite: null }
+  return {
+    ...subject,
+    severity: 'major',
+    type: 'instance-in-review',
+    message: `${subject.source} registered before the restore, and was not in the backup.`,
+    actionDue: null,
+    actions: [
+      'Move the instance to its virtual account and confirm it with `instance review`, or remove it.',
+    ],
+  }
+}
+
 /** Returns an alert for an unconfirmed reservation update. The larger of both quantities stays reserved (R-SLR-5). */
 export function computePendingUpdateAlert(instance: InstanceFacts & { updatedAt: Instant }): AlertDocument {
   const subject = toAlertSubject(instance)

@@ -6,8 +6,8 @@ import type { Tx } from '../store/store.ts'
 const ALERT_DEFAULTS = { instanceId: null, satellite: null, actionDue: null, severity: 'major' as const }
 
 /**
- * Returns an alert for each object that waits for review after a restore (see `docs/security.md`). The object is on hold
- * until its review.
+ * Returns an alert for each token and reservation that waits for review after a restore (see `docs/security.md`). The
+ * object is on hold until its review. A stream has the alerts of product instances.
  */
 export async function readReviewAlerts(
   tx: Tx,
@@ -23,13 +23,6 @@ export async function readReviewAlerts(
     .where('va.account_id', '=', account.id)
     .where('tokens.in_review', '<>', 0)
     .where('tokens.revoked_at', 'is', null)
-    .execute()
-  const instances = await tx
-    .selectFrom('instances')
-    .select(['id', 'pid', 'serial', 'virtual_account_id as accountId'])
-    .where('account_id', '=', account.id)
-    .where('status', '=', sql.lit('active'))
-    .where('in_review', '=', 2)
     .execute()
   const reservations = await tx
     .selectFrom('reservations')
@@ -51,17 +44,6 @@ export async function readReviewAlerts(
       source: id,
       virtualAccount,
       actions: ['Revoke the token and create another, or confirm it with `token review`.'],
-    })),
-    ...addAccountNames(instances).map(({ id, pid, serial, virtualAccount }): AlertDocument => ({
-      ...ALERT_DEFAULTS,
-      type: 'instance-in-review',
-      message: `${pid}:${serial} registered before the restore, and was not in the backup.`,
-      source: `${pid}:${serial}`,
-      virtualAccount,
-      instanceId: id,
-      actions: [
-        'Move the instance to its virtual account and confirm it with `instance review`, or remove it.',
-      ],
     })),
     ...addAccountNames(reservations).map(({ id, pid, serial, virtualAccount }): AlertDocument => ({
       ...ALERT_DEFAULTS,

@@ -5,16 +5,20 @@ import { resolveAccount, resolveVirtualAccount } from '../inventory/accounts.ts'
 import type { VirtualAccount } from './account-context.ts'
 import type { StoredProfile } from '../inventory/stored-profile.ts'
 import type { Credentials } from '../keys/credentials.ts'
-import type { AuthorityStore, Tx } from '../store/store.ts'
+import type { AuthorityStore, DatabaseKind, Tx } from '../store/store.ts'
 import type { AuthorityClock } from './authority-clock.ts'
 import type { AuthorityContext, AccountSelector } from './authority-context.ts'
 import type { AccountContext } from './account-context.ts'
+import { ReaderQueue } from './reader-queue.ts'
 
 /** Due maintenance, which a transaction runs at its beginning. */
 export interface DueWork {
   /** @returns the time of the transaction */
   run(tx: Tx): Promise<Instant>
 }
+
+/** Reads for viewers that run at a time. SQLite has one connection, and PostgreSQL keeps connections for exchanges. */
+const MAX_READERS: Readonly<Record<DatabaseKind, number>> = { sqlite: 1, postgres: 4 }
 
 /** Transactions of an authority. Each runs the due maintenance first. */
 export class AuthorityTransactions implements AuthorityContext {
@@ -23,6 +27,7 @@ export class AuthorityTransactions implements AuthorityContext {
   readonly credentials: Credentials
   readonly #profile: StoredProfile
   readonly #maintenance: DueWork
+  readonly #readers: ReaderQueue
 
   constructor(
     store: AuthorityStore,
@@ -35,6 +40,7 @@ export class AuthorityTransactions implements AuthorityContext {
     this.credentials = credentials
     this.#profile = profile
     this.#maintenance = maintenance
+    this.#readers = new ReaderQueue(MAX_READERS[store.kind])
   }
 
   get profile(): ProductProfile {
@@ -55,7 +61,7 @@ export class AuthorityTransactions implements AuthorityContext {
   }
 
   readAccount<T>(where: AccountSelector, work: (context: AccountContext) => Promise<T>): Promise<T> {
-    return this.store.readOnly((tx) => this.#begin(tx, where).then(work))
+    return this.#readers.run(() => this.store.readOnly((tx) => this.#begin(tx, where).then(work)))
   }
 
   readVirtualAccount<T>(

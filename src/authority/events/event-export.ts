@@ -14,9 +14,6 @@ const COLUMN_KEYS = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]
 
 const toCells = (event: EventDocument) => COLUMN_KEYS.map((key) => event[key])
 
-export const eventsToCsv = (events: readonly EventDocument[]): string =>
-  formatCsvHeader(Object.values(COLUMNS)) + formatCsvRows(events.map(toCells))
-
 /** Yields the event log as text, a page at a time: CSV with a header, or JSON lines. */
 export async function* exportEvents(
   pages: AsyncIterable<readonly EventDocument[]>,

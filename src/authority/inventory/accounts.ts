@@ -4,11 +4,12 @@ import { z } from 'zod'
 import { validate } from '../../core/validate.ts'
 import { alreadyExistsError, LicensingError, notFoundError } from '../../core/errors.ts'
 import { isVisibleText, normalizeName, toNameKey } from '../../core/display-text.ts'
+import { groupBy } from '../../core/group-by.ts'
 import type { Instant } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
-import { recomputeCompliance } from './pools.ts'
+import { listPools } from './pools.ts'
 import type { Tx } from '../store/store.ts'
 
 const domainSchema = z
@@ -310,48 +311,27 @@ export async function listLicenses(
   profile: ProductProfile,
   at: Instant,
 ): Promise<LicenseDocument[]> {
-  const list: LicenseDocument[] = []
-  for (const { id, name } of await listVirtualAccounts(tx, account.id)) {
-    const owned = await tx
-      .selectFrom('licenses')
-      .select('tag')
-      .distinct()
-      .where('virtual_account_id', '=', id)
-      .execute()
-    const used = await tx
-      .selectFrom('pools')
-      .select('tag')
-      .where('virtual_account_id', '=', id)
-      .where('in_use', '>', 0)
-      .execute()
-    const held = await tx
-      .selectFrom('reserved_licenses')
-      .innerJoin('reservations', 'reservations.id', 'reserved_licenses.reservation_id')
-      .select('reserved_licenses.tag')
-      .distinct()
-      .where('reservations.virtual_account_id', '=', id)
-      .where('reservations.status', '=', sql.lit('active'))
-      .execute()
-    const below = await tx
-      .selectFrom('reported_reserved')
-      .select('tag')
-      .distinct()
-      .where('virtual_account_id', '=', id)
-      .execute()
-    for (const tag of new Set([...owned, ...used, ...held, ...below].map((row) => row.tag))) {
-      const pool = await recomputeCompliance(tx, id, tag, at)
-      list.push({
-        virtualAccount: name,
-        tag,
-        name: profile.tags.find((one) => one.tag === tag)?.name ?? tag,
-        quantity: pool.owned,
-        inUse: pool.inUse,
-        reserved: pool.reserved,
-        available: Math.max(0, pool.owned - pool.inUse - pool.reserved),
-        balance: pool.owned - pool.inUse - pool.reserved,
-        status: pool.compliant ? 'in-compliance' : 'out-of-compliance',
-      })
-    }
-  }
-  return list
+  const virtualAccounts = await listVirtualAccounts(tx, account.id)
+  const pools = groupBy(
+    await listPools(
+      tx,
+      virtualAccounts.map(({ id }) => id),
+      at,
+    ),
+    ({ virtualAccountId }) => virtualAccountId,
+  )
+  const names = new Map(profile.tags.map(({ tag, name }) => [tag, name]))
+  return virtualAccounts.flatMap(({ id, name: virtualAccount }) =>
+    (pools.get(id) ?? []).map(({ tag, owned, inUse, reserved, compliant }): LicenseDocument => ({
+      virtualAccount,
+      tag,
+      name: names.get(tag) ?? tag,
+      quantity: owned,
+      inUse,
+      reserved,
+      available: Math.max(0, owned - inUse - reserved),
+      balance: owned - inUse - reserved,
+      status: compliant ? 'in-compliance' : 'out-of-compliance',
+    })),
+  )
 }

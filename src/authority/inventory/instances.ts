@@ -3,9 +3,10 @@ import { type Selectable, sql } from 'kysely'
 import { notFoundError } from '../../core/errors.ts'
 import { type Instant, toIsoString } from '../../core/time.ts'
 import { computeThumbprint } from '../../pki/chain-validation.ts'
-import type { Account } from '../context/account-context.ts'
+import type { Account, AccountContext } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
-import { recomputeCompliance, setInstanceUsage } from './pools.ts'
+import { readCompliance, setInstanceUsage } from './pools.ts'
+import type { InstanceRows, InstanceScope } from './instance-list.ts'
 import type { ReservationDocument, ReservedLicenseDocument } from './reservation-ledger.ts'
 import { markInstanceChanged } from '../store/revisions.ts'
 import type { Tables } from '../store/tables.ts'
@@ -80,78 +81,87 @@ export function toReservedInstance(document: ReservationDocument): InstanceDocum
   }
 }
 
-/** Returns the registered instances of an account, or the one with an id. */
-export async function listInstances(
-  tx: Tx,
-  account: Account,
-  at: Instant,
-  id?: string,
-): Promise<InstanceDocument[]> {
-  let query = tx
+/** Selects the registered instances of a list. */
+export function selectRegisteredRows(tx: Tx, { accountId, virtualAccountIds }: InstanceScope): InstanceRows {
+  const query = tx
     .selectFrom('instances')
-    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'instances.virtual_account_id')
-    .selectAll('instances')
-    .select('virtual_accounts.name as virtualAccount')
-    .where('instances.account_id', '=', account.id)
-    .where('instances.status', '=', sql.lit('active'))
-    .orderBy('instances.registered_at')
-    .orderBy('instances.pid')
-    .orderBy('instances.serial')
-  if (id !== undefined) query = query.where('instances.id', '=', id)
-  const documents: InstanceDocument[] = []
-  const rows = await query.execute()
-  const usage = await listInstanceUsage(tx, account, id)
-  const compliance = new Map<string, 'in-compliance' | 'out-of-compliance'>()
-  const readCompliance = async (virtualAccountId: string, tag: string) => {
-    const pool = `${virtualAccountId} ${tag}`
-    const known = compliance.get(pool)
-    if (known) return known
-    const { compliant } = await recomputeCompliance(tx, virtualAccountId, tag, at)
-    const status = compliant ? 'in-compliance' : 'out-of-compliance'
-    compliance.set(pool, status)
-    return status
-  }
-  for (const row of rows) {
-    const entitlements = []
-    for (const { tag, count } of usage.get(row.id) ?? [])
-      entitlements.push({ tag, count, status: await readCompliance(row.virtual_account_id, tag) })
-    documents.push({
-      id: row.id,
-      udi: { pid: row.pid, serial: row.serial, version: row.version },
-      hostname: row.hostname,
-      virtualAccount: row.virtualAccount,
-      satellite: null,
-      status: entitlements.every(({ status }) => status === 'in-compliance')
-        ? 'in-compliance'
-        : 'out-of-compliance',
-      exportControlled: row.export_controlled === 1,
-      inReview: row.in_review !== 0,
-      registeredAt: toIsoString(row.registered_at),
-      lastContactAt: toIsoString(row.last_contact_at),
-      expiresAt: toIsoString(row.expires_at),
-      entitlements,
-      reservation: null,
-    })
-  }
-  return documents
+    .select(['id', 'registered_at as at', 'pid', 'serial', 'hostname'])
+    .where('status', '=', sql.lit('active'))
+  return virtualAccountIds === null
+    ? query.where('account_id', '=', accountId)
+    : query.where('virtual_account_id', 'in', virtualAccountIds)
 }
 
-/** Returns the usage of all instances of an account, or of one, with a single query. */
-async function listInstanceUsage(
+/** Returns registered instances of an account in the order of their ids. Ids of other instances are left out. */
+export async function readInstances(
+  { tx, account, at }: Pick<AccountContext, 'tx' | 'account' | 'at'>,
+  ids: readonly string[],
+): Promise<InstanceDocument[]> {
+  if (ids.length === 0) return []
+  const found = await tx
+    .selectFrom('instances')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'instances.virtual_account_id')
+    .select(['instances.id', 'instances.virtual_account_id', 'pid', 'serial', 'version', 'hostname'])
+    .select(['export_controlled', 'in_review', 'registered_at', 'last_contact_at', 'expires_at'])
+    .select('virtual_accounts.name as virtualAccount')
+    .select(['instances.account_id', 'instances.status'])
+    // The ids alone choose the index. With further conditions SQLite reads all instances of the account.
+    .where('instances.id', 'in', ids)
+    .execute()
+  const rows = found.filter(({ account_id, status }) => account_id === account.id && status === 'active')
+  const usage = await readInstanceUsage(tx, ids)
+  const compliance = await readCompliance(
+    tx,
+    rows.map((row) => row.virtual_account_id),
+    at,
+  )
+  const documents = new Map(
+    rows.map((row): [string, InstanceDocument] => {
+      const entitlements = (usage.get(row.id) ?? []).map(({ tag, count }) => ({
+        tag,
+        count,
+        status: compliance(row.virtual_account_id, tag)
+          ? ('in-compliance' as const)
+          : ('out-of-compliance' as const),
+      }))
+      return [
+        row.id,
+        {
+          id: row.id,
+          udi: { pid: row.pid, serial: row.serial, version: row.version },
+          hostname: row.hostname,
+          virtualAccount: row.virtualAccount,
+          satellite: null,
+          status: entitlements.every(({ status }) => status === 'in-compliance')
+            ? 'in-compliance'
+            : 'out-of-compliance',
+          exportControlled: row.export_controlled === 1,
+          inReview: row.in_review !== 0,
+          registeredAt: toIsoString(row.registered_at),
+          lastContactAt: toIsoString(row.last_contact_at),
+          expiresAt: toIsoString(row.expires_at),
+          entitlements,
+          reservation: null,
+        },
+      ]
+    }),
+  )
+  return ids.flatMap((id) => documents.get(id) ?? [])
+}
+
+/** Returns the usage of instances by tag. */
+async function readInstanceUsage(
   tx: Tx,
-  account: Account,
-  id: string | undefined,
+  ids: readonly string[],
 ): Promise<Map<string, { tag: string; count: number }[]>> {
-  let query = tx
+  const rows = await tx
     .selectFrom('instance_usage')
-    .innerJoin('instances', 'instances.id', 'instance_usage.instance_id')
-    .select(['instance_usage.instance_id', 'instance_usage.tag', 'instance_usage.count'])
-    .where('instances.account_id', '=', account.id)
-    .where('instances.status', '=', sql.lit('active'))
-    .orderBy('instance_usage.tag')
-  if (id !== undefined) query = query.where('instances.id', '=', id)
+    .selectAll()
+    .where('instance_id', 'in', ids)
+    .orderBy('tag')
+    .execute()
   const usage = new Map<string, { tag: string; count: number }[]>()
-  for (const { instance_id, tag, count } of await query.execute()) {
+  for (const { instance_id, tag, count } of rows) {
     const of = usage.get(instance_id)
     if (of) of.push({ tag, count })
     else usage.set(instance_id, [{ tag, count }])
@@ -200,7 +210,7 @@ export async function getInstance(
   id: string,
   at: Instant,
 ): Promise<InstanceDocument> {
-  const [instance] = await listInstances(tx, account, at, id)
+  const [instance] = await readInstances({ tx, account, at }, [id])
   if (!instance)
     throw notFoundError(
       'product-instance',

@@ -137,9 +137,13 @@ export async function listOrders(context: OrderContext, account: Account): Promi
     .where((or) => or.or([or('account_id', '=', account.id), or('account_id', 'is', null)]))
     .orderBy('placed_at')
     .execute()
-  const documents: OrderDocument[] = []
-  for (const row of rows) documents.push(await toOrderDocument(context, row))
-  return documents
+  const virtualAccounts = await context.tx
+    .selectFrom('virtual_accounts')
+    .select(['id', 'name'])
+    .where('account_id', '=', account.id)
+    .execute()
+  const names = new Map(virtualAccounts.map(({ id, name }) => [id, name]))
+  return rows.map((row) => formatOrder(row, names.get(row.virtual_account_id ?? '') ?? null))
 }
 
 function createOrderRow(context: OrderContext, wanted: OrderInput, buyer: string | null): OrderRow {
@@ -249,6 +253,10 @@ async function toOrderDocument(context: OrderContext, row: OrderRow): Promise<Or
           .select('name')
           .where('id', '=', row.virtual_account_id)
           .executeTakeFirst()
+  return formatOrder(row, virtual?.name ?? null)
+}
+
+function formatOrder(row: OrderRow, virtualAccount: string | null): OrderDocument {
   const endsAt =
     row.term_days === null || row.fulfilled_at === null ? null : row.fulfilled_at + row.term_days * DAY
   return {
@@ -258,7 +266,7 @@ async function toOrderDocument(context: OrderContext, row: OrderRow): Promise<Or
     tag: row.tag,
     version: row.version,
     quantity: row.quantity,
-    virtualAccount: virtual?.name ?? null,
+    virtualAccount,
     endsAt: toIsoString(endsAt),
     buyer: row.buyer,
     placedAt: toIsoString(row.placed_at),

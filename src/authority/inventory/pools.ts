@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { groupBy } from '../../core/group-by.ts'
 import type { Instant } from '../../core/time.ts'
 import { type LogEntry, logEvent } from '../events/event-log.ts'
 import { isCompliant, countReserved, type Lot, type ReservedQuantity } from '../policy.ts'
@@ -89,6 +90,127 @@ export async function readPool(
     .where('tag', '=', tag)
     .executeTakeFirst()
   return { row, owned, reserved: held(at) }
+}
+
+/** A pool and its virtual account. */
+export interface LocatedPool extends Pool {
+  readonly virtualAccountId: string
+}
+
+/**
+ * Reads the pools of virtual accounts with a few statements, ordered by virtual account, and logs changes of their
+ * compliance (R-AUTH-2). A pool without licenses, usage and reservations is left out.
+ */
+export async function listPools(
+  tx: Tx,
+  virtualAccountIds: readonly string[],
+  at: Instant,
+): Promise<LocatedPool[]> {
+  const ids = [...new Set(virtualAccountIds)]
+  if (ids.length === 0) return []
+  const owned = await tx
+    .selectFrom('licenses')
+    .select(['virtual_account_id', 'tag'])
+    .select(
+      sql<number>`coalesce(sum(case when starts_at <= ${at} and (ends_at is null or ends_at > ${at}) then quantity end), 0)`.as(
+        'owned',
+      ),
+    )
+    .where('virtual_account_id', 'in', ids)
+    .groupBy(['virtual_account_id', 'tag'])
+    .orderBy('virtual_account_id')
+    .orderBy('tag')
+    .execute()
+  const used = await tx.selectFrom('pools').selectAll().where('virtual_account_id', 'in', ids).execute()
+  const reserved = await sumReservations(tx, ids, at)
+  const pools = new Map<string, { virtualAccountId: string; tag: string; owned: number; reserved: number }>()
+  const find = (virtualAccountId: string, tag: string) => {
+    const key = toPoolKey(virtualAccountId, tag)
+    const found = pools.get(key) ?? { virtualAccountId, tag, owned: 0, reserved: 0 }
+    pools.set(key, found)
+    return found
+  }
+  for (const row of owned) find(row.virtual_account_id, row.tag).owned = row.owned
+  for (const row of used) if (row.in_use > 0) find(row.virtual_account_id, row.tag)
+  for (const row of reserved) find(row.virtualAccountId, row.tag).reserved += row.count
+  const rows = new Map(used.map((row) => [toPoolKey(row.virtual_account_id, row.tag), row]))
+  const result: LocatedPool[] = []
+  for (const { virtualAccountId, ...counts } of pools.values()) {
+    const row = rows.get(toPoolKey(virtualAccountId, counts.tag))
+    const pool = { ...counts, inUse: row?.in_use ?? 0 }
+    const compliant = isCompliant(pool)
+    if (row && compliant !== (row.out_of_compliance === 0))
+      await recomputeCompliance(tx, virtualAccountId, pool.tag, at)
+    result.push({ ...pool, virtualAccountId, compliant })
+  }
+  return result
+}
+
+const toPoolKey = (virtualAccountId: string, tag: string): string => `${virtualAccountId} ${tag}`
+
+/** Returns the licenses that reservations hold at an instant. A pool may occur in several rows. */
+async function sumReservations(
+  tx: Tx,
+  virtualAccountIds: readonly string[],
+  at: Instant,
+): Promise<{ virtualAccountId: string; tag: string; count: number }[]> {
+  const current = sql<number>`coalesce(sum(case when ends_at is null or ends_at > ${at} then count end), 0)`
+  const held = await tx
+    .selectFrom('reserved_licenses as part')
+    .innerJoin('reservations as r', 'r.id', 'part.reservation_id')
+    .select(['r.virtual_account_id as virtualAccountId', 'part.tag', current.as('count')])
+    .where('r.virtual_account_id', 'in', virtualAccountIds)
+    .where('r.status', '=', sql.lit('active'))
+    .whereRef('r.sequence', '=', 'r.confirmed')
+    .whereRef('part.sequence', '=', 'r.sequence')
+    .groupBy(['r.virtual_account_id', 'part.tag'])
+    .execute()
+  const reported = await tx
+    .selectFrom('reported_reserved')
+    .select(['virtual_account_id as virtualAccountId', 'tag', current.as('count')])
+    .where('virtual_account_id', 'in', virtualAccountIds)
+    .groupBy(['virtual_account_id', 'tag'])
+    .execute()
+  return [...held, ...reported, ...(await sumPendingReservations(tx, virtualAccountIds, at))]
+}
+
+/** Returns the licenses of reservations with an unconfirmed update, which hold the larger of two quantities. */
+async function sumPendingReservations(
+  tx: Tx,
+  virtualAccountIds: readonly string[],
+  at: Instant,
+): Promise<{ virtualAccountId: string; tag: string; count: number }[]> {
+  const parts = await tx
+    .selectFrom('reserved_licenses as part')
+    .innerJoin('reservations as r', 'r.id', 'part.reservation_id')
+    .select(['r.id', 'r.virtual_account_id as virtualAccountId'])
+    .select(['part.tag', 'part.sequence', 'part.count', 'part.ends_at as endsAt'])
+    .where('r.virtual_account_id', 'in', virtualAccountIds)
+    .where('r.status', '=', sql.lit('active'))
+    .whereRef('r.sequence', '<>', 'r.confirmed')
+    .whereRef('part.sequence', '>=', 'r.confirmed')
+    .execute()
+  const reservations = groupBy(parts, ({ id, tag }) => `${id} ${tag}`)
+  return [...reservations.values()].flatMap((all) => {
+    const [first] = all
+    if (!first) return []
+    const { virtualAccountId, tag } = first
+    const authorizations = [...groupBy(all, ({ sequence }) => sequence).values()]
+    return [{ virtualAccountId, tag, count: countReserved(authorizations, at) }]
+  })
+}
+
+/** Returns a function that tells whether a pool of the virtual accounts is compliant. */
+export async function readCompliance(
+  tx: Tx,
+  virtualAccountIds: readonly string[],
+  at: Instant,
+): Promise<(virtualAccountId: string, tag: string) => boolean> {
+  const pools = await listPools(tx, virtualAccountIds, at)
+  const excess = new Set(
+    pools.filter(({ compliant }) => !compliant).map((one) => toPoolKey(one.virtualAccountId, one.tag)),
+  )
+  return (virtualAccountId, tag) => !excess.has(toPoolKey(virtualAccountId, tag))
 }
 
 /** Reads a pool and logs a change of its compliance (R-AUTH-2). */

@@ -1,9 +1,11 @@
 import type { AccountContext } from '../context/account-context.ts'
 import { type Selectable, sql } from 'kysely'
 import { LicensingError, notFoundError } from '../../core/errors.ts'
+import { groupBy } from '../../core/group-by.ts'
 import { type Instant, toIsoString } from '../../core/time.ts'
 import { listSerialForms } from '../../protocol/digest.ts'
 import type { LogEntry } from '../events/event-log.ts'
+import type { InstanceRows, InstanceScope } from './instance-list.ts'
 import { recomputeCompliance } from './pools.ts'
 import { markReservationChanged } from '../store/revisions.ts'
 import type { ReservedQuantity } from '../policy.ts'
@@ -38,19 +40,47 @@ export interface ReservationDocument {
   readonly previous: readonly ReservedLicenseDocument[]
 }
 
-/** Returns the active reservations, or the one with an id. */
-export async function listReservations(context: AccountContext, id?: string): Promise<ReservationDocument[]> {
-  let query = context.tx
+/** Selects the instances with an active reservation of a list. */
+export function selectReservedRows(tx: Tx, { accountId, virtualAccountIds }: InstanceScope): InstanceRows {
+  const query = tx
+    .selectFrom('reservations')
+    .select(['id', 'created_at as at', 'pid', 'serial'])
+    .select(sql<string | null>`null`.as('hostname'))
+    .where('status', '=', sql.lit('active'))
+  return virtualAccountIds === null
+    ? query.where('account_id', '=', accountId)
+    : query.where('virtual_account_id', 'in', virtualAccountIds)
+}
+
+/** Returns all active reservations. */
+export async function listReservations(context: AccountContext): Promise<ReservationDocument[]> {
+  const rows = await context.tx
     .selectFrom('reservations')
     .selectAll()
     .where('account_id', '=', context.account.id)
     .where('status', '=', sql.lit('active'))
     .orderBy('created_at')
-  if (id !== undefined) query = query.where('id', '=', id)
-  const rows = await query.execute()
-  const documents: ReservationDocument[] = []
-  for (const row of rows) documents.push(await toReservationDocument(context, row))
-  return documents
+    .orderBy('pid')
+    .orderBy('serial')
+    .execute()
+  return toReservationDocuments(context, rows)
+}
+
+/** Returns active reservations in the order of their ids. Ids without an active reservation are left out. */
+export async function readReservations(
+  context: AccountContext,
+  ids: readonly string[],
+): Promise<ReservationDocument[]> {
+  if (ids.length === 0) return []
+  // The ids alone choose the index. With further conditions SQLite reads all reservations of the account.
+  const found = await context.tx.selectFrom('reservations').selectAll().where('id', 'in', ids).execute()
+  const rows = found.filter(
+    ({ account_id, status }) => account_id === context.account.id && status === 'active',
+  )
+  const documents = new Map(
+    (await toReservationDocuments(context, rows)).map((document) => [document.instanceId, document]),
+  )
+  return ids.flatMap((id) => documents.get(id) ?? [])
 }
 
 export async function saveReservedLicenses(
@@ -125,11 +155,22 @@ export async function listReservedParts(
     .where('reservation_id', '=', row.id)
     .where('sequence', '=', sequence)
     .execute()
-  const order = context.profile.tags.map(({ tag }) => tag)
-  const parts = new Map<string, ReservedQuantity[]>()
-  for (const { tag, ...part } of rows.sort((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag)))
-    parts.set(tag, [...(parts.get(tag) ?? []), part])
-  return parts
+  return groupByTag(context, rows)
+}
+
+/** Groups the licenses of an authorization by tag, in the order of the catalog. */
+function groupByTag(
+  { profile }: Pick<AccountContext, 'profile'>,
+  parts: readonly (ReservedQuantity & { readonly tag: string })[],
+): Map<string, ReservedQuantity[]> {
+  const order = profile.tags.map(({ tag }) => tag)
+  const groups = groupBy(
+    parts.toSorted((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag)),
+    ({ tag }) => tag,
+  )
+  return new Map(
+    [...groups].map(([tag, group]) => [tag, group.map(({ count, endsAt }) => ({ count, endsAt }))]),
+  )
 }
 
 /** Returns an active or ended reservation. @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED */
@@ -193,23 +234,65 @@ export async function toReservationDocument(
   context: AccountContext,
   row: ReservationRow,
 ): Promise<ReservationDocument> {
-  const pending = row.status === 'active' && row.sequence !== row.confirmed
-  return {
-    instanceId: row.id,
-    udi: { pid: row.pid, serial: row.serial, version: row.version },
-    virtualAccount: await readVirtualAccountName(context, row),
-    status: row.status,
-    authorization: row.sequence,
-    inReview: row.in_review !== 0,
-    pending,
-    reservedAt: toIsoString(row.created_at),
-    updatedAt: toIsoString(row.updated_at),
-    endedAt: toIsoString(row.ended_at),
-    licenses: toReservedLicenses(await listReservedParts(context, row, row.sequence), context.at),
-    previous: pending
-      ? toReservedLicenses(await listReservedParts(context, row, row.confirmed), context.at)
-      : [],
+  const [document] = await toReservationDocuments(context, [row])
+  if (document) return document
+  throw new Error(`The reservation ${row.id} has no virtual account.`)
+}
+
+/** Reservations whose licenses one statement reads. */
+const BATCH_SIZE = 500
+
+async function toReservationDocuments(
+  context: AccountContext,
+  rows: readonly ReservationRow[],
+): Promise<ReservationDocument[]> {
+  const virtualAccounts = await context.tx
+    .selectFrom('virtual_accounts')
+    .select(['id', 'name'])
+    .where('account_id', '=', context.account.id)
+    .execute()
+  const names = new Map(virtualAccounts.map(({ id, name }) => [id, name]))
+  const documents: ReservationDocument[] = []
+  for (let from = 0; from < rows.length; from += BATCH_SIZE) {
+    const batch = rows.slice(from, from + BATCH_SIZE)
+    const parts = await context.tx
+      .selectFrom('reserved_licenses as part')
+      .innerJoin('reservations as r', 'r.id', 'part.reservation_id')
+      .select(['r.id', 'part.sequence', 'part.tag', 'part.count', 'part.ends_at as endsAt'])
+      .where(
+        'r.id',
+        'in',
+        batch.map(({ id }) => id),
+      )
+      .where((or) =>
+        or.or([
+          or('part.sequence', '=', or.ref('r.sequence')),
+          or('part.sequence', '=', or.ref('r.confirmed')),
+        ]),
+      )
+      .execute()
+    const byAuthorization = groupBy(parts, ({ id, sequence }) => `${id} ${sequence}`)
+    const read = (row: ReservationRow, sequence: number) =>
+      toReservedLicenses(groupByTag(context, byAuthorization.get(`${row.id} ${sequence}`) ?? []), context.at)
+    for (const row of batch) {
+      const pending = row.status === 'active' && row.sequence !== row.confirmed
+      documents.push({
+        instanceId: row.id,
+        udi: { pid: row.pid, serial: row.serial, version: row.version },
+        virtualAccount: names.get(row.virtual_account_id) ?? '',
+        status: row.status,
+        authorization: row.sequence,
+        inReview: row.in_review !== 0,
+        pending,
+        reservedAt: toIsoString(row.created_at),
+        updatedAt: toIsoString(row.updated_at),
+        endedAt: toIsoString(row.ended_at),
+        licenses: read(row, row.sequence),
+        previous: pending ? read(row, row.confirmed) : [],
+      })
+    }
   }
+  return documents
 }
 
 /** Finds the reservation of the account that a code belongs to. Returns null for none and for the expected reservation. */

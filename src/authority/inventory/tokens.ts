@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto'
+import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { validate } from '../../core/validate.ts'
 import { LicensingError, notFoundError } from '../../core/errors.ts'
 import { DAY, type Instant, toIsoString } from '../../core/time.ts'
 import { formatToken, parseToken } from '../../protocol/token.ts'
 import { requireLocal } from './accounts.ts'
-import type { Account, VirtualAccount } from '../context/account-context.ts'
+import type { Account, AccountContext, VirtualAccount } from '../context/account-context.ts'
 import { getCurrentActor } from '../events/actor.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { hashAccountDomain, type TokenState, getTokenRefusal } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
+import type { Tables } from '../store/tables.ts'
 
 /** Input for a new token, as in Cisco's guide, "Obtain the Product Instance Registration Token" (R-TOK-1). */
 export const tokenOptionsSchema = z.object({
@@ -164,14 +166,12 @@ export async function findRegistrationTokens(tx: Tx, ids: readonly string[]): Pr
   }))
 }
 
-/** Returns the tokens of an account (R-TOK-3). */
-export async function listTokens(
-  tx: Tx,
-  credentials: Credentials,
-  account: Account,
-  at: Instant,
-): Promise<TokenDocument[]> {
-  const rows = await tx
+/** Stored token of a list, whose text is still encrypted. */
+export type ListedToken = Selectable<Tables['tokens']> & { readonly virtualAccount: string }
+
+/** Returns the stored tokens of an account, the oldest first (R-TOK-3). */
+export function listTokens(tx: Tx, account: Account): Promise<ListedToken[]> {
+  return tx
     .selectFrom('tokens')
     .innerJoin('virtual_accounts', 'virtual_accounts.id', 'tokens.virtual_account_id')
     .selectAll('tokens')
@@ -179,34 +179,39 @@ export async function listTokens(
     .where('virtual_accounts.account_id', '=', account.id)
     .orderBy('tokens.created_at')
     .execute()
-  return rows.map((row) => {
-    const refusal = getTokenRefusal(
-      {
-        revokedAt: row.revoked_at,
-        expiresAt: row.expires_at,
-        uses: row.uses,
-        maxUses: row.max_uses,
-        inReview: row.in_review !== 0,
-      },
-      at,
-    )
-    return {
-      token: formatToken({
-        account: hashAccountDomain(account.domain),
-        id: row.id,
-        secret: credentials.secrets.decryptSecret(row.secret),
-      }),
-      id: row.id,
-      virtualAccount: row.virtualAccount,
-      description: row.description,
-      expiresAt: toIsoString(row.expires_at),
-      maxUses: row.max_uses,
+}
+
+/** Decrypts a token for users with permission to create tokens. */
+export function toTokenDocument(
+  { credentials, account, at }: Pick<AccountContext, 'credentials' | 'account' | 'at'>,
+  row: ListedToken,
+): TokenDocument {
+  const refusal = getTokenRefusal(
+    {
+      revokedAt: row.revoked_at,
+      expiresAt: row.expires_at,
       uses: row.uses,
-      exportControlled: row.export_controlled === 1,
-      status: toTokenStatus(refusal),
-      createdBy: row.created_by,
-    }
-  })
+      maxUses: row.max_uses,
+      inReview: row.in_review !== 0,
+    },
+    at,
+  )
+  return {
+    token: formatToken({
+      account: hashAccountDomain(account.domain),
+      id: row.id,
+      secret: credentials.secrets.decryptSecret(row.secret),
+    }),
+    id: row.id,
+    virtualAccount: row.virtualAccount,
+    description: row.description,
+    expiresAt: toIsoString(row.expires_at),
+    maxUses: row.max_uses,
+    uses: row.uses,
+    exportControlled: row.export_controlled === 1,
+    status: toTokenStatus(refusal),
+    createdBy: row.created_by,
+  }
 }
 
 /** Revokes a token. Instances registered with it stay registered (R-TOK-2). @throws LicensingError NOT_FOUND */

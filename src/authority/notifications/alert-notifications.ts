@@ -8,7 +8,7 @@ import { NOTIFICATION_FOOTER } from '../outbox/compliance-notifications.ts'
 
 export const CHECK_INTERVAL = 10 * MINUTE
 /** Maximum alerts remembered for one notification. A mail lists fewer. */
-const MAX_REMEMBERED_ALERTS = 1_000
+export const MAX_REMEMBERED_ALERTS = 1_000
 const MAX_LISTED_ALERTS = 20
 
 /** Alert types with another notification, or without a smart account. */
@@ -25,36 +25,53 @@ const NOTIFIED_ELSEWHERE: readonly AlertType[] = [
 const toAlertKey = ({ type, virtualAccount, instanceId, source }: AlertDocument): string =>
   JSON.stringify([type, virtualAccount, instanceId, source])
 
+/** Smart account and virtual account of a notification; null for all virtual accounts. */
+export interface NotificationScope {
+  readonly accountId: string
+  readonly virtualAccountId: string | null
+}
+
+/** Tells whether a change of an alert is reported by these notifications. */
+export const isNotified = ({ type }: AlertDocument): boolean => !NOTIFIED_ELSEWHERE.includes(type)
+
+/** Returns the scopes of the due notifications. */
+export async function listDueScopes(tx: Tx, at: Instant): Promise<NotificationScope[]> {
+  return tx
+    .selectFrom('notifications')
+    .select(['account_id as accountId', 'virtual_account_id as virtualAccountId'])
+    .distinct()
+    .where('status', '=', sql.lit(1))
+    .where('next_check_at', '<=', at)
+    .execute()
+}
+
 /**
  * Checks the major alerts of each due notification, and queues a Status Notification where they have changed. Alerts that
- * existed when the notification was set are not sent.
+ * existed when the notification was set are not sent. A scope without alerts was not read, so its notifications stay due.
  *
- * @param listAlerts reads the alerts of a smart account, or of one of its virtual accounts
+ * @param getAlerts returns the first major alerts of a scope, which were read before the transaction
  */
 export async function sendAlertNotifications(
   tx: Tx,
   at: Instant,
-  listAlerts: (accountId: string, virtualAccountId: string | null) => Promise<readonly AlertDocument[]>,
+  getAlerts: (scope: NotificationScope) => readonly AlertDocument[] | undefined,
 ): Promise<void> {
-  const rows = await tx
-    .updateTable('notifications')
-    .set({ next_check_at: at + CHECK_INTERVAL })
+  const due = await tx
+    .selectFrom('notifications')
+    .selectAll()
     .where('status', '=', sql.lit(1))
     .where('next_check_at', '<=', at)
     .where(MAY_BE_NOTIFIED)
-    .returningAll()
     .execute()
-  const seen = new Map<string, readonly AlertDocument[]>()
-  for (const row of rows) {
-    const scope = `${row.account_id} ${row.virtual_account_id ?? ''}`
-    const alerts = seen.get(scope) ?? (await listAlerts(row.account_id, row.virtual_account_id))
-    seen.set(scope, alerts)
-    const present = new Map(
-      alerts
-        .filter(({ severity, type }) => severity === 'major' && !NOTIFIED_ELSEWHERE.includes(type))
-        .slice(0, MAX_REMEMBERED_ALERTS)
-        .map((alert) => [toAlertKey(alert), alert.message] as const),
-    )
+  for (const row of due) {
+    const alerts = getAlerts({ accountId: row.account_id, virtualAccountId: row.virtual_account_id })
+    if (!alerts) continue
+    await tx
+      .updateTable('notifications')
+      .set({ next_check_at: at + CHECK_INTERVAL })
+      .where('id', '=', row.id)
+      .execute()
+    const present = new Map(alerts.map((alert) => [toAlertKey(alert), alert.message] as const))
     const previous = row.alerts === null ? present : new Map(JSON.parse(row.alerts) as [string, string][])
     const raised = [...present].filter(([key]) => !previous.has(key)).map(([, message]) => message)
     const resolved = [...previous].filter(([key]) => !present.has(key)).map(([, message]) => message)

@@ -6,13 +6,18 @@ import { DAY } from '../../core/time.ts'
 import { resolveVirtualAccount, listAccounts, listVirtualAccounts } from '../inventory/accounts.ts'
 import type { Account } from '../context/account-context.ts'
 import { getCurrentActor } from '../events/actor.ts'
-import { readAlerts } from '../alerts/alert-reader.ts'
+import { readAlertPage } from '../alerts/alert-reader.ts'
 import type { AlertDocument } from '../alerts/alerts.ts'
 import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
-import type { AccountContext } from '../context/account-context.ts'
 import { TERM_WARNING_DAYS } from '../inventory/orders.ts'
 import { getFirstSummaryTime, queueDailySummaries } from './daily-summary.ts'
-import { sendAlertNotifications } from './alert-notifications.ts'
+import {
+  isNotified,
+  listDueScopes,
+  MAX_REMEMBERED_ALERTS,
+  type NotificationScope,
+  sendAlertNotifications,
+} from './alert-notifications.ts'
 
 const MAX_NOTIFICATIONS = 1_000
 const MAIL_RETENTION = 90 * DAY
@@ -203,32 +208,46 @@ export class NotificationService {
     })
   }
 
-  /** Queues the due daily summaries and the notifications about changed major alerts. */
-  runDue(): Promise<void> {
-    const { credentials, profile } = this.#context
-    return this.#context.withMaintenance(async (tx, at) => {
+  /**
+   * Queues the due daily summaries and the notifications about changed major alerts. The alerts are read before the writing
+   * transaction, in short ones, because exchanges wait for it.
+   */
+  async runDue(): Promise<void> {
+    const scopes = await this.#context.store.read(async (tx) =>
+      listDueScopes(tx, await this.#context.clock.readTime(tx)),
+    )
+    const alerts = new Map<string, readonly AlertDocument[]>()
+    for (const scope of scopes) alerts.set(toScopeKey(scope), await this.#readMajorAlerts(scope))
+    await this.#context.withMaintenance(async (tx, at) => {
       await queueDailySummaries(tx, at)
-      await sendAlertNotifications(tx, at, (accountId, virtualAccountId) =>
-        readScopedAlerts({ tx, at, credentials, profile }, accountId, virtualAccountId),
-      )
+      await sendAlertNotifications(tx, at, (scope) => alerts.get(toScopeKey(scope)))
       await tx
         .deleteFrom('mails')
         .where('sent_at', '<', at - MAIL_RETENTION)
         .execute()
     })
   }
+
+  /** Returns the first major alerts of a smart account or a virtual account. A removed account has none. */
+  async #readMajorAlerts({
+    accountId,
+    virtualAccountId,
+  }: NotificationScope): Promise<readonly AlertDocument[]> {
+    const names = await this.#context.store.read(async (tx) => ({
+      account: (await listAccounts(tx)).find(({ id }) => id === accountId)?.domain,
+      virtualAccount: (await listVirtualAccounts(tx, accountId)).find(({ id }) => id === virtualAccountId)
+        ?.name,
+    }))
+    const { account, virtualAccount } = names
+    if (account === undefined || (virtualAccountId !== null && virtualAccount === undefined)) return []
+    const { alerts } = await readAlertPage(
+      (read) => this.#context.readAccount({ account }, read),
+      { virtualAccount, severities: ['major'], isWanted: isNotified },
+      { skip: 0, limit: MAX_REMEMBERED_ALERTS },
+    )
+    return alerts
+  }
 }
 
-/** Returns the alerts of a smart account or a virtual account. A removed account has none. */
-async function readScopedAlerts(
-  context: Pick<AccountContext, 'tx' | 'at' | 'credentials' | 'profile'>,
-  accountId: string,
-  virtualAccountId: string | null,
-): Promise<AlertDocument[]> {
-  const { tx } = context
-  const account = (await listAccounts(tx)).find(({ id }) => id === accountId)
-  if (!account) return []
-  const virtual = (await listVirtualAccounts(tx, accountId)).find(({ id }) => id === virtualAccountId)
-  if (virtualAccountId !== null && !virtual) return []
-  return readAlerts({ ...context, account, actor: null }, virtual ?? null)
-}
+const toScopeKey = ({ accountId, virtualAccountId }: NotificationScope): string =>
+  `${accountId} ${virtualAccountId ?? ''}`

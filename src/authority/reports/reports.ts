@@ -1,18 +1,10 @@
-import type { AccountContext } from '../context/account-context.ts'
-import { type Cell, formatCsv } from '../../core/csv.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { type Cell, formatCsv, formatCsvHeader, formatCsvRows } from '../../core/csv.ts'
 import { type Instant, toIsoString } from '../../core/time.ts'
-import { listLicenses, listVirtualAccounts } from '../inventory/accounts.ts'
-import type { VirtualAccount } from '../context/account-context.ts'
-import { type InstanceDocument, listInstances, toReservedInstance } from '../inventory/instances.ts'
-import { listLots } from '../inventory/pools.ts'
-import { listReservations } from '../inventory/reservation-ledger.ts'
-import { listReportedInstances } from '../satellites/reported-instances.ts'
-import type { Lot } from '../policy.ts'
-
-/** A smart account and the requested virtual account; null for all. */
-export interface ReportContext extends AccountContext {
-  readonly only: VirtualAccount | null
-}
+import type { AccountContext } from '../context/account-context.ts'
+import { listLicenses, resolveVirtualAccount } from '../inventory/accounts.ts'
+import { type AccountReader, readAllInstances } from '../satellites/all-instances.ts'
 
 export const REPORT_KINDS = ['licenses', 'instances', 'usage'] as const
 export type ReportKind = (typeof REPORT_KINDS)[number]
@@ -72,95 +64,143 @@ const COLUMNS = {
   },
 } as const satisfies Record<ReportKind, Record<string, string>>
 
-type Row<K extends ReportKind> = Record<keyof (typeof COLUMNS)[K], Cell>
+type CellsOf<K extends ReportKind> = Record<keyof (typeof COLUMNS)[K], Cell>
 
-export async function createReport(context: ReportContext, kind: ReportKind): Promise<ReportDocument> {
+/** A report whose rows are read in slices, while other work of the process goes on. */
+export interface OpenReport extends Omit<ReportDocument, 'rows'> {
+  readonly rows: AsyncIterable<readonly Row[]>
+}
+
+type Row = ReportDocument['rows'][number]
+
+/** Smart account of a report, and the requested virtual account; null for all. */
+export interface ReportSource {
+  readonly read: AccountReader
+  readonly virtualAccount: string | null
+}
+
+/** Opens a report. @throws LicensingError NOT_FOUND, ACCOUNT_* */
+export async function openReport(source: ReportSource, kind: ReportKind): Promise<OpenReport> {
+  const { virtualAccount } = source
+  const generatedAt = await source.read(async ({ tx, account, at }) => {
+    if (virtualAccount !== null) await resolveVirtualAccount(tx, account, virtualAccount)
+    return toIsoString(at)
+  })
   return {
     kind,
-    generatedAt: toIsoString(context.at),
+    generatedAt,
     columns: Object.entries(COLUMNS[kind]).map(([key, title]) => ({ key, title })),
-    rows: await readRows(context, kind),
+    rows: readRows(source, kind),
   }
 }
 
-function readRows(context: ReportContext, kind: ReportKind): Promise<Record<string, Cell>[]> {
+/** Returns a complete report. */
+export async function createReport(source: ReportSource, kind: ReportKind): Promise<ReportDocument> {
+  const { rows: slices, ...report } = await openReport(source, kind)
+  const rows: Row[] = []
+  for await (const slice of slices) rows.push(...slice)
+  return { ...report, rows }
+}
+
+/** Yields a report as CSV with a header, in slices. */
+export async function* formatReportCsv({ columns, rows }: OpenReport): AsyncGenerator<string> {
+  yield formatCsvHeader(columns.map(({ title }) => title))
+  for await (const slice of rows)
+    yield formatCsvRows(slice.map((row) => columns.map(({ key }) => row[key] ?? null)))
+}
+
+function readRows(source: ReportSource, kind: ReportKind): AsyncIterable<readonly Row[]> {
   switch (kind) {
     case 'licenses':
-      return listLicenseRows(context)
+      return readLicenseRows(source)
     case 'instances':
-      return listInstanceRows(context)
+      return readInstanceRows(source)
     case 'usage':
-      return listUsageRows(context)
+      return readUsageRows(source)
   }
 }
 
-async function listLicenseRows(context: ReportContext): Promise<Row<'licenses'>[]> {
-  const virtualAccounts = await listVirtualAccounts(context.tx, context.account.id)
-  const ids = new Map(virtualAccounts.map(({ id, name }) => [name, id]))
-  const rows: Row<'licenses'>[] = []
-  for (const license of await listLicenses(context.tx, context.account, context.profile, context.at)) {
-    if (!isInScope(context, license)) continue
-    const lots = await listLots(context.tx, ids.get(license.virtualAccount) ?? '', license.tag)
-    const next = findNextExpiry(lots, context.at)
-    rows.push({
-      ...license,
-      nextExpiry: toIsoString(next?.endsAt ?? null),
-      nextExpiryQuantity: next?.quantity ?? null,
+async function* readLicenseRows({ read, virtualAccount }: ReportSource): AsyncGenerator<Row[]> {
+  const licenses = await read(({ tx, account, profile, at }) => listLicenses(tx, account, profile, at))
+  const expiries = await read(findNextExpiries)
+  yield licenses
+    .filter((license) => virtualAccount === null || license.virtualAccount === virtualAccount)
+    .map((license): CellsOf<'licenses'> => {
+      const next = expiries.get(toPoolName(license))
+      return {
+        ...license,
+        nextExpiry: toIsoString(next?.endsAt ?? null),
+        nextExpiryQuantity: next?.quantity ?? null,
+      }
     })
+}
+
+/** Yields the registered and reserved product instances, and the ones that satellites reported. */
+const readInstances = ({ read, virtualAccount }: ReportSource) =>
+  readAllInstances(read, virtualAccount === null ? {} : { virtualAccounts: [virtualAccount] })
+
+async function* readInstanceRows(source: ReportSource): AsyncGenerator<Row[]> {
+  for await (const instances of readInstances(source))
+    yield instances.map((one): CellsOf<'instances'> => ({
+      product: one.udi.pid,
+      serial: one.udi.serial,
+      version: one.udi.version,
+      hostname: one.hostname,
+      virtualAccount: one.virtualAccount,
+      satellite: one.satellite,
+      status: one.status,
+      registered: one.registeredAt,
+      lastContact: one.lastContactAt,
+      expires: one.expiresAt,
+      licenses: one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
+    }))
+}
+
+/** Yields the usage by virtual account, tag and instance. The rows of one pool are sorted at a time. */
+async function* readUsageRows(source: ReportSource): AsyncGenerator<Row[]> {
+  const pools = new Map<string, CellsOf<'usage'>[]>()
+  for await (const instances of readInstances(source))
+    for (const { virtualAccount, udi, entitlements } of instances)
+      for (const { tag, count, status } of entitlements) {
+        const key = toPoolName({ virtualAccount, tag })
+        const rows = pools.get(key) ?? []
+        pools.set(key, rows)
+        rows.push({ virtualAccount, tag, instance: `${udi.pid}:${udi.serial}`, count, status })
+      }
+  const byInstance = (a: { instance: Cell }, b: { instance: Cell }) =>
+    String(a.instance) < String(b.instance) ? -1 : 1
+  for (const [, rows] of [...pools].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    await nextTurn()
+    rows.sort(byInstance)
+    for (let from = 0; from < rows.length; from += MAX_ROWS) yield rows.slice(from, from + MAX_ROWS)
   }
-  return rows
 }
 
-async function listInstanceRows(context: ReportContext): Promise<Row<'instances'>[]> {
-  return (await listAllInstances(context)).map((one) => ({
-    product: one.udi.pid,
-    serial: one.udi.serial,
-    version: one.udi.version,
-    hostname: one.hostname,
-    virtualAccount: one.virtualAccount,
-    satellite: one.satellite,
-    status: one.status,
-    registered: one.registeredAt,
-    lastContact: one.lastContactAt,
-    expires: one.expiresAt,
-    licenses: one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
-  }))
-}
+/** Rows of a slice of the usage. */
+const MAX_ROWS = 1_000
 
-async function listUsageRows(context: ReportContext): Promise<Row<'usage'>[]> {
-  const key = ({ virtualAccount, tag, instance }: Row<'usage'>) =>
-    [virtualAccount, tag, instance].join('\u0000')
-  return (await listAllInstances(context))
-    .flatMap(({ virtualAccount, udi, entitlements }) =>
-      entitlements.map(({ tag, count, status }) => ({
-        virtualAccount,
-        tag,
-        instance: `${udi.pid}:${udi.serial}`,
-        count,
-        status,
-      })),
-    )
-    .sort((a, b) => (key(a) < key(b) ? -1 : 1))
-}
+const toPoolName = ({ virtualAccount, tag }: { virtualAccount: string; tag: string }): string =>
+  `${virtualAccount}\u0000${tag}`
 
-/** Returns the registered and reserved product instances, and the ones that satellites reported. */
-async function listAllInstances(context: ReportContext): Promise<InstanceDocument[]> {
-  const reserved = await listReservations(context)
-  return [
-    ...(await listInstances(context.tx, context.account, context.at)),
-    ...reserved.map(toReservedInstance),
-    ...(await listReportedInstances(context.tx, context.account, context.at)),
-  ].filter((one) => isInScope(context, one))
-}
-
-function isInScope(context: ReportContext, { virtualAccount }: { virtualAccount: string }): boolean {
-  return context.only === null || virtualAccount === context.only.name
-}
-
-/** Returns the next end of licenses of a pool and their quantity; null when no licenses end. */
-function findNextExpiry(lots: readonly Lot[], at: Instant): { endsAt: Instant; quantity: number } | null {
-  const endsAt = Math.min(...lots.map((lot) => lot.endsAt ?? Infinity).filter((end) => end > at))
-  if (endsAt === Infinity) return null
-  const ending = lots.filter((lot) => lot.endsAt === endsAt)
-  return { endsAt, quantity: ending.reduce((sum, { quantity }) => sum + quantity, 0) }
+/** Returns the next end of licenses of each pool, and their quantity. */
+async function findNextExpiries({
+  tx,
+  account,
+  at,
+}: AccountContext): Promise<Map<string, { endsAt: Instant; quantity: number }>> {
+  const rows = await tx
+    .selectFrom('licenses')
+    .innerJoin('virtual_accounts as va', 'va.id', 'licenses.virtual_account_id')
+    .select(['va.name as virtualAccount', 'tag', 'ends_at', sql<number>`sum(quantity)`.as('quantity')])
+    .where('va.account_id', '=', account.id)
+    .where('ends_at', '>', at)
+    .groupBy(['va.name', 'tag', 'ends_at'])
+    .orderBy('ends_at')
+    .execute()
+  const expiries = new Map<string, { endsAt: Instant; quantity: number }>()
+  for (const { ends_at: endsAt, quantity, ...pool } of rows) {
+    const name = toPoolName(pool)
+    if (endsAt !== null && !expiries.has(name)) expiries.set(name, { endsAt, quantity })
+  }
+  return expiries
 }

@@ -12,7 +12,8 @@ import { createCheckpoint } from '../audit/audit-log.ts'
 import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import { queueMail } from '../outbox/mail.ts'
 import { validateRecipient } from '../notifications/notification-service.ts'
-import { createReport, toCsv } from './reports.ts'
+import { formatReportCsv, openReport, type ReportKind } from './reports.ts'
+import type { AccountReader } from '../satellites/all-instances.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { errnoCode } from '../../core/errno-code.ts'
@@ -169,6 +170,8 @@ export class Schedules {
 
   async #runSchedule(row: ScheduleRow): Promise<void> {
     try {
+      // The rows are read in slices, before the transaction, because exchanges wait for a writing transaction.
+      const csv = row.kind === 'audit-checkpoint' ? null : await this.#createCsv(row, row.kind)
       await this.#context.withMaintenance(async (tx, at) => {
         // The schedule may have been removed, or run by another process after the lease ended.
         const still = await tx
@@ -179,7 +182,11 @@ export class Schedules {
           .executeTakeFirst()
         if (!still) return
         const account = await readAccount(tx, row)
-        const content = await this.#createContent(tx, row, account, at)
+        const name = formatFileName(row, account, await findVirtualAccountName(tx, row))
+        const content =
+          csv === null
+            ? { name: `${name}.txt`, text: await createCheckpoint(tx, this.#context.credentials, at) }
+            : { name: `${name}.csv`, text: csv }
         if (row.recipient !== null) await mailReport(tx, row, account, content, at)
         if (row.folder !== null) writeReport(row.folder, content)
         await recordRun(tx, row, at, null)
@@ -190,39 +197,38 @@ export class Schedules {
     }
   }
 
-  async #createContent(
-    tx: Tx,
-    row: ScheduleRow,
-    account: Account,
-    at: Instant,
-  ): Promise<{ name: string; text: string }> {
-    const virtual =
-      row.virtual_account_id === null
-        ? null
-        : await tx
-            .selectFrom('virtual_accounts')
-            .select('name')
-            .where('id', '=', row.virtual_account_id)
-            .executeTakeFirst()
-    const virtualAccount = virtual ? await resolveVirtualAccount(tx, account, virtual.name) : null
-    // The due time in the name does not depend on the time of the run.
-    const of = [
-      row.kind,
-      account.domain,
-      ...(virtualAccount ? [virtualAccount.name] : []),
-      toIsoString(row.next_at).slice(0, 13),
-    ]
-    const name = of.join('-').replace(/[^A-Za-z0-9.-]/g, '_')
-    if (row.kind === 'audit-checkpoint')
-      return {
-        name: `${name}.txt`,
-        text: await createCheckpoint(tx, this.#context.credentials, at),
-      }
-    const { credentials, profile } = this.#context
-    const context = { tx, account, at, actor: null, credentials, profile }
-    const report = await createReport({ ...context, only: virtualAccount }, row.kind)
-    return { name: `${name}.csv`, text: toCsv(report) }
+  async #createCsv(row: ScheduleRow, kind: ReportKind): Promise<string> {
+    const { domain, virtualAccount } = await this.#context.store.read(async (tx) => ({
+      domain: (await readAccount(tx, row)).domain,
+      virtualAccount: await findVirtualAccountName(tx, row),
+    }))
+    const read: AccountReader = (work) => this.#context.readAccount({ account: domain }, work)
+    const parts: string[] = []
+    for await (const part of formatReportCsv(await openReport({ read, virtualAccount }, kind)))
+      parts.push(part)
+    return parts.join('')
   }
+}
+
+async function findVirtualAccountName(tx: Tx, row: ScheduleRow): Promise<string | null> {
+  if (row.virtual_account_id === null) return null
+  const found = await tx
+    .selectFrom('virtual_accounts')
+    .select('name')
+    .where('id', '=', row.virtual_account_id)
+    .executeTakeFirst()
+  return found?.name ?? null
+}
+
+/** Formats the name of a report's file. The due time in the name does not depend on the time of the run. */
+function formatFileName(row: ScheduleRow, account: Account, virtualAccount: string | null): string {
+  const words = [
+    row.kind,
+    account.domain,
+    ...(virtualAccount === null ? [] : [virtualAccount]),
+    toIsoString(row.next_at).slice(0, 13),
+  ]
+  return words.join('-').replace(/[^A-Za-z0-9.-]/g, '_')
 }
 
 async function readAccount(tx: Tx, { account_id: id }: ScheduleRow): Promise<Account> {

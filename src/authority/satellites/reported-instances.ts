@@ -9,9 +9,10 @@ import type {
   ReportedLicense,
   SyncCounts,
 } from '../../protocol/sync-request.ts'
-import type { Account } from '../context/account-context.ts'
+import type { Account, AccountContext } from '../context/account-context.ts'
 import type { InstanceDocument } from '../inventory/instances.ts'
-import { recomputeCompliance, adjustUsage } from '../inventory/pools.ts'
+import type { InstanceRows, InstanceScope } from '../inventory/instance-list.ts'
+import { recomputeCompliance, adjustUsage, readCompliance } from '../inventory/pools.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -421,70 +422,111 @@ export async function findOrphanedReservation(tx: Tx, account: Account, id: stri
     .executeTakeFirst()
 }
 
-/** Returns the product instances of an account's satellites, all or by id, as last reported. */
-export async function listReportedInstances(
+/** A satellite whose product instances are listed. Those of an expired one are listed only if they are reserved. */
+export type ListedSatellite = Pick<Selectable<Tables['satellites']>, 'id' | 'status'>
+
+/** Returns the satellites with reported product instances, ordered by name. */
+export function listReportingSatellites(tx: Tx, accountId: string): Promise<ListedSatellite[]> {
+  return tx
+    .selectFrom('satellites')
+    .select(['id', 'status'])
+    .where('account_id', '=', accountId)
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('reported_instances as one')
+          .select('one.id')
+          .whereRef('one.satellite_id', '=', 'satellites.id')
+          .where('one.status', '=', sql.lit('active')),
+      ),
+    )
+    .orderBy('name')
+    .orderBy('id')
+    .execute()
+}
+
+/** Selects the product instances of a satellite for a list. */
+export function selectReportedRows(
   tx: Tx,
-  account: Account,
-  at: Instant,
-  id?: string,
-): Promise<InstanceDocument[]> {
+  satellite: ListedSatellite,
+  { virtualAccountIds }: InstanceScope,
+): InstanceRows {
   let query = tx
+    .selectFrom('reported_instances')
+    .select(['id', 'since_at as at', 'pid', 'serial', 'hostname'])
+    .where('satellite_id', '=', satellite.id)
+    .where('status', '=', sql.lit('active'))
+  if (satellite.status === 'expired') query = query.where('kind', '=', 'reserved')
+  if (virtualAccountIds !== null) query = query.where('virtual_account_id', 'in', virtualAccountIds)
+  return query
+}
+
+/** Returns the product instances of satellites, as last reported, in the order of their ids. Other ids are left out. */
+export async function readReportedInstances(
+  { tx, account, at }: Pick<AccountContext, 'tx' | 'account' | 'at'>,
+  ids: readonly string[],
+): Promise<InstanceDocument[]> {
+  if (ids.length === 0) return []
+  const found = await tx
     .selectFrom('reported_instances as one')
     .innerJoin('satellites', 'satellites.id', 'one.satellite_id')
     .innerJoin('virtual_accounts as va', 'va.id', 'one.virtual_account_id')
     .selectAll('one')
     .select(['satellites.name as satellite', 'va.name as virtualAccount', 'satellites.answered_at'])
-    .where('satellites.account_id', '=', account.id)
-    .where((or) =>
-      or.or([or('satellites.status', '<>', sql.lit('expired')), or('one.kind', '=', 'reserved')]),
-    )
-    .where('one.status', '=', sql.lit('active'))
-    .orderBy('one.since_at')
-    .orderBy('one.serial')
-  if (id !== undefined) query = query.where('one.id', '=', id)
-  const compliance = new Map<string, boolean>()
-  const compliant = async (virtualAccountId: string, tag: string): Promise<boolean> => {
-    const key = `${virtualAccountId} ${tag}`
-    const known = compliance.get(key) ?? (await recomputeCompliance(tx, virtualAccountId, tag, at)).compliant
-    compliance.set(key, known)
-    return known
-  }
-  const documents: InstanceDocument[] = []
-  for (const row of await query.execute()) {
-    const counts = new Map<string, number>()
-    for (const { tag, count, endsAt } of parseLicenses(row))
-      if (endsAt === null || at < endsAt) counts.set(tag, (counts.get(tag) ?? 0) + count)
-    const entitlements = []
-    for (const [tag, count] of counts) {
-      const isCovered = row.kind === 'reserved' || (await compliant(row.virtual_account_id, tag))
-      const status =
-        row.kind === 'reserved'
-          ? ('reserved' as const)
-          : isCovered
-            ? ('in-compliance' as const)
-            : ('out-of-compliance' as const)
-      entitlements.push({ tag, count, status })
-    }
-    documents.push({
-      id: row.id,
-      udi: { pid: row.pid, serial: row.serial, version: row.version },
-      hostname: row.hostname,
-      virtualAccount: row.virtualAccount,
-      satellite: row.satellite,
-      status:
-        row.kind === 'reserved'
-          ? 'reserved'
-          : entitlements.some(({ status }) => status === 'out-of-compliance')
-            ? 'out-of-compliance'
-            : 'in-compliance',
-      exportControlled: false,
-      inReview: false,
-      registeredAt: toIsoString(row.since_at),
-      lastContactAt: toIsoString(row.answered_at),
-      expiresAt: null,
-      entitlements,
-      reservation: null,
-    })
-  }
-  return documents
+    .select(['satellites.account_id', 'satellites.status as satelliteStatus'])
+    // The ids alone choose the index. With further conditions SQLite reads all instances of the satellites.
+    .where('one.id', 'in', ids)
+    .execute()
+  const rows = found.filter(
+    (one) =>
+      one.account_id === account.id &&
+      one.status === 'active' &&
+      (one.satelliteStatus !== 'expired' || one.kind === 'reserved'),
+  )
+  const compliance = await readCompliance(
+    tx,
+    rows.map((row) => row.virtual_account_id),
+    at,
+  )
+  const documents = new Map(
+    rows.map((row): [string, InstanceDocument] => {
+      const counts = new Map<string, number>()
+      for (const { tag, count, endsAt } of parseLicenses(row))
+        if (endsAt === null || at < endsAt) counts.set(tag, (counts.get(tag) ?? 0) + count)
+      const entitlements = [...counts].map(([tag, count]) => ({
+        tag,
+        count,
+        status:
+          row.kind === 'reserved'
+            ? ('reserved' as const)
+            : compliance(row.virtual_account_id, tag)
+              ? ('in-compliance' as const)
+              : ('out-of-compliance' as const),
+      }))
+      return [
+        row.id,
+        {
+          id: row.id,
+          udi: { pid: row.pid, serial: row.serial, version: row.version },
+          hostname: row.hostname,
+          virtualAccount: row.virtualAccount,
+          satellite: row.satellite,
+          status:
+            row.kind === 'reserved'
+              ? 'reserved'
+              : entitlements.some(({ status }) => status === 'out-of-compliance')
+                ? 'out-of-compliance'
+                : 'in-compliance',
+          exportControlled: false,
+          inReview: false,
+          registeredAt: toIsoString(row.since_at),
+          lastContactAt: toIsoString(row.answered_at),
+          expiresAt: null,
+          entitlements,
+          reservation: null,
+        },
+      ]
+    }),
+  )
+  return ids.flatMap((id) => documents.get(id) ?? [])
 }

@@ -1,6 +1,7 @@
-import { readAlerts } from '../alerts/alert-reader.ts'
+import { type AlertFilter, type AlertPage, readAlertPage } from '../alerts/alert-reader.ts'
 import type { AlertDocument } from '../alerts/alerts.ts'
 import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
+import type { ListPart } from '../satellites/all-instances.ts'
 
 /** Alerts, which require action by an administrator. */
 export class AlertService {
@@ -16,7 +17,20 @@ export class AlertService {
    *
    * @throws LicensingError NOT_FOUND
    */
-  list(where: AccountSelector = {}): Promise<AlertDocument[]> {
-    return this.#context.readVirtualAccount(where, readAlerts)
+  async list(where: AccountSelector = {}): Promise<readonly AlertDocument[]> {
+    return (await this.page(where, {}, { skip: 0, limit: Infinity })).alerts
+  }
+
+  /** Returns a page of the alerts that match a filter, in the order of `list`. @throws LicensingError NOT_FOUND */
+  page(
+    { account, virtualAccount }: AccountSelector,
+    filter: Omit<AlertFilter, 'virtualAccount'>,
+    part: ListPart,
+  ): Promise<AlertPage> {
+    return readAlertPage(
+      (read) => this.#context.readAccount({ account }, read),
+      { ...filter, virtualAccount },
+      part,
+    )
   }
 }

@@ -1,5 +1,11 @@
 import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
-import { type EventDocument, type EventFilter, listEventsAfter, listEvents } from '../events/event-log.ts'
+import {
+  type EventDocument,
+  type EventFilter,
+  listEventsAfter,
+  readEvents,
+  readNewestId,
+} from '../events/event-log.ts'
 
 /** The event log of smart accounts. */
 export class EventService {
@@ -11,7 +17,10 @@ export class EventService {
 
   /** Returns the newest entries that match the filter, oldest first. */
   list(where: AccountSelector & EventFilter = {}): Promise<EventDocument[]> {
-    return this.#context.readAccount(where, ({ tx, account }) => listEvents(tx, account.id, where))
+    return readEvents(
+      (read) => this.#context.readAccount(where, ({ tx, account }) => read(tx, account.id)),
+      where,
+    )
   }
 
   /** Yields the matching entries of the event log in pages, oldest first. Each page is read when it is needed. */
@@ -30,9 +39,6 @@ export class EventService {
 
   /** Returns the id of the newest entry, or 0 while the log is empty. */
   getNewestId(): Promise<number> {
-    return this.#context.store.read(async (tx) => {
-      const row = await tx.selectFrom('events').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()
-      return row?.id ?? 0
-    })
+    return this.#context.store.read(readNewestId)
   }
 }

@@ -3,17 +3,28 @@ import type { AuthorityContext, AccountSelector } from '../context/authority-con
 import type { AccountContext } from '../context/account-context.ts'
 import { confirmInstance } from '../exchange/restore-review.ts'
 import { resolveVirtualAccount } from '../inventory/accounts.ts'
+import type { InstanceFilter } from '../inventory/instance-list.ts'
 import {
   type InstanceDocument,
-  listInstances,
   removeInstance,
   toReservedInstance,
   getInstance,
 } from '../inventory/instances.ts'
-import { listReservations, type ReservationDocument } from '../inventory/reservation-ledger.ts'
+import { readReservations, type ReservationDocument } from '../inventory/reservation-ledger.ts'
 import { type TransferDocument, transferInstance } from '../inventory/transfers.ts'
-import { listReportedInstances } from '../satellites/reported-instances.ts'
+import {
+  type InstancePage,
+  type ListPart,
+  readAllInstances,
+  readInstancePage,
+  readInstancesById,
+  readInstancesBySerial,
+} from '../satellites/all-instances.ts'
+import { readReportedInstances } from '../satellites/reported-instances.ts'
 import { runTransfer, type TransferOptions } from './transfer.ts'
+
+/** Instances that one transaction finds by their keys. */
+const MAX_KEYS = 250
 
 /** The product instances of a smart account: registered, reserved, and reported by satellites. */
 export class InstanceService {
@@ -24,19 +35,50 @@ export class InstanceService {
   }
 
   /**
-   * Returns the registered instances, then the instances with a reservation, then the instances that satellites
-   * have reported.
+   * Returns the registered instances, then the instances with a reservation, then the instances of each satellite. Of a
+   * large account `page` and `readAll` return a part at a time.
    */
-  list(where: AccountSelector = {}): Promise<InstanceDocument[]> {
-    return this.#context.readAccount(where, async (context) => {
-      const { tx, account, at } = context
-      const reservations = await listReservations(context)
-      return [
-        ...(await listInstances(tx, account, at)),
-        ...reservations.map(toReservedInstance),
-        ...(await listReportedInstances(tx, account, at)),
-      ]
-    })
+  async list(where: AccountSelector = {}): Promise<InstanceDocument[]> {
+    const instances: InstanceDocument[] = []
+    for await (const slice of this.readAll(where)) instances.push(...slice)
+    return instances
+  }
+
+  /** Returns a page of the instances that match a filter, in the order of `list`, and the number of all. */
+  page(where: AccountSelector, filter: InstanceFilter, part: ListPart): Promise<InstancePage> {
+    return readInstancePage((read) => this.#context.readAccount(where, read), filter, part)
+  }
+
+  /** Yields the instances that match a filter in slices, in the order of `list`. */
+  readAll(
+    where: AccountSelector = {},
+    filter: InstanceFilter = {},
+  ): AsyncGenerator<readonly InstanceDocument[]> {
+    return readAllInstances((read) => this.#context.readAccount(where, read), filter)
+  }
+
+  /** Returns the instances with one of the serial numbers. */
+  async findBySerial(serials: readonly string[], where: AccountSelector = {}): Promise<InstanceDocument[]> {
+    return this.#findInSlices(serials, where, readInstancesBySerial)
+  }
+
+  /** Returns the instances with one of the ids. */
+  async findById(ids: readonly string[], where: AccountSelector = {}): Promise<InstanceDocument[]> {
+    return this.#findInSlices(ids, where, readInstancesById)
+  }
+
+  async #findInSlices(
+    keys: readonly string[],
+    where: AccountSelector,
+    find: (context: AccountContext, keys: readonly string[]) => Promise<InstanceDocument[]>,
+  ): Promise<InstanceDocument[]> {
+    const unique = [...new Set(keys)]
+    const found: InstanceDocument[] = []
+    for (let from = 0; from < unique.length; from += MAX_KEYS) {
+      const slice = unique.slice(from, from + MAX_KEYS)
+      found.push(...(await this.#context.readAccount(where, (context) => find(context, slice))))
+    }
+    return found
   }
 
   /** @throws LicensingError NOT_FOUND */
@@ -96,7 +138,7 @@ async function findReservation(
   context: AccountContext,
   id: string,
 ): Promise<ReservationDocument | undefined> {
-  const [reservation] = await listReservations(context, id)
+  const [reservation] = await readReservations(context, [id])
   return reservation
 }
 
@@ -104,13 +146,13 @@ async function readAnyInstance(context: AccountContext, id: string): Promise<Ins
   const { tx, account, at } = context
   const reservation = await findReservation(context, id)
   if (reservation) return toReservedInstance(reservation)
-  const [reported] = await listReportedInstances(tx, account, at, id)
+  const [reported] = await readReportedInstances(context, [id])
   return reported ?? getInstance(tx, account, id, at)
 }
 
 /** @throws LicensingError INSTANCE_OF_SATELLITE */
-async function requireLocalInstance({ tx, account, at }: AccountContext, id: string): Promise<void> {
-  const [reported] = await listReportedInstances(tx, account, at, id)
+async function requireLocalInstance(context: AccountContext, id: string): Promise<void> {
+  const [reported] = await readReportedInstances(context, [id])
   if (!reported) return
   throw new LicensingError(
     'INSTANCE_OF_SATELLITE',

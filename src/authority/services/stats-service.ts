@@ -1,10 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Instant } from '../../core/time.ts'
-import { readAlerts } from '../alerts/alert-reader.ts'
+import { findAlerts } from '../alerts/alert-reader.ts'
 import type { AlertSeverity } from '../alerts/alerts.ts'
+import type { Account } from '../context/account-context.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import { type LicenseDocument, listAccounts, listLicenses } from '../inventory/accounts.ts'
 import { readOutboxStatus } from '../outbox/mail.ts'
+import type { AccountReader } from '../satellites/all-instances.ts'
 import type { AuthorityServer } from '../serving/authority-server.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -48,37 +51,45 @@ export class StatsService {
     this.#server = server
   }
 
-  /** Collects the statistics in a read-only transaction. */
-  collect(): Promise<AuthorityStats> {
+  /** Collects the statistics in short read-only transactions, between which exchanges go on. */
+  async collect(): Promise<AuthorityStats> {
+    const { store, clock } = this.#context
+    const accounts = await store.readOnly(listAccounts)
+    const pools: AuthorityStats['pools'][number][] = []
+    // An alert of the whole authority appears in each smart account, but counts once.
+    const alerts = new Map<string, AlertSeverity>()
+    const alertCounts = { informational: 0, minor: 0, major: 0 }
+    for (const account of accounts) {
+      const read = this.#createReader(account)
+      const licenses = await read(({ tx, profile, at }) => listLicenses(tx, account, profile, at))
+      for (const { virtualAccount, tag, quantity, inUse, reserved } of licenses)
+        pools.push({ account: account.domain, virtualAccount, tag, quantity, inUse, reserved })
+      const { short, streams } = await findAlerts(read)
+      for (const { type, source, message, severity, instanceId } of short)
+        alerts.set(JSON.stringify([type, source, message, instanceId]), severity)
+      for (const { stream, count } of streams) alertCounts[stream.severity] += count
+    }
+    for (const severity of alerts.values()) alertCounts[severity]++
+    const instances = await store.readOnly(countInstances)
+    return store.readOnly(async (tx) => ({
+      instances,
+      pools,
+      alerts: alertCounts,
+      waiting: { mail: (await readOutboxStatus(tx)).waiting, webhook: await countDeliveries(tx) },
+      certificates: await this.#readSecondsToExpiry(tx, await clock.readTime(tx)),
+    }))
+  }
+
+  /** Returns a reader that runs no maintenance, because a request for metrics must not write. */
+  #createReader(account: Account): AccountReader {
     const { store, clock, credentials } = this.#context
-    return store.readOnly(async (tx) => {
-      const at = await clock.readTime(tx)
-      const { profile } = this.#context
-      const pools: AuthorityStats['pools'][number][] = []
-      // An alert of the whole authority appears in each smart account, but counts once.
-      const alerts = new Map<string, AlertSeverity>()
-      for (const account of await listAccounts(tx)) {
-        for (const { virtualAccount, tag, quantity, inUse, reserved } of await listLicenses(
-          tx,
-          account,
-          profile,
-          at,
-        ))
-          pools.push({ account: account.domain, virtualAccount, tag, quantity, inUse, reserved })
-        const context = { tx, account, at, actor: null, credentials, profile }
-        for (const { type, source, message, severity, instanceId } of await readAlerts(context, null))
-          alerts.set(JSON.stringify([type, source, message, instanceId]), severity)
-      }
-      const alertCounts = { informational: 0, minor: 0, major: 0 }
-      for (const severity of alerts.values()) alertCounts[severity]++
-      return {
-        instances: await countInstances(tx),
-        pools,
-        alerts: alertCounts,
-        waiting: { mail: (await readOutboxStatus(tx)).waiting, webhook: await countDeliveries(tx) },
-        certificates: await this.#readSecondsToExpiry(tx, at),
-      }
-    })
+    return async (read) => {
+      await nextTurn()
+      return store.readOnly(async (tx) => {
+        const at = await clock.readTime(tx)
+        return read({ tx, account, at, actor: null, credentials, profile: this.#context.profile })
+      })
+    }
   }
 
   async #readSecondsToExpiry(tx: Tx, at: Instant): Promise<AuthorityStats['certificates']> {
@@ -110,12 +121,20 @@ async function countInstances(tx: Tx): Promise<AuthorityStats['instances']> {
     reserved: 0,
     satellite: 0,
   }
-  const registered = await tx
+  // Partial indexes count the active and the ended instances. One query of both would read the whole table.
+  const active = await tx
+    .selectFrom('instances')
+    .select((eb) => eb.fn.countAll().as('count'))
+    .where('status', '=', sql.lit('active'))
+    .executeTakeFirst()
+  counts.active = Number(active?.count ?? 0)
+  const ended = await tx
     .selectFrom('instances')
     .select(['status', (eb) => eb.fn.countAll().as('count')])
+    .where('status', '<>', sql.lit('active'))
     .groupBy('status')
     .execute()
-  for (const { status, count } of registered) counts[status] = Number(count)
+  for (const { status, count } of ended) counts[status] = Number(count)
   const reserved = await tx
     .selectFrom('reservations')
     .select((eb) => eb.fn.countAll().as('count'))

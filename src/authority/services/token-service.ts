@@ -1,13 +1,18 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AuthorityContext, AccountSelector } from '../context/authority-context.ts'
 import { confirmToken } from '../exchange/restore-review.ts'
 import {
   createToken,
   listTokens,
   revokeToken,
+  toTokenDocument,
   type TokenDocument,
   type TokenOptions,
 } from '../inventory/tokens.ts'
 import { requireIssuingAllowed } from '../satellite-sync/issuing-limits.ts'
+
+/** Tokens that are decrypted in one turn of the event loop. */
+const MAX_DECRYPTED = 200
 
 /** The tokens that devices register with. */
 export class TokenService {
@@ -35,10 +40,18 @@ export class TokenService {
     })
   }
 
-  list(where: AccountSelector = {}): Promise<TokenDocument[]> {
-    return this.#context.readAccount(where, ({ tx, credentials, account, at }) =>
-      listTokens(tx, credentials, account, at),
-    )
+  async list(where: AccountSelector = {}): Promise<TokenDocument[]> {
+    const { rows, context } = await this.#context.readAccount(where, async (context) => ({
+      rows: await listTokens(context.tx, context.account),
+      context,
+    }))
+    const tokens: TokenDocument[] = []
+    for (const row of rows) {
+      // Many texts take long to decrypt.
+      if (tokens.length % MAX_DECRYPTED === MAX_DECRYPTED - 1) await nextTurn()
+      tokens.push(toTokenDocument(context, row))
+    }
+    return tokens
   }
 
   /** @throws LicensingError NOT_FOUND */

@@ -15,13 +15,13 @@ export function createAlertCommand({ json, withAuthority }: AuthorityCli): Comma
     .option('--skip <n>', 'number of alerts to skip', '0')
     .action((options: { virtualAccount?: string; limit: string; skip: string }) =>
       withAuthority(async (authority, where) => {
-        const all = await authority.operations.alerts.list({
-          ...where,
-          virtualAccount: options.virtualAccount,
-        })
-        const skip = parseWholeNumber(options.skip, 'number to skip')
-        const alerts = all.slice(skip, skip + parseWholeNumber(options.limit, 'limit'))
-        if (json()) printJson({ alerts, total: all.length })
+        const part = {
+          skip: parseWholeNumber(options.skip, 'number to skip'),
+          limit: parseWholeNumber(options.limit, 'limit'),
+        }
+        const selector = { ...where, virtualAccount: options.virtualAccount }
+        const { alerts, counts } = await authority.operations.alerts.page(selector, {}, part)
+        if (json()) printJson({ alerts, total: counts.major + counts.minor + counts.informational })
         else
           await printTable(
             ['Severity', 'Message', 'Source', 'Action due', 'Actions'],

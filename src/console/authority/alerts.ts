@@ -9,21 +9,15 @@ export const createAlertProcedures = (authority: Authority) =>
   implement(alertContract, {
     alerts: async ({ skip, limit, ...wanted }, caller) => {
       const where = effectiveScope(wanted, caller)
-      const alerts = (await authority.operations.alerts.list(where)).filter(
-        ({ type, severity, virtualAccount }) =>
-          (caller.account === null || !GLOBAL_ALERT_TYPES.includes(type)) &&
-          (where.virtualAccount !== undefined || severity !== 'informational' || virtualAccount === null),
-      )
-      const counted = (wantedSeverity: string) =>
-        alerts.filter(({ severity }) => severity === wantedSeverity).length
-      return {
-        alerts: alerts.slice(skip, skip + limit),
-        total: alerts.length,
-        counts: {
-          major: counted('major'),
-          minor: counted('minor'),
-          informational: counted('informational'),
+      const { alerts, counts } = await authority.operations.alerts.page(
+        where,
+        {
+          isWanted: ({ type, severity, virtualAccount }) =>
+            (caller.account === null || !GLOBAL_ALERT_TYPES.includes(type)) &&
+            (where.virtualAccount !== undefined || severity !== 'informational' || virtualAccount === null),
         },
-      }
+        { skip, limit },
+      )
+      return { alerts, total: counts.major + counts.minor + counts.informational, counts }
     },
   })

@@ -1,5 +1,6 @@
 import type { Authority } from '../../authority/authority.ts'
-import { eventsToCsv } from '../../authority/events/event-export.ts'
+import { exportEvents } from '../../authority/events/event-export.ts'
+import { JsonStream, StreamedText, streamList } from '../../http/json-stream.ts'
 import { implement } from '../../http/procedures.ts'
 import { eventContract } from './events-contract.ts'
 import { effectiveScope } from './scope.ts'
@@ -19,15 +20,16 @@ export const createEventProcedures = (authority: Authority) =>
         ownOnly: caller.account !== null,
       }),
     }),
-    'events-csv': async ({ severity, instanceId, ...wanted }, caller) => ({
-      csv: eventsToCsv(
-        await authority.operations.events.list({
-          ...effectiveScope(wanted, caller),
-          limit: MAX_EXPORTED_EVENTS,
-          severity,
-          instanceId,
-          ownOnly: caller.account !== null,
-        }),
-      ),
-    }),
+    'events-csv': async ({ severity, instanceId, ...wanted }, caller) => {
+      const events = await authority.operations.events.list({
+        ...effectiveScope(wanted, caller),
+        limit: MAX_EXPORTED_EVENTS,
+        severity,
+        instanceId,
+        ownOnly: caller.account !== null,
+      })
+      return new JsonStream({ csv: new StreamedText(exportEvents(streamList(events, same).slices, 'csv')) })
+    },
   })
+
+const same = <T>(item: T): T => item

@@ -1,12 +1,10 @@
 import type { Authority } from '../../authority/authority.ts'
 import type { InstanceDocument } from '../../authority/inventory/instances.ts'
 import { notFoundError } from '../../core/errors.ts'
+import { JsonStream, streamList } from '../../http/json-stream.ts'
 import { type Caller, implement } from '../../http/procedures.ts'
 import { instanceContract } from './instances-contract.ts'
-import { assertAccountWide, effectiveScope, inScope } from './scope.ts'
-
-const matchesSearch = ({ udi, hostname, id }: InstanceDocument, search: string): boolean =>
-  [udi.pid, udi.serial, hostname ?? '', id].some((text) => text.toLowerCase().includes(search.toLowerCase()))
+import { assertAccountWide, effectiveScope } from './scope.ts'
 
 /** Returns an instance that the caller has access to, and its account. @throws LicensingError NOT_FOUND, PERMISSION_DENIED */
 export async function getAccessibleInstance(
@@ -25,14 +23,22 @@ export async function getAccessibleInstance(
   return { instance, where: { account } }
 }
 
+/** Returns an instance without the field that the contract of the page does not have. */
+const toListedInstance = ({ inReview: _, ...listed }: InstanceDocument) => listed
+
 export const createInstanceProcedures = (authority: Authority) =>
   implement(instanceContract, {
     instances: async ({ search, skip, limit, ...wanted }, caller) => {
-      const where = effectiveScope(wanted, caller)
-      const found = (await authority.instances.list({ account: where.account }))
-        .filter(inScope(where))
-        .filter((one) => matchesSearch(one, search))
-      return { instances: found.slice(skip, skip + limit), total: found.length }
+      const { account, virtualAccount } = effectiveScope(wanted, caller)
+      const { instances, total } = await authority.instances.page(
+        { account },
+        {
+          ...(virtualAccount !== undefined && { virtualAccounts: [virtualAccount] }),
+          search: { text: search, in: 'fields' },
+        },
+        { skip, limit },
+      )
+      return new JsonStream({ instances: streamList(instances, toListedInstance), total })
     },
     instance: async (wanted, caller) => (await getAccessibleInstance(authority, wanted, caller)).instance,
     'instance-transfer': async (wanted, caller) => {

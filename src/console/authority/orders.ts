@@ -1,4 +1,5 @@
 import type { Authority } from '../../authority/authority.ts'
+import { JsonStream, streamList } from '../../http/json-stream.ts'
 import { assertGlobalAdmin, implement } from '../../http/procedures.ts'
 import { orderContract } from './orders-contract.ts'
 import { effectiveScope, inScope } from './scope.ts'
@@ -9,7 +10,8 @@ export const createOrderProcedures = (authority: Authority) =>
       const where = effectiveScope(wanted, caller)
       const orders = (await authority.orders.list({ account: where.account })).filter(inScope(where))
       // An order that waits for a smart account belongs to no account yet.
-      return { orders: orders.filter((one) => caller.account === null || one.virtualAccount !== null) }
+      const shown = orders.filter((one) => caller.account === null || one.virtualAccount !== null)
+      return new JsonStream({ orders: streamList(shown, (order) => order) })
     },
     'order-place': (wanted, caller) =>
       authority.orders.create({ ...wanted, ...effectiveScope(wanted, caller) }),

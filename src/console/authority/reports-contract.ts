@@ -12,9 +12,12 @@ const reportSchema = z.object({
 export const reportContract = {
   report: query({
     access: 'viewer',
-    summary: 'Returns a report as a table.',
+    summary: 'Returns a report as a table: its first `limit` rows, or all.',
     schema: {
-      querystring: virtualAccountInput.extend({ kind: reportSchema.shape.kind }),
+      querystring: virtualAccountInput.extend({
+        kind: reportSchema.shape.kind,
+        limit: z.coerce.number().int().min(1).max(10_000).optional(),
+      }),
       response: reportSchema,
     },
   }),

@@ -1,6 +1,7 @@
 import type { Authority } from '../../authority/authority.ts'
 import type { TokenDocument } from '../../authority/inventory/tokens.ts'
 import { notFoundError } from '../../core/errors.ts'
+import { JsonStream, streamList } from '../../http/json-stream.ts'
 import { type Caller, implement } from '../../http/procedures.ts'
 import { effectiveScope, inScope } from './scope.ts'
 import { tokenContract } from './tokens-contract.ts'
@@ -16,7 +17,9 @@ export const createTokenProcedures = (authority: Authority) =>
     tokens: async (wanted, caller) => {
       const where = effectiveScope(wanted, caller)
       const tokens = await authority.tokens.list({ account: where.account })
-      return { tokens: tokens.filter(inScope(where)).map((token) => redactToken(token, caller)) }
+      return new JsonStream({
+        tokens: streamList(tokens.filter(inScope(where)), (token) => redactToken(token, caller)),
+      })
     },
     'token-create': async (input, caller) => {
       const { days, maxUses, description, exportControlled } = input

@@ -13,6 +13,8 @@ import { texts } from './texts.ts'
 
 const t = texts.reports
 const KINDS = ['licenses', 'instances', 'usage'] as const
+/** Rows in the table. The CSV file has all. */
+const MAX_ROWS = 1_000
 const ISO_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 const formatCell = (value: string | number | null) => {
@@ -32,7 +34,7 @@ export function Reports() {
   const parameters = { account, kind, ...(virtualAccount !== '' && { virtualAccount }) }
   const report = useQuery({
     queryKey: ['report', parameters],
-    queryFn: () => api.query('report', parameters),
+    queryFn: () => api.query('report', { ...parameters, limit: MAX_ROWS }),
   })
   const csv = useApiMutation(
     () => api.query('report-csv', parameters),
@@ -82,6 +84,7 @@ export function Reports() {
             <>
               <Text size="xs" c="dimmed" mb="xs">
                 {t.generated} <RelativeTime at={data.generatedAt} exactly />
+                {data.rows.length === MAX_ROWS && ` ${t.more(MAX_ROWS)}`}
               </Text>
               <DataTable
                 caption={t.kinds[kind]}

@@ -349,6 +349,8 @@ export const texts = {
     csv: 'Download CSV',
     generated: 'Made',
     none: 'The report has no rows.',
+    more: (rows: number) =>
+      `The table shows the first ${rows.toLocaleString('en')} rows. The CSV file has all.`,
     chart: 'Purchased, in use and reserved',
   },
   notifications: {

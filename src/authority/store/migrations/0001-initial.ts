@@ -68,7 +68,20 @@ export const initial: readonly string[] = [
   )`,
   `create unique index one_active_instance on instances (account_id, pid, serial) where status = 'active'`,
   `create index active_instances_by_end on instances (expires_at) where status = 'active'`,
-  `create index active_instances_by_contact on instances (account_id, last_contact_at) where status = 'active'`,
+  `create index active_instances_by_contact
+    on instances (account_id, last_contact_at, id, virtual_account_id, in_review) where status = 'active'`,
+  `create index active_instances_of_account_by_end on instances (account_id, expires_at, id, virtual_account_id)
+    where status = 'active'`,
+  `create index active_instances_by_profile
+    on instances (account_id, virtual_account_id, profile_name, profile_version)
+    where status = 'active' and profile_name is not null`,
+  `create index instances_in_review on instances (account_id, id, virtual_account_id)
+    where status = 'active' and in_review = 2`,
+  `create index active_instances_of_account on instances (account_id, registered_at, pid, serial, id, hostname)
+    where status = 'active'`,
+  `create index active_instances_of_virtual_account
+    on instances (virtual_account_id, registered_at, pid, serial, id, hostname) where status = 'active'`,
+  `create index ended_instances on instances (status) where status <> 'active'`,
   `create index instances_by_thumbprint on instances (thumbprint)`,
   `create index instances_by_next_thumbprint on instances (next_thumbprint)`,
   `create index instances_by_revision on instances (revision)`,
@@ -90,6 +103,8 @@ export const initial: readonly string[] = [
   )`,
   `create unique index one_active_reservation on reservations (account_id, pid, serial) where status = 'active'`,
   `create index active_reservations on reservations (virtual_account_id) where status = 'active'`,
+  `create index active_reservations_of_account on reservations (account_id, created_at, pid, serial, id)
+    where status = 'active'`,
   `create index ended_reservations on reservations (account_id, ended_at) where ended_at is not null`,
   `create index reservations_by_revision on reservations (revision)`,
   `create index reservations_by_serial on reservations (serial)`,
@@ -106,6 +121,11 @@ export const initial: readonly string[] = [
     since_at bigint not null, licenses text not null, primary key (satellite_id, id)
   )`,
   `create index reported_instances_by_kind on reported_instances (satellite_id, status, kind)`,
+  `create index active_reported_instances
+    on reported_instances (satellite_id, since_at, pid, serial, id, hostname, kind, virtual_account_id)
+    where status = 'active'`,
+  `create index reported_instances_by_id on reported_instances (id)`,
+  `create index reported_instances_by_serial on reported_instances (serial)`,
   `create index reported_instances_by_udi on reported_instances (udi) where status = 'active'`,
   `create index reported_instances_of_account on reported_instances (virtual_account_id) where status = 'active'`,
   `create table reported_reserved (
@@ -170,6 +190,8 @@ export const initial: readonly string[] = [
     type text not null, severity text not null, message text not null, who text
   )`,
   `create index events_of_account on events (account_id, id)`,
+  `create index events_of_virtual_account on events (account_id, virtual_account, id)`,
+  `create index severe_events_of_account on events (account_id, severity, id) where severity <> 'info'`,
   `create index events_of_instance on events (instance_id, id) where instance_id is not null`,
   `create index events_by_type on events (type, account_id)`,
   `create index events_by_time on events (at)`,
