@@ -3,33 +3,29 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { authority } from './sections/authority.mjs'
-import { chart } from './sections/chart.mjs'
-import { fleet } from './sections/fleet.mjs'
-import { policyCheck } from './sections/policy-check.mjs'
-import { hosts } from './sections/hosts.mjs'
-import { issuing } from './sections/issuing.mjs'
-import { pages } from './sections/pages.mjs'
-import { programs } from './sections/programs.mjs'
-import { transports } from './sections/transports.mjs'
-import { satellites } from './sections/satellites.mjs'
-import { scale } from './sections/scale.mjs'
-import { reconnectStorm } from './sections/reconnect-storm.mjs'
 import { keep, Section } from './table.mjs'
 
+/** Sections with their title. Only the requested ones are loaded. */
 const sections = {
-  chart: ['The state machine', chart],
-  'policy-check': ['Policy checks', policyCheck],
-  hosts: ['The host ledger', hosts],
-  transports: ['Exchanges of an agent', transports],
-  programs: ['Commands and the daemon', programs],
-  satellites: ['Synchronization of a satellite', satellites],
-  pages: ['The web consoles', pages],
-  issuing: ['Certificates of devices', issuing],
-  authority: ['An authority under load', authority],
-  scale: ['An authority with much data', scale],
-  'reconnect-storm': ['Reconnect storms', reconnectStorm],
-  fleet: ['A fleet', fleet],
+  chart: ['The state machine', async () => (await import('./sections/chart.mjs')).chart],
+  'policy-check': ['Policy checks', async () => (await import('./sections/policy-check.mjs')).policyCheck],
+  hosts: ['The host ledger', async () => (await import('./sections/hosts.mjs')).hosts],
+  transports: ['Exchanges of an agent', async () => (await import('./sections/transports.mjs')).transports],
+  programs: ['Commands and the daemon', async () => (await import('./sections/programs.mjs')).programs],
+  satellites: [
+    'Synchronization of a satellite',
+    async () => (await import('./sections/satellites.mjs')).satellites,
+  ],
+  pages: ['The web consoles', async () => (await import('./sections/pages.mjs')).pages],
+  issuing: ['Certificates of devices', async () => (await import('./sections/issuing.mjs')).issuing],
+  authority: ['An authority under load', async () => (await import('./sections/authority.mjs')).authority],
+  scale: ['An authority with much data', async () => (await import('./sections/scale.mjs')).scale],
+  viewers: ['Viewers of a large account', async () => (await import('./sections/viewers.mjs')).viewers],
+  'reconnect-storm': [
+    'Reconnect storms',
+    async () => (await import('./sections/reconnect-storm.mjs')).reconnectStorm,
+  ],
+  fleet: ['A fleet', async () => (await import('./sections/fleet.mjs')).fleet],
 }
 
 const names = process.argv.slice(2)
@@ -39,7 +35,8 @@ if (unknown !== undefined) {
   process.exit(2)
 }
 for (const name of names.length > 0 ? names : Object.keys(sections)) {
-  const [title, measure] = sections[name]
+  const [title, load] = sections[name]
+  const measure = await load()
   const directory = mkdtempSync(join(tmpdir(), 'sla-bench-'))
   try {
     const section = new Section()

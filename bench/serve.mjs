@@ -2,6 +2,7 @@
 // durable commit per request, with batched writes. `tls` only answers. `authority` is a real authority.
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { createServer } from 'node:https'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { loadDatabase } from '../dist/src/storage/sqlite.js'
 import { createSelfSigned, toTlsOptions } from '../dist/src/pki/certificate-generation.js'
 
@@ -138,7 +139,71 @@ async function authority({ dataDir }) {
   process.send({ port: Number(new URL(url).port), ca: open.trustAnchor() })
 }
 
+/** Serves an authority with its web console and the REST API. */
+async function withConsole({ dataDir }) {
+  const { Authority } = await import('../dist/src/authority/index.js')
+  const { createManagerConsole } = await import('../dist/src/console/authority-console.js')
+  const { RestApi } = await import('../dist/src/rest/rest.js')
+  const open = await Authority.open({ dataDir })
+  const logger = {
+    info: () => undefined,
+    error: (...words) => process.stderr.write(`${words.map((word) => JSON.stringify(word)).join(' ')}\n`),
+  }
+  const page = await createManagerConsole(open, { dataDir, host: '127.0.0.1', names: [], logger })
+  const api = new RestApi(open, { logger })
+  const url = await open.listen({
+    host: '127.0.0.1',
+    port: 0,
+    routes: async (server) => {
+      await server.register(page.routes)
+      await server.register(api.routes)
+    },
+  })
+  served = open
+  watchTurns()
+  const { clientId } = await open.security.apiClients.create({})
+  const accessToken = await open.security.apiClients.issue({ client: clientId, user: null })
+  const { firstPasswordFile } = page
+  process.send({ port: Number(new URL(url).port), ca: open.trustAnchor(), firstPasswordFile, accessToken })
+}
+
+let served = null
+const delay = monitorEventLoopDelay({ resolution: 1 })
+delay.enable()
+
+/**
+ * The most processor time between two turns of a timer, in milliseconds. Unlike the stall, it leaves out the time that other
+ * programs of the machine and the disk take.
+ */
+let busiest = 0
+let usage = process.cpuUsage()
+function watchTurns() {
+  const { user, system } = process.cpuUsage(usage)
+  usage = process.cpuUsage()
+  busiest = Math.max(busiest, (user + system) / 1000)
+  setTimeout(watchTurns, 1)
+}
+
+/** Sends the longest stall of the event loop and the busiest turn since the last call, in milliseconds. */
+function sendStall() {
+  const [stall, busy] = [delay.max / 1e6, busiest]
+  delay.reset()
+  busiest = 0
+  // The first turn after a reset is not measured.
+  setTimeout(() => process.send({ stall, busy }), 5)
+}
+
+async function runBackgroundWork({ operations, security }) {
+  await security.audit.runDue()
+  await operations.notifications.runDue()
+  await operations.schedules.runDue()
+}
+
 process.on('message', (message) => {
+  if (message === 'stall') setTimeout(sendStall, 5)
+  if (message === 'stats')
+    served.operations.stats.collect().then((stats) => process.send({ alerts: stats.alerts }))
+  if (message === 'background') runBackgroundWork(served).then(() => process.send({}))
   if (message === 'memory')
     process.send({
       memory: process.memoryUsage().rss,
@@ -147,4 +212,4 @@ process.on('message', (message) => {
     })
 })
 process.on('disconnect', () => process.exit())
-await { floor, tls, authority }[kind](options)
+await { floor, tls, authority, console: withConsole }[kind](options)

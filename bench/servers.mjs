@@ -22,12 +22,15 @@ export const stop = ({ child }) =>
     child.disconnect()
   })
 
-/** Returns the current and the peak memory of a server in bytes. */
-export const memoryOf = ({ child }) =>
+/** Sends a message to a server, and returns its reply. */
+export const ask = ({ child }, message) =>
   new Promise((resolve) => {
     child.once('message', resolve)
-    child.send('memory')
+    child.send(message)
   })
+
+/** Returns the current and the peak memory of a server in bytes. */
+export const memoryOf = (server) => ask(server, 'memory')
 
 /** Starts `smart-authority serve`. @returns its port, a stop function, and `peak`, the memory of its largest process in bytes */
 export async function serve(dataDir, ...options) {

@@ -1,7 +1,7 @@
 // Measures the exchanges of an agent. The baseline is Node's own `https.Agent`.
 import { Agent, createServer, request } from 'node:https'
 import { createMockAuthority } from '../../dist/mocks/index.js'
-import { startFaultNetwork } from '../../dist/mocks/fault-network.js'
+import { startFaultNetwork } from '../../dist/mocks/network/fault-network.js'
 import { createHttpsTransport } from '../../dist/src/transports/https.js'
 import { toTlsOptions } from '../../dist/src/pki/certificate-generation.js'
 import { perSecond } from '../table.mjs'
