@@ -80,6 +80,7 @@ const run = (program: string, words: readonly string[], input = '') =>
         else resolve({ code: error ? Number(error.code) : 0, output: `${stdout}${stderr}` })
       },
     )
+    child.stdin?.on('error', () => undefined)
     child.stdin?.end(input)
   })
 
