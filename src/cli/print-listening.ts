@@ -4,6 +4,8 @@ import { formatPage } from './format-page.ts'
 /** Addresses and files of a serving authority, as `serve --json` prints them. */
 export interface ListeningInfo {
   readonly listening: string
+  /** Address of the web console and the REST API. Absent if it is the same. */
+  readonly console?: string
   readonly firstPasswordFile: string | null
   readonly workers?: number
   readonly metrics?: string | readonly string[]
@@ -23,7 +25,7 @@ export function printListening(json: boolean, info: ListeningInfo): void {
   }
   const { listening, firstPasswordFile } = info
   printText(`listening on ${listening}${info.workers === undefined ? '' : `, with ${info.workers} workers`}`)
-  printText(formatPage('Software Manager', { url: listening, firstPasswordFile }))
+  printText(formatPage('Software Manager', { url: info.console ?? listening, firstPasswordFile }))
   if (info.trustFile !== undefined)
     printText(
       `root certificate for devices: ${info.trustFile}\nregistration token: in ${info.tokenFile ?? ''}`,

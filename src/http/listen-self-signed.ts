@@ -4,17 +4,11 @@ import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../core/clock.ts'
 import type { NetworkList } from '../core/ip-address.ts'
 import { DAY } from '../core/time.ts'
-import { ConnectionLimiter } from './connection-limiter.ts'
-import { createHardenedServer } from './create-server.ts'
-import { formatUrlHost, LOOPBACK_HOSTS } from '../core/host-name.ts'
-import { listen } from './listen.ts'
+import { LOOPBACK_HOSTS } from '../core/host-name.ts'
+import { listenHttps, type ListeningServer } from './listen-https.ts'
 import { createSelfSigned, type Credential, toTlsOptions } from '../pki/certificate-generation.ts'
 import { SecretFileStore } from '../storage/private-files.ts'
 
-/** Enough for a console: browsers use a few connections each. */
-const MAX_CONNECTIONS = 500
-const MAX_BODY_BYTES = 256 * 1024
-const MAX_INFLIGHT_BODY_BYTES = 16 * 1024 * 1024
 const CERTIFICATE_LIFETIME_MS = 397 * DAY
 const RENEWAL_WINDOW_MS = 30 * DAY
 
@@ -28,13 +22,8 @@ export function listHostNames(listen: string, more: readonly string[]): string[]
 export const hashId = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 10)
 
 /** Server that listens with a self-signed certificate. */
-interface ListeningServer {
-  readonly url: string
+type SelfSignedServer = Pick<ListeningServer, 'url' | 'connections' | 'drain' | 'close'> & {
   readonly fingerprint: string
-  readonly connections: ConnectionLimiter
-  /** Stops accepting connections, and resolves after the requests in progress are answered. */
-  readonly drain: () => Promise<void>
-  readonly close: () => Promise<void>
 }
 
 /** Listens over HTTPS with a self-signed certificate in the directory. @throws LicensingError ADDRESS_IN_USE, STORE_* */
@@ -48,31 +37,11 @@ export async function listenWithSelfSignedCertificate(
     trustedProxies: NetworkList
   },
   routes: (server: FastifyInstance) => Promise<void>,
-): Promise<ListeningServer> {
-  const { host, port } = options
+): Promise<SelfSignedServer> {
+  const { host, port, trustedProxies } = options
   const tls = await ensureCertificate(options)
-  const connections = new ConnectionLimiter({
-    maxConnections: MAX_CONNECTIONS,
-    maxInflightBodyBytes: MAX_INFLIGHT_BODY_BYTES,
-  })
-  const server = createHardenedServer({
-    tls: toTlsOptions(tls),
-    limiter: connections,
-    bodyLimit: MAX_BODY_BYTES,
-    trustedProxies: options.trustedProxies,
-  })
-  await server.register(routes)
-  const bound = await listen(server, { host, port })
-  return {
-    url: `https://${formatUrlHost(host)}:${bound}`,
-    fingerprint: new X509Certificate(tls.certificates[0] ?? '').fingerprint256,
-    connections,
-    drain: () => server.close(),
-    close: async () => {
-      connections.abort()
-      await server.close()
-    },
-  }
+  const listening = await listenHttps({ host, port, tls: toTlsOptions(tls), trustedProxies }, routes)
+  return { ...listening, fingerprint: new X509Certificate(tls.certificates[0] ?? '').fingerprint256 }
 }
 
 /** Returns the stored certificate if it is valid for every name and not due for renewal, or creates another. */

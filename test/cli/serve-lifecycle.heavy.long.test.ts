@@ -1,9 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { copyFileSync, renameSync } from 'node:fs'
+import { copyFileSync, renameSync, writeFileSync } from 'node:fs'
 import { get } from 'node:https'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { DAY } from '../../src/core/time.ts'
+import { createSelfSigned, toTlsOptions } from '../../src/pki/certificate-generation.ts'
 import { eventually } from '../support/eventually.ts'
 import { createPrograms, parseError, type Programs } from '../support/programs.ts'
 import { itInRelease } from '../support/scale.ts'
@@ -15,6 +17,16 @@ beforeEach(async () => {
   await programs.initAuthority()
 })
 afterEach(() => programs.close())
+
+/** Requests a page, whose server must have a certificate. @returns the status */
+const askStatus = (url: string, ca?: string) =>
+  new Promise<number | undefined>((resolve, reject) => {
+    const trust = ca === undefined ? { rejectUnauthorized: false } : { ca, rejectUnauthorized: true }
+    get(url, { ...trust, agent: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    }).on('error', reject)
+  })
 
 /** Requests `/health` of an authority. @returns the status */
 const askHealth = (url: string) =>
@@ -71,6 +83,43 @@ test('an authority whose database file is replaced ends with STORE_REPLACED', as
   expect(await ended).toBe(1)
   clearInterval(asking)
   expect(parseError({ code: 1, stdout: '', stderr: server.log() }).code).toBe('STORE_REPLACED')
+})
+
+test('an authority serves the web console at an address of its own, with a certificate of the company', async () => {
+  const now = Date.now()
+  const { cert, key } = toTlsOptions(
+    await createSelfSigned({
+      name: 'company',
+      notBefore: now - DAY,
+      notAfter: now + DAY,
+      hosts: ['licenses.corp.example', '127.0.0.1'],
+    }),
+  )
+  const [certFile, keyFile] = ['company.pem', 'company.key'].map((name) => join(programs.directory, name))
+  writeFileSync(certFile ?? '', cert)
+  writeFileSync(keyFile ?? '', key)
+  const words = [
+    '--tls-cert',
+    certFile ?? '',
+    '--tls-key',
+    keyFile ?? '',
+    '--console',
+    '127.0.0.1:0',
+    '--json',
+  ]
+  const server = await programs.serve('smart-authority', [
+    '--data-dir',
+    programs.dataDir('authority'),
+    'serve',
+    '--listen',
+    '127.0.0.1:0',
+    ...words,
+  ])
+  const { listening, console: page } = JSON.parse(server.line) as { listening: string; console: string }
+  expect(await askStatus(`${page}/`, cert)).toBe(200)
+  expect(await askStatus(`${listening}/`)).toBe(404)
+  expect(await askHealth(listening)).toBe(200)
+  expect(await server.stop()).toBe(0)
 })
 
 test('a server goes on when the reader of its output ends', async () => {

@@ -8,6 +8,7 @@ import { type NetworkList, parseNetworks } from '../../core/ip-address.ts'
 import { type Instant, MINUTE } from '../../core/time.ts'
 import { ConnectionLimiter, type ConnectionLimits } from '../../http/connection-limiter.ts'
 import { formatUrlHost, LOOPBACK_HOSTS } from '../../core/host-name.ts'
+import type { ConsoleCertificate } from '../../http/console-certificate.ts'
 import { listen } from '../../http/listen.ts'
 import { TLS_SETTINGS } from '../../transports/tls-settings.ts'
 import { type Credential, toTlsOptions } from '../../pki/certificate-generation.ts'
@@ -17,6 +18,7 @@ import type { RequestEndpoint } from '../exchange/request-endpoint.ts'
 import { DatabaseCheck } from './database-check.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
 import type { NotReadyReason } from './routes.ts'
+import { SniCertificate } from './sni-certificate.ts'
 import type { TlsProvider } from './tls-certificates.ts'
 
 /** Options of a server. */
@@ -32,6 +34,12 @@ export interface ListenOptions {
    * @internal
    */
   readonly routes?: FastifyPluginAsync
+  /**
+   * Company's certificate for the further routes. Clients get it for its host names.
+   *
+   * @internal
+   */
+  readonly consoleCertificate?: ConsoleCertificate
   /** Proxies in front of the server whose `X-Forwarded-For` is believed: addresses and CIDR blocks. */
   readonly trustedProxies?: readonly string[]
   /** Limits for clients. The defaults are `DEFAULT_CONNECTION_LIMITS`. */
@@ -73,6 +81,7 @@ export class AuthorityServer {
   #limiter: ConnectionLimiter | null = null
   #names: readonly string[] = []
   #tls: Credential | null = null
+  #sni: SniCertificate | null = null
   #excludedNames: readonly string[] = []
   #backgroundTimer: NodeJS.Timeout | undefined
   #inProcess: Promise<FastifyInstance> | null = null
@@ -112,7 +121,13 @@ export class AuthorityServer {
     this.#limiter = new ConnectionLimiter(options.limits)
     this.#server = await this.#createServer(credential, this.#limiter, { ...options, trustedProxies })
     const { server } = this.#server
-    if (server instanceof TlsServer) server.setTicketKeys(tickets)
+    if (server instanceof TlsServer) {
+      server.setTicketKeys(tickets)
+      if (options.consoleCertificate) {
+        this.#sni = new SniCertificate(options.consoleCertificate, this.#logger)
+        this.#sni.present(server, credential)
+      }
+    }
     const port = await listen(this.#server, options)
     this.#backgroundTimer = setInterval(() => {
       void this.#runBackgroundWork()
@@ -144,6 +159,7 @@ export class AuthorityServer {
       this.#tls = credential
     }
     if (!server.getTicketKeys().equals(tickets)) server.setTicketKeys(tickets)
+    this.#sni?.renew(server)
   }
 
   /** Logs the excluded names of the certificate when they change. */

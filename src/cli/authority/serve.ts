@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { FastifyInstance } from 'fastify'
 import type { AgentLogger } from '../../agent/logger.ts'
 import type { Authority } from '../../authority/authority.ts'
 import type { AuthorityObserver } from '../../authority/observer.ts'
@@ -7,6 +8,8 @@ import { parseNetworks } from '../../core/ip-address.ts'
 import { stripBrackets } from '../../core/host-name.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
 import { SECOND } from '../../core/time.ts'
+import { ConsoleCertificate } from '../../http/console-certificate.ts'
+import type { serveConsole } from '../../http/serve-console.ts'
 import { withTimeout } from '../../transports/deadline.ts'
 import { parseAddress } from '../address.ts'
 import { type AuthorityCli, parseWholeNumber } from './authority-cli.ts'
@@ -35,6 +38,9 @@ interface ServeOptions extends OperationsOptions {
   development?: boolean
   profile?: string
   name?: string[]
+  tlsCert?: string
+  tlsKey?: string
+  console?: string
   trustedProxy?: string[]
   connections: string
   workers: string
@@ -50,6 +56,15 @@ export function createServeCommand(cli: AuthorityCli): Command {
     .description('serve agents, the REST API and the web console Software Manager over HTTPS')
     .option('--listen <host:port>', 'address to listen on; port 0 selects a free port', '127.0.0.1:8443')
     .option('--name <name...>', 'additional host names and addresses for the TLS certificate')
+    .option(
+      '--tls-cert <file>',
+      "certificate of a company's CA for the web console and the REST API, with its chain (PEM); devices get the authority's own",
+    )
+    .option('--tls-key <file>', 'private key of --tls-cert (PEM)')
+    .option(
+      '--console <host:port>',
+      'address of its own for the web console and the REST API; requires --tls-cert',
+    )
     .option(
       '--trusted-proxy <cidr...>',
       'addresses or CIDR blocks of reverse proxies whose X-Forwarded-For names the client',
@@ -82,6 +97,7 @@ export function createServeCommand(cli: AuthorityCli): Command {
       const workers = parseWorkers(options)
       // Checked before workers start, because a worker that fails is started again.
       parseNetworks(options.trustedProxy)
+      readConsoleCertificate(options)
       return workers === 1 || getWorkerIndex() !== null
         ? serve(cli, options)
         : serveByWorkers(cli, options, workers)
@@ -166,6 +182,7 @@ async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
     return
   }
   let proxy: ServedConnectProxy | null = null
+  let consoleServer: Awaited<ReturnType<typeof serveConsole>> | null = null
   try {
     if (connectProxy && !authority.security.identity.test)
       throw new LicensingError(
@@ -173,18 +190,31 @@ async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
         'A CONNECT proxy is for tests only. This authority was not created with --allow-fault-injection.',
       )
     const names = options.name ?? []
+    const certificate = readConsoleCertificate(options)
+    const consoleAddress = options.console === undefined ? null : parseAddress(options.console)
     const { createManagerConsole } = await import('../../console/authority-console.ts')
-    const page = await createManagerConsole(authority, { dataDir: dataDir(), host: at.host, names, logger })
+    const page = await createManagerConsole(authority, {
+      dataDir: dataDir(),
+      host: (consoleAddress ?? at).host,
+      names: [...names, ...(certificate?.names ?? [])],
+      logger,
+    })
     const { RestApi } = await import('../../rest/rest.ts')
     const api = new RestApi(authority, { logger })
     telemetry.attach(authority)
+    const routes = async (server: FastifyInstance): Promise<void> => {
+      await server.register(page.routes)
+      await server.register(api.routes)
+    }
+    if (certificate && consoleAddress) {
+      const { serveConsole } = await import('../../http/serve-console.ts')
+      const trustedProxies = parseNetworks(options.trustedProxy)
+      consoleServer = await serveConsole({ ...consoleAddress, certificate, trustedProxies, logger }, routes)
+    }
     const url = await authority.listen({
       ...at,
       names,
-      routes: async (server) => {
-        await server.register(page.routes)
-        await server.register(api.routes)
-      },
+      ...(consoleServer === null && { routes, ...(certificate && { consoleCertificate: certificate }) }),
       limits: { maxConnections: connections },
       ...(options.trustedProxy && { trustedProxies: options.trustedProxy }),
       ...(chaos && { chaos }),
@@ -196,6 +226,7 @@ async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
     const { firstPasswordFile } = page
     const listeningInfo: ListeningInfo = {
       listening: url,
+      ...(consoleServer && { console: consoleServer.url }),
       firstPasswordFile,
       ...(telemetry.url !== null && { metrics: telemetry.url }),
       ...proxy?.listening,
@@ -209,14 +240,33 @@ async function serve(cli: AuthorityCli, options: ServeOptions): Promise<void> {
     logger.info('stopping')
     await proxy?.close()
     const { server, webhooks } = authority.operations
-    await Promise.all([server.drain(), withTimeout(DELIVERY_TIMEOUT_MS, webhooks.close())])
+    await Promise.all([
+      server.drain(),
+      consoleServer?.drain(),
+      withTimeout(DELIVERY_TIMEOUT_MS, webhooks.close()),
+    ])
     logger.info('stopped')
     if (failure) throw failure
   } finally {
     await proxy?.close()
+    await consoleServer?.close()
     await authority.close()
     await telemetry.close()
   }
+}
+
+/** Reads the company's certificate. @returns null without one @throws LicensingError USAGE, FILE_UNREADABLE, INVALID_ARGUMENT */
+function readConsoleCertificate(options: ServeOptions): ConsoleCertificate | null {
+  const { tlsCert, tlsKey, console: address } = options
+  if (tlsCert !== undefined && tlsKey !== undefined)
+    return new ConsoleCertificate({ certificate: tlsCert, key: tlsKey })
+  if (tlsCert === undefined && tlsKey === undefined && address === undefined) return null
+  throw new LicensingError(
+    'USAGE',
+    tlsCert === undefined && tlsKey === undefined
+      ? '--console requires --tls-cert FILE and --tls-key FILE.'
+      : '--tls-cert FILE and --tls-key FILE are used together.',
+  )
 }
 
 /** Prepares an authority for development. @throws LicensingError as `prepareDevelopment`, FILE_UNREADABLE, INVALID_ARGUMENT */
