@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -458,6 +459,10 @@ describe('Other functions of the consoles', () => {
     await manager.getByText('Folder on the server').click()
     await manager.getByLabel('From').fill('licensing@acme.example')
     await manager.getByLabel('Folder', { exact: true }).fill(join(programs.directory, 'mail'))
+    await manager.getByRole('button', { name: 'Save' }).click()
+    // The page writes only into folders that are there.
+    await manager.getByText(/The folder .* does not exist/).waitFor()
+    mkdirSync(join(programs.directory, 'mail'))
     await manager.getByRole('button', { name: 'Save' }).click()
     await manager.getByText('The settings are saved.').waitFor()
     await manager.getByRole('button', { name: 'Add recipient' }).click()
