@@ -16,7 +16,7 @@ const ON_POSTGRES = [
 const ALSO_ON_POSTGRES = [
   'test/agent/{cloned-device,histories,registration}.test.ts',
   'test/authority/{alerts,notifications,restore,rotation,webhooks}.heavy.long.test.ts',
-  'test/authority/{orders,reports}.test.ts',
+  'test/authority/{orders,reports,reverted-database}.test.ts',
   'test/conferencing/licenses.test.ts',
   'test/reservation/{authority,operator-errors}.test.ts',
   'test/rest/{clients,oauth.heavy.long}.test.ts',

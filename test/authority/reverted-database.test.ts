@@ -5,6 +5,8 @@ import { Authority } from '../../src/authority/index.ts'
 import type { SmartAgent } from '../../src/index.ts'
 import { DAY, MINUTE } from '../../src/core/time.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
+import { usesPostgres } from '../support/database.ts'
+import { copyDatabase } from '../support/postgres.ts'
 import {
   advance,
   createTestEnvironment,
@@ -47,10 +49,19 @@ const renewTwice = async (device: SmartAgent) => {
 }
 const listEventTypes = async () => (await authority.operations.events.list()).map(({ type }) => type)
 
-/** Closes the authority, and copies its data directory. */
+/** Copies the database on PostgreSQL. On SQLite it is in the data directory. */
+const copyPostgres = async (to: 'saved' | 'restored') => {
+  if (!usesPostgres()) return
+  const url = readFileSync(join(inDirectory('authority'), 'database.url'), 'utf8').trim()
+  const [from, target] = to === 'saved' ? [url, `${url}_saved`] : [`${url}_saved`, url]
+  await copyDatabase(from, target)
+}
+
+/** Closes the authority, and copies its data directory and its database. */
 const takeSnapshot = async () => {
   await authority.close()
   copyDirectory(inDirectory('authority'), inDirectory('snapshot'))
+  await copyPostgres('saved')
   authority = await Authority.open({ dataDir: inDirectory('authority'), clock: world.clock })
 }
 /** Sets the authority back to the snapshot, as a hypervisor does. */
@@ -58,6 +69,7 @@ const revert = async () => {
   await authority.close()
   renameSync(inDirectory('authority'), inDirectory(`gone-${Math.random()}`))
   copyDirectory(inDirectory('snapshot'), inDirectory('authority'))
+  await copyPostgres('restored')
   authority = await Authority.open({ dataDir: inDirectory('authority'), clock: world.clock })
 }
 

@@ -16,9 +16,9 @@ export interface PlantedBug {
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a secret file is renamed before it is synced',
-    file: 'src/storage/private-files.js',
-    text: 'writeFileSync(fd, text);\n                fsyncSync(fd);',
-    instead: 'writeFileSync(fd, text);',
+    file: 'src/storage/atomic-file.js',
+    text: 'fsyncSync(this.#fd);',
+    instead: '',
     found: ['errors-closed', 'recovers-within-bound', 'state-readable'],
   },
   {

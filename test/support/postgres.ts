@@ -148,6 +148,16 @@ export async function startPostgres(
   }
 }
 
+/** Replaces a database by a copy of another one on the same server. No program may be connected to either. */
+export async function copyDatabase(from: string, to: string): Promise<void> {
+  const [source, target] = [from, to].map((url) => new URL(url).pathname.slice(1))
+  const client = new pg.Client(Object.assign(new URL(from), { pathname: '/postgres' }).href)
+  await client.connect()
+  await client.query(`drop database if exists ${target ?? ''}`)
+  await client.query(`create database ${target ?? ''} template ${source ?? ''}`)
+  await client.end()
+}
+
 /** Creates an empty database on a server and returns its URL. */
 export async function createDatabase(server: string): Promise<string> {
   const name = `sla_${randomBytes(6).toString('hex')}`
