@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { sortInSlices } from '../../core/sort-in-slices.ts'
 import { sql } from 'kysely'
 import { type Cell, formatCsv, formatCsvHeader, formatCsvRows } from '../../core/csv.ts'
 import { type Instant, toIsoString } from '../../core/time.ts'
@@ -169,15 +169,9 @@ async function* readUsageRows(source: ReportSource): AsyncGenerator<Row[]> {
       }
   const byInstance = (a: { instance: Cell }, b: { instance: Cell }) =>
     String(a.instance) < String(b.instance) ? -1 : 1
-  for (const [, rows] of [...pools].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    await nextTurn()
-    rows.sort(byInstance)
-    for (let from = 0; from < rows.length; from += MAX_ROWS) yield rows.slice(from, from + MAX_ROWS)
-  }
+  for (const [, rows] of [...pools].sort(([a], [b]) => (a < b ? -1 : 1)))
+    yield* sortInSlices(rows, byInstance, { rowsPerSlice: 1_000, rowsPerTurn: 5_000 })
 }
-
-/** Rows of a slice of the usage. */
-const MAX_ROWS = 1_000
 
 const toPoolName = ({ virtualAccount, tag }: { virtualAccount: string; tag: string }): string =>
   `${virtualAccount}\u0000${tag}`
