@@ -10,6 +10,7 @@ beforeEach(async () => {
   world = await createTestEnvironment()
 })
 afterEach(async () => {
+  vi.restoreAllMocks()
   await world.close()
 })
 
