@@ -132,7 +132,7 @@ export class Authority {
     { dataDir, createTransport, logger = noopLogger, observer = noopObserver }: OpenOptions,
   ) {
     this.#context = context
-    this.#mark = new IssuedMark(dataDir, context)
+    this.#mark = new IssuedMark(dataDir, context, logger)
     const { store } = context
     store.onTransaction = (seconds) => {
       observer.transaction(seconds)

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { SecretFileStore } from '../../storage/private-files.ts'
+import { errnoCode } from '../../core/errno-code.ts'
+import type { ServerLogger } from '../../core/server-logger.ts'
+import { replaceFile } from '../../storage/atomic-file.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import { startEpochAfterRevert } from '../exchange/manager-epoch.ts'
 import { readIdentity } from '../keys/identity.ts'
@@ -27,11 +29,13 @@ type Mark = z.infer<typeof markSchema>
 export class IssuedMark {
   readonly #dataDir: string
   readonly #context: AuthorityContext
+  readonly #logger: ServerLogger
   #written: Mark | null = null
 
-  constructor(dataDir: string, context: AuthorityContext) {
+  constructor(dataDir: string, context: AuthorityContext, logger: ServerLogger) {
     this.#dataDir = dataDir
     this.#context = context
+    this.#logger = logger
   }
 
   /** Compares the database with the file. Starts an epoch if the database is behind, and brings the file up to date. */
@@ -60,8 +64,13 @@ export class IssuedMark {
   }
 
   #write(mark: Mark): void {
-    new SecretFileStore(this.#dataDir).put(FILE, JSON.stringify(mark))
     this.#written = mark
+    try {
+      replaceFile(join(this.#dataDir, FILE), JSON.stringify(mark))
+    } catch (error) {
+      // Without the file the devices still prove it. It must not stop the work of an authority on PostgreSQL.
+      this.#logger.error('the mark of the issued time cannot be written', { reason: errnoCode(error) })
+    }
   }
 }
 
