@@ -39,17 +39,12 @@ export class ConsoleCertificate {
 
   /** Returns the host names of the certificate. A name may begin with a wildcard. */
   get hostNames(): readonly string[] {
-    return this.#listAlternatives('DNS:')
+    return listHostNames(this.#leaf)
   }
 
   /** Returns the host names and IP addresses of the certificate. */
   get names(): readonly string[] {
-    return [...this.hostNames, ...this.#listAlternatives('IP Address:')]
-  }
-
-  #listAlternatives(kind: string): string[] {
-    const alternatives = this.#leaf.subjectAltName?.split(', ') ?? []
-    return alternatives.filter((text) => text.startsWith(kind)).map((text) => text.slice(kind.length))
+    return [...this.hostNames, ...listAlternatives(this.#leaf, 'IP Address:')]
   }
 
   /** Checks whether the certificate is for a host name, also by a wildcard. */
@@ -85,6 +80,14 @@ export function reloadCertificate(certificate: ConsoleCertificate, logger: Serve
     })
     return false
   }
+}
+
+/** Returns the host names in the subject alternative names of a certificate. */
+export const listHostNames = (certificate: X509Certificate): string[] => listAlternatives(certificate, 'DNS:')
+
+function listAlternatives({ subjectAltName }: X509Certificate, kind: string): string[] {
+  const alternatives = subjectAltName?.split(', ') ?? []
+  return alternatives.filter((text) => text.startsWith(kind)).map((text) => text.slice(kind.length))
 }
 
 const readPem = ({ certificate, key }: CertificateFiles): TlsPem => ({

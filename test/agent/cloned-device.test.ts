@@ -26,15 +26,22 @@ const copy = (from: string, to: string) => {
 }
 
 describe('a copied device', () => {
-  it('is detected as soon as both copies continue, raises an alert, and registers again', async () => {
+  /** Opens a registered device and its copy. The copy has been found out. */
+  const openDivergedCopy = async () => {
     const first = await world.open('device', { product })
     await first.register(await world.token())
     await first.close()
     copy('device', 'clone')
     const device = await world.open('device', { product })
     const clone = await world.open('clone', { product })
+    clone.setUsage('HOST', 1)
     await device.renewAuthorization()
     expect(await getErrorCode(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
+    return { device, clone }
+  }
+
+  it('is detected as soon as both copies continue, raises an alert, and registers again', async () => {
+    const { device, clone } = await openDivergedCopy()
     expect(await world.authority.operations.events.list()).toContainEqual(
       expect.objectContaining({ type: 'INSTANCE_DIVERGED', severity: 'major' }),
     )
@@ -51,20 +58,6 @@ describe('a copied device', () => {
     expect(await getErrorCode(device.renewAuthorization())).toBe('INSTANCE_REPLACED')
     expect(await world.authority.instances.list()).toHaveLength(1)
   })
-
-  /** Opens a registered device and its copy. The copy has been found out. */
-  const openDivergedCopy = async () => {
-    const first = await world.open('device', { product })
-    await first.register(await world.token())
-    await first.close()
-    copy('device', 'clone')
-    const device = await world.open('device', { product })
-    const clone = await world.open('clone', { product })
-    clone.setUsage('HOST', 1)
-    await device.renewAuthorization()
-    expect(await getErrorCode(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
-    return { device, clone }
-  }
 
   it.each(['answers', 'does not answer'])(
     'has only license management after its deadline and evaluation, whether the authority %s, until it registers again',

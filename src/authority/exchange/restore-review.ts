@@ -172,7 +172,7 @@ export const isPlaceholder = (row: InstanceRow): boolean =>
   row.in_review === NEEDS_REVIEW && row.pid === UNKNOWN_PRODUCT
 
 /** Returns true if a certificate was issued after the leaf of the known chain. */
-function isNewer(certificate: X509Certificate, knownChain: string): boolean {
+export function isNewer(certificate: X509Certificate, knownChain: string): boolean {
   const [pem] = JSON.parse(knownChain) as string[]
   return (
     pem === undefined || Date.parse(certificate.validFrom) > Date.parse(new X509Certificate(pem).validFrom)

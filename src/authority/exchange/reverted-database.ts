@@ -4,6 +4,7 @@ import { answerSchema, type SignedMessage } from '../../protocol/messages.ts'
 import { decodePayloadUnverified, getCertificateChain, verifyMessage } from '../../pki/signed-message.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { InstanceRow } from '../inventory/instances.ts'
+import { isNewer } from './restore-review.ts'
 
 /**
  * Thrown in an exchange when its device proves that the database is older than what this authority has answered: it was set
@@ -61,12 +62,10 @@ export function checkIssuedCertificate(
   pem: string,
 ): void {
   if (instance !== undefined && instance.status !== 'active') return
-  const issued = getIssueTime(pem)
-  const known = [instance?.certificates, instance?.next_certificates].flatMap((chain) =>
-    typeof chain === 'string' ? (JSON.parse(chain) as string[]).slice(0, 1) : [],
+  const certificate = new X509Certificate(pem)
+  const known = [instance?.certificates, instance?.next_certificates].filter(
+    (chain) => typeof chain === 'string',
   )
-  if (known.every((certificate) => issued > getIssueTime(certificate)))
+  if (known.every((chain) => isNewer(certificate, chain)))
     throw new RevertedDatabaseError(credentials.keyRing.identity.epoch)
 }
-
-const getIssueTime = (pem: string): number => Date.parse(new X509Certificate(pem).validFrom)

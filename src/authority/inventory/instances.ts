@@ -117,13 +117,7 @@ export async function readInstances(
   )
   const documents = new Map(
     rows.map((row): [string, InstanceDocument] => {
-      const entitlements = (usage.get(row.id) ?? []).map(({ tag, count }) => ({
-        tag,
-        count,
-        status: compliance(row.virtual_account_id, tag)
-          ? ('in-compliance' as const)
-          : ('out-of-compliance' as const),
-      }))
+      const rated = rateUsage(usage.get(row.id) ?? [], (tag) => compliance(row.virtual_account_id, tag))
       return [
         row.id,
         {
@@ -132,15 +126,13 @@ export async function readInstances(
           hostname: row.hostname,
           virtualAccount: row.virtualAccount,
           satellite: null,
-          status: entitlements.every(({ status }) => status === 'in-compliance')
-            ? 'in-compliance'
-            : 'out-of-compliance',
+          status: rated.status,
           exportControlled: row.export_controlled === 1,
           inReview: row.in_review !== 0,
           registeredAt: toIsoString(row.registered_at),
           lastContactAt: toIsoString(row.last_contact_at),
           expiresAt: toIsoString(row.expires_at),
-          entitlements,
+          entitlements: rated.entitlements,
           reservation: null,
         },
       ]
@@ -278,4 +270,18 @@ export async function removeInstance(
     message: `${document.udi.pid}:${document.udi.serial} was removed.`,
   })
   return document
+}
+
+/** Returns the counts of an instance with their compliance, and the status of the instance. */
+export function rateUsage(
+  counts: readonly { tag: string; count: number }[],
+  isCovered: (tag: string) => boolean,
+): Pick<InstanceDocument, 'entitlements' | 'status'> {
+  const entitlements = counts.map(({ tag, count }) => ({
+    tag,
+    count,
+    status: isCovered(tag) ? ('in-compliance' as const) : ('out-of-compliance' as const),
+  }))
+  const isInCompliance = entitlements.every(({ status }) => status === 'in-compliance')
+  return { entitlements, status: isInCompliance ? 'in-compliance' : 'out-of-compliance' }
 }

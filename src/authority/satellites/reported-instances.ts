@@ -10,7 +10,7 @@ import type {
   SyncCounts,
 } from '../../protocol/sync-request.ts'
 import type { Account, AccountContext } from '../context/account-context.ts'
-import type { InstanceDocument } from '../inventory/instances.ts'
+import { type InstanceDocument, rateUsage } from '../inventory/instances.ts'
 import type { InstanceRows, InstanceScope } from '../inventory/instance-list.ts'
 import { recomputeCompliance, adjustUsage, readCompliance } from '../inventory/pools.ts'
 import type { Tables } from '../store/tables.ts'
@@ -493,16 +493,14 @@ export async function readReportedInstances(
       const counts = new Map<string, number>()
       for (const { tag, count, endsAt } of parseLicenses(row))
         if (endsAt === null || at < endsAt) counts.set(tag, (counts.get(tag) ?? 0) + count)
-      const entitlements = [...counts].map(([tag, count]) => ({
-        tag,
-        count,
-        status:
-          row.kind === 'reserved'
-            ? ('reserved' as const)
-            : compliance(row.virtual_account_id, tag)
-              ? ('in-compliance' as const)
-              : ('out-of-compliance' as const),
-      }))
+      const usage = [...counts].map(([tag, count]) => ({ tag, count }))
+      const rated =
+        row.kind === 'reserved'
+          ? {
+              entitlements: usage.map((one) => ({ ...one, status: 'reserved' as const })),
+              status: 'reserved' as const,
+            }
+          : rateUsage(usage, (tag) => compliance(row.virtual_account_id, tag))
       return [
         row.id,
         {
@@ -511,18 +509,13 @@ export async function readReportedInstances(
           hostname: row.hostname,
           virtualAccount: row.virtualAccount,
           satellite: row.satellite,
-          status:
-            row.kind === 'reserved'
-              ? 'reserved'
-              : entitlements.some(({ status }) => status === 'out-of-compliance')
-                ? 'out-of-compliance'
-                : 'in-compliance',
+          status: rated.status,
           exportControlled: false,
           inReview: false,
           registeredAt: toIsoString(row.since_at),
           lastContactAt: toIsoString(row.answered_at),
           expiresAt: null,
-          entitlements,
+          entitlements: rated.entitlements,
           reservation: null,
         },
       ]

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import type { Server as TlsServer } from 'node:tls'
 import { LicensingError } from '../../core/errors.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
-import { type ConsoleCertificate, reloadCertificate } from '../../http/console-certificate.ts'
+import { type ConsoleCertificate, listHostNames, reloadCertificate } from '../../http/console-certificate.ts'
 import type { Credential } from '../../pki/certificate-generation.ts'
 import { TLS_SETTINGS } from '../../transports/tls-settings.ts'
 
@@ -33,7 +33,9 @@ export class SniCertificate {
         'The certificate of --tls-cert has no host name by which clients could ask for it.',
         { remedy: 'Give it an address of its own: --console HOST:PORT.' },
       )
-    const shared = listHostNames(own).find((name) => this.#certificate.isFor(name))
+    const [leaf] = own.certificates
+    const ownNames = leaf === undefined ? [] : listHostNames(new X509Certificate(leaf))
+    const shared = ownNames.find((name) => this.#certificate.isFor(name))
     if (shared !== undefined)
       throw new LicensingError(
         'INVALID_ARGUMENT',
@@ -53,10 +55,4 @@ export class SniCertificate {
     for (const name of this.#certificate.hostNames)
       server.addContext(name, { ...this.#certificate.tls, ...TLS_SETTINGS })
   }
-}
-
-function listHostNames({ certificates }: Credential): string[] {
-  const [leaf] = certificates
-  const alternatives = leaf === undefined ? [] : (new X509Certificate(leaf).subjectAltName?.split(', ') ?? [])
-  return alternatives.filter((text) => text.startsWith('DNS:')).map((text) => text.slice('DNS:'.length))
 }
